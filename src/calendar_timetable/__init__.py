@@ -1,0 +1,84 @@
+"""Let your calendar decide when heavy Airflow work may run.
+
+Names are imported when first used, so that importing this package costs a scheduler nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from calendar_timetable.planning import zones
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Calendar": "calendars.calendar",
+    "CalendarTimetable": "timetable",
+    "CalendarTimetableError": "planning.errors",
+    "CalendarUnavailable": "planning.errors",
+    "Holidays": "calendars.holidays",
+    "InvalidArgument": "planning.errors",
+    "Occurrence": "calendars.occurrences",
+    "PlannedRun": "planning.plan",
+    "Problem": "calendars.occurrences",
+    "Span": "planning.spans",
+    "TimeSet": "planning.timesets",
+    "Weekly": "planning.weekly",
+}
+
+__all__ = [
+    "Calendar",
+    "CalendarTimetable",
+    "CalendarTimetableError",
+    "CalendarUnavailable",
+    "Holidays",
+    "InvalidArgument",
+    "Occurrence",
+    "PlannedRun",
+    "Problem",
+    "Span",
+    "TimeSet",
+    "Weekly",
+]
+
+if TYPE_CHECKING:
+    from calendar_timetable.calendars.calendar import Calendar as Calendar
+    from calendar_timetable.calendars.holidays import Holidays as Holidays
+    from calendar_timetable.calendars.occurrences import Occurrence as Occurrence
+    from calendar_timetable.calendars.occurrences import Problem as Problem
+    from calendar_timetable.planning.errors import CalendarTimetableError as CalendarTimetableError
+    from calendar_timetable.planning.errors import CalendarUnavailable as CalendarUnavailable
+    from calendar_timetable.planning.errors import InvalidArgument as InvalidArgument
+    from calendar_timetable.planning.plan import PlannedRun as PlannedRun
+    from calendar_timetable.planning.spans import Span as Span
+    from calendar_timetable.planning.timesets import TimeSet as TimeSet
+    from calendar_timetable.planning.weekly import Weekly as Weekly
+    from calendar_timetable.timetable import CalendarTimetable as CalendarTimetable
+
+
+def _airflow_zone() -> str:
+    from airflow.settings import TIMEZONE
+
+    return zones.zone_name(TIMEZONE)
+
+
+zones.default_zone = _airflow_zone
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def get_provider_info() -> dict[str, Any]:
+    """What Airflow's provider registry shows of this package (``apache_airflow_provider`` entry point)."""
+    return {
+        "package-name": "airflow-calendar-timetable",
+        "name": "Calendar Timetable",
+        "description": "Let your calendar decide when heavy work may run.",
+        "versions": [__version__],
+    }

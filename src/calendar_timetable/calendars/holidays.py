@@ -1,0 +1,67 @@
+"""Public holidays as a time set, from the ``holidays`` library."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.timesets import Days, Range, TimeSet
+
+_YEARS_AHEAD = 5  # of the horizon; a rule, so it must last where calendars are no longer known
+_REMEDY = "give a country ('DE'), a country and subdivision ('DE-BY') or a market ('NYSE')"
+
+
+class Holidays(TimeSet):
+    """Whole local days that are public holidays: ``"DE"``, ``"DE-BY"``, or of a market: ``"NYSE"``.
+
+    Days are those of *timezone* (default: the timetable's). Needs the extra ``holidays``
+    (``pip install 'airflow-calendar-timetable[holidays]'``), which knows the codes.
+    """
+
+    def __init__(self, code: str, *, timezone: str | None = None) -> None:
+        self.code = code
+        self.timezone = timezone
+
+    def __repr__(self) -> str:
+        return f"Holidays({self.code!r}" + (f", timezone={self.timezone!r})" if self.timezone else ")")
+
+    def __str__(self) -> str:
+        return f"holidays {self.code}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Holidays) and (self.code, self.timezone) == (other.code, other.timezone)
+
+    def __hash__(self) -> int:
+        return hash((self.code, self.timezone))
+
+    def validate(self) -> None:
+        code: object = self.code
+        if not isinstance(code, str) or not re.fullmatch(r"[A-Z]{2}(-[A-Z0-9]{1,3})?|[A-Z]{3,6}", code):
+            raise InvalidArgument("Holidays", self.code, _REMEDY)
+        if self.timezone is not None:
+            zones.load_zone(self.timezone)
+
+    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+        first = datetime.fromtimestamp(horizon.start, UTC).year
+        last = datetime.fromtimestamp(horizon.end, UTC).year
+        dates = _dates(self.code, range(first, last + _YEARS_AHEAD + 1))
+        return Days(str(self), zones.zone_name(self.timezone or timezone), dates)
+
+
+def _dates(code: str, years: range) -> tuple[date, ...]:
+    try:
+        import holidays
+    except ModuleNotFoundError:
+        remedy = "install the extra: pip install 'airflow-calendar-timetable[holidays]'"
+        raise InvalidArgument("Holidays", code, remedy) from None
+    country, _, subdivision = code.partition("-")
+    try:
+        if len(country) == 2:
+            found = holidays.country_holidays(country, subdiv=subdivision or None, years=years)
+        else:
+            found = holidays.financial_holidays(country, years=years)
+    except NotImplementedError:
+        raise InvalidArgument("Holidays", code, f"the holidays library does not know it; {_REMEDY}") from None
+    return tuple(sorted(found))

@@ -1,0 +1,141 @@
+"""What a calendar says, after expansion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One instance of a calendar event.
+
+    ``start`` and ``end`` are UTC-aware and half-open; ``status`` is ``"confirmed"``, ``"tentative"`` or
+    ``"cancelled"``; ``busy`` tells whether it takes up time by its own word (not cancelled, not
+    transparent, not marked free), before any ``attendee=`` is asked for.
+    """
+
+    uid: str
+    summary: str
+    start: datetime
+    end: datetime
+    all_day: bool
+    busy: bool
+    status: str
+    categories: tuple[str, ...] = ()
+    location: str = ""
+    declined: frozenset[str] = frozenset()  # addresses of attendees who declined, lower case
+    attendees: frozenset[str] = frozenset()  # addresses of all attendees, lower case
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A component that could not be understood, by its UID; never its text.
+
+    ``start`` and ``end`` give the time it may cover, where that can be told.
+    """
+
+    uid: str
+    reason: str
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What all occurrences of one component share; fields as in :class:`Occurrence`."""
+
+    uid: str
+    summary: str = ""
+    all_day: bool = False
+    busy: bool = True
+    status: str = "confirmed"
+    categories: tuple[str, ...] = ()
+    location: str = ""
+    declined: frozenset[str] = frozenset()
+    attendees: frozenset[str] = frozenset()
+
+    def at(self, start: int, end: int) -> Occurrence:
+        """The occurrence over ``[start, end)``, in epoch seconds."""
+        return Occurrence(
+            self.uid,
+            self.summary,
+            datetime.fromtimestamp(start, UTC),
+            datetime.fromtimestamp(end, UTC),
+            self.all_day,
+            self.busy,
+            self.status,
+            self.categories,
+            self.location,
+            self.declined,
+            self.attendees,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A calendar's body, understood, over one stretch of time.
+
+    ``zone`` is the IANA name of the zone for all-day and floating times; ``components`` counts the
+    events in the body, also those outside of the stretch; ``rows`` holds (details, start, end) in epoch
+    seconds, sorted by start.
+    """
+
+    zone: str
+    components: int
+    rows: tuple[tuple[Details, int, int], ...]
+    problems: tuple[Problem, ...]
+
+    def to_wire(self) -> dict[str, Any]:
+        """This as JSON; details that many occurrences share are written once."""
+        table: dict[Details, int] = {}
+        rows = [(table.setdefault(details, len(table)), start, end) for details, start, end in self.rows]
+        return {
+            "zone": self.zone,
+            "components": self.components,
+            "details": [_details_to_wire(details) for details in table],
+            "rows": rows,
+            "problems": [[p.uid, p.reason, _seconds(p.start), _seconds(p.end)] for p in self.problems],
+        }
+
+    @classmethod
+    def from_wire(cls, data: dict[str, Any]) -> Reading:
+        """The inverse of :meth:`to_wire`; ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
+        table = [_details_from_wire(row) for row in data["details"]]
+        return cls(
+            str(data["zone"]),
+            int(data["components"]),
+            tuple((table[index], int(start), int(end)) for index, start, end in data["rows"]),
+            tuple(Problem(uid, why, _moment(start), _moment(end)) for uid, why, start, end in data["problems"]),
+        )
+
+
+def _details_to_wire(details: Details) -> list[Any]:
+    d = details
+    return [
+        d.uid,
+        d.summary,
+        d.all_day,
+        d.busy,
+        d.status,
+        list(d.categories),
+        d.location,
+        sorted(d.declined),
+        sorted(d.attendees),
+    ]
+
+
+def _details_from_wire(row: Sequence[Any]) -> Details:
+    uid, summary, all_day, busy, status, categories, location, declined, attendees = row
+    people = frozenset(declined), frozenset(attendees)
+    return Details(uid, summary, all_day, busy, status, tuple(categories), location, *people)
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,200 @@
+"""The schedule as it travels in the DAG: plain data in and out, decisions without I/O.
+
+The serialized form is a contract: version 1, keys only ever added; golden files under ``tests`` pin it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airflow.timetables.base import DataInterval, TimeRestriction
+
+from calendar_timetable.planning import codec, explain, zones
+from calendar_timetable.planning.opentime import DAY, OpenTime
+from calendar_timetable.planning.plan import Placed, PlannedRun, Policy, Tick, lay_out, runs
+from calendar_timetable.planning.spans import Spans
+from calendar_timetable.planning.timesets import Known, Range, TimeSet, leaves
+from calendar_timetable.schedules import Ticks
+
+VERSION = 1
+MONTHS_AHEAD = 3  # whole months, after the current one, that calendars are expanded for
+LATE_START = 6 * 3600  # a run that starts late must still know what closes, for this long after its start
+LATE_SEARCH = 366 * DAY  # how far ahead a late run looks for an opening
+MAX_TICKS = 5_000  # of the horizon; past these all spans are kept instead of those that matter
+
+
+@dataclass
+class Carried:
+    """A schedule whose calendars have been read for *horizon* (``None``: it uses none)."""
+
+    base: dict[str, Any]  # as JSON; its timetable is made only where it is needed
+    timezone: str
+    policy: Policy
+    windows: TimeSet | None = None
+    blackouts: TimeSet | None = None
+    horizon: Range | None = None
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return zones.load_zone(self.timezone)
+
+    @cached_property
+    def open_time(self) -> OpenTime:
+        return OpenTime(self.windows, self.blackouts, self.horizon)
+
+    @cached_property
+    def ticks(self) -> Ticks:
+        return Ticks(self.base)
+
+    def next_run(self, last: DataInterval | None, restriction: TimeRestriction) -> Placed | None:
+        """The run after *last*; without catchup the latest that is due, and nothing older."""
+        now = datetime.now(UTC).timestamp()
+        if restriction.catchup:
+            found = next(runs(self.ticks.walk(last, restriction), self.policy, self.open_time), None)
+        else:
+            found = self._latest_due(last, restriction, now)
+        if found is None or (restriction.catchup and restriction.latest and restriction.latest.timestamp() < now):
+            return found  # the latter: a backfill, which follows ticks
+        start = self.start_from(found.start, now)
+        return None if start is None else replace(found, start=start)
+
+    def start_from(self, start: float | None, now: float) -> float | None:
+        """*start*, or where it has passed and time has closed since, the next opening; ``None`` without one."""
+        duration = self.policy.duration
+        if start is None or start > now or self.policy.when_blocked == "run" or self.open_time.fits(now, duration):
+            return start
+        return self.open_time.next_fit(now, duration, now + LATE_SEARCH)
+
+    def _latest_due(self, last: DataInterval | None, restriction: TimeRestriction, now: float) -> Placed | None:
+        first = self.ticks.pick(last, restriction)
+        if first is None:
+            return None
+        if last is None or first.due > now or self._stands_alone(first):
+            ticks = self.ticks.walk(last, restriction, first)
+        else:
+            ticks = self._since(last, restriction, first.due - self.policy.max_delay)
+        found = None
+        for run in runs(ticks, self.policy, self.open_time):
+            assert run.start is not None
+            if found is not None and run.start > now:
+                break
+            found = run
+            if run.start > now:
+                break
+        return found
+
+    def _stands_alone(self, tick: Tick) -> bool:
+        """Whether no earlier tick matters to what becomes of *tick*."""
+        if self.open_time.always:
+            return True
+        no_interval = tick.interval_start == tick.interval_end
+        return self.policy.coalesce and no_interval and self.policy.place(tick, self.open_time).start is not None
+
+    def _since(self, last: DataInterval, restriction: TimeRestriction, floor: float) -> Iterator[Tick]:
+        """Ticks after the run *last*; where that is long ago, only from *floor* on."""
+        end = last.end.timestamp()
+        if self.ticks.on_grid and end < floor:
+            return (t for t in self.ticks.from_instant(floor, restriction.latest) if t.interval_end > end)
+        return self.ticks.walk(last, restriction)
+
+    def placed(self, start: float) -> Iterator[Placed]:
+        """Every tick from *start* on, in its place."""
+        lookback = self.policy.max_delay if self.ticks.on_grid else 0
+        ticks = self.ticks.from_instant(start - lookback)
+        return (p for p in lay_out(ticks, self.policy, self.open_time) if p.tick.due >= start)
+
+    def plan(self, start: float, end: float | None, limit: int | None) -> list[PlannedRun]:
+        """One :class:`PlannedRun` per tick in ``[start, end)``, at most *limit* of them."""
+        plan: list[PlannedRun] = []
+        for placed in self.placed(start):
+            if (end is not None and placed.tick.due >= end) or (limit is not None and len(plan) >= limit):
+                break
+            plan.append(self.planned(placed))
+        return plan
+
+    def planned(self, placed: Placed) -> PlannedRun:
+        """*placed* for people."""
+        due, first, last = map(zones.to_datetime, placed.tick)
+        start = None if placed.start is None else zones.to_datetime(placed.start)
+        why = explain.reasons(placed, self.policy, self.open_time, self.zone)
+        return PlannedRun(due, start, placed.outcome, (first, last), why)
+
+    def planned_from(self, interval_start: float, interval_end: float, start: float) -> PlannedRun:
+        """The run with this data interval, which Airflow starts at *start*."""
+        placed = self.policy.place(Tick(interval_end, interval_start, interval_end), self.open_time)
+        return self.planned(replace(placed, start=start))
+
+    def coming(self, now: float) -> Placed | None:
+        """The first run that starts after *now*, as far as that can be told without knowing what ran."""
+        if not self.ticks.on_grid:
+            return None
+        ticks = self.ticks.from_instant(now - self.policy.max_delay)
+        found = runs(ticks, self.policy, self.open_time)
+        return next((run for run in found if run.start is not None and run.start > now), None)
+
+    def sentence(self, placed: Placed) -> str:
+        """*placed* in one sentence."""
+        return explain.sentence(placed, self.policy, self.open_time, self.zone)
+
+    def to_json(self) -> dict[str, Any]:
+        """The serialized form: of calendars only the spans that decide what this DAG may do."""
+        sets = {"windows": self.windows, "blackouts": self.blackouts}
+        given = {name: timeset for name, timeset in sets.items() if timeset is not None}
+        calendars = any(isinstance(leaf, Known) for timeset in given.values() for leaf in leaves(timeset))
+        keep = self._decisive() if calendars else None
+        data: dict[str, Any] = {"v": VERSION, "timezone": self.timezone, **asdict(self.policy)}
+        data["base"] = self.base
+        data |= {name: codec.encode(timeset, keep) for name, timeset in given.items()}
+        if calendars and self.horizon:
+            data["horizon"] = [self.horizon.start, self.horizon.end]
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Carried:
+        """The inverse of :meth:`to_json`."""
+        if data["v"] != VERSION:
+            raise ValueError(f"schedule of version {data['v']}: upgrade airflow-calendar-timetable here")
+        policy = Policy(**{name: data[name] for name in Policy.__dataclass_fields__ if name in data})
+        sets = {name: codec.decode(data[name]) for name in ("windows", "blackouts") if name in data}
+        horizon = Range(*data["horizon"]) if "horizon" in data else None
+        return cls(data["base"], data["timezone"], policy, horizon=horizon, **sets)
+
+    def _decisive(self) -> Spans | None:
+        """The time that some tick's way to its start, its run or its late start touches; ``None``: all of it."""
+        if self.horizon is None or not self.ticks.on_grid:
+            return None
+        policy, pairs = self.policy, []
+        after = policy.duration + policy.stagger + LATE_START
+        for count, tick in enumerate(self.ticks.from_instant(self.horizon.start)):
+            if tick.due >= self.horizon.end:
+                break
+            if count == MAX_TICKS:
+                pairs.append((int(tick.due), self.horizon.end))
+                break
+            start = policy.place(tick, self.open_time).start
+            first = last = tick.due
+            if start is not None:
+                first, last = min(first, start), max(last, start)
+            elif policy.when_blocked == "postpone":
+                last += policy.max_delay
+            elif policy.when_blocked == "advance":
+                first -= policy.max_delay
+            pairs.append((int(first), int(last) + after))
+        return Spans(pairs)
+
+
+def horizon_around(start: float, end: float | None = None) -> Range:
+    """Whole calendar months (UTC) from *start*'s to :data:`MONTHS_AHEAD` later, or as far as *end*.
+
+    Anchored to months, so that the serialized form does not change with the clock.
+    """
+    first = zones.to_datetime(start)
+    low = datetime(first.year, first.month, 1, tzinfo=UTC)
+    month = first.month - 1 + MONTHS_AHEAD + 1
+    high = datetime(first.year + month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp()
+    return Range(int(low.timestamp()), int(max(high, end or 0)))

@@ -1,0 +1,109 @@
+"""Open time: in a window (or none given) and in no blackout; deny wins."""
+
+from __future__ import annotations
+
+from calendar_timetable.planning.spans import Spans
+from calendar_timetable.planning.timesets import Range, TimeSet, Union
+
+DAY = 86400
+_MARGIN = 35 * DAY  # how much more than asked is laid out at once
+
+
+class OpenTime:
+    """Where runs may start, laid out on demand from resolved *windows* and *blackouts*.
+
+    Inside *horizon* everything counts; outside of it calendars are unknown and only rules do (``None``
+    means that no calendar is involved).
+    """
+
+    def __init__(self, windows: TimeSet | None, blackouts: TimeSet | None, horizon: Range | None) -> None:
+        self.windows, self.blackouts, self.horizon = windows, blackouts, horizon
+        self.always = windows is None and blackouts is None
+        self._laid = Range(0, 0)
+        self._spans = Spans()
+
+    def fits(self, instant: float, duration: int) -> bool:
+        """Whether a run of *duration* may start at *instant*."""
+        return self.always or self.over(instant, instant + duration + 1).fits(instant, duration)
+
+    def next_fit(self, instant: float, duration: int, until: float) -> float | None:
+        """The earliest start in ``[instant, until]``, or ``None``."""
+        if self.always:
+            return instant
+        found = self.over(instant, until + duration + 1).next_fit(instant, duration)
+        return found if found is not None and found <= until else None
+
+    def previous_fit(self, instant: float, duration: int, since: float) -> float | None:
+        """The latest start, in whole seconds, in ``[since, instant)``, or ``None``."""
+        if self.always:
+            return -(-instant // 1) - 1
+        found = self.over(since, instant + 1).previous_fit(instant, duration)
+        return found if found is not None and found >= since else None
+
+    def last_fit(self, instant: float, duration: int, until: float) -> float:
+        """The last start in ``[instant, until]`` before time closes again; *instant* must fit."""
+        if self.always:
+            return until
+        return min(until, self.over(instant, until + duration + 1).last_fit(instant, duration))
+
+    def over(self, start: float, end: float) -> Spans:
+        """Open spans, right at least for ``[start, end)``; they may reach further."""
+        if not (self._laid.start <= start and end <= self._laid.end):
+            low, high = int(start), -int(-end // 1)
+            if self._laid.end > self._laid.start:
+                low, high = min(low, self._laid.start), max(high, self._laid.end)
+            margin = max(_MARGIN, (high - low) // 2)
+            self._laid = Range(low - DAY, high + margin)
+            self._spans = self._lay_out(self._laid.start, self._laid.end)
+        return self._spans
+
+    def _lay_out(self, start: int, end: int) -> Spans:
+        if self.horizon is None:
+            return self._open(self.windows, self.blackouts, start, end)
+        known = Range(max(start, self.horizon.start), min(end, self.horizon.end))
+        windows = self.windows and self.windows.rules(deny=False)
+        blackouts = self.blackouts and self.blackouts.rules(deny=True)
+        if known.start >= known.end:
+            return self._open(windows, blackouts, start, end)
+        return (
+            self._open(windows, blackouts, start, known.start)
+            | self._open(self.windows, self.blackouts, known.start, known.end)
+            | self._open(windows, blackouts, known.end, end)
+        )
+
+    @staticmethod
+    def _open(windows: TimeSet | None, blackouts: TimeSet | None, start: int, end: int) -> Spans:
+        spans = windows.cover(start, end) if windows else Spans(((start, end),))
+        return spans - blackouts.cover(start, end) if blackouts else spans
+
+    def blocker(self, instant: float, until: float) -> tuple[str, float | None]:
+        """What closes *instant*, and until when as far as *until*: empty text where nothing does."""
+        start, end = int(instant), int(until) + 1
+        known = self.is_known(instant)
+        blackouts = self.blackouts if known or self.blackouts is None else self.blackouts.rules(deny=True)
+        for member in members(blackouts):
+            over = member.cover(start, end).end_of_span(instant)
+            if over is not None:
+                return f"held by {_named(member, instant)}", over if over < end else None
+        windows = self.windows if known or self.windows is None else self.windows.rules(deny=False)
+        if windows is not None:
+            spans = windows.cover(start, end)
+            if instant not in spans:
+                return f"outside {windows}", spans.next_start(instant)
+        return "", None
+
+    def is_known(self, instant: float) -> bool:
+        """Whether calendars are known at *instant*."""
+        return self.horizon is None or self.horizon.start <= instant < self.horizon.end
+
+
+def members(timeset: TimeSet | None) -> tuple[TimeSet, ...]:
+    """The members of a union, or the set itself."""
+    if timeset is None:
+        return ()
+    return tuple(timeset.parts()) if isinstance(timeset, Union) else (timeset,)
+
+
+def _named(member: TimeSet, instant: float) -> str:
+    title = getattr(member, "title_at", lambda _: None)(instant)
+    return f"{member} ({title})" if title else str(member)

@@ -1,0 +1,163 @@
+"""The algebra of half-open spans, on sorted integer seconds."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import accumulate
+from operator import sub
+from typing import NamedTuple
+
+from calendar_timetable.planning.zones import to_datetime
+
+
+class Span(NamedTuple):
+    """One half-open interval ``[start, end)``; both are UTC-aware datetimes."""
+
+    start: datetime
+    end: datetime
+
+
+class Spans:
+    """An immutable set of instants: disjoint, sorted spans in epoch seconds.
+
+    ``bounds`` holds start, end, start, end …, strictly increasing: a lookup is one bisection, and an
+    instant lies inside exactly when an odd number of bounds is at or before it.
+    """
+
+    __slots__ = ("bounds",)
+
+    def __init__(self, pairs: Iterable[tuple[int, int]] = ()) -> None:
+        merged: list[int] = []
+        for start, end in sorted(pairs):
+            if start >= end:
+                continue
+            if merged and start <= merged[-1]:
+                merged[-1] = max(merged[-1], end)
+            else:
+                merged += (start, end)
+        self.bounds: tuple[int, ...] = tuple(merged)
+
+    @classmethod
+    def of(cls, bounds: Sequence[int]) -> Spans:
+        """The spans with these *bounds*, which must already be strictly increasing."""
+        spans = cls.__new__(cls)
+        spans.bounds = tuple(bounds)
+        return spans
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return zip(self.bounds[::2], self.bounds[1::2], strict=True)
+
+    def __len__(self) -> int:
+        return len(self.bounds) // 2
+
+    def __bool__(self) -> bool:
+        return bool(self.bounds)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spans) and self.bounds == other.bounds
+
+    def __hash__(self) -> int:
+        return hash(self.bounds)
+
+    def __repr__(self) -> str:
+        return f"Spans({list(self)})"
+
+    def __contains__(self, instant: float) -> bool:
+        return bisect_right(self.bounds, instant) % 2 == 1
+
+    def __or__(self, other: Spans) -> Spans:
+        return Spans((*self, *other))
+
+    def __and__(self, other: Spans) -> Spans:
+        pairs, mine, theirs = [], list(self), list(other)
+        i = j = 0
+        while i < len(mine) and j < len(theirs):
+            start, end = max(mine[i][0], theirs[j][0]), min(mine[i][1], theirs[j][1])
+            if start < end:
+                pairs.append((start, end))
+            if mine[i][1] < theirs[j][1]:
+                i += 1
+            else:
+                j += 1
+        return Spans(pairs)
+
+    def __sub__(self, other: Spans) -> Spans:
+        if not self or not other:
+            return self
+        return self & other.complement(self.bounds[0], self.bounds[-1])
+
+    def complement(self, start: int, end: int) -> Spans:
+        """All of ``[start, end)`` that is not in this set."""
+        edges = [start, *(b for span in self.clip(start, end) for b in span), end]
+        return Spans(zip(edges[::2], edges[1::2], strict=True))
+
+    def clip(self, start: int, end: int) -> Spans:
+        """The part of this set inside ``[start, end)``."""
+        low, high = bisect_right(self.bounds, start), bisect_left(self.bounds, end)
+        inner = list(self.bounds[low:high])
+        if low % 2:
+            inner.insert(0, start)
+        if high % 2:
+            inner.append(end)
+        return Spans.of(inner) if start < end else Spans()
+
+    def pad(self, before: int, after: int) -> Spans:
+        """Every span begun *before* seconds earlier and ended *after* seconds later."""
+        return Spans((start - before, end + after) for start, end in self)
+
+    def end_of_span(self, instant: float) -> int | None:
+        """The end of the span that holds *instant*, or ``None`` outside of every span."""
+        index = bisect_right(self.bounds, instant)
+        return self.bounds[index] if index % 2 else None
+
+    def next_start(self, instant: float) -> int | None:
+        """The first span's start after *instant*, or ``None``."""
+        index = bisect_right(self.bounds, instant)
+        index += index % 2
+        return self.bounds[index] if index < len(self.bounds) else None
+
+    def fits(self, instant: float, duration: int) -> bool:
+        """Whether ``[instant, instant + duration)`` lies inside, or *instant* itself when there is no duration."""
+        end = self.end_of_span(instant)
+        return end is not None and instant + duration <= end
+
+    def next_fit(self, instant: float, duration: int) -> float | None:
+        """The earliest time at or after *instant* at which *duration* fits."""
+        if self.fits(instant, duration):
+            return instant
+        index = bisect_right(self.bounds, instant)
+        for i in range(index + index % 2, len(self.bounds), 2):
+            if self.bounds[i] + duration <= self.bounds[i + 1]:
+                return self.bounds[i]
+        return None
+
+    def previous_fit(self, instant: float, duration: int) -> int | None:
+        """The latest whole second before *instant* at which *duration* fits."""
+        last_start = -(-instant // 1) - 1  # the last whole second before it
+        for i in range((bisect_left(self.bounds, instant) - 1) // 2 * 2, -1, -2):
+            start, end = self.bounds[i], self.bounds[i + 1]
+            candidate = min(int(last_start), end - max(duration, 1))
+            if candidate >= start:
+                return candidate
+        return None
+
+    def last_fit(self, instant: float, duration: int) -> int:
+        """The last whole second, in the span that holds *instant*, at which *duration* fits."""
+        end = self.end_of_span(instant)
+        assert end is not None, "only asked where a run fits"
+        return end - max(duration, 1)
+
+    def deltas(self) -> list[int]:
+        """The bounds as a first instant and then differences: short in JSON."""
+        return [*self.bounds[:1], *map(sub, self.bounds[1:], self.bounds)]
+
+    @classmethod
+    def from_deltas(cls, deltas: Sequence[int]) -> Spans:
+        """The inverse of :meth:`deltas`."""
+        return cls.of(tuple(accumulate(deltas)))
+
+    def public(self) -> list[Span]:
+        """These spans with UTC-aware datetimes."""
+        return [Span(to_datetime(start), to_datetime(end)) for start, end in self]

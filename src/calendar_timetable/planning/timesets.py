@@ -1,0 +1,240 @@
+"""Time sets: anything that describes a set of instants, and what can be made of them.
+
+A set as a person writes it (``Weekly``, ``Holidays``, ``Calendar``, ``a | b``, ``a & b``, ``a - b``,
+``~a``) is *resolved* once, where reading is allowed, into a set of rules and known spans. Only
+resolved sets decide anything: they are what travels in the DAG.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from os import PathLike
+
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.spans import Span, Spans
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The stretch of time, ``[start, end)`` in epoch seconds, for which calendars are known."""
+
+    start: int
+    end: int
+
+
+class TimeSet:
+    """Base of all time sets."""
+
+    def validate(self) -> None:
+        """Check the arguments, without I/O; raises :class:`InvalidArgument`."""
+        for part in self.parts():
+            part.validate()
+
+    def parts(self) -> Sequence[TimeSet]:
+        """The time sets this one is made of."""
+        return ()
+
+    def in_role(self, *, deny: bool) -> TimeSet:
+        """This set as it reads where it blocks (*deny*) or where it allows: calendars tell these apart."""
+        return self
+
+    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+        """This set with its calendars read for *horizon*; *timezone* stands in where none was given.
+
+        Raises :class:`CalendarUnavailable` when a calendar can be had neither fresh nor from its last
+        good copy.
+        """
+        raise NotImplementedError
+
+    def cover(self, start: int, end: int) -> Spans:
+        """What a resolved set covers of ``[start, end)``, unknown calendars being empty."""
+        raise NotImplementedError
+
+    def rules(self, *, deny: bool) -> TimeSet | None:
+        """What is left of a resolved set where calendars are unknown; ``None`` when that is nothing.
+
+        ``deny`` tells that the set blocks: what is unknown never blocks.
+        """
+        return self
+
+    def spans(self, start: datetime, end: datetime) -> list[Span]:
+        """The spans of this set within ``[start, end)``: UTC-aware, half-open, merged, sorted.
+
+        Times without a zone of their own are read in Airflow's default zone. Reads calendars.
+        """
+        low, high = zones.to_instant(start, "start"), zones.to_instant(end, "end")
+        whole = Range(int(low), -int(-high // 1))
+        self.validate()
+        return self.resolve(whole, zones.default_zone()).cover(whole.start, whole.end).public()
+
+    def __or__(self, other: object) -> TimeSet:
+        return Union((self, other)) if isinstance(other, TimeSet) else NotImplemented
+
+    def __and__(self, other: object) -> TimeSet:
+        return Intersection((self, other)) if isinstance(other, TimeSet) else NotImplemented
+
+    def __sub__(self, other: object) -> TimeSet:
+        return Difference((self, other)) if isinstance(other, TimeSet) else NotImplemented
+
+    def __invert__(self) -> TimeSet:
+        return Complement((self,))
+
+
+def leaves(timeset: TimeSet) -> Iterator[TimeSet]:
+    """The sets without parts that *timeset* is made of."""
+    parts = timeset.parts()
+    if not parts:
+        yield timeset
+    for part in parts:
+        yield from leaves(part)
+
+
+@dataclass(frozen=True)
+class Combined(TimeSet):
+    """A set made of other sets."""
+
+    members: tuple[TimeSet, ...]
+
+    def parts(self) -> Sequence[TimeSet]:
+        return self.members
+
+    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+        return replace(self, members=tuple(m.resolve(horizon, timezone) for m in self.members))
+
+    def in_role(self, *, deny: bool) -> TimeSet:
+        return replace(self, members=tuple(m.in_role(deny=deny) for m in self.members))
+
+
+class Union(Combined):
+    """Every instant in at least one member."""
+
+    def cover(self, start: int, end: int) -> Spans:
+        return Spans(pair for member in self.members for pair in member.cover(start, end))
+
+    def rules(self, *, deny: bool) -> TimeSet | None:
+        known = tuple(r for m in self.members if (r := m.rules(deny=deny)) is not None)
+        return Union(known) if known else None
+
+    def __str__(self) -> str:
+        return " or ".join(map(str, self.members))
+
+
+class Intersection(Combined):
+    """Every instant in all members."""
+
+    def cover(self, start: int, end: int) -> Spans:
+        first, *rest = (member.cover(start, end) for member in self.members)
+        for spans in rest:
+            first = first & spans
+        return first
+
+    def rules(self, *, deny: bool) -> TimeSet | None:
+        known = tuple(r for m in self.members if (r := m.rules(deny=deny)) is not None)
+        if not known or (deny and len(known) < len(self.members)):
+            return None
+        return Intersection(known)
+
+    def __str__(self) -> str:
+        return " and ".join(f"({m})" if isinstance(m, Union) else str(m) for m in self.members)
+
+
+class Difference(Combined):
+    """Every instant in the first member and not in the second."""
+
+    def cover(self, start: int, end: int) -> Spans:
+        keep, drop = self.members
+        return keep.cover(start, end) - drop.cover(start, end)
+
+    def rules(self, *, deny: bool) -> TimeSet | None:
+        keep, drop = self.members
+        kept, dropped = keep.rules(deny=deny), drop.rules(deny=not deny)
+        if kept is None:
+            return None if deny or dropped is None else Complement((dropped,))
+        return kept if dropped is None else Difference((kept, dropped))
+
+    def in_role(self, *, deny: bool) -> TimeSet:
+        keep, drop = self.members
+        return Difference((keep.in_role(deny=deny), drop.in_role(deny=not deny)))
+
+    def __str__(self) -> str:
+        keep, drop = (f"({m})" if isinstance(m, Union) else str(m) for m in self.members)
+        return f"{keep} except {drop}"
+
+
+class Complement(Combined):
+    """Every instant not in the member."""
+
+    def cover(self, start: int, end: int) -> Spans:
+        return self.members[0].cover(start, end).complement(start, end)
+
+    def rules(self, *, deny: bool) -> TimeSet | None:
+        known = self.members[0].rules(deny=not deny)
+        return None if known is None else Complement((known,))
+
+    def in_role(self, *, deny: bool) -> TimeSet:
+        return Complement((self.members[0].in_role(deny=not deny),))
+
+    def __str__(self) -> str:
+        member = self.members[0]
+        return f"outside ({member})" if isinstance(member, Combined) else f"outside {member}"
+
+
+@dataclass(frozen=True)
+class Days(TimeSet):
+    """Whole local days, by date: what holidays resolve to."""
+
+    label: str
+    timezone: str
+    dates: tuple[date, ...]
+
+    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+        return self
+
+    def cover(self, start: int, end: int) -> Spans:
+        zone = zones.load_zone(self.timezone)
+        pairs = ((zones.local_instant(d, 0, zone), zones.local_instant(d, 86400, zone)) for d in self.dates)
+        return Spans(pairs).clip(start, end)
+
+    def __str__(self) -> str:
+        return self.label
+
+
+@dataclass(frozen=True)
+class Known(TimeSet):
+    """A calendar's spans inside the horizon; beyond it, unknown."""
+
+    label: str
+    known: Spans
+    titles: tuple[tuple[int, int, str], ...] = ()
+    note: str = ""  # what a person should know of the calendar's state, e.g. that it is ignored
+
+    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+        return self
+
+    def cover(self, start: int, end: int) -> Spans:
+        return self.known.clip(start, end)
+
+    def rules(self, *, deny: bool) -> TimeSet | None:
+        return None
+
+    def title_at(self, instant: float) -> str | None:
+        """The title of the event that covers *instant*, where titles are shown."""
+        return next((text for start, end, text in self.titles if start <= instant < end), None)
+
+    def __str__(self) -> str:
+        return self.label
+
+
+def as_timeset(field: str, value: object, from_text: Callable[[object], TimeSet]) -> TimeSet | None:
+    """*value* as one time set; *from_text* makes one of text and paths, and a list means the union."""
+    if value is None or isinstance(value, TimeSet):
+        return value
+    if isinstance(value, (str, PathLike)):
+        return from_text(value)
+    if isinstance(value, (list, tuple)):
+        members = tuple(s for item in value if (s := as_timeset(field, item, from_text)) is not None)
+        return Union(members) if len(members) > 1 else next(iter(members), None)
+    raise InvalidArgument(field, value, "give a Calendar, Weekly or Holidays, an address, or a list of these")

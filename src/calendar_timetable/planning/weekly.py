@@ -1,0 +1,117 @@
+"""Weekly rules in wall-clock time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.spans import Spans
+from calendar_timetable.planning.timesets import Range, TimeSet
+from calendar_timetable.planning.zones import local_instant
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY_SECONDS = 86400
+_REMEDY = "write days and, if not whole days, times: 'mon-fri 19:00-07:00', 'sat-sun', 'daily 22:00-04:00'"
+_TIMES = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """On each of *days* (Monday is 0), from *start* to *end* seconds after that day's midnight."""
+
+    days: frozenset[int]
+    start: int
+    end: int
+
+
+class Weekly(TimeSet):
+    """Weekly rules such as ``"mon-fri 19:00-07:00"``, ``"sat-sun"`` or ``"daily 22:00-04:00"``.
+
+    Days are ``mon`` to ``sun``, ranges and lists of them (``fri-mon``, ``mon,wed``), or ``daily``; without times a
+    rule means whole days, and several ranges of times are separated by commas. A range past midnight
+    belongs to the day it starts on. Times are wall-clock in *timezone* (default: the timetable's), so
+    across a change of the clocks 19:00-07:00 lasts 11 or 13 hours.
+    """
+
+    def __init__(self, *rules: str, timezone: str | None = None) -> None:
+        self.texts = rules
+        self.timezone = timezone
+
+    def __repr__(self) -> str:
+        zone = f", timezone={self.timezone!r}" if self.timezone else ""
+        return f"Weekly({', '.join(map(repr, self.texts))}{zone})"
+
+    def __str__(self) -> str:
+        return ", ".join(self.texts)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Weekly) and (self.texts, self.timezone) == (other.texts, other.timezone)
+
+    def __hash__(self) -> int:
+        return hash((self.texts, self.timezone))
+
+    def validate(self) -> None:
+        if not self.texts:
+            raise InvalidArgument("Weekly", self.texts, f"give at least one rule; {_REMEDY}")
+        for text in self.texts:
+            parse_rule(text)
+        if self.timezone is not None:
+            zones.load_zone(self.timezone)
+
+    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+        return Weekly(*self.texts, timezone=zones.zone_name(self.timezone or timezone))
+
+    def cover(self, start: int, end: int) -> Spans:
+        return Spans(self._pairs(start, end)).clip(start, end)
+
+    def _pairs(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        zone = zones.load_zone(self.timezone or zones.default_zone())
+        rules = [rule for text in self.texts for rule in parse_rule(text)]
+        day = datetime.fromtimestamp(start, zone).date() - timedelta(days=2)  # a range may start the day before
+        last = datetime.fromtimestamp(end, zone).date()
+        while day <= last:
+            for rule in rules:
+                if day.weekday() in rule.days:
+                    yield local_instant(day, rule.start, zone), local_instant(day, rule.end, zone)
+            day += timedelta(days=1)
+
+
+def parse_rule(text: object) -> list[Rule]:
+    """The rules that *text* says, one per range of times."""
+    words = text.lower().split() if isinstance(text, str) else []
+    if not 1 <= len(words) <= 2:
+        raise InvalidArgument("Weekly", text, _REMEDY)
+    days = _parse_days(words[0], text)
+    if len(words) == 1:
+        return [Rule(days, 0, DAY_SECONDS)]
+    return [Rule(days, *_parse_times(times, text)) for times in words[1].split(",")]
+
+
+def _parse_days(word: str, text: object) -> frozenset[int]:
+    if word == "daily":
+        return frozenset(range(7))
+    days: set[int] = set()
+    for part in word.split(","):
+        first, _, last = part.partition("-")
+        if first not in DAYS or (last or first) not in DAYS or part.endswith("-"):
+            raise InvalidArgument("Weekly", text, f"{part!r} is no day; {_REMEDY}")
+        length = (DAYS.index(last or first) - DAYS.index(first)) % 7
+        days.update((DAYS.index(first) + i) % 7 for i in range(length + 1))
+    return frozenset(days)
+
+
+def _parse_times(word: str, text: object) -> tuple[int, int]:
+    match = _TIMES.fullmatch(word)
+    if match is None:
+        raise InvalidArgument("Weekly", text, f"{word!r} is no range of times; {_REMEDY}")
+    hour, minute, end_hour, end_minute = map(int, match.groups())
+    start, end = hour * 3600 + minute * 60, end_hour * 3600 + end_minute * 60
+    if max(minute, end_minute) > 59 or start >= DAY_SECONDS or end > DAY_SECONDS:
+        raise InvalidArgument("Weekly", text, f"{word!r} is outside 00:00 to 24:00; {_REMEDY}")
+    if start == end:
+        raise InvalidArgument("Weekly", text, f"{word!r} is empty; leave the times out for whole days")
+    return start, end if end > start else end + DAY_SECONDS

@@ -1,0 +1,42 @@
+"""What Airflow registers of this package."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+from calendar_timetable.timetable import CalendarTimetable
+
+URL_PREFIX = "/calendar-timetable"
+
+
+class CalendarSchedulePlugin(AirflowPlugin):
+    """The timetable, for every component; the page, for the API server."""
+
+    name = "calendar_schedule"
+    timetables = [CalendarTimetable]  # noqa: RUF012
+
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The page's app, imported only where it is served: a scheduler needs no FastAPI."""
+        from calendar_timetable.web.app import app
+
+        return [{"app": app, "url_prefix": URL_PREFIX, "name": "Upcoming runs"}]
+
+    @cached_property
+    def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The page's place in Airflow's navigation: Browse > Upcoming runs."""
+        from airflow.configuration import conf
+
+        base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+        return [
+            {
+                "name": "Upcoming runs",
+                "href": f"{base}{URL_PREFIX}/",
+                "destination": "nav",
+                "category": "browse",
+                "url_route": "upcoming-runs",
+            }
+        ]

@@ -1,0 +1,236 @@
+"""Base schedules: anything that says when a run is due, as an Airflow timetable and as ticks."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from itertools import accumulate
+from typing import Any
+
+from airflow.exceptions import AirflowTimetableInvalid
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
+from pendulum import DateTime
+
+from calendar_timetable.cron import CronTicks, cron_ticks
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.plan import Tick
+
+_REMEDY = "give a cron expression, a preset such as '@weekly', a timedelta, an Airflow timetable or a Calendar"
+_CRON_TRIGGER = "airflow.timetables.trigger.CronTriggerTimetable"
+_CRON_INTERVAL = "airflow.timetables.interval.CronDataIntervalTimetable"
+_MULTIPLE = "airflow.timetables.trigger.MultipleCronTriggerTimetable"
+_CONTINUOUS = "airflow.timetables.simple.ContinuousTimetable"
+_GRID = (_CRON_TRIGGER, _CRON_INTERVAL, _MULTIPLE, "airflow.timetables.events.EventsTimetable")
+
+
+def to_pendulum(instant: float) -> DateTime:
+    """*instant*, in epoch seconds, as Airflow wants it: a UTC-aware ``pendulum.DateTime``."""
+    return DateTime.fromtimestamp(instant, UTC)
+
+
+def make_base(schedule: object, timezone: str) -> Timetable:
+    """The Airflow timetable that Airflow itself would make of *schedule* in *timezone*.
+
+    Honours ``[scheduler] create_cron_data_intervals`` for cron expressions and timedeltas, as Airflow does.
+    """
+    from airflow.serialization.encoders import coerce_to_core_timetable
+
+    schedule = coerce_to_core_timetable(schedule)
+    if isinstance(schedule, Timetable):
+        return schedule
+    from airflow.configuration import conf
+    from airflow.timetables import interval, simple, trigger
+    from dateutil.relativedelta import relativedelta
+
+    with_intervals = conf.getboolean("scheduler", "create_cron_data_intervals")
+    if isinstance(schedule, (timedelta, relativedelta)):
+        return (interval.DeltaDataIntervalTimetable if with_intervals else trigger.DeltaTriggerTimetable)(schedule)
+    if schedule == "@once":
+        return simple.OnceTimetable()
+    if schedule == "@continuous":
+        return simple.ContinuousTimetable()
+    if isinstance(schedule, str) and schedule.strip():
+        if with_intervals:
+            return interval.CronDataIntervalTimetable(schedule, timezone)
+        return trigger.CronTriggerTimetable(schedule, timezone=timezone)
+    raise InvalidArgument("schedule", schedule, _REMEDY)
+
+
+def check_base(base: Timetable, schedule: object) -> None:
+    """Refuse a base schedule that cannot give ticks."""
+    if not base.can_be_scheduled or base.asset_condition or base.partitioned:
+        remedy = "it has no due times of its own; for assets put CalendarTimetable inside AssetOrTimeSchedule"
+        raise InvalidArgument("schedule", schedule, remedy)
+    try:
+        base.validate()
+    except AirflowTimetableInvalid as error:
+        raise InvalidArgument("schedule", schedule, f"{error}; {_REMEDY}") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidArgument("schedule", schedule, f"{error}; {_REMEDY}") from None
+
+
+class CalendarEvents(Timetable):
+    """The starts of a calendar's events as due times, stepped as ``CronTriggerTimetable`` steps.
+
+    Lives only inside :class:`~calendar_timetable.CalendarTimetable`; never registered with Airflow.
+    """
+
+    def __init__(self, label: str, starts: Sequence[int]) -> None:
+        self.label, self.starts = label, tuple(starts)
+
+    @property
+    def summary(self) -> str:
+        return f"events of {self.label}"
+
+    def serialize(self) -> dict[str, Any]:
+        deltas = [b - a for a, b in zip((0, *self.starts), self.starts, strict=False)]
+        return {"calendar": self.label, "events": deltas}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> CalendarEvents:
+        return cls(data["calendar"], tuple(accumulate(data["events"])))
+
+    def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
+        return DataInterval.exact(run_after)
+
+    def next_dagrun_info(
+        self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        candidates = []
+        if last_automated_data_interval is not None:
+            candidates.append(bisect_right(self.starts, last_automated_data_interval.end.timestamp()))
+        elif restriction.earliest is None:
+            candidates.append(self._first_run())
+        if restriction.earliest is not None and not (restriction.catchup and last_automated_data_interval):
+            candidates.append(bisect_left(self.starts, restriction.earliest.timestamp()))
+        if not restriction.catchup:
+            candidates.append(max(0, bisect_right(self.starts, datetime.now(UTC).timestamp()) - 1))
+        index = max(candidates)
+        if index >= len(self.starts):
+            return None
+        due = to_pendulum(self.starts[index])
+        if restriction.latest is not None and due > restriction.latest:
+            return None
+        return DagRunInfo.exact(due)
+
+    def _first_run(self) -> int:
+        """As cron without a start date: the last event if it is only just past, else the next one."""
+        now = datetime.now(UTC).timestamp()
+        following = bisect_right(self.starts, now)
+        if following == 0:
+            return 0
+        gap = self.starts[following] - self.starts[following - 1] if following < len(self.starts) else 0
+        return following - 1 if now - self.starts[following - 1] <= max(gap / 10, 300) else following
+
+
+def encode_base(base: Timetable) -> dict[str, Any]:
+    """*base* as JSON: in Airflow's own form where it is Airflow's to read."""
+    if isinstance(base, CalendarEvents):
+        return base.serialize()
+    from airflow.serialization.encoders import encode_timetable
+    from airflow.serialization.enums import Encoding
+
+    encoded = encode_timetable(base)
+    return {name.value: encoded[name] for name in (Encoding.TYPE, Encoding.VAR)}
+
+
+def decode_base(data: dict[str, Any]) -> Timetable:
+    """The inverse of :func:`encode_base`."""
+    if "events" in data:
+        return CalendarEvents.deserialize(data)
+    from airflow.serialization.decoders import decode_timetable
+
+    return decode_timetable(data)
+
+
+class Ticks:
+    """The due times of a base schedule, given as JSON: Airflow's own, and those of cron remembered."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._data = data
+        self._kind: str = data.get("__type", "")
+        self.on_grid = "events" in data or self._kind in _GRID  # ticks are the same whatever ran before
+        self.is_cron = self._kind in (_CRON_INTERVAL, _CRON_TRIGGER, _MULTIPLE)
+        arguments = data.get("__var", {})
+        self._cron = None
+        if self._kind == _CRON_INTERVAL or (self._kind == _CRON_TRIGGER and not arguments["interval"]):
+            self._cron = cron_ticks(arguments["expression"], arguments["timezone"])
+
+    @cached_property
+    def base(self) -> Timetable:
+        """The base schedule as a timetable; made only where ticks are not remembered."""
+        return decode_base(self._data)
+
+    def pick(self, last: DataInterval | None, restriction: TimeRestriction) -> Tick | None:
+        """The tick that *restriction*, ``catchup`` included, leads to after the run *last*."""
+        due = self._remembered(last, restriction) if last is not None else None
+        if due is None:
+            return next(self._ask(last, restriction), None)
+        return Tick(due, due, due) if restriction.latest is None or due <= restriction.latest.timestamp() else None
+
+    def walk(
+        self, last: DataInterval | None, restriction: TimeRestriction, first: Tick | None = None
+    ) -> Iterator[Tick]:
+        """Every tick after the run *last*, from *first* on where it is given; strictly increasing."""
+        restriction = restriction._replace(catchup=True)
+        first = first or self.pick(last, restriction)
+        if first is None:
+            return
+        yield first
+        if self._cron is not None:
+            yield from self._walk_cron(self._cron, first, restriction)
+        elif self._kind != _CONTINUOUS:  # whose next tick is always "now"
+            yield from self._ask(
+                DataInterval(to_pendulum(first.interval_start), to_pendulum(first.interval_end)), restriction
+            )
+
+    def from_instant(self, start: float, latest: DateTime | None = None) -> Iterator[Tick]:
+        """Ticks from *start* to *latest*; of a cron base also the one whose interval holds *start*."""
+        earliest = to_pendulum(start)
+        if self.is_cron:
+            earliest = self.base.infer_manual_data_interval(run_after=earliest).start
+        return self.walk(None, TimeRestriction(earliest, latest, catchup=True))
+
+    def _remembered(self, last: DataInterval, restriction: TimeRestriction) -> float | None:
+        """What ``CronTriggerTimetable.next_dagrun_info`` would answer, where that is remembered."""
+        if self._cron is None or self._kind != _CRON_TRIGGER:
+            return None
+        following = self._cron.after(zones.to_instant(last.end))
+        if restriction.catchup:
+            return following
+        if restriction.earliest is not None and restriction.earliest > last.end:
+            return None
+        now = datetime.now(UTC).timestamp()
+        return following if following > now else self._cron.latest(now)
+
+    def _walk_cron(self, cron: CronTicks, first: Tick, restriction: TimeRestriction) -> Iterator[Tick]:
+        latest = restriction.latest.timestamp() if restriction.latest else math.inf
+        with_intervals = self._kind == _CRON_INTERVAL
+        due = first.due
+        while True:
+            previous, due = due, cron.after(due)
+            start = previous if with_intervals else due
+            if start > latest:
+                return
+            yield Tick(due, start, due)
+
+    def _ask(self, last: DataInterval | None, restriction: TimeRestriction) -> Iterator[Tick]:
+        newest = last.end if last else None
+        stale = False
+        while True:
+            info = self.base.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+            if info is None:
+                return
+            interval = info.data_interval or DataInterval.exact(info.run_after)
+            if newest is None or interval.end > newest:
+                newest = interval.end
+                yield Tick(*map(zones.to_instant, (info.run_after, interval.start, interval.end)))
+            elif stale and last is not None and interval.end <= last.end:
+                return  # it does not get on
+            else:
+                stale = True  # to the base, a run with a widened interval may look like an earlier one
+            last = interval

@@ -1,0 +1,333 @@
+"""``CalendarTimetable``: the face that Airflow sees."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from airflow.exceptions import AirflowTimetableInvalid
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
+from airflow.utils.types import DagRunType
+
+from calendar_timetable.carried import Carried, horizon_around
+from calendar_timetable.planning import explain, zones
+from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.plan import Placed, PlannedRun, Policy, WhenBlocked
+from calendar_timetable.planning.timesets import TimeSet, as_timeset
+from calendar_timetable.schedules import CalendarEvents, check_base, encode_base, make_base, to_pendulum
+
+if TYPE_CHECKING:
+    from airflow.models.dag import DagModel
+    from pendulum import DateTime
+
+    from calendar_timetable.calendars.calendar import Calendar
+    from calendar_timetable.planning.timesets import Range
+
+    Times = TimeSet | str | PathLike[str] | Sequence[TimeSet | str | PathLike[str]] | None
+
+_DEFAULT_LIMIT = 10  # ticks that plan() gives when asked for neither an end nor a number
+
+
+class CalendarTimetable(Timetable):
+    """Runs that are due by *schedule* and start when calendars and weekly rules leave time open.
+
+    :param schedule: when runs are due: a cron expression, a preset, a ``timedelta``, any Airflow timetable, or a
+        :class:`Calendar` whose matching events' starts are the due times.
+    :param timezone: IANA zone of the cron expression, of rules and of what is said to people. Default: Airflow's.
+    :param windows: a run may start only in here: a time set, a calendar's address or Connection id, or a
+        list of these (their union). Default: always.
+    :param blackouts: no run may start, or still be running, in here; wins over *windows*.
+    :param duration: how long the run takes; all of it must lie in open time. Default: only the start must.
+    :param when_blocked: ``"postpone"`` to the earliest start that fits, ``"advance"`` to the latest one before,
+        ``"skip"`` the run, or ``"run"`` it all the same.
+    :param max_delay: how far a start may move from its due time, either way; past this the run is skipped.
+    :param stagger: spread the runs that one opening releases over this long, each by its own stable share.
+    :param stagger_key: what that share is derived from. Default: the DAG file's name and the schedule; give the
+        DAG id where one file makes many DAGs.
+    :param coalesce: of consecutive due times that would start together, run only the last.
+    :param offset: with a :class:`Calendar` as *schedule*, due this long after (or, negative, before) its events.
+
+    Nothing is read or checked here; see :meth:`validate` and :meth:`serialize`.
+    """
+
+    def __init__(
+        self,
+        schedule: Any,
+        *,
+        timezone: Any = None,
+        windows: Times = None,
+        blackouts: Times = None,
+        duration: timedelta | None = None,
+        when_blocked: WhenBlocked = "postpone",
+        max_delay: timedelta = timedelta(days=7),
+        stagger: timedelta | None = None,
+        stagger_key: str | None = None,
+        coalesce: bool = True,
+        offset: timedelta | None = None,
+    ) -> None:
+        self._schedule = schedule
+        self._timezone = timezone
+        self._windows, self._blackouts = windows, blackouts
+        self._duration, self._max_delay, self._stagger = duration, max_delay, stagger
+        self._when_blocked, self._coalesce = when_blocked, coalesce
+        self._stagger_key, self._offset = stagger_key, offset
+        self._dag_file = Path(sys._getframe(1).f_code.co_filename).name  # noqa: SLF001
+        self._data: dict[str, Any] | None = None
+        self._take_traits(schedule, once=schedule in ("@once", "@continuous"))
+        if schedule == "@continuous":
+            self.active_runs_limit = 1
+
+    def _take_traits(self, base: object, *, once: bool = False) -> None:
+        """What Airflow asks of a timetable's attributes is the base schedule's to say."""
+        self.periodic = getattr(base, "periodic", not once)
+        self.active_runs_limit = getattr(base, "active_runs_limit", None)
+        self.run_ordering = getattr(base, "run_ordering", Timetable.run_ordering)
+
+    # What Airflow calls while it reads a DAG file.
+
+    def validate(self) -> None:
+        """Check every argument, without I/O; ``AirflowTimetableInvalid`` names field, value and remedy."""
+        if self._data is not None:
+            return
+        try:
+            self._check()
+        except InvalidArgument as error:
+            raise AirflowTimetableInvalid(str(error)) from None
+
+    def serialize(self) -> dict[str, Any]:
+        """The schedule with its calendars read: the only place where Airflow lets us do I/O.
+
+        Raises :class:`CalendarUnavailable` when a calendar can be had neither fresh nor from a recent copy;
+        Airflow shows that as an import error and holds the DAG.
+        """
+        if self._data is None:
+            return self._read(horizon_around(_now() - self._policy.max_delay)).to_json()
+        return self._data
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> CalendarTimetable:
+        """A timetable that decides from *data* alone, without network, disk or database."""
+        carried = Carried.from_json(data)
+        timetable = cls(None)
+        timetable._data = data
+        timetable._carried = carried
+        if not carried.ticks.is_cron:
+            timetable._take_traits(carried.ticks.base)
+        return timetable
+
+    # What Airflow calls to schedule.
+
+    def next_dagrun_info(
+        self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        """The next run: its ``run_after`` is its start, its data interval is its tick's."""
+        placed = self._carried.next_run(last_automated_data_interval, restriction)
+        return None if placed is None else _run_info(placed)
+
+    def next_run_info_from_dag_model(self, *, dag_model: DagModel) -> DagRunInfo | None:
+        """The stored next run, at the moment of its creation: late, and closed by now, it waits for an opening."""
+        info = super().next_run_info_from_dag_model(dag_model=dag_model)
+        if info is None:
+            return None
+        planned = info.run_after.timestamp()
+        start = self._carried.start_from(planned, _now())
+        return info if start in (None, planned) else info._replace(run_after=to_pendulum(start))
+
+    def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
+        """As the base schedule does: a manual run ignores windows."""
+        return self._base.infer_manual_data_interval(run_after=run_after)
+
+    def generate_run_id(
+        self, *, run_type: DagRunType, run_after: DateTime, data_interval: DataInterval | None, **extra: Any
+    ) -> str:
+        """Scheduled runs are named after their tick, so that two with the same start never collide."""
+        if run_type in (DagRunType.SCHEDULED, DagRunType.BACKFILL_JOB) and data_interval is not None:
+            return run_type.generate_run_id(suffix=data_interval.start.isoformat())
+        return super().generate_run_id(run_type=run_type, run_after=run_after, data_interval=data_interval, **extra)
+
+    # What people see.
+
+    @property
+    def summary(self) -> str:
+        """The base schedule and, once calendars are read, what holds the next run."""
+        held = self._coming_reasons()
+        return f"{self._base_summary} ({held[0]})" if held else self._base_summary
+
+    @property
+    def description(self) -> str:  # type: ignore[override]
+        """The base schedule's description and the next run, in a sentence."""
+        if self._data is None:
+            return self._base_summary
+        coming = self._carried.coming(_now())
+        said = [self._base.description or self._base_summary]
+        return ". ".join(said + ([f"Next: {self._carried.sentence(coming)}"] if coming else []))
+
+    def plan(self, start: datetime, end: datetime | None = None, limit: int | None = None) -> list[PlannedRun]:
+        """What becomes of every tick in ``[start, end)``, at most *limit* of them (10 when neither is given).
+
+        Reads the calendars unless this timetable came out of a serialized DAG. Past the horizon, the end of
+        the third month after *start* or *end* itself if that is later, calendars are unknown.
+        """
+        low = zones.to_instant(start, "start")
+        high = None if end is None else zones.to_instant(end, "end")
+        if end is None and limit is None:
+            limit = _DEFAULT_LIMIT
+        return self._planner(low, high).plan(low, high, limit)
+
+    def planned_run(self, info: DagRunInfo) -> PlannedRun:
+        """The run that Airflow holds as *info*, with why it starts when it does."""
+        assert info.data_interval is not None, "every run of ours has a data interval"
+        return self._carried.planned_from(*map(zones.to_instant, (*info.data_interval, info.run_after)))
+
+    def explain(self, at: datetime) -> str:
+        """In words: whether *at* is open, and what becomes of the first tick at or after it."""
+        instant = zones.to_instant(at, "at")
+        carried = self._planner(instant, None)
+        blocker, until = carried.open_time.blocker(instant, instant + carried.policy.max_delay)
+        state = f"closed, {blocker}" if blocker else "open"
+        state += f" until {explain.clock(until, carried.zone, instant)}" if until else ""
+        placed = next(carried.placed(instant), None)
+        said = "no run after it" if placed is None else carried.sentence(placed)
+        return f"{explain.clock(instant, carried.zone)} is {state}. Next tick: {said}."
+
+    # How the arguments become a schedule.
+
+    def _check(self) -> None:
+        zones.load_zone(self.zone_name)
+        if isinstance(self._calendar, TimeSet):
+            self._calendar.validate()
+            if self._offset is not None and not isinstance(self._offset, timedelta):
+                raise InvalidArgument("offset", self._offset, "give a datetime.timedelta")
+        else:
+            check_base(self._base, self._schedule)
+            if self._offset is not None:
+                raise InvalidArgument("offset", self._offset, "goes with a Calendar as schedule; leave it out")
+        for timeset in (self._window_set, self._blackout_set):
+            if timeset is not None:
+                timeset.validate()
+        _ = self._policy
+
+    @cached_property
+    def zone_name(self) -> str:
+        """The IANA zone that this schedule is read in."""
+        if self._data is not None:
+            return self._carried.timezone
+        return zones.zone_name(self._timezone) if self._timezone is not None else zones.default_zone()
+
+    @cached_property
+    def _calendar(self) -> Calendar | None:
+        """The schedule, where it is a calendar."""
+        if not isinstance(self._schedule, TimeSet) and not _is_address(self._schedule):
+            return None
+        if not isinstance(self._schedule, TimeSet):
+            return _calendar_at(self._schedule)
+        from calendar_timetable.calendars.calendar import Calendar
+
+        if not isinstance(self._schedule, Calendar):
+            raise InvalidArgument("schedule", self._schedule, "only a Calendar can be a schedule; put this in windows")
+        return self._schedule
+
+    @cached_property
+    def _base(self) -> Timetable:
+        if self._data is not None:
+            return self._carried.ticks.base
+        if self._calendar is not None:
+            return CalendarEvents(str(self._calendar), ())
+        return make_base(self._schedule, self.zone_name)
+
+    @cached_property
+    def _base_summary(self) -> str:
+        return self._base.summary
+
+    @cached_property
+    def _window_set(self) -> TimeSet | None:
+        timeset = as_timeset("windows", self._windows, _calendar_at)
+        return timeset and timeset.in_role(deny=False)
+
+    @cached_property
+    def _blackout_set(self) -> TimeSet | None:
+        timeset = as_timeset("blackouts", self._blackouts, _calendar_at)
+        return timeset and timeset.in_role(deny=True)
+
+    @cached_property
+    def _policy(self) -> Policy:
+        if self._when_blocked not in get_args(WhenBlocked):
+            allowed = ", ".join(map(repr, get_args(WhenBlocked)))
+            raise InvalidArgument("when_blocked", self._when_blocked, f"give one of {allowed}")
+        if not isinstance(self._coalesce, bool):
+            raise InvalidArgument("coalesce", self._coalesce, "give True or False")
+        zero = timedelta(0)
+        stagger = zones.whole_seconds("stagger", zero if self._stagger is None else self._stagger)
+        return Policy(
+            self._when_blocked,
+            zones.whole_seconds("duration", zero if self._duration is None else self._duration),
+            zones.whole_seconds("max_delay", self._max_delay),
+            self._coalesce,
+            self._share_of(stagger),
+        )
+
+    def _share_of(self, stagger: int) -> int:
+        """This schedule's own share of *stagger*, in seconds: stable, and spread evenly over schedules."""
+        if self._stagger_key is not None and not isinstance(self._stagger_key, str):
+            raise InvalidArgument("stagger_key", self._stagger_key, "give a text, such as the DAG's id")
+        key = self._stagger_key or f"{self._dag_file} {self._schedule!r}"
+        digest = hashlib.sha256(key.encode()).digest()
+        return int.from_bytes(digest[:8]) % stagger if stagger else 0
+
+    def _read(self, horizon: Range) -> Carried:
+        """The schedule with its calendars read for *horizon*."""
+        base = self._base
+        if self._calendar is not None:
+            offset = self._offset or timedelta(0)
+            calendar = self._calendar.in_role(deny=False)
+            starts = calendar.starts(horizon, self.zone_name)
+            base = CalendarEvents(str(calendar), [start + int(offset.total_seconds()) for start in starts])
+        sets = {"windows": self._window_set, "blackouts": self._blackout_set}
+        resolved = {name: s and s.resolve(horizon, self.zone_name) for name, s in sets.items()}
+        return Carried(encode_base(base), self.zone_name, self._policy, horizon=horizon, **resolved)
+
+    @cached_property
+    def _carried(self) -> Carried:
+        """Of a timetable straight from its DAG file: with the calendars as they are now."""
+        self._check()
+        return self._read(horizon_around(_now() - self._policy.max_delay))
+
+    def _planner(self, start: float, end: float | None) -> Carried:
+        if self._data is not None:
+            return self._carried
+        self._check()
+        reach = self._policy.max_delay + self._policy.duration + self._policy.stagger
+        return self._read(horizon_around(start - reach, None if end is None else end + reach))
+
+    def _coming_reasons(self) -> tuple[str, ...]:
+        if self._data is None:
+            return ()
+        coming = self._carried.coming(_now())
+        return () if coming is None else self._carried.planned(coming).reasons
+
+
+def _calendar_at(address: Any) -> Calendar:
+    from calendar_timetable.calendars.calendar import Calendar
+
+    return Calendar(address)
+
+
+def _is_address(schedule: object) -> bool:
+    return isinstance(schedule, PathLike) or (isinstance(schedule, str) and "://" in schedule)
+
+
+def _run_info(placed: Placed) -> DagRunInfo:
+    assert placed.start is not None
+    tick = placed.tick
+    interval = DataInterval(to_pendulum(tick.interval_start), to_pendulum(tick.interval_end))
+    return DagRunInfo.exact(interval.start)._replace(run_after=to_pendulum(placed.start), data_interval=interval)
+
+
+def _now() -> float:
+    return datetime.now(UTC).timestamp()
