@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,7 +24,9 @@ from calendar_timetable.schedules import Ticks
 VERSION = 1
 MONTHS_AHEAD = 3  # whole months, after the current one, that calendars are expanded for
 LATE_START = 6 * 3600  # a run that starts late must still know what closes, for this long after its start
+GRACE = 300  # seconds after its start within which a run still counts as created in time
 LATE_SEARCH = 366 * DAY  # how far ahead a late run looks for an opening
+LATE = "could not be created when it was to start, and waits for the next opening"
 MAX_TICKS = 5_000  # of the horizon; past these all spans are kept instead of those that matter
 
 
@@ -64,9 +66,15 @@ class Carried:
         return None if start is None else replace(found, start=start)
 
     def start_from(self, start: float | None, now: float) -> float | None:
-        """*start*, or where it has passed and time has closed since, the next opening; ``None`` without one."""
+        """*start*, or where it has passed and time has closed since, the next opening; ``None`` without one.
+
+        A run that is created within :data:`GRACE` of its start needs only that its start is open: a window
+        that it just fits must not be lost to a scheduler's ordinary latency.
+        """
+        if start is None or start > now or self.policy.when_blocked == "run":
+            return start
         duration = self.policy.duration
-        if start is None or start > now or self.policy.when_blocked == "run" or self.open_time.fits(now, duration):
+        if self.open_time.fits(now, 0 if now - start <= GRACE else duration):
             return start
         return self.open_time.next_fit(now, duration, now + LATE_SEARCH)
 
@@ -127,6 +135,9 @@ class Carried:
     def planned_from(self, interval_start: float, interval_end: float, start: float) -> PlannedRun:
         """The run with this data interval, which Airflow starts at *start*."""
         placed = self.policy.place(Tick(interval_end, interval_start, interval_end), self.open_time)
+        if placed.start is None or not placed.start <= start <= placed.start + self.policy.stagger:
+            planned = self.planned(replace(placed, start=start, outcome="postponed", opening=None))
+            return replace(planned, reasons=(*planned.reasons, LATE))
         return self.planned(replace(placed, start=start))
 
     def coming(self, now: float) -> Placed | None:
@@ -188,13 +199,16 @@ class Carried:
         return Spans(pairs)
 
 
-def horizon_around(start: float, end: float | None = None) -> Range:
-    """Whole calendar months (UTC) from *start*'s to :data:`MONTHS_AHEAD` later, or as far as *end*.
+def horizon_around(moment: float, reach: int, end: float | None = None) -> Range:
+    """Whole calendar months (UTC): from *reach* seconds before *moment*'s to :data:`MONTHS_AHEAD` after it, or *end*.
 
     Anchored to months, so that the serialized form does not change with the clock.
     """
-    first = zones.to_datetime(start)
-    low = datetime(first.year, first.month, 1, tzinfo=UTC)
-    month = first.month - 1 + MONTHS_AHEAD + 1
-    high = datetime(first.year + month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp()
-    return Range(int(low.timestamp()), int(max(high, end or 0)))
+    this_month = _month(zones.to_datetime(moment))
+    low = _month(this_month - timedelta(seconds=max(reach, 1)))
+    high = _month(this_month + timedelta(days=31 * (MONTHS_AHEAD + 1)))
+    return Range(int(low.timestamp()), max(int(high.timestamp()), int(end or 0)))
+
+
+def _month(moment: datetime) -> datetime:
+    return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)

@@ -107,7 +107,7 @@ class CalendarTimetable(Timetable):
         Airflow shows that as an import error and holds the DAG.
         """
         if self._data is None:
-            return self._read(horizon_around(_now() - self._policy.max_delay)).to_json()
+            return self._read(horizon_around(_now(), self._policy.max_delay)).to_json()
         return self._data
 
     @classmethod
@@ -276,7 +276,7 @@ class CalendarTimetable(Timetable):
         """This schedule's own share of *stagger*, in seconds: stable, and spread evenly over schedules."""
         if self._stagger_key is not None and not isinstance(self._stagger_key, str):
             raise InvalidArgument("stagger_key", self._stagger_key, "give a text, such as the DAG's id")
-        key = self._stagger_key or f"{self._dag_file} {self._schedule!r}"
+        key = self._stagger_key or f"{self._dag_file} {self._base.summary} {self.zone_name}"
         digest = hashlib.sha256(key.encode()).digest()
         return int.from_bytes(digest[:8]) % stagger if stagger else 0
 
@@ -296,14 +296,14 @@ class CalendarTimetable(Timetable):
     def _carried(self) -> Carried:
         """Of a timetable straight from its DAG file: with the calendars as they are now."""
         self._check()
-        return self._read(horizon_around(_now() - self._policy.max_delay))
+        return self._read(horizon_around(_now(), self._policy.max_delay))
 
     def _planner(self, start: float, end: float | None) -> Carried:
         if self._data is not None:
             return self._carried
         self._check()
         reach = self._policy.max_delay + self._policy.duration + self._policy.stagger
-        return self._read(horizon_around(start - reach, None if end is None else end + reach))
+        return self._read(horizon_around(start, reach, None if end is None else end + reach))
 
     def _coming_reasons(self) -> tuple[str, ...]:
         if self._data is None:

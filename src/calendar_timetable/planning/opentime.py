@@ -6,7 +6,7 @@ from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Range, TimeSet, Union
 
 DAY = 86400
-_MARGIN = 35 * DAY  # how much more than asked is laid out at once
+_MARGIN = 2 * DAY  # how much more than asked is laid out at once; grows with what is laid out already
 
 
 class OpenTime:

@@ -71,17 +71,18 @@ class Spans:
         return Spans((*self, *other))
 
     def __and__(self, other: Spans) -> Spans:
-        pairs, mine, theirs = [], list(self), list(other)
+        mine, theirs = self.bounds, other.bounds
+        bounds: list[int] = []
         i = j = 0
         while i < len(mine) and j < len(theirs):
-            start, end = max(mine[i][0], theirs[j][0]), min(mine[i][1], theirs[j][1])
+            start, end = max(mine[i], theirs[j]), min(mine[i + 1], theirs[j + 1])
             if start < end:
-                pairs.append((start, end))
-            if mine[i][1] < theirs[j][1]:
-                i += 1
+                bounds += (start, end)
+            if mine[i + 1] < theirs[j + 1]:
+                i += 2
             else:
-                j += 1
-        return Spans(pairs)
+                j += 2
+        return Spans.of(bounds)
 
     def __sub__(self, other: Spans) -> Spans:
         if not self or not other:
@@ -90,8 +91,11 @@ class Spans:
 
     def complement(self, start: int, end: int) -> Spans:
         """All of ``[start, end)`` that is not in this set."""
-        edges = [start, *(b for span in self.clip(start, end) for b in span), end]
-        return Spans(zip(edges[::2], edges[1::2], strict=True))
+        inner = self.clip(start, end).bounds
+        if start >= end or inner == (start, end):
+            return Spans()
+        low, high = bool(inner) and inner[0] == start, bool(inner) and inner[-1] == end
+        return Spans.of((*(() if low else (start,)), *inner[low : len(inner) - high], *(() if high else (end,))))
 
     def clip(self, start: int, end: int) -> Spans:
         """The part of this set inside ``[start, end)``."""
