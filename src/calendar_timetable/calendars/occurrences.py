@@ -34,7 +34,7 @@ class Occurrence:
 class Problem:
     """A component that could not be understood, by its UID; never its text.
 
-    ``start`` and ``end`` give the time it may cover, where that can be told.
+    ``start`` and ``end`` give the time it may cover, ``None`` being an open end; equal, it covers none.
     """
 
     uid: str
@@ -139,3 +139,8 @@ def _seconds(moment: datetime | None) -> int | None:
 
 def _moment(seconds: int | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def address_of(value: str) -> str:
+    """A calendar user's address without ``mailto:``, lower case."""
+    return value.strip().lower().removeprefix("mailto:").strip()

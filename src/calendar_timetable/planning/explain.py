@@ -30,6 +30,7 @@ def reasons(placed: Placed, policy: Policy, open_time: OpenTime, zone: ZoneInfo)
         said.append("runs when due all the same (when_blocked='run')")
     if placed.opening is not None and placed.start is not None and placed.start > placed.opening:
         said.append(f"staggered by {length(placed.start - placed.opening)}")
+    said += open_time.notes
     if not open_time.is_known(due):
         said.append("calendars are not read this far from today")
     return tuple(said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.timesets import Range, TimeSet, Union
+from calendar_timetable.planning.timesets import Known, Range, TimeSet, Union, leaves
 
 DAY = 86400
 _MARGIN = 2 * DAY  # how much more than asked is laid out at once; grows with what is laid out already
@@ -19,6 +19,8 @@ class OpenTime:
     def __init__(self, windows: TimeSet | None, blackouts: TimeSet | None, horizon: Range | None) -> None:
         self.windows, self.blackouts, self.horizon = windows, blackouts, horizon
         self.always = windows is None and blackouts is None
+        known = (leaf for timeset in (windows, blackouts) if timeset for leaf in leaves(timeset))
+        self.notes = [f"{leaf} {leaf.note}" for leaf in known if isinstance(leaf, Known) and leaf.note]
         self._laid = Range(0, 0)
         self._spans = Spans()
 

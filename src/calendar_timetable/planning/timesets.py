@@ -209,7 +209,7 @@ class Known(TimeSet):
     label: str
     known: Spans
     titles: tuple[tuple[int, int, str], ...] = ()
-    note: str = ""  # what a person should know of the calendar's state, e.g. that it is ignored
+    note: str = ""  # what a person must know of it: that it cannot be read and is ignored
 
     def resolve(self, horizon: Range, timezone: str) -> TimeSet:
         return self

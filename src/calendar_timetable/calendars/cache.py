@@ -1,0 +1,197 @@
+"""The folder that all DAG files of a host share: last good copies, what was tried, and expansions.
+
+File names are digests, files are for their owner only, and neither address nor credentials are stored. Each
+file is replaced whole. What cannot be read is absent; what cannot be written is kept for this one
+reading, with a warning.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.expand import FORMAT
+from calendar_timetable.calendars.occurrences import Reading
+
+log = logging.getLogger(__name__)
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of a feed; times in epoch seconds, 0 for never."""
+
+    digest: str = ""  # of the last good body
+    etag: str = ""
+    last_modified: str = ""
+    components: int = 0  # events in that body
+    fetched_at: float = 0  # when that body came
+    good_at: float = 0  # when the source last confirmed it
+    checked_at: float = 0  # when the source was last asked
+    retry_at: float = 0  # before then it asked not to be asked
+    error: str = ""  # why the last check failed
+
+
+def folder() -> Path:
+    """``CALENDAR_TIMETABLE_CACHE``, else ``[calendar_timetable] cache_dir``, else in the user's cache folder."""
+    chosen = os.environ.get("CALENDAR_TIMETABLE_CACHE")
+    if not chosen and "airflow.configuration" in sys.modules:
+        chosen = sys.modules["airflow.configuration"].conf.get("calendar_timetable", "cache_dir", fallback=None)
+    if chosen:
+        return Path(chosen).expanduser()
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path("~/.cache").expanduser()) / "calendar_timetable"
+
+
+class Entry:
+    """One feed in the cache."""
+
+    def __init__(self, identity: str) -> None:
+        self._folder = folder()
+        self._name = hashlib.sha256(identity.encode()).hexdigest()[:40]
+        self._unwritten: dict[Path, bytes] = {}  # what the folder did not take
+
+    def state(self) -> State:
+        """What is known; a blank state if that is nothing, or from another version."""
+        try:
+            data = json.loads(self._read(self._path("json")))
+            if data.pop("v") != _VERSION:
+                return State()
+            state = State(**data)
+            numbers = (state.fetched_at, state.good_at, state.checked_at, state.retry_at, state.components)
+            texts = (state.digest, state.etag, state.last_modified, state.error)
+            whole = all(isinstance(n, int | float) for n in numbers) and all(isinstance(t, str) for t in texts)
+            return state if whole else State()
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return State()
+
+    def body(self, state: State) -> bytes | None:
+        """The last good body, or ``None`` if it is lost or damaged."""
+        try:
+            body = self._read(self._body(state.digest))
+        except OSError:
+            return None
+        return body if digest_of(body) == state.digest else None
+
+    def save(self, state: State, body: bytes | None = None) -> None:
+        """Keep *state*, with *body* if that is new."""
+        if body is not None:
+            self._write(self._body(state.digest), body)
+        self._write(self._path("json"), json.dumps({"v": _VERSION, **asdict(state)}).encode())
+        if body is not None:
+            self._forget(f"{self._name}.{state.digest[:20]}.")
+
+    def expansion(self, state: State, start: int, end: int, zone: str) -> Reading | None:
+        """A reading of the last good body that covers ``[start, end)``, if there is one."""
+        stem = self._stem(state, zone)
+        for path in [*self._unwritten, *self._list(stem)]:
+            bounds = path.name.removeprefix(stem).removesuffix(".json").split("_")
+            try:
+                if path.name.startswith(stem) and int(bounds[0]) <= start and end <= int(bounds[1]):
+                    return Reading.from_wire(json.loads(self._read(path)))
+            except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+                continue
+        return None
+
+    def save_expansion(self, state: State, start: int, end: int, zone: str, reading: Reading) -> None:
+        """Keep *reading*, of the body of *state*."""
+        path = self._folder / f"{self._stem(state, zone)}{start}_{end}.json"
+        self._write(path, json.dumps(reading.to_wire(), separators=(",", ":")).encode())
+        kept = sorted(self._list(f"{self._name}.{state.digest[:20]}.x"), key=_changed_at)
+        for old in kept[: -limits.KEPT_EXPANSIONS]:
+            _remove(old)
+
+    @contextmanager
+    def lock(self, *, wait: bool) -> Iterator[bool]:
+        """Alone with this feed, among all processes of the host; ``False`` if another is and not *wait*."""
+        try:
+            self._make_folder()
+            file = os.open(self._path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            yield True  # without a folder there is nothing to share
+            return
+        try:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            except OSError:  # a file system without locks
+                yield True
+            else:
+                yield True
+        finally:
+            os.close(file)
+
+    def _path(self, suffix: str) -> Path:
+        return self._folder / f"{self._name}.{suffix}"
+
+    def _body(self, digest: str) -> Path:
+        return self._path(f"{digest[:20]}.ics")
+
+    def _stem(self, state: State, zone: str) -> str:
+        key = hashlib.sha256(f"{FORMAT} {zone}".encode()).hexdigest()[:10]
+        return f"{self._name}.{state.digest[:20]}.x{key}."
+
+    def _read(self, path: Path) -> bytes:
+        return self._unwritten[path] if path in self._unwritten else path.read_bytes()
+
+    def _list(self, prefix: str) -> list[Path]:
+        try:
+            return [path for path in self._folder.iterdir() if path.name.startswith(prefix)]
+        except OSError:
+            return []
+
+    def _forget(self, keep: str) -> None:
+        """Remove bodies and expansions of this feed other than those whose names begin with *keep*."""
+        for path in self._list(f"{self._name}."):
+            current = path.name.startswith(keep) or path.name in (f"{self._name}.json", f"{self._name}.lock")
+            if not current and (path.suffix != ".new" or _changed_at(path) < time.time() - 3600):
+                _remove(path)
+
+    def _make_folder(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _write(self, path: Path, content: bytes) -> None:
+        try:
+            self._make_folder()
+            handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=self._folder)
+            temporary = Path(name)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                temporary.replace(path)
+            except BaseException:
+                _remove(temporary)
+                raise
+            self._unwritten.pop(path, None)
+        except OSError as error:
+            log.warning("The calendar cache in %s cannot be written: %s", self._folder, error.strerror)
+            self._unwritten[path] = content
+
+
+def digest_of(body: bytes) -> str:
+    """The digest by which a body is known."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()

@@ -1,0 +1,300 @@
+"""``Calendar``: the events of a feed as a time set."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+
+from calendar_timetable.calendars.addresses import check_address, label_of, shown, text_of
+from calendar_timetable.calendars.cache import State
+from calendar_timetable.calendars.feeds import Copy, moment, read_feed
+from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem, address_of
+from calendar_timetable.calendars.sources import FetchFailed, source_for
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
+from calendar_timetable.planning.spans import Spans
+from calendar_timetable.planning.timesets import Known, Range, TimeSet
+
+_ZERO = timedelta(0)
+_LONG = timedelta(days=36500)
+_DEFAULTS: dict[str, Any] = {
+    "match": None,
+    "categories": (),
+    "location": None,
+    "attendee": None,
+    "busy_only": None,
+    "pad": (_ZERO, _ZERO),
+    "offset": _ZERO,
+    "timezone": None,
+    "refresh": timedelta(minutes=5),
+    "max_stale": timedelta(days=1),
+    "on_unavailable": "hold",
+    "strict": False,
+    "show_titles": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """How a calendar is doing: what ``check`` and the health page tell of it."""
+
+    label: str
+    zone: str  # for its all-day and floating times
+    fetched_at: datetime | None  # when the copy in force came
+    checked_at: datetime | None  # when its source was last asked
+    status: str  # "ok", "stale" (a last good copy is in force) or "unavailable"
+    error: str
+    events: int  # in the whole calendar
+    problems: tuple[Problem, ...]
+
+
+class Calendar(TimeSet):
+    """The events of a calendar: an address (http, https, webcal, file, a path) or an Airflow Connection id.
+
+    *match* and *location* are globs on an event's summary and location, in any case (``"*freeze*"``);
+    *categories*: it must have one of them; *attendee*: an address that it must list, unless it lists nobody.
+    As a blackout only busy events count: not cancelled, transparent, free, or declined by *attendee*. As
+    windows or as a schedule every confirmed event counts, busy or free. *busy_only* overrides which.
+
+    Events are moved by *offset*, and widened by *pad* (before, after). All-day and floating times are
+    those of the calendar's own zone, else of *timezone*, else of the timetable.
+
+    The feed is asked once per *refresh* on a host. When that fails the last good copy stays in force for
+    *max_stale*; then *on_unavailable* is ``"hold"``: :class:`CalendarUnavailable`, or ``"ignore"``: taken as
+    empty. *strict* adds the time that events not understood may cover. *show_titles* lets summaries
+    into the serialized DAG.
+    """
+
+    def __init__(
+        self,
+        address: str | os.PathLike[str],
+        *,
+        match: str | None = None,
+        categories: str | Sequence[str] = (),
+        location: str | None = None,
+        attendee: str | None = None,
+        busy_only: bool | None = None,
+        pad: tuple[timedelta, timedelta] = (_ZERO, _ZERO),
+        offset: timedelta = _ZERO,
+        timezone: str | None = None,
+        refresh: timedelta = timedelta(minutes=5),
+        max_stale: timedelta = timedelta(days=1),
+        on_unavailable: str = "hold",
+        strict: bool = False,
+        show_titles: bool = False,
+    ) -> None:
+        self.address = address
+        self._text = text_of(address)
+        self.match = match
+        self.categories = categories
+        self.location = location
+        self.attendee = attendee
+        self.busy_only = busy_only
+        self.pad = pad
+        self.offset = offset
+        self.timezone = timezone
+        self.refresh = refresh
+        self.max_stale = max_stale
+        self.on_unavailable = on_unavailable
+        self.strict = strict
+        self.show_titles = show_titles
+        self.deny = True
+
+    # --- what it is -------------------------------------------------------------------------------
+
+    @property
+    def label(self) -> str:
+        """The Connection id, the address' host, or the file's name."""
+        return label_of(self._text)
+
+    def __str__(self) -> str:
+        return self.label
+
+    def __repr__(self) -> str:
+        given = ((name, getattr(self, name)) for name in _DEFAULTS)
+        options = "".join(f", {name}={value!r}" for name, value in given if value != _DEFAULTS[name])
+        return f"Calendar({shown(self.address)!r}{options})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Calendar) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(repr(self._key()))
+
+    def _key(self) -> tuple[object, ...]:
+        return (self._text, self.deny, *(getattr(self, name) for name in _DEFAULTS))
+
+    def in_role(self, *, deny: bool) -> Calendar:
+        role = copy.copy(self)
+        role.deny = deny
+        return role
+
+    # --- arguments --------------------------------------------------------------------------------
+
+    def validate(self) -> None:
+        check_address(self.address)
+        for name in ("match", "location", "attendee"):
+            value = getattr(self, name)
+            if value is not None and not _is_text(value):
+                raise InvalidArgument(name, value, "give a text, such as '*freeze*'")
+        several = (self.categories,) if isinstance(self.categories, str) else self.categories
+        listed: object = several  # at run time it may be anything
+        if not isinstance(listed, (list, tuple, set, frozenset)) or not all(map(_is_text, listed)):
+            raise InvalidArgument("categories", self.categories, "give a text or a list of texts")
+        if self.busy_only is not None and not isinstance(self.busy_only, bool):
+            raise InvalidArgument("busy_only", self.busy_only, "give True, False, or None for what fits the role")
+        pad: object = self.pad
+        if not isinstance(pad, (list, tuple)) or len(pad) != 2:
+            raise InvalidArgument("pad", self.pad, "give two timedeltas: (before, after)")
+        for part in self.pad:
+            zones.whole_seconds("pad", part)
+        offset: object = self.offset
+        zones.whole_seconds("offset", abs(offset) if isinstance(offset, timedelta) else offset)
+        zones.whole_seconds("refresh", self.refresh)
+        zones.whole_seconds("max_stale", self.max_stale)
+        for name, value in (("pad", max(self.pad)), ("offset", abs(self.offset)), ("max_stale", self.max_stale)):
+            if value > _LONG:
+                raise InvalidArgument(name, value, "give a shorter timedelta")
+        if self.timezone is not None:
+            zones.load_zone(self.timezone)
+        if self.on_unavailable not in ("hold", "ignore"):
+            raise InvalidArgument("on_unavailable", self.on_unavailable, "give 'hold' or 'ignore'")
+        for name in ("strict", "show_titles"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidArgument(name, getattr(self, name), "give True or False")
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+        before, after = (int(part.total_seconds()) for part in self.pad)
+        shift = int(self.offset.total_seconds())
+        found = self._in_force(horizon.start - shift - after, horizon.end - shift + before, timezone)
+        pairs, titles = [], []
+        for details, start, end in self._rows(found, deny=self.deny):
+            low = max(start + shift - before, horizon.start)
+            high = min(end + shift + after, horizon.end)
+            if low < high:
+                pairs.append((low, high))
+                titles.append((low, high, details.summary))
+        if self.strict and self.deny:
+            pairs += _reaches(found, horizon)
+        note = "cannot be read and is ignored" if found.reading is None else ""
+        return Known(self.label, Spans(pairs), tuple(sorted(titles)) if self.show_titles else (), note)
+
+    def starts(self, horizon: Range, timezone: str) -> list[int]:
+        """The starts within *horizon*, in epoch seconds, of the events: what is due when this is the schedule."""
+        shift = int(self.offset.total_seconds())
+        found = self._in_force(horizon.start - shift, horizon.end - shift, timezone)
+        moved = {start + shift for _, start, _ in self._rows(found, deny=False)}
+        return sorted(start for start in moved if horizon.start <= start < horizon.end)
+
+    def events(self, start: datetime, end: datetime) -> list[Occurrence]:
+        """The occurrences that touch ``[start, end)`` and match, in order; also free and cancelled ones.
+
+        Times are those of the calendar: *offset* and *pad* do not count.
+        """
+        low, high = int(zones.to_instant(start, "start")), -int(-zones.to_instant(end, "end") // 1)
+        self.validate()
+        found = self._in_force(low, high, zones.default_zone())
+        touching = (row for row in _all(found) if row[1] < high and (row[2] > low or row[1] == row[2] == low))
+        return [details.at(first, last) for details, first, last in touching if self._matches(details)]
+
+    def problems(self) -> list[Problem]:
+        """The components that could not be understood, by UID."""
+        self.validate()
+        found = self._in_force(*_around_now(), zones.default_zone())
+        return [] if found.reading is None else list(found.reading.problems)
+
+    def describe(self) -> FeedState:
+        """How this calendar is doing. Reads it, and never raises for what is wrong with it."""
+        self.validate()
+        zone = self.timezone or zones.default_zone()
+        try:
+            found = self._read(*_around_now(), zone)
+        except FetchFailed as error:
+            return FeedState(self.label, zone, None, None, "unavailable", str(error), 0, ())
+        state, reading = found.state, found.reading
+        status = "unavailable" if reading is None else "stale" if state.error else "ok"
+        return FeedState(
+            self.label,
+            zone if reading is None else reading.zone,
+            moment(state.fetched_at),
+            moment(state.checked_at),
+            status,
+            state.error,
+            state.components,
+            () if reading is None else reading.problems,
+        )
+
+    def _read(self, start: int, end: int, timezone: str) -> Copy:
+        zone = zones.zone_name(self.timezone or timezone)
+        refresh, max_stale = self.refresh.total_seconds(), self.max_stale.total_seconds()
+        return read_feed(source_for(self._text), start, end, zone, refresh, max_stale)
+
+    def _in_force(self, start: int, end: int, timezone: str) -> Copy:
+        """The copy in force; :class:`CalendarUnavailable` where there is none, unless that is to be ignored."""
+        try:
+            found = self._read(start, end, timezone)
+            error = found.error
+        except FetchFailed as failure:
+            found, error = Copy(None, State()), str(failure)
+        if found.reading is not None or self.on_unavailable == "ignore":
+            return found
+        since = f"since {found.good_at:%Y-%m-%d %H:%M} UTC" if found.good_at else "never read so far"
+        remedy = "check its address and credentials, raise max_stale, or set on_unavailable='ignore'"
+        raise CalendarUnavailable(f"calendar {self.label} cannot be read: {error} ({since}); {remedy}")
+
+    def _rows(self, found: Copy, *, deny: bool) -> Iterator[tuple[Details, int, int]]:
+        return (row for row in _all(found) if self._matches(row[0]) and self._counts(row[0], deny=deny))
+
+    def _counts(self, details: Details, *, deny: bool) -> bool:
+        if details.status == "cancelled" or (not deny and details.status != "confirmed"):
+            return False
+        if not (deny if self.busy_only is None else self.busy_only):
+            return True
+        declined = self.attendee is not None and address_of(self.attendee) in details.declined
+        return details.busy and not declined
+
+    def _matches(self, details: Details) -> bool:
+        categories = (self.categories,) if isinstance(self.categories, str) else self.categories
+        wanted = {category.casefold() for category in categories}
+        return (
+            _glob(self.match, details.summary)
+            and _glob(self.location, details.location)
+            and (not wanted or any(category.casefold() in wanted for category in details.categories))
+            and (not self.attendee or not details.attendees or address_of(self.attendee) in details.attendees)
+        )
+
+
+def _all(found: Copy) -> tuple[tuple[Details, int, int], ...]:
+    return () if found.reading is None else found.reading.rows
+
+
+def _reaches(found: Copy, horizon: Range) -> list[tuple[int, int]]:
+    """The stretches within *horizon* that components not understood may cover."""
+    stretches = []
+    for problem in () if found.reading is None else found.reading.problems:
+        start = horizon.start if problem.start is None else int(problem.start.timestamp())
+        end = horizon.end if problem.end is None else int(problem.end.timestamp())
+        if start < end and start < horizon.end and end > horizon.start:
+            stretches.append((max(start, horizon.start), min(end, horizon.end)))
+    return stretches
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _glob(pattern: str | None, text: str) -> bool:
+    return pattern is None or fnmatchcase(text.casefold(), pattern.casefold())
+
+
+def _around_now() -> tuple[int, int]:
+    """The stretch that questions without one are about: from last month to a year ahead."""
+    now = int(datetime.now(UTC).timestamp())
+    return now - 31 * 86400, now + 366 * 86400

@@ -1,0 +1,44 @@
+"""Expansion where it can be killed: ``python -m calendar_timetable.calendars.expand``."""
+
+from __future__ import annotations
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.children import ChildFailed, Message, answer, ask
+from calendar_timetable.calendars.occurrences import Reading
+
+FORMAT = 1  # raise it when the same bytes may give another reading: cached ones are then made anew
+
+
+class ExpansionFailed(Exception):
+    """A body cannot be read as a whole; the text never quotes it."""
+
+
+def expand(body: bytes, start: int, end: int, zone: str) -> Reading:
+    """What *body* holds in ``[start, end)`` (epoch seconds), read in a process of its own.
+
+    *zone* is the IANA name for all-day and floating times of a calendar that names none.
+    """
+    request = {"start": start, "end": end, "zone": zone}
+    try:
+        message, _ = ask("calendar_timetable.calendars.expand", request, body, limits.EXPAND_SECONDS)
+    except ChildFailed as error:
+        raise ExpansionFailed(f"cannot be expanded: {error}") from None
+    if "error" in message:
+        raise ExpansionFailed(f"cannot be read: {message['error']}")
+    return Reading.from_wire(message)
+
+
+def _expand(request: Message, body: bytes) -> tuple[Message, bytes]:
+    from calendar_timetable.calendars.lines import Unreadable
+    from calendar_timetable.calendars.reading import read
+
+    try:
+        return read(body, request["start"], request["end"], request["zone"]).to_wire(), b""
+    except Unreadable as error:
+        return {"error": str(error)}, b""
+    except Exception as error:  # noqa: BLE001  (its text may quote the feed)
+        return {"error": type(error).__name__}, b""
+
+
+if __name__ == "__main__":
+    answer(_expand, limits.EXPAND_MEMORY, limits.EXPAND_SECONDS)

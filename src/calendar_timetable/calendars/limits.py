@@ -1,0 +1,21 @@
+"""Every bound on what a feed may cost, in one place. Times in seconds, sizes in bytes."""
+
+MAX_BODY = 20 * 1024 * 1024  # after decompression
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 10.0  # without a single byte
+FETCH_SECONDS = 30.0  # in all, name look-up and redirects included
+MAX_REDIRECTS = 5
+MAX_RETRY_AFTER = 3600  # longest wait a server may ask for
+
+EXPAND_SECONDS = 60.0
+EXPAND_MEMORY = 2 * 1024**3
+MAX_COMPONENTS = 20_000  # events, free/busy and the like
+MAX_BLOCKS = 100_000  # with alarms and other inner components
+MAX_OCCURRENCES = 50_000
+MAX_SERIES_OCCURRENCES = 10_000  # of one event: one each hour for over a year
+MAX_PROBLEMS = 1_000
+MAX_TEXT = 500  # characters kept of a summary, location, category or UID
+MAX_ATTENDEES = 1_000
+
+SUDDENLY_EMPTY = 10  # a feed that had so many events and now has none is not believed
+KEPT_EXPANSIONS = 12  # per feed in the cache

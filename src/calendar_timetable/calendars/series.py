@@ -1,0 +1,241 @@
+"""Recurring events: one series of components with the same UID into occurrences (RFC 5545 section 3.8.5).
+
+recurring-ical-events decides which instances there are, in wall-clock time without any zone: it is
+given rules whose UNTIL, EXDATE, RDATE and RECURRENCE-ID have already been put into the zone of the
+series. When an instance is, and how long it lasts, is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.lines import Block, Line, Unreadable
+from calendar_timetable.calendars.occurrences import Details
+from calendar_timetable.calendars.values import (
+    EPOCH,
+    Clock,
+    Duration,
+    Moment,
+    details_of,
+    parse_duration,
+    parse_time,
+    uid_of,
+)
+
+if TYPE_CHECKING:
+    from dateutil.rrule import rrule  # type: ignore[import-untyped]
+    from icalendar import Event
+
+LATEST = 253402128000  # 9999-12-30, in epoch seconds: still a time in every zone
+_DAY = timedelta(days=1)
+_FREQUENCIES = ("MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One component of a series: the event itself, or an override with its *recurrence_id*."""
+
+    uid: str
+    details: Details
+    begin: Moment
+    wall: timedelta  # from start to end by the clock on the wall
+    duration: Duration | None  # where one was given instead of an end
+    start: int
+    end: int
+    recurrence_id: Moment | None
+    this_and_future: bool
+    sequence: int
+    rules: tuple[str, ...]
+    exclusion_rules: tuple[str, ...]
+    rdates: tuple[Moment | tuple[Moment, Moment], ...]
+    exdates: tuple[Moment, ...]
+
+    @property
+    def recurs(self) -> bool:
+        return bool(self.rules or self.rdates)
+
+
+def read_part(block: Block, clock: Clock) -> Part:
+    """*block*, a VEVENT or AVAILABLE, understood; :class:`Unreadable` if it cannot be."""
+    line = block.first("DTSTART")
+    if line is None:
+        raise Unreadable("no DTSTART")
+    begin = clock.moment(line)
+    start = begin.instant
+    duration = None
+    last, length = block.first("DTEND"), block.first("DURATION")
+    if last is not None:
+        finish = clock.moment(last)
+        if begin.is_date and finish.is_date and finish.local == begin.local:
+            finish = Moment(finish.local + _DAY, finish.zone, is_date=True)  # meant as that one day
+        wall, end = max(finish.local_in(begin.zone) - begin.local, timedelta()), finish.instant
+    elif length is not None or not begin.is_date:
+        duration = parse_duration(length.value) if length is not None else Duration(0, 0)
+        wall, end = duration.nominal, duration.after(begin.local, begin.zone)
+    else:
+        wall, end = _DAY, Moment(begin.local + _DAY, begin.zone).instant
+    if end < start:
+        raise Unreadable("it ends before it starts")
+    identity = block.first("RECURRENCE-ID")
+    sequence = block.text("SEQUENCE")
+    return Part(
+        uid_of(block),
+        details_of(block, all_day=begin.is_date and wall % _DAY == timedelta()),
+        begin,
+        wall,
+        duration,
+        start,
+        min(end, LATEST),
+        None if identity is None else clock.moment(identity),
+        identity is not None and identity.params.get("RANGE", "").upper() == "THISANDFUTURE",
+        int(sequence[:9]) if sequence.isdecimal() else 0,
+        tuple(line.value for line in block.all("RRULE")),
+        tuple(line.value for line in block.all("EXRULE")),
+        tuple(moment for line in block.all("RDATE") for moment in clock.moments(line)),
+        tuple(moment for line in block.all("EXDATE") for moment in _singles(clock, line)),
+    )
+
+
+def _singles(clock: Clock, line: Line) -> Iterator[Moment]:
+    for moment in clock.moments(line):
+        if isinstance(moment, tuple):
+            raise Unreadable("an EXDATE is a period")
+        yield moment
+
+
+def expand_series(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
+    """The occurrences of one series that touch ``[start, end)``: (details, start, end), unsorted.
+
+    *parts* are the event, if it is known, and its overrides. Raises :class:`Unreadable` for a rule
+    that is refused, and whatever the libraries raise.
+    """
+    if len(parts) == 1 and not parts[0].recurs:
+        rows = [(parts[0].details, parts[0].start, parts[0].end)]
+    else:
+        rows = list(dict.fromkeys(_recur(parts, start, end)))
+    for details, first, last in rows:
+        if first < end and (last > start or first == last == start):
+            yield details, first, min(last, LATEST)
+
+
+def _recur(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
+    from icalendar import Calendar
+    from recurring_ical_events import CalendarQuery  # type: ignore[import-untyped]
+
+    zone = parts[0].begin.zone
+    low, high = (_local(instant, zone) for instant in (start, end))
+    low, high = low - 2 * _DAY, high + 2 * _DAY
+    reach = max(high - min(part.begin.local_in(zone) for part in parts), timedelta()) + _DAY
+    calendar = Calendar()
+    for number, part in enumerate(parts):
+        calendar.add_component(_event(part, parts[0], number, low, high, min(part.wall, reach)))
+    for series in CalendarQuery(calendar).series:
+        for count, occurrence in enumerate(series.between(low, high)):
+            if count == limits.MAX_SERIES_OCCURRENCES:
+                raise Unreadable(f"more than {count} occurrences")
+            part = parts[int(occurrence.as_component(True)["X-PART"])]
+            yield part.details, *_instants(part, occurrence.start, occurrence.end, zone, reach)
+
+
+def _instants(part: Part, first: datetime, last: datetime, zone: tzinfo, reach: timedelta) -> tuple[int, int]:
+    """When the instance of *part* from *first* to *last*, in wall-clock time of *zone*, starts and ends."""
+    as_given = last - first == min(part.wall, reach)  # unlike an RDATE with a period of its own
+    if as_given and first == part.begin.local_in(zone):
+        return part.start, part.end
+    start = Moment(first, zone).instant
+    if as_given and part.duration is not None and part.wall <= reach:
+        return start, part.duration.after(first, zone)
+    end = Moment(last, zone).instant
+    # where the clocks go forward a wall-clock end may come before the start
+    return start, end if end > start else start + int((last - first).total_seconds())
+
+
+def _event(part: Part, master: Part, number: int, low: datetime, high: datetime, wall: timedelta) -> Event:
+    """*part* in wall-clock time of the zone of *master*, as recurring-ical-events takes it."""
+    from icalendar import Event, vRecur
+    from icalendar.prop import vDDDLists, vDDDTypes
+
+    zone = master.begin.zone
+    begin = part.begin.local_in(zone)
+    event = Event()
+    event["UID"] = "series"
+    event["X-PART"] = str(number)
+    event["SEQUENCE"] = part.sequence
+    event["DTSTART"], event["DTEND"] = vDDDTypes(begin), vDDDTypes(begin + wall)
+    if part.recurrence_id is not None:
+        event["RECURRENCE-ID"] = vDDDTypes(_instance(part.recurrence_id, master))
+        if part.this_and_future:
+            event["RECURRENCE-ID"].params["RANGE"] = "THISANDFUTURE"
+        return event
+    if part.rules:
+        event["RRULE"] = [vRecur.from_ical(_rule(text, begin, part.begin)) for text in part.rules]
+    excluded = [_instance(moment, master) for moment in part.exdates]
+    for text in part.exclusion_rules:
+        never = _generate(_rule(text, begin, part.begin), begin)
+        excluded += islice(never.xafter(low - wall, inc=True), limits.MAX_SERIES_OCCURRENCES)
+    if excluded:
+        event["EXDATE"] = vDDDLists(excluded)
+    added: list[datetime | tuple[datetime, datetime]] = []
+    for moment in part.rdates:
+        if isinstance(moment, tuple):
+            added.append((_instance(moment[0], master), moment[1].local_in(zone)))
+        else:
+            added.append(_instance(moment, master))
+    if added:
+        event["RDATE"] = vDDDLists(added)
+    return event
+
+
+def _instance(moment: Moment, master: Part) -> datetime:
+    """Which instance of *master* is meant: a date alone means the one of that day, at its usual time."""
+    if master.begin.is_date or moment.is_date:
+        return datetime.combine(moment.local.date(), master.begin.local.time())
+    return moment.local_in(master.begin.zone)
+
+
+def _rule(text: str, begin: datetime, moment: Moment) -> str:
+    """The rule *text* with its UNTIL in the zone of *moment*; refused when it would run for ever."""
+    pairs = (field.partition("=") for field in text.upper().split(";") if field.strip())
+    fields = {key.strip(): value.strip() for key, _, value in pairs}
+    if fields.get("FREQ") == "SECONDLY":
+        raise Unreadable("a rule that repeats every second is refused")
+    if fields.get("FREQ") not in _FREQUENCIES:
+        raise Unreadable("its rule has no known FREQ")
+    interval = fields.get("INTERVAL", "1")
+    if not interval.isdecimal() or int(interval[:9]) == 0:
+        raise Unreadable("a rule with INTERVAL=0 is refused")
+    until = None
+    if "UNTIL" in fields:
+        until = _until(fields["UNTIL"], moment)
+        fields["UNTIL"] = f"{until:%Y%m%dT%H%M%S}"
+    rule = ";".join(f"{key}={value}" for key, value in fields.items())
+    try:
+        first = next(iter(_generate(rule, begin)), None)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise Unreadable("its rule cannot be understood") from None
+    if first is None and (until is None or until >= begin):
+        raise Unreadable("its rule never comes true")
+    return rule
+
+
+def _generate(rule: str, begin: datetime) -> rrule:
+    from dateutil.rrule import rrulestr
+
+    return rrulestr(rule, dtstart=begin)
+
+
+def _until(text: str, moment: Moment) -> datetime:
+    """UNTIL in wall-clock time: a date includes that day; without ``Z`` it is in the zone of the series."""
+    until = parse_time(text, moment.zone)
+    if moment.is_date or until.is_date:
+        return datetime.combine(until.local.date(), datetime.max.time()).replace(microsecond=0)
+    return until.local_in(moment.zone)
+
+
+def _local(instant: int, zone: tzinfo) -> datetime:
+    return (EPOCH + timedelta(seconds=instant)).replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
