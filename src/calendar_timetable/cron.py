@@ -8,9 +8,9 @@ timetable is asked. ``tests/unit/test_equality.py`` holds the two together.
 from __future__ import annotations
 
 import re
+import threading
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from airflow.timetables.base import DataInterval, TimeRestriction
@@ -22,7 +22,9 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (wall-clock time)
 _ANY_TIME = TimeRestriction(None, None, catchup=True)
 _PLAIN = re.compile(r"[\d\s*,/\-A-Za-z#?]+")
 _RANDOM = re.compile(r"(?<![A-Z])[HR](?![A-Z])", re.IGNORECASE)  # croniter draws these anew each time
+_SCHEDULES = 512
 _REMEMBERED = 20_000  # ticks of one schedule; about two weeks of minutes
+_thread = threading.local()
 
 
 class CronTicks:
@@ -89,9 +91,16 @@ class CronTicks:
         return first if local.replace(tzinfo=self._zone, fold=1).utcoffset() == first else None
 
 
-@lru_cache(maxsize=512)
 def cron_ticks(expression: str, timezone: str) -> CronTicks | None:
-    """The remembered ticks of *expression* in *timezone*; ``None`` for one that is not plain cron."""
+    """The remembered ticks of *expression* in *timezone*; ``None`` for one that is not plain cron.
+
+    Each thread remembers for itself: a lock could be held while the DAG processor forks.
+    """
     if not _PLAIN.fullmatch(expression) or _RANDOM.search(expression):
         return None
-    return CronTicks(expression, timezone)
+    remembered: dict[tuple[str, str], CronTicks] = _thread.__dict__.setdefault("ticks", {})
+    ticks = remembered.pop((expression, timezone), None) or CronTicks(expression, timezone)
+    if len(remembered) >= _SCHEDULES:
+        del remembered[next(iter(remembered))]
+    remembered[expression, timezone] = ticks
+    return ticks

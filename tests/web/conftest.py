@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+
 from demo.local_airflow import LocalAirflow
 
 HERE = Path(__file__).parent

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 
 import pytest
 import requests
-from demo.local_airflow import LocalAirflow
-from demo.services import wait_until
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+
+from demo.local_airflow import LocalAirflow
+from demo.services import wait_until
 
 pytestmark = pytest.mark.airflow
 PATHS = ["/", "/api/runs", "/page.css", "/page.js", "/?days=35", "/api/runs?days=1"]

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from airflow.sdk import DAG
+
 from calendar_timetable import CalendarTimetable, Weekly
 
 START = datetime(2026, 1, 1)

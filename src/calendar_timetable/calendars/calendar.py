@@ -51,6 +51,7 @@ class FeedState:
     error: str
     events: int  # in the whole calendar
     problems: tuple[Problem, ...]
+    confirmed_at: datetime | None = None  # when its source last confirmed that copy: stale since then
 
 
 class Calendar(TimeSet):
@@ -229,6 +230,7 @@ class Calendar(TimeSet):
             state.error,
             state.components,
             () if reading is None else reading.problems,
+            found.good_at,
         )
 
     def _read(self, start: int, end: int, timezone: str) -> Copy:

@@ -21,8 +21,7 @@ class OpenTime:
         self.always = windows is None and blackouts is None
         known = (leaf for timeset in (windows, blackouts) if timeset for leaf in leaves(timeset))
         self.notes = [f"{leaf} {leaf.note}" for leaf in known if isinstance(leaf, Known) and leaf.note]
-        self._laid = Range(0, 0)
-        self._spans = Spans()
+        self._laid = (Range(0, 0), Spans())  # one value, so that threads may share this
 
     def fits(self, instant: float, duration: int) -> bool:
         """Whether a run of *duration* may start at *instant*."""
@@ -50,14 +49,17 @@ class OpenTime:
 
     def over(self, start: float, end: float) -> Spans:
         """Open spans, right at least for ``[start, end)``; they may reach further."""
-        if not (self._laid.start <= start and end <= self._laid.end):
-            low, high = int(start), -int(-end // 1)
-            if self._laid.end > self._laid.start:
-                low, high = min(low, self._laid.start), max(high, self._laid.end)
-            margin = max(_MARGIN, (high - low) // 2)
-            self._laid = Range(low - DAY, high + margin)
-            self._spans = self._lay_out(self._laid.start, self._laid.end)
-        return self._spans
+        laid, spans = self._laid
+        if laid.start <= start and end <= laid.end:
+            return spans
+        low, high = int(start), -int(-end // 1)
+        if laid.start < laid.end:
+            low, high = min(low, laid.start), max(high, laid.end)
+        margin = max(_MARGIN, (high - low) // 2)
+        laid = Range(low - DAY, high + margin)
+        spans = self._lay_out(laid.start, laid.end)
+        self._laid = laid, spans
+        return spans
 
     def _lay_out(self, start: int, end: int) -> Spans:
         if self.horizon is None:
