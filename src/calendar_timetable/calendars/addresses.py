@@ -11,6 +11,7 @@ from calendar_timetable.planning.errors import InvalidArgument
 from calendar_timetable.planning.weekly import parse_rule
 
 SCHEMES = {"http": "http", "https": "https", "webcal": "https", "webcals": "https", "file": "file"}
+_PATHS = ("/", "./", "../", "~")
 _REMEDY = "give an address ('https://…', 'webcal://…' or the path of an .ics file) or an Airflow Connection id"
 _CONNECTION = re.compile(r"[\w#!()\-.:]+")
 
@@ -25,7 +26,7 @@ def text_of(address: object) -> str:
 
 def is_address(text: str) -> bool:
     """Whether *text* is an address rather than a Connection id."""
-    return "://" in text or text.startswith(("/", "./", "../", "~")) or text.lower().endswith(".ics")
+    return "://" in text or text.startswith(_PATHS) or text.lower().endswith(".ics")
 
 
 def label_of(address: str) -> str:
@@ -55,8 +56,11 @@ def split_url(address: str) -> SplitResult | None:
 def shown(address: object) -> object:
     """*address* as it may be printed: of a URL the scheme and host only."""
     text = text_of(address)
+    if not text:
+        return address
     if "://" not in text:
-        return text if isinstance(address, (str, os.PathLike)) else address
+        plain = text.startswith(_PATHS) or not re.search(r"[/?\s]", text)
+        return text if plain else re.split(r"[/?\s]", text)[0] + " …"  # perhaps a URL without its scheme: a secret
     parts = split_url(text)
     if parts is None:
         return text.partition("://")[0][:20] + "://…"
@@ -85,8 +89,8 @@ def check_address(address: object) -> None:
     elif not is_address(text):
         if _is_weekly(text):
             raise InvalidArgument("Calendar", text, f"a weekly rule goes in Weekly({text!r})")
-        if not _CONNECTION.fullmatch(text):  # perhaps a URL without its scheme, and then a secret
-            raise InvalidArgument("Calendar", re.split(r"[/?\s]", text)[0] + " …", _REMEDY)
+        if not _CONNECTION.fullmatch(text):
+            raise InvalidArgument("Calendar", shown(text), _REMEDY)
 
 
 def _is_weekly(text: str) -> bool:

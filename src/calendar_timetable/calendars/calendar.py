@@ -145,7 +145,7 @@ class Calendar(TimeSet):
                 raise InvalidArgument(name, value, "give a text, such as '*freeze*'")
         several = (self.categories,) if isinstance(self.categories, str) else self.categories
         listed: object = several  # at run time it may be anything
-        if not isinstance(listed, (list, tuple, set, frozenset)) or not all(map(_is_text, listed)):
+        if not isinstance(listed, (list, tuple)) or not all(map(_is_text, listed)):
             raise InvalidArgument("categories", self.categories, "give a text or a list of texts")
         if self.busy_only is not None and not isinstance(self.busy_only, bool):
             raise InvalidArgument("busy_only", self.busy_only, "give True, False, or None for what fits the role")

@@ -18,7 +18,7 @@ def expand(body: bytes, start: int, end: int, zone: str) -> Reading:
 
     *zone* is the IANA name for all-day and floating times of a calendar that names none.
     """
-    request = {"start": start, "end": end, "zone": zone}
+    request = {"start": start, "end": end, "zone": zone, "seconds": limits.EXPAND_SECONDS}
     try:
         message, _ = ask("calendar_timetable.calendars.expand", request, body, limits.EXPAND_SECONDS)
     except ChildFailed as error:
@@ -33,11 +33,13 @@ def _expand(request: Message, body: bytes) -> tuple[Message, bytes]:
     from calendar_timetable.calendars.reading import read
 
     try:
-        return read(body, request["start"], request["end"], request["zone"]).to_wire(), b""
+        # the rest of the time is for starting and answering
+        reading = read(body, request["start"], request["end"], request["zone"], 0.75 * request["seconds"])
     except Unreadable as error:
         return {"error": str(error)}, b""
     except Exception as error:  # noqa: BLE001  (its text may quote the feed)
         return {"error": type(error).__name__}, b""
+    return reading.to_wire(), b""
 
 
 if __name__ == "__main__":

@@ -57,9 +57,10 @@ def read_feed(source: Source, start: int, end: int, zone: str, refresh: float, m
     if state.digest:
         try:
             reading = feed.read(state)
-            if reading is None:  # the copy is lost or damaged
+            if reading is None:  # the copy is lost or damaged, or another process has just replaced it
                 with feed.entry.lock(wait=True):
-                    state = feed.ask(State())
+                    newest = feed.entry.state()
+                    state = newest if newest.digest not in ("", state.digest) else feed.ask(State())
                     reading = feed.read(state) if state.digest else None
         except ExpansionFailed as error:
             state = replace(state, error=str(error))

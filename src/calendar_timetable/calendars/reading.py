@@ -29,13 +29,14 @@ Row = tuple[Details, int, int]
 T = TypeVar("T")
 
 
-def read(body: bytes, start: int, end: int, default_zone: str) -> Reading:
+def read(body: bytes, start: int, end: int, default_zone: str, seconds: float) -> Reading:
     """What *body* holds between *start* and *end* (epoch seconds).
 
-    *default_zone* (an IANA name) is for all-day and floating times of a calendar that names no zone.
+    *default_zone* (an IANA name) is for all-day and floating times of a calendar that names no zone;
+    components that would take more than their share of *seconds* are quarantined.
     Raises :class:`Unreadable` when it is no calendar or exceeds a limit as a whole.
     """
-    reader = _Reader(start, end)
+    reader = _Reader(start, end, seconds)
     zone = ""
     components = 0
     for calendar in read_calendars(body):
@@ -47,9 +48,9 @@ def read(body: bytes, start: int, end: int, default_zone: str) -> Reading:
 
 
 class _Reader:
-    def __init__(self, start: int, end: int) -> None:
+    def __init__(self, start: int, end: int, seconds: float) -> None:
         self.start, self.end = start, min(end, LATEST)
-        self.budget = Budget(limits.EXPAND_SECONDS * 0.75)  # the rest is for starting and answering
+        self.budget = Budget(seconds)
         self.rows: list[Row] = []
         self.problems: list[Problem] = []
 

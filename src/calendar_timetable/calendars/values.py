@@ -15,6 +15,8 @@ from calendar_timetable.calendars.occurrences import Details, address_of
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?")
 _DURATION = re.compile(r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_LISTED = re.compile(r"(?:\\.|[^,\\])+")
+_ESCAPED = re.compile(r"\\(.)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -120,6 +122,11 @@ def clean(text: str) -> str:
     return _CONTROL.sub(" ", text[: limits.MAX_TEXT]).strip()
 
 
+def _unescape(text: str) -> str:
+    """A TEXT value as meant (RFC 5545 section 3.3.11)."""
+    return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], text)
+
+
 def uid_of(block: Block) -> str:
     """The UID of *block*, or ``""``."""
     line = block.first("UID")
@@ -128,17 +135,16 @@ def uid_of(block: Block) -> str:
 
 def details_of(block: Block, *, all_day: bool) -> Details:
     """What *block* says beside its times."""
-    from icalendar.parser import split_on_unescaped_comma, unescape_char
 
     def text(name: str) -> str:
         line = block.first(name)
-        return "" if line is None else clean(unescape_char(line.value[: 2 * limits.MAX_TEXT]))
+        return "" if line is None else clean(_unescape(line.value[: 2 * limits.MAX_TEXT]))
 
     status = {"TENTATIVE": "tentative", "CANCELLED": "cancelled"}.get(block.text("STATUS"), "confirmed")
     free = block.text("TRANSP") == "TRANSPARENT" or block.text("X-MICROSOFT-CDO-BUSYSTATUS") == "FREE"
     people = [line for line in block.lines if line.name in ("ATTENDEE", "ORGANIZER")][: limits.MAX_ATTENDEES]
     refusals = [line for line in people if line.params.get("PARTSTAT", "").upper() == "DECLINED"]
-    categories = (clean(c) for line in block.all("CATEGORIES") for c in split_on_unescaped_comma(line.value))
+    categories = [clean(_unescape(c)) for line in block.all("CATEGORIES") for c in _LISTED.findall(line.value)]
     return Details(
         uid_of(block),
         text("SUMMARY"),

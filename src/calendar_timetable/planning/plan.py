@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -145,7 +146,7 @@ def _together(group: list[Placed], placed: Placed, policy: Policy, open_time: Op
         policy.coalesce
         and group[-1].outcome == "postponed"
         and placed.outcome == "on_time"
-        and placed.start <= _staggered(group[0], policy, open_time)
+        and placed.start <= _staggered(group[-1], policy, open_time)
     )
 
 
@@ -156,10 +157,8 @@ def _staggered(placed: Placed, policy: Policy, open_time: OpenTime) -> float:
 
 
 def _stagger(group: list[Placed], policy: Policy, open_time: OpenTime, following: Tick | None) -> None:
-    start = _staggered(group[0], policy, open_time)
-    if following is not None:
-        start = min(start, following.due)
-    group[:] = [replace(placed, start=start) for placed in group]
+    latest = math.inf if following is None else following.due
+    group[:] = [replace(p, start=min(_staggered(p, policy, open_time), latest)) for p in group]
 
 
 def _with_interval(placed: Placed, unserved: float | None) -> Placed:

@@ -1,0 +1,275 @@
+"""Feeds that are malformed or mean harm: bounded in time and memory, and the rest of the calendar stays."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.expand import ExpansionFailed, expand
+from calendar_timetable.calendars.lines import Unreadable
+from calendar_timetable.calendars.occurrences import Reading
+from tests.calendars.helpers import event, feed, instant, spans, understood
+
+GOOD = event("UID:good", "SUMMARY:Fine", "DTSTART:20240310T120000Z", "DURATION:PT1H")
+FINE = ["2024-03-10 12:00/13:00"]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter of the time, so that these tests are short."""
+    monkeypatch.setattr(limits, "EXPAND_SECONDS", 15.0)
+
+
+def expanded(body: bytes) -> Reading:
+    """The reading of *body* over 2024, made where production makes it."""
+    return expand(body, instant("2024-01-01"), instant("2025-01-01"), "UTC")
+
+
+def reasons(reading: Reading) -> list[tuple[str, str]]:
+    return [(problem.uid, problem.reason) for problem in reading.problems]
+
+
+def test_rules_that_would_run_for_ever(impatient: None) -> None:
+    body = feed(
+        event("UID:1", "DTSTART:20240101T000000Z", "RRULE:FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=31"),
+        event("UID:2", "DTSTART:20240101T000000Z", "RRULE:FREQ=SECONDLY"),
+        event("UID:3", "DTSTART:20240101T000000Z", "RRULE:FREQ=HOURLY;INTERVAL=0"),
+        event("UID:4", "DTSTART:20240101T000000Z", "RRULE:FREQ=MINUTELY;INTERVAL=20"),
+        event("UID:5", "DTSTART:00010101T000000Z", "RRULE:FREQ=MINUTELY"),
+        event("UID:6", "DTSTART:20240101T000000Z", "RRULE:FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30"),
+        GOOD,
+    )
+    begun = time.monotonic()
+    reading = expanded(body)
+    assert time.monotonic() - begun < limits.EXPAND_SECONDS
+    assert spans(reading) == FINE
+    assert reasons(reading) == [
+        ("1", "it takes too long to expand"),
+        ("2", "a rule that repeats every second is refused"),
+        ("3", "a rule with INTERVAL=0 is refused"),
+        ("4", "more than 10000 occurrences"),
+        ("5", "it takes too long to expand"),
+        ("6", "it takes too long to expand"),
+    ]
+
+
+def test_many_hostile_rules_do_not_use_up_the_time_of_the_rest(impatient: None) -> None:
+    bad = [
+        event(f"UID:{n}", "DTSTART:20240101T000000Z", "RRULE:FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=31") for n in range(9)
+    ]
+    weekly = event("UID:good", "DTSTART:20240101T120000Z", "DURATION:PT1H", "RRULE:FREQ=WEEKLY;COUNT=3")
+    reading = expanded(feed(*bad, weekly))
+    assert spans(reading) == ["2024-01-01 12:00/13:00", "2024-01-08 12:00/13:00", "2024-01-15 12:00/13:00"]
+    assert len(reading.problems) == 9
+
+
+RDATES = ",".join(
+    f"{2024 + n // 300000:04}01{1 + n // 86400 % 28:02}T{n // 3600 % 24:02}{n // 60 % 60:02}{n % 60:02}"
+    for n in range(200_000)
+)
+BIG = {
+    "200,000 RDATEs": (event("UID:bad", "DTSTART:20240101T000000", f"RDATE:{RDATES}"), 1),
+    "200,000 unknown lines": (event("UID:x", "DTSTART:20230101T000000", *["X-A:b"] * 200_000), 0),
+    "a large attachment": (event("UID:x", "DTSTART:20230101T000000", "ATTACH;VALUE=BINARY:" + "A" * 19_000_000), 0),
+    "nesting": ("BEGIN:X\r\n" * 50_000 + "END:X\r\n" * 50_000, 0),
+    "folds": (event("UID:x", "DTSTART:20230101T000000", "SUMMARY:" + "a\r\n " * 1_000_000), 0),
+    "VTIMEZONE with a rule by the minute": (
+        "BEGIN:VTIMEZONE\r\nTZID:Bad\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nRRULE:FREQ=MINUTELY\r\n"
+        "TZOFFSETFROM:+0100\r\nTZOFFSETTO:+0100\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+        + event("UID:bad", "DTSTART;TZID=Bad:20240101T000000"),
+        1,
+    ),
+    "VTIMEZONE with 20,000 RDATEs": (
+        "BEGIN:VTIMEZONE\r\nTZID:Odd\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
+        + "".join(f"RDATE:{1971 + n // 366}01{1 + n % 28:02}T000000\r\n" for n in range(20_000))
+        + "TZOFFSETFROM:+0100\r\nTZOFFSETTO:+0100\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+        + event("UID:x", "DTSTART;TZID=Odd:20230101T000000"),
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BIG)
+def test_big_things(name: str) -> None:
+    component, problems = BIG[name]
+    reading = expanded(feed(component, GOOD))
+    assert spans(reading) == FINE
+    assert len(reading.problems) == problems
+
+
+def test_too_many_components() -> None:
+    with pytest.raises(ExpansionFailed, match="more than 20000 components"):
+        expanded(feed(*[event(f"UID:{n}", "DTSTART:20240101T000000Z") for n in range(20_001)]))
+
+
+def test_too_many_occurrences_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_OCCURRENCES", 10)
+    daily = [event(f"UID:{n}", "DTSTART:20240101T000000Z", "RRULE:FREQ=DAILY;COUNT=8") for n in "ab"]
+    reading = understood(feed(*daily), "2024-01-01", "2025-01-01")
+    assert len(reading.rows) == 8
+    assert reasons(reading) == [("b", "it brings the calendar to more than 10 occurrences")]
+
+
+def test_a_rule_with_very_many_instances(impatient: None) -> None:
+    body = feed(
+        event("UID:bad", "DTSTART:00010101T000000Z", "RRULE:FREQ=MINUTELY;BYSECOND=" + ",".join(map(str, range(60))))
+    )
+    assert [uid for uid, _ in reasons(expanded(body))] == ["bad"]
+
+
+# --- malformed bytes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xef\xbb\xbf" + feed(GOOD),
+        feed(GOOD).replace(b"\r\n", b"\n"),
+        feed(GOOD).replace(b"BEGIN:VEVENT", b"begin:vevent").replace(b"DTSTART", b"dtstart"),
+        feed(GOOD).replace(b"DTSTART", b"DTST\r\n ART"),
+        feed(GOOD).replace(b"VERSION:2.0", b"VERSION:2.0\r\n\r\nno colon here\r\n:\r\n;;;"),
+        b"END:VEVENT\r\n" + feed(GOOD),
+        feed(GOOD)[: -len(b"END:VCALENDAR\r\n")] + b"END:VEVENT\r\nEND:VCALENDAR\r\n",
+    ],
+    ids=["BOM", "bare LF", "lower case", "a folded name", "junk lines", "an END before", "an END too many"],
+)
+def test_odd_bytes(body: bytes) -> None:
+    assert spans(understood(body, "2024-01-01", "2025-01-01")) == FINE
+
+
+def test_latin_1_and_folded_characters() -> None:
+    body = feed(event("SUMMARY:Müßiggang", "DTSTART:20240310T120000Z"))
+    for variant in (body, body.decode().encode("latin-1"), body.replace("ü".encode(), b"\xc3\r\n \xbc")):
+        (row,) = understood(variant, "2024-01-01", "2025-01-01").rows
+        assert row[0].summary == "Müßiggang"
+
+
+def test_text_is_unescaped_and_on_one_line() -> None:
+    body = feed(event(r"SUMMARY:a\, b\nc\;\\d", r"CATEGORIES:x\,y,Z", "LOCATION:L\x07", "DTSTART:20240310T120000Z"))
+    (row,) = understood(body, "2024-01-01", "2025-01-01").rows
+    assert (row[0].summary, row[0].categories, row[0].location) == ("a, b c;\\d", ("x,y", "Z"), "L")
+
+
+def test_several_calendars_keep_their_own_zones() -> None:
+    floating = event("DTSTART:20240310T120000")
+    body = feed(floating, head=("X-WR-TIMEZONE:Asia/Tokyo",)) + feed(floating)
+    assert spans(understood(body, "2024-01-01", "2025-01-01", "Europe/Berlin")) == [
+        "2024-03-10 03:00/03:00",
+        "2024-03-10 11:00/11:00",
+    ]
+
+
+def test_a_component_that_is_not_closed_is_quarantined_alone() -> None:
+    body = feed("BEGIN:VEVENT\r\nUID:open\r\nDTSTART:20240301T120000Z", GOOD, "BEGIN:VEVENT\r\nUID:last")
+    reading = understood(body, "2024-01-01", "2025-01-01")
+    assert spans(reading) == FINE
+    assert reasons(reading) == [("open", "it is not closed properly"), ("last", "it is not closed properly")]
+
+
+def test_events_without_uid_stand_alone() -> None:
+    body = b"".join(feed(GOOD, GOOD.replace("T12", "T15")).split(b"UID:good\r\n"))
+    assert spans(understood(body, "2024-01-01", "2025-01-01")) == [*FINE, "2024-03-10 15:00/16:00"]
+
+
+def test_what_is_no_calendar() -> None:
+    for body in (b"", b"hello", b"BEGIN:VEVENT\r\nEND:VEVENT", b"\xff\xfe"):
+        with pytest.raises(Unreadable, match="not a calendar"):
+            understood(body, "2024-01-01", "2025-01-01")
+    with pytest.raises(Unreadable, match="Gregorian"):
+        understood(feed(GOOD, head=("CALSCALE:HEBREW",)), "2024-01-01", "2025-01-01")
+
+
+def zone(offset: str) -> str:
+    part = f"DTSTART:19700101T000000\r\nTZOFFSETFROM:{offset}\r\nTZOFFSETTO:{offset}"
+    return f"BEGIN:VTIMEZONE\r\nTZID:Own\r\nBEGIN:STANDARD\r\n{part}\r\nEND:STANDARD\r\nEND:VTIMEZONE"
+
+
+@pytest.mark.parametrize("order", [("+0200", "-0500"), ("-0500", "+0200")])
+def test_two_feeds_with_the_same_zone_name_in_one_process(order: tuple[str, str]) -> None:
+    hours = {"+0200": "10:00", "-0500": "17:00"}
+    for offset in order:
+        body = feed(zone(offset), event("DTSTART;TZID=Own:20240310T120000"))
+        assert spans(understood(body, "2024-01-01", "2025-01-01")) == [f"2024-03-10 {hours[offset]}/{hours[offset]}"]
+    both = b"".join(feed(zone(offset), event("DTSTART;TZID=Own:20240310T120000")) for offset in order)
+    assert [text[11:16] for text in spans(understood(both, "2024-01-01", "2025-01-01"))] == ["10:00", "17:00"]
+    lost = understood(feed(event("DTSTART;TZID=Own:20240310T120000")), "2024-01-01", "2025-01-01")
+    assert reasons(lost) == [("one", "unknown time zone")]
+
+
+# --- what a quarantined component may cover -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lines", "start", "end"),
+    [
+        (("DTSTART:20240310T120000Z", "DTEND:20240310T110000Z"), "2024-03-10T11:00", "2024-03-10T12:00"),
+        (("SUMMARY:when?",), None, None),
+        (("DTSTART:20240310T120000Z", "RRULE:FREQ=SECONDLY"), "2024-03-10T12:00", None),
+        (("DTSTART:20240310T120000Z", "DTEND:nonsense"), None, None),
+        (("DTSTART;TZID=No:20240310T120000", "DTEND;TZID=No:20240310T130000"), "2024-03-09T22:00", "2024-03-11T03:00"),
+    ],
+)
+def test_the_time_a_problem_may_cover(lines: tuple[str, ...], start: str | None, end: str | None) -> None:
+    (problem,) = understood(feed(event(*lines)), "2024-01-01", "2025-01-01").problems
+    expected = [None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (start, end)]
+    assert [problem.start, problem.end] == expected
+
+
+# --- fuzzing ----------------------------------------------------------------------------------------
+
+SEED = feed(
+    GOOD,
+    event(
+        "DTSTART;TZID=Europe/Berlin:20240301T100000",
+        "DTEND;TZID=Europe/Berlin:20240301T110000",
+        "RRULE:FREQ=DAILY;COUNT=5",
+        "EXDATE:20240302T090000Z",
+    ),
+    event(
+        "RECURRENCE-ID:20240303T090000Z",
+        "DTSTART:20240304T090000Z",
+        "DURATION:PT2H",
+        "ATTENDEE;PARTSTAT=DECLINED:mailto:A@b",
+    ),
+    zone("+0200"),
+    event("UID:z", "DTSTART;TZID=Own:20240310T120000", "RDATE;VALUE=PERIOD:20240305T100000Z/PT1H"),
+    event("UID:f", "FREEBUSY:20240302T100000Z/PT1H", kind="VFREEBUSY"),
+)
+PIECES = [
+    b"",
+    b"0",
+    b"9" * 12,
+    b"-",
+    b":",
+    b";",
+    b"\r\n",
+    b"\xff",
+    b"=",
+    b"Z",
+    b"T",
+    b"END:VEVENT\r\n",
+    b"\0",
+    b",",
+    b'"',
+]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(0, len(SEED)), st.integers(0, 12), st.sampled_from(PIECES)), min_size=1, max_size=5)
+)
+def test_mutated_feeds_are_read_or_refused(edits: list[tuple[int, int, bytes]]) -> None:
+    body = SEED
+    for position, length, piece in edits:
+        body = body[:position] + piece + body[position + length :]
+    try:
+        reading = understood(body, "2024-01-01", "2025-01-01")
+    except Unreadable:
+        return
+    assert all(start <= end for _, start, end in reading.rows)
+    assert Reading.from_wire(reading.to_wire()) == reading
