@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable.timetable import CalendarTimetable
 
-RUNS_PER_DAG = 10
+RUNS_PER_DAG = 50
 MOST_RUNS = 500
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,117 @@
+"""Take the pictures of README and docs: ``make screenshots``. A real Airflow, a calendar of its own, Chromium."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from demo.local_airflow import LocalAirflow
+from demo.services import wait_until
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+SIZE = (1200, 620)
+DAGS = """
+from datetime import datetime, timedelta
+from airflow.sdk import DAG
+from calendar_timetable import Calendar, CalendarTimetable, Weekly
+
+TEAM = "{calendar}"
+OFF_PEAK = Weekly("mon-fri 19:00-07:00", "sat-sun")
+
+def dag(name, schedule):
+    start = datetime.fromisoformat("{now}")
+    return DAG(name, schedule=schedule, start_date=start, catchup=False, is_paused_upon_creation=False)
+
+retraining = dag("weekly_retraining", CalendarTimetable("0 2 * * SAT", timezone="Europe/Berlin", windows=OFF_PEAK,
+    blackouts=Calendar(TEAM, match="*freeze*"), duration=timedelta(hours=4)))
+gpu = dag("gpu_training", CalendarTimetable("0 18 * * *", timezone="Europe/Berlin", windows=OFF_PEAK,
+    blackouts=Calendar(TEAM), duration=timedelta(hours=6)))
+inference = dag("inference_offpeak", CalendarTimetable("30 13 * * *", timezone="Europe/Berlin", windows=OFF_PEAK))
+report = dag("daily_report", "15 6 * * *")
+"""
+EVENT = (
+    "BEGIN:VEVENT\r\nUID:{n}@demo\r\nDTSTAMP:20260101T000000Z\r\nSUMMARY:{title}\r\n"
+    "DTSTART:{start}\r\nDTEND:{end}\r\nEND:VEVENT\r\n"
+)
+
+
+def main() -> None:
+    """Take them all."""
+    with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
+        home = Path(folder)
+        (home / "dags").mkdir()
+        now = datetime.now(UTC)
+        (home / "team_calendar.ics").write_text(calendar(now))
+        dags = DAGS.replace("{calendar}", str(home / "team_calendar.ics")).replace("{now}", now.isoformat())
+        (home / "dags" / "dags.py").write_text(dags)
+        airflow = LocalAirflow(home, dags=home / "dags")
+        try:
+            airflow.migrate()
+            read = airflow.airflow("dags", "reserialize")
+            if read.returncode:
+                raise RuntimeError(read.stderr[-2000:])
+            airflow.start("api-server")
+            airflow.wait_until_ready()
+            take(airflow, "light", IMAGES / "upcoming.png")
+            take(airflow, "dark", IMAGES / "upcoming-dark.png")
+        finally:
+            airflow.stop()
+
+
+def calendar(now: datetime) -> str:
+    """A team's calendar: a release freeze over the next Saturday night, and an evening's maintenance."""
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    saturday = today + timedelta(days=(5 - today.weekday()) % 7 or 7)
+    events = [("Release freeze", saturday - timedelta(hours=4), saturday + timedelta(hours=9))]
+    for days in (0, 1, 3):
+        evening = today + timedelta(days=days, hours=16)
+        events.append(("Cluster maintenance", evening, evening + timedelta(hours=4 + days)))
+    rows = [
+        EVENT.format(n=n, title=title, start=f"{start:%Y%m%dT%H%M%SZ}", end=f"{end:%Y%m%dT%H%M%SZ}")
+        for n, (title, start, end) in enumerate(events)
+    ]
+    return (
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//calendar_timetable//demo//EN\r\n"
+        + "".join(rows)
+        + "END:VCALENDAR\r\n"
+    )
+
+
+def take(airflow: LocalAirflow, theme: str, image: Path) -> None:
+    """One picture of the page within Airflow."""
+    options = webdriver.ChromeOptions()
+    for flag in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+    ):
+        options.add_argument(flag)
+    options.binary_location = "/usr/bin/chromium"
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+    try:
+        size = {"width": SIZE[0], "height": SIZE[1], "deviceScaleFactor": 1, "mobile": False}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        driver.get(f"{airflow.address}/api/v2/version")
+        token = str(airflow.session().headers["Authorization"]).removeprefix("Bearer ")
+        driver.add_cookie({"name": "_token", "value": token})
+        driver.execute_script(  # type: ignore[no-untyped-call]
+            "localStorage.setItem('timezone', '\"Europe/Berlin\"'); localStorage.setItem('theme', arguments[0])", theme
+        )
+        driver.get(f"{airflow.address}/plugin/upcoming-runs")
+        frame = wait_until("the page", lambda: driver.find_elements(By.TAG_NAME, "iframe"), seconds=60)[0]
+        driver.switch_to.frame(frame)
+        wait_until("its rows", lambda: driver.find_elements(By.CSS_SELECTOR, "tbody tr"), seconds=30)
+        driver.switch_to.default_content()
+        driver.save_screenshot(str(image))
+    finally:
+        driver.quit()
+
+
+if __name__ == "__main__":
+    main()
