@@ -56,7 +56,7 @@ class TimeSet:
     def rules(self, *, deny: bool) -> TimeSet | None:
         """What is left of a resolved set where calendars are unknown; ``None`` when that is nothing.
 
-        ``deny`` tells that the set blocks: what is unknown never blocks.
+        What is unknown never closes time: where the set blocks (*deny*) it is taken as empty, else as all of time.
         """
         return self
 
@@ -116,7 +116,7 @@ class Union(Combined):
 
     def rules(self, *, deny: bool) -> TimeSet | None:
         known = tuple(r for m in self.members if (r := m.rules(deny=deny)) is not None)
-        return Union(known) if known else None
+        return Union(known) if known and (deny or len(known) == len(self.members)) else None
 
     def __str__(self) -> str:
         return " or ".join(map(str, self.members))
@@ -133,9 +133,7 @@ class Intersection(Combined):
 
     def rules(self, *, deny: bool) -> TimeSet | None:
         known = tuple(r for m in self.members if (r := m.rules(deny=deny)) is not None)
-        if not known or (deny and len(known) < len(self.members)):
-            return None
-        return Intersection(known)
+        return Intersection(known) if known and (not deny or len(known) == len(self.members)) else None
 
     def __str__(self) -> str:
         return " and ".join(f"({m})" if isinstance(m, Union) else str(m) for m in self.members)
@@ -151,9 +149,11 @@ class Difference(Combined):
     def rules(self, *, deny: bool) -> TimeSet | None:
         keep, drop = self.members
         kept, dropped = keep.rules(deny=deny), drop.rules(deny=not deny)
-        if kept is None:
-            return None if deny or dropped is None else Complement((dropped,))
-        return kept if dropped is None else Difference((kept, dropped))
+        if kept is None or dropped is None:
+            if deny:
+                return None
+            return kept if dropped is None else Complement((dropped,))
+        return Difference((kept, dropped))
 
     def in_role(self, *, deny: bool) -> TimeSet:
         keep, drop = self.members
