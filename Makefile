@@ -1,0 +1,53 @@
+# Everything a contributor or a CI machine runs. Nothing needs to be installed by hand but python3 and make.
+#   make test AIRFLOW=3.2      the tests on another supported Airflow
+#   make test PYTEST="-k plan"  some of them
+
+AIRFLOW ?= 3.3
+VENV    ?= $(if $(filter 3.3,$(AIRFLOW)),.venv,.venv-$(AIRFLOW))
+PYTEST  ?=
+JOBS    ?= 2
+
+BIN  := $(VENV)/bin
+LOCK := locks/airflow-$(AIRFLOW).txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup install check format test demo bench locks screenshots clean
+
+help:  ## List these targets
+	@sed -n 's/^\([a-z]*\):.*##/\1:/p' Makefile | column -t -s:
+
+setup:
+	@tools/setup $(VENV) $(LOCK)
+
+install: setup
+	@tools/install-wheel $(VENV)
+
+demo: install  ## A calendar and a real Airflow on this machine; a run is held by a meeting
+	@$(BIN)/python -m demo.run $(DEMO)
+
+test: install  ## All tests, against the built wheel
+	@tools/system-packages
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST)
+
+check: setup  ## Lint, format, types, and that the packages build
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/uv build --quiet --python $(BIN)/python --out-dir dist
+
+format: setup  ## Put the code into the project's format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: install  ## Measure
+	$(BIN)/python -m benchmarks
+
+locks: setup  ## Move the pinned test environments to the newest releases
+	@for airflow in 3.3 3.2; do tools/lock $(BIN)/uv $$airflow; done
+
+clean:  ## Remove what these targets made
+	rm -rf .venv .venv-* .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+screenshots: install  ## Take the pictures of README again
+	@tools/system-packages
+	$(BIN)/python -m tools.screenshots

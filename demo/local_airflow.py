@@ -1,0 +1,142 @@
+"""A real Airflow in one folder: api-server, scheduler, DAG processor and triggerer as child processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import requests
+
+from demo.services import Service, free_port, stop_all, wait_until
+
+COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
+
+
+class LocalAirflow:
+    """Airflow with its state in ``home``; only processes that this object starts ever use it."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        dags: Path,
+        database: str | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.home = home
+        self.dags = dags
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.user, self.password = "admin", secrets.token_urlsafe(9)
+        self.services: dict[str, Service] = {}
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "logs").mkdir(exist_ok=True)
+        passwords = home / "passwords.json"
+        passwords.write_text(json.dumps({self.user: self.password}))
+        passwords.chmod(0o600)
+        self.env = _inherited_environment() | {
+            "AIRFLOW_HOME": str(home),
+            "CALENDAR_TIMETABLE_CACHE": str(home / "calendar-cache"),
+            "NO_PROXY": "127.0.0.1,localhost",
+            "PYTHONUNBUFFERED": "1",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database or f"sqlite:///{home}/airflow.db",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "false",
+            # An edited calendar is seen seconds later, where a production Airflow takes half a minute.
+            "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "2",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
+            "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.address}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.user}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+            "AIRFLOW__API__BASE_URL": self.address,
+            "AIRFLOW__API__SECRET_KEY": secrets.token_hex(),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(),
+            **(settings or {}),
+        }
+
+    def airflow(self, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run one ``airflow`` command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "airflow", *arguments],
+            env=self.env,
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def migrate(self) -> None:
+        """Make the tables, or bring them up to date."""
+        done = self.airflow("db", "migrate", seconds=300)
+        if done.returncode != 0:
+            raise RuntimeError(f"airflow db migrate failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+
+    def start(self, component: str, name: str | None = None) -> Service:
+        """Start one component; ``name`` tells two schedulers apart."""
+        options = {
+            "api-server": ("--host", "127.0.0.1", "--port", str(self.port)),
+            "scheduler": ("--skip-serve-logs",),
+            "triggerer": ("--skip-serve-logs",),
+        }.get(component, ())
+        name = name or component
+        service = Service(
+            name,
+            (sys.executable, "-m", "airflow", component, *options),
+            env=self.env,
+            log=self.home / "logs" / f"{name}.log",
+        )
+        self.services[name] = service
+        return service
+
+    def wait_until_ready(self, *, seconds: float = 120) -> None:
+        """Wait until the web server answers and every component that was started has reported itself healthy."""
+        parts = {"scheduler", "triggerer", "dag_processor"} & {name.replace("-", "_") for name in self.services}
+
+        def healthy() -> bool:
+            for service in self.services.values():
+                if not service.running:
+                    raise RuntimeError(f"{service.name} ended on its own:\n{service.tail()}")
+            try:
+                health = requests.get(f"{self.address}/api/v2/monitor/health", timeout=5).json()
+            except (requests.RequestException, ValueError):
+                return False
+            return all(health[part]["status"] == "healthy" for part in parts)
+
+        wait_until("Airflow to be ready", healthy, seconds=seconds)
+
+    def session(self) -> requests.Session:
+        """An HTTP session that is logged in."""
+        session = requests.Session()
+        session.trust_env = False
+        answer = session.post(
+            f"{self.address}/auth/token", json={"username": self.user, "password": self.password}, timeout=10
+        )
+        answer.raise_for_status()
+        session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        return session
+
+    def stop(self) -> None:
+        """End every component and all that it started."""
+        stop_all(self.services.values())
+        self.services.clear()
+
+
+def _inherited_environment() -> dict[str, str]:
+    """This process's environment without another Airflow's settings and without Python path tricks."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW_", "AIRFLOW__", "CALENDAR_TIMETABLE_")) and name != "PYTHONPATH"
+    }

@@ -1,0 +1,190 @@
+"""The plan against a brute force that goes through time minute by minute (``brute.py``)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calendar_timetable.planning.opentime import OpenTime
+from calendar_timetable.planning.plan import Placed, PlannedRun, Policy, Tick, lay_out
+from tests.unit.brute import Brute, Row
+from tests.unit.strategies import BASES, EPOCH, LENGTH, Base, brutes, irregular_ticks, moment, timetable
+from tests.unit.support import Explicit
+
+
+def open_time(brute: Brute) -> OpenTime:
+    def rule(stretch: object) -> Explicit | None:
+        if stretch is None:
+            return None
+        return Explicit([(EPOCH + a * 60, EPOCH + b * 60) for a, b in stretch])  # type: ignore[attr-defined]
+
+    return OpenTime(rule(brute.windows), rule(brute.blackouts), None)
+
+
+def laid_out(ticks: list[tuple[int, int]], brute: Brute, stagger: int = 0) -> list[Placed]:
+    policy = Policy(
+        when_blocked=brute.when_blocked,  # type: ignore[arg-type]
+        duration=brute.duration * 60,
+        max_delay=brute.max_delay * 60,
+        coalesce=brute.coalesce,
+        stagger=stagger,
+    )
+    given_ticks = [Tick(EPOCH + b * 60, EPOCH + a * 60, EPOCH + b * 60) for a, b in ticks]
+    return list(lay_out(given_ticks, policy, open_time(brute)))
+
+
+def placed_row(placed: Placed) -> Row:
+    tick = placed.tick
+    return Row(
+        int(tick.due - EPOCH) // 60,
+        None if placed.start is None else int(placed.start - EPOCH),
+        placed.outcome,
+        int(tick.interval_start - EPOCH) // 60,
+        int(tick.interval_end - EPOCH) // 60,
+    )
+
+
+def planned_row(run: PlannedRun) -> Row:
+    def offset(at: object) -> int:
+        return int(at.timestamp()) - EPOCH  # type: ignore[attr-defined,no-any-return]
+
+    start = None if run.start is None else offset(run.start)
+    return Row(offset(run.tick) // 60, start, run.outcome, *(offset(end) // 60 for end in run.data_interval))
+
+
+def comparable(rows: list[Row]) -> list[object]:
+    """Of a tick that does not run, no data interval is promised."""
+    return [row if row.start is not None else (row.tick, row.outcome) for row in rows]
+
+
+@given(ticks=irregular_ticks(), brute=brutes())
+def test_the_plan_is_the_brute_force(ticks: list[tuple[int, int]], brute: Brute) -> None:
+    rows = [placed_row(p) for p in laid_out(ticks, brute)]
+
+    assert comparable(rows) == comparable(brute.plan(ticks))
+
+
+@pytest.mark.parametrize("base", BASES, ids=repr)
+@given(brute=brutes())
+def test_the_public_plan_is_the_brute_force(base: Base, brute: Brute) -> None:
+    first, last = base.ticks[0][1], base.ticks[-1][1]
+    with time_machine.travel(moment(-3000), tick=False):
+        plan = timetable(base, brute).plan(moment(first), moment(last + 1))
+    rows = [planned_row(run) for run in plan]
+    expected = brute.plan(base.ticks)
+    # A tick past the range may start together with one inside of it, and one before it may leave its data
+    # interval to one inside: these are not compared.
+    end = last - (brute.max_delay if brute.when_blocked == "advance" else 0)
+    settled = [i for i, row in enumerate(expected) if row.start is None or row.start // 60 < end]
+    whole = [i for i in settled if i > 0 and any(r.start is not None for r in expected[:i])]
+
+    assert [row.tick for row in rows] == [row.tick for row in expected]
+    assert [(rows[i].start, rows[i].outcome) for i in settled] == [
+        (expected[i].start, expected[i].outcome) for i in settled
+    ]
+    assert [comparable([rows[i]]) for i in whole] == [comparable([expected[i]]) for i in whole]
+
+
+@given(ticks=irregular_ticks(), brute=brutes())
+def test_ticks_increase_and_starts_never_go_back(ticks: list[tuple[int, int]], brute: Brute) -> None:
+    placed = laid_out(ticks, brute)
+    starts = [p.start for p in placed if p.start is not None]
+
+    assert all(a.tick.due < b.tick.due for a, b in pairwise(placed))
+    assert all(a <= b for a, b in pairwise(starts))
+    if brute.coalesce:
+        assert all(a < b for a, b in pairwise(starts))
+
+
+@given(ticks=irregular_ticks(), brute=brutes())
+def test_the_whole_run_lies_in_open_time_and_near_its_tick(ticks: list[tuple[int, int]], brute: Brute) -> None:
+    for placed in laid_out(ticks, brute):
+        if placed.start is None or placed.outcome == "forced":
+            continue
+        assert brute.fits(int(placed.start - EPOCH) // 60)
+        assert abs(placed.start - placed.tick.due) <= brute.max_delay * 60
+        if placed.outcome == "on_time":
+            assert placed.start == placed.tick.due
+
+
+@given(ticks=irregular_ticks(), brute=brutes())
+def test_without_coalescing_every_tick_that_fits_somewhere_runs(
+    ticks: list[tuple[int, int]], brute: Brute
+) -> None:
+    alone = [brute.place(due)[0] for _, due in ticks]
+    placed = laid_out(ticks, Brute(**{**vars(brute), "coalesce": False}))
+
+    assert [None if p.start is None else int(p.start - EPOCH) for p in placed] == alone
+
+
+@given(ticks=irregular_ticks(), brute=brutes(), share=st.integers(0, 4 * 3600))
+def test_stagger_moves_only_released_starts_and_not_too_far(
+    ticks: list[tuple[int, int]], brute: Brute, share: int
+) -> None:
+    placed = laid_out(ticks, brute, stagger=share)
+    starts = [p.start for p in placed if p.start is not None]
+
+    assert [p.tick.due for p in placed] == [EPOCH + due * 60 for _, due in ticks]
+    assert all(a <= b for a, b in pairwise(starts))
+    for run in placed:
+        alone, _ = brute.place(int(run.tick.due - EPOCH) // 60)
+        if run.start is None:
+            assert alone is None or (brute.coalesce and run.outcome == "coalesced")
+            continue
+        assert alone is not None
+        moved = run.start - EPOCH - alone
+        assert 0 <= moved <= share
+        if run.outcome != "postponed":
+            assert moved == 0
+        else:
+            # The start may be off the minute: its own second and the last second of the run must be open.
+            assert brute.fits(int(run.start - EPOCH) // 60)
+            assert int(run.start - EPOCH) % 60 == 0 or brute.duration == 0 or brute.fits(
+                int(run.start - EPOCH) // 60 + 1
+            )
+            assert run.start - run.tick.due <= brute.max_delay * 60
+
+
+@given(ticks=irregular_ticks(), brute=brutes())
+def test_a_share_of_nothing_moves_nothing(ticks: list[tuple[int, int]], brute: Brute) -> None:
+    assert laid_out(ticks, brute, stagger=0) == laid_out(ticks, brute)
+
+
+@given(
+    seed=st.text(min_size=1, max_size=8), tick=st.integers(0, LENGTH // 60), length=st.integers(61, 600), spread=st.integers(1, 60)
+)
+def test_a_released_start_is_moved_by_the_same_share_each_time(seed: str, tick: int, length: int, spread: int) -> None:
+    due = tick * 60
+    base = Base("once a while", "0 */3 * * *", ())
+    brute = Brute(windows=None, blackouts=[(due - 60, due + length)], max_delay=6000)
+    with time_machine.travel(moment(-3000), tick=False):
+        runs = [
+            timetable(base, brute, stagger=timedelta(minutes=spread), stagger_key=seed).plan(moment(due), limit=9)
+            for _ in range(2)
+        ]
+    released = [run for run in runs[0] if run.outcome == "postponed" and run.start is not None]
+
+    assert runs[0] == runs[1]
+    for run in released:
+        assert run.start is not None
+        assert moment(due + length) <= run.start < moment(due + length + spread)
+
+
+def test_keys_spread_over_the_whole_stagger() -> None:
+    base = Base("hourly", "0 * * * *", ())
+    brute = Brute(windows=None, blackouts=[(-60, 90)], max_delay=6000)
+    with time_machine.travel(moment(-3000), tick=False):
+        shares = {
+            (timetable(base, brute, stagger=timedelta(minutes=30), stagger_key=f"dag_{i}").plan(moment(60), limit=1)[0].start)
+            for i in range(60)
+        }
+    moved = sorted((start - moment(90)).total_seconds() for start in shares if start is not None)
+
+    assert len(moved) > 50
+    assert 0 <= moved[0] < 300
+    assert 1500 < moved[-1] < 1800
