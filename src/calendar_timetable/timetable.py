@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from airflow.exceptions import AirflowTimetableInvalid
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 from airflow.utils.types import DagRunType
 
-from calendar_timetable.carried import Carried, horizon_around
+from calendar_timetable.arguments import Arguments
+from calendar_timetable.carried import Carried
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.errors import InvalidArgument
-from calendar_timetable.planning.plan import Placed, PlannedRun, Policy, WhenBlocked
-from calendar_timetable.planning.timesets import TimeSet, as_timeset
-from calendar_timetable.schedules import CalendarEvents, check_base, encode_base, make_base, to_pendulum
+from calendar_timetable.planning.plan import Placed, PlannedRun, WhenBlocked
+from calendar_timetable.planning.timesets import TimeSet
+from calendar_timetable.schedules import to_pendulum
 
 if TYPE_CHECKING:
     from airflow.models.dag import DagModel
     from pendulum import DateTime
-
-    from calendar_timetable.calendars.calendar import Calendar
-    from calendar_timetable.planning.timesets import Range
 
     Times = TimeSet | str | PathLike[str] | Sequence[TimeSet | str | PathLike[str]] | None
 
@@ -71,13 +68,21 @@ class CalendarTimetable(Timetable):
         coalesce: bool = True,
         offset: timedelta | None = None,
     ) -> None:
-        self._schedule = schedule
-        self._timezone = timezone
-        self._windows, self._blackouts = windows, blackouts
-        self._duration, self._max_delay, self._stagger = duration, max_delay, stagger
-        self._when_blocked, self._coalesce = when_blocked, coalesce
-        self._stagger_key, self._offset = stagger_key, offset
-        self._dag_file = Path(sys._getframe(1).f_code.co_filename).name  # noqa: SLF001
+        dag_file = Path(sys._getframe(1).f_code.co_filename).name  # noqa: SLF001
+        self._arguments = Arguments(
+            schedule=schedule,
+            timezone=timezone,
+            windows=windows,
+            blackouts=blackouts,
+            duration=duration,
+            when_blocked=when_blocked,
+            max_delay=max_delay,
+            stagger=stagger,
+            stagger_key=stagger_key,
+            coalesce=coalesce,
+            offset=offset,
+            dag_file=dag_file,
+        )
         self._data: dict[str, Any] | None = None
         self._take_traits(schedule, once=schedule in ("@once", "@continuous"))
         if schedule == "@continuous":
@@ -96,7 +101,7 @@ class CalendarTimetable(Timetable):
         if self._data is not None:
             return
         try:
-            self._check()
+            self._arguments.check()
         except InvalidArgument as error:
             raise AirflowTimetableInvalid(str(error)) from None
 
@@ -107,7 +112,7 @@ class CalendarTimetable(Timetable):
         Airflow shows that as an import error and holds the DAG.
         """
         if self._data is None:
-            return self._read(horizon_around(_now(), self._policy.max_delay)).to_json()
+            return self._arguments.read(_now()).to_json()
         return self._data
 
     @classmethod
@@ -156,17 +161,16 @@ class CalendarTimetable(Timetable):
     @property
     def summary(self) -> str:
         """The base schedule and, once calendars are read, what holds the next run."""
-        held = self._coming_reasons()
-        return f"{self._base_summary} ({held[0]})" if held else self._base_summary
+        coming = None if self._data is None else self._carried.coming(_now())
+        held = self._carried.planned(coming).reasons if coming else ()
+        return f"{self._base.summary} ({held[0]})" if held else self._base.summary
 
     @property
     def description(self) -> str:  # type: ignore[override]
         """The base schedule's description and the next run, in a sentence."""
-        if self._data is None:
-            return self._base_summary
-        coming = self._carried.coming(_now())
-        said = [self._base.description or self._base_summary]
-        return ". ".join(said + ([f"Next: {self._carried.sentence(coming)}"] if coming else []))
+        said = self._base.description or self._base.summary
+        coming = None if self._data is None else self._carried.coming(_now())
+        return f"{said}. Next: {self._carried.sentence(coming)}" if coming else said
 
     def plan(self, start: datetime, end: datetime | None = None, limit: int | None = None) -> list[PlannedRun]:
         """What becomes of every tick in ``[start, end)``, at most *limit* of them (10 when neither is given).
@@ -196,130 +200,26 @@ class CalendarTimetable(Timetable):
         said = "no run after it" if placed is None else carried.sentence(placed)
         return f"{explain.clock(instant, carried.zone)} is {state}. Next tick: {said}."
 
-    # How the arguments become a schedule.
-
-    def _check(self) -> None:
-        zones.load_zone(self.zone_name)
-        if isinstance(self._calendar, TimeSet):
-            self._calendar.validate()
-            if self._offset is not None and not isinstance(self._offset, timedelta):
-                raise InvalidArgument("offset", self._offset, "give a datetime.timedelta")
-        else:
-            check_base(self._base, self._schedule)
-            if self._offset is not None:
-                raise InvalidArgument("offset", self._offset, "goes with a Calendar as schedule; leave it out")
-        for timeset in (self._window_set, self._blackout_set):
-            if timeset is not None:
-                timeset.validate()
-        _ = self._policy
-
-    @cached_property
+    @property
     def zone_name(self) -> str:
         """The IANA zone that this schedule is read in."""
-        if self._data is not None:
-            return self._carried.timezone
-        return zones.zone_name(self._timezone) if self._timezone is not None else zones.default_zone()
+        return self._arguments.zone_name if self._data is None else self._carried.timezone
 
-    @cached_property
-    def _calendar(self) -> Calendar | None:
-        """The schedule, where it is a calendar."""
-        if not isinstance(self._schedule, TimeSet) and not _is_address(self._schedule):
-            return None
-        if not isinstance(self._schedule, TimeSet):
-            return _calendar_at(self._schedule)
-        from calendar_timetable.calendars.calendar import Calendar
-
-        if not isinstance(self._schedule, Calendar):
-            raise InvalidArgument("schedule", self._schedule, "only a Calendar can be a schedule; put this in windows")
-        return self._schedule
-
-    @cached_property
+    @property
     def _base(self) -> Timetable:
-        if self._data is not None:
-            return self._carried.ticks.base
-        if self._calendar is not None:
-            return CalendarEvents(str(self._calendar), ())
-        return make_base(self._schedule, self.zone_name)
-
-    @cached_property
-    def _base_summary(self) -> str:
-        return self._base.summary
-
-    @cached_property
-    def _window_set(self) -> TimeSet | None:
-        timeset = as_timeset("windows", self._windows, _calendar_at)
-        return timeset and timeset.in_role(deny=False)
-
-    @cached_property
-    def _blackout_set(self) -> TimeSet | None:
-        timeset = as_timeset("blackouts", self._blackouts, _calendar_at)
-        return timeset and timeset.in_role(deny=True)
-
-    @cached_property
-    def _policy(self) -> Policy:
-        if self._when_blocked not in get_args(WhenBlocked):
-            allowed = ", ".join(map(repr, get_args(WhenBlocked)))
-            raise InvalidArgument("when_blocked", self._when_blocked, f"give one of {allowed}")
-        if not isinstance(self._coalesce, bool):
-            raise InvalidArgument("coalesce", self._coalesce, "give True or False")
-        zero = timedelta(0)
-        stagger = zones.whole_seconds("stagger", zero if self._stagger is None else self._stagger)
-        return Policy(
-            self._when_blocked,
-            zones.whole_seconds("duration", zero if self._duration is None else self._duration),
-            zones.whole_seconds("max_delay", self._max_delay),
-            self._coalesce,
-            self._share_of(stagger),
-        )
-
-    def _share_of(self, stagger: int) -> int:
-        """This schedule's own share of *stagger*, in seconds: stable, and spread evenly over schedules."""
-        if self._stagger_key is not None and not isinstance(self._stagger_key, str):
-            raise InvalidArgument("stagger_key", self._stagger_key, "give a text, such as the DAG's id")
-        key = self._stagger_key or f"{self._dag_file} {self._base.summary} {self.zone_name}"
-        digest = hashlib.sha256(key.encode()).digest()
-        return int.from_bytes(digest[:8]) % stagger if stagger else 0
-
-    def _read(self, horizon: Range) -> Carried:
-        """The schedule with its calendars read for *horizon*."""
-        base = self._base
-        if self._calendar is not None:
-            offset = self._offset or timedelta(0)
-            calendar = self._calendar.in_role(deny=False)
-            starts = calendar.starts(horizon, self.zone_name)
-            base = CalendarEvents(str(calendar), [start + int(offset.total_seconds()) for start in starts])
-        sets = {"windows": self._window_set, "blackouts": self._blackout_set}
-        resolved = {name: s and s.resolve(horizon, self.zone_name) for name, s in sets.items()}
-        return Carried(encode_base(base), self.zone_name, self._policy, horizon=horizon, **resolved)
+        return self._arguments.base if self._data is None else self._carried.ticks.base
 
     @cached_property
     def _carried(self) -> Carried:
         """Of a timetable straight from its DAG file: with the calendars as they are now."""
-        self._check()
-        return self._read(horizon_around(_now(), self._policy.max_delay))
+        self._arguments.check()
+        return self._arguments.read(_now())
 
     def _planner(self, start: float, end: float | None) -> Carried:
         if self._data is not None:
             return self._carried
-        self._check()
-        reach = self._policy.max_delay + self._policy.duration + self._policy.stagger
-        return self._read(horizon_around(start, reach, None if end is None else end + reach))
-
-    def _coming_reasons(self) -> tuple[str, ...]:
-        if self._data is None:
-            return ()
-        coming = self._carried.coming(_now())
-        return () if coming is None else self._carried.planned(coming).reasons
-
-
-def _calendar_at(address: Any) -> Calendar:
-    from calendar_timetable.calendars.calendar import Calendar
-
-    return Calendar(address)
-
-
-def _is_address(schedule: object) -> bool:
-    return isinstance(schedule, PathLike) or (isinstance(schedule, str) and "://" in schedule)
+        self._arguments.check()
+        return self._arguments.read(start, end)
 
 
 def _run_info(placed: Placed) -> DagRunInfo:

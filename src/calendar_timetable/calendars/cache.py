@@ -41,6 +41,7 @@ class State:
     checked_at: float = 0  # when the source was last asked
     retry_at: float = 0  # before then it asked not to be asked
     error: str = ""  # why the last check failed
+    asked_as: str = ""  # a digest: other credentials are tried at once
 
 
 def folder() -> Path:
@@ -70,7 +71,7 @@ class Entry:
                 return State()
             state = State(**data)
             numbers = (state.fetched_at, state.good_at, state.checked_at, state.retry_at, state.components)
-            texts = (state.digest, state.etag, state.last_modified, state.error)
+            texts = (state.digest, state.etag, state.last_modified, state.error, state.asked_as)
             whole = all(isinstance(n, int | float) for n in numbers) and all(isinstance(t, str) for t in texts)
             return state if whole else State()
         except (OSError, ValueError, TypeError, KeyError, AttributeError):

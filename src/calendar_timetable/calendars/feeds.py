@@ -80,12 +80,14 @@ class _Feed:
         try:
             fetched = self.source.fetch(state.etag, state.last_modified)
             if fetched is None:
-                new = replace(state, good_at=now, checked_at=now, retry_at=0, error="")
+                new = replace(state, good_at=now, checked_at=now, retry_at=0, error="", asked_as=_asked_as(self.source))
             else:
                 return self._adopt(fetched, state, now)
         except (FetchFailed, ExpansionFailed) as error:
             wait = getattr(error, "retry_after", 0)
-            new = replace(state, checked_at=now, retry_at=now + wait if wait else 0, error=str(error))
+            retry_at = now + wait if wait else 0
+            asked_as = _asked_as(self.source)
+            new = replace(state, checked_at=now, retry_at=retry_at, error=str(error), asked_as=asked_as)
         if not (self.source.local and new.error == state.error and now - state.checked_at < _MINUTE):
             self.entry.save(new)  # of a file, asked at every parse, only now and then
         return new
@@ -97,11 +99,11 @@ class _Feed:
         if not components and old.components >= limits.SUDDENLY_EMPTY:
             raise FetchFailed(f"suddenly empty: it had {old.components} events")
         validators = fetched.etag, fetched.last_modified
+        came = old.fetched_at if digest == old.digest else now
+        new = State(digest, *validators, components, came, now, now, asked_as=_asked_as(self.source))
         if digest == old.digest:
-            new = State(digest, *validators, components, old.fetched_at, now, now)
             self.entry.save(new)
             return new
-        new = State(digest, *validators, components, now, now, now)
         reading = expand(fetched.body, self.start, self.end, self.zone)
         self.entry.save(new, fetched.body)
         self.entry.save_expansion(new, self.start, self.end, self.zone, reading)
@@ -138,7 +140,13 @@ def _is_due(state: State, source: Source, refresh: float) -> bool:
     now = _now()
     if source.local or state.checked_at > now:  # the clock was set back
         return True
+    if state.checked_at and state.asked_as != _asked_as(source):
+        return True
     return now >= max(state.checked_at + refresh, min(state.retry_at, state.checked_at + limits.MAX_RETRY_AFTER))
+
+
+def _asked_as(source: Source) -> str:
+    return digest_of(source.secret.encode())[:16]
 
 
 def _now() -> float:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urlunsplit
+from urllib.parse import SplitResult, unquote, urlunsplit
 
 from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.access import ANONYMOUS, Access
 from calendar_timetable.calendars.addresses import SCHEMES, is_address, label_of, split_url
 
 
@@ -44,7 +45,11 @@ class Source(Protocol):
 
     @property
     def identity(self) -> str:
-        """What tells it from other feeds, credentials included: secret."""
+        """What tells it from other feeds: not to be shown."""
+
+    @property
+    def secret(self) -> str:
+        """What changes when its identity or its credentials do: secret."""
 
     @property
     def local(self) -> bool:
@@ -56,21 +61,28 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HttpSource:
-    """An ICS feed over HTTP(S), with basic authentication if *login* or *password* is given."""
+    """An ICS feed over HTTP(S); ``connection`` is the id of the Airflow Connection that it comes from."""
 
     url: str = field(repr=False)
     label: str
-    login: str = field(default="", repr=False)
-    password: str = field(default="", repr=False)
+    access: Access = field(default=ANONYMOUS, repr=False)
+    connection: str = field(default="", repr=False)
     local = False
 
     @property
     def identity(self) -> str:
-        return "\n".join(("http", self.url, self.login, self.password))
+        """Of a Connection the password is no part: a wrong one leaves the last good copy in force."""
+        login = self.access.login if self.connection else self.access.identity
+        return "\n".join(("http", self.connection, self.url, login))
+
+    @property
+    def secret(self) -> str:
+        return self.identity + self.access.identity
 
     def fetch(self, etag: str, last_modified: str) -> Fetched | None:
         from calendar_timetable import __version__
-        from calendar_timetable.calendars.download import DownloadFailed, download
+        from calendar_timetable.calendars.download import download
+        from calendar_timetable.calendars.transport import DownloadFailed, refusal
 
         headers = {"User-Agent": f"calendar-timetable/{__version__}", "Accept": "text/calendar, */*;q=0.1"}
         if etag:
@@ -78,14 +90,14 @@ class HttpSource:
         if last_modified:
             headers["If-Modified-Since"] = last_modified
         try:
-            answer, body = download(self.url, headers, self.login, self.password)
+            answer, body = download(self.url, headers, self.access)
         except DownloadFailed as error:
             raise FetchFailed(str(error)) from None
         status = answer["status"]
         if status == 304 and (etag or last_modified):
             return None
         if status != 200:
-            raise FetchFailed(f"HTTP {status}", parse_retry_after(answer["retry_after"]))
+            raise FetchFailed(refusal(status), parse_retry_after(answer["retry_after"]))
         return Fetched(body, answer["etag"], answer["last_modified"])
 
 
@@ -100,6 +112,10 @@ class FileSource:
     @property
     def identity(self) -> str:
         return f"file\n{self.path}"
+
+    @property
+    def secret(self) -> str:
+        return self.identity
 
     def fetch(self, etag: str, last_modified: str) -> Fetched | None:
         try:
@@ -119,11 +135,14 @@ class FileSource:
 def source_for(address: str) -> Source:
     """The source that *address*, already validated, names. Looks a Connection up; :class:`FetchFailed`."""
     if is_address(address):
-        return _from_address(address, label_of(address))
-    return _from_connection(address)
+        return source_at(address, label_of(address))
+    from calendar_timetable.calendars.connected import connected_source
+
+    return connected_source(address)
 
 
-def _from_address(address: str, label: str, login: str = "", password: str = "") -> Source:
+def source_at(address: str, label: str, access: Access = ANONYMOUS, connection: str = "") -> Source:
+    """The ICS feed at *address*, which may hold a login and a password of its own."""
     if "://" not in address:
         return FileSource(Path(address).expanduser().absolute(), label)
     parts = split_url(address)
@@ -131,41 +150,32 @@ def _from_address(address: str, label: str, login: str = "", password: str = "")
         raise FetchFailed("its address is not one of http, https, webcal or file")
     if parts.scheme == "file":
         return FileSource(Path(unquote(parts.path)), label)
-    netloc = parts.netloc.rpartition("@")[2]
-    url = urlunsplit(parts._replace(scheme=SCHEMES[parts.scheme], netloc=netloc, fragment=""))
+    url = plain_url(parts)
     user, secret = unquote(parts.username or ""), unquote(parts.password or "")
-    return HttpSource(url, label, login or user, password or secret)
+    own = replace(access, login=access.login or user, password=access.password or secret)
+    return HttpSource(url, label, own, connection)
 
 
-def _from_connection(conn_id: str) -> Source:
-    """The source an Airflow Connection describes: of any type, as an ICS feed with basic authentication.
-
-    Connection types with sources of their own are told apart here.
-    """
-    from airflow.sdk import BaseHook
-
-    try:
-        connection = BaseHook.get_connection(conn_id)
-    except Exception as error:  # noqa: BLE001  (its text may hold what the secrets backend was asked)
-        raise FetchFailed(f"no such Airflow Connection ({type(error).__name__})") from None
-    address = connection_address(connection)
-    if address is None:
-        raise FetchFailed("its Airflow Connection names no address: set host, or url in extra")
-    return _from_address(address, conn_id, connection.login or "", connection.password or "")
+def plain_url(parts: SplitResult) -> str:
+    """The http or https URL to ask, without credentials and fragment."""
+    netloc = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(scheme=SCHEMES[parts.scheme], netloc=netloc, fragment=""))
 
 
 def connection_address(connection: Any) -> str | None:
-    """The address in an Airflow Connection: extra ``url``, a host that is a URL, or host with its parts."""
+    """The address in an Airflow Connection: extra ``url``, a host that is a URL or path, or host with its parts."""
     extra = connection.extra_dejson
     if extra.get("url"):
         return str(extra["url"])
     host = connection.host or ""
-    if not host or "://" in host:
+    if not host or "://" in host or host.startswith(("/", "./", "../", "~")):
         return host or None
     path, schema = str(extra.get("path") or ""), connection.schema or ""
     if schema not in SCHEMES:  # a Connection given as a URI keeps its path there
         path, schema = path or schema, connection.conn_type if connection.conn_type in SCHEMES else "https"
     port = f":{connection.port}" if connection.port else ""
+    if "/" in host:
+        return f"{schema}://{host}"  # its own port and path with it
     return f"{schema}://{host}{port}/{path.lstrip('/')}"
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from os import PathLike
 
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import InvalidArgument
@@ -228,13 +227,13 @@ class Known(TimeSet):
         return self.label
 
 
-def as_timeset(field: str, value: object, from_text: Callable[[object], TimeSet]) -> TimeSet | None:
-    """*value* as one time set; *from_text* makes one of text and paths, and a list means the union."""
+def as_timeset(field: str, value: object, calendar_at: Callable[[object], TimeSet]) -> TimeSet | None:
+    """*value* as one time set; *calendar_at* makes one of an address, and a list means the union."""
     if value is None or isinstance(value, TimeSet):
         return value
-    if isinstance(value, (str, PathLike)):
-        return from_text(value)
     if isinstance(value, (list, tuple)):
-        members = tuple(s for item in value if (s := as_timeset(field, item, from_text)) is not None)
+        members = tuple(s for item in value if (s := as_timeset(field, item, calendar_at)) is not None)
         return Union(members) if len(members) > 1 else next(iter(members), None)
+    if isinstance(value, str) or type(value).__module__.startswith("pathlib"):
+        return calendar_at(value)
     raise InvalidArgument(field, value, "give a Calendar, Weekly or Holidays, an address, or a list of these")

@@ -13,6 +13,8 @@ default_zone: Callable[[], str] = lambda: "UTC"  # noqa: E731  (the package sets
 
 def zone_name(zone: object) -> str:
     """The IANA name of *zone*, given as text, ``zoneinfo`` or ``pendulum`` zone."""
+    if zone is UTC:
+        return "UTC"
     name = zone if isinstance(zone, str) else getattr(zone, "key", None) or getattr(zone, "name", None)
     if not isinstance(name, str) or not name:
         raise InvalidArgument("timezone", zone, "give an IANA name such as 'Europe/Berlin'")

@@ -1,0 +1,144 @@
+"""What a user says, checked and turned into a schedule."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, get_args
+
+from airflow.timetables.base import Timetable
+
+from calendar_timetable.carried import Carried, horizon_around
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.plan import Policy, WhenBlocked
+from calendar_timetable.planning.timesets import Range, TimeSet, as_timeset
+from calendar_timetable.schedules import CalendarEvents, check_base, encode_base, make_base
+
+if TYPE_CHECKING:
+    from calendar_timetable.calendars.calendar import Calendar
+
+_ZERO = timedelta(0)
+
+
+@dataclass
+class Arguments:
+    """The arguments of ``CalendarTimetable``, as given: anything at all until :meth:`check` has passed."""
+
+    schedule: Any
+    timezone: Any
+    windows: Any
+    blackouts: Any
+    duration: Any
+    when_blocked: Any
+    max_delay: Any
+    stagger: Any
+    stagger_key: Any
+    coalesce: Any
+    offset: Any
+    dag_file: str
+
+    def check(self) -> None:
+        """Refuse what cannot be used, without I/O: :class:`InvalidArgument` names field, value and remedy."""
+        zones.load_zone(self.zone_name)
+        if self.calendar is not None:
+            self.calendar.validate()
+            zones.whole_seconds(
+                "offset", abs(self.offset) if isinstance(self.offset, timedelta) else self.offset or _ZERO
+            )
+        else:
+            check_base(self.base, self.schedule)
+            if self.offset is not None:
+                raise InvalidArgument("offset", self.offset, "goes with a Calendar as schedule; leave it out")
+        for timeset in (self.window_set, self.blackout_set):
+            if timeset is not None:
+                timeset.validate()
+        _ = self.policy
+
+    def read(self, moment: float, end: float | None = None) -> Carried:
+        """The schedule with its calendars read for the months around *moment*, or as far as *end*."""
+        policy = self.policy
+        reach = policy.max_delay + policy.duration + policy.stagger
+        horizon = horizon_around(moment, reach, None if end is None else end + reach)
+        sets = {"windows": self.window_set, "blackouts": self.blackout_set}
+        resolved = {name: s and s.resolve(horizon, self.zone_name) for name, s in sets.items()}
+        base = self.base if self.calendar is None else self._events(self.calendar, horizon)
+        return Carried(encode_base(base), self.zone_name, policy, horizon=horizon, **resolved)
+
+    @cached_property
+    def zone_name(self) -> str:
+        """The IANA zone that this schedule is read in."""
+        return zones.default_zone() if self.timezone is None else zones.zone_name(self.timezone)
+
+    @cached_property
+    def calendar(self) -> Calendar | None:
+        """The schedule, where it is a calendar."""
+        if isinstance(self.schedule, PurePath) or (isinstance(self.schedule, str) and "://" in self.schedule):
+            return _calendar_at(self.schedule)
+        if not isinstance(self.schedule, TimeSet):
+            return None
+        from calendar_timetable.calendars.calendar import Calendar
+
+        if not isinstance(self.schedule, Calendar):
+            raise InvalidArgument("schedule", self.schedule, "only a Calendar can be a schedule; put this in windows")
+        return self.schedule
+
+    @cached_property
+    def base(self) -> Timetable:
+        """The schedule as an Airflow timetable; that of a calendar before it is read has no events."""
+        if self.calendar is not None:
+            return CalendarEvents(str(self.calendar), ())
+        return make_base(self.schedule, self.zone_name)
+
+    @cached_property
+    def window_set(self) -> TimeSet | None:
+        """The windows as one set, its calendars in the role of allowing."""
+        timeset = as_timeset("windows", self.windows, _calendar_at)
+        return timeset and timeset.in_role(deny=False)
+
+    @cached_property
+    def blackout_set(self) -> TimeSet | None:
+        """The blackouts as one set, its calendars in the role of blocking."""
+        timeset = as_timeset("blackouts", self.blackouts, _calendar_at)
+        return timeset and timeset.in_role(deny=True)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """How ticks are placed in open time."""
+        if self.when_blocked not in get_args(WhenBlocked):
+            allowed = ", ".join(map(repr, get_args(WhenBlocked)))
+            raise InvalidArgument("when_blocked", self.when_blocked, f"give one of {allowed}")
+        if not isinstance(self.coalesce, bool):
+            raise InvalidArgument("coalesce", self.coalesce, "give True or False")
+        stagger = zones.whole_seconds("stagger", _ZERO if self.stagger is None else self.stagger)
+        return Policy(
+            self.when_blocked,
+            zones.whole_seconds("duration", _ZERO if self.duration is None else self.duration),
+            zones.whole_seconds("max_delay", self.max_delay),
+            self.coalesce,
+            self._share_of(stagger),
+        )
+
+    def _share_of(self, stagger: int) -> int:
+        """This schedule's own share of *stagger*, in seconds: stable, and spread evenly over schedules."""
+        if self.stagger_key is not None and not isinstance(self.stagger_key, str):
+            raise InvalidArgument("stagger_key", self.stagger_key, "give a text, such as the DAG's id")
+        if not stagger:
+            return 0
+        key = self.stagger_key or f"{self.dag_file} {self.base.summary} {self.zone_name}"
+        return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % stagger
+
+    def _events(self, calendar: Calendar, horizon: Range) -> CalendarEvents:
+        shift = int((self.offset or _ZERO).total_seconds())
+        events = Range(horizon.start - shift, horizon.end - shift)
+        starts = calendar.in_role(deny=False).starts(events, self.zone_name)
+        return CalendarEvents(str(calendar), [start + shift for start in starts])
+
+
+def _calendar_at(address: Any) -> Calendar:
+    from calendar_timetable.calendars.calendar import Calendar
+
+    return Calendar(address)

@@ -1,0 +1,37 @@
+"""Who asks, and which servers are believed: credentials and TLS options of a source."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import astuple, dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Basic authentication (RFC 7617), a bearer token (RFC 6750) or a token in a header of its own."""
+
+    login: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    header: str = ""  # the token's header; empty for "Authorization: Bearer"
+    verify: bool = True
+    ca_file: str = field(default="", repr=False)
+
+    def headers(self) -> dict[str, str]:
+        """The header fields that carry the credentials."""
+        found: dict[str, str] = {}
+        if self.login or self.password:
+            pair = base64.b64encode(f"{self.login}:{self.password}".encode())
+            found["Authorization"] = f"Basic {pair.decode()}"
+        if self.token:
+            found[self.header or "Authorization"] = self.token if self.header else f"Bearer {self.token}"
+        return found
+
+    @property
+    def identity(self) -> str:
+        """What tells it from other accesses: secret."""
+        return json.dumps(astuple(self))
+
+
+ANONYMOUS = Access()

@@ -1,0 +1,59 @@
+"""The forms of the connection types in Airflow's UI: data for ``get_provider_info``, and nothing to import for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _text(label: str, description: str, **schema: str) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
+
+
+_ACCESS: dict[str, Any] = {
+    "token": _text("Token", "Sent as 'Authorization: Bearer', or in the header below.", format="password"),
+    "header": _text("Header for the token", "For servers that want it elsewhere, such as X-Api-Key."),
+    "verify": {
+        "label": "Check the TLS certificate",
+        "description": "Switch off only for a test server.",
+        "schema": {"type": ["boolean", "null"], "default": True},
+    },
+    "ca_file": _text("CA file", "A PEM file, on every Airflow component, of a certificate authority of your own."),
+}
+
+CONNECTION_TYPES: list[dict[str, Any]] = [
+    {
+        "connection-type": "ical",
+        "hook-class-name": "calendar_timetable.connections.IcalHook",
+        "hook-name": "Calendar (ICS)",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "port"],
+            "relabeling": {"host": "Address"},
+            "placeholders": {"host": "https://calendar.example.com/team.ics", "login": "if the server asks for one"},
+        },
+        "conn-fields": {
+            "secret_url": _text(
+                "Secret address", "In place of Address, when who knows it may read.", format="password"
+            ),
+            **_ACCESS,
+        },
+    },
+    {
+        "connection-type": "caldav",
+        "hook-class-name": "calendar_timetable.connections.CaldavHook",
+        "hook-name": "Calendar (CalDAV)",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "port"],
+            "relabeling": {"host": "Address"},
+            "placeholders": {"host": "https://cloud.example.com", "password": "an app password, where there are such"},
+        },
+        "conn-fields": {
+            "calendars": _text("Calendars", "Names or addresses, one on each line; empty: all.", format="multiline"),
+            "days_back": {
+                "label": "Days back",
+                "description": "Leave out events that ended longer ago; empty: none. For very big calendars.",
+                "schema": {"type": ["integer", "null"], "minimum": 1},
+            },
+            **_ACCESS,
+        },
+    },
+]
