@@ -12,7 +12,7 @@ from pathlib import Path
 
 import requests
 
-from demo.services import Service, free_port, stop_all, wait_until
+from demo.services import Service, free_port, stop_all, uninterrupted, wait_until
 
 COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
 
@@ -91,13 +91,10 @@ class LocalAirflow:
             "triggerer": ("--skip-serve-logs",),
         }.get(component, ())
         name = name or component
-        service = Service(
-            name,
-            (sys.executable, "-m", "airflow", component, *options),
-            env=self.env,
-            log=self.home / "logs" / f"{name}.log",
-        )
-        self.services[name] = service
+        command = (sys.executable, "-m", "airflow", component, *options)
+        with uninterrupted():
+            service = Service(name, command, env=self.env, log=self.home / "logs" / f"{name}.log")
+            self.services[name] = service
         return service
 
     def wait_until_ready(self, *, seconds: float = 120) -> None:

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import os
 import shutil
 import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from demo.local_airflow import COMPONENTS, LocalAirflow
-from demo.services import stop_all, wait_until
+from demo.services import ENDING, stop_all, uninterrupted, wait_until
 from demo.team_calendar import MEETING, TeamCalendar
 
 DAG_ID = "calendar_demo"
@@ -32,11 +31,15 @@ def main() -> int:
     parser.add_argument("--exit-after-first-run", action="store_true", help="end when the held run has succeeded")
     parser.add_argument("--folder", type=Path, default=Path(".demo"), help="where all state goes; emptied first")
     options = parser.parse_args()
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, _interrupt)
+    for number in ENDING:
+        signal.signal(number, _interrupt)
     try:
-        with _folder_of_our_own(options.folder.absolute()) as folder:
-            _demo(folder, once=options.exit_after_first_run)
+        with _folder_of_our_own(options.folder.absolute()) as folder, ExitStack() as at_end:
+            _demo(folder, at_end)
+            if not options.exit_after_first_run:
+                print("\nLook around; Ctrl-C ends everything.", flush=True)
+                while True:
+                    time.sleep(3600)
     except KeyboardInterrupt:
         print("\nEnded; nothing is left running.")
     except (RuntimeError, TimeoutError) as error:
@@ -45,35 +48,28 @@ def main() -> int:
     return 0
 
 
-def _demo(folder: Path, *, once: bool) -> None:
+def _demo(folder: Path, at_end: ExitStack) -> None:
     due = _next_due(datetime.now(UTC) + timedelta(seconds=60))
     ends = due + timedelta(seconds=30)
-    calendar = TeamCalendar(folder / "calendar")
-    airflow = None
-    try:
-        with _step("Starting a calendar server and writing the team's calendar"):
-            calendar.wait_until_ready()
-            calendar.write(due, ends)
-        airflow = LocalAirflow(
-            folder / "airflow", dags=EXAMPLES, settings={"AIRFLOW_CONN_TEAM_CALENDAR": calendar.address}
-        )
-        with _step("Making Airflow's database"):
-            airflow.migrate()
-        with _step("Starting Airflow: " + ", ".join(COMPONENTS)):
-            for component in COMPONENTS:
-                airflow.start(component)
-            airflow.wait_until_ready()
-        with _step("Reading the DAGs and their calendar"):
-            wait_until("the DAG to be read", lambda: _dag(airflow).get("next_dagrun_run_after"), seconds=60)
-        _say_what_to_see(airflow, calendar, ends)
-        _follow(airflow)
-        if not once:
-            print("\nLook around; Ctrl-C ends everything.", flush=True)
-            while True:
-                time.sleep(3600)
-    finally:
-        print("Stopping ...", flush=True)
-        stop_all([*(airflow.services.values() if airflow is not None else ()), calendar.service])
+    with _step("Starting a calendar server and writing the team's calendar"):
+        with uninterrupted():
+            calendar = TeamCalendar(folder / "calendar")
+            at_end.callback(stop_all, [calendar.service])
+        calendar.wait_until_ready()
+        calendar.write(due, ends)
+    airflow = LocalAirflow(folder / "airflow", dags=EXAMPLES, settings={"AIRFLOW_CONN_TEAM_CALENDAR": calendar.address})
+    at_end.callback(airflow.stop)
+    at_end.callback(print, "\nStopping ...", flush=True)
+    with _step("Making Airflow's database"):
+        airflow.migrate()
+    with _step("Starting Airflow: " + ", ".join(COMPONENTS)):
+        for component in COMPONENTS:
+            airflow.start(component)
+        airflow.wait_until_ready()
+    with _step("Reading the DAGs and their calendar"):
+        wait_until("the DAG to be read", lambda: _dag(airflow).get("next_dagrun_run_after"), seconds=60)
+    _say_what_to_see(airflow, calendar, ends)
+    _follow(airflow)
 
 
 def _say_what_to_see(airflow: LocalAirflow, calendar: TeamCalendar, ends: datetime) -> None:
@@ -171,10 +167,11 @@ def _folder_of_our_own(folder: Path) -> Iterator[Path]:
 
 
 def _interrupt(number: int, frame: object) -> None:
+    """End in good order, once: a second Ctrl-C does not interrupt the ending."""
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
-    # A worker's output would appear in the middle of what is said here.
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")
     sys.exit(main())

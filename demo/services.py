@@ -8,13 +8,16 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TypeVar
 
 import psutil
 
 T = TypeVar("T")
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def free_port() -> int:
@@ -46,6 +49,24 @@ def stop_all(services: Iterable[Service], *, seconds: float = 10) -> None:
         wait_until("services to end", lambda: not any(service.running for service in services), seconds=seconds)
     for service, family in zip(services, families, strict=True):
         service.kill(family)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C off while a child is started and noted down: none may live that nobody knows of."""
+    put_off: list[tuple[int, FrameType | None]] = []
+    before = {number: signal.signal(number, lambda *call: put_off.append(call)) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number, frame in put_off[:1]:
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+        elif handler is signal.SIG_DFL:
+            signal.raise_signal(number)
 
 
 class Service:

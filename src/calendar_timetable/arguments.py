@@ -46,9 +46,8 @@ class Arguments:
         zones.load_zone(self.zone_name)
         if self.calendar is not None:
             self.calendar.validate()
-            zones.whole_seconds(
-                "offset", abs(self.offset) if isinstance(self.offset, timedelta) else self.offset or _ZERO
-            )
+            offset = _ZERO if self.offset is None else self.offset
+            zones.whole_seconds("offset", abs(offset) if isinstance(offset, timedelta) else offset)
         else:
             check_base(self.base, self.schedule)
             if self.offset is not None:

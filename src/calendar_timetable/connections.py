@@ -39,7 +39,8 @@ class IcalHook(BaseHook):
         except (FetchFailed, ExpansionFailed) as error:
             return False, str(error)
         problems = f"; {len(reading.problems)} could not be understood" if reading.problems else ""
-        return True, f"read {reading.components} events{problems}; zone {reading.zone}"
+        events = "1 event" if reading.components == 1 else f"{reading.components} events"
+        return True, f"read {events}{problems}; zone {reading.zone}"
 
 
 class CaldavHook(IcalHook):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -53,6 +53,7 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, str]] = [
     ("an unknown zone", ("@daily",), {"timezone": "Europe/Atlantis"}, "timezone", "'Europe/Atlantis'", "IANA"),
     ("an empty zone", ("@daily",), {"timezone": ""}, "timezone", "''", "IANA"),
     ("an offset as zone", ("@daily",), {"timezone": 2}, "timezone", "2", "IANA"),
+    ("a zone without a name", ("@daily",), {"timezone": timezone(DAY / 24)}, "timezone", "datetime.timezone(", "IANA"),
     ("a path as zone", ("@daily",), {"timezone": "../../etc/passwd"}, "timezone", "'../../etc/passwd'", "IANA"),
     ("a number as windows", ("@daily",), {"windows": 7}, "windows", "7", "Weekly"),
     ("a number as blackouts", ("@daily",), {"blackouts": 7}, "blackouts", "7", "Calendar"),
@@ -120,7 +121,6 @@ SCHEDULES: list[tuple[str, Callable[[], Any]]] = [
     ("cron data intervals", lambda: CronDataIntervalTimetable("0 2 * * *", "UTC")),
     ("delta data intervals", lambda: DeltaDataIntervalTimetable(DAY)),
     ("events", lambda: EventsTimetable([pen(utc("2026-03-03"))])),
-    ("our own", lambda: CalendarTimetable("@daily", blackouts=Weekly("sun"))),
 ]
 
 

@@ -106,8 +106,6 @@ class Calendar(TimeSet):
         self.show_titles = show_titles
         self.deny = True
 
-    # --- what it is -------------------------------------------------------------------------------
-
     @property
     def label(self) -> str:
         """The Connection id, the address' host, or the file's name."""
@@ -134,8 +132,6 @@ class Calendar(TimeSet):
         role = copy.copy(self)
         role.deny = deny
         return role
-
-    # --- arguments --------------------------------------------------------------------------------
 
     def validate(self) -> None:
         check_address(self.address)
@@ -168,8 +164,6 @@ class Calendar(TimeSet):
         for name in ("strict", "show_titles"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidArgument(name, getattr(self, name), "give True or False")
-
-    # --- reading ----------------------------------------------------------------------------------
 
     def resolve(self, horizon: Range, timezone: str) -> TimeSet:
         before, after = (int(part.total_seconds()) for part in self.pad)
