@@ -79,12 +79,16 @@ class Carried:
         return self.open_time.next_fit(now, duration, now + LATE_SEARCH)
 
     def _latest_due(self, last: DataInterval | None, restriction: TimeRestriction, now: float) -> Placed | None:
-        first = self.ticks.pick(last, restriction)
-        if first is None:
-            return None
-        if last is None or first.due > now or self._stands_alone(first):
-            ticks = self.ticks.walk(last, restriction, first)
+        try:
+            first = self.ticks.pick(last, restriction)
+        except Exception:  # noqa: BLE001  (Airflow's CronDataIntervalTimetable fails in some hours after a clock change)
+            ticks = self.ticks.walk(last, restriction)
         else:
+            if first is None:
+                return None
+            if last is None or first.due > now or self._stands_alone(first):
+                ticks = self.ticks.walk(last, restriction, first)
+                return next(runs(ticks, self.policy, self.open_time), None)
             ticks = self._since(last, restriction, first.due - self.policy.max_delay)
         found = None
         for run in runs(ticks, self.policy, self.open_time):
@@ -92,8 +96,6 @@ class Carried:
             if found is not None and run.start > now:
                 break
             found = run
-            if run.start > now:
-                break
         return found
 
     def _stands_alone(self, tick: Tick) -> bool:

@@ -45,8 +45,8 @@ def layer_of(module: str) -> str:
 
 
 def ours(file: Path) -> set[str]:
-    """The parts of ours that *file* imports; anyone may ask the package for its version."""
-    found = {m for m in imports_of(file) if m == ROOT or m.startswith(f"{ROOT}.")}
+    """The parts of ours that *file* imports; anyone may ask the bare package for its version and its place."""
+    found = {m for m in imports_of(file) if m.startswith(f"{ROOT}.")}
     return {layer_of(m) for m in found - {f"{ROOT}.__version__"}}
 
 

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import time_machine
 
 import calendar_timetable
@@ -34,8 +33,14 @@ BLOCKED = ("open", "socket.", "sqlite3.", "subprocess.", "os.", "shutil.", "temp
 armed = False
 seen = []
 
+# Airflow's own cron timetables read these for each instance; no timetable of Airflow's does without.
+ALLOWED = ("/zoneinfo/", "/tzdata/", "/cron_descriptor/locale/")
+
+def harmless(event, args):
+    return event == "open" and args[1] in ("r", "rb") and any(part in str(args[0]) for part in ALLOWED)
+
 def guard(event, args):
-    if armed and event.startswith(BLOCKED):
+    if armed and event.startswith(BLOCKED) and not harmless(event, args):
         seen.append(event)
         raise RuntimeError(f"I/O: {event} {args!r:.200}")
 
@@ -116,14 +121,35 @@ print(json.dumps({"seen": seen}))
 """
 )
 
-PROBES = {
-    "open": "open('/dev/null')",
-    "socket": "import socket; arm(True); socket.create_connection(('127.0.0.1', 9))",
-    "sqlite": "import sqlite3; arm(True); sqlite3.connect(':memory:')",
-    "subprocess": "import subprocess; arm(True); subprocess.run(['true'])",
-    "database": "from airflow.settings import engine; import sqlalchemy; arm(True); "
-    "sqlalchemy.create_engine('sqlite://').connect()",
+PROBES = (
+    GUARD
+    + """
+import socket, sqlalchemy, sqlite3, subprocess
+from airflow import settings
+
+settings.configure_orm()
+probes = {
+    "open": lambda: open("/dev/null"),
+    "a zone's file, to write": lambda: open("/nowhere/zoneinfo/UTC", "w"),
+    "listing": lambda: __import__("os").listdir("/"),
+    "socket": lambda: socket.create_connection(("127.0.0.1", 9)),
+    "name": lambda: socket.getaddrinfo("example.invalid", 80),
+    "sqlite": lambda: sqlite3.connect(":memory:"),
+    "program": lambda: subprocess.run(["true"]),
+    "Airflow's database": lambda: settings.engine.connect(),
 }
+passed = []
+arm(True)
+for name, probe in probes.items():
+    try:
+        probe()
+        passed.append(name)
+    except RuntimeError:
+        pass
+arm(False)
+print(json.dumps({"passed": passed, "seen": len(seen)}))
+"""
+)
 
 
 def run(code: str, given: str = "") -> subprocess.CompletedProcess[str]:
@@ -159,9 +185,10 @@ def test_arguments_are_taken_and_checked_without_io() -> None:
     assert json.loads(done.stdout.splitlines()[-1]) == {"seen": []}
 
 
-@pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)
-def test_the_guard_guards(probe: str) -> None:
-    done = run(f"{GUARD}\narm(True)\n{probe}" if probe.startswith("open") else f"{GUARD}\n{probe}")
+def test_the_guard_guards() -> None:
+    done = run(PROBES)
 
-    assert done.returncode != 0
-    assert "RuntimeError: I/O:" in done.stderr
+    assert done.returncode == 0, done.stderr[-3000:]
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert answer["passed"] == []
+    assert answer["seen"] >= 8

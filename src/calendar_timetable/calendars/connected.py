@@ -30,7 +30,10 @@ def connected_source(conn_id: str) -> Source:
         return _caldav(connection, fields)
     if kind not in _ICS_TYPES:
         raise fields.wrong("Connection Type", f"is {kind!r}", "make it 'ical' or 'caldav'")
-    address = fields.text("secret_url") or connection_address(connection)
+    secret = fields.text("secret_url")
+    if secret and "://" not in secret:
+        raise fields.wrong("extra field secret_url", "is not an address", "write it as https://…")
+    address = secret or connection_address(connection)
     if not address:
         remedy = "give the feed's address there, or in the extra field secret_url if it is a secret"
         raise fields.wrong("Host", "names no address", remedy)

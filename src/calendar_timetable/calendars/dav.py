@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections import defaultdict
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
@@ -19,6 +21,7 @@ from calendar_timetable.calendars.transport import DownloadFailed, Web, served
 
 _BEGIN, _END = "BEGIN:VCALENDAR", "END:VCALENDAR"
 _BROKEN = f"{_BEGIN}\r\nBEGIN:VEVENT\r\n{_END}\r\n"  # stands for an event that was not sent: it is quarantined
+_EVENT = re.compile(r"^BEGIN:VEVENT[ \t]*\r?\n.*?^END:VEVENT[ \t]*\r?\n", re.IGNORECASE | re.MULTILINE | re.DOTALL)
 _GONE = (403, 404, 405, 410)
 Place = tuple[str, int]  # an address and the depth to which it is asked
 
@@ -128,15 +131,27 @@ class _Account:
     # --- what they hold ---------------------------------------------------------------------------
 
     def read(self, calendar: _Calendar) -> str:
-        """All events of *calendar*, as one VCALENDAR for each event after one that stands for the calendar."""
+        """All events of *calendar* as VCALENDARs: an empty one for itself, then one for all that differ in events only.
+
+        So a VTIMEZONE that comes with each event is read once. No two events in a calendar share a UID
+        (RFC 4791 section 4.1).
+        """
         head = f"X-WR-TIMEZONE:{calendar.zone}\r\n" if calendar.zone else ""
         parts = [f"{_BEGIN}\r\nVERSION:2.0\r\n{head}{_END}\r\n"]
+        groups: dict[str, list[str]] = defaultdict(list)
         found, url = self._ask("REPORT", calendar.url, 1, query(self.since, data=True))
         for resource in sorted(found, key=lambda one: one.href):
             if resource.status == 507 or (resource.status != 200 and _path(urljoin(url, resource.href)) == _path(url)):
                 raise DownloadFailed("the server sends only some of its events: set days_back", resource.status)
-            if resource.status != 404:  # removed a moment ago
-                parts.append(_whole(resource.text(f"{CALDAV}calendar-data"), head))
+            if resource.status == 404:  # removed a moment ago
+                continue
+            whole = _whole(resource.text(f"{CALDAV}calendar-data"), head)
+            events = _EVENT.findall(whole)
+            if events:
+                groups[_EVENT.sub("", whole)] += events
+            else:
+                parts.append(whole)
+        parts += [f"{frame.rstrip()[: -len(_END)]}{''.join(events)}{_END}\r\n" for frame, events in groups.items()]
         return "".join(parts)
 
 

@@ -24,6 +24,7 @@ _HINTS = {
     404: ": nothing is there, was it removed?",
     410: ": it was removed",
 }
+_AWAY = "HTTP 401: it redirects to another host, port or scheme, where no credentials are sent: give that address"
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -102,7 +103,7 @@ class Web:
 
     def ask(self, url: str, headers: dict[str, str], method: str = "GET", body: bytes | None = None) -> Answer:
         """The answer to one request; redirects are followed, credentials stay with the fetch's own origin."""
-        at_home = _origin(url) == _origin(self._terms["url"])
+        at_home = was_at_home = _origin(url) == _origin(self._terms["url"])
         for _ in range(self._terms["redirects"] + 1):
             response = self._session.request(
                 method,
@@ -117,6 +118,8 @@ class Web:
             )
             with response:
                 if not response.is_redirect:
+                    if response.status_code == 401 and was_at_home and not at_home and self._terms["credentials"]:
+                        raise DownloadFailed(_AWAY, 401)
                     return self._answer(response, url)
                 target = urljoin(url, response.headers["Location"])
             scheme = urlsplit(target).scheme.lower()
