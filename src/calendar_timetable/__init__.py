@@ -76,9 +76,12 @@ def __getattr__(name: str) -> Any:
 
 def get_provider_info() -> dict[str, Any]:
     """What Airflow's provider registry shows of this package (``apache_airflow_provider`` entry point)."""
+    from calendar_timetable.calendars.forms import CONNECTION_TYPES
+
     return {
         "package-name": "airflow-calendar-timetable",
         "name": "Calendar Timetable",
         "description": "Let your calendar decide when heavy work may run.",
         "versions": [__version__],
+        "connection-types": CONNECTION_TYPES,
     }
