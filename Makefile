@@ -1,11 +1,12 @@
 # Everything a contributor or a CI machine runs. Nothing needs to be installed by hand but python3 and make.
 #   make test AIRFLOW=3.2      the tests on another supported Airflow
 #   make test PYTEST="-k plan"  some of them
+#   make test JOBS=0            one after the other; the default suits two cores, as real Airflows mostly wait
 
 AIRFLOW ?= 3.3
 VENV    ?= $(if $(filter 3.3,$(AIRFLOW)),.venv,.venv-$(AIRFLOW))
 PYTEST  ?=
-JOBS    ?= 2
+JOBS    ?= 3
 
 BIN  := $(VENV)/bin
 LOCK := locks/airflow-$(AIRFLOW).txt
@@ -27,7 +28,7 @@ demo: install  ## A calendar and a real Airflow on this machine; a run is held b
 
 test: install  ## All tests, against the built wheel
 	@tools/system-packages
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder $(PYTEST)
 
 check: setup  ## Lint, format, types, and that the packages build
 	$(BIN)/ruff check

@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from demo.local_airflow import COMPONENTS, LocalAirflow
 from demo.services import ENDING, stop_all, uninterrupted, wait_until
 from demo.team_calendar import MEETING, TeamCalendar
@@ -49,14 +51,12 @@ def main() -> int:
 
 
 def _demo(folder: Path, at_end: ExitStack) -> None:
-    due = _next_due(datetime.now(UTC) + timedelta(seconds=60))
-    ends = due + timedelta(seconds=30)
-    with _step("Starting a calendar server and writing the team's calendar"):
+    with _step("Starting a calendar server"):
         with uninterrupted():
             calendar = TeamCalendar(folder / "calendar")
             at_end.callback(stop_all, [calendar.service])
         calendar.wait_until_ready()
-        calendar.write(due, ends)
+        calendar.write(meeting_ends=datetime.now(UTC) + timedelta(hours=1))
     airflow = LocalAirflow(folder / "airflow", dags=EXAMPLES, settings={"AIRFLOW_CONN_TEAM_CALENDAR": calendar.address})
     at_end.callback(airflow.stop)
     at_end.callback(print, "\nStopping ...", flush=True)
@@ -66,10 +66,13 @@ def _demo(folder: Path, at_end: ExitStack) -> None:
         for component in COMPONENTS:
             airflow.start(component)
         airflow.wait_until_ready()
-    with _step("Reading the DAGs and their calendar"):
-        wait_until("the DAG to be read", lambda: _dag(airflow).get("next_dagrun_run_after"), seconds=60)
+    ends = _next_due(datetime.now(UTC) + timedelta(seconds=30)) + timedelta(seconds=30)
+    run = _HeldRun(airflow)
+    with _step("Ending the meeting soon, and waiting for Airflow to read that"):
+        calendar.write(meeting_ends=ends)
+        wait_until("the DAG to be read", lambda: run.planned()[1] == ends, seconds=60)
     _say_what_to_see(airflow, calendar, ends)
-    _follow(airflow)
+    run.follow()
 
 
 def _say_what_to_see(airflow: LocalAirflow, calendar: TeamCalendar, ends: datetime) -> None:
@@ -86,45 +89,51 @@ The page says so. Weekly_retraining waits for off-peak hours, and would wait for
     )
 
 
-def _follow(airflow: LocalAirflow) -> None:
-    """Say what becomes of the run that the meeting holds, as it happens."""
-    dag = _dag(airflow)
-    due, starts = (_moment(dag[f"next_dagrun_{name}"]) for name in ("logical_date", "run_after"))
-    held = starts > due
-    print(f"{_now()}  next run: due {_clock(due)}" + (f", held until {_clock(starts)}" if held else ""), flush=True)
-    said = dag["timetable_description"]
-    print(f"          Airflow says: {said}", flush=True)
-    if held and datetime.now(UTC) < due:
-        wait_until("the due time", lambda: datetime.now(UTC) >= due, seconds=600)
-        print(f"{_now()}  due now, and held: the meeting is still on", flush=True)
+class _HeldRun:
+    """The run that the meeting holds, followed through Airflow's REST API."""
 
-    def run() -> dict[str, Any] | None:
-        return next((run for run in _runs(airflow) if _moment(run["run_after"]) >= starts), None)
+    def __init__(self, airflow: LocalAirflow) -> None:
+        self._session = airflow.session()
+        self._address = f"{airflow.address}/api/v2/dags/{DAG_ID}"
 
-    created = wait_until("the run to start", run, seconds=600, every=0.5)
-    print(f"{_now()}  started: {created['dag_run_id']}", flush=True)
+    def planned(self) -> tuple[datetime | None, datetime | None]:
+        """When the next run is due, and when it may start; nothing before Airflow has read the DAG."""
+        dag = self._get("/details")
+        due, start = dag.get("next_dagrun_logical_date"), dag.get("next_dagrun_run_after")
+        return due and datetime.fromisoformat(due), start and datetime.fromisoformat(start)
 
-    def finished() -> dict[str, Any] | None:
-        return next((one for one in _runs(airflow) if one["state"] in ("success", "failed")), None)
+    def follow(self) -> None:
+        """Say what becomes of it, as it happens; who edits the calendar meanwhile sees the run move."""
+        said: set[tuple[datetime, datetime]] = set()
+        held = False
+        while not (run := self._first()):
+            due, start = self.planned()
+            if due and start and (due, start) not in said:
+                said.add((due, start))
+                _say(f"next run: due {_clock(due)}, may start {_clock(start)}")
+                _say(f"Airflow says: {self._get('/details').get('timetable_description')}")
+            if due and start and not held and due <= datetime.now(UTC) < start:
+                held = True
+                _say("due now, and held: the meeting is still on")
+            time.sleep(0.5)
+        _say(f"started: {run['dag_run_id']}")
+        run = wait_until("the run to finish", lambda: self._first("success", "failed"), seconds=120)
+        _say(f"finished: {run['state']}")
+        if run["state"] == "failed":
+            raise RuntimeError("the run failed; see its log in Airflow, or in the folder airflow/logs")
 
-    state = wait_until("the run to finish", finished, seconds=120, every=0.5)["state"]
-    print(f"{_now()}  finished: {state}", flush=True)
-    if state == "failed":
-        raise RuntimeError(f"the run failed; its logs are in {airflow.home}/logs")
+    def _first(self, *states: str) -> dict[str, Any] | None:
+        """The DAG's first scheduled run, once there is one (in one of *states*)."""
+        runs = self._get("/dagRuns?run_type=scheduled&order_by=run_after&limit=1").get("dag_runs", ())
+        return next((run for run in runs if not states or run["state"] in states), None)
 
-
-def _dag(airflow: LocalAirflow) -> dict[str, Any]:
-    answer = airflow.session().get(f"{airflow.address}/api/v2/dags/{DAG_ID}/details", timeout=20)
-    return answer.json() if answer.ok else {}
-
-
-def _runs(airflow: LocalAirflow) -> list[dict[str, Any]]:
-    answer = airflow.session().get(
-        f"{airflow.address}/api/v2/dags/{DAG_ID}/dagRuns", params={"order_by": "run_after"}, timeout=20
-    )
-    answer.raise_for_status()
-    runs: list[dict[str, Any]] = answer.json()["dag_runs"]
-    return runs
+    def _get(self, path: str) -> dict[str, Any]:
+        """What Airflow answers; nothing where it does not, because who asks will ask again."""
+        try:
+            answer = self._session.get(self._address + path, timeout=10)
+        except requests.RequestException:
+            return {}
+        return dict(answer.json()) if answer.ok else {}
 
 
 def _next_due(moment: datetime) -> datetime:
@@ -132,16 +141,12 @@ def _next_due(moment: datetime) -> datetime:
     return datetime.fromtimestamp(-(-int(moment.timestamp()) // step) * step, UTC)
 
 
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
 def _clock(moment: datetime) -> str:
     return f"{moment.astimezone():%H:%M:%S}"
 
 
-def _now() -> str:
-    return _clock(datetime.now(UTC))
+def _say(what: str) -> None:
+    print(f"{_clock(datetime.now(UTC))}  {what}", flush=True)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TypeVar
 
 import psutil
@@ -54,19 +53,15 @@ def stop_all(services: Iterable[Service], *, seconds: float = 10) -> None:
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Put Ctrl-C off while a child is started and noted down: none may live that nobody knows of."""
-    put_off: list[tuple[int, FrameType | None]] = []
+    put_off: list[tuple[int, object]] = []
     before = {number: signal.signal(number, lambda *call: put_off.append(call)) for number in ENDING}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    for number, frame in put_off[:1]:
-        handler = before[signal.Signals(number)]
-        if callable(handler):
-            handler(number, frame)
-        elif handler is signal.SIG_DFL:
-            signal.raise_signal(number)
+    for call in put_off[:1]:
+        signal.raise_signal(call[0])
 
 
 class Service:

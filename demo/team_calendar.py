@@ -39,10 +39,10 @@ class TeamCalendar:
     def wait_until_ready(self) -> None:
         wait_until("the calendar server to answer", self._answers, seconds=30)
 
-    def write(self, due: datetime, ends: datetime) -> None:
-        """Replace the calendar: a meeting that runs now, over *due*, until *ends*; and what else a team plans."""
+    def write(self, *, meeting_ends: datetime) -> None:
+        """Replace the calendar: a meeting that runs now, until *meeting_ends*; and what else a team plans."""
         body = "\r\n".join(
-            ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//demo//EN", *_events(due, ends), "END:VCALENDAR", ""]
+            ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//demo//EN", *_events(meeting_ends), "END:VCALENDAR", ""]
         )
         answer = requests.put(
             self.address,
@@ -62,11 +62,11 @@ class TeamCalendar:
             return False
 
 
-def _events(due: datetime, ends: datetime) -> Iterator[str]:
-    today = due.replace(hour=0, minute=0, second=0, microsecond=0)
+def _events(ends: datetime) -> Iterator[str]:
+    today = ends.replace(hour=0, minute=0, second=0, microsecond=0)
     monday = today + timedelta(days=7 - today.weekday())
     minutes = timedelta(minutes=1)
-    yield from _event("release-meeting", MEETING, due - 30 * minutes, ends)
+    yield from _event("release-meeting", MEETING, ends - 90 * minutes, ends)
     yield from _event("design-review", "Design review", ends + 9 * minutes, ends + 16 * minutes)
     yield from _event("customer-call", "Customer call", ends + 31 * minutes, ends + 52 * minutes)
     yield from _event(

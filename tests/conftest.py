@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
+from typing import Any
 
 import pytest
 
@@ -17,12 +19,18 @@ os.environ |= {
 }
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share one Airflow go to one of the parallel workers (``-n 2 --dist loadgroup``)."""
-    for item in items:
-        if "airflow" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("web"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``-n``, tests that share a running Airflow go to the same worker, and other tests go by file."""
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    class ByAirflow(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            shared = re.search(r"\[(sqlite|postgres)\b", test) or re.match("tests/web", file)
+            return shared.group() if shared else file
+
+    return ByAirflow(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -75,7 +75,7 @@ class Arguments:
     @cached_property
     def calendar(self) -> Calendar | None:
         """The schedule, where it is a calendar."""
-        if isinstance(self.schedule, PurePath) or (isinstance(self.schedule, str) and "://" in self.schedule):
+        if isinstance(self.schedule, PurePath) or (isinstance(self.schedule, str) and _is_address(self.schedule)):
             return _calendar_at(self.schedule)
         if not isinstance(self.schedule, TimeSet):
             return None
@@ -135,6 +135,12 @@ class Arguments:
         events = Range(horizon.start - shift, horizon.end - shift)
         starts = calendar.in_role(deny=False).starts(events, self.zone_name)
         return CalendarEvents(str(calendar), [start + shift for start in starts])
+
+
+def _is_address(text: str) -> bool:
+    from calendar_timetable.calendars.addresses import is_address
+
+    return is_address(text)
 
 
 def _calendar_at(address: Any) -> Calendar:

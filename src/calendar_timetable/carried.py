@@ -68,13 +68,20 @@ class Carried:
     def start_from(self, start: float | None, now: float) -> float | None:
         """*start*, or where it has passed and time has closed since, the next opening; ``None`` without one.
 
-        A run that is created within :data:`GRACE` of its start needs only that its start is open: a window
-        that it just fits must not be lost to a scheduler's ordinary latency.
+        What just fits must not be lost to a scheduler's ordinary latency: within :data:`GRACE` of its start, or of
+        the opening that it waited for, a run counts as created then.
         """
         if start is None or start > now or self.policy.when_blocked == "run":
             return start
         duration = self.policy.duration
-        if self.open_time.fits(now, 0 if now - start <= GRACE else duration):
+        if self.open_time.fits(now, duration):
+            return start
+        opening = self.open_time.opening_before(now, GRACE)
+        if (
+            opening is not None
+            and self.open_time.fits(max(start, opening), duration)
+            and now - GRACE <= max(start, opening)
+        ):
             return start
         return self.open_time.next_fit(now, duration, now + LATE_SEARCH)
 
@@ -93,9 +100,10 @@ class Carried:
         found = None
         for run in runs(ticks, self.policy, self.open_time):
             assert run.start is not None
-            if found is not None and run.start > now:
+            if found is None or (found.start is not None and found.start < run.start <= now):
+                found = run  # of several with one start, each in turn
+            if run.start > now:
                 break
-            found = run
         return found
 
     def _stands_alone(self, tick: Tick) -> bool:
@@ -149,6 +157,13 @@ class Carried:
         ticks = self.ticks.from_instant(now - self.policy.max_delay)
         found = runs(ticks, self.policy, self.open_time)
         return next((run for run in found if run.start is not None and run.start > now), None)
+
+    def coming_reasons(self, now: float) -> tuple[str, ...]:
+        """What holds the next run; where there is none, what becomes of the next tick."""
+        coming = self.coming(now)
+        if coming is None and self.ticks.on_grid:
+            coming = next(self.placed(now), None)
+        return () if coming is None else self.planned(coming).reasons
 
     def sentence(self, placed: Placed) -> str:
         """*placed* in one sentence."""

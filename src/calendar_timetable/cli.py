@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -43,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CalendarTimetableError as error:
         print(f"calendar-timetable: {error}", file=sys.stderr)
         return USAGE if isinstance(error, (InvalidArgument, Misused)) else FAILED
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
     return code
 
 
@@ -111,7 +115,7 @@ def explain(options: argparse.Namespace, out: Console) -> int:
     if options.json:
         _print_json({"explanation": said})
     else:
-        out.print(said)
+        out.print(said, soft_wrap=True)
     return OK
 
 
@@ -158,6 +162,8 @@ def _add_schedule(command: argparse.ArgumentParser) -> None:
 
 
 def _timetable(options: argparse.Namespace) -> CalendarTimetable:
+    if options.dag_id and options.schedule:
+        raise Misused("give a schedule or --dag-id, not both")
     if options.dag_id:
         return _timetable_of_dag(options.dag_id, options.dags_folder)
     if not options.schedule:
@@ -169,8 +175,8 @@ def _timetable(options: argparse.Namespace) -> CalendarTimetable:
     timetable = CalendarTimetable(
         options.schedule,
         timezone=options.timezone,
-        windows=[_times(text) for text in options.window],
-        blackouts=[_times(text) for text in options.blackout],
+        windows=[_times(text) for text in options.window] or None,
+        blackouts=[_times(text) for text in options.blackout] or None,
         duration=options.duration,
         when_blocked=options.when_blocked,
         max_delay=options.max_delay,
@@ -189,7 +195,7 @@ def _timetable_of_dag(dag_id: str, folder: str | None) -> CalendarTimetable:
 
     from calendar_timetable.timetable import CalendarTimetable
 
-    with _progress("Reading DAG files"):
+    with _progress("Reading DAG files"), redirect_stdout(sys.stderr):
         bag = DagBag(dag_folder=folder)
     dag = bag.dags.get(dag_id)
     if dag is None:
@@ -217,7 +223,10 @@ def _times(text: str) -> TimeSet:
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write it as 2026-11-28T02:00+01:00") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zones.default_zone()))
 
 

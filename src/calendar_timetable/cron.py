@@ -24,6 +24,7 @@ _PLAIN = re.compile(r"[\d\s*,/\-A-Za-z#?]+")
 _RANDOM = re.compile(r"(?<![A-Z])[HR](?![A-Z])", re.IGNORECASE)  # croniter draws these anew each time
 _SCHEDULES = 512
 _REMEMBERED = 20_000  # ticks of one schedule; about two weeks of minutes
+_CATCH_UP = 50  # ticks between what is remembered and now
 _thread = threading.local()
 
 
@@ -53,9 +54,13 @@ class CronTicks:
         if not self._chain or now < self._chain[0]:
             return None
         index = bisect_right(self._chain, now)
-        while index == len(self._chain) and index < _REMEMBERED:
+        for _ in range(_CATCH_UP):
+            if index < len(self._chain):
+                break
             self._chain.append(self._step(self._chain[-1]))
             index = bisect_right(self._chain, now)
+        else:
+            return None  # long ago: Airflow's way, from now backwards, is the shorter
         tick = self._chain[index - 1]
         # The chain's start need not be a tick.
         return tick if index > 1 and self._offset(tick) == self._offset(now) is not None else None

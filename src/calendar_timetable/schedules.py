@@ -67,6 +67,11 @@ def check_base(base: Timetable, schedule: object) -> None:
         raise InvalidArgument("schedule", schedule, remedy)
     try:
         base.validate()
+        if type(base).__module__.startswith("airflow.timetables."):  # a cron may name a day that never comes
+            base.next_dagrun_info(
+                last_automated_data_interval=None,
+                restriction=TimeRestriction(to_pendulum(datetime.now(UTC).timestamp()), None, catchup=True),
+            )
     except AirflowTimetableInvalid as error:
         raise InvalidArgument("schedule", schedule, f"{error}; {_REMEDY}") from None
     except (TypeError, ValueError, OverflowError) as error:
@@ -156,9 +161,14 @@ class Ticks:
         self.on_grid = "events" in data or self._kind in _GRID  # ticks are the same whatever ran before
         self.is_cron = self._kind in (_CRON_INTERVAL, _CRON_TRIGGER, _MULTIPLE)
         arguments = data.get("__var", {})
-        self._cron = None
+        self._cron_arguments: tuple[str, str] | None = None
         if self._kind == _CRON_INTERVAL or (self._kind == _CRON_TRIGGER and not arguments["interval"]):
-            self._cron = cron_ticks(arguments["expression"], arguments["timezone"])
+            self._cron_arguments = arguments["expression"], arguments["timezone"]
+
+    @property
+    def _cron(self) -> CronTicks | None:
+        """What this thread remembers; looked up at each use, because decoded schedules are shared by threads."""
+        return cron_ticks(*self._cron_arguments) if self._cron_arguments else None
 
     @cached_property
     def base(self) -> Timetable:
@@ -181,8 +191,8 @@ class Ticks:
         if first is None:
             return
         yield first
-        if self._cron is not None:
-            yield from self._walk_cron(self._cron, first, restriction)
+        if self._cron_arguments is not None:
+            yield from self._walk_cron(first, restriction)
         elif self._kind != _CONTINUOUS:  # whose next tick is always "now"
             yield from self._ask(
                 DataInterval(to_pendulum(first.interval_start), to_pendulum(first.interval_end)), restriction
@@ -197,21 +207,22 @@ class Ticks:
 
     def _remembered(self, last: DataInterval, restriction: TimeRestriction) -> float | None:
         """What ``CronTriggerTimetable.next_dagrun_info`` would answer, where that is remembered."""
-        if self._cron is None or self._kind != _CRON_TRIGGER:
+        cron = self._cron
+        if cron is None or self._kind != _CRON_TRIGGER:
             return None
-        following = self._cron.after(zones.to_instant(last.end))
+        following = cron.after(zones.to_instant(last.end))
         if restriction.catchup:
             return following
         if restriction.earliest is not None and restriction.earliest > last.end:
             return None
         now = datetime.now(UTC).timestamp()
-        return following if following > now else self._cron.latest(now)
+        return following if following > now else cron.latest(now)
 
-    def _walk_cron(self, cron: CronTicks, first: Tick, restriction: TimeRestriction) -> Iterator[Tick]:
+    def _walk_cron(self, first: Tick, restriction: TimeRestriction) -> Iterator[Tick]:
         latest = restriction.latest.timestamp() if restriction.latest else math.inf
         with_intervals = self._kind == _CRON_INTERVAL
         due = first.due
-        while True:
+        while (cron := self._cron) is not None:
             previous, due = due, cron.after(due)
             start = previous if with_intervals else due
             if start > latest:

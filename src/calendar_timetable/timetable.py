@@ -17,7 +17,7 @@ from airflow.utils.types import DagRunType
 from calendar_timetable.arguments import Arguments
 from calendar_timetable.carried import Carried
 from calendar_timetable.planning import explain, zones
-from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.errors import InvalidArgument, NoOpening
 from calendar_timetable.planning.plan import Placed, PlannedRun, WhenBlocked
 from calendar_timetable.planning.timesets import TimeSet
 from calendar_timetable.schedules import to_pendulum
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     Times = TimeSet | str | PathLike[str] | Sequence[TimeSet | str | PathLike[str]] | None
 
+_MOST_SAID = 1000  # characters that Airflow's database has room for
 _DEFAULT_LIMIT = 10  # ticks that plan() gives when asked for neither an end nor a number
 
 
@@ -112,6 +113,7 @@ class CalendarTimetable(Timetable):
         Airflow shows that as an import error and holds the DAG.
         """
         if self._data is None:
+            self._arguments.check()  # AssetOrTimeSchedule does not ask validate()
             return self._arguments.read(_now()).to_json()
         return self._data
 
@@ -142,7 +144,11 @@ class CalendarTimetable(Timetable):
             return None
         planned = info.run_after.timestamp()
         start = self._carried.start_from(planned, _now())
-        return info if start in (None, planned) else info._replace(run_after=to_pendulum(start))
+        if start is None:
+            due = dag_model.next_dagrun
+            dag_model.next_dagrun = dag_model.next_dagrun_create_after = dag_model.next_dagrun_data_interval = None
+            raise NoOpening(f"the run due {due} is not created: time is closed, and no opening is known")
+        return info if start == planned else info._replace(run_after=to_pendulum(start))
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
         """As the base schedule does: a manual run ignores windows."""
@@ -161,22 +167,23 @@ class CalendarTimetable(Timetable):
     @property
     def summary(self) -> str:
         """The base schedule and, once calendars are read, what holds the next run."""
-        coming = None if self._data is None else self._carried.coming(_now())
-        held = self._carried.planned(coming).reasons if coming else ()
-        return f"{self._base.summary} ({held[0]})" if held else self._base.summary
+        held = () if self._data is None else self._carried.coming_reasons(_now())
+        said = f"{self._base.summary} ({held[0]})" if held else self._base.summary
+        return said[:_MOST_SAID]
 
     @property
     def description(self) -> str:  # type: ignore[override]
         """The base schedule's description and the next run, in a sentence."""
         said = self._base.description or self._base.summary
         coming = None if self._data is None else self._carried.coming(_now())
-        return f"{said}. Next: {self._carried.sentence(coming)}" if coming else said
+        return (f"{said}. Next: {self._carried.sentence(coming)}" if coming else said)[:_MOST_SAID]
 
     def plan(self, start: datetime, end: datetime | None = None, limit: int | None = None) -> list[PlannedRun]:
         """What becomes of every tick in ``[start, end)``, at most *limit* of them (10 when neither is given).
 
         Reads the calendars unless this timetable came out of a serialized DAG. Past the horizon, the end of
-        the third month after *start* or *end* itself if that is later, calendars are unknown.
+        the third month after *start* or *end* itself if that is later, calendars are unknown. The ticks of a
+        ``timedelta`` are counted from *start*: in a DAG they follow the last run.
         """
         low = zones.to_instant(start, "start")
         high = None if end is None else zones.to_instant(end, "end")

@@ -24,13 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.airflow)
 
 
-DATABASES = [
-    pytest.param("sqlite", marks=pytest.mark.xdist_group("sqlite")),
-    pytest.param("postgres", marks=[pytest.mark.xdist_group("postgres"), pytest.mark.postgres]),
-]
-
-
-@pytest.fixture(scope="session", params=DATABASES)
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A whole Airflow, running: on SQLite with one scheduler, on PostgreSQL with two."""
     home = tmp_path_factory.mktemp(request.param) / "airflow"

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 
 def test_demo(tmp_path: Path) -> None:
     with demo(tmp_path) as interrupted:
-        for line in interrupted.stdout or ():
+        assert interrupted.stdout is not None
+        for line in interrupted.stdout:  # until the calendar server runs and Airflow is being started
             if line.startswith("Making Airflow's database"):
                 break
         interrupted.send_signal(signal.SIGINT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class CalendarTimetableError(Exception):
     """Base of every error this package raises."""
@@ -12,7 +14,17 @@ class InvalidArgument(CalendarTimetableError, ValueError):
 
     def __init__(self, field: str, value: object, remedy: str) -> None:
         self.field, self.value, self.remedy = field, value, remedy
-        super().__init__(f"{field}={value!r}: {remedy}")
+        super().__init__(f"{field}={_masked(value)}: {remedy}")
+
+
+def _masked(value: object) -> str:
+    """*value* as its repr, of addresses no more than the host and of what precedes an @ nothing."""
+    shown = re.sub(r"(\w+://)(?:[^\s/@'\"]*@)?([^\s/?#'\"]*)[^\s'\"]*", r"\1\2/...", repr(value))
+    return re.sub(r"[^\s'\"/]+:[^\s'\"/]+@", "...@", shown)
+
+
+class NoOpening(CalendarTimetableError):
+    """A run is due, time is closed, and no opening is known."""
 
 
 class CalendarUnavailable(CalendarTimetableError):

@@ -6,6 +6,7 @@ from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Known, Range, TimeSet, Union, leaves
 
 DAY = 86400
+_TITLE = 80  # characters of a title that are shown
 _MARGIN = 2 * DAY  # how much more than asked is laid out at once; grows with what is laid out already
 
 
@@ -46,6 +47,11 @@ class OpenTime:
         if self.always:
             return until
         return min(until, self.over(instant, until + duration + 1).last_fit(instant, duration))
+
+    def opening_before(self, instant: float, within: int) -> float | None:
+        """When the open time that holds *instant* began, where that is at most *within* ago; ``None`` when closed."""
+        spans = self.over(instant - within, instant + 1).clip(int(instant) - within, int(instant) + 1)
+        return spans.bounds[-2] if instant in spans else None
 
     def over(self, start: float, end: float) -> Spans:
         """Open spans, right at least for ``[start, end)``; they may reach further."""
@@ -110,4 +116,4 @@ def members(timeset: TimeSet | None) -> tuple[TimeSet, ...]:
 
 def _named(member: TimeSet, instant: float) -> str:
     title = getattr(member, "title_at", lambda _: None)(instant)
-    return f"{member} ({title})" if title else str(member)
+    return f"{member} ({title[:_TITLE]})" if title else str(member)

@@ -233,6 +233,8 @@ def as_timeset(field: str, value: object, calendar_at: Callable[[object], TimeSe
         return value
     if isinstance(value, (list, tuple)):
         members = tuple(s for item in value if (s := as_timeset(field, item, calendar_at)) is not None)
+        if len(members) < len(value):
+            raise InvalidArgument(field, value, "leave out what is None or empty: it would silently not count")
         return Union(members) if len(members) > 1 else next(iter(members), None)
     if isinstance(value, str) or type(value).__module__.startswith("pathlib"):
         return calendar_at(value)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from calendar_timetable.planning.errors import InvalidArgument
 
+LONGEST = timedelta(days=3660)
 default_zone: Callable[[], str] = lambda: "UTC"  # noqa: E731  (the package sets this to Airflow's own default)
 
 
@@ -57,6 +58,6 @@ def whole_seconds(field: str, value: object) -> int:
     """*value*, a ``timedelta``, in whole seconds, and not negative."""
     if not isinstance(value, timedelta):
         raise InvalidArgument(field, value, "give a datetime.timedelta")
-    if value < timedelta(0) or value.microseconds:
-        raise InvalidArgument(field, value, "give a timedelta of whole seconds, zero or more")
+    if value < timedelta(0) or value.microseconds or value > LONGEST:
+        raise InvalidArgument(field, value, f"give a timedelta of whole seconds, from zero to {LONGEST.days} days")
     return value // timedelta(seconds=1)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import heapq
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import islice
 
+from airflow._shared.timezones.timezone import coerce_datetime
 from airflow.models.dag import DagModel
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.serialization.definitions.dag import SerializedDAG
-from airflow.timetables.base import DagRunInfo, Timetable
+from airflow.timetables.base import DagRunInfo, TimeRestriction, Timetable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -44,28 +47,42 @@ def upcoming_runs(session: Session, dag_ids: Collection[str], until: datetime) -
     query = select(DagModel).where(
         DagModel.dag_id.in_(dag_ids), DagModel.is_stale.is_(False), DagModel.next_dagrun_create_after <= until
     )
+    dags = [
+        (dag_model, dag)
+        for dag_model in session.scalars(query.order_by(DagModel.dag_id))
+        if (dag := SerializedDagModel.get_dag(dag_model.dag_id, session=session)) is not None
+    ]
+    # One more of each than is shown, so that it can be told whether there are more.
+    runs = (islice(_runs(dag, dag_model, until), RUNS_PER_DAG + 1) for dag_model, dag in dags)
+    shown: Counter[str] = Counter()
     found: list[UpcomingRun] = []
     truncated = False
-    for dag_model in session.scalars(query.order_by(DagModel.dag_id)):
-        dag = SerializedDagModel.get_dag(dag_model.dag_id, session=session)
-        if dag is None:
+    for run in heapq.merge(*runs, key=lambda run: (run.start, run.dag_id)):
+        if len(found) == MOST_RUNS:
+            return found, True
+        if shown[run.dag_id] == RUNS_PER_DAG:
+            truncated = True
             continue
-        for count, info in enumerate(_infos(dag, dag_model, until)):
-            if count == RUNS_PER_DAG:
-                truncated = True
-                break
-            found.append(_upcoming(dag, dag_model, info))
-    first = heapq.nsmallest(MOST_RUNS, found, key=lambda run: (run.start, run.dag_id))
-    return first, truncated or len(first) < len(found)
+        shown[run.dag_id] += 1
+        found.append(run)
+    return found, truncated
 
 
-def _infos(dag: SerializedDAG, dag_model: DagModel, until: datetime) -> Iterator[DagRunInfo]:
+def _runs(dag: SerializedDAG, dag_model: DagModel, until: datetime) -> Iterator[UpcomingRun]:
     """The stored next run, then as the timetable goes on from it."""
+    timetable, now = dag.timetable, datetime.now(UTC)
+    latest = coerce_datetime(dag.end_date)
     try:
-        info = dag.timetable.next_run_info_from_dag_model(dag_model=dag_model)
+        info = timetable.next_run_info_from_dag_model(dag_model=dag_model)
         while info is not None and info.run_after <= until:
-            yield info
-            previous, info = info, dag.next_dagrun_info(last_automated_run_info=info)
+            yield _upcoming(dag, dag_model, info)
+            catchup = dag.catchup or info.run_after > now
+            previous, info = (
+                info,
+                timetable.next_dagrun_info_v2(
+                    last_dagrun_info=info, restriction=TimeRestriction(None, latest, catchup)
+                ),
+            )
             if info == previous:
                 return  # it does not get on
     except Exception:  # one broken timetable must not take the page away from all others
