@@ -100,7 +100,7 @@ def take(airflow: LocalAirflow, theme: str, image: Path) -> None:
         driver.get(f"{airflow.address}/api/v2/version")
         token = str(airflow.session().headers["Authorization"]).removeprefix("Bearer ")
         driver.add_cookie({"name": "_token", "value": token})
-        driver.execute_script(  # type: ignore[no-untyped-call]
+        driver.execute_script(
             "localStorage.setItem('timezone', '\"Europe/Berlin\"'); localStorage.setItem('theme', arguments[0])", theme
         )
         driver.get(f"{airflow.address}/plugin/upcoming-runs")

@@ -9,7 +9,11 @@ from typing import Any, Literal
 from airflow.timetables.base import Timetable
 from airflow.timetables.events import EventsTimetable
 from airflow.timetables.interval import CronDataIntervalTimetable
-from airflow.timetables.trigger import CronTriggerTimetable, DeltaTriggerTimetable, MultipleCronTriggerTimetable
+from airflow.timetables.trigger import (
+    CronTriggerTimetable,
+    DeltaTriggerTimetable,
+    MultipleCronTriggerTimetable,
+)
 from hypothesis import strategies as st
 
 from calendar_timetable.planning.spans import Spans
@@ -97,7 +101,11 @@ _EVENTS = (17, 18, 20, 300, 301, 720, 1439, 1440, 2500, 2879)
 
 BASES = [
     Base("every 20 minutes", "*/20 * * * *", _every(20)),
-    Base("every 3 hours, Airflow's own timetable", CronTriggerTimetable("0 */3 * * *", timezone="UTC"), _every(180)),
+    Base(
+        "every 3 hours, Airflow's own timetable",
+        CronTriggerTimetable("0 */3 * * *", timezone="UTC"),
+        _every(180),
+    ),
     Base("irregular cron", "15 2,5,19 * * *", _daily(135, 315, 1155)),
     Base(
         "two crons",

@@ -79,7 +79,10 @@ class FakeCalendar(TimeSet):
 
     def resolve(self, horizon: Range, timezone: str) -> TimeSet:
         self.reads += 1
-        return Known(self.label, Spans(pair for pair in self.known if pair[1] > horizon.start and pair[0] < horizon.end))
+        return Known(
+            self.label,
+            Spans(pair for pair in self.known if pair[1] > horizon.start and pair[0] < horizon.end),
+        )
 
     def __str__(self) -> str:
         return self.label

@@ -79,9 +79,22 @@ def test_planning_is_pure(file: Path) -> None:
 
     assert third_party <= {ROOT}
     assert {m for m in imports_of(file) if m.startswith(ROOT)} <= {
-        f"{ROOT}.planning" if m == f"{ROOT}.planning" else m for m in imports_of(file) if m.startswith(f"{ROOT}.planning")
+        f"{ROOT}.planning" if m == f"{ROOT}.planning" else m
+        for m in imports_of(file)
+        if m.startswith(f"{ROOT}.planning")
     }
-    no_io = {"os", "io", "pathlib", "socket", "subprocess", "urllib", "http", "sqlite3", "tempfile", "threading"}
+    no_io = {
+        "os",
+        "io",
+        "pathlib",
+        "socket",
+        "subprocess",
+        "urllib",
+        "http",
+        "sqlite3",
+        "tempfile",
+        "threading",
+    }
     assert not {m.partition(".")[0] for m in imports_of(file)} & no_io
 
 
@@ -99,7 +112,16 @@ def test_the_layers_are_found() -> None:
     assert "calendars" in ours(PACKAGE / "arguments.py"), "also imports inside functions"
 
 
-HEAVY = ["icalendar", "requests", "recurring_ical_events", "airflow", "pendulum", "holidays", "dateutil", "croniter"]
+HEAVY = [
+    "icalendar",
+    "requests",
+    "recurring_ical_events",
+    "airflow",
+    "pendulum",
+    "holidays",
+    "dateutil",
+    "croniter",
+]
 
 
 def fresh(code: str) -> str:

@@ -163,12 +163,16 @@ RIGHT: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("kwargs", RIGHT, ids=lambda kwargs: ", ".join(f"{k}={v!s:.24}" for k, v in kwargs.items()))
+@pytest.mark.parametrize(
+    "kwargs", RIGHT, ids=lambda kwargs: ", ".join(f"{k}={v!s:.24}" for k, v in kwargs.items())
+)
 def test_right_arguments(kwargs: dict[str, Any]) -> None:
     CalendarTimetable("0 2 * * SAT", **kwargs).validate()
 
 
-@pytest.mark.parametrize("address", ["https://example.org/team.ics", "webcal://example.org/t", Path("team.ics")], ids=str)
+@pytest.mark.parametrize(
+    "address", ["https://example.org/team.ics", "webcal://example.org/t", Path("team.ics")], ids=str
+)
 def test_a_calendar_as_schedule(address: str | Path) -> None:
     CalendarTimetable(address).validate()
     CalendarTimetable(Calendar(address), offset=timedelta(minutes=-15)).validate()

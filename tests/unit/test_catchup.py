@@ -41,7 +41,11 @@ def at(
     """What follows the run of the tick *last*, at *now*; from the arguments and from the database alike."""
     with time_machine.travel(nov(now), tick=False):
         found = [
-            shown(next_run(each, last and nov(last) or None, catchup=catchup, **({"earliest": START} | limits)))  # type: ignore[arg-type]
+            shown(
+                next_run(
+                    each, (last and nov(last)) or None, catchup=catchup, **({"earliest": START} | limits)
+                )
+            )  # type: ignore[arg-type]
             for each in (timetable, travelled(timetable))
         ]
     assert found[0] == found[1]
@@ -64,7 +68,9 @@ DAILY: list[tuple[str, str | None, tuple[str, str]]] = [
 
 
 @pytest.mark.parametrize(("now", "last", "expected"), DAILY)
-def test_without_catchup_the_latest_due_is_honoured(now: str, last: str | None, expected: tuple[str, str]) -> None:
+def test_without_catchup_the_latest_due_is_honoured(
+    now: str, last: str | None, expected: tuple[str, str]
+) -> None:
     timetable = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=FREEZE)
 
     assert at(now, timetable, last, catchup=False) == expected
@@ -79,13 +85,19 @@ EACH: list[tuple[str, str | None, tuple[str, str]]] = [
     ("14 11:59", "11 09:00", ("12 09:00", "14 12:00")),
     ("14 11:59", "12 09:00", ("13 09:00", "14 12:00")),
     ("14 11:59", "13 09:00", ("14 09:00", "14 12:00")),
-    ("14 12:00", "12 09:00", ("13 09:00", "14 12:00")),  # released together: none of them is older than another
+    (
+        "14 12:00",
+        "12 09:00",
+        ("13 09:00", "14 12:00"),
+    ),  # released together: none of them is older than another
     ("15 10:00", "11 09:00", ("15 09:00", "15 09:00")),
 ]
 
 
 @pytest.mark.parametrize(("now", "last", "expected"), EACH)
-def test_ticks_that_wait_are_not_lost_to_newer_ones(now: str, last: str | None, expected: tuple[str, str]) -> None:
+def test_ticks_that_wait_are_not_lost_to_newer_ones(
+    now: str, last: str | None, expected: tuple[str, str]
+) -> None:
     timetable = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=FREEZE, coalesce=False)
 
     assert at(now, timetable, last, catchup=False) == expected
@@ -191,7 +203,9 @@ def test_every_iteration_ends_at_the_end_date(catchup: bool) -> None:
 
 
 # A run due at 07:00 that could not be made then: now, hours that it takes, policy, its start
-MEETING = FakeCalendar(spans(("2026-11-12 08:00", "2026-11-12 10:00"), ("2026-11-12 10:30", "2026-11-12 12:30")))
+MEETING = FakeCalendar(
+    spans(("2026-11-12 08:00", "2026-11-12 10:00"), ("2026-11-12 10:30", "2026-11-12 12:30"))
+)
 LATE: list[tuple[str, int, str, str]] = [
     ("12 06:59", 0, "postpone", "12 07:00"),
     ("12 07:01", 0, "postpone", "12 07:00"),
@@ -242,7 +256,26 @@ def test_a_window_that_the_run_just_fits_is_not_lost_to_latency() -> None:
     stored = DagRunInfo.exact(pen(nov("12 07:00")))
 
     with time_machine.travel(nov("12 07:00:20"), tick=False):
-        assert shown(timetable.next_run_info_from_dag_model(dag_model=dag_model(stored))) == ("12 07:00", "12 07:00")
+        assert shown(timetable.next_run_info_from_dag_model(dag_model=dag_model(stored))) == (
+            "12 07:00",
+            "12 07:00",
+        )
+
+
+def test_an_advanced_run_is_not_lost_to_latency() -> None:
+    """Without a duration it starts in the last second before time closes; it is made some seconds later."""
+    timetable = CalendarTimetable(
+        "0 8 * * *", timezone="UTC", windows=Weekly("daily 19:00-07:00"), when_blocked="advance"
+    )
+    with time_machine.travel(nov("11 12:00"), tick=False):
+        stored = next_run(timetable, nov("11 08:00"), earliest=START)
+    assert stored is not None
+    assert stored.run_after == nov("12 06:59:59")
+
+    with time_machine.travel(nov("12 07:00:04"), tick=False):
+        created = timetable.next_run_info_from_dag_model(dag_model=dag_model(stored))
+    assert created is not None
+    assert created.run_after == nov("12 06:59:59")
 
 
 def test_no_stored_run_is_none() -> None:

@@ -24,7 +24,11 @@ import pytest
 import time_machine
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 from airflow.timetables.interval import CronDataIntervalTimetable, DeltaDataIntervalTimetable
-from airflow.timetables.trigger import CronTriggerTimetable, DeltaTriggerTimetable, MultipleCronTriggerTimetable
+from airflow.timetables.trigger import (
+    CronTriggerTimetable,
+    DeltaTriggerTimetable,
+    MultipleCronTriggerTimetable,
+)
 from dateutil.relativedelta import relativedelta
 
 from calendar_timetable.planning.weekly import Weekly
@@ -98,13 +102,18 @@ def asked(timetable: Timetable, last: DataInterval | None, limits: TimeRestricti
     return timetable.next_dagrun_info(last_automated_data_interval=last, restriction=limits)
 
 
-def answers(timetable: Timetable, last: DataInterval | None, limits: TimeRestriction) -> list[DagRunInfo | None]:
+def answers(
+    timetable: Timetable, last: DataInterval | None, limits: TimeRestriction
+) -> list[DagRunInfo | None]:
     """Ours beside Airflow's; empty where Airflow's own fails, as it does in some hours when clocks change."""
     try:
         expected = asked(timetable, last, limits)
     except (AssertionError, ValueError):
         return []
-    return [expected, *(asked(CalendarTimetable(timetable, windows=w), last, limits) for w in ALWAYS.values())]
+    return [
+        expected,
+        *(asked(CalendarTimetable(timetable, windows=w), last, limits) for w in ALWAYS.values()),
+    ]
 
 
 def row(info: DagRunInfo) -> Row:

@@ -14,12 +14,37 @@ from tests.unit.support import iso, seconds, utc
 
 DAYS = [
     # code, zone, what is asked for, the first day found
-    ("DE", "Europe/Berlin", ("2026-12-20", "2026-12-26"), ("2026-12-25T00:00+01:00", "2026-12-26T01:00+01:00")),
-    ("DE", "Europe/Berlin", ("2026-10-01", "2026-10-10"), ("2026-10-03T00:00+02:00", "2026-10-04T00:00+02:00")),
-    ("DE-BY", "Europe/Berlin", ("2026-01-04", "2026-01-10"), ("2026-01-06T00:00+01:00", "2026-01-07T00:00+01:00")),
-    ("US", "America/New_York", ("2026-07-01", "2026-07-10"), ("2026-07-03T00:00-04:00", "2026-07-05T00:00-04:00")),
+    (
+        "DE",
+        "Europe/Berlin",
+        ("2026-12-20", "2026-12-26"),
+        ("2026-12-25T00:00+01:00", "2026-12-26T01:00+01:00"),
+    ),
+    (
+        "DE",
+        "Europe/Berlin",
+        ("2026-10-01", "2026-10-10"),
+        ("2026-10-03T00:00+02:00", "2026-10-04T00:00+02:00"),
+    ),
+    (
+        "DE-BY",
+        "Europe/Berlin",
+        ("2026-01-04", "2026-01-10"),
+        ("2026-01-06T00:00+01:00", "2026-01-07T00:00+01:00"),
+    ),
+    (
+        "US",
+        "America/New_York",
+        ("2026-07-01", "2026-07-10"),
+        ("2026-07-03T00:00-04:00", "2026-07-05T00:00-04:00"),
+    ),
     ("JP", "Asia/Tokyo", ("2026-02-08", "2026-02-20"), ("2026-02-11T00:00+09:00", "2026-02-12T00:00+09:00")),
-    ("NYSE", "America/New_York", ("2026-11-20", "2026-11-30"), ("2026-11-26T00:00-05:00", "2026-11-27T00:00-05:00")),
+    (
+        "NYSE",
+        "America/New_York",
+        ("2026-11-20", "2026-11-30"),
+        ("2026-11-26T00:00-05:00", "2026-11-27T00:00-05:00"),
+    ),
 ]
 
 
@@ -39,7 +64,9 @@ def test_a_subdivision_has_days_of_its_own() -> None:
 
 def test_a_holiday_on_a_change_of_the_clocks_is_23_hours_long() -> None:
     """Easter Sunday 31 March 2024, the day Berlin's clocks go forward, is a holiday in Brandenburg."""
-    (day,) = Holidays("DE-BB", timezone="Europe/Berlin").spans(utc("2024-03-30 23:00"), utc("2024-03-31 22:00"))
+    (day,) = Holidays("DE-BB", timezone="Europe/Berlin").spans(
+        utc("2024-03-30 23:00"), utc("2024-03-31 22:00")
+    )
 
     assert day.end - day.start == timedelta(hours=23)
 
@@ -56,7 +83,9 @@ def test_they_hold_runs() -> None:
     schedule = CalendarTimetable("0 9 * * *", timezone="Europe/Berlin", blackouts=Holidays("DE"))
     plan = schedule.plan(utc("2026-12-24 00:00"), utc("2026-12-27 00:00"))
 
-    assert [(iso(run.tick, "Europe/Berlin"), run.outcome, iso(run.start, "Europe/Berlin")) for run in plan] == [
+    assert [
+        (iso(run.tick, "Europe/Berlin"), run.outcome, iso(run.start, "Europe/Berlin")) for run in plan
+    ] == [
         ("2026-12-24T09:00+01:00", "on_time", "2026-12-24T09:00+01:00"),
         ("2026-12-25T09:00+01:00", "coalesced", None),
         ("2026-12-26T09:00+01:00", "postponed", "2026-12-27T00:00+01:00"),

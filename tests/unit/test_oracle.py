@@ -102,7 +102,9 @@ def test_ticks_increase_and_starts_never_go_back(ticks: list[tuple[int, int]], b
 
 
 @given(ticks=irregular_ticks(), brute=brutes())
-def test_the_whole_run_lies_in_open_time_and_near_its_tick(ticks: list[tuple[int, int]], brute: Brute) -> None:
+def test_the_whole_run_lies_in_open_time_and_near_its_tick(
+    ticks: list[tuple[int, int]], brute: Brute
+) -> None:
     for placed in laid_out(ticks, brute):
         if placed.start is None or placed.outcome == "forced":
             continue
@@ -144,8 +146,10 @@ def test_stagger_moves_only_released_starts_and_not_too_far(
         else:
             # The start may be off the minute: its own second and the last second of the run must be open.
             assert brute.fits(int(run.start - EPOCH) // 60)
-            assert int(run.start - EPOCH) % 60 == 0 or brute.duration == 0 or brute.fits(
-                int(run.start - EPOCH) // 60 + 1
+            assert (
+                int(run.start - EPOCH) % 60 == 0
+                or brute.duration == 0
+                or brute.fits(int(run.start - EPOCH) // 60 + 1)
             )
             assert run.start - run.tick.due <= brute.max_delay * 60
 
@@ -156,15 +160,22 @@ def test_a_share_of_nothing_moves_nothing(ticks: list[tuple[int, int]], brute: B
 
 
 @given(
-    seed=st.text(min_size=1, max_size=8), tick=st.integers(0, LENGTH // 60), length=st.integers(61, 600), spread=st.integers(1, 60)
+    seed=st.text(min_size=1, max_size=8),
+    tick=st.integers(0, LENGTH // 60),
+    length=st.integers(61, 600),
+    spread=st.integers(1, 60),
 )
-def test_a_released_start_is_moved_by_the_same_share_each_time(seed: str, tick: int, length: int, spread: int) -> None:
+def test_a_released_start_is_moved_by_the_same_share_each_time(
+    seed: str, tick: int, length: int, spread: int
+) -> None:
     due = tick * 60
     base = Base("once a while", "0 */3 * * *", ())
     brute = Brute(windows=None, blackouts=[(due - 60, due + length)], max_delay=6000)
     with time_machine.travel(moment(-3000), tick=False):
         runs = [
-            timetable(base, brute, stagger=timedelta(minutes=spread), stagger_key=seed).plan(moment(due), limit=9)
+            timetable(base, brute, stagger=timedelta(minutes=spread), stagger_key=seed).plan(
+                moment(due), limit=9
+            )
             for _ in range(2)
         ]
     released = [run for run in runs[0] if run.outcome == "postponed" and run.start is not None]
@@ -180,7 +191,11 @@ def test_keys_spread_over_the_whole_stagger() -> None:
     brute = Brute(windows=None, blackouts=[(-60, 90)], max_delay=6000)
     with time_machine.travel(moment(-3000), tick=False):
         shares = {
-            (timetable(base, brute, stagger=timedelta(minutes=30), stagger_key=f"dag_{i}").plan(moment(60), limit=1)[0].start)
+            (
+                timetable(base, brute, stagger=timedelta(minutes=30), stagger_key=f"dag_{i}")
+                .plan(moment(60), limit=1)[0]
+                .start
+            )
             for i in range(60)
         }
     moved = sorted((start - moment(90)).total_seconds() for start in shares if start is not None)

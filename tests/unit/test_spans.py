@@ -55,7 +55,12 @@ def test_union_intersection_and_difference(a: list[tuple[int, int]], b: list[tup
 def test_results_are_in_the_one_form_that_a_set_of_seconds_has(
     a: list[tuple[int, int]], b: list[tuple[int, int]]
 ) -> None:
-    for spans in (Spans(a) | Spans(b), Spans(a) & Spans(b), Spans(a) - Spans(b), Spans(a).complement(LOW, HIGH)):
+    for spans in (
+        Spans(a) | Spans(b),
+        Spans(a) & Spans(b),
+        Spans(a) - Spans(b),
+        Spans(a).complement(LOW, HIGH),
+    ):
         seconds = [(second, second + 1) for second in held(spans)]
         assert spans == Spans(seconds)
         assert hash(spans) == hash(Spans(seconds))
@@ -121,7 +126,9 @@ def test_public_spans_are_aware_half_open_and_named() -> None:
     assert span.start.tzinfo is UTC
 
 
-@pytest.mark.parametrize(("instant", "inside"), [(9, False), (10, True), (19, True), (19.999, True), (20, False)])
+@pytest.mark.parametrize(
+    ("instant", "inside"), [(9, False), (10, True), (19, True), (19.999, True), (20, False)]
+)
 def test_spans_are_half_open(instant: float, inside: bool) -> None:
     assert (instant in Spans([(10, 20)])) is inside
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.lines import Block, Line, Unreadable
@@ -28,7 +28,7 @@ from calendar_timetable.calendars.values import (
 )
 
 if TYPE_CHECKING:
-    from dateutil.rrule import rrule  # type: ignore[import-untyped]
+    from dateutil.rrule import rrule
     from icalendar import Event
 
 LATEST = 253402128000  # 9999-12-30, in epoch seconds: still a time in every zone
@@ -125,7 +125,7 @@ def expand_series(parts: list[Part], start: int, end: int) -> Iterator[tuple[Det
 
 def _recur(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
     from icalendar import Calendar
-    from recurring_ical_events import CalendarQuery  # type: ignore[import-untyped]
+    from recurring_ical_events import CalendarQuery
 
     zone = parts[0].begin.zone
     low, high = (_local(instant, zone) for instant in (start, end))
@@ -226,7 +226,9 @@ def _rule(text: str, begin: datetime, moment: Moment) -> str:
 def _generate(rule: str, begin: datetime) -> rrule:
     from dateutil.rrule import rrulestr
 
-    return rrulestr(rule, dtstart=begin)
+    made: Any = rrulestr(rule, dtstart=begin)  # a set only where there are several rules
+    single: rrule = made
+    return single
 
 
 def _until(text: str, moment: Moment) -> datetime:
