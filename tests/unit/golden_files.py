@@ -34,9 +34,7 @@ def breaks(old: object, new: object, where: str = "") -> list[str]:
     """How *new* is more than an addition of keys to *old*."""
     if isinstance(old, dict) and isinstance(new, dict):
         gone = [f"{where}.{key} is gone" for key in old.keys() - new.keys()]
-        return gone + [
-            line for key in old.keys() & new.keys() for line in breaks(old[key], new[key], f"{where}.{key}")
-        ]
+        return gone + [line for key in old.keys() & new.keys() for line in breaks(old[key], new[key], f"{where}.{key}")]
     return [] if old == new else [f"{where} was {old!r:.80}, is {new!r:.80}"]
 
 

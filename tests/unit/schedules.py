@@ -57,22 +57,14 @@ SCHEDULES: dict[str, Named] = {
     "advance": _of("0 10 * * *", blackouts=MEETINGS, when_blocked="advance", duration=timedelta(minutes=45)),
     "skip": _of("0 */3 * * *", blackouts=MEETINGS | Weekly("sun"), when_blocked="skip"),
     "forced": _of("0 */8 * * *", windows=Weekly("mon-wed 08:00-18:00"), when_blocked="run"),
-    "every_tick_runs": _of(
-        "*/90 */2 * * *", blackouts=[MEETINGS], coalesce=False, max_delay=timedelta(days=2)
-    ),
-    "staggered": _of(
-        "@hourly", windows=OFF_PEAK - MEETINGS, stagger=timedelta(minutes=30), stagger_key="reports"
-    ),
-    "data_intervals": _of(
-        CronDataIntervalTimetable("0 * * * *", "UTC"), blackouts=MEETINGS & Weekly("mon-fri")
-    ),
+    "every_tick_runs": _of("*/90 */2 * * *", blackouts=[MEETINGS], coalesce=False, max_delay=timedelta(days=2)),
+    "staggered": _of("@hourly", windows=OFF_PEAK - MEETINGS, stagger=timedelta(minutes=30), stagger_key="reports"),
+    "data_intervals": _of(CronDataIntervalTimetable("0 * * * *", "UTC"), blackouts=MEETINGS & Weekly("mon-fri")),
     "interval_of_trigger": _of(
         CronTriggerTimetable("0 3 * * *", timezone="Asia/Kolkata", interval=timedelta(days=1)),
         windows=~MEETINGS,
     ),
-    "two_crons": _of(
-        MultipleCronTriggerTimetable("0 1 * * *", "0 13 * * MON", timezone="UTC"), blackouts=MEETINGS
-    ),
+    "two_crons": _of(MultipleCronTriggerTimetable("0 1 * * *", "0 13 * * MON", timezone="UTC"), blackouts=MEETINGS),
     "events": _of(
         EventsTimetable(event_dates=[pen(utc(f"2026-11-{day} 08:30")) for day in (12, 17, 24, 28)]),
         blackouts=MEETINGS,

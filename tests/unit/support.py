@@ -114,9 +114,7 @@ def stepped(
         if travel:
             assert isinstance(timetable, CalendarTimetable)
             timetable = travelled(timetable)
-        info = timetable.next_dagrun_info(
-            last_automated_data_interval=last, restriction=restriction(earliest, latest)
-        )
+        info = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction(earliest, latest))
         if info is None:
             return
         yield info

@@ -94,9 +94,7 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, str]] = [
 @pytest.mark.parametrize(
     ("args", "kwargs", "field", "value", "remedy"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG]
 )
-def test_wrong_arguments(
-    args: tuple[Any, ...], kwargs: dict[str, Any], field: str, value: str, remedy: str
-) -> None:
+def test_wrong_arguments(args: tuple[Any, ...], kwargs: dict[str, Any], field: str, value: str, remedy: str) -> None:
     schedule = CalendarTimetable(*args, **kwargs)  # must not fail: a worker only parses the file
 
     with pytest.raises(AirflowTimetableInvalid) as caught:
@@ -163,9 +161,7 @@ RIGHT: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    "kwargs", RIGHT, ids=lambda kwargs: ", ".join(f"{k}={v!s:.24}" for k, v in kwargs.items())
-)
+@pytest.mark.parametrize("kwargs", RIGHT, ids=lambda kwargs: ", ".join(f"{k}={v!s:.24}" for k, v in kwargs.items()))
 def test_right_arguments(kwargs: dict[str, Any]) -> None:
     CalendarTimetable("0 2 * * SAT", **kwargs).validate()
 

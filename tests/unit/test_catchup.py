@@ -41,11 +41,7 @@ def at(
     """What follows the run of the tick *last*, at *now*; from the arguments and from the database alike."""
     with time_machine.travel(nov(now), tick=False):
         found = [
-            shown(
-                next_run(
-                    each, (last and nov(last)) or None, catchup=catchup, **({"earliest": START} | limits)
-                )
-            )  # type: ignore[arg-type]
+            shown(next_run(each, (last and nov(last)) or None, catchup=catchup, **({"earliest": START} | limits)))  # type: ignore[arg-type]
             for each in (timetable, travelled(timetable))
         ]
     assert found[0] == found[1]
@@ -68,9 +64,7 @@ DAILY: list[tuple[str, str | None, tuple[str, str]]] = [
 
 
 @pytest.mark.parametrize(("now", "last", "expected"), DAILY)
-def test_without_catchup_the_latest_due_is_honoured(
-    now: str, last: str | None, expected: tuple[str, str]
-) -> None:
+def test_without_catchup_the_latest_due_is_honoured(now: str, last: str | None, expected: tuple[str, str]) -> None:
     timetable = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=FREEZE)
 
     assert at(now, timetable, last, catchup=False) == expected
@@ -95,9 +89,7 @@ EACH: list[tuple[str, str | None, tuple[str, str]]] = [
 
 
 @pytest.mark.parametrize(("now", "last", "expected"), EACH)
-def test_ticks_that_wait_are_not_lost_to_newer_ones(
-    now: str, last: str | None, expected: tuple[str, str]
-) -> None:
+def test_ticks_that_wait_are_not_lost_to_newer_ones(now: str, last: str | None, expected: tuple[str, str]) -> None:
     timetable = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=FREEZE, coalesce=False)
 
     assert at(now, timetable, last, catchup=False) == expected
@@ -203,9 +195,7 @@ def test_every_iteration_ends_at_the_end_date(catchup: bool) -> None:
 
 
 # A run due at 07:00 that could not be made then: now, hours that it takes, policy, its start
-MEETING = FakeCalendar(
-    spans(("2026-11-12 08:00", "2026-11-12 10:00"), ("2026-11-12 10:30", "2026-11-12 12:30"))
-)
+MEETING = FakeCalendar(spans(("2026-11-12 08:00", "2026-11-12 10:00"), ("2026-11-12 10:30", "2026-11-12 12:30")))
 LATE: list[tuple[str, int, str, str]] = [
     ("12 06:59", 0, "postpone", "12 07:00"),
     ("12 07:01", 0, "postpone", "12 07:00"),

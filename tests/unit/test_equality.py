@@ -102,9 +102,7 @@ def asked(timetable: Timetable, last: DataInterval | None, limits: TimeRestricti
     return timetable.next_dagrun_info(last_automated_data_interval=last, restriction=limits)
 
 
-def answers(
-    timetable: Timetable, last: DataInterval | None, limits: TimeRestriction
-) -> list[DagRunInfo | None]:
+def answers(timetable: Timetable, last: DataInterval | None, limits: TimeRestriction) -> list[DagRunInfo | None]:
     """Ours beside Airflow's; empty where Airflow's own fails, as it does in some hours when clocks change."""
     try:
         expected = asked(timetable, last, limits)

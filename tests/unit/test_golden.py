@@ -80,8 +80,7 @@ def test_the_class_is_stored_under_its_import_path() -> None:
     )
     try:
         assert (
-            encode_timetable(CalendarTimetable("@daily"))["__type"]
-            == "calendar_timetable.timetable.CalendarTimetable"
+            encode_timetable(CalendarTimetable("@daily"))["__type"] == "calendar_timetable.timetable.CalendarTimetable"
         )
     except TimetableNotRegistered as error:  # run from the source, where no plugin is installed
         assert "calendar_timetable.timetable.CalendarTimetable" in str(error)  # noqa: PT017
@@ -125,8 +124,6 @@ def test_an_edit_that_moves_no_run_leaves_the_bytes(edit: tuple[str, str]) -> No
     assert json.dumps(held_by(MEETINGS.known | spans(edit))) == json.dumps(held_by(MEETINGS.known))
 
 
-@pytest.mark.parametrize(
-    "edit", [("2026-11-13 09:30", "2026-11-13 09:45"), ("2027-01-05 09:00", "2027-01-05 23:00")]
-)
+@pytest.mark.parametrize("edit", [("2026-11-13 09:30", "2026-11-13 09:45"), ("2027-01-05 09:00", "2027-01-05 23:00")])
 def test_an_edit_that_moves_a_run_changes_them(edit: tuple[str, str]) -> None:
     assert held_by(MEETINGS.known | spans(edit)) != held_by(MEETINGS.known)

@@ -64,9 +64,7 @@ def test_a_subdivision_has_days_of_its_own() -> None:
 
 def test_a_holiday_on_a_change_of_the_clocks_is_23_hours_long() -> None:
     """Easter Sunday 31 March 2024, the day Berlin's clocks go forward, is a holiday in Brandenburg."""
-    (day,) = Holidays("DE-BB", timezone="Europe/Berlin").spans(
-        utc("2024-03-30 23:00"), utc("2024-03-31 22:00")
-    )
+    (day,) = Holidays("DE-BB", timezone="Europe/Berlin").spans(utc("2024-03-30 23:00"), utc("2024-03-31 22:00"))
 
     assert day.end - day.start == timedelta(hours=23)
 
@@ -83,9 +81,7 @@ def test_they_hold_runs() -> None:
     schedule = CalendarTimetable("0 9 * * *", timezone="Europe/Berlin", blackouts=Holidays("DE"))
     plan = schedule.plan(utc("2026-12-24 00:00"), utc("2026-12-27 00:00"))
 
-    assert [
-        (iso(run.tick, "Europe/Berlin"), run.outcome, iso(run.start, "Europe/Berlin")) for run in plan
-    ] == [
+    assert [(iso(run.tick, "Europe/Berlin"), run.outcome, iso(run.start, "Europe/Berlin")) for run in plan] == [
         ("2026-12-24T09:00+01:00", "on_time", "2026-12-24T09:00+01:00"),
         ("2026-12-25T09:00+01:00", "coalesced", None),
         ("2026-12-26T09:00+01:00", "postponed", "2026-12-27T00:00+01:00"),

@@ -102,9 +102,7 @@ def test_ticks_increase_and_starts_never_go_back(ticks: list[tuple[int, int]], b
 
 
 @given(ticks=irregular_ticks(), brute=brutes())
-def test_the_whole_run_lies_in_open_time_and_near_its_tick(
-    ticks: list[tuple[int, int]], brute: Brute
-) -> None:
+def test_the_whole_run_lies_in_open_time_and_near_its_tick(ticks: list[tuple[int, int]], brute: Brute) -> None:
     for placed in laid_out(ticks, brute):
         if placed.start is None or placed.outcome == "forced":
             continue
@@ -115,9 +113,7 @@ def test_the_whole_run_lies_in_open_time_and_near_its_tick(
 
 
 @given(ticks=irregular_ticks(), brute=brutes())
-def test_without_coalescing_every_tick_that_fits_somewhere_runs(
-    ticks: list[tuple[int, int]], brute: Brute
-) -> None:
+def test_without_coalescing_every_tick_that_fits_somewhere_runs(ticks: list[tuple[int, int]], brute: Brute) -> None:
     alone = [brute.place(due)[0] for _, due in ticks]
     placed = laid_out(ticks, Brute(**{**vars(brute), "coalesce": False}))
 
@@ -147,9 +143,7 @@ def test_stagger_moves_only_released_starts_and_not_too_far(
             # The start may be off the minute: its own second and the last second of the run must be open.
             assert brute.fits(int(run.start - EPOCH) // 60)
             assert (
-                int(run.start - EPOCH) % 60 == 0
-                or brute.duration == 0
-                or brute.fits(int(run.start - EPOCH) // 60 + 1)
+                int(run.start - EPOCH) % 60 == 0 or brute.duration == 0 or brute.fits(int(run.start - EPOCH) // 60 + 1)
             )
             assert run.start - run.tick.due <= brute.max_delay * 60
 
@@ -165,17 +159,13 @@ def test_a_share_of_nothing_moves_nothing(ticks: list[tuple[int, int]], brute: B
     length=st.integers(61, 600),
     spread=st.integers(1, 60),
 )
-def test_a_released_start_is_moved_by_the_same_share_each_time(
-    seed: str, tick: int, length: int, spread: int
-) -> None:
+def test_a_released_start_is_moved_by_the_same_share_each_time(seed: str, tick: int, length: int, spread: int) -> None:
     due = tick * 60
     base = Base("once a while", "0 */3 * * *", ())
     brute = Brute(windows=None, blackouts=[(due - 60, due + length)], max_delay=6000)
     with time_machine.travel(moment(-3000), tick=False):
         runs = [
-            timetable(base, brute, stagger=timedelta(minutes=spread), stagger_key=seed).plan(
-                moment(due), limit=9
-            )
+            timetable(base, brute, stagger=timedelta(minutes=spread), stagger_key=seed).plan(moment(due), limit=9)
             for _ in range(2)
         ]
     released = [run for run in runs[0] if run.outcome == "postponed" and run.start is not None]

@@ -28,9 +28,7 @@ END = moment(LENGTH - 1)
 def compare(schedule: CalendarTimetable, base: Base) -> None:
     start, first = (moment(at) for at in base.ticks[0])
     steps = [said(info) for info in stepped(schedule, start, END)]
-    expected = [
-        (run.start, *run.data_interval) for run in schedule.plan(first, END + timedelta(days=3)) if run.start
-    ]
+    expected = [(run.start, *run.data_interval) for run in schedule.plan(first, END + timedelta(days=3)) if run.start]
     # Near the end of the range, the tick past it that a run may coalesce with is in the plan only.
     settled = [step for step in steps if step[2] <= END - timedelta(days=1)]
 
@@ -38,9 +36,7 @@ def compare(schedule: CalendarTimetable, base: Base) -> None:
     assert [(start, tick) for start, _, tick in settled] == [
         (start, tick) for start, _, tick in expected[: len(settled)]
     ]
-    assert settled[1:] == expected[1 : len(settled)], (
-        "the first run's interval may begin before the start date"
-    )
+    assert settled[1:] == expected[1 : len(settled)], "the first run's interval may begin before the start date"
 
 
 @pytest.mark.parametrize("base", BASES, ids=repr)

@@ -126,9 +126,7 @@ def test_public_spans_are_aware_half_open_and_named() -> None:
     assert span.start.tzinfo is UTC
 
 
-@pytest.mark.parametrize(
-    ("instant", "inside"), [(9, False), (10, True), (19, True), (19.999, True), (20, False)]
-)
+@pytest.mark.parametrize(("instant", "inside"), [(9, False), (10, True), (19, True), (19.999, True), (20, False)])
 def test_spans_are_half_open(instant: float, inside: bool) -> None:
     assert (instant in Spans([(10, 20)])) is inside
 

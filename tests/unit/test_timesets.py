@@ -19,9 +19,7 @@ from calendar_timetable.planning.weekly import Weekly
 from tests.unit.support import Explicit, FakeCalendar, iso, seconds, spans, utc
 
 LIMIT = 60
-pairs = st.lists(
-    st.tuples(st.integers(0, LIMIT), st.integers(0, LIMIT)).filter(lambda p: p[0] < p[1]), max_size=4
-)
+pairs = st.lists(st.tuples(st.integers(0, LIMIT), st.integers(0, LIMIT)).filter(lambda p: p[0] < p[1]), max_size=4)
 
 
 class Expression:
@@ -143,9 +141,7 @@ def test_a_run_may_reach_over_the_horizon() -> None:
 
 
 def test_public_spans() -> None:
-    timeset = FakeCalendar(spans(("2026-03-02 09:00", "2026-03-02 12:00"))) - Weekly(
-        "mon 10:00-11:00", timezone="UTC"
-    )
+    timeset = FakeCalendar(spans(("2026-03-02 09:00", "2026-03-02 12:00"))) - Weekly("mon 10:00-11:00", timezone="UTC")
 
     found = timeset.spans(utc("2026-03-02 09:30"), utc("2026-03-03"))
     assert [(iso(a), iso(b)) for a, b in found] == [
