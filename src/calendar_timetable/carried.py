@@ -25,6 +25,7 @@ VERSION = 1
 MONTHS_AHEAD = 3  # whole months, after the current one, that calendars are expanded for
 LATE_START = 6 * 3600  # a run that starts late must still know what closes, for this long after its start
 GRACE = 300  # seconds after its start within which a run still counts as created in time
+LATENCY = 60  # seconds that a scheduler may take
 LATE_SEARCH = 366 * DAY  # how far ahead a late run looks for an opening
 LATE = "could not be created when it was to start, and waits for the next opening"
 MAX_TICKS = 5_000  # of the horizon; past these all spans are kept instead of those that matter
@@ -68,22 +69,23 @@ class Carried:
     def start_from(self, start: float | None, now: float) -> float | None:
         """*start*, or where it has passed and time has closed since, the next opening; ``None`` without one.
 
-        What just fits must not be lost to a scheduler's ordinary latency: within :data:`GRACE` of its start, or of
-        the opening that it waited for, a run counts as created then.
+        What just fits must not be lost to a scheduler's ordinary latency. Within :data:`GRACE` of its start, or of
+        the opening that it waited for, it is enough that time is open; and an advanced run, which starts at the
+        last second that fits, may be :data:`LATENCY` late.
         """
         if start is None or start > now or self.policy.when_blocked == "run":
             return start
-        duration = self.policy.duration
-        if self.open_time.fits(now, duration):
+        duration, open_time = self.policy.duration, self.open_time
+        if open_time.fits(now, duration):
             return start
-        opening = self.open_time.opening_before(now, GRACE)
-        if (
-            opening is not None
-            and self.open_time.fits(max(start, opening), duration)
-            and now - GRACE <= max(start, opening)
-        ):
+        if open_time.fits(now, 0):
+            opening = open_time.opening_before(now, GRACE)
+            waited = opening is not None and opening > start and open_time.fits(opening, duration)
+            if waited or now - start <= GRACE:
+                return start
+        elif self.policy.when_blocked == "advance" and now - start <= LATENCY:
             return start
-        return self.open_time.next_fit(now, duration, now + LATE_SEARCH)
+        return open_time.next_fit(now, duration, now + LATE_SEARCH)
 
     def _latest_due(self, last: DataInterval | None, restriction: TimeRestriction, now: float) -> Placed | None:
         try:
