@@ -189,6 +189,7 @@ def test_a_body_that_cannot_be_expanded_is_not_adopted(
     assert error(calendar) == "cannot be read: more than 20000 components"
     origin.serve(feed(LATER))
     monkeypatch.setattr(limits, "EXPAND_SECONDS", 0.01)
+    monkeypatch.setattr(limits, "START_SECONDS", 0.0)
     clock.now += 300
     assert list(known(calendar).known) == NOON
     assert error(calendar) == "cannot be expanded: not done within 0.01 s"

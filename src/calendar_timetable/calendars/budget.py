@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_SHARES = 16  # a component may use this part of what is left: many hostile ones never use it all
+_SHARES = 8  # a component may use this part of what is left: many hostile ones never use it all
 _LEAST = 0.05  # seconds
 
 

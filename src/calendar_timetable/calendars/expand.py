@@ -20,7 +20,9 @@ def expand(body: bytes, start: int, end: int, zone: str) -> Reading:
     """
     request = {"start": start, "end": end, "zone": zone, "seconds": limits.EXPAND_SECONDS}
     try:
-        message, _ = ask("calendar_timetable.calendars.expand", request, body, limits.EXPAND_SECONDS)
+        message, _ = ask(
+            "calendar_timetable.calendars.expand", request, body, limits.EXPAND_SECONDS + limits.START_SECONDS
+        )
     except ChildFailed as error:
         raise ExpansionFailed(f"cannot be expanded: {error}") from None
     if "error" in message:

@@ -19,8 +19,8 @@ class InvalidArgument(CalendarTimetableError, ValueError):
 
 def _masked(value: object) -> str:
     """*value* as its repr, of addresses no more than the host and of what precedes an @ nothing."""
-    shown = re.sub(r"(\w+://)(?:[^\s/@'\"]*@)?([^\s/?#'\"]*)[^\s'\"]*", r"\1\2/...", repr(value))
-    return re.sub(r"[^\s'\"/]+:[^\s'\"/]+@", "...@", shown)
+    shown = re.sub(r"(\w+://)(?:[^\s/@'\"]*@)?([^\s/?#'\"]*)[^\s'\"]*", r"\1\2/…", repr(value))
+    return re.sub(r"[^\s'\"/]+:[^\s'\"/]+@", "…@", shown)
 
 
 class NoOpening(CalendarTimetableError):
