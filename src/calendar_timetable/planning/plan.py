@@ -131,6 +131,10 @@ def runs(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> Iterator
             continue
         idle += 1
         idle_since = placed.tick.due if idle_since is None else idle_since
+        if idle == 100 and placed.outcome == "skipped":
+            due = placed.tick.due
+            if open_time.next_fit(due, policy.duration, due + SEARCH_SECONDS) is None:
+                return  # time never opens: no need to look at every tick
         if idle >= SEARCH_TICKS or (idle >= 10 and placed.tick.due - idle_since > SEARCH_SECONDS):
             return
 
