@@ -31,7 +31,7 @@ class IcalHook(BaseHook):
 
         now = int(datetime.now(UTC).timestamp())
         try:
-            fetched = connected_source(self.calendar_conn_id).fetch("", "")
+            fetched = connected_source(self.calendar_conn_id).fetch()
             if fetched is None:
                 return False, "the server answers that nothing changed, to a first question"
             check_body(fetched.body)

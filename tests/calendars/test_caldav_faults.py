@@ -194,7 +194,7 @@ def test_zones_of_their_own_that_come_with_every_event_are_read_once(server: Scr
     state = calendar.describe()
     assert (state.events, state.problems) == (40, ())
     source = connected_source("dav")
-    fetched = source.fetch("", "")
+    fetched = source.fetch()
     assert fetched is not None
     assert fetched.body.count(b"BEGIN:VTIMEZONE") == 2
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from calendar_timetable.calendars.access import ANONYMOUS, Access
 from calendar_timetable.calendars.seal import seal, unseal
-from calendar_timetable.calendars.sources import Fetched, FetchFailed, parse_retry_after
+from calendar_timetable.calendars.sources import NOTHING, Fetched, FetchFailed, Last, parse_retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ class CalDavSource:
     def secret(self) -> str:
         return self.identity + self.access.identity
 
-    def fetch(self, etag: str, last_modified: str) -> Fetched | None:
+    def fetch(self, last: Last = NOTHING) -> Fetched | None:
         from calendar_timetable.calendars.transport import DownloadFailed, send, terms
 
         request = {
             **terms(self.url, self.access),
             "calendars": self.calendars,
             "since": self._since(),
-            "known": unseal(etag, self.secret),
+            "known": unseal(last.etag, self.secret),
         }
         try:
             message, body = send("calendar_timetable.calendars.dav", request)

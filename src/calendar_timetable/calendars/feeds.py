@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.cache import Entry, State, digest_of
 from calendar_timetable.calendars.expand import ExpansionFailed, expand
 from calendar_timetable.calendars.lines import EVENTS
 from calendar_timetable.calendars.occurrences import Reading
-from calendar_timetable.calendars.sources import Fetched, FetchFailed, Source
+from calendar_timetable.calendars.sources import Fetched, FetchFailed, Last, Source
 
 _MINUTE = 60
 _GRID = 7 * 86400  # expansions begin and end on whole weeks, so that similar questions share one
@@ -78,7 +79,7 @@ class _Feed:
         """Ask the source, and keep what comes of it: a new copy only when it can be read."""
         now = _now()
         try:
-            fetched = self.source.fetch(state.etag, state.last_modified)
+            fetched = self.source.fetch(Last(state.etag, state.last_modified, partial(self.entry.body, state)))
             if fetched is None:
                 new = replace(state, good_at=now, checked_at=now, retry_at=0, error="", asked_as=_asked_as(self.source))
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -36,6 +37,18 @@ class Fetched:
     last_modified: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Last:
+    """What is left of the last good fetch; ``body`` reads it, ``None`` when it is lost."""
+
+    etag: str = ""
+    last_modified: str = ""
+    body: Callable[[], bytes | None] = lambda: None
+
+
+NOTHING = Last()
+
+
 class Source(Protocol):
     """One feed."""
 
@@ -55,8 +68,8 @@ class Source(Protocol):
     def local(self) -> bool:
         """Whether asking costs nothing, so that it is asked each time."""
 
-    def fetch(self, etag: str, last_modified: str) -> Fetched | None:
-        """Its body, or ``None`` when that is still the one with these validators; :class:`FetchFailed`."""
+    def fetch(self, last: Last = NOTHING) -> Fetched | None:
+        """Its body, or ``None`` when that is still the *last* one; :class:`FetchFailed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +92,22 @@ class HttpSource:
     def secret(self) -> str:
         return self.identity + self.access.identity
 
-    def fetch(self, etag: str, last_modified: str) -> Fetched | None:
+    def fetch(self, last: Last = NOTHING) -> Fetched | None:
         from calendar_timetable import __version__
         from calendar_timetable.calendars.download import download
         from calendar_timetable.calendars.transport import DownloadFailed, refusal
 
         headers = {"User-Agent": f"calendar-timetable/{__version__}", "Accept": "text/calendar, */*;q=0.1"}
-        if etag:
-            headers["If-None-Match"] = etag
-        if last_modified:
-            headers["If-Modified-Since"] = last_modified
+        if last.etag:
+            headers["If-None-Match"] = last.etag
+        if last.last_modified:
+            headers["If-Modified-Since"] = last.last_modified
         try:
             answer, body = download(self.url, headers, self.access)
         except DownloadFailed as error:
             raise FetchFailed(str(error)) from None
         status = answer["status"]
-        if status == 304 and (etag or last_modified):
+        if status == 304 and (last.etag or last.last_modified):
             return None
         if status != 200:
             raise FetchFailed(refusal(status), parse_retry_after(answer["retry_after"]))
@@ -117,12 +130,12 @@ class FileSource:
     def secret(self) -> str:
         return self.identity
 
-    def fetch(self, etag: str, last_modified: str) -> Fetched | None:
+    def fetch(self, last: Last = NOTHING) -> Fetched | None:
         try:
             with self.path.open("rb") as file:
                 info = os.fstat(file.fileno())
                 version = f"{info.st_mtime_ns} {info.st_size} {info.st_ino}"
-                if version == etag:
+                if version == last.etag:
                     return None
                 body = file.read(limits.MAX_BODY + 1)
         except OSError as error:

@@ -1,0 +1,88 @@
+"""A calendar kept object by object, so that a source can send only what changed and the rest stays.
+
+A bundle is a body like any other, one that reads as a calendar: each event carries which object it is of, and in
+which version, as a property of ours that readers ignore (RFC 5545 section 3.8.8.2). Objects whose frame is the same,
+such as those with the same VTIMEZONE, share one VCALENDAR, so that it is read once. No two events of a
+calendar share a UID (RFC 4791 section 4.1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_BEGIN, _END = "BEGIN:VCALENDAR", "END:VCALENDAR"
+_MARK = "X-CALENDAR-TIMETABLE-OBJECT"
+_FLAGS = re.IGNORECASE | re.MULTILINE | re.DOTALL
+_KIND = r"(?:VEVENT|VFREEBUSY|VAVAILABILITY)"
+_EVENT = re.compile(rf"^BEGIN:({_KIND})[ \t]*\r?\n.*?^END:\1[ \t]*\r?\n", _FLAGS)
+_OPENING = re.compile(rf"^BEGIN:{_KIND}[ \t]*\r?\n", re.IGNORECASE | re.MULTILINE)
+_MARKED = re.compile(rf"^{_MARK}:([0-9a-f]+) ([0-9a-f]+)\r\n", re.MULTILINE)
+_CALENDAR = re.compile(r"^BEGIN:VCALENDAR\r\n.*?^END:VCALENDAR\r\n", re.MULTILINE | re.DOTALL)
+_BROKEN = "BEGIN:VEVENT\r\nEND:VEVENT\r\n"  # stands for an object that was not sent whole: it is quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One object: its *version* as its source tells it, its events, and what stands around them."""
+
+    version: str
+    frame: str = field(repr=False)
+    events: tuple[str, ...] = field(repr=False)
+
+
+def digest(text: str) -> str:
+    """How an address, an id or a version is named in a bundle, which then tells none of them."""
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def make_item(data: str, version: str, zone: str = "") -> Item:
+    """*data*, one object as a VCALENDAR; *zone* (an IANA name) is that of its calendar, for objects that name none."""
+    data = data.strip()
+    if not data[:100].upper().startswith(_BEGIN) or not data[-100:].upper().endswith(_END):
+        return Item(digest(version), _frame(zone), (_BROKEN,))
+    head = f"X-WR-TIMEZONE:{zone}\r\n" if zone and "X-WR-TIMEZONE" not in data else ""
+    whole = f"{_BEGIN}\r\n{head}{data[len(_BEGIN) : -len(_END)].strip()}\r\n{_END}\r\n"
+    whole = whole.replace("\r\n", "\n").replace("\n", "\r\n")
+    events = tuple(_MARKED.sub("", match.group()) for match in _EVENT.finditer(whole))
+    frame = _MARKED.sub("", _EVENT.sub("", whole))
+    if _OPENING.search(frame):
+        return Item(digest(version), _frame(zone), (_BROKEN,))
+    return Item(digest(version), frame if events else _frame(zone), events)
+
+
+def join(items: Mapping[str, Item], zone: str = "") -> bytes:
+    """The body of all *items*, by their key (a :func:`digest`); never without a VCALENDAR."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    head = groups[_frame(zone)]  # also of a calendar that holds nothing; it says the zone
+    for key, item in sorted(items.items()):
+        mark = f"{_MARK}:{key} {item.version}\r\n"
+        groups[item.frame] += [event[: (at := event.index("\n") + 1)] + mark + event[at:] for event in item.events]
+        if not item.events:
+            head.insert(0, mark)
+    parts = (f"{frame[: -len(_END) - 2]}{''.join(held)}{_END}\r\n" for frame, held in groups.items())
+    return "".join(parts).encode()
+
+
+def split(body: bytes) -> dict[str, Item]:
+    """The items of a body that :func:`join` made, by key; none of any other body."""
+    found: dict[str, Item] = {}
+    for calendar in _CALENDAR.findall(body.decode(errors="replace")):
+        rest = _EVENT.sub("", calendar)
+        frame = _MARKED.sub("", rest)
+        found |= {key: Item(version, frame, ()) for key, version in _MARKED.findall(rest)}
+        for match in _EVENT.finditer(calendar):
+            mark = _MARKED.search(match.group())
+            if mark is not None:
+                key, version = mark.groups()
+                others = found[key].events if key in found else ()
+                found[key] = Item(version, frame, (*others, _MARKED.sub("", match.group(), count=1)))
+    return found
+
+
+def _frame(zone: str) -> str:
+    head = f"X-WR-TIMEZONE:{zone}\r\n" if zone else ""
+    return f"{_BEGIN}\r\nVERSION:2.0\r\n{head}{_END}\r\n"

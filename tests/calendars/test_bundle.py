@@ -1,0 +1,74 @@
+"""A calendar kept object by object reads as one calendar, and comes apart again as it went together."""
+
+from __future__ import annotations
+
+import pytest
+
+from calendar_timetable.calendars.bundle import Item, digest, join, make_item, split
+from calendar_timetable.calendars.reading import read
+
+ZONE = "BEGIN:VTIMEZONE\r\nTZID:Office\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:+0200\r\nTZOFFSETTO:+0200\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+
+
+def event(uid: str, *lines: str) -> str:
+    return "\r\n".join(
+        ("BEGIN:VEVENT", f"UID:{uid}", "DTSTART;TZID=Office:20260302T100000", "DURATION:PT1H", *lines, "END:VEVENT", "")
+    )
+
+
+def data(*events: str, zone: str = ZONE) -> str:
+    return f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{zone}{''.join(events)}END:VCALENDAR\r\n"
+
+
+def bundled(*objects: str, zone: str = "") -> dict[str, Item]:
+    return {digest(str(number)): make_item(one, f"v{number}", zone) for number, one in enumerate(objects)}
+
+
+CASES = {
+    "nothing": [],
+    "one": [data(event("a"))],
+    "two in one frame": [data(event("a")), data(event("b"))],
+    "a series and its exception": [
+        data(event("a", "RRULE:FREQ=DAILY;COUNT=3"), event("a", "RECURRENCE-ID;TZID=Office:20260303T100000"))
+    ],
+    "an alarm within": [data(event("a", "BEGIN:VALARM", "ACTION:DISPLAY", "END:VALARM"))],
+    "bare line feeds": [data(event("a")).replace("\r\n", "\n")],
+    "no events": [data(), data(event("b"))],
+    "cut off": [data(event("a"))[:-40], data(event("b"))],
+    "an event not closed": [data(event("a").replace("END:VEVENT\r\n", "")), data(event("b"))],
+    "an event in another": [data("BEGIN:VEVENT\r\nUID:x\r\n" + event("a")), data(event("b"))],
+    "marks of somebody else": [data(event("a", "X-CALENDAR-TIMETABLE-OBJECT:abc def"))],
+}
+
+
+@pytest.mark.parametrize("zone", ["", "Asia/Tokyo"])
+@pytest.mark.parametrize("objects", CASES.values(), ids=CASES)
+def test_a_bundle_comes_apart_as_it_went_together(objects: list[str], zone: str) -> None:
+    items = bundled(*objects, zone=zone)
+    body = join(items, zone)
+    assert split(body) == items
+    assert join(split(body), zone) == body
+
+
+def test_objects_are_found_by_the_reader_each_once() -> None:
+    body = join(bundled(data(event("a")), data(event("b")), data(event("c"), zone="")))
+    reading = read(body, 1772000000, 1773000000, "UTC", 5)
+    assert [(row[0].uid, row[1]) for row in reading.rows] == [("a", 1772438400), ("b", 1772438400)]
+    assert [problem.uid for problem in reading.problems] == ["c"]  # its zone is that of another object
+    assert body.count(b"BEGIN:VTIMEZONE") == 1
+
+
+def test_what_is_not_whole_is_quarantined_and_the_rest_read() -> None:
+    reading = read(join(bundled(data(event("a"))[:-40], data(event("b")))), 1772000000, 1773000000, "UTC", 5)
+    assert [row[0].uid for row in reading.rows] == ["b"]
+    assert len(reading.problems) == 1
+
+
+def test_a_bundle_names_no_address_and_no_version() -> None:
+    body = join({digest("https://host/secret/"): make_item(data(event("a")), "secret")})
+    assert b"secret" not in body
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", data(event("a")).encode()])
+def test_another_body_has_no_items(body: bytes) -> None:
+    assert split(body) == {}
