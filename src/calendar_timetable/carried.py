@@ -64,7 +64,9 @@ class Carried:
         if found is None or (restriction.catchup and restriction.latest and restriction.latest.timestamp() < now):
             return found  # the latter: a backfill, which follows ticks
         start = self.start_from(found.start, now)
-        return None if start is None else replace(found, start=start)
+        if start is None or start == found.start:
+            return None if start is None else found
+        return found._replace(start=start)
 
     def start_from(self, start: float | None, now: float) -> float | None:
         """*start*, or where it has passed and time has closed since, the next opening; ``None`` without one.
@@ -148,9 +150,9 @@ class Carried:
         """The run with this data interval, which Airflow starts at *start*."""
         placed = self.policy.place(Tick(interval_end, interval_start, interval_end), self.open_time)
         if placed.start is None or not placed.start <= start <= placed.start + self.policy.stagger:
-            planned = self.planned(replace(placed, start=start, outcome="postponed", opening=None))
+            planned = self.planned(placed._replace(start=start, outcome="postponed", opening=None))
             return replace(planned, reasons=(*planned.reasons, LATE))
-        return self.planned(replace(placed, start=start))
+        return self.planned(placed._replace(start=start))
 
     def coming(self, now: float) -> Placed | None:
         """The first run that starts after *now*, as far as that can be told without knowing what ran."""

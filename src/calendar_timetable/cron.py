@@ -89,7 +89,8 @@ class CronTicks:
     def _offset(self, instant: float) -> timedelta | None:
         """The zone's offset at *instant*, or ``None`` where its wall-clock time is not unique."""
         moment = datetime.fromtimestamp(instant, self._zone)
-        return self._offset_of(moment.replace(tzinfo=None, fold=0))
+        offset = moment.utcoffset()
+        return offset if moment.replace(fold=1 - moment.fold).utcoffset() == offset else None
 
     def _offset_of(self, local: datetime) -> timedelta | None:
         first = local.replace(tzinfo=self._zone).utcoffset()
@@ -101,11 +102,11 @@ def cron_ticks(expression: str, timezone: str) -> CronTicks | None:
 
     Each thread remembers for itself: a lock could be held while the DAG processor forks.
     """
-    if not _PLAIN.fullmatch(expression) or _RANDOM.search(expression):
-        return None
-    remembered: dict[tuple[str, str], CronTicks] = _thread.__dict__.setdefault("ticks", {})
-    ticks = remembered.pop((expression, timezone), None) or CronTicks(expression, timezone)
-    if len(remembered) >= _SCHEDULES:
-        del remembered[next(iter(remembered))]
-    remembered[expression, timezone] = ticks
-    return ticks
+    remembered: dict[tuple[str, str], CronTicks | None] = _thread.__dict__.setdefault("ticks", {})
+    key = expression, timezone
+    if key not in remembered:
+        plain = _PLAIN.fullmatch(expression) and not _RANDOM.search(expression)
+        if len(remembered) >= _SCHEDULES:
+            del remembered[next(iter(remembered))]
+        remembered[key] = CronTicks(expression, timezone) if plain else None
+    return remembered[key]

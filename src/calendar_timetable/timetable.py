@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.exceptions import AirflowTimetableInvalid
@@ -69,7 +69,7 @@ class CalendarTimetable(Timetable):
         coalesce: bool = True,
         offset: timedelta | None = None,
     ) -> None:
-        dag_file = Path(sys._getframe(1).f_code.co_filename).name  # noqa: SLF001
+        dag_file = os.path.basename(sys._getframe(1).f_code.co_filename)  # noqa: PTH119, SLF001  (ten times as fast)
         self._arguments = Arguments(
             schedule=schedule,
             timezone=timezone,
@@ -232,8 +232,10 @@ class CalendarTimetable(Timetable):
 def _run_info(placed: Placed) -> DagRunInfo:
     assert placed.start is not None
     tick = placed.tick
-    interval = DataInterval(to_pendulum(tick.interval_start), to_pendulum(tick.interval_end))
-    return DagRunInfo.exact(interval.start)._replace(run_after=to_pendulum(placed.start), data_interval=interval)
+    first, last, start = tick.interval_start, tick.interval_end, placed.start
+    at = {instant: to_pendulum(instant) for instant in {first, last, start}}
+    interval = DataInterval(at[first], at[last])
+    return DagRunInfo(at[start], interval, partition_date=None, partition_key=None)  # 3.2 has no defaults for these
 
 
 def _now() -> float:

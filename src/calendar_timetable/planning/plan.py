@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -40,8 +40,7 @@ class PlannedRun:
     reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """A tick and its place in open time; ``start`` is ``None`` when it will not run."""
 
     tick: Tick
@@ -100,7 +99,7 @@ def lay_out(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> Itera
         for i, placed in enumerate(group):
             if policy.coalesce and i < len(group) - 1:
                 unserved = placed.tick.interval_start if unserved is None else unserved
-                yield replace(placed, start=None, outcome="coalesced", survivor=last)
+                yield placed._replace(start=None, outcome="coalesced", survivor=last)
                 continue
             yield _with_interval(placed, unserved)
             unserved = None
@@ -162,11 +161,11 @@ def _staggered(placed: Placed, policy: Policy, open_time: OpenTime) -> float:
 
 def _stagger(group: list[Placed], policy: Policy, open_time: OpenTime, following: Tick | None) -> None:
     latest = math.inf if following is None else following.due
-    group[:] = [replace(p, start=min(_staggered(p, policy, open_time), latest)) for p in group]
+    group[:] = [p._replace(start=min(_staggered(p, policy, open_time), latest)) for p in group]
 
 
 def _with_interval(placed: Placed, unserved: float | None) -> Placed:
     tick = placed.tick
     if unserved is None or tick.interval_start == tick.interval_end or unserved >= tick.interval_start:
         return placed
-    return replace(placed, tick=tick._replace(interval_start=unserved))
+    return placed._replace(tick=tick._replace(interval_start=unserved))

@@ -26,7 +26,10 @@ class Spans:
     instant lies inside exactly when an odd number of bounds is at or before it.
     """
 
-    __slots__ = ("bounds",)
+    __slots__ = ("_deltas", "bounds")
+
+    bounds: tuple[int, ...]
+    _deltas: Sequence[int]
 
     def __init__(self, pairs: Iterable[tuple[int, int]] = ()) -> None:
         merged: list[int] = []
@@ -37,7 +40,7 @@ class Spans:
                 merged[-1] = max(merged[-1], end)
             else:
                 merged += (start, end)
-        self.bounds: tuple[int, ...] = tuple(merged)
+        self.bounds = tuple(merged)
 
     @classmethod
     def of(cls, bounds: Sequence[int]) -> Spans:
@@ -159,8 +162,16 @@ class Spans:
 
     @classmethod
     def from_deltas(cls, deltas: Sequence[int]) -> Spans:
-        """The inverse of :meth:`deltas`."""
-        return cls.of(tuple(accumulate(deltas)))
+        """The inverse of :meth:`deltas`; added up when first looked at: most decoded schedules never are."""
+        spans = cls.__new__(cls)
+        spans._deltas = deltas  # noqa: SLF001
+        return spans
+
+    def __getattr__(self, name: str) -> tuple[int, ...]:
+        if name != "bounds":
+            raise AttributeError(name)
+        self.bounds = tuple(accumulate(self._deltas))
+        return self.bounds
 
     def public(self) -> list[Span]:
         """These spans with UTC-aware datetimes."""
