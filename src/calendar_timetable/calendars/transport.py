@@ -25,6 +25,8 @@ _HINTS = {
     410: ": it was removed",
 }
 _AWAY = "HTTP 401: it redirects to another host, port or scheme, where no credentials are sent: give that address"
+_EXPLAINED = (403, 409, 412, 507)
+_EXPLANATION = 16384  # bytes at most
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -38,7 +40,10 @@ class DownloadFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; ``url`` is where it came from in the end. The body is empty unless the status is 200 or 207."""
+    """One answer; ``url`` is where it came from in the end.
+
+    The body is empty unless the status is 200 or 207, or says in XML why a REPORT is refused (RFC 4918 section 16).
+    """
 
     status: int
     headers: dict[str, str] = field(repr=False)
@@ -68,10 +73,13 @@ def terms(url: str, access: Access) -> Message:
     }
 
 
-def send(module: str, request: Message) -> tuple[Message, bytes]:
-    """The answer of the child *module* to *request*, within the time a fetch may take; :class:`DownloadFailed`."""
+def send(module: str, request: Message, given: bytes = b"") -> tuple[Message, bytes]:
+    """The answer of the child *module* to *request* and what it is *given*; :class:`DownloadFailed`.
+
+    Within the time that a fetch may take.
+    """
     try:
-        message, body = ask(module, request, b"", limits.FETCH_SECONDS)
+        message, body = ask(module, request, given, limits.FETCH_SECONDS)
     except ChildFailed as error:
         raise DownloadFailed(f"the download was {error}") from None
     if "error" in message:
@@ -100,10 +108,15 @@ class Web:
         self._session = session
         self._terms = request
         self._left: int = request["bytes"]
+        self._home = {_origin(request["url"])}  # who gets the credentials
+
+    def trust(self, url: str) -> None:
+        """The origin of *url* may have the credentials too."""
+        self._home.add(_origin(url))
 
     def ask(self, url: str, headers: dict[str, str], method: str = "GET", body: bytes | None = None) -> Answer:
         """The answer to one request; redirects are followed, credentials stay with the fetch's own origin."""
-        at_home = was_at_home = _origin(url) == _origin(self._terms["url"])
+        at_home = was_at_home = _origin(url) in self._home
         for _ in range(self._terms["redirects"] + 1):
             response = self._session.request(
                 method,
@@ -140,6 +153,8 @@ class Web:
                 body += chunk
                 if len(body) > self._left:
                     raise DownloadFailed(f"larger than {self._terms['bytes'] // 1024} KiB")
+        elif response.request.method == "REPORT" and response.status_code in _EXPLAINED:
+            body += next(response.iter_content(_EXPLANATION), b"")
         self._left -= len(body)
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, bytes(body), url)
