@@ -133,8 +133,8 @@ class Arguments:
     def _events(self, calendar: Calendar, horizon: Range) -> CalendarEvents:
         shift = int((self.offset or _ZERO).total_seconds())
         events = Range(horizon.start - shift, horizon.end - shift)
-        starts = calendar.in_role(deny=False).starts(events, self.zone_name)
-        return CalendarEvents(str(calendar), [start + shift for start in starts])
+        starts, feed = calendar.in_role(deny=False).starts(events, self.zone_name)
+        return CalendarEvents(str(calendar), [start + shift for start in starts], feed)
 
 
 def _is_address(text: str) -> bool:

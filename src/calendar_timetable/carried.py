@@ -18,7 +18,7 @@ from calendar_timetable.planning import codec, explain, zones
 from calendar_timetable.planning.opentime import DAY, OpenTime
 from calendar_timetable.planning.plan import Placed, PlannedRun, Policy, Tick, lay_out, runs
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.timesets import Known, Range, TimeSet, leaves
+from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet, leaves
 from calendar_timetable.schedules import Ticks
 
 VERSION = 1
@@ -29,6 +29,15 @@ LATENCY = 60  # seconds that a scheduler may take
 LATE_SEARCH = 366 * DAY  # how far ahead a late run looks for an opening
 LATE = "could not be created when it was to start, and waits for the next opening"
 MAX_TICKS = 5_000  # of the horizon; past these all spans are kept instead of those that matter
+
+
+@dataclass(frozen=True, slots=True)
+class UsedCalendar:
+    """A calendar in a schedule; *role* is ``"schedule"``, ``"windows"`` or ``"blackouts"``."""
+
+    role: str
+    label: str
+    feed: Feed | None  # unknown of what an older version stored, or could not be looked up
 
 
 @dataclass
@@ -123,6 +132,17 @@ class Carried:
         if self.ticks.on_grid and end < floor:
             return (t for t in self.ticks.from_instant(floor, restriction.latest) if t.interval_end > end)
         return self.ticks.walk(last, restriction)
+
+    @property
+    def calendars(self) -> tuple[UsedCalendar, ...]:
+        """The calendars that were read, each in its role."""
+        found = []
+        if "events" in self.base:
+            found.append(UsedCalendar("schedule", self.base["calendar"], codec.decode_feed(self.base)))
+        for role, timeset in (("windows", self.windows), ("blackouts", self.blackouts)):
+            sets = leaves(timeset) if timeset is not None else ()
+            found += [UsedCalendar(role, leaf.label, leaf.feed) for leaf in sets if isinstance(leaf, Known)]
+        return tuple(found)
 
     def placed(self, start: float) -> Iterator[Placed]:
         """Every tick from *start* on, in its place."""

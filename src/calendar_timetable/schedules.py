@@ -17,8 +17,10 @@ from pendulum import DateTime
 
 from calendar_timetable.cron import CronTicks, cron_ticks
 from calendar_timetable.planning import zones
+from calendar_timetable.planning.codec import decode_feed, encode_feed
 from calendar_timetable.planning.errors import InvalidArgument
 from calendar_timetable.planning.plan import Tick
+from calendar_timetable.planning.timesets import Feed
 
 _REMEDY = "give a cron expression, a preset such as '@weekly', a timedelta, an Airflow timetable or a Calendar"
 _CRON_TRIGGER = "airflow.timetables.trigger.CronTriggerTimetable"
@@ -86,8 +88,8 @@ class CalendarEvents(Timetable):
     Lives only inside :class:`~calendar_timetable.CalendarTimetable`; never registered with Airflow.
     """
 
-    def __init__(self, label: str, starts: Sequence[int]) -> None:
-        self.label, self.starts = label, tuple(starts)
+    def __init__(self, label: str, starts: Sequence[int], feed: Feed | None = None) -> None:
+        self.label, self.starts, self.feed = label, tuple(starts), feed
 
     @property
     def summary(self) -> str:
@@ -95,11 +97,11 @@ class CalendarEvents(Timetable):
 
     def serialize(self) -> dict[str, Any]:
         deltas = [b - a for a, b in zip((0, *self.starts), self.starts, strict=False)]
-        return {"calendar": self.label, "events": deltas}
+        return {"calendar": self.label, "events": deltas, **encode_feed(self.feed)}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> CalendarEvents:
-        return cls(data["calendar"], tuple(accumulate(data["events"])))
+        return cls(data["calendar"], tuple(accumulate(data["events"])), decode_feed(data))
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
         return DataInterval.exact(run_after)

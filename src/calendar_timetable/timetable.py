@@ -15,7 +15,7 @@ from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, T
 from airflow.utils.types import DagRunType
 
 from calendar_timetable.arguments import Arguments
-from calendar_timetable.carried import Carried
+from calendar_timetable.carried import Carried, UsedCalendar
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.errors import InvalidArgument, NoOpening
 from calendar_timetable.planning.plan import Placed, PlannedRun, WhenBlocked
@@ -206,6 +206,11 @@ class CalendarTimetable(Timetable):
         placed = next(carried.placed(instant), None)
         said = "no run after it" if placed is None else carried.sentence(placed)
         return f"{explain.clock(instant, carried.zone)} is {state}. Next tick: {said}."
+
+    @property
+    def calendars(self) -> tuple[UsedCalendar, ...]:
+        """The calendars of this schedule, each in its role; reads them unless it came out of a serialized DAG."""
+        return self._carried.calendars
 
     @property
     def zone_name(self) -> str:

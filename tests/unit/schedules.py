@@ -12,7 +12,7 @@ from airflow.timetables.events import EventsTimetable
 from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow.timetables.trigger import CronTriggerTimetable, MultipleCronTriggerTimetable
 
-from calendar_timetable.planning.timesets import Days
+from calendar_timetable.planning.timesets import Days, Feed
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
 from tests.unit.support import FakeCalendar, iso, pen, said, spans, stepped, utc
@@ -32,6 +32,9 @@ MEETINGS = FakeCalendar(
 OFF_PEAK = FakeCalendar(
     spans(*((f"2026-11-{day:02} 18:00", f"2026-11-{day + 1:02} 06:00") for day in range(1, 30))), "off_peak"
 )
+# As a calendar of today is stored: with the feed it comes from, and what holds when that fails.
+RELEASES = FakeCalendar(MEETINGS.known, "releases", Feed("0123456789abcdef" * 2 + "01234567", "ignore", 3600))
+HELD = FakeCalendar(OFF_PEAK.known, "off_peak", Feed("f" * 40))
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ SCHEDULES: dict[str, Named] = {
     "weekly_windows": _of("0 */5 * * *", windows=Weekly("mon-fri 19:00-07:00", "sat-sun")),
     "calendar_blackout": _of("0 9 * * *", blackouts=MEETINGS),
     "calendar_window": _of("15 */4 * * *", windows=OFF_PEAK, duration=timedelta(hours=4)),
+    "calendars_of_feeds": _of("15 */4 * * *", windows=HELD, blackouts=RELEASES),
     "advance": _of("0 10 * * *", blackouts=MEETINGS, when_blocked="advance", duration=timedelta(minutes=45)),
     "skip": _of("0 */3 * * *", blackouts=MEETINGS | Weekly("sun"), when_blocked="skip"),
     "forced": _of("0 */8 * * *", windows=Weekly("mon-wed 08:00-18:00"), when_blocked="run"),

@@ -14,7 +14,7 @@ import pendulum
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.timesets import Known, Range, TimeSet
+from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet
 from calendar_timetable.timetable import CalendarTimetable
 
 # name, run_after, data interval: what a DagRunInfo says, in plain values
@@ -73,8 +73,8 @@ class Explicit(TimeSet):
 class FakeCalendar(TimeSet):
     """A calendar that knows these spans: as any calendar, only inside the horizon."""
 
-    def __init__(self, known: Spans, label: str = "team_calendar") -> None:
-        self.known, self.label = known, label
+    def __init__(self, known: Spans, label: str = "team_calendar", feed: Feed | None = None) -> None:
+        self.known, self.label, self.feed = known, label, feed
         self.reads = 0
 
     def resolve(self, horizon: Range, timezone: str) -> TimeSet:
@@ -82,6 +82,7 @@ class FakeCalendar(TimeSet):
         return Known(
             self.label,
             Spans(pair for pair in self.known if pair[1] > horizon.start and pair[0] < horizon.end),
+            feed=self.feed,
         )
 
     def __str__(self) -> str:

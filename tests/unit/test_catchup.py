@@ -12,7 +12,7 @@ from airflow.timetables.base import DagRunInfo, DataInterval
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from calendar_timetable import Calendar
-from calendar_timetable.planning.timesets import Range
+from calendar_timetable.planning.timesets import Feed, Range
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
 from tests.unit.scheduler import dag_model
@@ -123,9 +123,9 @@ class Events(Calendar):
 
     starting: Sequence[str] = ("11 14:00", "12 09:00", "12 14:00", "17 10:00")
 
-    def starts(self, horizon: Range, timezone: str) -> list[int]:
+    def starts(self, horizon: Range, timezone: str) -> tuple[list[int], Feed | None]:
         found = [seconds(f"2026-11-{start}") for start in self.starting]
-        return [start for start in found if horizon.start <= start < horizon.end]
+        return [start for start in found if horizon.start <= start < horizon.end], None
 
 
 EVENTS: list[tuple[str, str | None, tuple[str, str] | None]] = [

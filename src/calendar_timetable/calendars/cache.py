@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sys
 import tempfile
 import time
@@ -22,10 +23,11 @@ from pathlib import Path
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.expand import FORMAT
-from calendar_timetable.calendars.occurrences import Reading
+from calendar_timetable.calendars.occurrences import Problem, Reading
 
 log = logging.getLogger(__name__)
 _VERSION = 1
+_NAME = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class State:
     retry_at: float = 0  # before then it asked not to be asked
     error: str = ""  # why the last check failed
     asked_as: str = ""  # a digest: other credentials are tried at once
+    label: str = ""  # what people may see of the feed
 
 
 def folder() -> Path:
@@ -59,9 +62,16 @@ class Entry:
     """One feed in the cache."""
 
     def __init__(self, identity: str) -> None:
+        self.name = hashlib.sha256(identity.encode()).hexdigest()[:40]
         self._folder = folder()
-        self._name = hashlib.sha256(identity.encode()).hexdigest()[:40]
         self._unwritten: dict[Path, bytes] = {}  # what the folder did not take
+
+    @classmethod
+    def called(cls, name: str) -> Entry:
+        """The feed of this *name*, which may come from a serialized DAG; a blank one for what is no name."""
+        entry = cls("")
+        entry.name = name if _NAME.fullmatch(name) else "none"
+        return entry
 
     def state(self) -> State:
         """What is known; a blank state if that is nothing, or from another version."""
@@ -69,9 +79,9 @@ class Entry:
             data = json.loads(self._read(self._path("json")))
             if data.pop("v") != _VERSION:
                 return State()
-            state = State(**data)
+            state = State(**{key: value for key, value in data.items() if key in State.__dataclass_fields__})
             numbers = (state.fetched_at, state.good_at, state.checked_at, state.retry_at, state.components)
-            texts = (state.digest, state.etag, state.last_modified, state.error, state.asked_as)
+            texts = (state.digest, state.etag, state.last_modified, state.error, state.asked_as, state.label)
             whole = all(isinstance(n, int | float) for n in numbers) and all(isinstance(t, str) for t in texts)
             return state if whole else State()
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -91,7 +101,7 @@ class Entry:
             self._write(self._body(state.digest), body)
         self._write(self._path("json"), json.dumps({"v": _VERSION, **asdict(state)}).encode())
         if body is not None:
-            self._forget(f"{self._name}.{state.digest[:20]}.")
+            self._forget(f"{self.name}.{state.digest[:20]}.")
 
     def expansion(self, state: State, start: int, end: int, zone: str) -> Reading | None:
         """A reading of the last good body that covers ``[start, end)``, if there is one."""
@@ -100,7 +110,8 @@ class Entry:
             bounds = path.name.removeprefix(stem).removesuffix(".json").split("_")
             try:
                 if path.name.startswith(stem) and int(bounds[0]) <= start and end <= int(bounds[1]):
-                    return Reading.from_wire(json.loads(self._read(path)))
+                    head, _, rows = self._read(path).partition(b"\n")
+                    return Reading.from_wire(json.loads(head) | json.loads(rows))
             except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
                 continue
         return None
@@ -108,10 +119,23 @@ class Entry:
     def save_expansion(self, state: State, start: int, end: int, zone: str, reading: Reading) -> None:
         """Keep *reading*, of the body of *state*."""
         path = self._folder / f"{self._stem(state, zone)}{start}_{end}.json"
-        self._write(path, json.dumps(reading.to_wire(), separators=(",", ":")).encode())
-        kept = sorted(self._list(f"{self._name}.{state.digest[:20]}.x"), key=_changed_at)
+        wire = reading.to_wire()
+        head = {key: wire.pop(key) for key in ("zone", "components", "problems")}  # a line that can be read alone
+        self._write(path, b"\n".join(json.dumps(part, separators=(",", ":")).encode() for part in (head, wire)))
+        kept = sorted(self._list(f"{self.name}.{state.digest[:20]}.x"), key=_changed_at)
         for old in kept[: -limits.KEPT_EXPANSIONS]:
             _remove(old)
+
+    def last_reading(self, state: State) -> tuple[str, tuple[Problem, ...]]:
+        """The zone, and what was not understood, of the newest expansion of the last good body."""
+        found = self._list(f"{self.name}.{state.digest[:20]}.x") if state.digest else []
+        try:
+            with max(found, key=_changed_at).open("rb") as file:
+                head = json.loads(file.readline())
+            reading = Reading.from_wire({**head, "details": (), "rows": ()})
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return "", ()
+        return reading.zone, reading.problems
 
     @contextmanager
     def lock(self, *, wait: bool) -> Iterator[bool]:
@@ -135,14 +159,14 @@ class Entry:
             os.close(file)
 
     def _path(self, suffix: str) -> Path:
-        return self._folder / f"{self._name}.{suffix}"
+        return self._folder / f"{self.name}.{suffix}"
 
     def _body(self, digest: str) -> Path:
         return self._path(f"{digest[:20]}.ics")
 
     def _stem(self, state: State, zone: str) -> str:
         key = hashlib.sha256(f"{FORMAT} {zone}".encode()).hexdigest()[:10]
-        return f"{self._name}.{state.digest[:20]}.x{key}."
+        return f"{self.name}.{state.digest[:20]}.x{key}."
 
     def _read(self, path: Path) -> bytes:
         return self._unwritten[path] if path in self._unwritten else path.read_bytes()
@@ -155,8 +179,8 @@ class Entry:
 
     def _forget(self, keep: str) -> None:
         """Remove bodies and expansions of this feed other than those whose names begin with *keep*."""
-        for path in self._list(f"{self._name}."):
-            current = path.name.startswith(keep) or path.name in (f"{self._name}.json", f"{self._name}.lock")
+        for path in self._list(f"{self.name}."):
+            current = path.name.startswith(keep) or path.name in (f"{self.name}.json", f"{self.name}.lock")
             if not current and (path.suffix != ".new" or _changed_at(path) < time.time() - 3600):
                 _remove(path)
 
@@ -179,6 +203,14 @@ class Entry:
         except OSError as error:
             log.warning("The calendar cache in %s cannot be written: %s", self._folder, error.strerror)
             self._unwritten[path] = content
+
+
+def names() -> list[str]:
+    """The feeds that the folder holds."""
+    try:
+        return [path.stem for path in folder().iterdir() if path.suffix == ".json" and _NAME.fullmatch(path.stem)]
+    except OSError:
+        return []
 
 
 def digest_of(body: bytes) -> str:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
 from calendar_timetable.calendars.addresses import check_address, label_of, shown, text_of
 from calendar_timetable.calendars.cache import State
-from calendar_timetable.calendars.feeds import Copy, moment, read_feed
+from calendar_timetable.calendars.feeds import Copy, read_feed
+from calendar_timetable.calendars.health import Health, describe
 from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem, address_of
 from calendar_timetable.calendars.sources import FetchFailed, source_for
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.timesets import Known, Range, TimeSet
+from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet
 
 _ZERO = timedelta(0)
 _LONG = timedelta(days=36500)
@@ -37,21 +38,6 @@ _DEFAULTS: dict[str, Any] = {
     "strict": False,
     "show_titles": False,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class FeedState:
-    """How a calendar is doing: what ``check`` and the health page tell of it."""
-
-    label: str
-    zone: str  # for its all-day and floating times
-    fetched_at: datetime | None  # when the copy in force came
-    checked_at: datetime | None  # when its source was last asked
-    status: str  # "ok", "stale" (a last good copy is in force) or "unavailable"
-    error: str
-    events: int  # in the whole calendar
-    problems: tuple[Problem, ...]
-    confirmed_at: datetime | None = None  # when its source last confirmed that copy: stale since then
 
 
 class Calendar(TimeSet):
@@ -179,14 +165,16 @@ class Calendar(TimeSet):
         if self.strict and self.deny:
             pairs += _reaches(found, horizon)
         note = "cannot be read and is ignored" if found.reading is None else ""
-        return Known(self.label, Spans(pairs), tuple(sorted(titles)) if self.show_titles else (), note)
+        shown = tuple(sorted(titles)) if self.show_titles else ()
+        return Known(self.label, Spans(pairs), shown, note, self._feed(found))
 
-    def starts(self, horizon: Range, timezone: str) -> list[int]:
-        """The starts within *horizon*, in epoch seconds, of the events: what is due when this is the schedule."""
+    def starts(self, horizon: Range, timezone: str) -> tuple[list[int], Feed | None]:
+        """When this is the schedule: the starts within *horizon*, in epoch seconds, of the events; their feed."""
         shift = int(self.offset.total_seconds())
         found = self._in_force(horizon.start - shift, horizon.end - shift, timezone)
         moved = {start + shift for _, start, _ in self._rows(found, deny=False)}
-        return sorted(start for start in moved if horizon.start <= start < horizon.end)
+        due = sorted(start for start in moved if horizon.start <= start < horizon.end)
+        return due, self._feed(found)
 
     def events(self, start: datetime, end: datetime) -> list[Occurrence]:
         """The occurrences that touch ``[start, end)`` and match, in order; also free and cancelled ones.
@@ -205,27 +193,18 @@ class Calendar(TimeSet):
         found = self._in_force(*_around_now(), zones.default_zone())
         return [] if found.reading is None else list(found.reading.problems)
 
-    def describe(self) -> FeedState:
+    def describe(self) -> Health:
         """How this calendar is doing. Reads it, and never raises for what is wrong with it."""
         self.validate()
         zone = self.timezone or zones.default_zone()
         try:
             found = self._read(*_around_now(), zone)
         except FetchFailed as error:
-            return FeedState(self.label, zone, None, None, "unavailable", str(error), 0, ())
-        state, reading = found.state, found.reading
-        status = "unavailable" if reading is None else "stale" if state.error else "ok"
-        return FeedState(
-            self.label,
-            zone if reading is None else reading.zone,
-            moment(state.fetched_at),
-            moment(state.checked_at),
-            status,
-            state.error,
-            state.components,
-            () if reading is None else reading.problems,
-            found.good_at,
-        )
+            return Health("", self.label, "unavailable", error=str(error), zone=zone)
+        told = describe(found.feed, self.label, found.state, self.max_stale.total_seconds(), zone=zone)
+        if found.reading is None:
+            return replace(told, status="unavailable")
+        return replace(told, problems=found.reading.problems, zone=found.reading.zone)
 
     def _read(self, start: int, end: int, timezone: str) -> Copy:
         zone = zones.zone_name(self.timezone or timezone)
@@ -244,6 +223,9 @@ class Calendar(TimeSet):
         since = f"since {found.good_at:%Y-%m-%d %H:%M} UTC" if found.good_at else "never read so far"
         remedy = "check its address and credentials, raise max_stale, or set on_unavailable='ignore'"
         raise CalendarUnavailable(f"calendar {self.label} cannot be read: {error} ({since}); {remedy}")
+
+    def _feed(self, found: Copy) -> Feed | None:
+        return Feed(found.feed, self.on_unavailable, int(self.max_stale.total_seconds())) if found.feed else None
 
     def _rows(self, found: Copy, *, deny: bool) -> Iterator[tuple[Details, int, int]]:
         return (row for row in _all(found) if self._matches(row[0]) and self._counts(row[0], deny=deny))

@@ -9,6 +9,7 @@ from functools import partial
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.cache import Entry, State, digest_of
 from calendar_timetable.calendars.expand import ExpansionFailed, expand
+from calendar_timetable.calendars.health import moment
 from calendar_timetable.calendars.lines import EVENTS
 from calendar_timetable.calendars.occurrences import Reading
 from calendar_timetable.calendars.sources import Fetched, FetchFailed, Last, Source
@@ -23,6 +24,7 @@ class Copy:
 
     reading: Reading | None
     state: State
+    feed: str = ""  # its name in the cache
 
     @property
     def error(self) -> str:
@@ -32,11 +34,6 @@ class Copy:
     def good_at(self) -> datetime | None:
         """When the source last confirmed it."""
         return moment(self.state.good_at)
-
-
-def moment(seconds: float) -> datetime | None:
-    """*seconds* since the epoch as a UTC-aware datetime; ``None`` for 0, which means never."""
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def read_feed(source: Source, start: int, end: int, zone: str, refresh: float, max_stale: float) -> Copy:
@@ -67,7 +64,7 @@ def read_feed(source: Source, start: int, end: int, zone: str, refresh: float, m
             state = replace(state, error=str(error))
     if state.error and _now() - state.good_at > max_stale:
         reading = None
-    return Copy(reading, state)
+    return Copy(reading, state, feed.entry.name)
 
 
 class _Feed:
@@ -78,6 +75,7 @@ class _Feed:
     def ask(self, state: State) -> State:
         """Ask the source, and keep what comes of it: a new copy only when it can be read."""
         now = _now()
+        state = replace(state, label=self.source.label)
         try:
             fetched = self.source.fetch(Last(state.etag, state.last_modified, partial(self.entry.body, state)))
             if fetched is None:
@@ -101,7 +99,7 @@ class _Feed:
             raise FetchFailed(f"suddenly empty: it had {old.components} events")
         validators = fetched.etag, fetched.last_modified
         came = old.fetched_at if digest == old.digest else now
-        new = State(digest, *validators, components, came, now, now, asked_as=_asked_as(self.source))
+        new = State(digest, *validators, components, came, now, now, asked_as=_asked_as(self.source), label=old.label)
         if digest == old.digest:
             self.entry.save(new)
             return new

@@ -58,7 +58,7 @@ class Source(Protocol):
 
     @property
     def identity(self) -> str:
-        """What tells it from other feeds: not to be shown."""
+        """What tells it from other feeds: not to be shown, and without passwords: DAGs carry its digest."""
 
     @property
     def secret(self) -> str:
@@ -84,9 +84,8 @@ class HttpSource:
 
     @property
     def identity(self) -> str:
-        """Of a Connection the password is no part: a wrong one leaves the last good copy in force."""
-        login = self.access.login if self.connection else self.access.identity
-        return "\n".join(("http", self.connection, self.url, login))
+        """The password is no part: a wrong one leaves the last good copy in force."""
+        return "\n".join(("http", self.connection, self.url, self.access.login))
 
     @property
     def secret(self) -> str:

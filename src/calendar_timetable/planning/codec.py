@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -11,6 +12,7 @@ from calendar_timetable.planning.timesets import (
     Complement,
     Days,
     Difference,
+    Feed,
     Intersection,
     Known,
     TimeSet,
@@ -41,7 +43,8 @@ def encode(timeset: TimeSet, keep: Spans | None = None) -> dict[str, Any]:
             kept = timeset.known if keep is None else timeset.known & keep
             data: dict[str, Any] = {"calendar": timeset.label, "spans": kept.deltas()}
             titles = [list(t) for t in timeset.titles if kept.clip(t[0], t[1])]
-            return data | ({"titles": titles} if titles else {}) | ({"note": timeset.note} if timeset.note else {})
+            told = {"titles": titles, "note": timeset.note}
+            return data | {key: value for key, value in told.items() if value} | encode_feed(timeset.feed)
     raise TypeError(f"{type(timeset).__name__} is not resolved")
 
 
@@ -53,8 +56,25 @@ def decode(data: dict[str, Any]) -> TimeSet:
         return Days(data["label"], data["timezone"], tuple(map(date.fromisoformat, data["days"])))
     if "calendar" in data:
         titles = tuple((start, end, text) for start, end, text in data.get("titles", ()))
-        return Known(data["calendar"], Spans.from_deltas(data["spans"]), titles, data.get("note", ""))
+        spans = Spans.from_deltas(data["spans"])
+        return Known(data["calendar"], spans, titles, data.get("note", ""), decode_feed(data))
     for key, kind in _COMBINED.items():
         if key in data:
             return kind(tuple(map(decode, data[key])))
     raise ValueError("unknown kind of time set: was this DAG serialized by a newer calendar_timetable?")
+
+
+def encode_feed(feed: Feed | None) -> dict[str, Any]:
+    """The keys that tell of *feed*, beside those of its calendar; terms only where they are not the usual ones."""
+    if feed is None:
+        return {}
+    usual = asdict(Feed(feed.key))
+    return {"feed": feed.key} | {key: value for key, value in asdict(feed).items() if value != usual[key]}
+
+
+def decode_feed(data: dict[str, Any]) -> Feed | None:
+    """The inverse of :func:`encode_feed`."""
+    if "feed" not in data:
+        return None
+    terms = {key: data[key] for key in ("on_unavailable", "max_stale") if key in data}
+    return Feed(data["feed"], **terms)

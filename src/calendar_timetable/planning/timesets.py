@@ -201,6 +201,18 @@ class Days(TimeSet):
         return self.label
 
 
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Which feed a calendar's spans come from, and what holds when it fails: to tell how it is doing.
+
+    *key* is the feed's name in the cache, a digest; *max_stale* is in seconds.
+    """
+
+    key: str
+    on_unavailable: str = "hold"
+    max_stale: int = 86400
+
+
 @dataclass(frozen=True)
 class Known(TimeSet):
     """A calendar's spans inside the horizon; beyond it, unknown."""
@@ -209,6 +221,7 @@ class Known(TimeSet):
     known: Spans
     titles: tuple[tuple[int, int, str], ...] = ()
     note: str = ""  # what a person must know of it: that it cannot be read and is ignored
+    feed: Feed | None = None  # of DAGs stored before this was told
 
     def resolve(self, horizon: Range, timezone: str) -> TimeSet:
         return self
