@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Calendar": "calendars.calendar",
+    "CalendarGate": "runtime.gate",
     "CalendarTimetable": "timetable",
     "CalendarTimetableError": "planning.errors",
     "CalendarUnavailable": "planning.errors",
@@ -25,10 +26,14 @@ _HOMES = {
     "Span": "planning.spans",
     "TimeSet": "planning.timesets",
     "Weekly": "planning.weekly",
+    "hold_until_open": "runtime.gate",
+    "seconds_left": "runtime.window",
+    "window_end": "runtime.window",
 }
 
 __all__ = [
     "Calendar",
+    "CalendarGate",
     "CalendarTimetable",
     "CalendarTimetableError",
     "CalendarUnavailable",
@@ -40,6 +45,9 @@ __all__ = [
     "Span",
     "TimeSet",
     "Weekly",
+    "hold_until_open",
+    "seconds_left",
+    "window_end",
 ]
 
 if TYPE_CHECKING:
@@ -54,6 +62,10 @@ if TYPE_CHECKING:
     from calendar_timetable.planning.spans import Span as Span
     from calendar_timetable.planning.timesets import TimeSet as TimeSet
     from calendar_timetable.planning.weekly import Weekly as Weekly
+    from calendar_timetable.runtime.gate import CalendarGate as CalendarGate
+    from calendar_timetable.runtime.gate import hold_until_open as hold_until_open
+    from calendar_timetable.runtime.window import seconds_left as seconds_left
+    from calendar_timetable.runtime.window import window_end as window_end
     from calendar_timetable.timetable import CalendarTimetable as CalendarTimetable
 
 

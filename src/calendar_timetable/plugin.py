@@ -7,16 +7,18 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from calendar_timetable.runtime.macros import MACROS
 from calendar_timetable.timetable import CalendarTimetable
 
 URL_PREFIX = "/calendar-timetable"
 
 
 class CalendarSchedulePlugin(AirflowPlugin):
-    """The timetable, for every component; the page, for the API server."""
+    """The timetable, for every component; macros, for tasks; the page, for the API server."""
 
     name = "calendar_schedule"
     timetables = [CalendarTimetable]  # noqa: RUF012
+    macros = MACROS
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]

@@ -213,6 +213,16 @@ class CalendarTimetable(Timetable):
         return self._carried.calendars
 
     @property
+    def arguments(self) -> Arguments | None:
+        """What its DAG file says; ``None`` of a timetable out of a serialized DAG."""
+        return self._arguments if self._data is None else None
+
+    @property
+    def carried(self) -> Carried:
+        """The schedule with its calendars: as the serialized DAG has them, else as they were when first asked for."""
+        return self._carried
+
+    @property
     def zone_name(self) -> str:
         """The IANA zone that this schedule is read in."""
         return self._arguments.zone_name if self._data is None else self._carried.timezone

@@ -186,3 +186,11 @@ def test_sets_survive_json(timeset: TimeSet) -> None:
 
     assert back == timeset
     assert back.cover(HORIZON.start, HORIZON.end) == timeset.cover(HORIZON.start, HORIZON.end)
+
+
+@pytest.mark.parametrize(("instant", "opening"), [(9, None), (10, 10), (19, 10), (20, 10), (21, None), (40, None)])
+def test_an_opening_counts_only_while_it_is_recent(instant: int, opening: int | None) -> None:
+    """Not every moment in open time is one: a run that came late to the end of a window must wait for the next."""
+    open_time = OpenTime(Known("calendar", Spans([(10, 40)])), None, Range(0, 100))
+
+    assert open_time.opening_before(instant, within=10) == opening

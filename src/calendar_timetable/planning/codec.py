@@ -20,20 +20,20 @@ from calendar_timetable.planning.timesets import (
 )
 from calendar_timetable.planning.weekly import Weekly
 
-_COMBINED: dict[str, type[Combined]] = {
+COMBINED: dict[str, type[Combined]] = {
     "any": Union,
     "all": Intersection,
     "except": Difference,
     "not": Complement,
 }
-_KEYS = {kind: key for key, kind in _COMBINED.items()}
+KEYS = {kind: key for key, kind in COMBINED.items()}
 
 
 def encode(timeset: TimeSet, keep: Spans | None = None) -> dict[str, Any]:
     """*timeset*, resolved, as JSON; of calendars only what lies in *keep* (``None``: everything)."""
     match timeset:
         case Combined():
-            return {_KEYS[type(timeset)]: [encode(member, keep) for member in timeset.members]}
+            return {KEYS[type(timeset)]: [encode(member, keep) for member in timeset.members]}
         case Weekly():
             return {"weekly": list(timeset.texts), "timezone": timeset.timezone}
         case Days():
@@ -58,7 +58,7 @@ def decode(data: dict[str, Any]) -> TimeSet:
         titles = tuple((start, end, text) for start, end, text in data.get("titles", ()))
         spans = Spans.from_deltas(data["spans"])
         return Known(data["calendar"], spans, titles, data.get("note", ""), decode_feed(data))
-    for key, kind in _COMBINED.items():
+    for key, kind in COMBINED.items():
         if key in data:
             return kind(tuple(map(decode, data[key])))
     raise ValueError("unknown kind of time set: was this DAG serialized by a newer calendar_timetable?")

@@ -50,8 +50,8 @@ class OpenTime:
 
     def opening_before(self, instant: float, within: int) -> float | None:
         """When the open time that holds *instant* began, where that is at most *within* ago; ``None`` when closed."""
-        spans = self.over(instant - within, instant + 1).clip(int(instant) - within, int(instant) + 1)
-        return spans.bounds[-2] if instant in spans else None
+        began = self.over(instant - within - 1, instant + 1).start_of_span(instant)
+        return began if began is not None and instant - began <= within else None
 
     def over(self, start: float, end: float) -> Spans:
         """Open spans, right at least for ``[start, end)``; they may reach further."""

@@ -119,6 +119,11 @@ class Spans:
         index = bisect_right(self.bounds, instant)
         return self.bounds[index] if index % 2 else None
 
+    def start_of_span(self, instant: float) -> int | None:
+        """The start of the span that holds *instant*, or ``None`` outside of every span."""
+        index = bisect_right(self.bounds, instant)
+        return self.bounds[index - 1] if index % 2 else None
+
     def next_start(self, instant: float) -> int | None:
         """The first span's start after *instant*, or ``None``."""
         index = bisect_right(self.bounds, instant)

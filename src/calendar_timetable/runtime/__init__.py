@@ -1,0 +1,32 @@
+"""While runs run: gate, window's end, calendar events as triggers, deadlines.
+
+Names are imported when first used: a triggerer or a template needs little of this.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "CalendarGate": "gate",
+    "hold_until_open": "gate",
+    "seconds_left": "window",
+    "window_end": "window",
+}
+
+__all__ = ["CalendarGate", "hold_until_open", "seconds_left", "window_end"]
+
+if TYPE_CHECKING:
+    from calendar_timetable.runtime.gate import CalendarGate as CalendarGate
+    from calendar_timetable.runtime.gate import hold_until_open as hold_until_open
+    from calendar_timetable.runtime.window import seconds_left as seconds_left
+    from calendar_timetable.runtime.window import window_end as window_end
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,237 @@
+"""The gate: work starts only in open time, also where a calendar changed after its run was planned."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Literal, NoReturn
+
+from airflow.sdk import BaseSensorOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+
+from calendar_timetable.carried import GRACE, LATE_SEARCH, LATENCY, Carried
+from calendar_timetable.planning import explain, zones
+from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
+from calendar_timetable.planning.opentime import DAY
+from calendar_timetable.runtime import metrics
+from calendar_timetable.runtime.overrides import override
+from calendar_timetable.runtime.rules import Rules, now, rules_of
+
+WhenLate = Literal["skip", "fail"]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether work may start; if not, the next opening, as far as that is known, and why not."""
+
+    open: bool
+    opens: float | None = None
+    release: float | None = None  # when this schedule's own work starts then: the opening, staggered
+    reason: str = ""
+
+
+def judge(carried: Carried, planned: float, instant: float) -> Verdict:
+    """Whether work whose run was to start at *planned* may start at *instant*.
+
+    What fits at its planned start, or at an opening, survives ordinary latency: within :data:`GRACE` of it, it is
+    enough that time is open; and an advanced run, planned for the last second that fits, may be :data:`LATENCY` late.
+    """
+    policy, open_time = carried.policy, carried.open_time
+    if open_time.fits(instant, policy.duration):
+        return Verdict(True)
+    fitted = [t for t in (planned, open_time.opening_before(instant, GRACE)) if t is not None and t <= instant]
+    grace = GRACE if open_time.fits(instant, 0) else LATENCY if policy.when_blocked == "advance" else -1
+    if any(instant - t <= grace and open_time.fits(t, policy.duration) for t in fitted):
+        return Verdict(True)
+    start = open_time.next_fit(instant, policy.duration, instant + LATE_SEARCH)
+    until = instant + DAY if start is None else start - 1
+    reason = ", ".join(explain.holds(instant, until, policy.duration, open_time, carried.zone)) or "time is closed"
+    if start is None:
+        return Verdict(False, reason=f"{reason}, and no opening is known")
+    return Verdict(False, start, open_time.last_fit(start, policy.duration, start + policy.stagger), reason)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What both forms of the gate share: the rules, the start that was planned, and how long to wait."""
+
+    rules: Rules
+    planned: float
+    since: float  # when this try of the task first found time closed, or looks now
+    max_delay: float
+    when_late: WhenLate
+
+    @classmethod
+    def at(cls, context: Any, asked: Asked, since: float | None) -> Gate:
+        """The gate before the task whose *context* this is."""
+        rules = rules_of(context if asked.schedule is None else asked.schedule)
+        policy = rules.policy
+        if asked.duration is not None:
+            policy = replace(policy, duration=zones.whole_seconds("duration", asked.duration))
+        if policy.when_blocked in ("run", "skip"):  # what such a run does when planned; a gate holds
+            policy = replace(policy, when_blocked="postpone")
+        wait = policy.max_delay if asked.max_delay is None else zones.whole_seconds("max_delay", asked.max_delay)
+        planned = context["dag_run"].run_after.timestamp()
+        since = now() if since is None else since
+        return cls(replace(rules, policy=policy), planned, since, wait, asked.when_late)
+
+    @property
+    def late_at(self) -> float:
+        """When waiting ends, in epoch seconds."""
+        return self.since + self.max_delay
+
+    def look(self) -> Verdict:
+        """Read the calendars afresh and say whether work may start now."""
+        instant = now()
+        try:
+            return judge(self.rules.read_afresh(instant), self.planned, instant)
+        except CalendarUnavailable as error:
+            return Verdict(False, reason=str(error))
+
+    def pass_or_raise(self, context: Any) -> Verdict | None:
+        """``None`` when work may start; raises when it waited too long; else why it must wait."""
+        tags = {"dag_id": context["ti"].dag_id, "task_id": context["ti"].task_id}
+        verdict = self.look()
+        waited = max(now() - self.since, 0)
+        if verdict.open:
+            metrics.timing("gate.wait", waited, **tags)
+            _log.info("Time is open%s.", f", after {explain.length(waited)}" if waited >= 1 else "")
+            return None
+        if now() >= self.late_at:
+            metrics.count("gate.late", **tags)
+            self._give_up(verdict)
+        metrics.count("gate.held", **tags)
+        zone = zones.load_zone(self.rules.timezone)
+        opens = f"; opens {explain.clock(verdict.opens, zone)}" if verdict.opens else ""
+        _log.info(
+            "Time is closed: %s%s. Waits, at most until %s.", verdict.reason, opens, explain.clock(self.late_at, zone)
+        )
+        return verdict
+
+    def _give_up(self, verdict: Verdict) -> NoReturn:
+        why = f"not started: {verdict.reason}; waited {explain.length(self.max_delay)} (max_delay)"
+        raise (AirflowSkipException if self.when_late == "skip" else AirflowFailException)(why)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The arguments of a gate; ``None`` means the schedule's own."""
+
+    duration: timedelta | None = None
+    max_delay: timedelta | None = None
+    when_late: WhenLate = "skip"
+    schedule: Any = None
+
+    def check(self) -> None:
+        """Refuse what cannot be used, without I/O; :class:`InvalidArgument`."""
+        for name in ("duration", "max_delay"):
+            if (value := getattr(self, name)) is not None:
+                zones.whole_seconds(name, value)
+        if self.when_late not in ("skip", "fail"):
+            raise InvalidArgument("when_late", self.when_late, "give 'skip' or 'fail'")
+
+
+class CalendarGate(BaseSensorOperator):
+    """Waits, without a worker slot, until calendars and weekly rules let the work behind it start.
+
+    Calendars are read afresh when it runs. Open, and *duration* fits: it succeeds at once. Otherwise it is deferred to
+    the next opening, following what changes in the calendars meanwhile, once per their ``refresh``.
+
+    :param duration: how long the work behind it takes; all of it must lie in open time. Default: the schedule's.
+    :param max_delay: how long to wait at most, counted from its first look. Default: the schedule's.
+    :param when_late: past that, ``"skip"`` (the work behind it is skipped too) or ``"fail"``.
+    :param schedule: whose windows and blackouts count. Default: the DAG's own ``CalendarTimetable``.
+
+    Runs triggered by hand pass, and so do runs whose conf says ``{"ignore_calendar": "why"}``; who and why are logged.
+    """
+
+    ui_color = "#e3f0fb"
+
+    def __init__(
+        self,
+        *,
+        duration: timedelta | None = None,
+        max_delay: timedelta | None = None,
+        when_late: WhenLate = "skip",
+        schedule: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.duration = duration
+        self.max_delay = max_delay
+        self.when_late = when_late
+        self.gate_schedule = schedule
+        self._asked.check()
+
+    @property
+    def _asked(self) -> Asked:
+        return Asked(self.duration, self.max_delay, self.when_late, self.gate_schedule)
+
+    def execute(self, context: Any) -> None:
+        """Succeed in open time, else wait for it."""
+        if not override(context):
+            self._wait(context, None)
+
+    def look_again(self, context: Any, event: Mapping[str, Any], since: float) -> None:
+        """Look once more when the trigger fired: time may have closed while the task was queued."""
+        self._wait(context, since)
+
+    def _wait(self, context: Any, since: float | None) -> None:
+        gate = Gate.at(context, self._asked, since)
+        if gate.pass_or_raise(context) is not None:
+            from calendar_timetable.runtime.gate_trigger import GateTrigger
+
+            trigger = GateTrigger(gate.rules.to_json(), gate.planned, gate.late_at)
+            self.defer(trigger=trigger, method_name="look_again", kwargs={"since": gate.since})
+
+
+def hold_until_open(
+    context: Any,
+    *,
+    duration: timedelta | None = None,
+    max_delay: timedelta | None = None,
+    when_late: WhenLate = "skip",
+    schedule: Any = None,
+) -> None:
+    """A task's ``pre_execute``: holds any operator until time is open, by rescheduling it.
+
+    ``default_args={"pre_execute": hold_until_open}`` guards every task of a DAG: none holds a slot while it waits,
+    and no try is counted. Arguments, given with ``functools.partial``, and overrides are those of
+    :class:`CalendarGate`. It looks again at the next opening, and once per the calendars' ``refresh``. A task that
+    resumes from its own trigger is not held: its work began long ago.
+    """
+    if _resumes(context) or override(context):
+        return
+    asked = Asked(duration, max_delay, when_late, schedule)
+    asked.check()
+    first = context["ti"].get_first_reschedule_date(context)
+    gate = Gate.at(context, asked, first.timestamp() if first else None)
+    verdict = gate.pass_or_raise(context)
+    if verdict is None:
+        return
+    again = min(t for t in (verdict.release, gate.late_at, _poll(gate.rules)) if t is not None)
+    raise AirflowRescheduleException(  # type: ignore[no-untyped-call]
+        zones.to_datetime(max(again, now() + 1))
+    )
+
+
+def is_guarded() -> bool:
+    """Whether the running task need not be stopped by others: this module holds it, or it resumes from its trigger."""
+    from airflow.sdk import get_current_context
+
+    context = get_current_context()
+    hook = getattr(context["ti"].task, "_pre_execute_hook", None)
+    return _resumes(context) or getattr(hook, "func", hook) is hold_until_open
+
+
+def _resumes(context: Any) -> bool:
+    """Whether the task was deferred and its trigger has fired: its work began long ago."""
+    server = getattr(context["ti"], "_ti_context_from_server", None)
+    return bool(getattr(server, "next_method", None))
+
+
+def _poll(rules: Rules) -> float | None:
+    return None if rules.refresh is None else now() + rules.refresh

@@ -1,0 +1,65 @@
+"""What waits for a gate in the triggerer: one reading per refresh, whatever the number of gates."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from calendar_timetable.planning.errors import CalendarUnavailable
+from calendar_timetable.runtime.gate import Verdict, judge
+from calendar_timetable.runtime.readings import Shared, reading
+from calendar_timetable.runtime.rules import Rules, now
+
+_SHORTEST = 0.2  # seconds between two looks
+
+
+class GateTrigger(BaseTrigger):
+    """Fires when work of these *rules* may start, or at *late_at*, which ends the waiting.
+
+    Holds no connection and no state: a triggerer that takes it over goes on where the other stopped.
+    """
+
+    def __init__(self, rules: dict[str, Any], planned: float, late_at: float) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.rules, self.planned, self.late_at = rules, planned, late_at
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        kwargs = {"rules": self.rules, "planned": self.planned, "late_at": self.late_at}
+        return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
+
+    def __repr__(self) -> str:
+        return f"<GateTrigger {self.task_id or self.trigger_id}>"  # its rules may hold secret addresses
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        rules = Rules.from_json(self.rules)
+        closed = Verdict(False)  # the last look that found time closed
+        with reading(rules) as shared:
+            while True:
+                verdict = await self._look(rules, shared)
+                instant = now()
+                waits = verdict.open and _turn_comes(closed, instant)
+                if (verdict.open and not waits) or instant >= self.late_at:
+                    yield TriggerEvent({"open": verdict.open})  # type: ignore[no-untyped-call]
+                    return
+                if not verdict.open:
+                    if verdict.reason != closed.reason:
+                        self.log.info("Time is closed: %s", verdict.reason)
+                    closed = verdict
+                wakes = [t for t in (self.late_at, closed.release, shared.next_read) if t is not None]
+                await asyncio.sleep(max(min(wakes) - instant, _SHORTEST))
+
+    async def _look(self, rules: Rules, shared: Shared) -> Verdict:
+        try:
+            carried = await shared.latest()
+        except CalendarUnavailable as error:
+            return Verdict(False, reason=str(error))
+        return judge(replace(carried, policy=rules.policy), self.planned, now())
+
+
+def _turn_comes(closed: Verdict, instant: float) -> bool:
+    """Whether the opening that was waited for has come, and this schedule's own share of the stagger has not."""
+    return closed.opens is not None and closed.release is not None and closed.opens <= instant < closed.release

@@ -1,0 +1,47 @@
+"""How much of the window is left: for deadlines of pods, of commands and of training loops."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.opentime import DAY
+from calendar_timetable.runtime.rules import now, rules_of
+
+AHEAD = 366 * DAY  # how far an end is looked for; where there is none, this much is left
+
+
+def window_end(source: Any = None, *, at: datetime | None = None) -> datetime | None:
+    """When the open time that holds *at* (default: now) ends, UTC; *at* itself where time is closed.
+
+    ``None`` where no end is known within a year. *source* says whose schedule counts: a ``CalendarTimetable``,
+    a DAG, a task, a task instance or a task's context; by default it is that of the running task's DAG. Calendars
+    are read where this runs, through the host's cache, as often as their ``refresh`` says; raises
+    :class:`CalendarUnavailable` for one that cannot be had.
+    """
+    instant = now() if at is None else zones.to_instant(at, "at")
+    end = _end(source, instant)
+    return None if end is None else zones.to_datetime(end)
+
+
+def seconds_left(source: Any = None, *, at: datetime | None = None) -> int:
+    """Whole seconds until :func:`window_end`: at least 1 in open time, 0 where time is closed.
+
+    Where no end is known, a year's.
+    """
+    instant = now() if at is None else zones.to_instant(at, "at")
+    end = _end(source, instant)
+    if end is None:
+        return AHEAD
+    return max(int(end - instant), 1) if end > instant else 0
+
+
+def _end(source: Any, instant: float) -> float | None:
+    open_time = rules_of(source).read_kept(instant).open_time
+    if open_time.always:
+        return None
+    end = open_time.over(instant, instant + AHEAD).end_of_span(instant)
+    if end is None:
+        return instant
+    return end if end < instant + AHEAD else None

@@ -1,0 +1,72 @@
+"""Time sets as they are written, before any calendar is read: JSON for a trigger, which has no DAG file.
+
+Airflow keeps a deferred task's trigger encrypted, and shows its arguments to nobody (3.3).
+"""
+
+from __future__ import annotations
+
+import inspect
+from datetime import timedelta
+from typing import Any
+
+from calendar_timetable.calendars.addresses import text_of
+from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.calendars.holidays import Holidays
+from calendar_timetable.planning import codec
+from calendar_timetable.planning.timesets import Combined, TimeSet
+
+_ROLE = "deny"
+_OPTIONS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(Calendar).parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY
+}
+
+
+def encode(timeset: TimeSet) -> dict[str, Any]:
+    """*timeset*, in its role, as JSON."""
+    match timeset:
+        case Combined():
+            return {codec.KEYS[type(timeset)]: [encode(member) for member in timeset.members]}
+        case Calendar():
+            return {"address": text_of(timeset.address), _ROLE: timeset.deny, "options": _given(timeset)}
+        case Holidays():
+            return {"holidays": timeset.code, "timezone": timeset.timezone}
+    return codec.encode(timeset)
+
+
+def decode(data: dict[str, Any], newest: timedelta | None = None) -> TimeSet:
+    """The inverse of :func:`encode`; no calendar in it is taken as fresh for longer than *newest*."""
+    if "address" in data:
+        calendar = Calendar(data["address"], **{name: _loaded(name, v) for name, v in data["options"].items()})
+        if newest is not None:
+            calendar.refresh = min(calendar.refresh, newest)
+        return calendar.in_role(deny=data[_ROLE])
+    if "holidays" in data:
+        return Holidays(data["holidays"], timezone=data["timezone"])
+    for key, kind in codec.COMBINED.items():
+        if key in data:
+            return kind(tuple(decode(member, newest) for member in data[key]))
+    return codec.decode(data)
+
+
+def _given(calendar: Calendar) -> dict[str, Any]:
+    given = {name: getattr(calendar, name) for name in _OPTIONS}
+    return {name: _plain(value) for name, value in given.items() if value != _OPTIONS[name]}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _loaded(name: str, value: Any) -> Any:
+    """*value*, as :func:`_plain` left it, in the type that the option's default has."""
+    default = _OPTIONS[name]
+    if isinstance(default, timedelta):
+        return timedelta(seconds=value)
+    if isinstance(default, tuple) and isinstance(value, list):
+        like = default[0] if default else ""
+        return tuple(timedelta(seconds=item) if isinstance(like, timedelta) else item for item in value)
+    return value

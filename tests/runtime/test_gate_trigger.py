@@ -1,0 +1,163 @@
+"""The gate's wait in a triggerer: when it fires, what it costs, what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from calendar_timetable import Calendar, CalendarTimetable, Weekly
+from calendar_timetable.calendars import sources
+from calendar_timetable.runtime import readings
+from calendar_timetable.runtime.gate_trigger import GateTrigger
+from calendar_timetable.runtime.rules import Rules, now
+from tests.airflow.origin import IcsOrigin, event
+from tests.runtime.conftest import TeamCalendar
+
+SECOND = timedelta(seconds=1)
+WEEK = 7 * 86400.0
+
+
+def moment(seconds: float = 0) -> datetime:
+    return datetime.fromtimestamp(now() + seconds, UTC).replace(microsecond=0)
+
+
+def trigger(schedule: CalendarTimetable, late_in: float = WEEK) -> GateTrigger:
+    """As the triggerer makes it: from what the first one said of itself."""
+    path, kwargs = GateTrigger(Rules.of(schedule).to_json(), now(), now() + late_in).serialize()
+    assert path == "calendar_timetable.runtime.gate_trigger.GateTrigger"
+    return GateTrigger(**kwargs)
+
+
+async def fired(*triggers: GateTrigger) -> list[object]:
+    async def one(waiting: GateTrigger) -> object:
+        (event,) = [event async for event in waiting.run()]
+        return event.payload
+
+    return await asyncio.wait_for(asyncio.gather(*map(one, triggers)), 60)
+
+
+@pytest.fixture
+def origin() -> Iterator[IcsOrigin]:
+    with IcsOrigin() as origin:
+        yield origin
+
+
+def busy(address: str, refresh: timedelta = SECOND) -> CalendarTimetable:
+    return CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=Calendar(address, refresh=refresh))
+
+
+def test_fires_at_the_opening(origin: IcsOrigin) -> None:
+    ends = moment(3)
+    origin.serve([event("meeting", moment(-60), ends)])
+
+    assert asyncio.run(fired(trigger(busy(origin.address, timedelta(hours=1))))) == [{"open": True}]
+    assert now() >= ends.timestamp()
+
+
+def test_follows_a_meeting_that_is_removed(origin: IcsOrigin) -> None:
+    origin.serve([event("meeting", moment(-60), moment(3600))])
+
+    async def go() -> list[object]:
+        waiting = asyncio.create_task(fired(trigger(busy(origin.address))))
+        while not origin.requests:
+            await asyncio.sleep(0.05)
+        assert not waiting.done()
+        origin.serve([])
+        return await waiting
+
+    assert asyncio.run(go()) == [{"open": True}]
+
+
+def test_ends_when_it_is_too_late(team: TeamCalendar) -> None:
+    always = CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=[Weekly("daily"), Calendar(team.address)])
+
+    assert asyncio.run(fired(trigger(always, late_in=1))) == [{"open": False}]
+
+
+def test_goes_on_when_the_calendar_cannot_be_read(tmp_path: Path) -> None:
+    team = TeamCalendar(tmp_path / "late.ics")
+
+    async def go() -> list[object]:
+        waiting = asyncio.create_task(fired(trigger(busy(team.address))))
+        while not readings._shared:
+            await asyncio.sleep(0.05)
+        (shared,) = readings._shared.values()
+        while not (shared._last and shared._last.done()):
+            await asyncio.sleep(0.05)
+        assert not waiting.done()
+        team._write()
+        return await waiting
+
+    assert asyncio.run(go()) == [{"open": True}]
+
+
+def test_a_thousand_gates_cost_one_fetch_per_refresh(origin: IcsOrigin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of 1,000 DAGs whose runs take unlike long; and nobody reads in the event loop's own thread."""
+    ends = moment(4)
+    origin.serve([event("meeting", moment(-60), ends)])
+    threads = set()
+    real = sources.source_for
+
+    def noted(address: str) -> sources.Source:
+        threads.add(threading.current_thread().name)
+        return real(address)
+
+    monkeypatch.setattr("calendar_timetable.calendars.calendar.source_for", noted)
+    gates = [
+        trigger(
+            CalendarTimetable(
+                "0 2 * * *",
+                timezone="UTC",
+                blackouts=Calendar(origin.address, refresh=timedelta(minutes=5)),
+                duration=timedelta(seconds=number),
+            )
+        )
+        for number in range(1000)
+    ]
+    assert asyncio.run(fired(*gates)) == [{"open": True}] * 1000
+    assert origin.requests == 1
+    assert threads and all(name.startswith("calendar-timetable") for name in threads)
+    assert not readings._shared, "nothing stays behind"
+
+
+def test_the_event_loop_runs_on_while_a_calendar_is_read(monkeypatch: pytest.MonkeyPatch, team: TeamCalendar) -> None:
+    reads, beats = threading.Event(), threading.Event()
+    real = Rules.read
+
+    def slow(rules: Rules, instant: float) -> object:
+        reads.set()
+        assert beats.wait(30), "the event loop stood still"
+        return real(rules, instant)
+
+    monkeypatch.setattr(Rules, "read", slow)
+
+    async def go() -> list[object]:
+        waiting = asyncio.create_task(fired(trigger(busy(team.address))))
+        while not reads.is_set():
+            await asyncio.sleep(0.01)
+        beats.set()
+        return await waiting
+
+    assert asyncio.run(go()) == [{"open": True}]
+
+
+def test_an_address_is_not_shown() -> None:
+    secret = trigger(busy("https://example.org/private-4711/basic.ics?token=4711"))
+
+    assert "4711" not in repr(secret)
+
+
+def test_an_opening_is_staggered(origin: IcsOrigin) -> None:
+    ends = moment(2)
+    origin.serve([event("meeting", moment(-60), ends)])
+    schedule = busy(origin.address)
+    data = Rules.of(schedule).to_json()
+    data["policy"]["stagger"] = 2
+
+    assert asyncio.run(fired(GateTrigger(data, now(), now() + WEEK))) == [{"open": True}]
+    assert now() >= ends.timestamp() + 2

@@ -1,0 +1,135 @@
+"""The window's end, as a helper and in templates."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import jinja2
+import pytest
+import time_machine
+from airflow.sdk import DAG, AssetOrTimeSchedule
+from airflow.sdk.definitions.asset import Asset
+from airflow.sdk.exceptions import AirflowSkipException
+
+from calendar_timetable import Calendar, CalendarTimetable, CalendarUnavailable, InvalidArgument, Weekly
+from calendar_timetable.plugin import CalendarSchedulePlugin
+from calendar_timetable.runtime import macros, seconds_left, window_end
+from calendar_timetable.runtime.gate import hold_until_open
+from calendar_timetable.runtime.window import AHEAD
+from tests.runtime.conftest import TeamCalendar, context_of
+
+NIGHTS = CalendarTimetable("0 2 * * *", timezone="UTC", windows=Weekly("daily 22:00-06:00"))
+MONDAY = "2026-03-02"
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(f"{text}+00:00")
+
+
+@pytest.mark.parametrize(
+    ("at", "end", "left"),
+    [
+        ("2026-03-02 02:00", "2026-03-02 06:00", 4 * 3600),
+        ("2026-03-02 22:00", "2026-03-03 06:00", 8 * 3600),
+        ("2026-03-02 05:59:59.400000", "2026-03-02 06:00", 1),
+        ("2026-03-02 05:59:58.400000", "2026-03-02 06:00", 1),
+        ("2026-03-02 06:00", "2026-03-02 06:00", 0),
+        ("2026-03-02 12:00", "2026-03-02 12:00", 0),
+    ],
+)
+def test_end_and_what_is_left(at: str, end: str, left: int) -> None:
+    assert window_end(NIGHTS, at=utc(at)) == utc(end)
+    assert seconds_left(NIGHTS, at=utc(at)) == left
+
+
+def test_a_window_is_as_long_as_the_clock_makes_it() -> None:
+    nights = CalendarTimetable("0 2 * * *", timezone="Europe/Berlin", windows=Weekly("daily 22:00-06:00"))
+
+    assert seconds_left(nights, at=utc("2026-03-28 21:00")) == 7 * 3600  # the night in which clocks go forward
+    assert seconds_left(nights, at=utc("2026-10-24 20:00")) == 9 * 3600  # and back
+
+
+@pytest.mark.parametrize(
+    "schedule", [CalendarTimetable("@daily"), CalendarTimetable("@daily", windows=Weekly("daily"))]
+)
+def test_no_end_known(schedule: CalendarTimetable) -> None:
+    assert window_end(schedule, at=utc("2026-03-02 02:00")) is None
+    assert seconds_left(schedule, at=utc("2026-03-02 02:00")) == AHEAD
+
+
+def test_a_blackout_ends_the_window_and_is_followed(team: TeamCalendar) -> None:
+    schedule = CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=Calendar(team.address))
+    team.put("freeze", f"{MONDAY} 04:00", f"{MONDAY} 05:00")
+    assert window_end(schedule, at=utc(f"{MONDAY} 02:00")) == utc(f"{MONDAY} 04:00")
+
+    team.put("freeze", f"{MONDAY} 03:00", f"{MONDAY} 05:00")
+    assert window_end(schedule, at=utc(f"{MONDAY} 02:00:01")) == utc(f"{MONDAY} 04:00"), "kept for a moment"
+    assert window_end(schedule, at=utc(f"{MONDAY} 02:00:10")) == utc(f"{MONDAY} 03:00")
+
+
+def test_an_unreadable_calendar_is_said() -> None:
+    schedule = CalendarTimetable("0 2 * * *", blackouts=Calendar("/nowhere/team.ics"))
+    with pytest.raises(CalendarUnavailable, match=r"team\.ics cannot be read"):
+        window_end(schedule)
+
+
+def test_the_schedule_is_found() -> None:
+    at = utc("2026-03-02 02:00")
+    dag = DAG("nights", schedule=NIGHTS)
+    mixed = DAG("mixed", schedule=AssetOrTimeSchedule(timetable=NIGHTS, assets=[Asset("data")]))
+    context = context_of(NIGHTS)
+    sources: list[Any] = [NIGHTS, dag, mixed, context, context["ti"], context["task"], SimpleNamespace(dag=mixed)]
+
+    assert {window_end(source, at=at) for source in sources} == {utc("2026-03-02 06:00")}
+
+
+@pytest.mark.parametrize("source", [DAG("plain", schedule="@daily"), context_of(None)])
+def test_a_dag_without_calendars_is_said(source: Any) -> None:
+    with pytest.raises(InvalidArgument, match=r"give the DAG schedule=CalendarTimetable"):
+        window_end(source)
+
+
+class Running:
+    """The task that runs, as Airflow's templates and helpers find it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.context = context_of(NIGHTS)
+        monkeypatch.setattr("airflow.sdk.get_current_context", lambda: self.context)
+
+    def render(self, template: str) -> str:
+        namespace = SimpleNamespace(**{macro.__name__: macro for macro in CalendarSchedulePlugin.macros})
+        environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+        given = {"macros": SimpleNamespace(calendar_schedule=namespace), **self.context}
+        return environment.from_string(template).render(**given)
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> Running:
+    return Running(monkeypatch)
+
+
+@time_machine.travel(datetime(2026, 3, 2, 5, 0, tzinfo=UTC), tick=False)
+def test_in_a_template(running: Running) -> None:
+    assert running.render("{{ macros.calendar_schedule.seconds_left() }}") == "3600"
+    assert running.render("{{ macros.calendar_schedule.seconds_left(dag) }}") == "3600"
+    assert running.render("{{ macros.calendar_schedule.window_end().isoformat() }}") == "2026-03-02T06:00:00+00:00"
+
+
+@time_machine.travel(datetime(2026, 3, 2, 7, 0, tzinfo=UTC), tick=False)
+def test_in_a_template_where_time_is_closed(running: Running) -> None:
+    template = "{{ macros.calendar_schedule.seconds_left() }}"
+    with pytest.raises(AirflowSkipException, match="nothing is left of the window"):
+        running.render(template)
+
+    running.context["task"]._pre_execute_hook = hold_until_open
+    assert running.render(template) == "1", "the task is about to be held"
+
+    running.context = context_of(NIGHTS, resumes=True)
+    assert running.render(template) == "1", "it has its pod's end to see to"
+
+
+def test_macros_are_named_as_the_helpers() -> None:
+    assert [macro.__name__ for macro in macros.MACROS] == ["seconds_left", "window_end"]
+    assert timedelta(seconds=AHEAD) == timedelta(days=366)
