@@ -163,8 +163,7 @@ class Carried:
         """*placed* for people."""
         due, first, last = map(zones.to_datetime, placed.tick)
         start = None if placed.start is None else zones.to_datetime(placed.start)
-        why = explain.reasons(placed, self.policy, self.open_time, self.zone)
-        return PlannedRun(due, start, placed.outcome, (first, last), why)
+        return PlannedRun(due, start, placed.outcome, (first, last), self.described(placed))
 
     def planned_from(self, interval_start: float, interval_end: float, start: float) -> PlannedRun:
         """The run with this data interval, which Airflow starts at *start*."""
@@ -173,6 +172,21 @@ class Carried:
             planned = self.planned(placed._replace(start=start, outcome="postponed", opening=None))
             return replace(planned, reasons=(*planned.reasons, LATE))
         return self.planned(placed._replace(start=start))
+
+    def described(self, placed: Placed) -> tuple[str, ...]:
+        """Why *placed* does not simply run when due."""
+        return explain.reasons(placed, self.policy, self.open_time, self.zone)
+
+    def travels(self, start: float, end: float) -> bool:
+        """Whether all that calendars say of ``[start, end)`` is in the serialized form, or beyond the horizon."""
+        if self.horizon is None or self._kept is None:
+            return True
+        low, high = max(int(start), self.horizon.start), min(-int(-end // 1), self.horizon.end)
+        return low >= high or bool(self._kept.clip(low, high) == Spans(((low, high),)))
+
+    @cached_property
+    def _kept(self) -> Spans | None:
+        return self._decisive()
 
     def coming(self, now: float) -> Placed | None:
         """The first run that starts after *now*, as far as that can be told without knowing what ran."""

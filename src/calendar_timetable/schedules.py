@@ -170,6 +170,11 @@ class Ticks:
             self._cron_arguments = arguments["expression"], arguments["timezone"]
 
     @property
+    def remembered(self) -> bool:
+        """Whether ticks are cron's, and cheap to step through."""
+        return self._cron is not None
+
+    @property
     def _cron(self) -> CronTicks | None:
         """What this thread remembers; looked up at each use, because decoded schedules are shared by threads."""
         return cron_ticks(*self._cron_arguments) if self._cron_arguments else None

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import GetUserDep, get_user
+from airflow.api_fastapi.core_api.security import GetUserDep, auth_manager_from_app, get_user
 from airflow.configuration import conf
 from fastapi import Depends, FastAPI, Query, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
+from calendar_timetable import __version__
+from calendar_timetable.web.api import api
 from calendar_timetable.web.queries import UpcomingRun, upcoming_runs
 
 PAGE = Path(__file__).parent / "page"
@@ -30,7 +32,16 @@ HEADERS = {
 }
 Days = Annotated[int, Query(ge=1, le=35, description="How many days ahead")]
 
-app = FastAPI(title="Upcoming runs", dependencies=[Depends(get_user)], docs_url=None, redoc_url=None, openapi_url=None)
+app = FastAPI(
+    title="Calendar Timetable",
+    version=__version__,
+    dependencies=[Depends(get_user)],
+    docs_url=None,
+    redoc_url=None,
+    openapi_url=None,
+)
+app.dependency_overrides[auth_manager_from_app] = get_auth_manager  # which Airflow's own dependencies look for
+app.include_router(api)
 templates = Environment(loader=FileSystemLoader(PAGE), autoescape=select_autoescape())
 
 
@@ -38,8 +49,18 @@ templates = Environment(loader=FileSystemLoader(PAGE), autoescape=select_autoesc
 async def harden(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     """Headers for every answer, errors included."""
     response = await call_next(request)
-    response.headers.update(HEADERS)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
     return response
+
+
+@app.exception_handler(RequestValidationError)
+def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
+    """What is wrong with a request: each field with its message, and nothing of what was sent."""
+    detail = [
+        {"field": str(wrong["loc"][-1]) if wrong["loc"] else "", "message": wrong["msg"]} for wrong in error.errors()
+    ]
+    return JSONResponse({"detail": detail}, 422)
 
 
 def readable_runs(user: GetUserDep, session: SessionDep, days: Days = 7) -> tuple[list[UpcomingRun], bool]:
@@ -49,13 +70,6 @@ def readable_runs(user: GetUserDep, session: SessionDep, days: Days = 7) -> tupl
 
 
 ReadableRuns = Annotated[tuple[list[UpcomingRun], bool], Depends(readable_runs)]
-
-
-@app.get("/api/runs")
-def api_runs(found: ReadableRuns) -> dict[str, Any]:
-    """Upcoming runs by start; ``truncated`` tells that some were left out."""
-    runs, truncated = found
-    return {"runs": [asdict(run) for run in runs], "truncated": truncated}
 
 
 @app.get("/", response_class=HTMLResponse)

@@ -1,0 +1,40 @@
+"""Who asks, what they may read, and whether a change was asked for by our own page."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import Depends, HTTPException, Request
+
+ASKED_BY_US = "calendar-timetable"
+
+
+def readable_dag_ids(user: GetUserDep, session: SessionDep) -> set[str]:
+    """The ids of the DAGs that the user may read."""
+    return get_auth_manager().get_authorized_dag_ids(user=user, method="GET", session=session)
+
+
+Readable = Annotated[set[str], Depends(readable_dag_ids)]
+
+
+def readable_dag(dag_id: str, readable: Readable) -> str:
+    """*dag_id* of the path; 404 both for one that is not there and for one that the user may not read."""
+    if dag_id not in readable:
+        raise HTTPException(404, "There is no such DAG")
+    return dag_id
+
+
+ReadableDag = Annotated[str, Depends(readable_dag)]
+
+
+def asked_by_us(request: Request) -> None:
+    """Refuse a change that another site may have asked for in the user's name.
+
+    No other site can send this header without the server's consent (CORS), which is never given.
+    """
+    by_us = request.headers.get("x-requested-with") == ASKED_BY_US
+    if not by_us or request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        raise HTTPException(403, f"Changes need the header X-Requested-With: {ASKED_BY_US}, from this site")

@@ -1,0 +1,165 @@
+"""The REST API of the page, under ``/calendar-timetable/api``: every route needs Airflow's login."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user
+from airflow.configuration import conf
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+
+from calendar_timetable import __version__
+from calendar_timetable.planning import zones
+from calendar_timetable.web import health, models, plans, timespans
+from calendar_timetable.web.access import Readable, ReadableDag, asked_by_us
+from calendar_timetable.web.listing import Filters, list_runs
+
+MOST_DAYS = 100
+_WEEK = timedelta(days=7)
+
+api = APIRouter(prefix="/api", dependencies=[Depends(get_user)])
+Names = Annotated[list[str] | None, Query(max_length=500)]
+Moment = Annotated[datetime | None, Query(description="ISO 8601; without an offset, UTC")]
+
+
+def time_range(start: Moment = None, end: Moment = None) -> tuple[float, float]:
+    """``[start, end)`` in epoch seconds; from now and for a week, unless said."""
+    low = _utc(start) if start else datetime.now(UTC).replace(second=0, microsecond=0)
+    high = _utc(end) if end else low + _WEEK
+    if not low < high <= low + timedelta(days=MOST_DAYS):
+        message = f"{high:%Y-%m-%dT%H:%MZ} is not within {MOST_DAYS} days after start"
+        raise RequestValidationError([{"loc": ("query", "end"), "msg": message, "type": "value_error"}])
+    return zones.to_instant(low), zones.to_instant(high)
+
+
+TimeRange = Annotated[tuple[float, float], Depends(time_range)]
+
+
+def run_filters(
+    between: TimeRange,
+    dag_id: Names = None,
+    tag: Names = None,
+    owner: Names = None,
+    state: Annotated[list[models.RunState] | None, Query()] = None,
+    calendar: Names = None,
+    moved: Annotated[bool, Query(description="Only runs that do not simply start when due")] = False,
+    limit: Annotated[int, Query(ge=1, le=5000)] = 500,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> Filters:
+    """What the list of runs shows; parameters that repeat mean any of their values."""
+    return Filters(
+        *between,
+        dag_ids=tuple(dag_id or ()),
+        tags=tuple(tag or ()),
+        owners=tuple(owner or ()),
+        states=tuple(state or ()),
+        calendars=tuple(calendar or ()),
+        moved=moved,
+        limit=limit,
+        offset=offset,
+    )
+
+
+@api.get("/runs", response_model=models.Runs)
+def runs(
+    request: Request, session: SessionDep, readable: Readable, filters: Annotated[Filters, Depends(run_filters)]
+) -> Response:
+    """Runs that exist, that are planned, and ticks that do not run, by start; of every schedule, not only ours.
+
+    A DAG that runs more often than hourly has one row for each stretch of a day. Without *start* and *end*: a
+    week from now. ``truncated`` tells that there are more than are told.
+    """
+    return answer(request, list_runs(session, readable, filters, _now()))
+
+
+@api.get("/dags/{dag_id}/plan", response_model=models.Plan)
+def plan(
+    request: Request, session: SessionDep, dag_id: ReadableDag, limit: Annotated[int, Query(ge=1, le=100)] = 10
+) -> Response:
+    """What becomes of a DAG's next ticks, and its schedule as Python."""
+    found = plans.plan_of(session, dag_id, limit, _now())
+    if found is None:
+        raise HTTPException(404, "There is no such DAG")
+    return answer(request, found)
+
+
+@api.post("/dags/{dag_id}/what-if", response_model=models.WhatIfPlan, dependencies=[Depends(asked_by_us)])
+def what_if(
+    session: SessionDep,
+    dag_id: ReadableDag,
+    body: models.WhatIf,
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+) -> models.WhatIfPlan:
+    """The plan under other arguments, beside the one in force. Changes nothing."""
+    found = plans.what_if(session, dag_id, body, limit, _now())
+    if found is None:
+        raise HTTPException(404, "There is no such DAG, or its schedule is not a CalendarTimetable")
+    return found
+
+
+@api.get("/time-sets", response_model=models.TimeSpans)
+def time_sets(
+    request: Request,
+    session: SessionDep,
+    readable: Readable,
+    between: TimeRange,
+    dag_id: Names = None,
+    limit: Annotated[int, Query(ge=1, le=5000)] = 2000,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> Response:
+    """Windows and blackouts of the DAGs that the user may read."""
+    wanted = readable & set(dag_id) if dag_id else readable
+    return answer(request, timespans.spans(session, wanted, *between, limit=limit, offset=offset))
+
+
+@api.get("/calendars", response_model=models.Calendars)
+def calendars(request: Request, session: SessionDep, readable: Readable) -> Response:
+    """How the calendars are doing that the DAGs use which the user may read."""
+    return answer(request, health.calendars(session, readable))
+
+
+@api.get("/me", response_model=models.Me)
+def me(request: Request, user: GetUserDep) -> Response:
+    """Who asks, and what they may do."""
+    base_url = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    return answer(
+        request,
+        models.Me(
+            username=user.get_name(),
+            can={"subscribe": False},
+            base_url=base_url,
+            timezone_default=zones.default_zone(),
+            version=__version__,
+        ),
+    )
+
+
+@api.get("/openapi.json", include_in_schema=False)
+def openapi(request: Request) -> Response:
+    """The description of this API."""
+    return answer(request, json.dumps(request.app.openapi()).encode())
+
+
+def answer(request: Request, content: BaseModel | bytes) -> Response:
+    """*content* as JSON with its ETag; 304 to who has it already (RFC 9110 section 13.1.2)."""
+    body = content if isinstance(content, bytes) else content.model_dump_json().encode()
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
+    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if etag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _now() -> float:
+    return datetime.now(UTC).timestamp()

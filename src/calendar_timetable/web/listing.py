@@ -1,0 +1,127 @@
+"""The runs of many DAGs in one list: those that exist, those that are planned, those that will not be."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from calendar_timetable.web import models, records
+from calendar_timetable.web.planned import Question, planned
+from calendar_timetable.web.records import Dag
+from calendar_timetable.web.rows import Row, as_run, collapse, existing_row, planned_row
+from calendar_timetable.web.schedules import Memory, Schedule, read_schedules
+
+_ANSWERS = 32  # whole lists that are remembered, of up to some megabytes
+_FRESH = 60  # seconds for which one is right: what is late changes with the clock
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list shows; empty means everything. Times in epoch seconds."""
+
+    since: float
+    until: float
+    dag_ids: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    calendars: tuple[str, ...] = ()
+    moved: bool = False
+    limit: int = 500
+    offset: int = 0
+
+
+_answers: Memory[bytes] = Memory(_ANSWERS)
+
+
+def list_runs(session: Session, readable: Collection[str], filters: Filters, now: float) -> bytes:
+    """The runs of the *readable* DAGs that *filters* let through, by start: :class:`models.Runs` as JSON.
+
+    Nothing is worked out again while neither the DAGs nor their runs have changed.
+    """
+    dags = readable_dags(session, readable, filters)
+    dag_ids = [dag.dag_id for dag in dags]
+    schedules = read_schedules(session, dag_ids)
+    versions = tuple(schedule.version for schedule in schedules.values())
+    runs = records.fingerprint(session, dag_ids, filters.since, filters.until)
+    key = hashlib.sha256(repr((filters, dags, versions, runs, now // _FRESH)).encode()).digest()
+    answer = _answers.get(key)
+    if answer is None:
+        answer = _list_runs(session, dags, schedules, filters, now).model_dump_json().encode()
+        _answers.put(key, answer)
+    return answer
+
+
+def readable_dags(session: Session, readable: Collection[str], filters: Filters) -> list[Dag]:
+    """The DAGs that a list is about."""
+    wanted = set(readable) & set(filters.dag_ids) if filters.dag_ids else readable
+    return records.read_dags(session, wanted, tags=filters.tags, owners=filters.owners)
+
+
+def _list_runs(
+    session: Session, dags: list[Dag], schedules: dict[str, Schedule], filters: Filters, now: float
+) -> models.Runs:
+    rows, truncated = find_rows(session, dags, schedules, filters, now)
+    rows = sorted((row for row in rows if _shown(row, filters)), key=lambda row: row.key)
+    shown = rows[filters.offset : filters.offset + filters.limit]
+    return models.Runs(
+        runs=[as_run(row, now) for row in shown],
+        total_entries=len(rows),
+        truncated=truncated or filters.offset + len(shown) < len(rows),
+    )
+
+
+def find_rows(
+    session: Session, dags: list[Dag], schedules: dict[str, Schedule], filters: Filters, now: float
+) -> tuple[list[Row], bool]:
+    """Every row of *dags* in the range of *filters*, DAG by DAG; and whether some were left out."""
+    if filters.calendars:
+        wanted = set(filters.calendars)
+        dags = [d for d in dags if d.dag_id in schedules and wanted & set(schedules[d.dag_id].calendars)]
+    dag_ids = [dag.dag_id for dag in dags]
+    existing, truncated = records.read_runs(session, dag_ids, filters.since, filters.until)
+    by_dag = defaultdict(list)
+    for run in existing:
+        by_dag[run.dag_id].append(run)
+    lengths = run_lengths(session, schedules, dag_ids)
+    question = Question(now, filters.since, filters.until)
+    found: list[Row] = []
+    for dag in dags:
+        schedule, length = schedules.get(dag.dag_id), lengths.get(dag.dag_id)
+        rows = [existing_row(dag, schedule, run, length, now) for run in by_dag[dag.dag_id]]
+        made = {row.identity for row in rows}
+        if schedule is not None:
+            places, more = planned(schedule, dag.stored, question)
+            truncated = truncated or more
+            rows += [
+                row
+                for placed in places
+                if (placed.start is not None or placed.tick.due > now or not dag.paused)
+                and (row := planned_row(dag, schedule, placed, length)).identity not in made
+            ]
+        rows = sorted((row for row in rows if row.touches(filters.since, filters.until)), key=lambda row: row.key)
+        found += collapse(rows)
+    return found, truncated
+
+
+def run_lengths(session: Session, schedules: dict[str, Schedule], dag_ids: Collection[str]) -> dict[str, float]:
+    """How long runs take, in seconds: what the schedule says, else what they usually took."""
+    said = {i: s.carried.policy.duration for i, s in schedules.items() if s.carried and s.carried.policy.duration}
+    return records.usual_lengths(session, [i for i in dag_ids if i not in said]) | said
+
+
+def next_rows(session: Session, dag: Dag, schedule: Schedule, now: float, until: float, limit: int) -> Iterator[Row]:
+    """What becomes of the next ticks of one DAG, at most *limit* of them."""
+    length = run_lengths(session, {dag.dag_id: schedule}, [dag.dag_id]).get(dag.dag_id)
+    for placed in planned(schedule, dag.stored, Question(now, now, until, limit))[0][:limit]:
+        yield planned_row(dag, schedule, placed, length)
+
+
+def _shown(row: Row, filters: Filters) -> bool:
+    return (not filters.states or row.state in filters.states) and (
+        not filters.moved or row.placed.outcome != "on_time"
+    )

@@ -1,0 +1,165 @@
+"""What the REST API answers: the documents of its OpenAPI description."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+RunState = Literal["planned", "queued", "running", "success", "failed", "skipped"]
+Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "forced"]
+WhenBlocked = Literal["postpone", "advance", "skip", "run"]
+Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=50)]
+Seconds = Annotated[int, Field(ge=0, le=3660 * 86400)]
+
+
+class Collapsed(BaseModel):
+    """How many runs one row of a DAG that runs more often than hourly stands for."""
+
+    count: int
+    every_seconds: int
+
+
+class Run(BaseModel):
+    """A run, or a tick that does not run. Times are UTC."""
+
+    id: str = Field(description="Stable: of a planned run and of what becomes of it, across moves")
+    dag_id: str
+    dag_display_name: str
+    tags: list[str]
+    owners: list[str]
+    paused: bool
+    run_id: str | None
+    run_type: str
+    state: RunState
+    due: datetime
+    start: datetime | None
+    end: datetime | None
+    end_estimated: bool
+    outcome: Outcome
+    reasons: list[str]
+    explanation: str
+    calendars: list[str]
+    late: bool
+    collapsed: Collapsed | None
+
+
+class Runs(BaseModel):
+    """One page of runs, by start."""
+
+    runs: list[Run]
+    total_entries: int
+    truncated: bool = Field(description="Whether there are more runs than are told or counted")
+
+
+class Arguments(BaseModel):
+    """What can be changed in a what-if; of calendars the labels, as their options stay in the DAG file."""
+
+    windows: list[str] | None
+    blackouts: list[str] | None
+    window_calendars: list[str]
+    blackout_calendars: list[str]
+    duration_seconds: int
+    when_blocked: WhenBlocked
+    max_delay_seconds: int
+    coalesce: bool
+    staggered_by_seconds: int = Field(description="This DAG's own share of its stagger")
+
+
+class Plan(BaseModel):
+    """What becomes of a DAG's next ticks."""
+
+    dag_id: str
+    dag_display_name: str
+    timezone: str
+    summary: str
+    python: str | None
+    arguments: Arguments | None
+    plan: list[Run]
+    no_run_reason: str | None
+
+
+class WhatIf(BaseModel):
+    """Other arguments; what is left out stays as it is. Rules as ``Weekly`` takes them, calendars by label."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    windows: Texts | None = None
+    blackouts: Texts | None = None
+    duration_seconds: Seconds | None = None
+    when_blocked: WhenBlocked | None = None
+    max_delay_seconds: Seconds | None = None
+    stagger_seconds: Seconds | None = None
+    coalesce: bool | None = None
+
+
+class WhatIfPlan(BaseModel):
+    """The plan under other arguments beside the one in force, and the Python that would make it so."""
+
+    plan: list[Run]
+    current: list[Run]
+    python: str
+    no_run_reason: str | None
+
+
+class TimeSpan(BaseModel):
+    """A window or a blackout. Where one has a title, a DAG that the viewer may read shows it."""
+
+    kind: Literal["window", "blackout"]
+    label: str
+    start: datetime
+    end: datetime
+    title: str | None
+    dag_ids: list[str]
+
+
+class TimeSpans(BaseModel):
+    """Windows and blackouts, by start."""
+
+    spans: list[TimeSpan]
+    total_entries: int
+    truncated: bool
+
+
+class Problem(BaseModel):
+    """A part of a calendar that could not be understood."""
+
+    uid: str
+    reason: str
+
+
+class CalendarHealth(BaseModel):
+    """How a calendar is doing."""
+
+    label: str
+    status: Literal["ok", "stale", "unavailable", "unknown"]
+    read_at: datetime | None = None
+    checked_at: datetime | None = None
+    age_seconds: int | None = None
+    next_retry: datetime | None = None
+    error: str = ""
+    events: int | None = None
+    problems: list[Problem] = []
+    dag_ids: list[str]
+    roles: list[str]
+    on_unavailable: str | None = None
+    max_stale_seconds: int | None = None
+
+
+class Calendars(BaseModel):
+    """The calendars that the DAGs use which the viewer may read."""
+
+    calendars: list[CalendarHealth]
+    total_entries: int
+    truncated: bool = False
+
+
+class Me(BaseModel):
+    """Who asks, and what they may do."""
+
+    username: str
+    can: dict[str, bool]
+    base_url: str
+    timezone_default: str
+    version: str

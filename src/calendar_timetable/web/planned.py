@@ -1,0 +1,211 @@
+"""What will run: the stored next run of a DAG, and then as its schedule goes on from there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
+
+from calendar_timetable.carried import Carried
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.opentime import DAY
+from calendar_timetable.planning.plan import Placed, Tick, lay_out
+from calendar_timetable.schedules import to_pendulum
+from calendar_timetable.web.schedules import Memory, Schedule
+
+MOST_TICKS = 11_000  # of one DAG in one answer: a week of minutes, five weeks of every five minutes
+_MOST_STEPS = 5 * MOST_TICKS  # on the way to a range that is far away
+_REMEMBERED = 20_000  # plans of one DAG for one range
+_FRESH = 60  # seconds for which a plan is right: a start that has passed may have to move
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A DAG's next run as Airflow has stored it; epoch seconds."""
+
+    start: float
+    interval_start: float
+    interval_end: float
+    partition_key: str | None = None
+
+    @property
+    def info(self) -> DagRunInfo:
+        interval = DataInterval(to_pendulum(self.interval_start), to_pendulum(self.interval_end))
+        at = to_pendulum(self.start)
+        if self.partition_key is not None:
+            return DagRunInfo.exact(at)._replace(data_interval=None, partition_key=self.partition_key)
+        return DagRunInfo.exact(at)._replace(data_interval=interval)
+
+    @property
+    def tick(self) -> Tick:
+        return Tick(self.interval_end, self.interval_start, self.interval_end)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of one DAG: ticks due or starting in ``[since, until)``, as seen at *now*."""
+
+    now: float
+    since: float
+    until: float
+    ticks: int = MOST_TICKS
+
+
+_plans: Memory[tuple[list[Placed], bool]] = Memory(_REMEMBERED)
+
+
+def planned(schedule: Schedule, stored: Stored | None, question: Question) -> tuple[list[Placed], bool]:
+    """Every tick that *question* asks for, in its place, and whether some were left out.
+
+    Of ticks that have passed, only those that did not run: those that did are Airflow's to tell.
+    """
+    asked = question.since, question.until, question.ticks, question.now // _FRESH
+    key = schedule.dag_id, schedule.version, stored, asked
+    remembered = _plans.get(key)
+    if remembered is None:
+        remembered = _planned(schedule, stored, question)
+        _plans.put(key, remembered)
+    return remembered
+
+
+def _planned(schedule: Schedule, stored: Stored | None, question: Question) -> tuple[list[Placed], bool]:
+    found: list[Placed] = []
+    try:
+        for count, placed in enumerate(_walk(schedule, stored, question)):
+            start = placed.tick.due if placed.start is None else placed.start
+            if min(placed.tick.due, start) < question.until and max(placed.tick.due, start) >= question.since:
+                found.append(placed)
+            if len(found) > question.ticks or count > _MOST_STEPS:
+                return found[: question.ticks], True
+    except Exception:  # one broken timetable must not take the page away from all others
+        log.exception("Cannot tell the planned runs of %s", schedule.dag_id)
+    return found, False
+
+
+def replanned(schedule: Schedule, stored: Stored | None, now: float, until: float) -> Iterator[Placed]:
+    """The ticks from the stored run's on, placed anew: for a schedule that is not the one in force."""
+    carried = schedule.carried
+    assert carried is not None, "only our own schedules have arguments to change"
+    first = now if stored is None else stored.interval_end
+    latest = schedule.restriction.latest
+    if carried.ticks.on_grid:
+        ticks = carried.ticks.from_instant(min(first, now) - 2 * carried.policy.max_delay, latest)
+    elif stored is not None:
+        following = carried.ticks.walk(stored.info.data_interval, schedule.restriction._replace(catchup=True))
+        ticks = chain((stored.tick,), following)
+    else:
+        return
+    for placed in lay_out(ticks, carried.policy, carried.open_time):
+        if placed.tick.due >= until:
+            return
+        if placed.tick.interval_end >= first:
+            yield placed
+
+
+def _walk(schedule: Schedule, stored: Stored | None, question: Question) -> Iterator[Placed]:
+    carried = schedule.carried
+    if carried is not None:
+        if carried.ticks.on_grid:
+            return _ours_on_grid(carried, schedule, stored, question)
+        return _ours_after(carried, schedule, stored, question) if stored else iter(())
+    if stored is None:
+        return iter(())
+    return (
+        _remembered(schedule, stored, question) if schedule.ticks.remembered else _stepped(schedule, stored, question)
+    )
+
+
+def _ours_on_grid(carried: Carried, schedule: Schedule, stored: Stored | None, question: Question) -> Iterator[Placed]:
+    """All ticks around the range, whatever ran before; the stored run stands for its own."""
+    reach = 0 if carried.open_time.always else carried.policy.max_delay
+    ahead = reach if carried.policy.when_blocked == "advance" else 0
+    earliest, latest, catchup = schedule.restriction
+    start = max(question.since - 2 * reach, schedule.since, earliest.timestamp() if earliest else 0)
+    pending = stored
+    for placed in lay_out(carried.ticks.from_instant(start, latest), carried.policy, carried.open_time):
+        tick = placed.tick
+        if pending is not None and tick.interval_end >= pending.interval_end:
+            yield from _stored_run(carried, pending, placed, question.now)
+            mine, pending = tick.interval_end == pending.interval_end, None
+            if mine:
+                continue
+        if tick.due - ahead >= question.until:
+            return
+        if placed.start is None:
+            if tick.due >= schedule.since:
+                yield placed
+        elif stored and tick.interval_end > stored.interval_end and (catchup or placed.start > question.now):
+            yield placed
+    if pending is not None:
+        yield from _stored_run(carried, pending, None, question.now)
+
+
+def _ours_after(carried: Carried, schedule: Schedule, stored: Stored, question: Question) -> Iterator[Placed]:
+    """Ticks that depend on what ran: only those after the stored run can be told."""
+    yield from _stored_run(carried, stored, None, question.now)
+    ticks = carried.ticks.walk(stored.info.data_interval, schedule.restriction._replace(catchup=True))
+    for placed in lay_out(ticks, carried.policy, carried.open_time):
+        if placed.tick.due - carried.policy.max_delay >= question.until:
+            return
+        if placed.start is None or schedule.restriction.catchup or placed.start > question.now:
+            yield placed
+
+
+def _stored_run(carried: Carried, stored: Stored, placed: Placed | None, now: float) -> Iterator[Placed]:
+    """The stored run, where it will be created: late, and closed by now, it waits for an opening."""
+    start = carried.start_from(stored.start, now)
+    if start is None:
+        yield Placed(stored.tick, None, "skipped")
+    elif placed is not None and placed.start == start and placed.tick.interval_end == stored.interval_end:
+        yield placed
+    else:
+        yield started(stored.tick, start)
+
+
+def started(tick: Tick, start: float) -> Placed:
+    """*tick* as a run that starts at *start*, whatever the calendars say now."""
+    if start == tick.due:
+        return Placed(tick, start, "on_time")
+    return Placed(tick, start, "postponed", opening=start) if start > tick.due else Placed(tick, start, "advanced")
+
+
+def _remembered(schedule: Schedule, stored: Stored, question: Question) -> Iterator[Placed]:
+    """Plain cron: its ticks are remembered, and need not be walked through to a range that is far away."""
+    yield _at(stored.info)
+    last, restriction = stored.info.data_interval, schedule.restriction
+    restriction = restriction._replace(catchup=restriction.catchup or stored.start > question.now)
+    if question.since - stored.start > DAY:
+        ticks = schedule.ticks.from_instant(question.since, restriction.latest)
+    else:
+        ticks = schedule.ticks.walk(last, restriction, schedule.ticks.pick(last, restriction))
+    for tick in ticks:
+        if tick.due >= question.until:
+            return
+        if tick.interval_end > stored.interval_end:
+            yield Placed(tick, tick.due, "on_time")
+
+
+def _stepped(schedule: Schedule, stored: Stored, question: Question) -> Iterator[Placed]:
+    """Any other timetable, asked as the scheduler asks it."""
+    info: DagRunInfo | None = stored.info
+    latest = schedule.restriction.latest
+    while info is not None and info.run_after.timestamp() < question.until:
+        yield _at(info)
+        catchup = schedule.restriction.catchup or info.run_after.timestamp() > question.now
+        following = schedule.timetable.next_dagrun_info_v2(
+            last_dagrun_info=info, restriction=TimeRestriction(schedule.restriction.earliest, latest, catchup)
+        )
+        if following is not None and following.run_after <= info.run_after:
+            return  # it does not get on
+        info = following
+
+
+def _at(info: DagRunInfo) -> Placed:
+    due = zones.to_instant(info.run_after)
+    interval = (due, due) if info.data_interval is None else map(zones.to_instant, info.data_interval)
+    return Placed(Tick(due, *interval), due, "on_time")

@@ -1,0 +1,163 @@
+"""The plan of one DAG, and what it would be under other arguments."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.orm import Session
+
+from calendar_timetable.carried import Carried
+from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.opentime import members
+from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, Policy
+from calendar_timetable.planning.timesets import Known, TimeSet, Union, leaves
+from calendar_timetable.planning.weekly import Weekly
+from calendar_timetable.web import models, records
+from calendar_timetable.web.listing import next_rows, run_lengths
+from calendar_timetable.web.planned import replanned
+from calendar_timetable.web.records import Dag
+from calendar_timetable.web.rows import as_run, planned_row
+from calendar_timetable.web.schedules import Schedule, read_schedules
+from calendar_timetable.web.source import python_of, rules
+
+UNTOLD = "of its calendars the DAG carries only what its own schedule needs: there may be more in the way"
+
+
+def plan_of(session: Session, dag_id: str, limit: int, now: float) -> models.Plan | None:
+    """What becomes of the next *limit* ticks of *dag_id*; ``None`` where it has no schedule."""
+    dag, schedule = _find(session, dag_id)
+    if dag is None or schedule is None:
+        return None
+    carried = schedule.carried
+    found = [as_run(row, now) for row in next_rows(session, dag, schedule, now, now + SEARCH_SECONDS, limit)]
+    return models.Plan(
+        dag_id=dag_id,
+        dag_display_name=dag.name,
+        timezone=schedule.timezone,
+        summary=dag.summary,
+        python=None if carried is None else python_of(carried),
+        arguments=None if carried is None else _arguments(carried),
+        plan=found,
+        no_run_reason=_why_none(schedule, dag, now),
+    )
+
+
+def what_if(session: Session, dag_id: str, asked: models.WhatIf, limit: int, now: float) -> models.WhatIfPlan | None:
+    """The plan of *dag_id* under other arguments; ``None`` where its schedule is not ours."""
+    dag, schedule = _find(session, dag_id)
+    if dag is None or schedule is None or schedule.carried is None:
+        return None
+    carried = schedule.carried
+    changed = _changed(carried, asked, dag_id)
+    data = changed.to_json()
+    version = hashlib.sha256(json.dumps(data).encode()).hexdigest()
+    other = replace(schedule, version=version, data={**schedule.data, "__var": data})
+    length = run_lengths(session, {dag_id: other}, [dag_id]).get(dag_id)
+    found = []
+    for placed in islice(replanned(other, dag.stored, now, now + SEARCH_SECONDS), limit):
+        run = as_run(planned_row(dag, other, placed, length), now)
+        if _uses_calendars(changed) and not carried.travels(*_reach(placed, changed.policy)):
+            run.reasons.append(UNTOLD)
+        found.append(run)
+    current = next_rows(session, dag, schedule, now, now + SEARCH_SECONDS, limit)
+    return models.WhatIfPlan(
+        plan=found,
+        current=[as_run(row, now) for row in current],
+        python=python_of(changed, asked.stagger_seconds, dag_id),
+        no_run_reason=None if any(run.start for run in found) else "none of these ticks would run",
+    )
+
+
+def _find(session: Session, dag_id: str) -> tuple[Dag | None, Schedule | None]:
+    dags = records.read_dags(session, [dag_id])
+    return (dags[0] if dags else None), read_schedules(session, [dag_id]).get(dag_id)
+
+
+def _arguments(carried: Carried) -> models.Arguments:
+    policy = carried.policy
+    return models.Arguments(
+        windows=rules(carried.windows) or None,
+        blackouts=rules(carried.blackouts) or None,
+        window_calendars=_labels(carried.windows),
+        blackout_calendars=_labels(carried.blackouts),
+        duration_seconds=policy.duration,
+        when_blocked=policy.when_blocked,
+        max_delay_seconds=policy.max_delay,
+        coalesce=policy.coalesce,
+        staggered_by_seconds=policy.stagger,
+    )
+
+
+def _labels(timeset: TimeSet | None) -> list[str]:
+    return [str(leaf) for leaf in (leaves(timeset) if timeset else ()) if isinstance(leaf, Known)]
+
+
+def _uses_calendars(carried: Carried) -> bool:
+    return bool(_labels(carried.windows) or _labels(carried.blackouts))
+
+
+def _reach(placed: Placed, policy: Policy) -> tuple[float, float]:
+    """The time that decided where *placed* starts."""
+    due = placed.tick.due
+    if placed.start is not None:
+        return min(due, placed.start), max(due, placed.start) + policy.duration
+    side = policy.max_delay if policy.when_blocked == "postpone" else 0
+    return due, due + side + policy.duration
+
+
+def _changed(carried: Carried, asked: models.WhatIf, dag_id: str) -> Carried:
+    policy = carried.policy
+    changes: dict[str, Any] = {
+        "duration": asked.duration_seconds,
+        "when_blocked": asked.when_blocked,
+        "max_delay": asked.max_delay_seconds,
+        "coalesce": asked.coalesce,
+    }
+    if asked.stagger_seconds is not None:
+        share = int.from_bytes(hashlib.sha256(dag_id.encode()).digest()[:8])  # as with stagger_key=dag_id
+        changes["stagger"] = share % asked.stagger_seconds if asked.stagger_seconds else 0
+    policy = replace(policy, **{name: value for name, value in changes.items() if value is not None})
+    sets = {
+        name: getattr(carried, name) if texts is None else _time_set(name, texts, getattr(carried, name), carried)
+        for name, texts in (("windows", asked.windows), ("blackouts", asked.blackouts))
+    }
+    return Carried(carried.base, carried.timezone, policy, horizon=carried.horizon, **sets)
+
+
+def _time_set(field: str, texts: list[str], present: TimeSet | None, carried: Carried) -> TimeSet | None:
+    """The union of what *texts* name: a member that is there already, or a weekly rule."""
+    named: dict[str, list[TimeSet]] = {}
+    for member in members(present):
+        named.setdefault(str(member), []).append(member)
+    zones = {
+        text: member.timezone for member in members(present) if isinstance(member, Weekly) for text in member.texts
+    }
+    found: list[TimeSet] = []
+    by_zone: dict[str | None, list[str]] = {}
+    for text in filter(None, (text.strip() for text in texts)):
+        if text in named and not isinstance(named[text][0], Weekly):
+            found += named[text]
+            continue
+        try:
+            Weekly(text).validate()
+        except InvalidArgument as error:
+            raise RequestValidationError([{"loc": ("body", field), "msg": str(error), "type": "value_error"}]) from None
+        by_zone.setdefault(zones.get(text, carried.timezone), []).append(text)
+    found += [Weekly(*rules, timezone=zone) for zone, rules in by_zone.items()]
+    return Union(tuple(found)) if len(found) > 1 else next(iter(found), None)
+
+
+def _why_none(schedule: Schedule, dag: Dag, now: float) -> str | None:
+    if dag.stored is not None:
+        return None
+    latest = schedule.restriction.latest
+    if latest is not None and latest.timestamp() < now:
+        return f"its end date, {latest:%Y-%m-%d %H:%M} UTC, has passed"
+    if schedule.carried is None:
+        return f"its schedule gives no next run: {dag.summary or 'none'}"
+    return ", ".join(schedule.carried.coming_reasons(now)) or "its schedule gives no next run"

@@ -1,0 +1,164 @@
+"""What Airflow's database tells of DAGs and of runs that exist."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from airflow.models.dag import DagModel, DagTag
+from airflow.models.dagrun import DagRun
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.opentime import DAY
+from calendar_timetable.web.planned import Stored
+
+MOST_RUNS = 20_000  # existing runs in one answer
+_LONGEST = 14 * DAY  # a run that began longer ago than this is looked for only where it was to start
+_RECENT = timedelta(days=35)  # how far back runs tell how long a DAG takes …
+_SAMPLE = 5  # … and how many of them
+_FRESH = 300  # seconds for which that is remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Dag:
+    """A DAG as lists show it."""
+
+    dag_id: str
+    name: str
+    owners: tuple[str, ...]
+    tags: tuple[str, ...]
+    paused: bool
+    stored: Stored | None
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A run that Airflow has made; epoch seconds."""
+
+    dag_id: str
+    run_id: str
+    run_type: str
+    state: str
+    run_after: float
+    started: float | None
+    ended: float | None
+    interval: tuple[float, float] | None
+
+
+def read_dags(
+    session: Session,
+    dag_ids: Collection[str],
+    *,
+    tags: Collection[str] = (),
+    owners: Collection[str] = (),
+) -> list[Dag]:
+    """Those of *dag_ids* that are there, with any of *tags* and of *owners* where these are given."""
+    query = select(
+        DagModel.dag_id,
+        DagModel._dag_display_property_value,  # noqa: SLF001  (the column behind dag_display_name)
+        DagModel.owners,
+        DagModel.is_paused,
+        DagModel.next_dagrun_create_after,
+        DagModel.next_dagrun_data_interval_start,
+        DagModel.next_dagrun_data_interval_end,
+        DagModel.next_dagrun_partition_key,
+        DagModel.timetable_summary,
+    ).where(DagModel.dag_id.in_(dag_ids), DagModel.is_stale.is_(False))
+    tagged: dict[str, list[str]] = defaultdict(list)
+    for dag_id, tag in session.execute(select(DagTag.dag_id, DagTag.name).where(DagTag.dag_id.in_(dag_ids))):
+        tagged[dag_id].append(tag)
+    found = []
+    for dag_id, name, owned, paused, start, low, high, key, summary in session.execute(query.order_by(DagModel.dag_id)):
+        dag_owners = tuple(sorted({owner.strip() for owner in (owned or "").split(",")} - {""}))
+        dag_tags = tuple(sorted(tagged[dag_id]))
+        if (tags and not set(tags) & set(dag_tags)) or (owners and not set(owners) & set(dag_owners)):
+            continue
+        stored = None
+        if start is not None:
+            at = zones.to_instant(start)
+            interval = (at, at) if low is None or high is None else (zones.to_instant(low), zones.to_instant(high))
+            stored = Stored(at, *interval, key)
+        found.append(Dag(dag_id, name or dag_id, dag_owners, dag_tags, bool(paused), stored, summary or ""))
+    return found
+
+
+def read_runs(session: Session, dag_ids: Collection[str], since: float, until: float) -> tuple[list[Existing], bool]:
+    """The runs that touch ``[since, until)``, newest last; and whether older ones were left out."""
+    query = (
+        select(
+            DagRun.dag_id,
+            DagRun.run_id,
+            DagRun.run_type,
+            DagRun._state,  # noqa: SLF001  (the column behind state)
+            DagRun.run_after,
+            DagRun.start_date,
+            DagRun.end_date,
+            DagRun.data_interval_start,
+            DagRun.data_interval_end,
+        )
+        .where(DagRun.dag_id.in_(dag_ids), *_between(since, until))
+        .order_by(DagRun.run_after.desc(), DagRun.id.desc())
+        .limit(MOST_RUNS + 1)
+    )
+    found = []
+    for dag_id, run_id, run_type, state, run_after, started, ended, low, high in session.execute(query):
+        interval = None if low is None or high is None else (zones.to_instant(low), zones.to_instant(high))
+        run = Existing(
+            dag_id,
+            run_id,
+            str(run_type),
+            state or "queued",
+            zones.to_instant(run_after),
+            None if started is None else zones.to_instant(started),
+            None if ended is None else zones.to_instant(ended),
+            interval,
+        )
+        if run.ended is None or run.ended >= since or run.run_after >= since:
+            found.append(run)
+    return found[:MOST_RUNS][::-1], len(found) > MOST_RUNS
+
+
+def _between(since: float, until: float) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    low, high = zones.to_datetime(since - _LONGEST), zones.to_datetime(until)
+    return DagRun.run_after >= low, DagRun.run_after < high
+
+
+def fingerprint(session: Session, dag_ids: Collection[str], since: float, until: float) -> tuple[object, ...]:
+    """What changes whenever the runs that :func:`read_runs` finds do."""
+    query = select(func.count(), func.max(DagRun.id), func.max(DagRun.updated_at), func.max(DagRun.end_date))
+    return tuple(session.execute(query.where(DagRun.dag_id.in_(dag_ids), *_between(since, until))).one())
+
+
+_lengths: dict[str, tuple[float, float | None]] = {}  # by DAG: when it was asked, and seconds
+
+
+def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:
+    """How long the last successful runs of each DAG took, in seconds: their median."""
+    now = time.monotonic()
+    missing = [i for i in dag_ids if i not in _lengths or now - _lengths[i][0] > _FRESH]
+    if missing:
+        place = func.row_number().over(partition_by=DagRun.dag_id, order_by=DagRun.run_after.desc()).label("place")
+        recent = (
+            select(DagRun.dag_id, DagRun.start_date, DagRun.end_date, place)
+            .where(
+                DagRun.dag_id.in_(missing),
+                DagRun._state == "success",  # noqa: SLF001
+                DagRun.run_after >= datetime.now(UTC) - _RECENT,
+                DagRun.start_date.is_not(None),
+                DagRun.end_date.is_not(None),
+            )
+            .subquery()
+        )
+        taken: dict[str, list[float]] = defaultdict(list)
+        for dag_id, started, ended, _ in session.execute(select(recent).where(recent.c.place <= _SAMPLE)):
+            taken[dag_id].append((ended - started).total_seconds())
+        for dag_id in missing:
+            sample = sorted(taken[dag_id])
+            _lengths[dag_id] = now, sample[len(sample) // 2] if sample else None
+    return {dag_id: seconds for dag_id in dag_ids if (seconds := _lengths[dag_id][1]) is not None}

@@ -1,0 +1,193 @@
+"""Runs that exist and ticks that are planned, as the rows that people see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from calendar_timetable.planning import explain, zones
+from calendar_timetable.planning.plan import Placed, Tick
+from calendar_timetable.web import models
+from calendar_timetable.web.planned import started
+from calendar_timetable.web.records import Dag, Existing
+from calendar_timetable.web.schedules import Schedule
+
+LATE = 300  # seconds after which a start counts as late
+_DENSE = 3600  # runs closer together than this …
+_FEW = 3  # … and at least so many are shown as one
+_BY_TICK = ("scheduled", "backfill")
+_CAUSES = {"manual": "Triggered by hand", "asset_triggered": "Triggered by assets"}
+_UTC = ZoneInfo("UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One run, one tick without a run, or a stretch of runs. ``start`` and ``end`` in epoch seconds."""
+
+    dag: Dag
+    schedule: Schedule | None
+    placed: Placed
+    run: Existing | None
+    state: models.RunState
+    start: float | None
+    end: float | None
+    end_estimated: bool
+    count: int = 1
+    every: int = 0
+
+    @property
+    def key(self) -> tuple[float, str, float]:
+        """Rows are shown in this order."""
+        return self.at, self.dag.dag_id, self.placed.tick.due
+
+    @property
+    def at(self) -> float:
+        """Where it stands in time."""
+        return self.placed.tick.due if self.start is None else self.start
+
+    @property
+    def identity(self) -> str:
+        """Stays the same when the run moves, and when it is made."""
+        if self.run is not None and self.run.run_type not in _BY_TICK:
+            return f"{self.dag.dag_id} {self.run.run_id}"
+        return f"{self.dag.dag_id} {zones.to_datetime(self.placed.tick.interval_end):%Y-%m-%dT%H:%M:%SZ}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return _UTC if self.schedule is None else self.schedule.zone
+
+    def touches(self, since: float, until: float) -> bool:
+        """Whether its tick, or its run, lies in ``[since, until)``."""
+        times = [t for t in (self.placed.tick.due, self.start, self.end) if t is not None]
+        return min(times) < until and max(times) >= since
+
+    def is_late(self, now: float) -> bool:
+        """Whether it started, or will start, later than it was to. A paused DAG's runs are not waited for."""
+        if self.run is None:
+            return self.start is not None and not self.dag.paused and now - self.start > LATE
+        if self.run.run_type != "scheduled":
+            return False
+        return (now if self.run.started is None else self.run.started) - self.run.run_after > LATE
+
+
+def planned_row(dag: Dag, schedule: Schedule, placed: Placed, length: float | None) -> Row:
+    """A tick to come, or one that passed without a run."""
+    state: models.RunState = "skipped" if placed.start is None else "planned"
+    end = None if placed.start is None or length is None else placed.start + length
+    return Row(dag, schedule, placed, None, state, placed.start, end, end_estimated=end is not None)
+
+
+def existing_row(dag: Dag, schedule: Schedule | None, run: Existing, length: float | None, now: float) -> Row:
+    """A run that Airflow has made."""
+    ours = schedule is not None and schedule.carried is not None and run.run_type in _BY_TICK
+    if run.interval is not None and run.run_type in _BY_TICK:
+        low, high = run.interval
+        placed = started(Tick(high if ours else run.run_after, low, high), run.run_after)
+    else:
+        placed = started(Tick(run.run_after, run.run_after, run.run_after), run.run_after)
+    start = run.run_after if run.started is None else run.started
+    end, estimated = run.ended, False
+    if end is None and length is not None:
+        end, estimated = start + length, True
+    if run.state == "running" and end is not None:
+        end = max(end, now)
+    state: models.RunState = {"running": "running", "success": "success", "failed": "failed"}.get(run.state, "queued")  # type: ignore[assignment]
+    return Row(dag, schedule, placed, run, state, start, end, estimated)
+
+
+def collapse(rows: Iterable[Row]) -> Iterator[Row]:
+    """*rows* of one DAG, in order; neighbours of a day that are alike and less than an hour apart as one."""
+    stretch: list[Row] = []
+    for row in rows:
+        if stretch and not _alike(stretch[-1], row):
+            yield from _as_one(stretch)
+            stretch = []
+        stretch.append(row)
+    yield from _as_one(stretch)
+
+
+def _alike(one: Row, other: Row) -> bool:
+    return (
+        0 <= other.at - one.at < _DENSE
+        and one.state == other.state
+        and one.placed.outcome == other.placed.outcome
+        and _day(one) == _day(other)
+    )
+
+
+def _day(row: Row) -> date:
+    return datetime.fromtimestamp(row.at, UTC).astimezone(row.zone).date()
+
+
+def _as_one(stretch: list[Row]) -> Iterable[Row]:
+    if len(stretch) < _FEW:
+        return stretch
+    first, last = stretch[0], stretch[-1]
+    gaps = sorted(int(b.at - a.at) for a, b in pairwise(stretch))
+    end = last.at if last.end is None else last.end
+    return [replace(first, end=end, count=len(stretch), every=gaps[len(gaps) // 2])]
+
+
+def as_run(row: Row, now: float) -> models.Run:
+    """*row* for people: with its words."""
+    reasons = reasons_of(row)
+    return models.Run(
+        id=row.identity,
+        dag_id=row.dag.dag_id,
+        dag_display_name=row.dag.name,
+        tags=list(row.dag.tags),
+        owners=list(row.dag.owners),
+        paused=row.dag.paused,
+        run_id=None if row.run is None or row.count > 1 else row.run.run_id,
+        run_type="scheduled" if row.run is None else row.run.run_type,
+        state=row.state,
+        due=zones.to_datetime(row.placed.tick.due),
+        start=_moment(row.start),
+        end=_moment(row.end),
+        end_estimated=row.end_estimated,
+        outcome=row.placed.outcome,
+        reasons=list(reasons),
+        explanation=explanation(row, reasons),
+        calendars=[] if row.schedule is None else list(row.schedule.calendars),
+        late=row.is_late(now),
+        collapsed=models.Collapsed(count=row.count, every_seconds=row.every) if row.count > 1 else None,
+    )
+
+
+def _moment(instant: float | None) -> datetime | None:
+    return None if instant is None else zones.to_datetime(instant)
+
+
+def reasons_of(row: Row) -> tuple[str, ...]:
+    """Why the run does not simply start when due."""
+    carried = None if row.schedule is None else row.schedule.carried
+    return () if carried is None or (row.placed.outcome == "on_time" and row.run) else carried.described(row.placed)
+
+
+def explanation(row: Row, reasons: Iterable[str] = ()) -> str:
+    """One sentence: "Due Sat 21 Nov 2026 02:00, held by team_calendar until 05:00; starts 05:00"."""
+    due, zone = row.placed.tick.due, row.zone
+    if row.count > 1:
+        first, last = explain.clock(row.at, zone), explain.clock(row.at + row.every * (row.count - 1), zone, row.at)
+        return f"{row.count} runs, about every {explain.length(row.every)}, from {first} to {last}"
+    cause = "Due" if row.run is None else _CAUSES.get(row.run.run_type, "Due")
+    head = ", ".join((f"{cause} {explain.clock(due, zone)}", *reasons))
+    return f"{head}; {_outcome(row, due, zone)}"
+
+
+def _outcome(row: Row, due: float, zone: ZoneInfo) -> str:
+    if row.start is None:
+        return "does not run"
+    at = "then" if int(row.start) == int(due) else explain.clock(int(row.start), zone, due)
+    if row.state == "planned":
+        return f"starts {at}" + (" once the DAG is unpaused" if row.dag.paused else "")
+    if row.state == "queued":
+        return f"waits in the queue, to start {at}"
+    if row.state == "running":
+        return f"runs since {'then' if at == 'then' else at}"
+    took = "" if row.end is None else f", after {explain.length(row.end - row.start)}"
+    verb = "succeeded" if row.state == "success" else "failed"
+    return f"started {at}, {verb}{took}"

@@ -1,0 +1,184 @@
+"""Schedules as Airflow stores them: read once per version of a DAG, then remembered."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Hashable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from typing import Any, Generic, TypeVar
+from zoneinfo import ZoneInfo
+
+from airflow.models.dag_version import DagVersion
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.serialization.decoders import decode_timetable
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import TimeRestriction, Timetable
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from calendar_timetable.carried import Carried
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.timesets import Known, TimeSet, leaves
+from calendar_timetable.schedules import Ticks, encode_base, to_pendulum
+
+OURS = "calendar_timetable.timetable.CalendarTimetable"
+_ASSET_OR_TIME = "airflow.timetables.assets.AssetOrTimeSchedule"
+_REMEMBERED = 5_000  # versions of DAGs
+_AT_ONCE = 200  # serialized DAGs that one query reads
+
+log = logging.getLogger(__name__)
+V = TypeVar("V")
+
+
+class Memory(Generic[V]):
+    """The newest *size* values by key, for the threads of one process."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._values, self._lock = size, OrderedDict[Hashable, V](), threading.Lock()
+
+    def get(self, key: Hashable) -> V | None:
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def put(self, key: Hashable, value: V) -> None:
+        with self._lock:
+            self._values[key] = value
+            self._values.move_to_end(key)
+            while len(self._values) > self._size:
+                self._values.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a DAG is due, told without its file. ``data`` is its timetable as Airflow serializes it."""
+
+    dag_id: str
+    version: str
+    since: float  # when the DAG was first seen, in epoch seconds
+    data: dict[str, Any] = field(repr=False)
+    timezone: str
+    restriction: TimeRestriction
+
+    @cached_property
+    def carried(self) -> Carried | None:
+        """The schedule, where it is one of ours."""
+        return Carried.from_json(self.data["__var"]) if self.data["__type"] == OURS else None
+
+    @cached_property
+    def ticks(self) -> Ticks:
+        """The due times of a schedule that is not ours."""
+        return Ticks(self.data)
+
+    @cached_property
+    def timetable(self) -> Timetable:
+        """The timetable itself."""
+        return decode_timetable(self.data)
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The zone in which people think of it."""
+        try:
+            return zones.load_zone(self.timezone)
+        except InvalidArgument:  # Airflow takes fixed offsets too
+            return ZoneInfo("UTC")
+
+    @cached_property
+    def calendars(self) -> tuple[str, ...]:
+        """The labels of the calendars it goes by."""
+        return tuple(dict.fromkeys(label for _, label in self.calendar_roles))
+
+    @cached_property
+    def calendar_roles(self) -> tuple[tuple[str, str], ...]:
+        """What each calendar is used for: "schedule", "windows" or "blackouts", with its label."""
+        if self.carried is None:
+            return ()
+        found = [("schedule", self.carried.base["calendar"])] if "events" in self.carried.base else []
+        for role, timeset in (("windows", self.carried.windows), ("blackouts", self.carried.blackouts)):
+            found += [(role, leaf.label) for leaf in _leaves(timeset) if isinstance(leaf, Known)]
+        return tuple(dict.fromkeys(found))
+
+
+_schedules: Memory[Schedule] = Memory(_REMEMBERED)
+
+
+def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Schedule]:
+    """The schedules of *dag_ids*, each from its DAG's newest version; what cannot be read is left out, and logged."""
+    found: dict[str, Schedule] = {}
+    missing: dict[Any, float] = {}
+    for key, version, dag_id, since in session.execute(_newest(dag_ids)):
+        schedule = _schedules.get((dag_id, version))
+        if schedule is None:
+            missing[key] = since.timestamp()
+        else:
+            found[dag_id] = schedule
+    for keys in _portions(missing):
+        query = select(SerializedDagModel).where(SerializedDagModel.id.in_(keys))
+        for row in session.scalars(query.execution_options(yield_per=_AT_ONCE)):
+            try:
+                schedule = _read(row, missing[row.id])
+            except Exception:  # one broken DAG must not take the page away from all others
+                log.exception("Cannot read the schedule of %s", row.dag_id)
+                continue
+            _schedules.put((row.dag_id, row.dag_hash), schedule)
+            found[row.dag_id] = schedule
+        session.expunge_all()
+    return found
+
+
+def _newest(dag_ids: Collection[str]) -> Any:
+    """Each DAG's newest serialized form: its key, its hash, and when the DAG was first seen."""
+    versions = (
+        select(
+            DagVersion.dag_id,
+            func.max(DagVersion.version_number).label("newest"),
+            func.min(DagVersion.created_at).label("since"),
+        )
+        .where(DagVersion.dag_id.in_(dag_ids))
+        .group_by(DagVersion.dag_id)
+        .subquery()
+    )
+    return (
+        select(SerializedDagModel.id, SerializedDagModel.dag_hash, SerializedDagModel.dag_id, versions.c.since)
+        .join(DagVersion, SerializedDagModel.dag_version_id == DagVersion.id)
+        .join(versions, (DagVersion.dag_id == versions.c.dag_id) & (DagVersion.version_number == versions.c.newest))
+    )
+
+
+def _read(row: SerializedDagModel, since: float) -> Schedule:
+    whole = row.data
+    assert whole is not None, "every serialized DAG has data"
+    dag = whole["dag"]
+    data = dag.get("timetable")
+    if whole.get("__version") != DagSerialization.SERIALIZER_VERSION or _tasks_have_dates(dag):
+        restriction = row.dag._time_restriction  # noqa: SLF001  (tasks' dates count too)
+        data = encode_base(row.dag.timetable)
+    else:
+        dates = (dag.get("start_date"), dag.get("end_date"))
+        earliest, latest = (None if date is None else to_pendulum(date) for date in dates)
+        restriction = TimeRestriction(earliest, latest, bool(dag.get("catchup")))
+    while data["__type"] == _ASSET_OR_TIME:
+        data = data["__var"]["timetable"]
+    timezone = data["__var"].get("timezone") or dag.get("timezone")
+    timezone = timezone if isinstance(timezone, str) else "UTC"
+    return Schedule(row.dag_id, row.dag_hash, since, data, timezone, restriction)
+
+
+def _tasks_have_dates(dag: dict[str, Any]) -> bool:
+    return any("start_date" in task["__var"] or "end_date" in task["__var"] for task in dag.get("tasks", ()))
+
+
+def _leaves(timeset: TimeSet | None) -> Iterator[TimeSet]:
+    return iter(()) if timeset is None else leaves(timeset)
+
+
+def _portions(keys: Collection[Any]) -> Iterator[list[Any]]:
+    rest = iter(keys)
+    while portion := list(islice(rest, _AT_ONCE)):
+        yield portion

@@ -1,0 +1,75 @@
+"""Windows and blackouts as spans, each once however many DAGs go by it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from typing import Literal, NamedTuple
+
+from sqlalchemy.orm import Session
+
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.opentime import DAY, members
+from calendar_timetable.planning.timesets import Known, TimeSet
+from calendar_timetable.web import models, records
+from calendar_timetable.web.schedules import read_schedules
+
+_AROUND = 7 * DAY  # so that spans which reach past the range are shown whole
+_Kind = Literal["window", "blackout"]
+
+
+class _Found(NamedTuple):
+    start: int
+    end: int
+    kind: _Kind
+    label: str
+    title: str | None
+
+
+def spans(
+    session: Session, readable: Collection[str], since: float, until: float, *, limit: int, offset: int
+) -> models.TimeSpans:
+    """What closes and opens time for the *readable* DAGs in ``[since, until)``.
+
+    Of a calendar, the parts that matter to some tick of a DAG: nothing more travels in it.
+    """
+    dag_ids = [dag.dag_id for dag in records.read_dags(session, readable)]
+    shared: dict[tuple[_Kind, TimeSet], set[str]] = defaultdict(set)
+    for dag_id, schedule in read_schedules(session, dag_ids).items():
+        if schedule.carried is not None:
+            sets: tuple[tuple[_Kind, TimeSet | None], ...]
+            sets = ("window", schedule.carried.windows), ("blackout", schedule.carried.blackouts)
+            for kind, timeset in sets:
+                for member in members(timeset):
+                    shared[kind, member].add(dag_id)
+    users: dict[_Found, set[str]] = defaultdict(set)
+    for (kind, member), using in shared.items():
+        for found in _spans(kind, member, int(since) - _AROUND, -int(-until // 1) + _AROUND):
+            if found.start < until and found.end > since:
+                users[found] |= using
+    ordered = sorted(users, key=lambda found: (found.start, found.end, found.kind, found.label, found.title or ""))
+    shown = ordered[offset : offset + limit]
+    return models.TimeSpans(
+        spans=[
+            models.TimeSpan(
+                kind=found.kind,
+                label=found.label,
+                start=zones.to_datetime(found.start),
+                end=zones.to_datetime(found.end),
+                title=found.title,
+                dag_ids=sorted(users[found]),
+            )
+            for found in shown
+        ],
+        total_entries=len(ordered),
+        truncated=offset + len(shown) < len(ordered),
+    )
+
+
+def _spans(kind: _Kind, member: TimeSet, since: int, until: int) -> Iterator[_Found]:
+    titled = [t for t in member.titles if t[0] < until and t[1] > since] if isinstance(member, Known) else []
+    for start, end, title in titled:
+        yield _Found(start, end, kind, str(member), title)
+    for start, end in member.cover(since, until):
+        if not any(low <= start and end <= high for low, high, _ in titled):
+            yield _Found(start, end, kind, str(member), None)

@@ -1,0 +1,300 @@
+"""The REST API on a real Airflow web server: what it tells of every kind of schedule, to whom, and how it is asked."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+from airflow.timetables.base import DataInterval, TimeRestriction
+from airflow.timetables.trigger import CronTriggerTimetable, MultipleCronTriggerTimetable
+from pendulum import DateTime
+from pydantic import BaseModel
+
+from calendar_timetable import CalendarTimetable, Weekly
+from calendar_timetable.web import models
+from demo.local_airflow import LocalAirflow
+
+pytestmark = pytest.mark.airflow
+Login = Callable[[str], requests.Session]
+Get = Callable[..., Any]
+BY_US = {"X-Requested-With": "calendar-timetable"}
+MODELS: dict[str, type[BaseModel]] = {
+    "/api/runs": models.Runs,
+    "/api/dags/visible/plan": models.Plan,
+    "/api/dags/plain/plan": models.Plan,
+    "/api/time-sets": models.TimeSpans,
+    "/api/calendars": models.Calendars,
+    "/api/me": models.Me,
+}
+
+
+def url(airflow: LocalAirflow, path: str) -> str:
+    return f"{airflow.address}/calendar-timetable{path}"
+
+
+@pytest.fixture
+def get(airflow: LocalAirflow, login: Login) -> Get:
+    """A GET as ``admin``, or as *user*, whose answer must be 200."""
+
+    def ask(path: str, *, user: str = "admin", **params: Any) -> Any:
+        answer = login(user).get(url(airflow, path), params=params, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return ask
+
+
+def utc(text: str) -> datetime:
+    assert text.endswith("Z")
+    return datetime.fromisoformat(text)
+
+
+def rows(airflow: LocalAirflow, query: str) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(airflow.home / "airflow.db") as database:
+        return database.execute(query).fetchall()
+
+
+@pytest.mark.parametrize("path", list(MODELS))
+def test_answers_are_what_the_description_says(get: Get, path: str) -> None:
+    MODELS[path].model_validate(get(path))
+
+
+@pytest.mark.parametrize("path", list(MODELS))
+def test_who_has_an_answer_is_not_sent_it_again(airflow: LocalAirflow, login: Login, path: str) -> None:
+    session = login("admin")
+    first = session.get(
+        url(airflow, path), params={"start": "2026-11-01T00:00Z"} if "plan" not in path else {}, timeout=30
+    )
+    again = session.get(
+        first.request.url or "", headers={"If-None-Match": f'W/"x", {first.headers["ETag"]}'}, timeout=30
+    )
+    assert (again.status_code, again.content) == (304, b"")
+    assert "no-cache" in first.headers["Cache-Control"] and "private" in first.headers["Cache-Control"]
+
+
+def test_the_description_names_every_route(get: Get) -> None:
+    paths = get("/api/openapi.json")["paths"]
+    assert {
+        "/api/runs",
+        "/api/dags/{dag_id}/plan",
+        "/api/dags/{dag_id}/what-if",
+        "/api/time-sets",
+        "/api/calendars",
+        "/api/me",
+    } <= set(paths)
+    assert all(method["description"] for path in paths.values() for method in path.values())
+
+
+def test_the_first_run_of_every_dag_is_the_stored_one(airflow: LocalAirflow, get: Get) -> None:
+    first: dict[str, str] = {}
+    for run in get("/api/runs", limit=5000)["runs"]:
+        if run["start"]:
+            first.setdefault(run["dag_id"], run["start"])
+    stored = {
+        dag_id: datetime.fromisoformat(start).replace(tzinfo=UTC)
+        for dag_id, start in rows(airflow, "select dag_id, next_dagrun_create_after from dag")
+        if start
+    }
+    assert {"plain", "with_dates", "often", "intervals", "several", "either", "skipping"} <= set(stored)
+    soon = {d: at for d, at in stored.items() if datetime.now(UTC) < at < datetime.now(UTC) + timedelta(days=6)}
+    assert soon == {dag_id: utc(first[dag_id]) for dag_id in soon}
+
+
+def airflows_own(timetable: Any, since: datetime, until: datetime) -> list[datetime]:
+    """The runs of *timetable* in the range, by asking it step by step as the scheduler does."""
+    found: list[datetime] = []
+    last: DataInterval | None = None
+    while True:
+        info = timetable.next_dagrun_info(
+            last_automated_data_interval=last,
+            restriction=TimeRestriction(DateTime.instance(since), DateTime.instance(until), catchup=True),
+        )
+        if info is None or info.run_after >= until:
+            return found
+        found.append(info.run_after)
+        last = info.data_interval
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "timetable"),
+    [
+        ("plain", CronTriggerTimetable("30 5 * * *", timezone="UTC")),
+        ("with_dates", CronTriggerTimetable("0 6 * * *", timezone="UTC")),
+        ("several", MultipleCronTriggerTimetable("0 3 * * *", "30 15 * * SAT", timezone="America/New_York")),
+        ("either", CronTriggerTimetable("15 4 * * *", timezone="UTC")),
+    ],
+)
+@pytest.mark.parametrize("ahead", [1, 40], ids=["soon", "far ahead"])
+def test_planned_runs_are_airflows_own(get: Get, dag_id: str, timetable: Any, ahead: int) -> None:
+    since = (datetime.now(UTC) + timedelta(days=ahead)).replace(hour=0, minute=0, second=0, microsecond=0)
+    until = since + timedelta(days=10)
+    told = get("/api/runs", dag_id=dag_id, start=since.isoformat(), end=until.isoformat())
+    assert [utc(run["start"]) for run in told["runs"]] == airflows_own(timetable, since, until)
+    assert {run["outcome"] for run in told["runs"]} == {"on_time"}
+
+
+def test_planned_runs_of_ours_are_the_plan(get: Get) -> None:
+    since = (datetime.now(UTC) + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
+    ours = CalendarTimetable("0 12 * * *", timezone="Europe/Berlin", windows=Weekly("daily 22:00-06:00"))
+    plan = ours.plan(since, since + timedelta(days=20))
+    told = get("/api/runs", dag_id="visible", start=since.isoformat(), end=(since + timedelta(days=20)).isoformat())
+    found = {utc(run["due"]): (utc(run["start"]), run["outcome"], tuple(run["reasons"])) for run in told["runs"]}
+    assert {p.tick: (p.start, p.outcome, p.reasons) for p in plan}.items() <= found.items()
+    assert all(run["explanation"].startswith("Due ") for run in told["runs"])
+
+
+def test_skipped_ticks_are_told_with_their_reason(get: Get) -> None:
+    told = get("/api/runs", dag_id="skipping", state="skipped")["runs"]
+    assert [(utc(r["due"]).strftime("%a %H:%M"), r["start"]) for r in told if utc(r["due"]) > datetime.now(UTC)]
+    assert {(run["outcome"], run["explanation"].rpartition("; ")[2]) for run in told} == {("skipped", "does not run")}
+    assert all("held by sat-sun" in run["reasons"] for run in told)
+
+
+def test_a_dag_that_runs_often_has_one_row_a_day(get: Get) -> None:
+    since = (datetime.now(UTC) + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
+    told = get("/api/runs", dag_id="often", start=since.isoformat(), end=(since + timedelta(days=3)).isoformat())
+    assert [(utc(run["start"]), run["collapsed"]) for run in told["runs"]] == [
+        (since + timedelta(days=day), {"count": 144, "every_seconds": 600}) for day in range(3)
+    ]
+
+
+def test_pages_follow_each_other(get: Get) -> None:
+    whole = get("/api/runs", start="2026-12-01", end="2026-12-20")
+    pages = [
+        get("/api/runs", start="2026-12-01", end="2026-12-20", limit=20, offset=i)["runs"] for i in range(0, 500, 20)
+    ]
+    assert [run["id"] for page in pages for run in page] == [run["id"] for run in whole["runs"]]
+    assert whole["total_entries"] == len(whole["runs"]) and not whole["truncated"]
+    assert get("/api/runs", start="2026-12-01", end="2026-12-20", limit=1)["truncated"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({"tag": "ml"}, {"visible", "secret"}),
+        ({"tag": ["hidden", "nothing"]}, {"secret"}),
+        ({"dag_id": ["plain", "visible"]}, {"plain", "visible"}),
+        ({"owner": "nobody"}, set()),
+        ({"state": "running"}, set()),
+        ({"moved": "true", "tag": "ml"}, {"visible", "secret"}),
+        ({"moved": "true", "dag_id": "plain"}, set()),
+        ({"calendar": "team_calendar"}, set()),
+    ],
+)
+def test_filters(get: Get, filters: dict[str, Any], expected: set[str]) -> None:
+    assert {run["dag_id"] for run in get("/api/runs", **filters)["runs"]} == expected
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"start": "soon"}, "start"),
+        ({"limit": 0}, "limit"),
+        ({"limit": 5001}, "limit"),
+        ({"state": "gone"}, "0"),
+    ],
+)
+def test_a_wrong_question_is_refused_by_field(airflow: LocalAirflow, login: Login, params: Any, field: str) -> None:
+    answer = login("admin").get(url(airflow, "/api/runs"), params=params, timeout=30)
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["field"] == field
+
+
+@pytest.mark.parametrize("end", ["2026-10-01", "2027-06-01"])
+def test_a_range_that_is_no_range_is_refused(airflow: LocalAirflow, login: Login, end: str) -> None:
+    answer = login("admin").get(url(airflow, "/api/runs"), params={"start": "2026-11-01", "end": end}, timeout=30)
+    assert answer.status_code == 422
+    assert "100 days" in answer.json()["detail"][0]["message"]
+
+
+def test_the_plan_and_its_python(get: Get) -> None:
+    told = get("/api/dags/visible/plan", limit=3)
+    assert len(told["plan"]) == 3
+    assert told["arguments"]["windows"] == ["daily 22:00-06:00"]
+    rebuilt = eval(told["python"], {"CalendarTimetable": CalendarTimetable, "Weekly": Weekly})
+    given = CalendarTimetable("0 12 * * *", timezone="Europe/Berlin", windows=Weekly("daily 22:00-06:00"))
+    assert rebuilt.serialize() == given.serialize()
+    assert get("/api/dags/plain/plan")["python"] is None
+    assert get("/api/dags/unscheduled/plan")["no_run_reason"] == "its schedule gives no next run: None"
+
+
+def test_what_if(airflow: LocalAirflow, login: Login) -> None:
+    session = login("admin")
+    path = url(airflow, "/api/dags/visible/what-if")
+    body = {"windows": ["mon-sun 14:00-18:00"], "duration_seconds": 3600}
+    told = session.post(path, json=body, headers=BY_US, timeout=30).json()
+    models.WhatIfPlan.model_validate(told)
+    rebuilt = eval(told["python"], {"CalendarTimetable": CalendarTimetable, "Weekly": Weekly, "timedelta": timedelta})
+    first, last = utc(told["plan"][0]["due"]), utc(told["plan"][-1]["due"])
+    assert [(p.tick, p.start) for p in rebuilt.plan(first, last + timedelta(seconds=1))] == [
+        (utc(run["due"]), utc(run["start"])) for run in told["plan"]
+    ]
+    assert {run["start"][11:] for run in told["plan"]} == {"13:00:00Z"}
+    assert {run["start"][11:] for run in told["current"]} == {"21:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"windows": ["noon"]}, "windows"),
+        ({"duration_seconds": -1}, "duration_seconds"),
+        ({"when_blocked": "wait"}, "when_blocked"),
+        ({"schedule": "* * * * *"}, "schedule"),
+    ],
+)
+def test_a_wrong_what_if_is_refused_by_field(airflow: LocalAirflow, login: Login, body: Any, field: str) -> None:
+    path = url(airflow, "/api/dags/visible/what-if")
+    answer = login("admin").post(path, json=body, headers=BY_US, timeout=30)
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["field"] == field
+
+
+def test_windows_and_blackouts(get: Get) -> None:
+    told = get("/api/time-sets", start="2026-12-04T12:00Z", end="2026-12-05T12:00Z")["spans"]
+    assert [(s["kind"], s["label"], s["start"], s["end"]) for s in told if s["dag_ids"] != ["hostile"]] == [
+        ("window", "daily 22:00-06:00", "2026-12-04T21:00:00Z", "2026-12-05T05:00:00Z"),
+        ("blackout", "sat-sun", "2026-12-04T23:00:00Z", "2026-12-06T23:00:00Z"),
+    ]
+    assert [s["dag_ids"] for s in told if s["kind"] == "window" and "22:00" in s["label"]] == [["secret", "visible"]]
+    seen = get("/api/time-sets", user="reader", start="2026-12-04T12:00Z", end="2026-12-05T12:00Z")["spans"]
+    assert [s["dag_ids"] for s in seen] == [["visible"]]
+
+
+# Who may ask.
+
+PRIVATE = ["/api/runs", "/api/dags/visible/plan", "/api/time-sets", "/api/calendars", "/api/me", "/api/openapi.json"]
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}, {"Cookie": "_token=wrong"}])
+def test_nothing_is_told_without_a_login(airflow: LocalAirflow, path: str, header: dict[str, str]) -> None:
+    assert requests.get(url(airflow, path), headers=header, timeout=10).status_code in (401, 403)
+
+
+def test_a_reader_is_told_nothing_of_other_dags(airflow: LocalAirflow, login: Login, get: Get) -> None:
+    assert {run["dag_id"] for run in get("/api/runs", user="reader", limit=5000)["runs"]} == {"visible"}
+    assert get("/api/runs", user="reader", dag_id="secret")["runs"] == []
+    session = login("reader")
+    for dag_id in ("secret", "there-is-none"):
+        answer = session.get(url(airflow, f"/api/dags/{dag_id}/plan"), timeout=10)
+        assert (answer.status_code, answer.json()) == (404, {"detail": "There is no such DAG"})
+        answer = session.post(url(airflow, f"/api/dags/{dag_id}/what-if"), json={}, headers=BY_US, timeout=10)
+        assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {**BY_US, "Sec-Fetch-Site": "cross-site"},
+        {**BY_US, "Sec-Fetch-Site": "same-site"},
+        {"X-Requested-With": "x"},
+    ],
+)
+def test_another_site_cannot_ask_for_changes(airflow: LocalAirflow, login: Login, headers: dict[str, str]) -> None:
+    answer = login("admin").post(url(airflow, "/api/dags/visible/what-if"), json={}, headers=headers, timeout=10)
+    assert answer.status_code == 403
