@@ -1,0 +1,9 @@
+"""A Kubernetes API over HTTP whose pods run as processes of this machine: what the GPU examples run against here.
+
+It answers the requests that Airflow's Kubernetes operators make, and refuses what a real API server would refuse. It is
+no Kubernetes: images are folders, volumes are folders, there is one node, and GPUs are only counted.
+"""
+
+from demo.kubernetes.cluster import Cluster, Node
+
+__all__ = ["Cluster", "Node"]

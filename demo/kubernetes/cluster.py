@@ -1,0 +1,166 @@
+"""The cluster: its parts put together, and its scheduler, which gives pods to the one node."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from demo.kubernetes.events import record_event
+from demo.kubernetes.jobs import Jobs
+from demo.kubernetes.pods import Pods
+from demo.kubernetes.server import Api
+from demo.kubernetes.store import Json, Store, timestamp
+from demo.kubernetes.validation import quantity
+
+GPU = "nvidia.com/gpu"
+
+
+@dataclass(frozen=True)
+class Node:
+    """The one machine. A GPU node is marked and tainted as NVIDIA's operator does it."""
+
+    capacity: Mapping[str, str] = field(default_factory=lambda: {"cpu": "4", "memory": "8Gi", GPU: "1"})
+    labels: Mapping[str, str] = field(default_factory=lambda: {"nvidia.com/gpu.present": "true"})
+    taints: tuple[tuple[str, str, str], ...] = ((GPU, "present", "NoSchedule"),)  # key, value, effect
+
+
+class Cluster:
+    """A running cluster with its state in ``folder``; ends everything it started on exit.
+
+    :param images: what each image holds, without its tag: the folder its processes run in.
+    :param queues: Kueue's LocalQueues: how much of each resource their Jobs may hold together.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        images: Mapping[str, Path],
+        node: Node | None = None,
+        namespaces: tuple[str, ...] = ("default", "training"),
+        queues: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> None:
+        self.namespaces = namespaces
+        self.node = node or Node()
+        self.store = Store()
+        self.token = secrets.token_hex()
+        self.kubeconfig = folder / "kubeconfig.yaml"
+        self._volumes = folder / "volumes"
+        self.pods = Pods(self.store, images, self.volume, folder / "pods")
+        self._jobs = Jobs(self.store, self.pods, queues or {})
+        self._api = Api(self)
+        self._ending = threading.Event()
+        self._controller = threading.Thread(target=self._control, name="kubernetes-controller", daemon=True)
+        for part in (folder, self._volumes, folder / "pods"):
+            part.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Cluster:
+        self._api.start()
+        self.kubeconfig.write_text(json.dumps(self.access()))  # JSON is YAML
+        self.kubeconfig.chmod(0o600)
+        self._controller.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        self._controller.join()
+        self._api.stop()
+        self.pods.kill_all()
+
+    def stop_api(self) -> None:
+        """Take the API server away, and every connection to it; pods run on, as they do on a real node."""
+        self._api.stop()
+
+    def start_api(self) -> None:
+        """Bring it back at the same address."""
+        self._api.start()
+
+    def volume(self, claim: str) -> Path:
+        """The folder that a PersistentVolumeClaim stands for."""
+        folder = self._volumes / claim
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def access(self) -> Json:
+        """A kubeconfig."""
+        names = {"cluster": "local", "user": "airflow"}
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "local", "cluster": {"server": self._api.address}}],
+            "users": [{"name": "airflow", "user": {"token": self.token}}],
+            "contexts": [{"name": "local", "context": {**names, "namespace": "default"}}],
+            "current-context": "local",
+        }
+
+    def _control(self) -> None:
+        while not self._ending.is_set():
+            version = self.store.version
+            self._jobs.reconcile()
+            for pod in self.store.find("Pod"):
+                if not pod["spec"].get("nodeName") and not pod["metadata"].get("deletionTimestamp"):
+                    self._schedule(pod)
+            self.pods.enforce_deadlines(datetime.now(UTC))
+            self.store.changes("Pod", version, 0.2)
+
+    def _schedule(self, pod: Json) -> None:
+        """Give the pod to the node, or say why it has to wait."""
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        if why := self._why_not(pod["spec"]):
+            message = f"0/1 nodes are available: 1 {why}."
+            said = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+            if pod["status"].get("conditions") != [said]:
+                self.store.update("Pod", namespace, name, lambda p: p["status"].update(conditions=[said]))
+                record_event(self.store, pod, "Warning", "FailedScheduling", message)
+            return
+
+        def bind(bound: Json) -> None:
+            bound["spec"]["nodeName"] = "local"
+            bound["status"]["conditions"] = [{"type": "PodScheduled", "status": "True"}]
+            bound["status"]["startTime"] = timestamp()
+
+        pod = self.store.update("Pod", namespace, name, bind)
+        record_event(self.store, pod, "Normal", "Scheduled", f"Successfully assigned {namespace}/{name} to local")
+        self.pods.start(pod)
+
+    def _why_not(self, spec: Json) -> str | None:
+        wanted = (spec.get("nodeSelector") or {}).items()
+        if any(self.node.labels.get(key) != value for key, value in wanted):
+            return "node(s) didn't match Pod's node affinity/selector"
+        for key, value, effect in self.node.taints:
+            if effect != "PreferNoSchedule" and not any(
+                _tolerates(each, key, value, effect) for each in spec.get("tolerations") or ()
+            ):
+                return f"node(s) had untolerated taint {{{key}: {value}}}"
+        others = [p["spec"] for p in self.store.find("Pod") if p["spec"].get("nodeName") and not finished(p)]
+        for resource, capacity in self.node.capacity.items():
+            if sum(requested(each, resource) for each in (spec, *others)) > quantity(capacity):
+                return f"Insufficient {resource}"
+        return None
+
+
+def requested(spec: Json, resource: str) -> Any:
+    """How much of a resource a pod's containers ask for."""
+    amounts = [(each.get("resources") or {}).get("requests") or {} for each in spec["containers"]]
+    return sum(quantity(amount.get(resource, 0)) for amount in amounts)
+
+
+def finished(pod: Json) -> bool:
+    return pod["status"].get("phase") in ("Succeeded", "Failed")
+
+
+def _tolerates(toleration: Json, key: str, value: str, effect: str) -> bool:
+    if toleration.get("effect") not in (None, "", effect):
+        return False
+    if toleration.get("operator") == "Exists":
+        return toleration.get("key", "") in ("", key)
+    return (toleration.get("key"), toleration.get("value", "")) == (key, value)

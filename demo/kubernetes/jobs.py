@@ -1,0 +1,125 @@
+"""Jobs, one pod at a time; and Kueue, which lets a suspended Job go when its queue has room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from demo.kubernetes.events import record_event
+from demo.kubernetes.pods import Pods
+from demo.kubernetes.store import Conflict, Json, Store, timestamp
+from demo.kubernetes.validation import quantity
+
+QUEUE = "kueue.x-k8s.io/queue-name"
+
+
+class Jobs:
+    """The Job controller."""
+
+    def __init__(self, store: Store, pods: Pods, queues: Mapping[str, Mapping[str, int]]) -> None:
+        self._store = store
+        self._pods = pods
+        self._queues = queues
+
+    def reconcile(self) -> None:
+        """Bring every Job one step on."""
+        for job in self._store.find("Job"):
+            if not over(job):
+                try:
+                    self._step(job)
+                except (KeyError, Conflict):  # changed by somebody meanwhile: the next round sees it as it is
+                    continue
+
+    def _step(self, job: Json) -> None:
+        spec, status = job["spec"], job["status"]
+        if spec.get("suspend"):
+            if self._admitted(job):
+                self._edit(job, lambda j: j["spec"].update(suspend=False))
+                record_event(self._store, job, "Normal", "Admitted", f"Admitted by queue {_queue(job)}")
+            return
+        if "startTime" not in status:
+            self._edit(job, lambda j: j["status"].update(startTime=timestamp()))
+            return
+        pods = pods_of(self._store, job)
+        active = [pod for pod in pods if pod["status"].get("phase") not in ("Succeeded", "Failed")]
+        failed = sum(pod["status"].get("phase") == "Failed" for pod in pods)
+        if len(pods) > len(active) + failed:
+            self._finish(job, "Complete", "CompletionsReached", succeeded=1, failed=failed)
+        elif self._overdue(job):
+            for pod in active:
+                self._pods.delete(pod)
+            self._finish(job, "Failed", "DeadlineExceeded", failed=failed + len(active))
+        elif failed > spec.get("backoffLimit", 6):
+            self._finish(job, "Failed", "BackoffLimitExceeded", failed=failed)
+        elif not active:
+            self._create_pod(job)
+            self._edit(job, lambda j: j["status"].update(active=1, ready=0, failed=failed))
+
+    def _admitted(self, job: Json) -> bool:
+        """Whether the Job's queue has room for what it asks; a Job without a queue stays suspended."""
+        quota = self._queues.get(_queue(job) or "")
+        if quota is None:
+            return False
+        holding = [
+            other["spec"]["template"]["spec"]
+            for other in self._store.find("Job", labels=f"{QUEUE}={_queue(job)}")
+            if not other["spec"].get("suspend") and not over(other)
+        ]
+        asked = [*holding, job["spec"]["template"]["spec"]]
+        return all(
+            sum(
+                quantity(((each.get("resources") or {}).get("limits") or {}).get(resource, 0))
+                for spec in asked
+                for each in spec["containers"]
+            )
+            <= amount
+            for resource, amount in quota.items()
+        )
+
+    def _create_pod(self, job: Json) -> None:
+        metadata, template = job["metadata"], job["spec"]["template"]
+        own = template.get("metadata") or {}
+        names = {"job-name": metadata["name"], "batch.kubernetes.io/job-name": metadata["name"]}
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "generateName": f"{metadata['name']}-",
+                "labels": {**(own.get("labels") or {}), **names},
+                "annotations": own.get("annotations") or {},
+                "ownerReferences": [{**owner, "controller": True}],
+            },
+            "spec": template["spec"],
+            "status": {"phase": "Pending"},
+        }
+        self._store.create("Pod", metadata["namespace"], pod)
+
+    def _overdue(self, job: Json) -> bool:
+        seconds = job["spec"].get("activeDeadlineSeconds")
+        begun = datetime.fromisoformat(job["status"]["startTime"])
+        return seconds is not None and (datetime.now(UTC) - begun).total_seconds() >= seconds
+
+    def _finish(self, job: Json, how: str, reason: str, **counts: int) -> None:
+        condition = {"type": how, "status": "True", "reason": reason, "lastTransitionTime": timestamp()}
+        more = {"completionTime": timestamp()} if how == "Complete" else {}
+        self._edit(job, lambda j: j["status"].update(active=0, ready=0, conditions=[condition], **more, **counts))
+
+    def _edit(self, job: Json, change: object) -> None:
+        assert callable(change)
+        self._store.update("Job", job["metadata"]["namespace"], job["metadata"]["name"], change)
+
+
+def over(job: Json) -> bool:
+    return any(each["type"] in ("Complete", "Failed") for each in job["status"].get("conditions") or ())
+
+
+def pods_of(store: Store, job: Json) -> list[Json]:
+    """The pods that a Job made."""
+    found = store.find("Pod", job["metadata"]["namespace"], f"job-name={job['metadata']['name']}")
+    return [pod for pod in found if pod["metadata"]["ownerReferences"][0]["uid"] == job["metadata"]["uid"]]
+
+
+def _queue(job: Json) -> str | None:
+    name: str | None = (job["metadata"].get("labels") or {}).get(QUEUE)
+    return name

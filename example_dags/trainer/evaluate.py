@@ -1,0 +1,36 @@
+"""Perplexity of a model on text it has not seen, written beside the model: what the gate decides by."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import model
+import numpy as np
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True, help="folder of the model; metrics.json goes there")
+    parser.add_argument("--corpus", required=True, help="held-out tokens (.npy)")
+    parser.add_argument("--against", help="folder of the model in service, judged by the same text")
+    arguments = parser.parse_args()
+
+    held_out = np.load(arguments.corpus)
+    metrics = {"perplexity": _judge(Path(arguments.model), held_out), "characters": len(held_out)}
+    if arguments.against:
+        metrics["perplexity_in_service"] = _judge(Path(arguments.against), held_out)
+    draft = Path(arguments.model) / ".metrics.json"
+    draft.write_text(json.dumps(metrics))
+    draft.replace(draft.with_name("metrics.json"))
+    print(f"INFO {metrics}", flush=True)
+
+
+def _judge(folder: Path, tokens: np.ndarray) -> float:
+    params, shape, _ = model.load_model(folder)
+    return model.perplexity(params, tokens, shape)
+
+
+if __name__ == "__main__":
+    main()
