@@ -89,8 +89,7 @@ def train_step(params: Params, moments: Params, step: int, rows: jax.Array, rate
     first = {name: 0.9 * moments[f"first.{name}"] + 0.1 * slope[name] for name in params}
     second = {name: 0.99 * moments[f"second.{name}"] + 0.01 * slope[name] ** 2 for name in params}
     new = {
-        name: params[name]
-        - rate * (first[name] / (1 - 0.9**step)) / (jnp.sqrt(second[name] / (1 - 0.99**step)) + 1e-8)
+        name: params[name] - rate * (first[name] / (1 - 0.9**step)) / (jnp.sqrt(second[name] / (1 - 0.99**step)) + 1e-8)
         for name in params
     }
     moments = {f"first.{n}": v for n, v in first.items()} | {f"second.{n}": v for n, v in second.items()}

@@ -1,7 +1,8 @@
 """Train the model, or fine-tune one: what the GPU pod runs.
 
-Checkpoints go to a volume. Asked to stop (SIGTERM: the pod's deadline, or its node is drained) or at the time in STOP_AT,
-it saves and ends with 75 (EX_TEMPFAIL): run again, it goes on from there, and ends where it would have ended uninterrupted.
+Checkpoints go to a volume. Asked to stop (SIGTERM: the pod's deadline, or its node is drained) or at the time in
+STOP_AT, it saves and ends with 75 (EX_TEMPFAIL): run again, it goes on from there, and ends where it would have ended
+uninterrupted.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--save-every", type=int, default=50, help="steps between checkpoints")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pause", type=float, default=0, help="seconds to rest after each step: share a busy machine")
-    parser.add_argument("--stop-at", default=os.environ.get("STOP_AT"), help="ISO time with zone, e.g. the window's end")
+    parser.add_argument("--stop-at", default=os.environ.get("STOP_AT"), help="ISO time with zone: the window's end")
     return parser.parse_args()
 
 
