@@ -1,7 +1,7 @@
 """The model in service, behind a small HTTP endpoint.
 
-``<folder>/current`` is a text file that names the folder of the model. ``POST /reload`` reads it again: the new model is
-loaded and tried before it takes over, and when that fails the old one stays. ``GET /health`` names the model that
+``<folder>/current`` is a text file that names the folder of the model. ``POST /reload`` reads it again: the new model
+is loaded and tried before it takes over, and when that fails the old one stays. ``GET /health`` names the model that
 answers, ``POST /generate`` with ``{"prompt": "...", "length": 80}`` lets it write.
 """
 
