@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -15,7 +16,7 @@ from calendar_timetable.carried import Carried, horizon_around
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import InvalidArgument
 from calendar_timetable.planning.plan import Policy, WhenBlocked
-from calendar_timetable.planning.timesets import Range, TimeSet, as_timeset
+from calendar_timetable.planning.timesets import Range, TimeSet, as_timeset, leaves
 from calendar_timetable.schedules import CalendarEvents, check_base, encode_base, make_base
 
 if TYPE_CHECKING:
@@ -59,13 +60,27 @@ class Arguments:
 
     def read(self, moment: float, end: float | None = None) -> Carried:
         """The schedule with its calendars read for the months around *moment*, or as far as *end*."""
-        policy = self.policy
-        reach = policy.max_delay + policy.duration + policy.stagger
-        horizon = horizon_around(moment, reach, None if end is None else end + reach)
+        policy, horizon = self.policy, self.horizon(moment, end)
         sets = {"windows": self.window_set, "blackouts": self.blackout_set}
         resolved = {name: s and s.resolve(horizon, self.zone_name) for name, s in sets.items()}
         base = self.base if self.calendar is None else self._events(self.calendar, horizon)
         return Carried(encode_base(base), self.zone_name, policy, horizon=horizon, **resolved)
+
+    def horizon(self, moment: float, end: float | None = None) -> Range:
+        """How far calendars are read for the months around *moment*, or as far as *end*."""
+        reach = self.policy.max_delay + self.policy.duration + self.policy.stagger
+        return horizon_around(moment, reach, None if end is None else end + reach)
+
+    def questions(self, moment: float) -> Iterator[tuple[Calendar, Range]]:
+        """The calendars that :meth:`read` reads, each with the time that it is asked about."""
+        from calendar_timetable.calendars.calendar import Calendar
+
+        horizon = self.horizon(moment)
+        if self.calendar is not None:
+            yield self.calendar.in_role(deny=False), self._due(horizon)
+        for timeset in (self.window_set, self.blackout_set):
+            sets = () if timeset is None else leaves(timeset)
+            yield from ((leaf, horizon) for leaf in sets if isinstance(leaf, Calendar))
 
     @cached_property
     def zone_name(self) -> str:
@@ -132,9 +147,13 @@ class Arguments:
 
     def _events(self, calendar: Calendar, horizon: Range) -> CalendarEvents:
         shift = int((self.offset or _ZERO).total_seconds())
-        events = Range(horizon.start - shift, horizon.end - shift)
-        starts, feed = calendar.in_role(deny=False).starts(events, self.zone_name)
+        starts, feed = calendar.in_role(deny=False).starts(self._due(horizon), self.zone_name)
         return CalendarEvents(str(calendar), [start + shift for start in starts], feed)
+
+    def _due(self, horizon: Range) -> Range:
+        """When the events of a schedule are that make runs due in *horizon*."""
+        shift = int((self.offset or _ZERO).total_seconds())
+        return Range(horizon.start - shift, horizon.end - shift)
 
 
 def _is_address(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from os import PathLike
@@ -19,12 +19,14 @@ from calendar_timetable.carried import Carried, UsedCalendar
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.errors import InvalidArgument, NoOpening
 from calendar_timetable.planning.plan import Placed, PlannedRun, WhenBlocked
-from calendar_timetable.planning.timesets import TimeSet
+from calendar_timetable.planning.timesets import Range, TimeSet
 from calendar_timetable.schedules import to_pendulum
 
 if TYPE_CHECKING:
     from airflow.models.dag import DagModel
     from pendulum import DateTime
+
+    from calendar_timetable.calendars.calendar import Calendar
 
     Times = TimeSet | str | PathLike[str] | Sequence[TimeSet | str | PathLike[str]] | None
 
@@ -211,6 +213,11 @@ class CalendarTimetable(Timetable):
     def calendars(self) -> tuple[UsedCalendar, ...]:
         """The calendars of this schedule, each in its role; reads them unless it came out of a serialized DAG."""
         return self._carried.calendars
+
+    def questions(self, moment: float) -> Iterator[tuple[Calendar, Range]]:
+        """Of a timetable straight from its DAG file: what :meth:`serialize` would ask each calendar about."""
+        self._arguments.check()
+        return self._arguments.questions(moment)
 
     @property
     def arguments(self) -> Arguments | None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from calendar_timetable.calendars.addresses import check_address, label_of, shown, text_of
 from calendar_timetable.calendars.cache import State
 from calendar_timetable.calendars.feeds import Copy, read_feed
 from calendar_timetable.calendars.health import Health, describe
-from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem, address_of
+from calendar_timetable.calendars.matching import counts, matches
+from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem
 from calendar_timetable.calendars.sources import FetchFailed, source_for
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
@@ -154,7 +155,7 @@ class Calendar(TimeSet):
     def resolve(self, horizon: Range, timezone: str) -> TimeSet:
         before, after = (int(part.total_seconds()) for part in self.pad)
         shift = int(self.offset.total_seconds())
-        found = self._in_force(horizon.start - shift - after, horizon.end - shift + before, timezone)
+        found = self._in_force(*self._stretch(horizon), timezone)
         pairs, titles = [], []
         for details, start, end in self._rows(found, deny=self.deny):
             low = max(start + shift - before, horizon.start)
@@ -175,6 +176,13 @@ class Calendar(TimeSet):
         moved = {start + shift for _, start, _ in self._rows(found, deny=False)}
         due = sorted(start for start in moved if horizon.start <= start < horizon.end)
         return due, self._feed(found)
+
+    def refreshed(self, horizon: Range, timezone: str, *, force: bool = False) -> Health:
+        """How this calendar is doing, asked if it is due (or by *force*) outside of DAG parsing.
+
+        What :meth:`resolve` and :meth:`starts` need for *horizon* is in the cache then.
+        """
+        return self._told(partial(self._read, *self._stretch(horizon), timezone), timezone)
 
     def events(self, start: datetime, end: datetime) -> list[Occurrence]:
         """The occurrences that touch ``[start, end)`` and match, in order; also free and cancelled ones.
@@ -197,14 +205,23 @@ class Calendar(TimeSet):
         """How this calendar is doing. Reads it, and never raises for what is wrong with it."""
         self.validate()
         zone = self.timezone or zones.default_zone()
+        return self._told(partial(self._read, *_around_now(), zone), zone)
+
+    def _told(self, read: Callable[[], Copy], zone: str) -> Health:
         try:
-            found = self._read(*_around_now(), zone)
+            found = read()
         except FetchFailed as error:
             return Health("", self.label, "unavailable", error=str(error), zone=zone)
         told = describe(found.feed, self.label, found.state, self.max_stale.total_seconds(), zone=zone)
         if found.reading is None:
             return replace(told, status="unavailable")
         return replace(told, problems=found.reading.problems, zone=found.reading.zone)
+
+    def _stretch(self, horizon: Range) -> tuple[int, int]:
+        """When the events are that may touch *horizon*."""
+        before, after = (int(part.total_seconds()) for part in self.pad)
+        shift = int(self.offset.total_seconds())
+        return horizon.start - shift - after, horizon.end - shift + before
 
     def _read(self, start: int, end: int, timezone: str) -> Copy:
         zone = zones.zone_name(self.timezone or timezone)
@@ -228,24 +245,16 @@ class Calendar(TimeSet):
         return Feed(found.feed, self.on_unavailable, int(self.max_stale.total_seconds())) if found.feed else None
 
     def _rows(self, found: Copy, *, deny: bool) -> Iterator[tuple[Details, int, int]]:
-        return (row for row in _all(found) if self._matches(row[0]) and self._counts(row[0], deny=deny))
-
-    def _counts(self, details: Details, *, deny: bool) -> bool:
-        if details.status == "cancelled" or (not deny and details.status != "confirmed"):
-            return False
-        if not (deny if self.busy_only is None else self.busy_only):
-            return True
-        declined = self.attendee is not None and address_of(self.attendee) in details.declined
-        return details.busy and not declined
+        counted = partial(counts, deny=deny, busy_only=self.busy_only, attendee=self.attendee)
+        return (row for row in _all(found) if self._matches(row[0]) and counted(row[0]))
 
     def _matches(self, details: Details) -> bool:
-        categories = (self.categories,) if isinstance(self.categories, str) else self.categories
-        wanted = {category.casefold() for category in categories}
-        return (
-            _glob(self.match, details.summary)
-            and _glob(self.location, details.location)
-            and (not wanted or any(category.casefold() in wanted for category in details.categories))
-            and (not self.attendee or not details.attendees or address_of(self.attendee) in details.attendees)
+        return matches(
+            details,
+            match=self.match,
+            location=self.location,
+            categories=self.categories,
+            attendee=self.attendee,
         )
 
 
@@ -266,10 +275,6 @@ def _reaches(found: Copy, horizon: Range) -> list[tuple[int, int]]:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
-
-
-def _glob(pattern: str | None, text: str) -> bool:
-    return pattern is None or fnmatchcase(text.casefold(), pattern.casefold())
 
 
 def _around_now() -> tuple[int, int]:

@@ -1,0 +1,151 @@
+"""``calendar-timetable sync``: asks calendars outside of DAG parsing, for all who share the cache folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NoReturn
+
+from rich.console import Console
+
+from calendar_timetable.calendars import health
+from calendar_timetable.calendars.health import Health
+from calendar_timetable.cli import options as values
+from calendar_timetable.cli.output import health_json, health_line, print_json, progress
+from calendar_timetable.cli.schedules import bags, calendar_timetable
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.timesets import Range
+
+if TYPE_CHECKING:
+    from calendar_timetable.calendars.calendar import Calendar
+
+
+@dataclass(frozen=True)
+class Question:
+    """A calendar, and the time that a DAG file will ask it about."""
+
+    calendar: Calendar
+    horizon: Range
+    zone: str
+
+
+def add_sync(command: argparse.ArgumentParser) -> None:
+    """The options of :func:`sync`."""
+    given = "a DAG file (.py), an address or a Connection id; default: every DAG file of Airflow's DAG bundles"
+    command.add_argument("what", nargs="*", metavar="FILE|CALENDAR", help=given)
+    command.add_argument("--dags-folder", help="read the DAG files in here")
+    command.add_argument("--dag-id", action="append", default=[], help="only calendars of this DAG; may be repeated")
+    command.add_argument("--force", action="store_true", help="ask at once, due or not")
+    command.add_argument("--asked", action="store_true", help="tell only of calendars that were asked just now")
+    command.add_argument("--status", action="store_true", help="ask nobody: tell of every calendar in the cache folder")
+    command.add_argument(
+        "--watch", action="store_true", help="go on until stopped, asking each calendar when it is due"
+    )
+    every = "with --watch, how often to look at DAG files and for what is due (default: 1m)"
+    command.add_argument("--every", type=values.length, default=timedelta(minutes=1), metavar="LENGTH", help=every)
+
+
+def sync(options: argparse.Namespace, out: Console) -> int:
+    """Ask the calendars of DAG files that are due, and say how each is doing."""
+    if options.status:
+        return _tell(health.known(), options, out)
+    if options.watch:
+        return _watch(options)
+    begun = datetime.now(UTC)
+    found, broken = _questions(options)
+    told = []
+    with progress("Reading calendars") as status:
+        for number, question in enumerate(found, 1):
+            status.update(f"Reading {question.calendar}, {number} of {len(found)} …")
+            told.append(question.calendar.refreshed(question.horizon, question.zone, force=options.force))
+    asked = [one for one in told if not options.asked or (one.checked_at or begun) >= begun]
+    for file, error in broken.items():
+        print(f"calendar-timetable: {file} cannot be read: {error}", file=sys.stderr)
+    return max(_tell(asked, options, out), int(bool(broken)))
+
+
+def _tell(told: list[Health], options: argparse.Namespace, out: Console) -> int:
+    """A line for each feed, of several answers about one the last; the exit code."""
+    latest = list({one.feed or one.label: one for one in told}.values())
+    if options.json:
+        print_json([health_json(one) for one in latest])
+    for one in () if options.json else latest:
+        out.print(health_line(one), soft_wrap=True)
+    return int(any(one.status != "ok" for one in latest))
+
+
+def _questions(options: argparse.Namespace) -> tuple[list[Question], dict[str, str]]:
+    """What to ask, each once; and the DAG files that cannot be read, with the reason."""
+    from calendar_timetable.calendars.calendar import Calendar
+
+    files = [text for text in options.what if text.endswith(".py")]
+    folders: list[str | None] = [*files, *([options.dags_folder] if options.dags_folder else [])]
+    calendars = [Calendar(text) for text in options.what if text not in files]
+    for calendar in calendars:
+        calendar.validate()
+    now = datetime.now(UTC).timestamp()
+    around = Range(int(now) - 31 * 86400, int(now) + 122 * 86400)
+    found = [Question(calendar, around, zones.default_zone()) for calendar in calendars]
+    broken: dict[str, str] = {}
+    seen: set[str] = set()
+    if not calendars or folders or options.dag_id:
+        with progress("Reading DAG files"):
+            for folder in folders or [None]:
+                for bag in bags(folder):
+                    broken |= {file: text.strip().splitlines()[-1] for file, text in bag.import_errors.items()}
+                    wanted = [dag for name, dag in bag.dags.items() if name in (options.dag_id or bag.dags)]
+                    seen |= {dag.dag_id for dag in wanted}
+                    found += (question for dag in wanted for question in _of_dag(dag.timetable, now))
+    for dag_id in set(options.dag_id) - seen:
+        broken[dag_id] = "no DAG file defines this DAG"
+    return list(dict.fromkeys(found)), broken
+
+
+def _of_dag(timetable: object, now: float) -> Iterator[Question]:
+    ours = calendar_timetable(timetable)
+    if ours is not None:
+        for calendar, horizon in ours.questions(now):
+            yield Question(calendar, horizon, ours.zone_name)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    """One pass after the other, each in a process of its own: it sees DAG files as they are, and keeps nothing."""
+    arguments = [*options.what, "--asked"]
+    arguments += [part for dag_id in options.dag_id for part in ("--dag-id", dag_id)]
+    arguments += ["--dags-folder", options.dags_folder] if options.dags_folder else []
+    arguments += [f"--{name}" for name in ("force", "json") if getattr(options, name)]
+    command = [sys.executable, "-m", "calendar_timetable.cli", "sync", *arguments]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    child = None
+    try:
+        while True:
+            begun = time.monotonic()
+            child = subprocess.Popen(command, start_new_session=True)  # noqa: S603  (ourselves)
+            if child.wait() == 2:  # wrong usage stays wrong
+                return 2
+            time.sleep(max(1.0, options.every.total_seconds() - (time.monotonic() - begun)))
+    except _Stopped:
+        if child is not None and child.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGTERM)  # with its own children
+            child.wait()
+        return 0
+
+
+class _Stopped(BaseException):
+    pass
+
+
+def _stop(signum: int, frame: object) -> NoReturn:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise _Stopped
