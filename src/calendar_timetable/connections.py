@@ -23,6 +23,7 @@ class IcalHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Airflow's Test button: whether the calendar can be read now, past the cache, and what it holds."""
+        from calendar_timetable.calendars.caldav import CalDavSource
         from calendar_timetable.calendars.connected import connected_source
         from calendar_timetable.calendars.expand import ExpansionFailed, expand
         from calendar_timetable.calendars.feeds import check_body
@@ -31,7 +32,8 @@ class IcalHook(BaseHook):
 
         now = int(datetime.now(UTC).timestamp())
         try:
-            fetched = connected_source(self.calendar_conn_id).fetch()
+            source = connected_source(self.calendar_conn_id)
+            fetched = source.fetch()
             if fetched is None:
                 return False, "the server answers that nothing changed, to a first question"
             check_body(fetched.body)
@@ -39,8 +41,10 @@ class IcalHook(BaseHook):
         except (FetchFailed, ExpansionFailed) as error:
             return False, str(error)
         problems = f"; {len(reading.problems)} could not be understood" if reading.problems else ""
-        events = "1 event" if reading.components == 1 else f"{reading.components} events"
-        return True, f"read {events}{problems}; zone {reading.zone}"
+        held = _counted(reading.components, "event")
+        if isinstance(source, CalDavSource):
+            held = f"{_counted(source.count(fetched), 'calendar')} with {held}"
+        return True, f"read {held}{problems}; zone {reading.zone}"
 
 
 class CaldavHook(IcalHook):
@@ -52,3 +56,7 @@ class CaldavHook(IcalHook):
 
     def __init__(self, calendar_conn_id: str = default_conn_name) -> None:
         super().__init__(calendar_conn_id)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

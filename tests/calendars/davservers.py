@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import subprocess
 import sys
@@ -133,7 +134,7 @@ class Wire:
     """A proxy before a server: counts what passes, and cuts answers short when told."""
 
     target: int
-    passed: list[str] = field(default_factory=list)  # "PROPFIND 1 /alice/"
+    passed: list[str] = field(default_factory=list)  # "PROPFIND 1 /alice/", "REPORT 1 /alice/team/ calendar-query"
     sent: int = 0  # bytes of answers
     cut: str = ""  # the method whose answers break off half-way
     port: int = 0
@@ -159,8 +160,10 @@ class Wire:
 def _handler(wire: Wire) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _pass(self) -> None:
-            wire.passed.append(f"{self.command} {self.headers.get('Depth')} {self.path}")
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            asked = re.search(rb"<\w:(calendar-query|calendar-multiget|sync-collection|free-busy-query)", body)
+            what = f" {asked[1].decode()}" if asked else ""
+            wire.passed.append(f"{self.command} {self.headers.get('Depth')} {self.path}{what}")
             onward = http.client.HTTPConnection("127.0.0.1", wire.target, timeout=10)
             try:
                 onward.request(self.command, self.path, body, dict(self.headers))

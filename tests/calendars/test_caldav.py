@@ -260,7 +260,7 @@ def test_nothing_secret_is_shown_or_stored(
         clock.now += 300
         assert hours(calendar) == [12]
     source = source_for(conn_id)
-    assert repr(source) == "CalDavSource(label='dav', days_back=0)"
+    assert repr(source) == "CalDavSource(label='dav', days_back=0, free_busy=False, availability=False)"
     shown = [repr(source), repr(calendar), repr(calendar.describe()), caplog.text, error(calendar)]
     for path in cache.iterdir():
         shown += [path.name, path.read_text()]

@@ -249,11 +249,15 @@ def test_airflow_knows_the_types_and_its_test_button_works(origin: Origin, tmp_p
     both = ["ca_file", "header", "token", "verify"]
     assert report["forms"] == {
         "ical": ["Calendar (ICS)", sorted([*both, "secret_url"]), "Address"],
-        "caldav": ["Calendar (CalDAV)", sorted([*both, "calendars", "days_back"]), "Address"],
+        "caldav": [
+            "Calendar (CalDAV)",
+            sorted([*both, "calendars", "days_back", "free_busy", "availability"]),
+            "Address",
+        ],
     }
     assert report["tests"]["good"] == [True, "read 2 events; 1 could not be understood; zone Europe/Berlin"]
     assert report["tests"]["bad"] == [False, "HTTP 401: login, password or token is not accepted"]
-    assert report["tests"]["dav"] == [True, "read 1 event; zone UTC"]
+    assert report["tests"]["dav"] == [True, "read 1 calendar with 1 event; zone UTC"]
     assert report["tests"]["blank"][0] is False
     assert "Host names no address" in report["tests"]["blank"][1]
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from calendar_timetable.calendars.access import ANONYMOUS, Access
 from calendar_timetable.calendars.seal import seal, unseal
 from calendar_timetable.calendars.sources import NOTHING, Fetched, FetchFailed, Last, parse_retry_after
+
+log = logging.getLogger(__name__)
+_BUSY_BEFORE, _BUSY_AHEAD = timedelta(days=62), timedelta(days=400)  # how far free/busy is asked for, to whole months
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +20,8 @@ class CalDavSource:
 
     Its validator is where they were found and their tokens, sealed with the credentials: while nothing
     changes, one PROPFIND for each such place is all that is asked. The tokens are those from before the
-    events were read, so that a change meanwhile is seen next time.
+    events were read, so that a change meanwhile is seen next time. Its body is a bundle, so that only the objects that
+    changed are read.
     """
 
     url: str = field(repr=False)
@@ -24,12 +29,16 @@ class CalDavSource:
     access: Access = field(default=ANONYMOUS, repr=False)
     calendars: tuple[str, ...] = field(default=(), repr=False)  # names or addresses; all when empty
     days_back: int = 0  # leave out what ended so many days ago; 0 for nothing
+    free_busy: bool = False  # ask only when they are busy
+    availability: bool = False  # count when their owner is available too
     local = False
 
     @property
     def identity(self) -> str:
         """The Connection and what it reads, but not its password: a wrong one leaves the last good copy in force."""
-        return "\n".join(("caldav", self.label, self.url, self.access.login, str(self.days_back), *self.calendars))
+        chosen = [name for name in ("free_busy", "availability") if getattr(self, name)]
+        parts = ("caldav", self.label, self.url, self.access.login, str(self.days_back), *self.calendars)
+        return "\n".join((*parts, *(f"\t{name}" for name in chosen)))
 
     @property
     def secret(self) -> str:
@@ -38,20 +47,31 @@ class CalDavSource:
     def fetch(self, last: Last = NOTHING) -> Fetched | None:
         from calendar_timetable.calendars.transport import DownloadFailed, send, terms
 
+        known = unseal(last.etag, self.secret)
+        now = datetime.now(UTC)
         request = {
             **terms(self.url, self.access),
             "calendars": self.calendars,
-            "since": self._since(),
-            "known": unseal(last.etag, self.secret),
+            "since": _month(now - timedelta(days=self.days_back)) if self.days_back else "",
+            "range": (_month(now - _BUSY_BEFORE), _month(now + _BUSY_AHEAD)),
+            "busy_only": self.free_busy,
+            "availability": self.availability,
+            "known": known,
         }
         try:
-            message, body = send("calendar_timetable.calendars.dav", request)
+            message, body = send("calendar_timetable.calendars.dav", request, (last.body() or b"") if known else b"")
         except DownloadFailed as error:
             raise FetchFailed(str(error), parse_retry_after(error.retry_after)) from None
+        for note in message["notes"]:
+            log.info("Calendar %s: %s", self.label, note)
         return None if message["unchanged"] else Fetched(body, seal(message["known"], self.secret))
 
-    def _since(self) -> str:
-        """The first of the month that *days_back* leads to, so that it changes once a month."""
-        if not self.days_back:
-            return ""
-        return f"{datetime.now(UTC) - timedelta(days=self.days_back):%Y%m}01T000000Z"
+    def count(self, fetched: Fetched) -> int:
+        """How many calendars *fetched* holds."""
+        told = unseal(fetched.etag, self.secret).get("calendars", {})
+        return sum("token" in known for known in told.values())  # the others hold their owner's availability
+
+
+def _month(moment: datetime) -> str:
+    """The first of the month, so that what is asked changes once a month."""
+    return f"{moment:%Y%m}01T000000Z"

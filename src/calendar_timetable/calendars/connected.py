@@ -75,7 +75,15 @@ def _caldav(connection: Any, fields: _Fields) -> CalDavSource:
     if bool(access.login) != bool(access.password):
         missing, given = ("Password", "Login") if access.login else ("Login", "Password")
         raise fields.wrong(missing, f"is empty while {given} is set", "fill it in")
-    return CalDavSource(plain_url(parts), fields.conn_id, access, fields.listed("calendars"), fields.days("days_back"))
+    return CalDavSource(
+        plain_url(parts),
+        fields.conn_id,
+        access,
+        fields.listed("calendars"),
+        fields.days("days_back"),
+        fields.switch("free_busy", default=False),
+        fields.switch("availability", default=False),
+    )
 
 
 def _access(connection: Any, fields: _Fields) -> Access:
@@ -89,7 +97,9 @@ def _access(connection: Any, fields: _Fields) -> Access:
     if ca_file and not Path(ca_file).is_file():
         remedy = "give the path of a PEM file that every Airflow component can read"
         raise fields.wrong("extra field ca_file", "names no file on this host", remedy)
-    return Access(connection.login or "", connection.password or "", token, header, fields.switch("verify"), ca_file)
+    return Access(
+        connection.login or "", connection.password or "", token, header, fields.switch("verify", default=True), ca_file
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +118,10 @@ class _Fields:
             raise self.wrong(f"extra field {name}", "is not a text", "write it in quotes")
         return (value or "").strip()
 
-    def switch(self, name: str) -> bool:
+    def switch(self, name: str, *, default: bool) -> bool:
         value = self.extra.get(name)
         if value in (None, ""):
-            return True
+            return default
         text = str(value).strip().lower()
         if text not in ("true", "false"):
             raise self.wrong(f"extra field {name}", "is neither true nor false", "write one of them")

@@ -9,14 +9,14 @@ def _text(label: str, description: str, **schema: str) -> dict[str, Any]:
     return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
 
 
+def _switch(label: str, description: str, *, default: bool = False) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": ["boolean", "null"], "default": default}}
+
+
 _ACCESS: dict[str, Any] = {
     "token": _text("Token", "Sent as 'Authorization: Bearer', or in the header below.", format="password"),
     "header": _text("Header for the token", "For servers that want it elsewhere, such as X-Api-Key."),
-    "verify": {
-        "label": "Check the TLS certificate",
-        "description": "Switch off only for a test server.",
-        "schema": {"type": ["boolean", "null"], "default": True},
-    },
+    "verify": _switch("Check the TLS certificate", "Switch off only for a test server.", default=True),
     "ca_file": _text("CA file", "A PEM file, on every Airflow component, of a certificate authority of your own."),
 }
 
@@ -53,6 +53,8 @@ CONNECTION_TYPES: list[dict[str, Any]] = [
                 "description": "Leave out events that ended longer ago; empty: none. For very big calendars.",
                 "schema": {"type": ["integer", "null"], "minimum": 1},
             },
+            "free_busy": _switch("Only free/busy", "Ask when the calendars are busy, not what is in them."),
+            "availability": _switch("Availability too", "Time outside the working hours kept for the account is busy."),
             **_ACCESS,
         },
     },
