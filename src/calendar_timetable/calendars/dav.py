@@ -38,7 +38,7 @@ def _read(given: bytes, web: Web, request: Message) -> tuple[Message, bytes]:
     if len(body) > request["bytes"]:
         raise DownloadFailed(f"larger than {request['bytes'] // 1024} KiB")
     now = {**at, "calendars": told}
-    return {"unchanged": now == known and bool(given), "known": now, "notes": _notes(readers)}, body
+    return {"unchanged": now == known and body == given, "known": now, "notes": _notes(readers)}, body
 
 
 def _find(account: Account, known: Message, *, availability: bool) -> tuple[list[Found], Message]:
