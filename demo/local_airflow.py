@@ -42,6 +42,7 @@ class LocalAirflow:
         self.env = _inherited_environment() | {
             "AIRFLOW_HOME": str(home),
             "CALENDAR_TIMETABLE_CACHE": str(home / "calendar-cache"),
+            "AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS": "True",  # its calendars are on this host
             "NO_PROXY": "127.0.0.1,localhost",
             "PYTHONUNBUFFERED": "1",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database or f"sqlite:///{home}/airflow.db",

@@ -15,6 +15,7 @@ os.environ |= {
     "AIRFLOW_HOME": _HOME,
     "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
     "AIRFLOW__CORE__UNIT_TEST_MODE": "false",
+    "AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS": "True",  # the tests' servers are on this host
     "CALENDAR_TIMETABLE_CACHE": f"{_HOME}/calendar-cache",
 }
 

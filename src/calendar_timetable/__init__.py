@@ -89,6 +89,7 @@ def __getattr__(name: str) -> Any:
 def get_provider_info() -> dict[str, Any]:
     """What Airflow's provider registry shows of this package (``apache_airflow_provider`` entry point)."""
     from calendar_timetable.calendars.forms import CONNECTION_TYPES
+    from calendar_timetable.calendars.options import CONFIG
 
     return {
         "package-name": "airflow-calendar-timetable",
@@ -96,4 +97,5 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Let your calendar decide when heavy work may run.",
         "versions": [__version__],
         "connection-types": CONNECTION_TYPES,
+        "config": CONFIG,
     }

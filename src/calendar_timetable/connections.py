@@ -36,8 +36,7 @@ class IcalHook(BaseHook):
             fetched = source.fetch()
             if fetched is None:
                 return False, "the server answers that nothing changed, to a first question"
-            check_body(fetched.body)
-            reading = expand(fetched.body, now - 31 * _DAY, now + 366 * _DAY, zones.default_zone())
+            reading = expand(check_body(fetched.body), now - 31 * _DAY, now + 366 * _DAY, zones.default_zone())
         except (FetchFailed, ExpansionFailed) as error:
             return False, str(error)
         problems = f"; {len(reading.problems)} could not be understood" if reading.problems else ""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from calendar_timetable.calendars import feeds
+from calendar_timetable.calendars import rhythm
 
 SECRET = "private-0123456789abcdef"  # stands for what no one may see
 
@@ -35,7 +35,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock(time.time())
-    monkeypatch.setattr(feeds, "_now", lambda: clock.now)
+    monkeypatch.setattr(rhythm, "now", lambda: clock.now)
     return clock
 
 

@@ -11,6 +11,7 @@ from calendar_timetable.planning.errors import InvalidArgument
 from calendar_timetable.planning.weekly import parse_rule
 
 SCHEMES = {"http": "http", "https": "https", "webcal": "https", "webcals": "https", "file": "file"}
+PORTS = {"http": 80, "https": 443}
 _PATHS = ("/", "./", "../", "~")
 _REMEDY = "give an address ('https://…', 'webcal://…' or the path of an .ics file) or an Airflow Connection id"
 _CONNECTION = re.compile(r"[\w#!()\-.:]+")

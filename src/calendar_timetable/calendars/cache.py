@@ -13,17 +13,18 @@ import json
 import logging
 import os
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.expand import FORMAT
 from calendar_timetable.calendars.occurrences import Problem, Reading
+from calendar_timetable.calendars.options import option
 
 log = logging.getLogger(__name__)
 _VERSION = 1
@@ -45,13 +46,13 @@ class State:
     error: str = ""  # why the last check failed
     asked_as: str = ""  # a digest: other credentials are tried at once
     label: str = ""  # what people may see of the feed
+    failures: int = 0  # in a row
+    interval: float = 0  # seconds between two questions that the feed asks for
 
 
 def folder() -> Path:
     """``CALENDAR_TIMETABLE_CACHE``, else ``[calendar_timetable] cache_dir``, else in the user's cache folder."""
-    chosen = os.environ.get("CALENDAR_TIMETABLE_CACHE")
-    if not chosen and "airflow.configuration" in sys.modules:
-        chosen = sys.modules["airflow.configuration"].conf.get("calendar_timetable", "cache_dir", fallback=None)
+    chosen = os.environ.get("CALENDAR_TIMETABLE_CACHE") or option("cache_dir")
     if chosen:
         return Path(chosen).expanduser()
     home = os.environ.get("XDG_CACHE_HOME")
@@ -59,11 +60,12 @@ def folder() -> Path:
 
 
 class Entry:
-    """One feed in the cache."""
+    """One feed in the cache; of another *kind* than ``json``, what is known of something else."""
 
-    def __init__(self, identity: str) -> None:
+    def __init__(self, identity: str, kind: str = "json") -> None:
         self.name = hashlib.sha256(identity.encode()).hexdigest()[:40]
         self._folder = folder()
+        self._kind = kind
         self._unwritten: dict[Path, bytes] = {}  # what the folder did not take
 
     @classmethod
@@ -76,14 +78,12 @@ class Entry:
     def state(self) -> State:
         """What is known; a blank state if that is nothing, or from another version."""
         try:
-            data = json.loads(self._read(self._path("json")))
-            if data.pop("v") != _VERSION:
+            data = json.loads(self._read(self._path(self._kind)))
+            if data["v"] != _VERSION:
                 return State()
-            state = State(**{key: value for key, value in data.items() if key in State.__dataclass_fields__})
-            numbers = (state.fetched_at, state.good_at, state.checked_at, state.retry_at, state.components)
-            texts = (state.digest, state.etag, state.last_modified, state.error, state.asked_as, state.label)
-            whole = all(isinstance(n, int | float) for n in numbers) and all(isinstance(t, str) for t in texts)
-            return state if whole else State()
+            known = {name: data.get(name, default) for name, default in asdict(State()).items()}
+            whole = all(isinstance(known[name], _like(default)) for name, default in asdict(State()).items())
+            return State(**known) if whole else State()
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return State()
 
@@ -99,7 +99,7 @@ class Entry:
         """Keep *state*, with *body* if that is new."""
         if body is not None:
             self._write(self._body(state.digest), body)
-        self._write(self._path("json"), json.dumps({"v": _VERSION, **asdict(state)}).encode())
+        self._write(self._path(self._kind), json.dumps({"v": _VERSION, **asdict(state)}).encode())
         if body is not None:
             self._forget(f"{self.name}.{state.digest[:20]}.")
 
@@ -180,7 +180,7 @@ class Entry:
     def _forget(self, keep: str) -> None:
         """Remove bodies and expansions of this feed other than those whose names begin with *keep*."""
         for path in self._list(f"{self.name}."):
-            current = path.name.startswith(keep) or path.name in (f"{self.name}.json", f"{self.name}.lock")
+            current = path.name.startswith(keep) or path.name in (f"{self.name}.{self._kind}", f"{self.name}.lock")
             if not current and (path.suffix != ".new" or _changed_at(path) < time.time() - 3600):
                 _remove(path)
 
@@ -211,6 +211,10 @@ def names() -> list[str]:
         return [path.stem for path in folder().iterdir() if path.suffix == ".json" and _NAME.fullmatch(path.stem)]
     except OSError:
         return []
+
+
+def _like(default: object) -> Any:
+    return str if isinstance(default, str) else int | float
 
 
 def digest_of(body: bytes) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from calendar_timetable.calendars.access import ANONYMOUS, Access
 from calendar_timetable.calendars.seal import seal, unseal
-from calendar_timetable.calendars.sources import NOTHING, Fetched, FetchFailed, Last, parse_retry_after
+from calendar_timetable.calendars.sources import NOTHING, Fetched, Last, failed, server_of
 
 log = logging.getLogger(__name__)
 _BUSY_BEFORE, _BUSY_AHEAD = timedelta(days=62), timedelta(days=400)  # how far free/busy is asked for, to whole months
@@ -44,6 +44,10 @@ class CalDavSource:
     def secret(self) -> str:
         return self.identity + self.access.identity
 
+    @property
+    def server(self) -> str:
+        return server_of(self.url)
+
     def fetch(self, last: Last = NOTHING) -> Fetched | None:
         from calendar_timetable.calendars.transport import DownloadFailed, send, terms
 
@@ -61,7 +65,7 @@ class CalDavSource:
         try:
             message, body = send("calendar_timetable.calendars.dav", request, (last.body() or b"") if known else b"")
         except DownloadFailed as error:
-            raise FetchFailed(str(error), parse_retry_after(error.retry_after)) from None
+            raise failed(error) from None
         for note in message["notes"]:
             log.info("Calendar %s: %s", self.label, note)
         return None if message["unchanged"] else Fetched(body, seal(message["known"], self.secret))

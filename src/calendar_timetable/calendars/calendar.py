@@ -10,20 +10,22 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from calendar_timetable.calendars.addresses import check_address, label_of, shown, text_of
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.addresses import label_of, shown, text_of
 from calendar_timetable.calendars.cache import State
-from calendar_timetable.calendars.feeds import Copy, read_feed
+from calendar_timetable.calendars.checks import check_options
+from calendar_timetable.calendars.feeds import Copy, read_feed, refresh_feed
 from calendar_timetable.calendars.health import Health, describe
 from calendar_timetable.calendars.matching import counts, matches
 from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem
 from calendar_timetable.calendars.sources import FetchFailed, source_for
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
+from calendar_timetable.planning.errors import CalendarUnavailable
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet
 
 _ZERO = timedelta(0)
-_LONG = timedelta(days=36500)
+_REFRESH = timedelta(seconds=limits.REFRESH)
 _DEFAULTS: dict[str, Any] = {
     "match": None,
     "categories": (),
@@ -33,11 +35,12 @@ _DEFAULTS: dict[str, Any] = {
     "pad": (_ZERO, _ZERO),
     "offset": _ZERO,
     "timezone": None,
-    "refresh": timedelta(minutes=5),
+    "refresh": _REFRESH,
     "max_stale": timedelta(days=1),
     "on_unavailable": "hold",
     "strict": False,
     "show_titles": False,
+    "name": None,
 }
 
 
@@ -52,10 +55,11 @@ class Calendar(TimeSet):
     Events are moved by *offset*, and widened by *pad* (before, after). All-day and floating times are
     those of the calendar's own zone, else of *timezone*, else of the timetable.
 
-    The feed is asked once per *refresh* on a host. When that fails the last good copy stays in force for
-    *max_stale*; then *on_unavailable* is ``"hold"``: :class:`CalendarUnavailable`, or ``"ignore"``: taken as
-    empty. *strict* adds the time that events not understood may cover. *show_titles* lets summaries
-    into the serialized DAG.
+    The feed is asked once per *refresh* on a host; with the default also less often if the feed itself asks for
+    that, up to an hour. When it fails the last good copy stays in force for *max_stale*; then
+    *on_unavailable* is ``"hold"``: :class:`CalendarUnavailable`, or ``"ignore"``: taken as empty. *strict* adds
+    the time that events not understood may cover. *show_titles* lets summaries into the serialized DAG. *name*
+    is what people are shown for it: of an address that is otherwise its host only.
     """
 
     def __init__(
@@ -70,11 +74,12 @@ class Calendar(TimeSet):
         pad: tuple[timedelta, timedelta] = (_ZERO, _ZERO),
         offset: timedelta = _ZERO,
         timezone: str | None = None,
-        refresh: timedelta = timedelta(minutes=5),
+        refresh: timedelta = _REFRESH,
         max_stale: timedelta = timedelta(days=1),
         on_unavailable: str = "hold",
         strict: bool = False,
         show_titles: bool = False,
+        name: str | None = None,
     ) -> None:
         self.address = address
         self._text = text_of(address)
@@ -91,12 +96,13 @@ class Calendar(TimeSet):
         self.on_unavailable = on_unavailable
         self.strict = strict
         self.show_titles = show_titles
+        self.name = name
         self.deny = True
 
     @property
     def label(self) -> str:
-        """The Connection id, the address' host, or the file's name."""
-        return label_of(self._text)
+        """Its name; else the Connection id, the address' host, or the file's name."""
+        return self.name or label_of(self._text)
 
     def __str__(self) -> str:
         return self.label
@@ -121,36 +127,7 @@ class Calendar(TimeSet):
         return role
 
     def validate(self) -> None:
-        check_address(self.address)
-        for name in ("match", "location", "attendee"):
-            value = getattr(self, name)
-            if value is not None and not _is_text(value):
-                raise InvalidArgument(name, value, "give a text, such as '*freeze*'")
-        several = (self.categories,) if isinstance(self.categories, str) else self.categories
-        listed: object = several  # at run time it may be anything
-        if not isinstance(listed, (list, tuple)) or not all(map(_is_text, listed)):
-            raise InvalidArgument("categories", self.categories, "give a text or a list of texts")
-        if self.busy_only is not None and not isinstance(self.busy_only, bool):
-            raise InvalidArgument("busy_only", self.busy_only, "give True, False, or None for what fits the role")
-        pad: object = self.pad
-        if not isinstance(pad, (list, tuple)) or len(pad) != 2:
-            raise InvalidArgument("pad", self.pad, "give two timedeltas: (before, after)")
-        for part in self.pad:
-            zones.whole_seconds("pad", part)
-        offset: object = self.offset
-        zones.whole_seconds("offset", abs(offset) if isinstance(offset, timedelta) else offset)
-        zones.whole_seconds("refresh", self.refresh)
-        zones.whole_seconds("max_stale", self.max_stale)
-        for name, value in (("pad", max(self.pad)), ("offset", abs(self.offset)), ("max_stale", self.max_stale)):
-            if value > _LONG:
-                raise InvalidArgument(name, value, "give a shorter timedelta")
-        if self.timezone is not None:
-            zones.load_zone(self.timezone)
-        if self.on_unavailable not in ("hold", "ignore"):
-            raise InvalidArgument("on_unavailable", self.on_unavailable, "give 'hold' or 'ignore'")
-        for name in ("strict", "show_titles"):
-            if not isinstance(getattr(self, name), bool):
-                raise InvalidArgument(name, getattr(self, name), "give True or False")
+        check_options({"address": self.address} | {name: getattr(self, name) for name in _DEFAULTS})
 
     def resolve(self, horizon: Range, timezone: str) -> TimeSet:
         before, after = (int(part.total_seconds()) for part in self.pad)
@@ -182,7 +159,8 @@ class Calendar(TimeSet):
 
         What :meth:`resolve` and :meth:`starts` need for *horizon* is in the cache then.
         """
-        return self._told(partial(self._read, *self._stretch(horizon), timezone), timezone)
+        ask = partial(refresh_feed, force=force)
+        return self._told(partial(self._read, *self._stretch(horizon), timezone, ask), timezone)
 
     def events(self, start: datetime, end: datetime) -> list[Occurrence]:
         """The occurrences that touch ``[start, end)`` and match, in order; also free and cancelled ones.
@@ -223,10 +201,10 @@ class Calendar(TimeSet):
         shift = int(self.offset.total_seconds())
         return horizon.start - shift - after, horizon.end - shift + before
 
-    def _read(self, start: int, end: int, timezone: str) -> Copy:
+    def _read(self, start: int, end: int, timezone: str, read: Callable[..., Copy] = read_feed) -> Copy:
         zone = zones.zone_name(self.timezone or timezone)
-        refresh, max_stale = self.refresh.total_seconds(), self.max_stale.total_seconds()
-        return read_feed(source_for(self._text), start, end, zone, refresh, max_stale)
+        refresh = None if self.refresh == _REFRESH else self.refresh.total_seconds()
+        return read(source_for(self._text), start, end, zone, refresh, self.max_stale.total_seconds())
 
     def _in_force(self, start: int, end: int, timezone: str) -> Copy:
         """The copy in force; :class:`CalendarUnavailable` where there is none, unless that is to be ignored."""
@@ -271,10 +249,6 @@ def _reaches(found: Copy, horizon: Range) -> list[tuple[int, int]]:
         if start < end and start < horizon.end and end > horizon.start:
             stretches.append((max(start, horizon.start), min(end, horizon.end)))
     return stretches
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
 
 
 def _around_now() -> tuple[int, int]:

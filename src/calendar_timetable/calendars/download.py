@@ -13,7 +13,7 @@ from calendar_timetable.calendars.transport import Web, send, served, terms
 
 
 def download(url: str, headers: dict[str, str], access: Access) -> tuple[Message, bytes]:
-    """GET *url*: its ``status``, ``etag``, ``last_modified``, ``retry_after`` (as sent), and body.
+    """GET *url*: its ``status``, ``etag``, ``last_modified``, ``cache_control``, ``retry_after`` (as sent), and body.
 
     The body is empty unless the status is 200. Raises :class:`~calendar_timetable.calendars.transport.DownloadFailed`.
     """
@@ -26,6 +26,7 @@ def _get(web: Web, request: Message) -> tuple[Message, bytes]:
         "status": found.status,
         "etag": found.headers.get("etag", ""),
         "last_modified": found.headers.get("last-modified", ""),
+        "cache_control": found.headers.get("cache-control", ""),
         "retry_after": found.headers.get("retry-after", ""),
     }
     return message, found.body if found.status == 200 else b""

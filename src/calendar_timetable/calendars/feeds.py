@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
-from calendar_timetable.calendars import limits
+from calendar_timetable.calendars import limits, rhythm
 from calendar_timetable.calendars.cache import Entry, State, digest_of
 from calendar_timetable.calendars.expand import ExpansionFailed, expand
+from calendar_timetable.calendars.heads import plain, published_interval
 from calendar_timetable.calendars.health import moment
 from calendar_timetable.calendars.lines import EVENTS
 from calendar_timetable.calendars.occurrences import Reading
+from calendar_timetable.calendars.options import fetches_while_parsing
+from calendar_timetable.calendars.rhythm import NotAsked, Rhythm, Server
 from calendar_timetable.calendars.sources import Fetched, FetchFailed, Last, Source
 
 _MINUTE = 60
+_NEVER_SYNCED = "no copy of it is in the cache folder: run calendar-timetable sync, which alone asks it here"
+_NOT_SYNCED = "it was not read again in time: is calendar-timetable sync running, which alone asks it here?"
 _GRID = 7 * 86400  # expansions begin and end on whole weeks, so that similar questions share one
 
 
@@ -36,75 +41,119 @@ class Copy:
         return moment(self.state.good_at)
 
 
-def read_feed(source: Source, start: int, end: int, zone: str, refresh: float, max_stale: float) -> Copy:
+def read_feed(source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float) -> Copy:
     """The copy of *source* in force, read for at least ``[start, end)`` in epoch seconds.
 
-    The source is asked when *refresh* seconds have passed since anyone on this host asked. A copy that
-    could not be confirmed for *max_stale* seconds is not in force any more.
+    The source is asked when it is due since anyone who shares the cache folder asked (see
+    :class:`~calendar_timetable.calendars.rhythm.Rhythm`), unless ``[calendar_timetable] fetch`` leaves that to
+    :func:`refresh_feed`. A copy that could not be confirmed
+    for *max_stale* seconds is not in force any more.
     """
-    start, end = start // _GRID * _GRID, -(-end // _GRID) * _GRID
-    feed = _Feed(source, start, end, zone)
-    state = feed.entry.state()
-    if _is_due(state, source, refresh):
-        usable = bool(state.digest) and 0 <= _now() - state.good_at <= max_stale
-        with feed.entry.lock(wait=not usable) as alone:
-            state = feed.entry.state()  # another process may just have asked
-            if alone and _is_due(state, source, refresh):
-                state = feed.ask(state)
-    reading = None
-    if state.digest:
-        try:
-            reading = feed.read(state)
-            if reading is None:  # the copy is lost or damaged, or another process has just replaced it
-                with feed.entry.lock(wait=True):
-                    newest = feed.entry.state()
-                    state = newest if newest.digest not in ("", state.digest) else feed.ask(State())
-                    reading = feed.read(state) if state.digest else None
-        except ExpansionFailed as error:
-            state = replace(state, error=str(error))
-    if state.error and _now() - state.good_at > max_stale:
-        reading = None
-    return Copy(reading, state, feed.entry.name)
+    ask = source.local or fetches_while_parsing()
+    return _Feed(source, start, end, zone, refresh, max_stale).copy(ask=ask)
+
+
+def refresh_feed(
+    source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float, *, force: bool = False
+) -> Copy:
+    """As :func:`read_feed`, outside of DAG parsing: the source is asked whatever ``[calendar_timetable] fetch`` says.
+
+    That is, if it is due by *refresh*, what its server asked for and what failed before; with *force* at once.
+    What is read here for a stretch and zone is what the DAG files then find in the cache for the same.
+    """
+    return _Feed(source, start, end, zone, refresh, max_stale).copy(ask=True, force=force)
 
 
 class _Feed:
-    def __init__(self, source: Source, start: int, end: int, zone: str) -> None:
-        self.source, self.start, self.end, self.zone = source, start, end, zone
+    def __init__(
+        self, source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float
+    ) -> None:
+        self.source, self.zone, self.max_stale = source, zone, max_stale
+        self.start, self.end = start // _GRID * _GRID, -(-end // _GRID) * _GRID
+        self.rhythm = Rhythm(refresh, max_stale)
         self.entry = Entry(source.identity)
+        self.asked_as = digest_of(source.secret.encode())[:16]
 
-    def ask(self, state: State) -> State:
+    def copy(self, *, ask: bool, force: bool = False) -> Copy:
+        """The copy in force, after the source was asked if it may be and is due, or by *force*."""
+        state = self.entry.state()
+        if ask and (force or self.is_due(state)):
+            usable = bool(state.digest) and rhythm.now() - state.good_at <= self.max_stale
+            with self.entry.lock(wait=force or not usable) as alone:
+                state = self.entry.state()  # another process may just have asked
+                if alone and (force or self.is_due(state)):
+                    state = self.ask(state, force=force)
+        reading = None
+        if state.digest:
+            try:
+                reading = self.read(state)
+                if reading is None:  # the copy is lost or damaged, or another process has just replaced it
+                    state = self.recover(state, ask=ask)
+                    reading = self.read(state) if state.digest else None
+            except ExpansionFailed as error:
+                state = replace(state, error=str(error))
+        lapsed = rhythm.now() - state.good_at > self.max_stale
+        if lapsed and not state.error and not ask:
+            state = replace(state, error=_NOT_SYNCED if state.good_at else _NEVER_SYNCED)
+        return Copy(None if lapsed and state.error else reading, state, self.entry.name)
+
+    def is_due(self, state: State) -> bool:
+        others = bool(state.checked_at) and state.asked_as != self.asked_as  # other credentials than the last
+        return self.source.local or others or self.rhythm.is_due(state)
+
+    def ask(self, state: State, *, force: bool = False) -> State:
         """Ask the source, and keep what comes of it: a new copy only when it can be read."""
-        now = _now()
+        present = rhythm.now()
         state = replace(state, label=self.source.label)
+        tried = replace(state, good_at=min(state.good_at, present), checked_at=present, asked_as=self.asked_as)
         try:
-            fetched = self.source.fetch(Last(state.etag, state.last_modified, partial(self.entry.body, state)))
-            if fetched is None:
-                new = replace(state, good_at=now, checked_at=now, retry_at=0, error="", asked_as=_asked_as(self.source))
-            else:
-                return self._adopt(fetched, state, now)
+            with Server(self.source.server, self.rhythm).attempt(force=force):
+                fetched = self.source.fetch(Last(state.etag, state.last_modified, partial(self.entry.body, state)))
+            if fetched is not None:
+                return self._adopt(fetched, tried)
+            new = replace(tried, good_at=present, retry_at=0, error="", failures=0)
+        except NotAsked as error:
+            new = replace(state, error=str(error), retry_at=error.retry_at)
+            if new.error == state.error:
+                return new
         except (FetchFailed, ExpansionFailed) as error:
-            wait = getattr(error, "retry_after", 0)
-            retry_at = now + wait if wait else 0
-            asked_as = _asked_as(self.source)
-            new = replace(state, checked_at=now, retry_at=retry_at, error=str(error), asked_as=asked_as)
-        if not (self.source.local and new.error == state.error and now - state.checked_at < _MINUTE):
+            wait = max(self.rhythm.backoff(state.failures + 1), getattr(error, "retry_after", 0))
+            new = replace(tried, retry_at=present + wait, error=str(error), failures=state.failures + 1)
+        if not (self.source.local and new.error == state.error and present - state.checked_at < _MINUTE):
             self.entry.save(new)  # of a file, asked at every parse, only now and then
         return new
 
-    def _adopt(self, fetched: Fetched, old: State, now: float) -> State:
-        check_body(fetched.body)
-        digest = digest_of(fetched.body)
-        components = len(EVENTS.findall(fetched.body))
-        if not components and old.components >= limits.SUDDENLY_EMPTY:
-            raise FetchFailed(f"suddenly empty: it had {old.components} events")
-        validators = fetched.etag, fetched.last_modified
-        came = old.fetched_at if digest == old.digest else now
-        new = State(digest, *validators, components, came, now, now, asked_as=_asked_as(self.source), label=old.label)
-        if digest == old.digest:
+    def recover(self, state: State, *, ask: bool) -> State:
+        """What is known when the body of *state* is lost or was replaced meanwhile."""
+        with self.entry.lock(wait=True):
+            newest = self.entry.state()
+            if newest.digest not in ("", state.digest):
+                return newest
+            return self.ask(State()) if ask else State(error=_NEVER_SYNCED)
+
+    def _adopt(self, fetched: Fetched, tried: State) -> State:
+        body = check_body(fetched.body)
+        digest = digest_of(body)
+        components = len(EVENTS.findall(body))
+        if not components and tried.components >= limits.SUDDENLY_EMPTY:
+            raise FetchFailed(f"suddenly empty: it had {tried.components} events")
+        new = State(
+            digest,
+            fetched.etag,
+            fetched.last_modified,
+            components,
+            fetched_at=tried.fetched_at if digest == tried.digest else tried.checked_at,
+            good_at=tried.checked_at,
+            checked_at=tried.checked_at,
+            asked_as=self.asked_as,
+            label=tried.label,
+            interval=max(fetched.fresh_for, published_interval(body)),
+        )
+        if digest == tried.digest:
             self.entry.save(new)
             return new
-        reading = expand(fetched.body, self.start, self.end, self.zone)
-        self.entry.save(new, fetched.body)
+        reading = expand(body, self.start, self.end, self.zone)
+        self.entry.save(new, body)
         self.entry.save_expansion(new, self.start, self.end, self.zone, reading)
         return new
 
@@ -119,9 +168,10 @@ class _Feed:
         return reading
 
 
-def check_body(body: bytes) -> None:
-    """Refuse a body that cannot be a whole calendar; :class:`FetchFailed`."""
-    content = body.removeprefix(b"\xef\xbb\xbf").strip(b"\0 \t\r\n")
+def check_body(body: bytes) -> bytes:
+    """*body*, in an encoding that ASCII is part of; :class:`FetchFailed` if it cannot be a whole calendar."""
+    body = plain(body)
+    content = body.strip()
     start = content[:200].lower()
     if not content:
         raise FetchFailed("the answer is empty")
@@ -133,20 +183,4 @@ def check_body(body: bytes) -> None:
         raise FetchFailed("the answer is not a calendar")
     if not content[-200:].lower().endswith(b"end:vcalendar"):
         raise FetchFailed("the answer is cut off: it has no END:VCALENDAR")
-
-
-def _is_due(state: State, source: Source, refresh: float) -> bool:
-    now = _now()
-    if source.local or state.checked_at > now:  # the clock was set back
-        return True
-    if state.checked_at and state.asked_as != _asked_as(source):
-        return True
-    return now >= max(state.checked_at + refresh, min(state.retry_at, state.checked_at + limits.MAX_RETRY_AFTER))
-
-
-def _asked_as(source: Source) -> str:
-    return digest_of(source.secret.encode())[:16]
-
-
-def _now() -> float:
-    return datetime.now(UTC).timestamp()
+    return body

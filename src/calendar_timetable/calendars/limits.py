@@ -1,11 +1,17 @@
 """Every bound on what a feed may cost, in one place. Times in seconds, sizes in bytes."""
 
 MAX_BODY = 20 * 1024 * 1024  # after decompression
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 5.0  # name look-up included
 READ_SECONDS = 10.0  # without a single byte
 FETCH_SECONDS = 20.0  # in all, name look-up and redirects included
 MAX_REDIRECTS = 5
 MAX_RETRY_AFTER = 3600  # longest wait a server may ask for
+
+REFRESH = 300.0  # between two questions
+MAX_INTERVAL = 3600.0  # longest one that a feed may ask for
+MIN_BACKOFF, MAX_BACKOFF = 5.0, 1800.0  # between two attempts on what fails
+CLOCK_SKEW = 120.0  # between hosts that share a cache folder
+LOCK_SECONDS = 30.0  # to wait for another process that reads the same feed
 
 EXPAND_SECONDS = 22.0
 START_SECONDS = 6.0  # for its process; with a fetch all stays within Airflow's dag_file_processor_timeout of 50 s

@@ -9,22 +9,26 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import SplitResult, unquote, urlunsplit
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.access import ANONYMOUS, Access
-from calendar_timetable.calendars.addresses import SCHEMES, is_address, label_of, split_url
+from calendar_timetable.calendars.addresses import PORTS, SCHEMES, is_address, label_of, split_url
+
+if TYPE_CHECKING:
+    from calendar_timetable.calendars.transport import DownloadFailed
 
 
 class FetchFailed(Exception):
     """A source gave no calendar. The text says why, without address or credentials.
 
-    ``retry_after`` is for how many seconds the source asked not to be asked again.
+    ``retry_after`` is for how many seconds the source asked not to be asked again; ``unreachable`` says that there
+    was no connection to its server, so that others of its calendars need not be tried either.
     """
 
-    def __init__(self, reason: str, retry_after: float = 0) -> None:
-        self.retry_after = retry_after
+    def __init__(self, reason: str, retry_after: float = 0, *, unreachable: bool = False) -> None:
+        self.retry_after, self.unreachable = retry_after, unreachable
         super().__init__(reason)
 
 
@@ -35,6 +39,7 @@ class Fetched:
     body: bytes = field(repr=False)
     etag: str = ""
     last_modified: str = ""
+    fresh_for: float = 0  # seconds that the server calls it fresh (RFC 9111 section 4.2.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,10 @@ class Source(Protocol):
         """What changes when its identity or its credentials do: secret."""
 
     @property
+    def server(self) -> str:
+        """The name and port of the server that it is on; ``""`` if it is on none."""
+
+    @property
     def local(self) -> bool:
         """Whether asking costs nothing, so that it is asked each time."""
 
@@ -91,6 +100,10 @@ class HttpSource:
     def secret(self) -> str:
         return self.identity + self.access.identity
 
+    @property
+    def server(self) -> str:
+        return server_of(self.url)
+
     def fetch(self, last: Last = NOTHING) -> Fetched | None:
         from calendar_timetable import __version__
         from calendar_timetable.calendars.download import download
@@ -104,13 +117,13 @@ class HttpSource:
         try:
             answer, body = download(self.url, headers, self.access)
         except DownloadFailed as error:
-            raise FetchFailed(str(error)) from None
+            raise failed(error) from None
         status = answer["status"]
         if status == 304 and (last.etag or last.last_modified):
             return None
         if status != 200:
             raise FetchFailed(refusal(status), parse_retry_after(answer["retry_after"]))
-        return Fetched(body, answer["etag"], answer["last_modified"])
+        return Fetched(body, answer["etag"], answer["last_modified"], parse_max_age(answer["cache_control"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +133,7 @@ class FileSource:
     path: Path = field(repr=False)
     label: str
     local = True
+    server = ""
 
     @property
     def identity(self) -> str:
@@ -189,6 +203,23 @@ def connection_address(connection: Any) -> str | None:
     if "/" in host:
         return f"{schema}://{host}"  # its own port and path with it
     return f"{schema}://{host}{port}/{path.lstrip('/')}"
+
+
+def failed(error: DownloadFailed) -> FetchFailed:
+    """What a child said of a download that failed."""
+    return FetchFailed(str(error), parse_retry_after(error.retry_after), unreachable=error.unreachable)
+
+
+def server_of(url: str) -> str:
+    """The name and port of the server of *url*."""
+    parts = split_url(url)
+    return "" if parts is None else f"{parts.hostname}:{parts.port or PORTS.get(parts.scheme, 0)}"
+
+
+def parse_max_age(value: str) -> float:
+    """The seconds of Cache-Control's max-age (RFC 9111 section 5.2.2.1); 0 where it is not to be stored."""
+    found = re.search(r"\bmax-age=\"?(\d{1,9})\b", value.lower())
+    return float(found.group(1)) if found and not re.search(r"no-cache|no-store", value.lower()) else 0.0
 
 
 def parse_retry_after(value: str) -> float:

@@ -13,7 +13,10 @@ from urllib.parse import urljoin, urlsplit
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.access import Access
+from calendar_timetable.calendars.addresses import PORTS
 from calendar_timetable.calendars.children import ChildFailed, Message, ask
+from calendar_timetable.calendars.networks import Refused, guard
+from calendar_timetable.calendars.options import allowed_networks
 
 if TYPE_CHECKING:
     import requests
@@ -27,14 +30,16 @@ _HINTS = {
 _AWAY = "HTTP 401: it redirects to another host, port or scheme, where no credentials are sent: give that address"
 _EXPLAINED = (403, 409, 412, 507)
 _EXPLANATION = 16384  # bytes at most
-_PORTS = {"http": 80, "https": 443}
 
 
 class DownloadFailed(Exception):
-    """No usable answer. ``status`` is that of the answer if there was one, ``retry_after`` as it was sent."""
+    """No usable answer. ``status`` is that of the answer if there was one, ``retry_after`` as it was sent.
 
-    def __init__(self, reason: str, status: int = 0, retry_after: str = "") -> None:
-        self.status, self.retry_after = status, retry_after
+    ``unreachable``: there was no connection to the server of the address that was asked for.
+    """
+
+    def __init__(self, reason: str, status: int = 0, retry_after: str = "", *, unreachable: bool = False) -> None:
+        self.status, self.retry_after, self.unreachable = status, retry_after, unreachable
         super().__init__(reason)
 
 
@@ -68,6 +73,7 @@ def terms(url: str, access: Access) -> Message:
         "verify": access.ca_file if access.verify and access.ca_file else access.verify,
         "connect": limits.CONNECT_SECONDS,
         "read": limits.READ_SECONDS,
+        "networks": allowed_networks(),
         "redirects": limits.MAX_REDIRECTS,
         "bytes": limits.MAX_BODY,
     }
@@ -83,7 +89,9 @@ def send(module: str, request: Message, given: bytes = b"") -> tuple[Message, by
     except ChildFailed as error:
         raise DownloadFailed(f"the download was {error}") from None
     if "error" in message:
-        raise DownloadFailed(message["error"], message["status"], message["retry_after"])
+        raise DownloadFailed(
+            message["error"], message["status"], message["retry_after"], unreachable=message["unreachable"]
+        )
     return message, body
 
 
@@ -92,13 +100,19 @@ def served(work: Callable[[Web, Message], tuple[Message, bytes]], request: Messa
     import requests
     from urllib3.exceptions import HTTPError
 
-    try:
-        with requests.Session() as session:
-            return work(Web(session, request), request)
-    except DownloadFailed as error:
-        return {"error": str(error), "status": error.status, "retry_after": error.retry_after}, b""
-    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-        return {"error": _reason(error), "status": 0, "retry_after": ""}, b""
+    with requests.Session() as session:
+        guard(session, request["networks"])
+        web = Web(session, request)
+        try:
+            return work(web, request)
+        except DownloadFailed as error:
+            failed = error
+        except Refused as error:
+            failed = DownloadFailed(f"redirected, and there {error}" if web.away else str(error))
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            failed = DownloadFailed(_reason(error), unreachable=not web.away and _unconnected(error))
+    told = {"error": str(failed), "status": failed.status, "retry_after": failed.retry_after}
+    return {**told, "unreachable": failed.unreachable}, b""
 
 
 class Web:
@@ -109,6 +123,7 @@ class Web:
         self._terms = request
         self._left: int = request["bytes"]
         self._home = {_origin(request["url"])}  # who gets the credentials
+        self.away = False  # whether the last request went to another origin than the first
 
     def trust(self, url: str) -> None:
         """The origin of *url* may have the credentials too."""
@@ -117,6 +132,7 @@ class Web:
     def ask(self, url: str, headers: dict[str, str], method: str = "GET", body: bytes | None = None) -> Answer:
         """The answer to one request; redirects are followed, credentials stay with the fetch's own origin."""
         at_home = was_at_home = _origin(url) in self._home
+        self.away = _origin(url) != _origin(self._terms["url"])
         for _ in range(self._terms["redirects"] + 1):
             response = self._session.request(
                 method,
@@ -136,12 +152,12 @@ class Web:
                     return self._answer(response, url)
                 target = urljoin(url, response.headers["Location"])
             scheme = urlsplit(target).scheme.lower()
-            if scheme not in _PORTS:
+            if scheme not in PORTS:
                 raise DownloadFailed("redirected to something other than http or https")
             if scheme == "http" and urlsplit(url).scheme.lower() == "https":
                 raise DownloadFailed("redirected from https to http")
             if _origin(target) != _origin(url):
-                at_home = False
+                at_home, self.away = False, True
                 self._session.cookies.clear()
             url = target
         raise DownloadFailed(f"redirected more than {self._terms['redirects']} times")
@@ -163,14 +179,14 @@ class Web:
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
-    return scheme, parts.hostname, parts.port or _PORTS.get(scheme)
+    return scheme, parts.hostname, parts.port or PORTS.get(scheme)
 
 
 def _reason(error: Exception) -> str:
     """What went wrong, in words that hold nothing of the address."""
     import requests
 
-    names = {type(cause).__name__ for cause in _causes(error)}
+    names = _names(error)
     if "NameResolutionError" in names or "gaierror" in names:
         return "its host name is not known"
     if isinstance(error, requests.exceptions.SSLError):
@@ -186,6 +202,14 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return "the answer's compression is broken"
     return f"the connection fails ({type(error).__name__})"
+
+
+def _unconnected(error: Exception) -> bool:
+    return bool(_names(error) & {"NameResolutionError", "NewConnectionError", "ConnectTimeoutError"})
+
+
+def _names(error: Exception) -> set[str]:
+    return {type(cause).__name__ for cause in _causes(error)}
 
 
 def _causes(error: BaseException) -> list[BaseException]:
