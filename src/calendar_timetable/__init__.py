@@ -98,4 +98,5 @@ def get_provider_info() -> dict[str, Any]:
         "versions": [__version__],
         "connection-types": CONNECTION_TYPES,
         "config": CONFIG,
+        "db-managers": ["calendar_timetable.web.store.SubscriptionsDB"],
     }

@@ -10,6 +10,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Depends, HTTPException, Request
 
 ASKED_BY_US = "calendar-timetable"
+PREFIX = "/calendar-timetable"  # under which Airflow mounts the app
 
 
 def readable_dag_ids(user: GetUserDep, session: SessionDep) -> set[str]:

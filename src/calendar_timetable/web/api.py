@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -12,13 +11,14 @@ from airflow.api_fastapi.core_api.security import GetUserDep, get_user
 from airflow.configuration import conf
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
 
 from calendar_timetable import __version__
 from calendar_timetable.planning import zones
 from calendar_timetable.web import health, models, plans, timespans
 from calendar_timetable.web.access import Readable, ReadableDag, asked_by_us
+from calendar_timetable.web.answers import answer
 from calendar_timetable.web.listing import Filters, list_runs
+from calendar_timetable.web.store import has_table
 
 MOST_DAYS = 100
 _WEEK = timedelta(days=7)
@@ -125,14 +125,14 @@ def calendars(request: Request, session: SessionDep, readable: Readable) -> Resp
 
 
 @api.get("/me", response_model=models.Me)
-def me(request: Request, user: GetUserDep) -> Response:
+def me(request: Request, session: SessionDep, user: GetUserDep) -> Response:
     """Who asks, and what they may do."""
     base_url = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
     return answer(
         request,
         models.Me(
             username=user.get_name(),
-            can={"subscribe": False},
+            can={"subscribe": has_table(session)},
             base_url=base_url,
             timezone_default=zones.default_zone(),
             version=__version__,
@@ -144,17 +144,6 @@ def me(request: Request, user: GetUserDep) -> Response:
 def openapi(request: Request) -> Response:
     """The description of this API."""
     return answer(request, json.dumps(request.app.openapi()).encode())
-
-
-def answer(request: Request, content: BaseModel | bytes) -> Response:
-    """*content* as JSON with its ETag; 304 to who has it already (RFC 9110 section 13.1.2)."""
-    body = content if isinstance(content, bytes) else content.model_dump_json().encode()
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if etag in known or "*" in known:
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
 
 
 def _utc(moment: datetime) -> datetime:

@@ -17,6 +17,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from calendar_timetable import __version__
+from calendar_timetable.web import subscribing
 from calendar_timetable.web.api import api
 from calendar_timetable.web.queries import UpcomingRun, upcoming_runs
 
@@ -42,6 +43,8 @@ app = FastAPI(
 )
 app.dependency_overrides[auth_manager_from_app] = get_auth_manager  # which Airflow's own dependencies look for
 app.include_router(api)
+app.include_router(subscribing.router)
+app.add_route("/feed.ics", subscribing.feed, include_in_schema=False)  # which the login above does not reach
 templates = Environment(loader=FileSystemLoader(PAGE), autoescape=select_autoescape())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 RunState = Literal["planned", "queued", "running", "success", "failed", "skipped"]
 Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "forced"]
@@ -163,3 +163,50 @@ class Me(BaseModel):
     base_url: str
     timezone_default: str
     version: str
+
+
+class Scope(BaseModel):
+    """What a subscription is about."""
+
+    kind: Literal["all", "tag", "dag"]
+    value: str | None
+
+
+class Subscription(BaseModel):
+    """One of one's own subscriptions."""
+
+    id: str
+    scope: Scope
+    created_at: datetime
+    expires_at: datetime
+    last_fetched_at: datetime | None
+
+
+class NewSubscription(Subscription):
+    """A subscription just made, with the address that is told only once."""
+
+    url: str
+
+
+class Subscriptions(BaseModel):
+    """One's own subscriptions."""
+
+    subscriptions: list[Subscription]
+    total_entries: int
+    truncated: bool = False
+
+
+class Subscribe(BaseModel):
+    """The subscription to make."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["all", "tag", "dag"]
+    value: Annotated[str, Field(min_length=1, max_length=250)] | None = None
+    days: Annotated[int, Field(ge=1, le=730, description="For how many days it lasts")] = 365
+
+    @model_validator(mode="after")
+    def _value_where_needed(self) -> Subscribe:
+        if (self.kind == "all") != (self.value is None):
+            raise ValueError("value goes with kind 'tag' or 'dag', and must be given there")
+        return self

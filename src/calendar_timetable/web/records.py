@@ -48,6 +48,7 @@ class Existing:
     run_after: float
     started: float | None
     ended: float | None
+    changed: float
     interval: tuple[float, float] | None
 
 
@@ -101,13 +102,14 @@ def read_runs(session: Session, dag_ids: Collection[str], since: float, until: f
             DagRun.end_date,
             DagRun.data_interval_start,
             DagRun.data_interval_end,
+            func.coalesce(DagRun.updated_at, DagRun.run_after),
         )
         .where(DagRun.dag_id.in_(dag_ids), *_between(since, until))
         .order_by(DagRun.run_after.desc(), DagRun.id.desc())
         .limit(MOST_RUNS + 1)
     )
     found = []
-    for dag_id, run_id, run_type, state, run_after, started, ended, low, high in session.execute(query):
+    for dag_id, run_id, run_type, state, run_after, started, ended, low, high, changed in session.execute(query):
         interval = None if low is None or high is None else (zones.to_instant(low), zones.to_instant(high))
         run = Existing(
             dag_id,
@@ -117,6 +119,7 @@ def read_runs(session: Session, dag_ids: Collection[str], since: float, until: f
             zones.to_instant(run_after),
             None if started is None else zones.to_instant(started),
             None if ended is None else zones.to_instant(ended),
+            changed.timestamp(),
             interval,
         )
         if run.ended is None or run.ended >= since or run.run_after >= since:

@@ -37,6 +37,7 @@ class Row:
     end_estimated: bool
     count: int = 1
     every: int = 0
+    known_as: str = ""
 
     @property
     def key(self) -> tuple[float, str, float]:
@@ -51,6 +52,8 @@ class Row:
     @property
     def identity(self) -> str:
         """Stays the same when the run moves, and when it is made."""
+        if self.known_as:
+            return self.known_as
         if self.run is not None and self.run.run_type not in _BY_TICK:
             return f"{self.dag.dag_id} {self.run.run_id}"
         return f"{self.dag.dag_id} {zones.to_datetime(self.placed.tick.interval_end):%Y-%m-%dT%H:%M:%SZ}"
@@ -58,6 +61,13 @@ class Row:
     @property
     def zone(self) -> ZoneInfo:
         return _UTC if self.schedule is None else self.schedule.zone
+
+    def changed(self, now: float) -> float:
+        """When what is told of it last changed; never goes back."""
+        times = [self.placed.tick.due, self.start, self.end]
+        past = [t for t in times if t is not None and t <= now]
+        known = self.run.changed if self.run else 0, self.schedule.changed if self.schedule else 0
+        return max((*past, *known))
 
     def touches(self, since: float, until: float) -> bool:
         """Whether its tick, or its run, lies in ``[since, until)``."""
@@ -128,7 +138,9 @@ def _as_one(stretch: list[Row]) -> Iterable[Row]:
     first, last = stretch[0], stretch[-1]
     gaps = sorted(int(b.at - a.at) for a, b in pairwise(stretch))
     end = last.at if last.end is None else last.end
-    return [replace(first, end=end, count=len(stretch), every=gaps[len(gaps) // 2])]
+    lasting = last if first.state == "planned" else first  # the end of the day that stays the same
+    known_as = f"{lasting.identity} stretch"
+    return [replace(first, end=end, count=len(stretch), every=gaps[len(gaps) // 2], known_as=known_as)]
 
 
 def as_run(row: Row, now: float) -> models.Run:

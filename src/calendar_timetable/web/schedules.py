@@ -62,6 +62,7 @@ class Schedule:
     dag_id: str
     version: str
     since: float  # when the DAG was first seen, in epoch seconds
+    changed: float  # when it last became what it is
     data: dict[str, Any] = field(repr=False)
     timezone: str
     restriction: TimeRestriction
@@ -113,7 +114,7 @@ def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Sche
     found: dict[str, Schedule] = {}
     missing: dict[Any, float] = {}
     for key, version, dag_id, since in session.execute(_newest(dag_ids)):
-        schedule = _schedules.get((dag_id, version))
+        schedule = _schedules.get((key, version))
         if schedule is None:
             missing[key] = since.timestamp()
         else:
@@ -126,7 +127,7 @@ def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Sche
             except Exception:  # one broken DAG must not take the page away from all others
                 log.exception("Cannot read the schedule of %s", row.dag_id)
                 continue
-            _schedules.put((row.dag_id, row.dag_hash), schedule)
+            _schedules.put((row.id, row.dag_hash), schedule)
             found[row.dag_id] = schedule
         session.expunge_all()
     return found
@@ -167,7 +168,8 @@ def _read(row: SerializedDagModel, since: float) -> Schedule:
         data = data["__var"]["timetable"]
     timezone = data["__var"].get("timezone") or dag.get("timezone")
     timezone = timezone if isinstance(timezone, str) else "UTC"
-    return Schedule(row.dag_id, row.dag_hash, since, data, timezone, restriction)
+    changed = row.last_updated.timestamp()
+    return Schedule(row.dag_id, row.dag_hash, since, changed, data, timezone, restriction)
 
 
 def _tasks_have_dates(dag: dict[str, Any]) -> bool:

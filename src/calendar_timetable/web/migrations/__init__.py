@@ -1,0 +1,1 @@
+"""What ``airflow db migrate`` runs for the tables of this package."""
