@@ -53,7 +53,7 @@ def test_rules_that_would_run_for_ever(impatient: None) -> None:
         ("2", "a rule that repeats every second is refused"),
         ("3", "a rule with INTERVAL=0 is refused"),
         ("4", "more than 10000 occurrences"),
-        ("5", "it takes too long to expand"),
+        ("5", "more than 10000 occurrences"),
         ("6", "it takes too long to expand"),
     ]
 

@@ -20,6 +20,7 @@ from calendar_timetable.calendars.feedzones import FeedZones, named_zone
 from calendar_timetable.calendars.lines import Block, Line, Unreadable, read_calendars
 from calendar_timetable.calendars.occurrences import Details, Problem, Reading
 from calendar_timetable.calendars.series import LATEST, Part, expand_series, read_part
+from calendar_timetable.calendars.sifting import sift
 from calendar_timetable.calendars.values import Clock, parse_duration, parse_time, uid_of
 from calendar_timetable.planning.spans import Spans
 
@@ -38,7 +39,7 @@ def read(body: bytes, start: int, end: int, default_zone: str, seconds: float) -
     """
     reader = _Reader(start, end, seconds)
     zone = ""
-    components = 0
+    body, components = sift(body, start)
     for calendar in read_calendars(body):
         found = reader.zone_of(calendar, default_zone)
         zone = zone or found.key

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.lines import Block, Line, Unreadable
 from calendar_timetable.calendars.occurrences import Details
+from calendar_timetable.calendars.rules import parse_rule
 from calendar_timetable.calendars.values import (
     EPOCH,
     Clock,
@@ -23,17 +24,14 @@ from calendar_timetable.calendars.values import (
     Moment,
     details_of,
     parse_duration,
-    parse_time,
     uid_of,
 )
 
 if TYPE_CHECKING:
-    from dateutil.rrule import rrule
     from icalendar import Event
 
 LATEST = 253402128000  # 9999-12-30, in epoch seconds: still a time in every zone
 _DAY = timedelta(days=1)
-_FREQUENCIES = ("MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +115,52 @@ def expand_series(parts: list[Part], start: int, end: int) -> Iterator[tuple[Det
     if len(parts) == 1 and not parts[0].recurs:
         rows = [(parts[0].details, parts[0].start, parts[0].end)]
     else:
-        rows = list(dict.fromkeys(_recur(parts, start, end)))
+        recur = _recur_plainly if _is_plain(parts) else _recur
+        rows = list(dict.fromkeys(recur(parts, start, end)))
     for details, first, last in rows:
         if first < end and (last > start or first == last == start):
             yield details, first, min(last, LATEST)
+
+
+def _is_plain(parts: list[Part]) -> bool:
+    """Whether this is one rule from which whole instances are taken or moved: nearly every series there is."""
+    master, *overrides = parts
+    moved = {part.recurrence_id for part in overrides}
+    return (
+        master.recurrence_id is None
+        and len(master.rules) == 1
+        and not master.rdates
+        and not master.exclusion_rules
+        and len(moved) == len(overrides)
+        and all(p.recurrence_id and not p.recurs and not p.this_and_future and not p.exdates for p in overrides)
+    )
+
+
+def _recur_plainly(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
+    """As :func:`_recur`, which it takes a fraction of; ``tests`` hold the two together."""
+    master, *overrides = parts
+    zone, begin = master.begin.zone, master.begin.local
+    rule = parse_rule(master.rules[0], begin, master.begin)
+    excluded = {_instance(moment, master) for moment in master.exdates}
+    moved = {_instance(part.recurrence_id, master) for part in overrides if part.recurrence_id}
+    if rule.first != begin or excluded & moved:  # an event not named by its rule, or an instance both moved and gone
+        yield from _recur(parts, start, end)
+        return
+    low, high = _local(start, zone) - 2 * _DAY, _local(end, zone) + 2 * _DAY
+    reach = max(high - min(part.begin.local_in(zone) for part in parts), timedelta()) + _DAY
+    wall = min(master.wall, reach)
+    gone = excluded | moved
+    count = 0
+    for first in rule.from_(low - wall):
+        if first >= high:
+            break
+        if first not in gone:
+            count += 1
+            if count > limits.MAX_SERIES_OCCURRENCES:
+                raise Unreadable(f"more than {count - 1} occurrences")
+            yield master.details, *_instants(master, first, first + wall, zone, reach)
+    for part in overrides:
+        yield part.details, part.start, part.end
 
 
 def _recur(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
@@ -173,11 +213,11 @@ def _event(part: Part, master: Part, number: int, low: datetime, high: datetime,
             event["RECURRENCE-ID"].params["RANGE"] = "THISANDFUTURE"
         return event
     if part.rules:
-        event["RRULE"] = [vRecur.from_ical(_rule(text, begin, part.begin)) for text in part.rules]
+        event["RRULE"] = [vRecur.from_ical(parse_rule(text, begin, part.begin).text) for text in part.rules]
     excluded = [_instance(moment, master) for moment in part.exdates]
     for text in part.exclusion_rules:
-        never = _generate(_rule(text, begin, part.begin), begin)
-        excluded += islice(never.xafter(low - wall, inc=True), limits.MAX_SERIES_OCCURRENCES)
+        never = parse_rule(text, begin, part.begin).from_(low - wall)
+        excluded += islice(never, limits.MAX_SERIES_OCCURRENCES)
     if excluded:
         event["EXDATE"] = vDDDLists(excluded)
     added: list[datetime | tuple[datetime, datetime]] = []
@@ -196,47 +236,6 @@ def _instance(moment: Moment, master: Part) -> datetime:
     if master.begin.is_date or moment.is_date:
         return datetime.combine(moment.local.date(), master.begin.local.time())
     return moment.local_in(master.begin.zone)
-
-
-def _rule(text: str, begin: datetime, moment: Moment) -> str:
-    """The rule *text* with its UNTIL in the zone of *moment*; refused when it would run for ever."""
-    pairs = (field.partition("=") for field in text.upper().split(";") if field.strip())
-    fields = {key.strip(): value.strip() for key, _, value in pairs}
-    if fields.get("FREQ") == "SECONDLY":
-        raise Unreadable("a rule that repeats every second is refused")
-    if fields.get("FREQ") not in _FREQUENCIES:
-        raise Unreadable("its rule has no known FREQ")
-    interval = fields.get("INTERVAL", "1")
-    if not interval.isdecimal() or int(interval[:9]) == 0:
-        raise Unreadable("a rule with INTERVAL=0 is refused")
-    until = None
-    if "UNTIL" in fields:
-        until = _until(fields["UNTIL"], moment)
-        fields["UNTIL"] = f"{until:%Y%m%dT%H%M%S}"
-    rule = ";".join(f"{key}={value}" for key, value in fields.items())
-    try:
-        first = next(iter(_generate(rule, begin)), None)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise Unreadable("its rule cannot be understood") from None
-    if first is None and (until is None or until >= begin):
-        raise Unreadable("its rule never comes true")
-    return rule
-
-
-def _generate(rule: str, begin: datetime) -> rrule:
-    from dateutil.rrule import rrulestr
-
-    made: Any = rrulestr(rule, dtstart=begin)  # a set only where there are several rules
-    single: rrule = made
-    return single
-
-
-def _until(text: str, moment: Moment) -> datetime:
-    """UNTIL in wall-clock time: a date includes that day; without ``Z`` it is in the zone of the series."""
-    until = parse_time(text, moment.zone)
-    if moment.is_date or until.is_date:
-        return datetime.combine(until.local.date(), datetime.max.time()).replace(microsecond=0)
-    return until.local_in(moment.zone)
 
 
 def _local(instant: int, zone: tzinfo) -> datetime:

@@ -1,0 +1,31 @@
+"""Reading a big team calendar, against what parsing the same bytes takes icalendar."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from icalendar import Calendar
+
+from benchmarks.feed import google_like
+from benchmarks.figures import Figure, compare
+from calendar_timetable.calendars.reading import read
+
+EVENTS = 10_000
+ROUNDS = 3
+
+
+def reading() -> list[Figure]:
+    """120 days of :data:`EVENTS` events, as the reading process does it."""
+    now = datetime.now(UTC)
+    start, end = (int((now + timedelta(days=days)).timestamp()) for days in (-30, 90))
+    body = google_like(EVENTS, now)
+    what = f"cold read, {EVENTS:,} events ({len(body) / 1e6:.1f} MB), 120 days"
+    return [
+        compare(
+            what,
+            "icalendar's parse",
+            lambda: read(body, start, end, "UTC", 60),
+            lambda: Calendar.from_ical(body),
+            ROUNDS,
+        )
+    ]
