@@ -137,6 +137,7 @@ class Wire:
     passed: list[str] = field(default_factory=list)  # "PROPFIND 1 /alice/", "REPORT 1 /alice/team/ calendar-query"
     sent: int = 0  # bytes of answers
     cut: str = ""  # the method whose answers break off half-way
+    before: Callable[[str], None] = lambda line: None  # called with each request before it goes on
     port: int = 0
 
     def __enter__(self) -> Wire:
@@ -164,11 +165,15 @@ def _handler(wire: Wire) -> type[BaseHTTPRequestHandler]:
             asked = re.search(rb"<\w:(calendar-query|calendar-multiget|sync-collection|free-busy-query)", body)
             what = f" {asked[1].decode()}" if asked else ""
             wire.passed.append(f"{self.command} {self.headers.get('Depth')} {self.path}{what}")
+            wire.before(wire.passed[-1])
             onward = http.client.HTTPConnection("127.0.0.1", wire.target, timeout=10)
             try:
                 onward.request(self.command, self.path, body, dict(self.headers))
                 answer = onward.getresponse()
                 content = answer.read()
+            except OSError:
+                self.close_connection = True
+                return
             finally:
                 onward.close()
             wire.sent += len(content)

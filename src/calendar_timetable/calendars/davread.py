@@ -142,6 +142,7 @@ class Reader:
                     missing.pop(key, None)
                 elif key and one.status == 200 and not _is_same(items.get(key), one):
                     missing[key] = one.href
+                    items.pop(key, None)
             if all(one.status != 507 for one in answer.resources):
                 self._sync = answer.token
                 return items | self._objects_at(missing)
