@@ -21,7 +21,7 @@ import requests
 
 from tests.calendars.conftest import SECRET
 
-LOGIN = "alice"
+LOGIN, OTHER = "alice", "bob"
 Connect = Callable[..., str]
 
 
@@ -99,6 +99,12 @@ class Server:
         answer = requests.request(method, url, data=body.encode(), headers=headers, auth=self.auth, timeout=10)
         assert answer.status_code < 300, (method, answer.status_code, answer.text)
 
+    def set_property(self, path: str, name: str, value: str) -> None:
+        """Set a property of CalDAV's."""
+        prop = f"<D:set><D:prop><C:{name}>{value}</C:{name}></D:prop></D:set>"
+        spaces = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"'
+        self.send("PROPPATCH", path, f"<D:propertyupdate {spaces}>{prop}</D:propertyupdate>", "application/xml")
+
     def make_calendar(self, path: str, name: str, timezone: str = "") -> None:
         zone = f"<C:calendar-timezone>{timezone}</C:calendar-timezone>" if timezone else ""
         body = (
@@ -108,14 +114,36 @@ class Server:
         self.send("MKCALENDAR", path, body, "application/xml")
 
 
+RIGHTS = """\
+[root]
+user: .+
+collection:
+permissions: R
+[home]
+user: .+
+collection: {user}
+permissions: RW
+[own]
+user: .+
+collection: {user}/[^/]+
+permissions: rw
+[others]
+user: .+
+collection: [^/]+/[^/]+
+permissions: f
+"""
+
+
 def radicale(folder: Path, password: str) -> Server:
-    """Radicale with basic authentication, for one user."""
+    """Radicale with basic authentication, for two users; each may ask when the other's calendars are busy."""
     port = free_port()
     folder.mkdir()
-    (folder / "users").write_text(f"{LOGIN}:{password}\n")
+    (folder / "users").write_text(f"{LOGIN}:{password}\n{OTHER}:{password}\n")
+    (folder / "rights").write_text(RIGHTS)
     (folder / "config").write_text(
         f"[server]\nhosts = 127.0.0.1:{port}\n[storage]\nfilesystem_folder = {folder / 'storage'}\n"
         f"[auth]\ntype = htpasswd\nhtpasswd_filename = {folder / 'users'}\nhtpasswd_encryption = plain\ndelay = 0\n"
+        f"[rights]\ntype = from_file\nfile = {folder / 'rights'}\n"
     )
     command = [sys.executable, "-m", "radicale", "--config", str(folder / "config")]
     return Server(command, port, f"/{LOGIN}/", (LOGIN, password))
