@@ -73,20 +73,18 @@ def add_schedule(command: argparse.ArgumentParser) -> None:
     command.add_argument("--no-coalesce", action="store_true", help="run every tick, also those that start together")
 
 
-def bags(place: str | None) -> Iterator[BundleDagBag]:
+def bags(place: str | None) -> list[BundleDagBag]:
     """The DAG file or files at *place*, else those of every DAG bundle of this Airflow, read as Airflow reads them."""
     from airflow.dag_processing.dagbag import BundleDagBag
 
     with redirect_stdout(sys.stderr):  # what DAG files print is no result of ours
-        if place is not None:
-            path = Path(place).absolute()
-            if not path.exists():
-                raise InvalidArgument("DAG files", place, "there is no such file or folder")
-            root = path if path.is_dir() else path.parent
-            yield BundleDagBag(path, bundle_path=root, bundle_name="")
-            return
-        for bundle in _bundles():
-            yield BundleDagBag(bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
+        if place is None:
+            return [BundleDagBag(b.path, bundle_path=b.path, bundle_name=b.name) for b in _bundles()]
+        path = Path(place).absolute()
+        if not path.exists():
+            raise InvalidArgument("DAG files", place, "there is no such file or folder")
+        root = path if path.is_dir() else path.parent
+        return [BundleDagBag(path, bundle_path=root, bundle_name="")]
 
 
 def _bundles() -> Iterator[BaseDagBundle]:
