@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from calendar_timetable.calendars import limits, rhythm
+from calendar_timetable.calendars import limits, metrics, rhythm
 from calendar_timetable.calendars.cache import Entry, State, digest_of
 from calendar_timetable.calendars.expand import ExpansionFailed, expand
 from calendar_timetable.calendars.heads import plain, published_interval
@@ -95,6 +95,10 @@ class _Feed:
         lapsed = rhythm.now() - state.good_at > self.max_stale
         if lapsed and not state.error and not ask:
             state = replace(state, error=_NOT_SYNCED if state.good_at else _NEVER_SYNCED)
+        if state.good_at:
+            metrics.gauge("age", self.source.label, max(rhythm.now() - state.good_at, 0))
+        if reading is not None:
+            metrics.gauge("quarantined", self.source.label, len(reading.problems))
         return Copy(None if lapsed and state.error else reading, state, self.entry.name)
 
     def is_due(self, state: State) -> bool:
@@ -107,8 +111,10 @@ class _Feed:
         state = replace(state, label=self.source.label)
         tried = replace(state, good_at=min(state.good_at, present), checked_at=present, asked_as=self.asked_as)
         try:
-            with Server(self.source.server, self.rhythm).attempt(force=force):
-                fetched = self.source.fetch(Last(state.etag, state.last_modified, partial(self.entry.body, state)))
+            last = Last(state.etag, state.last_modified, partial(self.entry.body, state))
+            server = Server(self.source.server, self.rhythm)
+            with server.attempt(force=force), metrics.timed("fetch_time", self.source.label):
+                fetched = self.source.fetch(last)
             if fetched is not None:
                 return self._adopt(fetched, tried)
             new = replace(tried, good_at=present, retry_at=0, error="", failures=0)
@@ -119,6 +125,7 @@ class _Feed:
         except (FetchFailed, ExpansionFailed) as error:
             wait = max(self.rhythm.backoff(state.failures + 1), getattr(error, "retry_after", 0))
             new = replace(tried, retry_at=present + wait, error=str(error), failures=state.failures + 1)
+            metrics.count("failures", self.source.label)
         if not (self.source.local and new.error == state.error and present - state.checked_at < _MINUTE):
             self.entry.save(new)  # of a file, asked at every parse, only now and then
         return new
@@ -152,7 +159,7 @@ class _Feed:
         if digest == tried.digest:
             self.entry.save(new)
             return new
-        reading = expand(body, self.start, self.end, self.zone)
+        reading = self.expand(body)
         self.entry.save(new, body)
         self.entry.save_expansion(new, self.start, self.end, self.zone, reading)
         return new
@@ -163,9 +170,13 @@ class _Feed:
         if reading is None:
             body = self.entry.body(state)
             if body is not None:
-                reading = expand(body, self.start, self.end, self.zone)
+                reading = self.expand(body)
                 self.entry.save_expansion(state, self.start, self.end, self.zone, reading)
         return reading
+
+    def expand(self, body: bytes) -> Reading:
+        with metrics.timed("read_time", self.source.label):
+            return expand(body, self.start, self.end, self.zone)
 
 
 def check_body(body: bytes) -> bytes:

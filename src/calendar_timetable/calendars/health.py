@@ -55,9 +55,8 @@ def describe(
     feed: str, label: str, state: State, max_stale: float, *, problems: Sequence[Problem] = (), zone: str = ""
 ) -> Health:
     """*state* for people."""
-    now = datetime.now(UTC)
     read_at = moment(state.good_at) if state.digest else None
-    age = None if read_at is None else max(now - read_at, timedelta(0))
+    age = None if read_at is None else max(datetime.now(UTC) - read_at, timedelta(0))
     gone = age is None or age.total_seconds() > max_stale
     return Health(
         feed,

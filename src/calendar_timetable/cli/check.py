@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 
 from calendar_timetable.cli.output import clock, event_json, health_json, health_line, print_json, progress, table
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.timesets import Range
 
 _SHOWN = 10
 
@@ -17,11 +19,12 @@ def check(options: argparse.Namespace, out: Console) -> int:
     """Read a calendar and say what was understood."""
     from calendar_timetable.calendars.calendar import Calendar
 
-    calendar = Calendar(options.address, timezone=options.timezone, refresh=timedelta(0))
+    calendar = Calendar(options.address, timezone=options.timezone)
     calendar.validate()
     now = datetime.now(UTC)
+    ahead = Range(int(now.timestamp()), int(now.timestamp()) + (options.days + 1) * 86400)
     with progress(f"Reading {calendar}"):
-        health = calendar.describe()
+        health = calendar.refreshed(ahead, zones.default_zone(), force=True)
         found = [] if health.status == "unavailable" else calendar.events(now, now + timedelta(days=options.days))
     events = [event for event in found if event.status != "cancelled"]
     zone = ZoneInfo(options.timezone or health.zone or "UTC")

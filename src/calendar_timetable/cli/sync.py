@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
 
-from calendar_timetable.calendars import health
+from calendar_timetable.calendars import health, metrics
 from calendar_timetable.calendars.health import Health
 from calendar_timetable.cli import options as values
 from calendar_timetable.cli.output import health_json, health_line, print_json, progress
@@ -59,6 +59,7 @@ def sync(options: argparse.Namespace, out: Console) -> int:
         return _tell(health.known(), options, out)
     if options.watch:
         return _watch(options)
+    metrics.set_up()
     begun = datetime.now(UTC)
     found, broken = _questions(options)
     told = []
