@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Calendar": "calendars.calendar",
+    "CalendarEventTrigger": "runtime.events",
     "CalendarGate": "runtime.gate",
     "CalendarTimetable": "timetable",
     "CalendarTimetableError": "planning.errors",
@@ -33,6 +34,7 @@ _HOMES = {
 
 __all__ = [
     "Calendar",
+    "CalendarEventTrigger",
     "CalendarGate",
     "CalendarTimetable",
     "CalendarTimetableError",
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from calendar_timetable.planning.spans import Span as Span
     from calendar_timetable.planning.timesets import TimeSet as TimeSet
     from calendar_timetable.planning.weekly import Weekly as Weekly
+    from calendar_timetable.runtime.events import CalendarEventTrigger as CalendarEventTrigger
     from calendar_timetable.runtime.gate import CalendarGate as CalendarGate
     from calendar_timetable.runtime.gate import hold_until_open as hold_until_open
     from calendar_timetable.runtime.window import seconds_left as seconds_left

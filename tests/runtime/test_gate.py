@@ -133,6 +133,12 @@ def test_an_unreadable_calendar_holds(team: TeamCalendar, schedule: CalendarTime
             hold_until_open(context_of(schedule, held_since="2026-02-01 10:00"))
 
 
+def test_a_held_task_is_not_rescheduled_for_at_once(schedule: CalendarTimetable) -> None:
+    """Airflow's scheduler may not have seen it end yet, and would fail it: two looks are some seconds apart."""
+    with at("2026-03-02 21:59:58"):
+        assert outcome(context_of(schedule)) == "02 22:00:08"
+
+
 def test_a_closed_gate_with_no_opening_in_sight_goes_on_looking(team: TeamCalendar) -> None:
     never = CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=[Weekly("daily"), Calendar(team.address)])
     with at("2026-03-02 02:00:05"):

@@ -12,6 +12,8 @@ import pytest
 
 from calendar_timetable import Calendar, CalendarTimetable, Weekly
 from calendar_timetable.calendars import sources
+from calendar_timetable.planning.spans import Spans
+from calendar_timetable.planning.timesets import Known
 from calendar_timetable.runtime import readings
 from calendar_timetable.runtime.gate_trigger import GateTrigger
 from calendar_timetable.runtime.rules import Rules, now
@@ -152,12 +154,11 @@ def test_an_address_is_not_shown() -> None:
     assert "4711" not in repr(secret)
 
 
-def test_an_opening_is_staggered(origin: IcsOrigin) -> None:
-    ends = moment(2)
-    origin.serve([event("meeting", moment(-60), ends)])
-    schedule = busy(origin.address)
-    data = Rules.of(schedule).to_json()
+def test_an_opening_is_staggered() -> None:
+    opens = int(now()) + 3
+    known = Known("team", Spans([(opens - 3600, opens)]))
+    data = Rules.of(CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=known)).to_json()
     data["policy"]["stagger"] = 2
 
     assert asyncio.run(fired(GateTrigger(data, now(), now() + WEEK))) == [{"open": True}]
-    assert now() >= ends.timestamp() + 2
+    assert now() >= opens + 2

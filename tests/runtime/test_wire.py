@@ -28,6 +28,7 @@ FULL = Calendar(
     max_stale=timedelta(hours=2),
     on_unavailable="ignore",
     strict=True,
+    name="Team",
     show_titles=True,
 )
 

@@ -171,7 +171,7 @@ class Calendar(TimeSet):
         self.validate()
         found = self._in_force(low, high, zones.default_zone())
         touching = (row for row in _all(found) if row[1] < high and (row[2] > low or row[1] == row[2] == low))
-        return [details.at(first, last) for details, first, last in touching if self._matches(details)]
+        return [details.at(first, last) for details, first, last in touching if self.matches(details)]
 
     def problems(self) -> list[Problem]:
         """The components that could not be understood, by UID."""
@@ -224,9 +224,10 @@ class Calendar(TimeSet):
 
     def _rows(self, found: Copy, *, deny: bool) -> Iterator[tuple[Details, int, int]]:
         counted = partial(counts, deny=deny, busy_only=self.busy_only, attendee=self.attendee)
-        return (row for row in _all(found) if self._matches(row[0]) and counted(row[0]))
+        return (row for row in _all(found) if self.matches(row[0]) and counted(row[0]))
 
-    def _matches(self, details: Details) -> bool:
+    def matches(self, details: Details | Occurrence) -> bool:
+        """Whether an event is one of those that this calendar was asked for, busy or free."""
         return matches(
             details,
             match=self.match,

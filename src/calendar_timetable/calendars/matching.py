@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from calendar_timetable.calendars.occurrences import Details, address_of
+from calendar_timetable.calendars.occurrences import Details, Occurrence, address_of
 
 
 def counts(details: Details, *, deny: bool, busy_only: bool | None, attendee: str | None) -> bool:
@@ -19,7 +19,7 @@ def counts(details: Details, *, deny: bool, busy_only: bool | None, attendee: st
 
 
 def matches(
-    details: Details,
+    details: Details | Occurrence,
     *,
     match: str | None,
     location: str | None,

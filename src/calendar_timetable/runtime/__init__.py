@@ -9,15 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOMES = {
+    "CalendarEventTrigger": "events",
     "CalendarGate": "gate",
     "hold_until_open": "gate",
     "seconds_left": "window",
     "window_end": "window",
 }
 
-__all__ = ["CalendarGate", "hold_until_open", "seconds_left", "window_end"]
+__all__ = ["CalendarEventTrigger", "CalendarGate", "hold_until_open", "seconds_left", "window_end"]
 
 if TYPE_CHECKING:
+    from calendar_timetable.runtime.events import CalendarEventTrigger as CalendarEventTrigger
     from calendar_timetable.runtime.gate import CalendarGate as CalendarGate
     from calendar_timetable.runtime.gate import hold_until_open as hold_until_open
     from calendar_timetable.runtime.window import seconds_left as seconds_left

@@ -20,6 +20,8 @@ from calendar_timetable.runtime.overrides import override
 from calendar_timetable.runtime.rules import Rules, now, rules_of
 
 WhenLate = Literal["skip", "fail"]
+SHORTEST_HOLD = 10  # seconds; a scheduler under load fails a task that is rescheduled for sooner than it looks
+SHORTEST_POLL = 30  # seconds between two looks of a task that is held by rescheduling
 _log = logging.getLogger(__name__)
 
 
@@ -200,8 +202,8 @@ def hold_until_open(
 
     ``default_args={"pre_execute": hold_until_open}`` guards every task of a DAG: none holds a slot while it waits,
     and no try is counted. Arguments, given with ``functools.partial``, and overrides are those of
-    :class:`CalendarGate`. It looks again at the next opening, and once per the calendars' ``refresh``. A task that
-    resumes from its own trigger is not held: its work began long ago.
+    :class:`CalendarGate`. It looks again at the next opening, and once per the calendars' ``refresh`` (at most every
+    :data:`SHORTEST_POLL` seconds). A task that resumes from its own trigger is not held: its work began long ago.
     """
     if _resumes(context) or override(context):
         return
@@ -213,9 +215,8 @@ def hold_until_open(
     if verdict is None:
         return
     again = min(t for t in (verdict.release, gate.late_at, _poll(gate.rules)) if t is not None)
-    raise AirflowRescheduleException(  # type: ignore[no-untyped-call]
-        zones.to_datetime(max(again, now() + 1))
-    )
+    again = max(again, now() + SHORTEST_HOLD)
+    raise AirflowRescheduleException(zones.to_datetime(again))  # type: ignore[no-untyped-call]
 
 
 def is_guarded() -> bool:
@@ -234,4 +235,4 @@ def _resumes(context: Any) -> bool:
 
 
 def _poll(rules: Rules) -> float | None:
-    return None if rules.refresh is None else now() + rules.refresh
+    return None if rules.refresh is None else now() + max(rules.refresh, SHORTEST_POLL)

@@ -1,0 +1,205 @@
+"""Calendar events as triggers of DAGs, through Airflow's asset watchers (3.3)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Hashable, Iterable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, get_args
+
+from airflow.sdk import Asset
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.errors import CalendarTimetableError, InvalidArgument
+from calendar_timetable.planning.timesets import as_timeset
+from calendar_timetable.runtime import watching, wire
+from calendar_timetable.runtime.watching import EDITS, TIMES, Happening, Kind, Memory
+
+if TYPE_CHECKING:
+    from calendar_timetable.calendars.occurrences import Occurrence
+    from calendar_timetable.runtime.stream import Look, Stream
+
+try:
+    from airflow.triggers.shared_stream import SharedStreamProducer as _Supported
+except ImportError:  # Airflow 3.2
+    _Supported = None  # type: ignore[assignment,misc]
+
+
+class CalendarEventTrigger(BaseEventTrigger):
+    """Fires when a matching event of *calendar* is created, changed or cancelled, starts, ends, or is near.
+
+    For ``Asset(..., watchers=[AssetWatcher(name=..., trigger=CalendarEventTrigger(...))])``. An event's ``payload``
+    says what happened, the UID, times (UTC), status and categories; titles only with ``Calendar(show_titles=True)``.
+
+    :param calendar: a :class:`Calendar`, an Airflow Connection id or an address. Airflow stores a watcher's arguments
+        in the serialized DAG: name a calendar with a secret address by its Connection. ``match``, ``categories``,
+        ``location`` and ``attendee`` choose its events, busy or free.
+    :param on: any of ``"created"``, ``"changed"``, ``"cancelled"`` (deleted, cancelled, or no longer matching),
+        ``"starts"``, ``"ends"``, ``"soon"``. Default: the first three, or ``"soon"`` where *before* is given.
+    :param before: how long before its start an event is ``"soon"``.
+
+    A recurring event is created, changed and cancelled as one; each occurrence starts and ends. What is there when
+    watching begins is no news; what happens while no triggerer runs fires later. Nothing is lost; a triggerer
+    killed between firing and noting it fires again.
+    """
+
+    def __init__(
+        self,
+        calendar: Calendar | str,
+        on: str | Sequence[str] | None = None,
+        before: timedelta | float | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        if _Supported is None:
+            raise CalendarTimetableError("CalendarEventTrigger needs Airflow 3.3 or later: upgrade Airflow")
+        self.calendar = _calendar(calendar)
+        self.before = timedelta(seconds=before) if isinstance(before, (int, float)) else before
+        default: Sequence[str] = EDITS if self.before is None else ("soon",)
+        self.on = tuple(on.split(",") if isinstance(on, str) else default if on is None else on)
+        self._check()
+
+    def _check(self) -> None:
+        self.calendar.validate()
+        if not self.on or set(self.on) - set(get_args(Kind)):
+            raise InvalidArgument("on", self.on, f"give any of {', '.join(map(repr, get_args(Kind)))}")
+        if ("soon" in self.on) != (self.before is not None):
+            raise InvalidArgument("before", self.before, "give a timedelta together with on='soon', and only then")
+        if self.before is not None:
+            zones.whole_seconds("before", self.before)
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        before = None if self.before is None else self.before.total_seconds()
+        kwargs = {"calendar": json.dumps(wire.encode(self.calendar)), "on": ",".join(sorted(self.on)), "before": before}
+        return "calendar_timetable.runtime.events.CalendarEventTrigger", kwargs
+
+    def __repr__(self) -> str:
+        return f"<CalendarEventTrigger {self.calendar} {', '.join(self.on)}>"  # its address may be a secret
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        raise CalendarTimetableError("CalendarEventTrigger runs on Airflow's shared streams only")
+        yield  # an async generator, as Airflow asks
+
+    # Airflow's shared streams: one poll per calendar, whatever the number of watchers.
+
+    def shared_stream_key(self) -> Hashable | None:
+        return _key_of(self.calendar)
+
+    @classmethod
+    def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> Stream:
+        from calendar_timetable.runtime.stream import Stream, unfiltered
+
+        calendar = _calendar(kwargs["calendar"])
+        return Stream(_key_of(calendar), unfiltered(calendar))
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Look]) -> AsyncIterator[TriggerEvent]:
+        """This watcher's own events out of the looks that all share."""
+        from calendar_timetable.runtime.stream import streams
+
+        if (stream := streams.get(_key_of(self.calendar))) is not None:
+            stream.wake(0)  # it may be asleep, and has not seen us
+        watcher = _Watcher(self, await self._recall())
+        async for look in shared_stream:
+            for happening in watcher.tell(look):
+                yield TriggerEvent(happening)  # type: ignore[no-untyped-call]
+            if watcher.news:
+                look.notes.append(partial(self._note, watcher.news))
+                watcher.news = ""
+
+    # What was told, kept with each asset that this trigger watches for.
+
+    @property
+    def _note_name(self) -> str:
+        kwargs = json.dumps(self.serialize()[1], sort_keys=True)
+        return f"calendar_timetable.{hashlib.sha256(kwargs.encode()).hexdigest()[:16]}"
+
+    def _assets(self) -> list[Any]:
+        store = self.asset_state_store
+        names: Iterable[str] = getattr(store, "_by_name", ())
+        return [store[Asset(name)] for name in sorted(names)] if store is not None else []
+
+    async def _recall(self) -> Memory | None:
+        for store in self._assets():
+            if packed := await store.aget(self._note_name):
+                return Memory.unpack(str(packed))
+        return None
+
+    async def _note(self, packed: str) -> None:
+        for store in self._assets():
+            await store.aset(self._note_name, packed)
+
+
+class _Watcher:
+    """One trigger's view of the looks that it shares."""
+
+    def __init__(self, trigger: CalendarEventTrigger, memory: Memory | None) -> None:
+        self.calendar = trigger.calendar
+        self.edits = frozenset(trigger.on) & frozenset(EDITS)
+        self.times: frozenset[Kind] = frozenset(kind for kind in TIMES if kind in trigger.on)
+        self.before = int(trigger.before.total_seconds()) if trigger.before is not None else 0
+        self.memory = memory
+        self.news = ""  # the memory, packed, where it is to be noted
+        self._events: list[Occurrence] = []
+        self._read_at: float | None = None
+
+    def tell(self, look: Look) -> list[dict[str, Any]]:
+        """The payloads of what is new to this watcher."""
+        before = self.memory
+        found: list[Happening] = []
+        if look.reading.at != self._read_at:
+            self._events = [event for event in look.reading.events if self.calendar.matches(event)]
+            found = self._read(look)
+        assert self.memory is not None
+        if self.times:
+            timed, self.memory, coming = watching.moments(self.memory, self._events, look.at, self.times, self.before)
+            found += timed
+            if coming is not None:
+                look.stream.wake(coming)
+        if before is None or _substance(before) != _substance(self.memory):
+            self.news = self.memory.pack()
+        return [self._payload(happening) for happening in found]
+
+    def _read(self, look: Look) -> list[Happening]:
+        reading, last = look.reading, self._read_at
+        self._read_at = reading.at
+        if self.memory is None:
+            self.memory = watching.begin(reading, self._events, edits=bool(self.edits))
+            return []
+        if last is not None:  # an event entered late is still told of, as long as an old copy may have been in force
+            self.memory = watching.settle(self.memory, last - self.calendar.max_stale.total_seconds())
+        if not self.edits:
+            return []
+        found, self.memory = watching.edits(self.memory, reading, self._events)
+        return [happening for happening in found if happening.kind in self.edits]
+
+    def _payload(self, happening: Happening) -> dict[str, Any]:
+        title = ""
+        if self.calendar.show_titles:
+            title = next((e.summary for e in self._events if e.uid == happening.uid), "")
+        return {"calendar": self.calendar.label} | happening._replace(title=title).payload()
+
+
+def _substance(memory: Memory) -> tuple[object, ...]:
+    return memory.stretch, memory.rows, sorted(memory.told)
+
+
+def _calendar(given: Calendar | str) -> Calendar:
+    """*given*, as its DAG file says or as :meth:`CalendarEventTrigger.serialize` wrote it."""
+    found: object
+    if isinstance(given, str) and given.startswith("{"):
+        found = wire.decode(json.loads(given))
+    else:
+        found = as_timeset("calendar", given, Calendar)  # type: ignore[arg-type]
+    if not isinstance(found, Calendar):
+        raise InvalidArgument("calendar", given, "give a Calendar, an Airflow Connection id or an address")
+    return found
+
+
+def _key_of(calendar: Calendar) -> str:
+    """What watchers of the same calendar share: its address and how it is read, not what of it they want."""
+    from calendar_timetable.runtime.stream import unfiltered
+
+    return json.dumps(wire.encode(unfiltered(calendar)), sort_keys=True)

@@ -1,0 +1,341 @@
+"""Calendar events as triggers, on Airflow's own shared streams, with a triggerer that may be killed at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk import Asset, AssetWatcher
+from airflow.serialization.encoders import encode_trigger
+from airflow.triggers.base import BaseEventTrigger
+from airflow.triggers.shared_stream import SharedStreamManager
+
+from calendar_timetable import Calendar, CalendarEventTrigger, InvalidArgument
+from calendar_timetable.calendars import sources
+from calendar_timetable.runtime import events, stream
+from calendar_timetable.runtime.rules import now
+from tests.runtime.conftest import TeamCalendar
+
+SECOND = timedelta(seconds=1)
+
+
+def hours(number: float) -> str:
+    return f"{datetime.fromtimestamp(now(), UTC) + timedelta(hours=number):%Y-%m-%d %H:%M:%S}"
+
+
+class Database:
+    """What outlives a triggerer: the asset state store, and the asset events."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, str] = {}
+        self.events: list[dict[str, Any]] = []
+
+    @property
+    def told(self) -> list[str]:
+        return [f"{payload['event']} {payload['uid']}" for payload in self.events]
+
+
+class Store:
+    """The part of ``AssetStateStoreAccessors`` that a watcher uses, in a triggerer that may be dead."""
+
+    def __init__(self, triggerer: Triggerer, *assets: str) -> None:
+        self._triggerer, self._by_name = triggerer, assets
+
+    def __getitem__(self, asset: Asset) -> Any:
+        triggerer, database = self._triggerer, self._triggerer.database
+
+        class Accessor:
+            async def aget(self, key: str) -> str | None:
+                await asyncio.sleep(0)
+                return database.state.get(f"{asset.name} {key}")
+
+            async def aset(self, key: str, value: str) -> None:
+                await asyncio.sleep(triggerer.pause())
+                if triggerer.alive:
+                    database.state[f"{asset.name} {key}"] = value
+
+        return Accessor()
+
+
+class Triggerer:
+    """As ``TriggerRunner.run_trigger`` and its supervisor: fired events are stored a little later, then confirmed."""
+
+    def __init__(self, database: Database, pause: Callable[[], float] = lambda: 0.01) -> None:
+        self.database, self.pause, self.alive = database, pause, True
+        self.streams = SharedStreamManager()
+        self._fired: list[tuple[dict[str, Any], int | None]] = []
+        self._tasks: list[asyncio.Task[None]] = [asyncio.create_task(self._sync())]
+
+    def run(self, number: int, given: CalendarEventTrigger, *assets: str) -> None:
+        path, kwargs = given.serialize()
+        assert path == "calendar_timetable.runtime.events.CalendarEventTrigger"
+        trigger = CalendarEventTrigger(**json.loads(json.dumps(kwargs)))
+        trigger.asset_state_store = Store(self, *(assets or ("team",)))  # type: ignore[assignment]
+        self._tasks.append(asyncio.create_task(self._run(number, trigger)))
+
+    async def _run(self, number: int, trigger: CalendarEventTrigger) -> None:
+        key = trigger.shared_stream_key()
+        shared = self.streams.subscribe(trigger_id=number, trigger=trigger, key=key)
+        try:
+            async for event in trigger.filter_shared_stream(shared):
+                seq = self.streams.bind_pending_event(trigger_id=number, key=key)
+                self._fired.append((event.payload, seq))
+        finally:
+            await self.streams.unsubscribe(number, key)
+
+    async def _sync(self) -> None:
+        while True:
+            await asyncio.sleep(self.pause())
+            fired, self._fired = self._fired, []
+            self.database.events += [payload for payload, _ in fired]
+            await asyncio.sleep(self.pause())
+            self.streams.confirm_persisted([seq for _, seq in fired if seq is not None])
+
+    async def kill(self) -> None:
+        """At once: what was not stored by now never will be."""
+        self.alive = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.streams.stop_all()
+
+
+@contextlib.asynccontextmanager
+async def running(database: Database, *triggers: CalendarEventTrigger) -> AsyncIterator[Triggerer]:
+    triggerer = Triggerer(database)
+    for number, trigger in enumerate(triggers):
+        triggerer.run(number, trigger)
+    try:
+        yield triggerer
+    finally:
+        await triggerer.kill()
+
+
+async def until(check: Callable[[], object]) -> None:
+    async with asyncio.timeout(60):
+        while not check():
+            await asyncio.sleep(0.02)
+
+
+def watch(team: TeamCalendar, *on: str, before: timedelta | None = None, **options: Any) -> CalendarEventTrigger:
+    calendar = Calendar(team.address, refresh=timedelta(seconds=0), **options)
+    return CalendarEventTrigger(calendar, on=on or None, before=before)
+
+
+def test_edits_fire(team: TeamCalendar) -> None:
+    async def go() -> None:
+        database = Database()
+        team.put("old", hours(1), hours(2), "SUMMARY:Retrain")
+        async with running(database, watch(team, match="Retrain*")):
+            await until(lambda: database.state)
+            team.put("a", hours(3), hours(4), "SUMMARY:Retrain A", "CATEGORIES:Ops")
+            team.put("other", hours(3), hours(4), "SUMMARY:Lunch")
+            await until(lambda: len(database.events) == 1)
+            team.put("a", hours(5), hours(6), "SUMMARY:Retrain A", "CATEGORIES:Ops")
+            await until(lambda: len(database.events) == 2)
+            team.remove("a")
+            await until(lambda: len(database.events) == 3)
+        assert database.told == ["created a", "changed a", "cancelled a"]
+        assert database.events[0]["calendar"] == "team.ics"
+        assert database.events[0]["categories"] == ["Ops"]
+        assert "title" not in database.events[0]
+
+    asyncio.run(go())
+
+
+def test_titles_only_when_allowed(team: TeamCalendar) -> None:
+    async def go() -> None:
+        database = Database()
+        async with running(database, watch(team, show_titles=True)):
+            await until(lambda: database.state)
+            team.put("a", hours(3), hours(4), "SUMMARY:Retrain A")
+            await until(lambda: database.events)
+        assert database.events[0]["title"] == "Retrain A"
+
+    asyncio.run(go())
+
+
+def test_times_fire_when_they_come(team: TeamCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at the next poll, which is hours away."""
+
+    async def go() -> None:
+        database = Database()
+        soon = watch(team, "starts", "ends", "soon", before=timedelta(hours=1))
+        soon.calendar.refresh = timedelta(hours=3)
+        team.put("a", hours(2 / 3600), hours(4 / 3600))
+        team.put("b", hours(1 + 3 / 3600), hours(2))
+        async with running(database, soon):
+            await until(lambda: len(database.events) == 3)
+        assert database.told == ["starts a", "soon b", "ends a"]
+        assert now() >= datetime.fromisoformat(database.events[2]["end"]).timestamp()
+
+    asyncio.run(go())
+
+
+def test_what_happens_while_no_triggerer_runs_fires_later(team: TeamCalendar) -> None:
+    async def go() -> None:
+        database = Database()
+        trigger = watch(team, "created", "cancelled", "starts")
+        team.put("gone", hours(5), hours(6))
+        async with running(database, trigger):
+            await until(lambda: database.state)
+        team.remove("gone")
+        team.put("new", hours(1 / 3600), hours(2))
+        begins = now() + 2
+        await until(lambda: now() > begins)
+        async with running(database, trigger):
+            known = dict(database.state)
+            await until(lambda: len(database.events) == 3 and database.state != known)
+        async with running(database, trigger):
+            await until(lambda: stream.streams)
+        assert sorted(database.told) == ["cancelled gone", "created new", "starts new"]
+
+    asyncio.run(go())
+
+
+def test_one_poll_for_all_and_late_comers_need_not_wait(team: TeamCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: Counter[str] = Counter()
+    real = stream.read
+
+    def counted(calendar: Calendar) -> Any:
+        reads[calendar.label] += 1
+        return real(calendar)
+
+    monkeypatch.setattr(stream, "read", counted)
+    calendars = [Calendar(team.address, refresh=timedelta(hours=1), match=f"Retrain {number}*") for number in range(50)]
+
+    async def go() -> None:
+        database = Database()
+        async with running(database, *(CalendarEventTrigger(calendar) for calendar in calendars)) as triggerer:
+            await until(lambda: len(database.state) == 50)
+            triggerer.run(50, CalendarEventTrigger(Calendar(team.address, refresh=timedelta(hours=1)), on="starts"))
+            await until(lambda: len(database.state) == 51)
+
+    asyncio.run(go())
+    assert reads == {"team.ics": 1}
+    assert not stream.streams
+
+
+def test_a_calendar_that_cannot_be_read_cancels_nothing(team: TeamCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "_RETRY", 0.1)
+    failures: list[Exception] = []
+    real = sources.FileSource.fetch
+
+    async def go() -> None:
+        database = Database()
+        team.put("a", hours(5), hours(6))
+        trigger = watch(team, max_stale=timedelta(0), on_unavailable="ignore")
+        async with running(database, trigger):
+            await until(lambda: database.state)
+            body = team.path.read_bytes()
+            team.path.unlink()
+            await until(lambda: len(failures) > 2)
+            team.path.write_bytes(body)
+            team.put("b", hours(7), hours(8))
+            await until(lambda: database.events)
+        assert database.told == ["created b"]
+
+    def noted(source: Any, *validators: str) -> Any:
+        try:
+            return real(source, *validators)
+        except sources.FetchFailed as error:
+            failures.append(error)
+            raise
+
+    monkeypatch.setattr(sources.FileSource, "fetch", noted)
+    asyncio.run(go())
+
+
+def test_none_lost_across_kills(team: TeamCalendar) -> None:
+    """Edits go on while triggerers are killed at random moments: each fires once, or twice around a kill."""
+    dice = random.Random(4711)
+
+    async def go() -> tuple[Counter[str], int]:
+        database = Database()
+        trigger = watch(team, "created", "changed", "cancelled", "starts")
+        async with running(database, trigger):
+            await until(lambda: database.state)
+        expected: list[str] = []
+        for kill in range(20):
+            triggerer = Triggerer(database, pause=lambda: dice.random() * 0.1)
+            triggerer.run(0, trigger)
+            for edit in range(2):
+                uid = f"{kill}-{edit}"
+                team.put(uid, hours(1 / 3600), hours(1))
+                expected += [f"created {uid}", f"starts {uid}"]
+                await asyncio.sleep(dice.random() * 0.5)
+            await triggerer.kill()
+        async with running(database, trigger):
+            try:
+                await until(lambda: set(expected) <= set(database.told))
+            except TimeoutError:
+                raise AssertionError(f"lost: {set(expected) - set(database.told)}") from None
+        return Counter(database.told), len(expected)
+
+    told, expected = asyncio.run(go())
+    assert len(told) == expected, "nothing that did not happen"
+    doubles = sum(told.values()) - expected
+    assert doubles <= 20 * 4, "only what one kill can repeat"
+
+
+def test_two_assets_may_share_a_trigger(team: TeamCalendar) -> None:
+    """Airflow makes one trigger of equal ones: what it told is noted with both, so that either may be removed."""
+
+    async def go() -> None:
+        database = Database()
+        triggerer = Triggerer(database)
+        triggerer.run(0, watch(team), "one", "two")
+        await until(lambda: len(database.state) == 2)
+        await triggerer.kill()
+        team.put("a", hours(1), hours(2))
+        triggerer = Triggerer(database)
+        triggerer.run(0, watch(team), "two")
+        await until(lambda: database.events)
+        await triggerer.kill()
+        assert database.told == ["created a"]
+
+    asyncio.run(go())
+
+
+def test_airflow_takes_it_for_an_asset_watcher(team: TeamCalendar) -> None:
+    trigger = watch(team, "soon", before=timedelta(minutes=10), categories=("Ops", "ML"))
+    AssetWatcher(name="team", trigger=trigger)
+    encoded = encode_trigger(trigger)
+    again = CalendarEventTrigger(**encoded["kwargs"])
+
+    assert encode_trigger(again) == encoded
+    assert BaseEventTrigger.hash(encoded["classpath"], encoded["kwargs"]) == BaseEventTrigger.hash(*again.serialize())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"calendar": "team", "on": "gone"}, "on"),
+        ({"calendar": "team", "on": ()}, "on"),
+        ({"calendar": "team", "on": "soon"}, "before"),
+        ({"calendar": "team", "on": "starts", "before": timedelta(minutes=1)}, "before"),
+        ({"calendar": "team", "before": timedelta(minutes=-1)}, "before"),
+        ({"calendar": 7}, "calendar"),
+        ({"calendar": "mon-fri 09:00-17:00"}, "Calendar"),
+    ],
+)
+def test_mistakes_are_named(arguments: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidArgument, match=field):
+        CalendarEventTrigger(**arguments)
+
+
+def test_a_clear_error_on_an_older_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "_Supported", None)
+    with pytest.raises(Exception, match=r"needs Airflow 3\.3 or later"):
+        CalendarEventTrigger("team")
+
+
+def test_an_address_is_not_shown() -> None:
+    assert "4711" not in repr(CalendarEventTrigger("https://example.org/private-4711/basic.ics"))
