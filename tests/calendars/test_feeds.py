@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from calendar_timetable.calendars import limits, sources
+from calendar_timetable.calendars import feeds, limits, sources
 from calendar_timetable.calendars.cache import Entry
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.planning.errors import CalendarUnavailable
@@ -76,6 +76,21 @@ def test_an_unchanged_calendar_is_only_confirmed(origin: Origin, clock: Clock) -
     assert state.fetched_at is not None
     assert state.checked_at is not None
     assert state.checked_at - state.fetched_at == timedelta(seconds=1600)
+
+
+def test_new_dtstamps_alone_change_nothing(origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stamped(stamp: str) -> bytes:
+        return feed(event("UID:m", f"DTSTAMP:{stamp}", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z"))
+
+    origin.serve(stamped("20240301T000000Z"))
+    calendar = Calendar(origin.url())
+    known(calendar)
+    fetched_at = calendar.describe().fetched_at
+    monkeypatch.setattr(feeds, "expand", lambda *_: pytest.fail("it is expanded again"))
+    clock.now += 400
+    origin.serve(stamped("20240302T111213Z"))
+    assert list(known(calendar).known) == NOON
+    assert (len(origin.seen), calendar.describe().status, calendar.describe().fetched_at) == (2, "ok", fetched_at)
 
 
 BOMB = gzip.compress(b"BEGIN:VCALENDAR\r\n" + b"X-A:" + b"0" * 30_000_000 + b"\r\nEND:VCALENDAR\r\n")

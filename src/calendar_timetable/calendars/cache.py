@@ -28,6 +28,7 @@ from calendar_timetable.calendars.options import option
 
 log = logging.getLogger(__name__)
 _VERSION = 1
+_DTSTAMP = re.compile(rb"^DTSTAMP:[^\r\n]*\r?\n(?![ \t])", re.MULTILINE)
 _NAME = re.compile(r"[0-9a-f]{40}")
 
 
@@ -218,8 +219,8 @@ def _like(default: object) -> Any:
 
 
 def digest_of(body: bytes) -> str:
-    """The digest by which a body is known."""
-    return hashlib.sha256(body).hexdigest()
+    """The digest by which a body is known: big providers write the time of asking into every event's DTSTAMP."""
+    return hashlib.sha256(_DTSTAMP.sub(b"", body)).hexdigest()
 
 
 def _changed_at(path: Path) -> float:
