@@ -1,4 +1,4 @@
-"""The folder that all DAG files of a host share: last good copies, what was tried, and expansions.
+"""The folder that all DAG files of a host, or of several, share: last good copies, what was tried, and expansions.
 
 File names are digests, files are for their owner only, and neither address nor credentials are stored. Each
 file is replaced whole. What cannot be read is absent; what cannot be written is kept for this one
@@ -7,12 +7,14 @@ reading, with a warning.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import logging
 import os
 import re
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,10 +27,12 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.expand import FORMAT
 from calendar_timetable.calendars.occurrences import Problem, Reading
 from calendar_timetable.calendars.options import option
+from calendar_timetable.planning.errors import InvalidArgument
 
 log = logging.getLogger(__name__)
 _VERSION = 1
 _DTSTAMP = re.compile(rb"^DTSTAMP:[^\r\n]*\r?\n(?![ \t])", re.MULTILINE)
+_POLL = 0.05  # seconds between two looks at a lock
 _NAME = re.compile(r"[0-9a-f]{40}")
 
 
@@ -58,6 +62,24 @@ def folder() -> Path:
         return Path(chosen).expanduser()
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path("~/.cache").expanduser()) / "calendar_timetable"
+
+
+def check_folder() -> None:
+    """Refuse a folder in which others could put what is then believed; :class:`InvalidArgument`."""
+    place = folder()
+    try:
+        found = place.stat()
+    except OSError:
+        return
+    if not stat.S_ISDIR(found.st_mode):
+        return
+    remedy = "name a folder in [calendar_timetable] cache_dir that does not exist yet: it is made, for its owner only"
+    if found.st_uid != os.geteuid():
+        raise InvalidArgument("The calendar cache folder", str(place), f"it belongs to another user; {remedy}")
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise InvalidArgument(
+            "The calendar cache folder", str(place), f"others may write there; chmod 700 it, or {remedy}"
+        )
 
 
 class Entry:
@@ -97,11 +119,11 @@ class Entry:
         return body if digest_of(body) == state.digest else None
 
     def save(self, state: State, body: bytes | None = None) -> None:
-        """Keep *state*, with *body* if that is new."""
-        if body is not None:
-            self._write(self._body(state.digest), body)
-        self._write(self._path(self._kind), json.dumps({"v": _VERSION, **asdict(state)}).encode())
-        if body is not None:
+        """Keep *state*, with *body* if that is new: both, or where there is no room, what was there before."""
+        path, content = self._path(self._kind), json.dumps({"v": _VERSION, **asdict(state)}).encode()
+        if body is not None and not self._write(self._body(state.digest), body):
+            self._unwritten[path] = content
+        elif self._write(path, content) and body is not None:
             self._forget(f"{self.name}.{state.digest[:20]}.")
 
     def expansion(self, state: State, start: int, end: int, zone: str) -> Reading | None:
@@ -140,7 +162,11 @@ class Entry:
 
     @contextmanager
     def lock(self, *, wait: bool) -> Iterator[bool]:
-        """Alone with this feed, among all processes of the host; ``False`` if another is and not *wait*."""
+        """Alone with this feed, of all that share the folder; ``False`` if another is and not *wait*, or for too long.
+
+        On NFS the lock holds between hosts where the server's lock daemon runs; where there are no locks at all
+        everybody is alone, and a feed is asked a few times too often.
+        """
         try:
             self._make_folder()
             file = os.open(self._path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -148,14 +174,7 @@ class Entry:
             yield True  # without a folder there is nothing to share
             return
         try:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            except OSError:  # a file system without locks
-                yield True
-            else:
-                yield True
+            yield _locked(file, limits.LOCK_SECONDS if wait else 0)
         finally:
             os.close(file)
 
@@ -170,7 +189,14 @@ class Entry:
         return f"{self.name}.{state.digest[:20]}.x{key}."
 
     def _read(self, path: Path) -> bytes:
-        return self._unwritten[path] if path in self._unwritten else path.read_bytes()
+        if path in self._unwritten:
+            return self._unwritten[path]
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            if error.errno != errno.ESTALE:  # on NFS: another host replaced it this moment
+                raise
+            return path.read_bytes()
 
     def _list(self, prefix: str) -> list[Path]:
         try:
@@ -188,7 +214,7 @@ class Entry:
     def _make_folder(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def _write(self, path: Path, content: bytes) -> None:
+    def _write(self, path: Path, content: bytes) -> bool:
         try:
             self._make_folder()
             handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=self._folder)
@@ -204,6 +230,8 @@ class Entry:
         except OSError as error:
             log.warning("The calendar cache in %s cannot be written: %s", self._folder, error.strerror)
             self._unwritten[path] = content
+            return False
+        return True
 
 
 def names() -> list[str]:
@@ -212,6 +240,20 @@ def names() -> list[str]:
         return [path.stem for path in folder().iterdir() if path.suffix == ".json" and _NAME.fullmatch(path.stem)]
     except OSError:
         return []
+
+
+def _locked(file: int, seconds: float) -> bool:
+    for _ in range(int(seconds / _POLL) + 1):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if seconds:
+                time.sleep(_POLL)
+        except OSError:  # a file system without locks
+            return True
+        else:
+            return True
+    return False
 
 
 def _like(default: object) -> Any:

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from calendar_timetable.calendars import limits, metrics, rhythm
-from calendar_timetable.calendars.cache import Entry, State, digest_of
+from calendar_timetable.calendars.cache import Entry, State, check_folder, digest_of
 from calendar_timetable.calendars.expand import ExpansionFailed, expand
 from calendar_timetable.calendars.heads import plain, published_interval
 from calendar_timetable.calendars.health import moment
@@ -18,6 +18,7 @@ from calendar_timetable.calendars.rhythm import NotAsked, Rhythm, Server
 from calendar_timetable.calendars.sources import Fetched, FetchFailed, Last, Source
 
 _MINUTE = 60
+_BUSY = "another process has been reading it for too long"
 _NEVER_SYNCED = "no copy of it is in the cache folder: run calendar-timetable sync, which alone asks it here"
 _NOT_SYNCED = "it was not read again in time: is calendar-timetable sync running, which alone asks it here?"
 _GRID = 7 * 86400  # expansions begin and end on whole weeks, so that similar questions share one
@@ -71,18 +72,19 @@ class _Feed:
         self.source, self.zone, self.max_stale = source, zone, max_stale
         self.start, self.end = start // _GRID * _GRID, -(-end // _GRID) * _GRID
         self.rhythm = Rhythm(refresh, max_stale)
+        check_folder()
         self.entry = Entry(source.identity)
         self.asked_as = digest_of(source.secret.encode())[:16]
 
     def copy(self, *, ask: bool, force: bool = False) -> Copy:
         """The copy in force, after the source was asked if it may be and is due, or by *force*."""
-        state = self.entry.state()
+        state, busy = self.entry.state(), False
         if ask and (force or self.is_due(state)):
             usable = bool(state.digest) and rhythm.now() - state.good_at <= self.max_stale
             with self.entry.lock(wait=force or not usable) as alone:
                 state = self.entry.state()  # another process may just have asked
-                if alone and (force or self.is_due(state)):
-                    state = self.ask(state, force=force)
+                if force or self.is_due(state):
+                    state, busy = (self.ask(state, force=force), False) if alone else (state, True)
         reading = None
         if state.digest:
             try:
@@ -93,8 +95,8 @@ class _Feed:
             except ExpansionFailed as error:
                 state = replace(state, error=str(error))
         lapsed = rhythm.now() - state.good_at > self.max_stale
-        if lapsed and not state.error and not ask:
-            state = replace(state, error=_NOT_SYNCED if state.good_at else _NEVER_SYNCED)
+        if not state.error and (reading is None or (lapsed and (busy or not ask))):
+            state = replace(state, error=_BUSY if ask else _NOT_SYNCED if state.good_at else _NEVER_SYNCED)
         if state.good_at:
             metrics.gauge("age", self.source.label, max(rhythm.now() - state.good_at, 0))
         if reading is not None:
