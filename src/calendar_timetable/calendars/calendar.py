@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.addresses import label_of, shown, text_of
+from calendar_timetable.calendars.addresses import is_address, label_of, shown, text_of
 from calendar_timetable.calendars.cache import State
 from calendar_timetable.calendars.checks import check_options
+from calendar_timetable.calendars.exposed import warn_of
 from calendar_timetable.calendars.feeds import Copy, read_feed, refresh_feed
 from calendar_timetable.calendars.health import Health, describe
 from calendar_timetable.calendars.matching import counts, matches
@@ -203,6 +204,8 @@ class Calendar(TimeSet):
 
     def _read(self, start: int, end: int, timezone: str, read: Callable[..., Copy] = read_feed) -> Copy:
         zone = zones.zone_name(self.timezone or timezone)
+        if is_address(self._text):
+            warn_of(self._text, self.label)
         refresh = None if self.refresh == _REFRESH else self.refresh.total_seconds()
         return read(source_for(self._text), start, end, zone, refresh, self.max_stale.total_seconds())
 
