@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -114,8 +115,11 @@ class SmallDav:
 
 
 @contextmanager
-def serving(answer: Callable[[BaseHTTPRequestHandler, bytes], tuple[int, dict[str, str], bytes]]) -> Iterator[int]:
-    """A server of these answers to PROPFIND and REPORT, on the port given."""
+def serving(
+    answer: Callable[[BaseHTTPRequestHandler, bytes], tuple[int, dict[str, str], bytes]],
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[int]:
+    """A server of these answers to PROPFIND and REPORT, on the port given; with *tls* a proxy to every host of them."""
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
@@ -127,6 +131,18 @@ def serving(answer: Callable[[BaseHTTPRequestHandler, bytes], tuple[int, dict[st
             self.wfile.write(body)
 
         do_PROPFIND = do_REPORT = _answer  # noqa: N815
+
+        def do_CONNECT(self) -> None:
+            assert tls is not None
+            self.send_response_only(200)
+            self.end_headers()
+            self.connection = tls.wrap_socket(self.connection, server_side=True)
+            self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+            self.close_connection = False
+
+        def finish(self) -> None:
+            super().finish()
+            self.connection.close()
 
         def log_message(self, *args: object) -> None:
             pass

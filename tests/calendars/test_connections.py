@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
-import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -31,6 +28,7 @@ from tests.calendars.davservers import (
 )
 from tests.calendars.helpers import event, feed
 from tests.calendars.test_feeds import AFTERNOON, GOOD, LATER, NOON, error, known
+from tests.calendars.tls import tls_for
 
 ADDRESS = "https://calendar.example.com"
 MISTAKES: list[tuple[dict[str, Any], str]] = [
@@ -145,25 +143,7 @@ def test_a_new_password_is_tried_at_once_and_a_wrong_one_keeps_the_copy(
 @pytest.fixture
 def tls_origin(tmp_path: Path) -> Iterator[tuple[Origin, Path]]:
     """A server whose certificate nobody knows, with the file that vouches for it."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    (tmp_path / "key.pem").write_bytes(pem)
-    (tmp_path / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "ca.pem", tmp_path / "key.pem")
+    context, ca_file = tls_for(tmp_path, "127.0.0.1")
     origin = Origin()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(origin))
     server.handle_error = lambda *args: None  # type: ignore[method-assign]
@@ -171,7 +151,7 @@ def tls_origin(tmp_path: Path) -> Iterator[tuple[Origin, Path]]:
     origin.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
-    yield origin, tmp_path / "ca.pem"
+    yield origin, ca_file
     server.shutdown()
     thread.join()
     server.server_close()
