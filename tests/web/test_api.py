@@ -182,7 +182,8 @@ def test_pages_follow_each_other(get: Get) -> None:
         ({"state": "running"}, set()),
         ({"moved": "true", "tag": "ml"}, {"visible", "secret"}),
         ({"moved": "true", "dag_id": "plain"}, set()),
-        ({"calendar": "team_calendar"}, set()),
+        ({"calendar": "nobodys"}, set()),
+        ({"calendar": "team.ics"}, {"titled", "untitled"}),
     ],
 )
 def test_filters(get: Get, filters: dict[str, Any], expected: set[str]) -> None:
@@ -262,6 +263,51 @@ def test_windows_and_blackouts(get: Get) -> None:
     assert [s["dag_ids"] for s in told if s["kind"] == "window" and "22:00" in s["label"]] == [["secret", "visible"]]
     seen = get("/api/time-sets", user="reader", start="2026-12-04T12:00Z", end="2026-12-05T12:00Z")["spans"]
     assert [s["dag_ids"] for s in seen] == [["visible"]]
+
+
+def test_calendars_tell_how_they_are_doing(get: Get) -> None:
+    told = get("/api/calendars")["calendars"]
+    assert [(c["label"], c["status"], c["dag_ids"], c["roles"], c["events"], c["error"]) for c in told] == [
+        ("team.ics", "ok", ["titled", "untitled"], ["blackouts"], 2, "")
+    ]
+    assert [p["uid"] for p in told[0]["problems"]] == ["broken@tests"]
+    assert (told[0]["on_unavailable"], told[0]["max_stale_seconds"]) == ("hold", 6 * 3600)
+    assert utc(told[0]["read_at"]) <= utc(told[0]["checked_at"]) <= datetime.now(UTC)
+    assert get("/api/calendars", user="reader")["calendars"] == []
+
+
+def test_titles_are_told_only_where_a_readable_dag_shows_them(get: Get) -> None:
+    first = (datetime.now(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    between = {"start": first.isoformat(), "end": (first + timedelta(days=3)).isoformat()}
+    told = [s for s in get("/api/time-sets", **between)["spans"] if s["label"] == "team.ics"]
+    whole = [s for s in told if s["title"]]
+    assert [(s["title"], utc(s["start"]), utc(s["end"]), s["dag_ids"]) for s in whole] == [
+        ("Release freeze", first, first + timedelta(days=3), ["titled"])
+    ]
+    assert {tuple(s["dag_ids"]) for s in told if not s["title"]} == {("untitled",)}
+    runs = get("/api/runs", calendar="team.ics", moved="true", **between)["runs"]
+    assert {r["dag_id"] for r in runs} == {"titled", "untitled"}
+    assert {any("Release freeze" in reason for reason in r["reasons"]) for r in runs if r["dag_id"] == "titled"} == {
+        True
+    }
+    assert "Release freeze" not in str([r for r in runs if r["dag_id"] == "untitled"])
+    assert {r["end"] and utc(r["end"]) - utc(r["start"]) for r in runs if r["dag_id"] == "titled" and r["start"]} == {
+        timedelta(hours=2)
+    }
+    for path in ("/api/time-sets", "/api/runs"):
+        assert "freeze" not in str(get(path, user="reader", **between))
+
+
+def test_what_if_says_what_it_cannot_know(airflow: LocalAirflow, login: Login) -> None:
+    """A DAG carries of its calendars what its own ticks touch; other windows may lead elsewhere."""
+    session, path = login("admin"), url(airflow, "/api/dags/untitled/what-if")
+    kept = session.post(path, json={"blackouts": ["team.ics"]}, headers=BY_US, timeout=30).json()
+    assert [run["start"] for run in kept["plan"]] == [run["start"] for run in kept["current"]]
+    assert "blackouts=Calendar('team.ics')" in kept["python"]
+    elsewhere = session.post(path, json={"windows": ["daily 20:00-21:00"]}, headers=BY_US, timeout=30).json()
+    assert {"there may be more in the way" in " ".join(run["reasons"]) for run in elsewhere["plan"]} == {True}
+    without = session.post(path, json={"blackouts": []}, headers=BY_US, timeout=30).json()
+    assert {run["outcome"] for run in without["plan"]} == {"on_time"} and "team.ics" not in without["python"]
 
 
 # Who may ask.

@@ -1,11 +1,12 @@
 """DAGs for the page: moved by a weekly rule, hidden from a reader, hostile names, and Airflow's own kinds of schedule."""
 
+import os
 from datetime import datetime, timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, MultipleCronTriggerTimetable
 
-from calendar_timetable import CalendarTimetable, Weekly
+from calendar_timetable import Calendar, CalendarTimetable, Weekly
 
 START = datetime(2026, 1, 1)
 HELD = CalendarTimetable("0 12 * * *", timezone="Europe/Berlin", windows=Weekly("daily 22:00-06:00"))
@@ -30,6 +31,19 @@ with DAG("with_dates", schedule="0 6 * * *", catchup=False, default_args={"start
 skipping = DAG(
     "skipping",
     schedule=CalendarTimetable("0 9 * * *", timezone="Europe/Berlin", blackouts=Weekly("sat-sun"), when_blocked="skip"),
+    start_date=START,
+    catchup=False,
+)
+TEAM = os.environ["TEAM_CALENDAR"]  # a freeze from tomorrow on, for three days; and an event that cannot be understood
+titled = DAG(
+    "titled",
+    schedule=CalendarTimetable("0 3 * * *", blackouts=Calendar(TEAM, show_titles=True), duration=timedelta(hours=2)),
+    start_date=START,
+    catchup=False,
+)
+untitled = DAG(
+    "untitled",
+    schedule=CalendarTimetable("0 4 * * *", blackouts=Calendar(TEAM, max_stale=timedelta(hours=6))),
     start_date=START,
     catchup=False,
 )

@@ -23,7 +23,6 @@ from sqlalchemy.orm import Session
 from calendar_timetable.carried import Carried
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import InvalidArgument
-from calendar_timetable.planning.timesets import Known, TimeSet, leaves
 from calendar_timetable.schedules import Ticks, encode_base, to_pendulum
 
 OURS = "calendar_timetable.timetable.CalendarTimetable"
@@ -93,17 +92,7 @@ class Schedule:
     @cached_property
     def calendars(self) -> tuple[str, ...]:
         """The labels of the calendars it goes by."""
-        return tuple(dict.fromkeys(label for _, label in self.calendar_roles))
-
-    @cached_property
-    def calendar_roles(self) -> tuple[tuple[str, str], ...]:
-        """What each calendar is used for: "schedule", "windows" or "blackouts", with its label."""
-        if self.carried is None:
-            return ()
-        found = [("schedule", self.carried.base["calendar"])] if "events" in self.carried.base else []
-        for role, timeset in (("windows", self.carried.windows), ("blackouts", self.carried.blackouts)):
-            found += [(role, leaf.label) for leaf in _leaves(timeset) if isinstance(leaf, Known)]
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(used.label for used in self.carried.calendars)) if self.carried else ()
 
 
 _schedules: Memory[Schedule] = Memory(_REMEMBERED)
@@ -174,10 +163,6 @@ def _read(row: SerializedDagModel, since: float) -> Schedule:
 
 def _tasks_have_dates(dag: dict[str, Any]) -> bool:
     return any("start_date" in task["__var"] or "end_date" in task["__var"] for task in dag.get("tasks", ()))
-
-
-def _leaves(timeset: TimeSet | None) -> Iterator[TimeSet]:
-    return iter(()) if timeset is None else leaves(timeset)
 
 
 def _portions(keys: Collection[Any]) -> Iterator[list[Any]]:
