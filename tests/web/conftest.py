@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,10 +32,9 @@ def team_calendar() -> str:
     return "\r\n".join((*lines, ""))
 
 
-@pytest.fixture(scope="session")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
-    """Users ``admin`` and ``reader``; the latter may read the DAG ``visible`` only."""
-    home = tmp_path_factory.mktemp("web")
+@contextmanager
+def served(home: Path, settings: dict[str, str], prepare: Callable[[LocalAirflow], None]) -> Iterator[LocalAirflow]:
+    """A web server with the DAGs of ``web_dags.py``; *prepare* makes its users once there is a database."""
     dags, modules = home / "dags", home / "modules"
     dags.mkdir()
     modules.mkdir()
@@ -40,27 +42,48 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
     shutil.copy(HERE / "one_dag.py", modules / "one_dag.py")
     calendar = home / "team.ics"
     calendar.write_text(team_calendar())
-    airflow = LocalAirflow(
-        home,
-        dags=dags,
-        settings={
-            "PYTHONPATH": str(modules),
-            "TEAM_CALENDAR": str(calendar),
-            "AIRFLOW__CORE__AUTH_MANAGER": "one_dag.OneDagAuthManager",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,reader:admin",
-        },
-    )
-    passwords = home / "passwords.json"
-    passwords.write_text(json.dumps({"admin": airflow.password, "reader": airflow.password}))
+    told = {"PYTHONPATH": str(modules), "TEAM_CALENDAR": str(calendar)}
+    airflow = LocalAirflow(home, dags=dags, settings={**told, **settings})
     airflow.migrate()
     read = airflow.airflow("dags", "reserialize")
     assert read.returncode == 0, read.stderr[-4000:]
+    prepare(airflow)
     try:
         airflow.start("api-server")
         airflow.wait_until_ready()
         yield airflow
     finally:
         airflow.stop()
+
+
+@pytest.fixture(scope="session")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
+    """SimpleAuthManager with users ``admin`` and ``reader``; the latter may read the DAG ``visible`` only."""
+
+    def make_users(airflow: LocalAirflow) -> None:
+        passwords = airflow.home / "passwords.json"
+        passwords.write_text(json.dumps({"admin": airflow.password, "reader": airflow.password}))
+
+    users = {
+        "AIRFLOW__CORE__AUTH_MANAGER": "one_dag.OneDagAuthManager",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,reader:admin",
+    }
+    with served(tmp_path_factory.mktemp("web"), users, make_users) as airflow:
+        yield airflow
+
+
+@pytest.fixture(scope="session")
+def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
+    """FAB's auth manager with the same users, and ``nobody``, who may read no DAG."""
+
+    def make_users(airflow: LocalAirflow) -> None:
+        command = [sys.executable, HERE / "fab_users.py", airflow.password]
+        done = subprocess.run(command, env=airflow.env, capture_output=True, text=True, timeout=240, check=False)
+        assert done.returncode == 0, done.stderr[-4000:]
+
+    manager = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+    with served(tmp_path_factory.mktemp("fab"), {"AIRFLOW__CORE__AUTH_MANAGER": manager}, make_users) as airflow:
+        yield airflow
 
 
 @pytest.fixture

@@ -115,9 +115,10 @@ def run_lengths(session: Session, schedules: dict[str, Schedule], dag_ids: Colle
 
 
 def next_rows(session: Session, dag: Dag, schedule: Schedule, now: float, until: float, limit: int) -> Iterator[Row]:
-    """What becomes of the next ticks of one DAG, at most *limit* of them."""
+    """What becomes of the next ticks of one DAG, the stored one first, at most *limit* of them."""
+    since = now if dag.stored is None else min(now, dag.stored.start, dag.stored.interval_end)
     length = run_lengths(session, {dag.dag_id: schedule}, [dag.dag_id]).get(dag.dag_id)
-    for placed in planned(schedule, dag.stored, Question(now, now, until, limit))[0][:limit]:
+    for placed in planned(schedule, dag.stored, Question(now, since, until, limit))[0][:limit]:
         yield planned_row(dag, schedule, placed, length)
 
 

@@ -1,0 +1,16 @@
+"""Make FAB's users for the tests: ``python fab_users.py PASSWORD``, in an Airflow's environment."""
+
+import sys
+
+from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+
+with get_application_builder() as builder:
+    manager = builder.sm
+    manager.sync_roles()
+    one_dag, nothing = manager.add_role("OneDag"), manager.add_role("Nothing")
+    manager.add_permission_to_role(one_dag, manager.create_permission("can_read", "DAG:visible"))
+    roles = {"admin": manager.find_role("Admin"), "reader": one_dag, "nobody": nothing}
+    for name, role in roles.items():
+        made = manager.add_user(name, name, "Tester", f"{name}@tests.invalid", role, password=sys.argv[1])
+        if not made:
+            raise SystemExit(f"cannot make {name}")

@@ -1,0 +1,228 @@
+"""Runs that exist beside those that are planned, in one list; without a web server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.sdk import DAG
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from calendar_timetable import CalendarTimetable, Weekly
+from calendar_timetable.web import models
+from calendar_timetable.web.listing import Filters, list_runs
+from tests.web.database import add_dag, add_run, airflow_database, utc
+
+NOW = utc("2027-03-10 12:00")  # a Wednesday
+MONDAY, NEXT_MONDAY = utc("2027-03-08"), utc("2027-03-15")
+START = datetime(2027, 1, 1)
+NIGHTS = Weekly("daily 22:00-06:00")
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    with airflow_database() as session:
+        yield session
+
+
+def held(dag_id: str, **more: Any) -> DAG:
+    timetable = CalendarTimetable("0 12 * * *", timezone="UTC", windows=NIGHTS, **more)
+    return DAG(dag_id, schedule=timetable, start_date=START, catchup=False)
+
+
+def listed(session: Session, *dag_ids: str, now: datetime = NOW, **filters: Any) -> list[models.Run]:
+    asked = Filters(MONDAY.timestamp(), NEXT_MONDAY.timestamp(), **{"limit": 5000, **filters})
+    return models.Runs.model_validate_json(list_runs(session, dag_ids, asked, now.timestamp())).runs
+
+
+def brief(runs: list[models.Run]) -> list[tuple[str, str, str, str]]:
+    """Day of the tick, start, state and outcome."""
+    return [(f"{r.due:%a %H}", f"{r.start:%a %H:%M}" if r.start else "-", r.state, r.outcome) for r in runs]
+
+
+def test_a_week_of_one_dag(session: Session) -> None:
+    add_dag(session, held("a-week"), NOW, seen=utc("2027-02-01"))
+    add_run(session, "a-week", "success", utc("2027-03-08 12:00"), run_after=utc("2027-03-08 22:00"),
+            start_date=utc("2027-03-08 22:00:05"), end_date=utc("2027-03-08 23:30:05"))  # fmt: skip
+    add_run(session, "a-week", "failed", utc("2027-03-09 12:00"), run_after=utc("2027-03-09 22:00"),
+            start_date=utc("2027-03-09 22:20"), end_date=utc("2027-03-09 22:21"))  # fmt: skip
+    runs = listed(session, "a-week")
+    assert brief(runs) == [
+        ("Mon 12", "Mon 22:00", "success", "postponed"),
+        ("Tue 12", "Tue 22:20", "failed", "postponed"),
+        ("Wed 12", "Wed 22:00", "planned", "postponed"),
+        ("Thu 12", "Thu 22:00", "planned", "postponed"),
+        ("Fri 12", "Fri 22:00", "planned", "postponed"),
+        ("Sat 12", "Sat 22:00", "planned", "postponed"),
+        ("Sun 12", "Sun 22:00", "planned", "postponed"),
+    ]
+    assert [run.late for run in runs] == [False, True, False, False, False, False, False]
+    assert runs[0].explanation == (
+        "Due Mon 8 Mar 2027 12:00, outside daily 22:00-06:00 until 22:00; started 22:00:05, succeeded, after 1 h 30 min"
+    )
+    assert [run.end_estimated for run in runs[:3]] == [False, False, True]
+
+
+def test_a_run_keeps_its_id_from_plan_to_end(session: Session) -> None:
+    add_dag(session, held("one-id"), NOW)
+    before = next(run for run in listed(session, "one-id") if run.due == NOW)
+    add_run(session, "one-id", "running", NOW, run_after=utc("2027-03-10 22:00"), start_date=utc("2027-03-10 22:00"))
+    later = utc("2027-03-10 22:30")
+    after = [run for run in listed(session, "one-id", now=later) if run.due == NOW]
+    assert (before.state, before.run_id) == ("planned", None)
+    assert [(run.id, run.state, run.run_id) for run in after] == [
+        (before.id, "running", "scheduled__2027-03-10T12:00:00+00:00")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "columns", "expected"),
+    [
+        ("queued", {}, ("queued", "planned", False)),
+        ("running", {"start_date": utc("2027-03-10 11:01")}, ("running", "planned", False)),
+        ("running", {"start_date": utc("2027-03-10 11:06")}, ("running", "planned", True)),
+    ],
+)
+def test_late_is_what_started_late(session: Session, state: str, columns: Any, expected: Any) -> None:
+    dag_id = f"late-{state}-{expected[-1]}"
+    add_dag(session, DAG(dag_id, schedule="0 11 * * *", start_date=START, catchup=False), NOW)
+    add_run(session, dag_id, state, utc("2027-03-10 11:00"), **columns)
+    first, second, *_ = listed(session, dag_id, now=utc("2027-03-10 11:04"))
+    assert (first.state, second.state, first.late) == expected
+    assert [run.late for run in listed(session, dag_id, now=NOW) if run.state == "queued"] == [True] * (
+        state == "queued"
+    )
+
+
+def test_the_stored_run_stands_even_where_the_plan_is_another(session: Session) -> None:
+    """Airflow has stored 23:00 before the schedule changed; that is what it will do until it parses the file again."""
+    at = utc("2027-03-10 23:00")
+    add_dag(session, held("stored"), NOW, next_dagrun_create_after=at)
+    assert brief(listed(session, "stored"))[0] == ("Wed 12", "Wed 23:00", "planned", "postponed")
+
+
+def test_a_passed_start_in_closed_time_is_told_as_it_will_be(session: Session) -> None:
+    add_dag(session, held("missed"), utc("2027-03-09 12:00"), seen=utc("2027-03-01"))  # it should have run Tue 22:00
+    assert ("Tue 12", "Wed 22:00", "planned", "postponed") in brief(listed(session, "missed"))
+
+
+def test_skipped_ticks_of_the_past_are_told_from_when_the_dag_was_there(session: Session) -> None:
+    timetable = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=Weekly("mon-wed"), when_blocked="skip")
+    for dag_id, seen, paused in (
+        ("old", "2027-02-01", False),
+        ("young", "2027-03-09 12:00", False),
+        ("paused", "2027-02-01", True),
+    ):
+        dag = DAG(dag_id, schedule=timetable, start_date=START, catchup=False)
+        add_dag(session, dag, NOW, seen=utc(seen), is_paused=paused)
+    told = {
+        dag_id: [f"{r.due:%a}" for r in listed(session, dag_id) if r.state == "skipped"]
+        for dag_id in ("old", "young", "paused")
+    }
+    assert told == {"old": ["Mon", "Tue", "Wed"], "young": ["Wed"], "paused": []}
+
+
+def test_ticks_that_run_together_are_all_told(session: Session) -> None:
+    timetable = CalendarTimetable("0 */8 * * *", timezone="UTC", windows=Weekly("sat 12:00-18:00"))
+    add_dag(session, DAG("together", schedule=timetable, start_date=START, catchup=False), NOW)
+    runs = [run for run in listed(session, "together") if run.due > NOW]
+    assert [run.outcome for run in runs if run.due < utc("2027-03-13 12:00")] == ["coalesced"] * 8 + ["postponed"]
+    assert "runs together with the tick of" in runs[0].reasons[-1]
+
+
+def test_nothing_is_planned_after_the_end_date(session: Session) -> None:
+    end = datetime(2027, 3, 12, 18)
+    ours = DAG(
+        "ends", schedule=CalendarTimetable("0 12 * * *", timezone="UTC", windows=NIGHTS), start_date=START, end_date=end
+    )
+    theirs = DAG("ends-too", schedule="0 12 * * *", start_date=START, end_date=end)
+    for dag in (ours, theirs):
+        add_dag(session, dag, NOW)
+        assert [f"{run.due:%a}" for run in listed(session, dag.dag_id)] == ["Wed", "Thu", "Fri"]
+
+
+def test_runs_of_other_kinds_have_their_own_ids_and_words(session: Session) -> None:
+    add_dag(session, DAG("by-hand", schedule=None, start_date=START), NOW)
+    at = utc("2027-03-09 10:30")
+    add_run(session, "by-hand", "success", at, run_type="manual", run_id="manual__1", start_date=at, end_date=at + HOUR)
+    (run,) = listed(session, "by-hand")
+    assert (run.id, run.run_type, run.outcome, run.late) == ("by-hand manual__1", "manual", "on_time", False)
+    assert run.explanation == "Triggered by hand Tue 9 Mar 2027 10:30; started then, succeeded, after 1 h"
+
+
+def test_how_long_a_run_will_take(session: Session) -> None:
+    add_dag(session, held("said", duration=2 * HOUR), NOW)
+    assert {r.end - r.start for r in listed(session, "said") if r.start and r.end} == {2 * HOUR}
+    add_dag(session, DAG("usual", schedule="0 6 * * *", start_date=START, catchup=False), NOW)
+    before = datetime.now(tz=NOW.tzinfo)
+    for days, hours in ((1, 1), (2, 9), (3, 2)):  # the median counts
+        at = before - timedelta(days=days)
+        add_run(session, "usual", "success", at, start_date=at, end_date=at + hours * HOUR)
+    planned = [run for run in listed(session, "usual") if run.state == "planned"]
+    assert {(run.end - run.start, run.end_estimated) for run in planned if run.start and run.end} == {(2 * HOUR, True)}
+
+
+def test_often_is_told_by_day_and_state(session: Session) -> None:
+    add_dag(session, DAG("often", schedule="*/15 * * * *", start_date=START, catchup=False), NOW)
+    for quarter in range(8):  # from 10:00 to 11:45, the third one failed
+        at = utc("2027-03-10 10:00") + quarter * HOUR / 4
+        add_run(session, "often", "failed" if quarter == 2 else "success", at, start_date=at, end_date=at + HOUR / 60)
+    found = [
+        (f"{r.start:%a %H:%M}", r.state, r.collapsed and (r.collapsed.count, r.collapsed.every_seconds))
+        for r in listed(session, "often")
+        if r.start
+    ]
+    assert found == [
+        ("Wed 10:00", "success", None),
+        ("Wed 10:15", "success", None),
+        ("Wed 10:30", "failed", None),
+        ("Wed 10:45", "success", (5, 900)),
+        ("Wed 12:00", "planned", (48, 900)),
+        *((f"{day} 00:00", "planned", (96, 900)) for day in ("Thu", "Fri", "Sat", "Sun")),
+    ]
+    ids = [run.id for run in listed(session, "often")]
+    assert len(set(ids)) == len(ids)
+
+
+def test_filters_by_state_and_move(session: Session) -> None:
+    add_dag(session, held("moved"), NOW)
+    add_dag(session, DAG("still", schedule="0 6 * * *", start_date=START, catchup=False, tags=["x"]), NOW)
+    both = "moved", "still"
+    assert {run.dag_id for run in listed(session, *both)} == set(both)
+    assert {run.dag_id for run in listed(session, *both, moved=True)} == {"moved"}
+    assert {run.dag_id for run in listed(session, *both, tags=("x", "y"))} == {"still"}
+    assert listed(session, *both, states=("running",)) == []
+    assert {run.dag_id for run in listed(session, "moved")} == {"moved"}, "who may read one sees one"
+
+
+def test_a_broken_dag_does_not_take_the_others_away(session: Session, caplog: pytest.LogCaptureFixture) -> None:
+    add_dag(session, held("fine"), NOW)
+    add_dag(session, held("broken"), NOW)
+    row = session.query(SerializedDagModel).filter_by(dag_id="broken").one()
+    data = dict(row.data or {})
+    data["dag"] = {
+        **data["dag"],
+        "timetable": {"__type": "airflow.timetables.trigger.CronTriggerTimetable", "__var": {}},
+    }
+    row._data, row.dag_hash = data, "other"
+    session.commit()
+    session.expunge_all()
+    assert {run.dag_id for run in listed(session, "fine", "broken")} == {"fine"}
+    assert "Cannot tell the planned runs of broken" in caplog.text
+
+
+def test_a_second_answer_reads_no_dag_again(session: Session) -> None:
+    add_dag(session, held("warm"), NOW)
+    first = listed(session, "warm")
+    asked: list[str] = []
+    event.listen(session.get_bind(), "before_cursor_execute", lambda *args: asked.append(args[2]))
+    assert listed(session, "warm") == first
+    assert not [statement for statement in asked if "serialized_dag.data" in statement]
+    assert len(asked) <= 4
+    add_run(session, "warm", "queued", utc("2027-03-10 12:00"), run_after=utc("2027-03-10 22:00"))
+    assert listed(session, "warm")[0].state == "queued"
