@@ -38,6 +38,14 @@ TEAM = feed(
 )
 
 
+def test_at_work_but_somewhere_else_is_free(tmp_path: Path) -> None:
+    path = tmp_path / "team.ics"
+    path.write_bytes(
+        feed(at(1), at(2, "X-MICROSOFT-CDO-BUSYSTATUS:WORKINGELSEWHERE"), at(3, "X-MICROSOFT-CDO-BUSYSTATUS:OOF"))
+    )
+    assert days(Calendar(path)) == [1, 3]
+
+
 @pytest.fixture
 def team(tmp_path: Path) -> Path:
     path = tmp_path / "team.ics"

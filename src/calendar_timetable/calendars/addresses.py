@@ -14,7 +14,8 @@ SCHEMES = {"http": "http", "https": "https", "webcal": "https", "webcals": "http
 PORTS = {"http": 80, "https": 443}
 _PATHS = ("/", "./", "../", "~")
 _REMEDY = "give an address ('https://…', 'webcal://…' or the path of an .ics file) or an Airflow Connection id"
-_CONNECTION = re.compile(r"[\w#!()\-.:]+")
+_CALENDAR = r"/[^\s/@?]+@[^\s/@?]+(?:/[^\s/?]+)?"  # one of many behind a Connection
+_CONNECTION = re.compile(rf"[\w#!()\-.:]+(?:{_CALENDAR})?")
 
 
 def text_of(address: object) -> str:
@@ -60,8 +61,10 @@ def shown(address: object) -> object:
     if not text:
         return address
     if "://" not in text:
-        plain = text.startswith(_PATHS) or not re.search(r"[/?\s]", text)
-        return text if plain else re.split(r"[/?\s]", text)[0] + " …"  # perhaps a URL without its scheme: a secret
+        plain = text.startswith(_PATHS) or not re.search(r"[/?@\s]", text) or _CONNECTION.fullmatch(text)
+        return (
+            text if plain else re.split(r"[/?\s]", text)[0].rpartition("@")[2] + " …"
+        )  # perhaps a URL without its scheme: a secret
     parts = split_url(text)
     if parts is None:
         return text.partition("://")[0][:20] + "://…"

@@ -48,6 +48,8 @@ _DEFAULTS: dict[str, Any] = {
 class Calendar(TimeSet):
     """The events of a calendar: an address (http, https, webcal, file, a path) or an Airflow Connection id.
 
+    After the id of a Connection to Google or Microsoft comes the calendar there: ``"my_google/team@example.com"``.
+
     *match* and *location* are globs on an event's summary and location, in any case (``"*freeze*"``);
     *categories*: it must have one of them; *attendee*: an address that it must list, unless it lists nobody.
     As a blackout only busy events count: not cancelled, transparent, free, or declined by *attendee*. As

@@ -58,5 +58,7 @@ def answer(handle: Callable[[Message, bytes], tuple[Message, bytes]], memory: in
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
     head, _, body = sys.stdin.buffer.read().partition(b"\n")
-    message, content = handle(json.loads(head), body)
-    sys.stdout.buffer.write(json.dumps(message, separators=(",", ":")).encode() + b"\n" + content)
+    with os.fdopen(os.dup(1), "wb") as out:
+        os.dup2(2, 1)  # what a library prints is no part of the answer
+        message, content = handle(json.loads(head), body)
+        out.write(json.dumps(message, separators=(",", ":")).encode() + b"\n" + content)

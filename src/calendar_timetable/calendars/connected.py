@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,22 +11,30 @@ from typing import Any
 from calendar_timetable.calendars.access import Access
 from calendar_timetable.calendars.addresses import SCHEMES, split_url
 from calendar_timetable.calendars.caldav import CalDavSource
+from calendar_timetable.calendars.hosted import HostedSource
 from calendar_timetable.calendars.sources import FetchFailed, Source, connection_address, plain_url, source_at
 
 _ICS_TYPES = ("ical", "generic", *SCHEMES)
+_SERVICES = {"google_cloud_platform": "google", "msgraph": "microsoft"}  # types of Airflow's providers
+_EXAMPLES = {"google": "team@group.calendar.google.com", "microsoft": "team@example.com"}
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110 section 5.6.2
 _VALUE = re.compile(r"[\x21-\xff](?:[\x20-\xff]*[\x21-\xff])?")
 
 
-def connected_source(conn_id: str) -> Source:
+def connected_source(conn_id: str, calendar: str = "") -> Source:
     """The source that the Airflow Connection *conn_id* describes; :class:`FetchFailed` says what is wrong with it.
 
     Of type ``caldav``: calendars on a CalDAV server. Of type ``ical`` (also ``generic``, ``http`` and
-    the other schemes): an ICS feed.
+    the other schemes): an ICS feed. Of type ``google_cloud_platform`` or ``msgraph``: the *calendar* there.
     """
     connection = _look_up(conn_id)
     kind = connection.conn_type or "generic"
     fields = _Fields(conn_id, _extra(conn_id, connection))
+    if kind in _SERVICES:
+        return _hosted(_SERVICES[kind], connection, fields, calendar)
+    if calendar:
+        remedy = f"write Calendar({conn_id!r})"
+        raise fields.wrong("Connection Type", f"is {kind!r}, which needs no calendar after the id", remedy)
     if kind == "caldav":
         return _caldav(connection, fields)
     if kind not in _ICS_TYPES:
@@ -84,6 +93,18 @@ def _caldav(connection: Any, fields: _Fields) -> CalDavSource:
         fields.switch("free_busy", default=False),
         fields.switch("availability", default=False),
     )
+
+
+def _hosted(service: str, connection: Any, fields: _Fields, calendar: str) -> HostedSource:
+    wanted = calendar or fields.text("calendar")
+    if "@" not in wanted:
+        named = f"Calendar('{fields.conn_id}/{_EXAMPLES[service]}')"
+        what = "names no calendar by its address" if wanted else "is not there"
+        raise fields.wrong("extra field calendar", what, f"write {named}, or put the part after the slash there")
+    names = ("conn_type", "login", "password", "host", "schema", "port")
+    given = {name: getattr(connection, name) for name in names} | {"extra": fields.extra}
+    label = f"{fields.conn_id}/{calendar}" if calendar else fields.conn_id
+    return HostedSource(service, label, wanted, json.dumps(given, sort_keys=True), fields.days("days_back"))
 
 
 def _access(connection: Any, fields: _Fields) -> Access:

@@ -6,7 +6,7 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.children import ChildFailed, Message, answer, ask
 from calendar_timetable.calendars.occurrences import Reading
 
-FORMAT = 2  # raise it when the same bytes may give another reading: cached ones are then made anew
+FORMAT = 3  # raise it when the same bytes may give another reading: cached ones are then made anew
 
 
 class ExpansionFailed(Exception):

@@ -164,7 +164,8 @@ def source_for(address: str) -> Source:
         return source_at(address, label_of(address))
     from calendar_timetable.calendars.connected import connected_source
 
-    return connected_source(address)
+    conn_id, _, calendar = address.partition("/")
+    return connected_source(conn_id, calendar)
 
 
 def source_at(address: str, label: str, access: Access = ANONYMOUS, connection: str = "") -> Source:

@@ -18,6 +18,7 @@ _DURATION = re.compile(r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)
 _LISTED = re.compile(r"(?:\\.|[^,\\])+")
 _ESCAPED = re.compile(r"\\(.)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_FREE = ("FREE", "WORKINGELSEWHERE")  # as Outlook schedules: at work, but somewhere else
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def details_of(block: Block, *, all_day: bool) -> Details:
         return "" if line is None else clean(_unescape(line.value[: 2 * limits.MAX_TEXT]))
 
     status = {"TENTATIVE": "tentative", "CANCELLED": "cancelled"}.get(block.text("STATUS"), "confirmed")
-    free = block.text("TRANSP") == "TRANSPARENT" or block.text("X-MICROSOFT-CDO-BUSYSTATUS") == "FREE"
+    free = block.text("TRANSP") == "TRANSPARENT" or block.text("X-MICROSOFT-CDO-BUSYSTATUS") in _FREE
     people = [line for line in block.lines if line.name in ("ATTENDEE", "ORGANIZER")][: limits.MAX_ATTENDEES]
     refusals = [line for line in people if line.params.get("PARTSTAT", "").upper() == "DECLINED"]
     categories = [clean(_unescape(c)) for line in block.all("CATEGORIES") for c in _LISTED.findall(line.value)]

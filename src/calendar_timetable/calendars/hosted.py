@@ -1,0 +1,152 @@
+"""Calendars of a service that Airflow has a provider for: its Connection and its hook know how to sign in.
+
+The hook runs in a process of its own that can be killed, as all reading of the network does. That process is given
+the one Connection it needs, on its stdin, and nothing else of Airflow's configuration: neither its
+database nor its secrets backends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.bundle import Item, join
+from calendar_timetable.calendars.children import Message, answer
+from calendar_timetable.calendars.seal import seal, unseal
+from calendar_timetable.calendars.sources import NOTHING, Fetched, Last, failed
+from calendar_timetable.calendars.transport import DownloadFailed
+
+CONN_ID = "calendar"  # by which the hook finds the Connection in its process
+Work = Callable[[Message, bytes], tuple[Message, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class HostedSource:
+    """One calendar of a service; ``service`` names the module here that speaks to it."""
+
+    service: str
+    label: str
+    calendar: str
+    connection: str = field(repr=False)  # JSON, as Airflow reads it from AIRFLOW_CONN_*
+    days_back: int = 0
+    local = False
+
+    @property
+    def identity(self) -> str:
+        """The Connection's id and what is read with it, but nothing that signs in."""
+        return "\n".join((self.service, self.label, self.calendar, str(self.days_back)))
+
+    @property
+    def secret(self) -> str:
+        return f"{self.identity}\n{self.connection}"
+
+    @property
+    def server(self) -> str:
+        """The service as this Connection reaches it, which may be through a proxy of its own."""
+        return f"{self.service} {self.label.partition('/')[0]}"
+
+    def fetch(self, last: Last = NOTHING) -> Fetched | None:
+        from calendar_timetable.calendars.transport import send
+
+        known = unseal(last.etag, self.secret)
+        body = (last.body() if known else None) or b""
+        request = {
+            "connection": json.loads(self.connection),
+            "calendar": self.calendar,
+            "days_back": self.days_back,
+            "known": known if body else {},
+            "read": limits.READ_SECONDS,
+        }
+        try:
+            message, body = send(f"calendar_timetable.calendars.{self.service}", request, body)
+        except DownloadFailed as error:
+            raise failed(error) from None
+        return None if message["unchanged"] else Fetched(body, seal(message["known"], self.secret))
+
+
+# --- the child's side -----------------------------------------------------------------------------
+
+
+class Gone(Exception):
+    """The service has forgotten where we were: read all of it."""
+
+
+def run(work: Work, extra: str) -> None:
+    """Answer the request on stdin by *work*, which needs what our *extra* installs."""
+    answer(lambda request, body: _served(work, extra, request, body), limits.EXPAND_MEMORY, limits.FETCH_SECONDS + 1)
+
+
+def _served(work: Work, extra: str, request: Message, body: bytes) -> tuple[Message, bytes]:
+    os.environ |= {
+        "AIRFLOW_CONFIG": os.devnull,  # Airflow's defaults, and no file written
+        "AIRFLOW_HOME": os.devnull,
+        "_AIRFLOW__AS_LIBRARY": "1",
+        f"AIRFLOW_CONN_{CONN_ID.upper()}": json.dumps(request["connection"]),
+    }
+    socket.setdefaulttimeout(request["read"])
+    try:
+        return work(request, body)
+    except DownloadFailed as error:
+        failure = error
+    except Gone:
+        failure = DownloadFailed("HTTP 410: it forgets where the reading was, again and again", 410)
+    except ImportError as error:
+        missing = error.name or "a module"
+        failure = DownloadFailed(f"{missing} cannot be imported: pip install 'airflow-calendar-timetable[{extra}]'")
+    except Exception as error:  # noqa: BLE001  (its text may hold addresses, tokens and titles)
+        failure = _failure(error)
+    told = {"error": str(failure), "status": failure.status, "retry_after": failure.retry_after}
+    return {**told, "unreachable": failure.unreachable}, b""
+
+
+def whole(items: dict[str, Item], zone: str = "") -> bytes:
+    """The body of *items*, within the bounds of any feed."""
+    if len(items) > limits.MAX_COMPONENTS:
+        raise DownloadFailed(f"more than {limits.MAX_COMPONENTS} events: set days_back")
+    body = join(items, zone)
+    if len(body) > limits.MAX_BODY:
+        raise DownloadFailed(f"larger than {limits.MAX_BODY // 1024} KiB: set days_back")
+    return body
+
+
+def texts(value: Any, *names: str) -> str:
+    """The text at this path in *value*, as JSON gives it; ``""`` where there is none."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+_NO_SERVER = {
+    "gaierror": "its host name is not known",
+    "ServerNotFoundError": "its host name is not known",
+    "ClientConnectorDNSError": "its host name is not known",
+    "ConnectionRefusedError": "the connection is refused",
+    "ConnectTimeout": "no connection in time",
+}
+_NO_ANSWER = {
+    "SSLError": "its TLS certificate or handshake is not accepted",
+    "SSLCertVerificationError": "its TLS certificate or handshake is not accepted",
+    "ClientConnectorCertificateError": "its TLS certificate or handshake is not accepted",
+    "TimeoutError": "no answer in time",
+    "ReadTimeout": "no answer in time",
+    "RemoteDisconnected": "the answer breaks off",
+    "RemoteProtocolError": "the answer breaks off",
+    "IncompleteRead": "the answer breaks off",
+    "JSONDecodeError": "the answer is not JSON: is a proxy in between?",
+}
+
+
+def _failure(error: BaseException) -> DownloadFailed:
+    """What went wrong, in words that hold nothing of what was asked or answered."""
+    cause: BaseException | None = error
+    for _ in range(20):
+        name = type(cause).__name__
+        if name in _NO_SERVER or name in _NO_ANSWER:
+            return DownloadFailed((_NO_SERVER | _NO_ANSWER)[name], unreachable=name in _NO_SERVER)
+        cause = cause and (cause.__cause__ or cause.__context__)
+    return DownloadFailed(f"the connection fails ({type(error).__name__})")
