@@ -59,6 +59,7 @@ def ask(anywhere: LocalAirflow) -> Ask:
     return send
 
 
+@pytest.mark.filterwarnings("ignore:Using .httpx. with")  # of what Airflow itself imports
 def test_every_route_is_tried_here_and_asks_for_a_login() -> None:
     from airflow.api_fastapi.core_api.security import get_user
 

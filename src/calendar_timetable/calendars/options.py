@@ -70,6 +70,16 @@ CONFIG: dict[str, Any] = {
                 None,
                 "/opt/airflow/calendars",
             ),
+            "publish_to": _text(
+                "The Airflow Connection of the CalDAV calendar that 'calendar-timetable publish' writes runs into.",
+                None,
+                "runs_calendar",
+            ),
+            "publish_scope": _text(
+                "Which runs that are: all, tag:NAME or dag:ID. Everybody who may see the calendar sees them.",
+                "all",
+                "tag:ml",
+            ),
             "fetch": _text(
                 "Who asks calendars: 'parse' (the DAG processor, while it reads a DAG file) or 'external' (only "
                 "'calendar-timetable sync'; the DAG processor then reads the cache folder and never the network).",

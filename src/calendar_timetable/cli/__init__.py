@@ -12,6 +12,7 @@ from calendar_timetable import __version__
 from calendar_timetable.cli import options as values
 from calendar_timetable.cli.check import check
 from calendar_timetable.cli.output import console
+from calendar_timetable.cli.publish import add_publish, publish
 from calendar_timetable.cli.schedules import add_schedule, explain, preview
 from calendar_timetable.cli.sync import add_sync, sync
 from calendar_timetable.planning.errors import CalendarTimetableError, InvalidArgument
@@ -75,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("sync", help=sync.__doc__, description=sync.__doc__, epilog=_CODES)
     add_sync(command)
     command.set_defaults(run=sync)
+
+    command = commands.add_parser("publish", help=publish.__doc__, description=publish.__doc__, epilog=_CODES)
+    add_publish(command)
+    command.set_defaults(run=publish)
 
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="print JSON")

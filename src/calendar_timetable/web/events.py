@@ -31,6 +31,10 @@ class Site:
         """Globally unique, and the same as long as the run is (RFC 7986 section 5.3: it tells nothing)."""
         return f"{hashlib.sha256(f'{self.key} {row.identity}'.encode()).hexdigest()[:40]}-{self.key}@{DOMAIN}"
 
+    def owns(self, uid: str) -> bool:
+        """Whether *uid* is that of an event that this Airflow wrote."""
+        return uid.endswith(f"-{self.key}@{DOMAIN}")
+
     def link(self, row: Row) -> str:
         """Where the run is to be seen, or as long as there is none, its DAG."""
         run = f"/runs/{quote(row.run.run_id, safe='')}" if row.run is not None and row.count == 1 else ""
