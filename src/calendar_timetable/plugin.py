@@ -14,11 +14,25 @@ URL_PREFIX = "/calendar-timetable"
 
 
 class CalendarSchedulePlugin(AirflowPlugin):
-    """The timetable, for every component; macros, for tasks; the page, for the API server."""
+    """The timetable, for every component; macros, deadlines and metrics for runs; the page, for the API server."""
 
     name = "calendar_schedule"
     timetables = [CalendarTimetable]  # noqa: RUF012
     macros = MACROS
+
+    @cached_property
+    def deadline_references(self) -> list[Any]:  # type: ignore[override]
+        """Deadlines out of calendars."""
+        from calendar_timetable.runtime.deadlines import REFERENCES
+
+        return REFERENCES
+
+    @cached_property
+    def listeners(self) -> list[Any]:  # type: ignore[override]
+        """What counts runs, and lets deadlines follow their milestones."""
+        from calendar_timetable.runtime import listener
+
+        return [listener]
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]

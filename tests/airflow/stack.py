@@ -109,8 +109,8 @@ class Stack(LocalAirflow):
                 row["run_type"],
                 row["state"],
                 _moment(row["logical_date"]),
-                _known(row["run_after"]),
-                _known(row["created_at"]),
+                known(row["run_after"]),
+                known(row["created_at"]),
             )
             for row in found
         ]
@@ -178,7 +178,7 @@ def _moment(value: datetime | str | None) -> datetime | None:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _known(value: datetime | str) -> datetime:
+def known(value: datetime | str) -> datetime:
     moment = _moment(value)
     assert moment is not None
     return moment

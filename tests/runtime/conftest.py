@@ -66,12 +66,14 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     seen: Counter[str] = Counter()
 
     def incr(name: str, count: int = 1, tags: object = None) -> None:
-        seen[name] += count
+        if tags:
+            seen[name] += count
 
     def timing(name: str, length: Any, tags: object = None) -> None:
-        seen[name] += int(length.total_seconds())
+        if tags:
+            seen[name] += int(length.total_seconds())
 
-    monkeypatch.setattr(metrics, "_stats", lambda: SimpleNamespace(incr=incr, timing=timing))
+    monkeypatch.setattr(metrics, "_stats", lambda module: SimpleNamespace(incr=incr, timing=timing))
     return seen
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -13,6 +14,8 @@ import time_machine
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException, TaskDeferred
 
 from calendar_timetable import Calendar, CalendarGate, CalendarTimetable, InvalidArgument, Weekly, hold_until_open
+from calendar_timetable.calendars.cache import Entry
+from calendar_timetable.calendars.sources import source_for
 from calendar_timetable.runtime.gate_trigger import GateTrigger
 from tests.runtime.conftest import TeamCalendar, context_of
 
@@ -137,6 +140,29 @@ def test_a_held_task_is_not_rescheduled_for_at_once(schedule: CalendarTimetable)
     """Airflow's scheduler may not have seen it end yet, and would fail it: two looks are some seconds apart."""
     with at("2026-03-02 21:59:58"):
         assert outcome(context_of(schedule)) == "02 22:00:08"
+
+
+def test_a_gate_does_not_go_by_what_another_is_just_asking(schedule: CalendarTimetable, team: TeamCalendar) -> None:
+    """Two gates look at once: neither takes the old copy because the other holds the feed's lock."""
+    with at("2026-03-02 02:00:05"):
+        assert outcome(context_of(schedule)) == "passes"
+    team.put("meeting", "2026-03-02 01:30", "2026-03-02 04:00")
+    with at("2026-03-02 02:00:09"), ThreadPoolExecutor(1) as threads:
+        with Entry(source_for(team.address).identity).lock(wait=True) as alone:
+            assert alone
+            looks = threads.submit(outcome, context_of(schedule))
+            with pytest.raises(TimeoutError):
+                looks.result(timeout=1)
+        assert looks.result() == "02 02:05:09"
+
+
+def test_the_last_good_copy_counts_while_it_is_trusted(schedule: CalendarTimetable, team: TeamCalendar) -> None:
+    team.put("meeting", "2026-03-02 01:30", "2026-03-02 04:00")
+    with at("2026-03-02 02:00:05"):
+        assert outcome(context_of(schedule)) == "02 02:05:05"
+    team.path.unlink()
+    with at("2026-03-02 04:00:05"):
+        assert outcome(context_of(schedule)) == "passes"
 
 
 def test_a_closed_gate_with_no_opening_in_sight_goes_on_looking(team: TeamCalendar) -> None:

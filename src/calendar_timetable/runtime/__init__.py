@@ -11,14 +11,26 @@ from typing import TYPE_CHECKING, Any
 _HOMES = {
     "CalendarEventTrigger": "events",
     "CalendarGate": "gate",
+    "MilestoneDeadline": "deadlines",
+    "WindowEndDeadline": "deadlines",
     "hold_until_open": "gate",
     "seconds_left": "window",
     "window_end": "window",
 }
 
-__all__ = ["CalendarEventTrigger", "CalendarGate", "hold_until_open", "seconds_left", "window_end"]
+__all__ = [
+    "CalendarEventTrigger",
+    "CalendarGate",
+    "MilestoneDeadline",
+    "WindowEndDeadline",
+    "hold_until_open",
+    "seconds_left",
+    "window_end",
+]
 
 if TYPE_CHECKING:
+    from calendar_timetable.runtime.deadlines import MilestoneDeadline as MilestoneDeadline
+    from calendar_timetable.runtime.deadlines import WindowEndDeadline as WindowEndDeadline
     from calendar_timetable.runtime.events import CalendarEventTrigger as CalendarEventTrigger
     from calendar_timetable.runtime.gate import CalendarGate as CalendarGate
     from calendar_timetable.runtime.gate import hold_until_open as hold_until_open

@@ -15,7 +15,7 @@ from calendar_timetable.carried import GRACE, LATE_SEARCH, LATENCY, Carried
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning.opentime import DAY
-from calendar_timetable.runtime import metrics
+from calendar_timetable.runtime.metrics import TASK
 from calendar_timetable.runtime.overrides import override
 from calendar_timetable.runtime.rules import Rules, now, rules_of
 
@@ -95,17 +95,17 @@ class Gate:
 
     def pass_or_raise(self, context: Any) -> Verdict | None:
         """``None`` when work may start; raises when it waited too long; else why it must wait."""
-        tags = {"dag_id": context["ti"].dag_id, "task_id": context["ti"].task_id}
+        dag_id = context["ti"].dag_id
         verdict = self.look()
         waited = max(now() - self.since, 0)
         if verdict.open:
-            metrics.timing("gate.wait", waited, **tags)
+            TASK.timing("gate.wait", waited, dag_id=dag_id)
             _log.info("Time is open%s.", f", after {explain.length(waited)}" if waited >= 1 else "")
             return None
         if now() >= self.late_at:
-            metrics.count("gate.late", **tags)
+            TASK.count("gate.late", dag_id=dag_id)
             self._give_up(verdict)
-        metrics.count("gate.held", **tags)
+        TASK.count("gate.held", dag_id=dag_id)
         zone = zones.load_zone(self.rules.timezone)
         opens = f"; opens {explain.clock(verdict.opens, zone)}" if verdict.opens else ""
         _log.info(

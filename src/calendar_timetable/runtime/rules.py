@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from calendar_timetable.carried import Carried, horizon_around
-from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning.plan import Policy
 from calendar_timetable.planning.timesets import Range, TimeSet, leaves
 from calendar_timetable.runtime import wire
@@ -90,9 +90,12 @@ class Rules:
         return Carried({}, self.timezone, self.policy, windows, blackouts, horizon)
 
     def read_afresh(self, now: float) -> Carried:
-        """As :meth:`read`, with calendars that were asked no longer than :data:`FRESH` ago."""
+        """As :meth:`read`, with calendars that were asked no longer than :data:`FRESH` ago, where they can be had."""
         windows, blackouts = (s and wire.decode(wire.encode(s), FRESH) for s in (self.windows, self.blackouts))
-        return replace(self, windows=windows, blackouts=blackouts).read(now)
+        try:
+            return replace(self, windows=windows, blackouts=blackouts).read(now)
+        except CalendarUnavailable:
+            return self.read(now)  # with the last good copy, for as long as these rules trust it
 
     def read_kept(self, now: float) -> Carried:
         """As :meth:`read`, cheap enough for a loop: this process keeps what it read for a moment."""
@@ -122,14 +125,19 @@ def schedule_of(source: Any = None) -> CalendarTimetable:
         from airflow.sdk import get_current_context
 
         source = get_current_context()
-    found = source.get("dag") if isinstance(source, Mapping) else source
-    seen = found
-    while found is not None and not isinstance(found, CalendarTimetable):
-        found = next((part for name in _HOLDERS if (part := getattr(found, name, None)) is not None), None)
+    seen = source.get("dag") if isinstance(source, Mapping) else source
+    found = find_schedule(seen)
     if found is not None:
         return found
     remedy = "its DAG has no calendars of its own: give the DAG schedule=CalendarTimetable(...), or give one here"
     raise InvalidArgument("schedule", getattr(seen, "dag_id", type(seen).__name__), remedy)
+
+
+def find_schedule(holder: Any) -> CalendarTimetable | None:
+    """The ``CalendarTimetable`` that *holder*, a schedule, DAG, task or task instance, leads to."""
+    while holder is not None and not isinstance(holder, CalendarTimetable):
+        holder = next((part for name in _HOLDERS if (part := getattr(holder, name, None)) is not None), None)
+    return holder
 
 
 def now() -> float:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.opentime import DAY
+from calendar_timetable.planning.opentime import DAY, OpenTime
 from calendar_timetable.runtime.rules import now, rules_of
 
 AHEAD = 366 * DAY  # how far an end is looked for; where there is none, this much is left
@@ -37,11 +37,15 @@ def seconds_left(source: Any = None, *, at: datetime | None = None) -> int:
     return max(int(end - instant), 1) if end > instant else 0
 
 
-def _end(source: Any, instant: float) -> float | None:
-    open_time = rules_of(source).read_kept(instant).open_time
+def end_of_open_time(open_time: OpenTime, instant: float) -> float | None:
+    """When the open time that holds *instant* ends; *instant* where it is closed, ``None`` where no end is known."""
     if open_time.always:
         return None
     end = open_time.over(instant, instant + AHEAD).end_of_span(instant)
     if end is None:
         return instant
     return end if end < instant + AHEAD else None
+
+
+def _end(source: Any, instant: float) -> float | None:
+    return end_of_open_time(rules_of(source).read_kept(instant).open_time, instant)

@@ -36,11 +36,12 @@ def encode(timeset: TimeSet) -> dict[str, Any]:
 
 
 def decode(data: dict[str, Any], newest: timedelta | None = None) -> TimeSet:
-    """The inverse of :func:`encode`; no calendar in it is taken as fresh for longer than *newest*."""
+    """The inverse of :func:`encode`; with *newest*, calendars are in force for as long only, and held past that."""
     if "address" in data:
         calendar = Calendar(data["address"], **{name: _loaded(name, v) for name, v in data["options"].items()})
         if newest is not None:
-            calendar.refresh = min(calendar.refresh, newest)
+            calendar.refresh = calendar.max_stale = min(calendar.refresh, newest)
+            calendar.on_unavailable = "hold"
         return calendar.in_role(deny=data[_ROLE])
     if "holidays" in data:
         return Holidays(data["holidays"], timezone=data["timezone"])

@@ -1,0 +1,126 @@
+"""Deadlines out of calendars, for Airflow's ``DeadlineAlert``: before the next matching event, and the window's end.
+
+See https://airflow.apache.org/docs/apache-airflow/stable/howto/deadline-alerts.html. Calendars are read where the DAG
+file is; what matters of them is stored with the DAG, and the scheduler, which makes a run's deadline, reads none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_right
+from datetime import datetime, timedelta
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.definitions.deadline import REFERENCE_TYPE_FIELD, BaseDeadlineReference
+
+from calendar_timetable.carried import horizon_around
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.timesets import as_timeset
+from calendar_timetable.runtime.rules import now, schedule_of
+from calendar_timetable.runtime.window import end_of_open_time
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from calendar_timetable.calendars.calendar import Calendar
+
+_REACH = 31 * 86400  # how long before today a run that still runs may have started
+
+
+class MilestoneDeadline(BaseDeadlineReference):
+    """*before* the start of the next matching event of *calendar* after the run's planned start.
+
+    An event that is moved while the run is under way moves its deadline, within one parse of the DAG file and the
+    calendar's ``refresh``. Without such an event there is no deadline.
+
+    :param calendar: a :class:`Calendar`, an Airflow Connection id or an address.
+    :param before: how long before the event's start.
+    """
+
+    required_kwargs = frozenset({"dag_id", "run_id"})
+
+    def __init__(self, calendar: Calendar | str = "", before: timedelta = timedelta(0)) -> None:
+        self.calendar, self.before = calendar, before
+        self._data: dict[str, Any] | None = None
+
+    def serialize_reference(self) -> dict[str, Any]:
+        """With the milestones themselves: reads the calendar, where ``CalendarTimetable.serialize`` does."""
+        if self._data is None:
+            calendar = milestones(self)
+            horizon = horizon_around(now(), _REACH)
+            starts, _ = calendar.starts(horizon, zones.default_zone())
+            return {
+                REFERENCE_TYPE_FIELD: self.reference_name,
+                "calendar": calendar.label,
+                "which": hashlib.sha256(repr(calendar._key()).encode()).hexdigest()[:16],  # noqa: SLF001
+                "before": zones.whole_seconds("before", self.before),
+                "milestones": [b - a for a, b in zip((0, *starts), starts, strict=False)],
+            }
+        return self._data
+
+    @classmethod
+    def deserialize_reference(cls, reference_data: dict[str, Any]) -> MilestoneDeadline:
+        found = cls()
+        found._data = {name: value for name, value in reference_data.items() if name != "__class_path"}
+        return found
+
+    def _evaluate_with(self, *, session: Session, dag_id: str, run_id: str) -> datetime | None:
+        return milestone_deadline(self.serialize_reference(), _planned_start(session, dag_id, run_id))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MilestoneDeadline) and self.serialize_reference() == other.serialize_reference()
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.serialize_reference(), sort_keys=True))
+
+
+class WindowEndDeadline(BaseDeadlineReference):
+    """The end of the open time in which the run is planned to start, as its DAG's ``CalendarTimetable`` has it then.
+
+    Without an end in sight there is no deadline.
+    """
+
+    required_kwargs = frozenset({"dag_id", "run_id"})
+
+    def _evaluate_with(self, *, session: Session, dag_id: str, run_id: str) -> datetime | None:
+        from airflow.models.serialized_dag import SerializedDagModel
+
+        stored = SerializedDagModel.get(dag_id, session=session)
+        if stored is None:
+            return None
+        carried = schedule_of(stored.dag).carried
+        end = end_of_open_time(carried.open_time, _planned_start(session, dag_id, run_id).timestamp())
+        return None if end is None else zones.to_datetime(end)
+
+
+def milestones(reference: MilestoneDeadline) -> Calendar:
+    """The calendar of *reference*, as its DAG file says; :class:`InvalidArgument`."""
+    from calendar_timetable.calendars.calendar import Calendar
+
+    found = as_timeset("calendar", reference.calendar or None, Calendar)  # type: ignore[arg-type]
+    if not isinstance(found, Calendar):
+        raise InvalidArgument("calendar", reference.calendar, "give a Calendar, an Airflow Connection id or an address")
+    found.validate()
+    return found.in_role(deny=False)
+
+
+def milestone_deadline(data: dict[str, Any], planned: datetime) -> datetime | None:
+    """What a serialized :class:`MilestoneDeadline` says of a run that is planned to start at *planned*."""
+    starts = tuple(accumulate(data["milestones"]))
+    index = bisect_right(starts, planned.timestamp())
+    return zones.to_datetime(starts[index] - data["before"]) if index < len(starts) else None
+
+
+def _planned_start(session: Session, dag_id: str, run_id: str) -> datetime:
+    from airflow.models import DagRun
+    from sqlalchemy import select
+
+    query = select(DagRun.run_after).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+    found: datetime = session.scalars(query).one()
+    return found
+
+
+REFERENCES = [MilestoneDeadline, WindowEndDeadline]

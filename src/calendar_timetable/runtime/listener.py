@@ -1,0 +1,40 @@
+"""What Airflow's components tell: runs that start and end, for metrics; and the DAG processor's start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.listeners import hookimpl
+
+
+@hookimpl
+def on_starting(component: Any) -> None:
+    """A component starts: in the DAG processor, milestones that move will take deadlines along."""
+    if getattr(component, "job_type", "") == "DagProcessorJob":
+        from calendar_timetable.runtime import moves
+
+        moves.follow()
+
+
+@hookimpl
+def on_dag_run_running(dag_run: Any, msg: str) -> None:
+    """A run starts."""
+    from calendar_timetable.runtime import runmetrics
+
+    runmetrics.started(dag_run)
+
+
+@hookimpl
+def on_dag_run_success(dag_run: Any, msg: str) -> None:
+    """A run has succeeded."""
+    from calendar_timetable.runtime import runmetrics
+
+    runmetrics.ended(dag_run)
+
+
+@hookimpl
+def on_dag_run_failed(dag_run: Any, msg: str) -> None:
+    """A run has failed."""
+    from calendar_timetable.runtime import runmetrics
+
+    runmetrics.ended(dag_run)
