@@ -163,11 +163,17 @@ class Stack(LocalAirflow):
     def post(self, path: str, **body: Any) -> Any:
         return self._json("POST", path, json=body)
 
+    def patch(self, path: str, **body: Any) -> Any:
+        return self._json("PATCH", path, json=body)
+
+    def delete(self, path: str) -> None:
+        self._json("DELETE", path)
+
     def _json(self, method: str, path: str, **arguments: Any) -> Any:
         with self.session() as session:
             answer: requests.Response = session.request(method, self.address + path, timeout=20, **arguments)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:2000]}"
-        return answer.json()
+        return answer.json() if answer.content else None
 
 
 def _moment(value: datetime | str | None) -> datetime | None:
