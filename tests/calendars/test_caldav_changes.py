@@ -30,6 +30,7 @@ from tests.calendars.test_caldav import (
     team,  # noqa: F401
     xandikos_server,  # noqa: F401
 )
+from tests.calendars.test_feeds import error
 
 
 def at(uid: str, hour: int, *more: str) -> str:
@@ -289,6 +290,20 @@ def test_a_calendar_that_moves_to_another_zone_is_read_anew(small: SmallDav, con
     clock.now += 300
     assert hours(calendar) == [-9]
     assert small.seen[-1] == "calendar-query"
+
+
+def test_a_renamed_calendar_is_missed_only_by_its_name(small: SmallDav, connect: Connect, clock: Clock) -> None:
+    name = "<D:displayname>Team</D:displayname>"
+    small.props += name
+    named = Calendar(connect(small.address, "named", calendars=["team"]), timezone="UTC")
+    every = Calendar(connect(small.address, "every"), timezone="UTC")
+    assert [hours(named), hours(every)] == [[1, 2, 3], [1, 2, 3]]
+    small.props = small.props.replace("Team", "Crew")
+    put(small, "e3", 9)
+    clock.now += 300
+    assert [hours(named), hours(every)] == [[1, 2, 3], [1, 2, 9]]
+    assert error(named) == "no calendars are called 'team': was it renamed or removed?"
+    assert error(every) == ""
 
 
 def test_a_new_month_reads_only_what_left(
