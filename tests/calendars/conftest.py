@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from calendar_timetable.calendars import rhythm
+from tests.calendars.tls import tls_for
 
 SECRET = "private-0123456789abcdef"  # stands for what no one may see
 
@@ -59,6 +62,7 @@ class Origin:
     reply: Callable[[BaseHTTPRequestHandler], Reply] = lambda request: Reply(404)
     seen: list[dict[str, str]] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
+    close: Callable[[], None] = lambda: None  # from then on nothing listens there
 
     def url(self, path: str = f"/{SECRET}/team.ics", host: str = "127.0.0.1") -> str:
         return f"http://{host}:{self.port}{path}?token={SECRET}"
@@ -105,28 +109,45 @@ def _handler(origin: Origin) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _start() -> tuple[Origin, ThreadingHTTPServer]:
+@contextmanager
+def _serving(tls: ssl.SSLContext | None = None) -> Iterator[Origin]:
     origin = Origin()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(origin))
     server.daemon_threads = True
+    server.handle_error = lambda *args: None  # type: ignore[method-assign]  # a client that gave up
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     origin.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    return origin, server
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+
+    def close() -> None:
+        if thread.is_alive():
+            origin.stop.set()
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+    origin.close = close
+    thread.start()
+    yield origin
+    close()
 
 
 @pytest.fixture
 def origin() -> Iterator[Origin]:
-    origin, server = _start()
-    yield origin
-    origin.stop.set()
-    server.shutdown()
-    server.server_close()
+    with _serving() as origin:
+        yield origin
 
 
 @pytest.fixture
 def other_origin() -> Iterator[Origin]:
-    origin, server = _start()
-    yield origin
-    origin.stop.set()
-    server.shutdown()
-    server.server_close()
+    with _serving() as origin:
+        yield origin
+
+
+@pytest.fixture
+def tls_origin(tmp_path: Path) -> Iterator[tuple[Origin, Path]]:
+    """A server whose certificate nobody knows, with the file that vouches for it."""
+    context, ca_file = tls_for(tmp_path, "127.0.0.1")
+    with _serving(context) as origin:
+        yield origin, ca_file

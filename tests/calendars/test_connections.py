@@ -6,9 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from http.server import ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from calendar_timetable.calendars.connected import connected_source
 from calendar_timetable.calendars.forms import CONNECTION_TYPES
 from calendar_timetable.calendars.sources import FetchFailed, HttpSource
 from calendar_timetable.planning.errors import CalendarUnavailable
-from tests.calendars.conftest import SECRET, Clock, Origin, Reply, _handler
+from tests.calendars.conftest import SECRET, Clock, Origin, Reply
 from tests.calendars.davservers import (
     LOGIN,
     Connect,
@@ -28,7 +26,6 @@ from tests.calendars.davservers import (
 )
 from tests.calendars.helpers import event, feed
 from tests.calendars.test_feeds import AFTERNOON, GOOD, LATER, NOON, error, known
-from tests.calendars.tls import tls_for
 
 ADDRESS = "https://calendar.example.com"
 MISTAKES: list[tuple[dict[str, Any], str]] = [
@@ -138,23 +135,6 @@ def test_a_new_password_is_tried_at_once_and_a_wrong_one_keeps_the_copy(
 
 
 # --- TLS --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def tls_origin(tmp_path: Path) -> Iterator[tuple[Origin, Path]]:
-    """A server whose certificate nobody knows, with the file that vouches for it."""
-    context, ca_file = tls_for(tmp_path, "127.0.0.1")
-    origin = Origin()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(origin))
-    server.handle_error = lambda *args: None  # type: ignore[method-assign]
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    origin.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield origin, ca_file
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_tls(tls_origin: tuple[Origin, Path], connect: Connect) -> None:

@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import re
-import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.cachefolder import folder
 from calendar_timetable.calendars.expand import FORMAT
+from calendar_timetable.calendars.lines import EVENTS
 from calendar_timetable.calendars.occurrences import Problem, Reading
-from calendar_timetable.calendars.options import option
-from calendar_timetable.planning.errors import InvalidArgument
 
 log = logging.getLogger(__name__)
 _VERSION = 1
@@ -55,33 +54,6 @@ class State:
     interval: float = 0  # seconds between two questions that the feed asks for
 
 
-def folder() -> Path:
-    """``CALENDAR_TIMETABLE_CACHE``, else ``[calendar_timetable] cache_dir``, else in the user's cache folder."""
-    chosen = os.environ.get("CALENDAR_TIMETABLE_CACHE") or option("cache_dir")
-    if chosen:
-        return Path(chosen).expanduser()
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path("~/.cache").expanduser()) / "calendar_timetable"
-
-
-def check_folder() -> None:
-    """Refuse a folder in which others could put what is then believed; :class:`InvalidArgument`."""
-    place = folder()
-    try:
-        found = place.stat()
-    except OSError:
-        return
-    if not stat.S_ISDIR(found.st_mode):
-        return
-    remedy = "name a folder in [calendar_timetable] cache_dir that does not exist yet: it is made, for its owner only"
-    if found.st_uid != os.geteuid():
-        raise InvalidArgument("The calendar cache folder", str(place), f"it belongs to another user; {remedy}")
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise InvalidArgument(
-            "The calendar cache folder", str(place), f"others may write there; chmod 700 it, or {remedy}"
-        )
-
-
 class Entry:
     """One feed in the cache; of another *kind* than ``json``, what is known of something else."""
 
@@ -99,16 +71,30 @@ class Entry:
         return entry
 
     def state(self) -> State:
-        """What is known; a blank state if that is nothing, or from another version."""
+        """What is known; of a file that is damaged or from another version, what the last good body tells."""
         try:
             data = json.loads(self._read(self._path(self._kind)))
-            if data["v"] != _VERSION:
-                return State()
+        except OSError:
+            return State()
+        except ValueError:
+            return self._salvaged()
+        try:
             known = {name: data.get(name, default) for name, default in asdict(State()).items()}
             whole = all(isinstance(known[name], _like(default)) for name, default in asdict(State()).items())
-            return State(**known) if whole else State()
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            return State()
+            return State(**known) if whole and data["v"] == _VERSION else self._salvaged()
+        except (AttributeError, KeyError):
+            return self._salvaged()
+
+    def _salvaged(self) -> State:
+        """The newest body that is whole, as good as on the day it was written; to be asked for at once."""
+        for path in sorted(self._list(f"{self.name}."), key=_changed_at, reverse=True):
+            if path.suffix == ".ics":
+                with suppress(OSError):
+                    body = self._read(path)
+                    if path == self._body(digest_of(body)):
+                        count, written = len(EVENTS.findall(body)), _changed_at(path)
+                        return State(digest_of(body), components=count, fetched_at=written, good_at=written)
+        return State()
 
     def body(self, state: State) -> bytes | None:
         """The last good body, or ``None`` if it is lost or damaged."""

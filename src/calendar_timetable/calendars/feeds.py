@@ -7,7 +7,8 @@ from datetime import datetime
 from functools import partial
 
 from calendar_timetable.calendars import limits, metrics, rhythm
-from calendar_timetable.calendars.cache import Entry, State, check_folder, digest_of
+from calendar_timetable.calendars.cache import Entry, State, digest_of
+from calendar_timetable.calendars.cachefolder import check_folder
 from calendar_timetable.calendars.expand import ExpansionFailed, expand
 from calendar_timetable.calendars.heads import plain, published_interval
 from calendar_timetable.calendars.health import moment
@@ -15,7 +16,7 @@ from calendar_timetable.calendars.lines import EVENTS
 from calendar_timetable.calendars.occurrences import Reading
 from calendar_timetable.calendars.options import fetches_while_parsing
 from calendar_timetable.calendars.rhythm import NotAsked, Rhythm, Server
-from calendar_timetable.calendars.sources import Fetched, FetchFailed, Last, Source
+from calendar_timetable.calendars.sources import NOTHING, Fetched, FetchFailed, Last, Source
 
 _MINUTE = 60
 _BUSY = "another process has been reading it for too long"
@@ -107,18 +108,21 @@ class _Feed:
         others = bool(state.checked_at) and state.asked_as != self.asked_as  # other credentials than the last
         return self.source.local or others or self.rhythm.is_due(state)
 
-    def ask(self, state: State, *, force: bool = False) -> State:
-        """Ask the source, and keep what comes of it: a new copy only when it can be read."""
+    def ask(self, state: State, *, force: bool = False, lost: bool = False) -> State:
+        """Ask the source, and keep what comes of it: a new copy only when it can be read.
+
+        When the body is *lost* the source is not told that there is one.
+        """
         present = rhythm.now()
         state = replace(state, label=self.source.label)
         tried = replace(state, good_at=min(state.good_at, present), checked_at=present, asked_as=self.asked_as)
         try:
-            last = Last(state.etag, state.last_modified, partial(self.entry.body, state))
+            last = NOTHING if lost else Last(state.etag, state.last_modified, partial(self.entry.body, state))
             server = Server(self.source.server, self.rhythm)
             with server.attempt(force=force), metrics.timed("fetch_time", self.source.label):
                 fetched = self.source.fetch(last)
             if fetched is not None:
-                return self._adopt(fetched, tried)
+                return self._adopt(fetched, replace(tried, digest="") if lost else tried)
             new = replace(tried, good_at=present, retry_at=0, error="", failures=0)
         except NotAsked as error:
             new = replace(state, error=str(error), retry_at=error.retry_at)
@@ -133,12 +137,17 @@ class _Feed:
         return new
 
     def recover(self, state: State, *, ask: bool) -> State:
-        """What is known when the body of *state* is lost or was replaced meanwhile."""
+        """What is known when the body of *state* is lost, or was replaced meanwhile.
+
+        Readings of it for other stretches may still be there, so that a failure leaves it the one in force.
+        """
         with self.entry.lock(wait=True):
             newest = self.entry.state()
             if newest.digest not in ("", state.digest):
                 return newest
-            return self.ask(State()) if ask else State(error=_NEVER_SYNCED)
+            if not ask:
+                return replace(newest, error=newest.error or _NEVER_SYNCED)
+            return newest if newest.error and not self.is_due(newest) else self.ask(newest, lost=True)
 
     def _adopt(self, fetched: Fetched, tried: State) -> State:
         body = check_body(fetched.body)

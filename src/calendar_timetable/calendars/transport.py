@@ -201,6 +201,8 @@ def _reason(error: Exception) -> str:
         return "the answer breaks off"
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return "the answer's compression is broken"
+    if isinstance(error, ValueError):  # of requests' own errors those about addresses
+        return "an address is malformed: its own, or one that it redirects to"
     return f"the connection fails ({type(error).__name__})"
 
 
