@@ -153,7 +153,7 @@ def test_reads_whole_and_then_what_changed(google: Google, net: Internet, connec
 
 
 def cached() -> list[Path]:
-    from calendar_timetable.calendars.cache import folder
+    from calendar_timetable.calendars.cachefolder import folder
 
     return [path for path in folder().iterdir() if path.suffix in (".json", ".ics")]
 
