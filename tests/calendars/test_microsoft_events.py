@@ -49,7 +49,7 @@ TABLE: dict[str, tuple[list[Event], list[str]]] = {
         ["03-30 23:00/03-31 22:00"],
     ),
     "a series: the master says what, occurrences say when": (
-        [master(showAs="tentative"), occurrence("11"), occurrence("12")],
+        [master(showAs="tentative"), occurrence("11"), occurrence("12", subject=None, showAs=None)],
         ["03-11 12:00/03-11 13:00 tentative", "03-12 12:00/03-12 13:00 tentative"],
     ),
     "an exception says its own": (

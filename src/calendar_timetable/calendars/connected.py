@@ -27,7 +27,7 @@ def connected_source(conn_id: str, calendar: str = "") -> Source:
     Of type ``caldav``: calendars on a CalDAV server. Of type ``ical`` (also ``generic``, ``http`` and
     the other schemes): an ICS feed. Of type ``google_cloud_platform`` or ``msgraph``: the *calendar* there.
     """
-    connection = _look_up(conn_id)
+    connection = _look_up(conn_id, tuple(_SERVICES) if calendar else ("ical", "caldav"))
     kind = connection.conn_type or "generic"
     fields = _Fields(conn_id, _extra(conn_id, connection))
     if kind in _SERVICES:
@@ -49,14 +49,15 @@ def connected_source(conn_id: str, calendar: str = "") -> Source:
     return source_at(address, conn_id, _access(connection, fields), conn_id)
 
 
-def _look_up(conn_id: str) -> Any:
+def _look_up(conn_id: str, kinds: tuple[str, ...]) -> Any:
     from airflow.sdk import BaseHook
 
     try:
         return BaseHook.get_connection(conn_id)
     except Exception as error:  # noqa: BLE001  (its text may hold what the secrets backend was asked)
         if type(error).__name__ == "AirflowNotFoundException":
-            reason = f"there is no Airflow Connection {conn_id!r}: make one of type 'ical' or 'caldav'"
+            wanted = " or ".join(map(repr, kinds))
+            reason = f"there is no Airflow Connection {conn_id!r}: make one of type {wanted}"
         else:
             reason = f"the Airflow Connection {conn_id!r} cannot be looked up ({type(error).__name__})"
         raise FetchFailed(reason) from None

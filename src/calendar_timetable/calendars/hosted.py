@@ -32,7 +32,7 @@ class HostedSource:
     service: str
     label: str
     calendar: str
-    connection: str = field(repr=False)  # JSON, as Airflow reads it from AIRFLOW_CONN_*
+    connection: str = field(repr=False)  # its fields, as JSON
     days_back: int = 0
     local = False
 
@@ -86,10 +86,10 @@ def _served(work: Work, extra: str, request: Message, body: bytes) -> tuple[Mess
         "AIRFLOW_CONFIG": os.devnull,  # Airflow's defaults, and no file written
         "AIRFLOW_HOME": os.devnull,
         "_AIRFLOW__AS_LIBRARY": "1",
-        f"AIRFLOW_CONN_{CONN_ID.upper()}": json.dumps(request["connection"]),
     }
     socket.setdefaulttimeout(request["read"])
     try:
+        _give(request["connection"])
         return work(request, body)
     except DownloadFailed as error:
         failure = error
@@ -102,6 +102,34 @@ def _served(work: Work, extra: str, request: Message, body: bytes) -> tuple[Mess
         failure = _failure(error)
     told = {"error": str(failure), "status": failure.status, "retry_after": failure.retry_after}
     return {**told, "unreachable": failure.unreachable}, b""
+
+
+def _give(connection: Message) -> None:
+    """Let hooks find *connection*, and only that.
+
+    Airflow's own look-up would ask elsewhere too, and takes longer to load than all else, as does its masking of
+    secrets in logs: what this process prints goes nowhere.
+    """
+    from airflow.sdk import BaseHook, Connection
+
+    extra = connection["extra"]
+
+    class Given(Connection):
+        @property
+        def extra_dejson(self) -> Message:
+            return dict(extra)
+
+        async def aextra_dejson(self) -> Message:
+            return dict(extra)
+
+    made = Given(**{**connection, "conn_id": CONN_ID, "extra": json.dumps(extra)})
+
+    async def find_later(conn_id: str) -> Connection:
+        return made
+
+    hooks: Any = BaseHook
+    hooks.get_connection = staticmethod(lambda conn_id: made)
+    hooks.aget_connection = staticmethod(find_later)
 
 
 def whole(items: dict[str, Item], zone: str = "") -> bytes:

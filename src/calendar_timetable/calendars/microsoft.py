@@ -168,7 +168,7 @@ def merge(kept: dict[str, Item], changed: list[Event]) -> dict[str, Item]:
         if "@removed" in event or event.get("type") == "seriesMaster":
             continue
         series = texts(event, "seriesMasterId")
-        full = {**masters.get(series, {}), **event}
+        full = masters.get(series, {}) | {name: value for name, value in event.items() if value is not None}
         if series and "showAs" not in full and kept:
             raise Gone  # an occurrence whose master did not come along: only a whole reading brings it
         items[(digest(series) if series else "") + digest(texts(event, "id") or json.dumps(event))] = _item(full)
