@@ -42,7 +42,9 @@ class IcalHook(BaseHook):
         problems = f"; {len(reading.problems)} could not be understood" if reading.problems else ""
         held = _counted(reading.components, "event")
         if isinstance(source, CalDavSource):
-            held = f"{_counted(source.count(fetched), 'calendar')} with {held}"
+            calendars, busy = source.count(fetched)
+            only = f", {busy} of them as free/busy only," if busy else ""
+            held = f"{_counted(calendars, 'calendar')}{only} with {held}"
         return True, f"read {held}{problems}; zone {reading.zone}"
 
 

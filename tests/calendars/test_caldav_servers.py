@@ -14,9 +14,8 @@ import pytest
 
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.planning.errors import CalendarUnavailable
-from tests.calendars.conftest import SECRET, Clock
+from tests.calendars.conftest import Clock
 from tests.calendars.davservers import (
-    LOGIN,
     Connect,
     connections,  # noqa: F401  (the fixture "connect")
 )
@@ -26,7 +25,7 @@ from tests.calendars.test_feeds import known
 from tests.calendars.tls import tls_for
 
 Props = dict[str, str]
-Answers = dict[str, str | Props]  # to a PROPFIND, by path: the address that it redirects to, or resources
+Answers = dict[str, str | int | Props]  # to a PROPFIND, by path: where it redirects to, a refusal, or resources
 PLAIN = "<D:resourcetype><D:collection/></D:resourcetype>"
 BOOK = '<D:resourcetype><D:collection/><A:addressbook xmlns:A="urn:ietf:params:xml:ns:carddav"/></D:resourcetype>'
 
@@ -178,6 +177,8 @@ def answering(answers: dict[str, Answers], tls: SSLContext | None = None) -> Ite
         answer = answers.get(host.partition(":")[0], answers.get("", {})).get(path)
         if answer is None:
             return 404, {}, b""
+        if isinstance(answer, int):
+            return answer, {}, b""
         if isinstance(answer, str):
             return 301, {"Location": answer}, b""
         listed = answer.items() if request.headers["Depth"] == "1" else list(answer.items())[:1]
@@ -205,7 +206,7 @@ def test_calendars_are_found(name: str, connect: Connect, clock: Clock) -> None:
         assert len(told.requests) == 1
 
 
-ICLOUD, PARTITION = "caldav.icloud.com", "p42-caldav.icloud.com"
+ICLOUD, PARTITION, MOVED = "caldav.icloud.com", "p42-caldav.icloud.com", "p153-caldav.icloud.com"
 
 
 def icloud(place: str) -> dict[str, Answers]:
@@ -257,4 +258,21 @@ def test_credentials_follow_to_icloud_s_own_hosts_and_no_others(
         clock.now += 300
         assert hours(calendar) == [12]
         assert told.requests == ["PROPFIND /17/calendars/"]
-        assert LOGIN not in calendar.describe().error + SECRET
+
+
+@pytest.mark.parametrize("refusal", [401, 404, 421])
+def test_an_account_that_icloud_moves_is_found_again(
+    refusal: int, connect: Connect, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls, ca_file = tls_for(tmp_path, ICLOUD, PARTITION, MOVED)
+    answers = icloud(f"https://{PARTITION}")
+    with answering(answers, tls) as told:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{told.port}")
+        calendar = Calendar(connect(f"https://{ICLOUD}", ca_file=str(ca_file)), timezone="UTC")
+        assert hours(calendar) == [12]
+        answers.update(icloud(f"https://{MOVED}"))
+        answers[PARTITION] = {"/17/calendars/": refusal}
+        clock.now += 300
+        assert hours(calendar) == [12]
+        assert (calendar.describe().status, calendar.describe().error) == ("ok", "")
+        assert told.trusted == {ICLOUD, PARTITION, MOVED}

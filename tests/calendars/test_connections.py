@@ -44,6 +44,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"token": [SECRET]}, "extra field token is not a text; write it in quotes"),
     ({"ca_file": f"/{SECRET}.pem"}, "extra field ca_file names no file on this host; give the path of a PEM file"),
     ({"verify": "maybe"}, "extra field verify is neither true nor false; write one of them"),
+    ({"free_busy": "maybe"}, "extra field free_busy is neither true nor false; write one of them"),
+    ({"availability": 2}, "extra field availability is neither true nor false; write one of them"),
     ({"calendars": {"a": 1}}, "extra field calendars is not a list of texts"),
     ({"days_back": "-1"}, "extra field days_back is not a number of days; write it as 366, or leave it out"),
 ]
@@ -204,7 +206,8 @@ def test_airflow_knows_the_types_and_its_test_button_works(origin: Origin, tmp_p
         server.make_calendar("team/", "Team")
         server.send("PUT", "team/m.ics", GOOD.decode())
         dav = {"conn_type": "caldav", "host": server.address, "login": LOGIN, "password": SECRET}
-        report = in_airflow(tmp_path, {"good": good, "bad": fields, "blank": blank, "dav": dav})
+        busy = {**dav, "host": f"{server.address}alice/team/", "login": OTHER}
+        report = in_airflow(tmp_path, {"good": good, "bad": fields, "blank": blank, "dav": dav, "busy": busy})
     finally:
         server.stop()
     both = ["ca_file", "header", "token", "verify"]
@@ -218,6 +221,7 @@ def test_airflow_knows_the_types_and_its_test_button_works(origin: Origin, tmp_p
     }
     assert report["tests"]["good"] == [True, "read 2 events; 1 could not be understood; zone Europe/Berlin"]
     assert report["tests"]["bad"] == [False, "HTTP 401: login, password or token is not accepted"]
+    assert report["tests"]["busy"] == [True, "read 1 calendar, 1 of them as free/busy only, with 1 event; zone UTC"]
     assert report["tests"]["dav"] == [True, "read 1 calendar with 1 event; zone UTC"]
     assert report["tests"]["blank"][0] is False
     assert "Host names no address" in report["tests"]["blank"][1]

@@ -70,10 +70,11 @@ class CalDavSource:
             log.info("Calendar %s: %s", self.label, note)
         return None if message["unchanged"] else Fetched(body, seal(message["known"], self.secret))
 
-    def count(self, fetched: Fetched) -> int:
-        """How many calendars *fetched* holds."""
-        told = unseal(fetched.etag, self.secret).get("calendars", {})
-        return sum("token" in known for known in told.values())  # the others hold their owner's availability
+    def count(self, fetched: Fetched) -> tuple[int, int]:
+        """How many calendars *fetched* holds, and of how many of them only the free/busy."""
+        told = unseal(fetched.etag, self.secret).get("calendars", {}).values()
+        busy = [known["busy"] for known in told if "busy" in known]  # the others hold their owner's availability
+        return len(busy), sum(busy)
 
 
 def _month(moment: datetime) -> str:

@@ -48,7 +48,8 @@ def _find(account: Account, known: Message, *, availability: bool) -> tuple[list
     try:
         found = [*account.choose(places), *account.availability(inboxes)] if places else []
     except DownloadFailed as error:
-        if error.status not in GONE:
+        elsewhere = any(account.server.is_partner(url) for url, _ in places)  # where accounts are moved about
+        if error.status not in GONE and not (elsewhere and error.status in (401, 421)):
             raise
         found = []  # it has moved: find it anew
     if not found:

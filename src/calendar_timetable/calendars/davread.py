@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import urljoin
 
+from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.bundle import Item, digest, make_item
 from calendar_timetable.calendars.children import Message
 from calendar_timetable.calendars.davfind import Found
@@ -16,8 +17,6 @@ from calendar_timetable.calendars.davxml import CALDAV, DAV, Resource, changes, 
 from calendar_timetable.calendars.transport import DownloadFailed, refusal
 
 Items = dict[str, Item]
-_BATCH = 200  # objects asked for at once
-_PAGES = 1000  # of one list of changes
 _GONE = (404, 410)
 # What a server makes up anew for each answer (RFC 5545 section 3.6.4), and which would look like a change.
 _OF_THE_ANSWER = re.compile(r"^(?:DTSTAMP|UID|PRODID)[;:].*\r?\n(?:[ \t].*\r?\n)*", re.IGNORECASE | re.MULTILINE)
@@ -130,7 +129,7 @@ class Reader:
     def _changes(self, token: str, held: Items) -> Items:
         """By a sync-collection (RFC 6578), which may come in pages (section 3.6)."""
         items, missing = dict(held), dict[str, str]()
-        for _ in range(_PAGES):
+        for _ in range(limits.MAX_PAGES):
             answer = self.server.report(self.calendar.url, 0, changes(token))
             for one in answer.resources:
                 key = self._key(one)
@@ -164,8 +163,8 @@ class Reader:
         """The objects at *hrefs*, by key (a multiget), without those that are gone by now."""
         waiting, items = list(hrefs.items()), Items()
         answered: set[str] = set()
-        for first in range(0, len(waiting), _BATCH):
-            asked = dict(waiting[first : first + _BATCH])
+        for first in range(0, len(waiting), limits.MULTIGET):
+            asked = dict(waiting[first : first + limits.MULTIGET])
             answer = self.server.report(self.calendar.url, 1, multiget(asked.values()))
             found = {key: one for one in answer.resources if (key := self._key(one)) in asked}
             answered |= found.keys()

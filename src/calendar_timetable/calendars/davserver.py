@@ -70,7 +70,7 @@ class Server:
         return found
 
     def _ask(self, method: str, url: str, depth: int, body: str) -> Answer:
-        if self._is_partner(url):
+        if self.is_partner(url):
             self._web.trust(url)
         headers = {"Depth": str(depth), "Content-Type": "application/xml; charset=utf-8", "User-Agent": _agent()}
         return self._web.ask(url, headers, method, body.encode())
@@ -80,12 +80,13 @@ class Server:
         target, base = urlsplit(urljoin(url, href)), urlsplit(url)
         if target.hostname != base.hostname:
             there = urlunsplit(target._replace(fragment=""))
-            if not self._is_partner(there):
+            if not self.is_partner(there):
                 raise DownloadFailed("its calendars are on another host: give their address there")
             return there
         return urlunsplit(target._replace(scheme=base.scheme, netloc=base.netloc, fragment=""))
 
-    def _is_partner(self, url: str) -> bool:
+    def is_partner(self, url: str) -> bool:
+        """Whether *url* is on a host of the same provider that gets the credentials too."""
         home, there = urlsplit(self.address), urlsplit(url)
         partner = _PARTNERS.get(home.hostname or "")
         if partner is None or (home.scheme, there.scheme) != ("https", "https"):

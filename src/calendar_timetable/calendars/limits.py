@@ -6,6 +6,8 @@ READ_SECONDS = 10.0  # without a single byte
 FETCH_SECONDS = 20.0  # in all, name look-up and redirects included
 MAX_REDIRECTS = 5
 MAX_RETRY_AFTER = 3600  # longest wait a server may ask for
+MULTIGET = 200  # CalDAV objects asked for at once
+MAX_PAGES = 1000  # of one list of what changed on a CalDAV server
 
 REFRESH = 300.0  # between two questions
 MAX_INTERVAL = 3600.0  # longest one that a feed may ask for
