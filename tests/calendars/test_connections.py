@@ -20,6 +20,7 @@ from calendar_timetable.planning.errors import CalendarUnavailable
 from tests.calendars.conftest import SECRET, Clock, Origin, Reply
 from tests.calendars.davservers import (
     LOGIN,
+    OTHER,
     Connect,
     connections,  # noqa: F401  (the fixture "connect")
     radicale,
