@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -275,3 +278,21 @@ def test_the_server_may_ask_to_be_asked_less(value: str, seconds: float, origin:
 def test_a_refresh_that_somebody_gives_is_obeyed(origin: Origin, clock: Clock) -> None:
     origin.serve(feed(MEETING, head=("X-PUBLISHED-TTL:PT1H",)), Cache_Control="max-age=3600", ETag='"1"')
     is_asked_after(Calendar(origin.url(), refresh=timedelta(minutes=1)), origin, clock, 60)
+
+
+IN_AIRFLOW = """
+import airflow.configuration
+from calendar_timetable.calendars import options
+print(options.option("fetch"), options.fetches_while_parsing(), options.allowed_networks())
+"""
+
+
+def test_the_options_are_read_from_airflows_configuration(tmp_path: Path) -> None:
+    (tmp_path / "airflow.cfg").write_text(
+        "[calendar_timetable]\nfetch = external\nallow_private_networks = 10.0.0.0/8  \n"
+    )
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
+    environment["AIRFLOW_HOME"] = str(tmp_path)
+    command = [sys.executable, "-c", IN_AIRFLOW]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines()[-1:] == ["external False ['10.0.0.0/8']"], done.stderr[-500:]
