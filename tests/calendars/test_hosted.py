@@ -22,7 +22,9 @@ from tests.calendars.conftest import SECRET
 from tests.calendars.davservers import (
     Connect,
     connections,  # noqa: F401  (the fixture "connect")
+    free_port,
 )
+from tests.calendars.test_google import account_key
 
 TEAM = "team@group.calendar.google.com"
 
@@ -151,3 +153,17 @@ def test_a_calendar_beyond_all_bounds_is_refused_with_the_remedy(monkeypatch: py
     monkeypatch.setattr(limits, "MAX_COMPONENTS", 2)
     with pytest.raises(DownloadFailed, match="more than 2 events: set days_back"):
         whole(many)
+
+
+@pytest.mark.parametrize("kind", ["google_cloud_platform", "msgraph"])
+def test_a_network_that_is_down_is_named_and_not_tried_for_each_calendar(
+    kind: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "FETCH_SECONDS", 90.0)
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    extra = {"keyfile_dict": account_key(), "tenant_id": "11111111-2222-3333-4444-555555555555", "trust_env": True}
+    source = connected_source(service(connect, kind, login="client", password=SECRET, **extra), TEAM)
+    with pytest.raises(FetchFailed) as raised:
+        source.fetch()
+    assert (str(raised.value), raised.value.unreachable) == ("the connection is refused", True)
