@@ -11,6 +11,7 @@ import re
 import threading
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from airflow.timetables.base import DataInterval, TimeRestriction
@@ -32,13 +33,17 @@ class CronTicks:
     """The due times of one cron expression, in epoch seconds, as a growing chain."""
 
     def __init__(self, expression: str, timezone: str) -> None:
-        self._airflow = CronTriggerTimetable(expression, timezone=timezone)
-        self._expression = expression
+        self._expression, self._timezone = expression, timezone
         self._zone = ZoneInfo(timezone)
         self._steps: croniter | None = None
         self._steps_offset = timedelta(0)
         self._at = 0.0  # the tick at which *_steps* stands
         self._chain: list[float] = []
+
+    @cached_property
+    def _airflow(self) -> CronTriggerTimetable:
+        """Airflow's own, made only where it is asked: it puts the expression into words each time."""
+        return CronTriggerTimetable(self._expression, timezone=self._timezone)
 
     def after(self, instant: float) -> float:
         """The tick that follows *instant*, which is a tick or any other time."""

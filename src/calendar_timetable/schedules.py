@@ -214,6 +214,12 @@ class Ticks:
             earliest = self.base.infer_manual_data_interval(run_after=earliest).start
         return self.walk(None, TimeRestriction(earliest, latest, catchup=True))
 
+    def at_or_after(self, start: float, latest: DateTime | None = None) -> Iterator[Tick]:
+        """Ticks from *start* to *latest*, or a few earlier ones too; of plain cron without asking Airflow."""
+        if self._kind != _CRON_TRIGGER or not self.remembered:
+            return self.from_instant(start, latest)
+        return self.walk(DataInterval.exact(to_pendulum(start - 1)), TimeRestriction(None, latest, catchup=True))
+
     def _remembered(self, last: DataInterval, restriction: TimeRestriction) -> float | None:
         """What ``CronTriggerTimetable.next_dagrun_info`` would answer, where that is remembered."""
         cron = self._cron

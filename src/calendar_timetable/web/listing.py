@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
+from calendar_timetable.planning.opentime import DAY
 from calendar_timetable.web import models, records
 from calendar_timetable.web.planned import Question, planned
 from calendar_timetable.web.records import Dag
@@ -65,14 +66,28 @@ def readable_dags(session: Session, readable: Collection[str], filters: Filters)
 def _list_runs(
     session: Session, dags: list[Dag], schedules: dict[str, Schedule], filters: Filters, now: float
 ) -> models.Runs:
-    rows, truncated = find_rows(session, dags, schedules, filters, now)
-    rows = sorted((row for row in rows if _shown(row, filters)), key=lambda row: row.key)
+    rows, truncated = _first_rows(session, dags, schedules, filters, now)
     shown = rows[filters.offset : filters.offset + filters.limit]
     return models.Runs(
         runs=[as_run(row, now) for row in shown],
         total_entries=len(rows),
         truncated=truncated or filters.offset + len(shown) < len(rows),
     )
+
+
+def _first_rows(
+    session: Session, dags: list[Dag], schedules: dict[str, Schedule], filters: Filters, now: float
+) -> tuple[list[Row], bool]:
+    """The rows to show, in order, and whether there are more; looks only as far ahead as it must."""
+    wanted = filters.offset + filters.limit
+    length = max(DAY, 2 * wanted * DAY / max(len(dags), 1))  # as if each ran every other day
+    while True:
+        until = min(filters.until, filters.since + length)
+        rows, truncated = find_rows(session, dags, schedules, replace(filters, until=until), now)
+        rows = [row for row in rows if _shown(row, filters) and (until == filters.until or row.at < until)]
+        if until == filters.until or len(rows) > wanted:
+            return sorted(rows, key=lambda row: row.key), truncated or until < filters.until
+        length = max(4 * length, 1.25 * length * wanted / max(len(rows), 1))
 
 
 def find_rows(

@@ -49,7 +49,7 @@ class Runs(BaseModel):
     """One page of runs, by start."""
 
     runs: list[Run]
-    total_entries: int
+    total_entries: int = Field(description="Where truncated: at least so many")
     truncated: bool = Field(description="Whether there are more runs than are told or counted")
 
 

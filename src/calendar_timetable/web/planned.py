@@ -94,7 +94,7 @@ def replanned(schedule: Schedule, stored: Stored | None, now: float, until: floa
     first = now if stored is None else stored.interval_end
     latest = schedule.restriction.latest
     if carried.ticks.on_grid:
-        ticks = carried.ticks.from_instant(min(first, now) - 2 * carried.policy.max_delay, latest)
+        ticks = carried.ticks.at_or_after(first, latest)
     elif stored is not None:
         following = carried.ticks.walk(stored.info.data_interval, schedule.restriction._replace(catchup=True))
         ticks = chain((stored.tick,), following)
@@ -125,9 +125,12 @@ def _ours_on_grid(carried: Carried, schedule: Schedule, stored: Stored | None, q
     reach = 0 if carried.open_time.always else carried.policy.max_delay
     ahead = reach if carried.policy.when_blocked == "advance" else 0
     earliest, latest, catchup = schedule.restriction
-    start = max(question.since - 2 * reach, schedule.since, earliest.timestamp() if earliest else 0)
+    start = question.since - reach
+    if stored is not None and question.since >= question.now:  # all that is earlier has run, or never will
+        start = max(start, min(stored.interval_end, question.since))
+    start = max(start, schedule.since, earliest.timestamp() if earliest else 0)
     pending = stored
-    for placed in lay_out(carried.ticks.from_instant(start, latest), carried.policy, carried.open_time):
+    for placed in lay_out(carried.ticks.at_or_after(start, latest), carried.policy, carried.open_time):
         tick = placed.tick
         if pending is not None and tick.interval_end >= pending.interval_end:
             yield from _stored_run(carried, pending, placed, question.now)
@@ -180,7 +183,7 @@ def _remembered(schedule: Schedule, stored: Stored, question: Question) -> Itera
     last, restriction = stored.info.data_interval, schedule.restriction
     restriction = restriction._replace(catchup=restriction.catchup or stored.start > question.now)
     if question.since - stored.start > DAY:
-        ticks = schedule.ticks.from_instant(question.since, restriction.latest)
+        ticks = schedule.ticks.at_or_after(question.since, restriction.latest)
     else:
         ticks = schedule.ticks.walk(last, restriction, schedule.ticks.pick(last, restriction))
     for tick in ticks:
