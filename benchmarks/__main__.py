@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.figures import Figure, figure
+from benchmarks.listing import listing
 from benchmarks.reading import reading
 from benchmarks.scheduling import scheduling
 
@@ -20,7 +21,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     figures = [f for expression in ("0 2 * * SAT", "0 * * * *") for f in scheduling(expression)]
-    figures += [*reading(), imports()]
+    figures += [*reading(), *listing(), imports()]
     width = max(len(f.what) for f in figures)
     print(f"{'what':{width}}  {'ours us':>10}  {'peer us':>10}  {'ratio':>7}  {'quartiles':>15}  peer")
     for f in figures:

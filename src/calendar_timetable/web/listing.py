@@ -11,12 +11,15 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable.planning.opentime import DAY
 from calendar_timetable.web import models, records
+from calendar_timetable.web.cached import Memory
 from calendar_timetable.web.planned import Question, planned
 from calendar_timetable.web.records import Dag
 from calendar_timetable.web.rows import Row, as_run, collapse, existing_row, planned_row
-from calendar_timetable.web.schedules import Memory, Schedule, read_schedules
+from calendar_timetable.web.schedules import Schedule, read_schedules
 
 _ANSWERS = 32  # whole lists that are remembered, of up to some megabytes
+_SAMPLE = 50  # DAGs that tell how often all of them run
+_WEEK = 7 * DAY
 _FRESH = 60  # seconds for which one is right: what is late changes with the clock
 
 
@@ -80,14 +83,19 @@ def _first_rows(
 ) -> tuple[list[Row], bool]:
     """The rows to show, in order, and whether there are more; looks only as far ahead as it must."""
     wanted = filters.offset + filters.limit
-    length = max(DAY, 2 * wanted * DAY / max(len(dags), 1))  # as if each ran every other day
+    length = filters.until - filters.since
+    if len(dags) > 4 * _SAMPLE:  # how far ahead they reach is told by some of them
+        week = replace(filters, until=min(filters.until, filters.since + _WEEK))
+        some = dags[:: len(dags) // _SAMPLE]
+        found = sum(_shown(row, filters) for row in find_rows(session, some, schedules, week, now)[0])
+        length = 1.1 * wanted * (week.until - week.since) * len(some) / len(dags) / max(found, 1)
     while True:
         until = min(filters.until, filters.since + length)
         rows, truncated = find_rows(session, dags, schedules, replace(filters, until=until), now)
         rows = [row for row in rows if _shown(row, filters) and (until == filters.until or row.at < until)]
         if until == filters.until or len(rows) > wanted:
             return sorted(rows, key=lambda row: row.key), truncated or until < filters.until
-        length = max(4 * length, 1.25 * length * wanted / max(len(rows), 1))
+        length *= max(1.5, min(16, 1.25 * wanted / max(len(rows), 1)))
 
 
 def find_rows(

@@ -14,7 +14,8 @@ from calendar_timetable.planning import zones
 from calendar_timetable.planning.opentime import DAY
 from calendar_timetable.planning.plan import Placed, Tick, lay_out
 from calendar_timetable.schedules import to_pendulum
-from calendar_timetable.web.schedules import Memory, Schedule
+from calendar_timetable.web.cached import Memory
+from calendar_timetable.web.schedules import Schedule
 
 MOST_TICKS = 11_000  # of one DAG in one answer: a week of minutes, five weeks of every five minutes
 _MOST_STEPS = 5 * MOST_TICKS  # on the way to a range that is far away

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections import OrderedDict
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow.models.dag_version import DagVersion
@@ -23,7 +21,9 @@ from sqlalchemy.orm import Session
 from calendar_timetable.carried import Carried
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.opentime import OpenTime
 from calendar_timetable.schedules import Ticks, encode_base, to_pendulum
+from calendar_timetable.web.cached import Memory
 
 OURS = "calendar_timetable.timetable.CalendarTimetable"
 _ASSET_OR_TIME = "airflow.timetables.assets.AssetOrTimeSchedule"
@@ -31,27 +31,6 @@ _REMEMBERED = 5_000  # versions of DAGs
 _AT_ONCE = 200  # serialized DAGs that one query reads
 
 log = logging.getLogger(__name__)
-V = TypeVar("V")
-
-
-class Memory(Generic[V]):
-    """The newest *size* values by key, for the threads of one process."""
-
-    def __init__(self, size: int) -> None:
-        self._size, self._values, self._lock = size, OrderedDict[Hashable, V](), threading.Lock()
-
-    def get(self, key: Hashable) -> V | None:
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-            return self._values.get(key)
-
-    def put(self, key: Hashable, value: V) -> None:
-        with self._lock:
-            self._values[key] = value
-            self._values.move_to_end(key)
-            while len(self._values) > self._size:
-                self._values.popitem(last=False)
 
 
 @dataclass(frozen=True)
@@ -69,7 +48,17 @@ class Schedule:
     @cached_property
     def carried(self) -> Carried | None:
         """The schedule, where it is one of ours."""
-        return Carried.from_json(self.data["__var"]) if self.data["__type"] == OURS else None
+        if self.data["__type"] != OURS:
+            return None
+        carried = Carried.from_json(self.data["__var"])
+        # Many DAGs go by the same windows: these are laid out once.
+        key = carried.windows, carried.blackouts, carried.horizon
+        shared = _open_times.get(key)
+        if shared is None:
+            _open_times.put(key, carried.open_time)
+        else:
+            carried.open_time = shared
+        return carried
 
     @cached_property
     def ticks(self) -> Ticks:
@@ -95,6 +84,7 @@ class Schedule:
         return tuple(dict.fromkeys(used.label for used in self.carried.calendars)) if self.carried else ()
 
 
+_open_times: Memory[OpenTime] = Memory(_REMEMBERED)
 _schedules: Memory[Schedule] = Memory(_REMEMBERED)
 
 
