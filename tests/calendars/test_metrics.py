@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,36 +19,10 @@ from calendar_timetable.planning.timesets import Range
 from demo.services import wait_until
 from tests.calendars.conftest import SECRET, Clock, Origin, Reply
 from tests.calendars.helpers import event, feed, instant
+from tests.calendars.statsd import StatsdServer
 
 HORIZON = Range(instant("2024-03-01"), instant("2024-04-01"))
 BODY = feed(event("UID:good", f"SUMMARY:{SECRET}", "DTSTART:20240310T120000Z"), event("UID:bad", "SUMMARY:no start"))
-
-
-class StatsdServer:
-    """The server's side of StatsD: what came, by name, as ``("12.5", "ms")``."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.setblocking(False)
-        self.port: int = self._socket.getsockname()[1]
-        self.text = ""
-
-    def got(self) -> dict[str, list[tuple[str, str]]]:
-        while True:
-            try:
-                self.text += self._socket.recv(65536).decode() + "\n"
-            except BlockingIOError:
-                break
-        found: dict[str, list[tuple[str, str]]] = {}
-        for line in self.text.split():
-            name, _, rest = line.partition(":")
-            value, _, kind = rest.partition("|")
-            found.setdefault(name.removeprefix("airflow."), []).append((value, kind))
-        return {name: values for name, values in found.items() if "calendar_timetable" in name}
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture
