@@ -241,7 +241,13 @@ def commands(airflow: Stack) -> dict[str, str]:
 
 
 def command(airflow: Stack, *arguments: str) -> str:
-    done = subprocess.run(
+    """Its output and what it says on stderr."""
+    done = _command(airflow, *arguments)
+    return done.stdout + done.stderr
+
+
+def _command(airflow: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-m", "calendar_timetable.cli", *arguments],
         env=airflow.env,
         cwd=airflow.home,
@@ -249,7 +255,6 @@ def command(airflow: Stack, *arguments: str) -> str:
         text=True,
         timeout=240,
     )
-    return done.stdout + done.stderr
 
 
 # --- the search -----------------------------------------------------------------------------------------------
@@ -261,7 +266,6 @@ def test_nothing_planted_gets_out(system: System) -> None:
     airflow.wait_for_runs("by_address", 1)
     said = commands(airflow) | answers(airflow) | database(airflow) | files(airflow) | {"metrics": system.statsd.text}
     found = [(place, word) for place, text in said.items() for word in (*SECRETS, *TEXTS) if word in text]
-    # an argument of the author's own, who wrote it into the DAG file: it is not the calendar's
     assert found == [], "\n".join(f"{word} in {place}: …{_around(said[place], word)}…" for place, word in found[:8])
     assert len([place for place in said if place.startswith("log ")]) > 5
     assert "planted" in said["table serialized_dag"]
@@ -288,7 +292,7 @@ def test_what_was_planted_was_used(system: System) -> None:
 
 
 def test_a_connection_in_airflows_database_is_known_to_the_commands(system: System) -> None:
-    found = json.loads(command(system.airflow, "check", "planted", "--json").partition("\n}")[0] + "\n}")
+    found = json.loads(_command(system.airflow, "check", "planted", "--json").stdout)
     assert (found["calendar"], found["status"], found["events"]) == ("planted", "ok", 4)
 
 

@@ -6,11 +6,23 @@ import re
 from bisect import bisect_right
 from datetime import datetime, timedelta, timezone, tzinfo
 from operator import attrgetter
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from calendar_timetable.calendars.lines import Block, Unreadable
 
 _OFFSET = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2}):?(\d{2})?", re.IGNORECASE)
+_DISPLAYED = re.compile(r"\((?:UTC|GMT)(?:([+-]\d{2})[:.](\d{2}))?\)\s*(.+)")
+_AREAS = {  # the display names of Windows zones that name no city
+    "Atlantic Time (Canada)": "America/Halifax",
+    "Eastern Time (US & Canada)": "America/New_York",
+    "Central Time (US & Canada)": "America/Chicago",
+    "Mountain Time (US & Canada)": "America/Denver",
+    "Pacific Time (US & Canada)": "America/Los_Angeles",
+    "Arizona": "America/Phoenix",
+    "Alaska": "America/Anchorage",
+    "Hawaii": "Pacific/Honolulu",
+    "Coordinated Universal Time": "UTC",
+}
 
 
 class OwnZone(tzinfo):
@@ -75,6 +87,9 @@ class FeedZones:
                 return own_zone(self._own[tzid])
             except Exception:  # noqa: BLE001  (whatever icalendar makes of it)
                 raise Unreadable("its time zone's VTIMEZONE cannot be understood") from None
+        shown = _display_zone(tzid)
+        if shown is not None:
+            return shown
         match = _OFFSET.fullmatch(tzid)
         if match:
             sign, hours, minutes = match.groups()
@@ -98,6 +113,30 @@ def named_zone(name: str) -> ZoneInfo | None:
         except (KeyError, ValueError, OSError):
             continue
     return None
+
+
+def _display_zone(name: str) -> ZoneInfo | None:
+    """The zone that Outlook shows as *name*: "(UTC+01:00) Amsterdam, Berlin, Bern"; the offset is that of winter."""
+    match = _DISPLAYED.fullmatch(name)
+    if match is None:
+        return None
+    hours, minutes, places = match.groups()
+    sign = -1 if (hours or "").startswith("-") else 1
+    offset = timedelta(hours=int(hours or 0), minutes=sign * int(minutes or 0))
+    if places in _AREAS:
+        zone = ZoneInfo(_AREAS[places])
+        return zone if _winter_offset(zone) == offset else None
+    cities = {city.strip().replace(" ", "_") for city in re.split(r"[,/;]", places)}
+    for key in sorted(available_timezones()):
+        if key.rpartition("/")[2] in cities and _winter_offset(ZoneInfo(key)) == offset:
+            return ZoneInfo(key)
+    return None
+
+
+def _winter_offset(zone: ZoneInfo) -> timedelta:
+    """The lesser of the offsets of January and July, today's rules."""
+    moments = (datetime(2026, month, 1, tzinfo=zone) for month in (1, 7))
+    return min(moment.utcoffset() or timedelta() for moment in moments)
 
 
 def own_zone(block: Block) -> tzinfo:

@@ -22,6 +22,7 @@ _KEPT = _TIMES | {
     "PRIORITY", "RRULE", "SEQUENCE", "STATUS", "SUMMARY", "TRANSP", "TZID", "TZOFFSETFROM", "TZOFFSETTO", "UID",
     "X-MICROSOFT-CDO-BUSYSTATUS", "X-WR-TIMEZONE",
 }  # fmt: skip
+_MARK = b"\xef\xbb\xbf"
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEAD = re.compile(r'((?:[^":]|"[^"]*")*):(.*)', re.DOTALL)
 _PARAMETER = re.compile(r';([^=;:"]+)=((?:"[^"]*"|[^";])*)')
@@ -118,7 +119,8 @@ def _close(stack: list[Block], depth: int) -> None:
 
 def _unfold(body: bytes) -> Iterator[str]:
     # folds may lie within a character, so unfolding comes before decoding
-    body = body.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\n ", b"").replace(b"\n\t", b"")
+    body = body.replace(b"\r\n", b"\n").replace(b"\n ", b"").replace(b"\n\t", b"")
+    body = body.removeprefix(_MARK).replace(b"\n" + _MARK, b"\n")  # one each where calendars were put together
     try:
         text = body.decode()
     except UnicodeDecodeError:

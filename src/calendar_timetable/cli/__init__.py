@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 from calendar_timetable import __version__
 from calendar_timetable.cli import options as values
@@ -24,8 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 0 for success, 1 for problems found or a failure, 2 for wrong usage."""
     options = _parser().parse_args(arguments)
     try:
-        with _airflow_connections():
-            code: int = options.run(options, console())
+        out = console()
+        with _airflow_connections(), redirect_stdout(sys.stderr):  # where Airflow's log and DAG files' prints belong
+            code: int = options.run(options, out)
     except CalendarTimetableError as error:
         print(f"calendar-timetable: {error}", file=sys.stderr)
         return 2 if isinstance(error, (InvalidArgument, values.Misused)) else 1

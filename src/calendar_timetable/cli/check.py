@@ -29,7 +29,7 @@ def check(options: argparse.Namespace, out: Console) -> int:
     events = [event for event in found if event.status != "cancelled"]
     zone = ZoneInfo(options.timezone or health.zone or "UTC")
     if options.json:
-        print_json({**health_json(health), "next": [event_json(event) for event in events[:_SHOWN]]})
+        print_json(out, {**health_json(health), "next": [event_json(event) for event in events[:_SHOWN]]})
     else:
         out.print(health_line(health))
         if health.status != "unavailable":

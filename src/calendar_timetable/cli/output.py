@@ -22,7 +22,8 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 def console() -> Console:
     """Where results go."""
-    return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False, markup=False)
+    out = sys.stdout
+    return Console(file=out, width=None if out.isatty() else _PLAIN_WIDTH, highlight=False, markup=False)
 
 
 def progress(step: str) -> AbstractContextManager[Any]:
@@ -103,6 +104,6 @@ def event_json(event: Occurrence) -> dict[str, Any]:
     }
 
 
-def print_json(data: object) -> None:
-    """*data* on stdout."""
-    print(json.dumps(data, indent=2, ensure_ascii=False))
+def print_json(out: Console, data: object) -> None:
+    """*data*, as it is."""
+    print(json.dumps(data, indent=2, ensure_ascii=False), file=out.file)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +29,7 @@ def preview(options: argparse.Namespace, out: Console) -> int:
     with progress("Reading calendars"):
         plan = timetable.plan(start, options.end, options.limit if options.end is None else None)
     if options.json:
-        print_json([run_json(run) for run in plan])
+        print_json(out, [run_json(run) for run in plan])
         return 0
     zone = ZoneInfo(timetable.zone_name)
     shown = table("Due", "Start", "Outcome", "Why")
@@ -49,7 +47,7 @@ def explain(options: argparse.Namespace, out: Console) -> int:
     with progress("Reading calendars"):
         said = timetable.explain(options.at or datetime.now(UTC))
     if options.json:
-        print_json({"explanation": said})
+        print_json(out, {"explanation": said})
     else:
         out.print(said, soft_wrap=True)
     return 0
@@ -77,14 +75,12 @@ def bags(place: str | None) -> list[BundleDagBag]:
     """The DAG file or files at *place*, else those of every DAG bundle of this Airflow, read as Airflow reads them."""
     from airflow.dag_processing.dagbag import BundleDagBag
 
-    with redirect_stdout(sys.stderr):  # what DAG files print is no result of ours
-        if place is None:
-            return [BundleDagBag(b.path, bundle_path=b.path, bundle_name=b.name) for b in _bundles()]
-        path = Path(place).absolute()
-        if not path.exists():
-            raise InvalidArgument("DAG files", place, "there is no such file or folder")
-        root = path if path.is_dir() else path.parent
-        return [BundleDagBag(path, bundle_path=root, bundle_name="")]
+    if place is None:
+        return [BundleDagBag(b.path, bundle_path=b.path, bundle_name=b.name) for b in _bundles()]
+    path = Path(place).absolute()
+    if not path.exists():
+        raise InvalidArgument("DAG files", place, "there is no such file or folder")
+    return [BundleDagBag(path, bundle_path=path if path.is_dir() else path.parent, bundle_name="")]
 
 
 def _bundles() -> Iterator[BaseDagBundle]:

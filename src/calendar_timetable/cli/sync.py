@@ -77,7 +77,7 @@ def _tell(told: list[Health], options: argparse.Namespace, out: Console) -> int:
     """A line for each feed, of several answers about one the last; the exit code."""
     latest = list({one.feed or one.label: one for one in told}.values())
     if options.json:
-        print_json([health_json(one) for one in latest])
+        print_json(out, [health_json(one) for one in latest])
     for one in () if options.json else latest:
         out.print(health_line(one), soft_wrap=True)
     return int(any(one.status != "ok" for one in latest))
