@@ -6,13 +6,14 @@
 AIRFLOW ?= 3.3
 VENV    ?= $(if $(filter 3.3,$(AIRFLOW)),.venv,.venv-$(AIRFLOW))
 PYTEST  ?=
+FUZZ    ?= -max_total_time=600
 JOBS    ?= 3
 
 BIN  := $(VENV)/bin
 LOCK := locks/airflow-$(AIRFLOW).txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install check format test demo bench locks screenshots clean
+.PHONY: help setup install check format test demo bench fuzz locks screenshots clean
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z]*\):.*##/\1:/p' Makefile | column -t -s:
@@ -43,11 +44,15 @@ format: setup  ## Put the code into the project's format
 bench: install  ## Measure
 	$(BIN)/python -m benchmarks
 
+fuzz: install  ## Fuzz the reading of calendars for ten minutes (FUZZ=-max_total_time=3600 for an hour)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group pyproject.toml:fuzz
+	$(BIN)/python -m tests.calendars.fuzz .fuzz $(FUZZ)
+
 locks: setup  ## Move the pinned test environments to the newest releases
 	@for airflow in 3.3 3.2; do tools/lock $(BIN)/uv $$airflow; done
 
 clean:  ## Remove what these targets made
-	rm -rf .venv .venv-* .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz .fuzz.dict
 
 screenshots: install  ## Take the pictures of README again
 	@tools/system-packages

@@ -72,3 +72,15 @@ def test_a_bundle_names_no_address_and_no_version() -> None:
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", data(event("a")).encode()])
 def test_another_body_has_no_items(body: bytes) -> None:
     assert split(body) == {}
+
+
+@pytest.mark.parametrize("place", ["SUMMARY:one", "END:VEVENT"])
+@pytest.mark.parametrize("line", ["END:VCALENDAR", "BEGIN:VCALENDAR", "end:vcalendar "])
+def test_an_object_that_would_end_the_bundle_is_set_aside(place: str, line: str) -> None:
+    """Else it, and what stands beside it, would be lost when the bundle comes apart again."""
+    bad = data(event("bad", "SUMMARY:one")).replace(place, f"{place}\r\n{line}")
+    items = bundled(bad, data(event("good")))
+    assert split(join(items)) == items
+    reading = read(join(items), 0, 2**32, "UTC", 30)
+    assert [details.uid for details, _, _ in reading.rows] == ["good"]
+    assert len(reading.problems) == 1

@@ -22,6 +22,7 @@ _EVENT = re.compile(rf"^BEGIN:({_KIND})[ \t]*\r?\n.*?^END:\1[ \t]*\r?\n", _FLAGS
 _OPENING = re.compile(rf"^BEGIN:{_KIND}[ \t]*\r?\n", re.IGNORECASE | re.MULTILINE)
 _MARKED = re.compile(rf"^{_MARK}:([0-9a-f]+) ([0-9a-f]+)\r\n", re.MULTILINE)
 _CALENDAR = re.compile(r"^BEGIN:VCALENDAR\r\n.*?^END:VCALENDAR\r\n", re.MULTILINE | re.DOTALL)
+_FRAME = re.compile(r"^(?:BEGIN|END):VCALENDAR[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _BROKEN = "BEGIN:VEVENT\r\nEND:VEVENT\r\n"  # stands for an object that was not sent whole: it is quarantined
 
 
@@ -49,7 +50,7 @@ def make_item(data: str, version: str, zone: str = "") -> Item:
     whole = whole.replace("\r\n", "\n").replace("\n", "\r\n")
     events = tuple(_MARKED.sub("", match.group()) for match in _EVENT.finditer(whole))
     frame = _MARKED.sub("", _EVENT.sub("", whole))
-    if _OPENING.search(frame):
+    if _OPENING.search(frame) or len(_FRAME.findall(whole)) != 2:
         return Item(digest(version), _frame(zone), (_BROKEN,))
     return Item(digest(version), frame if events else _frame(zone), events)
 
