@@ -43,7 +43,7 @@ def publish(options: argparse.Namespace, out: Console) -> int:
             rows, now, since = publishing.rows_to_publish(session, options.scope or option("publish_scope") or "all")
         done = with_calendar(conn_id, site, lambda target: publishing.publish(target, rows, site, now, since))
     if options.json:
-        print_json(asdict(done))
+        print_json(out, asdict(done))
     else:
         out.print(f"{done.written} written, {done.removed} removed, {done.unchanged} unchanged, {done.left} left")
     return int(bool(done.left))
