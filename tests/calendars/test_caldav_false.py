@@ -180,6 +180,18 @@ def test_a_calendar_that_moves_to_another_zone_is_read_anew(small: SmallDav, con
     assert small.seen[-1] == "calendar-query"
 
 
+def test_a_change_that_is_told_but_not_shown_is_asked_for(small: SmallDav, connect: Connect, clock: Clock) -> None:
+    calendar = Calendar(connect(small.address), timezone="UTC")
+    assert hours(calendar) == [1, 2, 3]
+    put(small, "e2", 7)
+    denied = smalldav.status("/c/e2.ics", 403)
+    small.answers["sync-collection"] = smalldav.multistatus(denied, token="http://sync.example/1/4")
+    small.seen.clear()
+    clock.now += 300
+    assert hours(calendar) == [1, 3, 7]
+    assert small.seen == ["propfind", "sync-collection", "calendar-multiget 1"]
+
+
 def test_a_renamed_calendar_is_missed_only_by_its_name(small: SmallDav, connect: Connect, clock: Clock) -> None:
     name = "<D:displayname>Team</D:displayname>"
     small.props += name

@@ -139,7 +139,7 @@ class Reader:
                 elif key and one.text(f"{CALDAV}calendar-data"):
                     items[key] = self._item(one)
                     missing.pop(key, None)
-                elif key and one.status == 200 and not _is_same(items.get(key), one):
+                elif key and one.status != 507 and not _is_same(items.get(key), one):
                     missing[key] = one.href
                     items.pop(key, None)
             if all(one.status != 507 for one in answer.resources):
