@@ -121,7 +121,7 @@ def collapse(rows: Iterable[Row]) -> Iterator[Row]:
 
 def _alike(one: Row, other: Row) -> bool:
     return (
-        0 <= other.at - one.at < _DENSE
+        0 < other.at - one.at < _DENSE
         and one.state == other.state
         and one.placed.outcome == other.placed.outcome
         and _day(one) == _day(other)
