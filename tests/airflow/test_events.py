@@ -92,7 +92,7 @@ def now() -> datetime:
 
 def payloads(stack: Stack, dag_id: str) -> list[dict[str, Any]]:
     """Of every asset event, in order."""
-    query = "SELECT extra FROM asset_event e JOIN asset a ON a.id = e.asset_id WHERE a.name = :name ORDER BY e.id"
+    query = "SELECT e.extra FROM asset_event e JOIN asset a ON a.id = e.asset_id WHERE a.name = :name ORDER BY e.id"
     found = [row["extra"] for row in stack.rows(query, name=dag_id)]
     return [(json.loads(extra) if isinstance(extra, str) else extra)["payload"] for extra in found]
 
@@ -101,8 +101,8 @@ def told(stack: Stack, dag_id: str) -> list[str]:
     return [f"{payload['event']} {payload['uid']}" for payload in payloads(stack, dag_id)]
 
 
-def is_told(stack: Stack, dag_id: str, count: int) -> bool:
-    return len(told(stack, dag_id)) == count
+def are_told(stack: Stack, dag_id: str, count: int) -> bool:
+    return len(told(stack, dag_id)) >= count
 
 
 def is_asked(origin: IcsOrigin, count: int) -> bool:
@@ -119,7 +119,7 @@ def test_edits_of_a_calendar_each_trigger_a_run(stack: Stack, origin: IcsOrigin)
     dag_id = f"watching_{stack.engine.dialect.name}"
     stack.write_dag(dag_id, WATCHING.format(dag_id=dag_id, address=origin.address))
     try:
-        stack.wait("watching to begin", lambda: noted(stack, dag_id), seconds=90)
+        stack.wait("watching to begin", lambda: noted(stack, dag_id), seconds=180)
         base = now() + HOUR
         steps = [
             ([event("a", base, base + HOUR, "Retrain A")], "created a"),
@@ -131,8 +131,8 @@ def test_edits_of_a_calendar_each_trigger_a_run(stack: Stack, origin: IcsOrigin)
         ]
         for count, (events, what) in enumerate(steps, 1):
             origin.serve(events)
-            stack.wait(what, partial(is_told, stack, dag_id, count), seconds=60)
-            stack.wait_for_runs(dag_id, count, seconds=90)
+            stack.wait(what, partial(are_told, stack, dag_id, count), seconds=120)
+            stack.wait_for_runs(dag_id, count, seconds=180)
         assert told(stack, dag_id) == [what for _, what in steps]
         assert len(stack.runs(dag_id)) == len(steps)
         assert payloads(stack, dag_id)[1]["was_start"] == base.isoformat().replace("+00:00", "Z")
@@ -150,24 +150,23 @@ def test_no_event_is_lost_across_kills_of_the_triggerer(stack: Stack, origin: Ic
     events: list[str] = []
     expected: list[str] = []
     try:
-        stack.wait("watching to begin", lambda: noted(stack, dag_id), seconds=90)
+        stack.wait("watching to begin", lambda: noted(stack, dag_id), seconds=180)
         for kill in range(kills):
             start = now() + HOUR
             events.append(event(f"e{kill}", start, start + HOUR, f"Retrain {kill}"))
             expected.append(f"created e{kill}")
-            if kill % 2:  # some while the triggerer is down, some while it runs
-                stack.services["triggerer"].kill()
-                origin.serve(events)
-            else:
-                origin.serve(events)
-                asked, patience = origin.requests, dice.randrange(1, 4)
-                stack.wait("the calendar to be asked", partial(is_asked, origin, asked + patience), seconds=60)
-                stack.services["triggerer"].kill()
+            asked, known = origin.requests, len(told(stack, dag_id))
+            origin.serve(events)
+            if kill % 3:  # else at once
+                stack.wait("it to be asked for", partial(is_asked, origin, asked + dice.randrange(1, 4)), seconds=120)
+            if kill % 3 == 2:  # in the moment between firing and noting
+                stack.wait("an event", partial(are_told, stack, dag_id, known + 1), seconds=120)
+            stack.services["triggerer"].kill()
             stack.start("triggerer")
             asked = origin.requests
-            stack.wait("the new triggerer to ask", partial(is_asked, origin, asked + 1), seconds=90)
-        stack.wait("all events", lambda: set(told(stack, dag_id)) >= set(expected), seconds=90)
-        stack.wait("a run", lambda: stack.runs(dag_id), seconds=60)
+            stack.wait("the new triggerer to ask", partial(is_asked, origin, asked + 1), seconds=180)
+        stack.wait("all events", lambda: set(told(stack, dag_id)) >= set(expected), seconds=180)
+        stack.wait("a run", lambda: stack.runs(dag_id), seconds=120)
     finally:
         stack.remove_dag(dag_id)
         stack.wait_until_ready()
@@ -175,7 +174,7 @@ def test_no_event_is_lost_across_kills_of_the_triggerer(stack: Stack, origin: Ic
     doubles = sum(counts.values()) - len(expected)
     print(f"{doubles} doubles in {kills} kills")
     assert counts.keys() == set(expected), "nothing that did not happen"
-    assert doubles <= kills
+    assert doubles <= 3 * kills, "each kill repeats what it kept from being noted, and no more"
 
 
 def test_a_milestone_that_moves_takes_the_deadline_along(stack: Stack, origin: IcsOrigin, tmp_path: Path) -> None:
@@ -195,7 +194,7 @@ def test_a_milestone_that_moves_takes_the_deadline_along(stack: Stack, origin: I
         return [(known(row["deadline_time"]), bool(row["missed"])) for row in rows]
 
     def moved_to(moment: datetime) -> None:
-        stack.wait(f"the deadline to be {moment}", lambda: deadlines() == [(moment, False)], seconds=60)
+        stack.wait(f"the deadline to be {moment}", lambda: deadlines() == [(moment, False)], seconds=120)
 
     try:
         moved_to(starts - HOUR)
@@ -206,7 +205,7 @@ def test_a_milestone_that_moves_takes_the_deadline_along(stack: Stack, origin: I
         assert not path.exists()
         soon = now() + HOUR + 5 * SECOND
         origin.serve([event("release", soon, soon + HOUR, "Release 1")])
-        stack.wait("its callback", path.exists, seconds=90)
+        stack.wait("its callback", path.exists, seconds=180)
         later = now() + 9 * HOUR
         origin.serve([event("release", later, later + HOUR, "Release 1")])  # what is missed stays missed
         path.with_suffix(".end").touch()

@@ -65,7 +65,7 @@ def tries(stack: Stack, dag_id: str, task_id: str) -> set[int]:
     return {row["try_number"] for row in stack.rows(query, dag_id=dag_id, task_id=task_id)}
 
 
-def in_state(stack: Stack, dag_id: str, task_id: str, state: str, seconds: float = 60) -> None:
+def in_state(stack: Stack, dag_id: str, task_id: str, state: str, seconds: float = 120) -> None:
     def reached() -> bool:
         states = tasks(stack, dag_id)
         assert states.get(task_id) != "failed", states
@@ -135,7 +135,7 @@ def test_a_meeting_added_seconds_before_a_due_run_holds_its_work(
     for dag_id in (gated, held):
         assert stack.wait_for_dag(dag_id) == (due, due)
 
-    stack.wait("the runs to be due at once", lambda: now() >= due - 3 * SECOND, seconds=60)
+    stack.wait("the runs to be due at once", lambda: now() >= due - 3 * SECOND, seconds=120)
     server.send("PUT", "team/meeting.ics", meeting("meeting", due + 3 * SECOND, due + timedelta(hours=1)))
     in_state(stack, gated, "gate", "deferred")
     in_state(stack, held, "work", "up_for_reschedule")
@@ -193,17 +193,17 @@ def test_work_queued_into_a_blackout_does_not_start_there(
     options += f"end_date=datetime.fromisoformat({(start + 15 * SECOND).isoformat()!r}), "
     options += "default_args={'pre_execute': hold_until_open}"
     lined_up = put(second, f"CalendarTimetable(timedelta(seconds=10), blackouts={calendar})", options)
-    stack.wait("the first of two runs", lambda: states(stack, lined_up)[:1] == ["running"], seconds=60)
+    stack.wait("the first of two runs", lambda: states(stack, lined_up)[:1] == ["running"], seconds=120)
 
     freezes = now()
     origin.serve([event("freeze", freezes - SECOND, freezes + timedelta(hours=1), "Freeze")])
     free.touch()
     in_state(stack, pooled, "work", "up_for_reschedule")
-    stack.wait("the first of two runs to end", lambda: states(stack, lined_up)[0] == "success")
+    stack.wait("the first of two runs to end", lambda: states(stack, lined_up)[0] == "success", seconds=120)
     lifted = now()
     origin.serve([])
-    stack.wait_for_runs(pooled, 1, seconds=90)
-    stack.wait_for_runs(lined_up, 2, seconds=120)
+    stack.wait_for_runs(pooled, 1, seconds=180)
+    stack.wait_for_runs(lined_up, 2, seconds=180)
     assert started(stack, pooled)[0] >= lifted
     assert started(stack, lined_up)[1] >= lifted
 
@@ -262,15 +262,15 @@ def test_a_training_that_outlasts_its_window_goes_on_in_the_next(
     dag_id = put(TRAINING.format(script=tmp_path / "train.sh", folder=tmp_path), schedule, options)
     stack.wait_for_dag(dag_id)
 
-    stack.wait("the first run's training to be stopped", lambda: states(stack, dag_id)[:1] == ["skipped"], seconds=90)
+    stack.wait("the first run's training to be stopped", lambda: states(stack, dag_id)[:1] == ["skipped"], seconds=180)
     assert now() >= ends - SECOND
     log = (tmp_path / "log").read_text().splitlines()
     assert log[0] == "from 0"
     step = log[1].removeprefix("saved ")
     assert int(step) > 0
-    stack.wait("the next run's training", lambda: len((tmp_path / "log").read_text().splitlines()) > 2, seconds=90)
+    stack.wait("the next run's training", lambda: len((tmp_path / "log").read_text().splitlines()) > 2, seconds=180)
     assert now() >= opens
     assert (tmp_path / "log").read_text().splitlines()[2] == f"from {step}"
     (tmp_path / "goal").touch()
-    stack.wait("it to succeed", lambda: "success" in states(stack, dag_id), seconds=60)
+    stack.wait("it to succeed", lambda: "success" in states(stack, dag_id), seconds=120)
     assert "failed" not in states(stack, dag_id)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -162,3 +164,48 @@ def test_an_opening_is_staggered() -> None:
 
     assert asyncio.run(fired(GateTrigger(data, now(), now() + WEEK))) == [{"open": True}]
     assert now() >= opens + 2
+
+
+THOUSAND = """
+import asyncio, resource, sys
+from datetime import timedelta
+
+from calendar_timetable import Calendar, CalendarTimetable
+from calendar_timetable.runtime import readings
+from calendar_timetable.runtime.gate_trigger import GateTrigger
+from calendar_timetable.runtime.rules import Rules, now
+
+async def go():
+    gates = []
+    for number in range(1000):
+        duration = timedelta(seconds=60 + number)
+        schedule = CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=Calendar(sys.argv[1]), duration=duration)
+        gates.append(GateTrigger(Rules.of(schedule).to_json(), now(), now() + 7 * 86400))
+    waiting = [asyncio.create_task(anext(gate.run())) for gate in gates]
+    while not all(shared._last and shared._last.done() for shared in readings._shared.values()) or not readings._shared:
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0)
+    assert not any(task.done() for task in waiting)
+    assert len(readings._shared) == 1
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+asyncio.run(go())
+"""
+
+
+def test_a_thousand_gates_on_a_full_calendar_fit_in_a_few_hundred_megabytes(team: TeamCalendar) -> None:
+    """Airflow itself included, which takes most of it."""
+    start = moment(-1800)
+    meetings = [
+        event(f"m{n}", start + timedelta(hours=n), start + timedelta(hours=n, minutes=59)) for n in range(10_000)
+    ]
+    team.path.write_text(
+        "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//t//EN", *meetings, "END:VCALENDAR", ""])
+    )
+    done = subprocess.run([sys.executable, "-c", THOUSAND, team.address], capture_output=True, text=True, timeout=300)
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout.split()[-1]) < 400, "MB"

@@ -15,6 +15,7 @@ from calendar_timetable.carried import GRACE, LATE_SEARCH, LATENCY, Carried
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning.opentime import DAY
+from calendar_timetable.planning.plan import Policy
 from calendar_timetable.runtime.metrics import TASK
 from calendar_timetable.runtime.overrides import override
 from calendar_timetable.runtime.rules import Rules, now, rules_of
@@ -35,13 +36,13 @@ class Verdict:
     reason: str = ""
 
 
-def judge(carried: Carried, planned: float, instant: float) -> Verdict:
+def judge(carried: Carried, policy: Policy, planned: float, instant: float) -> Verdict:
     """Whether work whose run was to start at *planned* may start at *instant*.
 
     What fits at its planned start, or at an opening, survives ordinary latency: within :data:`GRACE` of it, it is
     enough that time is open; and an advanced run, planned for the last second that fits, may be :data:`LATENCY` late.
     """
-    policy, open_time = carried.policy, carried.open_time
+    open_time = carried.open_time  # laid out once for all who share it, whatever their policies
     if open_time.fits(instant, policy.duration):
         return Verdict(True)
     fitted = [t for t in (planned, open_time.opening_before(instant, GRACE)) if t is not None and t <= instant]
@@ -49,11 +50,16 @@ def judge(carried: Carried, planned: float, instant: float) -> Verdict:
     if any(instant - t <= grace and open_time.fits(t, policy.duration) for t in fitted):
         return Verdict(True)
     start = open_time.next_fit(instant, policy.duration, instant + LATE_SEARCH)
-    until = instant + DAY if start is None else start - 1
-    reason = ", ".join(explain.holds(instant, until, policy.duration, open_time, carried.zone)) or "time is closed"
     if start is None:
-        return Verdict(False, reason=f"{reason}, and no opening is known")
-    return Verdict(False, start, open_time.last_fit(start, policy.duration, start + policy.stagger), reason)
+        return Verdict(False)
+    return Verdict(False, start, open_time.last_fit(start, policy.duration, start + policy.stagger))
+
+
+def why_closed(carried: Carried, policy: Policy, verdict: Verdict, instant: float) -> str:
+    """What stands in the way, in words; costs more than the judgement itself."""
+    until = instant + DAY if verdict.opens is None else verdict.opens - 1
+    held = ", ".join(explain.holds(instant, until, policy.duration, carried.open_time, carried.zone))
+    return (held or "time is closed") + ("" if verdict.opens else ", and no opening is known")
 
 
 @dataclass(frozen=True)
@@ -89,9 +95,15 @@ class Gate:
         """Read the calendars afresh and say whether work may start now."""
         instant = now()
         try:
-            return judge(self.rules.read_afresh(instant), self.planned, instant)
+            carried = self.rules.read_afresh(instant)
         except CalendarUnavailable as error:
             return Verdict(False, reason=str(error))
+        verdict = judge(carried, self.rules.policy, self.planned, instant)
+        return (
+            verdict
+            if verdict.open
+            else replace(verdict, reason=why_closed(carried, self.rules.policy, verdict, instant))
+        )
 
     def pass_or_raise(self, context: Any) -> Verdict | None:
         """``None`` when work may start; raises when it waited too long; else why it must wait."""

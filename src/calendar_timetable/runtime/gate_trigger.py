@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import CalendarUnavailable
 from calendar_timetable.runtime.gate import Verdict, judge
 from calendar_timetable.runtime.readings import Shared, reading
@@ -46,8 +46,8 @@ class GateTrigger(BaseTrigger):
                     yield TriggerEvent({"open": verdict.open})  # type: ignore[no-untyped-call]
                     return
                 if not verdict.open:
-                    if verdict.reason != closed.reason:
-                        self.log.info("Time is closed: %s", verdict.reason)
+                    if verdict != closed:
+                        self.log.info("Time is closed%s", _until(verdict))
                     closed = verdict
                 wakes = [t for t in (self.late_at, closed.release, shared.next_read) if t is not None]
                 await asyncio.sleep(max(min(wakes) - instant, _SHORTEST))
@@ -57,7 +57,13 @@ class GateTrigger(BaseTrigger):
             carried = await shared.latest()
         except CalendarUnavailable as error:
             return Verdict(False, reason=str(error))
-        return judge(replace(carried, policy=rules.policy), self.planned, now())
+        return judge(carried, rules.policy, self.planned, now())
+
+
+def _until(verdict: Verdict) -> str:
+    if verdict.opens is None:
+        return f": {verdict.reason}" if verdict.reason else ", and no opening is known"
+    return f" until {zones.to_datetime(verdict.opens):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _turn_comes(closed: Verdict, instant: float) -> bool:

@@ -9,8 +9,11 @@ from airflow.listeners import hookimpl
 
 @hookimpl
 def on_starting(component: Any) -> None:
-    """A component starts: in the DAG processor, milestones that move will take deadlines along."""
-    if getattr(component, "job_type", "") == "DagProcessorJob":
+    """A component that has a job starts: in the DAG processor, milestones that move will take deadlines along.
+
+    Which component it is, is not known yet; others store no deadline alerts. A task runner has no job.
+    """
+    if type(component).__name__ == "Job":
         from calendar_timetable.runtime import moves
 
         moves.follow()

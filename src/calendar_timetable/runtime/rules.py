@@ -26,7 +26,6 @@ _HOLDERS = ("timetable", "dag", "task")  # AssetOrTimeSchedule and DAG, task, ta
 class Rules:
     """When a DAG may run: its windows and blackouts in their roles, before calendars are read.
 
-    ``reach`` says how far back, in seconds, the DAG's own reading begins: the same reading serves both.
     ``horizon`` is set where the calendars in it have been read already (a schedule out of a serialized DAG).
     """
 
@@ -34,7 +33,6 @@ class Rules:
     blackouts: TimeSet | None
     timezone: str
     policy: Policy
-    reach: int = 0
     horizon: Range | None = None
 
     @classmethod
@@ -46,16 +44,14 @@ class Rules:
             sets = carried.windows, carried.blackouts
             return cls(*sets, carried.timezone, carried.policy, horizon=carried.horizon)
         given.check()
-        policy = given.policy
-        reach = policy.max_delay + policy.duration + policy.stagger
-        return cls(given.window_set, given.blackout_set, given.zone_name, policy, reach)
+        return cls(given.window_set, given.blackout_set, given.zone_name, given.policy)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Rules:
         """The inverse of :meth:`to_json`."""
         windows, blackouts = (data[name] and wire.decode(data[name]) for name in ("windows", "blackouts"))
         horizon = data["horizon"] and Range(*data["horizon"])
-        return cls(windows, blackouts, data["zone"], Policy(**data["policy"]), data["reach"], horizon)
+        return cls(windows, blackouts, data["zone"], Policy(**data["policy"]), horizon)
 
     def to_json(self) -> dict[str, Any]:
         """These rules for a trigger, addresses of calendars included."""
@@ -64,7 +60,6 @@ class Rules:
             "blackouts": self.blackouts and wire.encode(self.blackouts),
             "zone": self.timezone,
             "policy": {name: getattr(self.policy, name) for name in Policy.__dataclass_fields__},
-            "reach": self.reach,
             "horizon": self.horizon and [self.horizon.start, self.horizon.end],
         }
 
@@ -85,7 +80,7 @@ class Rules:
 
         Raises :class:`CalendarUnavailable` for a calendar that cannot be had. Its base is of no use: it has no ticks.
         """
-        horizon = self.horizon or horizon_around(now, self.reach)
+        horizon = self.horizon or horizon_around(now, 0)
         windows, blackouts = (s and s.resolve(horizon, self.timezone) for s in (self.windows, self.blackouts))
         return Carried({}, self.timezone, self.policy, windows, blackouts, horizon)
 
