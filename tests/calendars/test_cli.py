@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import airflow.settings  # noqa: F401  (sets its log up, before a test captures where that goes)
 import pytest
 
 import calendar_timetable
