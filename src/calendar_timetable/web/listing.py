@@ -69,7 +69,7 @@ def readable_dags(session: Session, readable: Collection[str], filters: Filters)
 def _list_runs(
     session: Session, dags: list[Dag], schedules: dict[str, Schedule], filters: Filters, now: float
 ) -> models.Runs:
-    rows, truncated = _first_rows(session, dags, schedules, filters, now)
+    rows, truncated = first_rows(session, dags, schedules, filters, now)
     shown = rows[filters.offset : filters.offset + filters.limit]
     return models.Runs(
         runs=[as_run(row, now) for row in shown],
@@ -78,7 +78,7 @@ def _list_runs(
     )
 
 
-def _first_rows(
+def first_rows(
     session: Session, dags: list[Dag], schedules: dict[str, Schedule], filters: Filters, now: float
 ) -> tuple[list[Row], bool]:
     """The rows to show, in order, and whether there are more; looks only as far ahead as it must."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from airflow.api_fastapi.common.db.common import SessionDep
@@ -16,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from calendar_timetable.web import models, subscriptions
 from calendar_timetable.web.access import PREFIX, Readable, asked_by_us
 from calendar_timetable.web.answers import answer, known_already
-from calendar_timetable.web.listing import Filters, find_rows, readable_dags
+from calendar_timetable.web.listing import Filters, find_rows, first_rows, readable_dags
 from calendar_timetable.web.schedules import read_schedules
 from calendar_timetable.web.store import Subscription, has_table
 
@@ -101,14 +102,20 @@ def _written(session: Session, subscription: Subscription, readable: set[str], b
     around = now // _GRID * _GRID
     value = (subscription.value or "",)
     filters = Filters(
-        around - PAST.total_seconds(),
+        around,
         around + AHEAD.total_seconds(),
         dag_ids=value if subscription.kind == "dag" else (),
         tags=value if subscription.kind == "tag" else (),
+        limit=MOST_EVENTS,
     )
     dags = readable_dags(session, readable, filters)
-    rows, _ = find_rows(session, dags, read_schedules(session, [dag.dag_id for dag in dags]), filters, now)
-    nearest = sorted(rows, key=lambda row: abs(row.at - now))[:MOST_EVENTS]
+    schedules = read_schedules(session, [dag.dag_id for dag in dags])
+    past, _ = find_rows(
+        session, dags, schedules, replace(filters, since=around - PAST.total_seconds(), until=around), now
+    )
+    ahead, _ = first_rows(session, dags, schedules, filters, now)
+    rows = {row.identity: row for row in (*past, *ahead)}
+    nearest = sorted(rows.values(), key=lambda row: abs(row.at - now))[:MOST_EVENTS]
     name = f"Airflow runs: {subscription.value}" if subscription.value else "Airflow runs"
     return write(sorted(nearest, key=lambda row: row.key), Site(base_url), name, now)
 
