@@ -1,11 +1,12 @@
-"""The cluster: its parts put together, and its scheduler, which gives pods to the one node."""
+"""The cluster: its parts put together, and its scheduler, which gives pods to nodes."""
 
 from __future__ import annotations
 
 import json
 import secrets
 import threading
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +25,21 @@ GPU = "nvidia.com/gpu"
 
 @dataclass(frozen=True)
 class Node:
-    """The one machine. A GPU node is marked and tainted as NVIDIA's operator does it."""
+    """A machine to run pods on, in name: what it has, how it is marked, and whom it keeps off."""
 
-    capacity: Mapping[str, str] = field(default_factory=lambda: {"cpu": "4", "memory": "8Gi", GPU: "1"})
-    labels: Mapping[str, str] = field(default_factory=lambda: {"nvidia.com/gpu.present": "true"})
-    taints: tuple[tuple[str, str, str], ...] = ((GPU, "present", "NoSchedule"),)  # key, value, effect
+    name: str
+    capacity: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[tuple[str, str, str], ...] = ()  # key, value, effect
+
+
+def gpu_node(gpus: int = 1) -> Node:
+    """Marked and tainted as NVIDIA's operator and the clouds do it."""
+    capacity = {"cpu": "64", "memory": "256Gi", GPU: str(gpus)}
+    return Node("gpu", capacity, {"nvidia.com/gpu.present": "true"}, ((GPU, "present", "NoSchedule"),))
+
+
+CPU_NODE = Node("cpu", {"cpu": "64", "memory": "256Gi", GPU: "0"})
 
 
 class Cluster:
@@ -43,12 +54,12 @@ class Cluster:
         folder: Path,
         *,
         images: Mapping[str, Path],
-        node: Node | None = None,
+        nodes: Sequence[Node] | None = None,
         namespaces: tuple[str, ...] = ("default", "training"),
         queues: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:
         self.namespaces = namespaces
-        self.node = node or Node()
+        self.nodes = (gpu_node(), CPU_NODE) if nodes is None else nodes
         self.store = Store()
         self.token = secrets.token_hex()
         self.kubeconfig = folder / "kubeconfig.yaml"
@@ -72,7 +83,8 @@ class Cluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ending.set()
-        self._controller.join()
+        if self._controller.ident is not None:
+            self._controller.join()
         self._api.stop()
         self.pods.kill_all()
 
@@ -113,36 +125,37 @@ class Cluster:
             self.store.changes("Pod", version, 0.2)
 
     def _schedule(self, pod: Json) -> None:
-        """Give the pod to the node, or say why it has to wait."""
+        """Give the pod to a node, or say why it has to wait."""
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        if why := self._why_not(pod["spec"]):
-            message = f"0/1 nodes are available: 1 {why}."
-            said = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
-            if pod["status"].get("conditions") != [said]:
-                self.store.update("Pod", namespace, name, lambda p: p["status"].update(conditions=[said]))
-                record_event(self.store, pod, "Warning", "FailedScheduling", message)
+        reasons = {node.name: self._why_not(pod["spec"], node) for node in self.nodes}
+        if node := next((name for name, why in reasons.items() if why is None), None):
+
+            def bind(bound: Json) -> None:
+                bound["spec"]["nodeName"] = node
+                bound["status"]["conditions"] = [{"type": "PodScheduled", "status": "True"}]
+                bound["status"]["startTime"] = timestamp()
+
+            pod = self.store.update("Pod", namespace, name, bind)
+            record_event(self.store, pod, "Normal", "Scheduled", f"Successfully assigned {namespace}/{name} to {node}")
+            self.pods.start(pod)
             return
+        counted = ", ".join(f"{count} {why}" for why, count in Counter(reasons.values()).items())
+        message = f"0/{len(self.nodes)} nodes are available: {counted}."
+        said = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+        if pod["status"].get("conditions") != [said]:
+            self.store.update("Pod", namespace, name, lambda p: p["status"].update(conditions=[said]))
+            record_event(self.store, pod, "Warning", "FailedScheduling", message)
 
-        def bind(bound: Json) -> None:
-            bound["spec"]["nodeName"] = "local"
-            bound["status"]["conditions"] = [{"type": "PodScheduled", "status": "True"}]
-            bound["status"]["startTime"] = timestamp()
-
-        pod = self.store.update("Pod", namespace, name, bind)
-        record_event(self.store, pod, "Normal", "Scheduled", f"Successfully assigned {namespace}/{name} to local")
-        self.pods.start(pod)
-
-    def _why_not(self, spec: Json) -> str | None:
-        wanted = (spec.get("nodeSelector") or {}).items()
-        if any(self.node.labels.get(key) != value for key, value in wanted):
+    def _why_not(self, spec: Json, node: Node) -> str | None:
+        if any(node.labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
             return "node(s) didn't match Pod's node affinity/selector"
-        for key, value, effect in self.node.taints:
+        for key, value, effect in node.taints:
             if effect != "PreferNoSchedule" and not any(
                 _tolerates(each, key, value, effect) for each in spec.get("tolerations") or ()
             ):
                 return f"node(s) had untolerated taint {{{key}: {value}}}"
-        others = [p["spec"] for p in self.store.find("Pod") if p["spec"].get("nodeName") and not finished(p)]
-        for resource, capacity in self.node.capacity.items():
+        others = [p["spec"] for p in self.store.find("Pod", fields=f"spec.nodeName={node.name}") if not finished(p)]
+        for resource, capacity in node.capacity.items():
             if sum(requested(each, resource) for each in (spec, *others)) > quantity(capacity):
                 return f"Insufficient {resource}"
         return None

@@ -76,8 +76,14 @@ def test_a_pod_waits_for_a_gpu(asked: Asked) -> None:
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({"tolerations": []}, "untolerated taint {nvidia.com/gpu: present}"),
-        ({"nodeSelector": {"gpu": "h100"}}, "didn't match Pod's node affinity/selector"),
+        (
+            {"tolerations": [], "container": GPU},
+            "1 node(s) had untolerated taint {nvidia.com/gpu: present}, 1 Insufficient nvidia.com/gpu",
+        ),
+        (
+            {"nodeSelector": {"gpu": "h100"}},
+            "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector",
+        ),
     ],
 )
 def test_unschedulable(asked: Asked, spec: dict[str, Any], words: str) -> None:
