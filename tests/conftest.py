@@ -28,7 +28,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByAirflow(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file, _, test = nodeid.partition("::")
-            shared = re.search(r"\[(sqlite|postgres)\b", test) or re.match("tests/web", file)
+            shared = re.search(r"\[(sqlite|postgres)\b", test) or re.match("tests/(web|examples/test_runs)", file)
             return shared.group() if shared else file
 
     return ByAirflow(config, log)

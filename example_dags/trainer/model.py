@@ -10,16 +10,14 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from text import CHARACTERS, decode, encode
 
 Params = dict[str, Any]
-
-# One vocabulary for every corpus, so that a model can be fine-tuned on a text that it was not made for.
-CHARACTERS = "\n" + "".join(map(chr, range(32, 127)))
-UNKNOWN = CHARACTERS.index("?")
 
 
 @dataclass(frozen=True)
@@ -30,16 +28,6 @@ class Shape:
     layers: int = 2
     heads: int = 4
     context: int = 64
-
-
-def encode(text: str) -> np.ndarray:
-    """The text as numbers, one a character; what the vocabulary lacks becomes "?"."""
-    table = {character: number for number, character in enumerate(CHARACTERS)}
-    return np.fromiter((table.get(character, UNKNOWN) for character in text), np.uint8, len(text))
-
-
-def decode(tokens: np.ndarray) -> str:
-    return "".join(CHARACTERS[token] for token in tokens)
 
 
 def initialize(shape: Shape, seed: int) -> Params:
@@ -150,13 +138,16 @@ def save(folder: Path, name: str, arrays: Params, **facts: Any) -> None:
 
 
 def load(folder: Path, name: str) -> tuple[Params, dict[str, Any]] | None:
-    """What :func:`save` wrote, or None."""
+    """What :func:`save` wrote, or None; ValueError for anything else."""
     file = folder / f"{name}.npz"
     if not file.exists():
         return None
-    with np.load(file, allow_pickle=False) as arrays:
-        facts = json.loads(str(arrays["facts"]))
-        return {key: jnp.asarray(arrays[key]) for key in arrays.files if key != "facts"}, facts
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            facts = json.loads(str(arrays["facts"]))
+            return {key: jnp.asarray(arrays[key]) for key in arrays.files if key != "facts"}, facts
+    except (ValueError, KeyError, BadZipFile):
+        raise ValueError(f"{file} is damaged: remove it to begin anew") from None
 
 
 def save_model(folder: Path, params: Params, shape: Shape, **facts: Any) -> None:

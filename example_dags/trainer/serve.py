@@ -1,8 +1,8 @@
 """The model in service, behind a small HTTP endpoint.
 
-``<folder>/current`` is a text file that names the folder of the model. ``POST /reload`` reads it again: the new model
-is loaded and tried before it takes over, and when that fails the old one stays. ``GET /health`` names the model that
-answers, ``POST /generate`` with ``{"prompt": "...", "length": 80}`` lets it write.
+``serving/current`` in the data folder is a text file that names the model's folder, within the data folder. ``POST
+/reload`` reads it again: the new model is loaded and tried before it takes over, else the old one stays. ``GET
+/health`` names the model that answers, ``POST /generate`` with ``{"prompt": "...", "length": 80}`` lets it write.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ MOST = 2000  # characters that one request may ask for
 class Served:
     """The model in service; swapped in one assignment, so that every request is answered by one model."""
 
-    def __init__(self, folder: Path, most_parameters: int) -> None:
-        self._folder = folder
+    def __init__(self, data: Path, most_parameters: int) -> None:
+        self._data = data
         self._most_parameters = most_parameters
         self._reloading = threading.Lock()
         self._loaded: tuple[str, model.Params, model.Shape] | None = None
@@ -32,10 +32,14 @@ class Served:
     def name(self) -> str | None:
         return self._loaded[0] if self._loaded else None
 
+    @property
+    def wanted(self) -> Path:
+        return self._data / "serving" / "current"
+
     def reload(self) -> None:
         with self._reloading:
-            name = (self._folder / "current").read_text().strip()
-            params, shape, _ = model.load_model(Path(name))
+            name = self.wanted.read_text().strip()
+            params, shape, _ = model.load_model(self._data / name)
             size = sum(value.size for value in params.values())
             if size > self._most_parameters:
                 raise ValueError(f"{size:,} parameters; this server has room for {self._most_parameters:,}")
@@ -84,14 +88,14 @@ def handler(served: Served) -> type[BaseHTTPRequestHandler]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="where the file 'current' is, or will be")
+    parser.add_argument("--data", type=Path, required=True, help="the folder with models and serving/current")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--most-parameters", type=int, default=100_000_000, help="what this machine has room for")
     arguments = parser.parse_args()
 
-    served = Served(arguments.folder, arguments.most_parameters)
-    if (arguments.folder / "current").exists():
+    served = Served(arguments.data, arguments.most_parameters)
+    if served.wanted.exists():
         served.reload()
     ThreadingHTTPServer((arguments.host, arguments.port), handler(served)).serve_forever()
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import jax
 import model
 import numpy as np
+from text import encode
 
 INTERRUPTED = 75  # EX_TEMPFAIL: not done, not wrong
 
@@ -100,8 +101,8 @@ def _corpus(name: str | None) -> np.ndarray:
     if name is None:
         from pydoc_data.topics import topics  # some 700 kB of English that every Python brings along
 
-        return model.encode("\n\n".join(topics[key] for key in sorted(topics)))
-    return np.load(name) if name.endswith(".npy") else model.encode(Path(name).read_text(encoding="utf-8"))
+        return encode("\n\n".join(topics[key] for key in sorted(topics)))
+    return np.load(name) if name.endswith(".npy") else encode(Path(name).read_text(encoding="utf-8"))
 
 
 def _say(what: str) -> None:

@@ -1,0 +1,93 @@
+"""What the example DAGs run against here: a cluster for their pods, a server for their model, pools, Connections."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+
+from demo.kubernetes import CPU_NODE, Cluster, gpu_node
+from demo.local_airflow import LocalAirflow
+from demo.services import Service, free_port, uninterrupted
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "example_dags"
+TRAINER = EXAMPLES / "trainer"
+POOLS = {  # slots, and whether deferred tasks count
+    "gpu": (1, True),
+    "training": (2, False),
+}
+
+
+class ExampleServices:
+    """Started on enter, ended on exit; ``settings`` is what Airflow's environment needs to know of it."""
+
+    def __init__(self, folder: Path, *, gpus: int = 1) -> None:
+        images = {"registry.example.com/trainer": TRAINER}
+        nodes = (gpu_node(gpus), CPU_NODE)
+        self.cluster = Cluster(folder, images=images, nodes=nodes, queues={"gpu-queue": {"nvidia.com/gpu": 1}})
+        self._folder = folder
+        self.serving_port = free_port()
+        self.serving: Service | None = None
+
+    @property
+    def data(self) -> Path:
+        """The volume of genai_finetune."""
+        return self.cluster.volume("genai")
+
+    @property
+    def settings(self) -> dict[str, str]:
+        connections: dict[str, Mapping[str, object]] = {
+            "kubernetes_default": {
+                "conn_type": "kubernetes",
+                "extra": {"kube_config_path": str(self.cluster.kubeconfig)},
+            },
+            "genai_serving": {"conn_type": "http", "host": "127.0.0.1", "port": self.serving_port},
+        }
+        return {
+            **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(said) for name, said in connections.items()},
+            "AIRFLOW_VAR_GENAI_FOLDER": str(self.data),
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+
+    def __enter__(self) -> ExampleServices:
+        try:
+            self.cluster.__enter__()
+            if find_spec("jax") is not None:
+                self.serve()
+        except BaseException:  # Ctrl-C too: nothing that was started may stay
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.serving is not None:
+            self.serving.kill()
+        self.cluster.__exit__(kind, error, trace)
+
+    def serve(self, *options: str) -> None:
+        """Start the model's server; in place of the one that runs, if one does."""
+        if self.serving is not None:
+            self.serving.kill()
+        address = ("--data", self.data, "--port", str(self.serving_port))
+        environment = {"PATH": os.environ.get("PATH", os.defpath)}
+        with uninterrupted():
+            self.serving = Service(
+                "serving",
+                (sys.executable, TRAINER / "serve.py", *address, *options),
+                env=environment,
+                log=self._folder / "serving.log",
+            )
+
+
+def make_pools(airflow: LocalAirflow, **slots: int) -> None:
+    """The pools that examples name; *slots* where other numbers are wanted."""
+    with airflow.session() as session:
+        for name, (number, deferred) in POOLS.items():
+            pool = {"name": name, "slots": slots.get(name, number), "include_deferred": deferred}
+            session.post(f"{airflow.address}/api/v2/pools", json=pool, timeout=20).raise_for_status()
