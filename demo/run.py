@@ -19,13 +19,13 @@ from typing import Any
 
 import requests
 
+from demo.examples import EXAMPLES, ExampleServices, make_pools
 from demo.local_airflow import COMPONENTS, LocalAirflow
 from demo.services import ENDING, stop_all, uninterrupted, wait_until
 from demo.team_calendar import MEETING, TeamCalendar
 
 DAG_ID = "calendar_demo"
 EVERY = timedelta(minutes=2)  # how often that DAG is due
-EXAMPLES = Path(__file__).resolve().parent.parent / "example_dags"
 
 
 def main() -> int:
@@ -57,7 +57,17 @@ def _demo(folder: Path, at_end: ExitStack) -> None:
             at_end.callback(stop_all, [calendar.service])
         calendar.wait_until_ready()
         calendar.write(meeting_ends=datetime.now(UTC) + timedelta(hours=1))
-    airflow = LocalAirflow(folder / "airflow", dags=EXAMPLES, settings={"AIRFLOW_CONN_TEAM_CALENDAR": calendar.address})
+    with _step("Starting what stands for a Kubernetes cluster"):
+        services = at_end.enter_context(ExampleServices(folder / "cluster"))
+    settings = {
+        **services.settings,
+        "AIRFLOW_CONN_TEAM_CALENDAR": calendar.address,
+        "TEAM_CALENDAR": "team_calendar",
+        # Reading all examples takes some seconds of a core: not all the time.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+    }
+    airflow = LocalAirflow(folder / "airflow", dags=EXAMPLES, settings=settings)
     at_end.callback(airflow.stop)
     at_end.callback(print, "\nStopping ...", flush=True)
     with _step("Making Airflow's database"):
@@ -66,6 +76,7 @@ def _demo(folder: Path, at_end: ExitStack) -> None:
         for component in COMPONENTS:
             airflow.start(component)
         airflow.wait_until_ready()
+    make_pools(airflow)
     ends = _next_due(datetime.now(UTC) + timedelta(seconds=30)) + timedelta(seconds=30)
     run = _HeldRun(airflow)
     with _step("Ending the meeting soon, and waiting for Airflow to read that"):
@@ -83,7 +94,8 @@ Upcoming runs   {airflow.address}/calendar-timetable/   (in Airflow: Browse > Up
 Team calendar   {calendar.address}   (ICS; edit it with any CalDAV client)
 
 The DAG {DAG_ID} is due every other minute, but "{MEETING}" keeps it from starting until {_clock(ends)}.
-The page says so. Weekly_retraining waits for off-peak hours, and would wait for next week's freeze.
+The page says so. The other examples are paused: unpause one, or trigger it to see it run at once. gpu_training and
+genai_finetune train on a cluster that is none: their pods are processes of this machine.
 """,
         flush=True,
     )
@@ -166,7 +178,7 @@ def _folder_of_our_own(folder: Path) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RuntimeError(f"another demo is running in {folder}") from None
-        for name in ("airflow", "calendar"):
+        for name in ("airflow", "calendar", "cluster"):
             shutil.rmtree(folder / name, ignore_errors=True)
         yield folder
 

@@ -72,6 +72,7 @@ def _events(ends: datetime) -> Iterator[str]:
     yield from _event(
         "lunch", "Team lunch", today + timedelta(hours=36), today + timedelta(hours=37), "TRANSP:TRANSPARENT"
     )
+    yield from _event("retrain", "Retrain: wine", ends + 4 * minutes, ends + 5 * minutes)
     yield from _event("freeze", "Release freeze", monday + timedelta(days=2), monday + timedelta(days=5))
     # The hours in which heavy work is welcome; marked free, so that they keep nobody's time.
     off_peak = ("TRANSP:TRANSPARENT", "RRULE:FREQ=DAILY")
