@@ -54,6 +54,7 @@ locks: setup  ## Move the pinned test environments to the newest releases
 clean:  ## Remove what these targets made
 	rm -rf .venv .venv-* .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz .fuzz.dict
 
-screenshots: install  ## Take the pictures of README again
+screenshots: install  ## Take the pictures of README and docs again
 	@tools/system-packages
 	$(BIN)/python -m tools.screenshots
+	$(BIN)/python -m tools.example_pictures

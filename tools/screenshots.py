@@ -6,11 +6,11 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from demo.local_airflow import LocalAirflow
 from demo.services import wait_until
+from tools.browser import logged_in
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIZE = (1200, 620)
@@ -83,34 +83,14 @@ def calendar(now: datetime) -> str:
 
 def take(airflow: LocalAirflow, theme: str, image: Path) -> None:
     """One picture of the page within Airflow."""
-    options = webdriver.ChromeOptions()
-    for flag in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-    ):
-        options.add_argument(flag)
-    options.binary_location = "/usr/bin/chromium"
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
-    try:
-        size = {"width": SIZE[0], "height": SIZE[1], "deviceScaleFactor": 1, "mobile": False}
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        driver.get(f"{airflow.address}/api/v2/version")
-        token = str(airflow.session().headers["Authorization"]).removeprefix("Bearer ")
-        driver.add_cookie({"name": "_token", "value": token})
-        driver.execute_script(
-            "localStorage.setItem('timezone', '\"Europe/Berlin\"'); localStorage.setItem('theme', arguments[0])", theme
-        )
+    stored = {"timezone": '"Europe/Berlin"', "theme": theme}
+    with logged_in(airflow, width=SIZE[0], height=SIZE[1], **stored) as driver:
         driver.get(f"{airflow.address}/plugin/upcoming-runs")
         frame = wait_until("the page", lambda: driver.find_elements(By.TAG_NAME, "iframe"), seconds=60)[0]
         driver.switch_to.frame(frame)
         wait_until("its rows", lambda: driver.find_elements(By.CSS_SELECTOR, "tbody tr"), seconds=30)
         driver.switch_to.default_content()
         driver.save_screenshot(str(image))
-    finally:
-        driver.quit()
 
 
 if __name__ == "__main__":
