@@ -58,7 +58,7 @@ class Examples(Stack):
         draft.write_bytes(ics(events))
         draft.replace(self.calendar)
 
-    def run(self, dag_id: str, *, seconds: float = 240, logical_date: datetime | None = None, **conf: Any) -> Finished:
+    def run(self, dag_id: str, *, seconds: float = 600, logical_date: datetime | None = None, **conf: Any) -> Finished:
         """Start a run by hand, and wait for its end."""
         return self.end_of(self.begin(dag_id, logical_date=logical_date, **conf), seconds=seconds)
 
@@ -75,7 +75,7 @@ class Examples(Stack):
             answer = session.patch(f"{self.address}/api/v2/dags/{dag_id}", json={"is_paused": False}, timeout=20)
             assert answer.ok, answer.text
 
-    def end_of(self, begun: tuple[str, str], *, seconds: float = 240) -> Finished:
+    def end_of(self, begun: tuple[str, str], *, seconds: float = 600) -> Finished:
         dag_id, run_id = begun
 
         def ended() -> str | None:

@@ -16,7 +16,7 @@ PODS = ("tokenise", "pretrain", "fine_tune", "evaluate")
 
 @pytest.fixture(scope="module")
 def first(airflow: Examples) -> Finished:
-    return airflow.run("genai_finetune", seconds=600, name="first", base_steps=60, steps=40)
+    return airflow.run("genai_finetune", name="first", base_steps=60, steps=40)
 
 
 def test_the_first_model_goes_into_service(airflow: Examples, first: Finished) -> None:
@@ -39,7 +39,7 @@ def test_what_is_judged_is_not_done_again(airflow: Examples, first: Finished) ->
 
 
 def test_a_model_that_is_not_better_is_kept_out(airflow: Examples, first: Finished) -> None:
-    worse = airflow.run("genai_finetune", seconds=400, name="worse", base_steps=60, steps=2)
+    worse = airflow.run("genai_finetune", name="worse", base_steps=60, steps=2)
 
     assert worse.state == "success", worse.explain()
     assert (worse.tasks["keep"], worse.tasks["deploy"], worse.tasks["check"]) == ("success", "skipped", "skipped")
@@ -56,7 +56,7 @@ def test_a_model_that_fails_in_service_is_taken_back(airflow: Examples, first: F
     wait_until("the small service to answer", lambda: served(airflow) is None, seconds=60)
     hidden.rename(current)
 
-    better = airflow.run("genai_finetune", seconds=400, name="better", base_steps=60, steps=120)
+    better = airflow.run("genai_finetune", name="better", base_steps=60, steps=120)
 
     assert better.state == "failed"
     assert better.tasks["deploy"] == "failed"

@@ -84,7 +84,7 @@ def ended(training: Training) -> dict[str, Finished]:
         "broken": training.begin("broken", steps=20),
         "long": training.begin("long", steps=LONG, at_most_seconds=20),
     }
-    return {name: training.airflow.end_of(run, seconds=400) for name, run in begun.items()}
+    return {name: training.airflow.end_of(run) for name, run in begun.items()}
 
 
 def test_success(training: Training, ended: dict[str, Finished]) -> None:
@@ -140,7 +140,7 @@ def test_the_api_server_restarts_in_mid_run(training: Training) -> None:
     wait_until("the training to go on without it", lambda: log.stat().st_size > length, seconds=60)
     cluster.start_api()
 
-    run = training.airflow.end_of(begun, seconds=400)
+    run = training.airflow.end_of(begun)
     assert run.tasks == {"train": "skipped"}, run.explain()
     assert "asked to stop: saved at step" in run.logs("train"), "followed to its end"
 
@@ -171,14 +171,14 @@ def test_the_pod_ends_with_the_window(airflow: Examples, tmp_path: Path) -> None
 
     airflow.write_dag("gpu_training_window", source(LONG))
     airflow.wait_for_dag("gpu_training_window")
-    [first] = airflow.wait("the window's run", ended_runs(airflow, 1), seconds=300)
+    [first] = airflow.wait("the window's run", ended_runs(airflow, 1), seconds=600)
     assert first.tasks == {"train": "skipped"}, first.explain()
     assert "asked to stop: saved at step" in first.logs("train")
     row = airflow.rows("SELECT end_date FROM task_instance WHERE dag_id = 'gpu_training_window'")[0]
     assert str(row["end_date"]) >= f"{closes:%Y-%m-%d %H:%M:%S}", "not before the window's end"
 
     airflow.write_dag("gpu_training_window", source(1))
-    _, second = airflow.wait("the next window's run", ended_runs(airflow, 2), seconds=300)
+    _, second = airflow.wait("the next window's run", ended_runs(airflow, 2), seconds=600)
     assert second.tasks == {"train": "success"}, second.explain()
     assert re.search(r"resuming at step \d+ of 1\b", second.logs("train"))
     airflow.remove_dag("gpu_training_window")
@@ -195,7 +195,7 @@ def ended_runs(airflow: Examples, count: int) -> Callable[[], list[Finished]]:
 
 def test_kueue(airflow: Examples) -> None:
     """One Job at a time, as the queue's quota says; one that is stopped is skipped, and the next goes on from there."""
-    stopped = airflow.run("gpu_training_kueue", seconds=400, name="queued", steps=LONG, at_most_seconds=30)
+    stopped = airflow.run("gpu_training_kueue", name="queued", steps=LONG, at_most_seconds=30)
     assert stopped.tasks == {"submit": "success", "wait": "skipped"}, stopped.explain()
     saved = int(re.findall(r"out of time: saved at step (\d+)", stopped.logs("wait"))[-1])
 

@@ -111,7 +111,7 @@ def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
         )
         return [row["run_id"] for row in rows]
 
-    [run_id] = airflow.wait("the run that the event asks for to be held", at_its_gate, seconds=300)
+    [run_id] = airflow.wait("the run that the event asks for to be held", at_its_gate, seconds=600)
     with airflow.session() as session:
         path = f"{airflow.address}/api/v2/dags/weekly_retraining/dagRuns/{run_id}"
         assert session.patch(path, json={"state": "failed"}, timeout=20).ok

@@ -14,7 +14,7 @@ def test_events_say_what_is_trained_and_when(airflow: Examples) -> None:
         due = [run for run in runs if run.logical_date == begins and run.state in ("success", "failed")]
         return [Finished(airflow, "calendar_is_the_schedule", run.run_id, run.state) for run in due]
 
-    [run] = airflow.wait("the run that the events ask for", ended, seconds=300)
+    [run] = airflow.wait("the run that the events ask for", ended, seconds=600)
     assert run.state == "success", run.explain()
     assert run.xcom("what_is_planned") == ["iris", "wine"]
     assert run.tasks == {"what_is_planned": "success", "train[0]": "success", "train[1]": "success"}
