@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -64,9 +65,19 @@ class Examples(Stack):
 
     def begin(self, dag_id: str, *, logical_date: datetime | None = None, **conf: Any) -> tuple[str, str]:
         self.unpause(dag_id)
-        when = logical_date and logical_date.isoformat()
-        made = self.post(f"/api/v2/dags/{dag_id}/dagRuns", logical_date=when, conf=conf)
-        return dag_id, made["dag_run_id"]
+        run_id = f"by_hand_{uuid.uuid4().hex[:8]}"
+        body = {"dag_run_id": run_id, "logical_date": logical_date and logical_date.isoformat(), "conf": conf}
+
+        def accepted() -> bool:
+            with self.session() as session:
+                answer = session.post(f"{self.address}/api/v2/dags/{dag_id}/dagRuns", json=body, timeout=60)
+            if answer.status_code >= 500:  # SQLite was locked for too long by all that goes on
+                return False
+            assert answer.ok or answer.status_code == 409, answer.text
+            return True
+
+        self.wait(f"a run of {dag_id} to be accepted", accepted)
+        return dag_id, run_id
 
     def unpause(self, dag_id: str) -> None:
         """Let a DAG run; most examples wait to be asked."""
