@@ -82,9 +82,13 @@ class Examples(Stack):
     def unpause(self, dag_id: str) -> None:
         """Let a DAG run; most examples wait to be asked."""
         self.wait_for_dag(dag_id)
-        with self.session() as session:
-            answer = session.patch(f"{self.address}/api/v2/dags/{dag_id}", json={"is_paused": False}, timeout=20)
-            assert answer.ok, answer.text
+
+        def done() -> bool:
+            with self.session() as session:
+                path = f"{self.address}/api/v2/dags/{dag_id}"
+                return session.patch(path, json={"is_paused": False}, timeout=60).ok
+
+        self.wait(f"{dag_id} to be unpaused", done)
 
     def end_of(self, begun: tuple[str, str], *, seconds: float = 600) -> Finished:
         dag_id, run_id = begun
