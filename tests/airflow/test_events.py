@@ -7,12 +7,16 @@ import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.airflow.origin import IcsOrigin, event
 from tests.airflow.stack import Stack, known
 
+watchers = pytest.mark.skipif(find_spec("airflow.triggers.shared_stream") is None, reason="Airflow 3.3")
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 
@@ -115,6 +119,7 @@ def noted(stack: Stack, dag_id: str) -> str | None:
     return next((row["value"] for row in stack.rows(query, name=dag_id)), None)
 
 
+@watchers
 def test_edits_of_a_calendar_each_trigger_a_run(stack: Stack, origin: IcsOrigin) -> None:
     dag_id = f"watching_{stack.engine.dialect.name}"
     stack.write_dag(dag_id, WATCHING.format(dag_id=dag_id, address=origin.address))
@@ -141,6 +146,7 @@ def test_edits_of_a_calendar_each_trigger_a_run(stack: Stack, origin: IcsOrigin)
         stack.remove_dag(dag_id)
 
 
+@watchers
 def test_no_event_is_lost_across_kills_of_the_triggerer(stack: Stack, origin: IcsOrigin) -> None:
     """Doubles are those told between firing and noting: counted here, and printed."""
     dice = random.Random(4711)

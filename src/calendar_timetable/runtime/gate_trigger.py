@@ -32,7 +32,7 @@ class GateTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
 
     def __repr__(self) -> str:
-        return f"<GateTrigger {self.task_id or self.trigger_id}>"  # its rules may hold secret addresses
+        return f"<GateTrigger until {zones.to_datetime(self.late_at)}>"  # its rules may hold secret addresses
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         rules = Rules.from_json(self.rules)
