@@ -130,6 +130,17 @@ def test_by_default_this_host_is_not_asked(host: str, origin: Origin, monkeypatc
     assert origin.seen == []
 
 
+def test_what_is_allowed_now_is_asked_at_once(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    origin.serve(GOOD)
+    monkeypatch.setenv(ALLOW, "False")
+    assert reason(origin.url()) == PRIVATE
+    monkeypatch.setenv(ALLOW, "True")
+    assert meetings(Calendar(origin.url())) == 1
+    monkeypatch.setenv(ALLOW, "10.0.0.0/8")  # and what was read well is not asked again for it
+    assert meetings(Calendar(origin.url())) == 1
+    assert len(origin.seen) == 1
+
+
 def test_a_network_that_is_listed_is_asked(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ALLOW, "127.0.0.1")
     origin.serve(GOOD)

@@ -14,11 +14,12 @@ from calendar_timetable.calendars.heads import plain, published_interval
 from calendar_timetable.calendars.health import moment
 from calendar_timetable.calendars.lines import EVENTS
 from calendar_timetable.calendars.occurrences import Reading
-from calendar_timetable.calendars.options import fetches_while_parsing
+from calendar_timetable.calendars.options import allowed_networks, fetches_while_parsing
 from calendar_timetable.calendars.rhythm import NotAsked, Rhythm, Server
 from calendar_timetable.calendars.sources import NOTHING, Fetched, FetchFailed, Last, Source
 
 _MINUTE = 60
+_AS = 16  # digits that tell credentials apart
 _BUSY = "another process has been reading it for too long"
 _NEVER_SYNCED = "no copy of it is in the cache folder: run calendar-timetable sync, which alone asks it here"
 _NOT_SYNCED = "it was not read again in time: is calendar-timetable sync running, which alone asks it here?"
@@ -75,7 +76,8 @@ class _Feed:
         self.rhythm = Rhythm(refresh, max_stale)
         check_folder()
         self.entry = Entry(source.identity)
-        self.asked_as = digest_of(source.secret.encode())[:16]
+        allowed = ",".join(allowed_networks())
+        self.asked_as = digest_of(source.secret.encode())[:_AS] + digest_of(allowed.encode())[:_AS]
 
     def copy(self, *, ask: bool, force: bool = False) -> Copy:
         """The copy in force, after the source was asked if it may be and is due, or by *force*."""
@@ -105,8 +107,9 @@ class _Feed:
         return Copy(None if lapsed and state.error else reading, state, self.entry.name)
 
     def is_due(self, state: State) -> bool:
-        others = bool(state.checked_at) and state.asked_as != self.asked_as  # other credentials than the last
-        return self.source.local or others or self.rhythm.is_due(state)
+        length = None if state.error else _AS  # what may be asked matters only to what failed
+        otherwise = bool(state.checked_at) and state.asked_as[:length] != self.asked_as[:length]
+        return self.source.local or otherwise or self.rhythm.is_due(state)
 
     def ask(self, state: State, *, force: bool = False, lost: bool = False) -> State:
         """Ask the source, and keep what comes of it: a new copy only when it can be read.
