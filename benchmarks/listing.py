@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 
 from airflow.sdk import DAG
 from airflow.timetables.base import DataInterval, TimeRestriction, Timetable
@@ -31,7 +33,7 @@ def listing(rounds: int = 3) -> list[Figure]:
         cold, warm = [], []
         for _ in range(rounds):
             cached.forget()
-            asked = clocked(lambda: ask(session, crons, since))
+            asked = clocked(lambda: in_a_thread(lambda: ask(session, crons, since)))
             again = min(clocked(lambda: ask(session, crons, since)) for _ in range(5))
             shown = Counter(run.dag_id for run in models.Runs.model_validate_json(ask(session, crons, since)).runs)
             airflows = airflows_own(crons, shown, since)
@@ -58,6 +60,13 @@ def deployment(session: Session) -> dict[str, str]:
         add_dag(session, dag, now, seen=now - timedelta(days=100))
         crons[dag.dag_id] = cron
     return crons
+
+
+def in_a_thread(call: Callable[[], object]) -> None:
+    """Where no cron ticks are remembered yet."""
+    thread = Thread(target=call)
+    thread.start()
+    thread.join()
 
 
 def ask(session: Session, dag_ids: dict[str, str], since: datetime) -> bytes:
