@@ -200,7 +200,7 @@ class Ticks:
         if first is None:
             return
         yield first
-        if self._cron_arguments is not None:
+        if self._cron is not None:
             yield from self._walk_cron(first, restriction)
         elif self._kind != _CONTINUOUS:  # whose next tick is always "now"
             yield from self._ask(

@@ -184,3 +184,9 @@ def test_a_zone_of_any_kind_goes_by_its_name() -> None:
     assert {json.dumps(CalendarTimetable("@daily", timezone=zone).serialize()) for zone in zones} == {
         json.dumps(CalendarTimetable("@daily", timezone="Europe/Berlin").serialize())
     }
+
+
+def test_a_cron_expression_that_airflow_draws_anew_each_time_goes_on() -> None:
+    plan = CalendarTimetable("R 2 * * *", timezone="UTC").plan(datetime(2026, 3, 2, tzinfo=UTC), limit=3)
+    ticks = [run.tick for run in plan]
+    assert len(ticks) == 3 and ticks == sorted(set(ticks))
