@@ -47,6 +47,7 @@ class Stack(LocalAirflow):
 
     def __init__(self, home: Path, *, database: str | None = None, schedulers: int = 1) -> None:
         (home / "dags").mkdir(parents=True)
+        (home / "plugins").mkdir()  # before Python looks for it: modules put there later are found
         super().__init__(home, dags=home / "dags", database=database, settings=IMPATIENT)
         self.engine = sqlalchemy.create_engine(self.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
         self._schedulers = schedulers

@@ -186,8 +186,7 @@ def test_no_event_is_lost_across_kills_of_the_triggerer(stack: Stack, origin: Ic
 def test_a_milestone_that_moves_takes_the_deadline_along(stack: Stack, origin: IcsOrigin, tmp_path: Path) -> None:
     path = tmp_path / "told"
     dag_id = f"milestone_{stack.engine.dialect.name}"
-    (stack.home / "config").mkdir(exist_ok=True)
-    (stack.home / "config" / "team_pager.py").write_text(PAGER)
+    (stack.home / "plugins" / "team_pager.py").write_text(PAGER)
     starts = now() + 30 * HOUR
     origin.serve([event("release", starts, starts + HOUR, "Release 1")])
     stack.write_dag(dag_id, DEADLINES.format(dag_id=dag_id, address=origin.address, path=str(path)))
