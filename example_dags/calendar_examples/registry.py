@@ -18,6 +18,7 @@ EXPERIMENT = "weekly_retraining"
 
 def open_store() -> Any:
     """MLflow's client, with the store made and up to date and the experiment chosen."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a log is no terminal
     import mlflow
     import mlflow.sklearn
 

@@ -39,13 +39,13 @@ def test_the_gate_decides_truthfully_and_the_registry_holds_it(airflow: Examples
     assert later.state == "success", later.explain()
     result = later.xcom("evaluate")
     assert result["champion_accuracy"] == pytest.approx(known["accuracy"]), "judged by the same digits"
-    assert result["accuracy"] > result["champion_accuracy"] + 0.002, "1,060 digits teach more than 180"
+    assert result["accuracy"] > result["champion_accuracy"] + 0.002, "1,380 digits teach more than 180"
     assert later.tasks["register_and_promote"] == "success"
     known = registry(airflow)
     assert (known["version"], known["run_id"]) == ("2", result["run_id"])
     assert known["accuracy"] == pytest.approx(result["accuracy"])
     events = airflow.get("/api/v2/assets/events", source_dag_id="weekly_retraining")["asset_events"]
-    assert [event["extra"]["version"] for event in events] == ["1", "2"]
+    assert sorted(event["extra"]["version"] for event in events) == ["1", "2"]
 
     worse = airflow.run("weekly_retraining", logical_date=FIRST.replace(day=24))
 
