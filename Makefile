@@ -11,6 +11,7 @@ JOBS    ?= 3
 
 BIN  := $(VENV)/bin
 LOCK := locks/airflow-$(AIRFLOW).txt
+WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # the environment brings Node.js
 
 .DEFAULT_GOAL := help
 .PHONY: help setup install check format test demo bench fuzz locks screenshots clean
@@ -31,15 +32,17 @@ test: install  ## All tests, against the built wheel
 	@tools/system-packages
 	$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder $(PYTEST)
 
-check: setup  ## Lint, format, types, and that the packages build
+check: setup  ## Lint, format, types, the page's unit tests, and that the packages build
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(WITH_NODE) tools/page check
 	$(BIN)/uv build --quiet --python $(BIN)/python --out-dir dist
 
 format: setup  ## Put the code into the project's format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(WITH_NODE) tools/page format
 
 bench: install  ## Measure
 	$(BIN)/python -m benchmarks
@@ -53,6 +56,7 @@ locks: setup  ## Move the pinned test environments to the newest releases
 
 clean:  ## Remove what these targets made
 	rm -rf .venv .venv-* .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz .fuzz.dict
+	rm -rf ui/node_modules src/calendar_timetable/web/static
 
 screenshots: install  ## Take the pictures of README and docs again
 	@tools/system-packages

@@ -18,7 +18,7 @@ COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
 
 
 class LocalAirflow:
-    """Airflow with its state in ``home``; only processes that this object starts ever use it."""
+    """Airflow with its state in ``home``, under *path*; only processes that this object starts ever use it."""
 
     def __init__(
         self,
@@ -27,11 +27,12 @@ class LocalAirflow:
         dags: Path,
         database: str | None = None,
         settings: Mapping[str, str] | None = None,
+        path: str = "",
     ) -> None:
         self.home = home
         self.dags = dags
         self.port = free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
+        self.address = f"http://127.0.0.1:{self.port}{path}"
         self.user, self.password = "admin", secrets.token_urlsafe(9)
         self.services: dict[str, Service] = {}
         home.mkdir(parents=True, exist_ok=True)

@@ -6,14 +6,13 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from selenium.webdriver.common.by import By
-
 from demo.local_airflow import LocalAirflow
-from demo.services import wait_until
-from tools.browser import logged_in
+from tests.web.browser import Browser, chromium
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
-SIZE = (1200, 620)
+PAGE = "/plugin/upcoming-runs"
+TAB = "/dags/gpu_training/plugin/upcoming-runs-of-dag?panel=what-if"
+SIZE = (1280, 640)
 DAGS = """
 from datetime import datetime, timedelta
 from airflow.sdk import DAG
@@ -56,17 +55,32 @@ def main() -> None:
                 raise RuntimeError(read.stderr[-2000:])
             airflow.start("api-server")
             airflow.wait_until_ready()
-            take(airflow, "light", IMAGES / "upcoming.png")
-            take(airflow, "dark", IMAGES / "upcoming-dark.png")
+            with chromium(airflow, home / "chromium", lambda _: airflow.session()) as page:
+                take(page, "upcoming.png", f"{PAGE}?view=week", size=(1280, 860))
+                take(page, "upcoming-dark.png", PAGE, theme="dark")
+                take(page, "timeline.png", f"{PAGE}?view=timeline&date={saturday(now):%Y-%m-%d}", size=(1280, 420))
+                take(
+                    page,
+                    "what-if.png",
+                    "/dags/gpu_training/plugin/upcoming-runs-of-dag?panel=what-if",
+                    size=(1440, 900),
+                )
+                take(page, "phone.png", PAGE, theme="dark", size=(390, 700))
         finally:
             airflow.stop()
+
+
+def saturday(now: datetime) -> datetime:
+    """The next one, at midnight."""
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return today + timedelta(days=(5 - today.weekday()) % 7 or 7)
 
 
 def calendar(now: datetime) -> str:
     """A team's calendar: a release freeze over the next Saturday night, and an evening's maintenance."""
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    saturday = today + timedelta(days=(5 - today.weekday()) % 7 or 7)
-    events = [("Release freeze", saturday - timedelta(hours=4), saturday + timedelta(hours=9))]
+    freeze = saturday(now)
+    events = [("Release freeze", freeze - timedelta(hours=4), freeze + timedelta(hours=9))]
     for days in (0, 1, 3):
         evening = today + timedelta(days=days, hours=16)
         events.append(("Cluster maintenance", evening, evening + timedelta(hours=4 + days)))
@@ -81,16 +95,15 @@ def calendar(now: datetime) -> str:
     )
 
 
-def take(airflow: LocalAirflow, theme: str, image: Path) -> None:
+def take(page: Browser, name: str, path: str, *, theme: str = "light", size: tuple[int, int] = SIZE) -> None:
     """One picture of the page within Airflow."""
-    stored = {"timezone": '"Europe/Berlin"', "theme": theme}
-    with logged_in(airflow, width=SIZE[0], height=SIZE[1], **stored) as driver:
-        driver.get(f"{airflow.address}/plugin/upcoming-runs")
-        frame = wait_until("the page", lambda: driver.find_elements(By.TAG_NAME, "iframe"), seconds=60)[0]
-        driver.switch_to.frame(frame)
-        wait_until("its rows", lambda: driver.find_elements(By.CSS_SELECTOR, "tbody tr"), seconds=30)
-        driver.switch_to.default_content()
-        driver.save_screenshot(str(image))
+    page.open(path, theme=theme, size=size)
+    if "what-if" in path:
+        page.fill("textarea", "daily 22:00-06:00")
+        page.click("button[type=submit]")
+        page.one(".ct-moves")
+    page.run("document.activeElement.blur()")
+    page.driver.save_screenshot(str(IMAGES / name))
 
 
 if __name__ == "__main__":

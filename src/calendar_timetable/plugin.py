@@ -42,17 +42,21 @@ class CalendarSchedulePlugin(AirflowPlugin):
         return [{"app": app, "url_prefix": URL_PREFIX, "name": "Upcoming runs"}]
 
     @cached_property
-    def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """The page's place in Airflow's navigation: Browse > Upcoming runs."""
-        from airflow.configuration import conf
+    def react_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The page's places in Airflow: Browse > Upcoming runs, and a tab of every DAG.
 
-        base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+        One name for both: Airflow keeps a loaded bundle under its name, and loads it once.
+        """
+        from calendar_timetable.web.shell import base_path, version_of
+
+        base = base_path() + URL_PREFIX
+        page = {
+            "name": "Upcoming runs",
+            "bundle_url": f"{base}/static/main.js?v={version_of('main.js')}",
+            "icon": f"{base}/static/icon.svg",
+            "icon_dark_mode": f"{base}/static/icon-dark.svg",
+        }
         return [
-            {
-                "name": "Upcoming runs",
-                "href": f"{base}{URL_PREFIX}/",
-                "destination": "nav",
-                "category": "browse",
-                "url_route": "upcoming-runs",
-            }
+            {**page, "destination": "nav", "category": "browse", "url_route": "upcoming-runs"},
+            {**page, "destination": "dag", "url_route": "upcoming-runs-of-dag"},
         ]

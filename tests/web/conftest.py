@@ -33,8 +33,10 @@ def team_calendar() -> str:
 
 
 @contextmanager
-def served(home: Path, settings: dict[str, str], prepare: Callable[[LocalAirflow], None]) -> Iterator[LocalAirflow]:
-    """A web server with the DAGs of ``web_dags.py``; *prepare* makes its users once there is a database."""
+def served(
+    home: Path, settings: dict[str, str], prepare: Callable[[LocalAirflow], None], path: str = ""
+) -> Iterator[LocalAirflow]:
+    """A web server with the DAGs of ``web_dags.py``, under *path*; *prepare* makes its users once there is a database."""
     dags, modules = home / "dags", home / "modules"
     dags.mkdir()
     modules.mkdir()
@@ -43,7 +45,7 @@ def served(home: Path, settings: dict[str, str], prepare: Callable[[LocalAirflow
     calendar = home / "team.ics"
     calendar.write_text(team_calendar())
     told = {"PYTHONPATH": str(modules), "TEAM_CALENDAR": str(calendar)}
-    airflow = LocalAirflow(home, dags=dags, settings={**told, **settings})
+    airflow = LocalAirflow(home, dags=dags, settings={**told, **settings}, path=path)
     airflow.migrate()
     read = airflow.airflow("dags", "reserialize")
     assert read.returncode == 0, read.stderr[-4000:]
@@ -58,7 +60,10 @@ def served(home: Path, settings: dict[str, str], prepare: Callable[[LocalAirflow
 
 @pytest.fixture(scope="session")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
-    """SimpleAuthManager with users ``admin`` and ``reader``; the latter may read the DAG ``visible`` only."""
+    """SimpleAuthManager with users ``admin`` and ``reader``; the latter may read the DAG ``visible`` only.
+
+    It is served under a path, as behind a proxy that many tools share; FAB's is not.
+    """
 
     def make_users(airflow: LocalAirflow) -> None:
         passwords = airflow.home / "passwords.json"
@@ -68,7 +73,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
         "AIRFLOW__CORE__AUTH_MANAGER": "one_dag.OneDagAuthManager",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,reader:admin",
     }
-    with served(tmp_path_factory.mktemp("web"), users, make_users) as airflow:
+    with served(tmp_path_factory.mktemp("web"), users, make_users, "/shared/airflow") as airflow:
         yield airflow
 
 
@@ -86,7 +91,7 @@ def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
         yield airflow
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def login(airflow: LocalAirflow) -> Callable[[str], requests.Session]:
     """Log a user in by name."""
 

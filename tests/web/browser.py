@@ -1,0 +1,153 @@
+"""Chromium, logged in to an Airflow, and what tests of the page ask of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+
+from demo.local_airflow import LocalAirflow
+from demo.services import wait_until
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+)
+AXE = Path(__file__).parents[2] / "ui" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+class Browser:
+    """One window on the page."""
+
+    def __init__(self, driver: webdriver.Chrome, airflow: LocalAirflow) -> None:
+        self.driver = driver
+        self.airflow = airflow
+
+    def open(
+        self, path: str, *, theme: str = "light", zone: str = "Europe/Berlin", size: tuple[int, int] = (1280, 900)
+    ) -> None:
+        """Go to a path under Airflow's address with what people chose in Airflow; wait for the page's runs."""
+        self.driver.get(f"{self.airflow.address}/api/v2/version")
+        self.run("localStorage.setItem('timezone', arguments[0])", json.dumps(zone))
+        self.run("localStorage.setItem('theme', arguments[0])", theme)
+        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        self.driver.get(self.airflow.address + path)
+        self.settled()
+
+    def settled(self) -> None:
+        """Wait until the page is there and reads nothing."""
+        self.one(".ct-page")
+        wait_until("the page to have read", lambda: not self.all("[aria-busy='true'], .ct-loading"), seconds=60)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
+
+    def all(self, selector: str, containing: str = "") -> list[WebElement]:
+        """What a CSS selector finds, of that what contains a text."""
+        found = self.driver.find_elements(By.CSS_SELECTOR, selector)
+        try:
+            return [each for each in found if containing in str(each.get_property("textContent"))]
+        except StaleElementReferenceException:
+            return []  # it was drawn anew meanwhile; who waits asks again
+
+    def one(self, selector: str, containing: str = "") -> WebElement:
+        """The first of these, once it is there."""
+        return wait_until(f"{selector} {containing!r}", lambda: self.all(selector, containing), seconds=60)[0]
+
+    def gone(self, selector: str, containing: str = "") -> None:
+        wait_until(f"no {selector} {containing!r}", lambda: not self.all(selector, containing), seconds=30)
+
+    def click(self, selector: str, containing: str = "") -> None:
+        element = self.one(selector, containing)
+        self.run("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
+
+    def fill(self, selector: str, text: str) -> None:
+        """Type in place of what is there; WebDriver's own clearing is not seen by React."""
+        field = self.one(selector)
+        field.send_keys(Keys.CONTROL + "a")
+        field.send_keys(text)
+
+    def text(self, selector: str) -> str:
+        return " ".join(self.one(selector).text.split())
+
+    def texts(self, selector: str) -> list[str]:
+        return [" ".join(str(each.get_property("textContent")).split()) for each in self.all(selector)]
+
+    def press(self, key: str = Keys.ESCAPE) -> None:
+        webdriver.ActionChains(self.driver).send_keys(key).perform()
+
+    def style(self, selector: str, name: str) -> str:
+        return str(self.run("return getComputedStyle(arguments[0])[arguments[1]]", self.one(selector), name))
+
+    def errors(self) -> list[str]:
+        """What the console complained of since the last time."""
+        entries = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
+        return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
+
+    def hosts(self) -> set[str | None]:
+        """Where requests went since the last time."""
+        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]  # type: ignore[no-untyped-call]
+        sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        addresses = [urlsplit(event["request"]["url"]) for event in sent]
+        return {address.netloc for address in addresses if address.scheme not in ("data", "blob", "chrome", "about")}
+
+    def sideways(self) -> int:
+        """By how many pixels the document is wider than the window."""
+        return int(self.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+    def violations(self) -> list[str]:
+        """What axe finds serious or critical in our part of the document."""
+        self.run(AXE.read_text())
+        found = self.driver.execute_async_script(  # type: ignore[no-untyped-call]
+            "const done = arguments[0]; axe.run(document.querySelector('.ct-page')).then(r => done(r.violations))"
+        )
+        return [
+            f"{each['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+            for each in found
+            if each["impact"] in ("serious", "critical")
+            for node in each["nodes"]
+        ]
+
+    @contextmanager
+    def without(self, *patterns: str) -> Iterator[None]:
+        """While requests like these do not get through."""
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": list(patterns)})
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+
+
+@contextmanager
+def chromium(airflow: LocalAirflow, profile: Path, login: Callable[[str], Any]) -> Iterator[Browser]:
+    """A Chromium with a profile of its own, logged in as admin."""
+    options = webdriver.ChromeOptions()
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    options.binary_location = "/usr/bin/chromium"
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+    try:
+        driver.get(f"{airflow.address}/api/v2/version")
+        token = str(login("admin").headers["Authorization"]).removeprefix("Bearer ")
+        driver.add_cookie({"name": "_token", "value": token})
+        yield Browser(driver, airflow)
+    finally:
+        driver.quit()

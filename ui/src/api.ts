@@ -1,0 +1,157 @@
+// The REST API under /calendar-timetable/api/, as docs/api.md has it. Instants are ISO 8601 in UTC.
+import { address } from "./airflow";
+
+export const STATES = ["planned", "queued", "running", "success", "failed", "skipped"] as const;
+export type State = (typeof STATES)[number];
+
+export interface Run {
+  id: string;
+  dag_id: string;
+  dag_display_name: string;
+  tags: string[];
+  owners: string[];
+  paused: boolean;
+  run_id: string | null;
+  state: State;
+  due: string;
+  start: string | null;
+  end: string | null;
+  end_estimated: boolean;
+  outcome: "on_time" | "postponed" | "advanced" | "skipped" | "coalesced" | "forced";
+  reasons: string[];
+  explanation: string;
+  calendars: string[];
+  late: boolean;
+  collapsed: { count: number; every_seconds: number } | null;
+  run_type: string | null;
+}
+
+export interface Runs {
+  runs: Run[];
+  total_entries: number;
+  truncated: boolean;
+}
+
+export interface Span {
+  kind: "window" | "blackout";
+  label: string;
+  start: string;
+  end: string;
+  title: string | null;
+  dag_ids: string[];
+}
+
+export interface TimeSets {
+  spans: Span[];
+  truncated: boolean;
+}
+
+/** What a what-if can change. Windows and blackouts name weekly rules one by one, and all else by its label. */
+export interface Arguments {
+  windows: string[] | null;
+  blackouts: string[] | null;
+  window_calendars: string[];
+  blackout_calendars: string[];
+  duration_seconds: number;
+  when_blocked: string;
+  max_delay_seconds: number;
+  coalesce: boolean;
+  staggered_by_seconds: number;
+}
+
+export interface Plan {
+  dag_id: string;
+  dag_display_name: string;
+  timezone: string;
+  summary: string;
+  python: string | null;
+  arguments: Arguments | null;
+  plan: Run[];
+  no_run_reason: string | null;
+}
+
+export interface WhatIf {
+  plan: Run[];
+  current: Run[];
+  python: string;
+  no_run_reason: string | null;
+}
+
+export interface CalendarHealth {
+  label: string;
+  status: "ok" | "stale" | "unavailable" | "unknown";
+  read_at: string | null;
+  checked_at: string | null;
+  age_seconds: number | null;
+  next_retry: string | null;
+  error: string | null;
+  events: number | null;
+  problems: { uid: string; reason: string }[];
+  dag_ids: string[];
+  roles: string[];
+  on_unavailable: string | null;
+  max_stale_seconds: number | null;
+}
+
+export interface Subscription {
+  id: string;
+  scope: { kind: "all" | "tag" | "dag"; value: string | null };
+  created_at: string;
+  expires_at: string;
+  last_fetched_at: string | null;
+}
+
+export interface Me {
+  username: string;
+  can: { subscribe: boolean };
+  timezone_default: string;
+  version: string;
+}
+
+/** An answer that is not what was asked for; `fields` says which parts of a form are wrong. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly fields: { field: string; message: string }[] = [],
+  ) {
+    super(message);
+  }
+}
+
+type Detail = string | { field?: string; message?: string; loc?: (string | number)[]; msg?: string }[];
+
+/** Ask the API; throws ApiError, and AbortError when `signal` says so. */
+export async function call<T>(path: string, init: RequestInit = {}): Promise<T> {
+  const headers = { "X-Requested-With": "calendar-timetable", "Content-Type": "application/json" };
+  let answer: Response;
+  try {
+    answer = await fetch(address(`calendar-timetable/api/${path}`), { ...init, headers });
+  } catch (error) {
+    if (init.signal?.aborted) throw error;
+    throw new ApiError(0, "Airflow's web server cannot be reached.");
+  }
+  if (answer.ok) return answer.status === 204 ? (undefined as T) : ((await answer.json()) as T);
+  const body: { detail?: Detail } = await answer.json().catch(() => ({}));
+  const details = Array.isArray(body.detail) ? body.detail : [];
+  const fields = details.map((each) => ({
+    field: each.field ?? String(each.loc?.at(-1) ?? ""),
+    message: each.message ?? each.msg ?? "is not understood",
+  }));
+  const said = typeof body.detail === "string" ? body.detail : fields.map((f) => `${f.field}: ${f.message}`).join("; ");
+  throw new ApiError(answer.status, SAID[answer.status] ?? (said || `Airflow answered ${answer.status}.`), fields);
+}
+
+const SAID: Record<number, string> = {
+  401: "You are logged out of Airflow. Log in again, then reload this page.",
+  403: "Your role does not allow this.",
+};
+
+export function query(parameters: Record<string, string | number | boolean | string[] | undefined>): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    for (const each of Array.isArray(value) ? value : value === undefined ? [] : [value])
+      search.append(name, `${each}`);
+  }
+  return search.toString();
+}

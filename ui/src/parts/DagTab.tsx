@@ -1,0 +1,67 @@
+import type { Plan } from "../api";
+import { usePlace } from "../place";
+import { useApi } from "../useApi";
+import { Notice, Trouble } from "./basics";
+import { Copy } from "./Copy";
+import { type Calendars, Health } from "./Health";
+import { Overview } from "./Overview";
+import { PlanTable } from "./PlanTable";
+import { Subscribe } from "./Subscribe";
+import { WhatIf } from "./WhatIf";
+
+const PANELS = { plan: "Plan", calendar: "Calendar", "what-if": "What if", health: "Calendars read" } as const;
+type Panel = keyof typeof PANELS;
+
+/** What a DAG's tab shows: its next runs, its calendar, what other arguments would do, and how its calendars are. */
+export function DagTab({ dagId }: { dagId: string }) {
+  const [place, go] = usePlace();
+  const plan = useApi<Plan>(`dags/${encodeURIComponent(dagId)}/plan?limit=10`);
+  const health = useApi<Calendars>("calendars");
+  const panel: Panel = place.panel && place.panel in PANELS ? (place.panel as Panel) : "plan";
+  const data = plan.data;
+  return (
+    <>
+      <div className="ct-head">
+        <fieldset className="ct-group ct-panels">
+          <legend className="ct-sr">What to show</legend>
+          {(Object.keys(PANELS) as Panel[]).map((each) => (
+            <button type="button" key={each} aria-pressed={each === panel} onClick={() => go({ panel: each })}>
+              {PANELS[each]}
+            </button>
+          ))}
+        </fieldset>
+        <button type="button" onClick={() => go({ panel: "subscribe" })}>
+          Subscribe
+        </button>
+      </div>
+      {plan.error && panel !== "calendar" && <Trouble error={plan.error} readAt={plan.readAt} retry={plan.reload} />}
+      {data === null && plan.loading && panel !== "calendar" && <p className="ct-loading">Reading the plan …</p>}
+      {panel === "plan" && data && (
+        <>
+          <p className="ct-lead">
+            <bdi>{data.summary}</bdi> <span className="ct-muted">{data.timezone}</span>
+          </p>
+          <PlanTable plan={data} />
+          {data.python && (
+            <details className="ct-python">
+              <summary>The schedule in Python</summary>
+              <Copy text={data.python} label="Copy" code />
+            </details>
+          )}
+        </>
+      )}
+      {panel === "calendar" && <Overview dagId={dagId} />}
+      {panel === "what-if" &&
+        data &&
+        (data.arguments ? (
+          <WhatIf key={dagId} plan={data} given={data.arguments} />
+        ) : (
+          <Notice kind="info">
+            This DAG's schedule is not a CalendarTimetable: there are no windows or blackouts to try.
+          </Notice>
+        ))}
+      {panel === "health" && <Health answer={health} dagId={dagId} />}
+      {place.panel === "subscribe" && <Subscribe dagId={dagId} tags={[]} onClose={() => go({ panel: null })} />}
+    </>
+  );
+}

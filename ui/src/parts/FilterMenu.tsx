@@ -1,0 +1,91 @@
+import { useEffect, useId, useRef, useState } from "react";
+
+interface FilterMenuProps {
+  label: string;
+  /** What may be chosen: value and the text that stands for it. */
+  options: [string, string][];
+  chosen: string[];
+  onChange: (chosen: string[]) => void;
+}
+
+const SEARCH_FROM = 8;
+
+/** A button that opens a list of boxes to tick. */
+export function FilterMenu({ label, options, chosen, onChange }: FilterMenuProps) {
+  const [open, setOpen] = useState(false);
+  const [wanted, setWanted] = useState("");
+  const around = useRef<HTMLDivElement>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  const list = useId();
+
+  useEffect(() => {
+    if (!open) return;
+    const outside = (event: Event) => !around.current?.contains(event.target as Node) && setOpen(false);
+    const events = ["pointerdown", "focusin"];
+    for (const event of events) document.addEventListener(event, outside);
+    return () => {
+      for (const event of events) document.removeEventListener(event, outside);
+    };
+  }, [open]);
+
+  // A value from a link may be unknown to what was read so far; it must still be there to be unticked.
+  const missing = chosen.filter((value) => !options.some(([known]) => known === value));
+  const all = [...missing.map((value): [string, string] => [value, value]), ...options];
+  const shown = all.filter(([, text]) => text.toLowerCase().includes(wanted.toLowerCase()));
+  const toggle = (value: string) =>
+    onChange(chosen.includes(value) ? chosen.filter((each) => each !== value) : [...chosen, value]);
+
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: Escape within it closes the list
+    <div
+      className="ct-filter"
+      ref={around}
+      onKeyDown={(event) => {
+        if (event.key !== "Escape" || !open) return;
+        setOpen(false);
+        button.current?.focus();
+      }}
+    >
+      <button
+        type="button"
+        ref={button}
+        aria-expanded={open}
+        aria-controls={open ? list : undefined}
+        className={chosen.length ? "ct-on" : undefined}
+        onClick={() => setOpen(!open)}
+      >
+        {label}
+        {chosen.length > 0 && <span className="ct-count">{chosen.length}</span>}
+        <span aria-hidden="true" className="ct-caret" />
+      </button>
+      {open && (
+        <fieldset className="ct-menu" id={list}>
+          <legend className="ct-sr">{label}</legend>
+          {all.length >= SEARCH_FROM && (
+            <input
+              type="search"
+              aria-label={`Search ${label}`}
+              placeholder="Search"
+              value={wanted}
+              onChange={(event) => setWanted(event.target.value)}
+            />
+          )}
+          <div className="ct-menu-list">
+            {shown.map(([value, text]) => (
+              <label key={value}>
+                <input type="checkbox" checked={chosen.includes(value)} onChange={() => toggle(value)} />
+                <bdi>{text}</bdi>
+              </label>
+            ))}
+            {shown.length === 0 && <p className="ct-muted">{all.length ? "Nothing like that" : "None in sight"}</p>}
+          </div>
+          {chosen.length > 0 && (
+            <button type="button" className="ct-plain" onClick={() => onChange([])}>
+              Clear
+            </button>
+          )}
+        </fieldset>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,134 @@
+import type { CalendarHealth } from "../api";
+import { durationText } from "../times";
+import type { Answer } from "../useApi";
+import { DagLink, Drawer, Moment, Notice, Trouble } from "./basics";
+
+export interface Calendars {
+  calendars: CalendarHealth[];
+}
+
+export const isTroubled = (calendar: CalendarHealth): boolean =>
+  calendar.status === "stale" || calendar.status === "unavailable";
+
+const TONE = { ok: "ct-success", stale: "ct-moved", unavailable: "ct-failed", unknown: "ct-queued" };
+const SAID = {
+  ok: "read",
+  stale: "stale: an old copy is in force",
+  unavailable: "cannot be read",
+  unknown: "not known yet",
+};
+
+interface HealthProps {
+  answer: Answer<Calendars>;
+  /** Only the calendars of this DAG. */
+  dagId?: string | undefined;
+}
+
+/** How each calendar is doing: whether it is read, how old its copy is, and what in it is not understood. */
+export function Health({ answer, dagId }: HealthProps) {
+  const calendars = (answer.data?.calendars ?? []).filter((each) => !dagId || each.dag_ids.includes(dagId));
+  const order = ["unavailable", "stale", "unknown", "ok"];
+  calendars.sort((a, b) => order.indexOf(a.status) - order.indexOf(b.status) || a.label.localeCompare(b.label));
+  return (
+    <>
+      {answer.error && <Trouble error={answer.error} readAt={answer.readAt} retry={answer.reload} />}
+      {answer.data === null && answer.loading && <p className="ct-loading">Reading how the calendars are …</p>}
+      {answer.data && calendars.length === 0 && (
+        <Notice kind="info">
+          {dagId ? "This DAG's schedule uses no calendar." : "No DAG that you may see uses a calendar."}
+        </Notice>
+      )}
+      <ul className="ct-cards">
+        {calendars.map((calendar) => (
+          <Card key={`${calendar.label} ${calendar.roles} ${calendar.dag_ids}`} calendar={calendar} />
+        ))}
+      </ul>
+    </>
+  );
+}
+
+export function HealthDrawer({ answer, onClose }: { answer: Answer<Calendars>; onClose: () => void }) {
+  return (
+    <Drawer title="Calendars" onClose={onClose}>
+      <p className="ct-muted">The calendars that decide when DAGs may start, and how well they can be read.</p>
+      <Health answer={answer} />
+    </Drawer>
+  );
+}
+
+function Card({ calendar }: { calendar: CalendarHealth }) {
+  return (
+    <li className="ct-card">
+      <p>
+        <strong>
+          <bdi>{calendar.label}</bdi>
+        </strong>{" "}
+        <span className={`ct-badge ${TONE[calendar.status]}`}>{calendar.status}</span>{" "}
+        <span className="ct-muted">{SAID[calendar.status]}</span>
+      </p>
+      {calendar.error && <p className="ct-error">{calendar.error}</p>}
+      <dl className="ct-facts">
+        {calendar.read_at && (
+          <>
+            <dt>Last read</dt>
+            <dd>
+              <Moment at={calendar.read_at} />
+              {calendar.age_seconds !== null && (
+                <span className="ct-muted"> {durationText(calendar.age_seconds)} old</span>
+              )}
+            </dd>
+          </>
+        )}
+        {calendar.next_retry && (
+          <>
+            <dt>Next try</dt>
+            <dd>
+              <Moment at={calendar.next_retry} />
+            </dd>
+          </>
+        )}
+        {calendar.events !== null && (
+          <>
+            <dt>Events</dt>
+            <dd>{calendar.events}</dd>
+          </>
+        )}
+        {isTroubled(calendar) && calendar.on_unavailable && (
+          <>
+            <dt>Meanwhile</dt>
+            <dd>{meanwhile(calendar)}</dd>
+          </>
+        )}
+        <dt>Used by</dt>
+        <dd>
+          {calendar.dag_ids.map((id) => (
+            <span key={id} className="ct-item">
+              <DagLink id={id} name={id} />
+            </span>
+          ))}
+          {calendar.roles.length > 0 && <span className="ct-muted">as {calendar.roles.join(", ")}</span>}
+        </dd>
+      </dl>
+      {calendar.problems.length > 0 && (
+        <details>
+          <summary>
+            {calendar.problems.length === 1 ? "1 part" : `${calendar.problems.length} parts`} not understood
+          </summary>
+          <ul>
+            {calendar.problems.map((problem) => (
+              <li key={`${problem.uid} ${problem.reason}`}>
+                <bdi className="ct-mono">{problem.uid}</bdi>: {problem.reason}
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </li>
+  );
+}
+
+function meanwhile(calendar: CalendarHealth): string {
+  const limit =
+    calendar.max_stale_seconds === null ? "" : `, once its copy is ${durationText(calendar.max_stale_seconds)} old`;
+  return calendar.on_unavailable === "ignore" ? `taken as empty${limit}` : `its DAGs are held${limit}`;
+}

@@ -1,0 +1,67 @@
+import { useEffect, useState } from "react";
+import { alone } from "../airflow";
+import { usePlace } from "../place";
+import { useApi } from "../useApi";
+import { Notice } from "./basics";
+import { DagTab } from "./DagTab";
+import { Guard } from "./Guard";
+import { type Calendars, HealthDrawer, isTroubled } from "./Health";
+import { Overview } from "./Overview";
+import { Subscribe } from "./Subscribe";
+
+let drawnAgain = false;
+
+/**
+ * Airflow draws a plugin that it has just loaded in one place of its tree, and from the next navigation on in another,
+ * which would close what is open on the page. So the first navigation is made at once, before anything is.
+ */
+function useDrawnAgain(): boolean {
+  const [, go] = usePlace();
+  const [ready, setReady] = useState(drawnAgain || alone());
+  useEffect(() => {
+    if (ready) return;
+    drawnAgain = true;
+    go({});
+    setReady(true);
+  }, [ready, go]);
+  return ready;
+}
+
+/** The page in Airflow's navigation, or what it shows on a DAG's tab. */
+export function Page({ dagId }: { dagId?: string }) {
+  const ready = useDrawnAgain();
+  return (
+    <div className="ct-root ct-page">
+      <Guard>{!ready ? <p className="ct-loading">Reading …</p> : dagId ? <DagTab dagId={dagId} /> : <AllDags />}</Guard>
+    </div>
+  );
+}
+
+function AllDags() {
+  const [place, go] = usePlace();
+  const health = useApi<Calendars>("calendars");
+  const troubled = health.data?.calendars.filter(isTroubled).length ?? 0;
+  const close = () => go({ panel: null });
+  return (
+    <>
+      <header className="ct-head">
+        <h1>Upcoming runs</h1>
+        <button type="button" onClick={() => go({ panel: "calendars" })}>
+          Calendars
+        </button>
+        <button type="button" onClick={() => go({ panel: "subscribe" })}>
+          Subscribe
+        </button>
+      </header>
+      {troubled > 0 && (
+        <Notice kind="warning" action={{ text: "See them", run: () => go({ panel: "calendars" }) }}>
+          {troubled === 1 ? "A calendar" : `${troubled} calendars`} could not be read lately: runs may be planned by an
+          old copy, or held.
+        </Notice>
+      )}
+      <Overview />
+      {place.panel === "calendars" && <HealthDrawer answer={health} onClose={close} />}
+      {place.panel === "subscribe" && <Subscribe tags={place.tag} onClose={close} />}
+    </>
+  );
+}

@@ -1,0 +1,123 @@
+import FullCalendar, { type EventDisplayInfo } from "@fullcalendar/react";
+import dayGrid from "@fullcalendar/react/daygrid";
+import list from "@fullcalendar/react/list";
+import theme from "@fullcalendar/react/themes/classic";
+import timeGrid from "@fullcalendar/react/timegrid";
+import { useMemo } from "react";
+import type { Run, Span } from "../api";
+import { backgroundOf, eventsOf, isMoved, stateText } from "../events";
+import type { View } from "../place";
+import { clockText, dayOf, dayText, durationText } from "../times";
+import { StateBadge } from "./basics";
+
+interface RunCalendarProps {
+  runs: Run[];
+  spans: Span[];
+  view: Exclude<View, "timeline">;
+  first: string;
+  /** How many days a week has on this screen. */
+  days: number;
+  zone: string;
+  onOpen: (run: Run) => void;
+}
+
+const PLUGINS = [list, dayGrid, timeGrid, theme];
+const DAY = { weekday: "short", day: "numeric", month: "short" } as const;
+const TIME = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+
+export function RunCalendar({ runs, spans, view, first, days, zone, onOpen }: RunCalendarProps) {
+  const events = useMemo(
+    () => [...eventsOf(runs, view, zone), ...backgroundOf(spans, view, zone)],
+    [runs, spans, view, zone],
+  );
+  return (
+    <FullCalendar
+      // Another place in time is another calendar: nothing of the old one needs to be kept.
+      key={`${view} ${first} ${days} ${zone}`}
+      plugins={PLUGINS}
+      views={{
+        agenda: { type: "list", duration: { days } },
+        week: { type: "timeGrid", duration: { days } },
+        month: { type: "dayGridMonth" },
+      }}
+      initialView={view}
+      initialDate={first}
+      timeZone={zone}
+      locale="en-gb"
+      firstDay={1}
+      eventDisplay={view === "month" ? "block" : "auto"}
+      headerToolbar={false}
+      height="auto"
+      nowIndicator
+      events={events}
+      eventClick={({ event }) => onOpen(event.extendedProps.run)}
+      eventContent={(info) => (info.event.display === "background" ? true : <RunContent info={info} zone={zone} />)}
+      eventTimeFormat={TIME}
+      slotHeaderFormat={TIME}
+      slotDuration="01:00"
+      eventMinHeight={20}
+      defaultTimedEventDuration="00:30"
+      nextDayThreshold="09:00"
+      listDayFormat={{ weekday: "long" }}
+      dayHeaderFormat={view === "month" ? { weekday: "short" } : DAY}
+      allDaySlot={events.some((event) => event.allDay)}
+      allDayText="all day"
+      dayMaxEvents={4}
+      noEventsText=""
+    />
+  );
+}
+
+/** What a run says in the calendar; screen readers hear its whole sentence. */
+function RunContent({ info, zone }: { info: EventDisplayInfo; zone: string }) {
+  const run = info.event.extendedProps.run as Run;
+  const inList = info.view.type === "agenda";
+  if (info.event.extendedProps.ghost) {
+    return (
+      <span className="ct-in" data-run={run.id} aria-hidden="true">
+        due <bdi>{run.dag_display_name}</bdi>
+      </span>
+    );
+  }
+  const time = run.collapsed ? "all day" : clockText(run.start ?? run.due, zone);
+  const name = (
+    <>
+      <bdi className="ct-name">{run.dag_display_name}</bdi>
+      {run.collapsed && <span className="ct-note"> every {durationText(run.collapsed.every_seconds)}</span>}
+      {run.late && <span className="ct-note ct-warn"> late</span>}
+      {run.paused && <span className="ct-note"> paused</span>}
+    </>
+  );
+  if (inList) {
+    const why = whyText(run, zone);
+    return (
+      <span className="ct-in" data-run={run.id}>
+        <span className="ct-time">{time}</span>
+        <span className="ct-line">
+          {name} <StateBadge run={run} />
+        </span>
+        {why && <span className="ct-why">{why}</span>}
+      </span>
+    );
+  }
+  return (
+    <span className="ct-in" data-run={run.id}>
+      {!run.collapsed && <span className="ct-time">{time} </span>}
+      {name}
+      <span className="ct-sr">
+        {" "}
+        {stateText(run)}. {run.explanation}
+      </span>
+    </span>
+  );
+}
+
+/** "due Sat 02:00 - held by team_calendar until 05:00". */
+function whyText(run: Run, zone: string): string {
+  const parts = [...run.reasons];
+  if (isMoved(run)) {
+    const day = run.start && dayOf(run.start, zone) === dayOf(run.due, zone) ? "" : `${dayText(dayOf(run.due, zone))} `;
+    parts.unshift(`due ${day}${clockText(run.due, zone)}`);
+  }
+  return parts.join(" · ");
+}

@@ -1,0 +1,52 @@
+// Where people are in the page, kept in its address so that a link leads there again.
+import { useCallback } from "react";
+import { useSearchParams } from "react-router-dom";
+
+export const VIEWS = { agenda: "Agenda", week: "Week", month: "Month", timeline: "Timeline" } as const;
+export type View = keyof typeof VIEWS;
+
+/** Filters that hold any number of values. */
+export const LISTS = ["dag", "tag", "owner", "state", "calendar"] as const;
+export type ListFilter = (typeof LISTS)[number];
+
+export interface Place extends Record<ListFilter, string[]> {
+  view: View | null;
+  date: string | null;
+  moved: string | null;
+  /** The run whose details are open. */
+  run: string | null;
+  panel: string | null;
+}
+
+export type Go = (change: Partial<Place>) => void;
+
+export function usePlace(): [Place, Go] {
+  const [search, setSearch] = useSearchParams();
+  const view = search.get("view");
+  const date = search.get("date");
+  const place = {
+    view: view && view in VIEWS ? (view as View) : null,
+    date: date && /^\d{4}-\d\d-\d\d$/.test(date) && !Number.isNaN(Date.parse(date)) ? date : null,
+    moved: search.get("moved"),
+    run: search.get("run"),
+    panel: search.get("panel"),
+    ...(Object.fromEntries(LISTS.map((name) => [name, search.getAll(name)])) as Record<ListFilter, string[]>),
+  };
+  const go = useCallback<Go>(
+    (change) =>
+      setSearch(
+        (was) => {
+          const next = new URLSearchParams(was);
+          for (const [name, value] of Object.entries(change)) {
+            next.delete(name);
+            for (const each of Array.isArray(value) ? value : value ? [value] : []) next.append(name, each);
+          }
+          return next;
+        },
+        // Another day or view is a step that "back" undoes; a filter or an opened run is not.
+        { replace: !("view" in change || "date" in change), preventScrollReset: true },
+      ),
+    [setSearch],
+  );
+  return [place, go];
+}
