@@ -196,11 +196,11 @@ def test_a_body_that_cannot_be_expanded_is_not_adopted(
     calendar = Calendar(origin.url())
     origin.serve(GOOD)
     known(calendar)
-    origin.serve(b"BEGIN:VCALENDAR\r\n" + b"BEGIN:VEVENT\r\nEND:VEVENT\r\n" * 20_001 + b"END:VCALENDAR\r\n")
+    origin.serve(b"BEGIN:VCALENDAR\r\n" + b"BEGIN:VEVENT\r\nEND:VEVENT\r\n" * 150_001 + b"END:VCALENDAR\r\n")
     clock.now += 300
     found = known(calendar)
     assert list(found.known) == NOON
-    assert error(calendar) == "cannot be read: more than 20000 components"
+    assert error(calendar) == "cannot be read: more than 150000 components"
     origin.serve(feed(LATER))
     monkeypatch.setattr(limits, "EXPAND_SECONDS", 0.01)
     monkeypatch.setattr(limits, "START_SECONDS", 0.0)
