@@ -105,7 +105,15 @@ def replanned(schedule: Schedule, stored: Stored | None, now: float, until: floa
         if placed.tick.due >= until:
             return
         if placed.tick.interval_end >= first:
-            yield placed
+            yield _not_before(carried, placed, now)
+
+
+def _not_before(carried: Carried, placed: Placed, now: float) -> Placed:
+    """*placed*; a start that has passed, and is closed by now, waits for an opening."""
+    start = carried.start_from(placed.start, now)
+    if start == placed.start:
+        return placed
+    return Placed(placed.tick, None, "skipped") if start is None else started(placed.tick, start)
 
 
 def _walk(schedule: Schedule, stored: Stored | None, question: Question) -> Iterator[Placed]:
