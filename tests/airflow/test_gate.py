@@ -156,7 +156,7 @@ def test_work_queued_into_a_blackout_does_not_start_there(
     """Behind a pool that is full, and behind ``max_active_runs``."""
     pool = f"pool_{origin.address.split(':')[2].partition('/')[0]}"
     stack.post("/api/v2/pools", name=pool, slots=1)
-    free = tmp_path / "free"
+    free, begun = tmp_path / "free", tmp_path / "begun"
     hog = f"""
         @task(pool={pool!r})
         def hog():
@@ -183,6 +183,7 @@ def test_work_queued_into_a_blackout_does_not_start_there(
     second = f"""
         @task
         def work(logical_date=None):
+            Path({str(begun)!r}).touch()
             while not Path({str(free)!r}).exists():
                 sleep(0.2)
 
@@ -193,7 +194,7 @@ def test_work_queued_into_a_blackout_does_not_start_there(
     options += f"end_date=datetime.fromisoformat({(start + 15 * SECOND).isoformat()!r}), "
     options += "default_args={'pre_execute': hold_until_open}"
     lined_up = put(second, f"CalendarTimetable(timedelta(seconds=10), blackouts={calendar})", options)
-    stack.wait("the first of two runs", lambda: states(stack, lined_up)[:1] == ["running"], seconds=120)
+    stack.wait("the work of the first of two runs", begun.exists, seconds=120)
 
     freezes = now()
     origin.serve([event("freeze", freezes - SECOND, freezes + timedelta(hours=1), "Freeze")])

@@ -93,7 +93,8 @@ def late(context: dict[str, Any], milestone: str = "") -> Late:
     by = f", {milestone}" if milestone else ""
     head = f"{what} has not ended by {explain.clock(deadline.timestamp(), zone)}{by}"
     said = f"{head}: due {clock[0]}, planned {clock[1]}, {why}"
-    return Late(what, run["run_id"], str(run.get("state", "")), due, planned, started, deadline, why, milestone, said)
+    run_id = str(run.get("dag_run_id") or run.get("run_id") or "")  # a deadline's context names it as the REST API does
+    return Late(what, run_id, str(run.get("state", "")), due, planned, started, deadline, why, milestone, said)
 
 
 def _why(due: datetime, planned: datetime, started: datetime | None, deadline: datetime, state: str) -> str:
