@@ -44,8 +44,8 @@ format: setup  ## Put the code into the project's format
 	$(BIN)/ruff format
 	$(WITH_NODE) tools/page format
 
-bench: install  ## Measure
-	$(BIN)/python -m benchmarks
+bench: install  ## Measure, and compare with benchmarks/baseline.json (GROUPS="scheduling reading", BENCH=--check)
+	$(BIN)/python -m benchmarks $(GROUPS) --json bench.json $(BENCH)
 
 fuzz: install  ## Fuzz the reading of calendars for ten minutes (FUZZ=-max_total_time=3600 for an hour)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group pyproject.toml:fuzz

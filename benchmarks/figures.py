@@ -1,26 +1,30 @@
-"""A figure: what ours takes against a named peer, timed in turns in one run."""
+"""A figure: what ours takes against a named peer, taken in turns in one run. Less is better, always."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 ROUNDS = 200
 
 
-@dataclass
+@dataclass(frozen=True)
 class Figure:
-    """*ours* and *peer* are medians in microseconds; *ratio* is of the medians, with its quartiles pair by pair."""
+    """*ours* and *theirs* are medians, in *unit*; *ratio* is of the medians, with its quartiles pair by pair.
+
+    *what* names the figure in the baseline: nothing that changes from run to run belongs in it.
+    """
 
     what: str
     peer: str
-    ours_us: float
-    peer_us: float
+    ours: float
+    theirs: float
     ratio: float
     low: float
     high: float
+    unit: str = "µs"
 
 
 def compare(
@@ -31,11 +35,17 @@ def compare(
     return figure(what, peer, [(clocked(ours), clocked(other)) for _ in range(rounds)])
 
 
-def figure(what: str, peer: str, pairs: list[tuple[float, float]]) -> Figure:
+def figure(what: str, peer: str, pairs: Sequence[tuple[float, float]]) -> Figure:
     """The medians of timed *pairs*, in seconds."""
-    mine, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
-    low, _, high = statistics.quantiles((a / b for a, b in pairs), n=4)
-    return Figure(what, peer, mine * 1e6, theirs * 1e6, mine / theirs, low, high)
+    return of_pairs(what, peer, [(ours * 1e6, theirs * 1e6) for ours, theirs in pairs], "µs")
+
+
+def of_pairs(what: str, peer: str, pairs: Sequence[tuple[float, float]], unit: str) -> Figure:
+    """The medians of *pairs* measured together, in *unit*: one pair has no spread."""
+    ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
+    ratios = [a / b for a, b in pairs]
+    low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    return Figure(what, peer, ours, theirs, ours / theirs, low, high, unit)
 
 
 def clocked(call: Callable[[], object]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,12 @@ from calendar_timetable.planning.timesets import Known
 
 ZONE = "Europe/Berlin"
 WINDOWS = Weekly("mon-fri 19:00-07:00", "sat-sun")
+
+
+def figures() -> Iterator[Figure]:
+    """Weekly and hourly."""
+    for expression in ("0 2 * * SAT", "0 * * * *"):
+        yield from scheduling(expression)
 
 
 def scheduling(expression: str) -> list[Figure]:
@@ -58,7 +64,7 @@ def scheduling(expression: str) -> list[Figure]:
         compare(f"{expression}: next run, catchup on", peer, step(ours, catchup=True), step(cron, catchup=True)),
         compare(f"{expression}: 500 steps", peer, lambda: steps(ours), lambda: steps(cron), rounds=10),
         compare(
-            f"{expression}: deserialize ({len(json.dumps(data))} bytes)",
+            f"{expression}: deserialize",
             peer,
             lambda: CalendarTimetable.deserialize(data),
             lambda: CronTriggerTimetable.deserialize(cron_data),
