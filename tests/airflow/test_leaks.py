@@ -41,6 +41,7 @@ DAGS = {
     "due_by_events": "CalendarTimetable(at('good.ics'), offset=timedelta(minutes=1))",
     "matching": f"CalendarTimetable('0 * * * *', blackouts=at('good.ics', attendee='{ATTENDEE}@example.com', strict=True))",
     "ignoring": "CalendarTimetable('0 * * * *', blackouts=[at('page.ics', on_unavailable='ignore')])",
+    "watched": "[Asset('watched', watchers=[AssetWatcher(name='w', trigger=CalendarEventTrigger(at('good.ics')))])]",
     "held_by_denied": "CalendarTimetable('0 * * * *', blackouts=at('denied.ics'))",
     "held_by_page": "CalendarTimetable('0 * * * *', blackouts=at('page.ics'))",
     "held_by_junk": "CalendarTimetable('0 * * * *', blackouts=at('junk.ics'))",
@@ -104,8 +105,8 @@ def _connections(airflow: Stack, origin: Origin) -> None:
 def _source(dag_id: str, schedule: str, address: str) -> str:
     return f"""
 from datetime import timedelta
-from airflow.sdk import DAG, task
-from calendar_timetable import Calendar, CalendarTimetable
+from airflow.sdk import DAG, Asset, AssetWatcher, task
+from calendar_timetable import Calendar, CalendarEventTrigger, CalendarTimetable
 
 ADDRESS = {address!r}
 def at(name, **options):

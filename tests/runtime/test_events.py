@@ -16,7 +16,7 @@ from airflow.sdk import Asset, AssetWatcher
 from airflow.serialization.encoders import encode_trigger
 from airflow.triggers.base import BaseEventTrigger
 
-from calendar_timetable import Calendar, CalendarEventTrigger, InvalidArgument
+from calendar_timetable import Calendar, CalendarEventTrigger, CalendarTimetableError, InvalidArgument
 from calendar_timetable.calendars import sources
 from calendar_timetable.runtime.rules import now
 from tests.runtime.conftest import TeamCalendar
@@ -313,6 +313,34 @@ def test_airflow_takes_it_for_an_asset_watcher(team: TeamCalendar) -> None:
 
     assert encode_trigger(again) == encoded
     assert BaseEventTrigger.hash(encoded["classpath"], encoded["kwargs"]) == BaseEventTrigger.hash(*again.serialize())
+
+
+def test_an_address_that_is_a_secret_is_sealed(team: TeamCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With Airflow's own key, or the one before; the text is the same each time, or each parse made a DAG version."""
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "old")
+    calendar = Calendar(
+        "https://calendar.google.com/calendar/ical/a%40b.org/private-0c1d2e3f/basic.ics", match="Retrain*"
+    )
+    trigger = CalendarEventTrigger(calendar)
+    encoded = encode_trigger(trigger)
+    assert "private-0c1d2e3f" not in json.dumps(encoded)
+    assert "Retrain" not in json.dumps(encoded)
+    assert encode_trigger(CalendarEventTrigger(calendar)) == encoded
+    assert CalendarEventTrigger(**encoded["kwargs"]).calendar == calendar
+
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "new, old")
+    again = CalendarEventTrigger(**encoded["kwargs"])
+    assert again.calendar == calendar
+    assert encode_trigger(again) != encoded
+    assert again._note_name == trigger._note_name  # it goes on where it was
+
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "new")
+    with pytest.raises(CalendarTimetableError, match="fernet_key"):
+        CalendarEventTrigger(**encoded["kwargs"])
+
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "")
+    assert "private-0c1d2e3f" in json.dumps(encode_trigger(CalendarEventTrigger(calendar)))
+    assert team.address in json.dumps(encode_trigger(watch(team)))
 
 
 @pytest.mark.parametrize(

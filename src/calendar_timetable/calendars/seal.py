@@ -1,40 +1,33 @@
-"""Validators that hold addresses, kept so that the cache names none: read only with the feed's own secret."""
+"""Secrets that have to be kept where others read: opened only with the secret that they were sealed with."""
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_TAG = 16  # bytes
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 
 def seal(data: dict[str, Any], secret: str) -> str:
-    """*data*, sealed. The same data and secret give the same text."""
+    """*data*, sealed. The same data and secret give the same text (RFC 5297), so it can be compared."""
     text = json.dumps(data, separators=(",", ":"), sort_keys=True).encode()
-    tag = _tag(text, secret)
-    return (tag + _masked(text, tag, secret)).hex()
+    return _cipher(secret).encrypt(text, None).hex()
 
 
 def unseal(sealed: str, secret: str) -> dict[str, Any]:
     """What was sealed; nothing if that was with another secret, or is damaged."""
+    from cryptography.exceptions import InvalidTag
+
     try:
-        raw = bytes.fromhex(sealed)
-    except ValueError:
+        data: dict[str, Any] = json.loads(_cipher(secret).decrypt(bytes.fromhex(sealed), None))
+    except (ValueError, InvalidTag):
         return {}
-    tag, text = raw[:_TAG], _masked(raw[_TAG:], raw[:_TAG], secret)
-    if not hmac.compare_digest(tag, _tag(text, secret)):
-        return {}
-    data: dict[str, Any] = json.loads(text)
     return data
 
 
-def _tag(text: bytes, secret: str) -> bytes:
-    return hmac.digest(secret.encode(), b"tag" + text, "sha256")[:_TAG]
+def _cipher(secret: str) -> AESSIV:
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-
-def _masked(text: bytes, tag: bytes, secret: str) -> bytes:
-    key = hmac.digest(secret.encode(), b"mask" + tag, "sha256")
-    stream = hashlib.shake_256(key).digest(len(text))
-    return bytes(a ^ b for a, b in zip(text, stream, strict=True))
+    return AESSIV(hashlib.sha512(secret.encode()).digest())

@@ -36,8 +36,8 @@ class CalendarEventTrigger(BaseEventTrigger):
     says what happened, the UID, times (UTC), status and categories; titles only with ``Calendar(show_titles=True)``.
 
     :param calendar: a :class:`Calendar`, an Airflow Connection id or an address. Airflow stores a watcher's arguments
-        in the serialized DAG: name a calendar with a secret address by its Connection. ``match``, ``categories``,
-        ``location`` and ``attendee`` choose its events, busy or free.
+        in the serialized DAG: there an address that is a secret is sealed with ``[core] fernet_key``, if that is set.
+        ``match``, ``categories``, ``location`` and ``attendee`` choose its events, busy or free.
     :param on: any of ``"created"``, ``"changed"``, ``"cancelled"`` (deleted, cancelled, or no longer matching),
         ``"starts"``, ``"ends"``, ``"soon"``. Default: the first three, or ``"soon"`` where *before* is given.
     :param before: how long before its start an event is ``"soon"``.
@@ -72,9 +72,11 @@ class CalendarEventTrigger(BaseEventTrigger):
             zones.whole_seconds("before", self.before)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
+        return "calendar_timetable.runtime.events.CalendarEventTrigger", self._kwargs(wire.write(self.calendar))
+
+    def _kwargs(self, calendar: str) -> dict[str, Any]:
         before = None if self.before is None else self.before.total_seconds()
-        kwargs = {"calendar": json.dumps(wire.encode(self.calendar)), "on": ",".join(sorted(self.on)), "before": before}
-        return "calendar_timetable.runtime.events.CalendarEventTrigger", kwargs
+        return {"calendar": calendar, "on": ",".join(sorted(self.on)), "before": before}
 
     def __repr__(self) -> str:
         return f"<CalendarEventTrigger {self.calendar} {', '.join(self.on)}>"  # its address may be a secret
@@ -113,8 +115,7 @@ class CalendarEventTrigger(BaseEventTrigger):
 
     @property
     def _note_name(self) -> str:
-        kwargs = json.dumps(self.serialize()[1], sort_keys=True)
-        return f"calendar_timetable.{hashlib.sha256(kwargs.encode()).hexdigest()[:16]}"
+        return f"calendar_timetable.{_digest(self._kwargs(json.dumps(wire.encode(self.calendar))))[:16]}"
 
     def _assets(self) -> list[Any]:
         store = self.asset_state_store
@@ -190,7 +191,7 @@ def _calendar(given: Calendar | str) -> Calendar:
     """*given*, as its DAG file says or as :meth:`CalendarEventTrigger.serialize` wrote it."""
     found: object
     if isinstance(given, str) and given.startswith("{"):
-        found = wire.decode(json.loads(given))
+        found = wire.read(given)
     else:
         found = as_timeset("calendar", given, Calendar)  # type: ignore[arg-type]
     if not isinstance(found, Calendar):
@@ -199,7 +200,14 @@ def _calendar(given: Calendar | str) -> Calendar:
 
 
 def _key_of(calendar: Calendar) -> str:
-    """What watchers of the same calendar share: its address and how it is read, not what of it they want."""
+    """What watchers of the same calendar share: its address and how it is read, not what of it they want.
+
+    Airflow logs it, so it does not show them.
+    """
     from calendar_timetable.runtime.stream import unfiltered
 
-    return json.dumps(wire.encode(unfiltered(calendar)), sort_keys=True)
+    return _digest(wire.encode(unfiltered(calendar)))
+
+
+def _digest(data: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

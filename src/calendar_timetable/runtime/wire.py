@@ -6,13 +6,17 @@ Airflow keeps a deferred task's trigger encrypted, and shows its arguments to no
 from __future__ import annotations
 
 import inspect
+import json
 from datetime import timedelta
 from typing import Any
 
 from calendar_timetable.calendars.addresses import text_of
 from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.calendars.exposed import secrets_in
 from calendar_timetable.calendars.holidays import Holidays
+from calendar_timetable.calendars.seal import seal, unseal
 from calendar_timetable.planning import codec
+from calendar_timetable.planning.errors import CalendarTimetableError
 from calendar_timetable.planning.timesets import Combined, TimeSet
 
 _ROLE = "deny"
@@ -49,6 +53,35 @@ def decode(data: dict[str, Any], newest: timedelta | None = None) -> TimeSet:
         if key in data:
             return kind(tuple(decode(member, newest) for member in data[key]))
     return codec.decode(data)
+
+
+def write(calendar: Calendar) -> str:
+    """*calendar* for the database, in clear, but for a secret address where Airflow has a key: that is sealed.
+
+    Always the same text for the same calendar, as Airflow makes a new DAG version of any other.
+    """
+    data = encode(calendar)
+    keys = _fernet_keys() if secrets_in(data["address"]) else []
+    return json.dumps({"sealed": seal(data, keys[0])} if keys else data)
+
+
+def read(text: str) -> TimeSet:
+    """The inverse of :func:`write`."""
+    data = json.loads(text)
+    if sealed := data.get("sealed"):
+        data = next(filter(None, (unseal(sealed, key) for key in _fernet_keys())), None)
+        if data is None:
+            raise CalendarTimetableError(
+                "A calendar's address was sealed with another [core] fernet_key: give all of Airflow the same keys"
+            )
+    return decode(data)
+
+
+def _fernet_keys() -> list[str]:
+    """The newest first, as Airflow's own secrets are kept with; none where those are kept in clear."""
+    from airflow.configuration import conf
+
+    return [key.strip() for key in conf.get("core", "fernet_key", fallback="").split(",") if key.strip()]
 
 
 def _given(calendar: Calendar) -> dict[str, Any]:
