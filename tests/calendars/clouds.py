@@ -35,6 +35,7 @@ class Ask:
     query: dict[str, str]
     headers: dict[str, str]
     form: dict[str, str]
+    body: str = ""
 
 
 @dataclass
@@ -139,7 +140,7 @@ def _handler(net: Internet, context: ssl.SSLContext) -> type[BaseHTTPRequestHand
             first = {name: values[0] for name, values in parse_qs(parts.query).items()}
             form = {name: values[0] for name, values in parse_qs(sent).items()}
             headers = {name.lower(): value for name, value in self.headers.items()}
-            ask = Ask(self.command, self.host, parts.path, first, headers, form)
+            ask = Ask(self.command, self.host, parts.path, first, headers, form, sent)
             net.seen.append(ask)
             service = net.services.get(self.host, lambda ask: Given(502))
             given = service(ask)
@@ -154,7 +155,7 @@ def _handler(net: Internet, context: ssl.SSLContext) -> type[BaseHTTPRequestHand
             self.wfile.write(body[: len(body) // 2] if given.cut else body)
             self.close_connection = self.close_connection or given.cut
 
-        do_GET = do_POST = _answer  # noqa: N815
+        do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
 
         def handle(self) -> None:
             with suppress(OSError):  # the client has gone: that is the point

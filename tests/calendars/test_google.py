@@ -18,7 +18,8 @@ import pytest
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.connected import connected_source
-from calendar_timetable.calendars.google import SCOPE, Event
+from calendar_timetable.calendars.google import SCOPE
+from calendar_timetable.calendars.googleapi import Event
 from calendar_timetable.calendars.sources import FetchFailed
 from calendar_timetable.planning.errors import CalendarUnavailable
 from tests.calendars.clouds import Ask, Given, Internet, internet, new_key, pem
@@ -53,13 +54,14 @@ class Google:
     expired: int = 0  # tokens up to here are forgotten
     next: list[Given] = field(default_factory=list)  # answered before anything else
     login: Given | None = None
+    scope: str = SCOPE
 
     def put(self, *events: Event) -> None:
         self.changes += events
 
     def token(self, ask: Ask) -> Given:
         claims = json.loads(base64.urlsafe_b64decode(ask.form["assertion"].split(".")[1] + "=="))
-        assert (claims["iss"], claims["scope"]) == (ACCOUNT, SCOPE)
+        assert (claims["iss"], claims["scope"]) == (ACCOUNT, self.scope)
         return self.login or Given(200, {"access_token": SECRET, "expires_in": 3600, "token_type": "Bearer"})
 
     def calendar(self, ask: Ask) -> Given:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from calendar_timetable.calendars.bundle import Item, join, split
-from calendar_timetable.calendars.google import Event, _uprooted, merge
+from calendar_timetable.calendars.google import _uprooted, merge
+from calendar_timetable.calendars.googleapi import Event
 from tests.calendars.helpers import understood
 
 

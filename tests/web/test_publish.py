@@ -18,13 +18,16 @@ from airflow.sdk import DAG
 from sqlalchemy.orm import Session
 
 from calendar_timetable import CalendarTimetable, Weekly
+from calendar_timetable.calendars.caldav import CalDavSource
+from calendar_timetable.calendars.connected import connected_source
 from calendar_timetable.web.events import Site, event_of
 from calendar_timetable.web.listing import Filters, find_rows
-from calendar_timetable.web.publish import Kept, Published, publish, withdraw
-from calendar_timetable.web.publish_caldav import PublishingFailed, publishing
+from calendar_timetable.web.publish import publish_into, wanted
+from calendar_timetable.web.publish_caldav import publishing
 from calendar_timetable.web.records import read_dags
 from calendar_timetable.web.rows import Row
 from calendar_timetable.web.schedules import read_schedules
+from calendar_timetable.web.target import Kept, Published, PublishingFailed, publish
 from demo.local_airflow import LocalAirflow
 from tests.calendars.conftest import SECRET
 from tests.calendars.davservers import Connect, Server, radicale, xandikos
@@ -84,7 +87,11 @@ def rows_of(session: Session, *dag_ids: str, now: datetime = NOW) -> list[Row]:
 
 def written(conn_id: str, rows: list[Row], site: Site = SITE, now: datetime = NOW) -> Published:
     since = (now - timedelta(days=1)).timestamp()
-    return publishing(conn_id, site, lambda target: publish(target, rows, site, now.timestamp(), since))
+    return publish_into(conn_id, site, wanted(rows, site, now.timestamp()), since)
+
+
+def withdrawn(conn_id: str) -> Published:
+    return publish_into(conn_id, SITE, (), 0)
 
 
 def objects(server: Server) -> dict[str, str]:
@@ -158,7 +165,7 @@ def test_only_our_own_events_are_touched(session: Session, server: Server, runs_
     assert written(runs_calendar, rows) == Published(written=len(rows))
     assert written(runs_calendar, []) == Published(removed=len(rows))
     assert written(runs_calendar, rows).written == len(rows)
-    assert publishing(runs_calendar, SITE, withdraw) == Published(removed=len(rows))
+    assert withdrawn(runs_calendar) == Published(removed=len(rows))
     assert objects(server) == theirs
 
 
@@ -179,28 +186,27 @@ def test_what_somebody_else_changes_meanwhile_is_left(session: Session, server: 
             server.send("PUT", name, f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\n{text}END:VCALENDAR\r\n")
             return found
 
-    done = publishing(runs_calendar, SITE, lambda t: publish(Meddled(t), [moved], SITE, NOW.timestamp(), 0))
-    assert done == Published(left=1)
-    assert publishing(runs_calendar, SITE, lambda t: publish(t, [], SITE, NOW.timestamp(), 0)) == Published(), (
-        "not ours now"
-    )
+    source, events = connected_source(runs_calendar), wanted([moved], SITE, NOW.timestamp())
+    assert isinstance(source, CalDavSource)
+    assert publishing(source, SITE, lambda target: publish(Meddled(target), events, 0)) == Published(left=1)
+    assert withdrawn(runs_calendar) == Published(), "not ours now"
 
 
 def test_what_cannot_be_published_into_is_said(connect: Connect, server: Server) -> None:
     feed = connect("https://example.com/x.ics", conn_id="feed", conn_type="ical")
     with pytest.raises(PublishingFailed, match="only calendars on CalDAV servers"):
-        publishing(feed, SITE, withdraw)
+        withdrawn(feed)
     with pytest.raises(PublishingFailed, match="there is no Airflow Connection 'none'"):
-        publishing("none", SITE, withdraw)
+        withdrawn("none")
     if server.auth:
         wrong = connect(server.address + "alice/runs/", conn_id="wrong", login="alice", password="nope-nope")
         with pytest.raises(PublishingFailed, match="wrong: HTTP 401: login, password or token is not accepted"):
-            publishing(wrong, SITE, withdraw)
+            withdrawn(wrong)
     server.make_calendar("second", "Second")
     login, password = server.auth or (None, None)
     several = connect(server.address.rstrip("/") + server.home, conn_id="several", login=login, password=password)
     with pytest.raises(PublishingFailed, match="name the one to write in 'calendars'"):
-        publishing(several, SITE, withdraw)
+        withdrawn(several)
 
 
 @pytest.mark.airflow

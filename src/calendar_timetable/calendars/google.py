@@ -15,19 +15,17 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from calendar_timetable.calendars import limits, writing
 from calendar_timetable.calendars.bundle import Item, digest, split
 from calendar_timetable.calendars.children import Message
 from calendar_timetable.calendars.feedzones import named_zone
-from calendar_timetable.calendars.hosted import CONN_ID, Gone, run, texts, whole
-from calendar_timetable.calendars.transport import DownloadFailed, refusal
+from calendar_timetable.calendars.googleapi import PAGE, Event, Google, Refused
+from calendar_timetable.calendars.hosted import Gone, run, texts, whole
+from calendar_timetable.calendars.transport import DownloadFailed
 
-Event = dict[str, Any]
 SCOPE = "https://www.googleapis.com/auth/calendar.readonly"
-_PAGE = 2500  # the most that Google allows
 _FIELDS = (
     "kind,nextPageToken,nextSyncToken,timeZone,items(id,status,summary,location,start,end,recurrence,recurringEventId,"
     "originalStartTime,transparency,eventType,attendeesOmitted,attendees(email,self,responseStatus),organizer(email))"
@@ -37,12 +35,6 @@ _RECURRENCE = re.compile(r"(?:RRULE|EXRULE|RDATE|EXDATE)[;:].*")
 _PATTERN = ("DTSTART", "RRULE", "EXRULE", "RDATE", "EXDATE")
 _ANSWERS = {"accepted": "ACCEPTED", "declined": "DECLINED", "tentative": "TENTATIVE", "needsAction": "NEEDS-ACTION"}
 _FREE_TYPES = ("workingLocation", "birthday")  # which tell something of a day and take up no time
-_QUOTA = ("rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "dailyLimitExceeded")
-_QUOTA_WAIT = "60"  # seconds, where Google names none: its quotas are per minute
-_REFUSALS = {
-    "accessNotConfigured": "the Google Calendar API is not enabled in the account's project: enable it there",
-    "insufficientPermissions": f"the Connection's Scopes do not let it read calendars: empty them, or add {SCOPE}",
-}
 
 
 def read(request: Message, body: bytes) -> tuple[Message, bytes]:
@@ -64,21 +56,7 @@ class _Calendar:
     """One calendar, asked through the hook; ``zone`` and ``token`` are what the last reading told."""
 
     def __init__(self, calendar: str) -> None:
-        from airflow.exceptions import AirflowException  # type: ignore[attr-defined]
-        from airflow.providers.google.common.hooks.base_google import get_field
-        from airflow.providers.google.suite.hooks.calendar import GoogleCalendarHook
-        from google.auth.exceptions import GoogleAuthError
-
-        hook = GoogleCalendarHook(api_version="v3", gcp_conn_id=CONN_ID)
-        if not get_field(hook.extras, "scope"):
-            hook.extras["scope"] = SCOPE  # the provider's own default lets nobody read calendars
-        try:
-            self._list = hook.get_conn().events().list
-        except (AirflowException, GoogleAuthError, LookupError, ValueError) as error:
-            shown = type(error).__name__
-            reason = f"the Connection's credentials cannot be used ({shown}): paste the whole key into Keyfile JSON"
-            raise DownloadFailed(reason) from None
-        self._calendar = calendar
+        self._google, self._calendar = Google(SCOPE, "read calendars"), calendar
         self.zone = self.token = ""
 
     def events(self, **query: str | None) -> list[Event]:
@@ -99,42 +77,18 @@ class _Calendar:
         return list(found.values())
 
     def _ask(self, **query: str | None) -> Event:
-        from google.auth.exceptions import RefreshError
-        from googleapiclient.errors import HttpError
-
-        request = self._list(calendarId=self._calendar, singleEvents=False, maxResults=_PAGE, fields=_FIELDS, **query)
+        ask = self._google.events.list
+        request = ask(calendarId=self._calendar, singleEvents=False, maxResults=PAGE, fields=_FIELDS, **query)
         try:
-            answer = request.execute(num_retries=2 if query.get("pageToken") else 0)
-        except HttpError as error:
-            raise _refusal(int(error.resp.status), error.content, error.resp.get("retry-after", "")) from None
-        except RefreshError as error:
-            known = re.search(r"\binvalid_[a-z]+|\bunauthorized_client\b", str(error))
-            code = f" ({known.group()})" if known else ""
-            raise DownloadFailed(f"Google does not accept the Connection's credentials{code}") from None
-        if texts(answer, "kind") != "calendar#events":
-            raise DownloadFailed("the answer is not one of Google Calendar: is a proxy in between?")
-        found: Event = answer
-        return found
+            return self._google.answer(request, "calendar#events", 2 if query.get("pageToken") else 0)
+        except Refused as refused:
+            if refused.status == 410:
+                raise Gone from None
+            raise
 
     def answer(self, since: str, items: dict[str, Item], *, unchanged: bool = False) -> tuple[Message, bytes]:
         known = {"token": self.token, "since": since, "zone": self.zone}
         return {"unchanged": unchanged, "known": known}, b"" if unchanged else whole(items, self.zone)
-
-
-def _refusal(status: int, content: bytes, retry_after: str) -> Exception:
-    """https://developers.google.com/workspace/calendar/api/guides/errors"""
-    reason = ""
-    with suppress(ValueError, LookupError, TypeError):
-        reason = str(json.loads(content)["error"]["errors"][0]["reason"])
-    if status == 410:
-        return Gone()
-    if status == 429 or (status == 403 and reason in _QUOTA):
-        return DownloadFailed(f"HTTP {status}: Google's quota is used up for now", status, retry_after or _QUOTA_WAIT)
-    if status == 404:
-        return DownloadFailed("HTTP 404: no such calendar, or it is not shared with the Connection's account", 404)
-    if reason in _REFUSALS:
-        return DownloadFailed(f"HTTP {status}: {_REFUSALS[reason]}", status)
-    return DownloadFailed(refusal(status), status, retry_after)
 
 
 def _since(days_back: int) -> str:

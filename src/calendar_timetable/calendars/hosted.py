@@ -50,18 +50,17 @@ class HostedSource:
         """The service as this Connection reaches it, which may be through a proxy of its own."""
         return f"{self.service} {self.label.partition('/')[0]}"
 
+    def request(self) -> Message:
+        """What a process needs to know to speak to the service."""
+        connection = json.loads(self.connection)
+        return {"connection": connection, "calendar": self.calendar, "read": limits.READ_SECONDS}
+
     def fetch(self, last: Last = NOTHING) -> Fetched | None:
         from calendar_timetable.calendars.transport import send
 
         known = unseal(last.etag, self.secret)
         body = (last.body() if known else None) or b""
-        request = {
-            "connection": json.loads(self.connection),
-            "calendar": self.calendar,
-            "days_back": self.days_back,
-            "known": known if body else {},
-            "read": limits.READ_SECONDS,
-        }
+        request = {**self.request(), "days_back": self.days_back, "known": known if body else {}}
         try:
             message, body = send(f"calendar_timetable.calendars.{self.service}", request, body)
         except DownloadFailed as error:
@@ -76,9 +75,9 @@ class Gone(Exception):
     """The service has forgotten where we were: read all of it."""
 
 
-def run(work: Work, extra: str) -> None:
+def run(work: Work, extra: str, seconds: float = limits.FETCH_SECONDS) -> None:
     """Answer the request on stdin by *work*, which needs what our *extra* installs."""
-    answer(lambda request, body: _served(work, extra, request, body), limits.EXPAND_MEMORY, limits.FETCH_SECONDS + 1)
+    answer(lambda request, body: _served(work, extra, request, body), limits.EXPAND_MEMORY, seconds + 1)
 
 
 def _served(work: Work, extra: str, request: Message, body: bytes) -> tuple[Message, bytes]:

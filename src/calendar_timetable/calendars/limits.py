@@ -7,6 +7,8 @@ FETCH_SECONDS = 20.0  # in all, name look-up and redirects included
 MAX_REDIRECTS = 5
 MAX_RETRY_AFTER = 3600  # longest wait a server may ask for
 MULTIGET = 200  # CalDAV objects asked for at once
+PUBLISH_SECONDS = 600.0  # of one publishing, after which the rest is left for the next
+PUBLISH_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # before a busy service is asked again
 MAX_PAGES = 1000  # of one list of what changed on a CalDAV server
 
 REFRESH = 300.0  # between two questions

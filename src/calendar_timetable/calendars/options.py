@@ -71,7 +71,8 @@ CONFIG: dict[str, Any] = {
                 "/opt/airflow/calendars",
             ),
             "publish_to": _text(
-                "The Airflow Connection of the CalDAV calendar that 'calendar-timetable publish' writes runs into.",
+                "The calendar that 'calendar-timetable publish' writes runs into: an Airflow Connection of type CalDAV "
+                "that names one calendar, or one of Google's provider with the calendar after a slash.",
                 None,
                 "runs_calendar",
             ),

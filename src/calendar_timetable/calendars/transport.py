@@ -79,15 +79,15 @@ def terms(url: str, access: Access) -> Message:
     }
 
 
-def send(module: str, request: Message, given: bytes = b"") -> tuple[Message, bytes]:
+def send(module: str, request: Message, given: bytes = b"", seconds: float | None = None) -> tuple[Message, bytes]:
     """The answer of the child *module* to *request* and what it is *given*; :class:`DownloadFailed`.
 
-    Within the time that a fetch may take.
+    Within *seconds*, else the time that a fetch may take.
     """
     try:
-        message, body = ask(module, request, given, limits.FETCH_SECONDS)
+        message, body = ask(module, request, given, seconds or limits.FETCH_SECONDS)
     except ChildFailed as error:
-        raise DownloadFailed(f"the download was {error}") from None
+        raise DownloadFailed(f"the {'publishing' if seconds else 'download'} was {error}") from None
     if "error" in message:
         raise DownloadFailed(
             message["error"], message["status"], message["retry_after"], unreachable=message["unreachable"]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from datetime import datetime
+from typing import Any, TypeVar
 from urllib.parse import urljoin
+
+from icalendar import Calendar
 
 from calendar_timetable.calendars.caldav import CalDavSource
 from calendar_timetable.calendars.children import Message
-from calendar_timetable.calendars.connected import connected_source
 from calendar_timetable.calendars.davfind import Account
 from calendar_timetable.calendars.davserver import Server, path_of
 from calendar_timetable.calendars.davxml import CALDAV, DAV, multiget, query
-from calendar_timetable.calendars.sources import FetchFailed
 from calendar_timetable.calendars.transport import DownloadFailed, Web, served, terms
-from calendar_timetable.planning.errors import CalendarTimetableError
 from calendar_timetable.web.events import Site
-from calendar_timetable.web.publish import Kept, Target, read_kept
+from calendar_timetable.web.target import DIGEST, Kept, Target, Wanted
 
 T = TypeVar("T")
 _AT_ONCE = 50
@@ -24,18 +24,8 @@ _BYTES = 200 * 1024 * 1024  # of all answers of one publishing
 _CHANGED = 412  # RFC 9110 section 15.5.13: it is not what it was any more
 
 
-class PublishingFailed(CalendarTimetableError):
-    """The calendar cannot be published into, with the reason."""
-
-
-def publishing(conn_id: str, site: Site, work: Callable[[Target], T]) -> T:
-    """What *work* gives with the one calendar of the Connection *conn_id*; :class:`PublishingFailed`."""
-    try:
-        source = connected_source(conn_id)
-    except FetchFailed as error:
-        raise PublishingFailed(str(error)) from None
-    if not isinstance(source, CalDavSource):
-        raise PublishingFailed(f"Airflow Connection {conn_id!r}: only calendars on CalDAV servers can be written")
+def publishing(source: CalDavSource, site: Site, work: Callable[[Target], T]) -> T:
+    """What *work* gives with the one calendar of *source*; :class:`DownloadFailed`."""
     result: list[T] = []
 
     def serve(web: Web, request: Message) -> tuple[Message, bytes]:
@@ -50,7 +40,7 @@ def publishing(conn_id: str, site: Site, work: Callable[[Target], T]) -> T:
     request = {**terms(source.url, source.access), "calendars": list(source.calendars), "bytes": _BYTES}
     answer, _ = served(serve, request)
     if not result:
-        raise PublishingFailed(f"{conn_id}: {answer['error']}")
+        raise DownloadFailed(answer["error"])
     return result[0]
 
 
@@ -64,15 +54,16 @@ class _Calendar:
         ours = [one.href for one in listed if path_of(one.href).rpartition("/")[2].startswith(self._prefix)]
         for first in range(0, len(ours), _AT_ONCE):
             for one in self._server.report(self._url, 1, multiget(ours[first : first + _AT_ONCE])).resources:
-                body, etag = one.text(f"{CALDAV}calendar-data").encode(), one.text(f"{DAV}getetag")
-                kept = read_kept(body, self._site, one.href, etag) if one.status == 200 and etag else None
+                body, etag = one.text(f"{CALDAV}calendar-data"), one.text(f"{DAV}getetag")
+                kept = _read_kept(body, self._site, one.href, etag) if one.status == 200 and etag else None
                 if kept is not None:
                     yield kept
 
-    def write(self, uid: str, body: bytes, kept: Kept | None) -> bool:
-        place = self._prefix + uid.partition("-")[0] + ".ics" if kept is None else kept.place
+    def write(self, event: Wanted, kept: Kept | None) -> bool:
+        place = self._prefix + event.uid.partition("-")[0] + ".ics" if kept is None else kept.place
         guard = {"If-None-Match": "*"} if kept is None else {"If-Match": kept.etag}
-        return self._change("PUT", place, {**guard, "Content-Type": "text/calendar; charset=utf-8"}, body)
+        headers = {**guard, "Content-Type": "text/calendar; charset=utf-8"}
+        return self._change("PUT", place, headers, event.body.encode())
 
     def remove(self, kept: Kept) -> bool:
         return self._change("DELETE", kept.place, {"If-Match": kept.etag})
@@ -85,3 +76,16 @@ class _Calendar:
         if answer.status not in (200, 201, 204):
             raise answer.refusal()
         return True
+
+
+def _read_kept(body: str, site: Site, place: str, etag: str) -> Kept | None:
+    """The event of *site* in *body*; ``None`` where it is anybody else's."""
+    try:
+        whole: Any = Calendar.from_ical(body.encode())
+        (event,) = whole.walk("VEVENT")
+        uid, digest, start = str(event["UID"]), str(event[DIGEST]), event.decoded("DTSTART")
+    except (KeyError, ValueError):
+        return None
+    if not site.owns(uid) or not isinstance(start, datetime) or start.tzinfo is None:
+        return None
+    return Kept(uid, digest, start.timestamp(), place, etag)

@@ -1,0 +1,86 @@
+"""A calendar that runs are written into: by UID, nothing twice, and only ever our own events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from calendar_timetable.planning.errors import CalendarTimetableError
+
+DIGEST = "X-CALENDAR-TIMETABLE-DIGEST"
+
+
+class PublishingFailed(CalendarTimetableError):
+    """The calendar cannot be published into, with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An event that the calendar is to hold: *body* is a calendar object (RFC 4791 section 4.1) with its *digest*."""
+
+    uid: str
+    digest: str
+    body: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An event of ours as the calendar holds it; *place* and *etag* are the calendar's own."""
+
+    uid: str
+    digest: str
+    start: float
+    place: str = field(repr=False)
+    etag: str = field(repr=False)
+
+
+class Target(Protocol):
+    """A calendar to publish into. It answers for its own: it touches no event but those of one Airflow."""
+
+    def kept(self) -> Iterable[Kept]:
+        """The events that this Airflow has written."""
+        ...
+
+    def write(self, event: Wanted, kept: Kept | None) -> bool:
+        """Write the event, in the place of *kept*; whether it is there: not where somebody else was faster."""
+        ...
+
+    def remove(self, kept: Kept) -> bool:
+        """Remove the event; whether it is gone."""
+        ...
+
+
+@dataclass(slots=True)
+class Published:
+    """What was done; *left*, for the next time, is what somebody else was changing or what there was no time for."""
+
+    written: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    left: int = 0
+
+
+def publish(target: Target, events: Iterable[Wanted], since: float) -> Published:
+    """Make *target* tell *events*: write what is new or has changed, remove what is not planned any more.
+
+    Events that start before *since* are history, and stay: with no events and since 0, all are taken back.
+    """
+    done = Published()
+    kept = {event.uid: event for event in target.kept()}
+    for event in events:
+        before = kept.pop(event.uid, None)
+        if before is not None and before.digest == event.digest:
+            done.unchanged += 1
+        elif target.write(event, before):
+            done.written += 1
+        else:
+            done.left += 1
+    for dropped in kept.values():
+        if dropped.start < since:
+            continue
+        if target.remove(dropped):
+            done.removed += 1
+        else:
+            done.left += 1
+    return done
