@@ -15,11 +15,10 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jax
-import model
-import numpy as np
-from text import encode
+if TYPE_CHECKING:
+    import numpy as np
 
 INTERRUPTED = 75  # EX_TEMPFAIL: not done, not wrong
 
@@ -27,6 +26,10 @@ INTERRUPTED = 75  # EX_TEMPFAIL: not done, not wrong
 def main() -> int:
     arguments = _arguments()
     interrupted = _interruption(arguments.stop_at)
+    # Only now: these take seconds, in which the pod may be asked to stop already.
+    import jax
+    import model
+
     tokens = _corpus(arguments.corpus)
     work = Path(arguments.checkpoints)
     _say(f"{jax.devices()[0].platform.upper()}, {len(tokens):,} characters of text")
@@ -98,6 +101,9 @@ def _interruption(stop_at: str | None) -> Callable[[], str | None]:
 
 
 def _corpus(name: str | None) -> np.ndarray:
+    import numpy as np
+    from text import encode
+
     if name is None:
         from pydoc_data.topics import topics  # some 700 kB of English that every Python brings along
 

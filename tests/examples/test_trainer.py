@@ -74,6 +74,23 @@ def test_an_interrupted_training_ends_in_the_same_weights(whole: tuple[Path, str
             assert np.array_equal(one[name], other[name]), name
 
 
+def test_asked_to_stop_while_it_is_being_loaded(tmp_path: Path) -> None:
+    """A training is asked to stop as soon as it is started, where its GPU's node is drained or its window ends."""
+    command = [sys.executable, "-X", "importtime", "train.py", "--checkpoints", str(tmp_path), *SMALL]
+    with subprocess.Popen(
+        command, cwd=EXAMPLES / "trainer", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if line.endswith("numpy.version\n"):  # the first of many seconds' imports
+                break
+        running.send_signal(signal.SIGTERM)
+        said = running.stdout.read()
+        assert running.wait(60) == 75
+    assert "import time:" in said, "it was not done with loading"
+    assert "asked to stop: saved at step 0 of 40" in said
+
+
 def test_a_finished_training_does_nothing_more(whole: tuple[Path, str]) -> None:
     before = (whole[0] / "model.npz").read_bytes()
 
