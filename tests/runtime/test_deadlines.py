@@ -98,16 +98,27 @@ def test_mistakes_are_named(reference: MilestoneDeadline) -> None:
         deadlines.milestones(MilestoneDeadline(Weekly("sat")))
 
 
-def test_the_windows_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = CalendarTimetable("0 2 * * *", timezone="UTC", windows=Weekly("daily 22:00-06:00"))
+@pytest.mark.parametrize(
+    ("windows", "planned", "deadline"),
+    [
+        (Weekly("daily 22:00-06:00"), "2026-03-03 02:00", "2026-03-03 05:55"),
+        (Weekly("daily 22:00-06:00"), "2026-03-03 06:00", "2026-03-04 05:55"),  # closed by then: a run by hand
+        (None, "2026-03-03 02:00", None),
+        (~Weekly("daily 00:00-24:00"), "2026-03-03 02:00", None),
+    ],
+)
+def test_the_windows_end(
+    windows: Any, planned: str, deadline: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = CalendarTimetable("0 2 * * *", timezone="UTC", windows=windows)
     dag = SimpleNamespace(timetable=CalendarTimetable.deserialize(made.serialize()))
     stored = SimpleNamespace(get=lambda dag_id, session: SimpleNamespace(dag=dag))
     monkeypatch.setattr("airflow.models.serialized_dag.SerializedDagModel", stored)
-    session = SimpleNamespace(scalars=lambda query: SimpleNamespace(one=lambda: utc("2026-03-03 02:00")))
+    session = SimpleNamespace(scalars=lambda query: SimpleNamespace(one=lambda: utc(planned)))
     reference = decode_deadline_reference(encode_deadline_reference(WindowEndDeadline()))
 
     found = reference.evaluate_with(session=session, interval=timedelta(minutes=-5), dag_id="d", run_id="r")
-    assert found == utc("2026-03-03 05:55")
+    assert found == (None if deadline is None else utc(deadline))
 
 
 CONTEXT: dict[str, Any] = {

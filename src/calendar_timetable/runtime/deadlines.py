@@ -20,7 +20,7 @@ from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import InvalidArgument
 from calendar_timetable.planning.timesets import as_timeset
 from calendar_timetable.runtime.rules import now, schedule_of
-from calendar_timetable.runtime.window import end_of_open_time
+from calendar_timetable.runtime.window import AHEAD, end_of_open_time
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -80,6 +80,7 @@ class MilestoneDeadline(BaseDeadlineReference):
 class WindowEndDeadline(BaseDeadlineReference):
     """The end of the open time in which the run is planned to start, as its DAG's ``CalendarTimetable`` has it then.
 
+    For a run that comes into closed time (by hand, or asked for by an asset) it is the end of the next open time.
     Without an end in sight there is no deadline.
     """
 
@@ -91,8 +92,10 @@ class WindowEndDeadline(BaseDeadlineReference):
         stored = SerializedDagModel.get(dag_id, session=session)
         if stored is None:
             return None
-        carried = schedule_of(stored.dag).carried
-        end = end_of_open_time(carried.open_time, _planned_start(session, dag_id, run_id).timestamp())
+        open_time = schedule_of(stored.dag).carried.open_time
+        planned = _planned_start(session, dag_id, run_id).timestamp()
+        opens = open_time.next_fit(planned, 0, planned + AHEAD)
+        end = None if opens is None else end_of_open_time(open_time, opens)
         return None if end is None else zones.to_datetime(end)
 
 
