@@ -13,23 +13,14 @@ trains, registers and promotes nothing twice.
 
 from datetime import timedelta
 
-from airflow.sdk import (
-    DAG,
-    Asset,
-    AssetOrTimeSchedule,
-    DeadlineAlert,
-    DeadlineReference,
-    Metadata,
-    Param,
-    SyncCallback,
-    task,
-)
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, DeadlineAlert, Metadata, Param, SyncCallback, task
 from airflow.sdk.exceptions import AirflowFailException
 from calendar_examples import OFF_PEAK, RETRY, TEAM_CALENDAR, ZONE, calendar_watchers, day_of
 from calendar_examples.extras import missing, say_what_is_missing
 from calendar_examples.notify import TellTheTeam
 
 from calendar_timetable import Calendar, CalendarGate, CalendarTimetable
+from calendar_timetable.runtime import WindowEndDeadline
 
 # Who writes "Retrain digits, new labels" into the team's calendar gets a run as soon as time is open.
 asked_for = Asset("digits_retraining_asked_for", watchers=calendar_watchers("retrain_digits", match="Retrain digits*"))
@@ -58,9 +49,11 @@ with DAG(
     default_args=RETRY,
     on_failure_callback=TellTheTeam("Retraining failed: {{ dag_run.run_id }}"),
     deadline=DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=timedelta(hours=2),
-        callback=SyncCallback(TellTheTeam, kwargs={"message": "Retraining takes more than two hours"}),
+        reference=WindowEndDeadline(),
+        interval=-timedelta(minutes=30),
+        callback=SyncCallback(
+            TellTheTeam, kwargs={"message": "Off-peak time ends in half an hour, and retraining has not"}
+        ),
     ),
     tags=["calendar", "mlops"],
 ):
