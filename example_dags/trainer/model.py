@@ -56,7 +56,8 @@ def logits(params: Params, tokens: jax.Array, shape: Shape) -> jax.Array:
         seen = (jax.nn.softmax(scores) @ v).swapaxes(1, 2).reshape(batch, time, -1)
         x = x + seen @ weight["out"]
         x = x + jax.nn.gelu(_normalize(x) @ weight["up"]) @ weight["down"]
-    return _normalize(x) @ params["token"].T
+    expected: jax.Array = _normalize(x) @ params["token"].T
+    return expected
 
 
 def _normalize(x: jax.Array) -> jax.Array:
@@ -128,8 +129,9 @@ def _next_chances(params: Params, seen: jax.Array, last: int, shape: Shape) -> j
 def save(folder: Path, name: str, arrays: Params, **facts: Any) -> None:
     """Write arrays and facts as one file, in one step: whoever reads it finds the old or the new, never half."""
     folder.mkdir(parents=True, exist_ok=True)
+    written: dict[str, Any] = {"facts": json.dumps(facts)} | {key: np.asarray(value) for key, value in arrays.items()}
     with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{name}-", delete=False) as draft:
-        np.savez(draft, facts=json.dumps(facts), **{name: np.asarray(value) for name, value in arrays.items()})
+        np.savez(draft, **written)
         draft.flush()
         os.fsync(draft.fileno())
     file = Path(draft.name)
