@@ -49,6 +49,7 @@ class ExampleServices:
         }
         return {
             **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(said) for name, said in connections.items()},
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(Path(__file__).with_name("plugins")),
             "AIRFLOW_VAR_GENAI_FOLDER": str(self.data),
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }

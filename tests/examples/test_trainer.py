@@ -78,7 +78,12 @@ def test_asked_to_stop_while_it_is_being_loaded(tmp_path: Path) -> None:
     """A training is asked to stop as soon as it is started, where its GPU's node is drained or its window ends."""
     command = [sys.executable, "-X", "importtime", "train.py", "--checkpoints", str(tmp_path), *SMALL]
     with subprocess.Popen(
-        command, cwd=EXAMPLES / "trainer", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
+        command,
+        cwd=EXAMPLES / "trainer",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
     ) as running:
         assert running.stdout is not None
         for line in running.stdout:

@@ -107,9 +107,7 @@ def test_mistakes_are_named(reference: MilestoneDeadline) -> None:
         (~Weekly("daily 00:00-24:00"), "2026-03-03 02:00", None),
     ],
 )
-def test_the_windows_end(
-    windows: Any, planned: str, deadline: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_windows_end(windows: Any, planned: str, deadline: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     made = CalendarTimetable("0 2 * * *", timezone="UTC", windows=windows)
     dag = SimpleNamespace(timetable=CalendarTimetable.deserialize(made.serialize()))
     stored = SimpleNamespace(get=lambda dag_id, session: SimpleNamespace(dag=dag))
