@@ -1,72 +1,118 @@
-"""What a scheduler asks of a schedule, against plain cron."""
+"""What Airflow asks of a schedule with 10,000 blackouts, against plain cron with the same expression and zone."""
 
 from __future__ import annotations
 
 import json
 import random
+import statistics
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
-from airflow.timetables.base import TimeRestriction
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 from airflow.timetables.trigger import CronTriggerTimetable
 from pendulum import DateTime
 
-from benchmarks.figures import Figure, compare
+from benchmarks.figures import Figure, clocked, compare, of_pairs
 from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Known
 
+PEER = "CronTriggerTimetable"
 ZONE = "Europe/Berlin"
 WINDOWS = Weekly("mon-fri 19:00-07:00", "sat-sun")
+BLACKOUTS = 10_000  # of a quarter of an hour at most, one every 20 minutes: every other full hour lies in one
+STEPS = 2_000  # the most that Airflow's Calendar view takes
+CALLS = 2_000  # of which the slowest 1 % is looked at
 
 
 def figures() -> Iterator[Figure]:
-    """Weekly and hourly."""
-    for expression in ("0 2 * * SAT", "0 * * * *"):
-        yield from scheduling(expression)
+    """Weekly and hourly, catchup off and on."""
+    for name, expression in {"weekly": "0 2 * * SAT", "hourly": "0 * * * *"}.items():
+        yield from scheduling(name, expression)
+    yield size("weekly, 10,000 blackouts", "0 2 * * SAT", BLACKOUTS, 4)
+    yield size("*/15, 5,000 blackouts", "*/15 * * * *", BLACKOUTS // 2, 64)
 
 
-def scheduling(expression: str) -> list[Figure]:
-    """One schedule with 10,000 blackouts against plain cron."""
-    now = datetime.now(UTC)
-    dice = random.Random(1)
-    first = int(now.timestamp()) - 40 * 86400
-    blackouts = Spans((first + i * 1200, first + i * 1200 + dice.randint(60, 900)) for i in range(10_000))
-    timetable = CalendarTimetable(expression, timezone=ZONE, windows=WINDOWS, blackouts=Known("bench", blackouts))
-    data: dict[str, Any] = json.loads(json.dumps(timetable.serialize()))
-    ours = CalendarTimetable.deserialize(data)
+def scheduling(name: str, expression: str) -> Iterator[Figure]:
+    """One schedule against plain cron."""
+    data = stored(expression, BLACKOUTS)
     cron = CronTriggerTimetable(expression, timezone=ZONE)
     cron_data = cron.serialize()
-    week_ago = DateTime.instance(now - timedelta(days=7))
-    first_run = cron.next_dagrun_info(
-        last_automated_data_interval=None, restriction=TimeRestriction(week_ago, None, catchup=True)
-    )
-    assert first_run is not None
-    last = first_run.data_interval
+    last_week = DateTime.instance(datetime.now(UTC) - timedelta(days=7))
+    last = DataInterval.exact(cron._get_next(last_week))  # noqa: SLF001  (as the Calendar view steps)
 
-    def step(timetable: Any, *, catchup: bool) -> Callable[[], object]:
+    def fresh() -> Timetable:
+        return CalendarTimetable.deserialize(data)
+
+    def fresh_cron() -> Timetable:
+        return CronTriggerTimetable.deserialize(cron_data)
+
+    for catchup in (False, True):
+        what = f"{name}, catchup {'on' if catchup else 'off'}"
         restriction = TimeRestriction(DateTime(2026, 1, 1, tzinfo=UTC), None, catchup)
-        return lambda: timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+        ask = partial(answer, last, restriction)
+        again, cron_again = partial(ask, fresh()), partial(ask, cron)
+        yield compare(f"{what}: next run, of an object asked before", PEER, again, cron_again)
+        yield tail(f"{what}: the same, 99th percentile", again)
+        told = f"{what}: deserialize and next run, as a scheduler does"
+        yield compare(told, PEER, partial(fresh_answer, fresh, ask), partial(fresh_answer, fresh_cron, ask))
+    yield compare(f"{name}: deserialize", PEER, fresh, fresh_cron)
+    what, same = f"{name}: {STEPS:,} steps of the Calendar view", fresh()
+    peer_steps = partial(cron_steps, cron, last)
+    yield compare(f"{what}, first time", PEER, lambda: steps(fresh(), last), peer_steps, rounds=7)
+    yield compare(f"{what}, of an object asked before", PEER, lambda: steps(same, last), peer_steps, rounds=7)
 
-    def steps(timetable: Any) -> object:
-        interval = last
-        for _ in range(500):
-            info = timetable.next_dagrun_info(
-                last_automated_data_interval=interval, restriction=TimeRestriction(None, None, catchup=True)
-            )
-            interval = info.data_interval
-        return interval
 
-    peer = "CronTriggerTimetable"
-    return [
-        compare(f"{expression}: next run, catchup off", peer, step(ours, catchup=False), step(cron, catchup=False)),
-        compare(f"{expression}: next run, catchup on", peer, step(ours, catchup=True), step(cron, catchup=True)),
-        compare(f"{expression}: 500 steps", peer, lambda: steps(ours), lambda: steps(cron), rounds=10),
-        compare(
-            f"{expression}: deserialize",
-            peer,
-            lambda: CalendarTimetable.deserialize(data),
-            lambda: CronTriggerTimetable.deserialize(cron_data),
-        ),
-    ]
+def answer(last: DataInterval, restriction: TimeRestriction, timetable: Timetable) -> None:
+    """As a scheduler asks after each run that it has created."""
+    info = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+    assert info is not None
+
+
+def fresh_answer(make: Callable[[], Timetable], ask: Callable[[Timetable], None]) -> None:
+    """It decodes the DAG each time."""
+    ask(make())
+
+
+def stored(expression: str, blackouts: int) -> dict[str, Any]:
+    """A schedule as it comes out of Airflow's database."""
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    dice = random.Random(1)
+    first = int((hour - timedelta(days=40, seconds=480)).timestamp())
+    spans = Spans((first + i * 1200, first + i * 1200 + dice.randint(60, 900)) for i in range(blackouts))
+    timetable = CalendarTimetable(expression, timezone=ZONE, windows=WINDOWS, blackouts=Known("bench", spans))
+    data: dict[str, Any] = json.loads(json.dumps(timetable.serialize()))
+    return data
+
+
+def steps(timetable: Timetable, last: DataInterval) -> None:
+    """As ``CalendarService`` lists planned runs of a timetable that is not Airflow's cron."""
+    info: DagRunInfo | None = DagRunInfo(last.end, last, None, None)
+    restriction = TimeRestriction(DateTime(2026, 1, 1, tzinfo=UTC), None, catchup=False)
+    for _ in range(STEPS):
+        info = timetable.next_dagrun_info_v2(last_dagrun_info=info, restriction=restriction)
+
+
+def cron_steps(cron: CronTriggerTimetable, last: DataInterval) -> None:
+    """As it lists those of Airflow's cron: the shorter way, beside ``next_dagrun_info``."""
+    due = last.end
+    for _ in range(STEPS):
+        due = cron._get_next(due)  # noqa: SLF001
+
+
+def tail(what: str, call: Callable[[], object]) -> Figure:
+    """The 99th percentile of *call*, against its median."""
+
+    def pair() -> tuple[float, float]:
+        times = [clocked(call) * 1e6 for _ in range(CALLS)]
+        return statistics.quantiles(times, n=100)[-1], statistics.median(times)
+
+    return of_pairs(what, "its median", [pair() for _ in range(5)], "µs")
+
+
+def size(what: str, expression: str, blackouts: int, most: int) -> Figure:
+    """What the schedule adds to its serialized DAG, against *most* KB."""
+    bytes_ = len(json.dumps(stored(expression, blackouts)))
+    return of_pairs(f"serialized size, {what}", f"{most} KB", [(bytes_, most * 1024)], "bytes")

@@ -1,6 +1,7 @@
 """The schedule as it travels in the DAG: plain data in and out, decisions without I/O.
 
-The serialized form is a contract: version 1, keys only ever added; golden files under ``tests`` pin it.
+The serialized form is a contract: keys are only ever added, and what an older reader cannot know has a version of its
+own, given only to schedules that need it; golden files under ``tests`` pin it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet, leaves
 from calendar_timetable.schedules import Ticks
 
-VERSION = 1
+VERSION = 2
 MONTHS_AHEAD = 3  # whole months, after the current one, that calendars are expanded for
 LATE_START = 6 * 3600  # a run that starts late must still know what closes, for this long after its start
 GRACE = 300  # seconds after its start within which a run still counts as created in time
@@ -60,6 +61,11 @@ class Carried:
         return OpenTime(self.windows, self.blackouts, self.horizon)
 
     @cached_property
+    def _open_now(self) -> OpenTime:
+        """The same, laid out around the present: ticks may be far from it, and what lies between matters to nobody."""
+        return OpenTime(self.windows, self.blackouts, self.horizon)
+
+    @cached_property
     def ticks(self) -> Ticks:
         return Ticks(self.base)
 
@@ -86,7 +92,7 @@ class Carried:
         """
         if start is None or start > now or self.policy.when_blocked == "run":
             return start
-        duration, open_time = self.policy.duration, self.open_time
+        duration, open_time = self.policy.duration, self._open_now
         if open_time.fits(now, duration):
             return start
         if open_time.fits(now, 0):
@@ -213,9 +219,11 @@ class Carried:
         given = {name: timeset for name, timeset in sets.items() if timeset is not None}
         calendars = any(isinstance(leaf, Known) for timeset in given.values() for leaf in leaves(timeset))
         keep = self._decisive() if calendars else None
-        data: dict[str, Any] = {"v": VERSION, "timezone": self.timezone, **asdict(self.policy)}
+        encoded = {name: codec.encode(timeset, keep) for name, timeset in given.items()}
+        version = max(map(codec.version, encoded.values()), default=1)
+        data: dict[str, Any] = {"v": version, "timezone": self.timezone, **asdict(self.policy)}
         data["base"] = self.base
-        data |= {name: codec.encode(timeset, keep) for name, timeset in given.items()}
+        data |= encoded
         if calendars and self.horizon:
             data["horizon"] = [self.horizon.start, self.horizon.end]
         return data
@@ -223,7 +231,7 @@ class Carried:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Carried:
         """The inverse of :meth:`to_json`."""
-        if data["v"] != VERSION:
+        if data["v"] > VERSION:
             raise ValueError(f"schedule of version {data['v']}: upgrade airflow-calendar-timetable here")
         policy = Policy(**{name: data[name] for name in Policy.__dataclass_fields__ if name in data})
         sets = {name: codec.decode(data[name]) for name in ("windows", "blackouts") if name in data}

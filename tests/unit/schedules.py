@@ -12,10 +12,11 @@ from airflow.timetables.events import EventsTimetable
 from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow.timetables.trigger import CronTriggerTimetable, MultipleCronTriggerTimetable
 
+from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Days, Feed
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
-from tests.unit.support import FakeCalendar, iso, pen, said, spans, stepped, utc
+from tests.unit.support import FakeCalendar, iso, pen, said, seconds, spans, stepped, utc
 
 NOW = utc("2026-11-10 12:00")  # a Tuesday
 SPAN = (utc("2026-11-11 00:00"), utc("2026-12-06 00:00"))  # what is stepped through
@@ -31,6 +32,10 @@ MEETINGS = FakeCalendar(
 )
 OFF_PEAK = FakeCalendar(
     spans(*((f"2026-11-{day:02} 18:00", f"2026-11-{day + 1:02} 06:00") for day in range(1, 30))), "off_peak"
+)
+# So many that they are packed: 50 minutes of each hour, all of November.
+BUSY = FakeCalendar(
+    Spans((start, start + 3000) for start in range(seconds("2026-11-01"), seconds("2026-12-01"), 3600)), "busy"
 )
 # As a calendar of today is stored: with the feed it comes from, and what holds when that fails.
 RELEASES = FakeCalendar(MEETINGS.known, "releases", Feed("0123456789abcdef" * 2 + "01234567", "ignore", 3600))
@@ -58,6 +63,7 @@ SCHEDULES: dict[str, Named] = {
     "calendar_blackout": _of("0 9 * * *", blackouts=MEETINGS),
     "calendar_window": _of("15 */4 * * *", windows=OFF_PEAK, duration=timedelta(hours=4)),
     "calendars_of_feeds": _of("15 */4 * * *", windows=HELD, blackouts=RELEASES),
+    "many_meetings": _of("20 */2 * * *", blackouts=[BUSY, Weekly("sun 00:00-08:00")], duration=timedelta(minutes=5)),
     "advance": _of("0 10 * * *", blackouts=MEETINGS, when_blocked="advance", duration=timedelta(minutes=45)),
     "skip": _of("0 */3 * * *", blackouts=MEETINGS | Weekly("sun"), when_blocked="skip"),
     "forced": _of("0 */8 * * *", windows=Weekly("mon-wed 08:00-18:00"), when_blocked="run"),

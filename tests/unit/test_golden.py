@@ -14,6 +14,7 @@ import time_machine
 from airflow.serialization.encoders import encode_timetable
 from airflow.serialization.helpers import TimetableNotRegistered
 
+from calendar_timetable.planning.packed import Packed
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.timetable import CalendarTimetable
 from tests.unit import golden_files
@@ -59,17 +60,29 @@ def test_every_file_belongs_to_a_schedule() -> None:
     assert sorted(file.stem for file in golden_files.FOLDER.glob("*.json")) == NAMES
 
 
-def test_the_form_is_version_1_and_plain_json() -> None:
+def test_the_form_is_plain_json_and_of_version_1_unless_it_needs_2() -> None:
     for name in NAMES:
         data = golden_files.load(name)["serialized"]
-        assert data["v"] == 1
+        assert data["v"] == (2 if name == "many_meetings" else 1)
         assert json.loads(serialized(name, SCHEDULES[name].now)) == data
 
 
-def test_another_version_is_refused_with_the_remedy() -> None:
-    data = golden_files.load("plain_cron")["serialized"] | {"v": 2}
+def test_what_a_version_1_wrote_of_many_spans_means_the_same() -> None:
+    """Before there was packing, all bounds were a list of differences."""
+    stored = golden_files.load("many_meetings")
+    calendar, weekly = stored["serialized"]["blackouts"]["any"]
+    deltas = Spans.from_packed(Packed(*calendar["packed"])).deltas()
+    of_old = {"calendar": calendar["calendar"], "spans": deltas}
+    older = CalendarTimetable.deserialize(stored["serialized"] | {"v": 1, "blackouts": {"any": [of_old, weekly]}})
 
-    with pytest.raises(ValueError, match=r"version 2.*upgrade"):
+    assert len(deltas) > 200
+    assert runs_of("many_meetings", older) == stored["runs"]
+
+
+def test_another_version_is_refused_with_the_remedy() -> None:
+    data = golden_files.load("plain_cron")["serialized"] | {"v": 3}
+
+    with pytest.raises(ValueError, match=r"version 3.*upgrade"):
         CalendarTimetable.deserialize(data)
 
 

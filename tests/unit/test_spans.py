@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calendar_timetable.planning.packed import FEW, Packed
 from calendar_timetable.planning.spans import Span, Spans
 
 LOW, HIGH = -5, 65  # every drawn span lies well inside; the model knows only these seconds
@@ -115,6 +116,52 @@ def test_deltas_go_through_json_and_back(drawn: list[tuple[int, int]]) -> None:
     spans = Spans(drawn)
 
     assert Spans.from_deltas(json.loads(json.dumps(spans.deltas()))) == spans
+
+
+@given(pairs, pairs)
+def test_later_spans_are_joined_on(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> None:
+    later = Spans((start + 60, end + 60) for start, end in b)
+
+    assert Spans(a).then(later) == Spans(a) | later
+
+
+@st.composite
+def many_bounds(draw: st.DrawFn) -> list[int]:
+    unit, dice = draw(st.sampled_from((1, 7, 60, 900))), draw(st.randoms(use_true_random=False))
+    steps = [dice.randint(1, 400) for _ in range(2 * dice.randint(65, 90))]
+    first = draw(st.integers(0, 2_000_000_000))
+    return [first + unit * total for total in accumulate(steps)]
+
+
+@given(st.data(), many_bounds())
+def test_packed_bounds_are_those_packed(data: st.DataObject, bounds: list[int]) -> None:
+    plain, packed = Spans.of(bounds), Spans.of(bounds).packed()
+    assert packed is not None
+    spans = Spans.from_packed(Packed(*json.loads(json.dumps(packed.to_json()))))
+    instants = st.sampled_from(bounds).flatmap(lambda bound: st.integers(bound - 5, bound + 5))
+    start, end = data.draw(instants), data.draw(instants)
+    stretch = slice(*sorted((data.draw(st.integers(-200, 200)), data.draw(st.integers(-200, 200)))))
+
+    assert (spans, hash(spans), len(spans), list(spans)) == (plain, hash(plain), len(plain), list(plain))
+    assert spans.clip(start, end) == plain.clip(start, end)
+    assert (start in spans, spans.next_start(start)) == (start in plain, plain.next_start(start))
+    assert spans.bounds[stretch] == plain.bounds[stretch]
+    assert spans.bounds[::-3] == plain.bounds[::-3]
+    assert (spans.bounds[0], spans.bounds[-1]) == (bounds[0], bounds[-1])
+    for outside in (len(bounds), -len(bounds) - 1):
+        with pytest.raises(IndexError):
+            spans.bounds[outside]
+
+
+def test_bounds_that_are_few_or_too_far_apart_are_not_packed() -> None:
+    reach = 2**24
+    near = [*range(128), reach - 1]
+
+    assert Packed.of(range(FEW)) is None
+    assert Packed.of(near) is not None
+    assert list(Packed.of(near) or ()) == near
+    assert Packed.of([*range(128), reach]) is None
+    assert Packed.of([60 * bound for bound in near]) is not None, "whole minutes reach further"
 
 
 def test_public_spans_are_aware_half_open_and_named() -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+from calendar_timetable.planning.packed import Packed
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import (
     Combined,
@@ -41,7 +42,9 @@ def encode(timeset: TimeSet, keep: Spans | None = None) -> dict[str, Any]:
             return {"days": days, "label": timeset.label, "timezone": timeset.timezone}
         case Known():
             kept = timeset.known if keep is None else timeset.known & keep
-            data: dict[str, Any] = {"calendar": timeset.label, "spans": kept.deltas()}
+            packed = kept.packed()
+            bounds = {"packed": packed.to_json()} if packed else {"spans": kept.deltas()}
+            data: dict[str, Any] = {"calendar": timeset.label, **bounds}
             titles = [list(t) for t in timeset.titles if kept.clip(t[0], t[1])]
             told = {"titles": titles, "note": timeset.note}
             return data | {key: value for key, value in told.items() if value} | encode_feed(timeset.feed)
@@ -56,12 +59,19 @@ def decode(data: dict[str, Any]) -> TimeSet:
         return Days(data["label"], data["timezone"], tuple(map(date.fromisoformat, data["days"])))
     if "calendar" in data:
         titles = tuple((start, end, text) for start, end, text in data.get("titles", ()))
-        spans = Spans.from_deltas(data["spans"])
+        packed = "packed" in data
+        spans = Spans.from_packed(Packed(*data["packed"])) if packed else Spans.from_deltas(data["spans"])
         return Known(data["calendar"], spans, titles, data.get("note", ""), decode_feed(data))
     for key, kind in COMBINED.items():
         if key in data:
             return kind(tuple(map(decode, data[key])))
     raise ValueError("unknown kind of time set: was this DAG serialized by a newer calendar_timetable?")
+
+
+def version(data: dict[str, Any]) -> int:
+    """The version of the serialized form that reads this time set: before 2 there was no packing."""
+    members = (member for key in COMBINED for member in data.get(key, ()))
+    return 2 if "packed" in data else max(map(version, members), default=1)
 
 
 def encode_feed(feed: Feed | None) -> dict[str, Any]:

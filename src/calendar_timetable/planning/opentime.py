@@ -7,7 +7,7 @@ from calendar_timetable.planning.timesets import Known, Range, TimeSet, Union, l
 
 DAY = 86400
 _TITLE = 80  # characters of a title that are shown
-_MARGIN = 2 * DAY  # how much more than asked is laid out at once; grows with what is laid out already
+_MARGIN = DAY // 4  # how much more than asked is laid out at once; grows with what is laid out already
 
 
 class OpenTime:
@@ -22,7 +22,7 @@ class OpenTime:
         self.always = windows is None and blackouts is None
         known = (leaf for timeset in (windows, blackouts) if timeset for leaf in leaves(timeset))
         self.notes = [f"{leaf} {leaf.note}" for leaf in known if isinstance(leaf, Known) and leaf.note]
-        self._laid = (Range(0, 0), Spans())  # one value, so that threads may share this
+        self._laid: tuple[int, int, Spans] | None = None  # from, to, what; one value, so that threads may share this
 
     def fits(self, instant: float, duration: int) -> bool:
         """Whether a run of *duration* may start at *instant*."""
@@ -32,8 +32,12 @@ class OpenTime:
         """The earliest start in ``[instant, until]``, or ``None``."""
         if self.always:
             return instant
-        found = self.over(instant, until + duration + 1).next_fit(instant, duration)
-        return found if found is not None and found <= until else None
+        end = instant + duration + 1
+        while True:
+            found = self.over(instant, end).next_fit(instant, duration)
+            if found is not None or end > until + duration:
+                return found if found is not None and found <= until else None
+            end += max(_MARGIN, end - instant)  # mostly time opens soon
 
     def previous_fit(self, instant: float, duration: int, since: float) -> float | None:
         """The latest start, in whole seconds, in ``[since, instant)``, or ``None``."""
@@ -55,16 +59,21 @@ class OpenTime:
 
     def over(self, start: float, end: float) -> Spans:
         """Open spans, right at least for ``[start, end)``; they may reach further."""
-        laid, spans = self._laid
-        if laid.start <= start and end <= laid.end:
-            return spans
-        low, high = int(start), -int(-end // 1)
-        if laid.start < laid.end:
-            low, high = min(low, laid.start), max(high, laid.end)
+        if self._laid is not None:
+            low, high, spans = self._laid
+            if low <= start and end <= high:
+                return spans
+        else:
+            low = high = int(start)
+            spans = Spans()
         margin = max(_MARGIN, (high - low) // 2)
-        laid = Range(low - DAY, high + margin)
-        spans = self._lay_out(laid.start, laid.end)
-        self._laid = laid, spans
+        if start < low:
+            earlier = int(start) - margin
+            low, spans = earlier, self._lay_out(earlier, low).then(spans)
+        if end > high:
+            later = -int(-end // 1) + margin
+            high, spans = later, spans.then(self._lay_out(high, later))
+        self._laid = low, high, spans
         return spans
 
     def _lay_out(self, start: int, end: int) -> Spans:
@@ -75,11 +84,9 @@ class OpenTime:
         blackouts = self.blackouts and self.blackouts.rules(deny=True)
         if known.start >= known.end:
             return self._open(windows, blackouts, start, end)
-        return (
-            self._open(windows, blackouts, start, known.start)
-            | self._open(self.windows, self.blackouts, known.start, known.end)
-            | self._open(windows, blackouts, known.end, end)
-        )
+        before = self._open(windows, blackouts, start, known.start)
+        inside = self._open(self.windows, self.blackouts, known.start, known.end)
+        return before.then(inside).then(self._open(windows, blackouts, known.end, end))
 
     @staticmethod
     def _open(windows: TimeSet | None, blackouts: TimeSet | None, start: int, end: int) -> Spans:

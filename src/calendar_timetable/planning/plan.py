@@ -105,7 +105,10 @@ def lay_out(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> Itera
             unserved = None
         group.clear()
 
+    advance = policy.when_blocked == "advance"
     for tick in ticks:
+        if group and not advance and tick.due > (group[-1].start or 0) + policy.stagger:
+            yield from release(tick)  # before the tick is placed: most who ask take only the first run
         placed = policy.place(tick, open_time)
         if group and not _together(group, placed, policy, open_time):
             yield from release(tick)
@@ -114,7 +117,7 @@ def lay_out(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> Itera
             yield placed
             continue
         group.append(placed)
-        if placed.outcome in ("on_time", "forced") and policy.when_blocked != "advance":
+        if not advance and placed.outcome in ("on_time", "forced"):
             yield from release(None)  # no later tick can start as early
     yield from release(None)
 

@@ -9,6 +9,7 @@ from itertools import accumulate
 from operator import sub
 from typing import NamedTuple
 
+from calendar_timetable.planning.packed import Packed
 from calendar_timetable.planning.zones import to_datetime
 
 
@@ -28,7 +29,7 @@ class Spans:
 
     __slots__ = ("_deltas", "bounds")
 
-    bounds: tuple[int, ...]
+    bounds: Sequence[int]
     _deltas: Sequence[int]
 
     def __init__(self, pairs: Iterable[tuple[int, int]] = ()) -> None:
@@ -59,10 +60,10 @@ class Spans:
         return bool(self.bounds)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Spans) and self.bounds == other.bounds
+        return isinstance(other, Spans) and tuple(self.bounds) == tuple(other.bounds)
 
     def __hash__(self) -> int:
-        return hash(self.bounds)
+        return hash(tuple(self.bounds))
 
     def __repr__(self) -> str:
         return f"Spans({list(self)})"
@@ -74,7 +75,7 @@ class Spans:
         return Spans((*self, *other))
 
     def __and__(self, other: Spans) -> Spans:
-        mine, theirs = self.bounds, other.bounds
+        mine, theirs = tuple(self.bounds), tuple(other.bounds)
         bounds: list[int] = []
         i = j = 0
         while i < len(mine) and j < len(theirs):
@@ -102,13 +103,17 @@ class Spans:
 
     def clip(self, start: int, end: int) -> Spans:
         """The part of this set inside ``[start, end)``."""
+        if start >= end:
+            return Spans()
         low, high = bisect_right(self.bounds, start), bisect_left(self.bounds, end)
-        inner = list(self.bounds[low:high])
-        if low % 2:
-            inner.insert(0, start)
-        if high % 2:
-            inner.append(end)
-        return Spans.of(inner) if start < end else Spans()
+        return Spans.of((*((start,) if low % 2 else ()), *self.bounds[low:high], *((end,) if high % 2 else ())))
+
+    def then(self, later: Spans) -> Spans:
+        """The union with spans that begin where these end, or after."""
+        mine, theirs = tuple(self.bounds), tuple(later.bounds)
+        if mine and theirs and mine[-1] == theirs[0]:
+            return Spans.of(mine[:-1] + theirs[1:])
+        return Spans.of(mine + theirs)
 
     def pad(self, before: int, after: int) -> Spans:
         """Every span begun *before* seconds earlier and ended *after* seconds later."""
@@ -172,11 +177,22 @@ class Spans:
         spans._deltas = deltas  # noqa: SLF001
         return spans
 
-    def __getattr__(self, name: str) -> tuple[int, ...]:
+    def __getattr__(self, name: str) -> Sequence[int]:
         if name != "bounds":
             raise AttributeError(name)
         self.bounds = tuple(accumulate(self._deltas))
         return self.bounds
+
+    def packed(self) -> Packed | None:
+        """The bounds as text, where that is worth it."""
+        return Packed.of(self.bounds)
+
+    @classmethod
+    def from_packed(cls, packed: Packed) -> Spans:
+        """The inverse of :meth:`packed`; unpacked where it is looked at."""
+        spans = cls.__new__(cls)
+        spans.bounds = packed
+        return spans
 
     def public(self) -> list[Span]:
         """These spans with UTC-aware datetimes."""

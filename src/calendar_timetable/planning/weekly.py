@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import InvalidArgument
@@ -15,6 +17,7 @@ from calendar_timetable.planning.zones import local_instant
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_SECONDS = 86400
+_STRETCH = 7 * DAY_SECONDS
 _REMEDY = "write days and, if not whole days, times: 'mon-fri 19:00-07:00', 'sat-sun', 'daily 22:00-04:00'"
 _TIMES = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
 
@@ -66,18 +69,29 @@ class Weekly(TimeSet):
         return Weekly(*self.texts, timezone=zones.zone_name(self.timezone or timezone))
 
     def cover(self, start: int, end: int) -> Spans:
-        return Spans(self._pairs(start, end)).clip(start, end)
+        zone = self.timezone or zones.default_zone()
+        spans = Spans()
+        for number in range(start // _STRETCH, -(-end // _STRETCH)):
+            spans = spans.then(_stretch(self.texts, zone, number))
+        return spans.clip(start, end)
 
-    def _pairs(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        zone = zones.load_zone(self.timezone or zones.default_zone())
-        rules = [rule for text in self.texts for rule in parse_rule(text)]
-        day = datetime.fromtimestamp(start, zone).date() - timedelta(days=2)  # a range may start the day before
-        last = datetime.fromtimestamp(end, zone).date()
-        while day <= last:
-            for rule in rules:
-                if day.weekday() in rule.days:
-                    yield local_instant(day, rule.start, zone), local_instant(day, rule.end, zone)
-            day += timedelta(days=1)
+
+@lru_cache(maxsize=1024)
+def _stretch(texts: tuple[str, ...], timezone: str, number: int) -> Spans:
+    """What rules cover of one stretch of time: remembered, because schedules are decoded over and over."""
+    start, end = number * _STRETCH, (number + 1) * _STRETCH
+    return Spans(_pairs(texts, zones.load_zone(timezone), start, end)).clip(start, end)
+
+
+def _pairs(texts: tuple[str, ...], zone: ZoneInfo, start: int, end: int) -> Iterator[tuple[int, int]]:
+    rules = [rule for text in texts for rule in parse_rule(text)]
+    day = datetime.fromtimestamp(start, zone).date() - timedelta(days=2)  # a range may start the day before
+    last = datetime.fromtimestamp(end, zone).date()
+    while day <= last:
+        for rule in rules:
+            if day.weekday() in rule.days:
+                yield local_instant(day, rule.start, zone), local_instant(day, rule.end, zone)
+        day += timedelta(days=1)
 
 
 def parse_rule(text: object) -> list[Rule]:
