@@ -42,6 +42,7 @@ DAGS = {
     "matching": f"CalendarTimetable('0 * * * *', blackouts=at('good.ics', attendee='{ATTENDEE}@example.com', strict=True))",
     "ignoring": "CalendarTimetable('0 * * * *', blackouts=[at('page.ics', on_unavailable='ignore')])",
     "watched": "[Asset('watched', watchers=[AssetWatcher(name='w', trigger=CalendarEventTrigger(at('good.ics')))])]",
+    "gated": "CalendarTimetable('* * * * *')",
     "held_by_denied": "CalendarTimetable('0 * * * *', blackouts=at('denied.ics'))",
     "held_by_page": "CalendarTimetable('0 * * * *', blackouts=at('page.ics'))",
     "held_by_junk": "CalendarTimetable('0 * * * *', blackouts=at('junk.ics'))",
@@ -106,7 +107,7 @@ def _source(dag_id: str, schedule: str, address: str) -> str:
     return f"""
 from datetime import timedelta
 from airflow.sdk import DAG, Asset, AssetWatcher, task
-from calendar_timetable import Calendar, CalendarEventTrigger, CalendarTimetable
+from calendar_timetable import Calendar, CalendarEventTrigger, CalendarGate, CalendarTimetable
 
 ADDRESS = {address!r}
 def at(name, **options):
@@ -116,7 +117,12 @@ with DAG({dag_id!r}, schedule=made):
     @task
     def work():
         print("worked")
-    work()
+    if {dag_id!r} == "gated":
+        for name in ("good.ics", "denied.ics"):
+            closed = CalendarTimetable("@daily", windows=at(name, match="none such"))
+            CalendarGate(task_id=name, schedule=closed) >> work()
+    else:
+        work()
 """
 
 
@@ -223,6 +229,8 @@ def test_nothing_planted_gets_out(system: System) -> None:
     airflow = system.airflow
     airflow.post("/api/v2/dags/by_address/dagRuns", logical_date=None)
     airflow.wait_for_runs("by_address", 1)
+    held = "SELECT state FROM task_instance WHERE dag_id = 'gated' AND state = 'deferred'"
+    airflow.wait("gates to be waiting", lambda: len(airflow.rows(held)) > 1, seconds=180)
     said = commands(airflow) | answers(airflow) | database(airflow) | files(airflow) | {"metrics": system.statsd.text}
     assert found_in(said) == ""
     assert len([place for place in said if place.startswith("log ")]) > 5

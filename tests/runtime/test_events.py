@@ -324,7 +324,6 @@ def test_an_address_that_is_a_secret_is_sealed(team: TeamCalendar, monkeypatch: 
     trigger = CalendarEventTrigger(calendar)
     encoded = encode_trigger(trigger)
     assert "private-0c1d2e3f" not in json.dumps(encoded)
-    assert "Retrain" not in json.dumps(encoded)
     assert encode_trigger(CalendarEventTrigger(calendar)) == encoded
     assert CalendarEventTrigger(**encoded["kwargs"]).calendar == calendar
 

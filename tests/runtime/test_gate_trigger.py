@@ -16,7 +16,7 @@ from calendar_timetable import Calendar, CalendarTimetable, Weekly
 from calendar_timetable.calendars import sources
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Known
-from calendar_timetable.runtime import readings
+from calendar_timetable.runtime import gate_trigger, readings
 from calendar_timetable.runtime.gate_trigger import GateTrigger
 from calendar_timetable.runtime.rules import Rules, now
 from tests.airflow.origin import IcsOrigin, event
@@ -81,6 +81,22 @@ def test_ends_when_it_is_too_late(team: TeamCalendar) -> None:
     always = CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=[Weekly("daily"), Calendar(team.address)])
 
     assert asyncio.run(fired(trigger(always, late_in=1))) == [{"open": False}]
+
+
+def test_a_secret_address_is_sealed_for_airflows_database(origin: IcsOrigin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With Airflow's own key; a triggerer that has another one has the task look."""
+    monkeypatch.setattr(gate_trigger, "_BLIND", 0.1)
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "workers")
+    closed = moment(3600)
+    origin.serve([event("meeting", moment(-60), moment(2))])
+    rules = Rules.of(busy(f"{origin.address}?token=s3cr3t"))
+    _, kwargs = GateTrigger(rules.to_json(hide=True), now(), closed.timestamp()).serialize()
+
+    assert "s3cr3t" not in str(kwargs)
+    assert Rules.from_json(kwargs["rules"]) == rules
+    assert asyncio.run(fired(GateTrigger(**kwargs))) == [{"open": True}]
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "triggerers")
+    assert asyncio.run(fired(GateTrigger(**kwargs))) == [{"open": False}]
 
 
 def test_goes_on_when_the_calendar_cannot_be_read(tmp_path: Path) -> None:
@@ -172,7 +188,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from calendar_timetable import Calendar, CalendarTimetable
-from calendar_timetable.runtime import readings
+from calendar_timetable.runtime import gate_trigger, readings
 from calendar_timetable.runtime.gate_trigger import GateTrigger
 from calendar_timetable.runtime.rules import Rules, now
 

@@ -72,9 +72,10 @@ class CalendarEventTrigger(BaseEventTrigger):
             zones.whole_seconds("before", self.before)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        return "calendar_timetable.runtime.events.CalendarEventTrigger", self._kwargs(wire.write(self.calendar))
+        return "calendar_timetable.runtime.events.CalendarEventTrigger", self._kwargs(hide=True)
 
-    def _kwargs(self, calendar: str) -> dict[str, Any]:
+    def _kwargs(self, *, hide: bool) -> dict[str, Any]:
+        calendar = json.dumps(wire.encode(self.calendar, hide=hide))
         before = None if self.before is None else self.before.total_seconds()
         return {"calendar": calendar, "on": ",".join(sorted(self.on)), "before": before}
 
@@ -115,7 +116,7 @@ class CalendarEventTrigger(BaseEventTrigger):
 
     @property
     def _note_name(self) -> str:
-        return f"calendar_timetable.{_digest(self._kwargs(json.dumps(wire.encode(self.calendar))))[:16]}"
+        return f"calendar_timetable.{_digest(self._kwargs(hide=False))[:16]}"
 
     def _assets(self) -> list[Any]:
         store = self.asset_state_store
@@ -191,7 +192,7 @@ def _calendar(given: Calendar | str) -> Calendar:
     """*given*, as its DAG file says or as :meth:`CalendarEventTrigger.serialize` wrote it."""
     found: object
     if isinstance(given, str) and given.startswith("{"):
-        found = wire.read(given)
+        found = wire.decode(json.loads(given))
     else:
         found = as_timeset("calendar", given, Calendar)  # type: ignore[arg-type]
     if not isinstance(found, Calendar):

@@ -198,7 +198,7 @@ class CalendarGate(BaseSensorOperator):
         if gate.pass_or_raise(context) is not None:
             from calendar_timetable.runtime.gate_trigger import GateTrigger
 
-            trigger = GateTrigger(gate.rules.to_json(), gate.planned, gate.late_at)
+            trigger = GateTrigger(gate.rules.to_json(hide=True), gate.planned, gate.late_at)
             self.defer(trigger=trigger, method_name="look_again", kwargs={"since": gate.since})
 
 

@@ -13,8 +13,10 @@ from calendar_timetable.planning.errors import CalendarUnavailable
 from calendar_timetable.runtime.gate import Verdict, judge
 from calendar_timetable.runtime.readings import Shared, reading
 from calendar_timetable.runtime.rules import Rules, now
+from calendar_timetable.runtime.wire import SealedElsewhere
 
 _SHORTEST = 0.2  # seconds between two looks
+_BLIND = 300.0  # seconds after which the task is woken where the calendar's address cannot be opened here
 
 
 class GateTrigger(BaseTrigger):
@@ -35,7 +37,13 @@ class GateTrigger(BaseTrigger):
         return f"<GateTrigger until {zones.to_datetime(self.late_at)}>"  # its rules may hold secret addresses
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        rules = Rules.from_json(self.rules)
+        try:
+            rules = Rules.from_json(self.rules)
+        except SealedElsewhere as error:
+            self.log.warning("%s. Until then the gate's task looks itself, every few minutes.", error)
+            await asyncio.sleep(min(max(self.late_at - now(), 0), _BLIND))
+            yield TriggerEvent({"open": False})  # type: ignore[no-untyped-call]
+            return
         closed = Verdict(False)  # the last look that found time closed
         with reading(rules) as shared:
             while True:

@@ -48,16 +48,17 @@ class Rules:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Rules:
-        """The inverse of :meth:`to_json`."""
+        """The inverse of :meth:`to_json`; :class:`wire.SealedElsewhere`."""
         windows, blackouts = (data[name] and wire.decode(data[name]) for name in ("windows", "blackouts"))
         horizon = data["horizon"] and Range(*data["horizon"])
         return cls(windows, blackouts, data["zone"], Policy(**data["policy"]), horizon)
 
-    def to_json(self) -> dict[str, Any]:
-        """These rules for a trigger, addresses of calendars included."""
+    def to_json(self, *, hide: bool = False) -> dict[str, Any]:
+        """These rules for a trigger, addresses of calendars included; *hide* as in :func:`wire.encode`."""
+        windows, blackouts = (s and wire.encode(s, hide=hide) for s in (self.windows, self.blackouts))
         return {
-            "windows": self.windows and wire.encode(self.windows),
-            "blackouts": self.blackouts and wire.encode(self.blackouts),
+            "windows": windows,
+            "blackouts": blackouts,
             "zone": self.timezone,
             "policy": {name: getattr(self.policy, name) for name in Policy.__dataclass_fields__},
             "horizon": self.horizon and [self.horizon.start, self.horizon.end],

@@ -1,12 +1,11 @@
 """Time sets as they are written, before any calendar is read: JSON for a trigger, which has no DAG file.
 
-Airflow keeps a deferred task's trigger encrypted, and shows its arguments to nobody (3.3).
+Airflow stores the arguments of a deferred task's trigger, and of an asset's watcher in the DAG, in clear (3.3).
 """
 
 from __future__ import annotations
 
 import inspect
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +18,11 @@ from calendar_timetable.planning import codec
 from calendar_timetable.planning.errors import CalendarTimetableError
 from calendar_timetable.planning.timesets import Combined, TimeSet
 
+
+class SealedElsewhere(CalendarTimetableError):
+    """A calendar's secret address cannot be opened here: Airflow's key is another one than where it was sealed."""
+
+
 _ROLE = "deny"
 _OPTIONS = {
     name: parameter.default
@@ -27,20 +31,31 @@ _OPTIONS = {
 }
 
 
-def encode(timeset: TimeSet) -> dict[str, Any]:
-    """*timeset*, in its role, as JSON."""
+def encode(timeset: TimeSet, *, hide: bool = False) -> dict[str, Any]:
+    """*timeset*, in its role, as JSON; always the same JSON for the same time set.
+
+    With *hide*, for Airflow's database, an address that is a secret is sealed with Airflow's own key, where it has one.
+    """
     match timeset:
         case Combined():
-            return {codec.KEYS[type(timeset)]: [encode(member) for member in timeset.members]}
+            return {codec.KEYS[type(timeset)]: [encode(member, hide=hide) for member in timeset.members]}
         case Calendar():
-            return {"address": text_of(timeset.address), _ROLE: timeset.deny, "options": _given(timeset)}
+            address = {"address": text_of(timeset.address)}
+            if hide and secrets_in(address["address"]) and (keys := _fernet_keys()):
+                address = {"sealed": seal(address, keys[0])}
+            return address | {_ROLE: timeset.deny, "options": _given(timeset)}
         case Holidays():
             return {"holidays": timeset.code, "timezone": timeset.timezone}
     return codec.encode(timeset)
 
 
 def decode(data: dict[str, Any], newest: timedelta | None = None) -> TimeSet:
-    """The inverse of :func:`encode`; with *newest*, calendars are in force for as long only, and held past that."""
+    """The inverse of :func:`encode`; with *newest*, calendars are in force for as long only, and held past that.
+
+    Raises :class:`SealedElsewhere`.
+    """
+    if "sealed" in data:
+        data = data | _opened(data["sealed"])
     if "address" in data:
         calendar = Calendar(data["address"], **{name: _loaded(name, v) for name, v in data["options"].items()})
         if newest is not None:
@@ -55,26 +70,14 @@ def decode(data: dict[str, Any], newest: timedelta | None = None) -> TimeSet:
     return codec.decode(data)
 
 
-def write(calendar: Calendar) -> str:
-    """*calendar* for the database, in clear, but for a secret address where Airflow has a key: that is sealed.
-
-    Always the same text for the same calendar, as Airflow makes a new DAG version of any other.
-    """
-    data = encode(calendar)
-    keys = _fernet_keys() if secrets_in(data["address"]) else []
-    return json.dumps({"sealed": seal(data, keys[0])} if keys else data)
-
-
-def read(text: str) -> TimeSet:
-    """The inverse of :func:`write`."""
-    data = json.loads(text)
-    if sealed := data.get("sealed"):
-        data = next(filter(None, (unseal(sealed, key) for key in _fernet_keys())), None)
-        if data is None:
-            raise CalendarTimetableError(
-                "A calendar's address was sealed with another [core] fernet_key: give all of Airflow the same keys"
-            )
-    return decode(data)
+def _opened(sealed: str) -> dict[str, Any]:
+    for key in _fernet_keys():
+        if opened := unseal(sealed, key):
+            return opened
+    raise SealedElsewhere(
+        "A calendar's address was sealed with another [core] fernet_key: give all components of Airflow the same key, "
+        "or make an Airflow Connection with the address in it"
+    )
 
 
 def _fernet_keys() -> list[str]:
