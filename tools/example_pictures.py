@@ -5,12 +5,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from selenium.webdriver.common.by import By
-
 from demo.examples import EXAMPLES
 from demo.local_airflow import LocalAirflow
-from demo.services import wait_until
-from tools.browser import logged_in
+from tests.web.browser import Browser, chromium
 
 IMAGES = Path(__file__).parents[1] / "docs" / "examples" / "images"
 PAGES = {
@@ -37,21 +34,20 @@ def main() -> None:
                 raise RuntimeError(read.stderr[-2000:])
             airflow.start("api-server")
             airflow.wait_until_ready()
-            for name, path in PAGES.items():
-                take(airflow, name, path)
+            with chromium(airflow, Path(folder, "chromium"), logged_in=airflow.session()) as page:
+                for name, path in PAGES.items():
+                    take(page, name, path)
         finally:
             airflow.stop()
 
 
-def take(airflow: LocalAirflow, name: str, path: str) -> None:
-    settings = {"default_dag_view": '"graph"', "theme": "light", "timezone": '"Europe/Berlin"'}
-    height = 900 if name == "calendar_recipes" else 560
-    with logged_in(airflow, width=WIDE.get(name, 1200), height=height, **settings) as driver:
-        driver.get(f"{airflow.address}{path}")
-        shown = "a[href*='/dags/recipe_']" if name == "calendar_recipes" else ".react-flow__node"
-        wait_until(f"what {path} shows", lambda: driver.find_elements(By.CSS_SELECTOR, shown), seconds=90)
-        driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 1500))")  # the graph settles
-        driver.save_screenshot(str(IMAGES / f"{name}.png"))
+def take(page: Browser, name: str, path: str) -> None:
+    size = (WIDE.get(name, 1200), 900 if name == "calendar_recipes" else 560)
+    page.choose(size=size, default_dag_view='"graph"', theme="light", timezone='"Europe/Berlin"')
+    page.driver.get(f"{page.airflow.address}{path}")
+    page.one("a[href*='/dags/recipe_']" if name == "calendar_recipes" else ".react-flow__node")
+    page.driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 1500))")  # the graph settles
+    page.driver.save_screenshot(str(IMAGES / f"{name}.png"))
 
 
 if __name__ == "__main__":

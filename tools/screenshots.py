@@ -55,7 +55,7 @@ def main() -> None:
                 raise RuntimeError(read.stderr[-2000:])
             airflow.start("api-server")
             airflow.wait_until_ready()
-            with chromium(airflow, home / "chromium", lambda _: airflow.session()) as page:
+            with chromium(airflow, home / "chromium", logged_in=airflow.session()) as page:
                 take(page, "upcoming.png", f"{PAGE}?view=week&date={saturday(now):%Y-%m-%d}", size=(1280, 860))
                 take(page, "upcoming-dark.png", PAGE, theme="dark")
                 take(page, "timeline.png", f"{PAGE}?view=timeline&date={saturday(now):%Y-%m-%d}", size=(1280, 420))

@@ -1,14 +1,15 @@
-"""Chromium, logged in to an Airflow, and what tests of the page ask of it."""
+"""Chromium on an Airflow, and what tests of the page ask of it; pictures are taken with it too."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
@@ -37,17 +38,28 @@ class Browser:
         self.driver = driver
         self.airflow = airflow
 
+    def log_in(self, session: requests.Session) -> None:
+        """Take over a session's login."""
+        self.driver.get(f"{self.airflow.address}/api/v2/version")
+        token = str(session.headers["Authorization"]).removeprefix("Bearer ")
+        self.driver.add_cookie({"name": "_token", "value": token})
+
     def open(
         self, path: str, *, theme: str = "light", zone: str = "Europe/Berlin", size: tuple[int, int] = (1280, 900)
     ) -> None:
         """Go to a path under Airflow's address with what people chose in Airflow; wait for the page's runs."""
-        self.driver.get(f"{self.airflow.address}/api/v2/version")
-        self.run("localStorage.setItem('timezone', arguments[0])", json.dumps(zone))
-        self.run("localStorage.setItem('theme', arguments[0])", theme)
-        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        self.choose(theme=theme, timezone=json.dumps(zone), size=size)
         self.driver.get(self.airflow.address + path)
         self.settled()
+
+    def choose(self, *, size: tuple[int, int], **stored: str) -> None:
+        """A window of this size, and what Airflow's page keeps of people's choices."""
+        if not self.driver.current_url.startswith(self.airflow.address):
+            self.driver.get(f"{self.airflow.address}/api/v2/version")
+        for name, value in stored.items():
+            self.run("localStorage.setItem(arguments[0], arguments[1])", name, value)
+        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def settled(self) -> None:
         """Wait until the page is there and reads nothing."""
@@ -89,8 +101,17 @@ class Browser:
     def texts(self, selector: str) -> list[str]:
         return [" ".join(str(each.get_property("textContent")).split()) for each in self.all(selector)]
 
-    def press(self, key: str = Keys.ESCAPE) -> None:
-        webdriver.ActionChains(self.driver).send_keys(key).perform()
+    def press(self, *keys: str) -> None:
+        webdriver.ActionChains(self.driver).send_keys(*keys).perform()
+
+    def tab_to(self, text: str) -> WebElement:
+        """Press Tab until the focus is on what is called this."""
+        for _ in range(200):
+            self.press(Keys.TAB)
+            focused = self.driver.switch_to.active_element
+            if text in focused.accessible_name:
+                return focused
+        raise AssertionError(f"no Tab leads to {text!r}")
 
     def style(self, selector: str, name: str) -> str:
         return str(self.run("return getComputedStyle(arguments[0])[arguments[1]]", self.one(selector), name))
@@ -106,6 +127,18 @@ class Browser:
         sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
         addresses = [urlsplit(event["request"]["url"]) for event in sent]
         return {address.netloc for address in addresses if address.scheme not in ("data", "blob", "chrome", "about")}
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """The console hears of no error, and no other host of anything."""
+        self.errors(), self.hosts()
+        yield
+        assert self.errors() == []
+        assert self.hosts() <= {urlsplit(self.airflow.address).netloc}
+
+    def path(self) -> str:
+        """Where it is, under Airflow's address."""
+        return self.driver.current_url.removeprefix(self.airflow.address)
 
     def sideways(self) -> int:
         """By how many pixels the document is wider than the window."""
@@ -134,10 +167,25 @@ class Browser:
         finally:
             self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
 
+    @contextmanager
+    def holding(self, part: str) -> Iterator[None]:
+        """On pages opened from now on, requests with this in their address wait until the end of the block."""
+        script = (
+            "const ask = fetch, held = new Promise(go => { globalThis.letGo = go });"
+            f"globalThis.fetch = async (...asked) => {{ if (`${{asked[0]}}`.includes({json.dumps(part)})) await held;"
+            " return ask(...asked) }"
+        )
+        added = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+            self.run("letGo()")
+
 
 @contextmanager
-def chromium(airflow: LocalAirflow, profile: Path, login: Callable[[str], Any]) -> Iterator[Browser]:
-    """A Chromium with a profile of its own, logged in as admin."""
+def chromium(airflow: LocalAirflow, profile: Path, *, logged_in: requests.Session | None = None) -> Iterator[Browser]:
+    """A Chromium with a profile of its own; with a session's login, or nobody's."""
     options = webdriver.ChromeOptions()
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
@@ -145,9 +193,9 @@ def chromium(airflow: LocalAirflow, profile: Path, login: Callable[[str], Any]) 
     options.binary_location = "/usr/bin/chromium"
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
     try:
-        driver.get(f"{airflow.address}/api/v2/version")
-        token = str(login("admin").headers["Authorization"]).removeprefix("Bearer ")
-        driver.add_cookie({"name": "_token", "value": token})
-        yield Browser(driver, airflow)
+        browser = Browser(driver, airflow)
+        if logged_in:
+            browser.log_in(logged_in)
+        yield browser
     finally:
         driver.quit()

@@ -15,21 +15,28 @@ import pytest
 import requests
 
 from demo.local_airflow import LocalAirflow
+from tests.web.browser import Browser, chromium
 
 HERE = Path(__file__).parent
 
 
-def team_calendar() -> str:
-    """A freeze of three days from midnight, and an event without a start."""
+def event(name: str, days: int) -> tuple[str, ...]:
+    """An event of so many days, from the next midnight on."""
     first = datetime.now(UTC) + timedelta(days=1)
-    lines = [
-        *("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN"),
-        *("BEGIN:VEVENT", "UID:freeze@tests", "DTSTAMP:20260101T000000Z", "SUMMARY:Release freeze"),
-        *(f"DTSTART;VALUE=DATE:{first:%Y%m%d}", f"DTEND;VALUE=DATE:{first + timedelta(days=3):%Y%m%d}", "END:VEVENT"),
-        *("BEGIN:VEVENT", "UID:broken@tests", "DTSTAMP:20260101T000000Z", "DTSTART:someday", "END:VEVENT"),
-        "END:VCALENDAR",
-    ]
-    return "\r\n".join((*lines, ""))
+    return (
+        *("BEGIN:VEVENT", f"UID:{days}@tests", "DTSTAMP:20260101T000000Z", f"SUMMARY:{name}"),
+        *(f"DTSTART;VALUE=DATE:{first:%Y%m%d}", f"DTEND;VALUE=DATE:{first + timedelta(days=days):%Y%m%d}"),
+        "END:VEVENT",
+    )
+
+
+def calendar(*lines: str) -> str:
+    head = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN")
+    return "\r\n".join((*head, *lines, "END:VCALENDAR", ""))
+
+
+BROKEN = ("BEGIN:VEVENT", "UID:broken@tests", "DTSTAMP:20260101T000000Z", "DTSTART:someday", "END:VEVENT")
+HOSTILE = "<img src=x onerror=document.title='owned'>\u202e \\nX-Injected: 1"
 
 
 @contextmanager
@@ -42,9 +49,10 @@ def served(
     modules.mkdir()
     shutil.copy(HERE / "web_dags.py", dags / "dags.py")
     shutil.copy(HERE / "one_dag.py", modules / "one_dag.py")
-    calendar = home / "team.ics"
-    calendar.write_text(team_calendar())
-    told = {"PYTHONPATH": str(modules), "TEAM_CALENDAR": str(calendar)}
+    team = home / "team.ics"
+    team.write_text(calendar(*event("Release freeze", 3), *BROKEN))
+    team.with_name("hostile.ics").write_text(calendar(*event(HOSTILE, 1)))
+    told = {"PYTHONPATH": str(modules), "TEAM_CALENDAR": str(team)}
     airflow = LocalAirflow(home, dags=dags, settings={**told, **settings}, path=path)
     airflow.migrate()
     read = airflow.airflow("dags", "reserialize")
@@ -58,6 +66,13 @@ def served(
         airflow.stop()
 
 
+def within(airflow: LocalAirflow, script: str, *arguments: str) -> None:
+    """Run one of the scripts beside this in an Airflow's environment."""
+    command = [sys.executable, HERE / script, *arguments]
+    done = subprocess.run(command, env=airflow.env, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
 @pytest.fixture(scope="session")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
     """SimpleAuthManager with users ``admin`` and ``reader``; the latter may read the DAG ``visible`` only.
@@ -68,6 +83,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
     def make_users(airflow: LocalAirflow) -> None:
         passwords = airflow.home / "passwords.json"
         passwords.write_text(json.dumps({"admin": airflow.password, "reader": airflow.password}))
+        within(airflow, "past_runs.py")
 
     users = {
         "AIRFLOW__CORE__AUTH_MANAGER": "one_dag.OneDagAuthManager",
@@ -82,9 +98,7 @@ def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
     """FAB's auth manager with the same users, and ``nobody``, who may read no DAG."""
 
     def make_users(airflow: LocalAirflow) -> None:
-        command = [sys.executable, HERE / "fab_users.py", airflow.password]
-        done = subprocess.run(command, env=airflow.env, capture_output=True, text=True, timeout=240, check=False)
-        assert done.returncode == 0, done.stderr[-4000:]
+        within(airflow, "fab_users.py", airflow.password)
 
     manager = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
     with served(tmp_path_factory.mktemp("fab"), {"AIRFLOW__CORE__AUTH_MANAGER": manager}, make_users) as airflow:
@@ -100,3 +114,19 @@ def login(airflow: LocalAirflow) -> Callable[[str], requests.Session]:
         return airflow.session()
 
     return log_in
+
+
+@pytest.fixture(scope="session")
+def chrome(
+    airflow: LocalAirflow, tmp_path_factory: pytest.TempPathFactory, login: Callable[[str], requests.Session]
+) -> Iterator[Browser]:
+    """A Chromium in which ``admin`` is logged in."""
+    with chromium(airflow, tmp_path_factory.mktemp("chromium"), logged_in=login("admin")) as found:
+        yield found
+
+
+@pytest.fixture
+def browser(chrome: Browser) -> Iterator[Browser]:
+    """That Chromium: no test leaves an error in its console, or has sent anything to another host."""
+    with chrome.quiet():
+        yield chrome

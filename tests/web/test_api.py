@@ -270,11 +270,13 @@ def test_windows_and_blackouts(get: Get) -> None:
 def test_calendars_tell_how_they_are_doing(get: Get) -> None:
     told = get("/api/calendars")["calendars"]
     assert [(c["label"], c["status"], c["dag_ids"], c["roles"], c["events"], c["error"]) for c in told] == [
-        ("team.ics", "ok", ["titled", "untitled"], ["blackouts"], 2, "")
+        ("hostile.ics", "ok", ["hostile"], ["blackouts"], 1, ""),
+        ("team.ics", "ok", ["titled", "untitled"], ["blackouts"], 2, ""),
     ]
-    assert [p["uid"] for p in told[0]["problems"]] == ["broken@tests"]
-    assert (told[0]["on_unavailable"], told[0]["max_stale_seconds"]) == ("hold", 6 * 3600)
-    assert utc(told[0]["read_at"]) <= utc(told[0]["checked_at"]) <= datetime.now(UTC)
+    team = told[1]
+    assert [p["uid"] for p in team["problems"]] == ["broken@tests"]
+    assert (team["on_unavailable"], team["max_stale_seconds"]) == ("hold", 6 * 3600)
+    assert utc(team["read_at"]) <= utc(team["checked_at"]) <= datetime.now(UTC)
     assert get("/api/calendars", user="reader")["calendars"] == []
 
 

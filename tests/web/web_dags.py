@@ -2,6 +2,7 @@
 
 import os
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, MultipleCronTriggerTimetable
@@ -11,13 +12,20 @@ from calendar_timetable import Calendar, CalendarTimetable, Weekly
 START = datetime(2026, 1, 1)
 HELD = CalendarTimetable("0 12 * * *", timezone="Europe/Berlin", windows=Weekly("daily 22:00-06:00"))
 HOSTILE = "<script>document.title='owned'</script>\u202e"
+TEAM = Path(
+    os.environ["TEAM_CALENDAR"]
+)  # a freeze of three days, from tomorrow; and an event that cannot be understood
 
 visible = DAG("visible", schedule=HELD, start_date=START, catchup=False, tags=["ml"])
 secret = DAG("secret", schedule=HELD, start_date=START, catchup=False, tags=["ml", "hidden"])
 hostile = DAG(
     "hostile",
     dag_display_name=HOSTILE,
-    schedule=CalendarTimetable(timedelta(hours=7), windows=Weekly("daily 00:00-24:00")),
+    schedule=CalendarTimetable(
+        timedelta(hours=7),
+        windows=Weekly("daily 00:00-24:00"),
+        blackouts=Calendar(str(TEAM.with_name("hostile.ics")), show_titles=True),
+    ),
     start_date=START,
     catchup=False,
     tags=["javascript:alert(1)", HOSTILE],
@@ -34,19 +42,21 @@ skipping = DAG(
     start_date=START,
     catchup=False,
 )
-TEAM = os.environ["TEAM_CALENDAR"]  # a freeze from tomorrow on, for three days; and an event that cannot be understood
 titled = DAG(
     "titled",
-    schedule=CalendarTimetable("0 3 * * *", blackouts=Calendar(TEAM, show_titles=True), duration=timedelta(hours=2)),
+    schedule=CalendarTimetable(
+        "0 3 * * *", blackouts=Calendar(str(TEAM), show_titles=True), duration=timedelta(hours=2)
+    ),
     start_date=START,
     catchup=False,
 )
 untitled = DAG(
     "untitled",
-    schedule=CalendarTimetable("0 4 * * *", blackouts=Calendar(TEAM, max_stale=timedelta(hours=6))),
+    schedule=CalendarTimetable("0 4 * * *", blackouts=Calendar(str(TEAM), max_stale=timedelta(hours=6))),
     start_date=START,
     catchup=False,
 )
+worked = DAG("worked", schedule="@monthly", start_date=START, catchup=False, tags=["worked"])
 often = DAG("often", schedule="*/10 * * * *", start_date=START, catchup=False)
 intervals = DAG("intervals", schedule=timedelta(hours=5), start_date=START, catchup=False)
 several = DAG(

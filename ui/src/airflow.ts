@@ -33,6 +33,13 @@ function chosenZone(): string {
 /** The zone of Airflow's selector, followed as it changes. */
 export const useZone = (): string => useSyncExternalStore(subscribe, chosenZone);
 
+/** Tell styles how much padding lies above what scrolls the page: what sticks to its top would stop below that. */
+export function tellInset(page: HTMLElement | null): void {
+  let around = page?.parentElement;
+  while (around && !/auto|scroll/.test(getComputedStyle(around).overflowY)) around = around.parentElement;
+  page?.style.setProperty("--ct-inset", around ? getComputedStyle(around).paddingTop : "0px");
+}
+
 const narrow = matchMedia("(max-width: 40rem)");
 
 /** Whether this is a telephone's width. */

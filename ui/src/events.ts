@@ -4,8 +4,8 @@ import type { Run, Span } from "./api";
 import type { View } from "./place";
 import { addDays, dayOf } from "./times";
 
-/** Whether a run starts, or started, at another time than it was due. */
-export const isMoved = (run: Run): boolean => run.start !== null && Date.parse(run.start) !== Date.parse(run.due);
+/** Whether its schedule moved a run; one that merely started some seconds late was not. */
+export const isMoved = (run: Run): boolean => run.start !== null && ["postponed", "advanced"].includes(run.outcome);
 
 /** The class that gives a run its colours: its state, and of the planned ones whether it was moved. */
 export function toneOf(run: Run): string {

@@ -42,6 +42,9 @@ export function momentText(instant: string, zone: string): string {
   return `${dayText(dayOf(instant, zone))} ${clockText(instant, zone)}`;
 }
 
+/** "19:00". */
+export const minuteText = (instant: string, zone: string): string => formatter(zone, TIME).format(new Date(instant));
+
 /** "19:00", and seconds where there are some. */
 export function clockText(instant: string, zone: string): string {
   const at = new Date(instant);

@@ -27,6 +27,11 @@ describe("runs as events", () => {
     expect(eventsOf([postponed], "month", "America/Los_Angeles")).toHaveLength(1);
     expect(eventsOf([{ ...postponed, start: "2026-11-22T04:12:00Z" }], "month", BERLIN)).toHaveLength(2);
   });
+  test("one that merely started some seconds late was not moved", () => {
+    const started = aRun({ state: "running", start: "2026-11-21T01:00:07Z" });
+    expect(isMoved(started)).toBe(false);
+    expect(eventsOf([started], "week", BERLIN)).toHaveLength(1);
+  });
   test("a skipped one stays visible where it was due", () => {
     expect(eventsOf([skipped], "week", BERLIN)).toMatchObject([
       { start: skipped.due, class: "ct-run ct-skipped", interactive: true },

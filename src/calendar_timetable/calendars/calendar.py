@@ -22,6 +22,7 @@ from calendar_timetable.calendars.occurrences import Details, Occurrence, Proble
 from calendar_timetable.calendars.sources import FetchFailed, source_for
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import CalendarUnavailable
+from calendar_timetable.planning.explain import plain
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet
 
@@ -146,7 +147,7 @@ class Calendar(TimeSet):
         if self.strict and self.deny:
             pairs += _reaches(found, horizon)
         note = "cannot be read and is ignored" if found.reading is None else ""
-        shown = tuple(sorted(titles)) if self.show_titles else ()
+        shown = tuple((low, high, plain(text)) for low, high, text in sorted(titles)) if self.show_titles else ()
         return Known(self.label, Spans(pairs), shown, note, self._feed(found))
 
     def starts(self, horizon: Range, timezone: str) -> tuple[list[int], Feed | None]:

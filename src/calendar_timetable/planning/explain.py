@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -96,3 +97,9 @@ def _why_skipped(policy: Policy) -> str:
     run = f" of {length(policy.duration)}" if policy.duration else ""
     side = "after" if policy.when_blocked == "postpone" else "before"
     return f"skipped: no opening{run} within {length(policy.max_delay)} {side} (max_delay)"
+
+
+def plain(text: str) -> str:
+    """*text* on one line, without control characters and without those that turn the direction of writing."""
+    kept = (" " if unicodedata.category(char) == "Cc" else char for char in text)
+    return " ".join("".join(char for char in kept if unicodedata.category(char) not in ("Cf", "Cs", "Co")).split())

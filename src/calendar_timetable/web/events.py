@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -12,6 +11,7 @@ from icalendar import Alarm, Calendar, Event, vDuration
 
 from calendar_timetable import __version__
 from calendar_timetable.planning import zones
+from calendar_timetable.planning.explain import plain
 from calendar_timetable.web.rows import LATE, Row, explanation, reasons_of
 
 DOMAIN = "calendar-timetable"
@@ -95,9 +95,3 @@ def _alarm(text: str, parameters: dict[str, str], after: timedelta) -> Alarm:
     alarm.add("description", plain(text))
     alarm.add("trigger", after, parameters=parameters)
     return alarm
-
-
-def plain(text: str) -> str:
-    """*text* on one line, without control characters and without those that turn the direction of writing."""
-    kept = (" " if unicodedata.category(char) == "Cc" else char for char in text)
-    return " ".join("".join(char for char in kept if unicodedata.category(char) not in ("Cf", "Cs", "Co")).split())

@@ -12,7 +12,7 @@ export const isTroubled = (calendar: CalendarHealth): boolean =>
 
 const TONE = { ok: "ct-success", stale: "ct-moved", unavailable: "ct-failed", unknown: "ct-queued" };
 const SAID = {
-  ok: "read",
+  ok: "",
   stale: "stale: an old copy is in force",
   unavailable: "cannot be read",
   unknown: "not known yet",

@@ -35,6 +35,8 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
   const spans = useApi<TimeSets>(`time-sets?${query({ start, end, dag_id: dagId ?? place.dag })}`, true);
 
   const found = runs.data?.runs ?? NONE;
+  const inSight = useMemo(() => found.filter((each) => (each.end ?? each.start ?? each.due) >= start), [found, start]);
+  const filled = inSight.length > 0 || (view !== "agenda" && (runs.data || !runs.error)); // an empty list is only a box
   const filtered = !dagId && (LISTS.some((name) => place[name].length > 0) || place.moved !== null);
   const run = place.run === null ? null : (found.find((each) => each.id === place.run) ?? sameRun(opened, place.run));
   const open = (chosen: Run) => {
@@ -42,7 +44,6 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
     go({ run: chosen.id });
   };
   const clear = () => go({ ...Object.fromEntries(LISTS.map((name) => [name, []])), moved: null });
-  const inSight = useMemo(() => found.filter((each) => (each.end ?? each.start ?? each.due) >= start), [found, start]);
 
   return (
     <section aria-label="Runs" aria-busy={runs.loading}>
@@ -64,6 +65,11 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
           Choose a shorter time or filter to see the rest.
         </Notice>
       )}
+      {place.run && !run && runs.data && !runs.loading && (
+        <Notice kind="info" action={{ text: "Close", run: () => go({ run: null }) }}>
+          The run of this link is not in the time that is shown.
+        </Notice>
+      )}
       {runs.data === null && runs.loading && <p className="ct-loading">Reading the runs …</p>}
       {runs.data && !runs.loading && inSight.length === 0 && (
         <Notice kind="info" {...(filtered ? { action: { text: "Clear filters", run: clear } } : {})}>
@@ -71,7 +77,7 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
           {dagId ? "." : ", of the DAGs that you may see."}
         </Notice>
       )}
-      {(runs.data || !runs.error) && (
+      {filled && (
         <Peek runs={found}>
           <div className={`ct-calendar ct-view-${view}`}>
             {view === "timeline" ? (
@@ -85,6 +91,7 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
                 days={view === "week" && narrow ? 3 : 7}
                 zone={zone}
                 onOpen={open}
+                onDay={(date) => go({ view: "agenda", date })}
               />
             )}
           </div>
@@ -92,11 +99,6 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
         </Peek>
       )}
       {run && <RunDetails run={run} onClose={() => go({ run: null })} />}
-      {place.run && !run && runs.data && !runs.loading && (
-        <Notice kind="info" action={{ text: "Close", run: () => go({ run: null }) }}>
-          The run of this link is not in the time that is shown.
-        </Notice>
-      )}
     </section>
   );
 }

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "react";
-import { alone } from "../airflow";
+import { alone, tellInset } from "../airflow";
 import { usePlace } from "../place";
 import { useApi } from "../useApi";
 import { Notice } from "./basics";
@@ -31,7 +31,7 @@ function useDrawnAgain(): boolean {
 export function Page({ dagId }: { dagId?: string }) {
   const ready = useDrawnAgain();
   return (
-    <div className="ct-root ct-page">
+    <div className="ct-root ct-page" ref={tellInset}>
       <Guard>{!ready ? <p className="ct-loading">Reading …</p> : dagId ? <DagTab dagId={dagId} /> : <AllDags />}</Guard>
     </div>
   );

@@ -7,7 +7,7 @@ import { useMemo } from "react";
 import type { Run, Span } from "../api";
 import { backgroundOf, eventsOf, isMoved, stateText } from "../events";
 import type { View } from "../place";
-import { clockText, dayOf, dayText, durationText } from "../times";
+import { clockText, dayOf, dayText, durationText, minuteText } from "../times";
 import { StateBadge } from "./basics";
 
 interface RunCalendarProps {
@@ -19,13 +19,15 @@ interface RunCalendarProps {
   days: number;
   zone: string;
   onOpen: (run: Run) => void;
+  /** A day has more than there is room for. */
+  onDay: (day: string) => void;
 }
 
 const PLUGINS = [list, dayGrid, timeGrid, theme];
 const DAY = { weekday: "short", day: "numeric", month: "short" } as const;
 const TIME = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
 
-export function RunCalendar({ runs, spans, view, first, days, zone, onOpen }: RunCalendarProps) {
+export function RunCalendar({ runs, spans, view, first, days, zone, onOpen, onDay }: RunCalendarProps) {
   const events = useMemo(
     () => [...eventsOf(runs, view, zone), ...backgroundOf(spans, view, zone)],
     [runs, spans, view, zone],
@@ -51,7 +53,12 @@ export function RunCalendar({ runs, spans, view, first, days, zone, onOpen }: Ru
       nowIndicator
       events={events}
       eventClick={({ event }) => onOpen(event.extendedProps.run)}
-      eventContent={(info) => (info.event.display === "background" ? true : <RunContent info={info} zone={zone} />)}
+      eventContent={(info) => <RunContent info={info} zone={zone} />}
+      backgroundEventContent={({ event }) => (
+        <span className="ct-label" title={event.title}>
+          {event.title}
+        </span>
+      )}
       eventTimeFormat={TIME}
       slotHeaderFormat={TIME}
       slotDuration="01:00"
@@ -63,6 +70,11 @@ export function RunCalendar({ runs, spans, view, first, days, zone, onOpen }: Ru
       allDaySlot={events.some((event) => event.allDay)}
       allDayText="all day"
       dayMaxEvents={4}
+      eventMaxStack={days < 7 ? 2 : 3}
+      slotEventOverlap={false}
+      moreLinkClass="ct-more"
+      moreLinkHint={(count) => `${count} more: see the day as a list`}
+      moreLinkClick={({ date }) => onDay(dayOf(date, zone))}
       noEventsText=""
     />
   );
@@ -75,15 +87,17 @@ function RunContent({ info, zone }: { info: EventDisplayInfo; zone: string }) {
   if (info.event.extendedProps.ghost) {
     return (
       <span className="ct-in" data-run={run.id} aria-hidden="true">
-        due <bdi>{run.dag_display_name}</bdi>
+        <span className="ct-time">due </span>
+        <bdi>{run.dag_display_name}</bdi>
       </span>
     );
   }
-  const time = run.collapsed ? "all day" : clockText(run.start ?? run.due, zone);
+  const at = run.start ?? run.due;
+  const [time, stretch] = timesOf(run, zone);
   const name = (
     <>
       <bdi className="ct-name">{run.dag_display_name}</bdi>
-      {run.collapsed && <span className="ct-note"> every {durationText(run.collapsed.every_seconds)}</span>}
+      {stretch && <span className="ct-note"> {stretch}</span>}
       {run.late && <span className="ct-note ct-warn"> late</span>}
       {run.paused && <span className="ct-note"> paused</span>}
     </>
@@ -102,7 +116,7 @@ function RunContent({ info, zone }: { info: EventDisplayInfo; zone: string }) {
   }
   return (
     <span className="ct-in" data-run={run.id}>
-      {!run.collapsed && <span className="ct-time">{time} </span>}
+      {!run.collapsed && <span className="ct-time">{minuteText(at, zone)} </span>}
       {name}
       <span className="ct-sr">
         {" "}
@@ -110,6 +124,15 @@ function RunContent({ info, zone }: { info: EventDisplayInfo; zone: string }) {
       </span>
     </span>
   );
+}
+
+/** When a run starts; of many in one row also how often, and until when. */
+function timesOf(run: Run, zone: string): [string, string] {
+  const at = run.start ?? run.due;
+  if (!run.collapsed) return [clockText(at, zone), ""];
+  const every = `every ${durationText(run.collapsed.every_seconds)}`;
+  const whole = !run.end || dayOf(run.end, zone) !== dayOf(at, zone);
+  return whole ? ["all day", every] : [clockText(at, zone), `${every} until ${clockText(run.end as string, zone)}`];
 }
 
 /** "due Sat 02:00 - held by team_calendar until 05:00". */

@@ -1,5 +1,4 @@
 import type { Plan, Run } from "../api";
-import { isMoved } from "../events";
 import { durationText } from "../times";
 import { useApi } from "../useApi";
 import { AirflowLink, DagLink, Drawer, Moment, StateBadge, Trouble } from "./basics";
@@ -13,6 +12,7 @@ interface RunDetailsProps {
 /** One run: why it starts when it does, its facts, and what its DAG does next. */
 export function RunDetails({ run, onClose }: RunDetailsProps) {
   const plan = useApi<Plan>(`dags/${encodeURIComponent(run.dag_id)}/plan?limit=10`);
+  const later = run.start ? (Date.parse(run.start) - Date.parse(run.due)) / 1000 : 0;
   const seconds = run.start && run.end ? (Date.parse(run.end) - Date.parse(run.start)) / 1000 : 0;
   return (
     <Drawer title={<bdi>{run.dag_display_name}</bdi>} onClose={onClose}>
@@ -39,11 +39,10 @@ export function RunDetails({ run, onClose }: RunDetailsProps) {
             <dt>Start</dt>
             <dd>
               <Moment at={run.start} />
-              {isMoved(run) && (
+              {later !== 0 && !run.collapsed && (
                 <span className="ct-muted">
                   {" "}
-                  {durationText((Date.parse(run.start) - Date.parse(run.due)) / 1000)}{" "}
-                  {run.start > run.due ? "later than due" : "earlier than due"}
+                  {durationText(later)} {later > 0 ? "later than due" : "earlier than due"}
                 </span>
               )}
             </dd>

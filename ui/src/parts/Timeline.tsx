@@ -2,7 +2,7 @@ import type { CSSProperties } from "react";
 import type { Run, Span } from "../api";
 import { isMoved, KINDS, stateText, toneOf, union } from "../events";
 import { loadOf, rowsOf, within } from "../timeline";
-import { clockText, dayOf, dayText, durationText } from "../times";
+import { clockText, dayOf, dayText, durationText, minuteText } from "../times";
 import { DagLink } from "./basics";
 
 interface TimelineProps {
@@ -109,7 +109,7 @@ export function Timeline({ runs, spans, start, end, zone, onOpen }: TimelineProp
                   <span className="ct-in" aria-hidden="true">
                     {run.collapsed
                       ? `every ${durationText(run.collapsed.every_seconds)}`
-                      : clockText(run.start ?? run.due, zone)}
+                      : minuteText(run.start ?? run.due, zone)}
                   </span>
                 )}
                 <span className="ct-sr">

@@ -1,0 +1,82 @@
+"""The page when there is nothing, too much, or trouble; in Chromium on a real Airflow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from tests.web.browser import Browser
+
+pytestmark = [pytest.mark.airflow, pytest.mark.browser]
+PAGE = "/plugin/upcoming-runs"
+ALONE = "/calendar-timetable/"
+
+
+def test_stale_then_error_then_well_again(browser: Browser) -> None:
+    browser.open(PAGE)
+    with browser.without("*/calendar-timetable/api/runs*"):
+        browser.run("document.dispatchEvent(new Event('visibilitychange'))")  # as when people come back to it
+        warning = browser.one(".ct-notice-warning", "cannot be reached")
+        assert "was read at" in warning.text
+        assert browser.all(".ct-calendar .ct-run"), "what was read stays in sight"
+        browser.click("[aria-label='Later']")
+        browser.one(".ct-notice-error", "cannot be reached")
+    browser.errors()  # the browser itself complains of the requests that were blocked
+    browser.click(".ct-notice-error button", "Try again")
+    browser.gone(".ct-notice-error")
+    browser.one(".ct-calendar .ct-run")
+
+
+def test_no_run_and_a_link_to_another_time(browser: Browser) -> None:
+    browser.open(f"{PAGE}?dag=unscheduled&run=gone")
+    browser.one(".ct-notice", "No run matches these filters")
+    browser.click(".ct-notice button", "Close")
+    browser.gone(".ct-notice", "The run of this link")
+    browser.click(".ct-notice button", "Clear filters")
+    browser.settled()
+    assert len(set(browser.texts(".ct-name"))) > 10
+    assert urlsplit(browser.path()).query == ""
+
+
+def test_while_runs_are_read(browser: Browser) -> None:
+    with browser.holding("/api/runs"):
+        browser.driver.get(f"{browser.airflow.address}{ALONE}")
+        assert browser.text(".ct-loading") == "Reading the runs …"
+        assert browser.one("section[aria-busy='true']")
+        assert browser.all(".ct-notice, .ct-calendar, .ct-legend") == [], "nothing yet, and nothing wrong"
+        assert browser.violations() == []
+    browser.settled()
+    browser.one(".ct-calendar .ct-run")
+
+
+def test_more_than_is_shown(browser: Browser) -> None:
+    browser.open(f"{PAGE}?view=month")
+    browser.click("[aria-label='Later']")  # a month that is all to come
+    browser.settled()
+    said = browser.text(".ct-notice-warning")
+    found = re.fullmatch(
+        r"The first 500 of (\d+) runs are shown. Choose a shorter time or filter to see the rest.", said
+    )
+    assert found and int(found[1]) > 500
+    assert browser.violations() == []
+    browser.click(".ct-more")  # a day has no room for all of its runs either
+    browser.settled()
+    assert parse_qs(urlsplit(browser.path()).query)["view"] == ["agenda"]
+    browser.gone(".ct-notice-warning")
+    assert len(browser.all(".ct-calendar .ct-run")) > 20
+
+
+def test_logged_out_meanwhile(browser: Browser, login: Callable[[str], requests.Session]) -> None:
+    browser.open(ALONE)
+    browser.driver.delete_all_cookies()
+    try:
+        browser.run("document.dispatchEvent(new Event('visibilitychange'))")
+        browser.one(".ct-notice-warning", "You are logged out of Airflow. Log in again")
+        assert browser.all(".ct-calendar .ct-run")
+    finally:
+        browser.log_in(login("admin"))
+    assert all("401" in error for error in browser.errors())
