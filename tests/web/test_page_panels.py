@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC
 
 import pytest
 import requests
@@ -92,7 +91,7 @@ def test_subscribe_fetch_and_end(browser: Browser, login: Login) -> None:
     fetched = requests.get(address, timeout=30)
     planned = next(run for run in plan["plan"] if run["start"])
     events = Calendar.from_ical(fetched.text).walk("VEVENT")
-    assert planned["start"] in {f"{event["DTSTART"].dt.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for event in events}
+    assert f"DTSTART:{planned['start'].replace('-', '').replace(':', '')}" in fetched.text
     assert {str(event["SUMMARY"]) for event in events} <= {"visible", "visible (skipped)"}
     assert browser.violations() == []
     browser.click("dialog .ct-card button", "End")
