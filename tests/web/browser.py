@@ -133,8 +133,9 @@ class Browser:
         """The console hears of no error, and no other host of anything."""
         self.errors(), self.hosts()
         yield
-        assert self.errors() == []
-        assert self.hosts() <= {urlsplit(self.airflow.address).netloc}
+        assert not (errors := self.errors()), errors
+        others = self.hosts() - {urlsplit(self.airflow.address).netloc}
+        assert not others, others
 
     def path(self) -> str:
         """Where it is, under Airflow's address."""

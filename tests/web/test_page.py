@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import requests
+from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -84,11 +85,18 @@ def test_every_view_shows_the_runs_and_is_a_link(browser: Browser, view: str, th
     assert browser.violations() == []
 
 
-def test_a_postponed_run_leaves_a_ghost_and_tells_why_on_focus(browser: Browser) -> None:
+def test_a_postponed_run_leaves_a_ghost_and_tells_why_on_hover_and_focus(browser: Browser) -> None:
     browser.open(f"{PAGE}?view=week&dag=visible")
     browser.click("[aria-label='Later']")
     browser.settled()
-    assert browser.one(".ct-ghost", "due visible")
+    ghost = browser.one(".ct-ghost", "due visible")
+    assert browser.style(".ct-ghost", "backgroundColor") == browser.style("html", "backgroundColor"), (
+        "hides what is behind"
+    )
+    ActionChains(browser.driver).move_to_element(ghost).perform()
+    assert REASON in browser.text("[role=tooltip]")
+    ActionChains(browser.driver).move_to_element(browser.one("h1")).perform()
+    browser.gone("[role=tooltip]")
     run = browser.one(".ct-run.ct-moved", "visible")
     browser.run("arguments[0].focus()", browser.run("return arguments[0].closest('[tabindex]') ?? arguments[0]", run))
     shown = browser.text("[role=tooltip]")
