@@ -24,9 +24,10 @@ def stranger(fab: LocalAirflow, tmp_path: Path) -> Iterator[Browser]:
 
 
 def log_in(browser: Browser, user: str) -> None:
-    """Fill in FAB's own form."""
+    """Fill in FAB's own form, which has errors in its own scripts."""
     browser.one("input[name=username]").send_keys(user)
     browser.one("input[name=password]").send_keys(browser.airflow.password)
+    browser.errors()
     browser.click("input[type=submit]")
 
 
@@ -50,6 +51,9 @@ def test_a_role_without_plugins_has_the_page_by_itself(stranger: Browser) -> Non
     log_in(stranger, "reader")
     wait_until("the way back", lambda: stranger.path() == f"{ALONE}?view=week&date=2027-03-24", seconds=60)
     stranger.settled()
+    ask = "fetch('/api/v2/plugins').then(answer => arguments[0](answer.status))"
+    assert stranger.driver.execute_async_script(ask) == 403, "Airflow tells this role of no page"
+    assert all("/api/v2/plugins" in error for error in stranger.errors())
     assert set(stranger.texts(".ct-name")) == {"visible"}
     assert stranger.violations() == []
     stranger.click(".ct-calendar .ct-run:not(.ct-ghost)")
