@@ -101,18 +101,24 @@ class FeedZones:
 
 def named_zone(name: str) -> ZoneInfo | None:
     """The zone with this IANA name, Windows name, or vendor's name (``/vendor/Area/City``)."""
-    from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
+    if name.startswith("/"):
+        path = name.strip("/").split("/")
+        return _iana_zone("/".join(path[-3:])) or _iana_zone("/".join(path[-2:]))
+    found = _iana_zone(name)
+    if found is None:
+        from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON  # and with it all of icalendar
 
-    path = name.strip("/").split("/")
-    names = ["/".join(path[-n:]) for n in (3, 2)] if name.startswith("/") else [name, WINDOWS_TO_OLSON.get(name, "")]
-    for candidate in names:
-        if not candidate or candidate in ("localtime", "posixrules", "Factory"):
-            continue  # what these mean depends on the host
-        try:
-            return ZoneInfo(candidate)
-        except (KeyError, ValueError, OSError):
-            continue
-    return None
+        found = _iana_zone(WINDOWS_TO_OLSON.get(name, ""))
+    return found
+
+
+def _iana_zone(name: str) -> ZoneInfo | None:
+    if not name or name in ("localtime", "posixrules", "Factory"):
+        return None  # what these mean depends on the host
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None
 
 
 def _display_zone(name: str) -> ZoneInfo | None:
@@ -146,8 +152,8 @@ def own_zone(block: Block) -> tzinfo:
     lines = ["BEGIN:VTIMEZONE", "TZID:own"]
     for part in block.blocks:
         if part.name in ("STANDARD", "DAYLIGHT"):
-            wanted = ("DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "RRULE", "RDATE")
-            kept = [f"{line.name}:{line.value.strip().rstrip(';')}" for line in part.lines if line.name in wanted]
+            wanted = part.all("DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "RRULE", "RDATE")
+            kept = [f"{line.name}:{line.value.strip().rstrip(';')}" for line in wanted]
             lines += [f"BEGIN:{part.name}", *kept, f"END:{part.name}"]
     zone = Timezone.from_ical("\r\n".join([*lines, "END:VTIMEZONE", ""]).encode())
     if not isinstance(zone, Timezone):

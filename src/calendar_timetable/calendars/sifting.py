@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from calendar_timetable.calendars.feedzones import named_zone
 
-_EVENT = re.compile(rb"^BEGIN:VEVENT\r?\n(.*?)^END:VEVENT\r?\n", re.MULTILINE | re.DOTALL)
-_UID = re.compile(
-    rb"^UID(?:;[^:\r\n]*)?:[ \t]*([^\r\n]*)", re.MULTILINE | re.IGNORECASE
-)  # of a folded one, how it begins
-_LINKED = re.compile(rb"^(?:RRULE|RDATE|EXRULE|RECURRENCE-ID|DURATION|BEGIN:VEVENT)\b", re.MULTILINE | re.IGNORECASE)
+_BEGIN, _END, _NEWLINES = b"\nBEGIN:VEVENT", b"\nEND:VEVENT", (b"\r\n", b"\n")
+# Each begins with the end of the line before: the engine looks for that one byte several times as fast as for "^".
+_UID = re.compile(rb"\n[Uu][Ii][Dd](?:;[^:\r\n]*)?:[ \t]*([^\r\n]*)")  # of a folded one, how it begins
+_LINKED = re.compile(rb"\n(?:RRULE|RDATE|EXRULE|RECURRENCE-ID|DURATION|BEGIN:VEVENT)\b", re.IGNORECASE)
 _DAY = rb"(\d{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))"
 _CLOCK = rb"(T(?:[01]\d|2[0-3])[0-5]\d[0-5]\d)?(Z?)"
 _TIME = re.compile(
-    rb"^DT(START|END)((?:;VALUE=DATE(?:-TIME)?|;TZID=[\w/+ -]+)*):" + _DAY + _CLOCK + rb"\r?\n(?![ \t])", re.MULTILINE
+    rb"\nDT(START|END)((?:;VALUE=DATE(?:-TIME)?|;TZID=[\w/+ -]+)*):" + _DAY + _CLOCK + rb"\r?(?=\n(?![ \t]))"
 )
 _ZONE = re.compile(rb"TZID=([^;]+)")
 _SLACK = timedelta(days=3)  # more than any two clocks on earth differ
@@ -33,12 +33,24 @@ def sift(body: bytes, start: int) -> tuple[bytes, int]:
     zones: dict[bytes, bool] = {}
     kept: list[bytes] = []
     at = left_out = 0
-    for event in _EVENT.finditer(body):
-        if _is_over(event.group(1), before, uids, zones):
-            kept.append(body[at : event.start()])
-            at = event.end()
+    for first, last in _events(body):
+        if _is_over(body[first + len(_BEGIN) : last + 1], before, uids, zones):
+            kept.append(body[at : first + 1])
+            at = body.index(b"\n", last + 1) + 1
             left_out += 1
     return b"".join((*kept, body[at:])) if left_out else body, left_out
+
+
+def _events(body: bytes) -> Iterator[tuple[int, int]]:
+    """Where events begin and end: at the end of the line before."""
+    last = 0
+    while (first := body.find(_BEGIN, last)) >= 0 and (last := body.find(_END, first)) >= 0:
+        while last >= 0 and not body.startswith(_NEWLINES, last + len(_END)):
+            last = body.find(_END, last + 1)
+        if last < 0:
+            return
+        if body.startswith(_NEWLINES, first + len(_BEGIN)):
+            yield first, last
 
 
 def _is_over(lines: bytes, before: bytes, uids: Counter[bytes], zones: dict[bytes, bool]) -> bool:
