@@ -11,32 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.feed import google_like
-from calendar_timetable.calendars import reading, series
-from calendar_timetable.calendars.occurrences import Reading
 from calendar_timetable.calendars.reading import read
 from calendar_timetable.calendars.rules import parse_rule
 from calendar_timetable.calendars.sifting import sift
 from calendar_timetable.calendars.values import Moment
-
-NOW = datetime(2026, 3, 15, tzinfo=UTC)
-START = int((NOW - timedelta(days=30)).timestamp())
-END = int((NOW + timedelta(days=90)).timestamp())
-DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-
-
-def calendar(*events: str) -> bytes:
-    return "\r\n".join(("BEGIN:VCALENDAR", "VERSION:2.0", *events, "END:VCALENDAR", "")).encode()
-
-
-def event(*lines: str, uid: str = "a") -> str:
-    return "\r\n".join(("BEGIN:VEVENT", f"UID:{uid}", *lines, "END:VEVENT"))
-
-
-def slowly(body: bytes, monkeypatch: pytest.MonkeyPatch) -> Reading:
-    with monkeypatch.context() as patch:
-        patch.setattr(reading, "sift", lambda body, start: (body, 0))
-        patch.setattr(series, "_is_plain", lambda parts: False)
-        return read(body, START, END, "UTC", 60)
+from tests.calendars.generated import BEGINS, END, NOW, START, calendar, event, rules, slowly
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -105,38 +84,6 @@ def test_what_is_over_is_left_out_and_counted(text: str) -> None:
     found = read(body, START, END, "UTC", 60)
     assert sift(body, START)[1] == 1
     assert (found.components, [row[0].uid for row in found.rows], found.problems) == (2, ["b"], ())
-
-
-@st.composite
-def rules(draw: st.DrawFn) -> str:
-    frequency = draw(st.sampled_from(["HOURLY", "DAILY", "WEEKLY", "WEEKLY", "MONTHLY", "MONTHLY", "YEARLY"]))
-    fields = {"FREQ": frequency}
-    if draw(st.booleans()):
-        fields["INTERVAL"] = str(draw(st.integers(1, 15)))
-    limit = draw(st.sampled_from(["", "", "COUNT", "UNTIL"]))
-    if limit == "COUNT":
-        fields["COUNT"] = str(draw(st.integers(1, 400)))
-    elif limit:
-        fields["UNTIL"] = draw(st.datetimes(datetime(2020, 1, 1), datetime(2027, 1, 1))).strftime(
-            draw(st.sampled_from(["%Y%m%d", "%Y%m%dT%H%M%SZ"]))
-        )
-    if draw(st.booleans()):
-        ordinals = ["", "1", "2", "-1", "5"] if frequency in ("MONTHLY", "YEARLY") else [""]
-        days = st.builds("".join, st.tuples(st.sampled_from(ordinals), st.sampled_from(DAYS)))
-        fields["BYDAY"] = ",".join(draw(st.lists(days, min_size=1, max_size=4, unique=True)))
-    if draw(st.integers(0, 3)) == 0 and frequency in ("MONTHLY", "YEARLY", "DAILY"):
-        days_of_month = draw(st.lists(st.sampled_from([1, 5, 13, 28, 29, 30, 31, -1, -3]), min_size=1, max_size=3))
-        fields["BYMONTHDAY"] = ",".join(map(str, days_of_month))
-    if draw(st.integers(0, 3)) == 0:
-        fields["BYMONTH"] = ",".join(map(str, draw(st.lists(st.integers(1, 12), min_size=1, max_size=4))))
-    if draw(st.integers(0, 5)) == 0 and frequency != "HOURLY" and len(fields) > 2:
-        fields["BYSETPOS"] = str(draw(st.sampled_from([1, 2, -1])))
-    if draw(st.integers(0, 3)) == 0:
-        fields["WKST"] = draw(st.sampled_from(DAYS))
-    return ";".join(f"{key}={value}" for key, value in fields.items())
-
-
-BEGINS = st.datetimes(datetime(2023, 1, 1), datetime(2026, 6, 1)).map(lambda at: at.replace(second=0, microsecond=0))
 
 
 @settings(deadline=None, max_examples=60)

@@ -26,11 +26,12 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.cachefolder import folder
 from calendar_timetable.calendars.expand import FORMAT
 from calendar_timetable.calendars.lines import EVENTS
+from calendar_timetable.calendars.memory import kept, reading_of
 from calendar_timetable.calendars.occurrences import Problem, Reading
 
 log = logging.getLogger(__name__)
 _VERSION = 1
-_DTSTAMP = re.compile(rb"^DTSTAMP:[^\r\n]*\r?\n(?![ \t])", re.MULTILINE)
+_DTSTAMP = re.compile(rb"\nDTSTAMP:[^\r\n]*\r?(?=\n(?![ \t]))")  # with the end of the line before, not its own
 _POLL = 0.05  # seconds between two looks at a lock
 _NAME = re.compile(r"[0-9a-f]{40}")
 
@@ -80,7 +81,7 @@ class Entry:
             return self._salvaged()
         try:
             known = {name: data.get(name, default) for name, default in asdict(State()).items()}
-            whole = all(isinstance(known[name], _like(default)) for name, default in asdict(State()).items())
+            whole = all(isinstance(known[name], _type_of(default)) for name, default in asdict(State()).items())
             return State(**known) if whole and data["v"] == _VERSION else self._salvaged()
         except (AttributeError, KeyError):
             return self._salvaged()
@@ -104,13 +105,21 @@ class Entry:
             return None
         return body if digest_of(body) == state.digest else None
 
+    def holds(self, state: State, body: bytes) -> bool:
+        """Whether *body* is the last good one to the byte: cheaper to tell than its digest."""
+        try:
+            return self._read(self._body(state.digest)) == body
+        except OSError:
+            return False
+
     def save(self, state: State, body: bytes | None = None) -> None:
         """Keep *state*, with *body* if that is new: both, or where there is no room, what was there before."""
+        last = self.state().digest if body is not None else ""
         path, content = self._path(self._kind), json.dumps({"v": _VERSION, **asdict(state)}).encode()
         if body is not None and not self._write(self._body(state.digest), body):
             self._unwritten[path] = content
         elif self._write(path, content) and body is not None:
-            self._forget(f"{self.name}.{state.digest[:20]}.")
+            self._forget(f"{self.name}.{state.digest[:20]}.", f"{self.name}.{last[:20]}.x")
 
     def expansion(self, state: State, start: int, end: int, zone: str) -> Reading | None:
         """A reading of the last good body that covers ``[start, end)``, if there is one."""
@@ -119,21 +128,26 @@ class Entry:
             bounds = path.name.removeprefix(stem).removesuffix(".json").split("_")
             try:
                 if path.name.startswith(stem) and int(bounds[0]) <= start and end <= int(bounds[1]):
-                    head, _, rows = self._read(path).partition(b"\n")
-                    return Reading.from_wire(json.loads(head) | json.loads(rows))
+                    return reading_of(self._read(path))
             except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
                 continue
         return None
 
     def save_expansion(self, state: State, start: int, end: int, zone: str, reading: Reading) -> None:
         """Keep *reading*, of the body of *state*."""
-        path = self._folder / f"{self._stem(state, zone)}{start}_{end}.json"
-        wire = reading.to_wire()
-        head = {key: wire.pop(key) for key in ("zone", "components", "problems")}  # a line that can be read alone
-        self._write(path, b"\n".join(json.dumps(part, separators=(",", ":")).encode() for part in (head, wire)))
-        kept = sorted(self._list(f"{self.name}.{state.digest[:20]}.x"), key=_changed_at)
-        for old in kept[: -limits.KEPT_EXPANSIONS]:
+        stem, stretch = self._stem(state, zone), f"{start}_{end}.json"
+        if self._write(self._folder / f"{stem}{stretch}", kept(reading)):
+            _remove(self._folder / f"{self._was(stem)}{stretch}")
+        for old in sorted(self._list(f"{self.name}.{state.digest[:20]}.x"), key=_changed_at)[: -limits.KEPT_EXPANSIONS]:
             _remove(old)
+
+    def earlier(self, state: State, start: int, end: int, zone: str) -> bytes:
+        """A reading of the body of *state*, or of the one before, for just this stretch, as :mod:`.memory` keeps it."""
+        stem = self._stem(state, zone)
+        for name in (stem, self._was(stem)):
+            with suppress(OSError):
+                return self._read(self._folder / f"{name}{start}_{end}.json")
+        return b""
 
     def last_reading(self, state: State) -> tuple[str, tuple[Problem, ...]]:
         """The zone, and what was not understood, of the newest expansion of the last good body."""
@@ -174,6 +188,10 @@ class Entry:
         key = hashlib.sha256(f"{FORMAT} {zone}".encode()).hexdigest()[:10]
         return f"{self.name}.{state.digest[:20]}.x{key}."
 
+    def _was(self, name: str) -> str:
+        """What an expansion's *name* becomes when the body is replaced: it then only helps to make the next one."""
+        return f"{self.name}.was{name[name.index('.x') :]}"
+
     def _read(self, path: Path) -> bytes:
         if path in self._unwritten:
             return self._unwritten[path]
@@ -190,12 +208,18 @@ class Entry:
         except OSError:
             return []
 
-    def _forget(self, keep: str) -> None:
-        """Remove bodies and expansions of this feed other than those whose names begin with *keep*."""
+    def _forget(self, keep: str, last: str) -> None:
+        """Remove bodies and expansions of this feed other than those whose names begin with *keep*; move the *last*."""
+        moved = []
         for path in self._list(f"{self.name}."):
             current = path.name.startswith(keep) or path.name in (f"{self.name}.{self._kind}", f"{self.name}.lock")
-            if not current and (path.suffix != ".new" or _changed_at(path) < time.time() - 3600):
+            if path.name.startswith(last) and path.suffix == ".json" and not current:
+                moved.append(path)
+            elif not current and (path.suffix != ".new" or _changed_at(path) < time.time() - 3600):
                 _remove(path)
+        for path in moved:
+            with suppress(OSError):
+                path.replace(self._folder / self._was(path.name))
 
     def _make_folder(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -242,7 +266,7 @@ def _locked(file: int, seconds: float) -> bool:
     return False
 
 
-def _like(default: object) -> Any:
+def _type_of(default: object) -> Any:
     return str if isinstance(default, str) else int | float
 
 

@@ -57,7 +57,7 @@ def answer(handle: Callable[[Message, bytes], tuple[Message, bytes]], memory: in
     for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, int(seconds))):
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
-    head, _, body = sys.stdin.buffer.read().partition(b"\n")
+    head, body = sys.stdin.buffer.readline(), sys.stdin.buffer.read()
     with os.fdopen(os.dup(1), "wb") as out:
         os.dup2(2, 1)  # what a library prints is no part of the answer
         message, content = handle(json.loads(head), body)

@@ -13,15 +13,16 @@ class ExpansionFailed(Exception):
     """A body cannot be read as a whole; the text never quotes it."""
 
 
-def expand(body: bytes, start: int, end: int, zone: str) -> Reading:
+def expand(body: bytes, start: int, end: int, zone: str, earlier: bytes = b"") -> Reading:
     """What *body* holds in ``[start, end)`` (epoch seconds), read in a process of its own.
 
-    *zone* is the IANA name for all-day and floating times of a calendar that names none.
+    *zone* is the IANA name for all-day and floating times of a calendar that names none; *earlier* an earlier
+    reading of that calendar for the same, as :mod:`.memory` keeps it: what did not change since is taken from there.
     """
-    request = {"start": start, "end": end, "zone": zone, "seconds": limits.EXPAND_SECONDS}
+    request = {"start": start, "end": end, "zone": zone, "seconds": limits.EXPAND_SECONDS, "earlier": len(earlier)}
     try:
         message, _ = ask(
-            "calendar_timetable.calendars.expand", request, body, limits.EXPAND_SECONDS + limits.START_SECONDS
+            "calendar_timetable.calendars.expand", request, earlier + body, limits.EXPAND_SECONDS + limits.START_SECONDS
         )
     except ChildFailed as error:
         raise ExpansionFailed(f"cannot be expanded: {error}") from None
@@ -34,9 +35,10 @@ def _expand(request: Message, body: bytes) -> tuple[Message, bytes]:
     from calendar_timetable.calendars.lines import Unreadable
     from calendar_timetable.calendars.reading import read
 
+    body, earlier = body[(size := request["earlier"]) :], body[:size]
+    seconds = 0.75 * request["seconds"]  # the rest of the time is for starting and answering
     try:
-        # the rest of the time is for starting and answering
-        reading = read(body, request["start"], request["end"], request["zone"], 0.75 * request["seconds"])
+        reading = read(body, request["start"], request["end"], request["zone"], seconds, earlier)
     except Unreadable as error:
         return {"error": str(error)}, b""
     except Exception as error:  # noqa: BLE001  (its text may quote the feed)

@@ -154,8 +154,9 @@ class _Feed:
 
     def _adopt(self, fetched: Fetched, tried: State) -> State:
         body = check_body(fetched.body)
-        digest = digest_of(body)
-        components = len(EVENTS.findall(body))
+        same = self.entry.holds(tried, body)
+        digest = tried.digest if same else digest_of(body)
+        components = tried.components if same else len(EVENTS.findall(body))
         if not components and tried.components >= limits.SUDDENLY_EMPTY:
             raise FetchFailed(f"suddenly empty: it had {tried.components} events")
         new = State(
@@ -173,7 +174,7 @@ class _Feed:
         if digest == tried.digest:
             self.entry.save(new)
             return new
-        reading = self.expand(body)
+        reading = self.expand(body, tried)
         self.entry.save(new, body)
         self.entry.save_expansion(new, self.start, self.end, self.zone, reading)
         return new
@@ -184,13 +185,14 @@ class _Feed:
         if reading is None:
             body = self.entry.body(state)
             if body is not None:
-                reading = self.expand(body)
+                reading = self.expand(body, state)
                 self.entry.save_expansion(state, self.start, self.end, self.zone, reading)
         return reading
 
-    def expand(self, body: bytes) -> Reading:
+    def expand(self, body: bytes, last: State) -> Reading:
         with metrics.timed("read_time", self.source.label):
-            return expand(body, self.start, self.end, self.zone)
+            earlier = self.entry.earlier(last, self.start, self.end, self.zone)
+            return expand(body, self.start, self.end, self.zone, earlier)
 
 
 def check_body(body: bytes) -> bytes:

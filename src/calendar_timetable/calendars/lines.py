@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from calendar_timetable.calendars import limits
 
 TOP_LEVEL = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY", "VTIMEZONE"})
-EVENTS = re.compile(rb"^BEGIN:(?:VEVENT|VFREEBUSY|VAVAILABILITY)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+EVENTS = re.compile(rb"\nBEGIN:(?:VEVENT|VFREEBUSY|VAVAILABILITY)[ \t]*\r?(?=\n)", re.IGNORECASE)
 
 _TIMES = frozenset({"DTSTART", "DTEND", "RDATE", "EXDATE", "RECURRENCE-ID"})
 _KEPT = _TIMES | {
@@ -43,20 +43,23 @@ class Line:
 
 @dataclass(slots=True)
 class Block:
-    """One component, split off but not understood. ``broken`` when it was not closed properly."""
+    """One component, split off but not understood. ``broken`` when it was not closed properly.
+
+    ``raw`` holds the names of its properties and their lines as written: each is split when it is asked for.
+    """
 
     name: str
-    lines: list[Line] = field(default_factory=list)
+    raw: list[tuple[str, str]] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     broken: bool = False
 
-    def all(self, name: str) -> list[Line]:
-        """Every property called *name*."""
-        return [line for line in self.lines if line.name == name]
+    def all(self, *names: str) -> Iterator[Line]:
+        """Every property called one of *names*."""
+        return (line for name, raw in self.raw if name in names and (line := _split(name, raw)) is not None)
 
     def first(self, name: str) -> Line | None:
         """The first property called *name*."""
-        return next((line for line in self.lines if line.name == name), None)
+        return next(self.all(name), None)
 
     def text(self, name: str) -> str:
         """The value of the first property called *name*, upper case, or ``""``."""
@@ -101,9 +104,7 @@ def read_calendars(body: bytes) -> list[Block]:
                 _close(stack, depth + 1)
                 stack.pop()
         elif stack and name in _KEPT:
-            line = _split(name, raw)
-            if line is not None:
-                stack[-1].lines.append(line)
+            stack[-1].raw.append((name, raw))
     if not calendars:
         raise Unreadable("not a calendar")
     _close(stack, 0)

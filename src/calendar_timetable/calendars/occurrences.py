@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -80,13 +80,14 @@ class Reading:
 
     ``zone`` is the IANA name of the zone for all-day and floating times; ``components`` counts the
     events in the body, also those outside of the stretch; ``rows`` holds (details, start, end) in epoch
-    seconds, sorted by start.
+    seconds, sorted by start; ``series`` what they were read from, by UID, as :mod:`.memory` knows it.
     """
 
     zone: str
     components: int
     rows: tuple[tuple[Details, int, int], ...]
     problems: tuple[Problem, ...]
+    series: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def to_wire(self) -> dict[str, Any]:
         """This as JSON; details that many occurrences share are written once."""
@@ -98,6 +99,7 @@ class Reading:
             "details": [_details_to_wire(details) for details in table],
             "rows": rows,
             "problems": [[p.uid, p.reason, _seconds(p.start), _seconds(p.end)] for p in self.problems],
+            "series": dict(self.series),
         }
 
     @classmethod
@@ -109,6 +111,7 @@ class Reading:
             int(data["components"]),
             tuple((table[index], int(start), int(end)) for index, start, end in data["rows"]),
             tuple(Problem(uid, why, _moment(start), _moment(end)) for uid, why, start, end in data["problems"]),
+            dict(data.get("series", {})),
         )
 
 

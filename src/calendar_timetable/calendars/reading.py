@@ -8,7 +8,7 @@ recurring-ical-events decides which instances there are, and this module when th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -18,6 +18,7 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.budget import Budget, OutOfTime
 from calendar_timetable.calendars.feedzones import FeedZones, named_zone
 from calendar_timetable.calendars.lines import Block, Line, Unreadable, read_calendars
+from calendar_timetable.calendars.memory import Memory, Row, digest_of
 from calendar_timetable.calendars.occurrences import Details, Problem, Reading
 from calendar_timetable.calendars.series import LATEST, Part, expand_series, read_part
 from calendar_timetable.calendars.sifting import sift
@@ -26,18 +27,18 @@ from calendar_timetable.planning.spans import Spans
 
 _COUNTED = ("VEVENT", "VFREEBUSY", "VAVAILABILITY")
 _MOST_EAST = 14 * 3600  # how far from UTC a clock may be
-Row = tuple[Details, int, int]
 T = TypeVar("T")
 
 
-def read(body: bytes, start: int, end: int, default_zone: str, seconds: float) -> Reading:
+def read(body: bytes, start: int, end: int, default_zone: str, seconds: float, earlier: bytes = b"") -> Reading:
     """What *body* holds between *start* and *end* (epoch seconds).
 
     *default_zone* (an IANA name) is for all-day and floating times of a calendar that names no zone;
-    components that would take more than their share of *seconds* are quarantined.
+    components that would take more than their share of *seconds* are quarantined. What did not change since an
+    *earlier* reading for the same stretch and zone, as :mod:`.memory` keeps it, is taken from there.
     Raises :class:`Unreadable` when it is no calendar or exceeds a limit as a whole.
     """
-    reader = _Reader(start, end, seconds)
+    reader = _Reader(start, end, seconds, Memory(earlier))
     zone = ""
     body, components = sift(body, start)
     for calendar in read_calendars(body):
@@ -49,8 +50,9 @@ def read(body: bytes, start: int, end: int, default_zone: str, seconds: float) -
 
 
 class _Reader:
-    def __init__(self, start: int, end: int, seconds: float) -> None:
+    def __init__(self, start: int, end: int, seconds: float, memory: Memory) -> None:
         self.start, self.end = start, min(end, LATEST)
+        self.memory = memory
         self.budget = Budget(seconds)
         self.rows: list[Row] = []
         self.problems: list[Problem] = []
@@ -69,22 +71,35 @@ class _Reader:
             self.quarantine("", "the calendar is cut off")
         if calendar.text("CALSCALE") not in ("", "GREGORIAN"):
             raise Unreadable("a calendar scale other than Gregorian")
-        for parts in self.series(calendar.blocks, "VEVENT", clock):
-            self.add(parts)
+        zones = (block for block in calendar.blocks if block.name == "VTIMEZONE")
+        context = digest_of(f"{self.start} {self.end} {clock.zone}", zones)
+        for uid, blocks in _by_uid(calendar.blocks, "VEVENT"):
+            self.remember(uid, digest_of(context, blocks), partial(self.add_all, blocks, clock))
+        outside = len(self.rows)
         for block in calendar.blocks:
             if block.name == "VFREEBUSY":
                 self.guard(block, clock, partial(self.read_freebusy, block, clock))
         self.read_availability(calendar, clock)
+        self.memory.mix(details.uid for details, _, _ in self.rows[outside:])
 
-    def series(self, blocks: list[Block], name: str, clock: Clock) -> list[list[Part]]:
-        """The understood components called *name*, those of one UID together."""
-        groups: dict[str, list[Part]] = defaultdict(list)
-        for number, block in enumerate(blocks):
-            if block.name == name:
-                part = self.guard(block, clock, partial(read_part, block, clock))
-                if part is not None:
-                    groups[part.uid or f"\n{number}"].append(part)  # without a UID each stands alone
-        return [series for group in groups.values() for series in _by_master(group)]
+    def remember(self, uid: str, digest: str, read: Callable[[], None]) -> None:
+        """Add what is remembered of a series, else what *read* finds of it."""
+        rows, problems = self.memory.recall(uid, digest), len(self.problems)
+        if rows is not None and len(self.rows) + len(rows) <= limits.MAX_OCCURRENCES:
+            self.rows += rows
+        else:
+            read()
+        if len(self.problems) == problems:
+            self.memory.keep(uid, digest)
+        else:
+            self.memory.mix([uid])
+
+    def add_all(self, blocks: list[Block], clock: Clock) -> None:
+        """Expand *blocks*, which share a UID."""
+        parts = (self.guard(block, clock, partial(read_part, block, clock)) for block in blocks)
+        understood = [part for part in parts if part is not None]
+        for series in _by_master(understood) if understood else ():
+            self.add(series)
 
     def guard(self, block: Block, clock: Clock, understand: Callable[[], T]) -> T | None:
         """What *understand* makes of *block*, which is quarantined if it fails."""
@@ -141,8 +156,8 @@ class _Reader:
                 continue
             outside, rows = self.rows, list[Row]()
             self.rows = rows  # for a moment: what is available is no occurrence
-            for parts in self.series(block.blocks, "AVAILABLE", clock):
-                self.add(parts)
+            for _, available in _by_uid(block.blocks, "AVAILABLE"):
+                self.add_all(available, clock)
             self.rows = outside
             busy = reach - governed - Spans((start, end) for _, start, end in rows)
             governed = governed | reach
@@ -170,7 +185,17 @@ class _Reader:
         if len(problems) > limits.MAX_PROBLEMS:  # the rest may cover anything
             more = len(problems) - limits.MAX_PROBLEMS
             problems = [*problems[: limits.MAX_PROBLEMS], Problem("", f"{more} more components not understood")]
-        return Reading(zone, components, tuple(self.rows), tuple(problems))
+        return Reading(zone, components, tuple(self.rows), tuple(problems), self.memory.series)
+
+
+def _by_uid(blocks: list[Block], name: str) -> Iterable[tuple[str, list[Block]]]:
+    """The components called *name*, those of one UID together; without a UID each stands alone."""
+    groups: dict[tuple[str, int], list[Block]] = defaultdict(list)
+    for number, block in enumerate(blocks):
+        if block.name == name:
+            uid = uid_of(block)
+            groups[uid, 0 if uid else number].append(block)
+    return ((uid, group) for (uid, _), group in groups.items())
 
 
 def _by_master(parts: list[Part]) -> list[list[Part]]:

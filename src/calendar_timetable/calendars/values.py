@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import islice
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.feedzones import FeedZones
@@ -143,7 +144,7 @@ def details_of(block: Block, *, all_day: bool) -> Details:
 
     status = {"TENTATIVE": "tentative", "CANCELLED": "cancelled"}.get(block.text("STATUS"), "confirmed")
     free = block.text("TRANSP") == "TRANSPARENT" or block.text("X-MICROSOFT-CDO-BUSYSTATUS") in _FREE
-    people = [line for line in block.lines if line.name in ("ATTENDEE", "ORGANIZER")][: limits.MAX_ATTENDEES]
+    people = list(islice(block.all("ATTENDEE", "ORGANIZER"), limits.MAX_ATTENDEES))
     refusals = [line for line in people if line.params.get("PARTSTAT", "").upper() == "DECLINED"]
     categories = [clean(_unescape(c)) for line in block.all("CATEGORIES") for c in _LISTED.findall(line.value)]
     return Details(
