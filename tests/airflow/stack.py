@@ -172,7 +172,8 @@ class Stack(LocalAirflow):
 
     def _json(self, method: str, path: str, **arguments: Any) -> Any:
         with self.session() as session:
-            answer: requests.Response = session.request(method, self.address + path, timeout=20, **arguments)
+            # More patient than a server is with its database (SQLite: 60 s), which then says what it waited for.
+            answer: requests.Response = session.request(method, self.address + path, timeout=90, **arguments)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:2000]}"
         return answer.json() if answer.content else None
 

@@ -173,17 +173,17 @@ def answers(airflow: Stack) -> dict[str, str]:
     with airflow.session() as session:
         session.headers["Connection"] = "close"  # a busy host may leave one idle for longer than the server does
         for path in paths:
-            found[path] = _text(session.get(airflow.address + path, timeout=30))
+            found[path] = _text(session.get(airflow.address + path, timeout=90))
         headers = {"X-Requested-With": "calendar-timetable", "Sec-Fetch-Site": "same-origin"}
         for dag_id in _parsed(airflow):
             what_if = f"{airflow.address}{ours}/api/dags/{dag_id}/what-if"
-            found[what_if] = _text(session.post(what_if, json={"duration_seconds": 60}, headers=headers, timeout=30))
+            found[what_if] = _text(session.post(what_if, json={"duration_seconds": 60}, headers=headers, timeout=90))
         made = session.post(
-            f"{airflow.address}{ours}/api/subscriptions", json={"kind": "all"}, headers=headers, timeout=30
+            f"{airflow.address}{ours}/api/subscriptions", json={"kind": "all"}, headers=headers, timeout=90
         )
         assert made.status_code == 201, made.text
         found["subscriptions"] = made.text
-        found["feed.ics"] = requests.get(made.json()["url"], timeout=30).text
+        found["feed.ics"] = requests.get(made.json()["url"], timeout=90).text
         assert "BEGIN:VCALENDAR" in found["feed.ics"]
     return found
 
