@@ -120,12 +120,12 @@ def find_rows(
         if schedule is not None:
             places, more = planned(schedule, dag.stored, question)
             truncated = truncated or more
-            rows += [
-                row
+            ahead = [
+                planned_row(dag, schedule, placed, length)
                 for placed in places
-                if (placed.start is not None or placed.tick.due > now or not dag.paused)
-                and (row := planned_row(dag, schedule, placed, length)).identity not in made
+                if placed.start is not None or placed.tick.due > now or not dag.paused
             ]
+            rows += [row for row in ahead if row.identity not in made] if made else ahead
         rows = sorted((row for row in rows if row.touches(filters.since, filters.until)), key=lambda row: row.key)
         found += collapse(rows)
     return found, truncated

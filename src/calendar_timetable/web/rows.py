@@ -56,7 +56,7 @@ class Row:
             return self.known_as
         if self.run is not None and self.run.run_type not in _BY_TICK:
             return f"{self.dag.dag_id} {self.run.run_id}"
-        return f"{self.dag.dag_id} {zones.to_datetime(self.placed.tick.interval_end):%Y-%m-%dT%H:%M:%SZ}"
+        return f"{self.dag.dag_id} {zones.to_datetime(self.placed.tick.interval_end).isoformat()[:19]}Z"
 
     @property
     def zone(self) -> ZoneInfo:
