@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from demo.examples import EXAMPLES
 from demo.local_airflow import LocalAirflow
 from tests.web.browser import Browser, chromium
 
@@ -41,18 +42,31 @@ HOSTILE = "<img src=x onerror=document.title='owned'>\u202e \\nX-Injected: 1"
 
 @contextmanager
 def served(
-    home: Path, settings: dict[str, str], prepare: Callable[[LocalAirflow], None], path: str = ""
+    home: Path,
+    settings: dict[str, str],
+    prepare: Callable[[LocalAirflow], None],
+    path: str,
+    *,
+    examples: bool = False,
 ) -> Iterator[LocalAirflow]:
-    """A web server with the DAGs of ``web_dags.py``, under *path*; *prepare* makes its users once there is a database."""
+    """A web server with the DAGs of ``web_dags.py``, under *path*; *prepare* makes its users once there is a database.
+
+    With *examples*, also with all that Airflow brings, and with ours.
+    """
     dags, modules = home / "dags", home / "modules"
     dags.mkdir()
     modules.mkdir()
     shutil.copy(HERE / "web_dags.py", dags / "dags.py")
     shutil.copy(HERE / "one_dag.py", modules / "one_dag.py")
     team = home / "team.ics"
-    team.write_text(calendar(*event("Release freeze", 3), *BROKEN))
-    team.with_name("hostile.ics").write_text(calendar(*event(HOSTILE, 1)))
     told = {"PYTHONPATH": str(modules), "TEAM_CALENDAR": str(team)}
+    if examples:
+        shutil.copytree(EXAMPLES, dags, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(dags / "calendar_examples" / "team_calendar.ics", team)
+        told["AIRFLOW__CORE__LOAD_EXAMPLES"] = "True"
+    else:
+        team.write_text(calendar(*event("Release freeze", 3), *BROKEN))
+    team.with_name("hostile.ics").write_text(calendar(*event(HOSTILE, 1)))
     airflow = LocalAirflow(home, dags=dags, settings={**told, **settings}, path=path)
     airflow.migrate()
     read = airflow.airflow("dags", "reserialize")
@@ -77,7 +91,7 @@ def within(airflow: LocalAirflow, script: str, *arguments: str) -> None:
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
     """SimpleAuthManager with users ``admin`` and ``reader``; the latter may read the DAG ``visible`` only.
 
-    It is served under a path, as behind a proxy that many tools share; FAB's is not.
+    It is served under a path, as behind a proxy that many tools share.
     """
 
     def make_users(airflow: LocalAirflow) -> None:
@@ -95,13 +109,14 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
 
 @pytest.fixture(scope="session")
 def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
-    """FAB's auth manager with the same users, and ``nobody``, who may read no DAG."""
+    """FAB's auth manager with the same users, and ``nobody``, who may read no DAG. It has all example DAGs too."""
 
     def make_users(airflow: LocalAirflow) -> None:
         within(airflow, "fab_users.py", airflow.password)
 
     manager = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
-    with served(tmp_path_factory.mktemp("fab"), {"AIRFLOW__CORE__AUTH_MANAGER": manager}, make_users) as airflow:
+    settings = {"AIRFLOW__CORE__AUTH_MANAGER": manager}
+    with served(tmp_path_factory.mktemp("fab"), settings, make_users, "/fab", examples=True) as airflow:
         yield airflow
 
 

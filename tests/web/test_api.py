@@ -334,17 +334,3 @@ def test_a_reader_is_told_nothing_of_other_dags(airflow: LocalAirflow, login: Lo
         assert (answer.status_code, answer.json()) == (404, {"detail": "There is no such DAG"})
         answer = session.post(url(airflow, f"/api/dags/{dag_id}/what-if"), json={}, headers=BY_US, timeout=10)
         assert answer.status_code == 404
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {**BY_US, "Sec-Fetch-Site": "cross-site"},
-        {**BY_US, "Sec-Fetch-Site": "same-site"},
-        {"X-Requested-With": "x"},
-    ],
-)
-def test_another_site_cannot_ask_for_changes(airflow: LocalAirflow, login: Login, headers: dict[str, str]) -> None:
-    answer = login("admin").post(url(airflow, "/api/dags/visible/what-if"), json={}, headers=headers, timeout=10)
-    assert answer.status_code == 403

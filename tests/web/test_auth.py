@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
+import jwt
 import pytest
 import requests
 from fastapi.routing import APIRoute
 
+from calendar_timetable.web.access import asked_by_us
 from demo.local_airflow import LocalAirflow
 
 pytestmark = pytest.mark.airflow
@@ -16,6 +19,7 @@ BY_US = {"X-Requested-With": "calendar-timetable"}
 ANONYMOUS = {"/feed.ics"}  # but for its token
 ROUTES: dict[tuple[str, str], tuple[Any, int]] = {  # what is sent, and what an admin is answered
     ("GET", "/"): (None, 200),
+    ("GET", "/static/{name}"): (None, 200),
     ("GET", "/api/runs"): (None, 200),
     ("GET", "/api/dags/{dag_id}/plan"): (None, 200),
     ("POST", "/api/dags/{dag_id}/what-if"): ({}, 200),
@@ -27,7 +31,23 @@ ROUTES: dict[tuple[str, str], tuple[Any, int]] = {  # what is sent, and what an 
     ("POST", "/api/subscriptions"): ({"kind": "dag", "value": "secret"}, 201),
     ("DELETE", "/api/subscriptions/{subscription_id}"): (None, 404),
 }
-ABOUT_A_DAG = [route for route in ROUTES if "{dag_id}" in route[1]]
+ABOUT_A_DAG = {route for route in ROUTES if "{dag_id}" in route[1]}
+ABOUT_SECRET = {("POST", "/api/subscriptions")}  # which asks for the DAG "secret"
+CHANGING = [route for route in ROUTES if route[0] != "GET"]
+FORGED = jwt.encode({"sub": "1", "username": "admin", "role": "ADMIN", "exp": 4_000_000_000}, "x" * 32, "HS256")
+WRONG: dict[str, dict[str, str]] = {
+    "none": {},
+    "wrong token": {"Authorization": "Bearer wrong"},
+    "forged token": {"Authorization": f"Bearer {FORGED}"},
+    "wrong cookie": {"Cookie": "_token=wrong"},
+    "basic": {"Authorization": "Basic YWRtaW46YWRtaW4="},
+}
+ELSEWHERE: list[dict[str, str]] = [  # what a page of another site can make a browser send
+    {"X-Requested-With": ""},
+    {"X-Requested-With": "XMLHttpRequest"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+]
 
 
 @pytest.fixture(params=["simple", "fab"])
@@ -40,6 +60,12 @@ def anywhere(request: pytest.FixtureRequest) -> LocalAirflow:
 Ask = Callable[..., requests.Response]
 
 
+@cache
+def logged_in(airflow: LocalAirflow, user: str) -> requests.Session:
+    airflow.user = user
+    return airflow.session()
+
+
 @pytest.fixture
 def ask(anywhere: LocalAirflow) -> Ask:
     """Ask for a route as *user*, or as nobody at all."""
@@ -47,11 +73,10 @@ def ask(anywhere: LocalAirflow) -> Ask:
     def send(
         method: str, path: str, user: str | None = None, dag_id: str = "visible", **more: Any
     ) -> requests.Response:
-        path = path.replace("{dag_id}", dag_id).replace("{subscription_id}", "none")
+        body = ROUTES[method, path][0]
+        path = path.replace("{dag_id}", dag_id).replace("{subscription_id}", "none").replace("{name}", "main.js")
         headers = {**BY_US, **more.pop("headers", {})}
-        anywhere.user = user or ""
-        session = anywhere.session() if user else requests.Session()
-        body = more.pop("json", ROUTES[method, path][0] if (method, path) in ROUTES else {})
+        session = logged_in(anywhere, user) if user else requests.Session()
         address = f"{anywhere.address}/calendar-timetable{path}"
         return session.request(method, address, json=body, headers=headers, timeout=30, **more)
 
@@ -71,21 +96,26 @@ def test_every_route_is_tried_here_and_asks_for_a_login() -> None:
         (method, route.path): route for route in app.routes if isinstance(route, APIRoute) for method in route.methods
     }
     assert {route for route, r in found.items() if get_user not in asks(r.dependant)} == set()
-    untried = {route for route in found if route not in ROUTES}
-    assert {path for _, path in untried if path != "/static/{name}"} == set()
+    assert set(found) == set(ROUTES)
     assert {route.path for route in app.routes if not isinstance(route, APIRoute)} <= ANONYMOUS  # type: ignore[attr-defined]
+    unguarded = {route for route, r in found.items() if route[0] != "GET" and asked_by_us not in asks(r.dependant)}
+    assert unguarded == set(), "what changes something is to refuse other sites"
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
-@pytest.mark.parametrize(
-    "headers",
-    [{}, {"Authorization": "Bearer wrong"}, {"Cookie": "_token=wrong"}, {"Authorization": "Basic YWRtaW46YWRtaW4="}],
-    ids=["none", "wrong token", "wrong cookie", "basic"],
-)
-def test_without_a_login(ask: Ask, route: tuple[str, str], headers: dict[str, str]) -> None:
-    answer = ask(*route, headers=headers)
-    assert answer.status_code in ((401, 403) if headers else (401,))
+@pytest.mark.parametrize("login", WRONG)
+def test_without_a_login(ask: Ask, route: tuple[str, str], login: str) -> None:
+    answer = ask(*route, headers=WRONG[login])
+    assert answer.status_code in ((401, 403) if WRONG[login] else (401,))
     assert "visible" not in answer.text and "secret" not in answer.text
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("route", CHANGING, ids=" ".join)
+@pytest.mark.parametrize("headers", ELSEWHERE, ids=str)
+def test_another_site_cannot_ask_for_changes(ask: Ask, route: tuple[str, str], headers: dict[str, str]) -> None:
+    answer = ask(*route, "admin", headers=headers)
+    assert (answer.status_code, "X-Requested-With" in answer.text) == (403, True)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
@@ -99,21 +129,42 @@ def test_an_admin_is_answered(ask: Ask, route: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
 def test_a_reader_of_one_dag_learns_of_no_other(ask: Ask, route: tuple[str, str]) -> None:
+    """Nor needs their role let them see Airflow's plugins, of which the page is one."""
     answer = ask(*route, "reader")
-    assert answer.status_code in (200, 404)
+    assert answer.status_code == (404 if route in ABOUT_SECRET else ROUTES[route][1])
     assert "secret" not in answer.text.replace("secret_", "") or route[1].endswith("openapi.json")
     if route == ("GET", "/api/runs"):
         assert {run["dag_id"] for run in answer.json()["runs"]} == {"visible"}
     if route in ABOUT_A_DAG:
-        assert answer.status_code == 200
         assert ask(*route, "reader", dag_id="secret").status_code == 404
 
 
-def test_who_may_read_nothing_reads_nothing(fab: LocalAirflow) -> None:
-    fab.user = "nobody"
-    session = fab.session()
-    for path, key in (("/api/runs", "runs"), ("/api/time-sets", "spans"), ("/api/calendars", "calendars")):
-        assert session.get(f"{fab.address}/calendar-timetable{path}", timeout=30).json()[key] == []
+def test_the_reader_may_see_no_plugins(anywhere: LocalAirflow) -> None:
+    """That the test above means what it says."""
+    assert logged_in(anywhere, "reader").get(f"{anywhere.address}/api/v2/plugins", timeout=30).status_code == 403
+
+
+@pytest.mark.parametrize("anywhere", ["fab"], indirect=True)
+@pytest.mark.parametrize("route", ROUTES, ids=" ".join)
+def test_who_may_read_nothing_reads_nothing(ask: Ask, route: tuple[str, str]) -> None:
+    answer = ask(*route, "nobody")
+    assert answer.status_code == (404 if route in ABOUT_A_DAG | ABOUT_SECRET else ROUTES[route][1])
+    lists = ("runs", "spans", "calendars", "subscriptions")
+    if route[1].rpartition("/")[2] in ("runs", "time-sets", "calendars"):
+        assert [found for key, found in answer.json().items() if key in lists] == [[]]
+
+
+@pytest.mark.parametrize("path", ["/", "/?view=week", "/nothing-here", "/static/nothing-here.js", "/api/nothing"])
+@pytest.mark.parametrize("user", ["admin", None])
+def test_every_page_has_its_policy(anywhere: LocalAirflow, path: str, user: str | None) -> None:
+    """Also one that is not there, and one that sends a browser to the login."""
+    session = logged_in(anywhere, user) if user else requests.Session()
+    browsing = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+    address = f"{anywhere.address}/calendar-timetable{path}"
+    answer = session.get(address, headers=browsing, timeout=30, allow_redirects=False)
+    assert answer.status_code in (200, 307, 404)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
 
 
 def test_a_feed_has_the_rights_of_its_owner_now(fab: LocalAirflow) -> None:
