@@ -69,12 +69,12 @@ def served(
     team.with_name("hostile.ics").write_text(calendar(*event(HOSTILE, 1)))
     airflow = LocalAirflow(home, dags=dags, settings={**told, **settings}, path=path)
     airflow.migrate()
-    read = airflow.airflow("dags", "reserialize")
+    read = airflow.airflow("dags", "reserialize", seconds=300)
     assert read.returncode == 0, read.stderr[-4000:]
     prepare(airflow)
     try:
         airflow.start("api-server")
-        airflow.wait_until_ready()
+        airflow.wait_until_ready(seconds=240)
         yield airflow
     finally:
         airflow.stop()

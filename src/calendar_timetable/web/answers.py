@@ -1,11 +1,23 @@
-"""Answers that need not be sent twice (RFC 9110 section 13.1.2)."""
+"""What all routes share: pages of lists, refusals, answers that need not be sent twice (RFC 9110 section 13.1.2)."""
 
 from __future__ import annotations
 
 import hashlib
+from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from pydantic import BaseModel
+
+from calendar_timetable.web import models
+
+Limit = Annotated[int, Query(ge=1, le=5000, description="How many at most")]
+Offset = Annotated[int, Query(ge=0, le=1_000_000, description="How many to leave out first")]
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"description": "Nobody is logged in"},
+    403: {"description": "Who is logged in may not do this, or another site has asked for a change"},
+    404: {"description": "It is not there, or who asks may not read it"},
+    422: {"description": "The question is wrong", "model": models.Refusal},
+}
 
 
 def answer(request: Request, content: BaseModel | bytes) -> Response:

@@ -16,14 +16,14 @@ from calendar_timetable import __version__
 from calendar_timetable.planning import zones
 from calendar_timetable.web import health, models, plans, timespans
 from calendar_timetable.web.access import Readable, ReadableDag, asked_by_us
-from calendar_timetable.web.answers import answer
+from calendar_timetable.web.answers import REFUSALS, Limit, Offset, answer
 from calendar_timetable.web.listing import Filters, list_runs
 from calendar_timetable.web.store import has_table
 
 MOST_DAYS = 100
 _WEEK = timedelta(days=7)
 
-api = APIRouter(prefix="/api", dependencies=[Depends(get_user)])
+api = APIRouter(prefix="/api", dependencies=[Depends(get_user)], responses=REFUSALS)
 Names = Annotated[list[str] | None, Query(max_length=500)]
 Moment = Annotated[datetime | None, Query(description="ISO 8601; without an offset, UTC")]
 
@@ -49,8 +49,8 @@ def run_filters(
     state: Annotated[list[models.RunState] | None, Query()] = None,
     calendar: Names = None,
     moved: Annotated[bool, Query(description="Only runs that do not simply start when due")] = False,
-    limit: Annotated[int, Query(ge=1, le=5000)] = 500,
-    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    limit: Limit = 500,
+    offset: Offset = 0,
 ) -> Filters:
     """What the list of runs shows; parameters that repeat mean any of their values."""
     return Filters(
@@ -110,8 +110,8 @@ def time_sets(
     readable: Readable,
     between: TimeRange,
     dag_id: Names = None,
-    limit: Annotated[int, Query(ge=1, le=5000)] = 2000,
-    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    limit: Limit = 2000,
+    offset: Offset = 0,
 ) -> Response:
     """Windows and blackouts of the DAGs that the user may read."""
     wanted = readable & set(dag_id) if dag_id else readable
@@ -119,9 +119,11 @@ def time_sets(
 
 
 @api.get("/calendars", response_model=models.Calendars)
-def calendars(request: Request, session: SessionDep, readable: Readable) -> Response:
+def calendars(
+    request: Request, session: SessionDep, readable: Readable, limit: Limit = 500, offset: Offset = 0
+) -> Response:
     """How the calendars are doing that the DAGs use which the user may read."""
-    return answer(request, health.calendars(session, readable))
+    return answer(request, health.calendars(session, readable, limit=limit, offset=offset))
 
 
 @api.get("/me", response_model=models.Me)

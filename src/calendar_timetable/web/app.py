@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from calendar_timetable import __version__
-from calendar_timetable.web import shell, subscribing
+from calendar_timetable.web import models, shell, subscribing
 from calendar_timetable.web.api import api
 
 HEADERS = {
@@ -50,6 +50,7 @@ async def harden(request: Request, call_next: Callable[[Request], Awaitable[Resp
 def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
     """What is wrong with a request: each field with its message, and nothing of what was sent."""
     detail = [
-        {"field": str(wrong["loc"][-1]) if wrong["loc"] else "", "message": wrong["msg"]} for wrong in error.errors()
+        models.Wrong(field=str(wrong["loc"][-1]) if wrong["loc"] else "", message=wrong["msg"])
+        for wrong in error.errors()
     ]
-    return JSONResponse({"detail": detail}, 422)
+    return JSONResponse(models.Refusal(detail=detail).model_dump(), 422)

@@ -22,7 +22,7 @@ class _Use:
     roles: set[str] = field(default_factory=set)
 
 
-def calendars(session: Session, readable: Collection[str]) -> models.Calendars:
+def calendars(session: Session, readable: Collection[str], *, limit: int, offset: int) -> models.Calendars:
     """The calendars of the *readable* DAGs, by label; "unknown" where this host has not read them."""
     dag_ids = [dag.dag_id for dag in records.read_dags(session, readable)]
     uses: dict[tuple[str, str], _Use] = {}
@@ -34,8 +34,9 @@ def calendars(session: Session, readable: Collection[str]) -> models.Calendars:
                 use.feed = used.feed
             use.dag_ids.add(dag_id)
             use.roles.add(used.role)
-    found = [_told(label, use) for (label, _), use in sorted(uses.items())]
-    return models.Calendars(calendars=found, total_entries=len(found))
+    shown = sorted(uses.items())[offset : offset + limit]
+    found = [_told(label, use) for (label, _), use in shown]
+    return models.Calendars(calendars=found, total_entries=len(uses), truncated=offset + len(shown) < len(uses))
 
 
 def _told(label: str, use: _Use) -> models.CalendarHealth:

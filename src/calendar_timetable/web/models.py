@@ -14,6 +14,19 @@ Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=
 Seconds = Annotated[int, Field(ge=0, le=3660 * 86400)]
 
 
+class Wrong(BaseModel):
+    """What is wrong with one field of a question."""
+
+    field: str
+    message: str
+
+
+class Refusal(BaseModel):
+    """Why a question is not answered: each field that is wrong."""
+
+    detail: list[Wrong]
+
+
 class Collapsed(BaseModel):
     """How many runs one row of a DAG that runs more often than hourly stands for."""
 

@@ -65,6 +65,11 @@ class Row:
     def changed(self, now: float) -> float:
         """When what is told of it last changed; never goes back."""
         times = [self.placed.tick.due, self.start, self.end]
+        stored = self.dag.stored
+        if stored is not None and stored.interval_end == self.placed.tick.interval_end:
+            times.append(stored.start)  # which the run was to start at, before it was late
+        if self.is_late(now):
+            times.append((self.at if self.run is None else self.run.run_after) + LATE)
         past = [t for t in times if t is not None and t <= now]
         known = self.run.changed if self.run else 0, self.schedule.changed if self.schedule else 0
         return max((*past, *known))

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from calendar_timetable.web import models, subscriptions
 from calendar_timetable.web.access import PREFIX, Readable, asked_by_us
-from calendar_timetable.web.answers import answer, known_already
+from calendar_timetable.web.answers import REFUSALS, Limit, Offset, answer, known_already
 from calendar_timetable.web.listing import Filters, find_rows, first_rows, readable_dags
 from calendar_timetable.web.schedules import read_schedules
 from calendar_timetable.web.store import Subscription, has_table
@@ -26,7 +26,7 @@ MOST_EVENTS = 5_000
 _GRID = 3600  # the range moves once an hour, so that what is worked out is worked out once
 _NO_TABLE = "Subscriptions need a table: run 'airflow db migrate' once"
 
-router = APIRouter(prefix="/api/subscriptions")
+router = APIRouter(prefix="/api/subscriptions", responses={**REFUSALS, 503: {"description": _NO_TABLE}})
 
 
 def table(session: SessionDep) -> None:
@@ -39,10 +39,14 @@ Table = Depends(table)
 
 
 @router.get("", dependencies=[Table], response_model=models.Subscriptions)
-def list_subscriptions(request: Request, session: SessionDep, user: GetUserDep) -> Response:
+def list_subscriptions(
+    request: Request, session: SessionDep, user: GetUserDep, limit: Limit = 500, offset: Offset = 0
+) -> Response:
     """One's own subscriptions that have not expired."""
-    found = [_told(subscription) for subscription in subscriptions.owned_by(session, user)]
-    return answer(request, models.Subscriptions(subscriptions=found, total_entries=len(found)))
+    owned = subscriptions.owned_by(session, user)
+    shown = [_told(subscription) for subscription in owned[offset : offset + limit]]
+    more = offset + len(shown) < len(owned)
+    return answer(request, models.Subscriptions(subscriptions=shown, total_entries=len(owned), truncated=more))
 
 
 @router.post("", status_code=201, dependencies=[Depends(asked_by_us), Table])

@@ -1,0 +1,90 @@
+"""What the documents say of the REST API is what is served."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+pytestmark = pytest.mark.filterwarnings("ignore:Using .httpx. with")  # of what Airflow itself imports
+DOCS = Path(__file__).parents[2] / "docs" / "api.md"
+PAGED = {"/api/runs": 500, "/api/time-sets": 2000, "/api/calendars": 500, "/api/subscriptions": 500}
+
+
+@pytest.fixture
+def description() -> dict[str, Any]:
+    from calendar_timetable.web.app import app
+
+    found: dict[str, Any] = app.openapi()
+    return found
+
+
+def routes(description: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(m.upper(), path): said for path, methods in description["paths"].items() for m, said in methods.items()}
+
+
+def test_the_documents_name_every_route(description: dict[str, Any]) -> None:
+    named = set()
+    for row in re.findall(r"^\| (`(?:GET|POST|DELETE).*?) \|", DOCS.read_text(), re.MULTILINE):
+        methods: list[str] = []
+        for words in re.findall(r"`([^`]+)`", row):
+            *asked, last = words.split()
+            methods += asked or ([] if last.startswith("/") else [last])
+            if last.startswith("/"):
+                named |= {(method, re.sub(r"\{id\}", "{subscription_id}", last)) for method in methods}
+                methods = []
+    assert named == set(routes(description)) | {("GET", "/api/openapi.json")}
+
+
+def test_every_route_is_described(description: dict[str, Any]) -> None:
+    """In words, with its answer and its refusals as they are sent."""
+    for (method, path), said in routes(description).items():
+        assert said["description"], path
+        answers = said["responses"]
+        assert {"401", "403", "404", "422"} <= set(answers), path
+        refusal = answers["422"]["content"]["application/json"]["schema"]
+        assert refusal == {"$ref": "#/components/schemas/Refusal"}, path
+        good = next(code for code in answers if code.startswith("2"))
+        assert good == "204" or "$ref" in answers[good]["content"]["application/json"]["schema"], (method, path)
+    assert description["components"]["schemas"]["Wrong"]["required"] == ["field", "message"]
+    assert "HTTPValidationError" not in description["components"]["schemas"]
+
+
+def test_every_list_has_pages(description: dict[str, Any]) -> None:
+    schemas = description["components"]["schemas"]
+    for (method, path), said in routes(description).items():
+        if method != "GET":
+            continue
+        answer = said["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        paged = "truncated" in schemas[answer]["properties"]
+        assert paged == (path in PAGED), path
+        if paged:
+            assert {"total_entries", "truncated"} <= set(schemas[answer]["properties"])
+            parameters = {one["name"]: one["schema"] for one in said["parameters"]}
+            assert parameters["limit"] == {"type": "integer", "maximum": 5000, "minimum": 1} | {
+                "description": "How many at most",
+                "default": PAGED[path],
+                "title": "Limit",
+            }
+            assert (parameters["offset"]["default"], parameters["offset"]["minimum"]) == (0, 0)
+
+
+def test_the_bounds_that_the_documents_tell(description: dict[str, Any]) -> None:
+    from calendar_timetable.web.api import MOST_DAYS
+    from calendar_timetable.web.models import RunState, Subscribe
+    from calendar_timetable.web.planned import MOST_TICKS
+    from calendar_timetable.web.subscribing import AHEAD, MOST_EVENTS, PAST
+
+    text = " ".join(DOCS.read_text().split())
+    days = Subscribe.model_fields["days"]
+    for told in (
+        f"at most {MOST_DAYS} days",
+        f"at most {MOST_TICKS:,} ticks",
+        "`limit` (500, of time sets 2,000; at most 5,000)",
+        f'lasts {days.default} days, or `"days"` up to 730',
+        f"runs of the last {PAST.days} and the next {AHEAD.days} days (the nearest {MOST_EVENTS:,})",
+        f"one of {', '.join(get_args(RunState))}",
+    ):
+        assert told in text, told
