@@ -45,7 +45,7 @@ def served(
     home: Path,
     settings: dict[str, str],
     prepare: Callable[[LocalAirflow], None],
-    path: str,
+    path: str = "",
     *,
     examples: bool = False,
 ) -> Iterator[LocalAirflow]:
@@ -60,12 +60,11 @@ def served(
     shutil.copy(HERE / "one_dag.py", modules / "one_dag.py")
     team = home / "team.ics"
     told = {"PYTHONPATH": str(modules), "TEAM_CALENDAR": str(team)}
+    team.write_text(calendar(*event("Release freeze", 3), *BROKEN))
     if examples:
         shutil.copytree(EXAMPLES, dags, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(dags / "calendar_examples" / "team_calendar.ics", team)
         told["AIRFLOW__CORE__LOAD_EXAMPLES"] = "True"
-    else:
-        team.write_text(calendar(*event("Release freeze", 3), *BROKEN))
     team.with_name("hostile.ics").write_text(calendar(*event(HOSTILE, 1)))
     airflow = LocalAirflow(home, dags=dags, settings={**told, **settings}, path=path)
     airflow.migrate()
@@ -91,7 +90,7 @@ def within(airflow: LocalAirflow, script: str, *arguments: str) -> None:
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
     """SimpleAuthManager with users ``admin`` and ``reader``; the latter may read the DAG ``visible`` only.
 
-    It is served under a path, as behind a proxy that many tools share.
+    It is served under a path, as behind a proxy that many tools share; FAB's is not.
     """
 
     def make_users(airflow: LocalAirflow) -> None:
@@ -109,14 +108,13 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
 
 @pytest.fixture(scope="session")
 def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
-    """FAB's auth manager with the same users, and ``nobody``, who may read no DAG. It has all example DAGs too."""
+    """FAB's auth manager with the same users, and ``nobody``, who may read no DAG."""
 
     def make_users(airflow: LocalAirflow) -> None:
         within(airflow, "fab_users.py", airflow.password)
 
     manager = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
-    settings = {"AIRFLOW__CORE__AUTH_MANAGER": manager}
-    with served(tmp_path_factory.mktemp("fab"), settings, make_users, "/fab", examples=True) as airflow:
+    with served(tmp_path_factory.mktemp("fab"), {"AIRFLOW__CORE__AUTH_MANAGER": manager}, make_users) as airflow:
         yield airflow
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from demo.local_airflow import LocalAirflow
+from tests.web.conftest import served
 
 pytestmark = pytest.mark.airflow
 EXPECTED = Path(__file__).with_name("expected_runs.py")
@@ -29,7 +31,6 @@ class Told:
         assert done.returncode == 0, done.stderr[-4000:]
         self.expected: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         self.runs: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        airflow.user = "admin"
         session = airflow.session()
         asked: dict[str, Any] = {"start": self.since.isoformat(), "end": self.until.isoformat(), "limit": 1000}
         offset, more = 0, True
@@ -42,8 +43,10 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(fab: LocalAirflow) -> Told:
-    return Told(fab)
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    home = tmp_path_factory.mktemp("examples")
+    with served(home, {}, lambda airflow: None, "/behind/a/proxy", examples=True) as airflow:
+        yield Told(airflow)
 
 
 def moment(text: str) -> datetime:
