@@ -22,21 +22,25 @@ POOLS = {  # slots, and whether deferred tasks count
 }
 
 
-class ExampleServices:
-    """Started on enter, ended on exit; ``settings`` is what Airflow's environment needs to know of it."""
+def example_cluster(folder: Path, *, gpus: int) -> Cluster:
+    """A cluster that has what the examples ask for."""
+    images = {"registry.example.com/trainer": TRAINER}
+    queues = {"gpu-queue": {"nvidia.com/gpu": 1}}
+    return Cluster(folder, images=images, nodes=(gpu_node(gpus), CPU_NODE), queues=queues)
 
-    def __init__(self, folder: Path, *, gpus: int = 1) -> None:
-        images = {"registry.example.com/trainer": TRAINER}
-        nodes = (gpu_node(gpus), CPU_NODE)
-        self.cluster = Cluster(folder, images=images, nodes=nodes, queues={"gpu-queue": {"nvidia.com/gpu": 1}})
+
+class ExampleServices:
+    """Started on enter, ended on exit; ``settings`` is what Airflow's environment needs to know of it.
+
+    :param data: the volume of genai_finetune, where that is not the cluster's own.
+    """
+
+    def __init__(self, folder: Path, *, gpus: int = 1, data: Path | None = None) -> None:
+        self.cluster = example_cluster(folder, gpus=gpus)
+        self.data = data or self.cluster.volume("genai")
         self._folder = folder
         self.serving_port = free_port()
         self.serving: Service | None = None
-
-    @property
-    def data(self) -> Path:
-        """The volume of genai_finetune."""
-        return self.cluster.volume("genai")
 
     @property
     def settings(self) -> dict[str, str]:

@@ -14,6 +14,11 @@ HEAVY = (
     "airflow.providers.cncf.kubernetes.operators.kueue",
     "airflow.providers.cncf.kubernetes.operators.pod",
     "mlflow.sklearn",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "skops.io",
+    "sklearn.datasets",
+    "sklearn.ensemble",
     "sklearn.svm",
 )
 

@@ -7,9 +7,13 @@ import threading
 
 
 class StatsdServer:
-    """The server's side of StatsD: what came, by name, as ``("12.5", "ms")``."""
+    """The server's side of StatsD: what came, by name, as ``("12.5", "ms")``.
 
-    def __init__(self) -> None:
+    :param only: a word in the names to keep.
+    """
+
+    def __init__(self, only: str = "calendar_timetable") -> None:
+        self._only = only
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024**2)
         self._socket.bind(("127.0.0.1", 0))
@@ -22,7 +26,7 @@ class StatsdServer:
 
     @property
     def text(self) -> str:
-        """All of ours that came."""
+        """All that came."""
         return "\n".join(self._lines)
 
     def got(self) -> dict[str, list[tuple[str, str]]]:
@@ -50,4 +54,4 @@ class StatsdServer:
                 text = self._socket.recv(65536).decode()
             except TimeoutError:
                 continue
-            self._lines += [line for line in text.split() if "calendar_timetable" in line]
+            self._lines += [line for line in text.split() if self._only in line]

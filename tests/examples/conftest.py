@@ -15,10 +15,14 @@ import pytest
 from demo.examples import EXAMPLES, ExampleServices, make_pools
 from tests.airflow.origin import event
 from tests.airflow.stack import Stack
+from tests.calendars.statsd import StatsdServer
+from tests.examples.chat import Chat
+from tests.examples.pods import PodCluster, genai_folder
 
-GPUS = 3
+GPUS = 8
 POOLS = {"gpu": (9, True), "training": (2, False)}  # slots, and whether deferred tasks count
 PATIENT = {  # training keeps both cores busy; a task that is slow to say that it lives is not lost
+    "AIRFLOW__CORE__PARALLELISM": "9",  # most wait for pods
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "60",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",  # or as soon as a file is touched
@@ -39,8 +43,16 @@ class Examples(Stack):
         super().__init__(home)
         shutil.copytree(EXAMPLES, self.dags, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         self._read_calendars_often()
-        self.backing, self.cluster, self.calendar = services, services.cluster, calendar
-        self.env |= PATIENT | services.settings | {"TEAM_CALENDAR": str(calendar)}
+        self.backing, self.pods, self.calendar = services, PodCluster(services.cluster), calendar
+        self.chat, self.statsd = Chat(), StatsdServer(only="weekly_retraining")
+        self.env |= PATIENT | services.settings | self.pods.settings
+        self.env |= {
+            "TEAM_CALENDAR": str(calendar),
+            "AIRFLOW_CONN_TEAM_CHAT": json.dumps({"conn_type": "http", "password": self.chat.address}),
+            "AIRFLOW__METRICS__STATSD_ON": "True",
+            "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+            "AIRFLOW__METRICS__STATSD_PORT": str(self.statsd.port),
+        }
 
     def _read_calendars_often(self) -> None:
         """A watcher looks at the calendar as often as that is read: every five minutes."""
@@ -49,6 +61,11 @@ class Examples(Stack):
         often = source.replace("match=match)", "match=match, refresh=timedelta(seconds=5))")
         assert often != source
         shared.write_text(often.replace("import os\n", "import os\nfrom datetime import timedelta\n", 1))
+
+    def stop(self) -> None:
+        super().stop()
+        self.chat.close()
+        self.statsd.close()
 
     def plan(self, titles: list[tuple[str, datetime]]) -> None:
         """Have the team's calendar say that these begin then; nothing heavy is to start by itself now."""
@@ -161,7 +178,7 @@ class Finished:
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examples]:
     """All of it, running."""
     folder = tmp_path_factory.mktemp("examples")
-    with ExampleServices(folder / "cluster", gpus=GPUS) as services:
+    with ExampleServices(folder / "cluster", gpus=GPUS, data=genai_folder()) as services:
         airflow = Examples(folder / "airflow", services, folder / "team_calendar.ics")
         airflow.plan([])
         try:

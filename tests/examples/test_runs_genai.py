@@ -16,6 +16,8 @@ PODS = ("tokenise", "pretrain", "fine_tune", "evaluate")
 
 @pytest.fixture(scope="module")
 def first(airflow: Examples) -> Finished:
+    if not airflow.pods.has("GENAI_FOLDER"):
+        pytest.skip("a real cluster is asked: set GENAI_FOLDER to where this machine sees the claim genai, empty")
     return airflow.run("genai_finetune", name="first", base_steps=60, steps=40)
 
 
@@ -63,6 +65,7 @@ def test_a_model_that_fails_in_service_is_taken_back(airflow: Examples, first: F
     assert "this server has room for 1,000" in better.logs("deploy")
     assert better.tasks["roll_back"] == "failed", "somebody has to look"
     assert current.read_text() == before == "runs/first/model"
+    airflow.chat.hears(f"Fine-tuning failed: {better.run_id}")
 
 
 def served(airflow: Examples) -> Any:

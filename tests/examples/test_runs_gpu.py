@@ -1,11 +1,12 @@
-"""gpu_training through the real operator, in a real Airflow: holding a worker and deferred, in good and in bad weather."""
+"""gpu_training through the real operator, in a real Airflow: holding a worker and deferred, in good and bad weather."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ from tests.examples.conftest import GPUS, Examples, Finished, ics, in_a_moment
 
 EXAMPLE = (EXAMPLES / "gpu_training.py").read_text()
 LONG = 1_000_000  # steps
+MODES = ("sync", "deferrable")
+SESSION = uuid.uuid4().hex[:8]  # volumes of a real cluster outlive it
+WRITE = "import pathlib, sys; f = pathlib.Path(sys.argv[1]); f.parent.mkdir(parents=True); f.write_text(sys.argv[2])"
+READ = "import pathlib, sys; sys.exit(not pathlib.Path(sys.argv[1]).stat().st_size)"
 
 
 class Training:
@@ -38,24 +43,15 @@ class Training:
         return self.airflow.begin(self.dag_id, name=self.name(name), **conf)
 
     def name(self, name: str) -> str:
-        return f"{name}-{self.dag_id.rpartition('_')[2]}"
+        return f"{name}-{self.dag_id.rpartition('_')[2]}-{SESSION}"
 
-    def folder(self, name: str) -> Path:
-        """Where the checkpoints of a training lie."""
-        return self.airflow.cluster.volume("checkpoints") / self.name(name)
+    def folder(self, name: str) -> str:
+        """Where the checkpoints of a training lie, as pods see it."""
+        return f"/checkpoints/{self.name(name)}"
 
-    def pod(self, name: str) -> Json | None:
+    def pod(self, name: str) -> Any | None:
         """The pod of the training of this name, as long as there is one."""
-        wanted = f"/checkpoints/{self.name(name)}"
-        pods = self.airflow.cluster.store.find("Pod")
-        return next((p for p in pods if any(wanted in a for a in p["spec"]["containers"][0].get("args", ()))), None)
-
-    def wait_until_running(self, name: str) -> None:
-        def running() -> bool:
-            pod = self.pod(name)
-            return pod is not None and pod["status"]["phase"] == "Running"
-
-        self.airflow.wait(f"the pod of {name} to run", running, seconds=120)
+        return self.airflow.pods.find(self.folder(name))
 
 
 def changed(*changes: tuple[str, str]) -> str:
@@ -67,59 +63,94 @@ def changed(*changes: tuple[str, str]) -> str:
     return source
 
 
-@pytest.fixture(scope="module", params=["sync", "deferrable"])
-def training(request: pytest.FixtureRequest, airflow: Examples) -> Iterator[Training]:
-    training = Training(airflow, request.param)
-    yield training
-    airflow.remove_dag(training.dag_id)
+@pytest.fixture(scope="module")
+def trainings(airflow: Examples) -> Iterator[dict[str, Training]]:
+    """Both modes: what they are to show they do at the same time."""
+    trainings = {mode: Training(airflow, mode) for mode in MODES}
+    yield trainings
+    for training in trainings.values():
+        airflow.remove_dag(training.dag_id)
+
+
+@pytest.fixture(params=MODES)
+def training(request: pytest.FixtureRequest, trainings: dict[str, Training]) -> Training:
+    return trainings[request.param]
 
 
 @pytest.fixture(scope="module")
-def ended(training: Training) -> dict[str, Finished]:
+def ended(airflow: Examples, trainings: dict[str, Training]) -> dict[Training, dict[str, Finished]]:
     """Three runs at once: one that is well, one whose checkpoint is broken, and one that takes too long."""
-    training.folder("broken").mkdir(parents=True)
-    (training.folder("broken") / "checkpoint.npz").write_bytes(b"not a checkpoint")
+    for each in trainings.values():
+        airflow.pods.run(WRITE, f"{each.folder('broken')}/checkpoint.npz", "not a checkpoint")
     begun = {
-        "well": training.begin("well", steps=20),
-        "broken": training.begin("broken", steps=20),
-        "long": training.begin("long", steps=LONG, at_most_seconds=20),
+        each: {
+            "well": each.begin("well", steps=20),
+            "broken": each.begin("broken", steps=20),
+            "long": each.begin("long", steps=LONG, at_most_seconds=20),
+        }
+        for each in trainings.values()
     }
-    return {name: training.airflow.end_of(run) for name, run in begun.items()}
+    return {each: {name: airflow.end_of(run) for name, run in runs.items()} for each, runs in begun.items()}
 
 
-def test_success(training: Training, ended: dict[str, Finished]) -> None:
-    run = ended["well"]
+def test_success(training: Training, ended: dict[Training, dict[str, Finished]]) -> None:
+    run = ended[training]["well"]
 
     assert run.state == "success", run.explain()
     assert run.tasks == {"train": "success"}
     assert "step 20 of 20, loss" in run.logs("train")
-    assert (training.folder("well") / "model.npz").exists()
+    training.airflow.pods.run(READ, f"{training.folder('well')}/model.npz")
 
 
-def test_failure(ended: dict[str, Finished]) -> None:
-    run = ended["broken"]
+def test_failure(training: Training, ended: dict[Training, dict[str, Finished]]) -> None:
+    run = ended[training]["broken"]
 
     assert run.tasks == {"train": "failed"}
     assert "checkpoint.npz is damaged: remove it to begin anew" in run.logs("train")
+    training.airflow.chat.hears(f"GPU training failed: {run.run_id}")
 
 
-def test_deadline(training: Training, ended: dict[str, Finished]) -> None:
+def test_nothing_of_the_environment_is_logged(training: Training, ended: dict[Training, dict[str, Finished]]) -> None:
+    for run in ended[training].values():
+        assert "env_vars" not in run.logs("train")
+        assert "kube_config_path" not in run.logs("train")
+        assert "'spec': {" not in run.logs("train"), "no specification of the pod"
+
+
+@pytest.fixture(scope="module")
+def resumed(
+    airflow: Examples, ended: dict[Training, dict[str, Finished]]
+) -> dict[Training, tuple[Finished, int, Finished]]:
+    """What was stopped, at which step, and what went on from there."""
+    found = {}
+    for training, runs in ended.items():
+        stopped = runs["long"]
+        assert stopped.tasks == {"train": "skipped"}, stopped.explain()
+        saved = int(re.findall(r"asked to stop: saved at step (\d+)", stopped.logs("train"))[-1])
+        found[training] = stopped, saved, training.begin("long", steps=saved + 5)
+    return {training: (stopped, saved, airflow.end_of(rest)) for training, (stopped, saved, rest) in found.items()}
+
+
+def test_deadline(training: Training, resumed: dict[Training, tuple[Finished, int, Finished]]) -> None:
     """A training that is stopped is skipped, and goes on from its checkpoint."""
-    run = ended["long"]
+    stopped, saved, rest = resumed[training]
 
-    assert run.state == "success", run.explain()
-    assert run.tasks == {"train": "skipped"}
-    saved = int(re.findall(r"asked to stop: saved at step (\d+)", run.logs("train"))[-1])
-
-    rest = training.airflow.end_of(training.begin("long", steps=saved + 5))
-
+    assert stopped.state == "success", stopped.explain()
     assert rest.tasks == {"train": "success"}, rest.explain()
     assert f"resuming at step {saved} of {saved + 5}" in rest.logs("train")
 
 
-def test_no_gpu(training: Training) -> None:
-    with all_gpus_taken(training.airflow):
-        run = training.airflow.end_of(training.begin("no-gpu", steps=5))
+@pytest.fixture(scope="module")
+def without_gpu(airflow: Examples, trainings: dict[str, Training]) -> dict[Training, Finished]:
+    airflow.pods.stand_in("having no GPU left")
+    resources = {"limits": {"nvidia.com/gpu": str(GPUS)}}
+    with airflow.pods.running("import time; time.sleep(3600)", until="Running", resources=resources):
+        begun = {each: each.begin("no-gpu", steps=5) for each in trainings.values()}
+        return {each: airflow.end_of(run) for each, run in begun.items()}
+
+
+def test_no_gpu(training: Training, without_gpu: dict[Training, Finished]) -> None:
+    run = without_gpu[training]
 
     assert run.tasks == {"train": "failed"}
     assert "took too long to be scheduled" in run.logs("train")
@@ -127,103 +158,117 @@ def test_no_gpu(training: Training) -> None:
     assert training.pod("no-gpu") is None, "it does not start some time later, out of its window"
 
 
-def test_the_api_server_restarts_in_mid_run(training: Training) -> None:
-    begun = training.begin("restart", steps=LONG, at_most_seconds=60)
-    training.wait_until_running("restart")
-    cluster = training.airflow.cluster
+@pytest.fixture(scope="module")
+def restarted(airflow: Examples, trainings: dict[str, Training]) -> dict[Training, Finished]:
+    """The API server goes away while they train, and comes back."""
+    cluster = airflow.pods.stand_in("losing its API server")
+    begun = {each: each.begin("restart", steps=LONG, at_most_seconds=40) for each in trainings.values()}
 
+    def running(training: Training) -> Json | None:
+        pods = (pod for pod in cluster.store.find("Pod") if pod["status"].get("phase") == "Running")
+        wanted = training.folder("restart")
+        return next((p for p in pods if any(wanted in a for a in p["spec"]["containers"][0].get("args", ()))), None)
+
+    pods = [airflow.wait("the pod to run", partial(running, each), seconds=120) for each in trainings.values()]
     cluster.stop_api()
-    pod = training.pod("restart")
-    assert pod is not None
-    log = cluster.pods.log(pod)
-    length = log.stat().st_size
-    wait_until("the training to go on without it", lambda: log.stat().st_size > length, seconds=60)
+    for log in map(cluster.pods.log, pods):
+        length = log.stat().st_size
+        wait_until("the training to go on without it", partial(longer, log, length), seconds=60)
     cluster.start_api()
+    return {each: airflow.end_of(run) for each, run in begun.items()}
 
-    run = training.airflow.end_of(begun)
+
+def longer(file: Path, length: int) -> bool:
+    return file.stat().st_size > length
+
+
+def test_the_api_server_restarts_in_mid_run(training: Training, restarted: dict[Training, Finished]) -> None:
+    run = restarted[training]
+
     assert run.tasks == {"train": "skipped"}, run.explain()
     assert "asked to stop: saved at step" in run.logs("train"), "followed to its end"
 
 
-def test_nothing_of_the_environment_is_logged(ended: dict[str, Finished]) -> None:
-    for run in ended.values():
-        assert "env_vars" not in run.logs("train")
-        assert "kube_config_path" not in run.logs("train")
-        assert "'spec': {" not in run.logs("train"), "no specification of the pod"
+class Window:
+    """The example with a calendar of windows of its own, running by itself; begun while the tests before it go on."""
 
+    dag_id = "gpu_training_window"
 
-def test_the_pod_ends_with_the_window(airflow: Examples, tmp_path: Path) -> None:
-    """A scheduled run: stopped at the window's end, skipped, and continued in the next window."""
-    calendar = tmp_path / "windows.ics"
-    opens = in_a_moment(45)
-    closes, again = opens + timedelta(seconds=60), opens + timedelta(seconds=100)
-    calendar.write_bytes(ics([("Window", opens, closes), ("Window", again, again + timedelta(hours=1))]))
-    start, end = EXAMPLE.index("    schedule=CalendarTimetable("), EXAMPLE.index("    params={")
-    schedule = f'    schedule=CalendarTimetable(Calendar("{calendar}"), windows=Calendar("{calendar}")),\n'
+    def __init__(self, airflow: Examples, calendar: Path) -> None:
+        self.airflow, self._calendar = airflow, calendar
+        self._windows: list[tuple[str, datetime, datetime]] = []
 
-    def source(steps: int) -> str:
-        return (
-            (EXAMPLE[:start] + schedule + EXAMPLE[end:])
-            .replace('    "gpu_training",\n', '    "gpu_training_window",\n')
-            .replace("Param(300,", f"Param({steps},")
-            .replace("is_paused_upon_creation=True", "is_paused_upon_creation=False")
+    @property
+    def closes(self) -> datetime:
+        return self._windows[-1][2]
+
+    def open(self, opens: datetime, closes: datetime, *, steps: int) -> None:
+        """A window more; the run that it asks for trains this many steps."""
+        self._windows.append(("Window", opens, closes))
+        self._calendar.write_bytes(ics(self._windows))
+        schedule = f'CalendarTimetable(Calendar("{self._calendar}"), windows=Calendar("{self._calendar}"))'
+        start, end = EXAMPLE.index("CalendarTimetable(\n"), EXAMPLE.index("    params={")
+        source = changed(
+            (EXAMPLE[start:end], f"{schedule},\n"),
+            ('    "gpu_training",\n', f'    "{self.dag_id}",\n'),
+            ('"name": Param(None', f'"name": Param("window-{SESSION}"'),
+            ("Param(300,", f"Param({steps},"),
+            ("is_paused_upon_creation=True", "is_paused_upon_creation=False"),
         )
+        self.airflow.write_dag(self.dag_id, source)
 
-    airflow.write_dag("gpu_training_window", source(LONG))
-    airflow.wait_for_dag("gpu_training_window")
-    [first] = airflow.wait("the window's run", ended_runs(airflow, 1), seconds=600)
+    def ended(self, number: int) -> Finished:
+        """The run of this number, from 1, once it has ended."""
+
+        def look() -> Finished | None:
+            ended = [run for run in self.airflow.runs(self.dag_id) if run.state in ("success", "failed")]
+            return (
+                Finished(self.airflow, self.dag_id, ended[-1].run_id, ended[-1].state) if len(ended) == number else None
+            )
+
+        return self.airflow.wait(f"run {number} in a window", look, seconds=600)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def window(airflow: Examples, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Window]:
+    window = Window(airflow, tmp_path_factory.mktemp("window") / "windows.ics")
+    opens = in_a_moment(30)
+    window.open(opens, opens + timedelta(seconds=60), steps=LONG)
+    yield window
+    airflow.remove_dag(window.dag_id)
+
+
+def test_the_pod_ends_with_the_window(airflow: Examples, window: Window) -> None:
+    """A scheduled run: stopped at the window's end, skipped, and continued in the next window."""
+    first = window.ended(1)
     assert first.tasks == {"train": "skipped"}, first.explain()
     assert "asked to stop: saved at step" in first.logs("train")
     row = airflow.rows("SELECT end_date FROM task_instance WHERE dag_id = 'gpu_training_window'")[0]
-    assert str(row["end_date"]) >= f"{closes:%Y-%m-%d %H:%M:%S}", "not before the window's end"
+    assert str(row["end_date"]) >= f"{window.closes:%Y-%m-%d %H:%M:%S}", "not before the window's end"
 
-    airflow.write_dag("gpu_training_window", source(1))
-    _, second = airflow.wait("the next window's run", ended_runs(airflow, 2), seconds=600)
+    opens = in_a_moment(15)
+    window.open(opens, opens + timedelta(hours=1), steps=1)
+    second = window.ended(2)
     assert second.tasks == {"train": "success"}, second.explain()
     assert re.search(r"resuming at step \d+ of 1\b", second.logs("train"))
-    airflow.remove_dag("gpu_training_window")
 
 
-def ended_runs(airflow: Examples, count: int) -> Callable[[], list[Finished]]:
-    def look() -> list[Finished]:
-        runs = [r for r in airflow.runs("gpu_training_window") if r.state in ("success", "failed")]
-        found = [Finished(airflow, "gpu_training_window", run.run_id, run.state) for run in runs]
-        return found if len(found) >= count else []
+@pytest.fixture(scope="module", autouse=True)
+def queued(airflow: Examples) -> tuple[str, str] | None:
+    """A training in Kueue's queue that will be stopped; begun while the tests before it go on."""
+    if not airflow.pods.has("KUEUE"):
+        return None
+    return airflow.begin("gpu_training_kueue", name=f"queued-{SESSION}", steps=LONG, at_most_seconds=40)
 
-    return look
 
-
-def test_kueue(airflow: Examples) -> None:
+def test_kueue(airflow: Examples, queued: tuple[str, str] | None) -> None:
     """One Job at a time, as the queue's quota says; one that is stopped is skipped, and the next goes on from there."""
-    stopped = airflow.run("gpu_training_kueue", name="queued", steps=LONG, at_most_seconds=30)
+    if queued is None:
+        pytest.skip("a real cluster is asked: set KUEUE where it has Kueue, and a LocalQueue gpu-queue")
+    stopped = airflow.end_of(queued)
     assert stopped.tasks == {"submit": "success", "wait": "skipped"}, stopped.explain()
     saved = int(re.findall(r"out of time: saved at step (\d+)", stopped.logs("wait"))[-1])
 
-    rest = airflow.run("gpu_training_kueue", name="queued", steps=saved + 5)
+    rest = airflow.run("gpu_training_kueue", name=f"queued-{SESSION}", steps=saved + 5)
     assert rest.tasks == {"submit": "success", "wait": "success"}, rest.explain()
     assert f"resuming at step {saved} of {saved + 5}" in rest.logs("wait")
-
-
-@contextmanager
-def all_gpus_taken(airflow: Examples) -> Iterator[None]:
-    from kubernetes import client, config
-
-    with config.new_client_from_config(str(airflow.cluster.kubeconfig)) as api:
-        pods = client.CoreV1Api(api)
-        container = {
-            "name": "base",
-            "image": "registry.example.com/trainer:1",
-            "command": ["python", "-c", "import time; time.sleep(3600)"],
-            "resources": {"limits": {"nvidia.com/gpu": str(GPUS)}},
-        }
-        spec = {"restartPolicy": "Never", "tolerations": [{"operator": "Exists"}], "containers": [container]}
-        pods.create_namespaced_pod("default", {"metadata": {"name": "greedy"}, "spec": spec})
-
-        def phase() -> str:
-            return str(pods.read_namespaced_pod("greedy", "default").status.phase)
-
-        wait_until("all GPUs to be taken", lambda: phase() == "Running", seconds=120)
-        try:
-            yield
-        finally:
-            pods.delete_namespaced_pod("greedy", "default", grace_period_seconds=0)

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from select import select
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy
 
+from tests.airflow import stack
 from tests.examples.conftest import Examples, Finished, in_a_moment
 
 FIRST = datetime(2026, 1, 17, 2, tzinfo=UTC)  # few digits are labelled by then
@@ -22,17 +28,20 @@ def first(airflow: Examples) -> Finished:
     return airflow.run("weekly_retraining", logical_date=FIRST)
 
 
-def test_the_gate_decides_truthfully_and_the_registry_holds_it(airflow: Examples, first: Finished) -> None:
+def test_the_gate_decides_truthfully_and_the_registry_holds_it(
+    airflow: Examples, reader: Reader, first: Finished
+) -> None:
     assert first.state == "success", first.explain()
     result = first.xcom("evaluate")
     assert result["champion"] is None
     assert first.tasks["register_and_promote"] == "success"
     assert first.tasks["report_and_stop"] == "skipped"
-    known = registry(airflow)
+    known = reader.champion()
     assert known["version"] == "1"
     assert known["run_id"] == result["run_id"]
     assert known["accuracy"] == pytest.approx(result["accuracy"])
     assert known["tags"] == {"day": "2026-01-17", "accuracy": str(result["accuracy"])}
+    assert (str(result["accuracy"]), "g") in airflow.statsd.got()["weekly_retraining.accuracy"]
 
     later = airflow.run("weekly_retraining", logical_date=LATER)
 
@@ -41,7 +50,7 @@ def test_the_gate_decides_truthfully_and_the_registry_holds_it(airflow: Examples
     assert result["champion_accuracy"] == pytest.approx(known["accuracy"]), "judged by the same digits"
     assert result["accuracy"] > result["champion_accuracy"] + 0.002, "1,380 digits teach more than 180"
     assert later.tasks["register_and_promote"] == "success"
-    known = registry(airflow)
+    known = reader.champion()
     assert (known["version"], known["run_id"]) == ("2", result["run_id"])
     assert known["accuracy"] == pytest.approx(result["accuracy"])
     events = airflow.get("/api/v2/assets/events", source_dag_id="weekly_retraining")["asset_events"]
@@ -53,7 +62,7 @@ def test_the_gate_decides_truthfully_and_the_registry_holds_it(airflow: Examples
     assert worse.tasks["register_and_promote"] == "skipped"
     assert worse.tasks["report_and_stop"] == "success"
     assert "The champion stays: version 2" in worse.xcom("report_and_stop")
-    assert registry(airflow) == known, "nothing registered, nothing promoted"
+    assert reader.champion() == known, "nothing registered, nothing promoted"
 
     clear = {"dag_run_id": later.run_id, "dry_run": False, "only_failed": False}
     cleared = airflow.post("/api/v2/dags/weekly_retraining/clearTaskInstances", **clear)
@@ -62,7 +71,7 @@ def test_the_gate_decides_truthfully_and_the_registry_holds_it(airflow: Examples
 
     assert again.state == "success", again.explain()
     assert all(candidate["reused"] for candidate in again.xcoms("train")), "trained once"
-    assert registry(airflow) == known, "a day that is run again leaves the same behind"
+    assert reader.champion() == known, "a day that is run again leaves the same behind"
 
 
 def test_data_passes_by_reference(airflow: Examples, first: Finished) -> None:
@@ -72,7 +81,7 @@ def test_data_passes_by_reference(airflow: Examples, first: Finished) -> None:
     assert all(row["size"] < 600 for row in sizes), sizes
 
 
-def test_inference(airflow: Examples, first: Finished) -> None:
+def test_inference(airflow: Examples, reader: Reader, first: Finished) -> None:
     nothing = airflow.run("inference_offpeak")
     assert nothing.state == "success", nothing.explain()
     assert nothing.tasks == {"look": "skipped", "classify": "skipped"}
@@ -92,15 +101,16 @@ def test_inference(airflow: Examples, first: Finished) -> None:
     assert ended.tasks == {"look": "success", "classify[0]": "success"}
     [made] = airflow.get("/api/v2/assets/events", source_dag_id="inference_offpeak")["asset_events"]
     assert made["extra"]["count"] == 50
-    right = json.loads(python(airflow, READ_PREDICTIONS, made["extra"]["batch"], made["extra"]["predictions"]))
-    assert right >= 0.85, "of the digits that it was asked about"
+    assert reader.ask("right", made["extra"]["batch"], made["extra"]["predictions"]) >= 0.85, (
+        "of the digits that it was asked about"
+    )
 
     again = airflow.run("inference_offpeak")
     assert again.tasks["look"] == "skipped", "a batch is done once"
 
 
 def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
-    """Asked for in a freeze, it waits at its gate, and holds no worker."""
+    """Asked for in a freeze, it waits at its gate, and holds no worker; the team is told if it waits too long."""
     pytest.importorskip("airflow.triggers.shared_stream", reason="calendar events trigger DAGs from Airflow 3.3 on")
     airflow.unpause("weekly_retraining")
     airflow.plan([("Retrain digits, new labels", in_a_moment(24 * 3600))])
@@ -114,42 +124,58 @@ def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
         return [row["run_id"] for row in rows]
 
     [run_id] = airflow.wait("the run that the event asks for to be held", at_its_gate, seconds=600)
-    with airflow.session() as session:
-        path = f"{airflow.address}/api/v2/dags/weekly_retraining/dagRuns/{run_id}"
-        assert session.patch(path, json={"state": "failed"}, timeout=20).ok
+    run = "(SELECT id FROM dag_run WHERE dag_id = 'weekly_retraining' AND run_id = :run_id)"
+    [deadline] = airflow.rows(f"SELECT deadline_time FROM deadline WHERE dagrun_id = {run}", run_id=run_id)
+    morning = (stack.known(deadline["deadline_time"]) + timedelta(minutes=30)).astimezone(ZoneInfo("Europe/Berlin"))
+    assert morning.time() == time(7), "off-peak time ends"
+    assert timedelta(days=9, hours=23) <= morning - in_a_moment(0) <= timedelta(days=13), "the first after the freeze"
+    late = sqlalchemy.text(f"UPDATE deadline SET deadline_time = :now WHERE dagrun_id = {run}")
+    with airflow.engine.begin() as connection:
+        connection.execute(late, {"now": in_a_moment(-1), "run_id": run_id})
+    airflow.chat.hears("Off-peak time ends in half an hour, and retraining has not")
+
+    airflow.patch(f"/api/v2/dags/weekly_retraining/dagRuns/{run_id}", state="failed")
 
 
-READ_CHAMPION = """
-import json
-from calendar_examples import arrays, registry
-client = registry.open_store()
-version = registry.champion()
-data = arrays.load(f"file://{sys.argv[1]}/examples/retraining/2026-01-17/features.npz")
-right = registry.load_champion().predict(data["held_out_images"]) == data["held_out_labels"]
-print(json.dumps({"version": str(version.version), "run_id": version.run_id, "tags": version.tags,
-    "accuracy": float(right.mean()), "versions": len(client.search_model_versions("name = 'digits'"))}))
-"""
-READ_PREDICTIONS = """
-from calendar_examples import arrays
-print((arrays.load(sys.argv[2])["predictions"] == arrays.load(sys.argv[1])["labels"]).mean())
-"""
+class Reader:
+    """A process that knows of this Airflow no more than where it is, and is asked what it finds there."""
+
+    def __init__(self, airflow: Examples, errors: Path) -> None:
+        program = Path(__file__).with_name("read_registry.py")
+        environment = airflow.env | {"PYTHONWARNINGS": "ignore"}
+        self._errors = errors
+        with errors.open("w") as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, program, airflow.dags],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
+        self._features = f"file://{airflow.home}/examples/retraining/2026-01-17/features.npz"
+
+    def champion(self) -> dict[str, Any]:
+        """What the registry says of the champion, and how that model does when it is loaded and scored there."""
+        known: dict[str, Any] = self.ask("champion", self._features)
+        return known
+
+    def ask(self, *question: str) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps(question), file=self._process.stdin, flush=True)
+        ready, _, _ = select([self._process.stdout], [], [], 240)
+        line = self._process.stdout.readline() if ready else ""
+        assert line, self._errors.read_text()[-3000:]
+        return json.loads(line)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
 
 
-def registry(airflow: Examples) -> dict[str, Any]:
-    """What the registry says of the champion, and how that model does when it is loaded and scored here."""
-    known: dict[str, Any] = json.loads(python(airflow, READ_CHAMPION, str(airflow.home)))
-    return known
-
-
-def python(airflow: Examples, program: str, *arguments: str) -> str:
-    """What a program prints that knows of this Airflow no more than where it is."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(airflow.dags)!r})\n{program}", *arguments],
-        env=airflow.env | {"PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout.strip().splitlines()[-1]
+@pytest.fixture(scope="module")
+def reader(airflow: Examples, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    reader = Reader(airflow, tmp_path_factory.mktemp("reader") / "errors")
+    yield reader
+    reader.close()

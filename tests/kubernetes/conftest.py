@@ -1,12 +1,10 @@
-"""A cluster to ask: the stand-in, or with ``KUBECONFIG`` set a real one.
+"""A cluster to ask: the stand-in, or with ``KUBECONFIG`` set a real one (see ``real.py``).
 
-A real one needs the namespace in ``KUBERNETES_NAMESPACE`` (default: default) and the image of ``example_dags/trainer`` in
-``TRAINER_IMAGE``. What only the stand-in can be told to do (lose its API server, have no GPU left) is skipped there.
+What only the stand-in can be told to do (lose its API server, have no GPU left) is skipped there.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 
 from demo.kubernetes import Cluster
+from tests.kubernetes.real import real_cluster
 
 TRAINER = Path(__file__).parents[2] / "example_dags" / "trainer"
 
@@ -46,9 +45,8 @@ class Asked:
 
 @pytest.fixture
 def asked(tmp_path: Path) -> Iterator[Asked]:
-    if kubeconfig := os.environ.get("KUBECONFIG"):
-        namespace = os.environ.get("KUBERNETES_NAMESPACE", "default")
-        yield _clients(Path(kubeconfig), namespace, os.environ["TRAINER_IMAGE"], None)
+    if (real := real_cluster()) is not None:
+        yield _clients(real.kubeconfig, real.namespace, real.image, None)
         return
     images = {"registry.example.com/trainer": TRAINER}
     queues = {"gpu-queue": {"nvidia.com/gpu": 1}}

@@ -1,0 +1,22 @@
+"""The cluster of the examples by itself, until Ctrl-C or SIGTERM: ``python -m demo.kubernetes FOLDER``."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from demo.examples import example_cluster
+
+
+def main(folder: Path) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), example_cluster(folder, gpus=3) as cluster:
+        print(f"export KUBECONFIG={cluster.kubeconfig} KUBERNETES_NAMESPACE=training", flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).absolute())
