@@ -25,8 +25,10 @@ setup:
 install: setup
 	@tools/install-wheel $(VENV)
 
-demo: install  ## A calendar and a real Airflow on this machine; a run is held by a meeting
-	@$(BIN)/python -m demo.run $(DEMO)
+demo:  ## A calendar and a real Airflow on this machine; a run is held by a meeting
+	@tools/setup .venv-demo locks/demo.txt
+	@tools/install-wheel .venv-demo
+	@.venv-demo/bin/python -m demo.run $(DEMO)
 
 test: install  ## All tests, against the built wheel
 	@tools/system-packages
@@ -51,8 +53,8 @@ fuzz: install  ## Fuzz the reading of calendars for ten minutes (FUZZ=-max_total
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group pyproject.toml:fuzz
 	$(BIN)/python -m tests.calendars.fuzz .fuzz $(FUZZ)
 
-locks: setup  ## Move the pinned test environments to the newest releases
-	@for airflow in 3.3 3.2; do tools/lock $(BIN)/uv $$airflow; done
+locks: setup  ## Move the pinned environments to the newest releases
+	@for which in 3.3 3.2 demo; do tools/lock $(BIN)/uv $$which; done
 
 clean:  ## Remove what these targets made
 	rm -rf .venv .venv-* .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz .fuzz.dict
