@@ -19,7 +19,7 @@ from demo.kubernetes import Cluster
 from demo.services import wait_until
 from tests.kubernetes.real import real_cluster
 
-STAND_IN_IMAGE = "registry.example.com/trainer:1"
+STAND_IN_IMAGE = "registry.example.com/trainer:of-the-tests"
 
 
 def genai_folder() -> Path | None:

@@ -13,6 +13,7 @@ import pytest
 
 from demo.examples import EXAMPLES
 
+PAGES = EXAMPLES.parent / "docs" / "examples"
 HEAVY = ("airflow.providers.cncf.kubernetes", "kubernetes", "mlflow", "numpy", "sklearn")
 
 
@@ -136,6 +137,18 @@ def test_plan(examples: dict[str, Any], dag_id: str) -> None:
 def test_each_says_what_it_is(examples: dict[str, Any]) -> None:
     for dag_id, dag in examples["dags"].items():
         assert dag["description"], dag_id
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in EXAMPLES.glob("*.py")))
+def test_each_has_a_page_with_its_picture_and_what_to_change(name: str) -> None:
+    if name == "calendar_demo":
+        assert f"`{name}`" in (PAGES / "README.md").read_text()
+        return
+    [page] = (file for file in PAGES.glob("*.md") if f"../../example_dags/{name}.py)" in file.read_text())
+    text = page.read_text()
+    assert f"](images/{name}.png)" in text and (PAGES / "images" / f"{name}.png").exists()
+    assert "## What to change" in text
+    assert "](README.md#for-production)" in text
 
 
 def test_without_the_extra_each_is_read_and_says_what_is_missing(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from demo.examples import EXAMPLES
 from demo.kubernetes.store import Json
 from demo.services import wait_until
 from tests.examples.conftest import GPUS, Examples, Finished, ics, in_a_moment
+from tests.examples.pods import STAND_IN_IMAGE
 
 EXAMPLE = (EXAMPLES / "gpu_training.py").read_text()
 LONG = 1_000_000  # steps
@@ -160,16 +161,22 @@ def test_no_gpu(training: Training, without_gpu: dict[Training, Finished]) -> No
 
 @pytest.fixture(scope="module")
 def restarted(airflow: Examples, trainings: dict[str, Training]) -> dict[Training, Finished]:
-    """The API server goes away while they train, and comes back."""
+    """The API server goes away while they train, and comes back. Parameters say where one of them runs, and what."""
     cluster = airflow.pods.stand_in("losing its API server")
-    begun = {each: each.begin("restart", steps=LONG, at_most_seconds=40) for each in trainings.values()}
+    asked = {"image": f"{STAND_IN_IMAGE}-asked-for", "namespace": "default"}
+    confs = {each: asked if mode == "sync" else {} for mode, each in trainings.items()}
+    begun = {each: each.begin("restart", steps=LONG, at_most_seconds=60, **conf) for each, conf in confs.items()}
 
-    def running(training: Training) -> Json | None:
-        pods = (pod for pod in cluster.store.find("Pod") if pod["status"].get("phase") == "Running")
+    def at_work(training: Training) -> Json | None:
+        """Its pod, once it trains; while it is being loaded the operator would wait for no more than 15 seconds."""
         wanted = training.folder("restart")
-        return next((p for p in pods if any(wanted in a for a in p["spec"]["containers"][0].get("args", ()))), None)
+        pods = (pod for pod in cluster.store.find("Pod") if pod["status"].get("phase") == "Running")
+        pod = next((p for p in pods if any(wanted in a for a in p["spec"]["containers"][0].get("args", ()))), None)
+        return pod if pod and "INFO step" in cluster.pods.log(pod).read_text() else None
 
-    pods = [airflow.wait("the pod to run", partial(running, each), seconds=120) for each in trainings.values()]
+    pods = [airflow.wait("a training", partial(at_work, each), seconds=120) for each in trainings.values()]
+    made = [(pod["spec"]["containers"][0]["image"], pod["metadata"]["namespace"]) for pod in pods]
+    assert made == [(asked["image"], "default"), (airflow.pods.image, airflow.pods.namespace)]
     cluster.stop_api()
     for log in map(cluster.pods.log, pods):
         length = log.stat().st_size

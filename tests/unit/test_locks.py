@@ -43,4 +43,6 @@ def test_the_demo_has_what_it_imports() -> None:
     assert {"airflow", "jax", "kubernetes", "mlflow", "psutil", "requests", "sklearn"} <= tops
     lacking = [top for top in tops if not {_normal(name) for name in distributions[top]} & demo.keys()]
     assert lacking == []
-    assert {"radicale", "holidays", "apache-airflow-providers-cncf-kubernetes"} <= demo.keys(), "started or asked for by name"
+    assert {"radicale", "holidays", "apache-airflow-providers-cncf-kubernetes"} <= demo.keys(), (
+        "started or asked for by name"
+    )
