@@ -128,7 +128,7 @@ def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
     [deadline] = airflow.rows(f"SELECT deadline_time FROM deadline WHERE dagrun_id = {run}", run_id=run_id)
     morning = (stack.known(deadline["deadline_time"]) + timedelta(minutes=30)).astimezone(ZoneInfo("Europe/Berlin"))
     assert morning.time() == time(7), "off-peak time ends"
-    assert timedelta(days=9, hours=23) <= morning - in_a_moment(0) <= timedelta(days=13), "the first after the freeze"
+    assert morning > in_a_moment(0), "the next that it knows of"
     late = sqlalchemy.text(f"UPDATE deadline SET deadline_time = :now WHERE dagrun_id = {run}")
     with airflow.engine.begin() as connection:
         connection.execute(late, {"now": in_a_moment(-1), "run_id": run_id})

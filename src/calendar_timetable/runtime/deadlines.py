@@ -81,6 +81,7 @@ class WindowEndDeadline(BaseDeadlineReference):
     """The end of the open time in which the run is planned to start, as its DAG's ``CalendarTimetable`` has it then.
 
     For a run that comes into closed time (by hand, or asked for by an asset) it is the end of the next open time.
+    Stored with the DAG are all rules, and the events near its due times; far from these, rules alone tell.
     Without an end in sight there is no deadline.
     """
 
