@@ -27,7 +27,7 @@ READ = "import pathlib, sys; sys.exit(not pathlib.Path(sys.argv[1]).stat().st_si
 
 
 class Training:
-    """The example in one of both modes, impatient: it waits for a GPU for seconds only, and fails at the first try."""
+    """The example in one of both modes, impatient: it saves often, waits for a GPU for seconds, fails at the first try."""
 
     def __init__(self, airflow: Examples, mode: str) -> None:
         self.airflow, self.dag_id = airflow, f"gpu_training_{mode}"
@@ -37,6 +37,7 @@ class Training:
             ("schedule_timeout_seconds=600", "schedule_timeout_seconds=5"),
             ("default_args=RETRY", 'default_args=RETRY | {"retries": 0}'),
             ("max_active_runs=1", "max_active_runs=9"),
+            ('"--steps={{ params.steps }}",', '"--steps={{ params.steps }}", "--save-every=5",'),
         )
         airflow.write_dag(self.dag_id, source)
 

@@ -113,6 +113,11 @@ def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
     """Asked for in a freeze, it waits at its gate, and holds no worker; the team is told if it waits too long."""
     pytest.importorskip("airflow.triggers.shared_stream", reason="calendar events trigger DAGs from Airflow 3.3 on")
     airflow.unpause("weekly_retraining")
+    noted = (
+        "SELECT s.value FROM asset_state_store s JOIN asset a ON a.id = s.asset_id"
+        " WHERE a.name = 'digits_retraining_asked_for'"
+    )
+    airflow.wait("the calendar to be watched", lambda: airflow.rows(noted), seconds=180)
     airflow.plan([("Retrain digits, new labels", in_a_moment(24 * 3600))])
 
     def at_its_gate() -> list[str]:
