@@ -1,4 +1,4 @@
-"""The cluster that the examples' pods run on: the stand-in, or with ``KUBECONFIG`` set a real one.
+"""The cluster that the examples' pods run on: the stand-in, or with ``KUBECONFIG`` and ``TRAINER_IMAGE`` set a real one.
 
 Asked through the client that Airflow's operators use. What only the stand-in can be told is skipped with a real one.
 """

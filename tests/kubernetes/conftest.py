@@ -1,4 +1,4 @@
-"""A cluster to ask: the stand-in, or with ``KUBECONFIG`` set a real one (see ``real.py``).
+"""A cluster to ask: the stand-in, or with ``KUBECONFIG`` and ``TRAINER_IMAGE`` set a real one (``real.py``).
 
 What only the stand-in can be told to do (lose its API server, have no GPU left) is skipped there.
 """

@@ -1,8 +1,8 @@
 """The real cluster that tests are to ask, where one is named in the environment.
 
-``KUBECONFIG`` names it; the namespace is ``KUBERNETES_NAMESPACE`` (default: default), and ``TRAINER_IMAGE`` the image of
-``example_dags/trainer``. Its GPU node carries the label ``nvidia.com/gpu.present=true``; the claims ``checkpoints`` and
-``genai`` are there for the DAGs of tests/examples.
+``KUBECONFIG`` names it, and ``TRAINER_IMAGE`` the image of ``example_dags/trainer``: with only one of them nobody's cluster
+is touched. The namespace is ``KUBERNETES_NAMESPACE`` (default: default). The GPU node carries the label
+``nvidia.com/gpu.present=true``; the claims ``checkpoints`` and ``genai`` are there for the DAGs of tests/examples.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class RealCluster:
 
 
 def real_cluster() -> RealCluster | None:
-    """None where the stand-in is to be asked; KeyError where the image is not said."""
-    if not (kubeconfig := os.environ.get("KUBECONFIG")):
+    """None where the stand-in is to be asked."""
+    kubeconfig, image = os.environ.get("KUBECONFIG"), os.environ.get("TRAINER_IMAGE")
+    if not kubeconfig or not image:
         return None
-    namespace = os.environ.get("KUBERNETES_NAMESPACE", "default")
-    return RealCluster(Path(kubeconfig).absolute(), namespace, os.environ["TRAINER_IMAGE"])
+    return RealCluster(Path(kubeconfig).absolute(), os.environ.get("KUBERNETES_NAMESPACE", "default"), image)
