@@ -93,7 +93,7 @@ class Examples(Stack):
 
         def accepted() -> bool:
             with self.session() as session:
-                answer = session.post(f"{self.address}/api/v2/dags/{dag_id}/dagRuns", json=body, timeout=60)
+                answer = session.post(f"{self.address}/api/v2/dags/{dag_id}/dagRuns", json=body, timeout=90)
             if answer.status_code >= 500:  # SQLite was locked for too long by all that goes on
                 return False
             assert answer.ok or answer.status_code == 409, answer.text
@@ -109,7 +109,7 @@ class Examples(Stack):
         def done() -> bool:
             with self.session() as session:
                 path = f"{self.address}/api/v2/dags/{dag_id}"
-                return session.patch(path, json={"is_paused": False}, timeout=60).ok
+                return session.patch(path, json={"is_paused": False}, timeout=90).ok
 
         self.wait(f"{dag_id} to be unpaused", done)
 
