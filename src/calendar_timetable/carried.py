@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
-
-from airflow.timetables.base import DataInterval, TimeRestriction
 
 from calendar_timetable.planning import codec, explain, zones
 from calendar_timetable.planning.opentime import DAY, OpenTime
@@ -69,20 +67,6 @@ class Carried:
     def ticks(self) -> Ticks:
         return Ticks(self.base)
 
-    def next_run(self, last: DataInterval | None, restriction: TimeRestriction) -> Placed | None:
-        """The run after *last*; without catchup the latest that is due, and nothing older."""
-        now = datetime.now(UTC).timestamp()
-        if restriction.catchup:
-            found = next(runs(self.ticks.walk(last, restriction), self.policy, self.open_time), None)
-        else:
-            found = self._latest_due(last, restriction, now)
-        if found is None or (restriction.catchup and restriction.latest and restriction.latest.timestamp() < now):
-            return found  # the latter: a backfill, which follows ticks
-        start = self.start_from(found.start, now)
-        if start is None or start == found.start:
-            return None if start is None else found
-        return found._replace(start=start)
-
     def start_from(self, start: float | None, now: float) -> float | None:
         """*start*, or where it has passed and time has closed since, the next opening; ``None`` without one.
 
@@ -103,41 +87,6 @@ class Carried:
         elif self.policy.when_blocked == "advance" and now - start <= LATENCY:
             return start
         return open_time.next_fit(now, duration, now + LATE_SEARCH)
-
-    def _latest_due(self, last: DataInterval | None, restriction: TimeRestriction, now: float) -> Placed | None:
-        try:
-            first = self.ticks.pick(last, restriction)
-        except Exception:  # noqa: BLE001  (Airflow's CronDataIntervalTimetable fails in some hours after a clock change)
-            ticks = self.ticks.walk(last, restriction)
-        else:
-            if first is None:
-                return None
-            if last is None or first.due > now or self._stands_alone(first):
-                ticks = self.ticks.walk(last, restriction, first)
-                return next(runs(ticks, self.policy, self.open_time), None)
-            ticks = self._since(last, restriction, first.due - self.policy.max_delay)
-        found = None
-        for run in runs(ticks, self.policy, self.open_time):
-            assert run.start is not None
-            if found is None or (found.start is not None and found.start < run.start <= now):
-                found = run  # of several with one start, each in turn
-            if run.start > now:
-                break
-        return found
-
-    def _stands_alone(self, tick: Tick) -> bool:
-        """Whether no earlier tick matters to what becomes of *tick*."""
-        if self.open_time.always:
-            return True
-        no_interval = tick.interval_start == tick.interval_end
-        return self.policy.coalesce and no_interval and self.policy.place(tick, self.open_time).start is not None
-
-    def _since(self, last: DataInterval, restriction: TimeRestriction, floor: float) -> Iterator[Tick]:
-        """Ticks after the run *last*; where that is long ago, only from *floor* on."""
-        end = last.end.timestamp()
-        if self.ticks.on_grid and end < floor:
-            return (t for t in self.ticks.from_instant(floor, restriction.latest) if t.interval_end > end)
-        return self.ticks.walk(last, restriction)
 
     @property
     def calendars(self) -> tuple[UsedCalendar, ...]:

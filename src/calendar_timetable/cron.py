@@ -1,8 +1,8 @@
 """Cron ticks, remembered: the same as Airflow's own, without a new croniter for every step.
 
 Airflow builds a croniter per step because of clock changes. Where the zone's offset is the same before and after a
-step and the wall-clock time is unique, naive arithmetic gives the same answer; everywhere else Airflow's own
-timetable is asked. ``tests/unit/test_equality.py`` holds the two together.
+step and the wall-clock time is unique, the times of day that an expression names give the same answer; everywhere else
+Airflow's own timetable is asked. ``tests/unit/test_equality.py`` holds the two together.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ from __future__ import annotations
 import re
 import threading
 from bisect import bisect_right
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow.timetables.base import DataInterval, TimeRestriction
@@ -19,14 +22,53 @@ from airflow.timetables.trigger import CronTriggerTimetable
 from croniter import croniter
 from pendulum import DateTime
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (wall-clock time)
+_DAY = 86400
+_EPOCH = date(1970, 1, 1).toordinal()
 _ANY_TIME = TimeRestriction(None, None, catchup=True)
 _PLAIN = re.compile(r"[\d\s*,/\-A-Za-z#?]+")
 _RANDOM = re.compile(r"(?<![A-Z])[HR](?![A-Z])", re.IGNORECASE)  # croniter draws these anew each time
 _SCHEDULES = 512
 _REMEMBERED = 20_000  # ticks of one schedule; about two weeks of minutes
-_CATCH_UP = 50  # ticks between what is remembered and now
+_CATCH_UP = 50  # days with ticks, between what is remembered and now
+_FAR = 366 * 9  # days that are searched for the next tick; from one 29 February to the next
 _thread = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """An expression as what it says: on which days, by croniter's numbers, and how many seconds into each."""
+
+    seconds: tuple[int, ...]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]  # Sunday is 0
+    either: bool  # of day and weekday one is enough: both are named
+
+    @classmethod
+    def of(cls, expression: str) -> Daily | None:
+        """*expression*, read by croniter; ``None`` where it says more than lists of numbers."""
+        cron = croniter(expression)
+        if len(cron.expanded) != 5 or cron.nth_weekday_of_month or getattr(cron, "nearest_weekday", None):
+            return None
+        ranges = (range(60), range(24), range(1, 32), range(1, 13), range(7))
+        fields: list[list[Any]] = [
+            sorted(every if said[0] == "*" else said) for said, every in zip(cron.expanded, ranges, strict=True)
+        ]
+        if any(not isinstance(number, int) for field in fields for number in field):
+            return None
+        minutes, hours, days, months, weekdays = fields
+        seconds = tuple(hour * 3600 + minute * 60 for hour in hours for minute in minutes)
+        either = cron.expanded[2][0] != "*" and cron.expanded[4][0] != "*"
+        return cls(seconds, frozenset(days), frozenset(months), frozenset(weekdays), either)
+
+    def dates(self, first: int) -> Iterator[int]:
+        """The days with ticks from day *first* after the epoch on, as such numbers."""
+        for number in range(first, first + _FAR):
+            day = date.fromordinal(_EPOCH + number)
+            if day.month in self.months:
+                named, weekday = day.day in self.days, (number + 4) % 7 in self.weekdays
+                if (named or weekday) if self.either else (named and weekday):
+                    yield number
 
 
 class CronTicks:
@@ -35,71 +77,104 @@ class CronTicks:
     def __init__(self, expression: str, timezone: str) -> None:
         self._expression, self._timezone = expression, timezone
         self._zone = ZoneInfo(timezone)
-        self._steps: croniter | None = None
-        self._steps_offset = timedelta(0)
-        self._at = 0.0  # the tick at which *_steps* stands
-        self._chain: list[float] = []
+        self._chain: list[float] = []  # what follows its first instant, which need not be a tick
 
     @cached_property
     def _airflow(self) -> CronTriggerTimetable:
         """Airflow's own, made only where it is asked: it puts the expression into words each time."""
         return CronTriggerTimetable(self._expression, timezone=self._timezone)
 
+    @cached_property
+    def _daily(self) -> Daily | None:
+        return Daily.of(self._expression)
+
     def after(self, instant: float) -> float:
         """The tick that follows *instant*, which is a tick or any other time."""
-        index = bisect_right(self._chain, instant)
-        if not index > 0 or self._chain[index - 1] != instant or len(self._chain) > _REMEMBERED:
-            self._chain, self._steps, index = [instant], None, 1
-        if index == len(self._chain):
-            self._chain.append(self._step(instant))
-        return self._chain[index]
+        return self._chain[self._index_after(instant)]
+
+    def all_after(self, instant: float) -> Iterator[float]:
+        """Every tick that follows *instant*."""
+        chain: list[float] = []
+        index = 0
+        while True:
+            if chain is not self._chain or index == len(chain):
+                index = self._index_after(instant)
+                chain = self._chain
+            instant = chain[index]
+            yield instant
+            index += 1
 
     def latest(self, now: float) -> float | None:
         """The last tick at or before *now*; ``None`` where that cannot be told from what is remembered."""
         if not self._chain or now < self._chain[0]:
             return None
-        index = bisect_right(self._chain, now)
         for _ in range(_CATCH_UP):
-            if index < len(self._chain):
+            if self._chain[-1] > now:
                 break
-            self._chain.append(self._step(self._chain[-1]))
-            index = bisect_right(self._chain, now)
+            self._grow()
         else:
             return None  # long ago: Airflow's way, from now backwards, is the shorter
+        index = bisect_right(self._chain, now)
         tick = self._chain[index - 1]
-        # The chain's start need not be a tick.
         return tick if index > 1 and self._offset(tick) == self._offset(now) is not None else None
 
-    def _step(self, tick: float) -> float:
-        if self._steps is None or self._at != tick:
-            offset = self._offset(tick)
-            if offset is None:
-                return self._ask(tick)
-            local = datetime.fromtimestamp(tick, UTC).replace(tzinfo=None) + offset
-            self._steps, self._steps_offset = croniter(self._expression, start_time=local), offset
-        following: datetime = self._steps.get_next(datetime)
-        if self._offset_of(following) != self._steps_offset:
-            return self._ask(tick)
-        self._at = (following - self._steps_offset - _EPOCH).total_seconds()
-        return self._at
+    def _index_after(self, instant: float) -> int:
+        chain = self._chain
+        index = bisect_right(chain, instant)
+        if 0 < index < len(chain) and (chain[index - 1] == instant or self._between(instant, chain[index])):
+            return index
+        if not index or chain[index - 1] != instant or len(chain) > _REMEMBERED:
+            self._chain, index = [instant], 1
+        self._grow()
+        return index
+
+    def _between(self, instant: float, tick: float) -> bool:
+        """Whether *tick*, the first in the chain after *instant*, is also what follows it: not where clocks change."""
+        offset = self._offset(tick)
+        return offset is not None and offset == self._offset(instant)
+
+    def _grow(self) -> None:
+        """Add the next tick to the chain, and with it the rest of its day where that is plain."""
+        tick = self._chain[-1]
+        offset = self._offset(tick)
+        if offset is not None and self._daily is not None:
+            for number in self._daily.dates(int((tick + offset) // _DAY)):
+                midnight = number * _DAY - offset
+                ticks = [midnight + second for second in self._daily.seconds if midnight + second > tick]
+                if not ticks:
+                    continue
+                if self._is_plain(number, offset):
+                    self._chain += ticks
+                    return
+                if self._offset(ticks[0]) == offset:
+                    self._chain.append(ticks[0])
+                    return
+                break
+        self._chain.append(self._ask(tick))
 
     def _ask(self, tick: float) -> float:
-        self._steps = None
         last = DataInterval.exact(DateTime.fromtimestamp(tick, UTC))
         info = self._airflow.next_dagrun_info(last_automated_data_interval=last, restriction=_ANY_TIME)
         assert info is not None, "without a latest date cron never ends"
         seconds = info.run_after.timestamp()
         return int(seconds) if seconds == int(seconds) else seconds
 
-    def _offset(self, instant: float) -> timedelta | None:
-        """The zone's offset at *instant*, or ``None`` where its wall-clock time is not unique."""
+    def _offset(self, instant: float) -> int | None:
+        """The zone's offset at *instant* in seconds, or ``None`` where its wall-clock time is not unique."""
         moment = datetime.fromtimestamp(instant, self._zone)
         offset = moment.utcoffset()
-        return offset if moment.replace(fold=1 - moment.fold).utcoffset() == offset else None
+        unique = offset is not None and moment.replace(fold=1 - moment.fold).utcoffset() == offset
+        return _seconds(offset) if unique else None
 
-    def _offset_of(self, local: datetime) -> timedelta | None:
-        first = local.replace(tzinfo=self._zone).utcoffset()
-        return first if local.replace(tzinfo=self._zone, fold=1).utcoffset() == first else None
+    def _is_plain(self, number: int, offset: int) -> bool:
+        """Whether that local day has this *offset* from its midnight to the next, both of which happen once."""
+        midnight = datetime.combine(date.fromordinal(_EPOCH + number), time(), self._zone)
+        ends = (midnight, midnight + timedelta(days=1))
+        return all(_seconds(end.replace(fold=fold).utcoffset()) == offset for end in ends for fold in (0, 1))
+
+
+def _seconds(offset: Any) -> int:
+    return int(offset.total_seconds())
 
 
 def cron_ticks(expression: str, timezone: str) -> CronTicks | None:

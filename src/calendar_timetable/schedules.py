@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -30,8 +30,9 @@ _CONTINUOUS = "airflow.timetables.simple.ContinuousTimetable"
 _GRID = (_CRON_TRIGGER, _CRON_INTERVAL, _MULTIPLE, "airflow.timetables.events.EventsTimetable")
 
 
+@lru_cache(maxsize=8192)
 def to_pendulum(instant: float) -> DateTime:
-    """*instant*, in epoch seconds, as Airflow wants it: a UTC-aware ``pendulum.DateTime``."""
+    """*instant*, in epoch seconds, as Airflow wants it: a UTC-aware ``pendulum.DateTime``. DAGs share due times."""
     at = datetime.fromtimestamp(instant, UTC)  # pendulum's own way takes six times as long
     return DateTime(at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, tzinfo=PENDULUM_UTC)
 
@@ -176,7 +177,7 @@ class Ticks:
 
     @property
     def _cron(self) -> CronTicks | None:
-        """What this thread remembers; looked up at each use, because decoded schedules are shared by threads."""
+        """What this thread remembers; looked up for each walk, because decoded schedules are shared by threads."""
         return cron_ticks(*self._cron_arguments) if self._cron_arguments else None
 
     @cached_property
@@ -200,8 +201,8 @@ class Ticks:
         if first is None:
             return
         yield first
-        if self._cron is not None:
-            yield from self._walk_cron(first, restriction)
+        if (cron := self._cron) is not None:
+            yield from self._walk_cron(cron, first, restriction)
         elif self._kind != _CONTINUOUS:  # whose next tick is always "now"
             yield from self._ask(
                 DataInterval(to_pendulum(first.interval_start), to_pendulum(first.interval_end)), restriction
@@ -233,16 +234,16 @@ class Ticks:
         now = datetime.now(UTC).timestamp()
         return following if following > now else cron.latest(now)
 
-    def _walk_cron(self, first: Tick, restriction: TimeRestriction) -> Iterator[Tick]:
+    def _walk_cron(self, cron: CronTicks, first: Tick, restriction: TimeRestriction) -> Iterator[Tick]:
         latest = restriction.latest.timestamp() if restriction.latest else math.inf
         with_intervals = self._kind == _CRON_INTERVAL
-        due = first.due
-        while (cron := self._cron) is not None:
-            previous, due = due, cron.after(due)
+        previous = first.due
+        for due in cron.all_after(previous):
             start = previous if with_intervals else due
             if start > latest:
                 return
             yield Tick(due, start, due)
+            previous = due
 
     def _ask(self, last: DataInterval | None, restriction: TimeRestriction) -> Iterator[Tick]:
         newest = last.end if last else None

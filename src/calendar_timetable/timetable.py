@@ -18,9 +18,10 @@ from calendar_timetable.arguments import Arguments
 from calendar_timetable.carried import Carried, UsedCalendar
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.errors import InvalidArgument, NoOpening
-from calendar_timetable.planning.plan import Placed, PlannedRun, WhenBlocked
+from calendar_timetable.planning.plan import PlannedRun, WhenBlocked
 from calendar_timetable.planning.timesets import Range, TimeSet
 from calendar_timetable.schedules import to_pendulum
+from calendar_timetable.stepping import next_run
 
 if TYPE_CHECKING:
     from airflow.models.dag import DagModel
@@ -136,8 +137,7 @@ class CalendarTimetable(Timetable):
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
         """The next run: its ``run_after`` is its start, its data interval is its tick's."""
-        placed = self._carried.next_run(last_automated_data_interval, restriction)
-        return None if placed is None else _run_info(placed)
+        return next_run(self._carried, last_automated_data_interval, restriction)
 
     def next_run_info_from_dag_model(self, *, dag_model: DagModel) -> DagRunInfo | None:
         """The stored next run, at the moment of its creation: late, and closed by now, it waits for an opening."""
@@ -249,15 +249,6 @@ class CalendarTimetable(Timetable):
             return self._carried
         self._arguments.check()
         return self._arguments.read(start, end)
-
-
-def _run_info(placed: Placed) -> DagRunInfo:
-    assert placed.start is not None
-    tick = placed.tick
-    first, last, start = tick.interval_start, tick.interval_end, placed.start
-    at = {instant: to_pendulum(instant) for instant in {first, last, start}}
-    interval = DataInterval(at[first], at[last])
-    return DagRunInfo(at[start], interval, partition_date=None, partition_key=None)  # 3.2 has no defaults for these
 
 
 def _now() -> float:

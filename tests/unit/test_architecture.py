@@ -58,7 +58,8 @@ ALLOWED: dict[str, set[str]] = {
     "schedules": {"planning", "cron"},
     "carried": {"planning", "cron", "schedules"},
     "arguments": {"planning", "calendars", "cron", "schedules", "carried"},
-    "timetable": {"planning", "calendars", "cron", "schedules", "carried", "arguments"},
+    "stepping": {"planning", "cron", "schedules", "carried"},
+    "timetable": {"planning", "calendars", "cron", "schedules", "carried", "stepping", "arguments"},
 }
 FACES = {"plugin", "web", "runtime", "cli", "connections"}
 

@@ -34,7 +34,9 @@ class OpenTime:
             return instant
         end = instant + duration + 1
         while True:
-            found = self.over(instant, end).next_fit(instant, duration)
+            laid = self._laid  # looked at here once more than needed: this is asked for every tick
+            spans = laid[2] if laid and laid[0] <= instant and end <= laid[1] else self.over(instant, end)
+            found = spans.next_fit(instant, duration)
             if found is not None or end > until + duration:
                 return found if found is not None and found <= until else None
             end += max(_MARGIN, end - instant)  # mostly time opens soon

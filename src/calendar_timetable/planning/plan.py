@@ -67,14 +67,16 @@ class Policy:
     def place(self, tick: Tick, open_time: OpenTime) -> Placed:
         """*tick* by itself, before coalescing and stagger."""
         due, duration = tick.due, self.duration
-        if open_time.fits(due, duration):
-            return Placed(tick, due, "on_time")
-        if self.when_blocked == "run":
-            return Placed(tick, due, "forced")
         if self.when_blocked == "postpone":
             start = open_time.next_fit(due, duration, due + self.max_delay)
+            if start == due:
+                return Placed(tick, due, "on_time")
             if start is not None:
                 return Placed(tick, start, "postponed", opening=start)
+        elif open_time.fits(due, duration):
+            return Placed(tick, due, "on_time")
+        elif self.when_blocked == "run":
+            return Placed(tick, due, "forced")
         elif self.when_blocked == "advance":
             start = open_time.previous_fit(due, duration, due - self.max_delay)
             if start is not None:
@@ -91,35 +93,45 @@ def lay_out(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> Itera
     group: list[Placed] = []  # neighbours that would start together, waiting for the next tick
     unserved: float | None = None  # where the interval of the first tick without a run began
 
-    def release(following: Tick | None) -> Iterator[Placed]:
+    def release(following: Tick | None) -> list[Placed]:
         nonlocal unserved
-        if group and group[-1].outcome == "postponed" and policy.stagger:
+        if policy.stagger and group[-1].outcome == "postponed":
             _stagger(group, policy, open_time, following)
-        last = group[-1].tick.due if group else None
-        for i, placed in enumerate(group):
-            if policy.coalesce and i < len(group) - 1:
-                unserved = placed.tick.interval_start if unserved is None else unserved
-                yield placed._replace(start=None, outcome="coalesced", survivor=last)
-                continue
-            yield _with_interval(placed, unserved)
-            unserved = None
+        *others, last = group
+        if policy.coalesce and others:
+            released = [Placed(p.tick, None, "coalesced", p.opening, last.tick.due) for p in others]
+            unserved = others[0].tick.interval_start if unserved is None else unserved
+            released.append(_with_interval(last, unserved))
+        else:
+            released = [_with_interval(group[0], unserved), *group[1:]]
+        unserved = None
         group.clear()
+        return released
 
-    advance = policy.when_blocked == "advance"
+    at_once = ("on_time", "forced") if policy.when_blocked != "advance" else ()  # no later tick can start as early
     for tick in ticks:
-        if group and not advance and tick.due > (group[-1].start or 0) + policy.stagger:
-            yield from release(tick)  # before the tick is placed: most who ask take only the first run
+        if group and at_once:
+            start = group[-1].start
+            assert start is not None, "a group starts together"
+            if tick.due < start:  # nothing fits until then
+                group.append(Placed(tick, start, "postponed", start))
+                continue
+            if tick.due > start + policy.stagger:
+                yield from release(tick)  # before the tick is placed: most who ask take only the first run
         placed = policy.place(tick, open_time)
         if group and not _together(group, placed, policy, open_time):
             yield from release(tick)
         if placed.start is None:
             unserved = tick.interval_start if unserved is None else unserved
             yield placed
-            continue
-        group.append(placed)
-        if not advance and placed.outcome in ("on_time", "forced"):
-            yield from release(None)  # no later tick can start as early
-    yield from release(None)
+        elif not group and unserved is None and placed.outcome in at_once:
+            yield placed
+        else:
+            group.append(placed)
+            if placed.outcome in at_once:
+                yield from release(None)
+    if group:
+        yield from release(None)
 
 
 def runs(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> Iterator[Placed]:
@@ -127,7 +139,7 @@ def runs(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> Iterator
     idle = 0
     idle_since: float | None = None
     for placed in lay_out(ticks, policy, open_time):
-        if placed.runs:
+        if placed.start is not None:
             idle, idle_since = 0, None
             yield placed
             continue

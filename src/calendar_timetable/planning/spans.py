@@ -142,12 +142,15 @@ class Spans:
 
     def next_fit(self, instant: float, duration: int) -> float | None:
         """The earliest time at or after *instant* at which *duration* fits."""
-        if self.fits(instant, duration):
-            return instant
-        index = bisect_right(self.bounds, instant)
-        for i in range(index + index % 2, len(self.bounds), 2):
-            if self.bounds[i] + duration <= self.bounds[i + 1]:
-                return self.bounds[i]
+        bounds = self.bounds
+        index = bisect_right(bounds, instant)
+        if index % 2:
+            if instant + duration <= bounds[index]:
+                return instant
+            index += 1
+        for i in range(index, len(bounds), 2):
+            if bounds[i] + duration <= bounds[i + 1]:
+                return bounds[i]
         return None
 
     def previous_fit(self, instant: float, duration: int) -> int | None:

@@ -1,0 +1,118 @@
+"""What a scheduler asks of a schedule: the next run, with the clock in view."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
+
+from calendar_timetable.carried import Carried
+from calendar_timetable.planning.plan import Placed, Tick, runs
+from calendar_timetable.schedules import to_pendulum
+
+_thread = threading.local()
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """Where this thread's last answer left off: one that is asked for run after run goes on from there."""
+
+    carried: Carried
+    restriction: TimeRestriction
+    rest: Iterator[Placed]
+    interval: DataInterval | None = None
+    due: float = 0
+
+
+def next_run(carried: Carried, last: DataInterval | None, restriction: TimeRestriction) -> DagRunInfo | None:
+    """The run after *last*; without catchup the latest that is due, and nothing older.
+
+    Its ``run_after`` is its start, its data interval is its tick's.
+    """
+    now = time.time()
+    ahead: _Ahead | None = getattr(_thread, "ahead", None)
+    if (
+        ahead is not None
+        and last is not None
+        and ahead.interval is last
+        and ahead.carried is carried
+        and ahead.restriction == restriction
+        and (restriction.catchup or ahead.due >= now)  # without catchup a new search would heed the clock
+    ):
+        ahead.interval = None  # until there is an answer
+        found = next(ahead.rest, None)
+    else:
+        _thread.ahead = ahead = None
+        found, rest = _search(carried, last, restriction, now)
+        if rest is not None:
+            _thread.ahead = ahead = _Ahead(carried, restriction, rest)
+    if found is None:
+        return None
+    start = found.start
+    if start is not None and start <= now and not _is_backfill(restriction, now):
+        start = carried.start_from(start, now)
+    if start is None:
+        return None
+    tick = found.tick
+    begins = to_pendulum(tick.interval_start)
+    ends = begins if tick.interval_end == tick.interval_start else to_pendulum(tick.interval_end)
+    interval = DataInterval(begins, ends)
+    if ahead is not None:
+        ahead.interval, ahead.due = interval, tick.interval_end
+    return DagRunInfo(to_pendulum(start), interval, None, None)  # 3.2 has no defaults for the last two
+
+
+def _is_backfill(restriction: TimeRestriction, now: float) -> bool:
+    """Whether only the past is asked about: a backfill follows ticks."""
+    return restriction.catchup and restriction.latest is not None and restriction.latest.timestamp() < now
+
+
+def _search(
+    carried: Carried, last: DataInterval | None, restriction: TimeRestriction, now: float
+) -> tuple[Placed | None, Iterator[Placed] | None]:
+    """The next run and, where ticks follow from cron alone, those after it."""
+    ticks = carried.ticks.walk(last, restriction)
+    if not restriction.catchup:
+        try:
+            first = carried.ticks.pick(last, restriction)
+        except Exception:  # noqa: BLE001  (Airflow's CronDataIntervalTimetable fails in some hours after a clock change)
+            return _latest_due(carried, ticks, now), None
+        if first is None:
+            return None, None
+        if last is not None and first.due <= now and not _stands_alone(carried, first):
+            floor = first.due - carried.policy.max_delay
+            return _latest_due(carried, _since(carried, last, restriction, floor), now), None
+        ticks = carried.ticks.walk(last, restriction, first)
+    found = runs(ticks, carried.policy, carried.open_time)
+    return next(found, None), found if carried.ticks.remembered else None
+
+
+def _latest_due(carried: Carried, ticks: Iterator[Tick], now: float) -> Placed | None:
+    """Of the runs that *ticks* lead to the last that starts by *now*, else the first."""
+    found: Placed | None = None
+    for run in runs(ticks, carried.policy, carried.open_time):
+        assert run.start is not None
+        if found is None or (found.start is not None and found.start < run.start <= now):
+            found = run  # of several with one start, each in turn
+        if run.start > now:
+            break
+    return found
+
+
+def _stands_alone(carried: Carried, tick: Tick) -> bool:
+    """Whether no earlier tick matters to what becomes of *tick*."""
+    if carried.open_time.always:
+        return True
+    no_interval = tick.interval_start == tick.interval_end
+    return carried.policy.coalesce and no_interval and carried.policy.place(tick, carried.open_time).start is not None
+
+
+def _since(carried: Carried, last: DataInterval, restriction: TimeRestriction, floor: float) -> Iterator[Tick]:
+    """Ticks after the run *last*; where that is long ago, only from *floor* on."""
+    end = last.end.timestamp()
+    if carried.ticks.on_grid and end < floor:
+        return (t for t in carried.ticks.from_instant(floor, restriction.latest) if t.interval_end > end)
+    return carried.ticks.walk(last, restriction)
