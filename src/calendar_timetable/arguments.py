@@ -44,6 +44,10 @@ class Arguments:
 
     def check(self) -> None:
         """Refuse what cannot be used, without I/O: :class:`InvalidArgument` names field, value and remedy."""
+        _ = self._checked
+
+    @cached_property
+    def _checked(self) -> bool:
         zones.load_zone(self.zone_name)
         if self.calendar is not None:
             self.calendar.validate()
@@ -56,7 +60,7 @@ class Arguments:
         for timeset in (self.window_set, self.blackout_set):
             if timeset is not None:
                 timeset.validate()
-        _ = self.policy
+        return bool(self.policy)
 
     def read(self, moment: float, end: float | None = None) -> Carried:
         """The schedule with its calendars read for the months around *moment*, or as far as *end*."""

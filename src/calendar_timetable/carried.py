@@ -147,7 +147,7 @@ class Carried:
         """The first run that starts after *now*, as far as that can be told without knowing what ran."""
         if not self.ticks.on_grid:
             return None
-        ticks = self.ticks.from_instant(now - self.policy.max_delay)
+        ticks = self.ticks.at_or_after(now - self.policy.max_delay)
         found = runs(ticks, self.policy, self.open_time)
         return next((run for run in found if run.start is not None and run.start > now), None)
 
@@ -193,7 +193,7 @@ class Carried:
             return None
         policy, pairs = self.policy, []
         after = policy.duration + policy.stagger + LATE_START
-        for count, tick in enumerate(self.ticks.from_instant(self.horizon.start)):
+        for count, tick in enumerate(self.ticks.at_or_after(self.horizon.start)):
             if tick.due >= self.horizon.end:
                 break
             if count == MAX_TICKS:

@@ -90,7 +90,8 @@ class CronTicks:
 
     def after(self, instant: float) -> float:
         """The tick that follows *instant*, which is a tick or any other time."""
-        return self._chain[self._index_after(instant)]
+        index = self._index_after(instant)  # first: it may begin another chain
+        return self._chain[index]
 
     def all_after(self, instant: float) -> Iterator[float]:
         """Every tick that follows *instant*."""

@@ -143,12 +143,12 @@ class Calendar(TimeSet):
             high = min(end + shift + after, horizon.end)
             if low < high:
                 pairs.append((low, high))
-                titles.append((low, high, details.summary))
+                if self.show_titles:
+                    titles.append((low, high, plain(details.summary)))
         if self.strict and self.deny:
             pairs += _reaches(found, horizon)
         note = "cannot be read and is ignored" if found.reading is None else ""
-        shown = tuple((low, high, plain(text)) for low, high, text in sorted(titles)) if self.show_titles else ()
-        return Known(self.label, Spans(pairs), shown, note, self._feed(found))
+        return Known(self.label, Spans(pairs), tuple(sorted(titles)), note, self._feed(found))
 
     def starts(self, horizon: Range, timezone: str) -> tuple[list[int], Feed | None]:
         """When this is the schedule: the starts within *horizon*, in epoch seconds, of the events; their feed."""
@@ -230,7 +230,13 @@ class Calendar(TimeSet):
 
     def _rows(self, found: Copy, *, deny: bool) -> Iterator[tuple[Details, int, int]]:
         counted = partial(counts, deny=deny, busy_only=self.busy_only, attendee=self.attendee)
-        return (row for row in _all(found) if self.matches(row[0]) and counted(row[0]))
+        wanted: dict[int, bool] = {}  # by identity: the occurrences of a series share what is told of them
+        for row in _all(found):
+            details = row[0]
+            if id(details) not in wanted:
+                wanted[id(details)] = self.matches(details) and counted(details)
+            if wanted[id(details)]:
+                yield row
 
     def matches(self, details: Details | Occurrence) -> bool:
         """Whether an event is one of those that this calendar was asked for, busy or free."""

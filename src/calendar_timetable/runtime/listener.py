@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
 from typing import Any
 
 from airflow.listeners import hookimpl
@@ -17,6 +19,10 @@ def on_starting(component: Any) -> None:
         from calendar_timetable.runtime import moves
 
         moves.follow()
+        if (
+            "dag-processor" in sys.argv
+        ):  # else each of the processes that it forks, one for every parse, would import this
+            import_module("calendar_timetable.calendars.calendar")
 
 
 @hookimpl

@@ -1,0 +1,95 @@
+"""DAG files read as the DAG processor reads them, with calendars in a warm cache, against the same files with cron."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+import structlog
+from airflow.dag_processing.processor import DagFileParseRequest, _parse_file, _pre_import_airflow_modules
+from airflow.jobs.job import Job
+from airflow.observability.stats import Stats
+from airflow.plugins_manager import get_timetables_plugins
+
+from benchmarks.feed import google_like
+from benchmarks.figures import Figure, figure
+from calendar_timetable.runtime import listener
+
+ROUNDS = 25
+EVENTS = 1_000
+FILE = """
+from datetime import datetime
+
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+{imports}
+
+with DAG("weekly", schedule={schedule}, start_date=datetime(2026, 1, 1), catchup=False) as dag:
+    EmptyOperator(task_id="train")
+"""
+IMPORTS = "from calendar_timetable import Calendar, CalendarTimetable"
+SCHEDULE = 'CalendarTimetable("0 2 * * SAT", timezone="UTC", blackouts=Calendar({calendar!r}))'
+
+
+def figures() -> Iterator[Figure]:
+    """What one more calendar costs each parse."""
+    with folder() as home:
+        calendar = home / "team.ics"
+        calendar.write_bytes(google_like(EVENTS, datetime.now(UTC)))
+        ours, cron = home / "ours.py", home / "cron.py"
+        ours.write_text(FILE.format(imports=IMPORTS, schedule=SCHEDULE.format(calendar=str(calendar))))
+        cron.write_text(FILE.format(imports="", schedule='"0 2 * * SAT"'))
+        prepare(ours)
+        parse(ours), parse(cron)
+        pairs = [(parse(ours), parse(cron)) for _ in range(ROUNDS)]
+        yield figure("CPU of a DAG file's parse, weekly, warm cache", "the same file with cron", pairs)
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder for DAG files, and a cache of calendars that nobody else uses."""
+    with TemporaryDirectory() as home:
+        before = os.environ.get("CALENDAR_TIMETABLE_CACHE")
+        os.environ["CALENDAR_TIMETABLE_CACHE"] = f"{home}/cache"
+        try:
+            yield Path(home)
+        finally:
+            os.environ.pop("CALENDAR_TIMETABLE_CACHE")
+            if before is not None:
+                os.environ["CALENDAR_TIMETABLE_CACHE"] = before
+
+
+def prepare(file: Path) -> None:
+    """What the manager has done by the time that it starts a process for *file*."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.disable(logging.CRITICAL)
+    _pre_import_airflow_modules(str(file), structlog.get_logger())
+    get_timetables_plugins()  # it decodes timetables itself
+    Stats.gauge("dag_processing.file_path_queue_size", 1)
+    with patch.object(sys, "argv", ["airflow", "dag-processor"]):
+        listener.on_starting(Job())  # type: ignore[no-untyped-call]
+
+
+def parse(file: Path) -> float:
+    """Seconds of CPU that a process of its own takes to read *file*, as the manager starts one for each parse."""
+    child = os.fork()
+    if child == 0:
+        failed = 1
+        try:
+            request = DagFileParseRequest(
+                file=str(file), bundle_path=file.parent, bundle_name="bench", callback_requests=[]
+            )
+            result = _parse_file(request, structlog.get_logger())
+            failed = 0 if result and result.serialized_dags and not result.import_errors else 1
+        finally:
+            os._exit(failed)
+    _, status, used = os.wait4(child, 0)
+    assert status == 0, f"{file} could not be read"
+    return used.ru_utime + used.ru_stime
