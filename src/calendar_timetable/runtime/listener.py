@@ -19,9 +19,8 @@ def on_starting(component: Any) -> None:
         from calendar_timetable.runtime import moves
 
         moves.follow()
-        if (
-            "dag-processor" in sys.argv
-        ):  # else each of the processes that it forks, one for every parse, would import this
+        if "dag-processor" in sys.argv:
+            # Else every process that it forks, one for each parse, would import this for itself.
             import_module("calendar_timetable.calendars.calendar")
 
 
