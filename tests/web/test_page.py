@@ -85,6 +85,27 @@ def test_every_view_shows_the_runs_and_is_a_link(browser: Browser, view: str, th
     assert browser.violations() == []
 
 
+def test_the_agenda_is_in_the_order_of_time(browser: Browser, login: Login) -> None:
+    """A row that stands for a day's many runs is where the first of them is."""
+    browser.open(f"{PAGE}?view=agenda&dag=often&dag=intervals")
+    browser.click("[aria-label='Later']")
+    browser.settled()
+    shown = [row.get_attribute("data-run") for row in browser.all(".ct-calendar [data-run]")]
+    first = datetime.now(ZoneInfo("Europe/Berlin")).replace(hour=0, minute=0, second=0, microsecond=0)
+    asked = {
+        "dag_id": ["often", "intervals"],
+        "start": (first + timedelta(days=7)).isoformat(),
+        "end": (first + timedelta(days=14)).isoformat(),
+    }
+    path = f"{browser.airflow.address}/calendar-timetable/api/runs"
+    runs = login("admin").get(path, params=asked, timeout=90).json()["runs"]
+    assert any(run["collapsed"] for run in runs) and any(run["dag_id"] == "intervals" for run in runs)
+    starts = {run["id"]: run["start"] for run in runs}
+    seen = [starts[run_id] for run_id in shown if run_id in starts]
+    assert len(seen) > 30
+    assert seen == sorted(seen)
+
+
 def test_a_postponed_run_leaves_a_ghost_and_tells_why_on_hover_and_focus(browser: Browser) -> None:
     browser.open(f"{PAGE}?view=week&dag=visible")
     browser.click("[aria-label='Later']")

@@ -30,7 +30,7 @@ export function eventsOf(runs: Run[], view: View, zone: string): EventInput[] {
       interactive: true,
       color: "var(--ct-solid)",
       class: `ct-run ${toneOf(run)}${run.paused ? " ct-paused" : ""}`,
-      extendedProps: { run },
+      extendedProps: { run, at: Date.parse(at) },
     };
     if (run.collapsed) {
       // A day's runs in one row: on the local day that most of them fall on.

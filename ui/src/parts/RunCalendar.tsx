@@ -47,6 +47,8 @@ export function RunCalendar({ runs, spans, view, first, days, zone, onOpen, onDa
       timeZone={zone}
       locale="en-gb"
       firstDay={1}
+      // In a day's list a row that stands for many is where its first run is.
+      {...(view === "agenda" && { eventOrder: "at,title" })}
       eventDisplay={view === "month" ? "block" : "auto"}
       headerToolbar={false}
       height="auto"
@@ -132,7 +134,7 @@ function timesOf(run: Run, zone: string): [string, string] {
   if (!run.collapsed) return [clockText(at, zone), ""];
   const every = `every ${durationText(run.collapsed.every_seconds)}`;
   const whole = !run.end || dayOf(run.end, zone) !== dayOf(at, zone);
-  return whole ? ["all day", every] : [clockText(at, zone), `${every} until ${clockText(run.end as string, zone)}`];
+  return whole ? ["all day", every] : [clockText(at, zone), `${every} until ${minuteText(run.end as string, zone)}`];
 }
 
 /** "due Sat 02:00 - held by team_calendar until 05:00". */
