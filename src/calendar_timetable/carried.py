@@ -192,6 +192,7 @@ class Carried:
         if self.horizon is None or not self.ticks.on_grid:
             return None
         policy, pairs = self.policy, []
+        self.open_time.over(self.horizon.start, self.horizon.end)  # at once: piece by piece would take longer
         after = policy.duration + policy.stagger + LATE_START
         for count, tick in enumerate(self.ticks.at_or_after(self.horizon.start)):
             if tick.due >= self.horizon.end:

@@ -12,7 +12,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,6 +21,8 @@ from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
 from croniter import croniter
 from pendulum import DateTime
+
+from calendar_timetable.planning import zones
 
 _DAY = 86400
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -144,7 +146,8 @@ class CronTicks:
                 ticks = [midnight + second for second in self._daily.seconds if midnight + second > tick]
                 if not ticks:
                     continue
-                if self._is_plain(number, offset):
+                day = date.fromordinal(_EPOCH + number)
+                if zones.steady_offset(day, day + timedelta(days=1), self._zone) == offset:
                     self._chain += ticks
                     return
                 if self._offset(ticks[0]) == offset:
@@ -164,18 +167,9 @@ class CronTicks:
         """The zone's offset at *instant* in seconds, or ``None`` where its wall-clock time is not unique."""
         moment = datetime.fromtimestamp(instant, self._zone)
         offset = moment.utcoffset()
-        unique = offset is not None and moment.replace(fold=1 - moment.fold).utcoffset() == offset
-        return _seconds(offset) if unique else None
-
-    def _is_plain(self, number: int, offset: int) -> bool:
-        """Whether that local day has this *offset* from its midnight to the next, both of which happen once."""
-        midnight = datetime.combine(date.fromordinal(_EPOCH + number), time(), self._zone)
-        ends = (midnight, midnight + timedelta(days=1))
-        return all(_seconds(end.replace(fold=fold).utcoffset()) == offset for end in ends for fold in (0, 1))
-
-
-def _seconds(offset: Any) -> int:
-    return int(offset.total_seconds())
+        if offset is None or moment.replace(fold=1 - moment.fold).utcoffset() != offset:
+            return None
+        return offset // timedelta(seconds=1)
 
 
 def cron_ticks(expression: str, timezone: str) -> CronTicks | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -157,6 +158,12 @@ def decode_base(data: dict[str, Any]) -> Timetable:
     return decode_timetable(data)
 
 
+@lru_cache(maxsize=512)
+def _cron_base(data: str) -> Timetable:
+    """Remembered, because Airflow decodes schedules over and over, and puts cron into words each time."""
+    return decode_base(json.loads(data))
+
+
 class Ticks:
     """The due times of a base schedule, given as JSON: Airflow's own, and those of cron remembered."""
 
@@ -183,7 +190,7 @@ class Ticks:
     @cached_property
     def base(self) -> Timetable:
         """The base schedule as a timetable; made only where ticks are not remembered."""
-        return decode_base(self._data)
+        return _cron_base(json.dumps(self._data)) if self.is_cron else decode_base(self._data)
 
     def pick(self, last: DataInterval | None, restriction: TimeRestriction) -> Tick | None:
         """The tick that *restriction*, ``catchup`` included, leads to after the run *last*."""

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ _VERSION = 1
 _DTSTAMP = re.compile(rb"\nDTSTAMP:[^\r\n]*\r?(?=\n(?![ \t]))")  # with the end of the line before, not its own
 _POLL = 0.05  # seconds between two looks at a lock
 _NAME = re.compile(r"[0-9a-f]{40}")
+
+
+_reading_of = lru_cache(maxsize=4)(reading_of)  # many DAGs of one file may use one calendar
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ class Entry:
             bounds = path.name.removeprefix(stem).removesuffix(".json").split("_")
             try:
                 if path.name.startswith(stem) and int(bounds[0]) <= start and end <= int(bounds[1]):
-                    return reading_of(self._read(path))
+                    return _reading_of(self._read(path))
             except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
                 continue
         return None

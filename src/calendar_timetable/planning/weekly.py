@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ from calendar_timetable.planning.zones import local_instant
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_SECONDS = 86400
 _STRETCH = 7 * DAY_SECONDS
+_EPOCH = date(1970, 1, 1).toordinal()
 _REMEDY = "write days and, if not whole days, times: 'mon-fri 19:00-07:00', 'sat-sun', 'daily 22:00-04:00'"
 _TIMES = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
 
@@ -87,22 +88,35 @@ def _pairs(texts: tuple[str, ...], zone: ZoneInfo, start: int, end: int) -> Iter
     rules = [rule for text in texts for rule in parse_rule(text)]
     day = datetime.fromtimestamp(start, zone).date() - timedelta(days=2)  # a range may start the day before
     last = datetime.fromtimestamp(end, zone).date()
+    offset = zones.steady_offset(day, last + timedelta(days=2), zone)  # and end the day after
     while day <= last:
         for rule in rules:
-            if day.weekday() in rule.days:
+            if day.weekday() not in rule.days:
+                continue
+            if offset is None:
                 yield local_instant(day, rule.start, zone), local_instant(day, rule.end, zone)
+            else:
+                midnight = (day.toordinal() - _EPOCH) * DAY_SECONDS - offset
+                yield midnight + rule.start, midnight + rule.end
         day += timedelta(days=1)
 
 
-def parse_rule(text: object) -> list[Rule]:
+def parse_rule(text: object) -> tuple[Rule, ...]:
     """The rules that *text* says, one per range of times."""
-    words = text.lower().split() if isinstance(text, str) else []
+    if not isinstance(text, str):
+        raise InvalidArgument("Weekly", text, _REMEDY)
+    return _parse(text)
+
+
+@lru_cache(maxsize=256)
+def _parse(text: str) -> tuple[Rule, ...]:
+    words = text.lower().split()
     if not 1 <= len(words) <= 2:
         raise InvalidArgument("Weekly", text, _REMEDY)
     days = _parse_days(words[0], text)
     if len(words) == 1:
-        return [Rule(days, 0, DAY_SECONDS)]
-    return [Rule(days, *_parse_times(times, text)) for times in words[1].split(",")]
+        return (Rule(days, 0, DAY_SECONDS),)
+    return tuple(Rule(days, *_parse_times(times, text)) for times in words[1].split(","))
 
 
 def _parse_days(word: str, text: object) -> frozenset[int]:

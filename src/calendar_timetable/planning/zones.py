@@ -41,6 +41,21 @@ def local_instant(day: date, seconds: int, zone: tzinfo) -> int:
     return int(naive.replace(tzinfo=zone).timestamp())
 
 
+def steady_offset(first: date, last: date, zone: tzinfo) -> int | None:
+    """How many seconds *zone* is ahead of UTC all the time from midnight of *first* to that of *last*.
+
+    ``None`` where that changes in between: there every wall-clock time has to be looked at by itself. No zone
+    changes twice in a day.
+    """
+    midnight = datetime.combine(first, time(), zone)
+    offset = midnight.utcoffset()
+    for _ in range((last - first).days):
+        midnight += timedelta(days=1)
+        if midnight.utcoffset() != offset:
+            return None
+    return None if offset is None else offset // timedelta(seconds=1)
+
+
 def to_datetime(instant: float) -> datetime:
     """*instant*, in epoch seconds, as a UTC-aware datetime."""
     return datetime.fromtimestamp(instant, UTC)
