@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -137,18 +137,18 @@ class Calendar(TimeSet):
         before, after = (int(part.total_seconds()) for part in self.pad)
         shift = int(self.offset.total_seconds())
         found = self._in_force(*self._stretch(horizon), timezone)
-        pairs, titles = [], []
-        for details, start, end in self._rows(found, deny=self.deny):
-            low = max(start + shift - before, horizon.start)
-            high = min(end + shift + after, horizon.end)
+        rows = self._rows(found, deny=self.deny)
+        pairs = [(start + shift - before, end + shift + after) for _, start, end in rows]
+        titles = []
+        for (details, _, _), (start, end) in zip(rows, pairs, strict=True) if self.show_titles else ():
+            low, high = max(start, horizon.start), min(end, horizon.end)
             if low < high:
-                pairs.append((low, high))
-                if self.show_titles:
-                    titles.append((low, high, plain(details.summary)))
+                titles.append((low, high, plain(details.summary)))
         if self.strict and self.deny:
             pairs += _reaches(found, horizon)
+        spans = Spans(pairs).clip(horizon.start, horizon.end)
         note = "cannot be read and is ignored" if found.reading is None else ""
-        return Known(self.label, Spans(pairs), tuple(sorted(titles)), note, self._feed(found))
+        return Known(self.label, spans, tuple(sorted(titles)), note, self._feed(found))
 
     def starts(self, horizon: Range, timezone: str) -> tuple[list[int], Feed | None]:
         """When this is the schedule: the starts within *horizon*, in epoch seconds, of the events; their feed."""
@@ -228,15 +228,12 @@ class Calendar(TimeSet):
     def _feed(self, found: Copy) -> Feed | None:
         return Feed(found.feed, self.on_unavailable, int(self.max_stale.total_seconds())) if found.feed else None
 
-    def _rows(self, found: Copy, *, deny: bool) -> Iterator[tuple[Details, int, int]]:
+    def _rows(self, found: Copy, *, deny: bool) -> list[tuple[Details, int, int]]:
         counted = partial(counts, deny=deny, busy_only=self.busy_only, attendee=self.attendee)
-        wanted: dict[int, bool] = {}  # by identity: the occurrences of a series share what is told of them
-        for row in _all(found):
-            details = row[0]
-            if id(details) not in wanted:
-                wanted[id(details)] = self.matches(details) and counted(details)
-            if wanted[id(details)]:
-                yield row
+        rows = _all(found)
+        told = {id(details): details for details, _, _ in rows}  # occurrences of one series share it
+        wanted = {key for key, details in told.items() if self.matches(details) and counted(details)}
+        return [row for row in rows if id(row[0]) in wanted]
 
     def matches(self, details: Details | Occurrence) -> bool:
         """Whether an event is one of those that this calendar was asked for, busy or free."""

@@ -75,17 +75,13 @@ class Spans:
         return Spans((*self, *other))
 
     def __and__(self, other: Spans) -> Spans:
-        mine, theirs = tuple(self.bounds), tuple(other.bounds)
+        few, many = sorted((tuple(self.bounds), tuple(other.bounds)), key=len)
         bounds: list[int] = []
-        i = j = 0
-        while i < len(mine) and j < len(theirs):
-            start, end = max(mine[i], theirs[j]), min(mine[i + 1], theirs[j + 1])
-            if start < end:
-                bounds += (start, end)
-            if mine[i + 1] < theirs[j + 1]:
-                i += 2
-            else:
-                j += 2
+        high = 0
+        for start, end in zip(few[::2], few[1::2], strict=True):
+            low = bisect_right(many, start, high)
+            high = bisect_left(many, end, low)
+            bounds += (*((start,) if low % 2 else ()), *many[low:high], *((end,) if high % 2 else ()))
         return Spans.of(bounds)
 
     def __sub__(self, other: Spans) -> Spans:
