@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks import baseline
 from benchmarks.figures import Figure
 
-GROUPS = ("scheduling", "parsing", "importing", "reading", "listing")
+GROUPS = ("scheduling", "parsing", "cycle", "importing", "reading", "memory", "listing")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,133 @@
+"""A parse cycle of many DAGs: what share of the DAG processor's CPU is ours.
+
+Airflow reads every file again each half minute, in a process forked for it, and then tells its database (here SQLite in
+memory). Nothing has changed since the last cycle, every DAG has run, and the calendars are in a warm cache.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from functools import wraps
+from inspect import isfunction
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+from airflow.models.dag import DagModel
+from airflow.models.dagbundle import DagBundleModel
+from airflow.serialization.serialized_objects import LazyDeserializedDAG
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from benchmarks.feed import google_like
+from benchmarks.figures import Figure, of_pairs
+from benchmarks.parsing import folder, forked, prepare, read
+from calendar_timetable import Calendar, CalendarTimetable, Weekly
+from tests.web.database import add_run, airflow_database
+
+CALENDARS, EVENTS = 50, 1_000
+DAGS = 1_000  # a tenth of 10,000: what each costs does not depend on the others
+ROUNDS = 3
+FILE = """
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+from calendar_timetable import Calendar, CalendarTimetable, Weekly
+
+for number in range({first}, {last}):
+    schedule = CalendarTimetable(
+        f"{{number * 7 % 60}} {{number % 24}} * * *",
+        timezone="Europe/Berlin",
+        windows=Weekly("mon-fri 19:00-07:00", "sat-sun"),
+        blackouts=Calendar({calendar!r}),
+        duration=timedelta(hours=1),
+    )
+    with DAG(f"dag_{{number}}", schedule=schedule, start_date=datetime(2026, 1, 1), catchup=False):
+        EmptyOperator(task_id="prepare") >> EmptyOperator(task_id="train") >> EmptyOperator(task_id="publish")
+"""
+
+
+def figures() -> Iterator[Figure]:
+    """Of DAGs that have files of their own, and of DAGs that share one with others."""
+    for each in (1, 20):
+        shares = list(cycles(DAGS, each, ROUNDS))
+        what = f"our CPU in a parse cycle on {CALENDARS} calendars, DAGs in a file: {each}"
+        yield of_pairs(what, "all of it", shares, "s")
+
+
+def cycles(dags: int, each: int, count: int) -> Iterator[tuple[float, float]]:
+    """Seconds of CPU that our code takes, and all of it: *count* cycles of *dags*, *each* of them in one file."""
+    with folder() as home, airflow_database() as session, counted() as spent:
+        session.execute(insert(DagBundleModel).values(name="bench"))
+        for number in range(CALENDARS):
+            (home / f"{number}.ics").write_bytes(google_like(EVENTS, datetime.now(UTC), seed=number))
+        for number in range(dags // each):
+            terms = {"first": number * each, "last": (number + 1) * each}
+            calendar = str(home / f"{number % CALENDARS}.ics")
+            (home / f"dags_{number}.py").write_text(FILE.format(calendar=calendar, **terms))
+        files = sorted(home.glob("*.py"))
+        prepare(files[0])
+        for file in files:
+            cycle(file, session, spent)
+        for dag_id, due in session.execute(select(DagModel.dag_id, DagModel.next_dagrun)).all():
+            assert due is not None
+            add_run(session, dag_id, "success", due)
+        for _ in range(count):
+            spent.clear()
+            taken = sum(cycle(file, session, spent) for file in files)
+            yield sum(spent), taken
+
+
+def cycle(file: Path, session: Session, spent: list[float]) -> float:
+    """What the DAG processor does with one file: seconds of CPU, in both processes."""
+
+    def parse() -> tuple[list[dict[str, Any]], float]:
+        spent.clear()
+        return read(file), sum(spent)
+
+    began = time.process_time()
+    (found, ours), taken = forked(parse)
+    spent.append(ours)
+    dags = [LazyDeserializedDAG(data=data) for data in found]
+    update_dag_parsing_results_in_db("bench", None, dags, {}, 1.0, set(), session, files_parsed={("bench", file.name)})
+    session.commit()
+    session.expunge_all()
+    return taken + time.process_time() - began
+
+
+@contextmanager
+def counted() -> Iterator[list[float]]:
+    """The seconds of CPU of every call that comes to us from outside."""
+    spent: list[float] = []
+    inside = False
+
+    def count(call: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(call)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            nonlocal inside
+            if inside:
+                return call(*args, **kwargs)
+            inside, began = True, time.process_time()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                spent.append(time.process_time() - began)
+                inside = False
+
+        return timed
+
+    with ExitStack() as stack:
+        for kind in (CalendarTimetable, Calendar, Weekly):
+            for name, member in list(vars(kind).items()):
+                if isinstance(member, classmethod):
+                    stack.enter_context(patch.object(kind, name, classmethod(count(member.__func__))))
+                elif isinstance(member, property) and member.fget is not None:
+                    stack.enter_context(patch.object(kind, name, property(count(member.fget))))
+                elif isfunction(member):
+                    stack.enter_context(patch.object(kind, name, count(member)))
+        yield spent
