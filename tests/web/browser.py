@@ -171,17 +171,27 @@ class Browser:
     @contextmanager
     def holding(self, part: str) -> Iterator[None]:
         """On pages opened from now on, requests with this in their address wait until the end of the block."""
+        with self._between(part, "await new Promise(go => { globalThis.letGo = go }); return ask(...asked)"):
+            yield
+            self.run("letGo()")
+
+    @contextmanager
+    def answering(self, part: str, body: object) -> Iterator[None]:
+        """On pages opened from now on, requests with this in their address are answered so."""
+        with self._between(part, f"return Response.json({json.dumps(body)})"):
+            yield
+
+    @contextmanager
+    def _between(self, part: str, what: str) -> Iterator[None]:
+        concerned = f"`${{asked[0]}}`.includes({json.dumps(part)})"
         script = (
-            "const ask = fetch, held = new Promise(go => { globalThis.letGo = go });"
-            f"globalThis.fetch = async (...asked) => {{ if (`${{asked[0]}}`.includes({json.dumps(part)})) await held;"
-            " return ask(...asked) }"
+            f"const ask = fetch; fetch = async (...asked) => {{ if ({concerned}) {{ {what} }} return ask(...asked) }}"
         )
         added = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
         try:
             yield
         finally:
             self.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
-            self.run("letGo()")
 
 
 @contextmanager

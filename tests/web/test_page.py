@@ -173,7 +173,7 @@ def test_the_zone_follows_airflows_selector(browser: Browser) -> None:
 def test_what_became_of_runs_and_a_link_to_each(browser: Browser) -> None:
     yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
     states = ["success", "failed", "running", "queued"]
-    browser.open(f"{PAGE}?dag=worked&date={yesterday}")
+    browser.open(f"{PAGE}?dag=worked&date={yesterday}{''.join(f'&state={state}' for state in states)}")
     rows = browser.all(".ct-calendar .ct-run")
     assert [row.find_element(By.CSS_SELECTOR, ".ct-badge").text for row in rows] == states
     assert [

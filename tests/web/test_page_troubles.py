@@ -53,6 +53,43 @@ def test_while_runs_are_read(browser: Browser) -> None:
     browser.one(".ct-calendar .ct-run")
 
 
+@pytest.mark.parametrize(
+    ("path", "part", "reading"),
+    [
+        (f"{ALONE}?panel=calendars", "/api/calendars", "Reading how the calendars are …"),
+        (f"{ALONE}?panel=subscribe", "/api/subscriptions", "Reading your subscriptions …"),
+        ("/dags/visible/plugin/upcoming-runs-of-dag", "/dags/visible/plan", "Reading the plan …"),
+    ],
+    ids=["calendars", "subscriptions", "plan"],
+)
+def test_a_panel_is_read_or_cannot_be(browser: Browser, path: str, part: str, reading: str) -> None:
+    with browser.holding(part):
+        browser.driver.get(f"{browser.airflow.address}{path}")
+        browser.one(".ct-loading", reading)
+    browser.gone(".ct-loading")
+    browser.errors()
+    with browser.without(f"*{part}*"):
+        browser.driver.refresh()
+        browser.one(".ct-notice-error", "Airflow's web server cannot be reached.")
+        assert browser.violations() == []
+    browser.errors()  # the browser itself complains of the requests that were blocked
+    browser.click(".ct-notice-error button", "Try again")
+    browser.gone(".ct-notice-error")
+
+
+def test_an_answer_that_cannot_be_shown_takes_nothing_else_away(browser: Browser) -> None:
+    runs = {"runs": [{"id": "x", "due": "2026-11-21T01:00:00Z", "start": None}], "total_entries": 1, "truncated": False}
+    with browser.answering("/api/runs", runs):
+        browser.driver.get(f"{browser.airflow.address}{PAGE}")
+        browser.one(".ct-notice-error", "This page has met something it cannot show")
+        assert browser.one("button", "Browse").is_displayed()
+        browser.driver.refresh()
+    assert browser.errors(), "and tells the console"
+    browser.driver.refresh()
+    browser.settled()
+    browser.one(".ct-calendar .ct-run")
+
+
 def test_more_than_is_shown(browser: Browser) -> None:
     browser.open(f"{PAGE}?view=month")
     browser.click("[aria-label='Later']")  # a month that is all to come

@@ -67,6 +67,7 @@ export function RunCalendar({ runs, spans, view, first, days, zone, onOpen, onDa
       eventMinHeight={20}
       defaultTimedEventDuration="00:30"
       nextDayThreshold="09:00"
+      listItemEventBeforeClass="ct-dot"
       listDayFormat={{ weekday: "long" }}
       dayHeaderFormat={view === "month" ? { weekday: "short" } : DAY}
       allDaySlot={events.some((event) => event.allDay)}

@@ -106,6 +106,7 @@ export function Subscribe({ dagId, tags, onClose }: SubscribeProps) {
       )}
       <h3>Your subscriptions</h3>
       {mine.error && <Trouble error={mine.error} readAt={mine.readAt} retry={mine.reload} />}
+      {mine.data === null && mine.loading && <p className="ct-loading">Reading your subscriptions …</p>}
       {mine.data?.subscriptions.length === 0 && <p className="ct-muted">You have none.</p>}
       <ul className="ct-cards">
         {mine.data?.subscriptions.map((one) => (
