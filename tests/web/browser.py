@@ -116,10 +116,11 @@ class Browser:
     def style(self, selector: str, name: str) -> str:
         return str(self.run("return getComputedStyle(arguments[0])[arguments[1]]", self.one(selector), name))
 
-    def errors(self) -> list[str]:
-        """What the console complained of since the last time."""
+    def errors(self, *, but: str | None = None) -> list[str]:
+        """What the console complained of since the last time; *but* of what has an address that begins so."""
         entries = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
-        return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
+        found = [str(entry["message"]) for entry in entries if entry["level"] == "SEVERE"]
+        return [error for error in found if but is None or not error.startswith(self.airflow.address + but)]
 
     def hosts(self) -> set[str | None]:
         """Where requests went since the last time."""
@@ -129,11 +130,11 @@ class Browser:
         return {address.netloc for address in addresses if address.scheme not in ("data", "blob", "chrome", "about")}
 
     @contextmanager
-    def quiet(self) -> Iterator[None]:
-        """The console hears of no error, and no other host of anything."""
+    def quiet(self, *, but: str | None = None) -> Iterator[None]:
+        """The console hears of no error *but* of such addresses, and no other host of anything."""
         self.errors(), self.hosts()
         yield
-        assert not (errors := self.errors()), errors
+        assert not (errors := self.errors(but=but)), errors
         others = self.hosts() - {urlsplit(self.airflow.address).netloc}
         assert not others, others
 
@@ -171,7 +172,8 @@ class Browser:
     @contextmanager
     def holding(self, part: str) -> Iterator[None]:
         """On pages opened from now on, requests with this in their address wait until the end of the block."""
-        with self._between(part, "await new Promise(go => { globalThis.letGo = go }); return ask(...asked)"):
+        held = "globalThis.held ??= new Promise(go => { globalThis.letGo = go })"
+        with self._between(part, f"await ({held}); return ask(...asked)"):
             yield
             self.run("letGo()")
 
