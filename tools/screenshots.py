@@ -102,6 +102,7 @@ def take(page: Browser, name: str, path: str, *, theme: str = "light", size: tup
         page.fill("textarea", "daily 22:00-06:00")
         page.click("button[type=submit]")
         page.one(".ct-moves")
+        page.run("document.querySelector('.ct-page').scrollIntoView()")
     page.run("document.activeElement.blur()")
     page.driver.save_screenshot(str(IMAGES / name))
 

@@ -279,6 +279,9 @@ def test_calendars_tell_how_they_are_doing(get: Get) -> None:
     assert (team["on_unavailable"], team["max_stale_seconds"]) == ("hold", 6 * 3600)
     assert utc(team["read_at"]) <= utc(team["checked_at"]) <= datetime.now(UTC)
     assert get("/api/calendars", user="reader")["calendars"] == []
+    assert get("/api/calendars", user="reader", dag_id="titled")["calendars"] == []
+    (one,) = get("/api/calendars", dag_id=["titled", "plain"])["calendars"]
+    assert (one["label"], one["dag_ids"]) == ("team.ics", ["titled"])
 
 
 def test_titles_are_told_only_where_a_readable_dag_shows_them(get: Get) -> None:

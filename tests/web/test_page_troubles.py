@@ -107,6 +107,27 @@ def test_more_than_is_shown(browser: Browser) -> None:
     assert len(browser.all(".ct-calendar .ct-run")) > 20
 
 
+def test_more_windows_than_are_told(browser: Browser) -> None:
+    one = {"kind": "window", "label": "nights", "title": None, "dag_ids": ["visible"]}
+    spans = [{**one, "start": f"2027-03-2{day}T18:00:00Z", "end": f"2027-03-2{day}T20:00:00Z"} for day in (2, 3)]
+    with browser.answering("/api/time-sets", {"spans": spans, "total_entries": 5, "truncated": True}):
+        browser.open(f"{ALONE}?view=week&date=2027-03-24&dag=visible")
+        browser.one(".ct-notice-warning", "Windows and blackouts are shown up to Tue 23 Mar 19:00, and there are more.")
+        assert browser.violations() == []
+        browser.click(".ct-views button", "Agenda")  # which shows none
+        browser.gone(".ct-notice-warning")
+
+
+def test_more_calendars_than_are_told(browser: Browser) -> None:
+    unread = {"label": "team", "status": "unknown", "dag_ids": ["visible"], "roles": [], "problems": []}
+    facts = dict.fromkeys(("read_at", "next_retry", "events", "error", "on_unavailable"))
+    with browser.answering("/api/calendars", {"calendars": [unread | facts], "total_entries": 9, "truncated": True}):
+        browser.open(f"{ALONE}?panel=calendars")
+        browser.one(
+            "dialog .ct-notice-warning", "The first 1 of 9 calendars are shown; a DAG's tab has all of its own."
+        )
+
+
 def test_logged_out_meanwhile(browser: Browser, login: Callable[[str], requests.Session]) -> None:
     browser.open(ALONE)
     browser.driver.delete_all_cookies()

@@ -120,10 +120,16 @@ def time_sets(
 
 @api.get("/calendars", response_model=models.Calendars)
 def calendars(
-    request: Request, session: SessionDep, readable: Readable, limit: Limit = 500, offset: Offset = 0
+    request: Request,
+    session: SessionDep,
+    readable: Readable,
+    dag_id: Names = None,
+    limit: Limit = 500,
+    offset: Offset = 0,
 ) -> Response:
     """How the calendars are doing that the DAGs use which the user may read."""
-    return answer(request, health.calendars(session, readable, limit=limit, offset=offset))
+    wanted = readable & set(dag_id) if dag_id else readable
+    return answer(request, health.calendars(session, wanted, limit=limit, offset=offset))
 
 
 @api.get("/me", response_model=models.Me)

@@ -3,7 +3,7 @@ import { usePlace } from "../place";
 import { useApi } from "../useApi";
 import { Notice, Trouble } from "./basics";
 import { Copy } from "./Copy";
-import { type Calendars, Health } from "./Health";
+import { type Calendars, calendarsOf, Health } from "./Health";
 import { Overview } from "./Overview";
 import { PlanTable } from "./PlanTable";
 import { Subscribe } from "./Subscribe";
@@ -16,7 +16,7 @@ type Panel = keyof typeof PANELS;
 export function DagTab({ dagId }: { dagId: string }) {
   const [place, go] = usePlace();
   const plan = useApi<Plan>(`dags/${encodeURIComponent(dagId)}/plan?limit=10`);
-  const health = useApi<Calendars>("calendars");
+  const health = useApi<Calendars>(calendarsOf(dagId));
   const panel: Panel = place.panel && place.panel in PANELS ? (place.panel as Panel) : "plan";
   const data = plan.data;
   return (

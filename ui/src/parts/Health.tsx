@@ -1,11 +1,16 @@
-import type { CalendarHealth } from "../api";
+import { type CalendarHealth, query } from "../api";
 import { durationText } from "../times";
 import type { Answer } from "../useApi";
 import { DagLink, Drawer, Moment, Notice, Trouble } from "./basics";
 
 export interface Calendars {
   calendars: CalendarHealth[];
+  total_entries: number;
+  truncated: boolean;
 }
+
+/** Asks of all calendars, as far as one answer goes, or of one DAG's. */
+export const calendarsOf = (dagId?: string): string => `calendars?${query({ dag_id: dagId, limit: 5000 })}`;
 
 export const isTroubled = (calendar: CalendarHealth): boolean =>
   calendar.status === "stale" || calendar.status === "unavailable";
@@ -20,13 +25,13 @@ const SAID = {
 
 interface HealthProps {
   answer: Answer<Calendars>;
-  /** Only the calendars of this DAG. */
+  /** Whose calendars they are; without it, those of all DAGs that people may see. */
   dagId?: string | undefined;
 }
 
 /** How each calendar is doing: whether it is read, how old its copy is, and what in it is not understood. */
 export function Health({ answer, dagId }: HealthProps) {
-  const calendars = (answer.data?.calendars ?? []).filter((each) => !dagId || each.dag_ids.includes(dagId));
+  const calendars = [...(answer.data?.calendars ?? [])];
   const order = ["unavailable", "stale", "unknown", "ok"];
   calendars.sort((a, b) => order.indexOf(a.status) - order.indexOf(b.status) || a.label.localeCompare(b.label));
   return (
@@ -36,6 +41,12 @@ export function Health({ answer, dagId }: HealthProps) {
       {answer.data && calendars.length === 0 && (
         <Notice kind="info">
           {dagId ? "This DAG's schedule uses no calendar." : "No DAG that you may see uses a calendar."}
+        </Notice>
+      )}
+      {answer.data?.truncated && (
+        <Notice kind="warning">
+          The first {calendars.length} of {answer.data.total_entries} calendars are shown; a DAG's tab has all of its
+          own.
         </Notice>
       )}
       <ul className="ct-cards">

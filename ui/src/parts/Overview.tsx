@@ -5,7 +5,7 @@ import { LISTS, usePlace, VIEWS, type View } from "../place";
 import { rangeOf } from "../range";
 import { dayOf, startOfDay } from "../times";
 import { useApi } from "../useApi";
-import { Notice, Trouble } from "./basics";
+import { Moment, Notice, Trouble } from "./basics";
 import { Filters } from "./Filters";
 import { Legend } from "./Legend";
 import { Peek } from "./Peek";
@@ -15,6 +15,7 @@ import { Timeline } from "./Timeline";
 import { Toolbar } from "./Toolbar";
 
 const MOST = 500;
+const MOST_SPANS = 5000; // as many as one answer has
 
 /** All runs that people may see, or those of one DAG on its tab. */
 export function Overview({ dagId }: { dagId?: string | undefined }) {
@@ -32,7 +33,10 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
   const filters = Object.fromEntries(LISTS.map((name) => [NAMES[name], place[name]]));
   const only = dagId ? { dag_id: dagId } : { ...filters, moved: place.moved ? true : undefined };
   const runs = useApi<Runs>(`runs?${query({ start, end, ...only, limit: MOST })}`, true);
-  const spans = useApi<TimeSets>(`time-sets?${query({ start, end, dag_id: dagId ?? place.dag })}`, true);
+  const spans = useApi<TimeSets>(
+    `time-sets?${query({ start, end, dag_id: dagId ?? place.dag, limit: MOST_SPANS })}`,
+    true,
+  );
 
   const found = runs.data?.runs ?? NONE;
   const inSight = useMemo(() => found.filter((each) => (each.end ?? each.start ?? each.due) >= start), [found, start]);
@@ -63,6 +67,12 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
             ? `The first ${found.length} of ${runs.data.total_entries} runs are shown.`
             : `The first ${found.length} runs are shown, and there are more.`}{" "}
           Choose a shorter time or filter to see the rest.
+        </Notice>
+      )}
+      {spans.data?.truncated && view !== "agenda" && (
+        <Notice kind="warning">
+          Windows and blackouts are shown up to <Moment at={spans.data.spans.at(-1)?.start ?? start} />, and there are
+          more. Choose a shorter time or filter to see the rest.
         </Notice>
       )}
       {place.run && !run && runs.data && !runs.loading && (

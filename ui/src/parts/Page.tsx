@@ -5,7 +5,7 @@ import { useApi } from "../useApi";
 import { Notice } from "./basics";
 import { DagTab } from "./DagTab";
 import { Guard } from "./Guard";
-import { type Calendars, HealthDrawer, isTroubled } from "./Health";
+import { type Calendars, calendarsOf, HealthDrawer, isTroubled } from "./Health";
 import { Overview } from "./Overview";
 import { Subscribe } from "./Subscribe";
 
@@ -39,7 +39,7 @@ export function Page({ dagId }: { dagId?: string }) {
 
 function AllDags() {
   const [place, go] = usePlace();
-  const health = useApi<Calendars>("calendars");
+  const health = useApi<Calendars>(calendarsOf());
   const troubled = health.data?.calendars.filter(isTroubled).length ?? 0;
   const close = () => go({ panel: null });
   return (
