@@ -113,6 +113,7 @@ def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
     """Asked for in a freeze, it waits at its gate, and holds no worker; the team is told if it waits too long."""
     pytest.importorskip("airflow.triggers.shared_stream", reason="calendar events trigger DAGs from Airflow 3.3 on")
     airflow.unpause("weekly_retraining")
+    airflow.read_again()  # Airflow watches for a DAG that was paused once its file is read again
     noted = (
         "SELECT s.value FROM asset_state_store s JOIN asset a ON a.id = s.asset_id"
         " WHERE a.name = 'digits_retraining_asked_for'"
