@@ -108,7 +108,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
 
 @pytest.fixture(scope="session")
 def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
-    """FAB's auth manager with the same users, and ``nobody``, who may read no DAG."""
+    """FAB's auth manager with the same users, ``nobody``, who may read no DAG, and ``leaver``, to be taken away."""
 
     def make_users(airflow: LocalAirflow) -> None:
         within(airflow, "fab_users.py", airflow.password)

@@ -7,9 +7,10 @@ from airflow.providers.fab.auth_manager.cli_commands.utils import get_applicatio
 with get_application_builder() as builder:
     manager = builder.sm
     manager.sync_roles()
-    one_dag, nothing = manager.add_role("OneDag"), manager.add_role("Nothing")
-    manager.add_permission_to_role(one_dag, manager.create_permission("can_read", "DAG:visible"))
-    roles = {"admin": manager.find_role("Admin"), "reader": one_dag, "nobody": nothing}
+    roles = {"admin": manager.find_role("Admin"), "nobody": manager.add_role("Nothing")}
+    for name, role in {"reader": "OneDag", "leaver": "OneDagForNow"}.items():
+        roles[name] = manager.add_role(role)
+        manager.add_permission_to_role(roles[name], manager.create_permission("can_read", "DAG:visible"))
     for name, role in roles.items():
         made = manager.add_user(name, name, "Tester", f"{name}@tests.invalid", role, password=sys.argv[1])
         if not made:

@@ -169,16 +169,16 @@ def test_every_page_has_its_policy(anywhere: LocalAirflow, path: str, user: str 
 
 def test_a_feed_has_the_rights_of_its_owner_now(fab: LocalAirflow) -> None:
     """A role that is taken away, and a user who is deactivated, are felt at the next fetch."""
-    fab.user = "reader"
+    fab.user = "leaver"
     path = f"{fab.address}/calendar-timetable/api/subscriptions"
     address = fab.session().post(path, json={"kind": "all"}, headers=BY_US, timeout=30).json()["url"]
     assert "/dags/visible" in requests.get(address, timeout=30).text
     fab.user = "admin"
-    admin, role = fab.session(), f"{fab.address}/auth/fab/v1/roles/OneDag"
-    taken = admin.patch(role, json={"name": "OneDag", "actions": []}, timeout=30)
+    admin, role = fab.session(), f"{fab.address}/auth/fab/v1/roles/OneDagForNow"
+    taken = admin.patch(role, json={"name": "OneDagForNow", "actions": []}, timeout=30)
     assert taken.status_code == 200, taken.text
     seen = requests.get(address, timeout=30)
     assert (seen.status_code, seen.text.count("BEGIN:VEVENT")) == (200, 0)
-    gone = admin.delete(f"{fab.address}/auth/fab/v1/users/reader", timeout=30)
+    gone = admin.delete(f"{fab.address}/auth/fab/v1/users/leaver", timeout=30)
     assert gone.status_code == 204, gone.text
     assert requests.get(address, timeout=30).status_code == 404
