@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -67,9 +69,12 @@ def spans(
 
 
 def _spans(kind: _Kind, member: TimeSet, since: int, until: int) -> Iterator[_Found]:
-    titled = [t for t in member.titles if t[0] < until and t[1] > since] if isinstance(member, Known) else []
+    titles = member.titles if isinstance(member, Known) else ()
+    titled = sorted(t for t in titles if t[0] < until and t[1] > since)
     for start, end, title in titled:
         yield _Found(start, end, kind, str(member), title)
+    lows, highs = [low for low, _, _ in titled], list(accumulate((high for _, high, _ in titled), max))
     for start, end in member.cover(since, until):
-        if not any(low <= start and end <= high for low, high, _ in titled):
+        before = bisect_right(lows, start)
+        if not before or highs[before - 1] < end:  # no title tells of all of it
             yield _Found(start, end, kind, str(member), None)
