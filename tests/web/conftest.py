@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -79,6 +80,12 @@ def served(
         airflow.stop()
 
 
+def change(airflow: LocalAirflow, statement: str) -> None:
+    """Write to Airflow's database; for what takes a year, or has no API."""
+    with closing(sqlite3.connect(airflow.home / "airflow.db", timeout=30)) as database, database:
+        database.execute(statement)
+
+
 def within(airflow: LocalAirflow, script: str, *arguments: str) -> None:
     """Run one of the scripts beside this in an Airflow's environment."""
     command = [sys.executable, HERE / script, *arguments]
@@ -113,8 +120,11 @@ def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
     def make_users(airflow: LocalAirflow) -> None:
         within(airflow, "fab_users.py", airflow.password)
 
-    manager = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
-    with served(tmp_path_factory.mktemp("fab"), {"AIRFLOW__CORE__AUTH_MANAGER": manager}, make_users) as airflow:
+    settings = {
+        "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
+        "AIRFLOW__FAB__CACHE_TTL": "0",  # else it goes by the users of half a minute ago
+    }
+    with served(tmp_path_factory.mktemp("fab"), settings, make_users) as airflow:
         yield airflow
 
 

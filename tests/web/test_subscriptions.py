@@ -13,9 +13,11 @@ import icalendar
 import pytest
 import requests
 import vobject  # type: ignore[import-untyped]
+from fastapi import HTTPException
 
 from calendar_timetable.web import models
 from demo.local_airflow import LocalAirflow
+from tests.web.conftest import change
 
 pytestmark = pytest.mark.airflow
 Login = Callable[[str], requests.Session]
@@ -24,12 +26,6 @@ BY_US = {"X-Requested-With": "calendar-timetable"}
 
 def url(airflow: LocalAirflow, path: str) -> str:
     return f"{airflow.address}/calendar-timetable{path}"
-
-
-def change(airflow: LocalAirflow, statement: str, *values: Any) -> None:
-    """Write to Airflow's database; for what takes a year, or another version."""
-    with closing(sqlite3.connect(airflow.home / "airflow.db", timeout=30)) as database, database:
-        database.execute(statement, values)
 
 
 @pytest.fixture
@@ -125,6 +121,19 @@ def test_what_cannot_be_subscribed_to(airflow: LocalAirflow, login: Login, body:
     assert answer.status_code == status
 
 
+def test_who_reads_without_a_login_cannot_own_one() -> None:
+    """As FAB lets people who have its public role."""
+    from airflow.providers.fab.auth_manager.models.anonymous_user import AnonymousUser
+
+    from calendar_timetable.web import subscribing
+
+    anybody: Any = AnonymousUser()
+    nothing: Any = None
+    with pytest.raises(HTTPException, match="Log in first") as refused:
+        subscribing.subscribe(nothing, nothing, anybody, set(), models.Subscribe(kind="all"))
+    assert refused.value.status_code == 403
+
+
 def test_only_the_hash_of_a_token_is_kept(airflow: LocalAirflow, subscribe: Subscribe) -> None:
     token = subscribe(kind="all")["url"].rpartition("token=")[2]
     with closing(sqlite3.connect(airflow.home / "airflow.db")) as database:
@@ -168,7 +177,7 @@ def test_an_expired_one_opens_nothing(airflow: LocalAirflow, login: Login, subsc
 
 
 def test_rights_are_those_of_today(airflow: LocalAirflow, subscribe: Subscribe) -> None:
-    """A user who is not there any more opens nothing, and neither does who has taken over their id."""
+    """A user who is not there any more opens nothing."""
     made = subscribe("reader", kind="all")
     assert links(made["url"]) == {"visible"}
     change(airflow, "update calendar_timetable_subscription set owner = 'gone'")

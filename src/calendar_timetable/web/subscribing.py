@@ -58,6 +58,8 @@ def subscribe(
     Whoever has the address reads the feed with the owner's rights, re-checked each time, until it expires or
     is revoked.
     """
+    if not user.get_id():  # as of who reads by FAB's public role
+        raise HTTPException(403, "Log in first: a feed has the rights of its owner")
     if asked.kind == "dag" and asked.value not in readable:
         raise HTTPException(404, "There is no such DAG")
     try:
