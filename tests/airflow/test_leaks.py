@@ -162,7 +162,7 @@ def answers(airflow: Stack) -> dict[str, str]:
     paths = [
         *(
             f"{ours}/{path}"
-            for path in ("", "api/runs", "api/calendars", "api/me", "api/openapi.json", "api/time-sets")
+            for path in ("", "api/runs", "api/choices", "api/calendars", "api/me", "api/openapi.json", "api/time-sets")
         ),
         *(f"{ours}/api/dags/{dag_id}/plan" for dag_id in DAGS),
         *(f"/api/v2/{path}" for path in ("dags", "importErrors", "connections", "eventLogs", "dagRuns", "plugins")),

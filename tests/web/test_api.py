@@ -24,6 +24,7 @@ Get = Callable[..., Any]
 BY_US = {"X-Requested-With": "calendar-timetable"}
 MODELS: dict[str, type[BaseModel]] = {
     "/api/runs": models.Runs,
+    "/api/choices": models.Choices,
     "/api/dags/visible/plan": models.Plan,
     "/api/dags/plain/plan": models.Plan,
     "/api/time-sets": models.TimeSpans,
@@ -140,6 +141,18 @@ def test_skipped_ticks_are_told_with_their_reason(get: Get) -> None:
     assert [(utc(r["due"]).strftime("%a %H:%M"), r["start"]) for r in told if utc(r["due"]) > datetime.now(UTC)]
     assert {(run["outcome"], run["explanation"].rpartition("; ")[2]) for run in told} == {("skipped", "does not run")}
     assert all("held by sat-sun" in run["reasons"] for run in told)
+
+
+def test_what_runs_can_be_filtered_by(get: Get) -> None:
+    told = get("/api/choices")
+    names = {dag["dag_id"]: dag["dag_display_name"] for dag in told["dags"]}
+    assert {"visible", "secret", "plain", "unscheduled"} <= set(names)
+    assert names["hostile"].startswith("<script>")
+    assert {"ml", "hidden", "worked"} <= set(told["tags"]) and "airflow" in told["owners"]
+    assert told["calendars"] == ["hostile.ics", "team.ics"]
+    seen = get("/api/choices", user="reader")
+    assert seen == {**seen, "dags": [{"dag_id": "visible", "dag_display_name": "visible"}], "tags": ["ml"]}
+    assert seen["calendars"] == []
 
 
 def test_a_dag_that_runs_often_has_one_row_a_day(get: Get) -> None:
@@ -320,7 +333,15 @@ def test_what_if_says_what_it_cannot_know(airflow: LocalAirflow, login: Login) -
 
 # Who may ask.
 
-PRIVATE = ["/api/runs", "/api/dags/visible/plan", "/api/time-sets", "/api/calendars", "/api/me", "/api/openapi.json"]
+PRIVATE = [
+    "/api/runs",
+    "/api/choices",
+    "/api/dags/visible/plan",
+    "/api/time-sets",
+    "/api/calendars",
+    "/api/me",
+    "/api/openapi.json",
+]
 
 
 @pytest.mark.parametrize("path", PRIVATE)

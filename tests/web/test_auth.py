@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 
 from calendar_timetable.web.access import asked_by_us
 from demo.local_airflow import LocalAirflow
+from tests.web.conftest import change
 
 pytestmark = pytest.mark.airflow
 BY_US = {"X-Requested-With": "calendar-timetable"}
@@ -21,6 +22,7 @@ ROUTES: dict[tuple[str, str], tuple[Any, int]] = {  # what is sent, and what an 
     ("GET", "/"): (None, 200),
     ("GET", "/static/{name}"): (None, 200),
     ("GET", "/api/runs"): (None, 200),
+    ("GET", "/api/choices"): (None, 200),
     ("GET", "/api/dags/{dag_id}/plan"): (None, 200),
     ("POST", "/api/dags/{dag_id}/what-if"): ({}, 200),
     ("GET", "/api/time-sets"): (None, 200),
@@ -150,7 +152,7 @@ def test_who_may_read_nothing_reads_nothing(ask: Ask, route: tuple[str, str]) ->
     answer = ask(*route, "nobody")
     assert answer.status_code == (404 if route in ABOUT_A_DAG | ABOUT_SECRET else ROUTES[route][1])
     lists = ("runs", "spans", "calendars", "subscriptions")
-    if route[1].rpartition("/")[2] in ("runs", "time-sets", "calendars"):
+    if route[1].rpartition("/")[2] in ("runs", "choices", "time-sets", "calendars"):
         assert [found for key, found in answer.json().items() if key in lists] == [[]]
 
 
@@ -168,11 +170,15 @@ def test_every_page_has_its_policy(anywhere: LocalAirflow, path: str, user: str 
 
 
 def test_a_feed_has_the_rights_of_its_owner_now(fab: LocalAirflow) -> None:
-    """A role that is taken away, and a user who is deactivated, are felt at the next fetch."""
+    """Who is deactivated, whose id is somebody else's now, or who is gone opens nothing; nor does a lost role show."""
     fab.user = "leaver"
     path = f"{fab.address}/calendar-timetable/api/subscriptions"
     address = fab.session().post(path, json={"kind": "all"}, headers=BY_US, timeout=30).json()["url"]
     assert "/dags/visible" in requests.get(address, timeout=30).text
+    for not_they, they in (("active = 0", "active = 1"), ("username = 'other'", "username = 'leaver'")):
+        change(fab, f"update ab_user set {not_they} where first_name = 'leaver'")
+        assert requests.get(address, timeout=30).status_code == 404, not_they
+        change(fab, f"update ab_user set {they} where first_name = 'leaver'")
     fab.user = "admin"
     admin, role = fab.session(), f"{fab.address}/auth/fab/v1/roles/OneDagForNow"
     taken = admin.patch(role, json={"name": "OneDagForNow", "actions": []}, timeout=30)

@@ -107,6 +107,29 @@ def test_more_than_is_shown(browser: Browser) -> None:
     assert len(browser.all(".ct-calendar .ct-run")) > 20
 
 
+def test_more_dags_than_one_reads_through(browser: Browser) -> None:
+    dags = [{"dag_id": f"dag_{number}", "dag_display_name": f"Job {number:03}"} for number in range(120)]
+    choices = {"dags": dags, "tags": [], "owners": [], "calendars": []}
+    with browser.answering("/api/choices", choices):
+        browser.open(ALONE)
+        browser.click(".ct-filters button", "DAG")
+        browser.one(".ct-menu", "20 more: search for them")
+        assert len(browser.all(".ct-menu label")) == 100
+        browser.fill(".ct-menu input[type=search]", "job 11")
+        browser.gone(".ct-menu", "more: search")
+        assert browser.texts(".ct-menu label") == [f"Job {number}" for number in range(110, 120)]
+        browser.click(".ct-menu label", "Job 119")
+        browser.one(".ct-notice", "No run matches these filters")
+        assert parse_qs(urlsplit(browser.path()).query)["dag"] == ["dag_119"]
+        browser.click(".ct-filters button", "Tag")
+        assert browser.text(".ct-menu p") == "There is none"
+    with browser.without("*/api/choices*"):
+        browser.driver.refresh()
+        browser.click(".ct-filters button", "Owner")
+        browser.one(".ct-menu p", "cannot be reached")
+    browser.errors()  # the browser itself complains of the requests that were blocked
+
+
 def test_more_windows_than_are_told(browser: Browser) -> None:
     one = {"kind": "window", "label": "nights", "title": None, "dag_ids": ["visible"]}
     spans = [{**one, "start": f"2027-03-2{day}T18:00:00Z", "end": f"2027-03-2{day}T20:00:00Z"} for day in (2, 3)]

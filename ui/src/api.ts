@@ -32,6 +32,13 @@ export interface Runs {
   truncated: boolean;
 }
 
+export interface Choices {
+  dags: { dag_id: string; dag_display_name: string }[];
+  tags: string[];
+  owners: string[];
+  calendars: string[];
+}
+
 export interface Span {
   kind: "window" | "blackout";
   label: string;

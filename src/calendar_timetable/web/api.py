@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 
 from calendar_timetable import __version__
 from calendar_timetable.planning import zones
-from calendar_timetable.web import health, models, plans, timespans
+from calendar_timetable.web import health, listing, models, plans, timespans
 from calendar_timetable.web.access import Readable, ReadableDag, asked_by_us
 from calendar_timetable.web.answers import REFUSALS, Limit, Offset, answer
 from calendar_timetable.web.listing import Filters, list_runs
@@ -76,6 +76,12 @@ def runs(
     week from now. ``truncated`` tells that there are more than are told.
     """
     return answer(request, list_runs(session, readable, filters, _now()))
+
+
+@api.get("/choices", response_model=models.Choices)
+def choices(request: Request, session: SessionDep, readable: Readable) -> Response:
+    """The DAGs, tags, owners and calendars by which runs can be filtered."""
+    return answer(request, listing.choices(session, readable))
 
 
 @api.get("/dags/{dag_id}/plan", response_model=models.Plan)

@@ -66,6 +66,18 @@ def readable_dags(session: Session, readable: Collection[str], filters: Filters)
     return records.read_dags(session, wanted, tags=filters.tags, owners=filters.owners)
 
 
+def choices(session: Session, readable: Collection[str]) -> models.Choices:
+    """What :class:`Filters` of the *readable* DAGs can name."""
+    dags = records.read_dags(session, readable)
+    schedules = read_schedules(session, [dag.dag_id for dag in dags])
+    return models.Choices(
+        dags=[models.DagChoice(dag_id=dag.dag_id, dag_display_name=dag.name) for dag in dags],
+        tags=sorted({tag for dag in dags for tag in dag.tags}),
+        owners=sorted({owner for dag in dags for owner in dag.owners}),
+        calendars=sorted({calendar for schedule in schedules.values() for calendar in schedule.calendars}),
+    )
+
+
 def _list_runs(
     session: Session, dags: list[Dag], schedules: dict[str, Schedule], filters: Filters, now: float
 ) -> models.Runs:

@@ -66,6 +66,22 @@ class Runs(BaseModel):
     truncated: bool = Field(description="Whether there are more runs than are told or counted")
 
 
+class DagChoice(BaseModel):
+    """A DAG, and what people call it."""
+
+    dag_id: str
+    dag_display_name: str
+
+
+class Choices(BaseModel):
+    """What the list of runs can be narrowed to: all that the DAGs have which the viewer may read."""
+
+    dags: list[DagChoice]
+    tags: list[str]
+    owners: list[str]
+    calendars: list[str]
+
+
 class Arguments(BaseModel):
     """What can be changed in a what-if; of calendars the labels, as their options stay in the DAG file."""
 

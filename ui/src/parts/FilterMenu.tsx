@@ -4,14 +4,17 @@ interface FilterMenuProps {
   label: string;
   /** What may be chosen: value and the text that stands for it. */
   options: [string, string][];
+  /** What is said where there is nothing to choose. */
+  none: string;
   chosen: string[];
   onChange: (chosen: string[]) => void;
 }
 
 const SEARCH_FROM = 8;
+const MOST = 100; // as many as a person reads through
 
 /** A button that opens a list of boxes to tick. */
-export function FilterMenu({ label, options, chosen, onChange }: FilterMenuProps) {
+export function FilterMenu({ label, options, none, chosen, onChange }: FilterMenuProps) {
   const [open, setOpen] = useState(false);
   const [wanted, setWanted] = useState("");
   const around = useRef<HTMLDivElement>(null);
@@ -28,7 +31,7 @@ export function FilterMenu({ label, options, chosen, onChange }: FilterMenuProps
     };
   }, [open]);
 
-  // A value from a link may be unknown to what was read so far; it must still be there to be unticked.
+  // A value from a link may be of a DAG that is gone; it must still be there to be unticked.
   const missing = chosen.filter((value) => !options.some(([known]) => known === value));
   const all = [...missing.map((value): [string, string] => [value, value]), ...options];
   const shown = all.filter(([, text]) => text.toLowerCase().includes(wanted.toLowerCase()));
@@ -71,13 +74,14 @@ export function FilterMenu({ label, options, chosen, onChange }: FilterMenuProps
             />
           )}
           <div className="ct-menu-list">
-            {shown.map(([value, text]) => (
+            {shown.slice(0, MOST).map(([value, text]) => (
               <label key={value}>
                 <input type="checkbox" checked={chosen.includes(value)} onChange={() => toggle(value)} />
                 <bdi>{text}</bdi>
               </label>
             ))}
-            {shown.length === 0 && <p className="ct-muted">{all.length ? "Nothing like that" : "None in sight"}</p>}
+            {shown.length > MOST && <p className="ct-muted">{shown.length - MOST} more: search for them</p>}
+            {shown.length === 0 && <p className="ct-muted">{all.length ? "Nothing like that" : none}</p>}
           </div>
           {chosen.length > 0 && (
             <button type="button" className="ct-plain" onClick={() => onChange([])}>

@@ -1,6 +1,7 @@
-import { useRef } from "react";
-import { type Run, STATES } from "../api";
+import { useMemo } from "react";
+import { type Choices, STATES } from "../api";
 import { type Go, LISTS, type ListFilter, type Place } from "../place";
+import { useApi } from "../useApi";
 import { FilterMenu } from "./FilterMenu";
 
 const LABELS: Record<ListFilter, string> = {
@@ -14,30 +15,29 @@ const LABELS: Record<ListFilter, string> = {
 interface FiltersProps {
   place: Place;
   go: Go;
-  runs: Run[];
 }
 
-/** Which runs to show. What may be chosen is what was seen so far: a filter must not take its own choices away. */
-export function Filters({ place, go, runs }: FiltersProps) {
-  const seen = useRef<Record<ListFilter, Map<string, string>> | null>(null);
-  seen.current ??= { dag: new Map(), tag: new Map(), owner: new Map(), state: new Map(), calendar: new Map() };
-  const options = seen.current;
-  for (const state of STATES) options.state.set(state, state);
-  for (const run of runs) {
-    options.dag.set(run.dag_id, run.dag_display_name);
-    for (const tag of run.tags) options.tag.set(tag, tag);
-    for (const owner of run.owners) options.owner.set(owner, owner);
-    for (const calendar of run.calendars) options.calendar.set(calendar, calendar);
-  }
-  const sorted = (name: ListFilter) =>
-    name === "state" ? [...options.state] : [...options[name]].sort(([, a], [, b]) => a.localeCompare(b));
+/** Which runs to show. What may be chosen is all that there is: also of runs that are not in sight. */
+export function Filters({ place, go }: FiltersProps) {
+  const { data, error } = useApi<Choices>("choices");
+  const options = useMemo((): Record<ListFilter, [string, string][]> => {
+    const dags = data?.dags.map((dag): [string, string] => [dag.dag_id, dag.dag_display_name]) ?? [];
+    return {
+      dag: dags.sort(([, a], [, b]) => a.localeCompare(b)),
+      tag: named(data?.tags),
+      owner: named(data?.owners),
+      state: named(STATES),
+      calendar: named(data?.calendars),
+    };
+  }, [data]);
   return (
     <search className="ct-filters" aria-label="Filters">
       {LISTS.map((name) => (
         <FilterMenu
           key={name}
           label={LABELS[name]}
-          options={sorted(name)}
+          options={options[name]}
+          none={data ? "There is none" : (error?.message ?? "Reading …")}
           chosen={place[name]}
           onChange={(chosen) => go({ [name]: chosen })}
         />
@@ -53,3 +53,5 @@ export function Filters({ place, go, runs }: FiltersProps) {
     </search>
   );
 }
+
+const named = (values: readonly string[] = []): [string, string][] => values.map((value) => [value, value]);

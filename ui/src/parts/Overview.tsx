@@ -58,7 +58,7 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
         onDay={(date) => go({ date })}
         views={Object.keys(VIEWS) as View[]}
       />
-      {!dagId && <Filters place={place} go={go} runs={found} />}
+      {!dagId && <Filters place={place} go={go} />}
       {runs.error && <Trouble error={runs.error} readAt={runs.readAt} retry={runs.reload} />}
       {!runs.error && spans.error && <Trouble error={spans.error} readAt={spans.readAt} retry={spans.reload} />}
       {runs.data?.truncated && (
