@@ -88,7 +88,7 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
         </Notice>
       )}
       {filled && (
-        <Peek runs={found}>
+        <Peek runs={view === "agenda" ? NONE : found /* whose rows say it all */}>
           <div className={`ct-calendar ct-view-${view}`}>
             {view === "timeline" ? (
               <Timeline runs={found} spans={spans.data?.spans ?? []} {...{ start, end, zone }} onOpen={open} />
