@@ -13,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from calendar_timetable import CalendarTimetable, Weekly
-from calendar_timetable.web import models
+from calendar_timetable.web import models, plans
 from calendar_timetable.web.listing import Filters, list_runs
 from tests.web.database import add_dag, add_run, airflow_database, utc
 
@@ -226,3 +226,24 @@ def test_a_second_answer_reads_no_dag_again(session: Session) -> None:
     assert len(asked) <= 4
     add_run(session, "warm", "queued", utc("2027-03-10 12:00"), run_after=utc("2027-03-10 22:00"))
     assert listed(session, "warm")[0].state == "queued"
+
+
+def test_what_if_counts_with_ticks_that_were_to_run_together(session: Session) -> None:
+    """Those before the stored run: they are told, and under other arguments each may run."""
+    timetable = CalendarTimetable("0 12 * * *", timezone="UTC", windows=Weekly("mon"))
+    add_dag(session, DAG("mondays", schedule=timetable, start_date=START, catchup=False), MONDAY + 13 * HOUR)
+    now = utc("2027-03-11 11:00").timestamp()  # Thursday; the next run is Sunday's, on Monday
+
+    def what_if(**changes: Any) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        found = plans.what_if(session, "mondays", models.WhatIf(**changes), 6, now)
+        assert found is not None
+        plan, current = (
+            [(f"{r.due:%a}", f"{r.start:%a %H}" if r.start else "-") for r in p] for p in (found.plan, found.current)
+        )
+        return plan, current
+
+    plan, current = what_if()
+    assert plan == current
+    assert current == [("Thu", "-"), ("Fri", "-"), ("Sat", "-"), ("Sun", "Mon 00"), ("Mon", "Mon 12"), ("Tue", "-")]
+    plan, _ = what_if(windows=[])
+    assert plan == [(day, f"{day} 12") for day in ("Thu", "Fri", "Sat", "Sun", "Mon", "Tue")]

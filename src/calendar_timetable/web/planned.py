@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -88,11 +88,17 @@ def _planned(schedule: Schedule, stored: Stored | None, question: Question) -> t
     return found, False
 
 
-def replanned(schedule: Schedule, stored: Stored | None, now: float, until: float) -> Iterator[Placed]:
-    """The ticks from the stored run's on, placed anew: for a schedule that is not the one in force."""
+def replanned(
+    schedule: Schedule, stored: Stored | None, waiting: Collection[float], now: float, until: float
+) -> Iterator[Placed]:
+    """The ticks from the stored run's on, placed anew: for a schedule that is not the one in force.
+
+    Also those before that, of intervals that end at *waiting*: no run is planned for them, but there may be one now.
+    """
     carried = schedule.carried
     assert carried is not None, "only our own schedules have arguments to change"
-    first = now if stored is None else stored.interval_end
+    settled = now if stored is None else stored.interval_end
+    first = min((settled, *waiting))
     latest = schedule.restriction.latest
     if carried.ticks.on_grid:
         ticks = carried.ticks.at_or_after(first, latest)
@@ -104,7 +110,7 @@ def replanned(schedule: Schedule, stored: Stored | None, now: float, until: floa
     for placed in lay_out(ticks, carried.policy, carried.open_time):
         if placed.tick.due >= until:
             return
-        if placed.tick.interval_end >= first:
+        if placed.tick.interval_end >= settled or placed.tick.interval_end in waiting:
             yield _not_before(carried, placed, now)
 
 

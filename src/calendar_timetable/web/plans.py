@@ -58,13 +58,14 @@ def what_if(session: Session, dag_id: str, asked: models.WhatIf, limit: int, now
     version = hashlib.sha256(json.dumps(data).encode()).hexdigest()
     other = replace(schedule, version=version, data={**schedule.data, "__var": data})
     length = run_lengths(session, {dag_id: other}, [dag_id]).get(dag_id)
+    current = list(next_rows(session, dag, schedule, now, now + SEARCH_SECONDS, limit))
+    waiting = {row.placed.tick.interval_end for row in current}
     found = []
-    for placed in islice(replanned(other, dag.stored, now, now + SEARCH_SECONDS), limit):
+    for placed in islice(replanned(other, dag.stored, waiting, now, now + SEARCH_SECONDS), limit):
         run = as_run(planned_row(dag, other, placed, length), now)
         if _uses_calendars(changed) and not carried.travels(*_reach(placed, changed.policy)):
             run.reasons.append(UNTOLD)
         found.append(run)
-    current = next_rows(session, dag, schedule, now, now + SEARCH_SECONDS, limit)
     return models.WhatIfPlan(
         plan=found,
         current=[as_run(row, now) for row in current],
