@@ -31,7 +31,8 @@ _PLAIN = re.compile(r"[\d\s*,/\-A-Za-z#?]+")
 _RANDOM = re.compile(r"(?<![A-Z])[HR](?![A-Z])", re.IGNORECASE)  # croniter draws these anew each time
 _SCHEDULES = 512
 _REMEMBERED = 20_000  # ticks of one schedule; about two weeks of minutes
-_CATCH_UP = 50  # days with ticks, between what is remembered and now
+_AT_ONCE = 50  # ticks, and days, that are told together
+_CATCH_UP = 10  # times that, between what is remembered and now
 _FAR = 366 * 9  # days that are searched for the next tick; from one 29 February to the next
 _thread = threading.local()
 
@@ -73,6 +74,13 @@ class Daily:
                     yield number
 
 
+class _Wordless(CronTriggerTimetable):
+    """Airflow's own, but for putting the expression into words, which takes nearly all of the making."""
+
+    def _describe_with_dom_dow_fix(self, expression: str) -> str:
+        return ""
+
+
 class CronTicks:
     """The due times of one cron expression, in epoch seconds, as a growing chain."""
 
@@ -83,8 +91,8 @@ class CronTicks:
 
     @cached_property
     def _airflow(self) -> CronTriggerTimetable:
-        """Airflow's own, made only where it is asked: it puts the expression into words each time."""
-        return CronTriggerTimetable(self._expression, timezone=self._timezone)
+        """Airflow's own, made only where it is asked."""
+        return _Wordless(self._expression, timezone=self._timezone)
 
     @cached_property
     def _daily(self) -> Daily | None:
@@ -137,24 +145,28 @@ class CronTicks:
         return offset is not None and offset == self._offset(instant)
 
     def _grow(self) -> None:
-        """Add the next tick to the chain, and with it the rest of its day where that is plain."""
+        """Add the next tick to the chain, and with it those of the days to come where these are plain."""
         tick = self._chain[-1]
         offset = self._offset(tick)
-        if offset is not None and self._daily is not None:
-            for number in self._daily.dates(int((tick + offset) // _DAY)):
-                midnight = number * _DAY - offset
-                ticks = [midnight + second for second in self._daily.seconds if midnight + second > tick]
-                if not ticks:
-                    continue
-                day = date.fromordinal(_EPOCH + number)
-                if zones.steady_offset(day, day + timedelta(days=1), self._zone) == offset:
-                    self._chain += ticks
-                    return
-                if self._offset(ticks[0]) == offset:
-                    self._chain.append(ticks[0])
-                    return
+        ticks = self._plain_after(tick, offset) if offset is not None and self._daily is not None else []
+        self._chain += ticks or [self._ask(tick)]
+
+    def _plain_after(self, tick: float, offset: int) -> list[float]:
+        """Ticks that follow *tick* as long as the zone keeps to *offset*: some, or none where clocks change first."""
+        assert self._daily is not None
+        found: list[float] = []
+        first = int((tick + offset) // _DAY)
+        for number in self._daily.dates(first):
+            midnight = number * _DAY - offset
+            ticks = [midnight + second for second in self._daily.seconds if midnight + second > tick]
+            day = date.fromordinal(_EPOCH + number)
+            if zones.steady_offset(day, day + timedelta(days=1), self._zone) == offset:
+                found += ticks
+            elif ticks:
+                return found or [second for second in ticks[:1] if self._offset(second) == offset]
+            if found and (len(found) >= _AT_ONCE or number - first >= _AT_ONCE):
                 break
-        self._chain.append(self._ask(tick))
+        return found
 
     def _ask(self, tick: float) -> float:
         last = DataInterval.exact(DateTime.fromtimestamp(tick, UTC))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -50,6 +49,7 @@ def make_base(schedule: object, timezone: str) -> Timetable:
         return schedule
     from airflow.configuration import conf
     from airflow.timetables import interval, simple, trigger
+    from airflow.utils.dates import cron_presets
     from dateutil.relativedelta import relativedelta
 
     with_intervals = conf.getboolean("scheduler", "create_cron_data_intervals")
@@ -60,10 +60,18 @@ def make_base(schedule: object, timezone: str) -> Timetable:
     if schedule == "@continuous":
         return simple.ContinuousTimetable()
     if isinstance(schedule, str) and schedule.strip():
-        if with_intervals:
-            return interval.CronDataIntervalTimetable(schedule, timezone)
-        return trigger.CronTriggerTimetable(schedule, timezone=timezone)
+        return _cron_base(cron_presets.get(schedule, schedule), timezone, with_intervals=with_intervals)
     raise InvalidArgument("schedule", schedule, _REMEDY)
+
+
+@lru_cache(maxsize=512)
+def _cron_base(expression: str, timezone: str, *, with_intervals: bool) -> Timetable:
+    """Remembered, because Airflow puts cron into words each time; processes forked to parse inherit it."""
+    from airflow.timetables import interval, trigger
+
+    if with_intervals:
+        return interval.CronDataIntervalTimetable(expression, timezone)
+    return trigger.CronTriggerTimetable(expression, timezone=timezone)
 
 
 def check_base(base: Timetable, schedule: object) -> None:
@@ -158,12 +166,6 @@ def decode_base(data: dict[str, Any]) -> Timetable:
     return decode_timetable(data)
 
 
-@lru_cache(maxsize=512)
-def _cron_base(data: str) -> Timetable:
-    """Remembered, because Airflow decodes schedules over and over, and puts cron into words each time."""
-    return decode_base(json.loads(data))
-
-
 class Ticks:
     """The due times of a base schedule, given as JSON: Airflow's own, and those of cron remembered."""
 
@@ -190,7 +192,9 @@ class Ticks:
     @cached_property
     def base(self) -> Timetable:
         """The base schedule as a timetable; made only where ticks are not remembered."""
-        return _cron_base(json.dumps(self._data)) if self.is_cron else decode_base(self._data)
+        if self._cron_arguments and not self._data["__var"].get("run_immediately"):
+            return _cron_base(*self._cron_arguments, with_intervals=self._kind == _CRON_INTERVAL)
+        return decode_base(self._data)
 
     def pick(self, last: DataInterval | None, restriction: TimeRestriction) -> Tick | None:
         """The tick that *restriction*, ``catchup`` included, leads to after the run *last*."""
@@ -203,7 +207,8 @@ class Ticks:
         self, last: DataInterval | None, restriction: TimeRestriction, first: Tick | None = None
     ) -> Iterator[Tick]:
         """Every tick after the run *last*, from *first* on where it is given; strictly increasing."""
-        restriction = restriction._replace(catchup=True)
+        if not restriction.catchup:
+            restriction = restriction._replace(catchup=True)
         first = first or self.pick(last, restriction)
         if first is None:
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.children import ChildFailed, Message, answer, ask
 from calendar_timetable.calendars.occurrences import Reading
@@ -47,4 +49,5 @@ def _expand(request: Message, body: bytes) -> tuple[Message, bytes]:
 
 
 if __name__ == "__main__":
+    gc.disable()  # this process ends with its answer, and its memory is limited: searching it for cycles takes a tenth
     answer(_expand, limits.EXPAND_MEMORY, limits.EXPAND_SECONDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,11 @@ class Problem:
     end: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What all occurrences of one component share; fields as in :class:`Occurrence`."""
+class Details(NamedTuple):
+    """What all occurrences of one component share; fields as in :class:`Occurrence`.
+
+    A tuple, because every parse makes those of its calendars anew from the cache.
+    """
 
     uid: str
     summary: str = ""
