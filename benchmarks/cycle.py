@@ -30,7 +30,7 @@ from calendar_timetable import Calendar, CalendarTimetable, Weekly
 from tests.web.database import add_run, airflow_database
 
 CALENDARS, EVENTS = 50, 1_000
-DAGS = 1_000  # a tenth of 10,000: what each costs does not depend on the others
+DAGS = 400  # a twenty-fifth of 10,000: what each costs does not depend on the others
 ROUNDS = 3
 FILE = """
 from datetime import datetime, timedelta
