@@ -46,8 +46,9 @@ class LocalAirflow:
             "AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS": "True",  # its calendars are on this host
             "NO_PROXY": "127.0.0.1,localhost",
             "PYTHONUNBUFFERED": "1",
-            # SQLite is given time: five seconds are little where all of Airflow shares two cores.
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database or f"sqlite:///{home}/airflow.db?timeout=60",
+            # SQLite is given time: five seconds are little where all of Airflow shares two cores. But not too much:
+            # requests that start tasks at once can block each other in the API server until the first gives up.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database or f"sqlite:///{home}/airflow.db?timeout=20",
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "4",
