@@ -23,9 +23,8 @@ from croniter import croniter
 from pendulum import DateTime
 
 from calendar_timetable.planning import zones
+from calendar_timetable.planning.opentime import DAY
 
-_DAY = 86400
-_EPOCH = date(1970, 1, 1).toordinal()
 _ANY_TIME = TimeRestriction(None, None, catchup=True)
 _PLAIN = re.compile(r"[\d\s*,/\-A-Za-z#?]+")
 _RANDOM = re.compile(r"(?<![A-Z])[HR](?![A-Z])", re.IGNORECASE)  # croniter draws these anew each time
@@ -67,7 +66,7 @@ class Daily:
     def dates(self, first: int) -> Iterator[int]:
         """The days with ticks from day *first* after the epoch on, as such numbers."""
         for number in range(first, first + _FAR):
-            day = date.fromordinal(_EPOCH + number)
+            day = date.fromordinal(zones.EPOCH + number)
             if day.month in self.months:
                 named, weekday = day.day in self.days, (number + 4) % 7 in self.weekdays
                 if (named or weekday) if self.either else (named and weekday):
@@ -155,11 +154,11 @@ class CronTicks:
         """Ticks that follow *tick* as long as the zone keeps to *offset*: some, or none where clocks change first."""
         assert self._daily is not None
         found: list[float] = []
-        first = int((tick + offset) // _DAY)
+        first = int((tick + offset) // DAY)
         for number in self._daily.dates(first):
-            midnight = number * _DAY - offset
+            midnight = number * DAY - offset
             ticks = [midnight + second for second in self._daily.seconds if midnight + second > tick]
-            day = date.fromordinal(_EPOCH + number)
+            day = date.fromordinal(zones.EPOCH + number)
             if zones.steady_offset(day, day + timedelta(days=1), self._zone) == offset:
                 found += ticks
             elif ticks:

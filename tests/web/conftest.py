@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 import requests
+from sqlalchemy.orm import Session
 
 from demo.examples import EXAMPLES
 from demo.local_airflow import LocalAirflow
 from tests.web.browser import Browser, chromium
+from tests.web.database import airflow_database
 
 HERE = Path(__file__).parent
 
@@ -126,6 +128,13 @@ def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
     }
     with served(tmp_path_factory.mktemp("fab"), settings, make_users) as airflow:
         yield airflow
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    """Airflow's tables in memory; no Airflow runs."""
+    with airflow_database() as session:
+        yield session
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,7 +24,7 @@ from calendar_timetable.web.listing import Filters, list_runs
 from calendar_timetable.web.schedules import read_schedules
 from tests.unit.schedules import NOW, SCHEDULES
 from tests.unit.support import pen, utc
-from tests.web.database import add_dag, airflow_database
+from tests.web.database import add_dag
 
 START = utc("2026-10-01 00:00")
 HOURS = timedelta(hours=1)
@@ -50,12 +50,6 @@ AIRFLOWS: dict[str, Callable[[], Any]] = {
 if hasattr(trigger, "CronPartitionTimetable"):  # since Airflow 3.2
     AIRFLOWS["partitions"] = lambda: trigger.CronPartitionTimetable("30 */5 * * *", timezone="UTC")
 RANGES = {"now": (0, 14), "later": (9, 30), "much later": (60, 75)}  # days from now
-
-
-@pytest.fixture
-def session() -> Iterator[Session]:
-    with airflow_database() as session:
-        yield session
 
 
 def scheduled(session: Session, dag_id: str, until: datetime) -> list[datetime]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,18 +20,12 @@ from calendar_timetable.web.events import Site, feed
 from calendar_timetable.web.listing import Filters, find_rows
 from calendar_timetable.web.records import read_dags
 from calendar_timetable.web.schedules import read_schedules
-from tests.web.database import add_dag, add_run, airflow_database, utc
+from tests.web.database import add_dag, add_run, utc
 
 NOON = utc("2027-03-10 12:00")  # a Wednesday
 NIGHT = utc("2027-03-10 22:00")
 SITE = Site("https://airflow.example.com/prod/")
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def session() -> Iterator[Session]:
-    with airflow_database() as session:
-        yield session
 
 
 @pytest.fixture

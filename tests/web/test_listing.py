@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,19 +14,13 @@ from sqlalchemy.orm import Session
 from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.web import models, plans
 from calendar_timetable.web.listing import Filters, list_runs
-from tests.web.database import add_dag, add_run, airflow_database, utc
+from tests.web.database import add_dag, add_run, utc
 
 NOW = utc("2027-03-10 12:00")  # a Wednesday
 MONDAY, NEXT_MONDAY = utc("2027-03-08"), utc("2027-03-15")
 START = datetime(2027, 1, 1)
 NIGHTS = Weekly("daily 22:00-06:00")
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def session() -> Iterator[Session]:
-    with airflow_database() as session:
-        yield session
 
 
 def held(dag_id: str, **more: Any) -> DAG:

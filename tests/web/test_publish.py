@@ -31,7 +31,7 @@ from calendar_timetable.web.target import Kept, Published, PublishingFailed, pub
 from demo.local_airflow import LocalAirflow
 from tests.calendars.conftest import SECRET
 from tests.calendars.davservers import Connect, Server, radicale, xandikos
-from tests.web.database import add_dag, add_run, airflow_database, utc
+from tests.web.database import add_dag, add_run, utc
 
 NOW = utc("2027-03-10 12:00")
 NIGHTS = Weekly("daily 22:00-06:00")
@@ -40,12 +40,6 @@ BIRTHDAY = (
     "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20270101T000000Z\r\n"
 )
 BIRTHDAY += "DTSTART:20270312T100000Z\r\nSUMMARY:Birthday\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
-
-
-@pytest.fixture
-def session() -> Iterator[Session]:
-    with airflow_database() as session:
-        yield session
 
 
 @pytest.fixture(params=["radicale", "xandikos"])

@@ -28,7 +28,7 @@ from tests.calendars.conftest import SECRET
 from tests.calendars.test_google import TEAM, account_key, net, refusal  # noqa: F401  (the fixture "net")
 from tests.calendars.test_google import Google as SignIn
 from tests.web.database import add_dag, add_run
-from tests.web.test_publish import NOW, SITE, nightly, rows_of, session  # noqa: F401  (the fixture "session")
+from tests.web.test_publish import NOW, SITE, nightly, rows_of
 
 EVENTS = f"/calendar/v3/calendars/{TEAM.replace('@', '%40')}/events"
 MARK = "calendarTimetable"
@@ -143,7 +143,7 @@ def in_this_process(google: Google, net: Internet, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def rows(session: Session) -> list[Row]:  # noqa: F811
+def rows(session: Session) -> list[Row]:
     add_dag(session, nightly("published"), NOW)
     return rows_of(session, "published")
 
@@ -178,7 +178,7 @@ def test_what_changes_is_written_and_what_is_dropped_is_removed(
     google: Google,
     net: Internet,  # noqa: F811
     rows: list[Row],
-    session: Session,  # noqa: F811
+    session: Session,
 ) -> None:
     google.page = 2
     assert written(rows) == Published(written=4)
@@ -205,7 +205,7 @@ def test_what_changes_is_written_and_what_is_dropped_is_removed(
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_states_in_googles_words(google: Google, rows: list[Row], session: Session) -> None:  # noqa: F811
+def test_states_in_googles_words(google: Google, rows: list[Row], session: Session) -> None:
     add_run(session, "published", "failed", NOW, start_date=NOW, end_date=NOW)
     skipped = replace(rows[1], state="skipped", start=None, end=None)
     paused = replace(rows[2], dag=replace(rows[2].dag, paused=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,6 @@ from calendar_timetable.planning.zones import local_instant
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_SECONDS = 86400
 _STRETCH = 7 * DAY_SECONDS
-_EPOCH = date(1970, 1, 1).toordinal()
 _REMEDY = "write days and, if not whole days, times: 'mon-fri 19:00-07:00', 'sat-sun', 'daily 22:00-04:00'"
 _TIMES = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
 
@@ -96,7 +95,7 @@ def _pairs(texts: tuple[str, ...], zone: ZoneInfo, start: int, end: int) -> Iter
             if offset is None:
                 yield local_instant(day, rule.start, zone), local_instant(day, rule.end, zone)
             else:
-                midnight = (day.toordinal() - _EPOCH) * DAY_SECONDS - offset
+                midnight = (day.toordinal() - zones.EPOCH) * DAY_SECONDS - offset
                 yield midnight + rule.start, midnight + rule.end
         day += timedelta(days=1)
 

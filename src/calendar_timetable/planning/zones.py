@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from calendar_timetable.planning.errors import InvalidArgument
 
 LONGEST = timedelta(days=3660)
+EPOCH = date(1970, 1, 1).toordinal()  # day 0 of Unix time, as dates count days
 default_zone: Callable[[], str] = lambda: "UTC"  # noqa: E731  (the package sets this to Airflow's own default)
 
 

@@ -41,6 +41,14 @@ def time_range(start: Moment = None, end: Moment = None) -> tuple[float, float]:
 TimeRange = Annotated[tuple[float, float], Depends(time_range)]
 
 
+def wanted_dags(readable: Readable, dag_id: Names = None) -> set[str]:
+    """The ids of the DAGs that are asked about, of those that the user may read; of all, unless said."""
+    return readable & set(dag_id) if dag_id else readable
+
+
+Wanted = Annotated[set[str], Depends(wanted_dags)]
+
+
 def run_filters(
     between: TimeRange,
     dag_id: Names = None,
@@ -113,28 +121,20 @@ def what_if(
 def time_sets(
     request: Request,
     session: SessionDep,
-    readable: Readable,
+    wanted: Wanted,
     between: TimeRange,
-    dag_id: Names = None,
     limit: Limit = 2000,
     offset: Offset = 0,
 ) -> Response:
     """Windows and blackouts of the DAGs that the user may read."""
-    wanted = readable & set(dag_id) if dag_id else readable
     return answer(request, timespans.spans(session, wanted, *between, limit=limit, offset=offset))
 
 
 @api.get("/calendars", response_model=models.Calendars)
 def calendars(
-    request: Request,
-    session: SessionDep,
-    readable: Readable,
-    dag_id: Names = None,
-    limit: Limit = 500,
-    offset: Offset = 0,
+    request: Request, session: SessionDep, wanted: Wanted, limit: Limit = 500, offset: Offset = 0
 ) -> Response:
     """How the calendars are doing that the DAGs use which the user may read."""
-    wanted = readable & set(dag_id) if dag_id else readable
     return answer(request, health.calendars(session, wanted, limit=limit, offset=offset))
 
 
