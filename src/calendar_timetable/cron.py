@@ -158,8 +158,7 @@ class CronTicks:
         for number in self._daily.dates(first):
             midnight = number * DAY - offset
             ticks = [midnight + second for second in self._daily.seconds if midnight + second > tick]
-            day = date.fromordinal(zones.EPOCH + number)
-            if zones.steady_offset(day, day + timedelta(days=1), self._zone) == offset:
+            if zones.day_offset(number, self._zone) == offset:
                 found += ticks
             elif ticks:
                 return found or [second for second in ticks[:1] if self._offset(second) == offset]

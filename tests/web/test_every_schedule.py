@@ -71,7 +71,7 @@ def scheduled(session: Session, dag_id: str, until: datetime) -> list[datetime]:
 
 def told(session: Session, dag_id: str, since: datetime, until: datetime) -> list[models.Run]:
     asked = Filters(since.timestamp(), until.timestamp(), dag_ids=(dag_id,), limit=5000)
-    return models.Runs.model_validate_json(list_runs(session, [dag_id], asked, NOW.timestamp())).runs
+    return list(models.Runs.model_validate_json(list_runs(session, [dag_id], asked, NOW.timestamp())).runs)
 
 
 def compare(session: Session, dag_id: str, schedule: Any, within: str) -> None:

@@ -30,7 +30,7 @@ def held(dag_id: str, **more: Any) -> DAG:
 
 def listed(session: Session, *dag_ids: str, now: datetime = NOW, **filters: Any) -> list[models.Run]:
     asked = Filters(MONDAY.timestamp(), NEXT_MONDAY.timestamp(), **{"limit": 5000, **filters})
-    return models.Runs.model_validate_json(list_runs(session, dag_ids, asked, now.timestamp())).runs
+    return list(models.Runs.model_validate_json(list_runs(session, dag_ids, asked, now.timestamp())).runs)
 
 
 def brief(runs: list[models.Run]) -> list[tuple[str, str, str, str]]:

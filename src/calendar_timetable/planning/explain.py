@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from calendar_timetable.planning.opentime import OpenTime
@@ -73,15 +73,13 @@ def sentence(placed: Placed, policy: Policy, open_time: OpenTime, zone: ZoneInfo
 
 def clock(instant: float, zone: ZoneInfo, near: float | None = None) -> str:
     """*instant* on the clock of *zone*; without its date where *near* is on the same day."""
-    moment = datetime.fromtimestamp(instant, UTC).astimezone(zone)
-    shown = f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
-    if near is not None and datetime.fromtimestamp(near, UTC).astimezone(zone).date() == moment.date():
-        return shown
-    return (
-        f"{moment:%a} {moment.day} {moment:%b %Y} {shown}"
-        if near is None
-        else f"{moment:%a} {moment.day} {moment:%b} {shown}"
-    )
+    moment = datetime.fromtimestamp(instant, zone)
+    time = "%H:%M:%S" if moment.second else "%H:%M"
+    if near is None:
+        return f"{moment:%a {moment.day} %b %Y {time}}"
+    if datetime.fromtimestamp(near, zone).date() == moment.date():
+        return f"{moment:{time}}"
+    return f"{moment:%a {moment.day} %b {time}}"
 
 
 def length(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from calendar_timetable.planning.errors import InvalidArgument
@@ -55,6 +56,13 @@ def steady_offset(first: date, last: date, zone: tzinfo) -> int | None:
         if midnight.utcoffset() != offset:
             return None
     return None if offset is None else offset // timedelta(seconds=1)
+
+
+@lru_cache(maxsize=8192)
+def day_offset(number: int, zone: tzinfo) -> int | None:
+    """:func:`steady_offset` of the day that is *number* days after the epoch's."""
+    day = date.fromordinal(EPOCH + number)
+    return steady_offset(day, day + timedelta(days=1), zone)
 
 
 def to_datetime(instant: float) -> datetime:

@@ -7,7 +7,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
+from sqlalchemy import type_coerce
 from sqlalchemy.orm import Session
+from sqlalchemy.types import NullType
 
 from calendar_timetable.planning.opentime import DAY
 from calendar_timetable.web import models, records
@@ -15,7 +17,7 @@ from calendar_timetable.web.cached import Memory
 from calendar_timetable.web.planned import Question, planned
 from calendar_timetable.web.records import Dag
 from calendar_timetable.web.rows import Row, as_run, collapse, existing_row, planned_row
-from calendar_timetable.web.schedules import Schedule, read_schedules
+from calendar_timetable.web.schedules import Schedule, newest, read_schedules
 
 _ANSWERS = 32  # whole lists that are remembered, of up to some megabytes
 _SAMPLE = 50  # DAGs that tell how often all of them run
@@ -47,23 +49,34 @@ def list_runs(session: Session, readable: Collection[str], filters: Filters, now
 
     Nothing is worked out again while neither the DAGs nor their runs have changed.
     """
-    dags = readable_dags(session, readable, filters)
-    dag_ids = [dag.dag_id for dag in dags]
-    schedules = read_schedules(session, dag_ids)
-    versions = tuple(schedule.version for schedule in schedules.values())
-    runs = records.fingerprint(session, dag_ids, filters.since, filters.until)
-    key = hashlib.sha256(repr((filters, dags, versions, runs, now // _FRESH)).encode()).digest()
+    state = _state(session, _wanted(readable, filters), filters)
+    key = hashlib.sha256(repr((filters, state, now // _FRESH)).encode()).digest()
     answer = _answers.get(key)
     if answer is None:
-        answer = _list_runs(session, dags, schedules, filters, now).model_dump_json().encode()
+        answer = _list_runs(session, readable, filters, now)
         _answers.put(key, answer)
     return answer
 
 
+def _state(session: Session, dag_ids: Collection[str], filters: Filters) -> list[list[tuple[object, ...]]]:
+    """All that a list is made of, as the database's driver gives it: what is only compared need not be understood."""
+    queries = (
+        records.dags(dag_ids),
+        records.tags_of(dag_ids),
+        newest(dag_ids),
+        records.runs_state(dag_ids, filters.since, filters.until),
+    )
+    untyped = (q.with_only_columns(*(type_coerce(c, NullType()) for c in q.selected_columns)) for q in queries)
+    return [list(map(tuple, session.execute(query))) for query in untyped]
+
+
+def _wanted(readable: Collection[str], filters: Filters) -> Collection[str]:
+    return set(readable) & set(filters.dag_ids) if filters.dag_ids else readable
+
+
 def readable_dags(session: Session, readable: Collection[str], filters: Filters) -> list[Dag]:
     """The DAGs that a list is about."""
-    wanted = set(readable) & set(filters.dag_ids) if filters.dag_ids else readable
-    return records.read_dags(session, wanted, tags=filters.tags, owners=filters.owners)
+    return records.read_dags(session, _wanted(readable, filters), tags=filters.tags, owners=filters.owners)
 
 
 def choices(session: Session, readable: Collection[str]) -> models.Choices:
@@ -78,16 +91,17 @@ def choices(session: Session, readable: Collection[str]) -> models.Choices:
     )
 
 
-def _list_runs(
-    session: Session, dags: list[Dag], schedules: dict[str, Schedule], filters: Filters, now: float
-) -> models.Runs:
+def _list_runs(session: Session, readable: Collection[str], filters: Filters, now: float) -> bytes:
+    dags = readable_dags(session, readable, filters)
+    schedules = read_schedules(session, [dag.dag_id for dag in dags])
     rows, truncated = first_rows(session, dags, schedules, filters, now)
     shown = rows[filters.offset : filters.offset + filters.limit]
-    return models.Runs(
-        runs=[as_run(row, now) for row in shown],
+    runs = models.Runs.model_construct(
+        runs=(as_run(row, now) for row in shown),  # one at a time: thousands at once keep the garbage collector busy
         total_entries=len(rows),
         truncated=truncated or filters.offset + len(shown) < len(rows),
     )
+    return runs.model_dump_json().encode()
 
 
 def first_rows(

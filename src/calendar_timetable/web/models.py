@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -61,7 +62,7 @@ class Run(BaseModel):
 class Runs(BaseModel):
     """One page of runs, by start."""
 
-    runs: list[Run]
+    runs: Iterable[Run]
     total_entries: int = Field(description="Where truncated: at least so many")
     truncated: bool = Field(description="Whether there are more runs than are told or counted")
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from airflow.models.dag import DagModel, DagTag
 from airflow.models.dagrun import DagRun
@@ -52,6 +53,30 @@ class Existing:
     interval: tuple[float, float] | None
 
 
+def dags(dag_ids: Collection[str]) -> Any:
+    """What :func:`read_dags` asks of DAGs."""
+    return (
+        select(
+            DagModel.dag_id,
+            DagModel._dag_display_property_value,  # noqa: SLF001  (the column behind dag_display_name)
+            DagModel.owners,
+            DagModel.is_paused,
+            DagModel.next_dagrun_create_after,
+            DagModel.next_dagrun_data_interval_start,
+            DagModel.next_dagrun_data_interval_end,
+            DagModel.next_dagrun_partition_key,
+            DagModel.timetable_summary,
+        )
+        .where(DagModel.dag_id.in_(dag_ids), DagModel.is_stale.is_(False))
+        .order_by(DagModel.dag_id)
+    )
+
+
+def tags_of(dag_ids: Collection[str]) -> Any:
+    """What :func:`read_dags` asks of tags."""
+    return select(DagTag.dag_id, DagTag.name).where(DagTag.dag_id.in_(dag_ids)).order_by(DagTag.dag_id, DagTag.name)
+
+
 def read_dags(
     session: Session,
     dag_ids: Collection[str],
@@ -60,22 +85,11 @@ def read_dags(
     owners: Collection[str] = (),
 ) -> list[Dag]:
     """Those of *dag_ids* that are there, with any of *tags* and of *owners* where these are given."""
-    query = select(
-        DagModel.dag_id,
-        DagModel._dag_display_property_value,  # noqa: SLF001  (the column behind dag_display_name)
-        DagModel.owners,
-        DagModel.is_paused,
-        DagModel.next_dagrun_create_after,
-        DagModel.next_dagrun_data_interval_start,
-        DagModel.next_dagrun_data_interval_end,
-        DagModel.next_dagrun_partition_key,
-        DagModel.timetable_summary,
-    ).where(DagModel.dag_id.in_(dag_ids), DagModel.is_stale.is_(False))
     tagged: dict[str, list[str]] = defaultdict(list)
-    for dag_id, tag in session.execute(select(DagTag.dag_id, DagTag.name).where(DagTag.dag_id.in_(dag_ids))):
+    for dag_id, tag in session.execute(tags_of(dag_ids)):
         tagged[dag_id].append(tag)
     found = []
-    for dag_id, name, owned, paused, start, low, high, key, summary in session.execute(query.order_by(DagModel.dag_id)):
+    for dag_id, name, owned, paused, start, low, high, key, summary in session.execute(dags(dag_ids)):
         dag_owners = tuple(sorted({owner.strip() for owner in (owned or "").split(",")} - {""}))
         dag_tags = tuple(sorted(tagged[dag_id]))
         if (tags and not set(tags) & set(dag_tags)) or (owners and not set(owners) & set(dag_owners)):
@@ -132,10 +146,10 @@ def _between(since: float, until: float) -> tuple[ColumnElement[bool], ColumnEle
     return DagRun.run_after >= low, DagRun.run_after < high
 
 
-def fingerprint(session: Session, dag_ids: Collection[str], since: float, until: float) -> tuple[object, ...]:
+def runs_state(dag_ids: Collection[str], since: float, until: float) -> Any:
     """What changes whenever the runs that :func:`read_runs` finds do."""
     query = select(func.count(), func.max(DagRun.id), func.max(DagRun.updated_at), func.max(DagRun.end_date))
-    return tuple(session.execute(query.where(DagRun.dag_id.in_(dag_ids), *_between(since, until))).one())
+    return query.where(DagRun.dag_id.in_(dag_ids), *_between(since, until))
 
 
 _lengths: dict[str, tuple[float, float | None]] = {}  # by DAG: when it was asked, and seconds

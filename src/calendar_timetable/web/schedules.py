@@ -92,7 +92,7 @@ def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Sche
     """The schedules of *dag_ids*, each from its DAG's newest version; what cannot be read is left out, and logged."""
     found: dict[str, Schedule] = {}
     missing: dict[Any, float] = {}
-    for key, version, dag_id, since in session.execute(_newest(dag_ids)):
+    for key, version, dag_id, since in session.execute(newest(dag_ids)):
         schedule = _schedules.get((key, version))
         if schedule is None:
             missing[key] = since.timestamp()
@@ -112,7 +112,7 @@ def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Sche
     return found
 
 
-def _newest(dag_ids: Collection[str]) -> Any:
+def newest(dag_ids: Collection[str]) -> Any:
     """Each DAG's newest serialized form: its key, its hash, and when the DAG was first seen."""
     versions = (
         select(
