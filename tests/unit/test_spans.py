@@ -122,7 +122,7 @@ def test_deltas_go_through_json_and_back(drawn: list[tuple[int, int]]) -> None:
 def test_later_spans_are_joined_on(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> None:
     later = Spans((start + 60, end + 60) for start, end in b)
 
-    assert Spans(a).then(later) == Spans(a) | later
+    assert Spans.joined((Spans(a), later)) == Spans(a) | later
 
 
 @st.composite

@@ -71,10 +71,10 @@ class OpenTime:
         margin = max(_MARGIN, (high - low) // 2)
         if start < low:
             earlier = int(start) - margin
-            low, spans = earlier, self._lay_out(earlier, low).then(spans)
+            low, spans = earlier, Spans.joined((self._lay_out(earlier, low), spans))
         if end > high:
             later = -int(-end // 1) + margin
-            high, spans = later, spans.then(self._lay_out(high, later))
+            high, spans = later, Spans.joined((spans, self._lay_out(high, later)))
         self._laid = low, high, spans
         return spans
 
@@ -88,7 +88,8 @@ class OpenTime:
             return self._open(windows, blackouts, start, end)
         before = self._open(windows, blackouts, start, known.start)
         inside = self._open(self.windows, self.blackouts, known.start, known.end)
-        return before.then(inside).then(self._open(windows, blackouts, known.end, end))
+        after = self._open(windows, blackouts, known.end, end)
+        return Spans.joined((before, inside, after))
 
     @staticmethod
     def _open(windows: TimeSet | None, blackouts: TimeSet | None, start: int, end: int) -> Spans:

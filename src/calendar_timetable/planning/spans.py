@@ -50,6 +50,18 @@ class Spans:
         spans.bounds = tuple(bounds)
         return spans
 
+    @classmethod
+    def joined(cls, parts: Iterable[Spans]) -> Spans:
+        """The union of *parts*, each of which begins where the one before it ends, or after."""
+        bounds: list[int] = []
+        for part in parts:
+            if bounds and part and bounds[-1] == part.bounds[0]:
+                bounds.pop()
+                bounds += part.bounds[1:]
+            else:
+                bounds += part.bounds
+        return cls.of(bounds)
+
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return zip(self.bounds[::2], self.bounds[1::2], strict=True)
 
@@ -103,13 +115,6 @@ class Spans:
             return Spans()
         low, high = bisect_right(self.bounds, start), bisect_left(self.bounds, end)
         return Spans.of((*((start,) if low % 2 else ()), *self.bounds[low:high], *((end,) if high % 2 else ())))
-
-    def then(self, later: Spans) -> Spans:
-        """The union with spans that begin where these end, or after."""
-        mine, theirs = tuple(self.bounds), tuple(later.bounds)
-        if mine and theirs and mine[-1] == theirs[0]:
-            return Spans.of(mine[:-1] + theirs[1:])
-        return Spans.of(mine + theirs)
 
     def pad(self, before: int, after: int) -> Spans:
         """Every span begun *before* seconds earlier and ended *after* seconds later."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, timedelta, tzinfo
+from datetime import timezone as fixed_zone
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import InvalidArgument
@@ -17,7 +17,9 @@ from calendar_timetable.planning.zones import local_instant
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_SECONDS = 86400
-_STRETCH = 7 * DAY_SECONDS
+_DAYS = 28  # of a stretch, which is laid out at once
+_STRETCH = _DAYS * DAY_SECONDS
+_THURSDAY = 3  # the epoch's weekday
 _REMEDY = "write days and, if not whole days, times: 'mon-fri 19:00-07:00', 'sat-sun', 'daily 22:00-04:00'"
 _TIMES = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
 
@@ -70,34 +72,45 @@ class Weekly(TimeSet):
 
     def cover(self, start: int, end: int) -> Spans:
         zone = self.timezone or zones.default_zone()
-        spans = Spans()
-        for number in range(start // _STRETCH, -(-end // _STRETCH)):
-            spans = spans.then(_stretch(self.texts, zone, number))
-        return spans.clip(start, end)
+        numbers = range(start // _STRETCH, -(-end // _STRETCH))
+        return Spans.joined(_stretch(self.texts, zone, number) for number in numbers).clip(start, end)
 
 
 @lru_cache(maxsize=1024)
 def _stretch(texts: tuple[str, ...], timezone: str, number: int) -> Spans:
     """What rules cover of one stretch of time: remembered, because schedules are decoded over and over."""
-    start, end = number * _STRETCH, (number + 1) * _STRETCH
-    return Spans(_pairs(texts, zones.load_zone(timezone), start, end)).clip(start, end)
+    zone, first = zones.load_zone(timezone), number * _DAYS
+    offset = zones.steady_offset(first - 3, first + _DAYS + 3, zone)
+    if offset is None:
+        return _lay_out(texts, first, zone)
+    return Spans.of([first * DAY_SECONDS + bound for bound in _plain_stretch(texts, offset).bounds])
 
 
-def _pairs(texts: tuple[str, ...], zone: ZoneInfo, start: int, end: int) -> Iterator[tuple[int, int]]:
+@lru_cache(maxsize=1024)
+def _plain_stretch(texts: tuple[str, ...], offset: int) -> Spans:
+    """The first stretch of all where a zone keeps to *offset*; all others are like it."""
+    return _lay_out(texts, 0, fixed_zone(timedelta(seconds=offset)))
+
+
+def _lay_out(texts: tuple[str, ...], first: int, zone: tzinfo) -> Spans:
+    pairs = _pairs(texts, range(first - 3, first + _DAYS + 2), zone)  # one may begin two days early, by another date
+    return Spans(pairs).clip(first * DAY_SECONDS, first * DAY_SECONDS + _STRETCH)
+
+
+def _pairs(texts: tuple[str, ...], days: range, zone: tzinfo) -> Iterator[tuple[int, int]]:
     rules = [rule for text in texts for rule in parse_rule(text)]
-    day = datetime.fromtimestamp(start, zone).date() - timedelta(days=2)  # a range may start the day before
-    last = datetime.fromtimestamp(end, zone).date()
-    offset = zones.steady_offset(day, last + timedelta(days=2), zone)  # and end the day after
-    while day <= last:
+    for number in days:
+        weekday = (number + _THURSDAY) % 7
+        offset = zones.steady_offset(number, number + 2, zone)  # a range ends on the next day at the latest
         for rule in rules:
-            if day.weekday() not in rule.days:
+            if weekday not in rule.days:
                 continue
             if offset is None:
+                day = date.fromordinal(zones.EPOCH + number)
                 yield local_instant(day, rule.start, zone), local_instant(day, rule.end, zone)
             else:
-                midnight = (day.toordinal() - zones.EPOCH) * DAY_SECONDS - offset
+                midnight = number * DAY_SECONDS - offset
                 yield midnight + rule.start, midnight + rule.end
-        day += timedelta(days=1)
 
 
 def parse_rule(text: object) -> tuple[Rule, ...]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from calendar_timetable.planning.errors import InvalidArgument
 
 LONGEST = timedelta(days=3660)
 EPOCH = date(1970, 1, 1).toordinal()  # day 0 of Unix time, as dates count days
+_DAYS = 64  # that are looked at together
 default_zone: Callable[[], str] = lambda: "UTC"  # noqa: E731  (the package sets this to Airflow's own default)
 
 
@@ -43,26 +45,32 @@ def local_instant(day: date, seconds: int, zone: tzinfo) -> int:
     return int(naive.replace(tzinfo=zone).timestamp())
 
 
-def steady_offset(first: date, last: date, zone: tzinfo) -> int | None:
-    """How many seconds *zone* is ahead of UTC all the time from midnight of *first* to that of *last*.
+def steady_offset(first: int, last: int, zone: tzinfo) -> int | None:
+    """How many seconds *zone* is ahead of UTC on all days from *first* to before *last*, counted from the epoch.
 
-    ``None`` where that changes in between: there every wall-clock time has to be looked at by itself. No zone
-    changes twice in a day.
+    ``None`` where that changes in between: there every wall-clock time has to be looked at by itself.
     """
-    midnight = datetime.combine(first, time(), zone)
-    offset = midnight.utcoffset()
-    for _ in range((last - first).days):
-        midnight += timedelta(days=1)
-        if midnight.utcoffset() != offset:
-            return None
-    return None if offset is None else offset // timedelta(seconds=1)
+    offsets: set[int | None] = set()
+    for block in range(first // _DAYS, (last - 1) // _DAYS + 1):
+        begin = block * _DAYS
+        offsets.update(_day_offsets(block, zone)[max(0, first - begin) : last - begin])
+    return offsets.pop() if len(offsets) == 1 else None
 
 
-@lru_cache(maxsize=8192)
 def day_offset(number: int, zone: tzinfo) -> int | None:
-    """:func:`steady_offset` of the day that is *number* days after the epoch's."""
-    day = date.fromordinal(EPOCH + number)
-    return steady_offset(day, day + timedelta(days=1), zone)
+    """:func:`steady_offset` of one day."""
+    return _day_offsets(number // _DAYS, zone)[number % _DAYS]
+
+
+@lru_cache(maxsize=2048)
+def _day_offsets(block: int, zone: tzinfo) -> tuple[int | None, ...]:
+    """:func:`day_offset` of many days. No zone changes twice in a day."""
+    midnight = datetime.fromordinal(EPOCH + block * _DAYS).replace(tzinfo=zone)
+    offsets = [(midnight + timedelta(days=number)).utcoffset() for number in range(_DAYS + 1)]
+    return tuple(
+        offset // timedelta(seconds=1) if offset is not None and offset == following else None
+        for offset, following in pairwise(offsets)
+    )
 
 
 def to_datetime(instant: float) -> datetime:
