@@ -66,10 +66,10 @@ class Daily:
     def dates(self, first: int) -> Iterator[int]:
         """The days with ticks from day *first* after the epoch on, as such numbers."""
         for number in range(first, first + _FAR):
-            day = date.fromordinal(zones.EPOCH + number)
-            if day.month in self.months:
-                named, weekday = day.day in self.days, (number + 4) % 7 in self.weekdays
-                if (named or weekday) if self.either else (named and weekday):
+            weekday = (number + 4) % 7 in self.weekdays
+            if weekday or self.either:
+                day = date.fromordinal(zones.EPOCH + number)
+                if day.month in self.months and (day.day in self.days or (weekday and self.either)):
                     yield number
 
 

@@ -63,14 +63,14 @@ def day_offset(number: int, zone: tzinfo) -> int | None:
 
 
 @lru_cache(maxsize=2048)
-def _day_offsets(block: int, zone: tzinfo) -> tuple[int | None, ...]:
+def _day_offsets(block: int, zone: tzinfo) -> list[int | None]:
     """:func:`day_offset` of many days. No zone changes twice in a day."""
-    midnight = datetime.fromordinal(EPOCH + block * _DAYS).replace(tzinfo=zone)
-    offsets = [(midnight + timedelta(days=number)).utcoffset() for number in range(_DAYS + 1)]
-    return tuple(
-        offset // timedelta(seconds=1) if offset is not None and offset == following else None
-        for offset, following in pairwise(offsets)
-    )
+    first, second = EPOCH + block * _DAYS, timedelta(seconds=1)
+    at_midnight = [zone.utcoffset(datetime.fromordinal(first + number)) for number in range(_DAYS + 1)]
+    return [
+        offset // second if offset is not None and offset == following else None
+        for offset, following in pairwise(at_midnight)
+    ]
 
 
 def to_datetime(instant: float) -> datetime:
