@@ -33,7 +33,13 @@ _REMEMBERED = 20_000  # ticks of one schedule; about two weeks of minutes
 _AT_ONCE = 50  # ticks, and days, that are told together
 _CATCH_UP = 10  # times that, between what is remembered and now
 _FAR = 366 * 9  # days that are searched for the next tick; from one 29 February to the next
-_thread = threading.local()
+
+
+class _Thread(threading.local):
+    """Each thread remembers for itself: a lock could be held while the DAG processor forks."""
+
+    def __init__(self) -> None:
+        self.ticks: dict[tuple[str, str], CronTicks | None] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +110,11 @@ class CronTicks:
 
     def all_after(self, instant: float) -> Iterator[float]:
         """Every tick that follows *instant*."""
-        chain: list[float] = []
-        index = 0
         while True:
-            if chain is not self._chain or index == len(chain):
-                index = self._index_after(instant)
-                chain = self._chain
-            instant = chain[index]
-            yield instant
-            index += 1
+            index = self._index_after(instant)
+            some = self._chain[index : index + _AT_ONCE]
+            yield from some
+            instant = some[-1]
 
     def latest(self, now: float) -> float | None:
         """The last tick at or before *now*; ``None`` where that cannot be told from what is remembered."""
@@ -126,7 +128,8 @@ class CronTicks:
             return None  # long ago: Airflow's way, from now backwards, is the shorter
         index = bisect_right(self._chain, now)
         tick = self._chain[index - 1]
-        return tick if index > 1 and self._offset(tick) == self._offset(now) is not None else None
+        first, last = int(tick // DAY) - 1, int(now // DAY) + 2  # wherever in the world
+        return tick if index > 1 and zones.steady_offset(first, last, self._zone) is not None else None
 
     def _index_after(self, instant: float) -> int:
         chain = self._chain
@@ -182,13 +185,12 @@ class CronTicks:
         return offset // timedelta(seconds=1)
 
 
-def cron_ticks(expression: str, timezone: str) -> CronTicks | None:
-    """The remembered ticks of *expression* in *timezone*; ``None`` for one that is not plain cron.
+_thread = _Thread()
 
-    Each thread remembers for itself: a lock could be held while the DAG processor forks.
-    """
-    remembered: dict[tuple[str, str], CronTicks | None] = _thread.__dict__.setdefault("ticks", {})
-    key = expression, timezone
+
+def cron_ticks(expression: str, timezone: str) -> CronTicks | None:
+    """The remembered ticks of *expression* in *timezone*; ``None`` for one that is not plain cron."""
+    remembered, key = _thread.ticks, (expression, timezone)
     if key not in remembered:
         plain = _PLAIN.fullmatch(expression) and not _RANDOM.search(expression)
         if len(remembered) >= _SCHEDULES:

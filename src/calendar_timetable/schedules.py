@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -238,12 +239,12 @@ class Ticks:
         cron = self._cron
         if cron is None or self._kind != _CRON_TRIGGER:
             return None
-        following = cron.after(zones.to_instant(last.end))
+        following = cron.after(last.end.timestamp())
         if restriction.catchup:
             return following
         if restriction.earliest is not None and restriction.earliest > last.end:
             return None
-        now = datetime.now(UTC).timestamp()
+        now = time.time()
         return following if following > now else cron.latest(now)
 
     def _walk_cron(self, cron: CronTicks, first: Tick, restriction: TimeRestriction) -> Iterator[Tick]:

@@ -13,8 +13,6 @@ from calendar_timetable.carried import Carried
 from calendar_timetable.planning.plan import Placed, Tick, runs
 from calendar_timetable.schedules import to_pendulum
 
-_thread = threading.local()
-
 
 @dataclass(slots=True)
 class _Ahead:
@@ -27,13 +25,20 @@ class _Ahead:
     due: float = 0
 
 
+class _Thread(threading.local):
+    ahead: _Ahead | None = None
+
+
+_thread = _Thread()
+
+
 def next_run(carried: Carried, last: DataInterval | None, restriction: TimeRestriction) -> DagRunInfo | None:
     """The run after *last*; without catchup the latest that is due, and nothing older.
 
     Its ``run_after`` is its start, its data interval is its tick's.
     """
     now = time.time()
-    ahead: _Ahead | None = getattr(_thread, "ahead", None)
+    ahead = _thread.ahead
     if (
         ahead is not None
         and last is not None
@@ -74,20 +79,20 @@ def _search(
     carried: Carried, last: DataInterval | None, restriction: TimeRestriction, now: float
 ) -> tuple[Placed | None, Iterator[Placed] | None]:
     """The next run and, where ticks follow from cron alone, those after it."""
-    ticks = carried.ticks.walk(last, restriction)
+    ticks, picked = carried.ticks, None
     if not restriction.catchup:
         try:
-            first = carried.ticks.pick(last, restriction)
+            picked = ticks.pick(last, restriction)
         except Exception:  # noqa: BLE001  (Airflow's CronDataIntervalTimetable fails in some hours after a clock change)
-            return _latest_due(carried, ticks, now), None
-        if first is None:
+            return _latest_due(carried, ticks.walk(last, restriction), now), None
+        if picked is None:
             return None, None
-        if last is not None and first.due <= now and not _stands_alone(carried, first):
-            floor = first.due - carried.policy.max_delay
-            return _latest_due(carried, _since(carried, last, restriction, floor), now), None
-        ticks = carried.ticks.walk(last, restriction, first)
-    found = runs(ticks, carried.policy, carried.open_time)
-    return next(found, None), found if carried.ticks.remembered else None
+    rest = runs(ticks.walk(last, restriction, picked), carried.policy, carried.open_time)
+    found = next(rest, None)
+    if last is not None and picked is not None and picked.due <= now and not _stands_alone(carried, picked, found):
+        floor = picked.due - carried.policy.max_delay
+        return _latest_due(carried, _since(carried, last, restriction, floor), now), None
+    return found, rest if ticks.remembered else None
 
 
 def _latest_due(carried: Carried, ticks: Iterator[Tick], now: float) -> Placed | None:
@@ -102,12 +107,14 @@ def _latest_due(carried: Carried, ticks: Iterator[Tick], now: float) -> Placed |
     return found
 
 
-def _stands_alone(carried: Carried, tick: Tick) -> bool:
-    """Whether no earlier tick matters to what becomes of *tick*."""
+def _stands_alone(carried: Carried, tick: Tick, found: Placed | None) -> bool:
+    """Whether no earlier tick matters to what becomes of *tick*, from which on *found* is the first run."""
     if carried.open_time.always:
         return True
-    no_interval = tick.interval_start == tick.interval_end
-    return carried.policy.coalesce and no_interval and carried.policy.place(tick, carried.open_time).start is not None
+    if not carried.policy.coalesce or tick.interval_start != tick.interval_end:
+        return False
+    runs_itself = found is not None and found.tick is tick
+    return runs_itself or carried.policy.place(tick, carried.open_time).start is not None
 
 
 def _since(carried: Carried, last: DataInterval, restriction: TimeRestriction, floor: float) -> Iterator[Tick]:
