@@ -77,16 +77,17 @@ class Carried:
         if start is None or start > now or self.policy.when_blocked == "run":
             return start
         duration, open_time = self.policy.duration, self._open_now
-        if open_time.fits(now, duration):
+        following = open_time.next_fit(now, duration, now + LATE_SEARCH)
+        if following == now:
             return start
-        if open_time.fits(now, 0):
+        if duration and open_time.fits(now, 0):
             opening = open_time.opening_before(now, GRACE)
             waited = opening is not None and opening > start and open_time.fits(opening, duration)
             if waited or now - start <= GRACE:
                 return start
         elif self.policy.when_blocked == "advance" and now - start <= LATENCY:
             return start
-        return open_time.next_fit(now, duration, now + LATE_SEARCH)
+        return following
 
     @property
     def calendars(self) -> tuple[UsedCalendar, ...]:

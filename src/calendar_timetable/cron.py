@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -39,7 +39,7 @@ class _Thread(threading.local):
     """Each thread remembers for itself: a lock could be held while the DAG processor forks."""
 
     def __init__(self) -> None:
-        self.ticks: dict[tuple[str, str], CronTicks | None] = {}
+        self.ticks: dict[tuple[str, str], CronTicks] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,7 @@ class CronTicks:
         self._expression, self._timezone = expression, timezone
         self._zone = ZoneInfo(timezone)
         self._chain: list[float] = []  # what follows its first instant, which need not be a tick
+        self._latest: tuple[float, float] = 0, 0  # a tick, and until when it is known to be the latest
 
     @cached_property
     def _airflow(self) -> CronTriggerTimetable:
@@ -108,28 +109,37 @@ class CronTicks:
         index = self._index_after(instant)  # first: it may begin another chain
         return self._chain[index]
 
-    def all_after(self, instant: float) -> Iterator[float]:
-        """Every tick that follows *instant*."""
+    def all_after(self, instant: float) -> Iterator[list[float]]:
+        """Every tick that follows *instant*, some at a time."""
         while True:
             index = self._index_after(instant)
             some = self._chain[index : index + _AT_ONCE]
-            yield from some
+            yield some
             instant = some[-1]
 
     def latest(self, now: float) -> float | None:
         """The last tick at or before *now*; ``None`` where that cannot be told from what is remembered."""
+        tick, until = self._latest
+        if tick <= now < until:
+            return tick
         if not self._chain or now < self._chain[0]:
             return None
-        for _ in range(_CATCH_UP):
-            if self._chain[-1] > now:
-                break
+        grown = 0
+        while self._chain[-1] <= now:
+            if grown == _CATCH_UP:
+                return None  # long ago: Airflow's way, from now backwards, is the shorter
             self._grow()
-        else:
-            return None  # long ago: Airflow's way, from now backwards, is the shorter
+            grown += 1
         index = bisect_right(self._chain, now)
         tick = self._chain[index - 1]
-        first, last = int(tick // DAY) - 1, int(now // DAY) + 2  # wherever in the world
-        return tick if index > 1 and zones.steady_offset(first, last, self._zone) is not None else None
+        if index == 1:
+            return None
+        midnight = (now // DAY + 1) * DAY
+        if zones.steady_offset(int(tick // DAY) - 1, int(midnight // DAY) + 1, self._zone) is not None:
+            self._latest = tick, min(self._chain[index], midnight)
+        elif not self._offset(tick) == self._offset(now) is not None:
+            return None
+        return tick
 
     def _index_after(self, instant: float) -> int:
         chain = self._chain
@@ -188,12 +198,17 @@ class CronTicks:
 _thread = _Thread()
 
 
-def cron_ticks(expression: str, timezone: str) -> CronTicks | None:
-    """The remembered ticks of *expression* in *timezone*; ``None`` for one that is not plain cron."""
-    remembered, key = _thread.ticks, (expression, timezone)
-    if key not in remembered:
-        plain = _PLAIN.fullmatch(expression) and not _RANDOM.search(expression)
+@lru_cache(maxsize=_SCHEDULES)
+def is_plain(expression: str) -> bool:
+    """Whether the ticks of *expression* can be remembered."""
+    return bool(_PLAIN.fullmatch(expression)) and not _RANDOM.search(expression)
+
+
+def cron_ticks(cron: tuple[str, str]) -> CronTicks:
+    """The remembered ticks of *cron*, a plain expression and its zone."""
+    remembered = _thread.ticks
+    if cron not in remembered:
         if len(remembered) >= _SCHEDULES:
             del remembered[next(iter(remembered))]
-        remembered[key] = CronTicks(expression, timezone) if plain else None
-    return remembered[key]
+        remembered[cron] = CronTicks(*cron)
+    return remembered[cron]

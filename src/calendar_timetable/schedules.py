@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any
 
 from airflow.exceptions import AirflowTimetableInvalid
@@ -16,11 +16,11 @@ from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, T
 from pendulum import UTC as PENDULUM_UTC
 from pendulum import DateTime
 
-from calendar_timetable.cron import CronTicks, cron_ticks
+from calendar_timetable.cron import CronTicks, cron_ticks, is_plain
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.codec import decode_feed, encode_feed
 from calendar_timetable.planning.errors import InvalidArgument
-from calendar_timetable.planning.plan import Tick
+from calendar_timetable.planning.plan import Tick, new
 from calendar_timetable.planning.timesets import Feed
 
 _REMEDY = "give a cron expression, a preset such as '@weekly', a timedelta, an Airflow timetable or a Calendar"
@@ -176,19 +176,14 @@ class Ticks:
         self.on_grid = "events" in data or self._kind in _GRID  # ticks are the same whatever ran before
         self.is_cron = self._kind in (_CRON_INTERVAL, _CRON_TRIGGER, _MULTIPLE)
         arguments = data.get("__var", {})
-        self._cron_arguments: tuple[str, str] | None = None
-        if self._kind == _CRON_INTERVAL or (self._kind == _CRON_TRIGGER and not arguments["interval"]):
-            self._cron_arguments = arguments["expression"], arguments["timezone"]
-
-    @property
-    def remembered(self) -> bool:
-        """Whether ticks are cron's, and cheap to step through."""
-        return self._cron is not None
+        one_cron = self._kind == _CRON_INTERVAL or (self._kind == _CRON_TRIGGER and not arguments["interval"])
+        self.remembered = one_cron and is_plain(arguments["expression"])  # ticks are cheap to step through
+        self._cron_arguments = (arguments["expression"], arguments["timezone"]) if self.remembered else None
 
     @property
     def _cron(self) -> CronTicks | None:
         """What this thread remembers; looked up for each walk, because decoded schedules are shared by threads."""
-        return cron_ticks(*self._cron_arguments) if self._cron_arguments else None
+        return cron_ticks(self._cron_arguments) if self._cron_arguments else None
 
     @cached_property
     def base(self) -> Timetable:
@@ -209,17 +204,10 @@ class Ticks:
     ) -> Iterator[Tick]:
         """Every tick after the run *last*, from *first* on where it is given; strictly increasing."""
         if not restriction.catchup:
-            restriction = restriction._replace(catchup=True)
-        first = first or self.pick(last, restriction)
-        if first is None:
-            return
-        yield first
-        if (cron := self._cron) is not None:
-            yield from self._walk_cron(cron, first, restriction)
-        elif self._kind != _CONTINUOUS:  # whose next tick is always "now"
-            yield from self._ask(
-                DataInterval(to_pendulum(first.interval_start), to_pendulum(first.interval_end)), restriction
-            )
+            restriction = TimeRestriction(restriction.earliest, restriction.latest, catchup=True)
+        if first is None and (first := self.pick(last, restriction)) is None:
+            return iter(())
+        return chain((first,), self._following(first, restriction))
 
     def from_instant(self, start: float, latest: DateTime | None = None) -> Iterator[Tick]:
         """Ticks from *start* to *latest*; of a cron base also the one whose interval holds *start*."""
@@ -239,24 +227,36 @@ class Ticks:
         cron = self._cron
         if cron is None or self._kind != _CRON_TRIGGER:
             return None
-        following = cron.after(last.end.timestamp())
+        end = last.end.timestamp()
         if restriction.catchup:
-            return following
+            return cron.after(end)
         if restriction.earliest is not None and restriction.earliest > last.end:
             return None
         now = time.time()
-        return following if following > now else cron.latest(now)
+        tick = cron.latest(now)
+        if tick is None or tick <= end:
+            following = cron.after(end)
+            tick = following if following > now else cron.latest(now)
+        return tick
 
-    def _walk_cron(self, cron: CronTicks, first: Tick, restriction: TimeRestriction) -> Iterator[Tick]:
+    def _following(self, first: Tick, restriction: TimeRestriction) -> Iterator[Tick]:
+        """Every tick after *first*; lazily, because most who ask take only that one."""
+        cron = self._cron
+        if cron is None:
+            if self._kind != _CONTINUOUS:  # whose next tick is always "now"
+                interval = DataInterval(to_pendulum(first.interval_start), to_pendulum(first.interval_end))
+                yield from self._ask(interval, restriction)
+            return
         latest = restriction.latest.timestamp() if restriction.latest else math.inf
         with_intervals = self._kind == _CRON_INTERVAL
         previous = first.due
-        for due in cron.all_after(previous):
-            start = previous if with_intervals else due
-            if start > latest:
-                return
-            yield Tick(due, start, due)
-            previous = due
+        for some in cron.all_after(previous):
+            for due in some:
+                start = previous if with_intervals else due
+                if start > latest:
+                    return
+                yield new(Tick, (due, start, due))
+                previous = due
 
     def _ask(self, last: DataInterval | None, restriction: TimeRestriction) -> Iterator[Tick]:
         newest = last.end if last else None

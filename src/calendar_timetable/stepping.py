@@ -50,10 +50,8 @@ def next_run(carried: Carried, last: DataInterval | None, restriction: TimeRestr
         ahead.interval = None  # until there is an answer
         found = next(ahead.rest, None)
     else:
-        _thread.ahead = ahead = None
         found, rest = _search(carried, last, restriction, now)
-        if rest is not None:
-            _thread.ahead = ahead = _Ahead(carried, restriction, rest)
+        _thread.ahead = ahead = None if rest is None else _Ahead(carried, restriction, rest)
     if found is None:
         return None
     start = found.start

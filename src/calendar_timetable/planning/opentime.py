@@ -22,7 +22,7 @@ class OpenTime:
         self.always = windows is None and blackouts is None
         known = (leaf for timeset in (windows, blackouts) if timeset for leaf in leaves(timeset))
         self.notes = [f"{leaf} {leaf.note}" for leaf in known if isinstance(leaf, Known) and leaf.note]
-        self._laid: tuple[int, int, Spans] | None = None  # from, to, what; one value, so that threads may share this
+        self._laid = 0, 0, Spans()  # from, to, what; one value, so that threads may share this
 
     def fits(self, instant: float, duration: int) -> bool:
         """Whether a run of *duration* may start at *instant*."""
@@ -34,11 +34,14 @@ class OpenTime:
             return instant
         end = instant + duration + 1
         while True:
-            laid = self._laid  # looked at here once more than needed: this is asked for every tick
-            spans = laid[2] if laid and laid[0] <= instant and end <= laid[1] else self.over(instant, end)
+            low, high, spans = self._laid  # looked at here once more than needed: this is asked for every tick
+            if instant < low or high < end:
+                spans = self.over(instant, end)
             found = spans.next_fit(instant, duration)
-            if found is not None or end > until + duration:
-                return found if found is not None and found <= until else None
+            if found is not None:
+                return found if found <= until else None
+            if end > until + duration:
+                return None
             end += max(_MARGIN, end - instant)  # mostly time opens soon
 
     def previous_fit(self, instant: float, duration: int, since: float) -> float | None:
@@ -61,13 +64,11 @@ class OpenTime:
 
     def over(self, start: float, end: float) -> Spans:
         """Open spans, right at least for ``[start, end)``; they may reach further."""
-        if self._laid is not None:
-            low, high, spans = self._laid
-            if low <= start and end <= high:
-                return spans
-        else:
+        low, high, spans = self._laid
+        if low <= start and end <= high:
+            return spans
+        if low == high:  # nothing is laid out
             low = high = int(start)
-            spans = Spans()
         margin = max(_MARGIN, (high - low) // 2)
         if start < low:
             earlier = int(start) - margin

@@ -138,8 +138,8 @@ class Spans:
 
     def fits(self, instant: float, duration: int) -> bool:
         """Whether ``[instant, instant + duration)`` lies inside, or *instant* itself when there is no duration."""
-        end = self.end_of_span(instant)
-        return end is not None and instant + duration <= end
+        index = bisect_right(self.bounds, instant)
+        return index % 2 == 1 and instant + duration <= self.bounds[index]
 
     def next_fit(self, instant: float, duration: int) -> float | None:
         """The earliest time at or after *instant* at which *duration* fits."""
