@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from itertools import takewhile
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar
 
 _ZERO = timedelta(0)
+_SETTLED = ("calendar_timetable.planning.weekly", "calendar_timetable.calendars.calendar")  # said by their repr
 
 
 @dataclass
@@ -54,7 +56,7 @@ class Arguments:
             offset = _ZERO if self.offset is None else self.offset
             zones.whole_seconds("offset", abs(offset) if isinstance(offset, timedelta) else offset)
         else:
-            check_base(self.base, self.schedule)
+            check_base(self.base, self.schedule, self.zone_name)
             if self.offset is not None:
                 raise InvalidArgument("offset", self.offset, "goes with a Calendar as schedule; leave it out")
         for timeset in (self.window_set, self.blackout_set):
@@ -70,6 +72,24 @@ class Arguments:
         resolved = {name: s and s.resolve(horizon, self.zone_name) for name, s in sets.items()}
         base = self.base if self.calendar is None else self._events(self.calendar, horizon)
         return Carried(encode_base(base), self.zone_name, policy, horizon=horizon, **resolved)
+
+    def decided(self, moment: float) -> dict[str, Any]:
+        """What :meth:`read` comes to in serialized form: kept from an earlier parse, if nothing has changed since."""
+        sets = [timeset for timeset in (self.window_set, self.blackout_set) if timeset is not None]
+        settled = all(type(leaf).__module__ in _SETTLED for timeset in sets for leaf in leaves(timeset))
+        asked = list(self.questions(moment)) if settled else []
+        answers = (calendar.copy_in_force(stretch, self.zone_name) for calendar, stretch in asked)
+        copies = list(takewhile(bool, answers))  # after one that cannot be read no other need be asked
+        if not copies or len(copies) < len(asked):
+            return self.read(moment).to_json()
+        from calendar_timetable import __version__
+        from calendar_timetable.calendars.decisions import kept
+
+        labels = [calendar.label for calendar, _ in asked]
+        base = self.schedule if isinstance(self.schedule, str) else encode_base(self.base)
+        said = type(self.base).__name__, base, self.zone_name, self.policy, self.horizon(moment), self.offset
+        arguments = repr((__version__, *said, self.calendar, self.window_set, self.blackout_set, labels))
+        return kept(arguments, copies, lambda: self.read(moment).to_json())
 
     def horizon(self, moment: float, end: float | None = None) -> Range:
         """How far calendars are read for the months around *moment*, or as far as *end*."""

@@ -148,8 +148,10 @@ class Carried:
         """The first run that starts after *now*, as far as that can be told without knowing what ran."""
         if not self.ticks.on_grid:
             return None
-        ticks = self.ticks.at_or_after(now - self.policy.max_delay)
-        found = runs(ticks, self.policy, self.open_time)
+        earliest = now - self.policy.max_delay
+        if not self.open_time.always:
+            self.open_time.over(earliest, now + self.policy.duration + 1)  # at once: piece by piece would take longer
+        found = runs(self.ticks.at_or_after(earliest), self.policy, self.open_time)
         return next((run for run in found if run.start is not None and run.start > now), None)
 
     def coming_reasons(self, now: float) -> tuple[str, ...]:

@@ -43,9 +43,10 @@ def make_base(schedule: object, timezone: str) -> Timetable:
 
     Honours ``[scheduler] create_cron_data_intervals`` for cron expressions and timedeltas, as Airflow does.
     """
-    from airflow.serialization.encoders import coerce_to_core_timetable
+    if not isinstance(schedule, str):  # which it takes long to tell from a timetable
+        from airflow.serialization.encoders import coerce_to_core_timetable
 
-    schedule = coerce_to_core_timetable(schedule)
+        schedule = coerce_to_core_timetable(schedule)
     if isinstance(schedule, Timetable):
         return schedule
     from airflow.configuration import conf
@@ -75,18 +76,20 @@ def _cron_base(expression: str, timezone: str, *, with_intervals: bool) -> Timet
     return trigger.CronTriggerTimetable(expression, timezone=timezone)
 
 
-def check_base(base: Timetable, schedule: object) -> None:
-    """Refuse a base schedule that cannot give ticks."""
+def check_base(base: Timetable, schedule: object, timezone: str) -> None:
+    """Refuse a *base*, made of *schedule* in *timezone*, that cannot give ticks."""
     if not base.can_be_scheduled or base.asset_condition or base.partitioned:
         remedy = "it has no due times of its own; for assets put CalendarTimetable inside AssetOrTimeSchedule"
         raise InvalidArgument("schedule", schedule, remedy)
+    now = datetime.now(UTC).timestamp()
     try:
+        if isinstance(schedule, str) and is_plain(base.summary):
+            cron_ticks((base.summary, timezone)).after(now)
+            return
         base.validate()
         if type(base).__module__.startswith("airflow.timetables."):  # a cron may name a day that never comes
-            base.next_dagrun_info(
-                last_automated_data_interval=None,
-                restriction=TimeRestriction(to_pendulum(datetime.now(UTC).timestamp()), None, catchup=True),
-            )
+            restriction = TimeRestriction(to_pendulum(now), None, catchup=True)
+            base.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
     except AirflowTimetableInvalid as error:
         raise InvalidArgument("schedule", schedule, f"{error}; {_REMEDY}") from None
     except (TypeError, ValueError, OverflowError) as error:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     Times = TimeSet | str | PathLike[str] | Sequence[TimeSet | str | PathLike[str]] | None
 
+# What was decoded last: Airflow's DAG processor decodes each schedule some twenty times over.
+_decoded: tuple[dict[str, Any], Carried] | tuple[None, None] = None, None
 _MOST_SAID = 1000  # characters that Airflow's database has room for
 _DEFAULT_LIMIT = 10  # ticks that plan() gives when asked for neither an end nor a number
 
@@ -117,19 +119,25 @@ class CalendarTimetable(Timetable):
         """
         if self._data is None:
             self._arguments.check()  # AssetOrTimeSchedule does not ask validate()
-            return self._arguments.read(_now()).to_json()
+            return self._arguments.decided(_now())
         return self._data
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> CalendarTimetable:
         """A timetable that decides from *data* alone, without network, disk or database."""
-        carried = Carried.from_json(data)
-        timetable = cls(None)
-        timetable._data = data
-        timetable._carried = carried
-        if not carried.ticks.is_cron:
-            timetable._take_traits(carried.ticks.base)
+        global _decoded  # noqa: PLW0603
+        last, carried = _decoded
+        if last is not data or carried is None:
+            carried = Carried.from_json(data)
+            _decoded = data, carried
+        timetable = cls.__new__(cls)
+        timetable._take(data, carried)  # noqa: SLF001
         return timetable
+
+    def _take(self, data: dict[str, Any], carried: Carried) -> None:
+        self._data, self._carried = data, carried
+        if not carried.ticks.is_cron:
+            self._take_traits(carried.ticks.base)
 
     # What Airflow calls to schedule.
 

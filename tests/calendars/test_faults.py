@@ -233,8 +233,9 @@ def nothing_secret(scene: Scene, *texts: str) -> None:
     for text in (*texts, *(path.name for path in scene.cache.iterdir())):
         assert SECRET not in text
         assert TITLE not in text
-    for path in scene.cache.iterdir():
-        assert SECRET not in path.read_text(errors="replace")
+    for path in scene.cache.rglob("*"):
+        assert SECRET not in path.name
+        assert path.is_dir() or SECRET not in path.read_text(errors="replace")
 
 
 @pytest.mark.parametrize("line", LINES)

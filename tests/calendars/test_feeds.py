@@ -16,6 +16,7 @@ import pytest
 from calendar_timetable.calendars import feeds, limits, sources
 from calendar_timetable.calendars.cache import Entry
 from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.calendars.feeds import read_feed
 from calendar_timetable.planning.errors import CalendarUnavailable
 from calendar_timetable.planning.timesets import Known, Range
 from tests.calendars.conftest import SECRET, Clock, Origin, Reply
@@ -39,7 +40,7 @@ def known(calendar: Calendar) -> Known:
 
 def error(calendar: Calendar) -> str:
     """Why the last check of the feed failed."""
-    return calendar._read(HORIZON.start, HORIZON.end, "UTC").error
+    return calendar._read(HORIZON.start, HORIZON.end, "UTC", read_feed).error
 
 
 def test_reads_over_http(origin: Origin) -> None:

@@ -96,10 +96,10 @@ def test_nothing_planted_gets_out(
     said["health"] = repr(known())
     said["log"] = caplog.text
     said["output"] = "".join(capfd.readouterr())
-    said["names in the cache"] = repr(sorted(path.name for path in cache.iterdir()))
-    said["states in the cache"] = repr(
-        [path.read_text() for path in cache.iterdir() if path.suffix in (".json", ".server") and ".x" not in path.name]
-    )
+    files = [path for path in cache.rglob("*") if path.is_file()]
+    said["names in the cache"] = repr(sorted(path.name for path in files))
+    told = [path for path in files if path.suffix in ("", ".json", ".server") and ".x" not in path.name]
+    said["states and schedules in the cache"] = repr([path.read_text() for path in told])
     assert found_in(said) == ""
     held = [text for text in said.values() if "cannot be read" in text]
     assert len(held) >= 10

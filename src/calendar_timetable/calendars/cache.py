@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import re
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.cachefolder import folder
+from calendar_timetable.calendars.cachefolder import folder, replace_file
 from calendar_timetable.calendars.expand import FORMAT
 from calendar_timetable.calendars.lines import EVENTS
 from calendar_timetable.calendars.memory import kept, reading_of
@@ -59,6 +58,9 @@ class State:
     interval: float = 0  # seconds between two questions that the feed asks for
 
 
+_NOTHING = asdict(State())
+
+
 class Entry:
     """One feed in the cache; of another *kind* than ``json``, what is known of something else."""
 
@@ -84,8 +86,8 @@ class Entry:
         except ValueError:
             return self._salvaged()
         try:
-            known = {name: data.get(name, default) for name, default in asdict(State()).items()}
-            whole = all(isinstance(known[name], _type_of(default)) for name, default in asdict(State()).items())
+            known = {name: data.get(name, default) for name, default in _NOTHING.items()}
+            whole = all(isinstance(known[name], _type_of(default)) for name, default in _NOTHING.items())
             return State(**known) if whole and data["v"] == _VERSION else self._salvaged()
         except (AttributeError, KeyError):
             return self._salvaged()
@@ -231,15 +233,7 @@ class Entry:
     def _write(self, path: Path, content: bytes) -> bool:
         try:
             self._make_folder()
-            handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=self._folder)
-            temporary = Path(name)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-                temporary.replace(path)
-            except BaseException:
-                _remove(temporary)
-                raise
+            replace_file(path, content)
             self._unwritten.pop(path, None)
         except OSError as error:
             log.warning("The calendar cache in %s cannot be written: %s", self._folder, error.strerror)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from calendar_timetable.calendars.options import option
@@ -35,3 +37,16 @@ def check_folder() -> None:
         raise InvalidArgument(
             "The calendar cache folder", str(place), f"others may write there; chmod 700 it, or {remedy}"
         )
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write *path*, in a folder that is there, whole or not at all; ``OSError``."""
+    handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise

@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.addresses import is_address, label_of, shown, text_of
 from calendar_timetable.calendars.cache import State
 from calendar_timetable.calendars.checks import check_options
 from calendar_timetable.calendars.exposed import warn_of
-from calendar_timetable.calendars.feeds import Copy, read_feed, refresh_feed
+from calendar_timetable.calendars.feeds import Copy, copy_in_force, read_feed, refresh_feed
 from calendar_timetable.calendars.health import Health, describe
 from calendar_timetable.calendars.matching import counts, matches
 from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem
@@ -26,6 +26,7 @@ from calendar_timetable.planning.explain import plain
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet
 
+T = TypeVar("T")
 _ZERO = timedelta(0)
 _REFRESH = timedelta(seconds=limits.REFRESH)
 _DEFAULTS: dict[str, Any] = {
@@ -158,6 +159,16 @@ class Calendar(TimeSet):
         due = sorted(start for start in moved if horizon.start <= start < horizon.end)
         return due, self._feed(found)
 
+    def copy_in_force(self, horizon: Range, timezone: str) -> str:
+        """What the copy is known by that :meth:`resolve` and :meth:`starts` would read for *horizon*.
+
+        Equal calendars come to the same by the same copy. Blank where only reading tells.
+        """
+        try:
+            return self._read(*self._stretch(horizon), timezone, copy_in_force)
+        except FetchFailed:
+            return ""
+
     def refreshed(self, horizon: Range, timezone: str, *, force: bool = False) -> Health:
         """How this calendar is doing, asked if it is due (or by *force*) outside of DAG parsing.
 
@@ -187,7 +198,7 @@ class Calendar(TimeSet):
         """How this calendar is doing. Reads it, and never raises for what is wrong with it."""
         self.validate()
         zone = self.timezone or zones.default_zone()
-        return self._told(partial(self._read, *_around_now(), zone), zone)
+        return self._told(partial(self._read, *_around_now(), zone, read_feed), zone)
 
     def _told(self, read: Callable[[], Copy], zone: str) -> Health:
         try:
@@ -205,7 +216,7 @@ class Calendar(TimeSet):
         shift = int(self.offset.total_seconds())
         return horizon.start - shift - after, horizon.end - shift + before
 
-    def _read(self, start: int, end: int, timezone: str, read: Callable[..., Copy] = read_feed) -> Copy:
+    def _read(self, start: int, end: int, timezone: str, read: Callable[..., T]) -> T:
         zone = zones.zone_name(self.timezone or timezone)
         if is_address(self._text):
             warn_of(self._text, self.label)
@@ -215,7 +226,7 @@ class Calendar(TimeSet):
     def _in_force(self, start: int, end: int, timezone: str) -> Copy:
         """The copy in force; :class:`CalendarUnavailable` where there is none, unless that is to be ignored."""
         try:
-            found = self._read(start, end, timezone)
+            found = self._read(start, end, timezone, read_feed)
             error = found.error
         except FetchFailed as failure:
             found, error = Copy(None, State()), str(failure)

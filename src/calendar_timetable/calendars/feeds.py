@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 
 from calendar_timetable.calendars import limits, metrics, rhythm
 from calendar_timetable.calendars.cache import Entry, State, digest_of
@@ -56,6 +56,19 @@ def read_feed(source: Source, start: int, end: int, zone: str, refresh: float | 
     return _Feed(source, start, end, zone, refresh, max_stale).copy(ask=ask)
 
 
+def copy_in_force(source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float) -> str:
+    """What the copy is known by that :func:`read_feed` would read, after the source was asked if it is due.
+
+    Blank where only reading it tells which one that is, and whether there is one.
+    """
+    feed = _Feed(source, start, end, zone, refresh, max_stale)
+    state, _ = feed.asked(ask=source.local or fetches_while_parsing())
+    if not state.digest or feed.lapsed(state):
+        return ""
+    feed.tell_age(state)
+    return f"{feed.entry.name} {state.digest}"
+
+
 def refresh_feed(
     source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float, *, force: bool = False
 ) -> Copy:
@@ -76,18 +89,17 @@ class _Feed:
         self.rhythm = Rhythm(refresh, max_stale)
         check_folder()
         self.entry = Entry(source.identity)
-        allowed = ",".join(allowed_networks())
-        self.asked_as = digest_of(source.secret.encode())[:_AS] + digest_of(allowed.encode())[:_AS]
+        self.credentials = digest_of(source.secret.encode())[:_AS]
+
+    @cached_property
+    def asked_as(self) -> str:
+        """A digest of all that may let a question through which did not go through before."""
+        allowed = "" if self.source.local else ",".join(allowed_networks())
+        return self.credentials + digest_of(allowed.encode())[:_AS]
 
     def copy(self, *, ask: bool, force: bool = False) -> Copy:
         """The copy in force, after the source was asked if it may be and is due, or by *force*."""
-        state, busy = self.entry.state(), False
-        if ask and (force or self.is_due(state)):
-            usable = bool(state.digest) and rhythm.now() - state.good_at <= self.max_stale
-            with self.entry.lock(wait=force or not usable) as alone:
-                state = self.entry.state()  # another process may just have asked
-                if force or self.is_due(state):
-                    state, busy = (self.ask(state, force=force), False) if alone else (state, True)
+        state, busy = self.asked(ask=ask, force=force)
         reading = None
         if state.digest:
             try:
@@ -97,19 +109,41 @@ class _Feed:
                     reading = self.read(state) if state.digest else None
             except ExpansionFailed as error:
                 state = replace(state, error=str(error))
-        lapsed = rhythm.now() - state.good_at > self.max_stale
+        lapsed = self.lapsed(state)
         if not state.error and (reading is None or (lapsed and (busy or not ask))):
             state = replace(state, error=_BUSY if ask else _NOT_SYNCED if state.good_at else _NEVER_SYNCED)
-        if state.good_at:
-            metrics.gauge("age", self.source.label, max(rhythm.now() - state.good_at, 0))
+        self.tell_age(state)
         if reading is not None:
             metrics.gauge("quarantined", self.source.label, len(reading.problems))
         return Copy(None if lapsed and state.error else reading, state, self.entry.name)
 
+    def asked(self, *, ask: bool, force: bool = False) -> tuple[State, bool]:
+        """What is known after the source was asked if it may be and is due; and whether another process is at it."""
+        state = self.entry.state()
+        if not ask or not (force or self.is_due(state)):
+            return state, False
+        usable = bool(state.digest) and not self.lapsed(state)
+        with self.entry.lock(wait=force or not usable) as alone:
+            state = self.entry.state()  # another process may just have asked
+            if not force and not self.is_due(state):
+                return state, False
+            return (self.ask(state, force=force), False) if alone else (state, True)
+
+    def lapsed(self, state: State) -> bool:
+        """Whether the copy has not been confirmed for too long."""
+        return rhythm.now() - state.good_at > self.max_stale
+
+    def tell_age(self, state: State) -> None:
+        """To who measures."""
+        if state.good_at:
+            metrics.gauge("age", self.source.label, max(rhythm.now() - state.good_at, 0))
+
     def is_due(self, state: State) -> bool:
-        length = None if state.error else _AS  # what may be asked matters only to what failed
-        otherwise = bool(state.checked_at) and state.asked_as[:length] != self.asked_as[:length]
-        return self.source.local or otherwise or self.rhythm.is_due(state)
+        if self.source.local or not state.checked_at:
+            return True
+        # Which networks are allowed matters only to what failed.
+        otherwise = state.asked_as != self.asked_as if state.error else state.asked_as[:_AS] != self.credentials
+        return otherwise or self.rhythm.is_due(state)
 
     def ask(self, state: State, *, force: bool = False, lost: bool = False) -> State:
         """Ask the source, and keep what comes of it: a new copy only when it can be read.

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 _PREFIX = "calendar_timetable"
+_NOT_NAMED = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def set_up() -> None:
@@ -58,6 +59,6 @@ def _send(kind: str, name: str, label: str, *values: float) -> None:
         from airflow.observability.stats import Stats
 
         send: Any = getattr(Stats, kind)
-        named = re.sub(r"[^A-Za-z0-9_-]", "_", label)
+        named = _NOT_NAMED.sub("_", label)
         send(f"{_PREFIX}.{name}", *values, tags={"calendar": label})
         send(f"{_PREFIX}.{name}.{named}", *values)

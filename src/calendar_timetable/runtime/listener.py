@@ -20,8 +20,10 @@ def on_starting(component: Any) -> None:
 
         moves.follow()
         if "dag-processor" in sys.argv:
-            # Else every process that it forks, one for each parse, would import this for itself.
-            import_module("calendar_timetable.calendars.calendar")
+            # Else every process that it forks, one for each parse, would do for itself what is only done once.
+            for module in ("calendars.calendar", "calendars.decisions", "timetable"):
+                import_module(f"calendar_timetable.{module}")
+            sys.modules["calendar_timetable"].CalendarTimetable("@daily").serialize()
 
 
 @hookimpl
