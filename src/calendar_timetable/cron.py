@@ -42,6 +42,9 @@ class _Thread(threading.local):
         self.ticks: dict[tuple[str, str], CronTicks] = {}
 
 
+_thread = _Thread()
+
+
 @dataclass(frozen=True, slots=True)
 class Daily:
     """An expression as what it says: on which days, by croniter's numbers, and how many seconds into each."""
@@ -131,9 +134,9 @@ class CronTicks:
             self._grow()
             grown += 1
         index = bisect_right(self._chain, now)
-        tick = self._chain[index - 1]
         if index == 1:
             return None
+        tick = self._chain[index - 1]
         midnight = (now // DAY + 1) * DAY
         if zones.steady_offset(int(tick // DAY) - 1, int(midnight // DAY) + 1, self._zone) is not None:
             self._latest = tick, min(self._chain[index], midnight)
@@ -193,9 +196,6 @@ class CronTicks:
         if offset is None or moment.replace(fold=1 - moment.fold).utcoffset() != offset:
             return None
         return offset // timedelta(seconds=1)
-
-
-_thread = _Thread()
 
 
 @lru_cache(maxsize=_SCHEDULES)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.weekly import Weekly
+from calendar_timetable.planning.zones import local_instant
 from tests.unit.support import iso, utc
 
 # The week of Monday 2 March 2026, in UTC; what is expected, by day and hour of that week.
@@ -140,3 +145,32 @@ def test_equal_when_they_say_the_same() -> None:
     assert Weekly("mon") != Weekly("mon", timezone="UTC")
     assert repr(Weekly("mon", timezone="UTC")) == "Weekly('mon', timezone='UTC')"
     assert str(Weekly("mon", "tue 10:00-11:00")) == "mon, tue 10:00-11:00"
+
+
+CHANGES = [
+    "Europe/Berlin",
+    "Africa/Cairo",
+    "Africa/Casablanca",
+    "Australia/Lord_Howe",
+    "Pacific/Apia",
+    "America/Caracas",
+]
+
+
+@pytest.mark.parametrize("zone", CHANGES)
+def test_years_are_as_their_days_one_by_one(zone: str) -> None:
+    """From 2008 on: clocks that change at midnight, by half an hour, four times a year, or skip a day."""
+    first, last, day = 1_200_000_000 // 86400, 1_700_000_000 // 86400, timedelta(days=1)
+    rules = {"mon-fri 19:00-07:00": (0, 1, 2, 3, 4), "sat-sun": (5, 6), "sat,sun 23:30-02:30": (5, 6)}
+    hours = ((19, 31), (0, 24), (23.5, 26.5))
+    dates = [date(1970, 1, 1) + day * number for number in range(first - 3, last + 3)]
+    pairs = [
+        (local_instant(at, int(start * 3600), ZoneInfo(zone)), local_instant(at, int(end * 3600), ZoneInfo(zone)))
+        for days, (start, end) in zip(rules.values(), hours, strict=True)
+        for at in dates
+        if at.weekday() in days
+    ]
+
+    found = Weekly(*rules, timezone=zone).cover(first * 86400, last * 86400)
+
+    assert found == Spans(pairs).clip(first * 86400, last * 86400)

@@ -93,8 +93,10 @@ def _plain_stretch(texts: tuple[str, ...], offset: int) -> Spans:
 
 
 def _lay_out(texts: tuple[str, ...], first: int, zone: tzinfo) -> Spans:
-    pairs = _pairs(texts, range(first - 3, first + _DAYS + 2), zone)  # one may begin two days early, by another date
-    return Spans(pairs).clip(first * DAY_SECONDS, first * DAY_SECONDS + _STRETCH)
+    days = range(
+        first - 3, first + _DAYS + 2
+    )  # a range reaches into the next day, and dates are a day off in some zones
+    return Spans(_pairs(texts, days, zone)).clip(first * DAY_SECONDS, first * DAY_SECONDS + _STRETCH)
 
 
 def _pairs(texts: tuple[str, ...], days: range, zone: tzinfo) -> Iterator[tuple[int, int]]:
