@@ -44,7 +44,7 @@ def scheduling(name: str, expression: str) -> Iterator[Figure]:
     last = DataInterval.exact(cron._get_next(last_week))  # noqa: SLF001  (as the Calendar view steps)
 
     def fresh() -> Timetable:
-        return CalendarTimetable.deserialize(data)
+        return CalendarTimetable.deserialize(data.copy())  # as each read of the database: not what was decoded last
 
     def fresh_cron() -> Timetable:
         return CronTriggerTimetable.deserialize(cron_data)
