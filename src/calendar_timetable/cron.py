@@ -97,6 +97,7 @@ class CronTicks:
         self._zone = ZoneInfo(timezone)
         self._chain: list[float] = []  # what follows its first instant, which need not be a tick
         self._latest: tuple[float, float] = 0, 0  # a tick, and until when it is known to be the latest
+        self._calm = -1, False  # a day, and whether it is
 
     @cached_property
     def _airflow(self) -> CronTriggerTimetable:
@@ -134,15 +135,18 @@ class CronTicks:
             self._grow()
             grown += 1
         index = bisect_right(self._chain, now)
-        if index == 1:
-            return None
         tick = self._chain[index - 1]
-        midnight = (now // DAY + 1) * DAY
-        if zones.steady_offset(int(tick // DAY) - 1, int(midnight // DAY) + 1, self._zone) is not None:
-            self._latest = tick, min(self._chain[index], midnight)
-        elif not self._offset(tick) == self._offset(now) is not None:
+        if index == 1 or not self.is_calm(now) or self._offset(tick) != self._offset(now):
             return None
+        self._latest = tick, min(self._chain[index], (now // DAY + 1) * DAY)
         return tick
+
+    def is_calm(self, now: float) -> bool:
+        """Whether clocks do not change within a day of *now*; where they do, Airflow has a way of its own."""
+        day = int(now // DAY)
+        if self._calm[0] != day:
+            self._calm = day, zones.steady_offset(day - 2, day + 3, self._zone) is not None
+        return self._calm[1]
 
     def _index_after(self, instant: float) -> int:
         chain = self._chain

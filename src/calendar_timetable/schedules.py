@@ -181,6 +181,7 @@ class Ticks:
         arguments = data.get("__var", {})
         one_cron = self._kind == _CRON_INTERVAL or (self._kind == _CRON_TRIGGER and not arguments["interval"])
         self.remembered = one_cron and is_plain(arguments["expression"])  # ticks are cheap to step through
+        self.plain = self.remembered and self._kind == _CRON_TRIGGER  # a tick follows from any time before it
         self._cron_arguments = (arguments["expression"], arguments["timezone"]) if self.remembered else None
 
     @property
@@ -221,14 +222,14 @@ class Ticks:
 
     def at_or_after(self, start: float, latest: DateTime | None = None) -> Iterator[Tick]:
         """Ticks from *start* to *latest*, or a few earlier ones too; of plain cron without asking Airflow."""
-        if self._kind != _CRON_TRIGGER or not self.remembered:
+        if not self.plain:
             return self.from_instant(start, latest)
         return self.walk(DataInterval.exact(to_pendulum(start - 1)), TimeRestriction(None, latest, catchup=True))
 
     def _remembered(self, last: DataInterval, restriction: TimeRestriction) -> float | None:
         """What ``CronTriggerTimetable.next_dagrun_info`` would answer, where that is remembered."""
         cron = self._cron
-        if cron is None or self._kind != _CRON_TRIGGER:
+        if cron is None or not self.plain:
             return None
         end = last.end.timestamp()
         if restriction.catchup:
@@ -236,6 +237,8 @@ class Ticks:
         if restriction.earliest is not None and restriction.earliest > last.end:
             return None
         now = time.time()
+        if not cron.is_calm(now):
+            return None
         tick = cron.latest(now)
         if tick is None or tick <= end:
             following = cron.after(end)

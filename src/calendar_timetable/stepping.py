@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 
 from calendar_timetable.carried import Carried
+from calendar_timetable.planning.opentime import DAY
 from calendar_timetable.planning.plan import Placed, Tick, runs
 from calendar_timetable.schedules import to_pendulum
 
@@ -45,7 +46,7 @@ def next_run(carried: Carried, last: DataInterval | None, restriction: TimeRestr
         and ahead.interval is last
         and ahead.carried is carried
         and ahead.restriction == restriction
-        and (restriction.catchup or ahead.due >= now)  # without catchup a new search would heed the clock
+        and (restriction.catchup or ahead.due > now + 2 * DAY)  # without catchup the clock counts, and when it changes
     ):
         ahead.interval = None  # until there is an answer
         found = next(ahead.rest, None)
@@ -90,7 +91,7 @@ def _search(
     if last is not None and picked is not None and picked.due <= now and not _stands_alone(carried, picked, found):
         floor = picked.due - carried.policy.max_delay
         return _latest_due(carried, _since(carried, last, restriction, floor), now), None
-    return found, rest if ticks.remembered else None
+    return found, rest if ticks.plain else None
 
 
 def _latest_due(carried: Carried, ticks: Iterator[Tick], now: float) -> Placed | None:
