@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from inspect import isfunction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -39,15 +40,17 @@ from airflow.sdk import DAG
 from airflow.providers.standard.operators.empty import EmptyOperator
 from calendar_timetable import Calendar, CalendarTimetable, Weekly
 
-for number in range({first}, {last}):
-    schedule = CalendarTimetable(
-        f"{{number * 7 % 60}} {{number % 24}} * * *",
-        timezone="Europe/Berlin",
-        windows=Weekly("mon-fri 19:00-07:00", "sat-sun"),
-        blackouts=Calendar({calendar!r}),
-        duration=timedelta(hours=1),
-    )
-    with DAG(f"dag_{{number}}", schedule=schedule, start_date=datetime(2026, 1, 1), catchup=False):
+for number in {numbers}:
+    schedule = f"{{number * 7 % 60}} {{number % 24}} * * *"
+    if {name!r} == "ours":
+        schedule = CalendarTimetable(
+            schedule,
+            timezone="Europe/Berlin",
+            windows=Weekly("mon-fri 19:00-07:00", "sat-sun"),
+            blackouts=Calendar({calendar!r}),
+            duration=timedelta(hours=1),
+        )
+    with DAG(f"{name}_{{number}}", schedule=schedule, start_date=datetime(2026, 1, 1), catchup=False):
         EmptyOperator(task_id="prepare") >> EmptyOperator(task_id="train") >> EmptyOperator(task_id="publish")
 """
 
@@ -55,32 +58,42 @@ for number in range({first}, {last}):
 def figures() -> Iterator[Figure]:
     """Of DAGs that have files of their own, and of DAGs that share one with others."""
     for each in (1, 20):
-        shares = list(cycles(DAGS, each, ROUNDS))
+        taken = list(cycles(DAGS, each, ROUNDS))
         what = f"our CPU in a parse cycle on {CALENDARS} calendars, DAGs in a file: {each}"
-        yield of_pairs(what, "all of it", shares, "s")
+        yield of_pairs(what, "all of it", [(spent, ours) for spent, ours, _ in taken], "s")
+        what = f"CPU of a parse cycle on {CALENDARS} calendars, DAGs in a file: {each}"
+        yield of_pairs(what, "the same DAGs with cron", [(ours, cron) for _, ours, cron in taken], "s")
 
 
-def cycles(dags: int, each: int, count: int) -> Iterator[tuple[float, float]]:
-    """Seconds of CPU that our code takes, and all of it: *count* cycles of *dags*, *each* of them in one file."""
+def cycles(dags: int, each: int, count: int) -> Iterator[tuple[float, float, float]]:
+    """Seconds of CPU in *count* cycles of *dags*, *each* of them in one file: our code's, all of it, all with cron."""
     with folder() as home, airflow_database() as session, counted() as spent:
         session.execute(insert(DagBundleModel).values(name="bench"))
         for number in range(CALENDARS):
             (home / f"{number}.ics").write_bytes(google_like(EVENTS, datetime.now(UTC), seed=number))
-        for number in range(dags // each):
-            terms = {"first": number * each, "last": (number + 1) * each}
-            calendar = str(home / f"{number % CALENDARS}.ics")
-            (home / f"dags_{number}.py").write_text(FILE.format(calendar=calendar, **terms))
-        files = sorted(home.glob("*.py"))
-        prepare(files[0])
-        for file in files:
+        files = [
+            [file_of(home, name, range(first, first + each)) for name in ("ours", "cron")]
+            for first in range(0, dags, each)
+        ]
+        prepare(files[0][0])
+        for file in chain(*files):
             cycle(file, session, spent)
         for dag_id, due in session.execute(select(DagModel.dag_id, DagModel.next_dagrun)).all():
             assert due is not None
             add_run(session, dag_id, "success", due)
         for _ in range(count):
             spent.clear()
-            taken = sum(cycle(file, session, spent) for file in files)
-            yield sum(spent), taken
+            taken = [[cycle(file, session, spent) for file in pair] for pair in files]
+            ours, cron = map(sum, zip(*taken, strict=True))
+            yield sum(spent), ours, cron
+
+
+def file_of(home: Path, name: str, numbers: range) -> Path:
+    """A DAG file in *home*."""
+    calendar = str(home / f"{numbers.start // len(numbers) % CALENDARS}.ics")
+    path = home / f"{name}_{numbers.start}.py"
+    path.write_text(FILE.format(name=name, numbers=numbers, calendar=calendar))
+    return path
 
 
 def cycle(file: Path, session: Session, spent: list[float]) -> float:

@@ -122,12 +122,23 @@ class _Feed:
         state = self.entry.state()
         if not ask or not (force or self.is_due(state)):
             return state, False
+        if self.source.local and not force and self.is_unchanged(state):
+            return replace(state, good_at=rhythm.now()), False
         usable = bool(state.digest) and not self.lapsed(state)
         with self.entry.lock(wait=force or not usable) as alone:
             state = self.entry.state()  # another process may just have asked
             if not force and not self.is_due(state):
                 return state, False
             return (self.ask(state, force=force), False) if alone else (state, True)
+
+    def is_unchanged(self, state: State) -> bool:
+        """Whether a file is still what it was a moment ago: nothing then needs to be written down."""
+        if not state.digest or state.error or not 0 <= rhythm.now() - state.checked_at < _MINUTE:
+            return False
+        try:
+            return self.source.fetch(Last(state.etag)) is None
+        except FetchFailed:
+            return False
 
     def lapsed(self, state: State) -> bool:
         """Whether the copy has not been confirmed for too long."""
