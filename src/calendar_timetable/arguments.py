@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from itertools import takewhile
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -75,21 +74,29 @@ class Arguments:
 
     def decided(self, moment: float) -> dict[str, Any]:
         """What :meth:`read` comes to in serialized form: kept from an earlier parse, if nothing has changed since."""
-        sets = [timeset for timeset in (self.window_set, self.blackout_set) if timeset is not None]
-        settled = all(type(leaf).__module__ in _SETTLED for timeset in sets for leaf in leaves(timeset))
-        asked = list(self.questions(moment)) if settled else []
-        answers = (calendar.copy_in_force(stretch, self.zone_name) for calendar, stretch in asked)
-        copies = list(takewhile(bool, answers))  # after one that cannot be read no other need be asked
-        if not copies or len(copies) < len(asked):
+        asked = list(self.questions(moment)) if self._is_settled else []
+        copies = [calendar.copy_in_force(stretch, self.zone_name) for calendar, stretch in asked]
+        if not copies or not all(copies):
             return self.read(moment).to_json()
         from calendar_timetable import __version__
         from calendar_timetable.calendars.decisions import kept
 
-        labels = [calendar.label for calendar, _ in asked]
         base = self.schedule if isinstance(self.schedule, str) else encode_base(self.base)
         said = type(self.base).__name__, base, self.zone_name, self.policy, self.horizon(moment), self.offset
-        arguments = repr((__version__, *said, self.calendar, self.window_set, self.blackout_set, labels))
+        arguments = repr((__version__, *said, self.calendar, self.window_set, self.blackout_set))
         return kept(arguments, copies, lambda: self.read(moment).to_json())
+
+    @property
+    def _is_settled(self) -> bool:
+        """Whether what its sets come to follows from what they say of themselves, and from copies of calendars.
+
+        Where a calendar that cannot be read is ignored, it also depends on whether it could be.
+        """
+        sets = (self.calendar, self.window_set, self.blackout_set)
+        every = [leaf for timeset in sets if timeset is not None for leaf in leaves(timeset)]
+        return all(
+            type(leaf).__module__ in _SETTLED and getattr(leaf, "on_unavailable", "hold") == "hold" for leaf in every
+        )
 
     def horizon(self, moment: float, end: float | None = None) -> Range:
         """How far calendars are read for the months around *moment*, or as far as *end*."""

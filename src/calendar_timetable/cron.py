@@ -63,11 +63,11 @@ class Daily:
             return None
         ranges = (range(60), range(24), range(1, 32), range(1, 13), range(7))
         fields: list[list[Any]] = [
-            sorted(every if said[0] == "*" else said) for said, every in zip(cron.expanded, ranges, strict=True)
+            [*every] if said[0] == "*" else said for said, every in zip(cron.expanded, ranges, strict=True)
         ]
         if any(not isinstance(number, int) for field in fields for number in field):
             return None
-        minutes, hours, days, months, weekdays = fields
+        minutes, hours, days, months, weekdays = map(sorted, fields)
         seconds = tuple(hour * 3600 + minute * 60 for hour in hours for minute in minutes)
         either = cron.expanded[2][0] != "*" and cron.expanded[4][0] != "*"
         return cls(seconds, frozenset(days), frozenset(months), frozenset(weekdays), either)
@@ -105,7 +105,8 @@ class CronTicks:
         return _Wordless(self._expression, timezone=self._timezone)
 
     @cached_property
-    def _daily(self) -> Daily | None:
+    def daily(self) -> Daily | None:
+        """What the expression says, where that is lists of numbers."""
         return Daily.of(self._expression)
 
     def after(self, instant: float) -> float:
@@ -167,17 +168,17 @@ class CronTicks:
         """Add the next tick to the chain, and with it those of the days to come where these are plain."""
         tick = self._chain[-1]
         offset = self._offset(tick)
-        ticks = self._plain_after(tick, offset) if offset is not None and self._daily is not None else []
+        ticks = self._plain_after(tick, offset) if offset is not None and self.daily is not None else []
         self._chain += ticks or [self._ask(tick)]
 
     def _plain_after(self, tick: float, offset: int) -> list[float]:
         """Ticks that follow *tick* as long as the zone keeps to *offset*: some, or none where clocks change first."""
-        assert self._daily is not None
+        assert self.daily is not None
         found: list[float] = []
         first = int((tick + offset) // DAY)
-        for number in self._daily.dates(first):
+        for number in self.daily.dates(first):
             midnight = number * DAY - offset
-            ticks = [midnight + second for second in self._daily.seconds if midnight + second > tick]
+            ticks = [midnight + second for second in self.daily.seconds if midnight + second > tick]
             if zones.day_offset(number, self._zone) == offset:
                 found += ticks
             elif ticks:

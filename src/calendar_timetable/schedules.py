@@ -84,8 +84,10 @@ def check_base(base: Timetable, schedule: object, timezone: str) -> None:
     now = datetime.now(UTC).timestamp()
     try:
         if isinstance(schedule, str) and is_plain(base.summary):
-            cron_ticks((base.summary, timezone)).after(now)
-            return
+            ticks = cron_ticks((base.summary, timezone))
+            if ticks.daily is not None:
+                ticks.after(now)
+                return
         base.validate()
         if type(base).__module__.startswith("airflow.timetables."):  # a cron may name a day that never comes
             restriction = TimeRestriction(to_pendulum(now), None, catchup=True)

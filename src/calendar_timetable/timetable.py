@@ -124,20 +124,21 @@ class CalendarTimetable(Timetable):
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> CalendarTimetable:
-        """A timetable that decides from *data* alone, without network, disk or database."""
+        """A timetable that decides from *data* alone, without network, disk or database.
+
+        The same ``dict``, decoded again, is taken for unchanged.
+        """
         global _decoded  # noqa: PLW0603
         last, carried = _decoded
         if last is not data or carried is None:
             carried = Carried.from_json(data)
             _decoded = data, carried
-        timetable = cls.__new__(cls)
-        timetable._take(data, carried)  # noqa: SLF001
-        return timetable
-
-    def _take(self, data: dict[str, Any], carried: Carried) -> None:
-        self._data, self._carried = data, carried
+        timetable = cls(None)
+        timetable._data = data
+        timetable._carried = carried
         if not carried.ticks.is_cron:
-            self._take_traits(carried.ticks.base)
+            timetable._take_traits(carried.ticks.base)
+        return timetable
 
     # What Airflow calls to schedule.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,8 @@ from freezegun import freeze_time
 
 from calendar_timetable import Calendar, CalendarTimetable, Holidays, Weekly
 from calendar_timetable.arguments import Arguments
+from calendar_timetable.calendars import feeds
+from calendar_timetable.calendars.expand import ExpansionFailed
 from calendar_timetable.planning.errors import CalendarUnavailable
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Range, TimeSet
@@ -39,6 +42,7 @@ NIGHTLY = "30 1 * * *"
 def team(tmp_path: Path) -> Path:
     path = tmp_path / "team.ics"
     path.write_bytes(feed(*EVENTS, BROKEN))
+    Calendar(path).describe()  # what comes of the first reading is not kept
     return path
 
 
@@ -117,7 +121,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "show_titles": {"show_titles": True},
     "name": {"name": "Another"},
     "max_stale": {"max_stale": timedelta(days=2)},
-    "on_unavailable": {"on_unavailable": "ignore"},
 }
 
 
@@ -168,19 +171,18 @@ def test_where_one_calendar_cannot_be_read_the_next_is_not_asked(origin: Origin)
 
 
 def test_a_copy_that_lapsed_holds_the_dag_whatever_is_kept(origin: Origin, clock: Clock) -> None:
-    def blackouts(policy: str = "hold") -> Calendar:
-        return Calendar(origin.url(), max_stale=timedelta(hours=1), on_unavailable=policy)
+    def blackouts() -> Calendar:
+        return Calendar(origin.url(), max_stale=timedelta(hours=1))
 
     origin.serve(feed(*EVENTS))
-    kept = CalendarTimetable(NIGHTLY, blackouts=blackouts()).serialize()
-    ignored = CalendarTimetable(NIGHTLY, blackouts=blackouts("ignore")).serialize()
+    for _ in range(2):  # at first the source is due, and what comes of that is not kept
+        kept = CalendarTimetable(NIGHTLY, blackouts=blackouts()).serialize()
     origin.fail(Reply(500))
     clock.now += 3000
     assert CalendarTimetable(NIGHTLY, blackouts=blackouts()).serialize() == kept
     clock.now += 1000
     with pytest.raises(CalendarUnavailable, match="HTTP 500"):
         CalendarTimetable(NIGHTLY, blackouts=blackouts()).serialize()
-    assert CalendarTimetable(NIGHTLY, blackouts=blackouts("ignore")).serialize() != ignored
     origin.serve(feed(*EVENTS))
     clock.now += 3600
     assert CalendarTimetable(NIGHTLY, blackouts=blackouts()).serialize() == kept
@@ -205,35 +207,72 @@ def test_what_is_damaged_is_made_anew(damage: str, team: Path, cache: Path) -> N
     assert path.read_bytes() == good
 
 
-def test_every_day_all_is_made_anew_and_yesterday_forgotten(
+def test_every_day_all_is_made_anew_and_what_is_older_forgotten(
     team: Path, cache: Path, nothing_is_read: Callable[[], None]
 ) -> None:
+    def serialize() -> list[str]:
+        CalendarTimetable(NIGHTLY, blackouts=team).serialize()
+        return sorted(path.parent.name for path in kept_files(cache))
+
+    foreign = cache / "schedules" / "mine"
     with freeze_time("2026-03-10T23:59:00Z") as clock:
-        CalendarTimetable(NIGHTLY, blackouts=team).serialize()
-        (yesterday,) = kept_files(cache)
+        assert serialize() == ["20260310"]
+        foreign.mkdir()
         clock.tick(120)
-        CalendarTimetable(NIGHTLY, blackouts=team).serialize()
-        assert [path.relative_to(cache).parts[:2] for path in kept_files(cache)] == [("schedules", "20260311")]
-        assert not yesterday.parent.exists()
+        assert serialize() == ["20260310", "20260311"], "a host's clock may be behind"
+        clock.tick(86400)
+        assert serialize() == ["20260311", "20260312"]
+        assert foreign.exists()
         clock.tick(86400)
         nothing_is_read()
         with pytest.raises(AssertionError, match="made anew"):
-            CalendarTimetable(NIGHTLY, blackouts=team).serialize()
+            serialize()
 
 
 def test_a_folder_that_cannot_be_written_only_costs_time(
-    team: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    origin: Origin, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = CalendarTimetable(NIGHTLY, blackouts=team).serialize()
-    (path,) = kept_files(cache)
-    path.unlink()
-
-    def refuse(*_: object, **__: object) -> None:
+    def refuse(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("calendar_timetable.calendars.decisions.replace_file", refuse)
-    assert CalendarTimetable(NIGHTLY, blackouts=team).serialize() == whole
+    for module in ("decisions", "cache"):
+        monkeypatch.setattr(f"calendar_timetable.calendars.{module}.replace_file", refuse)
+    origin.serve(feed(*EVENTS))
+    seen = [CalendarTimetable(NIGHTLY, blackouts=origin.url()).serialize() for _ in range(3)]
+    assert seen[0] == seen[1] == seen[2]
+    assert len(origin.seen) == 3, "once each time"
     assert kept_files(cache) == []
+
+
+def test_secret_addresses_on_one_server_are_told_apart(origin: Origin, nothing_is_read: Callable[[], None]) -> None:
+    bodies = {f"/private-{number}/team.ics": feed(*EVENTS[number:]) for number in range(3)}
+    origin.reply = lambda request: Reply(200, {}, bodies[request.path.partition("?")[0]])
+
+    def serialize() -> list[dict[str, Any]]:
+        return [CalendarTimetable(NIGHTLY, blackouts=origin.url(path)).serialize() for path in bodies]
+
+    serialize()
+    first = serialize()
+    assert len({json.dumps(one["blackouts"]["spans"]) for one in first}) == 3
+    nothing_is_read()
+    assert serialize() == first
+
+
+def test_a_calendar_that_is_ignored_for_once_is_back_the_next_time(team: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def blackouts() -> Calendar:
+        return Calendar(team, on_unavailable="ignore")
+
+    whole = CalendarTimetable(NIGHTLY, blackouts=blackouts()).serialize()
+
+    def fail(*_: object) -> None:
+        raise ExpansionFailed("not done in time")
+
+    with monkeypatch.context() as patch, freeze_time(datetime.now(UTC) + timedelta(days=320)):
+        patch.setattr(feeds, "expand", fail)
+        assert "cannot be read" in json.dumps(CalendarTimetable(NIGHTLY, blackouts=blackouts()).serialize())
+    with freeze_time(datetime.now(UTC) + timedelta(days=320)):
+        assert "cannot be read" not in json.dumps(CalendarTimetable(NIGHTLY, blackouts=blackouts()).serialize())
+    assert CalendarTimetable(NIGHTLY, blackouts=blackouts()).serialize() == whole
 
 
 class Always(TimeSet):
@@ -246,13 +285,27 @@ class Always(TimeSet):
         return Spans([(start, end)])
 
 
-@pytest.mark.parametrize("other", [Holidays("DE"), Always()], ids=["holidays", "a user's own"])
-def test_what_goes_by_more_than_calendars_is_not_kept(other: TimeSet, team: Path, cache: Path) -> None:
-    CalendarTimetable(NIGHTLY, windows=other, blackouts=team).serialize()
+class Mine(Calendar):
+    """A calendar of a user's own."""
+
+
+@pytest.mark.parametrize("name", ["holidays", "a user's own set", "a user's own calendar", "one to be ignored"])
+def test_what_goes_by_more_than_copies_is_not_kept(name: str, team: Path, cache: Path) -> None:
+    windows_or_schedule: dict[str, dict[str, Any]] = {
+        "holidays": {"windows": Holidays("DE")},
+        "a user's own set": {"windows": Always()},
+        "a user's own calendar": {"schedule": Mine(team)},
+        "one to be ignored": {"windows": Calendar(team, on_unavailable="ignore")},
+    }
+    CalendarTimetable(**{"schedule": NIGHTLY, "blackouts": team, **windows_or_schedule[name]}).serialize()
     assert kept_files(cache) == []
 
 
 def test_what_is_kept_is_for_its_owner_only(team: Path, cache: Path) -> None:
-    CalendarTimetable(NIGHTLY, blackouts=team).serialize()
+    before = os.umask(0o002)
+    try:
+        CalendarTimetable(NIGHTLY, blackouts=team).serialize()
+    finally:
+        os.umask(before)
     (path,) = kept_files(cache)
-    assert [place.stat().st_mode & 0o077 for place in (path, path.parent)] == [0, 0]
+    assert [place.stat().st_mode & 0o077 for place in (path, *path.parents[:3])] == [0, 0, 0, 0]

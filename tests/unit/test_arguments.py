@@ -33,6 +33,8 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, str]] = [
     ("empty schedule", ("",), {}, "schedule", "''", "cron"),
     ("a number", (7,), {}, "schedule", "7", "timedelta"),
     ("a wrong cron", ("61 * * * *",), {}, "schedule", "'61 * * * *'", "cron"),
+    ("a year that airflow cannot go back from", ("0 0 1 1 * 0 2040",), {}, "schedule", "2040", "cron"),
+    ("a day that never comes", ("0 0 31 2 *",), {}, "schedule", "'0 0 31 2 *'", "cron"),
     ("too few fields", ("0 2 *",), {}, "schedule", "'0 2 *'", "cron"),
     ("an unknown preset", ("@fortnightly",), {}, "schedule", "'@fortnightly'", "preset"),
     ("no time at all", (timedelta(0),), {}, "schedule", "datetime.timedelta(0)", "positive"),
@@ -108,6 +110,8 @@ def test_wrong_arguments(args: tuple[Any, ...], kwargs: dict[str, Any], field: s
 SCHEDULES: list[tuple[str, Callable[[], Any]]] = [
     ("cron", lambda: "0 2 * * SAT"),
     ("cron of six fields", lambda: "0 2 * * SAT 30"),
+    ("cron with a last day", lambda: "0 0 15,L * *"),
+    ("cron with a nearest weekday", lambda: "0 0 15W * *"),
     ("preset", lambda: "@weekly"),
     ("once", lambda: "@once"),
     ("continuous", lambda: "@continuous"),
@@ -131,6 +135,18 @@ def test_right_schedules(made: Callable[[], Any]) -> None:
     carried.validate()
     assert json.dumps(carried.serialize()) == json.dumps(schedule.serialize())
     assert next_run(carried, earliest=utc("2026-03-02")) is not None
+
+
+class Limited(CalendarTimetable):
+    """A schedule with attributes of its own."""
+
+    def __init__(self, schedule: Any = None, **arguments: Any) -> None:
+        super().__init__(schedule, **arguments)
+        self.active_runs_limit = 1
+
+
+def test_a_subclass_is_made_by_its_own_way_when_decoded() -> None:
+    assert Limited.deserialize(Limited("0 2 * * *", timezone="UTC").serialize()).active_runs_limit == 1
 
 
 RIGHT: list[dict[str, Any]] = [

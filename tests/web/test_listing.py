@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from airflow.models.dag import DagModel
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.sdk import DAG
 from sqlalchemy import event
@@ -219,6 +221,48 @@ def test_a_second_answer_reads_no_dag_again(session: Session) -> None:
     assert len(asked) <= 4
     add_run(session, "warm", "queued", utc("2027-03-10 12:00"), run_after=utc("2027-03-10 22:00"))
     assert listed(session, "warm")[0].state == "queued"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("is_paused", True, lambda run: run.paused),
+        ("owners", "somebody", lambda run: run.owners == ["somebody"]),
+        ("_dag_display_property_value", "A name", lambda run: run.dag_display_name == "A name"),
+        ("next_dagrun_create_after", utc("2027-03-10 23:00"), lambda run: run.start == utc("2027-03-10 23:00")),
+        ("is_stale", True, None),
+    ],
+)
+def test_what_changes_in_a_dag_is_told_at_once(
+    column: str, value: object, told: Callable[[models.Run], bool] | None, session: Session
+) -> None:
+    add_dag(session, held("changing"), NOW)
+    before = listed(session, "changing")
+    dag = session.get_one(DagModel, "changing")
+    setattr(dag, column, value)
+    session.commit()
+    after = listed(session, "changing")
+    assert before
+    if told is None:
+        assert after == []
+    else:
+        assert told(after[0])
+        assert not told(before[0])
+
+
+def test_a_filtered_list_stands_whatever_other_dags_do(session: Session) -> None:
+    add_dag(session, DAG("mine", schedule=None, tags={"ours"}), NOW)
+    add_dag(session, held("theirs"), NOW)
+
+    def asked() -> bytes:
+        filters = Filters(MONDAY.timestamp(), NEXT_MONDAY.timestamp(), tags=("ours",))
+        return list_runs(session, ["mine", "theirs"], filters, NOW.timestamp())
+
+    before = asked()
+    add_run(session, "theirs", "queued", utc("2027-03-10 12:00"))
+    assert asked() is before
+    add_run(session, "mine", "queued", utc("2027-03-10 12:00"))
+    assert asked() != before
 
 
 def test_what_if_counts_with_ticks_that_were_to_run_together(session: Session) -> None:

@@ -57,13 +57,20 @@ def read_feed(source: Source, start: int, end: int, zone: str, refresh: float | 
 
 
 def copy_in_force(source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float) -> str:
-    """What the copy is known by that :func:`read_feed` would read, after the source was asked if it is due.
+    """What the copy is known by that :func:`read_feed` would read: its feed, and the digest of its body.
 
-    Blank where only reading it tells which one that is, and whether there is one.
+    Blank where only :func:`read_feed` can tell: no server is asked here, and nobody waited for.
     """
     feed = _Feed(source, start, end, zone, refresh, max_stale)
-    state, _ = feed.asked(ask=source.local or fetches_while_parsing())
+    state = feed.entry.state()
     if not state.digest or feed.lapsed(state):
+        return ""
+    if source.local:
+        if not feed.is_unchanged(state):
+            return ""
+        if not 0 <= rhythm.now() - state.checked_at < _MINUTE:
+            state, _ = feed.asked(ask=True)  # to write that down
+    elif fetches_while_parsing() and feed.is_due(state):
         return ""
     feed.tell_age(state)
     return f"{feed.entry.name} {state.digest}"
@@ -122,8 +129,6 @@ class _Feed:
         state = self.entry.state()
         if not ask or not (force or self.is_due(state)):
             return state, False
-        if self.source.local and not force and self.is_unchanged(state):
-            return replace(state, good_at=rhythm.now()), False
         usable = bool(state.digest) and not self.lapsed(state)
         with self.entry.lock(wait=force or not usable) as alone:
             state = self.entry.state()  # another process may just have asked
@@ -132,11 +137,9 @@ class _Feed:
             return (self.ask(state, force=force), False) if alone else (state, True)
 
     def is_unchanged(self, state: State) -> bool:
-        """Whether a file is still what it was a moment ago: nothing then needs to be written down."""
-        if not state.digest or state.error or not 0 <= rhythm.now() - state.checked_at < _MINUTE:
-            return False
+        """Whether a file is still what it was."""
         try:
-            return self.source.fetch(Last(state.etag)) is None
+            return not state.error and self.source.fetch(Last(state.etag)) is None
         except FetchFailed:
             return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -21,9 +22,12 @@ def on_starting(component: Any) -> None:
         moves.follow()
         if "dag-processor" in sys.argv:
             # Else every process that it forks, one for each parse, would do for itself what is only done once.
-            for module in ("calendars.calendar", "calendars.decisions", "timetable"):
+            for module in ("calendars.calendar", "calendars.decisions"):
                 import_module(f"calendar_timetable.{module}")
-            sys.modules["calendar_timetable"].CalendarTimetable("@daily").serialize()
+            with suppress(Exception):  # a configuration that schedules will complain of themselves
+                from calendar_timetable.timetable import CalendarTimetable
+
+                CalendarTimetable("@daily").serialize()
 
 
 @hookimpl

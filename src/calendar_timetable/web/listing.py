@@ -49,11 +49,14 @@ def list_runs(session: Session, readable: Collection[str], filters: Filters, now
 
     Nothing is worked out again while neither the DAGs nor their runs have changed.
     """
-    state = _state(session, _wanted(readable, filters), filters)
+    wanted = _wanted(readable, filters)
+    if filters.tags or filters.owners:
+        wanted = [dag.dag_id for dag in readable_dags(session, wanted, filters)]  # of no others
+    state = _state(session, wanted, filters)
     key = hashlib.sha256(repr((filters, state, now // _FRESH)).encode()).digest()
     answer = _answers.get(key)
     if answer is None:
-        answer = _list_runs(session, readable, filters, now)
+        answer = _list_runs(session, wanted, filters, now)
         _answers.put(key, answer)
     return answer
 
