@@ -202,7 +202,7 @@ def test_kueue_admits_a_job_when_its_queue_has_room(asked: Asked) -> None:
     assert asked.batch.read_namespaced_job("waits", asked.namespace).spec.suspend is True
 
     asked.batch.delete_namespaced_job("holds", asked.namespace, propagation_policy="Background")
-    assert wait_until("the second to run", lambda: conditions(asked, "waits"), seconds=30) == ["Complete"]
+    assert wait_until("the second to run", lambda: conditions(asked, "waits"), seconds=90) == ["Complete"]
 
 
 def test_an_unknown_queue_admits_nothing(asked: Asked) -> None:
