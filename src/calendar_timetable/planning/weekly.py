@@ -11,14 +11,14 @@ from functools import lru_cache
 
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.opentime import DAY
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Range, TimeSet
 from calendar_timetable.planning.zones import local_instant
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-DAY_SECONDS = 86400
 _DAYS = 28  # of a stretch, which is laid out at once
-_STRETCH = _DAYS * DAY_SECONDS
+_STRETCH = _DAYS * DAY
 _THURSDAY = 3  # the epoch's weekday
 _REMEDY = "write days and, if not whole days, times: 'mon-fri 19:00-07:00', 'sat-sun', 'daily 22:00-04:00'"
 _TIMES = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
@@ -83,7 +83,7 @@ def _stretch(texts: tuple[str, ...], timezone: str, number: int) -> Spans:
     offset = zones.steady_offset(first - 3, first + _DAYS + 3, zone)
     if offset is None:
         return _lay_out(texts, first, zone)
-    return Spans.of([first * DAY_SECONDS + bound for bound in _plain_stretch(texts, offset).bounds])
+    return Spans.of([first * DAY + bound for bound in _plain_stretch(texts, offset).bounds])
 
 
 @lru_cache(maxsize=1024)
@@ -93,10 +93,8 @@ def _plain_stretch(texts: tuple[str, ...], offset: int) -> Spans:
 
 
 def _lay_out(texts: tuple[str, ...], first: int, zone: tzinfo) -> Spans:
-    days = range(
-        first - 3, first + _DAYS + 2
-    )  # a range reaches into the next day, and dates are a day off in some zones
-    return Spans(_pairs(texts, days, zone)).clip(first * DAY_SECONDS, first * DAY_SECONDS + _STRETCH)
+    days = range(first - 3, first + _DAYS + 2)  # ranges reach into the next day, and dates are a day off in some zones
+    return Spans(_pairs(texts, days, zone)).clip(first * DAY, first * DAY + _STRETCH)
 
 
 def _pairs(texts: tuple[str, ...], days: range, zone: tzinfo) -> Iterator[tuple[int, int]]:
@@ -111,7 +109,7 @@ def _pairs(texts: tuple[str, ...], days: range, zone: tzinfo) -> Iterator[tuple[
                 day = date.fromordinal(zones.EPOCH + number)
                 yield local_instant(day, rule.start, zone), local_instant(day, rule.end, zone)
             else:
-                midnight = number * DAY_SECONDS - offset
+                midnight = number * DAY - offset
                 yield midnight + rule.start, midnight + rule.end
 
 
@@ -129,7 +127,7 @@ def _parse(text: str) -> tuple[Rule, ...]:
         raise InvalidArgument("Weekly", text, _REMEDY)
     days = _parse_days(words[0], text)
     if len(words) == 1:
-        return (Rule(days, 0, DAY_SECONDS),)
+        return (Rule(days, 0, DAY),)
     return tuple(Rule(days, *_parse_times(times, text)) for times in words[1].split(","))
 
 
@@ -152,8 +150,8 @@ def _parse_times(word: str, text: object) -> tuple[int, int]:
         raise InvalidArgument("Weekly", text, f"{word!r} is no range of times; {_REMEDY}")
     hour, minute, end_hour, end_minute = map(int, match.groups())
     start, end = hour * 3600 + minute * 60, end_hour * 3600 + end_minute * 60
-    if max(minute, end_minute) > 59 or start >= DAY_SECONDS or end > DAY_SECONDS:
+    if max(minute, end_minute) > 59 or start >= DAY or end > DAY:
         raise InvalidArgument("Weekly", text, f"{word!r} is outside 00:00 to 24:00; {_REMEDY}")
     if start == end:
         raise InvalidArgument("Weekly", text, f"{word!r} is empty; leave the times out for whole days")
-    return start, end if end > start else end + DAY_SECONDS
+    return start, end if end > start else end + DAY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -41,12 +42,12 @@ def time_range(start: Moment = None, end: Moment = None) -> tuple[float, float]:
 TimeRange = Annotated[tuple[float, float], Depends(time_range)]
 
 
-def wanted_dags(readable: Readable, dag_id: Names = None) -> set[str]:
-    """The ids of the DAGs that are asked about, of those that the user may read; of all, unless said."""
-    return readable & set(dag_id) if dag_id else readable
+def wanted_dags(readable: Readable, dag_id: Names = None) -> Collection[str]:
+    """The ids of the DAGs that are asked about, of those that the user may read."""
+    return listing.asked_of(readable, dag_id)
 
 
-Wanted = Annotated[set[str], Depends(wanted_dags)]
+Wanted = Annotated[Collection[str], Depends(wanted_dags)]
 
 
 def run_filters(

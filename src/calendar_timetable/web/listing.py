@@ -49,9 +49,9 @@ def list_runs(session: Session, readable: Collection[str], filters: Filters, now
 
     Nothing is worked out again while neither the DAGs nor their runs have changed.
     """
-    wanted = _wanted(readable, filters)
+    wanted = asked_of(readable, filters.dag_ids)
     if filters.tags or filters.owners:
-        wanted = [dag.dag_id for dag in readable_dags(session, wanted, filters)]  # of no others
+        wanted = [dag.dag_id for dag in readable_dags(session, readable, filters)]  # of no others
     state = _state(session, wanted, filters)
     key = hashlib.sha256(repr((filters, state, now // _FRESH)).encode()).digest()
     answer = _answers.get(key)
@@ -73,13 +73,15 @@ def _state(session: Session, dag_ids: Collection[str], filters: Filters) -> list
     return [list(map(tuple, session.execute(query))) for query in untyped]
 
 
-def _wanted(readable: Collection[str], filters: Filters) -> Collection[str]:
-    return set(readable) & set(filters.dag_ids) if filters.dag_ids else readable
+def asked_of(readable: Collection[str], dag_ids: Collection[str] | None) -> Collection[str]:
+    """The *dag_ids* that are *readable*; all of these, unless some are named."""
+    return set(readable) & set(dag_ids) if dag_ids else readable
 
 
 def readable_dags(session: Session, readable: Collection[str], filters: Filters) -> list[Dag]:
     """The DAGs that a list is about."""
-    return records.read_dags(session, _wanted(readable, filters), tags=filters.tags, owners=filters.owners)
+    wanted = asked_of(readable, filters.dag_ids)
+    return records.read_dags(session, wanted, tags=filters.tags, owners=filters.owners)
 
 
 def choices(session: Session, readable: Collection[str]) -> models.Choices:
@@ -94,8 +96,8 @@ def choices(session: Session, readable: Collection[str]) -> models.Choices:
     )
 
 
-def _list_runs(session: Session, readable: Collection[str], filters: Filters, now: float) -> bytes:
-    dags = readable_dags(session, readable, filters)
+def _list_runs(session: Session, dag_ids: Collection[str], filters: Filters, now: float) -> bytes:
+    dags = records.read_dags(session, dag_ids)
     schedules = read_schedules(session, [dag.dag_id for dag in dags])
     rows, truncated = first_rows(session, dags, schedules, filters, now)
     shown = rows[filters.offset : filters.offset + filters.limit]
