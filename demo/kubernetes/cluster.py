@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import threading
@@ -120,7 +121,8 @@ class Cluster:
             self._jobs.reconcile()
             for pod in self.store.find("Pod"):
                 if not pod["spec"].get("nodeName") and not pod["metadata"].get("deletionTimestamp"):
-                    self._schedule(pod)
+                    with contextlib.suppress(KeyError):  # deleted meanwhile
+                        self._schedule(pod)
             self.pods.enforce_deadlines(datetime.now(UTC))
             self.store.changes("Pod", version, 0.2)
 

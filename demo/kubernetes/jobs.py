@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -22,13 +23,21 @@ class Jobs:
         self._queues = queues
 
     def reconcile(self) -> None:
-        """Bring every Job one step on."""
-        for job in self._store.find("Job"):
+        """Bring every Job one step on, and end pods whose Job is gone."""
+        known = self._store.find("Job")
+        for job in known:
             if not over(job):
-                try:
+                with contextlib.suppress(KeyError, Conflict):  # changed by somebody meanwhile: see the next round
                     self._step(job)
-                except (KeyError, Conflict):  # changed by somebody meanwhile: the next round sees it as it is
-                    continue
+        self._collect({job["metadata"]["uid"] for job in known})
+
+    def _collect(self, known: set[str]) -> None:
+        """What the garbage collector does: also a pod that was made while its Job was being deleted has to go."""
+        for pod in self._store.find("Pod"):
+            metadata = pod["metadata"]
+            if _owner(pod) not in (None, *known) and not metadata.get("deletionTimestamp"):
+                with contextlib.suppress(KeyError):
+                    self._pods.delete(pod)
 
     def _step(self, job: Json) -> None:
         spec, status = job["spec"], job["status"]
@@ -40,7 +49,7 @@ class Jobs:
         if "startTime" not in status:
             self._edit(job, lambda j: j["status"].update(startTime=timestamp()))
             return
-        pods = pods_of(self._store, job)
+        pods = [pod for pod in self._store.find("Pod") if _owner(pod) == job["metadata"]["uid"]]
         active = [pod for pod in pods if pod["status"].get("phase") not in ("Succeeded", "Failed")]
         failed = sum(pod["status"].get("phase") == "Failed" for pod in pods)
         if len(pods) > len(active) + failed:
@@ -114,10 +123,10 @@ def over(job: Json) -> bool:
     return any(each["type"] in ("Complete", "Failed") for each in job["status"].get("conditions") or ())
 
 
-def pods_of(store: Store, job: Json) -> list[Json]:
-    """The pods that a Job made."""
-    found = store.find("Pod", job["metadata"]["namespace"], f"job-name={job['metadata']['name']}")
-    return [pod for pod in found if pod["metadata"]["ownerReferences"][0]["uid"] == job["metadata"]["uid"]]
+def _owner(pod: Json) -> str | None:
+    """The uid of the Job that made the pod."""
+    owners = pod["metadata"].get("ownerReferences") or ()
+    return next((owner["uid"] for owner in owners if owner["kind"] == "Job"), None)
 
 
 def _queue(job: Json) -> str | None:

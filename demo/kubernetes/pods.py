@@ -72,14 +72,14 @@ class Pods:
     def delete(self, pod: Json, grace: int | None = None) -> Json:
         """End the pod, and then let it be gone; what remains to be seen of it."""
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        with self._lock:
-            process = self._running.get(pod["metadata"]["uid"])
-        if process is None:
-            self._store.delete("Pod", namespace, name)
-            return pod
         grace = pod["spec"]["terminationGracePeriodSeconds"] if grace is None else grace
         mark = {"deletionTimestamp": timestamp(), "deletionGracePeriodSeconds": grace}
-        pod = self._store.update("Pod", namespace, name, lambda p: p["metadata"].update(mark))
+        with self._lock:  # who follows the process looks for the mark once it is over
+            process = self._running.get(pod["metadata"]["uid"])
+            if process is None:
+                self._store.delete("Pod", namespace, name)
+                return pod
+            pod = self._store.update("Pod", namespace, name, lambda p: p["metadata"].update(mark))
         process.end(grace)
         return pod
 

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from demo.kubernetes import defaults, jobs, validation
+from demo.kubernetes import defaults, validation
 from demo.kubernetes.store import Conflict, Json, selected
 
 if TYPE_CHECKING:
@@ -193,11 +193,10 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
             thing = store.get(self.kind, self.namespace, self.name)
             options = {**self.body, **self.query}
             grace = options.get("gracePeriodSeconds")
+            if self.kind == "Job" and options.get("propagationPolicy") == "Orphan":
+                raise Refused(501, "this stand-in ends a Job's pods with it")
             if self.kind == "Job":
-                if options.get("propagationPolicy") != "Orphan":
-                    for pod in jobs.pods_of(store, thing):
-                        cluster.pods.delete(pod)
-                store.delete("Job", self.namespace, self.name)
+                store.delete("Job", self.namespace, self.name)  # and then its pods are collected
             else:
                 thing = cluster.pods.delete(thing, None if grace is None else int(grace))
             self._answer(200, thing)

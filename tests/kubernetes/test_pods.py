@@ -202,7 +202,41 @@ def test_kueue_admits_a_job_when_its_queue_has_room(asked: Asked) -> None:
     assert asked.batch.read_namespaced_job("waits", asked.namespace).spec.suspend is True
 
     asked.batch.delete_namespaced_job("holds", asked.namespace, propagation_policy="Background")
-    assert wait_until("the second to run", lambda: conditions(asked, "waits"), seconds=90) == ["Complete"]
+    assert wait_until("the second to run", lambda: conditions(asked, "waits"), seconds=30) == ["Complete"]
+
+
+@pytest.mark.parametrize(
+    ("step", "what"),
+    [
+        pytest.param("create", "Job", id="the Job, while its pod is made"),
+        pytest.param("update", "Job", id="the Job, while its pod is given to a node"),
+        pytest.param("update", "Pod", id="the pod, while it is given to a node"),
+    ],
+)
+def test_what_is_deleted_in_the_midst_of_a_step_holds_nothing(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, step: str, what: str
+) -> None:
+    store = asked.cluster().store
+    inner = getattr(store, step)
+    gone = threading.Event()
+
+    def interrupted(kind: str, namespace: str, *rest: Any) -> Any:
+        if kind == "Pod" and not gone.is_set():
+            gone.set()
+            held = store.find(what)[0]["metadata"]["name"]
+            store.delete(what, namespace, held)
+        return inner(kind, namespace, *rest)
+
+    monkeypatch.setattr(store, step, interrupted)
+    if what == "Job":
+        asked.batch.create_namespaced_job(asked.namespace, job(asked, "holds", HOLD, queue="gpu-queue"))
+    else:
+        create(asked, asked.pod("holds", HOLD, container=GPU))
+    assert gone.wait(30)
+
+    asked.batch.create_namespaced_job(asked.namespace, job(asked, "waits", "print()", queue="gpu-queue"))
+    assert wait_until("the other to run", lambda: conditions(asked, "waits"), seconds=30) == ["Complete"]
+    assert [name for name in names(asked) if name.startswith("holds")] == []
 
 
 def test_an_unknown_queue_admits_nothing(asked: Asked) -> None:
