@@ -7,7 +7,8 @@ from calendar_timetable.planning.timesets import Known, Range, TimeSet, Union, l
 
 DAY = 86400
 _TITLE = 80  # characters of a title that are shown
-_MARGIN = DAY // 4  # how much more than asked is laid out at once; grows with what is laid out already
+_MARGIN = DAY // 4  # how much more than asked is laid out at once: as much again as is laid out already, and …
+_LEAP = 28 * DAY  # … past this an eighth of it
 
 
 class OpenTime:
@@ -69,7 +70,7 @@ class OpenTime:
             return spans
         if low == high:  # nothing is laid out
             low = high = int(start)
-        margin = max(_MARGIN, (high - low) // 2)
+        margin = max(_MARGIN, min(high - low, _LEAP + (high - low) // 8))
         if start < low:
             earlier = int(start) - margin
             low, spans = earlier, Spans.joined((self._lay_out(earlier, low), spans))

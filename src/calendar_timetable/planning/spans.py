@@ -87,19 +87,30 @@ class Spans:
         return Spans((*self, *other))
 
     def __and__(self, other: Spans) -> Spans:
-        few, many = sorted((tuple(self.bounds), tuple(other.bounds)), key=len)
-        bounds: list[int] = []
-        high = 0
-        for start, end in zip(few[::2], few[1::2], strict=True):
-            low = bisect_right(many, start, high)
-            high = bisect_left(many, end, low)
-            bounds += (*((start,) if low % 2 else ()), *many[low:high], *((end,) if high % 2 else ()))
-        return Spans.of(bounds)
+        few, many = sorted((self, other), key=len)
+        return Spans.of(few._where(many, inside=True))
 
     def __sub__(self, other: Spans) -> Spans:
         if not self or not other:
             return self
-        return self & other.complement(self.bounds[0], self.bounds[-1])
+        if len(self) > len(other):
+            return self & other.complement(self.bounds[0], self.bounds[-1])
+        return Spans.of(self._where(other, inside=False))
+
+    def _where(self, other: Spans, *, inside: bool) -> list[int]:
+        """The bounds of what of this set lies inside of *other*, or outside; best where *other* has more spans."""
+        many = tuple(other.bounds)
+        bounds: list[int] = []
+        high = 0
+        for start, end in self:
+            low = bisect_right(many, start, high)
+            high = bisect_left(many, end, low)
+            if low % 2 == inside:
+                bounds.append(start)
+            bounds += many[low:high]
+            if high % 2 == inside:
+                bounds.append(end)
+        return bounds
 
     def complement(self, start: int, end: int) -> Spans:
         """All of ``[start, end)`` that is not in this set."""
