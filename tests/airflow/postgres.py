@@ -40,7 +40,7 @@ class PostgresServer:
             shutil.rmtree(self._folder)
             raise
         try:
-            wait_until("PostgreSQL to answer", self._answers, seconds=30)
+            wait_until("PostgreSQL to answer", self._answers, seconds=90)
         except BaseException:
             self.__exit__(None, None, None)
             raise

@@ -112,7 +112,7 @@ def test_deleting_ends_the_process(asked: Asked) -> None:
     until(asked, "deleted", lambda pod: pod.status.phase == "Running")
 
     asked.client.delete_namespaced_pod("deleted", asked.namespace, grace_period_seconds=1)
-    wait_until("the pod to be gone", lambda: "deleted" not in names(asked), seconds=30)
+    wait_until("the pod to be gone", lambda: "deleted" not in names(asked), seconds=90)
 
 
 def test_volumes_outlive_pods(asked: Asked) -> None:
@@ -191,18 +191,18 @@ def test_jobs(asked: Asked, program: str, condition: str) -> None:
 
     assert condition in wait_until("the Job to end", lambda: conditions(asked, "once"), seconds=60)
     asked.batch.delete_namespaced_job("once", asked.namespace, propagation_policy="Background")
-    wait_until("its pods to go", lambda: not [n for n in names(asked) if n.startswith("once-")], seconds=30)
+    wait_until("its pods to go", lambda: not [n for n in names(asked) if n.startswith("once-")], seconds=90)
 
 
 def test_kueue_admits_a_job_when_its_queue_has_room(asked: Asked) -> None:
     asked.cluster()
     for name, program in {"holds": HOLD, "waits": "print()"}.items():
         asked.batch.create_namespaced_job(asked.namespace, job(asked, name, program, queue="gpu-queue"))
-    wait_until("the first to run", lambda: [n for n in names(asked) if n.startswith("holds-")], seconds=30)
+    wait_until("the first to run", lambda: [n for n in names(asked) if n.startswith("holds-")], seconds=90)
     assert asked.batch.read_namespaced_job("waits", asked.namespace).spec.suspend is True
 
     asked.batch.delete_namespaced_job("holds", asked.namespace, propagation_policy="Background")
-    assert wait_until("the second to run", lambda: conditions(asked, "waits"), seconds=30) == ["Complete"]
+    assert wait_until("the second to run", lambda: conditions(asked, "waits"), seconds=90) == ["Complete"]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_what_is_deleted_in_the_midst_of_a_step_holds_nothing(
     assert gone.wait(30)
 
     asked.batch.create_namespaced_job(asked.namespace, job(asked, "waits", "print()", queue="gpu-queue"))
-    assert wait_until("the other to run", lambda: conditions(asked, "waits"), seconds=30) == ["Complete"]
+    assert wait_until("the other to run", lambda: conditions(asked, "waits"), seconds=90) == ["Complete"]
     assert [name for name in names(asked) if name.startswith("holds")] == []
 
 
@@ -244,7 +244,7 @@ def test_an_unknown_queue_admits_nothing(asked: Asked) -> None:
     asked.batch.create_namespaced_job(asked.namespace, job(asked, "lost", "print()", queue="no-such-queue"))
     asked.batch.create_namespaced_job(asked.namespace, job(asked, "found", "print()", queue="gpu-queue"))
 
-    wait_until("the other to end", lambda: conditions(asked, "found"), seconds=30)
+    wait_until("the other to end", lambda: conditions(asked, "found"), seconds=90)
     assert asked.batch.read_namespaced_job("lost", asked.namespace).spec.suspend is True
     assert [
         event["reason"] for event in cluster.store.find("Event", labels="", fields="involvedObject.name=lost")
@@ -277,7 +277,7 @@ def create(asked: Asked, pod: dict[str, Any]) -> None:
 
 def delete(asked: Asked, name: str) -> None:
     asked.client.delete_namespaced_pod(name, asked.namespace, grace_period_seconds=0)
-    wait_until("the pod to be gone", lambda: name not in names(asked), seconds=30)
+    wait_until("the pod to be gone", lambda: name not in names(asked), seconds=90)
 
 
 def log(asked: Asked, name: str, **options: Any) -> str:

@@ -82,7 +82,7 @@ class Browser:
         return wait_until(f"{selector} {containing!r}", lambda: self.all(selector, containing), seconds=60)[0]
 
     def gone(self, selector: str, containing: str = "") -> None:
-        wait_until(f"no {selector} {containing!r}", lambda: not self.all(selector, containing), seconds=30)
+        wait_until(f"no {selector} {containing!r}", lambda: not self.all(selector, containing), seconds=90)
 
     def click(self, selector: str, containing: str = "") -> None:
         element = self.one(selector, containing)

@@ -84,7 +84,7 @@ def served(
 
 def change(airflow: LocalAirflow, statement: str) -> None:
     """Write to Airflow's database; for what takes a year, or has no API."""
-    with closing(sqlite3.connect(airflow.home / "airflow.db", timeout=30)) as database, database:
+    with closing(sqlite3.connect(airflow.home / "airflow.db", timeout=60)) as database, database:
         database.execute(statement)
 
 

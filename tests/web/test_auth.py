@@ -80,7 +80,7 @@ def ask(anywhere: LocalAirflow) -> Ask:
         headers = {**BY_US, **more.pop("headers", {})}
         session = logged_in(anywhere, user) if user else requests.Session()
         address = f"{anywhere.address}/calendar-timetable{path}"
-        return session.request(method, address, json=body, headers=headers, timeout=30, **more)
+        return session.request(method, address, json=body, headers=headers, timeout=60, **more)
 
     return send
 
@@ -143,7 +143,7 @@ def test_a_reader_of_one_dag_learns_of_no_other(ask: Ask, route: tuple[str, str]
 
 def test_the_reader_may_see_no_plugins(anywhere: LocalAirflow) -> None:
     """That the test above means what it says."""
-    assert logged_in(anywhere, "reader").get(f"{anywhere.address}/api/v2/plugins", timeout=30).status_code == 403
+    assert logged_in(anywhere, "reader").get(f"{anywhere.address}/api/v2/plugins", timeout=60).status_code == 403
 
 
 @pytest.mark.parametrize("anywhere", ["fab"], indirect=True)
@@ -163,7 +163,7 @@ def test_every_page_has_its_policy(anywhere: LocalAirflow, path: str, user: str 
     session = logged_in(anywhere, user) if user else requests.Session()
     browsing = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
     address = f"{anywhere.address}/calendar-timetable{path}"
-    answer = session.get(address, headers=browsing, timeout=30, allow_redirects=False)
+    answer = session.get(address, headers=browsing, timeout=60, allow_redirects=False)
     assert answer.status_code in (200, 307, 404)
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy
@@ -173,18 +173,18 @@ def test_a_feed_has_the_rights_of_its_owner_now(fab: LocalAirflow) -> None:
     """Who is deactivated, whose id is somebody else's now, or who is gone opens nothing; nor does a lost role show."""
     fab.user = "leaver"
     path = f"{fab.address}/calendar-timetable/api/subscriptions"
-    address = fab.session().post(path, json={"kind": "all"}, headers=BY_US, timeout=30).json()["url"]
-    assert "/dags/visible" in requests.get(address, timeout=30).text
+    address = fab.session().post(path, json={"kind": "all"}, headers=BY_US, timeout=60).json()["url"]
+    assert "/dags/visible" in requests.get(address, timeout=60).text
     for not_they, they in (("active = 0", "active = 1"), ("username = 'other'", "username = 'leaver'")):
         change(fab, f"update ab_user set {not_they} where first_name = 'leaver'")
-        assert requests.get(address, timeout=30).status_code == 404, not_they
+        assert requests.get(address, timeout=60).status_code == 404, not_they
         change(fab, f"update ab_user set {they} where first_name = 'leaver'")
     fab.user = "admin"
     admin, role = fab.session(), f"{fab.address}/auth/fab/v1/roles/OneDagForNow"
-    taken = admin.patch(role, json={"name": "OneDagForNow", "actions": []}, timeout=30)
+    taken = admin.patch(role, json={"name": "OneDagForNow", "actions": []}, timeout=60)
     assert taken.status_code == 200, taken.text
-    seen = requests.get(address, timeout=30)
+    seen = requests.get(address, timeout=60)
     assert (seen.status_code, seen.text.count("BEGIN:VEVENT")) == (200, 0)
-    gone = admin.delete(f"{fab.address}/auth/fab/v1/users/leaver", timeout=30)
+    gone = admin.delete(f"{fab.address}/auth/fab/v1/users/leaver", timeout=60)
     assert gone.status_code == 204, gone.text
-    assert requests.get(address, timeout=30).status_code == 404
+    assert requests.get(address, timeout=60).status_code == 404

@@ -46,7 +46,7 @@ def test_the_theme_follows_airflows_menu(browser: Browser) -> None:
     browser.click("button", "User")
     browser.click("[role=menuitem]", "Appearance")
     browser.click("[role=menuitemradio]", "Dark Mode")
-    wait_until("dark", lambda: browser.style("html", "colorScheme") == "dark", seconds=30)
+    wait_until("dark", lambda: browser.style("html", "colorScheme") == "dark", seconds=90)
     assert browser.style(".ct-toolbar button", "backgroundColor") == browser.style("html", "backgroundColor") != light
 
 
@@ -73,7 +73,7 @@ def test_every_view_shows_the_runs_and_is_a_link(browser: Browser, view: str, th
     assert parse_qs(urlsplit(browser.driver.current_url).query)["view"] == [view]
     title = browser.text(".ct-toolbar h2")
     browser.click("[aria-label='Later']")
-    wait_until("later days", lambda: browser.text(".ct-toolbar h2") != title, seconds=30)
+    wait_until("later days", lambda: browser.text(".ct-toolbar h2") != title, seconds=90)
     browser.settled()
     browser.one(".ct-calendar .ct-run", "plain")
     later = browser.text(".ct-toolbar h2")
@@ -81,7 +81,7 @@ def test_every_view_shows_the_runs_and_is_a_link(browser: Browser, view: str, th
     browser.settled()
     assert browser.text(".ct-toolbar h2") == later
     browser.click(".ct-toolbar button", "Today")
-    wait_until("today", lambda: browser.text(".ct-toolbar h2") == title, seconds=30)
+    wait_until("today", lambda: browser.text(".ct-toolbar h2") == title, seconds=90)
     assert browser.violations() == []
 
 
@@ -129,11 +129,11 @@ def test_a_postponed_run_leaves_a_ghost_and_tells_why_on_hover_and_focus(browser
 
 
 def test_one_run_its_sentence_and_its_dags_plan(browser: Browser, login: Login) -> None:
-    plan = login("admin").get(f"{browser.airflow.address}/calendar-timetable/api/dags/visible/plan", timeout=30).json()
+    plan = login("admin").get(f"{browser.airflow.address}/calendar-timetable/api/dags/visible/plan", timeout=60).json()
     browser.open(PAGE)
     browser.click(".ct-calendar .ct-run", "visible")
     assert REASON in browser.text("dialog .ct-lead")
-    rows = wait_until("the plan", lambda: browser.all("dialog tbody tr"), seconds=30)
+    rows = wait_until("the plan", lambda: browser.all("dialog tbody tr"), seconds=90)
     assert len(rows) == 10
     shown = [row.find_elements(By.CSS_SELECTOR, "time") for row in rows]
     assert [[each.get_attribute("datetime") for each in times] for times in shown] == [
@@ -164,7 +164,7 @@ def test_the_zone_follows_airflows_selector(browser: Browser) -> None:
     before = browser.texts(".ct-time")
     browser.click("button[aria-label='+00:00']")
     browser.one("[role=dialog] input").send_keys("Asia/Tokyo", Keys.ENTER)
-    wait_until("Tokyo", lambda: browser.text(".ct-zone") == "Asia/Tokyo", seconds=30)
+    wait_until("Tokyo", lambda: browser.text(".ct-zone") == "Asia/Tokyo", seconds=90)
     browser.settled()
     assert before and set(before) <= {"20:00", "21:00"}  # in summer, and in winter
     assert set(browser.texts(".ct-time")) <= {"05:00", "06:00"}
@@ -190,7 +190,7 @@ def test_what_became_of_runs_and_a_link_to_each(browser: Browser) -> None:
     browser.click(".ct-timeline .ct-run.ct-failed")
     assert "failed, after 29 min" in browser.text("dialog .ct-lead")
     browser.click("dialog .ct-links a", "Open the run")
-    wait_until("the run", lambda: "/dags/worked/runs/scheduled__" in browser.driver.current_url, seconds=30)
+    wait_until("the run", lambda: "/dags/worked/runs/scheduled__" in browser.driver.current_url, seconds=90)
     browser.one("h2, h1, [data-testid]", "scheduled__")
 
 
@@ -218,7 +218,7 @@ def test_a_filter_by(browser: Browser, menu: str, choice: str, expected: set[str
     browser.click(".ct-filters button", menu)
     if choice:
         browser.click(".ct-menu label", choice)
-    wait_until(f"only {shown}", lambda: names(browser) == shown, seconds=30)
+    wait_until(f"only {shown}", lambda: names(browser) == shown, seconds=90)
     browser.driver.refresh()
     assert names(browser) == shown, "its address is a link"
 
@@ -228,7 +228,7 @@ def test_with_the_keyboard_alone(browser: Browser) -> None:
     browser.tab_to("Later")
     title = browser.text(".ct-toolbar h2")
     browser.press(Keys.ENTER)
-    wait_until("later days", lambda: browser.text(".ct-toolbar h2") != title, seconds=30)
+    wait_until("later days", lambda: browser.text(".ct-toolbar h2") != title, seconds=90)
     browser.settled()
     browser.tab_to("Week")
     browser.press(Keys.SPACE)
@@ -237,7 +237,7 @@ def test_with_the_keyboard_alone(browser: Browser) -> None:
     browser.press(Keys.ENTER)
     browser.tab_to("plain")
     browser.press(Keys.SPACE)  # not this one
-    wait_until("visible only", lambda: names(browser) == {"visible"}, seconds=30)
+    wait_until("visible only", lambda: names(browser) == {"visible"}, seconds=90)
     browser.press(Keys.ESCAPE)
     browser.gone(".ct-menu")
     assert browser.driver.switch_to.active_element == menu

@@ -44,7 +44,7 @@ def test_an_admin_finds_the_page_in_the_navigation(stranger: Browser) -> None:
     assert "/calendar-timetable/feed.ics?token=" in stranger.text("dialog .ct-code")
     first = stranger.one("dialog .ct-card")  # there may be those of other tests
     stranger.click("dialog .ct-card button", "End")
-    wait_until("it to be gone", lambda: first not in stranger.all("dialog .ct-card"), seconds=30)
+    wait_until("it to be gone", lambda: first not in stranger.all("dialog .ct-card"), seconds=90)
 
 
 def test_a_role_without_plugins_has_the_page_by_itself(stranger: Browser) -> None:
@@ -59,7 +59,7 @@ def test_a_role_without_plugins_has_the_page_by_itself(stranger: Browser) -> Non
     assert set(stranger.texts(".ct-name")) == {"visible"}
     assert stranger.violations() == []
     stranger.click(".ct-calendar .ct-run:not(.ct-ghost)")
-    assert len(wait_until("the plan", lambda: stranger.all("dialog tbody tr"), seconds=30)) == 10
+    assert len(wait_until("the plan", lambda: stranger.all("dialog tbody tr"), seconds=90)) == 10
 
 
 def test_who_may_read_no_dag_is_told_so(stranger: Browser) -> None:

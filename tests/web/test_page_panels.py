@@ -34,7 +34,7 @@ def team(airflow: LocalAirflow, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ent
 
 
 def test_a_dags_tab(browser: Browser, login: Login) -> None:
-    plan = login("admin").get(f"{browser.airflow.address}/calendar-timetable/api/dags/visible/plan", timeout=30).json()
+    plan = login("admin").get(f"{browser.airflow.address}/calendar-timetable/api/dags/visible/plan", timeout=60).json()
     browser.open(TAB)
     assert len(browser.all(".ct-page tbody tr")) == 10
     assert plan["summary"] in browser.text(".ct-lead")
@@ -75,20 +75,20 @@ def test_what_if(browser: Browser) -> None:
     assert "needs 9 h" in browser.text("tr.ct-moves") and "does not run" in browser.text("tr.ct-moves td:nth-child(3)")
     browser.click("select option", "run all the same")
     browser.click("button[type=submit]")
-    assert wait_until("its due time", lambda: "12:00" in browser.text("tr.ct-moves td:nth-child(3)"), seconds=30)
+    assert wait_until("its due time", lambda: "12:00" in browser.text("tr.ct-moves td:nth-child(3)"), seconds=90)
     assert "when_blocked='run'" in browser.text(".ct-code")
 
 
 def test_subscribe_fetch_and_end(browser: Browser, login: Login) -> None:
-    plan = login("admin").get(f"{browser.airflow.address}/calendar-timetable/api/dags/visible/plan", timeout=30).json()
+    plan = login("admin").get(f"{browser.airflow.address}/calendar-timetable/api/dags/visible/plan", timeout=60).json()
     browser.open(f"{TAB}?panel=subscribe")
     browser.settled()
     while others := browser.all("dialog .ct-card"):  # of other tests
         browser.click("dialog .ct-card button", "End")
-        wait_until("one less", lambda: len(browser.all("dialog .ct-card")) < len(others), seconds=30)
+        wait_until("one less", lambda: len(browser.all("dialog .ct-card")) < len(others), seconds=90)
     browser.click("dialog button[type=submit]")
     address = browser.text("dialog .ct-code")
-    fetched = requests.get(address, timeout=30)
+    fetched = requests.get(address, timeout=60)
     planned = next(run for run in plan["plan"] if run["start"])
     events = Calendar.from_ical(fetched.text).walk("VEVENT")
     assert f"DTSTART:{planned['start'].replace('-', '').replace(':', '')}" in fetched.text
@@ -97,7 +97,7 @@ def test_subscribe_fetch_and_end(browser: Browser, login: Login) -> None:
     assert browser.violations() == []
     browser.click("dialog .ct-card button", "End")
     browser.gone("dialog .ct-card")
-    assert requests.get(address, timeout=30).status_code == 404
+    assert requests.get(address, timeout=60).status_code == 404
 
 
 def test_how_the_calendars_are(browser: Browser) -> None:
@@ -105,7 +105,7 @@ def test_how_the_calendars_are(browser: Browser) -> None:
     assert browser.all(".ct-notice") == []
     browser.click(".ct-head button", "Calendars")
     cards = [
-        " ".join(card.text.split()) for card in wait_until("cards", lambda: browser.all("dialog .ct-card"), seconds=30)
+        " ".join(card.text.split()) for card in wait_until("cards", lambda: browser.all("dialog .ct-card"), seconds=90)
     ]
     assert [card.partition(" Last read")[0] for card in cards] == ["hostile.ics ok", "team.ics ok"]
     assert "Events 2 Used by titled untitled as blackouts 1 part not understood" in cards[1]
@@ -114,7 +114,7 @@ def test_how_the_calendars_are(browser: Browser) -> None:
     assert "freeze" not in browser.text("dialog"), "a calendar's health tells no title"
     assert browser.violations() == []
     browser.click("dialog .ct-card a", "untitled")
-    wait_until("the DAG", lambda: browser.path() == "/dags/untitled", seconds=30)
+    wait_until("the DAG", lambda: browser.path() == "/dags/untitled", seconds=90)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def objects(server: Server) -> dict[str, str]:
         "</C:calendar-query>"
     )
     headers = {"Depth": "1", "Content-Type": "application/xml"}
-    answer = requests.request("REPORT", url, data=query, headers=headers, auth=server.auth, timeout=10)
+    answer = requests.request("REPORT", url, data=query, headers=headers, auth=server.auth, timeout=60)
     found = {}
     for part in answer.text.replace("&#13;", "").split("BEGIN:VCALENDAR")[1:]:
         text = "BEGIN:VCALENDAR" + part.partition("END:VCALENDAR")[0] + "END:VCALENDAR\n"
