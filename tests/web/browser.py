@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -28,6 +28,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
 )
+T = TypeVar("T")
 AXE = Path(__file__).parents[2] / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -84,10 +85,23 @@ class Browser:
     def gone(self, selector: str, containing: str = "") -> None:
         wait_until(f"no {selector} {containing!r}", lambda: not self.all(selector, containing), seconds=90)
 
+    def using(self, selector: str, do: Callable[[WebElement], T], containing: str = "") -> T:
+        """What *do* makes of the first of these; again, where the page drew it anew meanwhile."""
+
+        def attempt() -> list[T]:
+            try:
+                return [do(self.one(selector, containing))]
+            except StaleElementReferenceException:
+                return []
+
+        return wait_until(f"{selector} {containing!r} to stay", attempt, seconds=90)[0]
+
     def click(self, selector: str, containing: str = "") -> None:
-        element = self.one(selector, containing)
-        self.run("arguments[0].scrollIntoView({block: 'center'})", element)
-        element.click()
+        def do(element: WebElement) -> None:
+            self.run("arguments[0].scrollIntoView({block: 'center'})", element)
+            element.click()
+
+        self.using(selector, do, containing)
 
     def fill(self, selector: str, text: str) -> None:
         """Type in place of what is there; WebDriver's own clearing is not seen by React."""
@@ -96,7 +110,7 @@ class Browser:
         field.send_keys(text)
 
     def text(self, selector: str) -> str:
-        return " ".join(self.one(selector).text.split())
+        return " ".join(self.using(selector, lambda element: element.text).split())
 
     def texts(self, selector: str) -> list[str]:
         return [" ".join(str(each.get_property("textContent")).split()) for each in self.all(selector)]
@@ -114,7 +128,8 @@ class Browser:
         raise AssertionError(f"no Tab leads to {text!r}")
 
     def style(self, selector: str, name: str) -> str:
-        return str(self.run("return getComputedStyle(arguments[0])[arguments[1]]", self.one(selector), name))
+        script = "return getComputedStyle(arguments[0])[arguments[1]]"
+        return str(self.using(selector, lambda element: self.run(script, element, name)))
 
     def errors(self, *, but: str | None = None) -> list[str]:
         """What the console complained of since the last time; *but* of what has an address that begins so."""
