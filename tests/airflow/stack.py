@@ -126,7 +126,7 @@ class Stack(LocalAirflow):
 
     # Waiting.
 
-    def wait(self, what: str, check: Callable[[], T | None], *, seconds: float = 30) -> T:
+    def wait(self, what: str, check: Callable[[], T | None], *, seconds: float = 90) -> T:
         """Poll until ``check`` gives something true; show the components' last words when it does not."""
         try:
             return wait_until(what, check, seconds=seconds)
@@ -145,7 +145,7 @@ class Stack(LocalAirflow):
     def wait_for_next_run(self, dag_id: str, tick: datetime, start: datetime) -> None:
         self.wait(f"{dag_id} to be due {tick} and start {start}", lambda: self.next_run(dag_id) == (tick, start))
 
-    def wait_for_runs(self, dag_id: str, count: int, *, seconds: float = 60) -> list[Run]:
+    def wait_for_runs(self, dag_id: str, count: int, *, seconds: float = 120) -> list[Run]:
         """Until ``count`` runs of the DAG have succeeded; all of its runs."""
 
         def enough() -> list[Run]:

@@ -25,7 +25,7 @@ PATIENT = {  # training keeps both cores busy; a task that is slow to say that i
     "AIRFLOW__CORE__PARALLELISM": "9",  # most wait for pods
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "60",
-    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",  # or as soon as a file is touched
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",  # or once a file is touched, but not while it is read
 }
 
 
