@@ -89,29 +89,14 @@ class Examples(Stack):
     def begin(self, dag_id: str, *, logical_date: datetime | None = None, **conf: Any) -> tuple[str, str]:
         self.unpause(dag_id)
         run_id = f"by_hand_{uuid.uuid4().hex[:8]}"
-        body = {"dag_run_id": run_id, "logical_date": logical_date and logical_date.isoformat(), "conf": conf}
-
-        def accepted() -> bool:
-            with self.session() as session:
-                answer = session.post(f"{self.address}/api/v2/dags/{dag_id}/dagRuns", json=body, timeout=90)
-            if answer.status_code >= 500:  # SQLite was locked for too long by all that goes on
-                return False
-            assert answer.ok or answer.status_code == 409, answer.text
-            return True
-
-        self.wait(f"a run of {dag_id} to be accepted", accepted)
+        date = logical_date and logical_date.isoformat()
+        self.post(f"/api/v2/dags/{dag_id}/dagRuns", dag_run_id=run_id, logical_date=date, conf=conf)
         return dag_id, run_id
 
     def unpause(self, dag_id: str) -> None:
         """Let a DAG run; most examples wait to be asked."""
         self.wait_for_dag(dag_id)
-
-        def done() -> bool:
-            with self.session() as session:
-                path = f"{self.address}/api/v2/dags/{dag_id}"
-                return session.patch(path, json={"is_paused": False}, timeout=90).ok
-
-        self.wait(f"{dag_id} to be unpaused", done)
+        self.patch(f"/api/v2/dags/{dag_id}", is_paused=False)
 
     def end_of(self, begun: tuple[str, str], *, seconds: float = 600) -> Finished:
         dag_id, run_id = begun

@@ -88,7 +88,7 @@ def ended(airflow: Examples, trainings: dict[str, Training]) -> dict[Training, d
         each: {
             "well": each.begin("well", steps=20),
             "broken": each.begin("broken", steps=20),
-            "long": each.begin("long", steps=LONG, at_most_seconds=20),
+            "long": each.begin("long", steps=LONG, at_most_seconds=30),
         }
         for each in trainings.values()
     }
@@ -166,7 +166,7 @@ def restarted(airflow: Examples, trainings: dict[str, Training]) -> dict[Trainin
     cluster = airflow.pods.stand_in("losing its API server")
     asked = {"image": f"{STAND_IN_IMAGE}-asked-for", "namespace": "default"}
     confs = {each: asked if mode == "sync" else {} for mode, each in trainings.items()}
-    begun = {each: each.begin("restart", steps=LONG, at_most_seconds=60, **conf) for each, conf in confs.items()}
+    begun = {each: each.begin("restart", steps=LONG, at_most_seconds=90, **conf) for each, conf in confs.items()}
 
     def at_work(training: Training) -> Json | None:
         """Its pod, once it trains; while it is being loaded the operator would wait for no more than 15 seconds."""
@@ -241,7 +241,7 @@ class Window:
 def window(airflow: Examples, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Window]:
     window = Window(airflow, tmp_path_factory.mktemp("window") / "windows.ics")
     opens = in_a_moment(30)
-    window.open(opens, opens + timedelta(seconds=60), steps=LONG)
+    window.open(opens, opens + timedelta(seconds=90), steps=LONG)
     yield window
     airflow.remove_dag(window.dag_id)
 
