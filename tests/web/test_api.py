@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -50,6 +51,12 @@ def get(airflow: LocalAirflow, login: Login) -> Get:
     return ask
 
 
+def midnight(ahead: int) -> datetime:
+    """So many days from today, in UTC."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today + timedelta(days=ahead)
+
+
 def utc(text: str) -> datetime:
     assert text.endswith("Z")
     return datetime.fromisoformat(text)
@@ -69,10 +76,10 @@ def test_answers_are_what_the_description_says(get: Get, path: str) -> None:
 def test_who_has_an_answer_is_not_sent_it_again(airflow: LocalAirflow, login: Login, path: str) -> None:
     session = login("admin")
     first = session.get(
-        url(airflow, path), params={"start": "2026-11-01T00:00Z"} if "plan" not in path else {}, timeout=30
+        url(airflow, path), params={"start": "2026-11-01T00:00Z"} if "plan" not in path else {}, timeout=60
     )
     again = session.get(
-        first.request.url or "", headers={"If-None-Match": f'W/"x", {first.headers["ETag"]}'}, timeout=30
+        first.request.url or "", headers={"If-None-Match": f'W/"x", {first.headers["ETag"]}'}, timeout=60
     )
     assert (again.status_code, again.content) == (304, b"")
     assert "no-cache" in first.headers["Cache-Control"] and "private" in first.headers["Cache-Control"]
@@ -119,7 +126,7 @@ def airflows_own(timetable: Any, since: datetime, until: datetime) -> list[datet
 )
 @pytest.mark.parametrize("ahead", [1, 40], ids=["soon", "far ahead"])
 def test_planned_runs_are_airflows_own(get: Get, dag_id: str, timetable: Any, ahead: int) -> None:
-    since = (datetime.now(UTC) + timedelta(days=ahead)).replace(hour=0, minute=0, second=0, microsecond=0)
+    since = midnight(ahead)
     until = since + timedelta(days=10)
     told = get("/api/runs", dag_id=dag_id, start=since.isoformat(), end=until.isoformat())
     assert [utc(run["start"]) for run in told["runs"]] == airflows_own(timetable, since, until)
@@ -127,7 +134,7 @@ def test_planned_runs_are_airflows_own(get: Get, dag_id: str, timetable: Any, ah
 
 
 def test_planned_runs_of_ours_are_the_plan(get: Get) -> None:
-    since = (datetime.now(UTC) + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
+    since = midnight(2)
     ours = CalendarTimetable("0 12 * * *", timezone="Europe/Berlin", windows=Weekly("daily 22:00-06:00"))
     plan = ours.plan(since, since + timedelta(days=20))
     told = get("/api/runs", dag_id="visible", start=since.isoformat(), end=(since + timedelta(days=20)).isoformat())
@@ -156,7 +163,7 @@ def test_what_runs_can_be_filtered_by(get: Get) -> None:
 
 
 def test_a_dag_that_runs_often_has_one_row_a_day(get: Get) -> None:
-    since = (datetime.now(UTC) + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
+    since = midnight(2)
     told = get("/api/runs", dag_id="often", start=since.isoformat(), end=(since + timedelta(days=3)).isoformat())
     assert [(utc(run["start"]), run["collapsed"]) for run in told["runs"]] == [
         (since + timedelta(days=day), {"count": 144, "every_seconds": 600}) for day in range(3)
@@ -165,7 +172,7 @@ def test_a_dag_that_runs_often_has_one_row_a_day(get: Get) -> None:
 
 @pytest.mark.parametrize(("path", "key"), [("/api/time-sets", "spans"), ("/api/calendars", "calendars")])
 def test_every_list_comes_in_pages(get: Get, path: str, key: str) -> None:
-    between = {"start": "2026-12-04T12:00Z", "end": "2026-12-09T12:00Z"} if key == "spans" else {}
+    between = {"start": midnight(10).isoformat(), "end": midnight(15).isoformat()} if key == "spans" else {}
     whole = get(path, **between)
     number = whole["total_entries"]
     assert (len(whole[key]), whole["truncated"]) == (number, False) and number > 0
@@ -177,13 +184,12 @@ def test_every_list_comes_in_pages(get: Get, path: str, key: str) -> None:
 
 
 def test_pages_follow_each_other(get: Get) -> None:
-    whole = get("/api/runs", start="2026-12-01", end="2026-12-20")
-    pages = [
-        get("/api/runs", start="2026-12-01", end="2026-12-20", limit=20, offset=i)["runs"] for i in range(0, 500, 20)
-    ]
+    between = {"start": midnight(10).isoformat(), "end": midnight(29).isoformat()}
+    whole = get("/api/runs", **between)
+    pages = [get("/api/runs", **between, limit=20, offset=i)["runs"] for i in range(0, 500, 20)]
     assert [run["id"] for page in pages for run in page] == [run["id"] for run in whole["runs"]]
     assert whole["total_entries"] == len(whole["runs"]) and not whole["truncated"]
-    assert get("/api/runs", start="2026-12-01", end="2026-12-20", limit=1)["truncated"]
+    assert get("/api/runs", **between, limit=1)["truncated"]
 
 
 @pytest.mark.parametrize(
@@ -271,13 +277,17 @@ def test_a_wrong_what_if_is_refused_by_field(airflow: LocalAirflow, login: Login
 
 
 def test_windows_and_blackouts(get: Get) -> None:
-    told = get("/api/time-sets", start="2026-12-04T12:00Z", end="2026-12-05T12:00Z")["spans"]
-    assert [(s["kind"], s["label"], s["start"], s["end"]) for s in told if s["dag_ids"] != ["hostile"]] == [
-        ("window", "daily 22:00-06:00", "2026-12-04T21:00:00Z", "2026-12-05T05:00:00Z"),
-        ("blackout", "sat-sun", "2026-12-04T23:00:00Z", "2026-12-06T23:00:00Z"),
+    friday = next(day for day in map(midnight, range(10, 17)) if day.weekday() == 4)
+    between = {"start": (friday + timedelta(hours=12)).isoformat(), "end": (friday + timedelta(hours=36)).isoformat()}
+    day, hours = friday.replace(tzinfo=ZoneInfo("Europe/Berlin")), timedelta(hours=1)  # added on the clock there
+
+    told = get("/api/time-sets", **between)["spans"]
+    assert [(s["kind"], s["label"], utc(s["start"]), utc(s["end"])) for s in told if s["dag_ids"] != ["hostile"]] == [
+        ("window", "daily 22:00-06:00", day + 22 * hours, day + 30 * hours),
+        ("blackout", "sat-sun", day + 24 * hours, day + 72 * hours),
     ]
     assert [s["dag_ids"] for s in told if s["kind"] == "window" and "22:00" in s["label"]] == [["secret", "visible"]]
-    seen = get("/api/time-sets", user="reader", start="2026-12-04T12:00Z", end="2026-12-05T12:00Z")["spans"]
+    seen = get("/api/time-sets", user="reader", **between)["spans"]
     assert [s["dag_ids"] for s in seen] == [["visible"]]
 
 
@@ -298,7 +308,7 @@ def test_calendars_tell_how_they_are_doing(get: Get) -> None:
 
 
 def test_titles_are_told_only_where_a_readable_dag_shows_them(get: Get) -> None:
-    first = (datetime.now(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = midnight(1)
     between = {"start": first.isoformat(), "end": (first + timedelta(days=3)).isoformat()}
     told = [s for s in get("/api/time-sets", **between)["spans"] if s["label"] == "team.ics"]
     whole = [s for s in told if s["title"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from urllib.parse import parse_qs, quote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -150,10 +150,13 @@ def test_one_run_its_sentence_and_its_dags_plan(browser: Browser, login: Login) 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
 def test_a_week_in_which_the_clocks_change(browser: Browser, zone: str) -> None:
-    """ "visible" may start at 22:00 in Berlin, where summer time begins on Sunday, 28 March 2027."""
-    browser.open(f"{PAGE}?view=week&date=2027-03-24&dag=visible", zone=zone)
-    starts = [datetime(2027, 3, day, 22, tzinfo=ZoneInfo("Europe/Berlin")) for day in range(22, 29)]
-    expected = [f"{start.astimezone(ZoneInfo(zone)):%H:%M} visible" for start in starts]
+    """ "visible" may start at 22:00 in Berlin, where summer time begins on the last Sunday in March."""
+    later = datetime.now(ZoneInfo("Europe/Berlin")).replace(hour=22, minute=0, second=0, microsecond=0)
+    week = [later + timedelta(days=day) for day in range(7, 14)]  # the first that is all to come …
+    while not (week[-1].weekday() == 6 and week[-1].month == 3 and week[-1].day > 24):  # … and ends so
+        week = [start + timedelta(days=1) for start in week]
+    browser.open(f"{PAGE}?view=week&date={week[2]:%Y-%m-%d}&dag=visible", zone=zone)
+    expected = [f"{start.astimezone(ZoneInfo(zone)):%H:%M} visible" for start in week]
     found = [text for text in browser.texts(".ct-run.ct-moved .ct-in") if "visible" in text]
     assert [text.partition("visible")[0] + "visible" for text in found] == expected
     assert (zone == "Europe/Berlin") == (len(set(expected)) == 1)
@@ -171,7 +174,7 @@ def test_the_zone_follows_airflows_selector(browser: Browser) -> None:
 
 
 def test_what_became_of_runs_and_a_link_to_each(browser: Browser) -> None:
-    yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+    yesterday = f"{datetime.now(ZoneInfo('Europe/Berlin')) - timedelta(days=1):%Y-%m-%d}"
     states = ["success", "failed", "running", "queued"]
     browser.open(f"{PAGE}?dag=worked&date={yesterday}{''.join(f'&state={state}' for state in states)}")
     rows = browser.all(".ct-calendar .ct-run")

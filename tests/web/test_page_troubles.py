@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -78,7 +79,8 @@ def test_a_panel_is_read_or_cannot_be(browser: Browser, path: str, part: str, re
 
 
 def test_an_answer_that_cannot_be_shown_takes_nothing_else_away(browser: Browser) -> None:
-    runs = {"runs": [{"id": "x", "due": "2026-11-21T01:00:00Z", "start": None}], "total_entries": 1, "truncated": False}
+    odd = {"id": "x", "due": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "start": None}
+    runs = {"runs": [odd], "total_entries": 1, "truncated": False}
     with browser.answering("/api/runs", runs):
         browser.driver.get(f"{browser.airflow.address}{PAGE}")
         browser.one(".ct-notice-error", "This page has met something it cannot show")
