@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -193,6 +193,11 @@ def _moment(value: datetime | str | None) -> datetime | None:
         return None
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def in_some_hours() -> datetime:
+    """The full hour, two to three hours ahead, at which a daily cron is due next however long a test takes."""
+    return (datetime.now(UTC) + timedelta(hours=3)).replace(minute=0, second=0, microsecond=0)
 
 
 def known(value: datetime | str) -> datetime:

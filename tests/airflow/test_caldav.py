@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from calendar_timetable.calendars import health
 from tests.airflow.conftest import WriteDag
-from tests.airflow.stack import Stack
+from tests.airflow.stack import Stack, in_some_hours
 from tests.calendars.conftest import SECRET
 from tests.calendars.davservers import LOGIN, Server, Wire, radicale
 from tests.calendars.helpers import event, feed
@@ -31,11 +31,11 @@ def team(tmp_path: Path) -> Iterator[Server]:
 
 
 class Story:
-    """A DAG due at two tomorrow, held by the one meeting of its calendar."""
+    """A daily DAG, held by the one meeting of its calendar."""
 
-    def __init__(self, stack: Stack, team: Server, dag_id: str) -> None:
-        self.stack, self.team, self.dag_id = stack, team, dag_id
-        self.due = datetime.now(UTC).replace(hour=2, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    def __init__(self, stack: Stack, team: Server, write_dag: WriteDag, calendar: str) -> None:
+        self.stack, self.team, self.due = stack, team, in_some_hours()
+        self.dag_id = write_dag(f"CalendarTimetable('0 {self.due.hour} * * *', blackouts={calendar})")
 
     def meet(self, hours: int) -> None:
         """Put the meeting as a client does: from the time that the run is due, for so many hours."""
@@ -75,8 +75,7 @@ def test_a_calendar_of_a_caldav_server(
         stack.post("/api/v2/connections", **fields, password=SECRET)
         try:
             calendar = f"Calendar({CONN_ID!r}, match='*freeze*', refresh=timedelta(seconds=1))"
-            story = Story(stack, team, write_dag(f"CalendarTimetable('0 2 * * *', blackouts={calendar})"))
-            live(story, wire, fields)
+            live(Story(stack, team, write_dag, calendar), wire, fields)
         finally:
             stack.delete(f"/api/v2/connections/{CONN_ID}")
 

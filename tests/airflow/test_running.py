@@ -11,7 +11,7 @@ from calendar_timetable import Calendar, CalendarTimetable, Weekly
 from demo.local_airflow import COMPONENTS
 from tests.airflow.conftest import WriteDag
 from tests.airflow.origin import IcsOrigin, event
-from tests.airflow.stack import Run, Stack
+from tests.airflow.stack import Run, Stack, in_some_hours
 
 SECOND = timedelta(seconds=1)
 
@@ -72,17 +72,16 @@ def started(stack: Stack, run: Run) -> datetime:
 
 
 def test_stored_next_run_follows_the_calendar(stack: Stack, write_dag: WriteDag, origin: IcsOrigin) -> None:
-    tomorrow = now().replace(hour=2, minute=0, second=0) + timedelta(days=1)
-    dag_id = write_dag(
-        f"CalendarTimetable('0 2 * * *', blackouts=Calendar({origin.address!r}, refresh=timedelta(seconds=1)))"
-    )
-    assert stack.wait_for_dag(dag_id) == (tomorrow, tomorrow)
+    due = in_some_hours()
+    team = f"Calendar({origin.address!r}, refresh=timedelta(seconds=1))"
+    dag_id = write_dag(f"CalendarTimetable('0 {due.hour} * * *', blackouts={team})")
+    assert stack.wait_for_dag(dag_id) == (due, due)
     for hours in (1, 3, 2):
-        ends = tomorrow + timedelta(hours=hours)
-        origin.serve([event("meeting", tomorrow, ends)])
-        stack.wait_for_next_run(dag_id, tomorrow, ends)
+        ends = due + timedelta(hours=hours)
+        origin.serve([event("meeting", due, ends)])
+        stack.wait_for_next_run(dag_id, due, ends)
     origin.serve([])
-    stack.wait_for_next_run(dag_id, tomorrow, tomorrow)
+    stack.wait_for_next_run(dag_id, due, due)
     stack.wait("the unchanged calendar to be asked for again", lambda: origin.not_modified)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.airflow.conftest import dag_source
-from tests.airflow.stack import Stack
+from tests.airflow.stack import Stack, in_some_hours
 from tests.calendars import test_google, test_microsoft, test_microsoft_events
 from tests.calendars.clouds import Internet, internet
 from tests.calendars.conftest import SECRET
@@ -53,7 +53,7 @@ def is_held(stack: Stack, dag_id: str, wanted: tuple[datetime, datetime]) -> boo
 
 def test_an_edit_reaches_the_stored_next_run(processor: Stack, net: Internet) -> None:
     google, graph = Google(), Graph()
-    due = datetime.now(UTC).replace(hour=2, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    due = in_some_hours()
     net.services = {"oauth2.googleapis.com": google.token, "www.googleapis.com": google.calendar}
     net.services |= {"login.microsoftonline.com": graph.token, "graph.microsoft.com": graph.view}
     key = json.dumps({"keyfile_dict": account_key()})
@@ -64,7 +64,8 @@ def test_an_edit_reaches_the_stored_next_run(processor: Stack, net: Internet) ->
     calendars = {"google": f"google/{test_google.TEAM}", "graph": f"graph/{test_microsoft.TEAM}"}
     for dag_id, text in calendars.items():
         calendar = f"Calendar({text!r}, match='*freeze*', refresh=timedelta(seconds=1))"
-        processor.write_dag(dag_id, dag_source(dag_id, f"CalendarTimetable('0 2 * * *', blackouts={calendar})"))
+        schedule = f"CalendarTimetable('0 {due.hour} * * *', blackouts={calendar})"
+        processor.write_dag(dag_id, dag_source(dag_id, schedule))
     meet(google, graph, due, due + HOUR)
     processor.start("dag-processor")
     for hours in (1, 2):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.airflow.conftest import dag_source
 from tests.airflow.origin import IcsOrigin, event
-from tests.airflow.stack import Stack
+from tests.airflow.stack import Stack, in_some_hours
 
 DAG = "nightly"
 HOUR = timedelta(hours=1)
@@ -21,12 +21,17 @@ Reparse = Callable[[str], None]
 
 
 @pytest.fixture
-def still(tmp_path: Path, origin: IcsOrigin) -> Iterator[Stack]:
-    """An Airflow without running components, and the DAG that runs at two every night unless somebody is busy."""
+def due() -> datetime:
+    return in_some_hours()
+
+
+@pytest.fixture
+def still(tmp_path: Path, origin: IcsOrigin, due: datetime) -> Iterator[Stack]:
+    """An Airflow without running components, and the DAG that runs every day unless somebody is busy."""
     stack = Stack(tmp_path / "airflow")
     stack.migrate()
     busy = f"Calendar({origin.address!r}, refresh=timedelta(0))"
-    stack.write_dag(DAG, dag_source(DAG, f"CalendarTimetable('0 2 * * *', blackouts={busy})"))
+    stack.write_dag(DAG, dag_source(DAG, f"CalendarTimetable('0 {due.hour} * * *', blackouts={busy})"))
     try:
         yield stack
     finally:
@@ -62,16 +67,16 @@ def reparse(still: Stack) -> Iterator[Reparse]:
     log.close()
 
 
-def test_only_edits_that_move_a_run_make_versions(still: Stack, reparse: Reparse, origin: IcsOrigin) -> None:
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    due = midnight + 2 * HOUR
+def test_only_edits_that_move_a_run_make_versions(
+    still: Stack, reparse: Reparse, origin: IcsOrigin, due: datetime
+) -> None:
     reparse("")
     reparse(DAG)  # a version that has run is never changed again: an edit that counts must make a new one
     stored = still.rows("SELECT dag_hash FROM serialized_dag")
 
     meetings: list[str] = []
     for edit in range(50):
-        start = midnight + timedelta(days=edit % 20) + (9 + edit % 7) * HOUR
+        start = due + timedelta(days=edit % 20) + (7 + edit % 7) * HOUR
         meetings = [*meetings[-5:], event(f"meeting-{edit % 30}", start, start + HOUR, f"Edited {edit} times")]
         origin.serve(meetings)
         reparse("")
