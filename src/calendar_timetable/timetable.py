@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -32,9 +31,8 @@ if TYPE_CHECKING:
 
     Times = TimeSet | str | PathLike[str] | Sequence[TimeSet | str | PathLike[str]] | None
 
-# What was decoded last, by identity: Airflow's DAG processor decodes each schedule of a file some twenty times over.
-_decoded: OrderedDict[int, tuple[dict[str, Any], Carried]] = OrderedDict()
-_REMEMBERED = 32
+# What was decoded last: Airflow's DAG processor decodes each schedule some twenty times over.
+_decoded: tuple[dict[str, Any], Carried] | tuple[None, None] = None, None
 _MOST_SAID = 1000  # characters that Airflow's database has room for
 _DEFAULT_LIMIT = 10  # ticks that plan() gives when asked for neither an end nor a number
 
@@ -130,12 +128,11 @@ class CalendarTimetable(Timetable):
 
         The same ``dict``, decoded again, is taken for unchanged.
         """
-        _, carried = _decoded.get(id(data), (None, None))
-        if carried is None:
+        global _decoded  # noqa: PLW0603
+        last, carried = _decoded
+        if last is not data or carried is None:
             carried = Carried.from_json(data)
-            _decoded[id(data)] = data, carried  # as long as it is held here, no other has its id
-            if len(_decoded) > _REMEMBERED:
-                _decoded.popitem(last=False)
+            _decoded = data, carried
         timetable = cls(None)
         timetable._data = data
         timetable._carried = carried

@@ -149,17 +149,6 @@ def test_a_subclass_is_made_by_its_own_way_when_decoded() -> None:
     assert Limited.deserialize(Limited("0 2 * * *", timezone="UTC").serialize()).active_runs_limit == 1
 
 
-def test_decoded_schedules_are_remembered_and_not_taken_for_one_another() -> None:
-    first, second = (CalendarTimetable(f"0 {hour} * * *", timezone="UTC").serialize() for hour in (2, 3))
-    CalendarTimetable.deserialize(first.copy())
-    others = [second.copy() for _ in range(200)]  # one of them is where it was
-    assert {CalendarTimetable.deserialize(data).summary for data in others} == {"0 3 * * *"}
-
-    last = CalendarTimetable.deserialize(others[-1]).carried
-    assert CalendarTimetable.deserialize(first).carried is not last
-    assert CalendarTimetable.deserialize(others[-1]).carried is last
-
-
 RIGHT: list[dict[str, Any]] = [
     {},
     {"timezone": "Asia/Kathmandu"},
