@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import chain
 
 from demo.kubernetes.events import record_event
 from demo.kubernetes.pods import Pods
@@ -23,23 +25,25 @@ class Jobs:
         self._queues = queues
 
     def reconcile(self) -> None:
-        """Bring every Job one step on, and end pods whose Job is gone."""
-        known = self._store.find("Job")
-        for job in known:
+        """Bring every Job one step on; and, as the garbage collector does, end the pods whose Job is gone.
+
+        Also a pod that was made while its Job was being deleted has to go.
+        """
+        made: dict[str, list[Json]] = defaultdict(list)
+        for pod in self._store.find("Pod"):
+            if owner := _owner(pod):
+                made[owner].append(pod)
+        for job in self._store.find("Job"):
+            pods = made.pop(job["metadata"]["uid"], [])
             if not over(job):
                 with contextlib.suppress(KeyError, Conflict):  # changed by somebody meanwhile: see the next round
-                    self._step(job)
-        self._collect({job["metadata"]["uid"] for job in known})
-
-    def _collect(self, known: set[str]) -> None:
-        """What the garbage collector does: also a pod that was made while its Job was being deleted has to go."""
-        for pod in self._store.find("Pod"):
-            metadata = pod["metadata"]
-            if _owner(pod) not in (None, *known) and not metadata.get("deletionTimestamp"):
+                    self._step(job, pods)
+        for pod in chain.from_iterable(made.values()):
+            if not pod["metadata"].get("deletionTimestamp"):
                 with contextlib.suppress(KeyError):
                     self._pods.delete(pod)
 
-    def _step(self, job: Json) -> None:
+    def _step(self, job: Json, pods: list[Json]) -> None:
         spec, status = job["spec"], job["status"]
         if spec.get("suspend"):
             if self._admitted(job):
@@ -49,7 +53,6 @@ class Jobs:
         if "startTime" not in status:
             self._edit(job, lambda j: j["status"].update(startTime=timestamp()))
             return
-        pods = [pod for pod in self._store.find("Pod") if _owner(pod) == job["metadata"]["uid"]]
         active = [pod for pod in pods if pod["status"].get("phase") not in ("Succeeded", "Failed")]
         failed = sum(pod["status"].get("phase") == "Failed" for pod in pods)
         if len(pods) > len(active) + failed:
