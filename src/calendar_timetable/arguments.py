@@ -14,9 +14,9 @@ from airflow.timetables.base import Timetable
 
 from calendar_timetable.carried import Carried, horizon_around
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning.plan import Policy, WhenBlocked
-from calendar_timetable.planning.timesets import Range, TimeSet, as_timeset, leaves
+from calendar_timetable.planning.timesets import Range, TimeSet, Unread, as_timeset, leaves, resolve_or_hold
 from calendar_timetable.schedules import CalendarEvents, check_base, encode_base, make_base
 
 if TYPE_CHECKING:
@@ -64,27 +64,34 @@ class Arguments:
         _ = self.policy
         return True
 
-    def read(self, moment: float, end: float | None = None) -> Carried:
-        """The schedule with its calendars read for the months around *moment*, or as far as *end*."""
+    def read(self, moment: float, end: float | None = None, *, hold: bool = False) -> Carried:
+        """The schedule with its calendars read for the months around *moment*, or as far as *end*.
+
+        Where one cannot be read: :class:`CalendarUnavailable`, or (*hold*) a schedule that says so and makes no runs.
+        """
         policy, horizon = self.policy, self.horizon(moment, end)
         sets = {"windows": self.window_set, "blackouts": self.blackout_set}
-        resolved = {name: s and s.resolve(horizon, self.zone_name) for name, s in sets.items()}
-        base = self.base if self.calendar is None else self._events(self.calendar, horizon)
+        resolve = resolve_or_hold if hold else lambda timeset, *args: timeset.resolve(*args)
+        resolved = {name: s and resolve(s, horizon, self.zone_name) for name, s in sets.items()}
+        base = self.base if self.calendar is None else self._events(self.calendar, horizon, hold=hold)
         return Carried(encode_base(base), self.zone_name, policy, horizon=horizon, **resolved)
 
     def decided(self, moment: float) -> dict[str, Any]:
-        """What :meth:`read` comes to in serialized form: kept from an earlier parse, if nothing has changed since."""
+        """What :meth:`read` comes to in serialized form: kept from an earlier parse, if nothing has changed since.
+
+        Never raises for a calendar: an import error would stop every DAG of the file, and the runs under way.
+        """
         asked = list(self.questions(moment)) if self._is_settled else []
         copies = [calendar.copy_in_force(stretch, self.zone_name) for calendar, stretch in asked]
         if not copies or not all(copies):
-            return self.read(moment).to_json()
+            return self.read(moment, hold=True).to_json()
         from calendar_timetable import __version__
         from calendar_timetable.calendars.decisions import kept
 
         base = self.schedule if isinstance(self.schedule, str) else encode_base(self.base)
         said = type(self.base).__name__, base, self.zone_name, self.policy, self.horizon(moment), self.offset
         arguments = repr((__version__, *said, self.calendar, self.window_set, self.blackout_set))
-        return kept(arguments, copies, lambda: self.read(moment).to_json())
+        return kept(arguments, copies, lambda: self.read(moment, hold=True).to_json())
 
     @property
     def _is_settled(self) -> bool:
@@ -177,9 +184,14 @@ class Arguments:
         key = self.stagger_key or f"{self.dag_file} {self.base.summary} {self.zone_name}"
         return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % stagger
 
-    def _events(self, calendar: Calendar, horizon: Range) -> CalendarEvents:
+    def _events(self, calendar: Calendar, horizon: Range, *, hold: bool) -> CalendarEvents:
         shift = int((self.offset or _ZERO).total_seconds())
-        starts, feed = calendar.in_role(deny=False).starts(self._due(horizon), self.zone_name)
+        try:
+            starts, feed = calendar.in_role(deny=False).starts(self._due(horizon), self.zone_name)
+        except CalendarUnavailable as error:
+            if not hold:
+                raise
+            return CalendarEvents(str(calendar), (), unread=Unread(error.why, error.since))
         return CalendarEvents(str(calendar), [start + shift for start in starts], feed)
 
     def _due(self, horizon: Range) -> Range:

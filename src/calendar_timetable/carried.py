@@ -7,26 +7,24 @@ own, given only to schedules that need it; golden files under ``tests`` pin it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from calendar_timetable.planning import codec, explain, zones
-from calendar_timetable.planning.opentime import DAY, OpenTime
-from calendar_timetable.planning.plan import Placed, PlannedRun, Policy, Tick, lay_out, runs
+from calendar_timetable.planning.errors import last_read
+from calendar_timetable.planning.late_start import late_start
+from calendar_timetable.planning.opentime import OpenTime
+from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, PlannedRun, Policy, lay_out, runs
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet, leaves
 from calendar_timetable.schedules import Ticks
 
-VERSION = 2
+VERSION = 3
 MONTHS_AHEAD = 3  # whole months, after the current one, that calendars are expanded for
 LATE_START = 6 * 3600  # a run that starts late must still know what closes, for this long after its start
-GRACE = 300  # seconds after its start within which a run still counts as created in time
-LATENCY = 60  # seconds that a scheduler may take
-LATE_SEARCH = 366 * DAY  # how far ahead a late run looks for an opening
-LATE = "could not be created when it was to start, and waits for the next opening"
 MAX_TICKS = 5_000  # of the horizon; past these all spans are kept instead of those that matter
 
 
@@ -59,7 +57,7 @@ class Carried:
         return OpenTime(self.windows, self.blackouts, self.horizon)
 
     @cached_property
-    def _open_now(self) -> OpenTime:
+    def open_now(self) -> OpenTime:
         """The same, laid out around the present: ticks may be far from it, and what lies between matters to nobody."""
         return OpenTime(self.windows, self.blackouts, self.horizon)
 
@@ -67,27 +65,24 @@ class Carried:
     def ticks(self) -> Ticks:
         return Ticks(self.base)
 
-    def start_from(self, start: float | None, now: float) -> float | None:
-        """*start*, or where it has passed and time has closed since, the next opening; ``None`` without one.
+    @cached_property
+    def held(self) -> tuple[str, ...]:
+        """Why nothing is scheduled: the calendars that count and cannot be read."""
+        unread = [(self.base["calendar"], codec.decode_unread(self.base))] if "held" in self.base else []
+        for timeset in (self.windows, self.blackouts):
+            sets = leaves(timeset) if timeset is not None else ()
+            unread += [(leaf.label, leaf.unread) for leaf in sets if isinstance(leaf, Known) and leaf.unread]
+        return tuple(f"{label} cannot be read: {u.why} ({last_read(u.since)})" for label, u in unread if u)
 
-        What just fits must not be lost to a scheduler's ordinary latency. Within :data:`GRACE` of its start, or of
-        the opening that it waited for, it is enough that time is open; and an advanced run, which starts at the
-        last second that fits, may be :data:`LATENCY` late.
-        """
-        if start is None or start > now or self.policy.when_blocked == "run":
-            return start
-        duration, open_time = self.policy.duration, self._open_now
-        following = open_time.next_fit(now, duration, now + LATE_SEARCH)
-        if following == now:
-            return start
-        if duration and open_time.fits(now, 0):
-            opening = open_time.opening_before(now, GRACE)
-            waited = opening is not None and opening > start and open_time.fits(opening, duration)
-            if waited or now - start <= GRACE:
-                return start
-        elif self.policy.when_blocked == "advance" and now - start <= LATENCY:
-            return start
-        return following
+    def late_start(self, planned: float, due: float, now: float, *, catchup: bool = True) -> float | None:
+        """The start of a run that was *due*, was to start at *planned*, and has not begun by *now*."""
+        return planned if planned > now else late_start(planned, due, now, self.policy, self.open_now, catchup=catchup)
+
+    def rests_on_unknown(self, placed: Placed) -> bool:
+        """Whether *placed* waits for no opening but the end of what is known of calendars."""
+        if self.horizon is None or self.open_time.always or placed.start is None:
+            return False
+        return placed.tick.due < self.horizon.end <= placed.start
 
     @property
     def calendars(self) -> tuple[UsedCalendar, ...]:
@@ -121,14 +116,6 @@ class Carried:
         start = None if placed.start is None else zones.to_datetime(placed.start)
         return PlannedRun(due, start, placed.outcome, (first, last), self.described(placed))
 
-    def planned_from(self, interval_start: float, interval_end: float, start: float) -> PlannedRun:
-        """The run with this data interval, which Airflow starts at *start*."""
-        placed = self.policy.place(Tick(interval_end, interval_start, interval_end), self.open_time)
-        if placed.start is None or not placed.start <= start <= placed.start + self.policy.stagger:
-            planned = self.planned(placed._replace(start=start, outcome="postponed", opening=None))
-            return replace(planned, reasons=(*planned.reasons, LATE))
-        return self.planned(placed._replace(start=start))
-
     def described(self, placed: Placed) -> tuple[str, ...]:
         """Why *placed* does not simply run when due."""
         return explain.reasons(placed, self.policy, self.open_time, self.zone)
@@ -146,16 +133,19 @@ class Carried:
 
     def coming(self, now: float) -> Placed | None:
         """The first run that starts after *now*, as far as that can be told without knowing what ran."""
-        if not self.ticks.on_grid:
+        if not self.ticks.on_grid or self.held:
             return None
         earliest = now - self.policy.max_delay
         if not self.open_time.always:
             self.open_time.over(earliest, now + self.policy.duration + 1)  # at once: piece by piece would take longer
-        found = runs(self.ticks.at_or_after(earliest), self.policy, self.open_time)
+        ticks = self.ticks.stream(self.ticks.at_or_after(earliest), None)
+        found = runs(ticks, self.policy, self.open_time, now + SEARCH_SECONDS)
         return next((run for run in found if run.start is not None and run.start > now), None)
 
     def coming_reasons(self, now: float) -> tuple[str, ...]:
         """What holds the next run; where there is none, what becomes of the next tick."""
+        if self.held:
+            return tuple(f"held: {why}" for why in self.held)
         coming = self.coming(now)
         if coming is None and self.ticks.on_grid:
             coming = next(self.placed(now), None)
@@ -172,7 +162,7 @@ class Carried:
         calendars = any(isinstance(leaf, Known) for timeset in given.values() for leaf in leaves(timeset))
         keep = self._decisive() if calendars else None
         encoded = {name: codec.encode(timeset, keep) for name, timeset in given.items()}
-        version = max(map(codec.version, encoded.values()), default=1)
+        version = max(map(codec.version, (self.base, *encoded.values())))
         data: dict[str, Any] = {"v": version, "timezone": self.timezone, **asdict(self.policy)}
         data["base"] = self.base
         data |= encoded

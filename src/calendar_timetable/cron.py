@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, lru_cache
@@ -74,7 +74,14 @@ class Daily:
 
     def dates(self, first: int) -> Iterator[int]:
         """The days with ticks from day *first* after the epoch on, as such numbers."""
-        for number in range(first, first + _FAR):
+        return self._of_days(range(first, first + _FAR))
+
+    def dates_back(self, last: int) -> Iterator[int]:
+        """The same from day *last* backwards."""
+        return self._of_days(range(last, last - _FAR, -1))
+
+    def _of_days(self, days: Iterable[int]) -> Iterator[int]:
+        for number in days:
             weekday = (number + 4) % 7 in self.weekdays
             if weekday or self.either:
                 day = date.fromordinal(zones.EPOCH + number)
@@ -141,6 +148,34 @@ class CronTicks:
             return None
         self._latest = tick, min(self._chain[index], (now // DAY + 1) * DAY)
         return tick
+
+    def last_until(self, instant: float) -> float:
+        """The last tick at or before *instant*, which is a tick or any other time."""
+        chain = self._chain
+        index = bisect_right(chain, instant)
+        if 1 < index < len(chain):
+            return chain[index - 1]
+        found = self._plain_until(instant)
+        if found is None:
+            found = float(self._airflow._align_to_prev(DateTime.fromtimestamp(instant, UTC)).timestamp())  # noqa: SLF001
+            while (following := self.after(found)) <= instant:
+                found = following
+        return found
+
+    def _plain_until(self, instant: float) -> float | None:
+        """The last tick at or before *instant*, if clocks do not change between; ``None`` where that cannot be told."""
+        offset = self._offset(instant)
+        if offset is None or self.daily is None:
+            return None
+        latest = int((instant + offset) // DAY)
+        for number in self.daily.dates_back(latest):
+            if zones.day_offset(number, self._zone) != offset:
+                return None
+            midnight = number * DAY - offset
+            index = bisect_right(self.daily.seconds, instant - midnight)
+            if index:
+                return midnight + self.daily.seconds[index - 1]
+        return None
 
     def is_calm(self, now: float) -> bool:
         """Whether clocks do not change within a day of *now*; where they do, Airflow has a way of its own."""

@@ -7,28 +7,37 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, lru_cache
-from itertools import accumulate, chain
+from functools import cached_property, lru_cache, partial
+from itertools import accumulate, chain, islice
 from typing import Any
 
 from airflow.exceptions import AirflowTimetableInvalid
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
+from dateutil.relativedelta import relativedelta
 from pendulum import UTC as PENDULUM_UTC
 from pendulum import DateTime
 
 from calendar_timetable.cron import CronTicks, cron_ticks, is_plain
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.codec import decode_feed, encode_feed
+from calendar_timetable.planning.codec import decode_feed, decode_unread, encode_feed, encode_unread
 from calendar_timetable.planning.errors import InvalidArgument
-from calendar_timetable.planning.plan import Tick, new
-from calendar_timetable.planning.timesets import Feed
+from calendar_timetable.planning.plan import Tick, TickStream, new
+from calendar_timetable.planning.timesets import Feed, Unread
 
 _REMEDY = "give a cron expression, a preset such as '@weekly', a timedelta, an Airflow timetable or a Calendar"
 _CRON_TRIGGER = "airflow.timetables.trigger.CronTriggerTimetable"
 _CRON_INTERVAL = "airflow.timetables.interval.CronDataIntervalTimetable"
 _MULTIPLE = "airflow.timetables.trigger.MultipleCronTriggerTimetable"
 _CONTINUOUS = "airflow.timetables.simple.ContinuousTimetable"
-_GRID = (_CRON_TRIGGER, _CRON_INTERVAL, _MULTIPLE, "airflow.timetables.events.EventsTimetable")
+_ONCE = "airflow.timetables.simple.OnceTimetable"
+_DELTA_INTERVAL = "airflow.timetables.interval.DeltaDataIntervalTimetable"
+_DELTA_TRIGGER = "airflow.timetables.trigger.DeltaTriggerTimetable"
+_DELTAS = (_DELTA_INTERVAL, _DELTA_TRIGGER)
+_BEGIN_NOW = (_ONCE, _DELTA_TRIGGER)  # their first tick is the start date or the present, whichever is later
+_WALKED = 1000  # ticks of a timetable that is not Airflow's, before it is asked anew from an opening on
+_FURTHEST = 10 * 366 * 86400  # seconds that the last tick is looked for
+_EVENTS = "airflow.timetables.events.EventsTimetable"
+_GRID = (_CRON_TRIGGER, _CRON_INTERVAL, _MULTIPLE, _EVENTS)
 
 
 @lru_cache(maxsize=8192)
@@ -52,7 +61,6 @@ def make_base(schedule: object, timezone: str) -> Timetable:
     from airflow.configuration import conf
     from airflow.timetables import interval, simple, trigger
     from airflow.utils.dates import cron_presets
-    from dateutil.relativedelta import relativedelta
 
     with_intervals = conf.getboolean("scheduler", "create_cron_data_intervals")
     if isinstance(schedule, (timedelta, relativedelta)):
@@ -104,8 +112,10 @@ class CalendarEvents(Timetable):
     Lives only inside :class:`~calendar_timetable.CalendarTimetable`; never registered with Airflow.
     """
 
-    def __init__(self, label: str, starts: Sequence[int], feed: Feed | None = None) -> None:
-        self.label, self.starts, self.feed = label, tuple(starts), feed
+    def __init__(
+        self, label: str, starts: Sequence[int], feed: Feed | None = None, unread: Unread | None = None
+    ) -> None:
+        self.label, self.starts, self.feed, self.unread = label, tuple(starts), feed, unread
 
     @property
     def summary(self) -> str:
@@ -113,11 +123,12 @@ class CalendarEvents(Timetable):
 
     def serialize(self) -> dict[str, Any]:
         deltas = [b - a for a, b in zip((0, *self.starts), self.starts, strict=False)]
-        return {"calendar": self.label, "events": deltas, **encode_feed(self.feed)}
+        held = {} if self.unread is None else {"held": encode_unread(self.unread)}
+        return {"calendar": self.label, "events": deltas, **encode_feed(self.feed), **held}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> CalendarEvents:
-        return cls(data["calendar"], tuple(accumulate(data["events"])), decode_feed(data))
+        return cls(data["calendar"], tuple(accumulate(data["events"])), decode_feed(data), decode_unread(data))
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
         return DataInterval.exact(run_after)
@@ -184,6 +195,8 @@ class Ticks:
         one_cron = self._kind == _CRON_INTERVAL or (self._kind == _CRON_TRIGGER and not arguments["interval"])
         self.remembered = one_cron and is_plain(arguments["expression"])  # ticks are cheap to step through
         self.plain = self.remembered and self._kind == _CRON_TRIGGER  # a tick follows from any time before it
+        zero_length = self._kind == _MULTIPLE and not arguments["interval"]
+        self.exact = self.plain or self.on_grid and (zero_length or self._kind in ("", _EVENTS))  # no data intervals
         self._cron_arguments = (arguments["expression"], arguments["timezone"]) if self.remembered else None
 
     @property
@@ -227,6 +240,127 @@ class Ticks:
         if not self.plain:
             return self.from_instant(start, latest)
         return self.walk(DataInterval.exact(to_pendulum(start - 1)), TimeRestriction(None, latest, catchup=True))
+
+    def is_calm(self, now: float) -> bool:
+        """Whether the base schedule, asked without catchup, says what its ticks say."""
+        cron = self._cron
+        return cron is not None and self.plain and cron.is_calm(now)
+
+    def stream(self, ticks: Iterator[Tick], latest: DateTime | None) -> TickStream:
+        """*ticks*, which end with *latest*, so that what is closed can be passed over."""
+        return TickStream(ticks, partial(self._leap, latest))
+
+    def since(self, floor: float, last: DataInterval | None, restriction: TimeRestriction) -> TickStream:
+        """Ticks after the run *last* and the start date, from the last one due at *floor* or before; else from the first.
+
+        Whether a tick is among them does not depend on the clock, wherever the base schedule allows that.
+        """
+        earliest, latest, _ = restriction
+        every = TimeRestriction(earliest, latest, catchup=True)
+        if self._kind == _CONTINUOUS or (last is None and self._kind in _BEGIN_NOW):
+            return self.stream(self.walk(last, every, self.pick(last, restriction)), latest)
+        if last is not None and earliest is not None and earliest > last.end:
+            ended = last.end.timestamp()
+            return self._from_floor((t for t in self.walk(None, every) if t.interval_end > ended), floor, every)
+        low = -math.inf if last is None else last.end.timestamp()
+        if last is None and earliest is not None:
+            low = earliest.timestamp() - 1e-6
+        cron = self._cron if self.plain else None
+        due = -math.inf if cron is None else cron.last_until(floor)
+        if due > low:
+            first = Tick(due, due, due) if latest is None or due <= latest.timestamp() else None
+            return self.stream(self.walk(last, every, first), latest)
+        if last is None and self._kind == _DELTA_INTERVAL and self._step is not None:
+            return self.stream(self._back_to(floor, self.pick(None, restriction), every), latest)
+        if last is None and earliest is None:
+            found = self._last_before(floor, low)
+            ticks = self.from_instant(floor, latest) if found is None else self.walk(None, every, found)
+            return self.stream(ticks, latest)
+        try:
+            return self._from_floor(self.walk(last, every), floor, every)
+        except ValueError:  # Airflow's CronDataIntervalTimetable, after a run that was not on its grid
+            if last is None or not self.on_grid:
+                raise
+            begun, ended = last.start.timestamp(), last.end.timestamp()
+            ticks = (t for t in self.from_instant(ended, latest) if t.interval_end > ended and t.interval_start > begun)
+            return self._from_floor(ticks, floor, every)
+
+    def _from_floor(self, ticks: Iterator[Tick], floor: float, restriction: TimeRestriction) -> TickStream:
+        """*ticks*, from the last one due at *floor* or before; else from the first."""
+        latest = restriction.latest
+        stream = self.stream(ticks, latest)
+        first = stream.peek()
+        if first is None or first.due >= floor:
+            return stream
+        found = self._last_until(floor if latest is None else min(floor, latest.timestamp()), first)
+        return stream if found is None else self.stream(self.walk(None, restriction, found), latest)
+
+    def _back_to(self, floor: float, tick: Tick | None, restriction: TimeRestriction) -> Iterator[Tick]:
+        """Ticks from *tick*, or from an earlier one that the start date allows, if *floor* is before it."""
+        step, earliest = self._step, restriction.earliest
+        if tick is None or step is None:
+            return iter(())
+        count = max(-(-(tick.due - floor) // step), 0)
+        if earliest is not None:
+            count = min(count, max((tick.interval_start - earliest.timestamp()) // step, 0))
+        return self.walk(None, restriction, Tick(*(at - count * step for at in tick)))
+
+    def _leap(self, latest: DateTime | None, tick: Tick, instant: float) -> Iterator[Tick]:
+        """Ticks after *tick* and until *latest*, without those that another one follows by *instant*."""
+        restriction = TimeRestriction(None, latest, catchup=True)
+        found = self._last_until(instant if latest is None else min(instant, latest.timestamp()), tick)
+        return self._following(tick, restriction) if found is None else self.walk(None, restriction, found)
+
+    def _last_until(self, instant: float, tick: Tick) -> Tick | None:
+        """The last tick due at *instant* or before that is after *tick*, if there is one."""
+        if instant <= tick.due:
+            return None
+        if self._kind in (_CONTINUOUS, _ONCE):
+            return None
+        cron = self._cron
+        if cron is not None:
+            due = cron.last_until(instant)
+            if due <= tick.due:
+                return None
+            return Tick(due, cron.last_until(due - 1) if self._kind == _CRON_INTERVAL else due, due)
+        step = self._step
+        if step is not None:
+            count = (instant - tick.due) // step
+            return Tick(*(at + count * step for at in tick)) if count else None
+        if not self.on_grid:
+            found: Tick | None = None
+            every = self._following(tick, TimeRestriction(None, None, catchup=True))
+            for following in islice(every, _WALKED):
+                if following.due > instant:
+                    return found
+                found = following
+            return self._last_before(instant, tick.due if found is None else found.due) or found
+        return self._last_before(instant, tick.due)
+
+    def _last_before(self, instant: float, low: float) -> Tick | None:
+        """The last tick due at *instant* or before, and after *low*: asked for from ever further back."""
+        back = 60.0
+        while back < _FURTHEST:
+            found = None
+            begin = max(instant - back, low)
+            for tick in self.from_instant(begin):
+                if tick.due > instant:
+                    break
+                if tick.due > low:
+                    found = tick
+            if found is not None or begin <= low:
+                return found
+            back *= 8
+        return None
+
+    @cached_property
+    def _step(self) -> float | None:
+        """Seconds from each tick to the next, where that is always the same."""
+        delta = getattr(self.base, "_delta", None) if self._kind in _DELTAS else None
+        if isinstance(delta, relativedelta):
+            whole = timedelta(days=delta.days, hours=delta.hours, minutes=delta.minutes, seconds=delta.seconds)
+            delta = whole if delta == relativedelta(days=whole.days, seconds=whole.seconds) else None
+        return delta.total_seconds() if isinstance(delta, timedelta) else None
 
     def _remembered(self, last: DataInterval, restriction: TimeRestriction) -> float | None:
         """What ``CronTriggerTimetable.next_dagrun_info`` would answer, where that is remembered."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 
 from calendar_timetable.carried import Carried
+from calendar_timetable.planning.late_start import GRACE_SECONDS, next_opening
 from calendar_timetable.planning.opentime import DAY
-from calendar_timetable.planning.plan import Placed, Tick, runs
+from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, Tick, TickStream, begun_before, runs, with_interval
 from calendar_timetable.schedules import to_pendulum
 
 
@@ -36,8 +39,10 @@ _thread = _Thread()
 def next_run(carried: Carried, last: DataInterval | None, restriction: TimeRestriction) -> DagRunInfo | None:
     """The run after *last*; without catchup the latest that is due, and nothing older.
 
-    Its ``run_after`` is its start, its data interval is its tick's.
+    Its ``run_after`` is its start; its data interval ends at its due time.
     """
+    if carried.held:
+        return None
     now = time.time()
     ahead = _thread.ahead
     if (
@@ -49,76 +54,177 @@ def next_run(carried: Carried, last: DataInterval | None, restriction: TimeRestr
         and (restriction.catchup or ahead.due > now + 2 * DAY)  # without catchup the clock counts, and when it changes
     ):
         ahead.interval = None  # until there is an answer
-        found = next(ahead.rest, None)
+        rest: Iterator[Placed] | None = ahead.rest
+        run = next(ahead.rest, None)
     else:
-        found, rest = _search(carried, last, restriction, now)
-        _thread.ahead = ahead = None if rest is None else _Ahead(carried, restriction, rest)
-    if found is None:
+        _thread.ahead = ahead = None
+        search = _Search(carried, last, restriction, now)
+        run, rest = search.every_run() if restriction.catchup else search.latest_run()
+    if run is None or run.start is None or carried.rests_on_unknown(run):
         return None
-    start = found.start
-    if start is not None and start <= now and not _is_backfill(restriction, now):
-        start = carried.start_from(start, now)
-    if start is None:
-        return None
-    tick = found.tick
+    interval = _data_interval(run.tick)
+    if rest is not None:
+        if ahead is None:
+            _thread.ahead = ahead = _Ahead(carried, restriction, rest)
+        ahead.interval, ahead.due = interval, run.tick.interval_end
+    return DagRunInfo(to_pendulum(run.start), interval, None, None)  # 3.2 has no defaults for the last two
+
+
+def due_times(carried: Carried, last: DataInterval | None, restriction: TimeRestriction) -> Iterator[DagRunInfo]:
+    """The runs of a backfill: one for each due time of the base schedule, whatever calendars say."""
+    for tick in carried.ticks.walk(last, restriction):
+        placed = carried.policy.place(tick, carried.open_time)
+        # Its interval names the run: it has to be that of the scheduled run with this due time.
+        interval = _data_interval(begun_before(placed).tick if placed.outcome == "advanced" else tick)
+        yield DagRunInfo(to_pendulum(tick.due), interval, None, None)
+
+
+def _data_interval(tick: Tick) -> DataInterval:
     begins = to_pendulum(tick.interval_start)
-    ends = begins if tick.interval_end == tick.interval_start else to_pendulum(tick.interval_end)
-    interval = DataInterval(begins, ends)
-    if ahead is not None:
-        ahead.interval, ahead.due = interval, tick.interval_end
-    return DagRunInfo(to_pendulum(start), interval, None, None)  # 3.2 has no defaults for the last two
+    return DataInterval(begins, begins if tick.interval_end == tick.interval_start else to_pendulum(tick.interval_end))
 
 
-def _is_backfill(restriction: TimeRestriction, now: float) -> bool:
-    """Whether only the past is asked about: a backfill follows ticks."""
-    return restriction.catchup and restriction.latest is not None and restriction.latest.timestamp() < now
+class _BaseFailed(Exception):
+    """The base schedule raised where it was asked for its own answer."""
 
 
-def _search(
-    carried: Carried, last: DataInterval | None, restriction: TimeRestriction, now: float
-) -> tuple[Placed | None, Iterator[Placed] | None]:
-    """The next run and, where ticks follow from cron alone, those after it."""
-    ticks, picked = carried.ticks, None
-    if not restriction.catchup:
-        try:
-            picked = ticks.pick(last, restriction)
-        except Exception:  # noqa: BLE001  (Airflow's CronDataIntervalTimetable fails in some hours after a clock change)
-            return _latest_due(carried, ticks.walk(last, restriction), now), None
-        if picked is None:
+class _Search:
+    """For the next run of one schedule, at one moment."""
+
+    def __init__(
+        self, carried: Carried, last: DataInterval | None, restriction: TimeRestriction, now: float
+    ) -> None:
+        self.carried, self.last, self.restriction, self.now = carried, last, restriction, now
+        self.policy, self.open_time = carried.policy, carried.open_time
+        self.is_first = last is None and restriction.earliest is None  # when to begin is left to us
+
+    def every_run(self) -> tuple[Placed | None, Iterator[Placed] | None]:
+        """The first run that is left, and those that follow."""
+        ticks = self.carried.ticks
+        first = ticks.pick(self.last, self.restriction)
+        if first is None:
             return None, None
-    rest = runs(ticks.walk(last, restriction, picked), carried.policy, carried.open_time)
-    found = next(rest, None)
-    if last is not None and picked is not None and picked.due <= now and not _stands_alone(carried, picked, found):
-        floor = picked.due - carried.policy.max_delay
-        return _latest_due(carried, _since(carried, last, restriction, floor), now), None
-    return found, rest if ticks.plain else None
+        if self.is_first:
+            latest, _ = self.latest_run()
+            if latest is not None and latest.tick.due < first.due:
+                return latest, None
+        stream = ticks.stream(ticks.walk(self.last, self.restriction, first), self.restriction.latest)
+        rest = self._runs(stream)
+        run, skipped = next(rest, None), None
+        if not self._is_past:
+            while run is not None and (late := self._late(run)) is None:
+                skipped = run.tick.interval_start if skipped is None else skipped
+                closes = None if run.start is None else self.open_time.end_of(run.start)
+                if closes is not None:  # what else was due in this stretch of open time is skipped too
+                    stream.pass_over(closes - 1, run.tick)
+                run = next(rest, None)
+            if run is not None:
+                run = with_interval(run._replace(start=late), skipped)
+        return run, rest if ticks.plain else None
 
+    @property
+    def _is_past(self) -> bool:
+        """Whether only the past is asked about: that follows the plan, not the clock."""
+        latest = self.restriction.latest
+        return latest is not None and latest.timestamp() < self.now
 
-def _latest_due(carried: Carried, ticks: Iterator[Tick], now: float) -> Placed | None:
-    """Of the runs that *ticks* lead to the last that starts by *now*, else the first."""
-    found: Placed | None = None
-    for run in runs(ticks, carried.policy, carried.open_time):
+    def latest_run(self) -> tuple[Placed | None, Iterator[Placed] | None]:
+        """The latest run that is to start by now, else the first one after; and those that follow."""
+        ticks, now = self.carried.ticks, self.now
+        if self.open_time.always and not self.policy.stagger:
+            with suppress(_BaseFailed):
+                return self._from(self._pick())
+        rest = self._runs(ticks.since(self._floor, self.last, self.restriction))
+        latest = before = coming = None
+        for run in rest:
+            assert run.start is not None
+            if run.start > now:
+                coming = run
+                break
+            if latest is None or latest.start is None or run.start > latest.start:  # of several the first
+                before, latest = latest, run
+        if latest is not None and latest.outcome in ("on_time", "forced"):
+            with suppress(_BaseFailed):
+                latest = self._as_base(latest, self._pick())
+        if latest is None:
+            if coming is None or coming.tick.due > now and (self.is_first or not ticks.is_calm(now)):  # none waits
+                with suppress(_BaseFailed):
+                    picked = self._pick()
+                    if self.is_first or coming is None or self._is_undisturbed(picked):
+                        return self._from(picked)
+            return coming, rest if ticks.plain else None
+        if before is not None and latest.outcome == "postponed":
+            latest = self._together(before, latest)
+        return self._late_or_next(latest, coming), None
+
+    def _pick(self) -> Tick | None:
+        try:
+            return self.carried.ticks.pick(self.last, self.restriction)
+        except Exception as error:  # Airflow's CronDataIntervalTimetable fails in some hours after a clock change
+            raise _BaseFailed from error
+
+    def _from(self, tick: Tick | None) -> tuple[Placed | None, Iterator[Placed] | None]:
+        """The first run from *tick* on, and those that follow."""
+        if tick is None:
+            return None, None
+        ticks = self.carried.ticks
+        rest = self._runs(ticks.stream(ticks.walk(self.last, self.restriction, tick), self.restriction.latest))
+        return next(rest, None), rest if ticks.plain else None
+
+    @property
+    def _floor(self) -> float:
+        """Where to begin: no tick before the last one until then matters."""
+        policy = self.policy
+        if self.carried.ticks.exact and policy.coalesce and policy.when_blocked != "advance":
+            return self.now  # the latest that is due is made by itself, or together with later ones
+        return self.now - policy.max_delay - policy.duration - policy.stagger
+
+    def _as_base(self, run: Placed, picked: Tick | None) -> Placed | None:
+        """*run*, which was to start on time, as the base schedule, which *picked* a tick, has it late; ``None``: not.
+
+        That knows no calendars, but tells how late a DAG may begin without a start date, and end with an end date.
+        A run that had to wait has its turn whatever it says.
+        """
         assert run.start is not None
-        if found is None or (found.start is not None and found.start < run.start <= now):
-            found = run  # of several with one start, each in turn
-        if run.start > now:
-            break
-    return found
+        if self.is_first or self._is_past:
+            if run.start > run.tick.due and self.now - run.start <= GRACE_SECONDS:  # staggered
+                return run
+            if picked is None or picked.due > run.tick.due:
+                return None
+        if picked is not None and picked.due <= self.now and self._is_undisturbed(picked):
+            return self.policy.place(picked, self.open_time)._replace(start=picked.due + run.start - run.tick.due)
+        return run
 
+    def _is_undisturbed(self, tick: Tick | None) -> bool:
+        """Whether calendars leave all of what *tick* covers open: then it is as if there were none."""
+        return tick is not None and self.open_time.fits(tick.interval_start, int(tick.due - tick.interval_start))
 
-def _stands_alone(carried: Carried, tick: Tick, found: Placed | None) -> bool:
-    """Whether no earlier tick matters to what becomes of *tick*, from which on *found* is the first run."""
-    if carried.open_time.always:
-        return True
-    if not carried.policy.coalesce or tick.interval_start != tick.interval_end:
-        return False
-    runs_itself = found is not None and found.tick is tick
-    return runs_itself or carried.policy.place(tick, carried.open_time).start is not None
+    def _together(self, before: Placed, latest: Placed) -> Placed:
+        """*latest*, which waited for an opening, with the run *before* it, which was missed and had to wait for the same."""
+        assert latest.start is not None
+        opening = latest.start if latest.opening is None else latest.opening
+        if not self.policy.coalesce and self.policy.waits and opening <= before.tick.due + self.policy.max_delay:
+            return before
+        return with_interval(latest, before.tick.interval_start)
 
+    def _late_or_next(self, latest: Placed, coming: Placed | None) -> Placed | None:
+        """*latest*, whose start has passed, where it may still start; with *coming*, or else that one."""
+        start = self._late(latest)
+        if start is None:
+            return coming and with_interval(coming, latest.tick.interval_start)
+        if start <= self.now or coming is None or not self.policy.coalesce:
+            return latest._replace(start=start)
+        opening = next_opening(self.now, self.policy, self.open_time)
+        released = coming.start if coming.opening is None else coming.opening
+        if opening is not None and released is not None and released <= opening:
+            return with_interval(coming, latest.tick.interval_start)
+        return latest._replace(start=start)
 
-def _since(carried: Carried, last: DataInterval, restriction: TimeRestriction, floor: float) -> Iterator[Tick]:
-    """Ticks after the run *last*; where that is long ago, only from *floor* on."""
-    end = last.end.timestamp()
-    if carried.ticks.on_grid and end < floor:
-        return (t for t in carried.ticks.from_instant(floor, restriction.latest) if t.interval_end > end)
-    return carried.ticks.walk(last, restriction)
+    def _late(self, run: Placed) -> float | None:
+        assert run.start is not None
+        return self.carried.late_start(run.start, run.tick.due, self.now, catchup=self.restriction.catchup)
+
+    def _runs(self, stream: TickStream) -> Iterator[Placed]:
+        ended = -math.inf if self.last is None else self.last.end.timestamp()
+        begun = -math.inf if self.last is None else self.last.start.timestamp()
+        return runs(stream, self.policy, self.open_time, max(self.now, ended) + SEARCH_SECONDS, begun)

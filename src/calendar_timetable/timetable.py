@@ -18,10 +18,11 @@ from calendar_timetable.arguments import Arguments
 from calendar_timetable.carried import Carried, UsedCalendar
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.errors import InvalidArgument, NoOpening
+from calendar_timetable.planning.opentime import DAY
 from calendar_timetable.planning.plan import PlannedRun, WhenBlocked
 from calendar_timetable.planning.timesets import Range, TimeSet
 from calendar_timetable.schedules import to_pendulum
-from calendar_timetable.stepping import next_run
+from calendar_timetable.stepping import due_times, next_run
 
 if TYPE_CHECKING:
     from airflow.models.dag import DagModel
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 # What was decoded last: Airflow's DAG processor decodes each schedule some twenty times over.
 _decoded: tuple[dict[str, Any], Carried] | tuple[None, None] = None, None
-_MOST_SAID = 1000  # characters that Airflow's database has room for
+_MOST_SAID = 1000 - 50  # characters: Airflow's database has room for 1,000, and AssetOrTimeSchedule says something first
 _DEFAULT_LIMIT = 10  # ticks that plan() gives when asked for neither an end nor a number
 
 
@@ -114,8 +115,8 @@ class CalendarTimetable(Timetable):
     def serialize(self) -> dict[str, Any]:
         """The schedule with its calendars read: the only place where Airflow lets us do I/O.
 
-        Raises :class:`CalendarUnavailable` when a calendar can be had neither fresh nor from a recent copy;
-        Airflow shows that as an import error and holds the DAG.
+        Never raises for a calendar: where one that counts can be had neither fresh nor from a recent copy, no runs
+        are scheduled until it can be read again.
         """
         if self._data is None:
             self._arguments.check()  # AssetOrTimeSchedule does not ask validate()
@@ -148,17 +149,33 @@ class CalendarTimetable(Timetable):
         """The next run: its ``run_after`` is its start, its data interval is its tick's."""
         return next_run(self._carried, last_automated_data_interval, restriction)
 
+    def next_dagrun_info_v2(
+        self, *, last_dagrun_info: DagRunInfo | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        """As :meth:`next_dagrun_info`; or, asked as a backfill asks, the next due time of the base schedule.
+
+        Of runs that start together each starts a microsecond after the one before: Airflow's Calendar view ends where
+        two start at one time.
+        """
+        if _is_backfill(last_dagrun_info, restriction):
+            last = last_dagrun_info and last_dagrun_info.data_interval
+            return next((_DueTime(*info) for info in due_times(self._carried, last, restriction)), None)
+        info = super().next_dagrun_info_v2(last_dagrun_info=last_dagrun_info, restriction=restriction)
+        if info is None or last_dagrun_info is None or info.run_after > last_dagrun_info.run_after:
+            return info
+        return info._replace(run_after=last_dagrun_info.run_after + timedelta(microseconds=1))
+
     def next_run_info_from_dag_model(self, *, dag_model: DagModel) -> DagRunInfo | None:
         """The stored next run, at the moment of its creation: late, and closed by now, it waits for an opening."""
         info = super().next_run_info_from_dag_model(dag_model=dag_model)
         if info is None:
             return None
-        planned = info.run_after.timestamp()
-        start = self._carried.start_from(planned, _now())
+        assert info.data_interval is not None, "every run of ours has a data interval"
+        planned, due = info.run_after.timestamp(), info.data_interval.end.timestamp()
+        start = self._carried.late_start(planned, due, _now())
         if start is None:
-            due = dag_model.next_dagrun
             dag_model.next_dagrun = dag_model.next_dagrun_create_after = dag_model.next_dagrun_data_interval = None
-            raise NoOpening(f"the run due {due} is not created: time is closed, and no opening is known")
+            raise NoOpening(f"the run due {info.data_interval.end} is skipped: time is closed for too long")
         return info if start == planned else info._replace(run_after=to_pendulum(start))
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
@@ -168,9 +185,9 @@ class CalendarTimetable(Timetable):
     def generate_run_id(
         self, *, run_type: DagRunType, run_after: DateTime, data_interval: DataInterval | None, **extra: Any
     ) -> str:
-        """Scheduled runs are named after their tick, so that two with the same start never collide."""
+        """Scheduled runs are named after their due time, as Airflow names its own: two with one start never collide."""
         if run_type in (DagRunType.SCHEDULED, DagRunType.BACKFILL_JOB) and data_interval is not None:
-            return run_type.generate_run_id(suffix=data_interval.start.isoformat())
+            return run_type.generate_run_id(suffix=data_interval.end.isoformat())
         return super().generate_run_id(run_type=run_type, run_after=run_after, data_interval=data_interval, **extra)
 
     # What people see.
@@ -186,6 +203,8 @@ class CalendarTimetable(Timetable):
     def description(self) -> str:  # type: ignore[override]
         """The base schedule's description and the next run, in a sentence."""
         said = self._base.description or self._base.summary
+        if self._data is not None and self._carried.held:
+            return f"{said}. Held: {'; '.join(self._carried.held)}"[:_MOST_SAID]
         coming = None if self._data is None else self._carried.coming(_now())
         return (f"{said}. Next: {self._carried.sentence(coming)}" if coming else said)[:_MOST_SAID]
 
@@ -201,11 +220,6 @@ class CalendarTimetable(Timetable):
         if end is None and limit is None:
             limit = _DEFAULT_LIMIT
         return self._planner(low, high).plan(low, high, limit)
-
-    def planned_run(self, info: DagRunInfo) -> PlannedRun:
-        """The run that Airflow holds as *info*, with why it starts when it does."""
-        assert info.data_interval is not None, "every run of ours has a data interval"
-        return self._carried.planned_from(*map(zones.to_instant, (*info.data_interval, info.run_after)))
 
     def explain(self, at: datetime) -> str:
         """In words: whether *at* is open, and what becomes of the first tick at or after it."""
@@ -251,13 +265,32 @@ class CalendarTimetable(Timetable):
     def _carried(self) -> Carried:
         """Of a timetable straight from its DAG file: with the calendars as they are now."""
         self._arguments.check()
-        return self._arguments.read(_now())
+        return self._arguments.read(_now(), hold=True)
 
     def _planner(self, start: float, end: float | None) -> Carried:
         if self._data is not None:
             return self._carried
         self._arguments.check()
         return self._arguments.read(start, end)
+
+
+class _DueTime(DagRunInfo):
+    """A run of a backfill: what follows is asked for with it in hand."""
+
+
+def _is_backfill(last: DagRunInfo | None, restriction: TimeRestriction) -> bool:
+    """Whether ``SerializedDAG.iter_dagrun_infos_between`` asks: it gives both ends of a range, and begins without a run.
+
+    So does a DAG with a start and an end date before its first run, if it has ``catchup``. A range that has begun and
+    ends by tomorrow is taken for a backfill's.
+    """
+    if last is not None:
+        return isinstance(last, _DueTime)
+    earliest, latest, catchup = restriction
+    if not catchup or earliest is None or latest is None:
+        return False
+    now = _now()
+    return earliest.timestamp() < now and latest.timestamp() < now + DAY
 
 
 def _now() -> float:

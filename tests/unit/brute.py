@@ -81,5 +81,7 @@ class Brute:
                 if begin < due:  # the base has data intervals: none is lost
                     first = ticks[0][0] if covered_until is None else covered_until
                 covered_until = due
+            if start is not None and outcome == "advanced":
+                first = min(first, start // 60)  # Airflow starts no task before the logical date
             rows.append(Row(due, start, outcome, first, due))
         return rows

@@ -12,6 +12,7 @@ from airflow.timetables.base import DagRunInfo, DataInterval
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from calendar_timetable import Calendar
+from calendar_timetable.planning.errors import NoOpening
 from calendar_timetable.planning.timesets import Feed, Range
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
@@ -207,7 +208,6 @@ LATE: list[tuple[str, int, str, str]] = [
     ("12 11:00", 0, "postpone", "12 12:30"),
     ("12 13:00", 0, "postpone", "12 07:00"),
     ("12 09:00", 0, "advance", "12 10:00"),
-    ("12 09:00", 0, "skip", "12 10:00"),
     ("12 09:00", 0, "run", "12 07:00"),
     ("12 07:10", 1, "postpone", "12 12:30"),  # an hour no longer fits, nor between the meetings
     ("12 09:00", 1, "postpone", "12 12:30"),
@@ -238,6 +238,17 @@ def test_a_late_run_never_starts_in_a_blackout(
             assert shown(created) == ("12 07:00", start)
             assert created is not None
             assert created.logical_date == nov("12 07:00"), "it keeps its identity"
+
+
+@pytest.mark.parametrize("catchup", [True, False])
+def test_a_late_run_that_may_not_wait_is_skipped_for_good(catchup: bool) -> None:
+    timetable = CalendarTimetable("0 7 * * *", timezone="UTC", blackouts=MEETING, when_blocked="skip")
+    stored = DagRunInfo.exact(pen(nov("12 07:00")))
+
+    for now in ("12 09:00", "12 10:30"):  # the meeting, and after it
+        assert at(now, timetable, "11 07:00", catchup=catchup) == ("13 07:00", "13 07:00")
+        with time_machine.travel(nov(now), tick=False), pytest.raises(NoOpening, match="is skipped"):
+            timetable.next_run_info_from_dag_model(dag_model=dag_model(stored))
 
 
 def test_a_window_that_the_run_just_fits_is_not_lost_to_latency() -> None:

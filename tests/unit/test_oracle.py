@@ -121,7 +121,7 @@ def test_without_coalescing_every_tick_that_fits_somewhere_runs(ticks: list[tupl
 
 
 @given(ticks=irregular_ticks(), brute=brutes(), share=st.integers(0, 4 * 3600))
-def test_stagger_moves_only_released_starts_and_not_too_far(
+def test_stagger_moves_every_start_and_none_too_far(
     ticks: list[tuple[int, int]], brute: Brute, share: int
 ) -> None:
     placed = laid_out(ticks, brute, stagger=share)
@@ -129,23 +129,29 @@ def test_stagger_moves_only_released_starts_and_not_too_far(
 
     assert [p.tick.due for p in placed] == [EPOCH + due * 60 for _, due in ticks]
     assert all(a <= b for a, b in pairwise(starts))
+    dues = [p.tick.due for p in placed]
     for run in placed:
-        alone, _ = brute.place(int(run.tick.due - EPOCH) // 60)
+        alone, outcome = brute.place(int(run.tick.due - EPOCH) // 60)
         if run.start is None:
             assert alone is None or (brute.coalesce and run.outcome == "coalesced")
             continue
         assert alone is not None
         moved = run.start - EPOCH - alone
         assert 0 <= moved <= share
-        if run.outcome != "postponed":
-            assert moved == 0
-        else:
-            # The start may be off the minute: its own second and the last second of the run must be open.
-            assert brute.fits(int(run.start - EPOCH) // 60)
-            assert (
-                int(run.start - EPOCH) % 60 == 0 or brute.duration == 0 or brute.fits(int(run.start - EPOCH) // 60 + 1)
-            )
-            assert run.start - run.tick.due <= brute.max_delay * 60
+        if outcome in ("advanced", "forced"):
+            assert moved < 1, "later it would not fit, or it is to start when due"
+            continue
+        # The start may be off the minute: its own second and the last second of the run must be open.
+        assert brute.fits(int(run.start - EPOCH) // 60)
+        assert int(run.start - EPOCH) % 60 == 0 or brute.duration == 0 or brute.fits(int(run.start - EPOCH) // 60 + 1)
+        assert run.start - run.tick.due <= brute.max_delay * 60
+        following = next((due for due in dues if due > EPOCH + alone), None)
+        assert following is None or run.start < following
+        if moved < share:  # what kept it from more: the end of open time, the next due time, or max_delay
+            limits = [run.tick.due + brute.max_delay * 60] + ([] if following is None else [following - 1])
+            later = int(run.start - EPOCH) + 1
+            closes = not brute.fits(later // 60) or bool(brute.duration and not brute.fits(-(-later // 60)))
+            assert closes or run.start in limits
 
 
 @given(ticks=irregular_ticks(), brute=brutes())

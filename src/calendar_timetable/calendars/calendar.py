@@ -232,9 +232,9 @@ class Calendar(TimeSet):
             found, error = Copy(None, State()), str(failure)
         if found.reading is not None or self.on_unavailable == "ignore":
             return found
-        since = f"since {found.good_at:%Y-%m-%d %H:%M} UTC" if found.good_at else "never read so far"
+        since = int(found.good_at.timestamp()) if found.good_at else None
         remedy = "check its address and credentials, raise max_stale, or set on_unavailable='ignore'"
-        raise CalendarUnavailable(f"calendar {self.label} cannot be read: {error} ({since}); {remedy}")
+        raise CalendarUnavailable(self.label, error, since, remedy)
 
     def _feed(self, found: Copy) -> Feed | None:
         return Feed(found.feed, self.on_unavailable, int(self.max_stale.total_seconds())) if found.feed else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 
 class CalendarTimetableError(Exception):
@@ -28,4 +29,16 @@ class NoOpening(CalendarTimetableError):
 
 
 class CalendarUnavailable(CalendarTimetableError):
-    """A calendar could not be read and no copy recent enough is at hand."""
+    """A calendar could not be read and no copy recent enough is at hand.
+
+    *label* names it, *why* says what is wrong, *since* is when it could last be read, in epoch seconds.
+    """
+
+    def __init__(self, label: str, why: str, since: int | None = None, remedy: str = "") -> None:
+        self.label, self.why, self.since = label, why, since
+        super().__init__(f"calendar {label} cannot be read: {why} ({last_read(since)}){'; ' if remedy else ''}{remedy}")
+
+
+def last_read(since: int | None) -> str:
+    """When a calendar could last be read, in words."""
+    return "never read so far" if since is None else f"since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M} UTC"

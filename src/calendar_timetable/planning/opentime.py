@@ -8,6 +8,7 @@ from calendar_timetable.planning.timesets import Known, Range, TimeSet, Union, l
 DAY = 86400
 _TITLE = 80  # characters of a title that are shown
 _MARGIN = DAY // 4  # how much more than asked is laid out at once: as much again as is laid out already, and …
+_LONGEST_LOOK = 2 * 366 * DAY  # for where a stretch of open time begins or ends
 _LEAP = 28 * DAY  # … past this an eighth of it
 
 
@@ -62,6 +63,28 @@ class OpenTime:
         """When the open time that holds *instant* began, where that is at most *within* ago; ``None`` when closed."""
         began = self.over(instant - within - 1, instant + 1).start_of_span(instant)
         return began if began is not None and instant - began <= within else None
+
+    def opening_of(self, instant: float, since: float) -> float:
+        """When the open time that holds *instant* began; some time before *since* where it began before that."""
+        back = float(DAY)
+        while not self.always and instant - back > since and back < _LONGEST_LOOK:
+            began = self.over(instant - back, instant + 1).start_of_span(instant)
+            if began is not None and began > instant - back:
+                return began
+            back *= 4
+        since = max(since, instant - _LONGEST_LOOK)
+        began = None if self.always else self.over(since, instant + 1).start_of_span(instant)
+        return since if began is None else began
+
+    def end_of(self, instant: float) -> float | None:
+        """When the open time that holds *instant* ends; ``None`` where it is closed, or no end is in sight."""
+        ahead = float(DAY)
+        while not self.always and ahead < _LONGEST_LOOK:
+            ends = self.over(instant, instant + ahead).end_of_span(instant)
+            if ends is None or ends < instant + ahead:
+                return ends
+            ahead *= 4
+        return None
 
     def over(self, start: float, end: float) -> Spans:
         """Open spans, right at least for ``[start, end)``; they may reach further."""

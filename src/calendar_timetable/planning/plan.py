@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -13,8 +14,8 @@ from calendar_timetable.planning.opentime import DAY, OpenTime
 WhenBlocked = Literal["postpone", "advance", "skip", "run"]
 Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "forced"]
 
-SEARCH_SECONDS = 2 * 366 * DAY  # how far past its first tick a search for a run looks …
-SEARCH_TICKS = 50_000  # … and how many ticks it looks at, before it says "no run"
+SEARCH_SECONDS = 2 * 366 * DAY  # how far a search for a run looks before it says "no run"
+_APART = 1e-6  # seconds between the logical dates of two runs: Airflow allows no date twice
 new = tuple.__new__  # what is made for every tick is made so: a named tuple's own way takes twice as long
 
 
@@ -65,6 +66,11 @@ class Policy:
     coalesce: bool = True
     stagger: int = 0
 
+    @property
+    def waits(self) -> bool:
+        """Whether a blocked run waits for an opening that comes after its due time."""
+        return self.when_blocked in ("postpone", "advance")
+
     def place(self, tick: Tick, open_time: OpenTime) -> Placed:
         """*tick* by itself, before coalescing and stagger."""
         due, duration = tick.due, self.duration
@@ -85,103 +91,195 @@ class Policy:
         return Placed(tick, None, "skipped")
 
 
+Leap = Callable[[Tick, float], Iterator[Tick]]  # ticks after one, without those that another follows by an instant
+
+
+class TickStream:
+    """Due times in order, strictly increasing; many can be passed over without a look at each."""
+
+    def __init__(self, ticks: Iterable[Tick], leap: Leap | None = None) -> None:
+        self._rest = iter(ticks)
+        self._ahead: deque[Tick] = deque()
+        self._leap = leap
+
+    def next(self) -> Tick | None:
+        """The next one, which is taken."""
+        return self._ahead.popleft() if self._ahead else next(self._rest, None)
+
+    def peek(self) -> Tick | None:
+        """The next one, which stays."""
+        if not self._ahead:
+            tick = next(self._rest, None)
+            if tick is None:
+                return None
+            self._ahead.append(tick)
+        return self._ahead[0]
+
+    def first_after(self, instant: float, tick: Tick) -> Tick | None:
+        """The first one due after *instant*; all stay. *tick* was taken last."""
+        if self._leap is not None:
+            return next((t for t in self._leap(tick, instant) if t.due > instant), None)
+        found = next((t for t in self._ahead if t.due > instant), None)
+        while found is None and (following := next(self._rest, None)) is not None:
+            self._ahead.append(following)
+            found = following if following.due > instant else None
+        return found
+
+    def pass_over(self, instant: float, tick: Tick) -> None:
+        """Leave out all those that another one follows by *instant*. *tick* was taken last."""
+        if self._leap is not None:
+            self._ahead.clear()
+            self._rest = self._leap(tick, instant)
+            return
+        kept: Tick | None = None
+        while (following := self.peek()) is not None and following.due <= instant:
+            kept = self.next()
+        if kept is not None:
+            self._ahead.appendleft(kept)
+
+
 def lay_out(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> Iterator[Placed]:
-    """Every one of *ticks* (strictly increasing) with its start: coalesced and staggered.
+    """Every one of *ticks* (strictly increasing) with its start: combined and staggered.
 
-    Where ticks carry data intervals, a run's begins where that of the last run ended: what coalesced or
-    skipped ticks would have covered is not lost. Looks at most one tick beyond the one it yields.
+    Where ticks carry data intervals, a run's begins where that of the last run ended: what combined or
+    skipped ticks would have covered is not lost.
     """
-    group: list[Placed] = []  # neighbours that would start together, waiting for the next tick
+    return _place_all(TickStream(ticks), policy, open_time, every=True, until=math.inf, begun=-math.inf)
+
+
+def runs(
+    ticks: TickStream, policy: Policy, open_time: OpenTime, until: float = math.inf, begun: float = -math.inf
+) -> Iterator[Placed]:
+    """Those of *ticks* that run, as :func:`lay_out` has them; what is closed is passed over.
+
+    Ends where nothing fits from some tick to *until*. *begun* is where the last run's data interval began.
+    """
+    return _place_all(ticks, policy, open_time, every=False, until=until, begun=begun)
+
+
+def _place_all(
+    ticks: TickStream, policy: Policy, open_time: OpenTime, *, every: bool, until: float, begun: float
+) -> Iterator[Placed]:
     unserved: float | None = None  # where the interval of the first tick without a run began
-
-    def release(following: Tick | None) -> list[Placed]:
-        nonlocal group, unserved
-        if policy.stagger and group[-1].outcome == "postponed":
-            _stagger(group, policy, open_time, following)
-        released = group
-        if policy.coalesce and len(group) > 1:
-            last = group[-1]
-            unserved = group[0].tick.interval_start if unserved is None else unserved
-            released = [new(Placed, (p.tick, None, "coalesced", p.opening, last.tick.due)) for p in group]
-            released[-1] = _with_interval(last, unserved)
-        elif unserved is not None:
-            group[0] = _with_interval(group[0], unserved)
-        group, unserved = [], None
-        return released
-
-    at_once = ("on_time", "forced") if policy.when_blocked != "advance" else ()  # no later tick can start as early
-    for tick in ticks:
-        if group and at_once:
-            start = group[-1].start
-            assert start is not None, "a group starts together"
-            if tick.due < start:  # nothing fits until then
-                group.append(new(Placed, (tick, start, "postponed", start, None)))
-                continue
-            if tick.due > start + policy.stagger:
-                yield from release(tick)  # before the tick is placed: most who ask take only the first run
-        placed = policy.place(tick, open_time)
-        if group and not _together(group, placed, policy, open_time):
-            yield from release(tick)
+    ahead: Placed | None = None  # the next tick, where that was placed to see whether it joins
+    while True:
+        placed, ahead = ahead, None
+        if placed is None:
+            tick = ticks.next()
+            if tick is None:
+                return
+            placed = policy.place(tick, open_time)
+        tick = placed.tick
         if placed.start is None:
             unserved = tick.interval_start if unserved is None else unserved
-            yield placed
-        elif not group and unserved is None and placed.outcome in at_once:
-            yield placed
-        else:
-            group.append(placed)
-            if placed.outcome in at_once:
-                yield from release(None)
-    if group:
-        yield from release(None)
-
-
-def runs(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> Iterator[Placed]:
-    """Those of *ticks* that run. The search ends: past its bounds, "no run" is the answer."""
-    idle = 0
-    idle_since: float | None = None
-    for placed in lay_out(ticks, policy, open_time):
-        if placed.start is not None:
-            idle, idle_since = 0, None
-            yield placed
+            if every:
+                yield placed
+            elif not _pass_closed(ticks, tick, policy, open_time, until):
+                return
             continue
-        idle += 1
-        idle_since = placed.tick.due if idle_since is None else idle_since
-        if idle == 100 and placed.outcome == "skipped":
-            due = placed.tick.due
-            if open_time.next_fit(due, policy.duration, due + SEARCH_SECONDS) is None:
-                return  # time never opens: no need to look at every tick
-        if idle >= SEARCH_TICKS or (idle >= 10 and placed.tick.due - idle_since > SEARCH_SECONDS):
-            return
+        combined: list[Placed] = []
+        if policy.coalesce and placed.outcome == "postponed":
+            placed, combined = _gather(ticks, placed, every=every)
+        assert placed.start is not None
+        start = _staggered(placed, policy, open_time, ticks) if policy.stagger else placed.start
+        if policy.coalesce and policy.when_blocked == "advance" and placed.outcome in ("on_time", "advanced"):
+            placed, start, combined, ahead = _gather_before(ticks, placed, start, policy, open_time, every=every)
+        if unserved is not None or combined:
+            first = combined[0].tick.interval_start if unserved is None else unserved
+            placed = with_interval(placed, first)
+            unserved = None
+        if start != placed.start:
+            opening = placed.tick.due if placed.opening is None else placed.opening
+            placed = placed._replace(start=start, opening=opening)
+        if placed.outcome == "advanced":
+            placed = begun_before(placed, begun)
+        begun = placed.tick.interval_start
+        if every:
+            for one in combined:
+                yield new(Placed, (one.tick, None, "coalesced", one.opening, placed.tick.due))
+        yield placed
 
 
-def _together(group: list[Placed], placed: Placed, policy: Policy, open_time: OpenTime) -> bool:
-    """Whether *placed* starts together with the waiting *group*."""
-    if placed.start is None:
+def _pass_closed(ticks: TickStream, tick: Tick, policy: Policy, open_time: OpenTime, until: float) -> bool:
+    """Pass over what is skipped as *tick* is; whether anything fits by *until*."""
+    opening = open_time.next_fit(tick.due, policy.duration, max(until, tick.due))
+    if opening is None:
         return False
-    if placed.start == group[-1].start:
-        return True
-    # A tick that comes up while a staggered start is still waiting takes its place: starts never go back.
-    return (
-        policy.coalesce
-        and group[-1].outcome == "postponed"
-        and placed.outcome == "on_time"
-        and placed.start <= _staggered(group[-1], policy, open_time)
-    )
+    reach = policy.max_delay if policy.when_blocked == "postpone" else 0
+    if opening - reach > tick.due:
+        ticks.pass_over(math.nextafter(opening - reach, 0), tick)
+        following = ticks.peek()
+        if following is not None and following.due < opening - reach:
+            ticks.next()
+    return True
 
 
-def _staggered(placed: Placed, policy: Policy, open_time: OpenTime) -> float:
-    assert placed.start is not None
-    latest = min(placed.start + policy.stagger, placed.tick.due + policy.max_delay)
-    return open_time.last_fit(placed.start, policy.duration, latest)
+def _gather(ticks: TickStream, placed: Placed, *, every: bool) -> tuple[Placed, list[Placed]]:
+    """The last tick that the opening of *placed* releases, and those before it."""
+    start = placed.start
+    assert start is not None, "it was postponed to an opening"
+    combined: list[Placed] = []
+    if not every:
+        ticks.pass_over(start, placed.tick)
+    while (following := ticks.peek()) is not None and following.due <= start:
+        ticks.next()
+        combined.append(placed)
+        outcome: Outcome = "postponed" if following.due < start else "on_time"
+        placed = new(Placed, (following, start, outcome, start if outcome == "postponed" else None, None))
+    return placed, combined
 
 
-def _stagger(group: list[Placed], policy: Policy, open_time: OpenTime, following: Tick | None) -> None:
-    latest = math.inf if following is None else following.due
-    group[:] = [p._replace(start=min(_staggered(p, policy, open_time), latest)) for p in group]
+def _gather_before(
+    ticks: TickStream, placed: Placed, start: float, policy: Policy, open_time: OpenTime, *, every: bool
+) -> tuple[Placed, float, list[Placed], Placed | None]:
+    """The last tick that starts at *start*, because nothing fits between, its start, those before it, and what follows.
+
+    The tick that follows was placed to see that it does not join, and comes back for that.
+    """
+    combined: list[Placed] = []
+    while (following := ticks.next()) is not None:
+        ahead = policy.place(following, open_time)
+        if ahead.start is None or ahead.start > start:
+            return placed, start, combined, ahead
+        combined.append(placed)
+        placed, start = ahead, ahead.start
+        if not every:
+            opening = open_time.next_fit(following.due, policy.duration, start + policy.max_delay + 1)
+            last = start + policy.max_delay if opening is None else min(start + policy.max_delay, opening - 1)
+            if last > following.due:
+                ticks.pass_over(last, following)
+    return placed, start, combined, None
 
 
-def _with_interval(placed: Placed, unserved: float | None) -> Placed:
+def _staggered(placed: Placed, policy: Policy, open_time: OpenTime, ticks: TickStream) -> float:
+    """The start of *placed*, later by this schedule's share: as far as it fits, and before the next due time."""
+    start, due = placed.start, placed.tick.due
+    assert start is not None
+    if placed.outcome not in ("on_time", "postponed"):
+        return start
+    latest = min(start + policy.stagger, due + policy.max_delay)
+    latest = open_time.last_fit(start, policy.duration, latest)
+    following = ticks.first_after(start, placed.tick)
+    if following is not None and following.due <= latest:
+        latest = following.due - 1
+    return max(start, latest)
+
+
+def with_interval(placed: Placed, begins: float | None) -> Placed:
+    """*placed* with a data interval from *begins* on, if that is earlier, and if it has an interval at all."""
     tick = placed.tick
-    if unserved is None or tick.interval_start == tick.interval_end or unserved >= tick.interval_start:
+    if begins is None or tick.interval_start == tick.interval_end or begins >= tick.interval_start:
         return placed
-    return placed._replace(tick=tick._replace(interval_start=unserved))
+    return placed._replace(tick=tick._replace(interval_start=begins))
+
+
+def begun_before(placed: Placed, begun: float = -math.inf) -> Placed:
+    """An advanced run with a data interval from its start on: Airflow starts no task before the logical date.
+
+    Where the last run's data interval *begun* no earlier than that, it follows as closely as dates can.
+    """
+    assert placed.start is not None
+    begins = min(placed.tick.interval_start, placed.start)
+    if begins <= begun:
+        begins = round(begun + _APART, 6)
+    return placed._replace(tick=placed.tick._replace(interval_start=begins), start=max(placed.start, begins))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning.spans import Span, Spans
 
 
@@ -89,6 +89,17 @@ def leaves(timeset: TimeSet) -> Iterator[TimeSet]:
         yield timeset
     for part in parts:
         yield from leaves(part)
+
+
+def resolve_or_hold(timeset: TimeSet, horizon: Range, timezone: str) -> TimeSet:
+    """As :meth:`TimeSet.resolve`, but a calendar that cannot be read is told as such: it holds what it counts for."""
+    if isinstance(timeset, Combined):
+        members = tuple(resolve_or_hold(member, horizon, timezone) for member in timeset.members)
+        return replace(timeset, members=members)
+    try:
+        return timeset.resolve(horizon, timezone)
+    except CalendarUnavailable as error:
+        return Known(error.label, Spans(), unread=Unread(error.why, error.since))
 
 
 @dataclass(frozen=True)
@@ -213,6 +224,14 @@ class Feed:
     max_stale: int = 86400
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Why a calendar that counts cannot be read, and when it last could, in epoch seconds, if it ever could."""
+
+    why: str
+    since: int | None = None
+
+
 @dataclass(frozen=True)
 class Known(TimeSet):
     """A calendar's spans inside the horizon; beyond it, unknown."""
@@ -222,8 +241,11 @@ class Known(TimeSet):
     titles: tuple[tuple[int, int, str], ...] = ()
     note: str = ""  # what a person must know of it: that it cannot be read and is ignored
     feed: Feed | None = None  # of DAGs stored before this was told
+    unread: Unread | None = None  # then nothing is known, and nothing is scheduled
 
     def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+        if self.unread is not None:
+            raise CalendarUnavailable(self.label, self.unread.why, self.unread.since)
         return self
 
     def cover(self, start: int, end: int) -> Spans:

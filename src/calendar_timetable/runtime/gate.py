@@ -11,9 +11,10 @@ from typing import Any, Literal, NoReturn
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
-from calendar_timetable.carried import GRACE, LATE_SEARCH, LATENCY, Carried
+from calendar_timetable.carried import Carried
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
+from calendar_timetable.planning.late_start import may_start, next_opening
 from calendar_timetable.planning.opentime import DAY
 from calendar_timetable.planning.plan import Policy
 from calendar_timetable.runtime.metrics import TASK
@@ -37,19 +38,11 @@ class Verdict:
 
 
 def judge(carried: Carried, policy: Policy, planned: float, instant: float) -> Verdict:
-    """Whether work whose run was to start at *planned* may start at *instant*.
-
-    What fits at its planned start, or at an opening, survives ordinary latency: within :data:`GRACE` of it, it is
-    enough that time is open; and an advanced run, planned for the last second that fits, may be :data:`LATENCY` late.
-    """
+    """Whether work whose run was to start at *planned* may start at *instant*, by the rule that runs are created by."""
     open_time = carried.open_time  # laid out once for all who share it, whatever their policies
-    if open_time.fits(instant, policy.duration):
+    if may_start(planned, instant, policy, open_time):
         return Verdict(True)
-    fitted = [t for t in (planned, open_time.opening_before(instant, GRACE)) if t is not None and t <= instant]
-    grace = GRACE if open_time.fits(instant, 0) else LATENCY if policy.when_blocked == "advance" else -1
-    if any(instant - t <= grace and open_time.fits(t, policy.duration) for t in fitted):
-        return Verdict(True)
-    start = open_time.next_fit(instant, policy.duration, instant + LATE_SEARCH)
+    start = next_opening(instant, policy, open_time)
     if start is None:
         return Verdict(False)
     return Verdict(False, start, open_time.last_fit(start, policy.duration, start + policy.stagger))

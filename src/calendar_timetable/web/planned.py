@@ -116,7 +116,9 @@ def replanned(
 
 def _not_before(carried: Carried, placed: Placed, now: float) -> Placed:
     """*placed*; a start that has passed, and is closed by now, waits for an opening."""
-    start = carried.start_from(placed.start, now)
+    if placed.start is None or placed.start > now:
+        return placed
+    start = carried.late_start(placed.start, placed.tick.due, now)
     if start == placed.start:
         return placed
     return Placed(placed.tick, None, "skipped") if start is None else started(placed.tick, start)
@@ -176,7 +178,7 @@ def _ours_after(carried: Carried, schedule: Schedule, stored: Stored, question: 
 
 def _stored_run(carried: Carried, stored: Stored, placed: Placed | None, now: float) -> Iterator[Placed]:
     """The stored run, where it will be created: late, and closed by now, it waits for an opening."""
-    start = carried.start_from(stored.start, now)
+    start = carried.late_start(stored.start, stored.tick.due, now)
     if start is None:
         yield Placed(stored.tick, None, "skipped")
     elif placed is not None and placed.start == start and placed.tick.interval_end == stored.interval_end:

@@ -1,0 +1,64 @@
+"""The one rule of lateness: when a run that did not start when it was to start may start all the same.
+
+Asked before a run is created, by gates while it runs, and by the page.
+"""
+
+from __future__ import annotations
+
+from calendar_timetable.planning.opentime import DAY, OpenTime
+from calendar_timetable.planning.plan import Policy
+
+GRACE_SECONDS = 300  # what just fitted is not lost to a delay of this length: schedulers and queues take their time
+SEARCH_SECONDS = 366 * DAY  # how far ahead an opening is looked for
+
+
+def may_start(planned: float, now: float, policy: Policy, open_time: OpenTime) -> bool:
+    """Whether a run that was to start at *planned* may start *now*.
+
+    It may where it fits; or where time is open, and it fitted at *planned*, or at the opening it waited for, at most
+    :data:`GRACE_SECONDS` ago. An advanced run starts in the last second that fits, so that time may be closed by then.
+    """
+    duration = policy.duration
+    if open_time.fits(now, duration):
+        return True
+    if not open_time.fits(now, 0):
+        return policy.when_blocked == "advance" and _just_fitted(planned, now, duration, open_time)
+    return _just_fitted(planned, now, duration, open_time) or _just_fitted(
+        open_time.opening_before(now, GRACE_SECONDS), now, duration, open_time
+    )
+
+
+def _just_fitted(instant: float | None, now: float, duration: int, open_time: OpenTime) -> bool:
+    return instant is not None and 0 <= now - instant <= GRACE_SECONDS and open_time.fits(instant, duration)
+
+
+def next_opening(now: float, policy: Policy, open_time: OpenTime) -> float | None:
+    """The earliest start from *now* on, as far as that is known."""
+    return open_time.next_fit(now, policy.duration, now + SEARCH_SECONDS)
+
+
+def late_start(
+    planned: float, due: float, now: float, policy: Policy, open_time: OpenTime, *, catchup: bool = True
+) -> float | None:
+    """The start of a run that was *due*, was to start at *planned*, and has not begun by *now*; ``None``: it is skipped.
+
+    It may start now, or waits for the next opening. It is skipped where that opening came, or comes, later than
+    ``max_delay`` after its due time; with ``when_blocked="skip"`` where time has closed since it was to start. What is
+    said does not change while the clock moves. With *catchup* the past is made up for however late: there it is
+    skipped only where the closure that followed its planned start was longer than ``max_delay``.
+    """
+    if planned > now or policy.when_blocked == "run":
+        return planned
+    fits = open_time.fits(now, policy.duration)
+    if not fits and may_start(planned, now, policy, open_time):
+        return planned
+    opening = now if fits else next_opening(now, policy, open_time)
+    if opening is None:
+        return None
+    last = max(planned, due + policy.max_delay) if policy.waits else planned
+    if opening > last and open_time.opening_of(opening, last) > last:
+        closes = open_time.end_of(planned) if catchup and policy.waits else None
+        if closes is None or open_time.next_fit(closes, policy.duration, closes + policy.max_delay) is None:
+            return None
+    return planned if fits else open_time.last_fit(opening, policy.duration, opening + policy.stagger)
+
