@@ -238,10 +238,36 @@ class CronTicks:
         return offset // timedelta(seconds=1)
 
 
+class SeveralCrons:
+    """The due times of several cron expressions, each time once."""
+
+    def __init__(self, crons: Iterable[CronTicks]) -> None:
+        self._crons = tuple(crons)
+
+    def after(self, instant: float) -> float:
+        """The tick that follows *instant*."""
+        return min(cron.after(instant) for cron in self._crons)
+
+    def all_after(self, instant: float) -> Iterator[list[float]]:
+        """Every tick that follows *instant*, one at a time."""
+        while True:
+            instant = self.after(instant)
+            yield [instant]
+
+    def last_until(self, instant: float) -> float:
+        """The last tick at or before *instant*."""
+        return max(cron.last_until(instant) for cron in self._crons)
+
+
 @lru_cache(maxsize=_SCHEDULES)
 def is_plain(expression: str) -> bool:
     """Whether the ticks of *expression* can be remembered."""
     return bool(_PLAIN.fullmatch(expression)) and not _RANDOM.search(expression)
+
+
+def several_crons(crons: Iterable[tuple[str, str]]) -> SeveralCrons:
+    """The remembered ticks of several plain expressions, each with its zone."""
+    return SeveralCrons(map(cron_ticks, crons))
 
 
 def cron_ticks(cron: tuple[str, str]) -> CronTicks:

@@ -17,7 +17,7 @@ from dateutil.relativedelta import relativedelta
 from pendulum import UTC as PENDULUM_UTC
 from pendulum import DateTime
 
-from calendar_timetable.cron import CronTicks, cron_ticks, is_plain
+from calendar_timetable.cron import CronTicks, SeveralCrons, cron_ticks, is_plain, several_crons
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.codec import decode_feed, decode_unread, encode_feed, encode_unread
 from calendar_timetable.planning.errors import InvalidArgument
@@ -192,22 +192,30 @@ class Ticks:
         self.on_grid = "events" in data or self._kind in _GRID  # ticks are the same whatever ran before
         self.is_cron = self._kind in (_CRON_INTERVAL, _CRON_TRIGGER, _MULTIPLE)
         arguments = data.get("__var", {})
-        one_cron = self._kind == _CRON_INTERVAL or (self._kind == _CRON_TRIGGER and not arguments["interval"])
+        length = arguments.get("interval", 0) if self._kind == _CRON_TRIGGER else 0  # of each data interval, in seconds
+        self._length = length if isinstance(length, (int, float)) else 0
+        one_cron = self._kind == _CRON_INTERVAL or (self._kind == _CRON_TRIGGER and length == self._length)
         self.remembered = one_cron and is_plain(arguments["expression"])  # ticks are cheap to step through
-        self.plain = self.remembered and self._kind == _CRON_TRIGGER  # a tick follows from any time before it
+        self.plain = self.remembered and self._kind == _CRON_TRIGGER and not length  # follows from any time before it
         zero_length = self._kind == _MULTIPLE and not arguments["interval"]
         self.exact = self.plain or self.on_grid and (zero_length or self._kind in ("", _EVENTS))  # no data intervals
         self._cron_arguments = (arguments["expression"], arguments["timezone"]) if self.remembered else None
+        expressions = arguments["expressions"] if zero_length else ()
+        self._several = [(e, arguments["timezone"]) for e in expressions] if all(map(is_plain, expressions)) else []
 
     @property
-    def _cron(self) -> CronTicks | None:
+    def _cron(self) -> CronTicks | SeveralCrons | None:
         """What this thread remembers; looked up for each walk, because decoded schedules are shared by threads."""
+        return several_crons(self._several) if self._several else self._one_cron
+
+    @property
+    def _one_cron(self) -> CronTicks | None:
         return cron_ticks(self._cron_arguments) if self._cron_arguments else None
 
     @cached_property
     def base(self) -> Timetable:
         """The base schedule as a timetable; made only where ticks are not remembered."""
-        if self._cron_arguments and not self._data["__var"].get("run_immediately"):
+        if self._cron_arguments and not self._length and not self._data["__var"].get("run_immediately"):
             return _cron_base(*self._cron_arguments, with_intervals=self._kind == _CRON_INTERVAL)
         return decode_base(self._data)
 
@@ -243,7 +251,7 @@ class Ticks:
 
     def is_calm(self, now: float) -> bool:
         """Whether the base schedule, asked without catchup, says what its ticks say."""
-        cron = self._cron
+        cron = self._one_cron
         return cron is not None and self.plain and cron.is_calm(now)
 
     def stream(self, ticks: Iterator[Tick], latest: DateTime | None) -> TickStream:
@@ -265,7 +273,7 @@ class Ticks:
         low = -math.inf if last is None else last.end.timestamp()
         if last is None and earliest is not None:
             low = earliest.timestamp() - 1e-6
-        cron = self._cron if self.plain else None
+        cron = self._cron if self.exact else None
         due = -math.inf if cron is None else cron.last_until(floor)
         if due > low:
             first = Tick(due, due, due) if latest is None or due <= latest.timestamp() else None
@@ -322,7 +330,7 @@ class Ticks:
             due = cron.last_until(instant)
             if due <= tick.due:
                 return None
-            return Tick(due, cron.last_until(due - 1) if self._kind == _CRON_INTERVAL else due, due)
+            return Tick(due, cron.last_until(due - 1) if self._kind == _CRON_INTERVAL else due - self._length, due)
         step = self._step
         if step is not None:
             count = (instant - tick.due) // step
@@ -364,7 +372,7 @@ class Ticks:
 
     def _remembered(self, last: DataInterval, restriction: TimeRestriction) -> float | None:
         """What ``CronTriggerTimetable.next_dagrun_info`` would answer, where that is remembered."""
-        cron = self._cron
+        cron = self._one_cron
         if cron is None or not self.plain:
             return None
         end = last.end.timestamp()
@@ -390,14 +398,13 @@ class Ticks:
                 yield from self._ask(interval, restriction)
             return
         latest = restriction.latest.timestamp() if restriction.latest else math.inf
-        with_intervals = self._kind == _CRON_INTERVAL
+        with_intervals, length = self._kind == _CRON_INTERVAL, self._length
         previous = first.due
         for some in cron.all_after(previous):
             for due in some:
-                start = previous if with_intervals else due
-                if start > latest:
+                if (previous if with_intervals else due) > latest:
                     return
-                yield new(Tick, (due, start, due))
+                yield new(Tick, (due, previous if with_intervals else due - length, due))
                 previous = due
 
     def _ask(self, last: DataInterval | None, restriction: TimeRestriction) -> Iterator[Tick]:
