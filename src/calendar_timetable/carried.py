@@ -19,10 +19,10 @@ from calendar_timetable.planning.late_start import late_start
 from calendar_timetable.planning.opentime import OpenTime
 from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, PlannedRun, Policy, lay_out, runs
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet, leaves
+from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet, Unread, leaves
 from calendar_timetable.schedules import Ticks
 
-VERSION = 3
+VERSION = 2
 MONTHS_AHEAD = 3  # whole months, after the current one, that calendars are expanded for
 LATE_START = 6 * 3600  # a run that starts late must still know what closes, for this long after its start
 MAX_TICKS = 5_000  # of the horizon; past these all spans are kept instead of those that matter
@@ -68,7 +68,9 @@ class Carried:
     @cached_property
     def held(self) -> tuple[str, ...]:
         """Why nothing is scheduled: the calendars that count and cannot be read."""
-        unread = [(self.base["calendar"], codec.decode_unread(self.base))] if "held" in self.base else []
+        unread: list[tuple[str, Unread | None]] = []
+        if "held" in self.base:
+            unread.append((self.base["calendar"], codec.decode_unread(self.base["held"])))
         for timeset in (self.windows, self.blackouts):
             sets = leaves(timeset) if timeset is not None else ()
             unread += [(leaf.label, leaf.unread) for leaf in sets if isinstance(leaf, Known) and leaf.unread]
@@ -162,7 +164,7 @@ class Carried:
         calendars = any(isinstance(leaf, Known) for timeset in given.values() for leaf in leaves(timeset))
         keep = self._decisive() if calendars else None
         encoded = {name: codec.encode(timeset, keep) for name, timeset in given.items()}
-        version = max(map(codec.version, (self.base, *encoded.values())))
+        version = max(map(codec.version, encoded.values()), default=1)
         data: dict[str, Any] = {"v": version, "timezone": self.timezone, **asdict(self.policy)}
         data["base"] = self.base
         data |= encoded

@@ -128,7 +128,8 @@ class CalendarEvents(Timetable):
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> CalendarEvents:
-        return cls(data["calendar"], tuple(accumulate(data["events"])), decode_feed(data), decode_unread(data))
+        unread = decode_unread(data["held"]) if "held" in data else None
+        return cls(data["calendar"], tuple(accumulate(data["events"])), decode_feed(data), unread)
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
         return DataInterval.exact(run_after)

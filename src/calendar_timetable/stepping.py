@@ -91,9 +91,7 @@ class _BaseFailed(Exception):
 class _Search:
     """For the next run of one schedule, at one moment."""
 
-    def __init__(
-        self, carried: Carried, last: DataInterval | None, restriction: TimeRestriction, now: float
-    ) -> None:
+    def __init__(self, carried: Carried, last: DataInterval | None, restriction: TimeRestriction, now: float) -> None:
         self.carried, self.last, self.restriction, self.now = carried, last, restriction, now
         self.policy, self.open_time = carried.policy, carried.open_time
         self.is_first = last is None and restriction.earliest is None  # when to begin is left to us
@@ -134,15 +132,7 @@ class _Search:
         if self.open_time.always and not self.policy.stagger:
             with suppress(_BaseFailed):
                 return self._from(self._pick())
-        rest = self._runs(ticks.since(self._floor, self.last, self.restriction))
-        latest = before = coming = None
-        for run in rest:
-            assert run.start is not None
-            if run.start > now:
-                coming = run
-                break
-            if latest is None or latest.start is None or run.start > latest.start:  # of several the first
-                before, latest = latest, run
+        rest, before, latest, coming = self._around_now()
         if latest is not None and latest.outcome in ("on_time", "forced"):
             with suppress(_BaseFailed):
                 latest = self._as_base(latest, self._pick())
@@ -157,6 +147,40 @@ class _Search:
             latest = self._together(before, latest)
         return self._late_or_next(latest, coming), None
 
+    def _around_now(self) -> tuple[Iterator[Placed], Placed | None, Placed | None, Placed | None]:
+        """The latest run to start by now, the one before it and the one after, with those that follow that.
+
+        Begins with the last tick before which none matters to what becomes of later ones. Where data intervals count,
+        that is told by the outcome: what was skipped for long is looked for further back.
+        """
+        ticks, policy = self.carried.ticks, self.policy
+        reach = float(max(policy.max_delay + policy.duration + policy.stagger, DAY))
+        if ticks.exact and policy.coalesce and policy.when_blocked != "advance":
+            reach = 0  # the latest that is due is made by itself, or together with later ones
+        while True:
+            stream = ticks.since(self.now - reach, self.last, self.restriction)
+            first = stream.peek()
+            rest = self._runs(stream)
+            before = latest = coming = None
+            for run in rest:
+                assert run.start is not None
+                if run.start > self.now:
+                    coming = run
+                    break
+                if latest is None or latest.start is None or run.start > latest.start:  # of several the first
+                    before, latest = latest, run
+            found = before or latest or coming
+            if ticks.exact or first is None or found is None or found.tick.interval_start > first.interval_start:
+                break
+            if self.is_first or (self.last is not None and first.interval_start <= self.last.end.timestamp()):
+                break
+            if self.restriction.earliest is not None and first.due - DAY <= self.restriction.earliest.timestamp():
+                break
+            if reach > SEARCH_SECONDS:
+                break
+            reach *= 8
+        return rest, before, latest, coming
+
     def _pick(self) -> Tick | None:
         try:
             return self.carried.ticks.pick(self.last, self.restriction)
@@ -170,14 +194,6 @@ class _Search:
         ticks = self.carried.ticks
         rest = self._runs(ticks.stream(ticks.walk(self.last, self.restriction, tick), self.restriction.latest))
         return next(rest, None), rest if ticks.plain else None
-
-    @property
-    def _floor(self) -> float:
-        """Where to begin: no tick before the last one until then matters."""
-        policy = self.policy
-        if self.carried.ticks.exact and policy.coalesce and policy.when_blocked != "advance":
-            return self.now  # the latest that is due is made by itself, or together with later ones
-        return self.now - policy.max_delay - policy.duration - policy.stagger
 
     def _as_base(self, run: Placed, picked: Tick | None) -> Placed | None:
         """*run*, which was to start on time, as the base schedule, which *picked* a tick, has it late; ``None``: not.

@@ -257,7 +257,8 @@ def test_cron_held_to_windows(week: Week) -> None:
         runs: list[Any] = []
         info = next_run(carried, earliest=first)
         while info is not None and info.data_interval is not None and len(runs) < len(week.expected):
-            runs.append((info.logical_date, info.run_after))
+            assert info.data_interval is not None
+            runs.append((info.data_interval.end, info.run_after))
             info = next_run(carried, info.data_interval, earliest=first)
 
     assert [(iso(run.tick, week.zone), iso(run.start, week.zone)) for run in plan] == week.expected

@@ -121,9 +121,7 @@ def test_without_coalescing_every_tick_that_fits_somewhere_runs(ticks: list[tupl
 
 
 @given(ticks=irregular_ticks(), brute=brutes(), share=st.integers(0, 4 * 3600))
-def test_stagger_moves_every_start_and_none_too_far(
-    ticks: list[tuple[int, int]], brute: Brute, share: int
-) -> None:
+def test_stagger_moves_every_start_and_none_too_far(ticks: list[tuple[int, int]], brute: Brute, share: int) -> None:
     placed = laid_out(ticks, brute, stagger=share)
     starts = [p.start for p in placed if p.start is not None]
 

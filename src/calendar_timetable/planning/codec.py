@@ -41,13 +41,15 @@ def encode(timeset: TimeSet, keep: Spans | None = None) -> dict[str, Any]:
         case Days():
             days = [day.isoformat() for day in timeset.dates]
             return {"days": days, "label": timeset.label, "timezone": timeset.timezone}
+        case Known() if timeset.unread is not None:  # an older version refuses what it does not know, and that is right
+            return {"held": {"calendar": timeset.label, **encode_unread(timeset.unread), **encode_feed(timeset.feed)}}
         case Known():
             kept = timeset.known if keep is None else timeset.known & keep
             packed = kept.packed()
             bounds = {"packed": packed.to_json()} if packed else {"spans": kept.deltas()}
             data: dict[str, Any] = {"calendar": timeset.label, **bounds}
             titles = [list(t) for t in timeset.titles if kept.clip(t[0], t[1])]
-            told = {"titles": titles, "note": timeset.note, "held": encode_unread(timeset.unread)}
+            told = {"titles": titles, "note": timeset.note}
             return data | {key: value for key, value in told.items() if value} | encode_feed(timeset.feed)
     raise TypeError(f"{type(timeset).__name__} is not resolved")
 
@@ -62,7 +64,10 @@ def decode(data: dict[str, Any]) -> TimeSet:
         titles = tuple((start, end, text) for start, end, text in data.get("titles", ()))
         packed = "packed" in data
         spans = Spans.from_packed(Packed(*data["packed"])) if packed else Spans.from_deltas(data["spans"])
-        return Known(data["calendar"], spans, titles, data.get("note", ""), decode_feed(data), decode_unread(data))
+        return Known(data["calendar"], spans, titles, data.get("note", ""), decode_feed(data))
+    if "held" in data:
+        held = data["held"]
+        return Known(held["calendar"], Spans(), feed=decode_feed(held), unread=decode_unread(held))
     for key, kind in COMBINED.items():
         if key in data:
             return kind(tuple(map(decode, data[key])))
@@ -70,20 +75,19 @@ def decode(data: dict[str, Any]) -> TimeSet:
 
 
 def version(data: dict[str, Any]) -> int:
-    """The version of the serialized form that reads this: before 2 there was no packing, before 3 nothing was held."""
+    """The version of the serialized form that reads this time set: before 2 there was no packing."""
     members = (member for key in COMBINED for member in data.get(key, ()))
-    own = 3 if "held" in data else 2 if "packed" in data else 1
-    return max((own, *map(version, members)))
+    return 2 if "packed" in data else max(map(version, members), default=1)
 
 
-def encode_unread(unread: Unread | None) -> dict[str, Any]:
-    """The key that tells why a calendar cannot be read."""
-    return {} if unread is None else {key: value for key, value in asdict(unread).items() if value is not None}
+def encode_unread(unread: Unread) -> dict[str, Any]:
+    """The keys that tell why a calendar cannot be read."""
+    return {key: value for key, value in asdict(unread).items() if value is not None}
 
 
-def decode_unread(data: dict[str, Any]) -> Unread | None:
-    """The inverse of :func:`encode_unread`, from the key ``held``."""
-    return Unread(**data["held"]) if "held" in data else None
+def decode_unread(data: dict[str, Any]) -> Unread:
+    """The inverse of :func:`encode_unread`."""
+    return Unread(data["why"], data.get("since"))
 
 
 def encode_feed(feed: Feed | None) -> dict[str, Any]:

@@ -29,7 +29,9 @@ def may_start(planned: float, now: float, policy: Policy, open_time: OpenTime) -
 
 
 def _just_fitted(instant: float | None, now: float, duration: int, open_time: OpenTime) -> bool:
-    return instant is not None and 0 <= now - instant <= GRACE_SECONDS and open_time.fits(instant, duration)
+    if instant is None or not 0 <= now - instant <= GRACE_SECONDS:
+        return False
+    return open_time.fits(instant // 1, duration)  # where several start at once, microseconds tell them apart
 
 
 def next_opening(now: float, policy: Policy, open_time: OpenTime) -> float | None:
@@ -57,8 +59,7 @@ def late_start(
         return None
     last = max(planned, due + policy.max_delay) if policy.waits else planned
     if opening > last and open_time.opening_of(opening, last) > last:
-        closes = open_time.end_of(planned) if catchup and policy.waits else None
+        closes = open_time.end_of(planned // 1) if catchup and policy.waits else None
         if closes is None or open_time.next_fit(closes, policy.duration, closes + policy.max_delay) is None:
             return None
     return planned if fits else open_time.last_fit(opening, policy.duration, opening + policy.stagger)
-
