@@ -109,9 +109,7 @@ def test_what_is_told_on_the_first_day_is_made(
     limits = restriction(begin if start_date else None, catchup=catchup)
     with time_machine.travel(begin, tick=False):
         since = begin if start_date else begin - timedelta(minutes=brute.max_delay + brute.duration)
-        if kept and kept[0][1] in [run.tick for run in plan if run.start is not None and run.start <= begin]:
-        del kept[0]  # it was to start before the DAG was there, and is made up for
-    if not start_date and catchup and base.name in ("hourly data intervals", "daily data intervals"):
+        if not start_date and catchup and base.name in ("hourly data intervals", "daily data intervals"):
             return  # Airflow's own makes no run then
         plan = schedule.plan(since, end + timedelta(days=2), 100_000)
     made = Life(schedule, limits, latency).live(begin, parses, end)
