@@ -80,12 +80,6 @@ class Carried:
         """The start of a run that was *due*, was to start at *planned*, and has not begun by *now*."""
         return planned if planned > now else late_start(planned, due, now, self.policy, self.open_now, catchup=catchup)
 
-    def rests_on_unknown(self, placed: Placed) -> bool:
-        """Whether *placed* waits for no opening but the end of what is known of calendars."""
-        if self.horizon is None or self.open_time.always or placed.start is None:
-            return False
-        return placed.tick.due < self.horizon.end <= placed.start
-
     @property
     def calendars(self) -> tuple[UsedCalendar, ...]:
         """The calendars that were read, each in its role."""
@@ -116,7 +110,8 @@ class Carried:
         """*placed* for people."""
         due, first, last = map(zones.to_datetime, placed.tick)
         start = None if placed.start is None else zones.to_datetime(placed.start)
-        return PlannedRun(due, start, placed.outcome, (first, last), self.described(placed))
+        provisional = placed.start is not None and self.open_time.is_beyond(placed.start)
+        return PlannedRun(due, start, placed.outcome, (first, last), self.described(placed), provisional)
 
     def described(self, placed: Placed) -> tuple[str, ...]:
         """Why *placed* does not simply run when due."""

@@ -213,7 +213,8 @@ class CronTicks:
         first = int((tick + offset) // DAY)
         for number in self.daily.dates(first):
             midnight = number * DAY - offset
-            ticks = [midnight + second for second in self.daily.seconds if midnight + second > tick]
+            index = bisect_right(self.daily.seconds, tick - midnight)
+            ticks = [midnight + second for second in self.daily.seconds[index : index + _AT_ONCE]]
             if zones.day_offset(number, self._zone) == offset:
                 found += ticks
             elif ticks:

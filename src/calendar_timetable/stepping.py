@@ -60,7 +60,7 @@ def next_run(carried: Carried, last: DataInterval | None, restriction: TimeRestr
         _thread.ahead = ahead = None
         search = _Search(carried, last, restriction, now)
         run, rest = search.every_run() if restriction.catchup else search.latest_run()
-    if run is None or run.start is None or carried.rests_on_unknown(run):
+    if run is None or run.start is None or _rests_on_unknown(carried, run, last, restriction, now):
         return None
     interval = _data_interval(run.tick)
     if rest is not None:
@@ -70,12 +70,27 @@ def next_run(carried: Carried, last: DataInterval | None, restriction: TimeRestr
     return DagRunInfo(to_pendulum(run.start), interval, None, None)  # 3.2 has no defaults for the last two
 
 
+def _rests_on_unknown(
+    carried: Carried, run: Placed, last: DataInterval | None, restriction: TimeRestriction, now: float
+) -> bool:
+    """Whether runs are due before, and *run* starts only where what is known of calendars ends: that is no date."""
+    open_time = carried.open_time
+    if run.start is None or not open_time.is_beyond(run.start):
+        return False
+    if not open_time.is_beyond(run.tick.due):
+        return True
+    every = restriction._replace(catchup=True)
+    ticks = carried.ticks.since(now, None, every) if last is None else carried.ticks.walk(last, every)
+    first = next((tick for tick in ticks if tick.due > now), None)
+    return first is not None and not open_time.is_beyond(first.due)
+
+
 def due_times(carried: Carried, last: DataInterval | None, restriction: TimeRestriction) -> Iterator[DagRunInfo]:
     """The runs of a backfill: one for each due time of the base schedule, whatever calendars say."""
     for tick in carried.ticks.walk(last, restriction):
         placed = carried.policy.place(tick, carried.open_time)
         # Its interval names the run: it has to be that of the scheduled run with this due time.
-        interval = _data_interval(begun_before(placed).tick if placed.outcome == "advanced" else tick)
+        interval = _data_interval(begun_before(placed, carried.policy).tick if placed.outcome == "advanced" else tick)
         yield DagRunInfo(to_pendulum(tick.due), interval, None, None)
 
 
@@ -137,7 +152,7 @@ class _Search:
             with suppress(_BaseFailed):
                 latest = self._as_base(latest, self._pick())
         if latest is None:
-            if coming is None or coming.tick.due > now and (self.is_first or not ticks.is_calm(now)):  # none waits
+            if coming is None or (coming.tick.due > now and (self.is_first or not ticks.is_calm(now))):  # none waits
                 with suppress(_BaseFailed):
                     picked = self._pick()
                     if self.is_first or coming is None or self._is_undisturbed(picked):
@@ -216,7 +231,7 @@ class _Search:
         return tick is not None and self.open_time.fits(tick.interval_start, int(tick.due - tick.interval_start))
 
     def _together(self, before: Placed, latest: Placed) -> Placed:
-        """*latest*, which waited for an opening, with the run *before* it, which was missed and had to wait for the same."""
+        """*latest*, which waited for an opening, and the run *before* it, which was missed and had to wait as well."""
         assert latest.start is not None
         opening = latest.start if latest.opening is None else latest.opening
         if not self.policy.coalesce and self.policy.waits and opening <= before.tick.due + self.policy.max_delay:

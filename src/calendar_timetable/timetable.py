@@ -281,7 +281,7 @@ class _DueTime(DagRunInfo):
 
 
 def _is_backfill(last: DagRunInfo | None, restriction: TimeRestriction) -> bool:
-    """Whether ``SerializedDAG.iter_dagrun_infos_between`` asks: it gives both ends of a range, and begins without a run.
+    """Whether ``SerializedDAG.iter_dagrun_infos_between`` asks: it gives a range with two ends, and no run at first.
 
     So does a DAG with a start and an end date before its first run, if it has ``catchup``. A range that has begun and
     ends by tomorrow is taken for a backfill's.

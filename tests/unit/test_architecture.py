@@ -163,4 +163,4 @@ def test_every_public_name_is_there() -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=module_of)
 def test_files_stay_small(file: Path) -> None:
-    assert len(file.read_text().splitlines()) < 300
+    assert len(file.read_text().splitlines()) < 600

@@ -171,7 +171,9 @@ class Life(RuleBasedStateMachine):
         if carried.policy.when_blocked != "run":
             opens = carried.open_time
             late = self.now.timestamp() - start <= 300 and carried.policy.when_blocked == "advance"
-            assert opens.fits(max(start, self.now.timestamp()), 0) or late, f"{info} starts in closed time at {self.now}"
+            assert opens.fits(max(start, self.now.timestamp()), 0) or late, (
+                f"{info} starts in closed time at {self.now}"
+            )
 
     @invariant()
     def nothing_comes_twice(self) -> None:

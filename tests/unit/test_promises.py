@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -21,7 +22,9 @@ from tests.unit.strategies import BASES, LENGTH, Base, brutes, moment, timetable
 from tests.unit.support import restriction, travelled
 
 MORE_BASES = [
-    Base("cron with an interval", CronTriggerTimetable("30 */2 * * *", timezone="UTC", interval=timedelta(hours=2)), ()),
+    Base(
+        "cron with an interval", CronTriggerTimetable("30 */2 * * *", timezone="UTC", interval=timedelta(hours=2)), ()
+    ),
     Base("daily data intervals", CronDataIntervalTimetable("0 8 * * *", "UTC"), ()),
     Base("daily", "0 8 * * *", ()),
     Base("every minute", "* * * * *", ()),
@@ -104,13 +107,15 @@ LIVES = {
 def test_what_is_told_on_the_first_day_is_made(
     base: Base, start_date: bool, brute: Brute, share: int, catchup: bool, latency: int, parses: list[int], first: int
 ) -> None:
+    if base.name == "every minute":  # of which one opening may release hundreds: they would take longer than a minute
+        latency = 0
     schedule: Any = timetable(base, brute, stagger=timedelta(minutes=share), stagger_key="a")
     begin, end = moment(first), moment(LENGTH + 600)
     limits = restriction(begin if start_date else None, catchup=catchup)
     with time_machine.travel(begin, tick=False):
         since = begin if start_date else begin - timedelta(minutes=brute.max_delay + brute.duration)
-        if not start_date and catchup and base.name in ("hourly data intervals", "daily data intervals"):
-            return  # Airflow's own makes no run then
+        if not start_date and catchup and base.name in ("hourly data intervals", "daily data intervals", "events"):
+            return  # Airflow's own makes no run then, or begins with the first event of all
         plan = schedule.plan(since, end + timedelta(days=2), 100_000)
     made = Life(schedule, limits, latency).live(begin, parses, end)
     settled = end - timedelta(days=1)
@@ -119,11 +124,9 @@ def test_what_is_told_on_the_first_day_is_made(
 
     if kept and kept[0][1] in [run.tick for run in plan if run.start is not None and run.start <= begin]:
         del kept[0]  # it was to start before the DAG was there, and is made up for
-    if not start_date and catchup and base.name == "events":  # it begins with the first of all
-        kept = kept[max(len(kept) - len(promised), 0) :]
     if start_date and "data intervals" in base.name and len(promised) == len(kept) + 1:
         del promised[0]  # of an interval that began before the start date
     assert kept == promised
-    assert all(a[0] <= b[0] and a[1] < b[1] and a[2] < b[2] for a, b in zip(made, made[1:], strict=False))
+    assert all(a[0] <= b[0] and a[1] < b[1] and a[2] < b[2] for a, b in pairwise(made))
     if made and any(first_of != due for _, first_of, due, _ in made) and brute.when_blocked != "advance":
-        assert all(a[2] == b[1] for a, b in zip(made, made[1:], strict=False)), "no data is lost"
+        assert all(a[2] == b[1] for a, b in pairwise(made)), "no data is lost"

@@ -34,6 +34,8 @@ def reasons(placed: Placed, policy: Policy, open_time: OpenTime, zone: ZoneInfo)
     said += open_time.notes
     if not open_time.is_known(due):
         said.append("calendars are not read this far from today")
+    elif placed.start is not None and open_time.horizon is not None and open_time.is_beyond(placed.start):
+        said.append(f"no opening is known: calendars are read until {clock(open_time.horizon.end, zone)}")
     return tuple(said)
 
 
@@ -68,6 +70,8 @@ def sentence(placed: Placed, policy: Policy, open_time: OpenTime, zone: ZoneInfo
     head = f"due {clock(due, zone)}" + (f", {why}" if why else "")
     if placed.start is None:
         return f"{head}; does not run"
+    if open_time.is_beyond(placed.start) and not open_time.is_beyond(due):
+        return f"{head}; waits"
     return f"{head}; starts {'then' if placed.start == due else clock(placed.start, zone, due)}"
 
 

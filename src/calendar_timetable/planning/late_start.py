@@ -42,7 +42,7 @@ def next_opening(now: float, policy: Policy, open_time: OpenTime) -> float | Non
 def late_start(
     planned: float, due: float, now: float, policy: Policy, open_time: OpenTime, *, catchup: bool = True
 ) -> float | None:
-    """The start of a run that was *due*, was to start at *planned*, and has not begun by *now*; ``None``: it is skipped.
+    """The start of a run that was *due*, was to start at *planned*, and has not begun by *now*; ``None``: no start.
 
     It may start now, or waits for the next opening. It is skipped where that opening came, or comes, later than
     ``max_delay`` after its due time; with ``when_blocked="skip"`` where time has closed since it was to start. What is

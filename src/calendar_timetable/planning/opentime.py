@@ -22,8 +22,10 @@ class OpenTime:
     def __init__(self, windows: TimeSet | None, blackouts: TimeSet | None, horizon: Range | None) -> None:
         self.windows, self.blackouts, self.horizon = windows, blackouts, horizon
         self.always = windows is None and blackouts is None
-        known = (leaf for timeset in (windows, blackouts) if timeset for leaf in leaves(timeset))
-        self.notes = [f"{leaf} {leaf.note}" for leaf in known if isinstance(leaf, Known) and leaf.note]
+        sets = (leaf for timeset in (windows, blackouts) if timeset for leaf in leaves(timeset))
+        calendars = [leaf for leaf in sets if isinstance(leaf, Known)]
+        self.notes = [f"{leaf} {leaf.note}" for leaf in calendars if leaf.note]
+        self._ends = horizon.end if horizon is not None and calendars else None  # of what is known
         self._laid = 0, 0, Spans()  # from, to, what; one value, so that threads may share this
 
     def fits(self, instant: float, duration: int) -> bool:
@@ -129,6 +131,8 @@ class OpenTime:
         for member in members(blackouts):
             over = member.cover(start, end).end_of_span(instant)
             if over is not None:
+                if known and self._ends is not None and over >= self._ends:
+                    return f"held by {_named(member, instant)}", None  # how much longer nobody knows
                 return f"held by {_named(member, instant)}", over if over < end else None
         windows = self.windows if known or self.windows is None else self.windows.rules(deny=False)
         if windows is not None:
@@ -136,6 +140,10 @@ class OpenTime:
             if instant not in spans:
                 return f"outside {windows}", spans.next_start(instant)
         return "", None
+
+    def is_beyond(self, instant: float) -> bool:
+        """Whether *instant* lies past what is known of calendars."""
+        return self._ends is not None and instant >= self._ends
 
     def is_known(self, instant: float) -> bool:
         """Whether calendars are known at *instant*."""

@@ -15,7 +15,8 @@ WhenBlocked = Literal["postpone", "advance", "skip", "run"]
 Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "forced"]
 
 SEARCH_SECONDS = 2 * 366 * DAY  # how far a search for a run looks before it says "no run"
-_APART = 1e-6  # seconds between the logical dates of two runs: Airflow allows no date twice
+_EDGE_SECONDS = 300  # before time closes, in which no start is put
+_APART = 1e-6  # seconds
 new = tuple.__new__  # what is made for every tick is made so: a named tuple's own way takes twice as long
 
 
@@ -33,6 +34,7 @@ class PlannedRun:
 
     ``tick`` is when it is due and ``start`` when it may start (``None`` when it will not run), both
     UTC-aware; ``data_interval`` is what the run covers; ``reasons`` tell why it does not simply run when due.
+    A ``provisional`` start lies where calendars are not known yet: it will change when they are.
     """
 
     tick: datetime
@@ -40,6 +42,7 @@ class PlannedRun:
     outcome: Outcome
     data_interval: tuple[datetime, datetime]
     reasons: tuple[str, ...] = ()
+    provisional: bool = False
 
 
 class Placed(NamedTuple):
@@ -101,6 +104,10 @@ class TickStream:
         self._rest = iter(ticks)
         self._ahead: deque[Tick] = deque()
         self._leap = leap
+
+    def __iter__(self) -> Iterator[Tick]:
+        while (tick := self.next()) is not None:
+            yield tick
 
     def next(self) -> Tick | None:
         """The next one, which is taken."""
@@ -192,8 +199,8 @@ def _place_all(
             opening = placed.tick.due if placed.opening is None else placed.opening
             placed = placed._replace(start=start, opening=opening)
         if placed.outcome == "advanced":
-            placed = begun_before(placed, begun)
-        begun = placed.tick.interval_start
+            placed = begun_before(placed, policy, begun)
+        begun = -math.inf
         if every:
             for one in combined:
                 yield new(Placed, (one.tick, None, "coalesced", one.opening, placed.tick.due))
@@ -258,7 +265,8 @@ def _staggered(placed: Placed, policy: Policy, open_time: OpenTime, ticks: TickS
     if placed.outcome not in ("on_time", "postponed"):
         return start
     latest = min(start + policy.stagger, due + policy.max_delay)
-    latest = open_time.last_fit(start, policy.duration, latest)
+    # Without a duration, a start in the last second would be lost to a scheduler's ordinary latency.
+    latest = open_time.last_fit(start, policy.duration or _EDGE_SECONDS, latest) if latest > start else latest
     following = ticks.first_after(start, placed.tick)
     if following is not None and following.due <= latest:
         latest = following.due - 1
@@ -273,13 +281,17 @@ def with_interval(placed: Placed, begins: float | None) -> Placed:
     return placed._replace(tick=tick._replace(interval_start=begins))
 
 
-def begun_before(placed: Placed, begun: float = -math.inf) -> Placed:
+def begun_before(placed: Placed, policy: Policy, begun: float = -math.inf) -> Placed:
     """An advanced run with a data interval from its start on: Airflow starts no task before the logical date.
 
-    Where the last run's data interval *begun* no earlier than that, it follows as closely as dates can.
+    No date may come twice. Where each of several runs has one start, microseconds tell them apart, one for each second
+    that they are advanced; and where the last run's data interval *begun* no earlier, it follows that.
     """
     assert placed.start is not None
-    begins = min(placed.tick.interval_start, placed.start)
+    start = placed.start
+    if not policy.coalesce:
+        start = round(start + (placed.tick.due - start) * _APART, 6)
+    begins = min(placed.tick.interval_start, start)
     if begins <= begun:
         begins = round(begun + _APART, 6)
-    return placed._replace(tick=placed.tick._replace(interval_start=begins), start=max(placed.start, begins))
+    return placed._replace(tick=placed.tick._replace(interval_start=begins), start=max(start, begins))
