@@ -443,10 +443,10 @@ EDGES = [
         ("its rule cannot be understood",),
     ),
     Edge(
-        "a rule that ended before it began",
+        "a rule that ended before it began: DTSTART counts",
         "3.3.10",
         one("DTSTART:20240301T100000Z", "RRULE:FREQ=DAILY;UNTIL=20240201T000000Z"),
-        [],
+        ["2024-03-01 10:00/10:00"],
     ),
     # --- zones
     Edge(
