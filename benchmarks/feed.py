@@ -112,7 +112,7 @@ def google_like(events: int, now: datetime, seed: int = 1, stamp: datetime | Non
 
 
 def dense(events: int, now: datetime, seed: int = 1) -> bytes:
-    """*events* components with little text, spread over three years until *now*; a fifth are series that all still go on.
+    """*events* components with little text, spread over three years until *now*; a fifth are series that still go on.
 
     Half of these have no end, a twentieth a DTSTART that its rule does not name, a third an EXDATE.
     """

@@ -7,9 +7,9 @@ month, an hour) is expanded by itself: the search begins near the time in questi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 from math import gcd
+from typing import NamedTuple
 
 from calendar_timetable.calendars.wallclock import DAY
 
@@ -20,13 +20,12 @@ _UNITS = {"HOURLY": 3600, "MINUTELY": 60}
 _LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
-@dataclass(frozen=True, slots=True)
-class RecurrenceRule:
+class RecurrenceRule(NamedTuple):
     """What a RECUR value says; of a part that is not given, nothing. Weekdays count from Monday, 0."""
 
     frequency: str
     interval: int = 1
-    count: int | None = None
+    limit: int | None = None  # COUNT
     months: frozenset[int] = frozenset()
     weeks: frozenset[int] = frozenset()
     year_days: frozenset[int] = frozenset()
@@ -72,7 +71,7 @@ class Recurrence:
 
     def between(self, low: int, high: int) -> Iterator[int]:
         """What the rule names in ``[low, high)``. DTSTART is among it only where the rule names it."""
-        begin, count = self.begin, self.rule.count
+        begin, count = self.begin, self.rule.limit
         last = high if self.until is None else min(high, self.until + 1)
         from_ = begin if count else max(low, begin)
         found = 0
@@ -87,43 +86,31 @@ class Recurrence:
 
     def _by_rule(self, low: int, high: int) -> Iterator[int]:
         """What the rule names in the periods that may reach into ``[low, high)``, in order: these may reach further."""
-        rule = self.rule
+        rule, clock = self.rule, self._clock
         if rule.frequency in _UNITS:
             return self._within_days(low, high)
-        if rule.frequency == "DAILY" and not rule.positions and len(self._clock) == 1:
-            return self._plain_days(low, high)
-        return self._by_period(low, high)
-
-    def _plain_days(self, low: int, high: int) -> Iterator[int]:
-        """As :meth:`_by_period` for nearly all daily rules."""
-        clock = self._clock[0]
-        return (day * DAY + clock for day in self._passing(self._daily(low, high)))
-
-    def _by_period(self, low: int, high: int) -> Iterator[int]:
-        rule, clock = self.rule, self._clock
-        periods = {
+        expand = {
             "DAILY": self._of_days,
             "WEEKLY": self._of_weeks,
             "MONTHLY": self._of_months,
             "YEARLY": self._of_years,
         }
-        for days in periods[rule.frequency](low, high):
-            if rule.positions:
-                yield from _at_positions([day * DAY + at for day in days for at in clock], rule.positions)
-            else:
-                for day in days:
-                    for at in clock:
-                        yield day * DAY + at
+        periods = expand[rule.frequency](low, high)
+        if rule.positions:
+            sets = ([day * DAY + at for day in days for at in clock] for days in periods)
+            return (at for found in sets for at in _at_positions(found, rule.positions))
+        if len(clock) > 1:
+            return (day * DAY + at for days in periods for day in days for at in clock)
+        (only,) = clock
+        return (day * DAY + only for days in periods for day in days)
 
     # --- the days of each period ---------------------------------------------------------------------
 
-    def _daily(self, low: int, high: int) -> range:
+    def _of_days(self, low: int, high: int) -> Iterable[Iterable[int]]:
         interval = self.rule.interval
         first = self._day + (max(low // DAY, self._day) - self._day) // interval * interval
-        return range(first, min(-(-high // DAY), _LAST_DAY), interval)
-
-    def _of_days(self, low: int, high: int) -> Iterator[Iterable[int]]:
-        return ((day,) for day in self._passing(self._daily(low, high)))
+        days = self._passing(range(first, min(-(-high // DAY), _LAST_DAY), interval))
+        return ((day,) for day in days) if self.rule.positions else (days,)
 
     def _of_weeks(self, low: int, high: int) -> Iterator[Iterable[int]]:
         rule = self.rule
