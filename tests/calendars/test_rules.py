@@ -278,6 +278,9 @@ UNKNOWN, TOGETHER, SKIP = (
     "its rule has parts that may not be together",
     "a rule with a SKIP that is not sure",
 )
+EVERY_SECOND = "".join(
+    f";BY{unit}=" + ",".join(map(str, range(most))) for unit, most in [("HOUR", 24), ("MINUTE", 60), ("SECOND", 60)]
+)
 REFUSED = {
     "FREQ=SECONDLY;COUNT=2": "a rule that repeats every second is refused",
     "": "its rule has no known FREQ",
@@ -323,6 +326,7 @@ REFUSED = {
     "RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=FORWARD;BYMONTHDAY=1,31": SKIP,
     "RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=BACKWARD;BYMONTHDAY=-31": SKIP,
     "RSCALE=GREGORIAN;FREQ=YEARLY;SKIP=BACKWARD;BYYEARDAY=366": SKIP,
+    "FREQ=YEARLY;BYDAY=MO;BYSETPOS=1" + EVERY_SECOND: "its rule has too many times of the day to count them",
     "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30": "its rule never comes true",
     "FREQ=MINUTELY;INTERVAL=2;BYMINUTE=1,3": "its rule never comes true",
     "FREQ=HOURLY;INTERVAL=24;BYHOUR=7": "its rule never comes true",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -25,6 +26,7 @@ _NUMBERS = {  # the greatest in each list, and whether it may count from the end
     "BYSECOND": (60, False),
     "BYSETPOS": (366, True),
 }
+_MOST_TIMES = 1440  # of which BYSETPOS counts those of a whole year
 _CLOCK = ("BYHOUR", "BYMINUTE", "BYSECOND")
 _KNOWN = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", "RSCALE", "SKIP", *_NUMBERS}
 _NOT_WITH = {  # the frequencies with which each part says nothing: "N/A" in the table
@@ -48,7 +50,7 @@ def parse_rrule(text: str, begin: datetime, moment: Moment) -> Recurrence:
     return found
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _understood(text: str, is_date: bool) -> tuple[RecurrenceRule, str | None]:
     """What *text* says, and its UNTIL. Most series of a calendar share a few rules."""
     parts = _parts(text)
@@ -73,6 +75,8 @@ def _understood(text: str, is_date: bool) -> tuple[RecurrenceRule, str | None]:
     if week_start not in _DAYS:
         raise Unreadable("its rule cannot be understood")
     _check_together(parts, numbers, weekdays)
+    if numbers["BYSETPOS"] and math.prod(len(numbers[name] or "1") for name in _CLOCK) > _MOST_TIMES:
+        raise Unreadable("its rule has too many times of the day to count them")
     if is_date:
         if frequency in ("HOURLY", "MINUTELY"):
             raise Unreadable("its rule repeats within a day, but it starts on a date")
