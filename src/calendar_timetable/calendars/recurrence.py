@@ -48,14 +48,10 @@ class Recurrence:
         self._day = day
         start = date.fromordinal(day + _EPOCH)
         self._year, self._month, self._month_day = start.year, start.month, start.day
-        hours = rule.hours or (second // 3600,)
-        minutes = rule.minutes or (second // 60 % 60,)
-        seconds = rule.seconds or (second % 60,)
         # what a frequency does not expand, it limits
-        if rule.frequency == "MINUTELY":
-            hours = minutes = (0,)
-        elif rule.frequency == "HOURLY":
-            hours = (0,)
+        hours = (0,) if rule.frequency in _UNITS else rule.hours or (second // 3600,)
+        minutes = (0,) if rule.frequency == "MINUTELY" else rule.minutes or (second // 60 % 60,)
+        seconds = rule.seconds or (second % 60,)
         self._clock = sorted(3600 * h + 60 * m + s for h in hours for m in minutes for s in seconds)
         self._plain = {which for how_manieth, which in rule.weekdays if not how_manieth}
 
@@ -103,8 +99,6 @@ class Recurrence:
             return (day * DAY + at for days in periods for day in days for at in clock)
         (only,) = clock
         return (day * DAY + only for days in periods for day in days)
-
-    # --- the days of each period ---------------------------------------------------------------------
 
     def _of_days(self, low: int, high: int) -> Iterable[Iterable[int]]:
         interval = self.rule.interval
@@ -192,13 +186,9 @@ class Recurrence:
         first, after = (_first_week(each, rule.week_start) for each in (year, year + 1))
         count = (after - first) // 7
         weeks = {week - 1 if week > 0 else count + week for week in rule.weeks}
-        weekdays = self._plain or {_weekday(self._day)}
-        days = {
-            first + 7 * week + (day - rule.week_start) % 7 for week in weeks if 0 <= week < count for day in weekdays
-        }
+        offsets = {(day - rule.week_start) % 7 for day in self._plain or {_weekday(self._day)}}
+        days = {first + 7 * week + offset for week in weeks if 0 <= week < count for offset in offsets}
         return filter(self._is_in_month, days) if rule.months else days
-
-    # --- limits ----------------------------------------------------------------------------------------
 
     def _passing(self, days: range) -> Iterable[int]:
         """Those of *days* that BYxxx parts allow; one look at a month is enough where BYMONTH leaves it out."""

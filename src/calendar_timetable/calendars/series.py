@@ -116,10 +116,8 @@ def expand_series(parts: list[Part], start: int, end: int) -> Iterator[tuple[Det
     if len(parts) == 1 and not parts[0].recurs:
         rows = [(parts[0].details, parts[0].start, parts[0].end)]
     else:
-        plain = _is_plain(parts)
-        rows = list((_recur_plainly if plain else _recur)(parts, start, end))
-        if len(parts) > 1 or not plain:  # an instance may be where an override was moved to
-            rows = list(dict.fromkeys(rows))
+        recur = _recur_plainly if _is_plain(parts) else _recur
+        rows = list(dict.fromkeys(recur(parts, start, end)))  # two may be one instant where the clocks go forward
     for details, first, last in rows:
         if first < end and (last > start or first == last == start):
             yield details, first, min(last, LATEST)
