@@ -26,7 +26,8 @@ _NUMBERS = {  # the greatest in each list, and whether it may count from the end
     "BYSECOND": (60, False),
     "BYSETPOS": (366, True),
 }
-_MOST_TIMES = 1440  # of which BYSETPOS counts those of a whole year
+_MOST_TIMES = 600_000  # in a period, of which BYSETPOS takes some
+_LONGEST = {"WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}  # periods, in days
 _CLOCK = ("BYHOUR", "BYMINUTE", "BYSECOND")
 _KNOWN = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", "RSCALE", "SKIP", *_NUMBERS}
 _NOT_WITH = {  # the frequencies with which each part says nothing: "N/A" in the table
@@ -75,7 +76,8 @@ def _understood(text: str, is_date: bool) -> tuple[RecurrenceRule, str | None]:
     if week_start not in _DAYS:
         raise Unreadable("its rule cannot be understood")
     _check_together(parts, numbers, weekdays)
-    if numbers["BYSETPOS"] and math.prod(len(numbers[name] or "1") for name in _CLOCK) > _MOST_TIMES:
+    times = math.prod(len(numbers[name] or "1") for name in _CLOCK) * _LONGEST.get(frequency, 1)
+    if numbers["BYSETPOS"] and times > _MOST_TIMES:
         raise Unreadable("its rule has too many times of the day to count them")
     if is_date:
         if frequency in ("HOURLY", "MINUTELY"):
