@@ -56,6 +56,19 @@ END:VALARM
 """
 _RULES = ("FREQ=WEEKLY;BYDAY={day}", "FREQ=WEEKLY;INTERVAL=2;BYDAY={day}", "FREQ=DAILY", "FREQ=MONTHLY;BYDAY=2{day}",
           "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR")  # fmt: skip
+_SHORT_EVENT = """BEGIN:VEVENT
+UID:dense{number:06d}@example.com
+DTSTAMP:{stamp}
+{times}
+SUMMARY:Meeting {number}
+END:VEVENT
+"""
+_DENSE_RULES = (
+    "FREQ=WEEKLY;BYDAY={day}", "FREQ=WEEKLY;BYDAY={day},{other}", "FREQ=WEEKLY;INTERVAL=2;BYDAY={day}",
+    "FREQ=MONTHLY;BYDAY=2{day}", "FREQ=DAILY",
+)  # fmt: skip
+_DENSE_SHARES = (60, 15, 15, 8, 2)
+_WALL = "%Y%m%dT%H%M%S"
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
@@ -94,6 +107,31 @@ def google_like(events: int, now: datetime, seed: int = 1, stamp: datetime | Non
                 f"DTEND{zone}:{moved + timedelta(hours=2):%Y%m%dT%H%M%S}\nRECURRENCE-ID{zone}:{moved:%Y%m%dT%H%M%S}"
             )
             parts.append(_EVENT.format(times=times, uid=f"series{number - 1:06d}", **fields))
+    parts.append("END:VCALENDAR\n")
+    return "".join(parts).replace("\n", "\r\n").encode()
+
+
+def dense(events: int, now: datetime, seed: int = 1) -> bytes:
+    """*events* components with little text, spread over three years until *now*; a fifth are series that still go on.
+
+    Half of these have no end, a twentieth a DTSTART that its rule does not name, a third an EXDATE.
+    """
+    dice = random.Random(seed)
+    first = now.replace(tzinfo=None, minute=0, second=0, microsecond=0) - timedelta(days=3 * 365)
+    parts = [_HEAD]
+    for number in range(events):
+        start = first + timedelta(minutes=15 * dice.randrange(4 * 24 * 3 * 365))
+        end = start + timedelta(minutes=30)
+        lines = [f"DTSTART;TZID=Europe/Berlin:{start:{_WALL}}", f"DTEND;TZID=Europe/Berlin:{end:{_WALL}}"]
+        if number % 5 == 0:
+            other = dice.choice(_DAYS)
+            day = other if dice.random() < 0.05 else _DAYS[start.weekday()]
+            rule = dice.choices(_DENSE_RULES, _DENSE_SHARES)[0].format(day=day, other=other)
+            until = now + timedelta(days=dice.randrange(200, 900))
+            lines.append(f"RRULE:{rule}" + (f";UNTIL={until:{_WALL}}Z" if number % 10 else ""))
+            if dice.random() < 0.3:
+                lines.append(f"EXDATE;TZID=Europe/Berlin:{start + timedelta(days=7):{_WALL}}")
+        parts.append(_SHORT_EVENT.format(times="\n".join(lines), number=number, stamp=f"{now:{_WALL}}Z"))
     parts.append("END:VCALENDAR\n")
     return "".join(parts).replace("\n", "\r\n").encode()
 

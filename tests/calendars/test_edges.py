@@ -412,6 +412,42 @@ EDGES = [
         ["2024-01-31 00:00/2024-02-01 00:00", "2024-02-29 00:00/2024-03-01 00:00"],
     ),
     Edge(
+        "an empty rule is none",
+        "3.8.5.3",
+        one("DTSTART;VALUE=DATE:20241225", "RRULE:"),
+        ["2024-12-25 00:00/2024-12-26 00:00"],
+    ),
+    Edge(
+        "DTSTART counts where its rule does not name it",
+        "3.8.5.3",
+        one("DTSTART:20240304T100000Z", "RRULE:FREQ=WEEKLY;BYDAY=WE;COUNT=2"),
+        ["2024-03-04 10:00/10:00", "2024-03-06 10:00/10:00", "2024-03-13 10:00/10:00"],
+    ),
+    Edge(
+        "DTSTART that its rule does not name may be left out",
+        "3.8.5.1",
+        one("DTSTART:20240304T100000Z", "RRULE:FREQ=WEEKLY;BYDAY=WE;COUNT=1", "EXDATE:20240304T100000Z"),
+        ["2024-03-06 10:00/10:00"],
+    ),
+    Edge(
+        "the weekday of a week is that of DTSTART, also beside an RDATE",
+        "3.3.10",
+        one("DTSTART:20240514T100000Z", "RRULE:FREQ=YEARLY;BYWEEKNO=20", "RDATE:20240601T100000Z"),
+        ["2024-05-14 10:00/10:00", "2024-06-01 10:00/10:00"],
+    ),
+    Edge(
+        "an EXRULE takes nothing away that it does not name",
+        "RFC 2445 4.8.5.2",
+        one("DTSTART:20240305T100000Z", "RRULE:FREQ=DAILY;COUNT=3", "EXRULE:FREQ=WEEKLY;BYDAY=WE"),
+        ["2024-03-05 10:00/10:00", "2024-03-07 10:00/10:00"],
+    ),
+    Edge(
+        "every instance of a day that its rule names, times of the day ignored",
+        "3.3.10",
+        one("DTSTART;VALUE=DATE:20240304", "RRULE:FREQ=DAILY;BYHOUR=9,17;COUNT=2"),
+        ["2024-03-04 00:00/2024-03-05 00:00", "2024-03-05 00:00/2024-03-06 00:00"],
+    ),
+    Edge(
         "every second is refused, the rest stays",
         "3.3.10",
         [
@@ -443,10 +479,10 @@ EDGES = [
         ("its rule cannot be understood",),
     ),
     Edge(
-        "a rule that ended before it began",
+        "a rule that ended before it began: DTSTART counts",
         "3.3.10",
         one("DTSTART:20240301T100000Z", "RRULE:FREQ=DAILY;UNTIL=20240201T000000Z"),
-        [],
+        ["2024-03-01 10:00/10:00"],
     ),
     # --- zones
     Edge(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import FrameType
 
 _SHARES = 8  # a component may use this part of what is left: many hostile ones never use it all
 _LEAST = 0.05  # seconds
@@ -20,18 +19,18 @@ class Budget:
 
     def __init__(self, seconds: float) -> None:
         self._end = time.process_time() + seconds
+        signal.signal(signal.SIGPROF, _ring)  # for good: nothing rings but what :meth:`share` sets
 
-    @contextmanager
-    def share(self) -> Iterator[None]:
-        """A block of code that is interrupted by :class:`OutOfTime` when its share is used up."""
-        previous = signal.signal(signal.SIGPROF, _ring)
+    def share(self) -> Budget:
+        """For ``with``: a block of code that is interrupted by :class:`OutOfTime` when its share is used up."""
+        return self
+
+    def __enter__(self) -> None:
         signal.setitimer(signal.ITIMER_PROF, max(_LEAST, (self._end - time.process_time()) / _SHARES))
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_PROF, 0)
-            signal.signal(signal.SIGPROF, previous)
+
+    def __exit__(self, *error: object) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _ring(signum: int, frame: object) -> None:
+def _ring(signum: int, frame: FrameType | None) -> None:
     raise OutOfTime

@@ -93,8 +93,10 @@ class Reading:
 
     def to_wire(self) -> dict[str, Any]:
         """This as JSON; details that many occurrences share are written once."""
+        told = {id(details): details for details, _, _ in self.rows}  # occurrences of one series share it
         table: dict[Details, int] = {}
-        rows = [(table.setdefault(details, len(table)), start, end) for details, start, end in self.rows]
+        places = {key: table.setdefault(details, len(table)) for key, details in told.items()}
+        rows = [(places[id(details)], start, end) for details, start, end in self.rows]
         return {
             "zone": self.zone,
             "components": self.components,
@@ -108,10 +110,13 @@ class Reading:
     def from_wire(cls, data: dict[str, Any]) -> Reading:
         """The inverse of :meth:`to_wire`; ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
         table = [_details_from_wire(row) for row in data["details"]]
+        indexes, starts, ends = zip(*data["rows"], strict=True) if data["rows"] else ((), (), ())
+        if not set(map(type, starts + ends)) <= {int}:
+            raise TypeError("not in epoch seconds")
         return cls(
             str(data["zone"]),
             int(data["components"]),
-            tuple((table[index], int(start), int(end)) for index, start, end in data["rows"]),
+            tuple(zip(map(table.__getitem__, indexes), starts, ends, strict=True)),
             tuple(Problem(uid, why, _moment(start), _moment(end)) for uid, why, start, end in data["problems"]),
             dict(data.get("series", {})),
         )

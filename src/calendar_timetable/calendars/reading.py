@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
+from operator import itemgetter
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -180,7 +181,7 @@ class _Reader:
         self.problems.append(Problem(uid, reason, _datetime(start), _datetime(end)))
 
     def result(self, zone: str, components: int) -> Reading:
-        self.rows.sort(key=lambda row: (row[1], row[2], row[0].uid, row[0].summary))
+        self.rows.sort(key=itemgetter(1, 2, 0))  # of the details, by UID and summary
         problems = self.problems
         if len(problems) > limits.MAX_PROBLEMS:  # the rest may cover anything
             more = len(problems) - limits.MAX_PROBLEMS

@@ -1,8 +1,8 @@
 """Recurring events: one series of components with the same UID into occurrences (RFC 5545 section 3.8.5).
 
-recurring-ical-events decides which instances there are, in wall-clock time without any zone: it is
-given rules whose UNTIL, EXDATE, RDATE and RECURRENCE-ID have already been put into the zone of the
-series. When an instance is, and how long it lasts, is decided here.
+Which instances a rule names is decided by :mod:`.recurrence`, in wall-clock time without any zone. Of series with
+more than one rule and single changes recurring-ical-events tells what is left: it is given instances, EXDATE, RDATE and
+RECURRENCE-ID in the zone of the series. When an instance is, and how long it lasts, is decided here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.lines import Block, Line, Unreadable
 from calendar_timetable.calendars.occurrences import Details
-from calendar_timetable.calendars.rules import parse_rule
+from calendar_timetable.calendars.rules import parse_rrule
 from calendar_timetable.calendars.values import (
     EPOCH,
     Clock,
@@ -26,6 +26,7 @@ from calendar_timetable.calendars.values import (
     parse_duration,
     uid_of,
 )
+from calendar_timetable.calendars.wallclock import DAY, local_seconds, local_time, wall_clock
 
 if TYPE_CHECKING:
     from icalendar import Event
@@ -92,8 +93,8 @@ def read_part(block: Block, clock: Clock) -> Part:
         None if identity is None else clock.moment(identity),
         identity is not None and identity.params.get("RANGE", "").upper() == "THISANDFUTURE",
         int(sequence[:9]) if sequence.isdecimal() else 0,
-        tuple(line.value for line in block.all("RRULE")),
-        tuple(line.value for line in block.all("EXRULE")),
+        tuple(line.value for line in block.all("RRULE") if line.value.strip()),
+        tuple(line.value for line in block.all("EXRULE") if line.value.strip()),
         tuple(moment for line in block.all("RDATE") for moment in clock.moments(line)),
         tuple(moment for line in block.all("EXDATE") for moment in _singles(clock, line)),
     )
@@ -116,7 +117,7 @@ def expand_series(parts: list[Part], start: int, end: int) -> Iterator[tuple[Det
         rows = [(parts[0].details, parts[0].start, parts[0].end)]
     else:
         recur = _recur_plainly if _is_plain(parts) else _recur
-        rows = list(dict.fromkeys(recur(parts, start, end)))
+        rows = list(dict.fromkeys(recur(parts, start, end)))  # two may be one instant where the clocks go forward
     for details, first, last in rows:
         if first < end and (last > start or first == last == start):
             yield details, first, min(last, LATEST)
@@ -139,26 +140,33 @@ def _is_plain(parts: list[Part]) -> bool:
 def _recur_plainly(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
     """As :func:`_recur`, which it takes a fraction of; ``tests`` hold the two together."""
     master, *overrides = parts
-    zone, begin = master.begin.zone, master.begin.local
-    rule = parse_rule(master.rules[0], begin, master.begin)
-    excluded = {_instance(moment, master) for moment in master.exdates}
-    moved = {_instance(part.recurrence_id, master) for part in overrides if part.recurrence_id}
-    if rule.first != begin or excluded & moved:  # an event not named by its rule, or an instance both moved and gone
+    zone = master.begin.zone
+    rule = parse_rrule(master.rules[0], master.begin.local, master.begin)
+    excluded = {local_seconds(_instance(moment, master)) for moment in master.exdates}
+    moved = {local_seconds(_instance(part.recurrence_id, master)) for part in overrides if part.recurrence_id}
+    if excluded & moved:
         yield from _recur(parts, start, end)
         return
+    gone = excluded | moved
     low, high = _local(start, zone) - 2 * _DAY, _local(end, zone) + 2 * _DAY
     reach = max(high - min(part.begin.local_in(zone) for part in parts), timedelta()) + _DAY
-    wall = min(master.wall, reach)
-    gone = excluded | moved
+    wall = int(min(master.wall, reach).total_seconds())
+    length = master.duration if master.duration is not None and master.wall <= reach else None
+    days, seconds = (wall, 0) if length is None else (length.days * DAY, length.seconds)
+    instant = wall_clock(zone).instant
+    first, bound = local_seconds(low) - wall, local_seconds(high)
+    if first <= rule.begin < bound and rule.begin not in gone:  # DTSTART counts, also where its rule does not name it
+        yield master.details, master.start, master.end
+    gone.add(rule.begin)
     count = 0
-    for first in rule.from_(low - wall):
-        if first >= high:
-            break
-        if first not in gone:
+    for at in rule.between(first, bound):
+        if at not in gone:
             count += 1
             if count > limits.MAX_SERIES_OCCURRENCES:
                 raise Unreadable(f"more than {count - 1} occurrences")
-            yield master.details, *_instants(master, first, first + wall, zone, reach)
+            begins, ends = instant(at), instant(at + days) + seconds
+            # where the clocks go forward a wall-clock end may come before the start
+            yield master.details, begins, ends if ends > begins else begins + wall
     for part in overrides:
         yield part.details, part.start, part.end
 
@@ -171,9 +179,17 @@ def _recur(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, i
     low, high = (_local(instant, zone) for instant in (start, end))
     low, high = low - 2 * _DAY, high + 2 * _DAY
     reach = max(high - min(part.begin.local_in(zone) for part in parts), timedelta()) + _DAY
+    # an override of all that follow may bring instances in from as far as it moves them, and make them longer
+    moved = [
+        p.begin.local_in(zone) - _instance(p.recurrence_id, parts[0])
+        for p in parts
+        if p.recurrence_id and p.this_and_future
+    ]
+    longest = max(min(part.wall, reach) for part in parts) + max(map(abs, moved), default=timedelta())
+    bounds = local_seconds(low) - int(longest.total_seconds()), local_seconds(high) + int(longest.total_seconds())
     calendar = Calendar()
     for number, part in enumerate(parts):
-        calendar.add_component(_event(part, parts[0], number, low, high, min(part.wall, reach)))
+        calendar.add_component(_event(part, parts[0], number, bounds, min(part.wall, reach)))
     for series in CalendarQuery(calendar).series:
         for count, occurrence in enumerate(series.between(low, high)):
             if count == limits.MAX_SERIES_OCCURRENCES:
@@ -195,9 +211,9 @@ def _instants(part: Part, first: datetime, last: datetime, zone: tzinfo, reach: 
     return start, end if end > start else start + int((last - first).total_seconds())
 
 
-def _event(part: Part, master: Part, number: int, low: datetime, high: datetime, wall: timedelta) -> Event:
+def _event(part: Part, master: Part, number: int, bounds: tuple[int, int], wall: timedelta) -> Event:
     """*part* in wall-clock time of the zone of *master*, as recurring-ical-events takes it."""
-    from icalendar import Event, vRecur
+    from icalendar import Event
     from icalendar.prop import vDDDLists, vDDDTypes
 
     zone = master.begin.zone
@@ -212,15 +228,11 @@ def _event(part: Part, master: Part, number: int, low: datetime, high: datetime,
         if part.this_and_future:
             event["RECURRENCE-ID"].params["RANGE"] = "THISANDFUTURE"
         return event
-    if part.rules:
-        event["RRULE"] = [vRecur.from_ical(parse_rule(text, begin, part.begin).text) for text in part.rules]
     excluded = [_instance(moment, master) for moment in part.exdates]
-    for text in part.exclusion_rules:
-        never = parse_rule(text, begin, part.begin).from_(low - wall)
-        excluded += islice(never, limits.MAX_SERIES_OCCURRENCES)
+    excluded += _by_rules(part.exclusion_rules, part, begin, bounds)
     if excluded:
         event["EXDATE"] = vDDDLists(excluded)
-    added: list[datetime | tuple[datetime, datetime]] = []
+    added: list[datetime | tuple[datetime, datetime]] = [*_by_rules(part.rules, part, begin, bounds)]
     for moment in part.rdates:
         if isinstance(moment, tuple):
             added.append((_instance(moment[0], master), moment[1].local_in(zone)))
@@ -229,6 +241,15 @@ def _event(part: Part, master: Part, number: int, low: datetime, high: datetime,
     if added:
         event["RDATE"] = vDDDLists(added)
     return event
+
+
+def _by_rules(rules: tuple[str, ...], part: Part, begin: datetime, bounds: tuple[int, int]) -> list[datetime]:
+    """What *rules* of *part* name within *bounds*."""
+    every = (at for text in rules for at in parse_rrule(text, begin, part.begin).between(*bounds))
+    found = list(islice(every, limits.MAX_SERIES_OCCURRENCES + 1))
+    if len(found) > limits.MAX_SERIES_OCCURRENCES:
+        raise Unreadable(f"more than {limits.MAX_SERIES_OCCURRENCES} occurrences")
+    return [local_time(at) for at in found]
 
 
 def _instance(moment: Moment, master: Part) -> datetime:
