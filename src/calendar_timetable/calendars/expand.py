@@ -8,7 +8,7 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.children import ChildFailed, Message, answer, ask
 from calendar_timetable.calendars.occurrences import Reading
 
-FORMAT = 3  # raise it when the same bytes may give another reading: cached ones are then made anew
+FORMAT = 4  # raise it when the same bytes may give another reading: cached ones are then made anew
 
 
 class ExpansionFailed(Exception):

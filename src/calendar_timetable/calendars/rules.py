@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from calendar_timetable.calendars.lines import Unreadable
-from calendar_timetable.calendars.values import Moment, parse_time
+from calendar_timetable.calendars.values import Moment, parse_until
 
 if TYPE_CHECKING:
     from dateutil.rrule import rrule
@@ -76,7 +76,7 @@ def parse_rule(text: str, begin: datetime, moment: Moment) -> Rule:
         raise Unreadable("a rule with INTERVAL=0 is refused")
     until = None
     if "UNTIL" in fields:
-        until = _until(fields["UNTIL"], moment)
+        until = parse_until(fields["UNTIL"], moment)
         fields["UNTIL"] = f"{until:%Y%m%dT%H%M%S}"
     rule = Rule(fields, begin, None)
     try:
@@ -94,11 +94,3 @@ def _generate(rule: str, begin: datetime) -> rrule:
     made: Any = rrulestr(rule, dtstart=begin)  # a set only where there are several rules
     single: rrule = made
     return single
-
-
-def _until(text: str, moment: Moment) -> datetime:
-    """UNTIL in wall-clock time: a date includes that day; without ``Z`` it is in the zone of the series."""
-    until = parse_time(text, moment.zone)
-    if moment.is_date or until.is_date:
-        return datetime.combine(until.local.date(), datetime.max.time()).replace(microsecond=0)
-    return until.local_in(moment.zone)

@@ -7,13 +7,14 @@ series. When an instance is, and how long it lasts, is decided here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.instances import settled, wall_of, walls_of
 from calendar_timetable.calendars.lines import Block, Line, Unreadable
 from calendar_timetable.calendars.occurrences import Details
 from calendar_timetable.calendars.rules import parse_rule
@@ -23,6 +24,7 @@ from calendar_timetable.calendars.values import (
     Duration,
     Moment,
     details_of,
+    is_local,
     parse_duration,
     uid_of,
 )
@@ -32,6 +34,13 @@ if TYPE_CHECKING:
 
 LATEST = 253402128000  # 9999-12-30, in epoch seconds: still a time in every zone
 _DAY = timedelta(days=1)
+
+
+class Doubt(NamedTuple):
+    """A value of a series that is not understood, though the rest is sure: why, and whether it may add occurrences."""
+
+    reason: str
+    adds: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +55,14 @@ class Part:
     start: int
     end: int
     recurrence_id: Moment | None
+    floating: bool  # whether that is in the zone of the series, whatever the zone of the override
     this_and_future: bool
     sequence: int
     rules: tuple[str, ...]
     exclusion_rules: tuple[str, ...]
     rdates: tuple[Moment | tuple[Moment, Moment], ...]
     exdates: tuple[Moment, ...]
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def recurs(self) -> bool:
@@ -64,23 +75,25 @@ def read_part(block: Block, clock: Clock) -> Part:
     if line is None:
         raise Unreadable("no DTSTART")
     begin = clock.moment(line)
+    beside = clock.beside(begin)
     start = begin.instant
     duration = None
     last, length = block.first("DTEND"), block.first("DURATION")
     if last is not None:
-        finish = clock.moment(last)
+        finish = beside.moment(last)
         if begin.is_date and finish.is_date and finish.local == begin.local:
             finish = Moment(finish.local + _DAY, finish.zone, is_date=True)  # meant as that one day
         wall, end = max(finish.local_in(begin.zone) - begin.local, timedelta()), finish.instant
-    elif length is not None or not begin.is_date:
-        duration = parse_duration(length.value) if length is not None else Duration(0, 0)
-        wall, end = duration.nominal, duration.after(begin.local, begin.zone)
     else:
-        wall, end = _DAY, Moment(begin.local + _DAY, begin.zone).instant
+        duration = parse_duration(length.value) if length is not None else Duration(0, 0)
+        if begin.is_date and not duration.nominal:
+            duration = Duration(1, 0)  # a day without a length is that day
+        wall, end = duration.nominal, duration.after(begin.local, begin.zone)
     if end < start:
         raise Unreadable("it ends before it starts")
     identity = block.first("RECURRENCE-ID")
     sequence = block.text("SEQUENCE")
+    doubts: list[Doubt] = []
     return Part(
         uid_of(block),
         details_of(block, all_day=begin.is_date and wall % _DAY == timedelta()),
@@ -89,21 +102,33 @@ def read_part(block: Block, clock: Clock) -> Part:
         duration,
         start,
         min(end, LATEST),
-        None if identity is None else clock.moment(identity),
+        None if identity is None else beside.moment(identity),
+        identity is not None and is_local(identity),
         identity is not None and identity.params.get("RANGE", "").upper() == "THISANDFUTURE",
         int(sequence[:9]) if sequence.isdecimal() else 0,
         tuple(line.value for line in block.all("RRULE")),
         tuple(line.value for line in block.all("EXRULE")),
-        tuple(moment for line in block.all("RDATE") for moment in clock.moments(line)),
-        tuple(moment for line in block.all("EXDATE") for moment in _singles(clock, line)),
+        tuple(_listed(beside, block.all("RDATE"), doubts)),
+        tuple(_singles(beside, block.all("EXDATE"), doubts)),
+        tuple(doubts),
     )
 
 
-def _singles(clock: Clock, line: Line) -> Iterator[Moment]:
-    for moment in clock.moments(line):
+def _listed(clock: Clock, lines: Iterable[Line], doubts: list[Doubt]) -> Iterator[Moment | tuple[Moment, Moment]]:
+    for line in lines:
+        for text in filter(str.strip, line.value.split(",")):
+            try:
+                yield clock.listed(text, line)
+            except Unreadable as error:
+                doubts.append(Doubt(str(error), adds=line.name == "RDATE"))
+
+
+def _singles(clock: Clock, lines: Iterable[Line], doubts: list[Doubt]) -> Iterator[Moment]:
+    for moment in _listed(clock, lines, doubts):
         if isinstance(moment, tuple):
-            raise Unreadable("an EXDATE is a period")
-        yield moment
+            doubts.append(Doubt("EXDATE: a period", adds=False))
+        else:
+            yield moment
 
 
 def expand_series(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
@@ -112,7 +137,10 @@ def expand_series(parts: list[Part], start: int, end: int) -> Iterator[tuple[Det
     *parts* are the event, if it is known, and its overrides. Raises :class:`Unreadable` for a rule
     that is refused, and whatever the libraries raise.
     """
-    if len(parts) == 1 and not parts[0].recurs:
+    parts = settled(parts)
+    if parts[0].recurrence_id is not None:
+        rows = [(part.details, part.start, part.end) for part in parts]
+    elif len(parts) == 1 and not parts[0].recurs:
         rows = [(parts[0].details, parts[0].start, parts[0].end)]
     else:
         recur = _recur_plainly if _is_plain(parts) else _recur
@@ -125,14 +153,11 @@ def expand_series(parts: list[Part], start: int, end: int) -> Iterator[tuple[Det
 def _is_plain(parts: list[Part]) -> bool:
     """Whether this is one rule from which whole instances are taken or moved: nearly every series there is."""
     master, *overrides = parts
-    moved = {part.recurrence_id for part in overrides}
     return (
-        master.recurrence_id is None
-        and len(master.rules) == 1
+        len(master.rules) == 1
         and not master.rdates
         and not master.exclusion_rules
-        and len(moved) == len(overrides)
-        and all(p.recurrence_id and not p.recurs and not p.this_and_future and not p.exdates for p in overrides)
+        and all(not p.recurs and not p.this_and_future and not p.exdates for p in overrides)
     )
 
 
@@ -141,8 +166,8 @@ def _recur_plainly(parts: list[Part], start: int, end: int) -> Iterator[tuple[De
     master, *overrides = parts
     zone, begin = master.begin.zone, master.begin.local
     rule = parse_rule(master.rules[0], begin, master.begin)
-    excluded = {_instance(moment, master) for moment in master.exdates}
-    moved = {_instance(part.recurrence_id, master) for part in overrides if part.recurrence_id}
+    excluded = {wall for moment in master.exdates for wall in walls_of(moment, master)}
+    moved = {wall for part in overrides if part.recurrence_id for wall in walls_of(part.recurrence_id, master)}
     if rule.first != begin or excluded & moved:  # an event not named by its rule, or an instance both moved and gone
         yield from _recur(parts, start, end)
         return
@@ -208,13 +233,14 @@ def _event(part: Part, master: Part, number: int, low: datetime, high: datetime,
     event["SEQUENCE"] = part.sequence
     event["DTSTART"], event["DTEND"] = vDDDTypes(begin), vDDDTypes(begin + wall)
     if part.recurrence_id is not None:
-        event["RECURRENCE-ID"] = vDDDTypes(_instance(part.recurrence_id, master))
+        event["RECURRENCE-ID"] = vDDDTypes(wall_of(part.recurrence_id, master))
         if part.this_and_future:
             event["RECURRENCE-ID"].params["RANGE"] = "THISANDFUTURE"
         return event
-    if part.rules:
-        event["RRULE"] = [vRecur.from_ical(parse_rule(text, begin, part.begin).text) for text in part.rules]
-    excluded = [_instance(moment, master) for moment in part.exdates]
+    rules = [parse_rule(text, begin, part.begin) for text in part.rules]
+    if kept := [vRecur.from_ical(rule.text) for rule in rules if rule.first is not None]:
+        event["RRULE"] = kept  # a rule that ends before DTSTART names no instance, which takes nothing from that one
+    excluded = [wall for moment in part.exdates for wall in walls_of(moment, master)]
     for text in part.exclusion_rules:
         never = parse_rule(text, begin, part.begin).from_(low - wall)
         excluded += islice(never, limits.MAX_SERIES_OCCURRENCES)
@@ -223,19 +249,12 @@ def _event(part: Part, master: Part, number: int, low: datetime, high: datetime,
     added: list[datetime | tuple[datetime, datetime]] = []
     for moment in part.rdates:
         if isinstance(moment, tuple):
-            added.append((_instance(moment[0], master), moment[1].local_in(zone)))
+            added.append((wall_of(moment[0], master), moment[1].local_in(zone)))
         else:
-            added.append(_instance(moment, master))
+            added.append(wall_of(moment, master))
     if added:
         event["RDATE"] = vDDDLists(added)
     return event
-
-
-def _instance(moment: Moment, master: Part) -> datetime:
-    """Which instance of *master* is meant: a date alone means the one of that day, at its usual time."""
-    if master.begin.is_date or moment.is_date:
-        return datetime.combine(moment.local.date(), master.begin.local.time())
-    return moment.local_in(master.begin.zone)
 
 
 def _local(instant: int, zone: tzinfo) -> datetime:
