@@ -65,8 +65,10 @@ def test_check_as_json(run: Run, origin: Origin) -> None:
     told = run("check", origin.url(), "--json")
     found = answered(told)
     assert told[0] == 1
-    assert (found["calendar"], found["status"], found["error"], found["events"]) == ("127.0.0.1", "ok", "", 2)
-    assert found["problems"] == [{"uid": "bad", "reason": "a rule that repeats every second is refused"}]
+    assert (found["calendar"], found["status"], found["error"], found["events"]) == ("127.0.0.1", "incomplete", "", 2)
+    (problem,) = found["problems"]
+    assert (problem["uid"], problem["reason"]) == ("bad", "a rule that repeats every second is refused")
+    assert (problem["start"] is None, problem["end"], problem["counted"]) == (False, None, False)
     assert [event["summary"] for event in found["next"]] == ["Freeze"]
 
 

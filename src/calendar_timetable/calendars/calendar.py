@@ -206,10 +206,10 @@ class Calendar(TimeSet):
             found = read()
         except FetchFailed as error:
             return Health("", self.label, "unavailable", error=str(error), zone=zone)
-        told = describe(found.feed, self.label, found.state, self.max_stale.total_seconds(), zone=zone)
-        if found.reading is None:
-            return replace(told, status="unavailable")
-        return replace(told, problems=found.reading.problems, zone=found.reading.zone)
+        reading, stale = found.reading, self.max_stale.total_seconds()
+        if reading is None:
+            return replace(describe(found.feed, self.label, found.state, stale, zone=zone), status="unavailable")
+        return describe(found.feed, self.label, found.state, stale, problems=reading.problems, zone=reading.zone)
 
     def _stretch(self, horizon: Range) -> tuple[int, int]:
         """When the events are that may touch *horizon*."""

@@ -157,7 +157,7 @@ def _lines(event: Event, zone: str) -> Iterator[str]:
     if event.get("recurringEventId"):
         yield _time("RECURRENCE-ID", event["originalStartTime"], None)
     for line in recurrence:
-        yield line if _RECURRENCE.fullmatch(line) else "RRULE:"  # which is quarantined
+        yield line if _RECURRENCE.fullmatch(line) else "RRULE:FREQ="  # which is quarantined
     status = texts(event, "status").upper()
     if status in ("TENTATIVE", "CANCELLED"):
         yield f"STATUS:{status}"

@@ -78,7 +78,7 @@ class _Reader:
             try:
                 found = zones.find(line.value)
             except Unreadable:
-                self.quarantine("", f"X-WR-TIMEZONE is unknown: {given.key} is used instead", 0, 0)
+                self.quarantine("", f"X-WR-TIMEZONE is unknown: {given.key} is used instead", counted=True)
             else:
                 clock = Clock(zones, found, found if is_place(found) else given)
         self.zone = self.zone or getattr(clock.days, "key", "")

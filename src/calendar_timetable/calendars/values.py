@@ -46,7 +46,7 @@ class Moment:
         """The wall-clock time, naive, in *zone*."""
         if zone == self.zone:
             return self.local
-        return (EPOCH + timedelta(seconds=self.instant)).astimezone(zone).replace(tzinfo=None)
+        return (EPOCH + timedelta(seconds=self.instant)).astimezone(zone).replace(tzinfo=None, fold=0)
 
     def walls_in(self, zone: tzinfo) -> tuple[datetime, ...]:
         """The wall-clock times, naive, in *zone* that mean this instant.
