@@ -69,6 +69,7 @@ export function rangeText(first: string, end: string): string {
 
 /** The days that something may have to do with, where null is an open end. */
 export function reachText(reach: Reach, zone: string): string {
+  if (reach.start !== null && reach.start === reach.end && !reach.counted) return "covers no time";
   return `${reach.counted ? "counted all the same," : "may cover"} ${daysText(reach, zone)}`;
 }
 

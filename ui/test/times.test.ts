@@ -88,6 +88,7 @@ test.each([
   ["2026-11-30T23:00:00Z", null, false, "may cover Tue 1 Dec 2026 and later"],
   ["2026-12-01T09:00:00Z", "2026-12-01T09:00:00Z", true, "counted all the same, Tue 1 Dec 2026"],
   [null, null, false, "may cover any day"],
+  ["1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z", false, "covers no time"],
 ])("the days of a problem from %s to %s", (start, end, counted, expected) => {
   expect(reachText({ start, end, counted }, "Europe/Berlin")).toBe(expected);
 });

@@ -15,6 +15,8 @@ _FAILURES = (Unreadable, ArithmeticError, ValueError)
 def reach(block: Block, clock: Clock) -> tuple[int | None, int | None]:
     """The time that *block* may cover though it is not understood; ``None`` for an open end."""
     first, last = block.first("DTSTART"), block.first("DTEND")
+    if block.text("STATUS") == "CANCELLED":
+        return 0, 0  # whatever it says, it takes up no time
     if first is None:
         return None, None
     try:

@@ -67,6 +67,8 @@ def health_line(health: Health) -> str:
 
 def reach_text(problem: Problem, zone: ZoneInfo) -> str:
     """The days of *zone* that *problem* may have to do with."""
+    if problem.start is not None and problem.start == problem.end and not problem.counted:
+        return "covers no time"
     if problem.start is None:
         days = "any day"
     else:
