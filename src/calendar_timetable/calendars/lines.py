@@ -29,7 +29,7 @@ _COMPONENTS = TOP_LEVEL | {
 _MARK = b"\xef\xbb\xbf"
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEAD = re.compile(r'((?:[^":]|"[^"]*")*):(.*)', re.DOTALL)
-_PARAMETER = re.compile(r';([^=;:"]+)=((?:"[^"]*"|\\.|[^";])*)')
+_PARAMETER = re.compile(r';([^=;:"]+)=((?:[^";\\]+|"[^"]*"|\\.?)*)')
 _MANY_BYTES = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")  # one character in UTF-8
 _SHAPE = (re.compile(r"\d"), "9"), (re.compile(r"[^\W\d_]|[^\x00-\x7f]"), "x")
 _SHOWN = 40  # characters of a value's shape
@@ -73,8 +73,11 @@ class Block:
 
     def all(self, *names: str) -> Iterator[Line]:
         """Every property called one of *names* that has a value."""
-        found = (_split(name, raw) for name, raw in self.raw if name in names)
-        return (line for line in found if line is not None and line.value.strip())
+        for name, raw in self.raw:
+            if name in names:
+                line = _split(name, raw)
+                if line is not None and line.value.strip():
+                    yield line
 
     def first(self, name: str) -> Line | None:
         """The first property called *name*."""
@@ -180,5 +183,7 @@ def _split(name: str, raw: str) -> Line | None:
         head, value = match.groups() if match else (head, value)
     if not colon:
         return None
+    if len(head) == len(name):
+        return Line(name, {}, value)
     params = {key.strip().upper(): text.replace('"', "") for key, text in _PARAMETER.findall(head[len(name) :])}
     return Line(name, params, value)

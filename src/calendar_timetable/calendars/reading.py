@@ -30,6 +30,7 @@ from calendar_timetable.calendars.values import Clock, parse_duration, uid_of
 from calendar_timetable.planning.spans import Spans
 
 _COUNTED = ("VEVENT", "VFREEBUSY", "VAVAILABILITY")
+_LOOK = 1000  # bytes that tell which line ends a body has
 T = TypeVar("T")
 
 
@@ -42,7 +43,9 @@ def read(body: bytes, start: int, end: int, default_zone: str, seconds: float, e
     Raises :class:`Unreadable` when it is no calendar or exceeds a limit as a whole.
     """
     reader = _Reader(start, end, seconds, Memory(earlier))
-    body, components = sift(plain(body), start)
+    if b"\r" in body[:_LOOK].replace(b"\r\n", b""):
+        body = plain(body)
+    body, components = sift(body, start)
     for calendar in read_calendars(body):
         components += sum(block.name in _COUNTED for block in calendar.blocks)
         reader.read_calendar(calendar, default_zone)
