@@ -161,6 +161,8 @@ WHOSE_DAY = [
     Case("a RECURRENCE-ID that is midnight in UTC", "Exchange", "3.8.4.4",
          feed(event("DTSTART;VALUE=DATE:20261202", "RRULE:FREQ=DAILY;COUNT=3"), event("RECURRENCE-ID:20261202T230000Z", "DTSTART;VALUE=DATE:20261208")),
          berlin_days("2", "4", "8"), zone="Europe/Berlin"),
+    Case("a date that is written as a time", "Lotus Notes", "3.3.4", feed(event("DTSTART;VALUE=DATE:20261225T000000", "DTEND;VALUE=DATE:20261226T000000"), head=("X-WR-TIMEZONE:UTC",)),
+         PACIFIC, zone="America/Los_Angeles"),
 ]  # fmt: skip
 
 OUTLOOK = "(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna"
@@ -213,6 +215,14 @@ WHOSE_ZONE = [
     Case("a definition that defines nothing", "SharePoint", "3.6.5", at_ten("GMT", zone("GMT")), TEN_GMT, start="2026-01-01"),
     Case("nobody sees another's definition", "merged exports", "3.6.5",
          at_ten("Hall", zone("Hall", *eu("+0100", "+0200"))) + feed(event("UID:two", "DTSTART;TZID=Hall:20260702T100000")), TWO_TIMES, ("DTSTART: unknown time zone, xxxx",), start="2026-01-01"),
+    Case("an onset in the year 1", ".NET", "3.6.5", at_ten("Hall", zone("Hall", part("STANDARD", "+0200", "+0200", "DTSTART:00010101T000000"))), TWO_TIMES, start="2026-01-01"),
+    Case("an offset of twenty hours is none", "nobody", "3.3.14", at_ten("Hall", zone("Hall", part("STANDARD", "+2000", "+2000", "DTSTART:19700101T000000"))),
+         [], ("DTSTART: its time zone's VTIMEZONE cannot be understood",), start="2026-01-01"),
+    Case("a definition that is cut off", "a mail gateway", "3.6.5", at_ten("Hall", zone("Hall", *eu("+0100", "+0200")).partition("END:DAYLIGHT")[0].strip()),
+         [], ("DTSTART: its time zone's VTIMEZONE cannot be understood",), start="2026-01-01"),
+    Case("two definitions of one name", "merged exports", "3.6.5", at_ten("Hall", zone("Hall", *eu("+0100", "+0200")), zone("Hall", *eu("+0300", "+0400"))),
+         [], ("DTSTART: its time zone's VTIMEZONE cannot be understood",), start="2026-01-01"),
+    Case("the same definition twice", "merged exports", "3.6.5", at_ten("Hall", zone("Hall", *eu("+0100", "+0200")), zone("Hall", *eu("+0100", "+0200"))), TWO_TIMES, start="2026-01-01"),
 ]  # fmt: skip
 
 COMPANIONS = [
@@ -286,6 +296,9 @@ INSTANCES = [
     Case("METHOD:CANCEL", "Outlook", "RFC 5546 3.2.5", feed(event("DTSTART:20261201T100000Z", "DURATION:PT1H"), head=("METHOD:CANCEL",)), []),
     Case("METHOD:CANCEL of one instance", "Outlook", "RFC 5546 3.2.5", daily() + feed(event("RECURRENCE-ID:20261113T094700Z", f"DTSTART;{BERLIN}:20261113T104700"), head=("METHOD:CANCEL",)), without(2)),
     Case("METHOD:CANCEL of a series", "Outlook", "RFC 5546 3.2.5", daily("SEQUENCE:1") + daily("SEQUENCE:2").replace(b"VERSION:2.0", b"METHOD:CANCEL"), []),
+    Case("a cancelled instance that says no more", "Exchange", "3.8.4.4", daily(extra=(event("RECURRENCE-ID:20261113T094700Z", "STATUS:CANCELLED"),)), without(2)),
+    Case("METHOD:CANCEL of an instance that says no more", "Exchange", "RFC 5546 3.2.5", daily() + feed(event("RECURRENCE-ID:20261113T094700Z"), head=("METHOD:CANCEL",)), without(2)),
+    Case("EXDATEs parted by semicolons", "Lotus Notes", "3.8.5.1", daily("EXDATE:20261113T094700Z;20261114T094700Z"), without(2, 3)),
 ]  # fmt: skip
 
 PLAN = ("UID:ew", "DTSTART:20261128T090000Z", "DESCRIPTION:Plan")
@@ -315,6 +328,9 @@ TEXT = [
     Case("an empty DTEND", "a web form", "3.8.2.2", feed(event("DTSTART:20261128T090000Z", "DTEND:")), ["2026-11-28 09:00/09:00"]),
     Case("an empty DTSTART", "a web form", "3.8.2.4", feed(event("DTSTART:", "DTEND:20261128T090000Z")), [], ("no DTSTART",)),
     Case("weeks after the T", "a bug of ical4j", "3.3.6", feed(event("DTSTART:20261128T090000Z", "DURATION:PT1W")), ["2026-11-28 09:00/2026-12-05 09:00"]),
+    Case("text that looks like a property, before it", "ServiceNow", "3.1",
+         feed(event("UID:ew", "DESCRIPTION:Plan", "DTSTART: tomorrow", "DTEND: in the evening", "STATUS: CANCELLED", PLAN[1], END, "STATUS:CONFIRMED")), TALK),
+    Case("every line end twice, and folds", "a mail gateway", "3.1", PLAIN.replace("Äst".encode(), b"\r\n \xc3\x84st").replace(b"\r\n", b"\r\n\r\n"), TALK),
 ]  # fmt: skip
 
 ONE_VALUE = [
@@ -327,6 +343,9 @@ ONE_VALUE = [
          feed(event("DTSTART:20261112T094700Z", "RRULE:FREQ=SECONDLY"), event("RECURRENCE-ID:20261113T094700Z", MOVED)), [MOVED_AT], ("a rule that repeats every second is refused",)),
     Case("a SEQUENCE that is none", "nobody", "3.8.7.4", daily("SEQUENCE:first"), FIVE),
     Case("a DURATION that is none", "nobody", "3.8.2.5", feed(event("DTSTART:20261112T094700Z", "DURATION:8 h")), [], ("DURATION: a duration is malformed, 9 x",)),
+    Case("an UNTIL that is none", "a web form", "3.3.10", feed(event("DTSTART:20261112T094700Z", "RRULE:FREQ=DAILY;UNTIL=12/31/2026")), [], ("UNTIL: a time is malformed, 99/99/9999",)),
+    Case("one period that is none", "Exchange", "3.8.2.6", feed(event("DTSTART:20261112T000000Z", "DTEND:20261113T000000Z", "FREEBUSY:20261112T094700Z/PT1H,20261112T120000Z/later", kind="VFREEBUSY")),
+         ["2026-11-12 09:47/10:47"], ("FREEBUSY: a time is malformed, xxxxx",)),
 ]  # fmt: skip
 
 CASES = [*LAST_DAY, *WHOSE_DAY, *WHOSE_ZONE, *COMPANIONS, *INSTANCES, *TEXT, *ONE_VALUE]

@@ -20,6 +20,8 @@ _UTC_OFFSET = re.compile(r"([+-]?)(\d{2}):?([0-5]\d)(?::?([0-5]\d))?")
 _DISPLAYED = re.compile(r"\((?:UTC|GMT)(?:([+-]\d{1,2})[:.](\d{2}))?\)\s*(.+)", re.IGNORECASE)
 _MOST_CHANGES, _LAST_YEAR = 20_000, 2100  # of a zone of the file's own
 _OF_THE_HOST = {"localtime", "posixrules", "Factory"}  # mean something else on each
+_MOST_OFFSET = timedelta(hours=16)  # of any place, ever
+_EVER = datetime(1, 1, 2)  # noqa: DTZ001  (an onset, which is in UTC by itself)
 _AREAS = {  # the display names of Windows zones that name no city
     "atlantic time (canada)": "America/Halifax",
     "eastern time (us & canada)": "America/New_York",
@@ -74,9 +76,10 @@ class FeedZones:
         for block in calendar.blocks:
             line = block.first("TZID") if block.name == "VTIMEZONE" else None
             if line is not None and block.blocks:
-                name = _name(line.value)
-                self._own[name] = block
-                self._own.setdefault(name.casefold(), block)
+                for name in {_name(line.value), _name(line.value).casefold()}:
+                    known = self._own.setdefault(name, block)
+                    if known != block:  # nobody knows which of two definitions is meant
+                        self._own[name] = Block("VTIMEZONE")
         self._found: dict[str, tzinfo | Unreadable] = {}
 
     def find(self, tzid: str) -> tzinfo:
@@ -215,6 +218,8 @@ def _offset_zone(name: str) -> tzinfo | None:
 def own_zone(block: Block) -> tzinfo:
     """The zone that a VTIMEZONE *block* defines; any exception if it cannot be understood."""
     parts = [part for part in block.blocks if part.name in ("STANDARD", "DAYLIGHT")]
+    if block.broken or any(part.broken for part in parts):
+        raise Unreadable("it is cut off")
     offsets = [_offset(part, "TZOFFSETTO") for part in parts]
     if len(parts) == 1 and parts[0].first("DTSTART") is None and offsets[0] is not None:
         return timezone(offsets[0])
@@ -229,7 +234,7 @@ def own_zone(block: Block) -> tzinfo:
                 raise Unreadable("no TZOFFSETFROM")
             before = others.pop() or timedelta()
         for onset in _onsets(part, timezone(before)):
-            changes.append((onset - before, before, after))
+            changes.append((onset - before if onset.year > 1 else _EVER, before, after))
             if len(changes) > _MOST_CHANGES:
                 raise Unreadable("too many changes")
     changes.sort(key=lambda change: change[0])
@@ -265,6 +270,6 @@ def _offset(part: Block, name: str) -> timedelta | None:
         raise Unreadable(f"{name} is malformed")
     sign, hours, minutes, seconds = match.groups()
     offset = timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds or 0))
-    if offset >= timedelta(hours=24):
+    if offset > _MOST_OFFSET:
         raise Unreadable(f"{name} is out of range")
     return -offset if sign == "-" else offset

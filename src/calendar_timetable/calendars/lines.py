@@ -27,6 +27,7 @@ _COMPONENTS = TOP_LEVEL | {
     "VVOTER", "VOTE",
 }  # fmt: skip
 _MARK = b"\xef\xbb\xbf"
+_BLANK = re.compile(rb"\n\n+")
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEAD = re.compile(r'((?:[^":]|"[^"]*")*):(.*)', re.DOTALL)
 _PARAMETER = re.compile(r';([^=;:"]+)=((?:[^";\\]+|"[^"]*"|\\.?)*)')
@@ -80,8 +81,13 @@ class Block:
                     yield line
 
     def first(self, name: str) -> Line | None:
-        """The first property called *name*."""
-        return next(self.all(name), None)
+        """The first property called *name*; one with a blank after its colon may be text: another goes before it."""
+        found = None
+        for line in self.all(name):
+            if not line.value.startswith(" "):
+                return line
+            found = found or line
+        return found
 
     def text(self, name: str) -> str:
         """The value of the first property called *name*, upper case, or ``""``."""
@@ -155,7 +161,10 @@ def _close(stack: list[Block], depth: int) -> None:
 
 def _unfold(body: bytes) -> Iterator[str]:
     # folds may lie within a character, so unfolding comes before decoding
-    body = body.replace(b"\r\n", b"\n").replace(b"\n ", b"").replace(b"\n\t", b"")
+    body = body.replace(b"\r\n", b"\n")
+    if b"\n\n" in body:  # as where every line end was doubled
+        body = _BLANK.sub(b"\n", body)
+    body = body.replace(b"\n ", b"").replace(b"\n\t", b"")
     body = body.removeprefix(_MARK).replace(b"\n" + _MARK, b"\n")  # one each where calendars were put together
     try:
         return iter(body.decode().split("\n"))

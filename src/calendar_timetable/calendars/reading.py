@@ -20,13 +20,13 @@ from calendar_timetable.calendars.budget import Budget
 from calendar_timetable.calendars.feedzones import FeedZones, is_place
 from calendar_timetable.calendars.given import is_winning, zone_of
 from calendar_timetable.calendars.heads import plain
-from calendar_timetable.calendars.lines import Block, Unreadable, read_calendars
+from calendar_timetable.calendars.lines import Block, Line, Unreadable, read_calendars
 from calendar_timetable.calendars.memory import Memory, Row, digest_of
 from calendar_timetable.calendars.occurrences import Details, Problem, Reading
 from calendar_timetable.calendars.quarantine import reach, reason_of
 from calendar_timetable.calendars.series import LATEST, Part, expand_series, read_part
 from calendar_timetable.calendars.sifting import sift
-from calendar_timetable.calendars.values import Clock, parse_duration, uid_of
+from calendar_timetable.calendars.values import Clock, parse_duration, texts_of, uid_of
 from calendar_timetable.planning.spans import Spans
 
 _COUNTED = ("VEVENT", "VFREEBUSY", "VAVAILABILITY")
@@ -169,18 +169,25 @@ class _Reader:
         rows: list[Row] = []
         for line in block.all("FREEBUSY"):
             kind = line.params.get("FBTYPE", "BUSY").upper()
-            if kind == "FREE":
-                continue
             status = "tentative" if kind == "BUSY-TENTATIVE" else "confirmed"
-            for period in clock.moments(line):
-                if not isinstance(period, tuple):
-                    raise Unreadable("a period is malformed")
-                first, last = (moment.instant for moment in period)
-                if last < first:
-                    raise Unreadable("it ends before it starts")
+            for text in texts_of(line) if kind != "FREE" else ():
+                try:
+                    first, last = self.period(text, line, clock)
+                except Unreadable as error:
+                    self.quarantine(uid_of(block), str(error), *reach(block, clock))
+                    continue
                 if first < self.end and last > self.start:
                     rows.append((Details(uid_of(block), status=status), first, last))
         self.rows += self.bounded(rows)
+
+    def period(self, text: str, line: Line, clock: Clock) -> tuple[int, int]:
+        period = clock.listed(text, line)
+        if not isinstance(period, tuple):
+            raise Unreadable(f"{line.name}: a period is malformed")
+        first, last = (moment.instant for moment in period)
+        if last < first:
+            raise Unreadable("it ends before it starts")
+        return first, last
 
     def bounded(self, rows: list[Row]) -> list[Row]:
         """*rows*, unless there are too many with those that are known already."""
@@ -250,7 +257,7 @@ def _digest(events: list[_Event]) -> str:
 
 
 def _part_of(event: _Event) -> Part:
-    part = read_part(event.block, event.clock)
+    part = read_part(event.block, event.clock, cancelled=event.cancelled)
     return part if not event.cancelled else replace(part, details=part.details._replace(busy=False, status="cancelled"))
 
 

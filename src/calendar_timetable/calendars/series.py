@@ -26,6 +26,7 @@ from calendar_timetable.calendars.values import (
     details_of,
     is_local,
     parse_duration,
+    texts_of,
     uid_of,
 )
 
@@ -69,9 +70,11 @@ class Part:
         return bool(self.rules or self.rdates)
 
 
-def read_part(block: Block, clock: Clock) -> Part:
-    """*block*, a VEVENT or AVAILABLE, understood; :class:`Unreadable` if it cannot be."""
+def read_part(block: Block, clock: Clock, *, cancelled: bool = False) -> Part:
+    """*block*, a VEVENT or AVAILABLE, understood, also when *cancelled* elsewhere; :class:`Unreadable`."""
     line = block.first("DTSTART")
+    if line is None and (cancelled or block.text("STATUS") == "CANCELLED"):
+        line = block.first("RECURRENCE-ID")  # which is all that need be said of an instance that is not
     if line is None:
         raise Unreadable("no DTSTART")
     begin = clock.moment(line)
@@ -116,7 +119,7 @@ def read_part(block: Block, clock: Clock) -> Part:
 
 def _listed(clock: Clock, lines: Iterable[Line], doubts: list[Doubt]) -> Iterator[Moment | tuple[Moment, Moment]]:
     for line in lines:
-        for text in filter(str.strip, line.value.split(",")):
+        for text in texts_of(line):
             try:
                 yield clock.listed(text, line)
             except Unreadable as error:

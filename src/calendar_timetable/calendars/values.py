@@ -23,6 +23,7 @@ _WEEKS = re.compile(r"([+-]?P)T(\d+W)")  # as some write it, though weeks are no
 _DAY, _SECOND, _LAST_SECOND = timedelta(days=1), timedelta(seconds=1), 59
 _LONGEST_GAP = timedelta(hours=3)
 _LAST_WEST = time(10)  # in UTC, when the day begins in the last place of the west that many live in
+_PARTED = re.compile(r"[,;]")
 _LISTED = re.compile(r"(?:\\.|[^,\\])+")
 _ESCAPED = re.compile(r"\\(.)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
@@ -112,7 +113,10 @@ def parse_until(text: str, begin: Moment) -> datetime:
 
     A date includes that day. Without ``Z`` a time is in the zone of the series. Of whole days it says the last one.
     """
-    until = parse_time(text, begin.zone)
+    try:
+        until = parse_time(text, begin.zone)
+    except Unreadable as error:
+        raise Unreadable(f"UNTIL: {error}") from None
     if until.local.year == MAXYEAR:  # for ever, and no time in every zone
         return until.local - 2 * _DAY
     if begin.is_date or until.is_date:
@@ -161,7 +165,7 @@ class Clock:
 
     def moments(self, line: Line) -> Iterator[Moment | tuple[Moment, Moment]]:
         """The times in *line*, which may be periods: (start, end)."""
-        return (self.listed(text, line) for text in line.value.split(",") if text.strip())
+        return (self.listed(text, line) for text in texts_of(line))
 
     def listed(self, text: str, line: Line) -> Moment | tuple[Moment, Moment]:
         """One of the times in *line*."""
@@ -177,12 +181,17 @@ class Clock:
     def _time(self, text: str, line: Line) -> Moment:
         tzid = line.params.get("TZID", "")
         try:
-            if "T" not in text:
-                return parse_time(text, self.days)
+            if "T" not in text or (text.endswith("T000000") and line.params.get("VALUE", "").upper() == "DATE"):
+                return parse_time(text.partition("T")[0], self.days)
             named = tzid.strip() and not text.rstrip().endswith("Z")
             return parse_time(text, self.zones.find(tzid) if named else self.zone)
         except Unreadable as error:
             raise Unreadable(f"{line.name}: {error}") from None
+
+
+def texts_of(line: Line) -> list[str]:
+    """The values of a list; some part them by semicolons."""
+    return [text for text in _PARTED.split(line.value) if text.strip()]
 
 
 def is_local(line: Line) -> bool:
