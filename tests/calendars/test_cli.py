@@ -65,9 +65,41 @@ def test_check_as_json(run: Run, origin: Origin) -> None:
     told = run("check", origin.url(), "--json")
     found = answered(told)
     assert told[0] == 1
-    assert (found["calendar"], found["status"], found["error"], found["events"]) == ("127.0.0.1", "ok", "", 2)
-    assert found["problems"] == [{"uid": "bad", "reason": "a rule that repeats every second is refused"}]
+    assert (found["calendar"], found["status"], found["error"], found["events"]) == ("127.0.0.1", "incomplete", "", 2)
+    (problem,) = found["problems"]
+    assert (problem["uid"], problem["reason"]) == ("bad", "a rule that repeats every second is refused")
+    assert (problem["start"] is None, problem["end"], problem["counted"]) == (False, None, False)
     assert [event["summary"] for event in found["next"]] == ["Freeze"]
+
+
+TODAY = NOW.date()
+TROUBLED = {
+    "a rule": (BAD, 1, "may cover 2024-01-01 and later"),
+    "an end": (
+        event("UID:bad", f"DTSTART:{NOW + timedelta(days=1):%Y%m%d}T100000Z", f"DTEND:{NOW:%Y%m%d}T100000Z"),
+        1,
+        f"may cover {TODAY} to {TODAY + timedelta(days=1)}",
+    ),
+    "an EXDATE": (
+        event("UID:bad", f"DTSTART:{TODAY:%Y%m%d}T100000Z", "RRULE:FREQ=DAILY;COUNT=3", "EXDATE:never"),
+        1,
+        f"counted all the same, {TODAY} and later",
+    ),
+    "what is over": (event("UID:bad", "DTSTART:20240301T100000Z", "DTEND:20240229T100000Z"), 0, "may cover 2024-02-29"),
+    "what is cancelled": (event("UID:bad", "DTSTART:nonsense", "STATUS:CANCELLED"), 0, "covers no time"),
+}
+
+
+@pytest.mark.parametrize(("bad", "code", "says"), TROUBLED.values(), ids=TROUBLED)
+def test_what_is_not_understood_ends_check_and_sync_alike(
+    run: Run, origin: Origin, bad: str, code: int, says: str
+) -> None:
+    origin.serve(feed(TOMORROW, bad))
+    for command in (("check", origin.url(), "--timezone", "UTC"), ("sync", origin.url()), ("sync", "--status")):
+        told, out, _ = run(*command)
+        assert told == code
+        assert out.startswith(f"127.0.0.1: {'incomplete' if code else 'ok'}, ")
+        assert says in out
 
 
 def test_check_of_what_cannot_be_read_says_so_as_a_status(run: Run, origin: Origin) -> None:

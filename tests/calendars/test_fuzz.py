@@ -176,5 +176,7 @@ def test_the_seeds_are_understood() -> None:
 
     reading = read(SEED, START, END, "UTC", 30)
     assert (reading.zone, len(reading.rows) > 6) == ("Asia/Tokyo", True)
-    assert [(problem.uid, problem.reason) for problem in reading.problems] == [("n", "unknown time zone")]
+    assert [(problem.uid, problem.reason) for problem in reading.problems] == [
+        ("n", "DTSTART: unknown time zone, xxxxxxxxxxxx")
+    ]
     assert [resource.status for resource in davxml.multistatus(ANSWER).resources] == [200, 404]

@@ -52,7 +52,7 @@ def test_a_calendar_that_was_read(origin: Origin, clock: Clock, cache: Path) -> 
     good = at(clock)
     clock.now += 60
     health = told(name, clock)
-    assert (health.label, health.status, health.error, health.events) == ("127.0.0.1", "ok", "", 2)
+    assert (health.label, health.status, health.error, health.events) == ("127.0.0.1", "incomplete", "", 2)
     assert (health.read_at, health.fetched_at, health.checked_at) == (good, good, good)
     assert (health.age, health.next_retry) == (timedelta(minutes=1), None)
     assert [(p.uid, p.reason) for p in health.problems] == [("bad", "a rule that repeats every second is refused")]
@@ -129,7 +129,7 @@ def test_a_state_of_an_older_version(origin: Origin, clock: Clock, cache: Path) 
     del state["label"]
     path.write_text(json.dumps(state | {"a_key_of_tomorrow": 1}))
     health = told(name, clock)
-    assert (health.label, health.status, health.events, len(health.problems)) == ("calendar", "ok", 2, 1)
+    assert (health.label, health.status, health.events, len(health.problems)) == ("calendar", "incomplete", 2, 1)
     read(origin)
     assert len(origin.seen) == 1
 

@@ -90,7 +90,7 @@ TABLE: dict[str, Hostile] = {
         others=("2024-01-01 23:00/2024-01-02 00:00",),
     ),
     "a VTIMEZONE that changes by the minute": Hostile(
-        HEAD + "RRULE:FREQ=MINUTELY\r\n" + OBSERVANCE + ZONED, (("zoned", "its time zone's VTIMEZONE cannot be understood"),)
+        HEAD + "RRULE:FREQ=MINUTELY\r\n" + OBSERVANCE + ZONED, (("zoned", "DTSTART: its time zone's VTIMEZONE cannot be understood"),)
     ),
     "an attachment of 20 MB": Hostile(
         event("UID:big", WHEN, "DURATION:PT1H", "ATTACH;ENCODING=BASE64;VALUE=BINARY:" + "A" * 20_000_000),
@@ -121,7 +121,7 @@ TABLE: dict[str, Hostile] = {
         event("UID:x", "DTSTART:20241229T000000Z", "DTEND:99991231T235959Z", "RRULE:FREQ=DAILY;COUNT=2"),
         others=("2024-12-29 00:00/9999-12-30 00:00", "2024-12-30 00:00/2025-01-05 00:00"),  # no further than is asked,
     ),
-    "a length beyond all calendars": Hostile(bad(WHEN, "DURATION:P99999999999D"), set_aside("a duration is out of range")),
+    "a length beyond all calendars": Hostile(bad(WHEN, "DURATION:P99999999999D"), set_aside("DURATION: a duration is out of range")),
     "raw CRLF in a summary": Hostile(
         event("UID:x", "SUMMARY:a\r\nb: c\r\n\r\nd", WHEN, "DURATION:PT1H"), others=("2024-01-01 00:00/01:00",)
     ),

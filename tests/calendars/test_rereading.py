@@ -124,8 +124,6 @@ def test_another_stretch_or_zone_remembers_nothing(expanded: list[str]) -> None:
 
 
 ELSEWHERE = {
-    "two calendars": calendar(event(*DAILY)) + calendar(event("DTSTART:20260401T100000Z", "DTEND:20260401T120000Z")),
-    "the same calendar twice": calendar(event(*DAILY)) * 2,
     "free/busy": calendar(
         event(*DAILY), "BEGIN:VFREEBUSY", "UID:a", "FREEBUSY:20260402T100000Z/20260402T110000Z", "END:VFREEBUSY"
     ),
@@ -144,6 +142,23 @@ def test_a_uid_of_several_places_is_not_remembered(body: bytes) -> None:
     assert first.rows
     assert first.series == {}
     assert again(body, kept(first)) == first
+
+
+OF_TWO_CALENDARS = {
+    "two events": calendar(event(*DAILY)) + calendar(event("DTSTART:20260401T100000Z", "DTEND:20260401T120000Z")),
+    "the same twice": calendar(event(*DAILY)) * 2,
+    "an override": calendar(event(*DAILY))
+    + calendar(event("RECURRENCE-ID:20260401T100000Z", "DTSTART:20260401T120000Z")),
+}
+
+
+@pytest.mark.parametrize("body", OF_TWO_CALENDARS.values(), ids=OF_TWO_CALENDARS)
+def test_a_series_of_two_calendars_is_remembered_as_one(body: bytes, expanded: list[str]) -> None:
+    first = anew(body)
+    assert list(first.series) == ["a"]
+    expanded.clear()
+    assert again(body, kept(first)) == first
+    assert expanded == []
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]\n[]\n[]", b"{}\n{}\n{}", b"\xff\n\n"])

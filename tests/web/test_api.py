@@ -295,10 +295,10 @@ def test_calendars_tell_how_they_are_doing(get: Get) -> None:
     told = get("/api/calendars")["calendars"]
     assert [(c["label"], c["status"], c["dag_ids"], c["roles"], c["events"], c["error"]) for c in told] == [
         ("hostile.ics", "ok", ["hostile"], ["blackouts"], 1, ""),
-        ("team.ics", "ok", ["titled", "untitled"], ["blackouts"], 2, ""),
+        ("team.ics", "incomplete", ["titled", "untitled"], ["blackouts"], 2, ""),
     ]
     team = told[1]
-    assert [p["uid"] for p in team["problems"]] == ["broken@tests"]
+    assert [(p["uid"], p["matters"], p["counted"]) for p in team["problems"]] == [("broken@tests", True, False)]
     assert (team["on_unavailable"], team["max_stale_seconds"]) == ("hold", 6 * 3600)
     assert utc(team["read_at"]) <= utc(team["checked_at"]) <= datetime.now(UTC)
     assert get("/api/calendars", user="reader")["calendars"] == []

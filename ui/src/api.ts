@@ -84,16 +84,26 @@ export interface WhatIf {
   no_run_reason: string | null;
 }
 
+/** What could not be understood. It may cover the time from start to end, where it is not counted all the same. */
+export interface CalendarProblem {
+  uid: string;
+  reason: string;
+  start: string | null;
+  end: string | null;
+  counted: boolean;
+  matters: boolean;
+}
+
 export interface CalendarHealth {
   label: string;
-  status: "ok" | "stale" | "unavailable" | "unknown";
+  status: "ok" | "incomplete" | "stale" | "unavailable" | "unknown";
   read_at: string | null;
   checked_at: string | null;
   age_seconds: number | null;
   next_retry: string | null;
   error: string | null;
   events: number | null;
-  problems: { uid: string; reason: string }[];
+  problems: CalendarProblem[];
   dag_ids: string[];
   roles: string[];
   on_unavailable: string | null;

@@ -67,6 +67,26 @@ export function rangeText(first: string, end: string): string {
     : formatter("UTC", { day: "numeric", month: "short", year: "numeric" }).formatRange(from, to);
 }
 
+/** The days that something may have to do with, where null is an open end. */
+export function reachText(reach: Reach, zone: string): string {
+  if (reach.start !== null && reach.start === reach.end && !reach.counted) return "covers no time";
+  return `${reach.counted ? "counted all the same," : "may cover"} ${daysText(reach, zone)}`;
+}
+
+function daysText({ start, end }: Reach, zone: string): string {
+  if (start === null) return "any day";
+  const first = dayOf(start, zone);
+  if (end === null) return `${rangeText(first, addDays(first, 1))} and later`;
+  const last = Math.max(Date.parse(end) - 1, Date.parse(start));
+  return rangeText(first, addDays(dayOf(new Date(last), zone), 1));
+}
+
+interface Reach {
+  start: string | null;
+  end: string | null;
+  counted: boolean;
+}
+
 /** "November 2026". */
 export function monthText(day: string): string {
   return formatter("UTC", { month: "long", year: "numeric" }).format(new Date(`${day}T00:00:00Z`));

@@ -9,6 +9,7 @@ import {
   momentText,
   monday,
   rangeText,
+  reachText,
   startOfDay,
 } from "../src/times";
 
@@ -80,4 +81,14 @@ test.each([
   ["timeline", false, "2026-11-21", "2026-11-23", "2026-11-20", "2026-11-22"],
 ] as const)("%s, narrow %s, shows %s to %s", (view, narrow, first, end, previous, next) => {
   expect(rangeOf(view, "2026-11-21", narrow)).toMatchObject({ first, end, previous, next });
+});
+
+test.each([
+  ["2026-11-30T23:00:00Z", "2026-12-01T23:00:00Z", false, "may cover Tue 1 Dec 2026"],
+  ["2026-11-30T23:00:00Z", null, false, "may cover Tue 1 Dec 2026 and later"],
+  ["2026-12-01T09:00:00Z", "2026-12-01T09:00:00Z", true, "counted all the same, Tue 1 Dec 2026"],
+  [null, null, false, "may cover any day"],
+  ["1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z", false, "covers no time"],
+])("the days of a problem from %s to %s", (start, end, counted, expected) => {
+  expect(reachText({ start, end, counted }, "Europe/Berlin")).toBe(expected);
 });

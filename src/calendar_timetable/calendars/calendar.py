@@ -16,6 +16,7 @@ from calendar_timetable.calendars.cache import State
 from calendar_timetable.calendars.checks import check_options
 from calendar_timetable.calendars.exposed import warn_of
 from calendar_timetable.calendars.feeds import Copy, copy_in_force, read_feed, refresh_feed
+from calendar_timetable.calendars.given import wins
 from calendar_timetable.calendars.health import Health, describe
 from calendar_timetable.calendars.matching import counts, matches
 from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem
@@ -57,8 +58,8 @@ class Calendar(TimeSet):
     As a blackout only busy events count: not cancelled, transparent, free, or declined by *attendee*. As
     windows or as a schedule every confirmed event counts, busy or free. *busy_only* overrides which.
 
-    Events are moved by *offset*, and widened by *pad* (before, after). All-day and floating times are
-    those of the calendar's own zone, else of *timezone*, else of the timetable.
+    Events are moved by *offset*, and widened by *pad* (before, after). All-day and floating times are those of
+    *timezone*; without it of the calendar's own zone, where that names a place; else of the timetable.
 
     The feed is asked once per *refresh* on a host; with the default also less often if the feed itself asks for
     that, up to an hour. When it fails the last good copy stays in force for *max_stale*; then
@@ -205,10 +206,10 @@ class Calendar(TimeSet):
             found = read()
         except FetchFailed as error:
             return Health("", self.label, "unavailable", error=str(error), zone=zone)
-        told = describe(found.feed, self.label, found.state, self.max_stale.total_seconds(), zone=zone)
-        if found.reading is None:
-            return replace(told, status="unavailable")
-        return replace(told, problems=found.reading.problems, zone=found.reading.zone)
+        reading, stale = found.reading, self.max_stale.total_seconds()
+        if reading is None:
+            return replace(describe(found.feed, self.label, found.state, stale, zone=zone), status="unavailable")
+        return describe(found.feed, self.label, found.state, stale, problems=reading.problems, zone=reading.zone)
 
     def _stretch(self, horizon: Range) -> tuple[int, int]:
         """When the events are that may touch *horizon*."""
@@ -217,7 +218,7 @@ class Calendar(TimeSet):
         return horizon.start - shift - after, horizon.end - shift + before
 
     def _read(self, start: int, end: int, timezone: str, read: Callable[..., T]) -> T:
-        zone = zones.zone_name(self.timezone or timezone)
+        zone = wins(zones.zone_name(self.timezone)) if self.timezone else zones.zone_name(timezone)
         if is_address(self._text):
             warn_of(self._text, self.label)
         refresh = None if self.refresh == _REFRESH else self.refresh.total_seconds()
@@ -267,7 +268,7 @@ def _reaches(found: Copy, horizon: Range) -> list[tuple[int, int]]:
     for problem in () if found.reading is None else found.reading.problems:
         start = horizon.start if problem.start is None else int(problem.start.timestamp())
         end = horizon.end if problem.end is None else int(problem.end.timestamp())
-        if start < end and start < horizon.end and end > horizon.start:
+        if not problem.counted and start < end and start < horizon.end and end > horizon.start:
             stretches.append((max(start, horizon.start), min(end, horizon.end)))
     return stretches
 

@@ -13,7 +13,7 @@ from calendar_timetable.calendars.transport import Web, send, served, terms
 
 
 def download(url: str, headers: dict[str, str], access: Access) -> tuple[Message, bytes]:
-    """GET *url*: its ``status``, ``etag``, ``last_modified``, ``cache_control``, ``retry_after`` (as sent), and body.
+    """GET *url*: its ``status``, its body, and of its headers, as sent, those that :func:`_get` names.
 
     The body is empty unless the status is 200. Raises :class:`~calendar_timetable.calendars.transport.DownloadFailed`.
     """
@@ -28,6 +28,7 @@ def _get(web: Web, request: Message) -> tuple[Message, bytes]:
         "last_modified": found.headers.get("last-modified", ""),
         "cache_control": found.headers.get("cache-control", ""),
         "retry_after": found.headers.get("retry-after", ""),
+        "content_type": found.headers.get("content-type", ""),
     }
     return message, found.body if found.status == 200 else b""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -23,6 +24,7 @@ _AS = 16  # digits that tell credentials apart
 _BUSY = "another process has been reading it for too long"
 _NEVER_SYNCED = "no copy of it is in the cache folder: run calendar-timetable sync, which alone asks it here"
 _NOT_SYNCED = "it was not read again in time: is calendar-timetable sync running, which alone asks it here?"
+_ENDED = re.compile(rb"\nEND:VCALENDAR[ \t]*(?=\r?\n|\Z)", re.IGNORECASE)
 _GRID = 7 * 86400  # expansions begin and end on whole weeks, so that similar questions share one
 
 
@@ -260,6 +262,6 @@ def check_body(body: bytes) -> bytes:
         if start.startswith((b"{", b"[")):
             raise FetchFailed("the answer is JSON, not a calendar")
         raise FetchFailed("the answer is not a calendar")
-    if not content[-200:].lower().endswith(b"end:vcalendar"):
+    if not _ENDED.search(content, content.lower().rindex(b"begin:vcalendar")):  # what follows the end does no harm
         raise FetchFailed("the answer is cut off: it has no END:VCALENDAR")
     return body

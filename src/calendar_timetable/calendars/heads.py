@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
+# Only what writes text byte by byte: Python also knows codecs that unpack or run escapes.
+_CHARSET = re.compile(
+    r"(?i:iso-?(?:8859|2022)-|windows-|cp|koi8-|mac|x-mac|gb|big5|shift_jis|sjis|euc-|tis-|latin|hz)[\w-]*"
+)
+_WESTERN = re.compile(r"(?i:iso-?8859-1|latin-?1)")  # read as what it is mistaken for
+_RETURNS = re.compile(rb"\r+\n")
+_BARE = re.compile(rb"\r(?:BEGIN|END):V", re.IGNORECASE)
 _UTF16 = re.compile(rb"(?:[\s]\0)*[Bb]\0[Ee]\0"), re.compile(rb"(?:\0[\s])*\0[Bb]\0[Ee]")
 _HEAD = 8192  # bytes in which a calendar's own properties are looked for
 _INTERVAL = re.compile(
@@ -15,15 +23,33 @@ _COMPONENT = re.compile(rb"^BEGIN:(?!VCALENDAR)", re.IGNORECASE | re.MULTILINE)
 _LENGTHS = (7 * 86400, 86400, 3600, 60, 1)
 
 
-def plain(body: bytes) -> bytes:
-    """*body* in UTF-8 if it came in UTF-16 or UTF-32, which no calendar should (RFC 5545 section 3.1.4); without NULs.
+def plain(body: bytes, charset: str = "") -> bytes:
+    """*body* in UTF-8 where its encoding is known, with line ends that have a line feed; without NULs.
 
-    Other encodings that ASCII is part of stay as they are.
+    UTF-8 comes before *charset*, which a server named for it (RFC 5545 section 3.1.4): many name one without looking.
+    UTF-16 and UTF-32 are told by themselves. Any other encoding that ASCII is part of stays as it is.
     """
     encoding = _encoding(body)
+    if not encoding and _CHARSET.fullmatch(charset) and not _is_utf8(body):
+        encoding = "cp1252" if _WESTERN.fullmatch(charset) else charset
     if encoding:
-        body = body.decode(encoding, "replace").encode()
-    return body.removeprefix(b"\xef\xbb\xbf").replace(b"\0", b"")
+        with suppress(LookupError):  # a charset that nobody knows
+            body = body.decode(encoding, "replace").encode()
+    body = body.removeprefix(b"\xef\xbb\xbf").replace(b"\0", b"")
+    if body.count(b"\r") == body.count(b"\r\n"):
+        return body
+    body = _RETURNS.sub(b"\r\n", body)
+    return body.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if _BARE.search(body) else body
+
+
+def _is_utf8(body: bytes) -> bool:
+    if b"\x1b" in body:  # seven bits in which other scripts are written, as ISO-2022-JP
+        return False
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _encoding(body: bytes) -> str:

@@ -17,8 +17,9 @@ MAX_STALE = Feed("").max_stale  # of a calendar that nobody said more about
 class Health:
     """How one calendar is doing on this host; times are UTC-aware.
 
-    *status* is ``"ok"``, ``"stale"`` (the last check failed, the last good copy is in force) or
-    ``"unavailable"`` (there is no copy, or none confirmed for ``max_stale``: that is what ``on_unavailable`` is for).
+    *status* is ``"ok"``, ``"incomplete"`` (a part that may matter from now on is not understood), ``"stale"`` (the last
+    check failed, the last good copy is in force) or ``"unavailable"`` (there is no copy, or none confirmed for
+    ``max_stale``: that is what ``on_unavailable`` is for).
     """
 
     feed: str  # its name in the cache; empty where that is not known, as of a Connection that does not exist
@@ -32,7 +33,12 @@ class Health:
     error: str = ""  # why the last check failed
     events: int = 0  # in the whole calendar
     problems: tuple[Problem, ...] = ()  # the components not understood, as last read
-    zone: str = ""  # for its all-day and floating times, as last read
+    zone: str = ""  # whose days its all-day events are, as last read
+
+    @property
+    def mattering(self) -> list[Problem]:
+        """The problems that may have to do with a day that is not over."""
+        return [problem for problem in self.problems if problem.matters(datetime.now(UTC))]
 
 
 def known() -> list[Health]:
@@ -58,10 +64,11 @@ def describe(
     read_at = moment(state.good_at) if state.digest else None
     age = None if read_at is None else max(datetime.now(UTC) - read_at, timedelta(0))
     gone = age is None or age.total_seconds() > max_stale
+    partly = any(problem.matters(datetime.now(UTC)) for problem in problems)
     return Health(
         feed,
         label,
-        "unavailable" if gone else "stale" if state.error else "ok",
+        "unavailable" if gone else "stale" if state.error else "incomplete" if partly else "ok",
         read_at,
         moment(state.fetched_at),
         moment(state.checked_at),

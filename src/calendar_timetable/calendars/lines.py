@@ -18,18 +18,35 @@ EVENTS = re.compile(rb"\nBEGIN:(?:VEVENT|VFREEBUSY|VAVAILABILITY)[ \t]*\r?(?=\n)
 
 _TIMES = frozenset({"DTSTART", "DTEND", "RDATE", "EXDATE", "RECURRENCE-ID"})
 _KEPT = _TIMES | {
-    "ATTENDEE", "BUSYTYPE", "CALSCALE", "CATEGORIES", "DURATION", "EXRULE", "FREEBUSY", "LOCATION", "ORGANIZER",
-    "PRIORITY", "RRULE", "SEQUENCE", "STATUS", "SUMMARY", "TRANSP", "TZID", "TZOFFSETFROM", "TZOFFSETTO", "UID",
-    "X-MICROSOFT-CDO-BUSYSTATUS", "X-WR-TIMEZONE",
+    "ATTENDEE", "BUSYTYPE", "CALSCALE", "CATEGORIES", "DURATION", "EXRULE", "FREEBUSY", "LOCATION", "METHOD",
+    "ORGANIZER", "PRIORITY", "RRULE", "SEQUENCE", "STATUS", "SUMMARY", "TRANSP", "TZID", "TZOFFSETFROM", "TZOFFSETTO",
+    "UID", "X-MICROSOFT-CDO-BUSYSTATUS", "X-WR-TIMEZONE",
+}  # fmt: skip
+_COMPONENTS = TOP_LEVEL | {
+    "AVAILABLE", "DAYLIGHT", "PARTICIPANT", "STANDARD", "VALARM", "VCALENDAR", "VLOCATION", "VPOLL", "VRESOURCE",
+    "VVOTER", "VOTE",
 }  # fmt: skip
 _MARK = b"\xef\xbb\xbf"
+_BLANK = re.compile(rb"\n\n+")
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEAD = re.compile(r'((?:[^":]|"[^"]*")*):(.*)', re.DOTALL)
-_PARAMETER = re.compile(r';([^=;:"]+)=((?:"[^"]*"|[^";])*)')
+_PARAMETER = re.compile(r';([^=;:"]+)=((?:[^";\\]+|"[^"]*"|\\.?)*)')
+_MANY_BYTES = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")  # one character in UTF-8
+_SHAPE = (re.compile(r"\d"), "9"), (re.compile(r"[^\W\d_]|[^\x00-\x7f]"), "x")
+_SHOWN = 40  # characters of a value's shape
 
 
 class Unreadable(Exception):
     """A component, or the whole body, cannot be understood. The text never quotes the feed."""
+
+
+def shape_of(value: str) -> str:
+    """What *value* looks like, without what it says: each digit as 9, each letter as x."""
+    value = value.strip()[: _SHOWN + 1]
+    for pattern, sign in _SHAPE:
+        value = pattern.sub(sign, value)
+    value = "".join(sign if sign.isprintable() else " " for sign in value)
+    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +62,7 @@ class Line:
 class Block:
     """One component, split off but not understood. ``broken`` when it was not closed properly.
 
+    A VCALENDAR that is ``ended`` may have more components after its end.
     ``raw`` holds the names of its properties and their lines as written: each is split when it is asked for.
     """
 
@@ -52,14 +70,24 @@ class Block:
     raw: list[tuple[str, str]] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     broken: bool = False
+    ended: bool = False
 
     def all(self, *names: str) -> Iterator[Line]:
-        """Every property called one of *names*."""
-        return (line for name, raw in self.raw if name in names and (line := _split(name, raw)) is not None)
+        """Every property called one of *names* that has a value."""
+        for name, raw in self.raw:
+            if name in names:
+                line = _split(name, raw)
+                if line is not None and line.value.strip():
+                    yield line
 
     def first(self, name: str) -> Line | None:
-        """The first property called *name*."""
-        return next(self.all(name), None)
+        """The first property called *name*; one with a blank after its colon may be text: another goes before it."""
+        found = None
+        for line in self.all(name):
+            if not line.value.startswith(" "):
+                return line
+            found = found or line
+        return found
 
     def text(self, name: str) -> str:
         """The value of the first property called *name*, upper case, or ``""``."""
@@ -68,7 +96,12 @@ class Block:
 
 
 def read_calendars(body: bytes) -> list[Block]:
-    """The VCALENDARs in *body*; :class:`Unreadable` when there is none or it has too many components."""
+    """The VCALENDARs in *body*; :class:`Unreadable` when there is none or it has too many components.
+
+    Text that was broken over lines may look like BEGIN or END, or like a property ("Status: cancelled"). So only
+    known names begin and end components, and a property in small letters has no blank after its colon. What
+    follows END:VCALENDAR belongs to the calendar before it.
+    """
     calendars: list[Block] = []
     stack: list[Block] = []
     components = blocks = 0
@@ -76,15 +109,17 @@ def read_calendars(body: bytes) -> list[Block]:
         match = _NAME.match(raw)
         if match is None:
             continue
-        name = match.group().upper()
+        name = (word := match.group()).upper()
         if name == "BEGIN":
-            kind = raw[match.end() + 1 :].strip().upper()
+            kind = _component(raw, match.end())
             if kind == "VCALENDAR":
                 _close(stack, 0)
                 stack.append(Block(kind))
                 calendars.append(stack[0])
                 continue
-            if not stack:
+            if not stack and kind in TOP_LEVEL:
+                stack += calendars[-1:]
+            if not stack or not kind:
                 continue
             if kind in TOP_LEVEL:
                 _close(stack, 1)
@@ -96,14 +131,14 @@ def read_calendars(body: bytes) -> list[Block]:
             stack[-1].blocks.append(block)
             stack.append(block)
         elif name == "END" and stack:
-            kind = raw[match.end() + 1 :].strip().upper()
+            kind = _component(raw, match.end())
             depth = next((i for i in range(len(stack) - 1, -1, -1) if stack[i].name == kind), None)
-            if depth is None:
-                stack[-1].broken = True
-            else:
+            if depth is not None:
                 _close(stack, depth + 1)
-                stack.pop()
-        elif stack and name in _KEPT:
+                stack.pop().ended = True
+            elif kind:
+                stack[-1].broken = True
+        elif stack and name in _KEPT and (word == name or not raw.startswith(": ", match.end())):
             stack[-1].raw.append((name, raw))
     if not calendars:
         raise Unreadable("not a calendar")
@@ -111,22 +146,41 @@ def read_calendars(body: bytes) -> list[Block]:
     return calendars
 
 
+def _component(raw: str, at: int) -> str:
+    """The component that a BEGIN or END is of, as its value after *at* says; ``""`` if that is the name of none."""
+    kind = raw[at + 1 :].rstrip().upper() if raw[at : at + 1] == ":" else ""
+    return kind if kind in _COMPONENTS or (kind.startswith("X-") and " " not in kind) else ""
+
+
 def _close(stack: list[Block], depth: int) -> None:
     """Close the blocks below *depth* that were never ended."""
     for block in stack[depth:]:
-        block.broken = True
+        block.broken = block.broken or not block.ended
     del stack[depth:]
 
 
 def _unfold(body: bytes) -> Iterator[str]:
     # folds may lie within a character, so unfolding comes before decoding
-    body = body.replace(b"\r\n", b"\n").replace(b"\n ", b"").replace(b"\n\t", b"")
+    body = body.replace(b"\r\n", b"\n")
+    if b"\n\n" in body:  # as where every line end was doubled
+        body = _BLANK.sub(b"\n", body)
+    body = body.replace(b"\n ", b"").replace(b"\n\t", b"")
     body = body.removeprefix(_MARK).replace(b"\n" + _MARK, b"\n")  # one each where calendars were put together
     try:
-        text = body.decode()
+        return iter(body.decode().split("\n"))
     except UnicodeDecodeError:
-        text = body.decode("cp1252", "replace")
-    return iter(text.split("\n"))
+        usual = len(_MANY_BYTES.findall(body))
+        return (_decoded(line, usual) for line in body.split(b"\n"))
+
+
+def _decoded(line: bytes, usual: int) -> str:
+    """*line* of a body that is not wholly UTF-8, which has *usual* characters of several bytes."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        # Among whole characters, or at the end of a line, it is one that was cut. Else the line has another encoding.
+        cut = usual and (_MANY_BYTES.search(line) or error.end >= len(line.rstrip()))
+        return line.decode(errors="replace") if cut else line.decode("cp1252", "replace")
 
 
 def _split(name: str, raw: str) -> Line | None:
@@ -138,5 +192,7 @@ def _split(name: str, raw: str) -> Line | None:
         head, value = match.groups() if match else (head, value)
     if not colon:
         return None
+    if len(head) == len(name):
+        return Line(name, {}, value)
     params = {key.strip().upper(): text.replace('"', "") for key, text in _PARAMETER.findall(head[len(name) :])}
     return Line(name, params, value)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+
+_YESTERDAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,19 @@ class Occurrence:
 class Problem:
     """A component that could not be understood, by its UID; never its text.
 
-    ``start`` and ``end`` give the time it may cover, ``None`` being an open end; equal, it covers none.
+    ``start`` and ``end`` give the time it may cover, ``None`` being an open end; equal, it covers none. Where the event
+    is ``counted`` all the same, no occurrence is missing: at most there is one too many.
     """
 
     uid: str
     reason: str
     start: datetime | None = None
     end: datetime | None = None
+    counted: bool = False
+
+    def matters(self, now: datetime) -> bool:
+        """Whether it may have to do with a day that is not long over."""
+        return self.end is None or self.end > now - _YESTERDAY
 
 
 class Details(NamedTuple):
@@ -80,7 +88,7 @@ class Details(NamedTuple):
 class Reading:
     """A calendar's body, understood, over one stretch of time.
 
-    ``zone`` is the IANA name of the zone for all-day and floating times; ``components`` counts the
+    ``zone`` is the IANA name of the zone whose days all-day events are; ``components`` counts the
     events in the body, also those outside of the stretch; ``rows`` holds (details, start, end) in epoch
     seconds, sorted by start; ``series`` what they were read from, by UID, as :mod:`.memory` knows it.
     """
@@ -102,7 +110,7 @@ class Reading:
             "components": self.components,
             "details": [_details_to_wire(details) for details in table],
             "rows": rows,
-            "problems": [[p.uid, p.reason, _seconds(p.start), _seconds(p.end)] for p in self.problems],
+            "problems": [[p.uid, p.reason, _seconds(p.start), _seconds(p.end), p.counted] for p in self.problems],
             "series": dict(self.series),
         }
 
@@ -117,7 +125,9 @@ class Reading:
             str(data["zone"]),
             int(data["components"]),
             tuple(zip(map(table.__getitem__, indexes), starts, ends, strict=True)),
-            tuple(Problem(uid, why, _moment(start), _moment(end)) for uid, why, start, end in data["problems"]),
+            tuple(
+                Problem(uid, why, _moment(low), _moment(high), told) for uid, why, low, high, told in data["problems"]
+            ),
             dict(data.get("series", {})),
         )
 

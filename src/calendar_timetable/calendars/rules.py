@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from calendar_timetable.calendars.lines import Unreadable
 from calendar_timetable.calendars.recurrence import Recurrence, RecurrenceRule
-from calendar_timetable.calendars.values import Moment, parse_time
+from calendar_timetable.calendars.values import Moment, parse_until
 from calendar_timetable.calendars.wallclock import local_seconds
 
 _FREQUENCIES = ("MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
@@ -42,7 +42,7 @@ def parse_rrule(text: str, begin: datetime, moment: Moment) -> Recurrence:
     """The rule *text* of a series from *begin*, its UNTIL in the zone of *moment*; refused where it is in doubt."""
     rule, until = _understood(text, moment.is_date)
     start = local_seconds(begin)
-    found = Recurrence(rule, start, None if until is None else local_seconds(_until(until, moment)))
+    found = Recurrence(rule, start, None if until is None else local_seconds(parse_until(until, moment)))
     first = found.first
     if first is None:
         raise Unreadable("its rule never comes true")
@@ -167,11 +167,3 @@ def _check_together(
     )
     if skip != "OMIT" and (skip not in ("BACKWARD", "FORWARD") or "RSCALE" not in parts or unsure):
         raise Unreadable("a rule with a SKIP that is not sure")
-
-
-def _until(text: str, moment: Moment) -> datetime:
-    """UNTIL in wall-clock time: a date includes that day; without ``Z`` it is in the zone of the series."""
-    until = parse_time(text, moment.zone)
-    if moment.is_date or until.is_date:
-        return datetime.combine(until.local.date(), datetime.max.time()).replace(microsecond=0)
-    return until.local_in(moment.zone)

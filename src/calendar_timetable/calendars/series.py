@@ -7,13 +7,14 @@ RECURRENCE-ID in the zone of the series. When an instance is, and how long it la
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.instances import settled, wall_of, walls_of
 from calendar_timetable.calendars.lines import Block, Line, Unreadable
 from calendar_timetable.calendars.occurrences import Details
 from calendar_timetable.calendars.rules import parse_rrule
@@ -23,7 +24,9 @@ from calendar_timetable.calendars.values import (
     Duration,
     Moment,
     details_of,
+    is_local,
     parse_duration,
+    texts_of,
     uid_of,
 )
 from calendar_timetable.calendars.wallclock import DAY, local_seconds, local_time, wall_clock
@@ -33,6 +36,13 @@ if TYPE_CHECKING:
 
 LATEST = 253402128000  # 9999-12-30, in epoch seconds: still a time in every zone
 _DAY = timedelta(days=1)
+
+
+class Doubt(NamedTuple):
+    """A value of a series that is not understood, though the rest is sure: why, and whether it may add occurrences."""
+
+    reason: str
+    adds: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,41 +57,47 @@ class Part:
     start: int
     end: int
     recurrence_id: Moment | None
+    floating: bool  # whether that is in the zone of the series, whatever the zone of the override
     this_and_future: bool
     sequence: int
     rules: tuple[str, ...]
     exclusion_rules: tuple[str, ...]
     rdates: tuple[Moment | tuple[Moment, Moment], ...]
     exdates: tuple[Moment, ...]
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def recurs(self) -> bool:
         return bool(self.rules or self.rdates)
 
 
-def read_part(block: Block, clock: Clock) -> Part:
-    """*block*, a VEVENT or AVAILABLE, understood; :class:`Unreadable` if it cannot be."""
+def read_part(block: Block, clock: Clock, *, cancelled: bool = False) -> Part:
+    """*block*, a VEVENT or AVAILABLE, understood, also when *cancelled* elsewhere; :class:`Unreadable`."""
     line = block.first("DTSTART")
+    if line is None and (cancelled or block.text("STATUS") == "CANCELLED"):
+        line = block.first("RECURRENCE-ID")  # which is all that need be said of an instance that is not
     if line is None:
         raise Unreadable("no DTSTART")
     begin = clock.moment(line)
+    beside = clock.beside(begin)
     start = begin.instant
     duration = None
     last, length = block.first("DTEND"), block.first("DURATION")
     if last is not None:
-        finish = clock.moment(last)
+        finish = beside.moment(last)
         if begin.is_date and finish.is_date and finish.local == begin.local:
             finish = Moment(finish.local + _DAY, finish.zone, is_date=True)  # meant as that one day
         wall, end = max(finish.local_in(begin.zone) - begin.local, timedelta()), finish.instant
-    elif length is not None or not begin.is_date:
-        duration = parse_duration(length.value) if length is not None else Duration(0, 0)
-        wall, end = duration.nominal, duration.after(begin.local, begin.zone)
     else:
-        wall, end = _DAY, Moment(begin.local + _DAY, begin.zone).instant
+        duration = parse_duration(length.value) if length is not None else Duration(0, 0)
+        if begin.is_date and not duration.nominal:
+            duration = Duration(1, 0)  # a day without a length is that day
+        wall, end = duration.nominal, duration.after(begin.local, begin.zone)
     if end < start:
         raise Unreadable("it ends before it starts")
     identity = block.first("RECURRENCE-ID")
     sequence = block.text("SEQUENCE")
+    doubts: list[Doubt] = []
     return Part(
         uid_of(block),
         details_of(block, all_day=begin.is_date and wall % _DAY == timedelta()),
@@ -90,21 +106,33 @@ def read_part(block: Block, clock: Clock) -> Part:
         duration,
         start,
         min(end, LATEST),
-        None if identity is None else clock.moment(identity),
+        None if identity is None else beside.moment(identity),
+        identity is not None and is_local(identity),
         identity is not None and identity.params.get("RANGE", "").upper() == "THISANDFUTURE",
         int(sequence[:9]) if sequence.isdecimal() else 0,
         tuple(line.value for line in block.all("RRULE") if line.value.strip()),
         tuple(line.value for line in block.all("EXRULE") if line.value.strip()),
-        tuple(moment for line in block.all("RDATE") for moment in clock.moments(line)),
-        tuple(moment for line in block.all("EXDATE") for moment in _singles(clock, line)),
+        tuple(_listed(beside, block.all("RDATE"), doubts)),
+        tuple(_singles(beside, block.all("EXDATE"), doubts)),
+        tuple(doubts),
     )
 
 
-def _singles(clock: Clock, line: Line) -> Iterator[Moment]:
-    for moment in clock.moments(line):
+def _listed(clock: Clock, lines: Iterable[Line], doubts: list[Doubt]) -> Iterator[Moment | tuple[Moment, Moment]]:
+    for line in lines:
+        for text in texts_of(line):
+            try:
+                yield clock.listed(text, line)
+            except Unreadable as error:
+                doubts.append(Doubt(str(error), adds=line.name == "RDATE"))
+
+
+def _singles(clock: Clock, lines: Iterable[Line], doubts: list[Doubt]) -> Iterator[Moment]:
+    for moment in _listed(clock, lines, doubts):
         if isinstance(moment, tuple):
-            raise Unreadable("an EXDATE is a period")
-        yield moment
+            doubts.append(Doubt("EXDATE: a period", adds=False))
+        else:
+            yield moment
 
 
 def expand_series(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
@@ -113,7 +141,10 @@ def expand_series(parts: list[Part], start: int, end: int) -> Iterator[tuple[Det
     *parts* are the event, if it is known, and its overrides. Raises :class:`Unreadable` for a rule
     that is refused, and whatever the libraries raise.
     """
-    if len(parts) == 1 and not parts[0].recurs:
+    parts = settled(parts)
+    if parts[0].recurrence_id is not None:
+        rows = [(part.details, part.start, part.end) for part in parts]
+    elif len(parts) == 1 and not parts[0].recurs:
         rows = [(parts[0].details, parts[0].start, parts[0].end)]
     else:
         recur = _recur_plainly if _is_plain(parts) else _recur
@@ -126,14 +157,11 @@ def expand_series(parts: list[Part], start: int, end: int) -> Iterator[tuple[Det
 def _is_plain(parts: list[Part]) -> bool:
     """Whether this is one rule from which whole instances are taken or moved: nearly every series there is."""
     master, *overrides = parts
-    moved = {part.recurrence_id for part in overrides}
     return (
-        master.recurrence_id is None
-        and len(master.rules) == 1
+        len(master.rules) == 1
         and not master.rdates
         and not master.exclusion_rules
-        and len(moved) == len(overrides)
-        and all(p.recurrence_id and not p.recurs and not p.this_and_future and not p.exdates for p in overrides)
+        and all(not p.recurs and not p.this_and_future and not p.exdates for p in overrides)
     )
 
 
@@ -142,8 +170,9 @@ def _recur_plainly(parts: list[Part], start: int, end: int) -> Iterator[tuple[De
     master, *overrides = parts
     zone = master.begin.zone
     rule = parse_rrule(master.rules[0], master.begin.local, master.begin)
-    excluded = {local_seconds(_instance(moment, master)) for moment in master.exdates}
-    moved = {local_seconds(_instance(part.recurrence_id, master)) for part in overrides if part.recurrence_id}
+    excluded = {local_seconds(wall) for moment in master.exdates for wall in walls_of(moment, master)}
+    identities = (part.recurrence_id for part in overrides if part.recurrence_id)
+    moved = {local_seconds(wall) for identity in identities for wall in walls_of(identity, master)}
     if excluded & moved:
         yield from _recur(parts, start, end)
         return
@@ -181,7 +210,7 @@ def _recur(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, i
     reach = max(high - min(part.begin.local_in(zone) for part in parts), timedelta()) + _DAY
     # an override of all that follow may bring instances in from as far as it moves them, and make them longer
     moved = [
-        p.begin.local_in(zone) - _instance(p.recurrence_id, parts[0])
+        p.begin.local_in(zone) - wall_of(p.recurrence_id, parts[0])
         for p in parts
         if p.recurrence_id and p.this_and_future
     ]
@@ -224,20 +253,20 @@ def _event(part: Part, master: Part, number: int, bounds: tuple[int, int], wall:
     event["SEQUENCE"] = part.sequence
     event["DTSTART"], event["DTEND"] = vDDDTypes(begin), vDDDTypes(begin + wall)
     if part.recurrence_id is not None:
-        event["RECURRENCE-ID"] = vDDDTypes(_instance(part.recurrence_id, master))
+        event["RECURRENCE-ID"] = vDDDTypes(wall_of(part.recurrence_id, master))
         if part.this_and_future:
             event["RECURRENCE-ID"].params["RANGE"] = "THISANDFUTURE"
         return event
-    excluded = [_instance(moment, master) for moment in part.exdates]
+    excluded = [wall for moment in part.exdates for wall in walls_of(moment, master)]
     excluded += _by_rules(part.exclusion_rules, part, begin, bounds)
     if excluded:
         event["EXDATE"] = vDDDLists(excluded)
     added: list[datetime | tuple[datetime, datetime]] = [*_by_rules(part.rules, part, begin, bounds)]
     for moment in part.rdates:
         if isinstance(moment, tuple):
-            added.append((_instance(moment[0], master), moment[1].local_in(zone)))
+            added.append((wall_of(moment[0], master), moment[1].local_in(zone)))
         else:
-            added.append(_instance(moment, master))
+            added.append(wall_of(moment, master))
     if added:
         event["RDATE"] = vDDDLists(added)
     return event
@@ -250,13 +279,6 @@ def _by_rules(rules: tuple[str, ...], part: Part, begin: datetime, bounds: tuple
     if len(found) > limits.MAX_SERIES_OCCURRENCES:
         raise Unreadable(f"more than {limits.MAX_SERIES_OCCURRENCES} occurrences")
     return [local_time(at) for at in found]
-
-
-def _instance(moment: Moment, master: Part) -> datetime:
-    """Which instance of *master* is meant: a date alone means the one of that day, at its usual time."""
-    if master.begin.is_date or moment.is_date:
-        return datetime.combine(moment.local.date(), master.begin.local.time())
-    return moment.local_in(master.begin.zone)
 
 
 def _local(instant: int, zone: tzinfo) -> datetime:

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, unquote, urlunsplit
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.access import ANONYMOUS, Access
 from calendar_timetable.calendars.addresses import PORTS, SCHEMES, is_address, label_of, split_url
+from calendar_timetable.calendars.heads import plain
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.transport import DownloadFailed
@@ -123,6 +124,7 @@ class HttpSource:
             return None
         if status != 200:
             raise FetchFailed(refusal(status), parse_retry_after(answer["retry_after"]))
+        body = plain(body, parse_charset(answer["content_type"]))
         return Fetched(body, answer["etag"], answer["last_modified"], parse_max_age(answer["cache_control"]))
 
 
@@ -215,6 +217,12 @@ def server_of(url: str) -> str:
     """The name and port of the server of *url*."""
     parts = split_url(url)
     return "" if parts is None else f"{parts.hostname}:{parts.port or PORTS.get(parts.scheme, 0)}"
+
+
+def parse_charset(value: str) -> str:
+    """The charset that a Content-Type names (RFC 9110 section 8.3.1)."""
+    found = re.search(r";\s*charset\s*=\s*[\"']?([\w.:-]{1,40})", value, re.IGNORECASE)
+    return found.group(1) if found else ""
 
 
 def parse_max_age(value: str) -> float:

@@ -8,7 +8,16 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from calendar_timetable.cli.output import clock, event_json, health_json, health_line, print_json, progress, table
+from calendar_timetable.cli.output import (
+    clock,
+    event_json,
+    health_json,
+    health_line,
+    print_json,
+    progress,
+    reach_text,
+    table,
+)
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.timesets import Range
 
@@ -33,7 +42,7 @@ def check(options: argparse.Namespace, out: Console) -> int:
     else:
         out.print(health_line(health))
         if health.status != "unavailable":
-            out.print(f"All-day and floating times are those of {health.zone}.")
+            out.print(f"All-day events are days of {health.zone or 'a zone of its own'}.")
             shown = table("Start", "End", "Busy", "Event")
             for event in events[:_SHOWN]:
                 busy = "busy" if event.busy else "free"
@@ -43,5 +52,5 @@ def check(options: argparse.Namespace, out: Console) -> int:
             if events:
                 out.print(shown)
         for problem in health.problems:
-            out.print(f"problem: {problem.uid or '(no UID)'}: {problem.reason}")
-    return 1 if health.problems or health.status != "ok" else 0
+            out.print(f"problem: {problem.uid or '(no UID)'}: {problem.reason}; {reach_text(problem, zone)}")
+    return 0 if health.status == "ok" else 1

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from calendar_timetable.calendars.health import Health
-from calendar_timetable.calendars.occurrences import Occurrence
+from calendar_timetable.calendars.occurrences import Occurrence, Problem
 from calendar_timetable.planning.plan import PlannedRun
 
 _PLAIN_WIDTH = 200  # of a line that goes into a pipe, where nothing may be cut off
@@ -56,12 +56,26 @@ def health_line(health: Health) -> str:
     read = "never read" if health.age is None else f"read {length(health.age)} ago"
     said = [f"{health.label}: {health.status}", read, "1 event" if health.events == 1 else f"{health.events} events"]
     if health.problems:
-        said.append(f"{len(health.problems)} not understood")
+        first = next(iter(health.mattering), health.problems[0])
+        said.append(f"{len(health.problems)} not understood ({reach_text(first, ZoneInfo(health.zone or 'UTC'))})")
     if health.error:
         said.append(health.error)
     if health.next_retry is not None:
         said.append(f"not asked again before {health.next_retry:%H:%M:%S} UTC")
     return ", ".join(said)
+
+
+def reach_text(problem: Problem, zone: ZoneInfo) -> str:
+    """The days of *zone* that *problem* may have to do with."""
+    if problem.start is not None and problem.start == problem.end and not problem.counted:
+        return "covers no time"
+    if problem.start is None:
+        days = "any day"
+    else:
+        first = problem.start.astimezone(zone).date()
+        last = problem.end and max(problem.start, problem.end - timedelta(seconds=1)).astimezone(zone).date()
+        days = f"{first} and later" if last is None else f"{first}" if first == last else f"{first} to {last}"
+    return f"counted all the same, {days}" if problem.counted else f"may cover {days}"
 
 
 def health_json(health: Health) -> dict[str, Any]:
@@ -76,7 +90,16 @@ def health_json(health: Health) -> dict[str, Any]:
         "age_seconds": None if health.age is None else int(health.age.total_seconds()),
         "timezone": health.zone,
         "events": health.events,
-        "problems": [{"uid": problem.uid, "reason": problem.reason} for problem in health.problems],
+        "problems": [
+            {
+                "uid": problem.uid,
+                "reason": problem.reason,
+                "start": problem.start and problem.start.isoformat(),
+                "end": problem.end and problem.end.isoformat(),
+                "counted": problem.counted,
+            }
+            for problem in health.problems
+        ],
     }
 
 

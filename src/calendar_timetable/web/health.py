@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
 from calendar_timetable.calendars.health import Health, health_of
+from calendar_timetable.calendars.occurrences import Problem
 from calendar_timetable.planning.timesets import Feed
 from calendar_timetable.web import models, records
 from calendar_timetable.web.schedules import read_schedules
@@ -62,7 +64,20 @@ def _facts(health: Health) -> dict[str, object]:
         "next_retry": health.next_retry,
         "error": health.error,
         "events": health.events,
-        "problems": [
-            models.Problem(uid=problem.uid or "", reason=problem.reason) for problem in health.problems[:MOST_PROBLEMS]
-        ],
+        "problems": [_problem(problem) for problem in sorted(health.problems, key=_over)[:MOST_PROBLEMS]],
     }
+
+
+def _problem(problem: Problem) -> models.Problem:
+    return models.Problem(
+        uid=problem.uid or "",
+        reason=problem.reason,
+        start=problem.start,
+        end=problem.end,
+        counted=problem.counted,
+        matters=not _over(problem),
+    )
+
+
+def _over(problem: Problem) -> bool:
+    return not problem.matters(datetime.now(UTC))

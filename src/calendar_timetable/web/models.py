@@ -153,17 +153,25 @@ class TimeSpans(BaseModel):
 
 
 class Problem(BaseModel):
-    """A part of a calendar that could not be understood."""
+    """A part of a calendar that could not be understood.
+
+    It may cover the time from ``start`` to ``end``, null being an open end; ``matters`` unless that is over. What is
+    ``counted`` all the same at most covers too much.
+    """
 
     uid: str
     reason: str
+    start: datetime | None = None
+    end: datetime | None = None
+    counted: bool = False
+    matters: bool = True
 
 
 class CalendarHealth(BaseModel):
     """How a calendar is doing."""
 
     label: str
-    status: Literal["ok", "stale", "unavailable", "unknown"]
+    status: Literal["ok", "incomplete", "stale", "unavailable", "unknown"]
     read_at: datetime | None = None
     checked_at: datetime | None = None
     age_seconds: int | None = None

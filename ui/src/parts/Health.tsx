@@ -1,5 +1,6 @@
-import { type CalendarHealth, query } from "../api";
-import { durationText } from "../times";
+import { useZone } from "../airflow";
+import { type CalendarHealth, type CalendarProblem, query } from "../api";
+import { durationText, reachText } from "../times";
 import type { Answer } from "../useApi";
 import { DagLink, Drawer, Moment, Notice, Trouble } from "./basics";
 
@@ -15,9 +16,18 @@ export const calendarsOf = (dagId?: string): string => `calendars?${query({ dag_
 export const isTroubled = (calendar: CalendarHealth): boolean =>
   calendar.status === "stale" || calendar.status === "unavailable";
 
-const TONE = { ok: "ct-success", stale: "ct-moved", unavailable: "ct-failed", unknown: "ct-queued" };
+export const isIncomplete = (calendar: CalendarHealth): boolean => calendar.status === "incomplete";
+
+const TONE = {
+  ok: "ct-success",
+  incomplete: "ct-moved",
+  stale: "ct-moved",
+  unavailable: "ct-failed",
+  unknown: "ct-queued",
+};
 const SAID = {
   ok: "",
+  incomplete: "read, but for what is told below",
   stale: "stale: an old copy is in force",
   unavailable: "cannot be read",
   unknown: "not known yet",
@@ -32,7 +42,7 @@ interface HealthProps {
 /** How each calendar is doing: whether it is read, how old its copy is, and what in it is not understood. */
 export function Health({ answer, dagId }: HealthProps) {
   const calendars = [...(answer.data?.calendars ?? [])];
-  const order = ["unavailable", "stale", "unknown", "ok"];
+  const order = ["unavailable", "stale", "incomplete", "unknown", "ok"];
   calendars.sort((a, b) => order.indexOf(a.status) - order.indexOf(b.status) || a.label.localeCompare(b.label));
   return (
     <>
@@ -68,6 +78,8 @@ export function HealthDrawer({ answer, onClose }: { answer: Answer<Calendars>; o
 }
 
 function Card({ calendar }: { calendar: CalendarHealth }) {
+  const mattering = calendar.problems.filter((problem) => problem.matters);
+  const over = calendar.problems.filter((problem) => !problem.matters);
   return (
     <li className="ct-card">
       <p>
@@ -120,21 +132,29 @@ function Card({ calendar }: { calendar: CalendarHealth }) {
           {calendar.roles.length > 0 && <span className="ct-muted">as {calendar.roles.join(", ")}</span>}
         </dd>
       </dl>
-      {calendar.problems.length > 0 && (
+      <Problems problems={mattering} />
+      {over.length > 0 && (
         <details>
-          <summary>
-            {calendar.problems.length === 1 ? "1 part" : `${calendar.problems.length} parts`} not understood
-          </summary>
-          <ul>
-            {calendar.problems.map((problem) => (
-              <li key={`${problem.uid} ${problem.reason}`}>
-                <bdi className="ct-mono">{problem.uid}</bdi>: {problem.reason}
-              </li>
-            ))}
-          </ul>
+          <summary>{over.length === 1 ? "1 part" : `${over.length} parts`} not understood, of days gone by</summary>
+          <Problems problems={over} />
         </details>
       )}
     </li>
+  );
+}
+
+function Problems({ problems }: { problems: CalendarProblem[] }) {
+  const zone = useZone();
+  return problems.length === 0 ? null : (
+    <ul>
+      {problems.map((problem, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: one event may have the same problem twice
+        <li key={`${index} ${problem.uid}`}>
+          Not understood: <bdi className="ct-mono">{problem.uid || "an event without UID"}</bdi>: {problem.reason};{" "}
+          <strong>{reachText(problem, zone)}</strong>
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -5,7 +5,7 @@ import { useApi } from "../useApi";
 import { Notice } from "./basics";
 import { DagTab } from "./DagTab";
 import { Guard } from "./Guard";
-import { type Calendars, calendarsOf, HealthDrawer, isTroubled } from "./Health";
+import { type Calendars, calendarsOf, HealthDrawer, isIncomplete, isTroubled } from "./Health";
 import { Overview } from "./Overview";
 import { Subscribe } from "./Subscribe";
 
@@ -41,6 +41,7 @@ function AllDags() {
   const [place, go] = usePlace();
   const health = useApi<Calendars>(calendarsOf());
   const troubled = health.data?.calendars.filter(isTroubled).length ?? 0;
+  const incomplete = health.data?.calendars.filter(isIncomplete).length ?? 0;
   const close = () => go({ panel: null });
   return (
     <>
@@ -57,6 +58,12 @@ function AllDags() {
         <Notice kind="warning" action={{ text: "See them", run: () => go({ panel: "calendars" }) }}>
           {troubled === 1 ? "A calendar" : `${troubled} calendars`} could not be read lately: runs may be planned by an
           old copy, or held.
+        </Notice>
+      )}
+      {troubled === 0 && incomplete > 0 && (
+        <Notice kind="warning" action={{ text: "See them", run: () => go({ panel: "calendars" }) }}>
+          {incomplete === 1 ? "A calendar holds" : `${incomplete} calendars hold`} events that are not understood: a run
+          may be planned into their time.
         </Notice>
       )}
       <Overview />
