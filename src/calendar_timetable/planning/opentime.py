@@ -9,6 +9,7 @@ DAY = 86400
 _TITLE = 80  # characters of a title that are shown
 _MARGIN = DAY // 4  # how much more than asked is laid out at once: as much again as is laid out already, and …
 _LEAP = 28 * DAY  # … past this an eighth of it
+_FAR = 366 * DAY  # from what is laid out to what is asked: what lies between matters to nobody
 
 
 class OpenTime:
@@ -68,8 +69,9 @@ class OpenTime:
         low, high, spans = self._laid
         if low <= start and end <= high:
             return spans
-        if low == high:  # nothing is laid out
+        if low == high or start - high > _FAR or low - end > _FAR:  # nothing is laid out, or all of it is far away
             low = high = int(start)
+            spans = Spans()
         margin = max(_MARGIN, min(high - low, _LEAP + (high - low) // 8))
         if start < low:
             earlier = int(start) - margin

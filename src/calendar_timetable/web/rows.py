@@ -21,6 +21,7 @@ _FEW = 3  # … and at least so many are shown as one
 _BY_TICK = ("scheduled", "backfill")
 _CAUSES = {"manual": "Triggered by hand", "asset_triggered": "Triggered by assets"}
 _UTC = ZoneInfo("UTC")
+_LONGEST = 240  # characters of one reason: it may quote windows of any length
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,16 @@ def _moment(instant: float | None) -> datetime | None:
 def reasons_of(row: Row) -> tuple[str, ...]:
     """Why the run does not simply start when due."""
     carried = None if row.schedule is None else row.schedule.carried
-    return () if carried is None or (row.placed.outcome == "on_time" and row.run) else carried.described(row.placed)
+    if carried is None or (row.placed.outcome == "on_time" and row.run):
+        return ()
+    return tuple(map(_shortened, carried.described(row.placed)))
+
+
+def _shortened(reason: str) -> str:
+    """*reason* without its middle where it is long: at its end is until when it holds."""
+    if len(reason) <= _LONGEST:
+        return reason
+    return f"{reason[: _LONGEST * 2 // 3]} … {reason[-_LONGEST // 3 :]}"
 
 
 def explanation(row: Row, reasons: Iterable[str] = ()) -> str:

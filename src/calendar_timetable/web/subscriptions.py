@@ -11,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.configuration import conf
 from airflow.models.crypto import get_fernet
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from calendar_timetable.web.access import allowed
 from calendar_timetable.web.store import Subscription
 
 MOST_PER_OWNER = 50
@@ -65,8 +67,8 @@ def revoke(session: Session, user: Any, key: str) -> bool:
     return found is not None
 
 
-def opened_by(session: Session, token: str) -> tuple[Subscription, set[str]] | None:
-    """The subscription that *token* opens, with the DAGs that its owner may read now.
+def opened_by(session: Session, token: str) -> tuple[Subscription, set[str], set[str]] | None:
+    """The subscription that *token* opens, with the DAGs that its owner may read now, and those whose runs they may.
 
     ``None`` when there is none, when it has expired, and when its owner is not there any more.
     """
@@ -78,11 +80,13 @@ def opened_by(session: Session, token: str) -> tuple[Subscription, set[str]] | N
     try:
         user = _user_now(manager, found)
         readable = manager.get_authorized_dag_ids(user=user, method="GET", session=session)
+        wanted = {found.value or ""} & readable if found.kind == "dag" else readable
+        runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
     except Exception:  # noqa: BLE001  (each auth manager says in its own way that somebody is gone)
         return None
     if found.last_fetched_at is None or now - found.last_fetched_at >= _NOTED:
         found.last_fetched_at = now
-    return found, readable
+    return found, readable, runs_of
 
 
 def _user_now(manager: Any, subscription: Subscription) -> Any:
