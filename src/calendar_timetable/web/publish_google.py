@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from calendar_timetable.calendars import limits
@@ -166,7 +167,7 @@ def as_google(event: Wanted, site: str) -> Event:
     end = told.decoded("DTEND") if "DTEND" in told else start
     return {
         "summary": str(told["SUMMARY"]),
-        "description": str(told["DESCRIPTION"])[:_LONGEST],
+        "description": escape(str(told["DESCRIPTION"])[:_LONGEST], quote=False),  # which may hold HTML, and titles
         "start": {"dateTime": start.isoformat(), "timeZone": "UTC"},
         "end": {"dateTime": end.isoformat(), "timeZone": "UTC"},
         "status": "tentative" if told["STATUS"] == "TENTATIVE" else "confirmed",
