@@ -6,7 +6,7 @@ from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Known, Range, TimeSet, Union, leaves
 
 DAY = 86400
-_TITLE = 80  # characters of a title that are shown
+SHOWN = 80  # characters of a title
 _MARGIN = DAY // 4  # how much more than asked is laid out at once: as much again as is laid out already, and …
 _LEAP = 28 * DAY  # … past this an eighth of it
 _FAR = 366 * DAY  # from what is laid out to what is asked: what lies between matters to nobody
@@ -130,4 +130,4 @@ def members(timeset: TimeSet | None) -> tuple[TimeSet, ...]:
 
 def _named(member: TimeSet, instant: float) -> str:
     title = getattr(member, "title_at", lambda _: None)(instant)
-    return f"{member} ({title[:_TITLE]})" if title else str(member)
+    return f"{member} ({title[:SHOWN]})" if title else str(member)

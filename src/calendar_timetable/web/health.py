@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from calendar_timetable.calendars import cache
 from calendar_timetable.calendars.health import Health, health_of
-from calendar_timetable.planning.timesets import Feed
+from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.explain import plain
+from calendar_timetable.planning.timesets import Feed, Known, leaves
 from calendar_timetable.web import models, records
-from calendar_timetable.web.schedules import read_schedules
+from calendar_timetable.web.schedules import Schedule, read_schedules
 
 MOST_PROBLEMS = 50
 
@@ -20,6 +25,7 @@ class _Use:
     feed: Feed | None = None
     dag_ids: set[str] = field(default_factory=set)
     roles: set[str] = field(default_factory=set)
+    titled: bool = False  # whether some DAG that the viewer may read shows its titles
 
 
 def calendars(session: Session, readable: Collection[str], *, limit: int, offset: int) -> models.Calendars:
@@ -27,6 +33,7 @@ def calendars(session: Session, readable: Collection[str], *, limit: int, offset
     dag_ids = [dag.dag_id for dag in records.read_dags(session, readable)]
     uses: dict[tuple[str, str], _Use] = {}
     for dag_id, schedule in read_schedules(session, dag_ids).items():
+        titled = _titled(schedule)
         for used in schedule.carried.calendars if schedule.carried else ():
             use = uses.setdefault((used.label, used.feed.key if used.feed else ""), _Use())
             # Of DAGs that see it in different ways, the strictest: it is the first to be held.
@@ -34,13 +41,24 @@ def calendars(session: Session, readable: Collection[str], *, limit: int, offset
                 use.feed = used.feed
             use.dag_ids.add(dag_id)
             use.roles.add(used.role)
+            use.titled = use.titled or used.feed in titled
     shown = sorted(uses.items())[offset : offset + limit]
-    found = [_told(label, use) for (label, _), use in shown]
+    try:
+        files = cache.files()
+    except InvalidArgument:  # nothing in there is believed
+        found = [_told(label, use, None) for (label, _), use in shown]
+    else:
+        found = [_told(label, use, _known(use, files)) for (label, _), use in shown]
     return models.Calendars(calendars=found, total_entries=len(uses), truncated=offset + len(shown) < len(uses))
 
 
-def _told(label: str, use: _Use) -> models.CalendarHealth:
-    known = health_of(use.feed.key, use.feed.max_stale) if use.feed and use.feed.key else None
+def _known(use: _Use, files: dict[str, list[Path]]) -> Health | None:
+    if use.feed is None or use.feed.key not in files:
+        return None
+    return health_of(use.feed.key, use.feed.max_stale, files[use.feed.key])
+
+
+def _told(label: str, use: _Use, known: Health | None) -> models.CalendarHealth:
     told = models.CalendarHealth(
         label=label,
         status="unknown",
@@ -49,10 +67,10 @@ def _told(label: str, use: _Use) -> models.CalendarHealth:
         on_unavailable=use.feed.on_unavailable if use.feed else None,
         max_stale_seconds=use.feed.max_stale if use.feed else None,
     )
-    return told if known is None else told.model_copy(update=_facts(known))
+    return told if known is None else told.model_copy(update=_facts(known, titled=use.titled))
 
 
-def _facts(health: Health) -> dict[str, object]:
+def _facts(health: Health, *, titled: bool) -> dict[str, object]:
     return {
         "status": health.status,
         "read_at": health.read_at,
@@ -63,6 +81,20 @@ def _facts(health: Health) -> dict[str, object]:
         "error": health.error,
         "events": health.events,
         "problems": [
-            models.Problem(uid=problem.uid or "", reason=problem.reason) for problem in health.problems[:MOST_PROBLEMS]
+            models.Problem(uid=_shown(problem.uid or "", titled=titled), reason=problem.reason)
+            for problem in health.problems[:MOST_PROBLEMS]
         ],
     }
+
+
+def _titled(schedule: Schedule) -> list[Feed | None]:
+    """The feeds whose titles travel in *schedule*: of these their UIDs may be told as well."""
+    carried = schedule.carried
+    sets = (carried.windows, carried.blackouts) if carried else ()
+    members = (leaf for timeset in sets if timeset is not None for leaf in leaves(timeset))
+    return [leaf.feed for leaf in members if isinstance(leaf, Known) and leaf.titles]
+
+
+def _shown(uid: str, *, titled: bool) -> str:
+    """*uid*, which often is a mail address; else a digest, by which who has the calendar finds the event."""
+    return plain(uid) if titled or not uid else hashlib.sha256(uid.encode()).hexdigest()[:12]
