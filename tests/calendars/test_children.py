@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from calendar_timetable.calendars import children
 from calendar_timetable.calendars.children import ChildFailed, ask
 
 HOG = "tests.calendars.hog"
@@ -74,7 +73,7 @@ def test_it_ends_with_a_parent_that_is_killed() -> None:
 
 
 def test_it_does_not_begin_where_its_parent_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(children.os, "getpid", lambda: 1)
+    monkeypatch.setattr("os.getpid", lambda: 1)
     with pytest.raises(ChildFailed, match="it broke down"):
         ask(HOG, {"bytes": 5, "spin": False}, b"", 20)
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,12 @@ def test_a_big_folder_is_looked_through_once(origin: Origin, cache: Path, monkey
         known(Calendar(origin.url(f"/{number}.ics")))
     looks = []
     real = Path.iterdir
-    monkeypatch.setattr(Path, "iterdir", lambda path: looks.append(path) or real(path))  # type: ignore[func-returns-value]
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        looks.append(path)
+        return iter(list(real(path)))
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
     told = health.known()
     assert (len(told), {one.zone for one in told}) == (5, {"UTC"})
     assert looks == [cache]

@@ -15,7 +15,7 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.web import publish_caldav
 from calendar_timetable.web.events import Site
 from calendar_timetable.web.publish import publish_into
-from calendar_timetable.web.target import PublishingFailed, Wanted
+from calendar_timetable.web.target import Kept, PublishingFailed, Wanted
 
 SITE = Site("https://airflow.example.com")
 UID = f"{'a' * 40}-{SITE.key}@calendar-timetable"
@@ -113,7 +113,7 @@ def test_nothing_is_removed_where_a_server_points_to(
 ) -> None:
     server, other = two
     server.redirects["DELETE"] = f"{other.address}/_all"
-    kept = publish_caldav.Kept(UID, "", 1.0, f"/runs/calendar-timetable-{SITE.key}-x.ics", '"1"')
+    kept = Kept(UID, "", 1.0, f"/runs/calendar-timetable-{SITE.key}-x.ics", '"1"')
     monkeypatch.setattr(publish_caldav._Calendar, "kept", lambda _: iter([kept]))
     monkeypatch.setattr(publish_caldav, "send", in_this_process)
     with pytest.raises(PublishingFailed, match="HTTP 307: it redirects"):
