@@ -33,7 +33,7 @@ from tests.web.database import add_dag, add_run, utc
 
 NOW = utc("2027-03-10 12:00")
 NIGHTS = Weekly("daily 22:00-06:00")
-SITE = Site("https://airflow.example.com/prod")
+SITE = Site("https://airflow.example.com/prod", "0a1b2c3d")
 BIRTHDAY = (
     "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20270101T000000Z\r\n"
 )
@@ -146,7 +146,7 @@ def test_a_moved_run_stays_one_event(session: Session, server: Server, runs_cale
 def test_only_our_own_events_are_touched(session: Session, server: Server, runs_calendar: str) -> None:
     """Not those of people, nor of another Airflow, nor what only looks like ours; not even when all is withdrawn."""
     add_dag(session, nightly("ours"), NOW)
-    rows, other = rows_of(session, "ours"), Site("https://staging.example.com")
+    rows, other = rows_of(session, "ours"), Site("https://airflow.example.com/prod", "4e5f6071")
     strangers = {"birthday@example.com": "birthday.ics", "x@calendar-timetable": f"calendar-timetable-{SITE.key}-x.ics"}
     for uid, name in strangers.items():
         server.send("PUT", f"runs/{name}", BIRTHDAY.format(uid=uid))

@@ -217,7 +217,7 @@ def test_states_in_googles_words(google: Google, rows: list[Row], session: Sessi
 @pytest.mark.usefixtures("in_this_process")
 def test_only_our_own_events_are_touched(google: Google, rows: list[Row]) -> None:
     """Not those of people, nor of another Airflow, nor a copy of ours, nor one whose mark was taken off."""
-    other = Site("https://staging.example.com")
+    other = Site("https://airflow.example.com/prod", "4e5f6071")
     assert written(rows[:2], other) == Published(written=2)
     assert written(rows) == Published(written=4)
     ours = google.events[id_of(rows[0])]

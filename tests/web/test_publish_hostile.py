@@ -17,7 +17,7 @@ from calendar_timetable.web.events import Site
 from calendar_timetable.web.publish import publish_into
 from calendar_timetable.web.target import Kept, PublishingFailed, Wanted
 
-SITE = Site("https://airflow.example.com")
+SITE = Site("https://airflow.example.com", "0a1b2c3d")
 UID = f"{'a' * 40}-{SITE.key}@calendar-timetable"
 DESCRIBED = """<?xml version="1.0"?><D:multistatus xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:response>
 <D:href>/runs/</D:href><D:propstat><D:prop><D:resourcetype><D:collection/><C:calendar/></D:resourcetype></D:prop>

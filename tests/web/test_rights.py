@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from calendar_timetable import Calendar, CalendarTimetable, Weekly
+from calendar_timetable.cli import main
 from calendar_timetable.web import cached, store
 from tests.calendars.helpers import event, feed
 from tests.web.database import add_dag, add_run
@@ -124,6 +126,35 @@ def test_subscriptions_are_noted_in_airflows_audit_log(client: TestClient, sessi
     ]
     assert json.loads(noted[0].extra)["kind"] == "all" and made["token"] not in str([log.extra for log in noted])
     assert json.loads(noted[1].extra)["subscription_id"] == made["id"]
+
+
+def test_who_runs_airflow_can_revoke(
+    client: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @contextmanager
+    def same_session(**_: Any) -> Iterator[Session]:
+        yield session
+        session.commit()
+
+    monkeypatch.setattr("airflow.utils.session.create_session", same_session)
+    first, second = subscription(client), subscription(client)
+    assert main(["subscriptions", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(one["id"], one["owner"], one["about"], one["revoked"]) for one in told] == [
+        (first["id"], "viewer", "all", False),
+        (second["id"], "viewer", "all", False),
+    ]
+    assert main(["subscriptions", "--revoke", "nothing"]) == 2
+    assert main(["subscriptions", "--revoke", first["id"]]) == 0
+    assert "revoked" in capsys.readouterr().out
+    assert client.get("/feed.ics", params={"token": first["token"]}).status_code == 404
+    assert client.get("/feed.ics", params={"token": second["token"]}).status_code == 200
+    assert main(["subscriptions", "--owner", "somebody else", "--revoke-all"]) == 0
+    assert client.get("/feed.ics", params={"token": second["token"]}).status_code == 200
+    assert main(["subscriptions", "--owner", "viewer", "--revoke-all"]) == 0
+    assert client.get("/feed.ics", params={"token": second["token"]}).status_code == 404
+    noted = session.scalars(select(Log).where(Log.event == "calendar_timetable.unsubscribe")).all()
+    assert [json.loads(log.extra)["subscription_id"] for log in noted] == [first["id"], second["id"]]
 
 
 def test_what_another_site_asks_for_is_not_noted_as_done(client: TestClient, session: Session) -> None:

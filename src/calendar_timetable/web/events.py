@@ -21,11 +21,10 @@ _REFRESH = timedelta(minutes=15)
 
 
 class Site:
-    """The Airflow that events come from and link to."""
+    """The Airflow that events come from and link to, with the *key* that tells it from others."""
 
-    def __init__(self, base_url: str) -> None:
-        self.base_url = base_url.rstrip("/")
-        self.key = hashlib.sha256(self.base_url.encode()).hexdigest()[:8]
+    def __init__(self, base_url: str, key: str) -> None:
+        self.base_url, self.key = base_url.rstrip("/"), key
 
     def uid(self, row: Row) -> str:
         """Globally unique, and the same as long as the run is (RFC 7986 section 5.3: it tells nothing)."""

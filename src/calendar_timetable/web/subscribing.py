@@ -23,7 +23,7 @@ from calendar_timetable.web.cached import Memory, Single
 from calendar_timetable.web.listing import Filters, find_rows, first_rows, known_by, readable_dags
 from calendar_timetable.web.records import Dag
 from calendar_timetable.web.schedules import read_schedules
-from calendar_timetable.web.store import Subscription, has_table
+from calendar_timetable.web.store import NO_TABLE, Subscription, has_table, site_key
 
 PAST, AHEAD = timedelta(days=30), timedelta(days=60)
 MOST_EVENTS = 5_000
@@ -31,18 +31,17 @@ _GRID = 3600  # the range moves once an hour, so that what is worked out is work
 _FRESH = 300  # seconds for which a feed is right while nothing changes: after as many a run counts as late
 _RETRY_AFTER = 10
 _FEEDS = 16 * 1024 * 1024  # bytes of all feeds that are remembered together
-_NO_TABLE = "Subscriptions need a table: run 'airflow db migrate' once"
 
 _feeds: Memory[bytes] = Memory(_FEEDS, len)
 _writing = Single()
 
-router = APIRouter(prefix="/api/subscriptions", responses={**REFUSALS, 503: {"description": _NO_TABLE}})
+router = APIRouter(prefix="/api/subscriptions", responses={**REFUSALS, 503: {"description": NO_TABLE}})
 
 
 def table(session: SessionDep) -> None:
     """503 with the remedy where the table was never made."""
     if not has_table(session):
-        raise HTTPException(503, _NO_TABLE)
+        raise HTTPException(503, NO_TABLE)
 
 
 Table = Depends(table)
@@ -162,7 +161,7 @@ def _written(
     rows = {row.identity: row for row in (*past, *ahead)}
     nearest = sorted(rows.values(), key=lambda row: abs(row.at - now))[:MOST_EVENTS]
     name = f"Airflow runs: {subscription.value}" if subscription.value else "Airflow runs"
-    return write(sorted(nearest, key=lambda row: row.key), Site(base_url), name, now)
+    return write(sorted(nearest, key=lambda row: row.key), Site(base_url, site_key(session)), name, now)
 
 
 def site_address(request: Request) -> str:
