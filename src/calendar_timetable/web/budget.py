@@ -43,10 +43,26 @@ class _Budget:
     def __init__(self) -> None:
         self.begun: float | None = None
         self.until = self.cheap_until = 0.0
-        self.costly = False
+        self.costly = self._closed = False
+        self._lock = threading.Lock()
 
     def begin(self, now: float) -> None:
         self.begun, self.until, self.cheap_until = now, now + ANSWER, now + CHEAP
+
+    def become_costly(self) -> None:
+        with self._lock:
+            if self._closed:  # nobody waits for it any more
+                self.until = 0.0
+                return
+            if not _costly.acquire(blocking=False):
+                raise Busy
+            self.costly = True
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            if self.costly:
+                _costly.release()
 
 
 _budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)
@@ -62,8 +78,7 @@ def answer() -> Iterator[None]:
         yield
     finally:
         _budget.reset(token)
-        if mine.costly:
-            _costly.release()
+        mine.close()
 
 
 @contextmanager
@@ -92,9 +107,7 @@ def spent() -> bool:
     if budget.begun is None:
         budget.begin(now)
     if now > budget.cheap_until and not budget.costly:
-        if not _costly.acquire(blocking=False):
-            raise Busy
-        budget.costly = True
+        budget.become_costly()
     return now > budget.until
 
 
