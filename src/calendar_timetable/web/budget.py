@@ -18,7 +18,8 @@ from typing import TypeVar
 from fastapi import HTTPException
 
 T = TypeVar("T")
-ANSWER = 4.0  # seconds for an answer; with what comes before and after it stays below five
+ANSWER = 4.5  # seconds for an answer; with what comes before and after it stays below five, or so
+PLANNING = 3.5  # seconds of these for what there is to tell: the rest is for telling it
 DAG = 1.0  # seconds for one DAG in it
 CHEAP = 0.5  # seconds after which an answer is a costly one
 COSTLY_AT_ONCE = 2
@@ -82,8 +83,8 @@ def answer() -> Iterator[None]:
 
 
 @contextmanager
-def of_dag() -> Iterator[None]:
-    """One DAG in an answer: it may take no more than its share of what is left."""
+def share(seconds: float) -> Iterator[None]:
+    """A part of an answer: it may take no more than so many *seconds* of what is left."""
     budget = _budget.get()
     if budget is None:
         yield
@@ -91,7 +92,7 @@ def of_dag() -> Iterator[None]:
     now = time.thread_time()
     if budget.begun is None:
         budget.begin(now)
-    until, budget.until = budget.until, min(budget.until, now + DAG)
+    until, budget.until = budget.until, min(budget.until, now + seconds)
     try:
         yield
     finally:

@@ -112,7 +112,8 @@ def _list_runs(
 ) -> bytes:
     dags = records.read_dags(session, dag_ids)
     schedules = read_schedules(session, [dag.dag_id for dag in dags])
-    rows, truncated = first_rows(session, dags, schedules, filters, now, runs_of)
+    with budget.share(budget.PLANNING):
+        rows, truncated = first_rows(session, dags, schedules, filters, now, runs_of)
     told: list[str] = []
     for row in rows[filters.offset : filters.offset + filters.limit]:
         if budget.spent():

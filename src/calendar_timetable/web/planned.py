@@ -75,7 +75,7 @@ def planned(schedule: Schedule, stored: Stored | None, question: Question) -> tu
         return remembered[1:]
     found: list[Placed] = []
     try:
-        with budget.of_dag():
+        with budget.share(budget.DAG):
             more = _find(schedule, stored, question, found)
     except budget.Spent:
         return found, True  # and not remembered: who asks for less has time for it
@@ -86,7 +86,7 @@ def planned(schedule: Schedule, stored: Stored | None, question: Question) -> tu
 def _find(schedule: Schedule, stored: Stored | None, question: Question, found: list[Placed]) -> bool:
     """Add what *question* asks for to *found*; whether there is more."""
     try:
-        for count, placed in enumerate(budget.metered(_walk(schedule, stored, question))):
+        for count, placed in enumerate(_walk(schedule, stored, question)):
             start = placed.tick.due if placed.start is None else placed.start
             if min(placed.tick.due, start) < question.until and max(placed.tick.due, start) >= question.since:
                 found.append(placed)
@@ -142,9 +142,8 @@ def _walk(schedule: Schedule, stored: Stored | None, question: Question) -> Iter
         return _ours_after(carried, schedule, stored, question) if stored else iter(())
     if stored is None:
         return iter(())
-    return (
-        _remembered(schedule, stored, question) if schedule.ticks.remembered else _stepped(schedule, stored, question)
-    )
+    steps = _remembered if schedule.ticks.remembered else _stepped
+    return budget.metered(steps(schedule, stored, question))
 
 
 def _ours_on_grid(carried: Carried, schedule: Schedule, stored: Stored | None, question: Question) -> Iterator[Placed]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from calendar_timetable.web.schedules import Schedule
 
 LATE = 300  # seconds after which a start counts as late
 _DENSE = 3600  # runs closer together than this …
+_QUARTER = 900  # of an hour: by no less do zones differ today
 _FEW = 3  # … and at least so many are shown as one
 _BY_TICK = ("scheduled", "backfill")
 _CAUSES = {"manual": "Triggered by hand", "asset_triggered": "Triggered by assets"}
@@ -135,7 +137,13 @@ def _alike(one: Row, other: Row) -> bool:
 
 
 def _day(row: Row) -> date:
-    return datetime.fromtimestamp(row.at, UTC).astimezone(row.zone).date()
+    return _day_of(row.at // _QUARTER, row.zone)
+
+
+@lru_cache(maxsize=2048)
+def _day_of(quarter: float, zone: ZoneInfo) -> date:
+    """The day there: of all the runs of an hour it is asked again and again."""
+    return datetime.fromtimestamp(quarter * _QUARTER, UTC).astimezone(zone).date()
 
 
 def _as_one(stretch: list[Row]) -> Iterable[Row]:

@@ -30,6 +30,7 @@ MOST_EVENTS = 5_000
 _GRID = 3600  # the range moves once an hour, so that what is worked out is worked out once
 _FRESH = 300  # seconds for which a feed is right while nothing changes: after as many a run counts as late
 _RETRY_AFTER = 10
+_PLANNING = 2.5  # seconds of processor time; to write as many events as there may be takes as long
 _FEEDS = 16 * 1024 * 1024  # bytes of all feeds that are remembered together
 
 _feeds: Memory[bytes] = Memory(_FEEDS, len)
@@ -156,8 +157,9 @@ def _written(
 
     schedules = read_schedules(session, [dag.dag_id for dag in dags])
     before = replace(filters, since=filters.since - PAST.total_seconds(), until=filters.since)
-    past, _ = find_rows(session, dags, schedules, before, now, runs_of)
-    ahead, _ = first_rows(session, dags, schedules, filters, now, runs_of)
+    with budget.share(_PLANNING):
+        past, _ = find_rows(session, dags, schedules, before, now, runs_of)
+        ahead, _ = first_rows(session, dags, schedules, filters, now, runs_of)
     rows = {row.identity: row for row in (*past, *ahead)}
     nearest = sorted(rows.values(), key=lambda row: abs(row.at - now))[:MOST_EVENTS]
     name = f"Airflow runs: {subscription.value}" if subscription.value else "Airflow runs"
