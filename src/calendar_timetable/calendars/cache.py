@@ -34,8 +34,6 @@ _VERSION = 1
 _DTSTAMP = re.compile(rb"\nDTSTAMP:[^\r\n]*\r?(?=\n(?![ \t]))")  # with the end of the line before, not its own
 _POLL = 0.05  # seconds between two looks at a lock
 _NAME = re.compile(r"[0-9a-f]{40}")
-
-
 _reading_of = lru_cache(maxsize=4)(reading_of)  # many DAGs of one file may use one calendar
 
 
@@ -183,7 +181,7 @@ class Entry:
         everybody is alone, and a feed is asked a few times too often.
         """
         try:
-            self._make_folder()
+            make_folder()
             file = os.open(self._path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
             yield True  # without a folder there is nothing to share
@@ -236,12 +234,9 @@ class Entry:
             with suppress(OSError):
                 path.replace(self._folder / self._was(path.name))
 
-    def _make_folder(self) -> None:
-        self._folder = make_folder()
-
     def _write(self, path: Path, content: bytes) -> bool:
         try:
-            self._make_folder()
+            make_folder()
             replace_file(path, content)
             self._unwritten.pop(path, None)
         except OSError as error:
