@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks import baseline
 from benchmarks.figures import Figure
 
-GROUPS = ("scheduling", "parsing", "cycle", "importing", "reading", "memory", "listing", "throughput")
+GROUPS = ("scheduling", "parsing", "cycle", "importing", "reading", "memory", "listing", "bounds", "throughput")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,6 +30,7 @@ _PLAIN = re.compile(r"[\d\s*,/\-A-Za-z#?]+")
 _RANDOM = re.compile(r"(?<![A-Z])[HR](?![A-Z])", re.IGNORECASE)  # croniter draws these anew each time
 _SCHEDULES = 512
 _REMEMBERED = 20_000  # ticks of one schedule; about two weeks of minutes
+_IN_ALL = 100_000  # ticks of all schedules of one thread, of which a web server has many
 _AT_ONCE = 50  # ticks, and days, that are told together
 _CATCH_UP = 10  # times that, between what is remembered and now
 _FAR = 366 * 9  # days that are searched for the next tick; from one 29 February to the next
@@ -40,6 +41,7 @@ class _Thread(threading.local):
 
     def __init__(self) -> None:
         self.ticks: dict[tuple[str, str], CronTicks] = {}
+        self.grown = 0  # ticks added since all were forgotten
 
 
 _thread = _Thread()
@@ -204,7 +206,9 @@ class CronTicks:
         tick = self._chain[-1]
         offset = self._offset(tick)
         ticks = self._plain_after(tick, offset) if offset is not None and self.daily is not None else []
-        self._chain += ticks or [self._ask(tick)]
+        ticks = ticks or [self._ask(tick)]
+        self._chain += ticks
+        _thread.grown += len(ticks)
 
     def _plain_after(self, tick: float, offset: int) -> list[float]:
         """Ticks that follow *tick* as long as the zone keeps to *offset*: some, or none where clocks change first."""
@@ -274,6 +278,9 @@ def several_crons(crons: Iterable[tuple[str, str]]) -> SeveralCrons:
 def cron_ticks(cron: tuple[str, str]) -> CronTicks:
     """The remembered ticks of *cron*, a plain expression and its zone."""
     remembered = _thread.ticks
+    if _thread.grown > _IN_ALL:
+        remembered.clear()
+        _thread.grown = 0
     if cron not in remembered:
         if len(remembered) >= _SCHEDULES:
             del remembered[next(iter(remembered))]

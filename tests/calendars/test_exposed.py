@@ -33,6 +33,7 @@ ADDRESSES = {
     "https://p42-caldav.icloud.com/published/2/MTIzNDU2Nzg5MDEyMzQ1Nj": ("MTIzNDU2Nzg5MDEyMzQ1Nj",),
     "https://cloud.example.com/remote.php/dav/public-calendars/yZbdQxnLmKpRtWgs?export": ("yZbdQxnLmKpRtWgs",),
     "https://alice:pa%2Fss@h.example/team.ics": ("pa%2Fss", "pa/ss"),
+    "https://s3cr3t%21@h.example/team.ics": ("s3cr3t%21", "s3cr3t!"),  # a token in the place of a login
     f"https://h.example/{UUID}/team.ics": (UUID,),
     "https://h.example/team.ics?token=abc": ("abc",),
     "https://h.example/team.ics?api_key=abc&view=week": ("abc",),

@@ -11,7 +11,15 @@ import requests
 
 from calendar_timetable import get_provider_info
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.networks import NEVER, PRIVATE, Refused, check, guard, parse_networks
+from calendar_timetable.calendars.networks import (
+    NEVER,
+    PRIVATE,
+    Refused,
+    check,
+    check_behind_proxy,
+    guard,
+    parse_networks,
+)
 from calendar_timetable.planning.errors import CalendarUnavailable
 from calendar_timetable.planning.timesets import Known, Range
 from tests.calendars.conftest import SECRET, Origin, Reply
@@ -44,6 +52,16 @@ PRIVATE_ONES = [
     "::a00:1",
     "64:ff9b::a00:1",  # 10.0.0.1 through NAT64
     "2002:a00:1::1",  # 10.0.0.1 through 6to4
+    "64:ff9b:1::a00:1",  # 10.0.0.1 through a NAT64 of one's own
+    "64:ff9b:1::808:808",
+    "::ffff:0:a00:1",
+    "2606:4700::5efe:a00:1",  # 10.0.0.1 through ISATAP
+    "2606:4700::200:5efe:a00:1",
+    "fd00::5efe:808:808",
+    "192.0.0.8",
+    "192.0.0.255",
+    "3fff::1",
+    "5f00::1",
 ]
 NO_CALENDAR = [
     "169.254.169.254",
@@ -61,6 +79,13 @@ NO_CALENDAR = [
     "::ffff:169.254.169.254",
     "64:ff9b::a9fe:a9fe",
     "2002:a9fe:a9fe::1",
+    "fd00:ec2::23",  # Amazon's EKS
+    "fd20:ce::254",  # Google's
+    "fd00:c1::a9fe:a9fe",  # Oracle's
+    "fd00:42::42",  # Scaleway's
+    "64:ff9b:1::a9fe:a9fe",
+    "::ffff:0:a9fe:a9fe",
+    "2606:4700::5efe:a9fe:a9fe",
 ]
 
 
@@ -102,8 +127,15 @@ def test_the_option() -> None:
         with pytest.raises(ValueError, match="."):
             parse_networks(wrong)
     described = get_provider_info()["config"]["calendar_timetable"]["options"]
-    assert {"allow_private_networks", "cache_dir", "fetch"} <= set(described)
+    assert {"allow_private_networks", "cache_dir", "connection_files", "fetch"} <= set(described)
     assert described["allow_private_networks"]["default"] == "False"
+
+
+def test_behind_a_proxy_a_zone_hides_nothing() -> None:
+    for url in ("http://[fe80::1%25eth0]/x.ics", "http://[fe80::1%eth0]:8080/", "http://[::1%25lo]/"):
+        with pytest.raises(Refused):
+            check_behind_proxy(url, [])
+    check_behind_proxy("http://[2606:4700::1111%25eth0]/", [])
 
 
 def meetings(calendar: Calendar) -> int:

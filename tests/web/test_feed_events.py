@@ -24,7 +24,7 @@ from tests.web.database import add_dag, add_run, utc
 
 NOON = utc("2027-03-10 12:00")  # a Wednesday
 NIGHT = utc("2027-03-10 22:00")
-SITE = Site("https://airflow.example.com/prod/")
+SITE = Site("https://airflow.example.com/prod/", "0a1b2c3d")
 MINUTE = timedelta(minutes=1)
 
 

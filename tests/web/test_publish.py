@@ -18,16 +18,14 @@ from airflow.sdk import DAG
 from sqlalchemy.orm import Session
 
 from calendar_timetable import CalendarTimetable, Weekly
-from calendar_timetable.calendars.caldav import CalDavSource
-from calendar_timetable.calendars.connected import connected_source
+from calendar_timetable.web import publish_caldav
 from calendar_timetable.web.events import Site, event_of
 from calendar_timetable.web.listing import Filters, find_rows
 from calendar_timetable.web.publish import publish_into, wanted
-from calendar_timetable.web.publish_caldav import publishing
 from calendar_timetable.web.records import read_dags
 from calendar_timetable.web.rows import Row
 from calendar_timetable.web.schedules import read_schedules
-from calendar_timetable.web.target import Kept, Published, PublishingFailed, publish
+from calendar_timetable.web.target import Kept, Published, PublishingFailed
 from demo.local_airflow import LocalAirflow
 from tests.calendars.conftest import SECRET
 from tests.calendars.davservers import Connect, Server, radicale, xandikos
@@ -35,7 +33,7 @@ from tests.web.database import add_dag, add_run, utc
 
 NOW = utc("2027-03-10 12:00")
 NIGHTS = Weekly("daily 22:00-06:00")
-SITE = Site("https://airflow.example.com/prod")
+SITE = Site("https://airflow.example.com/prod", "0a1b2c3d")
 BIRTHDAY = (
     "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20270101T000000Z\r\n"
 )
@@ -148,7 +146,7 @@ def test_a_moved_run_stays_one_event(session: Session, server: Server, runs_cale
 def test_only_our_own_events_are_touched(session: Session, server: Server, runs_calendar: str) -> None:
     """Not those of people, nor of another Airflow, nor what only looks like ours; not even when all is withdrawn."""
     add_dag(session, nightly("ours"), NOW)
-    rows, other = rows_of(session, "ours"), Site("https://staging.example.com")
+    rows, other = rows_of(session, "ours"), Site("https://airflow.example.com/prod", "4e5f6071")
     strangers = {"birthday@example.com": "birthday.ics", "x@calendar-timetable": f"calendar-timetable-{SITE.key}-x.ics"}
     for uid, name in strangers.items():
         server.send("PUT", f"runs/{name}", BIRTHDAY.format(uid=uid))
@@ -163,26 +161,30 @@ def test_only_our_own_events_are_touched(session: Session, server: Server, runs_
     assert objects(server) == theirs
 
 
-def test_what_somebody_else_changes_meanwhile_is_left(session: Session, server: Server, runs_calendar: str) -> None:
+def test_what_somebody_else_changes_meanwhile_is_left(
+    session: Session, server: Server, runs_calendar: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = os.environ["AIRFLOW_CONN_DAV"]
     add_dag(session, nightly("busy"), NOW)
     row = rows_of(session, "busy")[0]
     written(runs_calendar, [row])
     uid, moved = SITE.uid(row), replace(row, start=(row.start or 0) + 60)
     name = f"runs/calendar-timetable-{SITE.key}-{uid.partition('-')[0]}.ics"
 
-    class Meddled:
-        def __init__(self, target: Any) -> None:
-            self.target, self.write, self.remove = target, target.write, target.remove
+    read = publish_caldav._Calendar.kept
 
-        def kept(self) -> list[Kept]:
-            found = list(self.target.kept())
-            text = event_of(replace(row, end=(row.start or 0) + 7), SITE, NOW.timestamp()).to_ical().decode()
-            server.send("PUT", name, f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\n{text}END:VCALENDAR\r\n")
-            return found
+    def meddled(target: Any) -> list[Kept]:
+        found = list(read(target))
+        text = event_of(replace(row, end=(row.start or 0) + 7), SITE, NOW.timestamp()).to_ical().decode()
+        server.send("PUT", name, f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\n{text}END:VCALENDAR\r\n")
+        return found
 
-    source, events = connected_source(runs_calendar), wanted([moved], SITE, NOW.timestamp())
-    assert isinstance(source, CalDavSource)
-    assert publishing(source, SITE, lambda target: publish(Meddled(target), events, 0)) == Published(left=1)
+    monkeypatch.setattr(publish_caldav._Calendar, "kept", meddled)
+    monkeypatch.setattr(publish_caldav, "send", lambda _, request, body, __: publish_caldav._serve(request, body))
+    assert written(runs_calendar, [moved]) == Published(left=1)
+    monkeypatch.undo()
+    monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS", "True")
+    monkeypatch.setenv("AIRFLOW_CONN_DAV", told)
     assert withdrawn(runs_calendar) == Published(), "not ours now"
 
 

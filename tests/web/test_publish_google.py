@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import icalendar
 import pytest
 from sqlalchemy.orm import Session
 
@@ -20,9 +21,9 @@ from calendar_timetable.calendars.transport import DownloadFailed
 from calendar_timetable.web import publish_google
 from calendar_timetable.web.events import Site
 from calendar_timetable.web.publish import publish_into, wanted
-from calendar_timetable.web.publish_google import SCOPE
+from calendar_timetable.web.publish_google import SCOPE, as_google
 from calendar_timetable.web.rows import Row
-from calendar_timetable.web.target import Published, PublishingFailed
+from calendar_timetable.web.target import Published, PublishingFailed, Wanted
 from tests.calendars.clouds import Ask, Given, Internet
 from tests.calendars.conftest import SECRET
 from tests.calendars.test_google import TEAM, account_key, net, refusal  # noqa: F401  (the fixture "net")
@@ -217,7 +218,7 @@ def test_states_in_googles_words(google: Google, rows: list[Row], session: Sessi
 @pytest.mark.usefixtures("in_this_process")
 def test_only_our_own_events_are_touched(google: Google, rows: list[Row]) -> None:
     """Not those of people, nor of another Airflow, nor a copy of ours, nor one whose mark was taken off."""
-    other = Site("https://staging.example.com")
+    other = Site("https://airflow.example.com/prod", "4e5f6071")
     assert written(rows[:2], other) == Published(written=2)
     assert written(rows) == Published(written=4)
     ours = google.events[id_of(rows[0])]
@@ -326,3 +327,18 @@ def test_what_there_is_no_time_for_is_left(google: Google, rows: list[Row], monk
     monkeypatch.setattr(limits, "PUBLISH_SECONDS", 0.001)
     assert written(rows) == Published(left=4)
     assert not google.events
+
+
+def test_titles_of_others_are_no_html_there() -> None:
+    """Google shows HTML in a description: a link in the title of somebody's event would become one."""
+    event = icalendar.Event()
+    for name, value in (("uid", f"{'a' * 40}-x@calendar-timetable"), ("dtstart", NOW), ("summary", "nightly")):
+        event.add(name, value)
+    event.add("status", "CONFIRMED")
+    event.add("description", 'held by team (<a href="https://evil.example/x">Approve</a> & more)')
+    whole = icalendar.Calendar()
+    whole.add_component(event)
+    told = as_google(Wanted(str(event["UID"]), "digest", whole.to_ical().decode()), "x")
+    assert told["description"] == 'held by team (&lt;a href="https://evil.example/x"&gt;Approve&lt;/a&gt; &amp; more)'
+    assert publish_google._as_text("<" * 9_000) == "&lt;" * 2_000
+    assert publish_google._as_text("x" + "<" * 9_000) == "x" + "&lt;" * 1_999

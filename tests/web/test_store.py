@@ -1,4 +1,4 @@
-"""The table of subscriptions: its migrations lead to what the code expects, and back."""
+"""The tables of subscriptions and of the key: their migrations lead to what the code expects, and back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from calendar_timetable import get_provider_info
+from calendar_timetable.web import store
+from tests.web.database import airflow_database
 
 WALK = """
 import sqlite3, sys
@@ -54,7 +58,8 @@ def test_migrations_lead_to_the_model_and_back(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WALK, name]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    tables = "(['alembic_version_calendar_timetable', 'calendar_timetable_subscription'], [])"
+    ours = ["alembic_version_calendar_timetable", "calendar_timetable_site", "calendar_timetable_subscription"]
+    tables = f"({ours}, [])"
     assert done.stdout.splitlines()[-5:] == [
         tables,
         "True",
@@ -62,3 +67,13 @@ def test_migrations_lead_to_the_model_and_back(tmp_path: Path) -> None:
         f"{tables} True",
         tables,
     ]
+
+
+def test_every_airflow_has_a_key_of_its_own(session: Session) -> None:
+    """Else two with one address, such as localhost, would take back what the other has published."""
+    store._Base.metadata.create_all(session.get_bind())
+    key = store.site_key(session)
+    assert store.site_key(session) == key
+    with airflow_database() as other:
+        store._Base.metadata.create_all(other.get_bind())
+        assert store.site_key(other) != key

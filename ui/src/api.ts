@@ -80,7 +80,7 @@ export interface Plan {
 export interface WhatIf {
   plan: Run[];
   current: Run[];
-  python: string;
+  python: string | null;
   no_run_reason: string | null;
 }
 
@@ -144,6 +144,10 @@ export async function call<T>(path: string, init: RequestInit = {}): Promise<T> 
   let answer: Response;
   try {
     answer = await fetch(address(`calendar-timetable/api/${path}`), { ...init, headers });
+    for (let again = 0; answer.status === 429 && again < 3; again++) {
+      await later(Number(answer.headers.get("Retry-After") ?? 5), init.signal);
+      answer = await fetch(address(`calendar-timetable/api/${path}`), { ...init, headers });
+    }
   } catch (error) {
     if (init.signal?.aborted) throw error;
     throw new ApiError(0, "Airflow's web server cannot be reached.");
@@ -157,6 +161,14 @@ export async function call<T>(path: string, init: RequestInit = {}): Promise<T> 
   }));
   const said = typeof body.detail === "string" ? body.detail : fields.map((f) => `${f.field}: ${f.message}`).join("; ");
   throw new ApiError(answer.status, SAID[answer.status] ?? (said || `Airflow answered ${answer.status}.`), fields);
+}
+
+/** After so many seconds; at once where what is waited for is not wanted any more: asking then says so. */
+function later(seconds: number, signal?: AbortSignal | null): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, Math.min(seconds, 10) * 1000);
+    signal?.addEventListener("abort", () => resolve());
+  });
 }
 
 const SAID: Record<number, string> = {

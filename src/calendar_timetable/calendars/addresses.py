@@ -87,7 +87,7 @@ def check_address(address: object) -> None:
             remedy = "use http, https, webcal, webcals or file"
             raise InvalidArgument("Calendar", shown(address), remedy)
         if parts.scheme == "file" and (parts.hostname not in (None, "localhost") or not parts.path.strip("/")):
-            raise InvalidArgument("Calendar", shown(address), "a file's address is file:///path/to/calendar.ics")
+            raise InvalidArgument("Calendar", shown(address), "a file's address is file:// and its whole path")
         if parts.scheme != "file" and not parts.hostname:
             raise InvalidArgument("Calendar", shown(address), f"this URL names no host; {_REMEDY}")
     elif not is_address(text):

@@ -15,7 +15,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.cachefolder import folder, replace_file
+from calendar_timetable.calendars.cachefolder import check_folder, folder, make_folder, replace_file
 from calendar_timetable.calendars.expand import FORMAT
 from calendar_timetable.calendars.lines import EVENTS
 from calendar_timetable.calendars.memory import kept, reading_of
@@ -34,8 +34,6 @@ _VERSION = 1
 _DTSTAMP = re.compile(rb"\nDTSTAMP:[^\r\n]*\r?(?=\n(?![ \t]))")  # with the end of the line before, not its own
 _POLL = 0.05  # seconds between two looks at a lock
 _NAME = re.compile(r"[0-9a-f]{40}")
-
-
 _reading_of = lru_cache(maxsize=4)(reading_of)  # many DAGs of one file may use one calendar
 
 
@@ -62,9 +60,13 @@ _NOTHING = asdict(State())
 
 
 class Entry:
-    """One feed in the cache; of another *kind* than ``json``, what is known of something else."""
+    """One feed in the cache; of another *kind* than ``json``, what is known of something else.
+
+    Refuses a cache folder that cannot be trusted: :class:`InvalidArgument`.
+    """
 
     def __init__(self, identity: str, kind: str = "json") -> None:
+        check_folder()
         self.name = hashlib.sha256(identity.encode()).hexdigest()[:40]
         self._folder = folder()
         self._kind = kind
@@ -155,9 +157,14 @@ class Entry:
                 return self._read(self._folder / f"{name}{start}_{end}.json")
         return b""
 
-    def last_reading(self, state: State) -> tuple[str, tuple[Problem, ...]]:
-        """The zone, and what was not understood, of the newest expansion of the last good body."""
-        found = self._list(f"{self.name}.{state.digest[:20]}.x") if state.digest else []
+    def last_reading(self, state: State, files: Sequence[Path] | None = None) -> tuple[str, tuple[Problem, ...]]:
+        """The zone, and what was not understood, of the newest expansion of the last good body.
+
+        *files* are those of this feed, where they are known already.
+        """
+        prefix = f"{self.name}.{state.digest[:20]}.x"
+        listed = self._list(prefix) if files is None else files
+        found = [path for path in listed if state.digest and path.name.startswith(prefix)]
         try:
             with max(found, key=_changed_at).open("rb") as file:
                 head = json.loads(file.readline())
@@ -174,7 +181,7 @@ class Entry:
         everybody is alone, and a feed is asked a few times too often.
         """
         try:
-            self._make_folder()
+            make_folder()
             file = os.open(self._path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
             yield True  # without a folder there is nothing to share
@@ -227,12 +234,9 @@ class Entry:
             with suppress(OSError):
                 path.replace(self._folder / self._was(path.name))
 
-    def _make_folder(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
     def _write(self, path: Path, content: bytes) -> bool:
         try:
-            self._make_folder()
+            make_folder()
             replace_file(path, content)
             self._unwritten.pop(path, None)
         except OSError as error:
@@ -244,10 +248,19 @@ class Entry:
 
 def names() -> list[str]:
     """The feeds that the folder holds."""
-    try:
-        return [path.stem for path in folder().iterdir() if path.suffix == ".json" and _NAME.fullmatch(path.stem)]
-    except OSError:
-        return []
+    return [name for name, paths in files().items() if any(path.name == f"{name}.json" for path in paths)]
+
+
+def files() -> dict[str, list[Path]]:
+    """What the folder holds of each feed, by one look at it."""
+    check_folder()
+    found: dict[str, list[Path]] = {}
+    with suppress(OSError):
+        for path in folder().iterdir():
+            name = path.name.partition(".")[0]
+            if _NAME.fullmatch(name):
+                found.setdefault(name, []).append(path)
+    return found
 
 
 def _locked(file: int, seconds: float) -> bool:

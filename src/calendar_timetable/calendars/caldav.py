@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from calendar_timetable.calendars.access import ANONYMOUS, Access
-from calendar_timetable.calendars.seal import seal, unseal
+from calendar_timetable.calendars.seal import seal, stretched, unseal
 from calendar_timetable.calendars.sources import NOTHING, Fetched, Last, failed, server_of
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class CalDavSource:
     def fetch(self, last: Last = NOTHING) -> Fetched | None:
         from calendar_timetable.calendars.transport import DownloadFailed, send, terms
 
-        known = unseal(last.etag, self.secret)
+        known = unseal(last.etag, stretched(self.secret))
         now = datetime.now(UTC)
         request = {
             **terms(self.url, self.access),
@@ -68,11 +68,11 @@ class CalDavSource:
             raise failed(error) from None
         for note in message["notes"]:
             log.info("Calendar %s: %s", self.label, note)
-        return None if message["unchanged"] else Fetched(body, seal(message["known"], self.secret))
+        return None if message["unchanged"] else Fetched(body, seal(message["known"], stretched(self.secret)))
 
     def count(self, fetched: Fetched) -> tuple[int, int]:
         """How many calendars *fetched* holds, and of how many of them only the free/busy."""
-        told = unseal(fetched.etag, self.secret).get("calendars", {}).values()
+        told = unseal(fetched.etag, stretched(self.secret)).get("calendars", {}).values()
         busy = [known["busy"] for known in told if "busy" in known]  # the others hold their owner's availability
         return len(busy), sum(busy)
 

@@ -24,6 +24,7 @@ from calendar_timetable.calendars.sources import FetchFailed, source_for
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import CalendarUnavailable
 from calendar_timetable.planning.explain import plain
+from calendar_timetable.planning.opentime import SHOWN
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet
 
@@ -142,10 +143,13 @@ class Calendar(TimeSet):
         rows = self._rows(found, deny=self.deny)
         pairs = [(start + shift - before, end + shift + after) for _, start, end in rows]
         titles = []
+        told: dict[int, str] = {}  # by series: its occurrences share one text
         for (details, _, _), (start, end) in zip(rows, pairs, strict=True) if self.show_titles else ():
             low, high = max(start, horizon.start), min(end, horizon.end)
             if low < high:
-                titles.append((low, high, plain(details.summary)))
+                if id(details) not in told:
+                    told[id(details)] = plain(details.summary)[:SHOWN]
+                titles.append((low, high, told[id(details)]))
         if self.strict and self.deny:
             pairs += _reaches(found, horizon)
         spans = Spans(pairs).clip(horizon.start, horizon.end)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import calendar_timetable
+from calendar_timetable.calendars import limits
 
 Message = dict[str, Any]
+_PARENT = "CALENDAR_TIMETABLE_PARENT"  # in a child's environment: the process that waits for its answer
+_PR_SET_PDEATHSIG = 1  # of Linux' prctl(2)
 
 
 class ChildFailed(Exception):
@@ -28,6 +33,7 @@ def ask(module: str, request: Message, body: bytes, seconds: float) -> tuple[Mes
     """
     package = str(Path(calendar_timetable.__file__).parents[1])
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
+    environment[_PARENT] = str(os.getpid())
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-P", "-W", "ignore", "-m", module]
     try:
@@ -53,7 +59,12 @@ def ask(module: str, request: Message, body: bytes, seconds: float) -> tuple[Mes
 
 
 def answer(handle: Callable[[Message, bytes], tuple[Message, bytes]], memory: int, seconds: float) -> None:
-    """The child's side: answer the one request on stdin, within *memory* bytes and *seconds* of processor time."""
+    """The child's side: answer the one request on stdin, within *memory* bytes and *seconds* of processor time.
+
+    It ends by itself too where nobody is left to end it: with its parent, which Airflow may kill, and past its time.
+    """
+    _end_with_parent()
+    signal.alarm(math.ceil(seconds + limits.START_SECONDS) + 1)  # its parent's clock, which is no longer, goes first
     for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, int(seconds))):
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
@@ -62,3 +73,13 @@ def answer(handle: Callable[[Message, bytes], tuple[Message, bytes]], memory: in
         os.dup2(2, 1)  # what a library prints is no part of the answer
         message, content = handle(json.loads(head), body)
         out.write(json.dumps(message, separators=(",", ":")).encode() + b"\n" + content)
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when its parent is gone."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.environ.get(_PARENT, str(os.getppid())) != str(os.getppid()):  # it was gone before that
+        os._exit(1)

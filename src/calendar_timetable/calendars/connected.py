@@ -12,6 +12,7 @@ from calendar_timetable.calendars.access import Access
 from calendar_timetable.calendars.addresses import SCHEMES, split_url
 from calendar_timetable.calendars.caldav import CalDavSource
 from calendar_timetable.calendars.hosted import HostedSource
+from calendar_timetable.calendars.options import connection_files_allowed
 from calendar_timetable.calendars.sources import FetchFailed, Source, connection_address, plain_url, source_at
 
 _ICS_TYPES = ("ical", "generic", *SCHEMES)
@@ -46,7 +47,11 @@ def connected_source(conn_id: str, calendar: str = "") -> Source:
     if not address:
         remedy = "give the feed's address there, or in the extra field secret_url if it is a secret"
         raise fields.wrong("Host", "names no address", remedy)
-    return source_at(address, conn_id, _access(connection, fields), conn_id)
+    source = source_at(address, conn_id, _access(connection, fields), conn_id)
+    if source.local and not connection_files_allowed():
+        remedy = "give an address, or allow files of Connections with that option"
+        raise fields.wrong("Host", "is a file, which [calendar_timetable] connection_files forbids", remedy)
+    return source
 
 
 def _look_up(conn_id: str, kinds: tuple[str, ...]) -> Any:

@@ -20,8 +20,8 @@ _PROPERTIES = (
     "<C:calendar-home-set/><C:supported-calendar-component-set/><C:calendar-timezone/><C:calendar-timezone-id/>"
     "<C:calendar-availability/><C:schedule-inbox-URL/>"
 )
-_STATUS = re.compile(r"HTTP/\S+\s+(\d{3})")
-_TZID = re.compile(r"^TZID(?:;[^:\r\n]*)?:(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
+_STATUS = re.compile(r"HTTP/[\d.]{1,5}\s{1,5}(\d{3})")
+_TZID = re.compile(r"^TZID(?:;[^:\r\n]*)?:([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 
 
 def _document(name: str, content: str) -> str:
@@ -107,7 +107,7 @@ class Resource:
     def tzid(self) -> str:
         """Its zone for dates and floating times (RFC 7809 section 5.2, RFC 4791 section 5.2.2)."""
         match = _TZID.search(self.text(f"{CALDAV}calendar-timezone"))
-        return self.text(f"{CALDAV}calendar-timezone-id") or (match[1] if match else "")
+        return self.text(f"{CALDAV}calendar-timezone-id") or (match[1].strip() if match else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from calendar_timetable.calendars.cachefolder import folder, replace_file
+from calendar_timetable.calendars.cachefolder import check_folder, folder, replace_file
 from calendar_timetable.calendars.expand import FORMAT
 
 _DAY = "%Y%m%d"
@@ -27,6 +27,7 @@ def kept(arguments: str, copies: Sequence[str], make: Callable[[], dict[str, Any
 
     A copy is known by its feed and a digest. What is damaged is made anew; what cannot be kept is only slower.
     """
+    check_folder()
     now = datetime.now(UTC)
     made_of = repr((FORMAT, arguments, copies)).encode()
     feeds = [copy.partition(" ")[0] for copy in copies]  # addresses are not in what calendars say of themselves

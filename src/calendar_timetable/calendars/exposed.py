@@ -24,13 +24,14 @@ _warned: set[str] = set()
 def secrets_in(address: str) -> tuple[str, ...]:
     """The parts of *address* that only those who may read the calendar should know; none of a plain address.
 
-    A password, what follows the paths of published calendars (Google, Outlook, iCloud, Nextcloud), long random
-    texts, and values in a query that are called so. A public calendar of Google is none.
+    A password, a login without one, what follows the paths of published calendars (Google, Outlook, iCloud, Nextcloud),
+    long random texts, and values in a query that are called so. A public calendar of Google is none.
     """
     parts = split_url(address) if "://" in address else None
     if parts is None or parts.scheme == "file":
         return ()
-    found = [parts.password, unquote(parts.password)] if parts.password else []
+    told = parts.password or parts.username  # a login without a password is a token
+    found = [told, unquote(told)] if told else []
     steps = parts.path.split("/")
     if parts.hostname in ("calendar.google.com", "www.google.com") and "ical" in steps:
         found += [step for step in steps if _GOOGLE.fullmatch(step)]

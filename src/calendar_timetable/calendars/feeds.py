@@ -9,7 +9,7 @@ from functools import cached_property, partial
 
 from calendar_timetable.calendars import limits, metrics, rhythm
 from calendar_timetable.calendars.cache import Entry, State, digest_of
-from calendar_timetable.calendars.cachefolder import check_folder
+from calendar_timetable.calendars.cachefolder import keyed
 from calendar_timetable.calendars.expand import ExpansionFailed, expand
 from calendar_timetable.calendars.heads import plain, published_interval
 from calendar_timetable.calendars.health import moment
@@ -96,9 +96,8 @@ class _Feed:
         self.source, self.zone, self.max_stale = source, zone, max_stale
         self.start, self.end = start // _GRID * _GRID, -(-end // _GRID) * _GRID
         self.rhythm = Rhythm(refresh, max_stale)
-        check_folder()
         self.entry = Entry(source.identity)
-        self.credentials = digest_of(source.secret.encode())[:_AS]
+        self.credentials = keyed(source.secret)[:_AS]
         self._adopted: tuple[str, Reading] | None = None  # just now: the digest of the body, and what it says
 
     @cached_property

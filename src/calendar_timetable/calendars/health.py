@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from calendar_timetable.calendars.cache import Entry, State, names
+from calendar_timetable.calendars.cache import Entry, State, files
 from calendar_timetable.calendars.occurrences import Problem
 from calendar_timetable.planning.timesets import Feed
 
@@ -43,17 +44,20 @@ class Health:
 
 def known() -> list[Health]:
     """Every calendar that the cache folder of this host holds, by label."""
-    found = (health_of(name) for name in names())
+    found = (health_of(name, files=paths) for name, paths in files().items())
     return sorted((health for health in found if health is not None), key=lambda h: (h.label, h.feed))
 
 
-def health_of(feed: str, max_stale: float = MAX_STALE) -> Health | None:
-    """How the calendar called *feed* in the cache is doing; ``None`` when this host knows nothing of it."""
+def health_of(feed: str, max_stale: float = MAX_STALE, files: Sequence[Path] | None = None) -> Health | None:
+    """How the calendar called *feed* in the cache is doing; ``None`` when this host knows nothing of it.
+
+    *files* are those of the feed, where many are asked about: to look for them takes as long as the folder is.
+    """
     entry = Entry.called(feed)
     state = entry.state()
     if state == State():
         return None
-    zone, problems = entry.last_reading(state)
+    zone, problems = entry.last_reading(state, files)
     return describe(feed, state.label or "calendar", state, max_stale, problems=problems, zone=zone)
 
 

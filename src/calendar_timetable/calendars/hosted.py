@@ -17,7 +17,7 @@ from typing import Any
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.bundle import Item, join
 from calendar_timetable.calendars.children import Message, answer
-from calendar_timetable.calendars.seal import seal, unseal
+from calendar_timetable.calendars.seal import seal, stretched, unseal
 from calendar_timetable.calendars.sources import NOTHING, Fetched, Last, failed
 from calendar_timetable.calendars.transport import DownloadFailed
 
@@ -58,14 +58,14 @@ class HostedSource:
     def fetch(self, last: Last = NOTHING) -> Fetched | None:
         from calendar_timetable.calendars.transport import send
 
-        known = unseal(last.etag, self.secret)
+        known = unseal(last.etag, stretched(self.secret))
         body = (last.body() if known else None) or b""
         request = {**self.request(), "days_back": self.days_back, "known": known if body else {}}
         try:
             message, body = send(f"calendar_timetable.calendars.{self.service}", request, body)
         except DownloadFailed as error:
             raise failed(error) from None
-        return None if message["unchanged"] else Fetched(body, seal(message["known"], self.secret))
+        return None if message["unchanged"] else Fetched(body, seal(message["known"], stretched(self.secret)))
 
 
 # --- the child's side -----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from calendar_timetable.calendars import limits
 
@@ -26,10 +26,30 @@ PRIVATE = (
 )
 NEVER = "its address is one where no calendar is: link-local, multicast or a cloud's metadata service"
 
-_TRANSLATED = ip_network("64:ff9b::/96")  # NAT64, RFC 6052
-_COMPATIBLE = ip_network("::/96")  # RFC 4291 section 2.5.5.1
+_LAST_32_BITS = (  # networks whose addresses end with the IPv4 address that they stand for
+    ip_network("64:ff9b::/96"),  # NAT64, RFC 6052
+    ip_network("64:ff9b:1::/48"),  # the same inside one's own network, RFC 8215
+    ip_network("::ffff:0:0:0/96"),  # RFC 2765
+    ip_network("::/96"),  # RFC 4291 section 2.5.5.1
+)
+_ISATAP = (0x00005EFE, 0x02005EFE)  # the half before such an address, in any network: RFC 5214 section 6.1
+_NOT_GLOBAL = (  # whatever this Python's release knows of them
+    ip_network("192.0.0.0/24"),
+    ip_network("3fff::/20"),
+    ip_network("64:ff9b:1::/48"),
+    ip_network("5f00::/16"),
+)
 _METADATA = frozenset(
-    map(ip_address, ("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"))
+    map(
+        ip_address,
+        (
+            *("169.254.169.254", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+            *("fd00:ec2::254", "fd00:ec2::23"),  # Amazon's, of machines and of EKS
+            "fd20:ce::254",  # Google's
+            "fd00:c1::a9fe:a9fe",  # Oracle's
+            "fd00:42::42",  # Scaleway's
+        ),
+    )
 )
 
 
@@ -60,7 +80,8 @@ def check(address: str, allowed: list[str]) -> None:
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
     site_local = isinstance(address, IPv6Address) and address.is_site_local
-    return address.is_global and not address.is_reserved and not site_local
+    named = any(address in network for network in _NOT_GLOBAL)
+    return address.is_global and not address.is_reserved and not site_local and not named
 
 
 def _meant(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
@@ -69,10 +90,13 @@ def _meant(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Add
         yield address
         return
     inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in _TRANSLATED or (address in _COMPATIBLE and int(address) > 1):
+    anywhere = int(address) >> 32 & 0xFFFFFFFF in _ISATAP
+    if int(address) > 1 and (anywhere or any(address in network for network in _LAST_32_BITS)):
         inner.append(IPv4Address(int(address) & 0xFFFFFFFF))
     found = [each for each in inner if each is not None]
-    yield from found or [address]
+    yield from found
+    if not found or anywhere or any(address in network for network in _NOT_GLOBAL):
+        yield address
 
 
 def resolve(host: str, port: int, allowed: list[str], seconds: float) -> list[str]:
@@ -99,7 +123,7 @@ def resolve(host: str, port: int, allowed: list[str], seconds: float) -> list[st
 
 def check_behind_proxy(url: str, allowed: list[str]) -> None:
     """Refuse what can be told to be private without a look-up: the proxy makes that, and decides on the rest."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
+    host = unquote(urlsplit(url).hostname or "").partition("%")[0].rstrip(".")  # without the zone of an IPv6 address
     if host == "localhost" or host.endswith(".localhost"):
         host = "127.0.0.1"
     try:

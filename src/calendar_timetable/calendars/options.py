@@ -32,6 +32,14 @@ def fetches_while_parsing() -> bool:
     return value == "parse"
 
 
+def connection_files_allowed() -> bool:
+    """Whether an Airflow Connection may name a file of this host: who may write one learns which files there are."""
+    value = option("connection_files") or "True"
+    if value.lower() not in ("true", "t", "1", "false", "f", "0"):
+        raise InvalidArgument(f"[{SECTION}] connection_files", value, "write True or False")
+    return value.lower() in ("true", "t", "1")
+
+
 def allowed_networks() -> list[str]:
     """Which networks that are not public calendars may be in; see :mod:`calendar_timetable.calendars.networks`."""
     value = option("allow_private_networks")
@@ -69,6 +77,12 @@ CONFIG: dict[str, Any] = {
                 "CALENDAR_TIMETABLE_CACHE goes before it.",
                 None,
                 "/opt/airflow/calendars",
+            ),
+            "connection_files": _text(
+                "Whether an Airflow Connection may name a calendar file of this host: True or False. Who may write "
+                "Connections, but no DAG files, can tell by the Test button which files there are.",
+                "True",
+                None,
             ),
             "publish_to": _text(
                 "The calendar that 'calendar-timetable publish' writes runs into: an Airflow Connection of type CalDAV "

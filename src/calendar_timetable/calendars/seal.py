@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 
+@lru_cache(maxsize=64)
+def stretched(secret: str) -> str:
+    """*secret*, which holds a password, as a key: to guess it from what was sealed takes long for each guess."""
+    return hashlib.scrypt(secret.encode(), salt=b"calendar_timetable", n=2**14, r=8, p=1, dklen=32).hex()
+
+
 def seal(data: dict[str, Any], secret: str) -> str:
-    """*data*, sealed. The same data and secret give the same text (RFC 5297), so it can be compared."""
+    """*data*, sealed. The same data and secret give the same text (RFC 5297), so it can be compared.
+
+    The secret is long and random, as Airflow's own key is; of one that people think up it is :func:`stretched`.
+    """
     text = json.dumps(data, separators=(",", ":"), sort_keys=True).encode()
     return _cipher(secret).encrypt(text, None).hex()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -147,8 +148,12 @@ class FileSource:
 
     def fetch(self, last: Last = NOTHING) -> Fetched | None:
         try:
-            with self.path.open("rb") as file:
-                info = os.fstat(file.fileno())
+            # A pipe that nobody writes into would hold who opens it.
+            handle = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(handle, "rb") as file:
+                info = os.fstat(handle)
+                if not stat.S_ISREG(info.st_mode):
+                    raise FetchFailed("it is no file")
                 version = f"{info.st_mtime_ns} {info.st_size} {info.st_ino}"
                 if version == last.etag:
                     return None

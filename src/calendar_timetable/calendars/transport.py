@@ -28,6 +28,8 @@ _HINTS = {
     410: ": it was removed",
 }
 _AWAY = "HTTP 401: it redirects to another host, port or scheme, where no credentials are sent: give that address"
+_ELSEWHERE = ": it redirects what is asked of a calendar to another address: give that one"
+_FOLLOWING = ("GET", "PROPFIND", "REPORT")  # methods that change nothing; the last stays where it was sent to
 _EXPLAINED = (403, 409, 412, 507)
 _EXPLANATION = 16384  # bytes at most
 
@@ -130,7 +132,10 @@ class Web:
         self._home.add(_origin(url))
 
     def ask(self, url: str, headers: dict[str, str], method: str = "GET", body: bytes | None = None) -> Answer:
-        """The answer to one request; redirects are followed, credentials stay with the fetch's own origin."""
+        """The answer to one request; credentials stay with the fetch's own origin.
+
+        Redirects are followed by what only reads; what changes something is never sent where its server says.
+        """
         at_home = was_at_home = _origin(url) in self._home
         self.away = _origin(url) != _origin(self._terms["url"])
         for _ in range(self._terms["redirects"] + 1):
@@ -151,6 +156,8 @@ class Web:
                         raise DownloadFailed(_AWAY, 401)
                     return self._answer(response, url)
                 target = urljoin(url, response.headers["Location"])
+                if method not in _FOLLOWING or (method == "REPORT" and _origin(target) != _origin(url)):
+                    raise DownloadFailed(f"HTTP {response.status_code}{_ELSEWHERE}", response.status_code)
             scheme = urlsplit(target).scheme.lower()
             if scheme not in PORTS:
                 raise DownloadFailed("redirected to something other than http or https")

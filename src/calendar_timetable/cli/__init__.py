@@ -14,6 +14,7 @@ from calendar_timetable.cli.check import check
 from calendar_timetable.cli.output import console
 from calendar_timetable.cli.publish import add_publish, publish
 from calendar_timetable.cli.schedules import add_schedule, explain, preview
+from calendar_timetable.cli.subscriptions import add_subscriptions, subscriptions
 from calendar_timetable.cli.sync import add_sync, sync
 from calendar_timetable.planning.errors import CalendarTimetableError, InvalidArgument
 
@@ -81,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("publish", help=publish.__doc__, description=publish.__doc__, epilog=_CODES)
     add_publish(command)
     command.set_defaults(run=publish)
+
+    command = commands.add_parser(
+        "subscriptions", help=subscriptions.__doc__, description=subscriptions.__doc__, epilog=_CODES
+    )
+    add_subscriptions(command)
+    command.set_defaults(run=subscriptions)
 
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="print JSON")

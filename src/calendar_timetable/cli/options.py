@@ -18,7 +18,7 @@ _MOST_TICKS = 10_000
 
 
 class Misused(CalendarTimetableError):
-    """What the command cannot work with: a schedule that Airflow would refuse, or a DAG that has none of ours."""
+    """What the command cannot work with: a schedule that Airflow refuses, a DAG that has none of ours, no tables."""
 
 
 def times(option: str, text: str) -> TimeSet:

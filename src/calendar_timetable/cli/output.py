@@ -6,7 +6,7 @@ import json
 import sys
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TextIO, cast
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -17,13 +17,38 @@ from calendar_timetable.calendars.occurrences import Occurrence, Problem
 from calendar_timetable.planning.plan import PlannedRun
 
 _PLAIN_WIDTH = 200  # of a line that goes into a pipe, where nothing may be cut off
+# C1 controls, and marks that turn the direction of writing (Unicode TR9).
+_UNPRINTABLE = dict.fromkeys(
+    [*range(0x7F, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+)
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+class _Printable:
+    """A file that a terminal may show: what is written passes but for what would steer the terminal, or mislead.
+
+    Calendars are written by others. rich leaves out the control characters of ASCII, but not those beyond.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        return self._file.write(text.translate(_UNPRINTABLE))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def console() -> Console:
     """Where results go."""
     out = sys.stdout
-    return Console(file=out, width=None if out.isatty() else _PLAIN_WIDTH, highlight=False, markup=False)
+    return Console(
+        file=cast("TextIO", _Printable(out)),
+        width=None if out.isatty() else _PLAIN_WIDTH,
+        highlight=False,
+        markup=False,
+    )
 
 
 def progress(step: str) -> AbstractContextManager[Any]:

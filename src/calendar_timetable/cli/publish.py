@@ -26,6 +26,8 @@ def publish(options: argparse.Namespace, out: Console) -> int:
     from calendar_timetable.calendars.options import option
     from calendar_timetable.web import publish as publishing
     from calendar_timetable.web.events import Site
+    from calendar_timetable.web.store import NO_TABLE, has_table, site_key
+    from calendar_timetable.web.target import PublishingFailed
 
     calendar = options.to or option("publish_to")
     if not calendar:
@@ -33,8 +35,11 @@ def publish(options: argparse.Namespace, out: Console) -> int:
         raise InvalidArgument("[calendar_timetable] publish_to", calendar, remedy)
     base_url = conf.get("api", "base_url", fallback="") or ""
     if not base_url:
-        raise InvalidArgument("[api] base_url", base_url, "set it: events link to it, and are told apart by it")
-    site = Site(base_url)
+        raise InvalidArgument("[api] base_url", base_url, "set it: events link to it")
+    with create_session() as session:
+        if not has_table(session):
+            raise PublishingFailed(NO_TABLE)
+        site = Site(base_url, site_key(session))
     if options.remove:
         done = publishing.publish_into(calendar, site, (), 0)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date
+from itertools import accumulate
 from typing import Any
 
 from calendar_timetable.planning.packed import Packed
@@ -22,6 +23,8 @@ from calendar_timetable.planning.timesets import (
 )
 from calendar_timetable.planning.weekly import Weekly
 
+MOST_TITLES, MOST_BYTES = 2_000, 256 * 1024  # of one calendar in a DAG
+_BESIDE = 25  # bytes of a title's times
 COMBINED: dict[str, type[Combined]] = {
     "any": Union,
     "all": Intersection,
@@ -48,10 +51,16 @@ def encode(timeset: TimeSet, keep: Spans | None = None) -> dict[str, Any]:
             packed = kept.packed()
             bounds = {"packed": packed.to_json()} if packed else {"spans": kept.deltas()}
             data: dict[str, Any] = {"calendar": timeset.label, **bounds}
-            titles = [list(t) for t in timeset.titles if kept.clip(t[0], t[1])]
+            titles = _bounded([list(t) for t in timeset.titles if kept.clip(t[0], t[1])])
             told = {"titles": titles, "note": timeset.note}
             return data | {key: value for key, value in told.items() if value} | encode_feed(timeset.feed)
     raise TypeError(f"{type(timeset).__name__} is not resolved")
+
+
+def _bounded(titles: list[list[Any]]) -> list[list[Any]]:
+    """The first of *titles*: whoever may write into a calendar decides how many there are, and how long."""
+    sizes = accumulate(len(text.encode()) + _BESIDE for _, _, text in titles)
+    return [title for title, size in zip(titles[:MOST_TITLES], sizes, strict=False) if size <= MOST_BYTES]
 
 
 def decode(data: dict[str, Any]) -> TimeSet:

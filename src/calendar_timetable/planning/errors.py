@@ -14,14 +14,27 @@ class InvalidArgument(CalendarTimetableError, ValueError):
     """An argument that cannot be used: names the field, the value given and the remedy."""
 
     def __init__(self, field: str, value: object, remedy: str) -> None:
-        self.field, self.value, self.remedy = field, value, remedy
-        super().__init__(f"{field}={_masked(value)}: {remedy}")
+        self.field, self.value, self.remedy = field, value, masked(remedy)
+        super().__init__(f"{field}={masked(repr(value))}: {self.remedy}")
 
 
-def _masked(value: object) -> str:
-    """*value* as its repr, of addresses no more than the host and of what precedes an @ nothing."""
-    shown = re.sub(r"(\w+://)(?:[^\s/@'\"]*@)?([^\s/?#'\"]*)[^\s'\"]*", r"\1\2/…", repr(value))
-    return re.sub(r"[^\s'\"/]+:[^\s'\"/]+@", "…@", shown)
+# Of an address, also one without its scheme, the host is shown, and what comes before an @ never.
+_ADDRESS = re.compile(
+    r"""(?:(?<![\w.])\w+://(?:[^\s/@'"]*@)?[^\s/?#'"]*       # https://login@host:port …
+        |(?<![^\s'"(\[,=:])(?:[\w-]+\.)+[a-z][\w-]*(?::\d+)?  # host.example:port …
+        |(?<![^\s'"(\[,=:])(?:\d+\.){3}\d+(?::\d+)?(?!/\d{1,3}\b))
+        [/?#][^\s'"]+                                       # … /path?query""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_QUERY = re.compile(r"(?<![^\s'\"(\[,=:])([^\s'\"/?]+)/[^\s'\"]*\?[^\s'\"]*=[^\s'\"]*")  # host/path?token=…
+_LOGIN = re.compile(r"(?<=://)[^\s/@'\"]*@")
+_PAIR = re.compile(r"[^\s'\"/]+:[^\s'\"/]+@")  # login:password@host
+
+
+def masked(text: str) -> str:
+    """*text* without what in it may be a secret: the paths and queries of addresses, logins and passwords."""
+    text = _ADDRESS.sub(lambda found: re.split(r"(?<![:/])[/?#]", found[0])[0] + "/…", text)
+    return _PAIR.sub("…@", _LOGIN.sub("", _QUERY.sub(r"\1/…", text)))
 
 
 class NoOpening(CalendarTimetableError):

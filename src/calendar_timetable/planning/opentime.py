@@ -6,10 +6,11 @@ from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Known, Range, TimeSet, Union, leaves
 
 DAY = 86400
-_TITLE = 80  # characters of a title that are shown
+SHOWN = 80  # characters of a title
 _MARGIN = DAY // 4  # how much more than asked is laid out at once: as much again as is laid out already, and …
 _LONGEST_LOOK = 2 * 366 * DAY  # for where a stretch of open time begins or ends
 _LEAP = 28 * DAY  # … past this an eighth of it
+_FAR = 366 * DAY  # from what is laid out to what is asked: what lies between matters to nobody
 
 
 class OpenTime:
@@ -93,8 +94,9 @@ class OpenTime:
         low, high, spans = self._laid
         if low <= start and end <= high:
             return spans
-        if low == high:  # nothing is laid out
+        if low == high or start - high > _FAR or low - end > _FAR:  # nothing is laid out, or all of it is far away
             low = high = int(start)
+            spans = Spans()
         margin = max(_MARGIN, min(high - low, _LEAP + (high - low) // 8))
         if start < low:
             earlier = int(start) - margin
@@ -159,4 +161,4 @@ def members(timeset: TimeSet | None) -> tuple[TimeSet, ...]:
 
 def _named(member: TimeSet, instant: float) -> str:
     title = getattr(member, "title_at", lambda _: None)(instant)
-    return f"{member} ({title[:_TITLE]})" if title else str(member)
+    return f"{member} ({title[:SHOWN]})" if title else str(member)

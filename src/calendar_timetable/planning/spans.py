@@ -27,10 +27,11 @@ class Spans:
     instant lies inside exactly when an odd number of bounds is at or before it.
     """
 
-    __slots__ = ("_deltas", "bounds")
+    __slots__ = ("_deltas", "_longest", "bounds")
 
     bounds: Sequence[int]
     _deltas: Sequence[int]
+    _longest: int
 
     def __init__(self, pairs: Iterable[tuple[int, int]] = ()) -> None:
         merged: list[int] = []
@@ -160,10 +161,21 @@ class Spans:
             if instant + duration <= bounds[index]:
                 return instant
             index += 1
+        if duration > self.longest:  # at once: there may be many, and who asks, asks for every tick
+            return None
         for i in range(index, len(bounds), 2):
             if bounds[i] + duration <= bounds[i + 1]:
                 return bounds[i]
         return None
+
+    @property
+    def longest(self) -> int:
+        """The length of the longest span."""
+        try:
+            return self._longest
+        except AttributeError:
+            self._longest = max((end - start for start, end in self), default=0)
+            return self._longest
 
     def previous_fit(self, instant: float, duration: int) -> int | None:
         """The latest whole second before *instant* at which *duration* fits."""

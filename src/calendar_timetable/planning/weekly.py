@@ -19,6 +19,7 @@ from calendar_timetable.planning.zones import local_instant
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAYS = 28  # of a stretch, which is laid out at once
 _STRETCH = _DAYS * DAY
+_SHORT = 200  # characters of rules, some fifteen ranges of times; what longer ones cover is not remembered
 _THURSDAY = 3  # the epoch's weekday
 _REMEDY = "write days and, if not whole days, times: 'mon-fri 19:00-07:00', 'sat-sun', 'daily 22:00-04:00'"
 _TIMES = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
@@ -76,9 +77,14 @@ class Weekly(TimeSet):
         return Spans.joined(_stretch(self.texts, zone, number) for number in numbers).clip(start, end)
 
 
-@lru_cache(maxsize=1024)
 def _stretch(texts: tuple[str, ...], timezone: str, number: int) -> Spans:
-    """What rules cover of one stretch of time: remembered, because schedules are decoded over and over."""
+    """What rules cover of one stretch of time: remembered where that is not much, because it is asked for again."""
+    made = _remembered if sum(map(len, texts)) <= _SHORT else _remembered.__wrapped__
+    return made(texts, timezone, number)
+
+
+@lru_cache(maxsize=1024)
+def _remembered(texts: tuple[str, ...], timezone: str, number: int) -> Spans:
     zone, first = zones.load_zone(timezone), number * _DAYS
     offset = zones.steady_offset(first - 3, first + _DAYS + 3, zone)
     if offset is None:
@@ -86,7 +92,7 @@ def _stretch(texts: tuple[str, ...], timezone: str, number: int) -> Spans:
     return Spans.of([first * DAY + bound for bound in _plain_stretch(texts, offset).bounds])
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def _plain_stretch(texts: tuple[str, ...], offset: int) -> Spans:
     """The first stretch of all where a zone keeps to *offset*; all others are like it."""
     return _lay_out(texts, 0, fixed_zone(timedelta(seconds=offset)))

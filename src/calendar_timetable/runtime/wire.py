@@ -11,7 +11,6 @@ from typing import Any
 
 from calendar_timetable.calendars.addresses import text_of
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.exposed import secrets_in
 from calendar_timetable.calendars.holidays import Holidays
 from calendar_timetable.calendars.seal import seal, unseal
 from calendar_timetable.planning import codec
@@ -34,14 +33,15 @@ _OPTIONS = {
 def encode(timeset: TimeSet, *, hide: bool = False) -> dict[str, Any]:
     """*timeset*, in its role, as JSON; always the same JSON for the same time set.
 
-    With *hide*, for Airflow's database, an address that is a secret is sealed with Airflow's own key, where it has one.
+    With *hide*, for Airflow's database, every address is sealed with Airflow's own key, where it has one: which of them
+    are a secret nobody can tell for sure.
     """
     match timeset:
         case Combined():
             return {codec.KEYS[type(timeset)]: [encode(member, hide=hide) for member in timeset.members]}
         case Calendar():
             address = {"address": text_of(timeset.address)}
-            if hide and secrets_in(address["address"]) and (keys := _fernet_keys()):
+            if hide and "://" in address["address"] and (keys := _fernet_keys()):
                 address = {"sealed": seal(address, keys[0])}
             return address | {_ROLE: timeset.deny, "options": _given(timeset)}
         case Holidays():

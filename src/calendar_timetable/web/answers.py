@@ -16,7 +16,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"description": "Nobody is logged in"},
     403: {"description": "Who is logged in may not do this, or another site has asked for a change"},
     404: {"description": "It is not there, or who asks may not read it"},
-    422: {"description": "The question is wrong", "model": models.Refusal},
+    422: {"description": "The question is wrong, or asks for too much", "model": models.Refusal},
+    429: {"description": "Others ask for much at this moment: Retry-After says when to ask again"},
 }
 
 

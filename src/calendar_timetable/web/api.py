@@ -7,6 +7,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user
 from airflow.configuration import conf
@@ -16,12 +17,13 @@ from fastapi.exceptions import RequestValidationError
 from calendar_timetable import __version__
 from calendar_timetable.planning import zones
 from calendar_timetable.web import health, listing, models, plans, timespans
-from calendar_timetable.web.access import Readable, ReadableDag, asked_by_us
+from calendar_timetable.web.access import Readable, ReadableDag, allowed, asked_by_us
 from calendar_timetable.web.answers import REFUSALS, Limit, Offset, answer
 from calendar_timetable.web.listing import Filters, list_runs
 from calendar_timetable.web.store import has_table
 
 MOST_DAYS = 100
+MOST_AWAY = timedelta(days=2 * 366)  # from now: what is further off is worked out for nobody
 _WEEK = timedelta(days=7)
 
 api = APIRouter(prefix="/api", dependencies=[Depends(get_user)], responses=REFUSALS)
@@ -31,12 +33,26 @@ Moment = Annotated[datetime | None, Query(description="ISO 8601; without an offs
 
 def time_range(start: Moment = None, end: Moment = None) -> tuple[float, float]:
     """``[start, end)`` in epoch seconds; from now and for a week, unless said."""
-    low = _utc(start) if start else datetime.now(UTC).replace(second=0, microsecond=0)
-    high = _utc(end) if end else low + _WEEK
+    low = _near("start", start) if start else datetime.now(UTC).replace(second=0, microsecond=0)
+    high = _near("end", end) if end else low + _WEEK
     if not low < high <= low + timedelta(days=MOST_DAYS):
-        message = f"{high:%Y-%m-%dT%H:%MZ} is not within {MOST_DAYS} days after start"
-        raise RequestValidationError([{"loc": ("query", "end"), "msg": message, "type": "value_error"}])
+        remedy = f"give a time after start, {low:%Y-%m-%dT%H:%MZ}, and at most {MOST_DAYS} days after it"
+        raise _wrong("end", f"{high:%Y-%m-%dT%H:%MZ} cannot be the end: {remedy}")
     return zones.to_instant(low), zones.to_instant(high)
+
+
+def _near(field: str, moment: datetime) -> datetime:
+    now = datetime.now(UTC)
+    first, last = now - MOST_AWAY, now + MOST_AWAY
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    if not first <= moment <= last:  # before it is changed into UTC, which the first and last years do not survive
+        remedy = f"give a time from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+        raise _wrong(field, f"{moment.isoformat()} is more than two years away: {remedy}")
+    return moment.astimezone(UTC)
+
+
+def _wrong(field: str, message: str) -> RequestValidationError:
+    return RequestValidationError([{"loc": ("query", field), "msg": message, "type": "value_error"}])
 
 
 TimeRange = Annotated[tuple[float, float], Depends(time_range)]
@@ -77,14 +93,20 @@ def run_filters(
 
 @api.get("/runs", response_model=models.Runs)
 def runs(
-    request: Request, session: SessionDep, readable: Readable, filters: Annotated[Filters, Depends(run_filters)]
+    request: Request,
+    session: SessionDep,
+    user: GetUserDep,
+    wanted: Wanted,
+    filters: Annotated[Filters, Depends(run_filters)],
 ) -> Response:
     """Runs that exist, that are planned, and ticks that do not run, by start; of every schedule, not only ours.
 
     A DAG that runs more often than hourly has one row for each stretch of a day. Without *start* and *end*: a
-    week from now. ``truncated`` tells that there are more than are told.
+    week from now. ``truncated`` tells that there are more than are told. Runs that exist are told of DAGs whose runs
+    the user may read.
     """
-    return answer(request, list_runs(session, readable, filters, _now()))
+    runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
+    return answer(request, list_runs(session, wanted, filters, _now(), runs_of))
 
 
 @api.get("/choices", response_model=models.Choices)
@@ -93,12 +115,25 @@ def choices(request: Request, session: SessionDep, readable: Readable) -> Respon
     return answer(request, listing.choices(session, readable))
 
 
+def viewer_may(dag_id: ReadableDag, user: GetUserDep, session: SessionDep) -> plans.May:
+    """What may be told of a DAG besides that it is there."""
+    runs, code = (bool(allowed(user, session, [dag_id], e)) for e in (DagAccessEntity.RUN, DagAccessEntity.CODE))
+    return plans.May(runs, code)
+
+
+ViewerMay = Annotated[plans.May, Depends(viewer_may)]
+
+
 @api.get("/dags/{dag_id}/plan", response_model=models.Plan)
 def plan(
-    request: Request, session: SessionDep, dag_id: ReadableDag, limit: Annotated[int, Query(ge=1, le=100)] = 10
+    request: Request,
+    session: SessionDep,
+    dag_id: ReadableDag,
+    may: ViewerMay,
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> Response:
     """What becomes of a DAG's next ticks, and its schedule as Python."""
-    found = plans.plan_of(session, dag_id, limit, _now())
+    found = plans.plan_of(session, dag_id, limit, _now(), may)
     if found is None:
         raise HTTPException(404, "There is no such DAG")
     return answer(request, found)
@@ -108,11 +143,12 @@ def plan(
 def what_if(
     session: SessionDep,
     dag_id: ReadableDag,
+    may: ViewerMay,
     body: models.WhatIf,
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> models.WhatIfPlan:
     """The plan under other arguments, beside the one in force. Changes nothing."""
-    found = plans.what_if(session, dag_id, body, limit, _now())
+    found = plans.what_if(session, dag_id, body, limit, _now(), may)
     if found is None:
         raise HTTPException(404, "There is no such DAG, or its schedule is not a CalendarTimetable")
     return found
@@ -159,10 +195,6 @@ def me(request: Request, session: SessionDep, user: GetUserDep) -> Response:
 def openapi(request: Request) -> Response:
     """The description of this API."""
     return answer(request, json.dumps(request.app.openapi()).encode())
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _now() -> float:

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from calendar_timetable import __version__
-from calendar_timetable.web import models, shell, subscribing
+from calendar_timetable.web import budget, models, shell, subscribing
 from calendar_timetable.web.api import api
 
 HEADERS = {
@@ -39,8 +39,9 @@ app.add_exception_handler(HTTPException, shell.ask_to_log_in)
 
 @app.middleware("http")
 async def harden(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Headers for every answer, errors included."""
-    response = await call_next(request)
+    """A bound on what an answer may cost, and headers for every one of them, errors included."""
+    with budget.answer():
+        response = await call_next(request)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response

@@ -13,27 +13,22 @@ from calendar_timetable import __version__
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.explain import plain
 from calendar_timetable.web.rows import LATE, Row, explanation, reasons_of
+from calendar_timetable.web.target import DOMAIN
 
-DOMAIN = "calendar-timetable"
 _SEQUENCE_FROM = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
 _STATES = {"running": "running", "success": "done", "failed": "failed", "skipped": "skipped"}
 _REFRESH = timedelta(minutes=15)
 
 
 class Site:
-    """The Airflow that events come from and link to."""
+    """The Airflow that events come from and link to, with the *key* that tells it from others."""
 
-    def __init__(self, base_url: str) -> None:
-        self.base_url = base_url.rstrip("/")
-        self.key = hashlib.sha256(self.base_url.encode()).hexdigest()[:8]
+    def __init__(self, base_url: str, key: str) -> None:
+        self.base_url, self.key = base_url.rstrip("/"), key
 
     def uid(self, row: Row) -> str:
         """Globally unique, and the same as long as the run is (RFC 7986 section 5.3: it tells nothing)."""
         return f"{hashlib.sha256(f'{self.key} {row.identity}'.encode()).hexdigest()[:40]}-{self.key}@{DOMAIN}"
-
-    def owns(self, uid: str) -> bool:
-        """Whether *uid* is that of an event that this Airflow wrote."""
-        return uid.endswith(f"-{self.key}@{DOMAIN}")
 
     def link(self, row: Row) -> str:
         """Where the run is to be seen, or as long as there is none, its DAG."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from calendar_timetable.calendars import cache
 from calendar_timetable.calendars.health import Health, health_of
 from calendar_timetable.calendars.occurrences import Problem
-from calendar_timetable.planning.timesets import Feed
+from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.explain import plain
+from calendar_timetable.planning.timesets import Feed, Known, leaves
 from calendar_timetable.web import models, records
-from calendar_timetable.web.schedules import read_schedules
+from calendar_timetable.web.schedules import Schedule, read_schedules
 
 MOST_PROBLEMS = 50
 
@@ -22,6 +27,7 @@ class _Use:
     feed: Feed | None = None
     dag_ids: set[str] = field(default_factory=set)
     roles: set[str] = field(default_factory=set)
+    titled: bool = False  # whether some DAG that the viewer may read shows its titles
 
 
 def calendars(session: Session, readable: Collection[str], *, limit: int, offset: int) -> models.Calendars:
@@ -29,6 +35,7 @@ def calendars(session: Session, readable: Collection[str], *, limit: int, offset
     dag_ids = [dag.dag_id for dag in records.read_dags(session, readable)]
     uses: dict[tuple[str, str], _Use] = {}
     for dag_id, schedule in read_schedules(session, dag_ids).items():
+        titled = _titled(schedule)
         for used in schedule.carried.calendars if schedule.carried else ():
             use = uses.setdefault((used.label, used.feed.key if used.feed else ""), _Use())
             # Of DAGs that see it in different ways, the strictest: it is the first to be held.
@@ -36,13 +43,24 @@ def calendars(session: Session, readable: Collection[str], *, limit: int, offset
                 use.feed = used.feed
             use.dag_ids.add(dag_id)
             use.roles.add(used.role)
+            use.titled = use.titled or used.feed in titled
     shown = sorted(uses.items())[offset : offset + limit]
-    found = [_told(label, use) for (label, _), use in shown]
+    try:
+        files = cache.files()
+    except InvalidArgument:  # nothing in there is believed
+        found = [_told(label, use, None) for (label, _), use in shown]
+    else:
+        found = [_told(label, use, _known(use, files)) for (label, _), use in shown]
     return models.Calendars(calendars=found, total_entries=len(uses), truncated=offset + len(shown) < len(uses))
 
 
-def _told(label: str, use: _Use) -> models.CalendarHealth:
-    known = health_of(use.feed.key, use.feed.max_stale) if use.feed and use.feed.key else None
+def _known(use: _Use, files: dict[str, list[Path]]) -> Health | None:
+    if use.feed is None or use.feed.key not in files:
+        return None
+    return health_of(use.feed.key, use.feed.max_stale, files[use.feed.key])
+
+
+def _told(label: str, use: _Use, known: Health | None) -> models.CalendarHealth:
     told = models.CalendarHealth(
         label=label,
         status="unknown",
@@ -51,10 +69,10 @@ def _told(label: str, use: _Use) -> models.CalendarHealth:
         on_unavailable=use.feed.on_unavailable if use.feed else None,
         max_stale_seconds=use.feed.max_stale if use.feed else None,
     )
-    return told if known is None else told.model_copy(update=_facts(known))
+    return told if known is None else told.model_copy(update=_facts(known, titled=use.titled))
 
 
-def _facts(health: Health) -> dict[str, object]:
+def _facts(health: Health, *, titled: bool) -> dict[str, object]:
     return {
         "status": health.status,
         "read_at": health.read_at,
@@ -64,13 +82,15 @@ def _facts(health: Health) -> dict[str, object]:
         "next_retry": health.next_retry,
         "error": health.error,
         "events": health.events,
-        "problems": [_problem(problem) for problem in sorted(health.problems, key=_over)[:MOST_PROBLEMS]],
+        "problems": [
+            _problem(problem, titled=titled) for problem in sorted(health.problems, key=_over)[:MOST_PROBLEMS]
+        ],
     }
 
 
-def _problem(problem: Problem) -> models.Problem:
+def _problem(problem: Problem, *, titled: bool) -> models.Problem:
     return models.Problem(
-        uid=problem.uid or "",
+        uid=_shown(problem.uid or "", titled=titled),
         reason=problem.reason,
         start=problem.start,
         end=problem.end,
@@ -81,3 +101,16 @@ def _problem(problem: Problem) -> models.Problem:
 
 def _over(problem: Problem) -> bool:
     return not problem.matters(datetime.now(UTC))
+
+
+def _titled(schedule: Schedule) -> list[Feed | None]:
+    """The feeds whose titles travel in *schedule*: of these their UIDs may be told as well."""
+    carried = schedule.carried
+    sets = (carried.windows, carried.blackouts) if carried else ()
+    members = (leaf for timeset in sets if timeset is not None for leaf in leaves(timeset))
+    return [leaf.feed for leaf in members if isinstance(leaf, Known) and leaf.titles]
+
+
+def _shown(uid: str, *, titled: bool) -> str:
+    """*uid*, which often is a mail address; else a digest, by which who has the calendar finds the event."""
+    return plain(uid) if titled or not uid else hashlib.sha256(uid.encode()).hexdigest()[:12]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from sqlalchemy import type_coerce
@@ -12,14 +13,14 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
 from calendar_timetable.planning.opentime import DAY
-from calendar_timetable.web import models, records
+from calendar_timetable.web import budget, models, records
 from calendar_timetable.web.cached import Memory
 from calendar_timetable.web.planned import Question, planned
 from calendar_timetable.web.records import Dag
 from calendar_timetable.web.rows import Row, as_run, collapse, existing_row, planned_row
 from calendar_timetable.web.schedules import Schedule, newest, read_schedules
 
-_ANSWERS = 32  # whole lists that are remembered, of up to some megabytes
+_ANSWERS = 16 * 1024 * 1024  # bytes of all lists that are remembered together
 _SAMPLE = 50  # DAGs that tell how often all of them run
 _WEEK = 7 * DAY
 _FRESH = 60  # seconds for which one is right: what is late changes with the clock
@@ -41,24 +42,34 @@ class Filters:
     offset: int = 0
 
 
-_answers: Memory[bytes] = Memory(_ANSWERS)
+_answers: Memory[bytes] = Memory(_ANSWERS, len)
 
 
-def list_runs(session: Session, readable: Collection[str], filters: Filters, now: float) -> bytes:
-    """The runs of the *readable* DAGs that *filters* let through, by start: :class:`models.Runs` as JSON.
+def list_runs(
+    session: Session, readable: Collection[str], filters: Filters, now: float, runs_of: Collection[str] | None = None
+) -> bytes:
+    """The runs of the *readable* DAGs that *filters* let through, by start: ``models.Runs`` as JSON.
 
+    Runs that exist, and how long they took, only of the DAGs *runs_of*; of all where that is ``None``.
     Nothing is worked out again while neither the DAGs nor their runs have changed.
     """
     wanted = asked_of(readable, filters.dag_ids)
     if filters.tags or filters.owners:
         wanted = [dag.dag_id for dag in readable_dags(session, readable, filters)]  # of no others
-    state = _state(session, wanted, filters)
-    key = hashlib.sha256(repr((filters, state, now // _FRESH)).encode()).digest()
+    key = known_by(session, wanted, filters, runs_of, now // _FRESH)
     answer = _answers.get(key)
     if answer is None:
-        answer = _list_runs(session, wanted, filters, now)
+        answer = _list_runs(session, wanted, filters, now, runs_of)
         _answers.put(key, answer)
     return answer
+
+
+def known_by(
+    session: Session, dag_ids: Collection[str], filters: Filters, runs_of: Collection[str] | None, *more: object
+) -> bytes:
+    """What is the same as long as a list of runs is."""
+    untold = () if runs_of is None else sorted(set(dag_ids) - set(runs_of))
+    return hashlib.sha256(repr((filters, untold, _state(session, dag_ids, filters), more)).encode()).digest()
 
 
 def _state(session: Session, dag_ids: Collection[str], filters: Filters) -> list[list[tuple[object, ...]]]:
@@ -96,21 +107,29 @@ def choices(session: Session, readable: Collection[str]) -> models.Choices:
     )
 
 
-def _list_runs(session: Session, dag_ids: Collection[str], filters: Filters, now: float) -> bytes:
+def _list_runs(
+    session: Session, dag_ids: Collection[str], filters: Filters, now: float, runs_of: Collection[str] | None
+) -> bytes:
     dags = records.read_dags(session, dag_ids)
     schedules = read_schedules(session, [dag.dag_id for dag in dags])
-    rows, truncated = first_rows(session, dags, schedules, filters, now)
-    shown = rows[filters.offset : filters.offset + filters.limit]
-    runs = models.Runs.model_construct(
-        runs=(as_run(row, now) for row in shown),  # one at a time: thousands at once keep the garbage collector busy
-        total_entries=len(rows),
-        truncated=truncated or filters.offset + len(shown) < len(rows),
-    )
-    return runs.model_dump_json().encode()
+    with budget.share(budget.PLANNING):
+        rows, truncated = first_rows(session, dags, schedules, filters, now, runs_of)
+    told: list[str] = []
+    for row in rows[filters.offset : filters.offset + filters.limit]:
+        if budget.spent():
+            break
+        told.append(as_run(row, now).model_dump_json())  # one at a time: thousands keep the garbage collector busy
+    more = truncated or filters.offset + len(told) < len(rows)
+    return f'{{"runs":[{",".join(told)}],"total_entries":{len(rows)},"truncated":{json.dumps(more)}}}'.encode()
 
 
 def first_rows(
-    session: Session, dags: list[Dag], schedules: dict[str, Schedule], filters: Filters, now: float
+    session: Session,
+    dags: list[Dag],
+    schedules: dict[str, Schedule],
+    filters: Filters,
+    now: float,
+    runs_of: Collection[str] | None = None,
 ) -> tuple[list[Row], bool]:
     """The rows to show, in order, and whether there are more; looks only as far ahead as it must."""
     wanted = filters.offset + filters.limit
@@ -118,30 +137,38 @@ def first_rows(
     if len(dags) > 4 * _SAMPLE:  # how far ahead they reach is told by some of them
         week = replace(filters, until=min(filters.until, filters.since + _WEEK))
         some = dags[:: len(dags) // _SAMPLE]
-        found = sum(_shown(row, filters) for row in find_rows(session, some, schedules, week, now)[0])
+        found = sum(_shown(row, filters) for row in find_rows(session, some, schedules, week, now, runs_of)[0])
         length = 1.1 * wanted * (week.until - week.since) * len(some) / len(dags) / max(found, 1)
     while True:
         until = min(filters.until, filters.since + length)
-        rows, truncated = find_rows(session, dags, schedules, replace(filters, until=until), now)
+        rows, truncated = find_rows(session, dags, schedules, replace(filters, until=until), now, runs_of)
         rows = [row for row in rows if _shown(row, filters) and (until == filters.until or row.at < until)]
-        if until == filters.until or len(rows) > wanted:
+        if until == filters.until or len(rows) > wanted or budget.spent():
             return sorted(rows, key=lambda row: row.key), truncated or until < filters.until
         length *= max(1.5, min(16, 1.25 * wanted / max(len(rows), 1)))
 
 
 def find_rows(
-    session: Session, dags: list[Dag], schedules: dict[str, Schedule], filters: Filters, now: float
+    session: Session,
+    dags: list[Dag],
+    schedules: dict[str, Schedule],
+    filters: Filters,
+    now: float,
+    runs_of: Collection[str] | None = None,
 ) -> tuple[list[Row], bool]:
-    """Every row of *dags* in the range of *filters*, DAG by DAG; and whether some were left out."""
+    """Every row of *dags* in the range of *filters*, DAG by DAG; and whether some were left out.
+
+    Existing runs, and how long they took, only of the DAGs *runs_of*; of all where that is ``None``.
+    """
     if filters.calendars:
         wanted = set(filters.calendars)
         dags = [d for d in dags if d.dag_id in schedules and wanted & set(schedules[d.dag_id].calendars)]
-    dag_ids = [dag.dag_id for dag in dags]
-    existing, truncated = records.read_runs(session, dag_ids, filters.since, filters.until)
+    told = [dag.dag_id for dag in dags if runs_of is None or dag.dag_id in runs_of]
+    existing, truncated = records.read_runs(session, told, filters.since, filters.until)
     by_dag = defaultdict(list)
     for run in existing:
         by_dag[run.dag_id].append(run)
-    lengths = run_lengths(session, schedules, dag_ids)
+    lengths = run_lengths(session, schedules, told)
     question = Question(now, filters.since, filters.until)
     found: list[Row] = []
     for dag in dags:
@@ -168,12 +195,11 @@ def run_lengths(session: Session, schedules: dict[str, Schedule], dag_ids: Colle
     return records.usual_lengths(session, [i for i in dag_ids if i not in said]) | said
 
 
-def next_rows(session: Session, dag: Dag, schedule: Schedule, now: float, until: float, limit: int) -> Iterator[Row]:
-    """What becomes of the next ticks of one DAG, the stored one first, at most *limit* of them."""
+def next_rows(dag: Dag, schedule: Schedule, now: float, until: float, limit: int, length: float | None) -> list[Row]:
+    """What becomes of the next ticks of one DAG, the stored one first, at most *limit* of them; runs last *length*."""
     since = now if dag.stored is None else min(now, dag.stored.start, dag.stored.interval_end)
-    length = run_lengths(session, {dag.dag_id: schedule}, [dag.dag_id]).get(dag.dag_id)
-    for placed in planned(schedule, dag.stored, Question(now, since, until, limit))[0][:limit]:
-        yield planned_row(dag, schedule, placed, length)
+    places, _ = planned(schedule, dag.stored, Question(now, since, until, limit))
+    return [planned_row(dag, schedule, placed, length) for placed in places[:limit]]
 
 
 def _shown(row: Row, filters: Filters) -> bool:

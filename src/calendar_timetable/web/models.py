@@ -6,13 +6,24 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 RunState = Literal["planned", "queued", "running", "success", "failed", "skipped"]
 Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "forced"]
 WhenBlocked = Literal["postpone", "advance", "skip", "run"]
 Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=50)]
-Seconds = Annotated[int, Field(ge=0, le=3660 * 86400)]
+MOST_DAYS = 62  # of a length in a what-if
+
+
+def _bounded(seconds: int) -> int:
+    if seconds > MOST_DAYS * 86400:
+        told = f"{seconds} seconds are too long for a what-if: give at most {MOST_DAYS * 86400}, {MOST_DAYS} days"
+        raise PydanticCustomError("too_long", "{told}", {"told": told})
+    return seconds
+
+
+Seconds = Annotated[int, Field(ge=0, description=f"At most {MOST_DAYS} days"), AfterValidator(_bounded)]
 
 
 class Wrong(BaseModel):
@@ -104,7 +115,7 @@ class Plan(BaseModel):
     dag_display_name: str
     timezone: str
     summary: str
-    python: str | None
+    python: str | None = Field(description="Of our own schedules, to who may read the DAG's code")
     arguments: Arguments | None
     plan: list[Run]
     no_run_reason: str | None
@@ -129,8 +140,9 @@ class WhatIfPlan(BaseModel):
 
     plan: list[Run]
     current: list[Run]
-    python: str
+    python: str | None = Field(description="To who may read the DAG's code")
     no_run_reason: str | None
+    truncated: bool = Field(False, description="Whether there was no time for more")
 
 
 class TimeSpan(BaseModel):

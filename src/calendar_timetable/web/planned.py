@@ -14,12 +14,14 @@ from calendar_timetable.planning import zones
 from calendar_timetable.planning.opentime import DAY
 from calendar_timetable.planning.plan import Placed, Tick, lay_out
 from calendar_timetable.schedules import to_pendulum
+from calendar_timetable.web import budget
 from calendar_timetable.web.cached import Memory
 from calendar_timetable.web.schedules import Schedule
 
 MOST_TICKS = 11_000  # of one DAG in one answer: a week of minutes, five weeks of every five minutes
 _MOST_STEPS = 5 * MOST_TICKS  # on the way to a range that is far away
-_REMEMBERED = 20_000  # plans of one DAG for one range
+_REMEMBERED = 100_000  # ticks in all plans together, of some 200 bytes each; a longer plan than …
+_LONGEST = 2_000  # … is worked out anew
 _FRESH = 60  # seconds for which a plan is right: a start that has passed may have to move
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,8 @@ class Question:
     ticks: int = MOST_TICKS
 
 
-_plans: Memory[tuple[list[Placed], bool]] = Memory(_REMEMBERED)
+# By question, with the minute of the answer: a later one takes the place of an earlier one.
+_plans: Memory[tuple[float, list[Placed], bool]] = Memory(_REMEMBERED, lambda plan: 10 + len(plan[1]), _LONGEST)
 
 
 def planned(schedule: Schedule, stored: Stored | None, question: Question) -> tuple[list[Placed], bool]:
@@ -65,27 +68,36 @@ def planned(schedule: Schedule, stored: Stored | None, question: Question) -> tu
 
     Of ticks that have passed, only those that did not run: those that did are Airflow's to tell.
     """
-    asked = question.since, question.until, question.ticks, question.now // _FRESH
-    key = schedule.dag_id, schedule.version, stored, asked
+    minute = question.now // _FRESH
+    key = schedule.dag_id, schedule.version, stored, question.since, question.until, question.ticks
     remembered = _plans.get(key)
-    if remembered is None:
-        remembered = _planned(schedule, stored, question)
-        _plans.put(key, remembered)
-    return remembered
-
-
-def _planned(schedule: Schedule, stored: Stored | None, question: Question) -> tuple[list[Placed], bool]:
+    if remembered is not None and remembered[0] == minute:
+        return remembered[1:]
     found: list[Placed] = []
+    try:
+        with budget.share(budget.DAG):
+            more = _find(schedule, stored, question, found)
+    except budget.Spent:
+        return found, True  # and not remembered: who asks for less has time for it
+    _plans.put(key, (minute, found, more))
+    return found, more
+
+
+def _find(schedule: Schedule, stored: Stored | None, question: Question, found: list[Placed]) -> bool:
+    """Add what *question* asks for to *found*; whether there is more."""
     try:
         for count, placed in enumerate(_walk(schedule, stored, question)):
             start = placed.tick.due if placed.start is None else placed.start
             if min(placed.tick.due, start) < question.until and max(placed.tick.due, start) >= question.since:
                 found.append(placed)
             if len(found) > question.ticks or count > _MOST_STEPS:
-                return found[: question.ticks], True
+                del found[question.ticks :]
+                return True
+    except (budget.Busy, budget.Spent):
+        raise
     except Exception:  # one broken timetable must not take the page away from all others
         log.exception("Cannot tell the planned runs of %s", schedule.dag_id)
-    return found, False
+    return False
 
 
 def replanned(
@@ -107,7 +119,7 @@ def replanned(
         ticks = chain((stored.tick,), following)
     else:
         return
-    for placed in lay_out(ticks, carried.policy, carried.open_time):
+    for placed in lay_out(budget.metered(ticks), carried.policy, carried.open_time):
         if placed.tick.due >= until:
             return
         if placed.tick.interval_end >= settled or placed.tick.interval_end in waiting:
@@ -132,9 +144,8 @@ def _walk(schedule: Schedule, stored: Stored | None, question: Question) -> Iter
         return _ours_after(carried, schedule, stored, question) if stored else iter(())
     if stored is None:
         return iter(())
-    return (
-        _remembered(schedule, stored, question) if schedule.ticks.remembered else _stepped(schedule, stored, question)
-    )
+    steps = _remembered if schedule.ticks.remembered else _stepped
+    return budget.metered(steps(schedule, stored, question))
 
 
 def _ours_on_grid(carried: Carried, schedule: Schedule, stored: Stored | None, question: Question) -> Iterator[Placed]:
@@ -147,7 +158,8 @@ def _ours_on_grid(carried: Carried, schedule: Schedule, stored: Stored | None, q
         start = max(start, min(stored.interval_end, question.since))
     start = max(start, schedule.since, earliest.timestamp() if earliest else 0)
     pending = stored
-    for placed in lay_out(carried.ticks.at_or_after(start, latest), carried.policy, carried.open_time):
+    ticks = budget.metered(carried.ticks.at_or_after(start, latest))
+    for placed in lay_out(ticks, carried.policy, carried.open_time):
         tick = placed.tick
         if pending is not None and tick.interval_end >= pending.interval_end:
             yield from _stored_run(carried, pending, placed, question.now)
@@ -169,7 +181,7 @@ def _ours_after(carried: Carried, schedule: Schedule, stored: Stored, question: 
     """Ticks that depend on what ran: only those after the stored run can be told."""
     yield from _stored_run(carried, stored, None, question.now)
     ticks = carried.ticks.walk(stored.info.data_interval, schedule.restriction._replace(catchup=True))
-    for placed in lay_out(ticks, carried.policy, carried.open_time):
+    for placed in lay_out(budget.metered(ticks), carried.policy, carried.open_time):
         if placed.tick.due - carried.policy.max_delay >= question.until:
             return
         if placed.start is None or schedule.restriction.catchup or placed.start > question.now:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -16,62 +16,104 @@ from calendar_timetable.planning.errors import InvalidArgument
 from calendar_timetable.planning.opentime import members
 from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, Policy
 from calendar_timetable.planning.timesets import Known, TimeSet, Union, leaves
-from calendar_timetable.planning.weekly import Weekly
-from calendar_timetable.web import models, records
+from calendar_timetable.planning.weekly import Weekly, parse_rule
+from calendar_timetable.web import budget, models, records
 from calendar_timetable.web.listing import next_rows, run_lengths
 from calendar_timetable.web.planned import replanned
 from calendar_timetable.web.records import Dag
-from calendar_timetable.web.rows import as_run, planned_row
+from calendar_timetable.web.rows import Row, as_run, planned_row
 from calendar_timetable.web.schedules import Schedule, read_schedules
 from calendar_timetable.web.source import python_of, rules
 
+MOST_RANGES = 100  # of times, in all rules of a what-if together
+TOO_MUCH = "this is too much to work out: give fewer rules, or a shorter delay"
 UNTOLD = "of its calendars the DAG carries only what its own schedule needs: there may be more in the way"
 
 
-def plan_of(session: Session, dag_id: str, limit: int, now: float) -> models.Plan | None:
+@dataclass(frozen=True, slots=True)
+class May:
+    """What the viewer of a plan may read besides the DAG: of its *runs* how long they took, its *code*."""
+
+    runs: bool = True
+    code: bool = True
+
+
+def plan_of(session: Session, dag_id: str, limit: int, now: float, may: May = May()) -> models.Plan | None:
     """What becomes of the next *limit* ticks of *dag_id*; ``None`` where it has no schedule."""
     dag, schedule = _find(session, dag_id)
     if dag is None or schedule is None:
         return None
     carried = schedule.carried
-    found = [as_run(row, now) for row in next_rows(session, dag, schedule, now, now + SEARCH_SECONDS, limit)]
+    length = _length(session, schedule, may)
+    found = _told(next_rows(dag, schedule, now, now + SEARCH_SECONDS, limit, length), now)
     return models.Plan(
         dag_id=dag_id,
         dag_display_name=dag.name,
         timezone=schedule.timezone,
         summary=dag.summary,
-        python=None if carried is None else python_of(carried),
+        python=python_of(carried) if carried is not None and may.code else None,
         arguments=None if carried is None else _arguments(carried),
         plan=found,
         no_run_reason=_why_none(schedule, dag, now),
     )
 
 
-def what_if(session: Session, dag_id: str, asked: models.WhatIf, limit: int, now: float) -> models.WhatIfPlan | None:
-    """The plan of *dag_id* under other arguments; ``None`` where its schedule is not ours."""
+def what_if(
+    session: Session,
+    dag_id: str,
+    asked: models.WhatIf,
+    limit: int,
+    now: float,
+    may: May = May(),
+) -> models.WhatIfPlan | None:
+    """The plan of *dag_id* under other arguments; ``None`` where its schedule is not ours.
+
+    What it would be is worked out and forgotten: nothing of it stays in this process.
+    """
     dag, schedule = _find(session, dag_id)
     if dag is None or schedule is None or schedule.carried is None:
         return None
     carried = schedule.carried
     changed = _changed(carried, asked, dag_id)
-    data = changed.to_json()
-    version = hashlib.sha256(json.dumps(data).encode()).hexdigest()
-    other = replace(schedule, version=version, data={**schedule.data, "__var": data})
-    length = run_lengths(session, {dag_id: other}, [dag_id]).get(dag_id)
-    current = list(next_rows(session, dag, schedule, now, now + SEARCH_SECONDS, limit))
+    other = replace(schedule, changed_to=changed)
+    current = next_rows(dag, schedule, now, now + SEARCH_SECONDS, limit, _length(session, schedule, may))
+    told = _told(current, now)
+    length = _length(session, other, may)
     waiting = {row.placed.tick.interval_end for row in current}
-    found = []
-    for placed in islice(replanned(other, dag.stored, waiting, now, now + SEARCH_SECONDS), limit):
-        run = as_run(planned_row(dag, other, placed, length), now)
-        if _uses_calendars(changed) and not carried.travels(*_reach(placed, changed.policy)):
-            run.reasons.append(UNTOLD)
-        found.append(run)
+    found: list[models.Run] = []
+    truncated = False
+    try:
+        for placed in budget.metered(islice(replanned(other, dag.stored, waiting, now, now + SEARCH_SECONDS), limit)):
+            run = as_run(planned_row(dag, other, placed, length), now)
+            if _uses_calendars(changed) and not carried.travels(*_reach(placed, changed.policy)):
+                run.reasons.append(UNTOLD)
+            found.append(run)
+    except budget.Spent:
+        truncated = True
+    if truncated and not found:
+        raise RequestValidationError([{"loc": ("body", "windows"), "msg": TOO_MUCH, "type": "value_error"}])
     return models.WhatIfPlan(
         plan=found,
-        current=[as_run(row, now) for row in current],
-        python=python_of(changed, asked.stagger_seconds, dag_id),
+        current=told,
+        python=python_of(changed, asked.stagger_seconds, dag_id) if may.code else None,
         no_run_reason=None if any(run.start for run in found) else "none of these ticks would run",
+        truncated=truncated,
     )
+
+
+def _told(rows: list[Row], now: float) -> list[models.Run]:
+    """As many of *rows* in words as there is time for."""
+    found: list[models.Run] = []
+    for row in rows:
+        if budget.spent():
+            break
+        found.append(as_run(row, now))
+    return found
+
+
+def _length(session: Session, schedule: Schedule, may: May) -> float | None:
+    dag_id = schedule.dag_id
+    return run_lengths(session, {dag_id: schedule}, [dag_id] if may.runs else []).get(dag_id)
 
 
 def _find(session: Session, dag_id: str) -> tuple[Dag | None, Schedule | None]:
@@ -123,11 +165,24 @@ def _changed(carried: Carried, asked: models.WhatIf, dag_id: str) -> Carried:
         share = int.from_bytes(hashlib.sha256(dag_id.encode()).digest()[:8])  # as with stagger_key=dag_id
         changes["stagger"] = share % asked.stagger_seconds if asked.stagger_seconds else 0
     policy = replace(policy, **{name: value for name, value in changes.items() if value is not None})
+    _check_ranges(asked)
     sets = {
         name: getattr(carried, name) if texts is None else _time_set(name, texts, getattr(carried, name), carried)
         for name, texts in (("windows", asked.windows), ("blackouts", asked.blackouts))
     }
     return Carried(carried.base, carried.timezone, policy, horizon=carried.horizon, **sets)
+
+
+def _check_ranges(asked: models.WhatIf) -> None:
+    """Refuse rules that together say more than a what-if may cost; what is no rule says nothing here."""
+    count = 0
+    for field, texts in (("windows", asked.windows), ("blackouts", asked.blackouts)):
+        for text in filter(None, map(str.strip, texts or ())):
+            with suppress(InvalidArgument):
+                count += len(parse_rule(text))
+        if count > MOST_RANGES:
+            told = f"{count} ranges of times are too many: a what-if takes at most {MOST_RANGES} in all its rules"
+            raise RequestValidationError([{"loc": ("body", field), "msg": told, "type": "value_error"}])
 
 
 def _time_set(field: str, texts: list[str], present: TimeSet | None, carried: Carried) -> TimeSet | None:

@@ -22,7 +22,7 @@ from calendar_timetable.web.events import Site, event_of
 from calendar_timetable.web.listing import Filters, find_rows, readable_dags
 from calendar_timetable.web.rows import Row
 from calendar_timetable.web.schedules import read_schedules
-from calendar_timetable.web.target import DIGEST, Published, PublishingFailed, Wanted, publish
+from calendar_timetable.web.target import DIGEST, Published, PublishingFailed, Wanted
 
 PAST, AHEAD = timedelta(days=1), timedelta(days=35)
 _PASSING = ("DTSTAMP", "LAST-MODIFIED", "SEQUENCE")  # what changes while the run stays the same
@@ -41,7 +41,7 @@ def publish_into(calendar: str, site: Site, events: Sequence[Wanted], since: flo
         raise PublishingFailed(str(error)) from None
     try:
         if isinstance(source, CalDavSource):
-            return publish_caldav.publishing(source, site, lambda target: publish(target, events, since))
+            return publish_caldav.publishing(source, site, events, since)
         if isinstance(source, HostedSource) and source.service == "google":
             return publish_google.publishing(source, site, events, since)
     except DownloadFailed as error:

@@ -1,53 +1,73 @@
-"""A CalDAV calendar to publish into (RFC 4791): our events have names of their own, and ETags guard every change."""
+"""A CalDAV calendar to publish into: ``python -m calendar_timetable.web.publish_caldav``, a process that can be killed.
+
+RFC 4791: our events have names of their own, and ETags guard every change.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-from icalendar import Calendar
-
+from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.caldav import CalDavSource
-from calendar_timetable.calendars.children import Message
+from calendar_timetable.calendars.children import Message, answer
 from calendar_timetable.calendars.davfind import Account
 from calendar_timetable.calendars.davserver import Server, path_of
 from calendar_timetable.calendars.davxml import CALDAV, DAV, multiget, query
-from calendar_timetable.calendars.transport import DownloadFailed, Web, served, terms
-from calendar_timetable.web.events import Site
-from calendar_timetable.web.target import DIGEST, Kept, Target, Wanted
+from calendar_timetable.calendars.transport import DownloadFailed, Web, send, served, terms
+from calendar_timetable.web.target import DIGEST, Kept, Published, Wanted, owns, publish
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from calendar_timetable.web.events import Site
+
 _AT_ONCE = 50
 _BYTES = 200 * 1024 * 1024  # of all answers of one publishing
+_STARTING = 60.0  # seconds for the process itself, and for its last request
 _CHANGED = 412  # RFC 9110 section 15.5.13: it is not what it was any more
 
 
-def publishing(source: CalDavSource, site: Site, work: Callable[[Target], T]) -> T:
-    """What *work* gives with the one calendar of *source*; :class:`DownloadFailed`."""
-    result: list[T] = []
+def publishing(source: CalDavSource, site: Site, events: Sequence[Wanted], since: float) -> Published:
+    """Make the one calendar of *source* tell *events*; :class:`DownloadFailed`."""
+    request = {
+        **terms(source.url, source.access),
+        "calendars": list(source.calendars),
+        "bytes": _BYTES,
+        "site": site.key,
+        "since": since,
+        "seconds": limits.PUBLISH_SECONDS,
+    }
+    body = json.dumps([asdict(event) for event in events]).encode()
+    told, _ = send(__name__, request, body, limits.PUBLISH_SECONDS + _STARTING)
+    return Published(**told)
 
-    def serve(web: Web, request: Message) -> tuple[Message, bytes]:
-        server = Server(web, request["url"])
-        account = Account(server, request["calendars"])
-        found = account.choose(account.find())
-        if len(found) != 1:
-            raise DownloadFailed(f"{len(found)} calendars are there: name the one to write in 'calendars'")
-        result.append(work(_Calendar(web, server, found[0].url, site)))
-        return {}, b""
 
-    request = {**terms(source.url, source.access), "calendars": list(source.calendars), "bytes": _BYTES}
-    answer, _ = served(serve, request)
-    if not result:
-        raise DownloadFailed(answer["error"])
-    return result[0]
+# --- the child's side -----------------------------------------------------------------------------
+
+
+def work(body: bytes, web: Web, request: Message) -> tuple[Message, bytes]:
+    """Publish what the *body* tells."""
+    until = time.monotonic() + request["seconds"]
+    server = Server(web, request["url"])
+    account = Account(server, request["calendars"])
+    found = account.choose(account.find())
+    if len(found) != 1:
+        raise DownloadFailed(f"{len(found)} calendars are there: name the one to write in 'calendars'")
+    events = [Wanted(**event) for event in json.loads(body)]
+    target = _Calendar(web, server, found[0].url, request["site"], until)
+    return asdict(publish(target, events, request["since"])), b""
 
 
 class _Calendar:
-    def __init__(self, web: Web, server: Server, url: str, site: Site) -> None:
+    def __init__(self, web: Web, server: Server, url: str, site: str, until: float) -> None:
         self._web, self._server, self._url, self._site = web, server, url.rstrip("/") + "/", site
-        self._prefix = f"calendar-timetable-{site.key}-"
+        self._until = until
+        self._prefix = f"calendar-timetable-{site}-"
 
     def kept(self) -> Iterator[Kept]:
         listed = self._server.report(self._url, 1, query("VEVENT", "", data=False)).resources
@@ -69,6 +89,8 @@ class _Calendar:
         return self._change("DELETE", kept.place, {"If-Match": kept.etag})
 
     def _change(self, method: str, place: str, headers: dict[str, str], body: bytes | None = None) -> bool:
+        if time.monotonic() >= self._until:
+            return False
         url = self._server.beside(self._url, urljoin(self._url, place))
         answer = self._web.ask(url, headers, method, body)
         if answer.status == _CHANGED or (method == "DELETE" and answer.status == 404):
@@ -78,14 +100,24 @@ class _Calendar:
         return True
 
 
-def _read_kept(body: str, site: Site, place: str, etag: str) -> Kept | None:
+def _read_kept(body: str, site: str, place: str, etag: str) -> Kept | None:
     """The event of *site* in *body*; ``None`` where it is anybody else's."""
+    from icalendar import Calendar
+
     try:
         whole: Any = Calendar.from_ical(body.encode())
         (event,) = whole.walk("VEVENT")
         uid, digest, start = str(event["UID"]), str(event[DIGEST]), event.decoded("DTSTART")
     except (KeyError, ValueError):
         return None
-    if not site.owns(uid) or not isinstance(start, datetime) or start.tzinfo is None:
+    if not owns(site, uid) or not isinstance(start, datetime) or start.tzinfo is None:
         return None
     return Kept(uid, digest, start.timestamp(), place, etag)
+
+
+def _serve(request: Message, body: bytes) -> tuple[Message, bytes]:
+    return served(partial(work, body), request)
+
+
+if __name__ == "__main__":
+    answer(_serve, limits.EXPAND_MEMORY, limits.PUBLISH_SECONDS + _STARTING)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from calendar_timetable.calendars import limits
@@ -152,6 +154,11 @@ def _id_of(uid: str) -> str:
     return uid.partition("@")[0].replace("-", "")
 
 
+def _as_text(description: str) -> str:
+    """*description*, which may quote titles that others wrote, where Google reads HTML; as much as it takes."""
+    return re.sub(r"&[^;]{0,5}$", "", escape(description, quote=False)[:_LONGEST])
+
+
 def as_google(event: Wanted, site: str) -> Event:
     """*event* in Google's words.
 
@@ -166,7 +173,7 @@ def as_google(event: Wanted, site: str) -> Event:
     end = told.decoded("DTEND") if "DTEND" in told else start
     return {
         "summary": str(told["SUMMARY"]),
-        "description": str(told["DESCRIPTION"])[:_LONGEST],
+        "description": _as_text(str(told["DESCRIPTION"])),
         "start": {"dateTime": start.isoformat(), "timeZone": "UTC"},
         "end": {"dateTime": end.isoformat(), "timeZone": "UTC"},
         "status": "tentative" if told["STATUS"] == "TENTATIVE" else "confirmed",

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.opentime import DAY
+from calendar_timetable.web.cached import Memory
 from calendar_timetable.web.planned import Stored
 
 MOST_RUNS = 20_000  # existing runs in one answer
@@ -152,13 +153,20 @@ def runs_state(dag_ids: Collection[str], since: float, until: float) -> Any:
     return query.where(DagRun.dag_id.in_(dag_ids), *_between(since, until))
 
 
-_lengths: dict[str, tuple[float, float | None]] = {}  # by DAG: when it was asked, and seconds
+_lengths: Memory[tuple[float, float | None]] = Memory(20_000, lambda _: 1)  # by DAG: when it was asked, and seconds
 
 
 def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:
     """How long the last successful runs of each DAG took, in seconds: their median."""
     now = time.monotonic()
-    missing = [i for i in dag_ids if i not in _lengths or now - _lengths[i][0] > _FRESH]
+    known: dict[str, float | None] = {}
+    missing: list[str] = []
+    for dag_id in dag_ids:
+        kept = _lengths.get(dag_id)
+        if kept is None or now - kept[0] > _FRESH:
+            missing.append(dag_id)
+        else:
+            known[dag_id] = kept[1]
     if missing:
         place = func.row_number().over(partition_by=DagRun.dag_id, order_by=DagRun.run_after.desc()).label("place")
         recent = (
@@ -177,5 +185,6 @@ def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:
             taken[dag_id].append((ended - started).total_seconds())
         for dag_id in missing:
             sample = sorted(taken[dag_id])
-            _lengths[dag_id] = now, sample[len(sample) // 2] if sample else None
-    return {dag_id: seconds for dag_id in dag_ids if (seconds := _lengths[dag_id][1]) is not None}
+            known[dag_id] = sample[len(sample) // 2] if sample else None
+            _lengths.put(dag_id, (now, known[dag_id]))
+    return {dag_id: seconds for dag_id, seconds in known.items() if seconds is not None}

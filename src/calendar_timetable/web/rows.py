@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -17,10 +18,12 @@ from calendar_timetable.web.schedules import Schedule
 
 LATE = 300  # seconds after which a start counts as late
 _DENSE = 3600  # runs closer together than this …
+_QUARTER = 900  # of an hour: by no less do zones differ today
 _FEW = 3  # … and at least so many are shown as one
 _BY_TICK = ("scheduled", "backfill")
 _CAUSES = {"manual": "Triggered by hand", "asset_triggered": "Triggered by assets"}
 _UTC = ZoneInfo("UTC")
+_LONGEST = 240  # characters of one reason: it may quote windows of any length
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,13 @@ def _alike(one: Row, other: Row) -> bool:
 
 
 def _day(row: Row) -> date:
-    return datetime.fromtimestamp(row.at, UTC).astimezone(row.zone).date()
+    return _day_of(row.at // _QUARTER, row.zone)
+
+
+@lru_cache(maxsize=2048)
+def _day_of(quarter: float, zone: ZoneInfo) -> date:
+    """The day there: of all the runs of an hour it is asked again and again."""
+    return datetime.fromtimestamp(quarter * _QUARTER, UTC).astimezone(zone).date()
 
 
 def _as_one(stretch: list[Row]) -> Iterable[Row]:
@@ -181,7 +190,16 @@ def _moment(instant: float | None) -> datetime | None:
 def reasons_of(row: Row) -> tuple[str, ...]:
     """Why the run does not simply start when due."""
     carried = None if row.schedule is None else row.schedule.carried
-    return () if carried is None or (row.placed.outcome == "on_time" and row.run) else carried.described(row.placed)
+    if carried is None or (row.placed.outcome == "on_time" and row.run):
+        return ()
+    return tuple(map(_shortened, carried.described(row.placed)))
+
+
+def _shortened(reason: str) -> str:
+    """*reason* without its middle where it is long: at its end is until when it holds."""
+    if len(reason) <= _LONGEST:
+        return reason
+    return f"{reason[: _LONGEST * 2 // 3]} … {reason[-_LONGEST // 3 :]}"
 
 
 def explanation(row: Row, reasons: Iterable[str] = ()) -> str:

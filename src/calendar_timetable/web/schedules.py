@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from typing import Any
+from weakref import WeakValueDictionary
 from zoneinfo import ZoneInfo
 
 from airflow.models.dag_version import DagVersion
@@ -27,7 +29,8 @@ from calendar_timetable.web.cached import Memory
 
 OURS = "calendar_timetable.timetable.CalendarTimetable"
 _ASSET_OR_TIME = "airflow.timetables.assets.AssetOrTimeSchedule"
-_REMEMBERED = 5_000  # versions of DAGs
+_REMEMBERED = 32 * 1024 * 1024  # characters of all schedules together, as Airflow serializes them …
+_EACH = 2_000  # … and of each as many more, for what it is made into
 _AT_ONCE = 200  # serialized DAGs that one query reads
 
 log = logging.getLogger(__name__)
@@ -44,20 +47,19 @@ class Schedule:
     data: dict[str, Any] = field(repr=False)
     timezone: str
     restriction: TimeRestriction
+    changed_to: Carried | None = None  # of a what-if: instead of what *data* says
 
     @cached_property
     def carried(self) -> Carried | None:
         """The schedule, where it is one of ours."""
+        if self.changed_to is not None:
+            return self.changed_to
         if self.data["__type"] != OURS:
             return None
         carried = Carried.from_json(self.data["__var"])
         # Many DAGs go by the same windows: these are laid out once.
         key = carried.windows, carried.blackouts, carried.horizon
-        shared = _open_times.get(key)
-        if shared is None:
-            _open_times.put(key, carried.open_time)
-        else:
-            carried.open_time = shared
+        carried.open_time = _open_times.setdefault(key, carried.open_time)
         return carried
 
     @cached_property
@@ -84,8 +86,9 @@ class Schedule:
         return tuple(dict.fromkeys(used.label for used in self.carried.calendars)) if self.carried else ()
 
 
-_open_times: Memory[OpenTime] = Memory(_REMEMBERED)
-_schedules: Memory[Schedule] = Memory(_REMEMBERED)
+_open_times: WeakValueDictionary[Any, OpenTime] = WeakValueDictionary()  # as long as some schedule goes by it
+# By DAG: a new version takes the place of the one before.
+_schedules: Memory[tuple[Any, int, Schedule]] = Memory(_REMEMBERED, lambda kept: _EACH + kept[1])
 
 
 def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Schedule]:
@@ -93,11 +96,11 @@ def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Sche
     found: dict[str, Schedule] = {}
     missing: dict[Any, float] = {}
     for key, version, dag_id, since in session.execute(newest(dag_ids)):
-        schedule = _schedules.get((key, version))
-        if schedule is None:
+        kept = _schedules.get(dag_id)
+        if kept is None or kept[0] != (key, version):
             missing[key] = since.timestamp()
         else:
-            found[dag_id] = schedule
+            found[dag_id] = kept[2]
     for keys in _portions(missing):
         query = select(SerializedDagModel).where(SerializedDagModel.id.in_(keys))
         for row in session.scalars(query.execution_options(yield_per=_AT_ONCE)):
@@ -106,7 +109,7 @@ def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Sche
             except Exception:  # one broken DAG must not take the page away from all others
                 log.exception("Cannot read the schedule of %s", row.dag_id)
                 continue
-            _schedules.put((row.id, row.dag_hash), schedule)
+            _schedules.put(row.dag_id, ((row.id, row.dag_hash), len(json.dumps(schedule.data)), schedule))
             found[row.dag_id] = schedule
         session.expunge_all()
     return found

@@ -1,16 +1,20 @@
-"""The table of subscriptions, which ``airflow db migrate`` makes beside Airflow's own."""
+"""The tables of subscriptions and of this Airflow's key, which ``airflow db migrate`` makes beside Airflow's own."""
 
 from __future__ import annotations
 
+import secrets
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from airflow.utils.db_manager import BaseDBManager
 from airflow.utils.sqlalchemy import UtcDateTime
-from sqlalchemy import MetaData, String, Text, inspect
+from sqlalchemy import MetaData, String, Text, inspect, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-TABLE = "calendar_timetable_subscription"
+TABLE, SITE_TABLE = "calendar_timetable_subscription", "calendar_timetable_site"
+NO_TABLE = "Subscriptions and publishing need tables: run 'airflow db migrate' once"
 _present: set[str] = set()  # databases known to have it
 
 
@@ -34,8 +38,17 @@ class Subscription(_Base):
     last_fetched_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class _Site(_Base):
+    """What tells this Airflow from others: one row, made when it is first needed."""
+
+    __tablename__ = SITE_TABLE
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(String(32))
+
+
 class SubscriptionsDB(BaseDBManager):
-    """Lets ``airflow db migrate`` make and upgrade the table: Airflow finds this in the provider's ``db-managers``."""
+    """Lets ``airflow db migrate`` make and upgrade the tables: Airflow finds this in the provider's ``db-managers``."""
 
     metadata = _Base.metadata
     migration_dir = str(Path(__file__).parent / "migrations")
@@ -45,9 +58,22 @@ class SubscriptionsDB(BaseDBManager):
 
 
 def has_table(session: Session) -> bool:
-    """Whether ``airflow db migrate`` has made the table."""
+    """Whether ``airflow db migrate`` has made the tables; of these the newest tells."""
     bind = session.get_bind()
     name = str(bind.engine.url)
-    if name not in _present and inspect(bind).has_table(TABLE):
+    if name not in _present and inspect(bind).has_table(SITE_TABLE):
         _present.add(name)
     return name in _present
+
+
+def site_key(session: Session) -> str:
+    """The key of this Airflow, by which it knows what it has published: random, and the same for ever."""
+    query = select(_Site.key)
+    found = session.scalar(query)
+    if found is None:
+        with suppress(IntegrityError), session.begin_nested():  # another process may be faster
+            session.add(_Site(id=1, key=secrets.token_hex(6)))
+            session.flush()
+        found = session.scalar(query)
+    assert found is not None, "one of us has made it"
+    return found

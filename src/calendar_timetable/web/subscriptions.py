@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
 import secrets
@@ -11,12 +12,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.configuration import conf
 from airflow.models.crypto import get_fernet
+from airflow.models.log import Log
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from calendar_timetable.web.access import allowed
 from calendar_timetable.web.store import Subscription
 
 MOST_PER_OWNER = 50
@@ -65,8 +69,30 @@ def revoke(session: Session, user: Any, key: str) -> bool:
     return found is not None
 
 
-def opened_by(session: Session, token: str) -> tuple[Subscription, set[str]] | None:
-    """The subscription that *token* opens, with the DAGs that its owner may read now.
+def known(session: Session, owner: str | None = None) -> list[tuple[Subscription, str]]:
+    """Every subscription, or those of the user called *owner*, with its owner's name; for who runs this Airflow."""
+    query = select(Subscription).order_by(Subscription.created_at, Subscription.id)
+    found = ((subscription, _name_of(subscription)) for subscription in session.scalars(query))
+    return [(subscription, name) for subscription, name in found if owner in (None, name, subscription.owner)]
+
+
+def revoke_for(session: Session, subscription: Subscription, name: str) -> None:
+    """Take *subscription* of the user called *name* away, and note it in Airflow's audit log."""
+    told = {"subscription_id": subscription.id, "of": name, "method": "command line"}
+    session.add(Log(event="calendar_timetable.unsubscribe", owner=getpass.getuser(), extra=json.dumps(told)))
+    session.delete(subscription)
+
+
+def _name_of(subscription: Subscription) -> str:
+    try:
+        name: str = json.loads(get_fernet().decrypt(subscription.claims.encode()))["name"]
+    except Exception:  # noqa: BLE001  (sealed with another key: it opens nothing, and can be taken away)
+        return subscription.owner
+    return name
+
+
+def opened_by(session: Session, token: str) -> tuple[Subscription, set[str], set[str]] | None:
+    """The subscription that *token* opens, with the DAGs that its owner may read now, and those whose runs they may.
 
     ``None`` when there is none, when it has expired, and when its owner is not there any more.
     """
@@ -78,11 +104,13 @@ def opened_by(session: Session, token: str) -> tuple[Subscription, set[str]] | N
     try:
         user = _user_now(manager, found)
         readable = manager.get_authorized_dag_ids(user=user, method="GET", session=session)
+        wanted = {found.value or ""} & readable if found.kind == "dag" else readable
+        runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
     except Exception:  # noqa: BLE001  (each auth manager says in its own way that somebody is gone)
         return None
     if found.last_fetched_at is None or now - found.last_fetched_at >= _NOTED:
         found.last_fetched_at = now
-    return found, readable
+    return found, readable, runs_of
 
 
 def _user_now(manager: Any, subscription: Subscription) -> Any:

@@ -9,6 +9,7 @@ from typing import Protocol
 from calendar_timetable.planning.errors import CalendarTimetableError
 
 DIGEST = "X-CALENDAR-TIMETABLE-DIGEST"
+DOMAIN = "calendar-timetable"
 
 
 class PublishingFailed(CalendarTimetableError):
@@ -33,6 +34,11 @@ class Kept:
     start: float
     place: str = field(repr=False)
     etag: str = field(repr=False)
+
+
+def owns(site: str, uid: str) -> bool:
+    """Whether *uid* is that of an event that the Airflow with this key wrote."""
+    return uid.endswith(f"-{site}@{DOMAIN}")
 
 
 class Target(Protocol):

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.opentime import DAY, members
 from calendar_timetable.planning.timesets import Known, TimeSet
-from calendar_timetable.web import models, records
+from calendar_timetable.web import budget, models, records
 from calendar_timetable.web.schedules import read_schedules
 
 _AROUND = 7 * DAY  # so that spans which reach past the range are shown whole
@@ -45,7 +45,10 @@ def spans(
                 for member in members(timeset):
                     shared[kind, member].add(dag_id)
     users: dict[_Found, set[str]] = defaultdict(set)
+    cut = False
     for (kind, member), using in shared.items():
+        if cut := budget.spent():
+            break
         for found in _spans(kind, member, int(since) - _AROUND, -int(-until // 1) + _AROUND):
             if found.start < until and found.end > since:
                 users[found] |= using
@@ -64,7 +67,7 @@ def spans(
             for found in shown
         ],
         total_entries=len(ordered),
-        truncated=offset + len(shown) < len(ordered),
+        truncated=cut or offset + len(shown) < len(ordered),
     )
 
 

@@ -154,8 +154,12 @@ function Comparison({ result }: { result: Result }) {
           ))}
         </tbody>
       </table>
-      <h3>The schedule in Python</h3>
-      <Copy text={result.python} label="Copy" code />
+      {result.python && (
+        <>
+          <h3>The schedule in Python</h3>
+          <Copy text={result.python} label="Copy" code />
+        </>
+      )}
     </>
   );
 }

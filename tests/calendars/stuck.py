@@ -1,0 +1,19 @@
+"""A child process that waits, as on a server that does not answer; its name says once its bounds are in place."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from calendar_timetable.calendars.children import Message, answer
+
+
+def _wait(request: Message, body: bytes) -> tuple[Message, bytes]:
+    Path("/proc/self/comm").write_text("ready")
+    time.sleep(request["seconds"])
+    return {}, body
+
+
+if __name__ == "__main__":
+    answer(_wait, 1024**3, float(os.environ.get("STUCK_SECONDS", "600")))

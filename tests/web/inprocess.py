@@ -1,0 +1,77 @@
+"""The app of the page in this process, on a database of the test's own, with a user whose rights the test says."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.common.db.common import _get_session
+from airflow.api_fastapi.core_api.security import get_user
+from airflow.models.dag import DagModel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
+
+BY_US = {"X-Requested-With": "calendar-timetable"}
+
+
+class Viewer:
+    """Somebody who is logged in."""
+
+    def get_name(self) -> str:
+        return "viewer"
+
+    def get_id(self) -> str:
+        return "viewer"
+
+
+class Rights:
+    """An auth manager: who asks may read every DAG, and of it what *entities* say."""
+
+    def __init__(self, entities: Collection[DagAccessEntity] = tuple(DagAccessEntity)) -> None:
+        self.entities = entities
+
+    def get_authorized_dag_ids(self, *, session: Session, **_: Any) -> set[str]:
+        return set(session.scalars(select(DagModel.dag_id)))
+
+    def is_authorized_dag(self, *, access_entity: DagAccessEntity | None = None, **_: Any) -> bool:
+        return access_entity is None or access_entity in self.entities
+
+    def serialize_user(self, user: Viewer) -> dict[str, Any]:
+        return {"sub": user.get_id()}
+
+    def deserialize_user(self, _: dict[str, Any]) -> Viewer:
+        return Viewer()
+
+    def refresh_user(self, *, user: Viewer) -> None:
+        return None
+
+
+@contextmanager
+def asked(session: Session, patch: pytest.MonkeyPatch, rights: Rights | None = None) -> Iterator[TestClient]:
+    """A client of the app, whose login is a :class:`Viewer`."""
+    from calendar_timetable.web import access, subscribing, subscriptions
+    from calendar_timetable.web.app import app
+
+    @contextmanager
+    def same_session(**_: Any) -> Iterator[Session]:
+        yield session
+
+    manager = rights or Rights()
+    for module in (access, subscriptions):
+        patch.setattr(module, "get_auth_manager", lambda: manager)
+    patch.setattr(subscribing, "create_session", same_session)
+    viewer = Viewer()
+    patch.setitem(app.dependency_overrides, get_user, lambda: viewer)
+    patch.setitem(app.dependency_overrides, _get_session, lambda: session)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with TestClient(app, headers=BY_US) as client:  # one event loop for all requests
+            yield client
