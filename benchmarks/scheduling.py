@@ -31,6 +31,10 @@ def figures() -> Iterator[Figure]:
     """Weekly and hourly, catchup off and on."""
     for name, expression in {"weekly": "0 2 * * SAT", "hourly": "0 * * * *"}.items():
         yield from scheduling(name, expression)
+    for name, expression in {"minutely": "* * * * *", "hourly": "0 * * * *"}.items():
+        for days in (46, 365):
+            yield from in_a_closure(name, expression, days)
+    yield from half_closed()
     yield size("weekly, 10,000 blackouts", "0 2 * * SAT", BLACKOUTS, 4)
     yield size("*/15, 5,000 blackouts", "*/15 * * * *", BLACKOUTS // 2, 64)
 
@@ -63,6 +67,51 @@ def scheduling(name: str, expression: str) -> Iterator[Figure]:
     peer_steps = partial(cron_steps, cron, last)
     yield compare(f"{what}, first time", PEER, lambda: steps(fresh(), last), peer_steps, rounds=7)
     yield compare(f"{what}, of an object asked before", PEER, lambda: steps(same, last), peer_steps, rounds=7)
+
+
+def in_a_closure(name: str, expression: str, days: int) -> Iterator[Figure]:
+    """Three days into a closure of so many *days* that began when the last run was made."""
+    now = datetime.now(UTC)
+    begin = int(now.timestamp()) - 3 * 86400
+    cron = CronTriggerTimetable(expression, timezone=ZONE)
+    last = DataInterval.exact(cron._get_prev(DateTime.instance(now - timedelta(days=3))))  # noqa: SLF001
+    known = Known("bench", Spans([(begin, begin + days * 86400)]))
+    timetable = CalendarTimetable(expression, timezone=ZONE, blackouts=known, max_delay=timedelta(days=400))
+    data, cron_data = json.loads(json.dumps(timetable.serialize())), cron.serialize()
+    for catchup in (False, True):
+        restriction = TimeRestriction(DateTime(2026, 1, 1, tzinfo=UTC), None, catchup)
+
+        def ask(timetable: Timetable, restriction: TimeRestriction = restriction) -> None:
+            timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+
+        what = f"{name}, closed for {days} days, catchup {'on' if catchup else 'off'}: deserialize and next run"
+        ours = partial(fresh_answer, lambda: CalendarTimetable.deserialize(data.copy()), ask)
+        yield compare(what, PEER, ours, partial(fresh_answer, lambda: CronTriggerTimetable.deserialize(cron_data), ask))
+
+
+def half_closed() -> Iterator[Figure]:
+    """Hourly, with a thousand busy and all-day events that close half of all time; the median over moments of now."""
+    dice = random.Random(2)
+    midnight = int(datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+    days = [midnight + day * 86400 for day in range(-60, 120)]
+    events = [(day, day + 86400) for day in dice.sample(days, 60)]
+    for day in dice.choices(days, k=940):
+        start = day + dice.randrange(0, 86400, 900)
+        events.append((start, start + dice.choice((1800, 3600, 5400))))
+    timetable = CalendarTimetable("0 * * * *", timezone=ZONE, blackouts=Known("bench", Spans(events)))
+    data = json.loads(json.dumps(timetable.serialize()))
+    cron = CronTriggerTimetable("0 * * * *", timezone=ZONE)
+    now = DateTime.instance(datetime.now(UTC))
+    moments = [DataInterval.exact(cron._get_prev(now - timedelta(hours=hours))) for hours in range(0, 96, 5)]  # noqa: SLF001
+    for catchup in (False, True):
+        restriction = TimeRestriction(DateTime(2026, 1, 1, tzinfo=UTC), None, catchup)
+
+        def ask(timetable: Timetable, restriction: TimeRestriction = restriction) -> None:
+            for last in moments:
+                timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+
+        what = f"hourly, half of all time closed by 1,000 events, catchup {'on' if catchup else 'off'}: next run"
+        yield compare(what, PEER, partial(ask, CalendarTimetable.deserialize(data)), partial(ask, cron))
 
 
 def answer(last: DataInterval, restriction: TimeRestriction, timetable: Timetable) -> None:

@@ -32,7 +32,6 @@ _SCHEDULES = 512
 _REMEMBERED = 20_000  # ticks of one schedule; about two weeks of minutes
 _IN_ALL = 100_000  # ticks of all schedules of one thread, of which a web server has many
 _AT_ONCE = 50  # ticks, and days, that are told together
-_CATCH_UP = 10  # times that, between what is remembered and now
 _FAR = 366 * 9  # days that are searched for the next tick; from one 29 February to the next
 
 
@@ -105,7 +104,6 @@ class CronTicks:
         self._expression, self._timezone = expression, timezone
         self._zone = ZoneInfo(timezone)
         self._chain: list[float] = []  # what follows its first instant, which need not be a tick
-        self._latest: tuple[float, float] = 0, 0  # a tick, and until when it is known to be the latest
         self._calm = -1, False  # a day, and whether it is
 
     @cached_property
@@ -130,26 +128,6 @@ class CronTicks:
             some = self._chain[index : index + _AT_ONCE]
             yield some
             instant = some[-1]
-
-    def latest(self, now: float) -> float | None:
-        """The last tick at or before *now*; ``None`` where that cannot be told from what is remembered."""
-        tick, until = self._latest
-        if tick <= now < until:
-            return tick
-        if not self._chain or now < self._chain[0]:
-            return None
-        grown = 0
-        while self._chain[-1] <= now:
-            if grown == _CATCH_UP:
-                return None  # long ago: Airflow's way, from now backwards, is the shorter
-            self._grow()
-            grown += 1
-        index = bisect_right(self._chain, now)
-        tick = self._chain[index - 1]
-        if index == 1 or not self.is_calm(now) or self._offset(tick) != self._offset(now):
-            return None
-        self._latest = tick, min(self._chain[index], (now // DAY + 1) * DAY)
-        return tick
 
     def last_until(self, instant: float) -> float:
         """The last tick at or before *instant*, which is a tick or any other time."""

@@ -384,11 +384,8 @@ class Ticks:
         now = time.time()
         if not cron.is_calm(now):
             return None
-        tick = cron.latest(now)
-        if tick is None or tick <= end:
-            following = cron.after(end)
-            tick = following if following > now else cron.latest(now)
-        return tick
+        latest = cron.last_until(now)
+        return latest if latest > end else cron.after(end)
 
     def _following(self, first: Tick, restriction: TimeRestriction) -> Iterator[Tick]:
         """Every tick after *first*; lazily, because most who ask take only that one."""

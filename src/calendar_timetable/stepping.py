@@ -79,8 +79,9 @@ def _rests_on_unknown(
         return False
     if not open_time.is_beyond(run.tick.due):
         return True
-    every = restriction._replace(catchup=True)
-    ticks = carried.ticks.since(now, None, every) if last is None else carried.ticks.walk(last, every)
+    if last is not None and open_time.is_beyond(last.end.timestamp()):
+        return False
+    ticks = carried.ticks.since(now, last, restriction._replace(catchup=True))
     first = next((tick for tick in ticks if tick.due > now), None)
     return first is not None and not open_time.is_beyond(first.due)
 
@@ -121,6 +122,10 @@ class _Search:
             latest, _ = self.latest_run()
             if latest is not None and latest.tick.due < first.due:
                 return latest, None
+        if self._is_simple and ticks.plain and first.due <= self.now and not self._is_past:
+            placed = self.policy.place(first, self.open_time)
+            if placed.outcome == "on_time" and (start := self._late(placed)) is not None and start <= self.now:
+                return placed, None
         stream = ticks.stream(ticks.walk(self.last, self.restriction, first), self.restriction.latest)
         rest = self._runs(stream)
         run, skipped = next(rest, None), None
@@ -147,6 +152,13 @@ class _Search:
         if self.open_time.always and not self.policy.stagger:
             with suppress(_BaseFailed):
                 return self._from(self._pick())
+        if self.last is not None and self._is_simple and ticks.is_calm(now):
+            picked = self._pick()
+            if picked is None or picked.due > now:  # what was due has run
+                return self._from(picked)
+            placed = self.policy.place(picked, self.open_time)
+            if placed.outcome == "on_time" and (start := self._late(placed)) is not None and start <= now:
+                return placed, None
         rest, before, latest, coming = self._around_now()
         if latest is not None and latest.outcome in ("on_time", "forced"):
             with suppress(_BaseFailed):
@@ -195,6 +207,13 @@ class _Search:
                 break
             reach *= 8
         return rest, before, latest, coming
+
+    @property
+    def _is_simple(self) -> bool:
+        """Whether the latest due time that runs when it is due can be told without any other."""
+        policy, (earliest, _, _) = self.policy, self.restriction
+        started = earliest is None or self.last is None or earliest <= self.last.end
+        return started and policy.coalesce and not policy.stagger and policy.when_blocked != "advance"
 
     def _pick(self) -> Tick | None:
         try:

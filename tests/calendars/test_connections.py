@@ -239,3 +239,23 @@ def test_the_forms_fit_airflows_schema() -> None:
         assert set(kind) >= {"connection-type", "hook-class-name", "conn-fields", "ui-field-behaviour"}
         secret = {name for name, given in kind["conn-fields"].items() if given["schema"].get("format") == "password"}
         assert secret == {"token", "secret_url"} & set(kind["conn-fields"])
+
+
+def test_a_process_that_does_not_see_the_connection_goes_by_the_last_good_copy(
+    origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow's command line does not see Connections of the database; the DAG processor does."""
+    origin.serve(GOOD)
+    monkeypatch.setenv("AIRFLOW_CONN_SEEN", json.dumps({"conn_type": "ical", "host": origin.url()}))
+    calendar = Calendar("seen")
+    assert list(known(calendar).known) == NOON
+    monkeypatch.delenv("AIRFLOW_CONN_SEEN")
+    asked = len(origin.seen)
+
+    assert list(known(calendar).known) == NOON
+    clock.now += 23 * 3600
+    assert list(known(calendar).known) == NOON
+    clock.now += 2 * 3600
+    with pytest.raises(CalendarUnavailable, match="calendar seen cannot be read"):
+        known(calendar)
+    assert len(origin.seen) == asked

@@ -15,12 +15,19 @@ from calendar_timetable.calendars.addresses import is_address, label_of, shown, 
 from calendar_timetable.calendars.cache import State
 from calendar_timetable.calendars.checks import check_options
 from calendar_timetable.calendars.exposed import warn_of
-from calendar_timetable.calendars.feeds import Copy, copy_in_force, read_feed, refresh_feed
+from calendar_timetable.calendars.feeds import (
+    Copy,
+    copy_in_force,
+    read_feed,
+    refresh_feed,
+    remember_feed,
+    unseen_source,
+)
 from calendar_timetable.calendars.given import wins
 from calendar_timetable.calendars.health import Health, describe
 from calendar_timetable.calendars.matching import counts, matches
 from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem
-from calendar_timetable.calendars.sources import FetchFailed, source_for
+from calendar_timetable.calendars.sources import ConnectionUnseen, FetchFailed, source_for
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import CalendarUnavailable
 from calendar_timetable.planning.explain import plain
@@ -226,7 +233,17 @@ class Calendar(TimeSet):
         if is_address(self._text):
             warn_of(self._text, self.label)
         refresh = None if self.refresh == _REFRESH else self.refresh.total_seconds()
-        return read(source_for(self._text), start, end, zone, refresh, self.max_stale.total_seconds())
+        try:
+            source = source_for(self._text)
+        except ConnectionUnseen as error:
+            unseen = unseen_source(self._text, str(error))
+            if unseen is None:
+                raise
+            return read(unseen, start, end, zone, refresh, self.max_stale.total_seconds())
+        found = read(source, start, end, zone, refresh, self.max_stale.total_seconds())
+        if isinstance(found, Copy) and found.reading is not None and not is_address(self._text):
+            remember_feed(self._text, found.feed)
+        return found
 
     def _in_force(self, start: int, end: int, timezone: str) -> Copy:
         """The copy in force; :class:`CalendarUnavailable` where there is none, unless that is to be ignored."""

@@ -13,7 +13,14 @@ from calendar_timetable.calendars.addresses import SCHEMES, split_url
 from calendar_timetable.calendars.caldav import CalDavSource
 from calendar_timetable.calendars.hosted import HostedSource
 from calendar_timetable.calendars.options import connection_files_allowed
-from calendar_timetable.calendars.sources import FetchFailed, Source, connection_address, plain_url, source_at
+from calendar_timetable.calendars.sources import (
+    ConnectionUnseen,
+    FetchFailed,
+    Source,
+    connection_address,
+    plain_url,
+    source_at,
+)
 
 _ICS_TYPES = ("ical", "generic", *SCHEMES)
 _SERVICES = {"google_cloud_platform": "google", "msgraph": "microsoft"}  # types of Airflow's providers
@@ -65,7 +72,7 @@ def _look_up(conn_id: str, kinds: tuple[str, ...]) -> Any:
             reason = f"there is no Airflow Connection {conn_id!r}: make one of type {wanted}"
         else:
             reason = f"the Airflow Connection {conn_id!r} cannot be looked up ({type(error).__name__})"
-        raise FetchFailed(reason) from None
+        raise ConnectionUnseen(reason) from None
 
 
 def _extra(conn_id: str, connection: Any) -> dict[str, Any]:

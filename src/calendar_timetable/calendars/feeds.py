@@ -17,7 +17,7 @@ from calendar_timetable.calendars.lines import EVENTS
 from calendar_timetable.calendars.occurrences import Reading
 from calendar_timetable.calendars.options import allowed_networks, fetches_while_parsing
 from calendar_timetable.calendars.rhythm import NotAsked, Rhythm, Server
-from calendar_timetable.calendars.sources import NOTHING, Fetched, FetchFailed, Last, Source
+from calendar_timetable.calendars.sources import NOTHING, Fetched, FetchFailed, Last, Source, UnseenSource
 
 _MINUTE = 60
 _AS = 16  # digits that tell credentials apart
@@ -54,7 +54,7 @@ def read_feed(source: Source, start: int, end: int, zone: str, refresh: float | 
     :func:`refresh_feed`. A copy that could not be confirmed
     for *max_stale* seconds is not in force any more.
     """
-    ask = source.local or fetches_while_parsing()
+    ask = source.local or (fetches_while_parsing() and not isinstance(source, UnseenSource))
     return _Feed(source, start, end, zone, refresh, max_stale).copy(ask=ask)
 
 
@@ -86,7 +86,21 @@ def refresh_feed(
     That is, if it is due by *refresh*, what its server asked for and what failed before; with *force* at once.
     What is read here for a stretch and zone is what the DAG files then find in the cache for the same.
     """
-    return _Feed(source, start, end, zone, refresh, max_stale).copy(ask=True, force=force)
+    ask = not isinstance(source, UnseenSource)
+    return _Feed(source, start, end, zone, refresh, max_stale).copy(ask=ask, force=force)
+
+
+def remember_feed(connection: str, feed: str) -> None:
+    """Keep which *feed* an Airflow Connection names, for processes that do not see Connections of the database."""
+    entry = Entry(f"connection\n{connection}", "connection")
+    if entry.state().label != feed:
+        entry.save(State(label=feed))
+
+
+def unseen_source(connection: str, error: str) -> UnseenSource | None:
+    """The source that an Airflow Connection named when somebody last saw it; :func:`remember_feed`."""
+    feed = Entry(f"connection\n{connection}", "connection").state().label
+    return UnseenSource(feed, connection, error) if feed else None
 
 
 class _Feed:
@@ -96,7 +110,7 @@ class _Feed:
         self.source, self.zone, self.max_stale = source, zone, max_stale
         self.start, self.end = start // _GRID * _GRID, -(-end // _GRID) * _GRID
         self.rhythm = Rhythm(refresh, max_stale)
-        self.entry = Entry(source.identity)
+        self.entry = Entry.called(source.entry) if isinstance(source, UnseenSource) else Entry(source.identity)
         self.credentials = keyed(source.secret)[:_AS]
         self._adopted: tuple[str, Reading] | None = None  # just now: the digest of the body, and what it says
 

@@ -44,6 +44,10 @@ class Fetched:
     fresh_for: float = 0  # seconds that the server calls it fresh (RFC 9111 section 4.2.1)
 
 
+class ConnectionUnseen(FetchFailed):
+    """An Airflow Connection that this process does not see: Airflow's command line does not see the database's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Last:
     """What is left of the last good fetch; ``body`` reads it, ``None`` when it is lost."""
@@ -163,6 +167,22 @@ class FileSource:
         if len(body) > limits.MAX_BODY:
             raise FetchFailed(f"larger than {limits.MAX_BODY // 1024} KiB")
         return Fetched(body, version)
+
+
+@dataclass(frozen=True, slots=True)
+class UnseenSource:
+    """A source whose Connection is not seen here: of it there is only what others who share the cache folder read."""
+
+    entry: str  # its feed's name in the cache
+    label: str
+    error: str
+    local = False
+    server = ""
+    secret = ""
+    identity = ""
+
+    def fetch(self, last: Last = NOTHING) -> Fetched | None:
+        raise FetchFailed(self.error)
 
 
 def source_for(address: str) -> Source:

@@ -139,6 +139,8 @@ def _not_before(carried: Carried, placed: Placed, now: float) -> Placed:
 def _walk(schedule: Schedule, stored: Stored | None, question: Question) -> Iterator[Placed]:
     carried = schedule.carried
     if carried is not None:
+        if carried.held:
+            return iter(())
         if carried.ticks.on_grid:
             return _ours_on_grid(carried, schedule, stored, question)
         return _ours_after(carried, schedule, stored, question) if stored else iter(())
