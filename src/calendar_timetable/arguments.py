@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar
 
 _ZERO = timedelta(0)
+_log = logging.getLogger(__name__)
 _SETTLED = ("calendar_timetable.planning.weekly", "calendar_timetable.calendars.calendar")  # said by their repr
 
 
@@ -74,7 +76,10 @@ class Arguments:
         resolve = resolve_or_hold if hold else lambda timeset, *args: timeset.resolve(*args)
         resolved = {name: s and resolve(s, horizon, self.zone_name) for name, s in sets.items()}
         base = self.base if self.calendar is None else self._events(self.calendar, horizon, hold=hold)
-        return Carried(encode_base(base), self.zone_name, policy, horizon=horizon, **resolved)
+        carried = Carried(encode_base(base), self.zone_name, policy, horizon=horizon, **resolved)
+        for why in carried.held:
+            _log.warning("No runs are scheduled: %s", why)
+        return carried
 
     def decided(self, moment: float) -> dict[str, Any]:
         """What :meth:`read` comes to in serialized form: kept from an earlier parse, if nothing has changed since.

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from calendar_timetable.calendars import limits
+from calendar_timetable.calendars import limits, metrics
 from calendar_timetable.calendars.addresses import is_address, label_of, shown, text_of
 from calendar_timetable.calendars.cache import State
 from calendar_timetable.calendars.checks import check_options
@@ -254,6 +254,7 @@ class Calendar(TimeSet):
             found, error = Copy(None, State()), str(failure)
         if found.reading is not None or self.on_unavailable == "ignore":
             return found
+        metrics.count("held", self.label)
         since = int(found.good_at.timestamp()) if found.good_at else None
         remedy = "check its address and credentials, raise max_stale, or set on_unavailable='ignore'"
         raise CalendarUnavailable(self.label, error, since, remedy)
