@@ -198,7 +198,10 @@ class Carried:
                 last += policy.max_delay
             elif policy.when_blocked == "advance":
                 first -= policy.max_delay
-            pairs.append((int(first), int(last) + after))
+            end = int(last) + after
+            if not self.open_time.fits(end, 0):  # who is late in this closure must know when it ends
+                end = int(self.open_time.next_fit(end, 0, self.horizon.end) or self.horizon.end)
+            pairs.append((int(first), end))
         return Spans(pairs)
 
 

@@ -160,6 +160,8 @@ class _Search:
             if placed.outcome == "on_time" and (start := self._late(placed)) is not None and start <= now:
                 return placed, None
         rest, before, latest, coming = self._around_now()
+        if self.is_first and coming is not None and coming.tick.due <= now:
+            latest = None  # what waits comes after it
         if latest is not None and latest.outcome in ("on_time", "forced"):
             with suppress(_BaseFailed):
                 latest = self._as_base(latest, self._pick())
@@ -170,7 +172,7 @@ class _Search:
                     if self.is_first or coming is None or self._is_undisturbed(picked):
                         return self._from(picked)
             return coming, rest if ticks.plain else None
-        if before is not None and latest.outcome == "postponed":
+        if before is not None and latest.outcome == "postponed" and not self.is_first:
             latest = self._together(before, latest)
         return self._late_or_next(latest, coming), None
 
