@@ -170,7 +170,7 @@ CONTEXT: dict[str, Any] = {
             "for 'Release 1' in team",
             (
                 "Training has not ended by Wed 4 Mar 2026 09:00, for 'Release 1' in team: due Mon 2 Mar 02:00, planned"
-                " Mon 2 Mar 05:00, held by calendars or windows for 3 h, waited in the queue for 30 min, running for 2 d 3 h 30 min"
+                " Mon 2 Mar 05:00, held by calendars, windows or stagger for 3 h, waited in the queue for 30 min, running for 2 d 3 h 30 min"
             ),
         ),
         (

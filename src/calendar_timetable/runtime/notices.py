@@ -102,7 +102,7 @@ def late(context: dict[str, Any], milestone: str = "") -> Late:
 def _why(due: datetime, planned: datetime, started: datetime | None, deadline: datetime, state: str) -> str:
     parts = []
     if planned > due:
-        parts.append(f"held by calendars or windows for {_length(planned - due)}")
+        parts.append(f"held by calendars, windows or stagger for {_length(planned - due)}")
     if started is None:
         parts.append("not started yet")
     else:
