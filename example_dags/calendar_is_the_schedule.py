@@ -35,7 +35,7 @@ with DAG(
         @task
         def what_is_planned(dag_run=None, params=None) -> list[str]:
             """The names in the titles of the events that begin now."""
-            begins = dag_run.logical_date
+            begins = dag_run.data_interval_end  # when the run was due
             if dag_run.run_type != "manual" and begins is not None:
                 planned = TRAININGS.events(begins, begins + timedelta(seconds=1))
                 names = {event.summary.partition(":")[2].strip() for event in planned if event.start == begins}

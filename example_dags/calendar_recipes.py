@@ -24,7 +24,7 @@ def recipe(name: str, schedule: CalendarTimetable, what: str) -> DAG:
 
         @task
         def say(dag_run=None) -> str:
-            return f"due {dag_run.logical_date}, started {dag_run.start_date}"
+            return f"due {dag_run.data_interval_end}, started {dag_run.start_date}"
 
         say()
     return made
@@ -73,8 +73,8 @@ recipe(
 )
 recipe(
     "stagger",
-    CalendarTimetable("0 18 * * *", timezone=ZONE, windows=OFF_PEAK, stagger=timedelta(minutes=30), stagger_key="a"),
-    "When the window opens at 19:00 not all begin at once: each within half an hour, always at the same minute",
+    CalendarTimetable("0 18 * * *", timezone=ZONE, windows=OFF_PEAK, stagger=timedelta(minutes=30)),
+    "When the window opens at 19:00 not all begin at once: each within half an hour, always as long after it",
 )
 recipe(
     "coalesce",

@@ -23,10 +23,7 @@ from calendar_timetable import Calendar, CalendarTimetable, hold_until_open
 model_in_service = Asset("genai_model_in_service")
 NAME = "{{ params.name or dag_run.run_after.strftime('%G-w%V') }}"
 RUN = f"/data/runs/{NAME}"
-SECONDS = (
-    "{{ params.at_most_seconds if dag_run.run_type == 'manual' else"
-    " [params.at_most_seconds, macros.calendar_schedule.seconds_left()] | min }}"
-)
+SECONDS = "{{ [params.at_most_seconds, macros.calendar_schedule.seconds_left()] | min }}"
 
 with DAG(
     "genai_finetune",

@@ -44,6 +44,7 @@ class Arguments:
     coalesce: Any
     offset: Any
     dag_file: str
+    dag_id: str | None = None  # as a cluster policy tells it
 
     def check(self) -> None:
         """Refuse what cannot be used, without I/O: :class:`InvalidArgument` names field, value and remedy."""
@@ -186,7 +187,7 @@ class Arguments:
             raise InvalidArgument("stagger_key", self.stagger_key, "give a text, such as the DAG's id")
         if not stagger:
             return 0
-        key = self.stagger_key or f"{self.dag_file} {self.base.summary} {self.zone_name}"
+        key = self.stagger_key or self.dag_id or f"{self.dag_file} {self.base.summary} {self.zone_name}"
         return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % stagger
 
     def _events(self, calendar: Calendar, horizon: Range, *, hold: bool) -> CalendarEvents:

@@ -53,9 +53,9 @@ class CalendarTimetable(Timetable):
     :param when_blocked: ``"postpone"`` to the earliest start that fits, ``"advance"`` to the latest one before,
         ``"skip"`` the run, or ``"run"`` it all the same.
     :param max_delay: how far a start may move from its due time, either way; past this the run is skipped.
-    :param stagger: spread the runs that one opening releases over this long, each by its own stable share.
-    :param stagger_key: what that share is derived from. Default: the DAG file's name and the schedule; give the
-        DAG id where one file makes many DAGs.
+    :param stagger: spread starts, also those on time, over this long: each DAG's come later by its own stable share.
+    :param stagger_key: what that share is derived from. Default: the DAG's id (outside of a DAG: the file's name and
+        the schedule).
     :param coalesce: of consecutive due times that would start together, run only the last.
     :param offset: with a :class:`Calendar` as *schedule*, due this long after (or, negative, before) its events.
 

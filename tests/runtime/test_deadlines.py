@@ -22,6 +22,7 @@ from calendar_timetable.runtime.notices import late, late_alert
 from tests.runtime.conftest import TeamCalendar
 
 DAY = timedelta(days=1)
+NIGHTS = Weekly("daily 22:00-06:00")
 
 
 def utc(text: str) -> datetime:
@@ -90,6 +91,16 @@ def test_what_is_stored_changes_with_the_milestones_only(team: TeamCalendar) -> 
     assert release(team).serialize_reference()["milestones"] != stored["milestones"]
 
 
+def test_a_calendar_that_cannot_be_read_is_no_error_of_the_dag_file(team: TeamCalendar) -> None:
+    team.path.unlink()
+    stored = release(team).serialize_reference()
+
+    assert stored["unread"] is True
+    assert deadlines.milestone_deadline(stored, utc("2026-03-02 02:00")) is None
+    team.put("one", "2026-03-05 09:00", "2026-03-05 10:00", "SUMMARY:Release 1")
+    assert release(team).serialize_reference()["which"] == stored["which"]
+
+
 @pytest.mark.parametrize("reference", [MilestoneDeadline(), MilestoneDeadline("team", before=-DAY)])
 def test_mistakes_are_named(reference: MilestoneDeadline) -> None:
     with pytest.raises(Exception, match=r"calendar|before"):
@@ -101,22 +112,39 @@ def test_mistakes_are_named(reference: MilestoneDeadline) -> None:
 @pytest.mark.parametrize(
     ("windows", "planned", "deadline"),
     [
-        (Weekly("daily 22:00-06:00"), "2026-03-03 02:00", "2026-03-03 05:55"),
-        (Weekly("daily 22:00-06:00"), "2026-03-03 06:00", "2026-03-04 05:55"),  # closed by then: a run by hand
+        (NIGHTS, "2026-03-03 02:00", "2026-03-03 05:55"),
+        (NIGHTS, "2026-03-03 06:00", "2026-03-04 05:55"),  # closed by then: an asset asked for it
         (None, "2026-03-03 02:00", None),
         (~Weekly("daily 00:00-24:00"), "2026-03-03 02:00", None),
     ],
 )
 def test_the_windows_end(windows: Any, planned: str, deadline: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = end_of_window(windows, planned, monkeypatch)
+    assert found == (None if deadline is None else utc(deadline))
+
+
+@pytest.mark.parametrize("run", [{"run_type": "manual"}, {"conf": {"ignore_calendar": "hotfix"}}])
+@pytest.mark.parametrize("planned", ["2026-03-03 02:00", "2026-03-03 12:00"])
+def test_the_windows_end_is_of_no_account_to_a_run_that_ignores_it(
+    run: dict[str, Any], planned: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert end_of_window(NIGHTS, planned, monkeypatch, **run) is None
+
+
+def end_of_window(windows: Any, planned: str, monkeypatch: pytest.MonkeyPatch, **given: Any) -> datetime | None:
+    """The deadline, five minutes before the window's end, of a run that is planned to start then."""
     made = CalendarTimetable("0 2 * * *", timezone="UTC", windows=windows)
     dag = SimpleNamespace(timetable=CalendarTimetable.deserialize(made.serialize()))
     stored = SimpleNamespace(get=lambda dag_id, session: SimpleNamespace(dag=dag))
     monkeypatch.setattr("airflow.models.serialized_dag.SerializedDagModel", stored)
-    session = SimpleNamespace(scalars=lambda query: SimpleNamespace(one=lambda: utc(planned)))
+    run = SimpleNamespace(**{"run_after": utc(planned), "run_type": "scheduled", "conf": None} | given)
+    session = SimpleNamespace(execute=lambda query: SimpleNamespace(one=lambda: run))
     reference = decode_deadline_reference(encode_deadline_reference(WindowEndDeadline()))
 
-    found = reference.evaluate_with(session=session, interval=timedelta(minutes=-5), dag_id="d", run_id="r")
-    assert found == (None if deadline is None else utc(deadline))
+    found: datetime | None = reference.evaluate_with(
+        session=session, interval=timedelta(minutes=-5), dag_id="d", run_id="r"
+    )
+    return found
 
 
 CONTEXT: dict[str, Any] = {
@@ -142,7 +170,7 @@ CONTEXT: dict[str, Any] = {
             "for 'Release 1' in team",
             (
                 "Training has not ended by Wed 4 Mar 2026 09:00, for 'Release 1' in team: due Mon 2 Mar 02:00, planned"
-                " Mon 2 Mar 05:00, held by calendars or windows for 3 h, waited in the queue for 30 min, running for 2 d 3 h 30 min"
+                " Mon 2 Mar 05:00, held by calendars, windows or stagger for 3 h, waited in the queue for 30 min, running for 2 d 3 h 30 min"
             ),
         ),
         (
@@ -152,6 +180,14 @@ CONTEXT: dict[str, Any] = {
         ),
         (
             {"data_interval_end": None, "logical_date": None, "start_date": "2026-03-02T05:00:01Z"},
+            "",
+            (
+                "Training has not ended by Wed 4 Mar 2026 09:00: due Mon 2 Mar 05:00, planned Mon 2 Mar 05:00,"
+                " running for 2 d 3 h 59 min 59 s"
+            ),
+        ),
+        (
+            {"run_type": "manual", "start_date": "2026-03-02T05:00:01Z"},  # no calendar held it
             "",
             (
                 "Training has not ended by Wed 4 Mar 2026 09:00: due Mon 2 Mar 05:00, planned Mon 2 Mar 05:00,"

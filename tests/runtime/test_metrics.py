@@ -23,12 +23,20 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(f"{text}+00:00")
 
 
-def run(timetable: object, due: str, planned: str, ended: str = "2026-03-06 05:00", run_type: str = "scheduled") -> Any:
+def run(
+    timetable: object,
+    due: str,
+    planned: str,
+    ended: str = "2026-03-06 05:00",
+    run_type: str = "scheduled",
+    conf: dict[str, Any] | None = None,
+) -> Any:
     if isinstance(timetable, CalendarTimetable):
         timetable = CalendarTimetable.deserialize(timetable.serialize())
     return SimpleNamespace(
         dag_id="training",
         run_type=run_type,
+        conf=conf,
         dag=SimpleNamespace(timetable=timetable),
         data_interval_end=utc(due),
         run_after=utc(planned),
@@ -75,6 +83,7 @@ def test_a_run_that_outlasts_its_window(counted: Counter[str], end: Any) -> None
     [
         run(None, "2026-03-06 00:00", "2026-03-06 00:00"),
         run(WEEKENDS, "2026-03-06 00:00", "2026-03-06 00:00", run_type="manual"),
+        run(WEEKENDS, "2026-03-06 00:00", "2026-03-06 00:00", conf={"ignore_calendar": True}),
         SimpleNamespace(run_type="scheduled"),
     ],
 )

@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from calendar_timetable import Calendar, CalendarTimetable, CalendarUnavailable, InvalidArgument, Weekly
 from calendar_timetable.plugin import CalendarSchedulePlugin
-from calendar_timetable.runtime import macros, seconds_left, window_end
+from calendar_timetable.runtime import macros, overrides, seconds_left, window_end
 from calendar_timetable.runtime.gate import hold_until_open
 from calendar_timetable.runtime.window import AHEAD
 from tests.runtime.conftest import TeamCalendar, context_of
@@ -105,6 +105,11 @@ class Running:
         return environment.from_string(template).render(**given)
 
 
+@pytest.fixture(autouse=True)
+def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overrides, "_told", ())
+
+
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> Running:
     return Running(monkeypatch)
@@ -128,6 +133,54 @@ def test_in_a_template_where_time_is_closed(running: Running) -> None:
 
     running.context = context_of(NIGHTS, resumes=True)
     assert running.render(template) == "1", "it has its pod's end to see to"
+
+
+OVERRIDES: list[dict[str, Any]] = [
+    {"run_type": "manual", "triggering_user_name": "alice"},
+    {"run_type": "operator_triggered", "conf": {"ignore_calendar": "hotfix"}},
+]
+
+
+@pytest.mark.parametrize("run", OVERRIDES)
+@pytest.mark.parametrize("hour", [5, 7])  # the window ends at six
+def test_a_run_that_ignores_calendars_has_a_year(
+    running: Running, run: dict[str, Any], hour: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    running.context = context_of(NIGHTS, **run)
+    now = datetime(2026, 3, 2, hour, tzinfo=UTC)
+    with time_machine.travel(now, tick=False):
+        for source in (None, NIGHTS, running.context, running.context["ti"], running.context["task"]):
+            assert seconds_left(source) == AHEAD
+            assert window_end(source) == now + timedelta(days=366)
+        assert running.render("{{ macros.calendar_schedule.seconds_left() }}") == str(AHEAD)
+        assert (
+            running.render("{{ macros.calendar_schedule.window_end().isoformat() }}")
+            == f"2027-03-03T0{hour}:00:00+00:00"
+        )
+    assert len([record for record in caplog.records if "Calendars are ignored" in record.getMessage()]) == 1
+
+
+@pytest.mark.parametrize("run", OVERRIDES)
+def test_the_run_of_the_source_counts_where_no_task_is_running(run: dict[str, Any]) -> None:
+    by_hand, scheduled = context_of(NIGHTS, **run), context_of(NIGHTS)
+    closed = utc(f"{MONDAY} 12:00")
+    task_instance = SimpleNamespace(task=by_hand["task"], dag_run=by_hand["dag_run"])
+    on_a_worker = SimpleNamespace(
+        task=by_hand["task"], _ti_context_from_server=SimpleNamespace(dag_run=by_hand["dag_run"])
+    )
+
+    assert {seconds_left(source, at=closed) for source in (by_hand, task_instance, on_a_worker)} == {AHEAD}
+    assert {seconds_left(source, at=closed) for source in (scheduled, scheduled["ti"], by_hand["task"], NIGHTS)} == {0}
+
+
+@pytest.mark.parametrize("run", OVERRIDES)
+def test_a_run_that_ignores_calendars_reads_none(running: Running, run: dict[str, Any]) -> None:
+    running.context = context_of(CalendarTimetable("0 2 * * *", blackouts=Calendar("/nowhere/team.ics")), **run)
+    assert seconds_left() == AHEAD
+
+    running.context = context_of(None, **run)
+    with pytest.raises(InvalidArgument, match="give the DAG schedule=CalendarTimetable"):
+        seconds_left()
 
 
 def test_macros_are_named_as_the_helpers() -> None:

@@ -12,8 +12,9 @@ from airflow.timetables.events import EventsTimetable
 from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow.timetables.trigger import CronTriggerTimetable, MultipleCronTriggerTimetable
 
+from calendar_timetable.planning.errors import CalendarUnavailable
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.timesets import Days, Feed
+from calendar_timetable.planning.timesets import Days, Feed, Range, TimeSet
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
 from tests.unit.support import FakeCalendar, iso, pen, said, seconds, spans, stepped, utc
@@ -40,6 +41,13 @@ BUSY = FakeCalendar(
 # As a calendar of today is stored: with the feed it comes from, and what holds when that fails.
 RELEASES = FakeCalendar(MEETINGS.known, "releases", Feed("0123456789abcdef" * 2 + "01234567", "ignore", 3600))
 HELD = FakeCalendar(OFF_PEAK.known, "off_peak", Feed("f" * 40))
+
+
+class Gone(FakeCalendar):
+    """A calendar that cannot be read any more, nor from a copy."""
+
+    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+        raise CalendarUnavailable(self.label, "HTTP 404", seconds("2026-11-09 11:58"))
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,10 @@ SCHEDULES: dict[str, Named] = {
     "forced": _of("0 */8 * * *", windows=Weekly("mon-wed 08:00-18:00"), when_blocked="run"),
     "every_tick_runs": _of("*/90 */2 * * *", blackouts=[MEETINGS], coalesce=False, max_delay=timedelta(days=2)),
     "staggered": _of("@hourly", windows=OFF_PEAK - MEETINGS, stagger=timedelta(minutes=30), stagger_key="reports"),
+    "staggered_on_time": _of(
+        "@hourly", windows=Weekly("daily 18:00-08:00"), stagger=timedelta(hours=1), stagger_key="etl"
+    ),
+    "held": _of("0 9 * * *", windows=OFF_PEAK | Gone(Spans(), "gone"), blackouts=MEETINGS),
     "data_intervals": _of(CronDataIntervalTimetable("0 * * * *", "UTC"), blackouts=MEETINGS & Weekly("mon-fri")),
     "interval_of_trigger": _of(
         CronTriggerTimetable("0 3 * * *", timezone="Asia/Kolkata", interval=timedelta(days=1)),

@@ -61,7 +61,7 @@ ALLOWED: dict[str, set[str]] = {
     "stepping": {"planning", "cron", "schedules", "carried"},
     "timetable": {"planning", "calendars", "cron", "schedules", "carried", "stepping", "arguments"},
 }
-FACES = {"plugin", "web", "runtime", "cli", "connections"}
+FACES = {"plugin", "policy", "web", "runtime", "cli", "connections"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=module_of)

@@ -127,7 +127,7 @@ def test_a_fresh_process_under_another_tz_decides_the_same() -> None:
     expected = {name: runs_of(name, None) for name in SCHEDULES}
 
     assert answer["offset"] == -12 * 3600, "the child must live in another zone"
-    assert all(len(runs) >= 3 for runs in expected.values())
+    assert all(len(runs) >= 3 for name, runs in expected.items() if name != "held")
     assert answer["here"] == expected
     assert answer["carried"] == expected
     assert answer["bytes"] == {name: json.dumps(data) for name, data in payloads.items()}

@@ -71,8 +71,9 @@ class Calendar(TimeSet):
 
     The feed is asked once per *refresh* on a host; with the default also less often if the feed itself asks for
     that, up to an hour. When it fails the last good copy stays in force for *max_stale*; then
-    *on_unavailable* is ``"hold"``: :class:`CalendarUnavailable`, or ``"ignore"``: taken as empty. *strict* adds
-    the time that events not understood may cover. *show_titles* lets summaries into the serialized DAG. *name*
+    *on_unavailable* is ``"hold"``: the DAG gets no scheduled runs, and who asks this calendar itself gets
+    :class:`CalendarUnavailable`; or ``"ignore"``: taken as empty. *strict* adds the time that events not understood
+    may cover. *show_titles* lets summaries into the serialized DAG. *name*
     is what people are shown for it: of an address that is otherwise its host only.
     """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from bisect import bisect_right
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -17,8 +18,9 @@ from airflow.sdk.definitions.deadline import REFERENCE_TYPE_FIELD, BaseDeadlineR
 
 from calendar_timetable.carried import horizon_around
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning.timesets import as_timeset
+from calendar_timetable.runtime.overrides import ignores_calendars
 from calendar_timetable.runtime.rules import now, schedule_of
 from calendar_timetable.runtime.window import AHEAD, end_of_open_time
 
@@ -28,13 +30,15 @@ if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar
 
 _REACH = 31 * 86400  # how long before today a run that still runs may have started
+_log = logging.getLogger(__name__)
 
 
 class MilestoneDeadline(BaseDeadlineReference):
     """*before* the start of the next matching event of *calendar* after the run's planned start.
 
     An event that is moved while the run is under way moves its deadline, within one parse of the DAG file and the
-    calendar's ``refresh``. Without such an event there is no deadline.
+    calendar's ``refresh``. Without such an event there is no deadline. While the calendar cannot be read, runs that are
+    created get none, and those under way keep theirs.
 
     :param calendar: a :class:`Calendar`, an Airflow Connection id or an address.
     :param before: how long before the event's start.
@@ -51,14 +55,19 @@ class MilestoneDeadline(BaseDeadlineReference):
         if self._data is None:
             calendar = milestones(self)
             horizon = horizon_around(now(), _REACH)
-            starts, _ = calendar.starts(horizon, zones.default_zone())
-            return {
+            said = {
                 REFERENCE_TYPE_FIELD: self.reference_name,
                 "calendar": calendar.label,
                 "which": hashlib.sha256(repr(calendar._key()).encode()).hexdigest()[:16],  # noqa: SLF001
                 "before": zones.whole_seconds("before", self.before),
-                "milestones": [b - a for a, b in zip((0, *starts), starts, strict=False)],
             }
+            try:
+                starts, _ = calendar.starts(horizon, zones.default_zone())
+            except CalendarUnavailable as error:
+                # Not raised: an import error would stop every DAG of the file, and the runs under way.
+                _log.warning("No deadlines for events of %s: it cannot be read: %s", calendar.label, error.why)
+                return {**said, "milestones": [], "unread": True}
+            return {**said, "milestones": [b - a for a, b in zip((0, *starts), starts, strict=False)]}
         return self._data
 
     @classmethod
@@ -68,7 +77,7 @@ class MilestoneDeadline(BaseDeadlineReference):
         return found
 
     def _evaluate_with(self, *, session: Session, dag_id: str, run_id: str) -> datetime | None:
-        return milestone_deadline(self.serialize_reference(), _planned_start(session, dag_id, run_id))
+        return milestone_deadline(self.serialize_reference(), _run(session, dag_id, run_id).run_after)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MilestoneDeadline) and self.serialize_reference() == other.serialize_reference()
@@ -80,9 +89,9 @@ class MilestoneDeadline(BaseDeadlineReference):
 class WindowEndDeadline(BaseDeadlineReference):
     """The end of the open time in which the run is planned to start, as its DAG's ``CalendarTimetable`` has it then.
 
-    For a run that comes into closed time (by hand, or asked for by an asset) it is the end of the next open time.
+    For a run that comes into closed time (asked for by an asset) it is the end of the next open time.
     Stored with the DAG are all rules, and the events near its due times; far from these, rules alone tell.
-    Without an end in sight there is no deadline.
+    Without an end in sight there is no deadline, nor for a run that ignores calendars: by hand, or told to by its conf.
     """
 
     required_kwargs = frozenset({"dag_id", "run_id"})
@@ -90,11 +99,14 @@ class WindowEndDeadline(BaseDeadlineReference):
     def _evaluate_with(self, *, session: Session, dag_id: str, run_id: str) -> datetime | None:
         from airflow.models.serialized_dag import SerializedDagModel
 
+        run = _run(session, dag_id, run_id)
+        if ignores_calendars(run):
+            return None
         stored = SerializedDagModel.get(dag_id, session=session)
         if stored is None:
             return None
         open_time = schedule_of(stored.dag).carried.open_time
-        planned = _planned_start(session, dag_id, run_id).timestamp()
+        planned = run.run_after.timestamp()
         opens = open_time.next_fit(planned, 0, planned + AHEAD)
         end = None if opens is None else end_of_open_time(open_time, opens)
         return None if end is None else zones.to_datetime(end)
@@ -118,13 +130,13 @@ def milestone_deadline(data: dict[str, Any], planned: datetime) -> datetime | No
     return zones.to_datetime(starts[index] - data["before"]) if index < len(starts) else None
 
 
-def _planned_start(session: Session, dag_id: str, run_id: str) -> datetime:
+def _run(session: Session, dag_id: str, run_id: str) -> Any:
+    """Its planned start, and what tells whether it ignores calendars."""
     from airflow.models import DagRun
     from sqlalchemy import select
 
-    query = select(DagRun.run_after).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
-    found: datetime = session.scalars(query).one()
-    return found
+    wanted = select(DagRun.run_id, DagRun.run_after, DagRun.run_type, DagRun.conf)
+    return session.execute(wanted.where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one()
 
 
 REFERENCES = [MilestoneDeadline, WindowEndDeadline]

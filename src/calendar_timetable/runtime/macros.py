@@ -13,7 +13,7 @@ def seconds_left(source: Any = None) -> int:
     """Seconds until the window's end, at least 1: fit for a pod's ``activeDeadlineSeconds``.
 
     Skips the task where time is closed, unless ``hold_until_open`` is about to hold it, or it resumes from a
-    trigger and has its work to finish.
+    trigger and has its work to finish. A year's in a run that ignores calendars: by hand, or told to by its conf.
     """
     from calendar_timetable.runtime import window
     from calendar_timetable.runtime.gate import is_guarded
@@ -27,7 +27,7 @@ def seconds_left(source: Any = None) -> int:
 
 
 def window_end(source: Any = None) -> datetime | None:
-    """When the window ends, UTC; ``None`` where no end is known."""
+    """When the window ends, UTC; ``None`` where no end is known, a year ahead in a run that ignores calendars."""
     from calendar_timetable.runtime import window
 
     return window.window_end(source)

@@ -62,9 +62,10 @@ def _move(connection: Connection, alert: Any) -> None:
     interval: Any = decode_deadline_alert(said).interval
     for row in connection.execute(under_way).all():
         if _same(row, alert):
-            base = milestone_deadline(alert.reference, row.run_after)
-            moved = _NEVER if base is None else base + interval
-            values = {"deadline_time": moved, "deadline_alert_id": alert.id}
+            values = {"deadline_alert_id": alert.id}
+            if not alert.reference.get("unread"):
+                base = milestone_deadline(alert.reference, row.run_after)
+                values["deadline_time"] = _NEVER if base is None else base + interval
             connection.execute(update(deadline).where(deadline.c.id == row.id).values(**values))
 
 

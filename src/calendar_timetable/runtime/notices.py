@@ -30,7 +30,7 @@ class Late:
     what: str  # the DAG's name
     run_id: str
     state: str
-    due: datetime  # by its schedule
+    due: datetime  # by its schedule; where that did not ask for it, its planned start
     planned: datetime  # its start, after calendars had their say
     started: datetime | None
     deadline: datetime
@@ -84,7 +84,9 @@ def late(context: dict[str, Any], milestone: str = "") -> Late:
     planned, deadline = _moment(run["run_after"]), _moment(context["deadline"]["deadline_time"])
     assert planned is not None
     assert deadline is not None
-    due = _moment(run.get("data_interval_end")) or _moment(run.get("logical_date")) or planned
+    due = planned  # of a run that no calendar placed: by hand, asked for by an asset, of a backfill
+    if str(run.get("run_type") or "scheduled") == "scheduled":
+        due = _moment(run.get("data_interval_end")) or _moment(run.get("logical_date")) or planned
     started = _moment(run.get("start_date"))
     what = run.get("dag_display_name") or run["dag_id"]
     why = _why(due, planned, started, deadline, str(run.get("state", "")))
@@ -100,7 +102,7 @@ def late(context: dict[str, Any], milestone: str = "") -> Late:
 def _why(due: datetime, planned: datetime, started: datetime | None, deadline: datetime, state: str) -> str:
     parts = []
     if planned > due:
-        parts.append(f"held by calendars or windows for {_length(planned - due)}")
+        parts.append(f"held by calendars, windows or stagger for {_length(planned - due)}")
     if started is None:
         parts.append("not started yet")
     else:

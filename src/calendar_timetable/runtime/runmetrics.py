@@ -9,6 +9,7 @@ from typing import Any
 from calendar_timetable.carried import Carried
 from calendar_timetable.planning.plan import Placed
 from calendar_timetable.runtime.metrics import SCHEDULER
+from calendar_timetable.runtime.overrides import ignores_calendars
 from calendar_timetable.runtime.rules import find_schedule
 from calendar_timetable.runtime.window import end_of_open_time
 
@@ -39,8 +40,8 @@ def ended(dag_run: Any) -> None:
 
 
 def _planned_by(dag_run: Any) -> Carried | None:
-    """The schedule that a scheduled run follows; ``None`` of others."""
-    if str(getattr(dag_run.run_type, "value", dag_run.run_type)) != "scheduled":
+    """The schedule that a scheduled run follows; ``None`` of others, and of one that was told to ignore calendars."""
+    if str(getattr(dag_run.run_type, "value", dag_run.run_type)) != "scheduled" or ignores_calendars(dag_run):
         return None
     found = find_schedule(getattr(dag_run, "dag", None))
     return None if found is None else found.carried

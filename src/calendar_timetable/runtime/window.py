@@ -7,6 +7,7 @@ from typing import Any
 
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.opentime import DAY, OpenTime
+from calendar_timetable.runtime.overrides import overridden
 from calendar_timetable.runtime.rules import now, rules_of
 
 AHEAD = 366 * DAY  # how far an end is looked for; where there is none, this much is left
@@ -15,10 +16,12 @@ AHEAD = 366 * DAY  # how far an end is looked for; where there is none, this muc
 def window_end(source: Any = None, *, at: datetime | None = None) -> datetime | None:
     """When the open time that holds *at* (default: now) ends, UTC; *at* itself where time is closed.
 
-    ``None`` where no end is known within a year. *source* says whose schedule counts: a ``CalendarTimetable``,
-    a DAG, a task, a task instance or a task's context; by default it is that of the running task's DAG. Calendars
-    are read where this runs, through the host's cache, as often as their ``refresh`` says; raises
-    :class:`CalendarUnavailable` for one that cannot be had.
+    ``None`` where no end is known within a year. In a run that ignores calendars (by hand, or told to by its conf) it
+    is a year after *at*: in that of the running task, or of the task instance or context that is the *source*.
+
+    *source* says whose schedule counts: a ``CalendarTimetable``, a DAG, a task, a task instance or a task's context; by
+    default it is that of the running task's DAG. Calendars are read where this runs, through the host's cache, as often
+    as their ``refresh`` says; raises :class:`CalendarUnavailable` for one that cannot be had.
     """
     instant = now() if at is None else zones.to_instant(at, "at")
     end = _end(source, instant)
@@ -28,7 +31,7 @@ def window_end(source: Any = None, *, at: datetime | None = None) -> datetime | 
 def seconds_left(source: Any = None, *, at: datetime | None = None) -> int:
     """Whole seconds until :func:`window_end`: at least 1 in open time, 0 where time is closed.
 
-    Where no end is known, a year's.
+    Where no end is known, and in a run that ignores calendars, a year's.
     """
     instant = now() if at is None else zones.to_instant(at, "at")
     end = _end(source, instant)
@@ -48,4 +51,5 @@ def end_of_open_time(open_time: OpenTime, instant: float) -> float | None:
 
 
 def _end(source: Any, instant: float) -> float | None:
-    return end_of_open_time(rules_of(source).read_kept(instant).open_time, instant)
+    rules = rules_of(source)
+    return instant + AHEAD if overridden(source) else end_of_open_time(rules.read_kept(instant).open_time, instant)
