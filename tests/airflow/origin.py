@@ -12,11 +12,12 @@ from types import TracebackType
 
 
 class IcsOrigin:
-    """Serves ``/team.ics`` on a free port, with an ETag; answers 304 to who has it already."""
+    """Serves ``/team.ics`` on a free port, with an ETag; answers 304 to who has it already, and 503 while it is down."""
 
     def __init__(self) -> None:
         self.requests = 0
         self.not_modified = 0
+        self.is_down = False
         self._body = b""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -45,6 +46,9 @@ class IcsOrigin:
                 body = origin._body
                 etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
                 origin.requests += 1
+                if origin.is_down:
+                    self.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
+                    return
                 if self.headers.get("If-None-Match") == etag:
                     origin.not_modified += 1
                     self.send_response(HTTPStatus.NOT_MODIFIED)

@@ -40,6 +40,7 @@ class Run:
     logical_date: datetime | None
     run_after: datetime
     created: datetime
+    data_interval: tuple[datetime | None, datetime | None]
 
 
 class Stack(LocalAirflow):
@@ -59,7 +60,7 @@ class Stack(LocalAirflow):
         self.start("triggerer")
         for number in range(self._schedulers):
             self.start("scheduler", name="scheduler" if number == 0 else f"scheduler-{number + 1}")
-        self.wait_until_ready()
+        self.wait_until_ready(seconds=300)  # with other work beside it, it has not two cores
 
     def stop(self) -> None:
         """End everything at once: nothing here outlives a test."""
@@ -100,7 +101,8 @@ class Stack(LocalAirflow):
 
     def runs(self, dag_id: str) -> list[Run]:
         found = self.rows(
-            "SELECT run_id, run_type, state, logical_date, run_after, created_at FROM dag_run"
+            "SELECT run_id, run_type, state, logical_date, run_after, created_at, data_interval_start, data_interval_end"
+            " FROM dag_run"
             " WHERE dag_id = :dag_id ORDER BY run_after, logical_date",
             dag_id=dag_id,
         )
@@ -112,9 +114,37 @@ class Stack(LocalAirflow):
                 _moment(row["logical_date"]),
                 known(row["run_after"]),
                 known(row["created_at"]),
+                (_moment(row["data_interval_start"]), _moment(row["data_interval_end"])),
             )
             for row in found
         ]
+
+    def summary(self, dag_id: str) -> str:
+        """What Airflow shows of the DAG's schedule; empty before the first parse."""
+        found = self.rows("SELECT timetable_summary FROM dag WHERE dag_id = :dag_id", dag_id=dag_id)
+        return found[0]["timetable_summary"] or "" if found else ""
+
+    def timetable(self, dag_id: str) -> str:
+        """The name of the stored timetable's class; empty before the first parse."""
+        found = self.rows("SELECT timetable_type FROM dag WHERE dag_id = :dag_id", dag_id=dag_id)
+        return found[0]["timetable_type"].rpartition(".")[2] if found else ""
+
+    def task_instances(self, dag_id: str, run_id: str) -> dict[str, Mapping[str, Any]]:
+        """State, start and end of each task of a run."""
+        found = self.rows(
+            "SELECT task_id, state, start_date, end_date FROM task_instance"
+            " WHERE dag_id = :dag_id AND run_id = :run_id",
+            dag_id=dag_id,
+            run_id=run_id,
+        )
+        return {
+            row["task_id"]: {
+                "state": row["state"],
+                "start": _moment(row["start_date"]),
+                "end": _moment(row["end_date"]),
+            }
+            for row in found
+        }
 
     def versions(self, dag_id: str) -> int:
         return int(self.rows("SELECT count(*) AS n FROM dag_version WHERE dag_id = :dag_id", dag_id=dag_id)[0]["n"])
