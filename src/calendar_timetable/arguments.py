@@ -74,8 +74,11 @@ class Arguments:
         """
         policy, horizon = self.policy, self.horizon(moment, end)
         sets = {"windows": self.window_set, "blackouts": self.blackout_set}
-        resolve = resolve_or_hold if hold else lambda timeset, *args: timeset.resolve(*args)
-        resolved = {name: s and resolve(s, horizon, self.zone_name) for name, s in sets.items()}
+        held: list[str] = []
+        if hold:
+            resolved = {name: s and resolve_or_hold(s, horizon, self.zone_name, held) for name, s in sets.items()}
+        else:
+            resolved = {name: s and s.resolve(horizon, self.zone_name) for name, s in sets.items()}
         base = self.base if self.calendar is None else self._events(self.calendar, horizon, hold=hold)
         carried = Carried(encode_base(base), self.zone_name, policy, horizon=horizon, **resolved)
         for why in carried.held:

@@ -163,9 +163,11 @@ def test_several_calendars(team: Server, connect: Connect, clock: Clock) -> None
 
 def test_dates_are_those_of_the_calendars_own_zone(team: Server, connect: Connect) -> None:
     team.send("PUT", "team/m.ics", feed(event("UID:m", "DTSTART;VALUE=DATE:20240310")).decode())
-    calendar = Calendar(connect(team.address), timezone="Asia/Tokyo")
+    calendar = Calendar(connect(team.address))
     assert list(known(calendar).known) == [(instant("2024-03-09T23:00"), instant("2024-03-10T23:00"))]
     assert calendar.describe().zone == "Europe/Berlin"
+    told_otherwise = Calendar(connect(team.address), timezone="Asia/Tokyo")
+    assert list(known(told_otherwise).known) == [(instant("2024-03-09T15:00"), instant("2024-03-10T15:00"))]
 
 
 def test_series_come_with_their_own_times(team: Server, connect: Connect) -> None:

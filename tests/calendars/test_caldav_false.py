@@ -172,7 +172,7 @@ def test_addresses_however_they_are_written(
 def test_a_calendar_that_moves_to_another_zone_is_read_anew(small: SmallDav, connect: Connect, clock: Clock) -> None:
     small.put("day", feed(event("UID:day", "DTSTART;VALUE=DATE:20240310")))
     small.props += "<C:calendar-timezone-id>Europe/Berlin</C:calendar-timezone-id>"
-    calendar = Calendar(connect(small.address), timezone="UTC")
+    calendar = Calendar(connect(small.address))
     assert hours(calendar) == [-1]
     small.props = small.props.replace("Europe/Berlin", "Asia/Tokyo")
     clock.now += 300

@@ -292,7 +292,7 @@ REFUSED = {
     "FREQ=DAILY;COUNT=0": "a rule with COUNT=0 is refused",
     "FREQ=DAILY;COUNT=two": "a rule with COUNT=0 is refused",
     "FREQ=DAILY;COUNT=2;UNTIL=20270101T000000Z": "its rule has both COUNT and UNTIL",
-    "FREQ=DAILY;UNTIL=tomorrow": "a time is malformed",
+    "FREQ=DAILY;UNTIL=tomorrow": "UNTIL: a time is malformed, xxxxxxxx",
     "FREQ=DAILY;INTERVAL=2;INTERVAL=3": "its rule has a part twice",
     "FREQ=YEARLY;BYEASTER=0": "its rule has a part that is unknown",
     "FREQ=DAILY;X-ODD=1": "its rule has a part that is unknown",

@@ -114,6 +114,8 @@ class Calendar(TimeSet):
         self.name = name
         self.deny = True
 
+    is_read = True
+
     @property
     def label(self) -> str:
         """Its name; else the Connection id, the address' host, or the file's name."""

@@ -27,6 +27,8 @@ class Range:
 class TimeSet:
     """Base of all time sets."""
 
+    is_read = False  # whether resolving it reads something
+
     def validate(self) -> None:
         """Check the arguments, without I/O; raises :class:`InvalidArgument`."""
         for part in self.parts():
@@ -91,14 +93,20 @@ def leaves(timeset: TimeSet) -> Iterator[TimeSet]:
         yield from leaves(part)
 
 
-def resolve_or_hold(timeset: TimeSet, horizon: Range, timezone: str) -> TimeSet:
-    """As :meth:`TimeSet.resolve`, but a calendar that cannot be read is told as such: it holds what it counts for."""
+def resolve_or_hold(timeset: TimeSet, horizon: Range, timezone: str, held: list[str]) -> TimeSet:
+    """As :meth:`TimeSet.resolve`, but a calendar that cannot be read is told as such: it holds what it counts for.
+
+    *held* names those. Where there is one no other is asked: that would change nothing, and a parse may not take long.
+    """
     if isinstance(timeset, Combined):
-        members = tuple(resolve_or_hold(member, horizon, timezone) for member in timeset.members)
+        members = tuple(resolve_or_hold(member, horizon, timezone, held) for member in timeset.members)
         return replace(timeset, members=members)
+    if held and timeset.is_read:
+        return Known(str(timeset), Spans(), unread=Unread(f"not asked while {held[0]} cannot be read"))
     try:
         return timeset.resolve(horizon, timezone)
     except CalendarUnavailable as error:
+        held.append(error.label)
         return Known(error.label, Spans(), unread=Unread(error.why, error.since))
 
 
