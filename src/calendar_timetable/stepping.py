@@ -277,6 +277,7 @@ class _Search:
         return self.carried.late_start(run.start, run.tick.due, self.now, catchup=self.restriction.catchup)
 
     def _runs(self, stream: TickStream) -> Iterator[Placed]:
-        ended = -math.inf if self.last is None else self.last.end.timestamp()
+        first = stream.peek()
+        until = max(self.now, self.now if first is None else first.due) + SEARCH_SECONDS
         begun = -math.inf if self.last is None else self.last.start.timestamp()
-        return runs(stream, self.policy, self.open_time, max(self.now, ended) + SEARCH_SECONDS, begun)
+        return runs(stream, self.policy, self.open_time, until, begun)
