@@ -22,10 +22,10 @@ HEAD = """\
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import sleep
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.latest_only import LatestOnlyOperator
-from airflow.providers.standard.sensors.python import PythonSensor
 from airflow.sdk import (
     DAG,
     CronDataIntervalTimetable,
@@ -338,10 +338,12 @@ def assert_whole(dag: Adopted, runs: list[Run]) -> None:
 
 
 TWO_TASKS = """
-    opened = PythonSensor(
-        task_id="opened", python_callable=Path({go!r}).exists, mode="reschedule", poke_interval=1, timeout=3600
-    )
-    opened >> work()
+    @task
+    def opened():
+        while not Path({go!r}).exists():
+            sleep(0.2)
+
+    opened() >> work()
 """
 
 
@@ -396,7 +398,7 @@ def live(
         return stack.task_instances(held, run_id).get(task_id, {}).get("state")
 
     under_way = scheduled_id(first)
-    wait("the first task of a run", lambda: state(under_way, "opened") == "up_for_reschedule")
+    wait("the first task of a run", lambda: state(under_way, "opened") == "running")
     team.is_down = True
     wait("the DAG to be held", lambda: "held: Team cannot be read" in stack.summary(held))
     wait("it to have no next run", lambda: stack.next_run(held) == (None, None))
