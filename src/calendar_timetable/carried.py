@@ -13,6 +13,8 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from airflow.timetables.base import TimeRestriction
+
 from calendar_timetable.planning import codec, explain, zones
 from calendar_timetable.planning.errors import last_read
 from calendar_timetable.planning.late_start import late_start
@@ -80,6 +82,14 @@ class Carried:
         """The start of a run that was *due*, was to start at *planned*, and has not begun by *now*."""
         return planned if planned > now else late_start(planned, due, now, self.policy, self.open_now, catchup=catchup)
 
+    def waiting_since(self, now: float) -> float:
+        """Since when due times may wait, or may have been released last: a run fitted then, before time closed."""
+        policy, open_time = self.policy, self.open_time
+        earliest = now - policy.max_delay
+        closed = max(open_time.opening_of(now, earliest), earliest) if open_time.fits(now, policy.duration) else now
+        fitted = open_time.previous_fit(closed, policy.duration, closed - policy.max_delay - 1)
+        return (closed - policy.max_delay if fitted is None else fitted) - policy.stagger - 1
+
     @property
     def calendars(self) -> tuple[UsedCalendar, ...]:
         """The calendars that were read, each in its role."""
@@ -132,10 +142,9 @@ class Carried:
         """The first run that starts after *now*, as far as that can be told without knowing what ran."""
         if not self.ticks.on_grid or self.held:
             return None
-        earliest = now - self.policy.max_delay
-        if not self.open_time.always:
-            self.open_time.over(earliest, now + self.policy.duration + 1)  # at once: piece by piece would take longer
-        ticks = self.ticks.stream(self.ticks.at_or_after(earliest), None)
+        # The latest due time takes those before it along, where they are combined.
+        earliest = now if self.policy.coalesce else self.waiting_since(now)
+        ticks = self.ticks.since(earliest, None, TimeRestriction(None, None, catchup=True))
         found = runs(ticks, self.policy, self.open_time, now + SEARCH_SECONDS)
         return next((run for run in found if run.start is not None and run.start > now), None)
 

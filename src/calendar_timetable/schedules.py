@@ -199,7 +199,11 @@ class Ticks:
         self.remembered = one_cron and is_plain(arguments["expression"])  # ticks are cheap to step through
         self.plain = self.remembered and self._kind == _CRON_TRIGGER and not length  # follows from any time before it
         zero_length = self._kind == _MULTIPLE and not arguments["interval"]
-        self.exact = self.plain or (self.on_grid and (zero_length or self._kind in ("", _EVENTS)))  # no data intervals
+        self.exact = (
+            self.plain
+            or (self._kind == _CRON_TRIGGER and not length)
+            or (self.on_grid and (zero_length or self._kind in ("", _EVENTS)))
+        )  # no data intervals
         self._cron_arguments = (arguments["expression"], arguments["timezone"]) if self.remembered else None
         expressions = arguments["expressions"] if zero_length else ()
         self._several = [(e, arguments["timezone"]) for e in expressions] if all(map(is_plain, expressions)) else []

@@ -183,9 +183,10 @@ class _Search:
         that is told by the outcome: what was skipped for long is looked for further back.
         """
         ticks, policy = self.carried.ticks, self.policy
-        reach = float(max(policy.max_delay + policy.duration + policy.stagger, DAY))
-        if ticks.exact and policy.coalesce and policy.when_blocked != "advance":
-            reach = 0  # the latest that is due is made by itself, or together with later ones
+        together = (
+            policy.coalesce and policy.when_blocked != "advance"
+        )  # the latest due time takes those before it along
+        reach = 0.0 if ticks.exact else float(max(policy.max_delay + policy.duration + policy.stagger, DAY))
         while True:
             stream = ticks.since(self.now - reach, self.last, self.restriction)
             first = stream.peek()
@@ -196,10 +197,16 @@ class _Search:
                 if run.start > self.now:
                     coming = run
                     break
-                if latest is None or latest.start is None or run.start > latest.start:  # of several the first
+                # Of several that start together, which microseconds may tell apart, the first.
+                if latest is None or latest.start is None or run.start // 1 > latest.start // 1:
                     before, latest = latest, run
+            if ticks.exact:
+                if reach or together or self._is_alone(latest):
+                    break
+                reach = self.now - self.carried.waiting_since(self.now)
+                continue
             found = before or latest or coming
-            if ticks.exact or first is None or found is None or found.tick.interval_start > first.interval_start:
+            if first is None or found is None or found.tick.interval_start > first.interval_start:
                 break
             if self.is_first or (self.last is not None and first.interval_start <= self.last.end.timestamp()):
                 break
@@ -209,6 +216,12 @@ class _Search:
                 break
             reach *= 8
         return rest, before, latest, coming
+
+    def _is_alone(self, run: Placed | None) -> bool:
+        """Whether *run* starts on time, and time was open before, so that none waited for the same start."""
+        if run is None or run.outcome != "on_time":
+            return False
+        return self.open_time.opening_of(run.tick.due, run.tick.due - DAY) < run.tick.due
 
     @property
     def _is_simple(self) -> bool:
