@@ -81,7 +81,7 @@ def test_the_bounds_that_the_documents_tell(description: dict[str, Any]) -> None
     days = Subscribe.model_fields["days"]
     for told in (
         f"at most {MOST_DAYS} days",
-        f"at most {MOST_TICKS:,} ticks",
+        f"at most {MOST_TICKS:,} due times",
         "`limit` (500, of time sets 2,000; at most 5,000)",
         f'lasts {days.default} days, or `"days"` up to 730',
         f"runs of the last {PAST.days} and the next {AHEAD.days} days (the nearest {MOST_EVENTS:,})",

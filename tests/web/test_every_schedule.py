@@ -78,7 +78,8 @@ def compare(session: Session, dag_id: str, schedule: Any, within: str) -> None:
     add_dag(session, DAG(dag_id, schedule=schedule, start_date=START, catchup=False), NOW, seen=START)
     since, until = (NOW + timedelta(days=days) for days in RANGES[within])
     runs = [run for run in told(session, dag_id, since, until) if run.start and run.start < until]
-    expected = [start for start in scheduled(session, dag_id, until) if start >= since]
+    # Where several start together Airflow is told microseconds that keep them apart.
+    expected = [start.replace(microsecond=0) for start in scheduled(session, dag_id, until) if start >= since]
     found = [run.start for run in runs if run.start and run.start >= since]
     assert sum(run.collapsed.count if run.collapsed else 1 for run in runs) == len(expected)
     assert found == (expected if len(found) == len(expected) else [at for at in expected if at in found])
