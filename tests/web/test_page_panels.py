@@ -102,7 +102,7 @@ def test_subscribe_fetch_and_end(browser: Browser, login: Login) -> None:
 
 def test_how_the_calendars_are(browser: Browser) -> None:
     browser.open(PAGE)
-    assert browser.all(".ct-notice") == []
+    assert browser.texts(".ct-notice") == []
     browser.click(".ct-head button", "Calendars")
     cards = [
         " ".join(card.text.split()) for card in wait_until("cards", lambda: browser.all("dialog .ct-card"), seconds=90)
