@@ -102,7 +102,8 @@ def test_subscribe_fetch_and_end(browser: Browser, login: Login) -> None:
 
 def test_how_the_calendars_are(browser: Browser) -> None:
     browser.open(PAGE)
-    assert browser.texts(".ct-notice") == []
+    [notice] = browser.texts(".ct-notice")
+    assert notice.startswith("A calendar holds events that are not understood")
     browser.click(".ct-head button", "Calendars")
     cards = [
         " ".join(card.text.split()) for card in wait_until("cards", lambda: browser.all("dialog .ct-card"), seconds=90)

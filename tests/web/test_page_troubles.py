@@ -96,7 +96,7 @@ def test_more_than_is_shown(browser: Browser) -> None:
     browser.open(f"{PAGE}?view=month")
     browser.click("[aria-label='Later']")  # a month that is all to come
     browser.settled()
-    said = browser.text(".ct-notice-warning")
+    said = browser.one(".ct-notice-warning", "The first 500").text
     found = re.fullmatch(
         r"The first 500 of (\d+) runs are shown. Choose a shorter time or filter to see the rest.", said
     )
@@ -105,7 +105,7 @@ def test_more_than_is_shown(browser: Browser) -> None:
     browser.click(".ct-more")  # a day has no room for all of its runs either
     browser.settled()
     assert parse_qs(urlsplit(browser.path()).query)["view"] == ["agenda"]
-    browser.gone(".ct-notice-warning")
+    browser.gone(".ct-notice-warning", "The first 500")
     assert len(browser.all(".ct-calendar .ct-run")) > 20
 
 
