@@ -140,7 +140,7 @@ def test_more_windows_than_are_told(browser: Browser) -> None:
         browser.one(".ct-notice-warning", "Windows and blackouts are shown up to Tue 23 Mar 19:00, and there are more.")
         assert browser.violations() == []
         browser.click(".ct-views button", "Agenda")  # which shows none
-        browser.gone(".ct-notice-warning")
+        browser.gone(".ct-notice-warning", "Windows and blackouts")
 
 
 def test_more_calendars_than_are_told(browser: Browser) -> None:
