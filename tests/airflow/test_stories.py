@@ -285,7 +285,7 @@ def adopted(stack: Stack) -> Iterator[list[Adopted]]:
         stack.remove_dag(dag.dag_id)
 
 
-@pytest.mark.skip(reason="its ten-second DAGs need more than two cores can run in its time: to be made lighter")
+@pytest.mark.skip(reason="timed out on two loaded cores, waiting for nine runs to succeed; why is not known yet")
 def test_a_dag_is_given_this_timetable_and_loses_it_again(
     stack: Stack, planted: Planted, adopted: list[Adopted]
 ) -> None:
