@@ -235,7 +235,7 @@ def test_nothing_planted_gets_out(system: System) -> None:
     assert found_in(said) == ""
     assert len([place for place in said if place.startswith("log ")]) > 5
     assert "planted" in said["table serialized_dag"]
-    assert "HTTP 401" in said["table import_error"]
+    assert "HTTP 401" in said["table serialized_dag"], "a schedule that is held says why"
     assert "a rule that repeats every second is refused" in said["/calendar-timetable/api/calendars"]
 
 
@@ -254,7 +254,7 @@ def test_what_was_planted_was_used(system: System) -> None:
 
 def test_a_connection_in_airflows_database_is_known_to_the_commands(system: System) -> None:
     found = json.loads(_command(system.airflow, "check", "planted", "--json").stdout)
-    assert (found["calendar"], found["status"], found["events"]) == ("planted", "ok", 4)
+    assert (found["calendar"], found["status"], found["events"]) == ("planted", "incomplete", 4)
 
 
 def test_the_dag_processor_sends_metrics(system: System) -> None:
@@ -267,5 +267,9 @@ def test_the_dag_processor_sends_metrics(system: System) -> None:
 
 def test_the_page_tells_how_each_calendar_is_doing(system: System) -> None:
     found = system.airflow.get("/calendar-timetable/api/calendars")["calendars"]
-    assert {one["status"] for one in found if one["label"].startswith("planted")} == {"ok"}
-    assert all(one["events"] == 4 for one in found if one["status"] == "ok")
+    by_connection = {one["label"]: one for one in found if one["label"].startswith("planted")}
+    assert {name: one["status"] for name, one in by_connection.items() if name != "planted_denied"} == {
+        "planted": "incomplete",
+        "planted_token": "incomplete",
+    }
+    assert all(one["events"] == 4 for one in found if one["status"] == "incomplete")
