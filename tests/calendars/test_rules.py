@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -386,3 +387,22 @@ def test_the_search_begins_near_what_is_asked(rule: str, monkeypatch: pytest.Mon
     every = [local_time(at).year for at in found.between(low, high)]
     assert set(every) <= {2026}
     assert steps < 1500
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=MINUTELY;BYMONTHDAY=30;BYSETPOS=30,-6",
+        "FREQ=MINUTELY;INTERVAL=200;BYSECOND=37;BYSETPOS=366,-5",
+        "FREQ=HOURLY;INTERVAL=2;BYDAY=MO;BYSETPOS=30",
+        "FREQ=DAILY;BYHOUR=1,2;BYSETPOS=7",
+        "FREQ=MINUTELY;INTERVAL=2882;BYHOUR=8;BYMINUTE=1;BYDAY=MO;BYMONTHDAY=1;BYMONTH=2,4",
+        "FREQ=MINUTELY;INTERVAL=999999937;BYMONTH=3",
+        "FREQ=MINUTELY;INTERVAL=1441;BYMONTHDAY=31;BYYEARDAY=3",
+    ],
+)
+def test_a_rule_that_never_comes_true_is_told_soon(rule: str) -> None:
+    """One event may not cost all others the time that their calendar has: seconds of processor time, not of a clock."""
+    begun = time.process_time()
+    assert parsed(rule, datetime(2026, 1, 1, 9)) == (None, "its rule never comes true")
+    assert time.process_time() - begun < 2

@@ -17,6 +17,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 _LAST_YEAR, _LAST_DAY = 9998, date(9999, 1, 1).toordinal() - _EPOCH
 _CYCLE = 146_097 * DAY  # four hundred years, after which the calendar is the same again
 _UNITS = {"HOURLY": 3600, "MINUTELY": 60}
+_SHORT = {"DAILY", *_UNITS}
 _LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -53,6 +54,10 @@ class Recurrence:
         minutes = (0,) if rule.frequency == "MINUTELY" else rule.minutes or (second // 60 % 60,)
         seconds = rule.seconds or (second % 60,)
         self._clock = sorted(3600 * h + 60 * m + s for h in hours for m in minutes for s in seconds)
+        # of a day, an hour or a minute the set that BYSETPOS counts in is always the same
+        self._positions = frozenset() if rule.frequency in _SHORT else rule.positions
+        if rule.positions and not self._positions:
+            self._clock = _at_positions(self._clock, rule.positions)
         self._plain = {which for how_manieth, which in rule.weekdays if not how_manieth}
 
     @property
@@ -83,6 +88,8 @@ class Recurrence:
     def _by_rule(self, low: int, high: int) -> Iterator[int]:
         """What the rule names in the periods that may reach into ``[low, high)``, in order: these may reach further."""
         rule, clock = self.rule, self._clock
+        if not clock:
+            return iter(())
         if rule.frequency in _UNITS:
             return self._within_days(low, high)
         expand = {
@@ -92,9 +99,9 @@ class Recurrence:
             "YEARLY": self._of_years,
         }
         periods = expand[rule.frequency](low, high)
-        if rule.positions:
+        if self._positions:
             sets = ([day * DAY + at for day in days for at in clock] for days in periods)
-            return (at for found in sets for at in _at_positions(found, rule.positions))
+            return (at for found in sets for at in _at_positions(found, self._positions))
         if len(clock) > 1:
             return (day * DAY + at for days in periods for day in days for at in clock)
         (only,) = clock
@@ -103,8 +110,7 @@ class Recurrence:
     def _of_days(self, low: int, high: int) -> Iterable[Iterable[int]]:
         interval = self.rule.interval
         first = self._day + (max(low // DAY, self._day) - self._day) // interval * interval
-        days = self._passing(range(first, min(-(-high // DAY), _LAST_DAY), interval))
-        return ((day,) for day in days) if self.rule.positions else (days,)
+        return (self._passing(range(first, min(-(-high // DAY), _LAST_DAY), interval)),)
 
     def _of_weeks(self, low: int, high: int) -> Iterator[Iterable[int]]:
         rule = self.rule
@@ -229,11 +235,11 @@ class Recurrence:
         return True
 
     def _within_days(self, low: int, high: int) -> Iterator[int]:
-        """Hours or minutes, day by day."""
-        rule, clock = self.rule, self._clock
+        """Hours or minutes, day by day; where days lie between them, one by one."""
+        rule, interval = self.rule, self.rule.interval
         unit = _UNITS[rule.frequency]
         base, each = self.begin // unit, DAY // unit
-        common = gcd(rule.interval, each)
+        common = gcd(interval, each)
         possible = [
             number
             for number in range(base % common, each, common)
@@ -241,12 +247,21 @@ class Recurrence:
             and (not rule.minutes or unit == 3600 or number % 60 in rule.minutes)
         ]
         days = range(max(low // DAY, self._day), min(-(-high // DAY), _LAST_DAY))
-        for day in self._passing(days) if possible else ():
+        if not possible:
+            return
+        if interval > each:
+            first = base + max(-(-(days.start * each - base) // interval), 0) * interval
+            allowed = frozenset(possible)
+            periods = (at for at in range(first, days.stop * each, interval) if at % each in allowed)
+            for period in periods:
+                if self._passes(period // each):
+                    yield from (period * unit + at for at in self._clock)
+            return
+        for day in self._passing(days):
             for number in possible:
                 period = day * each + number
-                if period >= base and (period - base) % rule.interval == 0:
-                    found = [period * unit + at for at in clock]
-                    yield from _at_positions(found, rule.positions) if rule.positions else found
+                if period >= base and (period - base) % interval == 0:
+                    yield from (period * unit + at for at in self._clock)
 
 
 def _at_positions(found: list[int], positions: frozenset[int]) -> list[int]:
