@@ -6,7 +6,7 @@ own, given only to schedules that need it; golden files under ``tests`` pin it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -19,7 +19,7 @@ from calendar_timetable.planning import codec, explain, zones
 from calendar_timetable.planning.errors import last_read
 from calendar_timetable.planning.late_start import late_start
 from calendar_timetable.planning.opentime import OpenTime
-from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, PlannedRun, Policy, lay_out, runs
+from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, PlannedRun, Policy, Tick, lay_out, runs
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet, Unread, leaves
 from calendar_timetable.schedules import Ticks
@@ -103,9 +103,35 @@ class Carried:
 
     def placed(self, start: float) -> Iterator[Placed]:
         """Every tick from *start* on, in its place."""
-        lookback = self.policy.max_delay if self.ticks.on_grid else 0
-        ticks = self.ticks.from_instant(start - lookback)
-        return (p for p in lay_out(ticks, self.policy, self.open_time) if p.tick.due >= start)
+        return (placed for placed in self.since_last_run(start) if placed.tick.due >= start)
+
+    def since_last_run(self, start: float, most: int | None = None) -> Iterator[Placed]:
+        """The same, and what is before it, from the last tick that runs; as far back as ``max_delay`` goes.
+
+        Without any of them where that takes a look at more than *most* ticks.
+        """
+        if not self.ticks.on_grid:
+            return self._laid_out(start, most)
+        policy = self.policy
+        earliest = start - policy.max_delay
+        fitted = self.open_time.previous_fit(start, policy.duration, earliest)  # what waited then has its run by then
+        begin, back = (earliest if fitted is None else fitted + 1), 60.0
+        found = False
+        while begin > earliest and not found:
+            # Further back by and by: each tick may cost a question to Airflow, and most runs follow one close by.
+            begin, end, back = max(begin - back, earliest), begin, 4 * back
+            for placed in self._laid_out(begin, most):
+                found = placed.runs and placed.tick.due < end
+                if found or placed.tick.due >= end:
+                    break
+        return self._laid_out(begin, most)
+
+    def _laid_out(self, begin: float, most: int | None) -> Iterator[Placed]:
+        ticks = self.ticks.from_instant(begin)
+        try:
+            yield from lay_out(ticks if most is None else _at_most(ticks, most), self.policy, self.open_time)
+        except _TooManyTicks:
+            return
 
     def plan(self, start: float, end: float | None, limit: int | None) -> list[PlannedRun]:
         """One :class:`PlannedRun` per tick in ``[start, end)``, at most *limit* of them."""
@@ -223,6 +249,18 @@ def horizon_around(moment: float, reach: int, end: float | None = None) -> Range
     low = _month(this_month - timedelta(seconds=max(reach, 1)))
     high = _month(this_month + timedelta(days=31 * (MONTHS_AHEAD + 1)))
     return Range(int(low.timestamp()), max(int(high.timestamp()), int(end or 0)))
+
+
+class _TooManyTicks(Exception):
+    """More than somebody wants to look at."""
+
+
+def _at_most(ticks: Iterable[Tick], most: int) -> Iterator[Tick]:
+    """*ticks*; :class:`_TooManyTicks` after *most* of them."""
+    for count, tick in enumerate(ticks):
+        if count == most:
+            raise _TooManyTicks
+        yield tick
 
 
 def _month(moment: datetime) -> datetime:

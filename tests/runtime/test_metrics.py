@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from calendar_timetable import CalendarTimetable, Weekly
+from calendar_timetable.cron import CronTicks
 from calendar_timetable.runtime import listener, metrics
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +69,28 @@ def test_skipped_ticks_are_counted_once(counted: Counter[str]) -> None:
     listener.on_dag_run_running(run(SKIPPING, "2026-03-06 00:00", "2026-03-06 00:00"), "")
     listener.on_dag_run_running(run(SKIPPING, "2026-03-06 01:00", "2026-03-06 01:00"), "")
     assert counted["calendar_timetable.ticks.skipped"] == 120  # from Sunday on
+
+
+@pytest.mark.parametrize(
+    ("closed", "asked_most", "combined"),
+    [("sun 00:00-00:01", 200, 0), ("thu 23:00-24:00", 1_000, 360), ("tue-thu", 7_000, 0)],
+)
+def test_a_dense_schedule_does_not_keep_the_scheduler(
+    counted: Counter[str], monkeypatch: pytest.MonkeyPatch, closed: str, asked_most: int, combined: int
+) -> None:
+    """The scheduler tells the listener of each run while all others wait: it is not to look through ``max_delay``."""
+    dense = CalendarTimetable("* * * * * */10", timezone="UTC", blackouts=Weekly(closed))
+    asked: Counter[str] = Counter()
+    ask = CronTicks._ask
+
+    def counting(ticks: CronTicks, tick: float) -> float:
+        asked["ticks"] += 1
+        return ask(ticks, tick)
+
+    monkeypatch.setattr(CronTicks, "_ask", counting)
+    listener.on_dag_run_running(run(dense, "2026-03-06 00:00", "2026-03-06 00:00"), "")
+    assert counted["calendar_timetable.ticks.coalesced"] == combined
+    assert asked["ticks"] < asked_most
 
 
 @pytest.mark.parametrize("end", [listener.on_dag_run_success, listener.on_dag_run_failed])

@@ -13,7 +13,7 @@ from calendar_timetable.runtime.overrides import ignores_calendars
 from calendar_timetable.runtime.rules import find_schedule
 from calendar_timetable.runtime.window import end_of_open_time
 
-_MOST_TICKS = 10_000  # looked at before a run
+_MOST_TICKS = 3_000  # looked at while the scheduler waits: a weekend of minutes
 
 
 def started(dag_run: Any) -> None:
@@ -48,13 +48,8 @@ def _planned_by(dag_run: Any) -> Carried | None:
 
 
 def _before(carried: Carried, due: float) -> Iterator[Placed]:
-    """The ticks without a run of their own between the last run and the one that is due at *due*."""
+    """The ticks without a run of their own between the last run and the one that is due at *due*; not if too many."""
     if not carried.ticks.on_grid or carried.open_time.always:
         return iter(())
-    reach = carried.policy.max_delay
-    earlier: list[Placed] = []
-    for placed in carried.placed(due - reach):
-        if placed.tick.due >= due or len(earlier) >= _MOST_TICKS:
-            break
-        earlier.append(placed)
-    return takewhile(lambda placed: not placed.runs, reversed(earlier))
+    earlier = takewhile(lambda placed: placed.tick.due < due, carried.since_last_run(due, _MOST_TICKS))
+    return takewhile(lambda placed: not placed.runs, reversed(list(earlier)))
