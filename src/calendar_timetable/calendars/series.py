@@ -112,7 +112,7 @@ def read_part(block: Block, clock: Clock, *, cancelled: bool = False) -> Part:
         int(sequence[:9]) if sequence.isdecimal() else 0,
         tuple(line.value for line in block.all("RRULE") if line.value.strip()),
         tuple(line.value for line in block.all("EXRULE") if line.value.strip()),
-        tuple(_listed(beside, block.all("RDATE"), doubts)),
+        tuple(_of_first_hours(_listed(beside, block.all("RDATE"), doubts), begin, doubts)),
         tuple(_singles(beside, block.all("EXDATE"), doubts)),
         tuple(doubts),
     )
@@ -125,6 +125,18 @@ def _listed(clock: Clock, lines: Iterable[Line], doubts: list[Doubt]) -> Iterato
                 yield clock.listed(text, line)
             except Unreadable as error:
                 doubts.append(Doubt(str(error), adds=line.name == "RDATE"))
+
+
+def _of_first_hours(
+    listed: Iterable[Moment | tuple[Moment, Moment]], begin: Moment, doubts: list[Doubt]
+) -> Iterator[Moment | tuple[Moment, Moment]]:
+    """Those *listed* that the clock of *begin* can tell: not in the second of two hours that it shows alike."""
+    for one in listed:
+        first = one[0] if isinstance(one, tuple) else one
+        if first.is_date or begin.is_date or Moment(first.local_in(begin.zone), begin.zone).instant == first.instant:
+            yield one
+        else:
+            doubts.append(Doubt("RDATE: a time in the hour that comes twice, when clocks go back", adds=True))
 
 
 def _singles(clock: Clock, lines: Iterable[Line], doubts: list[Doubt]) -> Iterator[Moment]:
