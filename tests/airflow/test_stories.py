@@ -285,7 +285,6 @@ def adopted(stack: Stack) -> Iterator[list[Adopted]]:
         stack.remove_dag(dag.dag_id)
 
 
-@pytest.mark.skip(reason="timed out on two loaded cores, waiting for nine runs to succeed; why is not known yet")
 def test_a_dag_is_given_this_timetable_and_loses_it_again(
     stack: Stack, planted: Planted, adopted: list[Adopted]
 ) -> None:
