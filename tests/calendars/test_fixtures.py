@@ -45,7 +45,6 @@ DIFFERENT = {
     "end_before_start_event": SWAPPED,
     "issue_132_swapped_start_and_end": SWAPPED,
     "issue_117_until_before_dtstart": "DTSTART counts, whatever UNTIL says (RFC 5545 section 3.8.5.3)",
-    "issue_128_only_first_event": "a COUNT of -1",
     "issue_253_additional_recurrence_id": "an edit of an instance that its series does not have says itself when it is",
     "issue_28_rrule_with_UTC_endinginZ": "the last day of an UNTIL belongs to the series",
     "issue_75_range_parameter": "so does that of an UNTIL that is a date, of a time",
