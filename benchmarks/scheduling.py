@@ -90,28 +90,36 @@ def in_a_closure(name: str, expression: str, days: int) -> Iterator[Figure]:
 
 
 def half_closed() -> Iterator[Figure]:
-    """Hourly, with a thousand busy and all-day events that close half of all time; the median over moments of now."""
+    """Hourly, with a thousand busy and all-day events that close half of all time: now it is open, or closed."""
+    now = DateTime.instance(datetime.now(UTC))
+    cron = CronTriggerTimetable("0 * * * *", timezone=ZONE)
+    moments = [DataInterval.exact(cron._get_prev(now - timedelta(hours=hours))) for hours in range(0, 96, 5)]  # noqa: SLF001
+    for state in ("open", "closed"):
+        shifted = (thousand_events(now.int_timestamp - hours * 3600) for hours in range(240))
+        events = next(spans for spans in shifted if (now.timestamp() in spans) == (state == "closed"))
+        timetable = CalendarTimetable("0 * * * *", timezone=ZONE, blackouts=Known("bench", events))
+        data = json.loads(json.dumps(timetable.serialize()))
+        for catchup in (False, True):
+            restriction = TimeRestriction(DateTime(2026, 1, 1, tzinfo=UTC), None, catchup)
+
+            def ask(timetable: Timetable, restriction: TimeRestriction = restriction) -> None:
+                for last in moments:
+                    timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+
+            what = f"hourly, half of all time closed by 1,000 events, now {state}, catchup {'on' if catchup else 'off'}"
+            ours = CalendarTimetable.deserialize(data)
+            yield compare(f"{what}: next run", PEER, partial(ask, ours), partial(ask, cron))
+
+
+def thousand_events(around: int) -> Spans:
+    """Sixty whole days and 940 short events, from sixty days before *around*, epoch seconds, to four months after."""
     dice = random.Random(2)
-    midnight = int(datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
-    days = [midnight + day * 86400 for day in range(-60, 120)]
+    days = [around + day * 86400 for day in range(-60, 120)]
     events = [(day, day + 86400) for day in dice.sample(days, 60)]
     for day in dice.choices(days, k=940):
         start = day + dice.randrange(0, 86400, 900)
         events.append((start, start + dice.choice((1800, 3600, 5400))))
-    timetable = CalendarTimetable("0 * * * *", timezone=ZONE, blackouts=Known("bench", Spans(events)))
-    data = json.loads(json.dumps(timetable.serialize()))
-    cron = CronTriggerTimetable("0 * * * *", timezone=ZONE)
-    now = DateTime.instance(datetime.now(UTC))
-    moments = [DataInterval.exact(cron._get_prev(now - timedelta(hours=hours))) for hours in range(0, 96, 5)]  # noqa: SLF001
-    for catchup in (False, True):
-        restriction = TimeRestriction(DateTime(2026, 1, 1, tzinfo=UTC), None, catchup)
-
-        def ask(timetable: Timetable, restriction: TimeRestriction = restriction) -> None:
-            for last in moments:
-                timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
-
-        what = f"hourly, half of all time closed by 1,000 events, catchup {'on' if catchup else 'off'}: next run"
-        yield compare(what, PEER, partial(ask, CalendarTimetable.deserialize(data)), partial(ask, cron))
+    return Spans(events)
 
 
 def answer(last: DataInterval, restriction: TimeRestriction, timetable: Timetable) -> None:

@@ -305,7 +305,7 @@ class Ticks:
         first = stream.peek()
         if first is None or first.due >= floor:
             return stream
-        found = self._last_until(floor if latest is None else min(floor, latest.timestamp()), first)
+        found = self.last_until(floor, first, latest)
         return stream if found is None else self.stream(self.walk(None, restriction, found), latest)
 
     def _back_to(self, floor: float, tick: Tick | None, restriction: TimeRestriction) -> Iterator[Tick]:
@@ -321,11 +321,13 @@ class Ticks:
     def _leap(self, latest: DateTime | None, tick: Tick, instant: float) -> Iterator[Tick]:
         """Ticks after *tick* and until *latest*, without those that another one follows by *instant*."""
         restriction = TimeRestriction(None, latest, catchup=True)
-        found = self._last_until(instant if latest is None else min(instant, latest.timestamp()), tick)
+        found = self.last_until(instant, tick, latest)
         return self._following(tick, restriction) if found is None else self.walk(None, restriction, found)
 
-    def _last_until(self, instant: float, tick: Tick) -> Tick | None:
-        """The last tick due at *instant* or before that is after *tick*, if there is one."""
+    def last_until(self, instant: float, tick: Tick, latest: DateTime | None = None) -> Tick | None:
+        """The last tick due at *instant* or before, and by *latest*, that is after *tick*, if there is one."""
+        if latest is not None:
+            instant = min(instant, latest.timestamp())
         if instant <= tick.due:
             return None
         if self._kind in (_CONTINUOUS, _ONCE):

@@ -124,8 +124,8 @@ class _Search:
                 return latest, None
         if self._is_simple and ticks.plain and first.due <= self.now and not self._is_past:
             placed = self.policy.place(first, self.open_time)
-            if placed.outcome == "on_time" and (start := self._late(placed)) is not None and start <= self.now:
-                return placed, None
+            if placed.start is not None and (start := self._late(placed)) is not None:
+                return self._with_those_due_by(placed.start, placed)._replace(start=start), None
         stream = ticks.stream(ticks.walk(self.last, self.restriction, first), self.restriction.latest)
         rest = self._runs(stream)
         run, skipped = next(rest, None), None
@@ -157,8 +157,11 @@ class _Search:
             if picked is None or picked.due > now:  # what was due has run
                 return self._from(picked)
             placed = self.policy.place(picked, self.open_time)
-            if placed.outcome == "on_time" and (start := self._late(placed)) is not None and start <= now:
-                return placed, None
+            start = self._late(placed) if placed.outcome in ("on_time", "postponed") else None
+            if start is not None and (start <= now or not self.open_time.fits(now, 0)):
+                return self._with_those_due_by(
+                    start, placed
+                ), None  # what else waits, or was missed, is released with it
         rest, before, latest, coming = self._around_now()
         if self.is_first and coming is not None and coming.tick.due <= now:
             latest = None  # what waits comes after it
@@ -229,6 +232,15 @@ class _Search:
         policy, (earliest, _, _) = self.policy, self.restriction
         started = earliest is None or self.last is None or earliest <= self.last.end
         return started and policy.coalesce and not policy.stagger and policy.when_blocked != "advance"
+
+    def _with_those_due_by(self, start: float, placed: Placed) -> Placed:
+        """The run, of plain cron where all is simple, that *placed* comes to where it begins at *start*."""
+        last = self.carried.ticks.last_until(start, placed.tick, self.restriction.latest)
+        if last is None:
+            return placed._replace(start=start)
+        if last.due == start:
+            return Placed(last, start, "on_time")
+        return Placed(last, start, "postponed", start)
 
     def _pick(self) -> Tick | None:
         try:
