@@ -136,10 +136,13 @@ def test_nothing_is_coming(run: Run, origin: Origin) -> None:
         (("check", "a.ics", "--days", "soon"), "'soon' is not a number from 1 to 3660"),
         (("preview", "@daily", "--limit", "-1"), "'-1' is not a number from 1 to 10000"),
         (("preview", "@daily", "--limit", "10001"), "'10001' is not a number from 1 to 10000"),
-        (("preview", "@daily", "--duration", "soon"), "'soon' is no length of time; write it as 4h, 90m or 1d12h"),
+        (
+            ("preview", "@daily", "--duration", "soon"),
+            "'soon' is not a valid length of time; write it as 4h, 90m or 1d12h",
+        ),
         (("preview", "@daily", "--duration=-4h"), "'-4h' is negative"),
-        (("preview", "@daily", "--stagger", ""), "'' is no length of time"),
-        (("preview", "@daily", "--start", "noon"), "'noon' is no time; write it as 2026-11-28T02:00+01:00"),
+        (("preview", "@daily", "--stagger", ""), "'' is not a valid length of time"),
+        (("preview", "@daily", "--start", "noon"), "'noon' is not a valid time; write it as 2026-11-28T02:00"),
         (("preview", "@daily", "--window", "funday"), "--window='funday': no Airflow Connection has that id"),
         (("preview", "@daily", "--window", "funday"), "as a weekly rule: 'funday' is no day"),
         (("preview", "@daily", "--blackout", "funday 19:00-20:00"), "--blackout='funday …'"),
@@ -197,6 +200,28 @@ def test_explain(run: Run) -> None:
     code, out, _ = run(*arguments)
     assert code == 0
     assert "is closed, outside sat-sun until Sat" in out
+
+
+@pytest.mark.parametrize(
+    ("at", "answer"),
+    [
+        ("2026-11-27T10:30", "Fri 27 Nov 2026 10:30 CET is closed, blocked by team.ics until 11:00."),
+        ("2026-11-27T10:30Z", "Fri 27 Nov 2026 11:30 CET is open."),
+        ("2026-11-27T04:30-05:00", "Fri 27 Nov 2026 10:30 CET is closed, blocked by team.ics until 11:00."),
+    ],
+)
+def test_a_time_without_an_offset_is_in_the_schedules_zone(run: Run, tmp_path: Path, at: str, answer: str) -> None:
+    file = tmp_path / "team.ics"
+    file.write_bytes(feed(event("DTSTART:20261127T090000Z", "DTEND:20261127T100000Z")))
+    schedule = ("0 9 * * *", "--timezone", "Europe/Berlin", "--blackout", str(file))
+    code, out, _ = run("explain", *schedule, "--at", at)
+    assert (code, out[: len(answer)]) == (0, answer)
+
+
+def test_a_range_without_offsets_is_in_the_schedules_zone(run: Run) -> None:
+    schedule = ("preview", "0 2 * * SAT", "--timezone", "Europe/Berlin")
+    between = ("--start", "2026-11-28T02:00", "--end", "2026-11-28T02:01")
+    assert [run["tick"] for run in answered(run(*schedule, *between, "--json"))] == ["2026-11-28T01:00:00+00:00"]
 
 
 DAG = """

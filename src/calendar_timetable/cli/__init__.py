@@ -65,14 +65,15 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("preview", help=preview.__doc__, description=preview.__doc__, epilog=_CODES)
     add_schedule(command)
-    command.add_argument("--start", type=values.moment, metavar="TIME", help="from here on (ISO 8601; default: now)")
+    written = "as 2026-11-28T02:00, in the schedule's zone, or with an offset"
+    command.add_argument("--start", type=values.moment, metavar="TIME", help=f"from here on, {written} (default: now)")
     command.add_argument("--end", type=values.moment, metavar="TIME", help="up to here, instead of --limit")
     command.add_argument("--limit", type=values.ticks, default=10, help="how many ticks (default: %(default)s)")
     command.set_defaults(run=preview)
 
     command = commands.add_parser("explain", help=explain.__doc__, description=explain.__doc__, epilog=_CODES)
     add_schedule(command)
-    command.add_argument("--at", type=values.moment, metavar="TIME", help="ISO 8601 with offset (default: now)")
+    command.add_argument("--at", type=values.moment, metavar="TIME", help=f"{written} (default: now)")
     command.set_defaults(run=explain)
 
     command = commands.add_parser("sync", help=sync.__doc__, description=sync.__doc__, epilog=_CODES)

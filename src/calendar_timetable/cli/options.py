@@ -7,7 +7,6 @@ import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import CalendarTimetableError, InvalidArgument
 from calendar_timetable.planning.timesets import TimeSet
 from calendar_timetable.planning.weekly import Weekly, parse_rule
@@ -66,12 +65,16 @@ def _is_connection(text: str) -> bool:
 
 
 def moment(text: str) -> datetime:
-    """A time in ISO 8601; without an offset, in Airflow's default zone."""
+    """A time in ISO 8601; without an offset it is to be read by :func:`moment_in`."""
     try:
-        found = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; write it as 2026-11-28T02:00+01:00") from None
-    return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zones.default_zone()))
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid time; write it as 2026-11-28T02:00") from None
+
+
+def moment_in(given: datetime | None, zone: ZoneInfo) -> datetime | None:
+    """The *given* time, in *zone* where it has no offset of its own."""
+    return given.replace(tzinfo=zone) if given is not None and given.tzinfo is None else given
 
 
 def length(text: str) -> timedelta:
@@ -86,7 +89,7 @@ def signed_length(text: str) -> timedelta:
     """A length of time, perhaps negative."""
     match = _LENGTH.fullmatch(text)
     if match is None or not any(match.groups()[1:]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no length of time; write it as 4h, 90m or 1d12h")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid length of time; write it as 4h, 90m or 1d12h")
     days, hours, minutes, seconds = (int(n or 0) for n in match.groups()[1:])
     found = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     return -found if match.group(1) == "-" else found

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 def preview(options: argparse.Namespace, out: Console) -> int:
     """Show what becomes of the next ticks of a schedule."""
     timetable = _timetable(options)
-    start = options.start or datetime.now(UTC)
+    zone = ZoneInfo(timetable.zone_name)
+    start = values.moment_in(options.start, zone) or datetime.now(UTC)
+    end = values.moment_in(options.end, zone)
     with progress("Reading calendars"):
-        plan = timetable.plan(start, options.end, options.limit if options.end is None else None)
+        plan = timetable.plan(start, end, options.limit if end is None else None)
     if options.json:
         print_json(out, [run_json(run) for run in plan])
         return 0
-    zone = ZoneInfo(timetable.zone_name)
     shown = table("Due", "Start", "Outcome", "Why")
     for run in plan:
         starts = "-" if run.start is None else clock(run.start, zone)
@@ -45,7 +46,7 @@ def explain(options: argparse.Namespace, out: Console) -> int:
     """Say whether a time is open, and what becomes of the next tick."""
     timetable = _timetable(options)
     with progress("Reading calendars"):
-        said = timetable.explain(options.at or datetime.now(UTC))
+        said = timetable.explain(values.moment_in(options.at, ZoneInfo(timetable.zone_name)) or datetime.now(UTC))
     if options.json:
         print_json(out, {"explanation": said})
     else:
