@@ -106,7 +106,7 @@ def test_check_of_what_cannot_be_read_says_so_as_a_status(run: Run, origin: Orig
     origin.fail(Reply(404))
     code, out, err = run("check", origin.url())
     assert (code, err) == (1, "")
-    assert out.startswith("127.0.0.1: unavailable, never read, 0 events, HTTP 404")
+    assert out.startswith("127.0.0.1: unavailable, never read. The last fetch failed: HTTP 404")
     assert (answered(run("check", origin.url(), "--json"))["status"], code) == ("unavailable", 1)
 
 

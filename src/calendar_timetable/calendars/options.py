@@ -73,7 +73,7 @@ CONFIG: dict[str, Any] = {
             ),
             "cache_dir": _text(
                 "The folder for the last good copies of calendars, which the DAG files of a host share. Default: "
-                "$XDG_CACHE_HOME/calendar_timetable, or ~/.cache/calendar_timetable. The environment variable "
+                "calendar-timetable-cache in $AIRFLOW_HOME (~/airflow). The environment variable "
                 "CALENDAR_TIMETABLE_CACHE goes before it.",
                 None,
                 "/opt/airflow/calendars",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO, cast
 from zoneinfo import ZoneInfo
 
@@ -64,6 +65,11 @@ def table(*columns: str) -> Table:
     return made
 
 
+def utc(moment: datetime) -> str:
+    """*moment* for programs, as the REST API writes it."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def clock(moment: datetime, zone: ZoneInfo) -> str:
     """*moment* in *zone*."""
     return f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
@@ -78,16 +84,26 @@ def length(duration: timedelta) -> str:
 
 def health_line(health: Health) -> str:
     """How one calendar is doing."""
-    read = "never read" if health.age is None else f"read {length(health.age)} ago"
-    said = [f"{health.label}: {health.status}", read, "1 event" if health.events == 1 else f"{health.events} events"]
+    said = [
+        f"{health.label}: {health.status}",
+        "never read" if health.age is None else f"read {length(health.age)} ago",
+    ]
+    if health.age is not None:
+        said.append(_number_of(health.events))
     if health.problems:
         first = next(iter(health.mattering), health.problems[0])
-        said.append(f"{len(health.problems)} not understood ({reach_text(first, ZoneInfo(health.zone or 'UTC'))})")
+        reach = reach_text(first, ZoneInfo(health.zone or "UTC"))
+        said.append(f"{_number_of(len(health.problems))} could not be parsed ({reach})")
+    sentences = [", ".join(said)]
     if health.error:
-        said.append(health.error)
+        sentences.append(f"The last fetch failed: {health.error}")
     if health.next_retry is not None:
-        said.append(f"not asked again before {health.next_retry:%H:%M:%S} UTC")
-    return ", ".join(said)
+        sentences.append(f"It is not fetched again before {health.next_retry:%H:%M:%S} UTC")
+    return ". ".join(sentences).replace("?.", "?")
+
+
+def _number_of(events: int) -> str:
+    return "1 event" if events == 1 else f"{events} events"
 
 
 def reach_text(problem: Problem, zone: ZoneInfo) -> str:
@@ -103,6 +119,14 @@ def reach_text(problem: Problem, zone: ZoneInfo) -> str:
     return f"counted all the same, {days}" if problem.counted else f"may cover {days}"
 
 
+def used_by(connection: str | None, dag_ids: Sequence[str] | None) -> str:
+    """Who uses a calendar: an Airflow Connection names it, and DAGs count it, where that is known."""
+    said = [f"Connection {connection}"] if connection else []
+    if dag_ids is not None:
+        said.append(f"DAG{'s'[: len(dag_ids) > 1]} {', '.join(dag_ids)}" if dag_ids else "no DAG")
+    return f"used by {' and '.join(said)}" if said else ""
+
+
 def health_json(health: Health) -> dict[str, Any]:
     """The same for programs; times in ISO 8601, UTC."""
     times = {name: getattr(health, name) for name in ("read_at", "checked_at", "next_retry")}
@@ -111,7 +135,7 @@ def health_json(health: Health) -> dict[str, Any]:
         "feed": health.feed,
         "status": health.status,
         "error": health.error,
-        **{name: moment and moment.isoformat() for name, moment in times.items()},
+        **{name: moment and utc(moment) for name, moment in times.items()},
         "age_seconds": None if health.age is None else int(health.age.total_seconds()),
         "timezone": health.zone,
         "events": health.events,
@@ -119,8 +143,8 @@ def health_json(health: Health) -> dict[str, Any]:
             {
                 "uid": problem.uid,
                 "reason": problem.reason,
-                "start": problem.start and problem.start.isoformat(),
-                "end": problem.end and problem.end.isoformat(),
+                "start": problem.start and utc(problem.start),
+                "end": problem.end and utc(problem.end),
                 "counted": problem.counted,
             }
             for problem in health.problems
@@ -144,8 +168,8 @@ def event_json(event: Occurrence) -> dict[str, Any]:
     return {
         "uid": event.uid,
         "summary": event.summary,
-        "start": event.start.isoformat(),
-        "end": event.end.isoformat(),
+        "start": utc(event.start),
+        "end": utc(event.end),
         "all_day": event.all_day,
         "busy": event.busy,
         "status": event.status,
