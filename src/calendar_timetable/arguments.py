@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from airflow.timetables.base import Timetable
 
-from calendar_timetable.carried import Carried, horizon_around
+from calendar_timetable.carried import Carried
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
+from calendar_timetable.planning.horizon import horizon_around
 from calendar_timetable.planning.plan import Policy, WhenBlocked
 from calendar_timetable.planning.timesets import Range, TimeSet, Unread, as_timeset, leaves, resolve_or_hold
 from calendar_timetable.schedules import CalendarEvents, check_base, encode_base, make_base

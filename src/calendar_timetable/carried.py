@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,7 +24,6 @@ from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet, Un
 from calendar_timetable.schedules import Ticks
 
 VERSION = 2
-MONTHS_AHEAD = 3  # whole months, after the current one, that calendars are expanded for
 LATE_START = 6 * 3600  # a run that starts late must still know what closes, for this long after its start
 MAX_TICKS = 5_000  # of the horizon; past these all spans are kept instead of those that matter
 
@@ -213,18 +211,3 @@ class Carried:
                 end = int(self.open_time.next_fit(end, 0, self.horizon.end) or self.horizon.end)
             pairs.append((int(first), end))
         return Spans(pairs)
-
-
-def horizon_around(moment: float, reach: int, end: float | None = None) -> Range:
-    """Whole calendar months (UTC): from *reach* seconds before *moment*'s to :data:`MONTHS_AHEAD` after it, or *end*.
-
-    Anchored to months, so that the serialized form does not change with the clock.
-    """
-    this_month = _month(zones.to_datetime(moment))
-    low = _month(this_month - timedelta(seconds=max(reach, 1)))
-    high = _month(this_month + timedelta(days=31 * (MONTHS_AHEAD + 1)))
-    return Range(int(low.timestamp()), max(int(high.timestamp()), int(end or 0)))
-
-
-def _month(moment: datetime) -> datetime:
-    return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)

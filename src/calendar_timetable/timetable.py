@@ -220,17 +220,14 @@ class CalendarTimetable(Timetable):
         high = None if end is None else zones.to_instant(end, "end")
         if end is None and limit is None:
             limit = _DEFAULT_LIMIT
-        return self._planner(low, high).plan(low, high, limit)
+        return self.planner(low, high).plan(low, high, limit)
 
     def explain(self, at: datetime) -> str:
         """In words: whether *at* is open, and what becomes of the first tick at or after it."""
         instant = zones.to_instant(at, "at")
-        carried = self._planner(instant, None)
-        blocker = carried.open_time.blocker(instant, instant + carried.policy.max_delay)
-        why = explain.blocked(blocker, instant).text(carried.zone, instant) if blocker else ""
+        carried = self.planner(instant, None)
         placed = next(carried.placed(instant), None)
-        following = "no due time follows" if placed is None else carried.sentence(placed)
-        return f"{explain.clock(instant, carried.zone)} is {f'closed, {why}' if why else 'open'}. Next: {following}."
+        return explain.at_instant(instant, placed, carried.policy, carried.open_time, carried.zone)
 
     @property
     def calendars(self) -> tuple[UsedCalendar, ...]:
@@ -267,7 +264,8 @@ class CalendarTimetable(Timetable):
         self._arguments.check()
         return self._arguments.read(_now(), hold=True)
 
-    def _planner(self, start: float, end: float | None) -> Carried:
+    def planner(self, start: float, end: float | None) -> Carried:
+        """The schedule with its calendars read for the months around *start*, or as far as *end*."""
         if self._data is not None:
             return self._carried
         self._arguments.check()

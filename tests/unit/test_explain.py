@@ -200,7 +200,7 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
 @pytest.mark.parametrize("case", SAID.values(), ids=SAID)
 def test_a_run_in_data_and_in_a_sentence(case: tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]) -> None:
     schedule, arguments, due, sentence, data = case
-    carried = CalendarTimetable(schedule, timezone=ZONE, **arguments)._planner(seconds(due), None)
+    carried = CalendarTimetable(schedule, timezone=ZONE, **arguments).planner(seconds(due), None)
     placed = next(carried.placed(seconds(due)))
     assert placed.tick.due == seconds(due)
     assert carried.sentence(placed) == sentence

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO, cast
@@ -15,8 +16,8 @@ from rich.table import Table
 
 from calendar_timetable.calendars.health import Health
 from calendar_timetable.calendars.occurrences import Occurrence, Problem
-from calendar_timetable.planning.plan import PlannedRun
 
+_TABLE_WIDTH = 100  # of a terminal, for a table
 _PLAIN_WIDTH = 200  # of a line that goes into a pipe, where nothing may be cut off
 # C1 controls, and marks that turn the direction of writing (Unicode TR9).
 _UNPRINTABLE = dict.fromkeys(
@@ -57,12 +58,23 @@ def progress(step: str) -> AbstractContextManager[Any]:
     return Console(stderr=True).status(f"{step} …")
 
 
-def table(*columns: str) -> Table:
-    """A table with these columns."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
+def show_rows(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table with these columns; where it would not fit, its rows one below the other, so that nothing is lost."""
+    if out.width < _TABLE_WIDTH:
+        widest = max(map(len, columns)) + 2
+        for row in rows:
+            for column, text in zip(columns, row, strict=True):
+                lines = textwrap.wrap(text, max(out.width - widest, 20), break_on_hyphens=False) or [""]
+                for number, line in enumerate(lines if text else ()):
+                    out.print(f"{'' if number else column:{widest}}{line}", no_wrap=True, crop=False)
+            out.print()
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, no_wrap=column in ("Start", "End", "Due", "Outcome"))
-    return made
+        table.add_column(column, no_wrap=column != columns[-1], overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
 
 
 def utc(moment: datetime) -> str:
@@ -149,17 +161,6 @@ def health_json(health: Health) -> dict[str, Any]:
             }
             for problem in health.problems
         ],
-    }
-
-
-def run_json(run: PlannedRun) -> dict[str, Any]:
-    """What becomes of one tick."""
-    return {
-        "tick": run.tick.isoformat(),
-        "start": run.start and run.start.isoformat(),
-        "outcome": run.outcome,
-        "data_interval": [moment.isoformat() for moment in run.data_interval],
-        "reasons": list(run.reasons),
     }
 
 

@@ -200,6 +200,20 @@ def sentence(placed: Placed, policy: Policy, open_time: OpenTime, zone: ZoneInfo
     return joined("due", due, zone, why, f"starts {on_time_or_at(start, due, zone)}")
 
 
+def at_instant(instant: float, placed: Placed | None, policy: Policy, open_time: OpenTime, zone: ZoneInfo) -> str:
+    """Whether *instant* is open, and what becomes of the due time *placed* that follows, if one does."""
+    why = closed_by(instant, policy, open_time)
+    state = "open" if why is None else f"closed, {why.text(zone, instant)}"
+    following = "no due time follows" if placed is None else sentence(placed, policy, open_time, zone)
+    return f"{clock(instant, zone)} is {state}. Next: {following}."
+
+
+def closed_by(instant: float, policy: Policy, open_time: OpenTime) -> Reason | None:
+    """What closes *instant*; ``None`` where nothing does."""
+    blocker = open_time.blocker(instant, instant + policy.max_delay)
+    return None if blocker is None else blocked(blocker, instant)
+
+
 def joined(cause: str, due: float, zone: ZoneInfo, why: Iterable[str], outcome: str = "") -> str:
     """A sentence about the run that is due at *due*: it names the zone once."""
     head = ", ".join((f"{cause} {clock(due, zone)}", *why))
