@@ -17,7 +17,7 @@ from airflow.timetables.base import TimeRestriction
 from calendar_timetable.planning import codec, explain, zones
 from calendar_timetable.planning.errors import last_read
 from calendar_timetable.planning.late_start import late_start
-from calendar_timetable.planning.opentime import OpenTime
+from calendar_timetable.planning.opentime import OpenTime, members
 from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, PlannedRun, Policy, lay_out, runs
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet, Unread, leaves
@@ -137,6 +137,13 @@ class Carried:
     def _kept(self) -> Spans | None:
         return self._decisive()
 
+    @property
+    def rules(self) -> str:
+        """What its runs go by, besides its base schedule: "daily 19:00-07:00, not team_calendar"."""
+        windows = [str(self.windows)] if self.windows is not None else []
+        blackouts = [f"not {member}" for member in members(self.blackouts)]
+        return ", ".join(map(explain.shortened, (*windows, *blackouts)))
+
     def coming(self, now: float) -> Placed | None:
         """The first run that starts after *now*, as far as that can be told without knowing what ran."""
         if not self.ticks.on_grid or self.held:
@@ -146,6 +153,16 @@ class Carried:
         ticks = self.ticks.since(earliest, None, TimeRestriction(None, None, catchup=True))
         found = runs(ticks, self.policy, self.open_time, now + SEARCH_SECONDS)
         return next((run for run in found if run.start is not None and run.start > now), None)
+
+    def coming_in_short(self, now: float) -> str:
+        """That the next run is moved, and where to; that nothing is scheduled; or that no run comes, and why."""
+        coming = None if self.held else self.coming(now)
+        if coming is None or coming.start is None:
+            return next(iter(self.coming_reasons(now)), "")
+        if coming.start == coming.tick.due or self.open_time.is_beyond(coming.start):
+            return ""
+        due = explain.clock(coming.tick.due, self.zone, coming.start)
+        return f"next {explain.clock(coming.start, self.zone)}, due {due}"
 
     def coming_reasons(self, now: float) -> tuple[str, ...]:
         """What holds the next run; where there is none, what becomes of the next tick."""

@@ -105,13 +105,17 @@ class CalendarTimetable(Timetable):
     # What Airflow calls while it reads a DAG file.
 
     def validate(self) -> None:
-        """Check every argument, without I/O; ``AirflowTimetableInvalid`` names field, value and remedy."""
+        """Check every argument, without I/O; ``AirflowTimetableInvalid`` names field, value and remedy.
+
+        What can be, but makes no sense, is warned of: Airflow lists that with the DAG file.
+        """
         if self._data is not None:
             return
         try:
             self._arguments.check()
         except InvalidArgument as error:
             raise AirflowTimetableInvalid(str(error)) from None
+        self._arguments.warn()
 
     def serialize(self) -> dict[str, Any]:
         """The schedule with its calendars read: the only place where Airflow lets us do I/O.
@@ -195,10 +199,20 @@ class CalendarTimetable(Timetable):
 
     @property
     def summary(self) -> str:
-        """The base schedule and, once calendars are read, what holds the next run."""
-        held = () if self._data is None else self._carried.coming_reasons(_now())
-        said = f"{self._base.summary} ({held[0]})" if held else self._base.summary
-        return said[:_MOST_SAID]
+        """The base schedule and, once calendars are read, what its runs go by, and where the next one is moved to.
+
+        As "0 5 * * * + daily 19:00-07:00, not team_calendar (next Wed 25 Nov 2026 19:00 CET, due 05:00)".
+        """
+        coming = "" if self._data is None else self._carried.coming_in_short(_now())
+        return f"{self._named} ({coming})"[:_MOST_SAID] if coming else self._named[:_MOST_SAID]
+
+    @property
+    def _named(self) -> str:
+        rules = "" if self._data is None else self._carried.rules
+        return f"{self._base.summary} + {rules}" if rules else self._base.summary
+
+    def __repr__(self) -> str:
+        return f"CalendarTimetable({self._arguments})" if self._data is None else f"<CalendarTimetable {self._named}>"
 
     @property
     def description(self) -> str:  # type: ignore[override]

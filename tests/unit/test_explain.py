@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 
 from calendar_timetable import Weekly
 from calendar_timetable.carried import Carried
 from calendar_timetable.planning.timesets import Known, Range, TimeSet
 from calendar_timetable.timetable import CalendarTimetable
-from tests.unit.support import seconds, spans, travelled, utc
+from tests.unit.support import FakeCalendar, seconds, spans, travelled, utc
 
 HOUR = timedelta(hours=1)
 ZONE = "Europe/Berlin"
@@ -236,3 +238,58 @@ def test_windows_of_any_length_are_told_shortly() -> None:
     (reason,) = carried.reasons(next(carried.placed(seconds("2026-11-23 00:00"))))
     assert len(reason.detail or "") < 170
     assert "mon 00:00-00:30" in str(reason.detail) and "mon 23:00-23:30" in str(reason.detail)
+
+
+def test_airflows_list_of_dags_tells_what_a_schedule_goes_by() -> None:
+    """Within the 1,000 characters that Airflow's database has room for."""
+    now = utc("2026-11-25 03:00")
+    long = Weekly(*(f"mon {hour:02}:00-{hour:02}:30" for hour in range(24)))
+    team = FakeCalendar(spans(("2026-11-27 10:00", "2026-11-29 23:00")))
+    said = {
+        "0 5 * * *": {},
+        "0 5 * * * + daily 19:00-07:00, not team_calendar": {"windows": OFF_PEAK, "blackouts": team},
+        "0 5 * * * + daily 19:00-04:00 (next Wed 25 Nov 2026 19:00 CET, due 05:00)": {
+            "windows": Weekly("daily 19:00-04:00")
+        },
+    }
+    with time_machine.travel(now, tick=False):
+        for summary, arguments in said.items():
+            assert travelled(CalendarTimetable("0 5 * * *", timezone=ZONE, **arguments)).summary == summary
+        assert len(travelled(CalendarTimetable("0 5 * * *", timezone=ZONE, windows=long)).summary) < 300
+
+
+def test_a_schedule_says_what_it_is_and_no_secret() -> None:
+    secret = "https://calendar.google.com/calendar/ical/a%40b.c/private-0123456789abcdef0123456789abcdef/basic.ics"
+    timetable = CalendarTimetable("0 5 * * *", timezone=ZONE, windows=OFF_PEAK, blackouts=[secret, Weekly("sat")])
+    said = repr(timetable)
+    assert said.startswith(
+        "CalendarTimetable('0 5 * * *', timezone='Europe/Berlin', windows=Weekly('daily 19:00-07:00'),"
+    )
+    assert "private" not in said and "Weekly('sat')]" in said
+    assert repr(travelled(CalendarTimetable("@daily", windows=OFF_PEAK))) == (
+        "<CalendarTimetable 0 0 * * * + daily 19:00-07:00>"
+    )
+
+
+DOUBTFUL: dict[str, dict[str, Any]] = {
+    "no window is open at any time": {"windows": Weekly("sat-sun") & Weekly("mon-fri")},
+    "no window is open for 9:00:00": {"windows": Weekly("daily 01:00-05:00"), "duration": 9 * HOUR},
+    "max_delay is 0": {"windows": OFF_PEAK, "max_delay": timedelta(0)},
+    "stagger is longer than max_delay": {"stagger": timedelta(days=400)},
+}
+
+
+@pytest.mark.parametrize(("text", "arguments"), DOUBTFUL.items(), ids=DOUBTFUL)
+def test_what_makes_no_sense_is_warned_of(text: str, arguments: dict[str, Any]) -> None:
+    with pytest.warns(UserWarning, match=text):
+        CalendarTimetable("0 5 * * *", timezone=ZONE, **arguments).validate()
+
+
+def test_what_makes_sense_is_not_warned_of() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for arguments in (
+            {"windows": OFF_PEAK, "duration": 9 * HOUR},
+            {"windows": Weekly("sat"), "duration": 24 * HOUR},
+        ):
+            CalendarTimetable("0 5 * * *", timezone=ZONE, stagger=HOUR, **arguments).validate()

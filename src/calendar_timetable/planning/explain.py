@@ -168,12 +168,13 @@ def _naming(reason: Reason, member: TimeSet, instant: float) -> Reason:
     """*reason* with who closes *instant*: a calendar and, where titles are shown, its event; or a rule and its zone."""
     if isinstance(member, Known):
         title = member.title_at(instant)
-        return replace(reason, calendar=_shortened(member.label), event=title[:SHOWN] if title else None)
+        return replace(reason, calendar=shortened(member.label), event=title[:SHOWN] if title else None)
     zones = dict.fromkeys(zone for leaf in leaves(member) if (zone := getattr(leaf, "timezone", None)))
-    return replace(reason, detail=_shortened(str(member)), zone=", ".join(zones) or None)
+    return replace(reason, detail=shortened(str(member)), zone=", ".join(zones) or None)
 
 
-def _shortened(name: str) -> str:
+def shortened(name: str) -> str:
+    """*name*, which may be of any length, without its middle where it is long."""
     return name if len(name) <= _NAME else f"{name[: _NAME * 2 // 3]} … {name[-_NAME // 3 :]}"
 
 
