@@ -107,7 +107,7 @@ class CalendarTimetable(Timetable):
     def validate(self) -> None:
         """Check every argument, without I/O; ``AirflowTimetableInvalid`` names field, value and remedy.
 
-        What can be, but makes no sense, is warned of: Airflow lists that with the DAG file.
+        What can be, but makes no sense, is warned of: that goes into the DAG processor's log.
         """
         if self._data is not None:
             return
