@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.plan import Placed, Tick
 from calendar_timetable.web import models
+from calendar_timetable.web.outlook import Outlook, outlook
 from calendar_timetable.web.planned import started
 from calendar_timetable.web.records import Dag, Existing
 from calendar_timetable.web.schedules import Schedule
@@ -180,7 +181,17 @@ def as_run(row: Row, now: float) -> models.Run:
         calendars=[] if row.schedule is None else list(row.schedule.calendars),
         late=row.is_late(now),
         collapsed=models.Collapsed(count=row.count, every_seconds=row.every) if row.count > 1 else None,
+        **_outlook(row)._asdict(),
     )
+
+
+def _outlook(row: Row) -> Outlook:
+    """What comes after its start, for a run that goes by its schedule and is not over."""
+    carried = None if row.schedule is None or row.schedule.changed_to is not None else row.schedule.carried
+    by_schedule = row.run is None or row.run.run_type in _BY_TICK
+    if carried is None or row.start is None or row.count > 1 or not by_schedule:
+        return Outlook()
+    return Outlook() if row.state in ("success", "failed") else outlook(carried, row.start, row.end)
 
 
 def _moment(instant: float | None) -> datetime | None:
