@@ -127,11 +127,12 @@ class Carried:
         due, first, last = map(zones.to_datetime, placed.tick)
         start = None if placed.start is None else zones.to_datetime(placed.start)
         provisional = placed.start is not None and self.open_time.is_beyond(placed.start)
-        return PlannedRun(due, start, placed.outcome, (first, last), self.described(placed), provisional)
+        why = explain.told(self.reasons(placed), self.zone, placed.tick.due, alone=True)
+        return PlannedRun(due, start, placed.outcome, (first, last), tuple(why), provisional)
 
-    def described(self, placed: Placed) -> tuple[str, ...]:
+    def reasons(self, placed: Placed) -> tuple[explain.Reason, ...]:
         """Why *placed* does not simply run when due."""
-        return explain.reasons(placed, self.policy, self.open_time, self.zone)
+        return explain.reasons(placed, self.policy, self.open_time)
 
     def travels(self, start: float, end: float) -> bool:
         """Whether all that calendars say of ``[start, end)`` is in the serialized form, or beyond the horizon."""

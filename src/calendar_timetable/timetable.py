@@ -226,12 +226,11 @@ class CalendarTimetable(Timetable):
         """In words: whether *at* is open, and what becomes of the first tick at or after it."""
         instant = zones.to_instant(at, "at")
         carried = self._planner(instant, None)
-        blocker, until = carried.open_time.blocker(instant, instant + carried.policy.max_delay)
-        state = f"closed, {blocker}" if blocker else "open"
-        state += f" until {explain.clock(until, carried.zone, instant)}" if until else ""
+        blocker = carried.open_time.blocker(instant, instant + carried.policy.max_delay)
+        why = explain.blocked(blocker, instant).text(carried.zone, instant) if blocker else ""
         placed = next(carried.placed(instant), None)
-        said = "no run after it" if placed is None else carried.sentence(placed)
-        return f"{explain.clock(instant, carried.zone)} is {state}. Next tick: {said}."
+        following = "no due time follows" if placed is None else carried.sentence(placed)
+        return f"{explain.clock(instant, carried.zone)} is {f'closed, {why}' if why else 'open'}. Next: {following}."
 
     @property
     def calendars(self) -> tuple[UsedCalendar, ...]:

@@ -198,7 +198,7 @@ def test_what_rests_on_unknown_calendars_is_no_date() -> None:
         stored = travelled(timetable)
         assert next_run(stored, utc("2026-11-11 09:00"), earliest=utc("2026-11-01"), catchup=False) is None
         assert next_run(stored, utc("2026-11-11 09:00"), earliest=utc("2026-11-01"), catchup=True) is None
-        assert "no opening" in stored.description
+        assert "no available slot" in stored.description
         assert "2027" not in stored.summary.partition("read until")[0]
         [told] = stored.plan(utc("2027-02-28 00:00"), limit=1)
     assert told.provisional

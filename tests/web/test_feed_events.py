@@ -75,7 +75,9 @@ def test_from_the_plan_to_the_end(session: Session, nightly: str) -> None:
         [],
     )
     assert planned["URL"] == "https://airflow.example.com/prod/dags/nightly"
-    assert planned["DESCRIPTION"].startswith("Due Wed 10 Mar 2027 12:00, outside daily 22:00-06:00 until 22:00; starts")
+    assert planned["DESCRIPTION"].startswith(
+        "Due Wed 10 Mar 2027 12:00 UTC, outside daily 22:00-06:00 until 22:00; starts"
+    )
 
     add_run(session, nightly, "queued", NOON, run_after=NIGHT)
     run = session.scalars(select(DagRun)).one()

@@ -68,7 +68,8 @@ def test_a_week_of_one_dag(session: Session) -> None:
     ]
     assert [run.late for run in runs] == [False, True, False, False, False, False, False]
     assert runs[0].explanation == (
-        "Due Mon 8 Mar 2027 12:00, outside daily 22:00-06:00 until 22:00; started 22:00:05, succeeded, after 1 h 30 min"
+        "Due Mon 8 Mar 2027 12:00 UTC, outside daily 22:00-06:00 until 22:00;"
+        " started 22:00:05, succeeded after 1 h 30 min"
     )
     assert [run.end_estimated for run in runs[:3]] == [False, False, True]
 
@@ -149,7 +150,9 @@ def test_ticks_that_run_together_are_all_told(session: Session) -> None:
     add_dag(session, DAG("together", schedule=timetable, start_date=START, catchup=False), NOW)
     runs = [run for run in listed(session, "together") if run.due > NOW]
     assert [run.outcome for run in runs if run.due < utc("2027-03-13 12:00")] == ["coalesced"] * 8 + ["postponed"]
-    assert "runs together with the tick of" in runs[0].reasons[-1]
+    assert [reason.kind for reason in runs[0].reasons] == ["outside_windows", "combined"]
+    assert runs[0].reasons[-1].start == runs[8].due
+    assert runs[0].explanation.endswith("combined with the Sat 13 Mar 08:00 run")
 
 
 def test_nothing_is_planned_after_the_end_date(session: Session) -> None:
@@ -169,7 +172,7 @@ def test_runs_of_other_kinds_have_their_own_ids_and_words(session: Session) -> N
     add_run(session, "by-hand", "success", at, run_type="manual", run_id="manual__1", start_date=at, end_date=at + HOUR)
     (run,) = listed(session, "by-hand")
     assert (run.id, run.run_type, run.outcome, run.late) == ("by-hand manual__1", "manual", "on_time", False)
-    assert run.explanation == "Triggered by hand Tue 9 Mar 2027 10:30; started then, succeeded, after 1 h"
+    assert run.explanation == "Triggered by hand Tue 9 Mar 2027 10:30 UTC; started on time, succeeded after 1 h"
 
 
 def test_how_long_a_run_will_take(session: Session) -> None:
@@ -189,7 +192,7 @@ def outlook(session: Session, dag_id: str, **more: Any) -> tuple[Any, ...]:
     timetable = CalendarTimetable("0 20 * * *", timezone="UTC", duration=HOUR, **more)
     add_dag(session, DAG(dag_id, schedule=timetable, start_date=START, catchup=False), NOW)
     run = next(run for run in listed(session, dag_id) if run.state == "planned")
-    blackout = run.next_blackout and (f"{run.next_blackout.start:%a %H}", run.next_blackout.calendar)
+    blackout = run.next_blackout and (f"{run.next_blackout.start:%a %H}", run.next_blackout.detail)
     spare = None if run.spare_seconds is None else run.spare_seconds / 3600
     return run.window_end and f"{run.window_end:%a %H}", blackout, spare, run.spare_at_least
 

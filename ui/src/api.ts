@@ -4,6 +4,29 @@ import { address } from "./airflow";
 export const STATES = ["planned", "queued", "running", "success", "failed", "skipped"] as const;
 export type State = (typeof STATES)[number];
 
+/** Why a run does not simply start when due: as data, and in English with times in the schedule's zone. */
+export interface Reason {
+  kind:
+    | "blackout"
+    | "outside_windows"
+    | "too_short"
+    | "combined"
+    | "skipped"
+    | "run_anyway"
+    | "advanced"
+    | "staggered"
+    | "unknown"
+    | "note";
+  calendar: string | null;
+  event: string | null;
+  start: string | null;
+  end: string | null;
+  needed_seconds: number | null;
+  detail: string | null;
+  zone: string | null;
+  text: string;
+}
+
 export interface Run {
   id: string;
   dag_id: string;
@@ -18,7 +41,7 @@ export interface Run {
   end: string | null;
   end_estimated: boolean;
   outcome: "on_time" | "postponed" | "advanced" | "skipped" | "coalesced" | "forced";
-  reasons: string[];
+  reasons: Reason[];
   explanation: string;
   calendars: string[];
   late: boolean;

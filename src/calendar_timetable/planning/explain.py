@@ -1,89 +1,238 @@
-"""Why a run starts when it does, in words."""
+"""Why a run starts when it does: as data, and in words."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from calendar_timetable.planning.opentime import OpenTime
+from calendar_timetable.planning.opentime import SHOWN, Blocker, OpenTime
 from calendar_timetable.planning.plan import Placed, Policy
+from calendar_timetable.planning.timesets import Known, TimeSet, leaves
 
-_MOST_HOLDS = 6  # more would not be read
+Kind = Literal[
+    "blackout",
+    "outside_windows",
+    "too_short",
+    "combined",
+    "skipped",
+    "run_anyway",
+    "advanced",
+    "staggered",
+    "unknown",
+    "note",
+]
+_MOST = 6  # reasons of one kind: more would not be read
+_NAME = 160  # characters of what a person wrote: windows may be of any length
 
 
-def reasons(placed: Placed, policy: Policy, open_time: OpenTime, zone: ZoneInfo) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason why a run does not simply start when due; *start* and *end* in epoch seconds.
+
+    ============================= =====================================================================================
+    kind                          what its fields say
+    ============================= =====================================================================================
+    blackout, outside_windows     time is closed from *start* to *end*, if that is known: by *calendar* and its *event*,
+                                  where titles are shown, or by the rule *detail*, which is in the zone *zone*
+    too_short                     *needed_seconds* do not fit between *start* and *end*, where a blackout begins, which
+                                  is named as above; without a name the windows end
+    combined                      the run that is due at *start* covers this one
+    skipped                       nothing fits from *start*, the due time, to *end*; without these it was not to move
+    advanced                      it starts at *start*, before its due time *end*
+    staggered                     *needed_seconds* later than it could
+    unknown                       calendars are read until *start*, or far from its due time
+    note                          *detail* is to be known of *calendar*
+    ============================= =====================================================================================
+    """
+
+    kind: Kind
+    calendar: str | None = None
+    event: str | None = None
+    start: float | None = None
+    end: float | None = None
+    needed_seconds: int | None = None
+    detail: str | None = None
+    zone: str | None = None
+
+    def text(self, zone: ZoneInfo, near: float, *, alone: bool = False) -> str:
+        """The reason in words, with times in *zone*, read beside the time *near*; *alone*, it names the zone itself."""
+
+        def at(instant: float) -> str:
+            return clock(instant, zone, near, alone=alone)
+
+        until = "" if self.end is None else f" until {at(self.end)}"
+        match self.kind:
+            case "blackout":
+                return f"blocked by {self._name(zone)}{until}"
+            case "outside_windows":
+                return f"outside {self._name(zone)}{until}"
+            case "too_short":
+                assert self.start is not None
+                assert self.end is not None
+                then = f"blocked by {self._name(zone)}" if self.calendar or self.detail else "outside windows"
+                short = f"only {length(self.end - self.start)} are open from {at(self.start)}"
+                return f"needs {length(self.needed_seconds or 0)}, but {short} (then {then})"
+            case "combined":
+                assert self.start is not None
+                return f"combined with the {at(self.start)} run"
+            case "skipped":
+                return self._why_skipped()
+            case "run_anyway":
+                return "runs anyway (when_blocked='run')"
+            case "advanced":
+                return "starts before its due time (when_blocked='advance')"
+            case "staggered":
+                return f"staggered by {length(self.needed_seconds or 0)}"
+            case "unknown":
+                if self.start is None:
+                    return "calendars are not read this far from today"
+                return f"no available slot is known: calendars are read until {at(self.start)}"
+            case "note":
+                return " ".join(filter(None, (self.calendar, self.detail)))
+
+    def _name(self, zone: ZoneInfo) -> str:
+        if self.event is not None:
+            return f'"{self.event}" ({self.calendar or self.detail})'
+        elsewhere = f" ({self.zone})" if self.zone not in (None, zone.key) else ""
+        return f"{self.calendar or self.detail}{elsewhere}"
+
+    def _why_skipped(self) -> str:
+        if self.start is None or self.end is None:
+            return "skipped (when_blocked='skip')"
+        run = f" of {length(self.needed_seconds)}" if self.needed_seconds else ""
+        side = "after" if self.end >= self.start else "before"
+        return f"skipped: no available slot{run} within {length(abs(self.end - self.start))} {side} (max_delay)"
+
+
+def reasons(placed: Placed, policy: Policy, open_time: OpenTime) -> tuple[Reason, ...]:
     """Why *placed* does not simply run when due; empty when it does and nothing needs saying."""
-    due = placed.tick.due
-    said: list[str] = []
+    due, found = placed.tick.due, list[Reason]()
     if placed.outcome in ("postponed", "forced", "skipped", "coalesced"):
         until = placed.opening if placed.opening is not None else due + policy.max_delay
         one = policy.when_blocked in ("skip", "run")
-        said += holds(due, due if one else until, policy.duration, open_time, zone)
+        found += obstacles(due, due if one else until, policy, open_time)
     elif placed.outcome == "advanced":
-        said += holds(due, due, policy.duration, open_time, zone)
-        said.append("starts before instead of after")
+        found += obstacles(due, due, policy, open_time)
+        found.append(Reason("advanced", start=placed.start, end=due))
     if placed.outcome == "coalesced" and placed.survivor is not None:
-        said.append(f"runs together with the tick of {clock(placed.survivor, zone, due)}")
+        found.append(Reason("combined", start=placed.survivor))
     elif placed.outcome == "skipped":
-        said.append(_why_skipped(policy))
+        found.append(_skipped(due, policy))
     elif placed.outcome == "forced":
-        said.append("runs when due all the same (when_blocked='run')")
+        found.append(Reason("run_anyway"))
     if placed.opening is not None and placed.start is not None and placed.start > placed.opening:
-        said.append(f"staggered by {length(placed.start - placed.opening)}")
-    said += open_time.notes
+        found.append(Reason("staggered", needed_seconds=int(placed.start - placed.opening)))
+    found += (Reason("note", calendar=label, detail=note) for label, note in open_time.notes)
     if not open_time.is_known(due):
-        said.append("calendars are not read this far from today")
+        found.append(Reason("unknown"))
     elif placed.start is not None and open_time.horizon is not None and open_time.is_beyond(placed.start):
-        said.append(f"no opening is known: calendars are read until {clock(open_time.horizon.end, zone)}")
-    return tuple(said)
+        found.append(Reason("unknown", start=open_time.horizon.end))
+    return tuple(found)
 
 
-def holds(start: float, until: float, duration: int, open_time: OpenTime, zone: ZoneInfo) -> list[str]:
+def obstacles(start: float, until: float, policy: Policy, open_time: OpenTime) -> list[Reason]:
     """What stands in the way from *start* to *until*, in order."""
-    said: list[str] = []
+    found: list[Reason] = []
+    duration = policy.duration
+    ahead = max(until, start + policy.max_delay) + duration
     cursor: float | None = start
-    while cursor is not None and cursor <= until and len(said) < _MOST_HOLDS:
-        blocker, over = open_time.blocker(cursor, until + duration)
-        if blocker:
-            line = f"{blocker} until {clock(over, zone, start)}" if over else blocker
+    while cursor is not None and cursor <= until and len(found) < _MOST:
+        blocker = open_time.blocker(cursor, ahead)
+        if blocker is not None:
+            found.append(blocked(blocker, cursor))
+            cursor = blocker.until
+        elif open_time.fits(cursor, duration):
+            break
         else:
-            if open_time.fits(cursor, duration):
-                break
             over = open_time.over(cursor, cursor + duration + 1).end_of_span(cursor)
             assert over is not None
-            cause, _ = open_time.blocker(over, until + duration)
-            line = (
-                f"needs {length(duration)}, but only {length(over - cursor)} are open from {clock(cursor, zone, start)}"
-            )
-            line += f" ({cause})" if cause else ""
-        if line not in said:
-            said.append(line)
-        cursor = over
-    return said
+            cause = open_time.blocker(over, ahead)
+            short = Reason("too_short", start=cursor, end=over, needed_seconds=duration)
+            if cause is not None and cause.kind == "blackout":
+                short = _naming(short, cause.member, over)
+            found.append(short)
+            cursor = over
+    return found
+
+
+def blocked(blocker: Blocker, instant: float) -> Reason:
+    """That *blocker* closes *instant*."""
+    return _naming(Reason(blocker.kind, start=instant, end=blocker.until), blocker.member, instant)
+
+
+def _naming(reason: Reason, member: TimeSet, instant: float) -> Reason:
+    """*reason* with who closes *instant*: a calendar and, where titles are shown, its event; or a rule and its zone."""
+    if isinstance(member, Known):
+        title = member.title_at(instant)
+        return replace(reason, calendar=_shortened(member.label), event=title[:SHOWN] if title else None)
+    zones = dict.fromkeys(zone for leaf in leaves(member) if (zone := getattr(leaf, "timezone", None)))
+    return replace(reason, detail=_shortened(str(member)), zone=", ".join(zones) or None)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _NAME else f"{name[: _NAME * 2 // 3]} … {name[-_NAME // 3 :]}"
+
+
+def _skipped(due: float, policy: Policy) -> Reason:
+    if policy.when_blocked == "skip":
+        return Reason("skipped")
+    end = due + (policy.max_delay if policy.when_blocked == "postpone" else -policy.max_delay)
+    return Reason("skipped", start=due, end=end, needed_seconds=policy.duration or None)
+
+
+def told(why: Iterable[Reason], zone: ZoneInfo, near: float, *, alone: bool = False) -> list[str]:
+    """Reasons in words, each once; see :meth:`Reason.text`."""
+    return list(dict.fromkeys(reason.text(zone, near, alone=alone) for reason in why))
 
 
 def sentence(placed: Placed, policy: Policy, open_time: OpenTime, zone: ZoneInfo) -> str:
-    """*placed* in one sentence: "Due Sat 02:00, held by team_calendar until 05:00; starts 05:00"."""
-    due = placed.tick.due
-    why = ", ".join(reasons(placed, policy, open_time, zone))
-    head = f"due {clock(due, zone)}" + (f", {why}" if why else "")
-    if placed.start is None:
-        return f"{head}; does not run"
-    if open_time.is_beyond(placed.start) and not open_time.is_beyond(due):
-        return f"{head}; waits"
-    return f"{head}; starts {'then' if placed.start == due else clock(placed.start, zone, due)}"
+    """*placed* in one sentence: "due Sat 28 Nov 2026 02:00 CET, blocked by team_calendar until 05:00; starts 05:00"."""
+    due, start = placed.tick.due, placed.start
+    why = told(reasons(placed, policy, open_time), zone, due)
+    if start is None:
+        return joined("due", due, zone, why)
+    if open_time.is_beyond(start) and not open_time.is_beyond(due):
+        return joined("due", due, zone, why, "waits")
+    return joined("due", due, zone, why, f"starts {on_time_or_at(start, due, zone)}")
 
 
-def clock(instant: float, zone: ZoneInfo, near: float | None = None) -> str:
-    """*instant* on the clock of *zone*; without its date where *near* is on the same day."""
+def joined(cause: str, due: float, zone: ZoneInfo, why: Iterable[str], outcome: str = "") -> str:
+    """A sentence about the run that is due at *due*: it names the zone once."""
+    head = ", ".join((f"{cause} {clock(due, zone)}", *why))
+    return f"{head}; {outcome}" if outcome else head
+
+
+def on_time_or_at(start: float, due: float, zone: ZoneInfo) -> str:
+    """When a run starts that is due at *due*."""
+    return "on time" if int(start) == int(due) else clock(int(start), zone, due)
+
+
+def clock(instant: float, zone: ZoneInfo, near: float | None = None, *, alone: bool = False) -> str:
+    """*instant* on the clock of *zone*, which is named.
+
+    Beside the time *near*, which is told too, without what they have in common: the date, and, unless it may be read
+    *alone*, the zone.
+    """
     moment = datetime.fromtimestamp(instant, zone)
     time = "%H:%M:%S" if moment.second else "%H:%M"
+    name = abbreviation(moment)
     if near is None:
-        return f"{moment:%a {moment.day} %b %Y {time}}"
-    if datetime.fromtimestamp(near, zone).date() == moment.date():
-        return f"{moment:{time}}"
-    return f"{moment:%a {moment.day} %b {time}}"
+        return f"{moment:%a {moment.day} %b %Y {time}} {name}"
+    beside = datetime.fromtimestamp(near, zone)
+    named = "" if abbreviation(beside) == name and not alone else f" {name}"  # or the clocks change in between
+    if beside.date() == moment.date():
+        return f"{moment:{time}}{named}"
+    return f"{moment:%a {moment.day} %b {time}}{named}"
+
+
+def abbreviation(moment: datetime) -> str:
+    """What its zone is called at *moment*: CET, or, where it has no name but a number, UTC+03."""
+    name = moment.tzname() or "UTC"
+    return f"UTC{name}" if name[0] in "+-" else name
 
 
 def length(seconds: float) -> str:
@@ -91,14 +240,6 @@ def length(seconds: float) -> str:
     left = timedelta(seconds=int(seconds))
     parts = ((left.days, "d"), (left.seconds // 3600, "h"), (left.seconds // 60 % 60, "min"), (left.seconds % 60, "s"))
     return " ".join(f"{n} {unit}" for n, unit in parts if n) or "0 s"
-
-
-def _why_skipped(policy: Policy) -> str:
-    if policy.when_blocked == "skip":
-        return "skipped (when_blocked='skip')"
-    run = f" of {length(policy.duration)}" if policy.duration else ""
-    side = "after" if policy.when_blocked == "postpone" else "before"
-    return f"skipped: no opening{run} within {length(policy.max_delay)} {side} (max_delay)"
 
 
 def plain(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, NamedTuple
+
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Known, Range, TimeSet, Union, leaves
 
@@ -11,6 +13,14 @@ _MARGIN = DAY // 4  # how much more than asked is laid out at once: as much agai
 _LONGEST_LOOK = 2 * 366 * DAY  # for where a stretch of open time begins or ends
 _LEAP = 28 * DAY  # … past this an eighth of it
 _FAR = 366 * DAY  # from what is laid out to what is asked: what lies between matters to nobody
+
+
+class Blocker(NamedTuple):
+    """What closes an instant: a *member* of the blackouts, or all windows; *until* when, as far as that is known."""
+
+    kind: Literal["blackout", "outside_windows"]
+    member: TimeSet
+    until: float | None
 
 
 class OpenTime:
@@ -25,7 +35,7 @@ class OpenTime:
         self.always = windows is None and blackouts is None
         sets = (leaf for timeset in (windows, blackouts) if timeset for leaf in leaves(timeset))
         calendars = [leaf for leaf in sets if isinstance(leaf, Known)]
-        self.notes = [f"{leaf} {leaf.note}" for leaf in calendars if leaf.note]
+        self.notes = [(leaf.label, leaf.note) for leaf in calendars if leaf.note]
         self._ends = horizon.end if horizon is not None and calendars else None  # of what is known
         self._laid = 0, 0, Spans()  # from, to, what; one value, so that threads may share this
 
@@ -125,23 +135,22 @@ class OpenTime:
         spans = windows.cover(start, end) if windows else Spans(((start, end),))
         return spans - blackouts.cover(start, end) if blackouts else spans
 
-    def blocker(self, instant: float, until: float) -> tuple[str, float | None]:
-        """What closes *instant*, and until when as far as *until*: empty text where nothing does."""
+    def blocker(self, instant: float, until: float) -> Blocker | None:
+        """What closes *instant*, and until when as far as *until*; ``None`` where nothing does."""
         start, end = int(instant), int(until) + 1
         known = self.is_known(instant)
         blackouts = self.blackouts if known or self.blackouts is None else self.blackouts.rules(deny=True)
         for member in members(blackouts):
             over = member.cover(start, end).end_of_span(instant)
             if over is not None:
-                if known and self._ends is not None and over >= self._ends:
-                    return f"held by {_named(member, instant)}", None  # how much longer nobody knows
-                return f"held by {_named(member, instant)}", over if over < end else None
+                beyond = known and self._ends is not None and over >= self._ends  # how much longer nobody knows
+                return Blocker("blackout", member, over if over < end and not beyond else None)
         windows = self.windows if known or self.windows is None else self.windows.rules(deny=False)
         if windows is not None:
             spans = windows.cover(start, end)
             if instant not in spans:
-                return f"outside {windows}", spans.next_start(instant)
-        return "", None
+                return Blocker("outside_windows", windows, spans.next_start(instant))
+        return None
 
     def is_beyond(self, instant: float) -> bool:
         """Whether *instant* lies past what is known of calendars."""
@@ -157,8 +166,3 @@ def members(timeset: TimeSet | None) -> tuple[TimeSet, ...]:
     if timeset is None:
         return ()
     return tuple(timeset.parts()) if isinstance(timeset, Union) else (timeset,)
-
-
-def _named(member: TimeSet, instant: float) -> str:
-    title = getattr(member, "title_at", lambda _: None)(instant)
-    return f"{member} ({title[:SHOWN]})" if title else str(member)

@@ -51,8 +51,9 @@ def judge(carried: Carried, policy: Policy, planned: float, instant: float) -> V
 def why_closed(carried: Carried, policy: Policy, verdict: Verdict, instant: float) -> str:
     """What stands in the way, in words; costs more than the judgement itself."""
     until = instant + DAY if verdict.opens is None else verdict.opens - 1
-    held = ", ".join(explain.holds(instant, until, policy.duration, carried.open_time, carried.zone))
-    return (held or "time is closed") + ("" if verdict.opens else ", and no opening is known")
+    why = explain.obstacles(instant, until, policy, carried.open_time)
+    told = ", ".join(explain.told(why, carried.zone, instant))
+    return (told or "time is closed") + ("" if verdict.opens else ", and no available slot is known")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from calendar_timetable.planning.explain import Kind
+
 RunState = Literal["planned", "queued", "running", "success", "failed", "skipped"]
 Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "forced"]
 WhenBlocked = Literal["postpone", "advance", "skip", "run"]
@@ -47,11 +49,27 @@ class Collapsed(BaseModel):
 
 
 class Blackout(BaseModel):
-    """When a blackout begins, of which calendar or rule, and its event's title where that is shown."""
+    """When a blackout begins: of a calendar, with its event's title where that is shown, or by a rule in its zone."""
 
     start: datetime
-    calendar: str
-    event: str | None
+    calendar: str | None = None
+    event: str | None = None
+    detail: str | None = None
+    zone: str | None = None
+
+
+class Reason(BaseModel):
+    """One reason why a run does not simply start when due. Times are UTC; docs/api.md says what each kind tells."""
+
+    kind: Kind
+    calendar: str | None = None
+    event: Annotated[str | None, Field(description="An event of the calendar, where titles are shown")] = None
+    start: datetime | None = None
+    end: datetime | None = None
+    needed_seconds: int | None = None
+    detail: Annotated[str | None, Field(description="The rule that is meant, or what is to be known")] = None
+    zone: Annotated[str | None, Field(description="The zone of the rule")] = None
+    text: str = Field(description="All of it in English, with times in the schedule's zone")
 
 
 class Run(BaseModel):
@@ -71,7 +89,7 @@ class Run(BaseModel):
     end: datetime | None
     end_estimated: bool
     outcome: Outcome
-    reasons: list[str]
+    reasons: list[Reason]
     explanation: str
     calendars: list[str]
     late: bool

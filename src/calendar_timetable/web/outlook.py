@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from calendar_timetable.carried import Carried
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.opentime import DAY, SHOWN, OpenTime, members
+from calendar_timetable.planning.explain import blocked
+from calendar_timetable.planning.opentime import DAY, Blocker, OpenTime, members
 from calendar_timetable.planning.timesets import Known, TimeSet, leaves
 from calendar_timetable.web import models
 
@@ -62,6 +63,8 @@ def _end(open_time: OpenTime, timeset: TimeSet | None, carried: Carried, start: 
 def _named(carried: Carried, at: float) -> models.Blackout:
     """The blackout that begins *at*."""
     covering = (m for m in members(carried.blackouts) if at in m.cover(int(at), int(at) + 1))
-    member = next(covering, carried.blackouts)
-    title = member.title_at(at) if isinstance(member, Known) else None
-    return models.Blackout(start=zones.to_datetime(at), calendar=str(member), event=title and title[:SHOWN])
+    found = Blocker("blackout", next(covering, members(carried.blackouts)[0]), None)
+    why = blocked(found, at)
+    return models.Blackout(
+        start=zones.to_datetime(at), calendar=why.calendar, event=why.event, detail=why.detail, zone=why.zone
+    )

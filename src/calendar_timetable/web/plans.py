@@ -87,7 +87,7 @@ def what_if(
         for placed in budget.metered(islice(replanned(other, dag.stored, waiting, now, now + SEARCH_SECONDS), limit)):
             run = as_run(planned_row(dag, other, placed, length), now)
             if _uses_calendars(changed) and not carried.travels(*_reach(placed, changed.policy)):
-                run.reasons.append(UNTOLD)
+                run.reasons.append(models.Reason(kind="note", detail=UNTOLD, text=UNTOLD))
             found.append(run)
     except budget.Spent:
         truncated = True

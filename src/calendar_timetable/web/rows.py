@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from itertools import pairwise
@@ -24,7 +24,7 @@ _FEW = 3  # … and at least so many are shown as one
 _BY_TICK = ("scheduled", "backfill")
 _CAUSES = {"manual": "Triggered by hand", "asset_triggered": "Triggered by assets"}
 _UTC = ZoneInfo("UTC")
-_LONGEST = 240  # characters of one reason: it may quote windows of any length
+_PAUSED = "will not start: DAG is paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,7 @@ def _as_one(stretch: list[Row]) -> Iterable[Row]:
 def as_run(row: Row, now: float) -> models.Run:
     """*row* for people: with its words."""
     reasons = reasons_of(row)
+    zone, due = row.zone, row.placed.tick.due
     return models.Run(
         id=row.identity,
         dag_id=row.dag.dag_id,
@@ -171,12 +172,12 @@ def as_run(row: Row, now: float) -> models.Run:
         run_id=None if row.run is None or row.count > 1 else row.run.run_id,
         run_type="scheduled" if row.run is None else row.run.run_type,
         state=row.state,
-        due=zones.to_datetime(row.placed.tick.due),
+        due=zones.to_datetime(due),
         start=_moment(row.start),
         end=_moment(row.end),
         end_estimated=row.end_estimated,
         outcome=row.placed.outcome,
-        reasons=list(reasons),
+        reasons=[told(reason, zone, due) for reason in reasons],
         explanation=explanation(row, reasons),
         calendars=[] if row.schedule is None else list(row.schedule.calendars),
         late=row.is_late(now),
@@ -198,42 +199,49 @@ def _moment(instant: float | None) -> datetime | None:
     return None if instant is None else zones.to_datetime(instant)
 
 
-def reasons_of(row: Row) -> tuple[str, ...]:
+def reasons_of(row: Row) -> tuple[explain.Reason, ...]:
     """Why the run does not simply start when due."""
     carried = None if row.schedule is None else row.schedule.carried
     if carried is None or (row.placed.outcome == "on_time" and row.run):
         return ()
-    return tuple(map(_shortened, carried.described(row.placed)))
+    return carried.reasons(row.placed)
 
 
-def _shortened(reason: str) -> str:
-    """*reason* without its middle where it is long: at its end is until when it holds."""
-    if len(reason) <= _LONGEST:
-        return reason
-    return f"{reason[: _LONGEST * 2 // 3]} … {reason[-_LONGEST // 3 :]}"
+def told(reason: explain.Reason, zone: ZoneInfo, near: float) -> models.Reason:
+    """*reason* as data and, for the due time *near*, in words."""
+    times = {"start": _moment(reason.start), "end": _moment(reason.end)}
+    return models.Reason(**{**asdict(reason), **times}, text=reason.text(zone, near, alone=True))
 
 
-def explanation(row: Row, reasons: Iterable[str] = ()) -> str:
-    """One sentence: "Due Sat 21 Nov 2026 02:00, held by team_calendar until 05:00; starts 05:00"."""
+def explanation(row: Row, reasons: Iterable[explain.Reason] = ()) -> str:
+    """One sentence: "Due Sat 21 Nov 2026 02:00 CET, blocked by team_calendar until 05:00; starts 05:00"."""
     due, zone = row.placed.tick.due, row.zone
     if row.count > 1:
-        first, last = explain.clock(row.at, zone), explain.clock(row.at + row.every * (row.count - 1), zone, row.at)
-        return f"{row.count} runs, about every {explain.length(row.every)}, from {first} to {last}"
+        return _explanation_of_many(row, zone)
     cause = "Due" if row.run is None else _CAUSES.get(row.run.run_type, "Due")
-    head = ", ".join((f"{cause} {explain.clock(due, zone)}", *reasons))
-    return f"{head}; {_outcome(row, due, zone)}"
+    return explain.joined(cause, due, zone, explain.told(reasons, zone, due), _outcome(row, due, zone))
+
+
+def _explanation_of_many(row: Row, zone: ZoneInfo) -> str:
+    first, last = explain.clock(row.at, zone), explain.clock(row.at + row.every * (row.count - 1), zone, row.at)
+    what, ends = f"{row.count} runs", ""
+    if row.start is None:
+        what = f"{row.count} due times"
+        ends = "; combined with later runs" if row.placed.outcome == "coalesced" else "; skipped"
+    elif row.state == "planned" and row.dag.paused:
+        ends = f"; {_PAUSED}"
+    return f"{what}, about every {explain.length(row.every)}, from {first} to {last}{ends}"
 
 
 def _outcome(row: Row, due: float, zone: ZoneInfo) -> str:
     if row.start is None:
-        return "does not run"
-    at = "then" if int(row.start) == int(due) else explain.clock(int(row.start), zone, due)
-    if row.state == "planned":
-        return f"starts {at}" + (" once the DAG is unpaused" if row.dag.paused else "")
-    if row.state == "queued":
-        return f"waits in the queue, to start {at}"
+        return "" if row.schedule is not None and row.schedule.carried is not None else "skipped"
+    at = explain.on_time_or_at(row.start, due, zone)
+    if row.state in ("planned", "queued"):
+        if row.dag.paused:
+            return _PAUSED
+        return f"starts {at}" if row.state == "planned" else f"queued, to start {at}"
     if row.state == "running":
-        return f"runs since {'then' if at == 'then' else at}"
-    took = "" if row.end is None else f", after {explain.length(row.end - row.start)}"
-    verb = "succeeded" if row.state == "success" else "failed"
-    return f"started {at}, {verb}{took}"
+        return f"started {at}, running"
+    took = "" if row.end is None else f" after {explain.length(row.end - row.start)}"
+    return f"started {at}, {'succeeded' if row.state == 'success' else 'failed'}{took}"

@@ -27,7 +27,8 @@ export function PlanTable({ plan }: { plan: Plan }) {
                 {run.start && isMoved(run) ? <Moment at={run.start} /> : run.start ? "as due" : "-"}
               </td>
               <td data-label="Why">
-                <StateBadge run={run} /> <span className="ct-muted">{run.reasons.join(" · ")}</span>
+                <StateBadge run={run} />{" "}
+                <span className="ct-muted">{run.reasons.map((reason) => reason.text).join(" · ")}</span>
               </td>
             </tr>
           ))}

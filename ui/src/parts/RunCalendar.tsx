@@ -140,7 +140,7 @@ function timesOf(run: Run, zone: string): [string, string] {
 
 /** "due Sat 02:00 - held by team_calendar until 05:00". */
 function whyText(run: Run, zone: string): string {
-  const parts = [...run.reasons];
+  const parts = run.reasons.map((reason) => reason.text);
   if (isMoved(run)) {
     const day = run.start && dayOf(run.start, zone) === dayOf(run.due, zone) ? "" : `${dayText(dayOf(run.due, zone))} `;
     parts.unshift(`due ${day}${clockText(run.due, zone)}`);

@@ -65,7 +65,7 @@ export function RunDetails({ run, onClose }: RunDetailsProps) {
             </dd>
           </>
         )}
-        <Names what="Reasons" names={run.reasons} />
+        <Names what="Reasons" names={run.reasons.map((reason) => reason.text)} />
         <Names what="Calendars" names={run.calendars} />
         <Names what="Owners" names={run.owners} />
         <Names what="Tags" names={run.tags} />

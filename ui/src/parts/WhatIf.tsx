@@ -148,7 +148,9 @@ function Comparison({ result }: { result: Result }) {
               <td data-label="Would start">
                 {row.after?.start ? <Moment at={row.after.start} /> : "does not run"}{" "}
                 {row.moves && row.after && <StateBadge run={row.after} />}
-                {row.moves && row.after && <span className="ct-why">{row.after.reasons.join(" · ")}</span>}
+                {row.moves && row.after && (
+                  <span className="ct-why">{row.after.reasons.map((reason) => reason.text).join(" · ")}</span>
+                )}
               </td>
             </tr>
           ))}
