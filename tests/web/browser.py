@@ -201,9 +201,8 @@ class Browser:
     @contextmanager
     def _between(self, part: str, what: str) -> Iterator[None]:
         concerned = f"`${{asked[0]}}`.includes({json.dumps(part)})"
-        script = (
-            f"const ask = fetch; fetch = async (...asked) => {{ if ({concerned}) {{ {what} }} return ask(...asked) }}"
-        )
+        changed = f"async (...asked) => {{ if ({concerned}) {{ {what} }} return ask(...asked) }}"
+        script = f"{{ const ask = fetch; fetch = {changed} }}"  # a block: several of these do not know each other
         added = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
         try:
             yield

@@ -1,41 +1,44 @@
 // Why a run starts when it does, and what comes after it: sentences in the zone that people chose.
-import type { Reason, Run, Span } from "./api";
+import type { Blackout, Reason, Run, Span } from "./api";
 import { clockText, dayOf, durationText, momentText, nearText } from "./times";
 
 /** A rule as it is written, with the zone that it is written in where that is not the chosen one. */
-export function ruleText(rule: string, written: string | null, zone: string): string {
-  return written && written !== zone && /\d\d:\d\d|\b(mon|tue|wed|thu|fri|sat|sun)\b/i.test(rule)
-    ? `${rule} (${written})`
-    : rule;
-}
+const ruleText = (rule: string, written: string | null, zone: string): string =>
+  written && written !== zone ? `${rule} (${written})` : rule;
 
 export const spanText = (span: Span, zone: string): string =>
-  span.title ? `${span.title} (${span.label})` : ruleText(span.label, span.timezone, zone);
+  span.title ? `"${span.title}" (${span.label})` : ruleText(span.label, span.zone, zone);
 
-/** One reason: "blocked by "Design review" (team_calendar) until 15:24". */
+/** Who closes time: "Design review" (team_calendar), or a rule. */
+function nameText(who: Reason | Blackout, zone: string): string {
+  if (who.event) return `"${who.event}" (${who.calendar ?? who.detail})`;
+  return who.calendar ?? ruleText(who.detail ?? "", who.zone, zone);
+}
+
+/** One reason: blocked by "Design review" (team_calendar) until 15:24. */
 export function reasonText(reason: Reason, run: Run, zone: string): string {
   const at = (instant: string) => nearText(instant, run.due, zone);
   const until = reason.end ? ` until ${at(reason.end)}` : "";
-  const rule = ruleText(reason.calendar ?? "", run.timezone, zone);
   const needed = durationText(reason.needed_seconds ?? 0);
+  const { start, end } = reason;
   switch (reason.kind) {
     case "blackout":
-      return `blocked by ${reason.event ? `"${reason.event}" (${rule})` : rule}${until}`;
+      return `blocked by ${nameText(reason, zone)}${until}`;
     case "outside_windows":
-      return `outside ${rule}${until}`;
-    case "too_short":
-      if (!reason.start || !reason.end) return `needs ${needed}`;
-      return `needs ${needed}, but only ${durationText(seconds(reason.start, reason.end))} are open from ${at(reason.start)}`;
+      return `outside ${nameText(reason, zone)}${until}`;
+    case "too_short": {
+      const then = nameText(reason, zone) ? `blocked by ${nameText(reason, zone)}` : "outside windows";
+      if (!start || !end) return `needs ${needed}`;
+      return `needs ${needed}, but only ${durationText(seconds(start, end))} are open from ${at(start)} (then ${then})`;
+    }
     case "combined":
-      return reason.start ? `combined with the ${at(reason.start)} run` : "combined with the next run";
-    case "run_anyway":
-      return "runs anyway";
-    case "advanced":
-      return "starts before instead of after";
-    case "staggered":
-      return `staggered by ${needed}`;
+      return start ? `combined with the ${at(start)} run` : "combined with the next run";
+    case "unknown":
+      return start ? `no available slot is known: calendars are read until ${at(start)}` : reason.text;
+    case "note":
+      return [reason.calendar, reason.detail].filter(Boolean).join(" ");
     default:
-      return reason.text;
+      return reason.text; // which tells no time of day
   }
 }
 
@@ -71,7 +74,7 @@ function outcomeText(run: Run, zone: string): string {
   const same = Math.floor(Date.parse(run.start) / 1000) === Math.floor(Date.parse(run.due) / 1000);
   const at = same ? "on time" : nearText(run.start, run.due, zone);
   if (run.collapsed) return run.state === "planned" ? "all planned" : run.state;
-  if (run.state === "planned") return `starts ${at}`;
+  if (run.state === "planned") return run.late ? `was to start ${same ? "then" : at}` : `starts ${at}`;
   if (run.state === "queued") return `queued, to start ${at}`;
   if (run.state === "running") return same ? "running since then" : `running since ${at}`;
   const took = run.end ? ` after ${durationText(seconds(run.start, run.end))}` : "";
@@ -106,8 +109,8 @@ export function afterTexts(run: Run, zone: string): string[] {
   const said: string[] = [];
   if (run.window_end) said.push(`window ends ${minutes(run.window_end, at, zone)}`);
   if (run.next_blackout) {
-    const { start, calendar, event } = run.next_blackout;
-    said.push(`next blackout ${minutes(start, at, zone)} ${event ?? ruleText(calendar, run.timezone, zone)}`);
+    const { start, event } = run.next_blackout;
+    said.push(`next blackout ${minutes(start, at, zone)} ${event ?? nameText(run.next_blackout, zone)}`);
   }
   if (run.spare_seconds !== null) said.push(spareText(run));
   return said;

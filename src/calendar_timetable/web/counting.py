@@ -15,7 +15,7 @@ from calendar_timetable.planning import zones
 from calendar_timetable.web import budget, models
 from calendar_timetable.web.listing import Filters, answered, concerned, paused_among, rows_by_dag, shown
 from calendar_timetable.web.records import Dag
-from calendar_timetable.web.rows import Row
+from calendar_timetable.web.rows import Row, is_often, stretches
 
 _HOUR = 3600
 _NAMED = 4  # DAGs of a day
@@ -41,6 +41,7 @@ class _Count:
     """Of one hour or day."""
 
     runs: int = 0
+    often: int = 0
     moved: int = 0
     running: int = 0
     failed: int = 0
@@ -48,11 +49,12 @@ class _Count:
     first: dict[str, float] = field(default_factory=dict)  # when each DAG starts, and …
     by_dag: Counter[str] = field(default_factory=Counter)  # … how often
 
-    def add(self, row: Row) -> None:
+    def add(self, row: Row, *, often: bool) -> None:
         if row.start is None or row.state == "skipped":
             self.skipped += 1
             return
         self.runs += 1
+        self.often += often
         self.moved += row.placed.outcome in _MOVED
         self.running += row.state == "running"
         self.failed += row.state == "failed"
@@ -82,8 +84,10 @@ def counts(
         with budget.share(budget.PLANNING):
             for part in rows_by_dag(session, dags, schedules, filters, now, runs_of, _MOST_TICKS):
                 rows = [row for row in part.rows if filters.since <= row.at < filters.until and shown(row, filters)]
-                for row in rows:
-                    found[bisect_right(edges, row.at) - 1].add(row)
+                for stretch in stretches(rows):
+                    often = is_often(stretch)
+                    for row in stretch:
+                        found[bisect_right(edges, row.at) - 1].add(row, often=often)
                 if rows:
                     seen.append(rows[0].dag.dag_id)
                 if part.told_until is not None:
@@ -102,6 +106,7 @@ def _told(count: _Count, start: float, end: float, told_until: float, dags: dict
         start=zones.to_datetime(start),
         end=zones.to_datetime(end),
         runs=count.runs,
+        often=count.often,
         moved=count.moved,
         running=count.running,
         failed=count.failed,

@@ -73,7 +73,7 @@ class Reason(BaseModel):
 
 
 class Run(BaseModel):
-    """A run, or a tick that does not run. Times are UTC."""
+    """A run, or a due time that does not run. Times are UTC."""
 
     id: str = Field(description="Stable: of a planned run and of what becomes of it, across moves")
     dag_id: str
@@ -126,6 +126,7 @@ class Count(BaseModel):
     start: datetime
     end: datetime
     runs: int
+    often: int = Field(description="Of these, runs that lists tell in one row for a stretch of a day")
     moved: int
     running: int
     failed: int
@@ -174,7 +175,7 @@ class Arguments(BaseModel):
 
 
 class Plan(BaseModel):
-    """What becomes of a DAG's next ticks."""
+    """What becomes of a DAG's next due times."""
 
     dag_id: str
     dag_display_name: str
@@ -218,6 +219,7 @@ class TimeSpan(BaseModel):
     start: datetime
     end: datetime
     title: str | None
+    zone: str | None = Field(description="The zone of a rule")
     dag_ids: list[str]
 
 

@@ -119,13 +119,25 @@ def existing_row(dag: Dag, schedule: Schedule | None, run: Existing, length: flo
 
 def collapse(rows: Iterable[Row]) -> Iterator[Row]:
     """*rows* of one DAG, in order; neighbours of a day that are alike and less than an hour apart as one."""
+    for stretch in stretches(rows):
+        yield from [_as_one(stretch)] if is_often(stretch) else stretch
+
+
+def stretches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """*rows* of one DAG, in order, parted where neighbours are not alike or not close."""
     stretch: list[Row] = []
     for row in rows:
         if stretch and not _alike(stretch[-1], row):
-            yield from _as_one(stretch)
+            yield stretch
             stretch = []
         stretch.append(row)
-    yield from _as_one(stretch)
+    if stretch:
+        yield stretch
+
+
+def is_often(stretch: list[Row]) -> bool:
+    """Whether a list has one row for all of the *stretch*."""
+    return len(stretch) >= _FEW
 
 
 def _alike(one: Row, other: Row) -> bool:
@@ -147,15 +159,13 @@ def _day_of(quarter: float, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(quarter * _QUARTER, UTC).astimezone(zone).date()
 
 
-def _as_one(stretch: list[Row]) -> Iterable[Row]:
-    if len(stretch) < _FEW:
-        return stretch
+def _as_one(stretch: list[Row]) -> Row:
     first, last = stretch[0], stretch[-1]
     gaps = sorted(int(b.at - a.at) for a, b in pairwise(stretch))
     end = last.at if last.end is None else last.end
     lasting = last if first.state == "planned" else first  # the end of the day that stays the same
     known_as = f"{lasting.identity} stretch"
-    return [replace(first, end=end, count=len(stretch), every=gaps[len(gaps) // 2], known_as=known_as)]
+    return replace(first, end=end, count=len(stretch), every=gaps[len(gaps) // 2], known_as=known_as)
 
 
 def as_run(row: Row, now: float) -> models.Run:
