@@ -87,6 +87,10 @@ def dense(browser: Browser) -> Iterator[Browser]:
         "/api/runs": {"runs": runs, "total_entries": 3024, "truncated": True, "paused_dags": 14, "parallelism": 4},
         "by=day": counts(midnight - timedelta(days=40), timedelta(days=1), 90),
         "by=hour": counts(midnight - timedelta(days=7), HOUR, 24 * 14),
+        "/plan?": {
+            **dict.fromkeys(("dag_display_name", "timezone", "summary", "python", "arguments")),
+            "plan": runs[:9],
+        },
         "/api/time-sets": {"spans": spans, "total_entries": len(spans), "truncated": False},
     }
     with ExitStack() as stack:
