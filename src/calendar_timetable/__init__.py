@@ -5,6 +5,7 @@ Names are imported when first used, so that importing this package costs a sched
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,12 @@ if TYPE_CHECKING:
 
 
 def _airflow_zone() -> str:
+    if "airflow" not in sys.modules:  # whose import takes seconds, for a name that its configuration tells
+        from calendar_timetable.calendars.options import setting
+
+        name = setting("core", "default_timezone") or "UTC"
+        if name.lower() != "system":
+            return "UTC" if name.lower() == "utc" else name
     from airflow.settings import TIMEZONE
 
     return zones.zone_name(TIMEZONE)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import cached_property
 from pathlib import PurePath
@@ -13,17 +14,22 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from airflow.timetables.base import Timetable
 
-from calendar_timetable.carried import Carried, horizon_around
+from calendar_timetable.carried import Carried
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
+from calendar_timetable.planning.horizon import horizon_around
+from calendar_timetable.planning.opentime import DAY, OpenTime
 from calendar_timetable.planning.plan import Policy, WhenBlocked
 from calendar_timetable.planning.timesets import Range, TimeSet, Unread, as_timeset, leaves, resolve_or_hold
+from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.schedules import CalendarEvents, check_base, encode_base, make_base
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar
 
 _ZERO = timedelta(0)
+_UNSAID = ("dag_file", "dag_id")
+_USUAL = {"when_blocked": "postpone", "max_delay": timedelta(days=7), "coalesce": True}
 _log = logging.getLogger(__name__)
 _SETTLED = ("calendar_timetable.planning.weekly", "calendar_timetable.calendars.calendar")  # said by their repr
 
@@ -46,6 +52,12 @@ class Arguments:
     dag_file: str
     dag_id: str | None = None  # as a cluster policy tells it
 
+    def __str__(self) -> str:
+        """The arguments that differ from what is usual; of addresses, which may be secrets, what may be shown."""
+        said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("schedule", *_UNSAID)}
+        told = (f"{name}={_shown(value)}" for name, value in said.items() if value != _USUAL.get(name))
+        return ", ".join((_shown(self.schedule), *told))
+
     def check(self) -> None:
         """Refuse what cannot be used, without I/O: :class:`InvalidArgument` names field, value and remedy."""
         _ = self._checked
@@ -66,6 +78,27 @@ class Arguments:
                 timeset.validate()
         _ = self.policy
         return True
+
+    def warn(self) -> None:
+        """Warn of what :meth:`check` lets pass, but makes no sense."""
+        policy, windows = self.policy, self.window_set
+        if not policy.max_delay and policy.waits and (windows or self.blackout_set):
+            _doubt("max_delay is 0: a blocked run is always skipped; write when_blocked='skip' if that is meant")
+        stagger = 0 if self.stagger is None else int(self.stagger.total_seconds())
+        if stagger > policy.max_delay:
+            _doubt("stagger is longer than max_delay: no start is moved further than that")
+        sets = [timeset for timeset in (windows, self.blackout_set) if timeset is not None]
+        if (
+            windows is None
+            or policy.when_blocked == "run"
+            or not all(isinstance(leaf, Weekly) for timeset in sets for leaf in leaves(timeset))
+        ):
+            return  # only rules can be told of without reading anything
+        weeks = Range(0, 8 * 7 * DAY)
+        open_windows, closed = (s and s.resolve(weeks, self.zone_name) for s in (windows, self.blackout_set))
+        if OpenTime(open_windows, closed, None).next_fit(0, policy.duration, weeks.end) is None:
+            run = f"for {self.duration}, the duration of a run" if policy.duration else "at any time"
+            _doubt(f"no window is open {run}: nothing will run")
 
     def read(self, moment: float, end: float | None = None, *, hold: bool = False) -> Carried:
         """The schedule with its calendars read for the months around *moment*, or as far as *end*.
@@ -207,6 +240,18 @@ class Arguments:
         """When the events of a schedule are that make runs due in *horizon*."""
         shift = int((self.offset or _ZERO).total_seconds())
         return Range(horizon.start - shift, horizon.end - shift)
+
+
+def _doubt(text: str) -> None:
+    warnings.warn(f"CalendarTimetable: {text}", stacklevel=2)
+
+
+def _shown(value: object) -> str:
+    from calendar_timetable.calendars.addresses import shown
+
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_shown, value))}]"
+    return repr(shown(value) if isinstance(value, (str, PurePath)) and _is_address(str(value)) else value)
 
 
 def _is_address(text: str) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,14 +18,13 @@ from airflow.timetables.base import TimeRestriction
 from calendar_timetable.planning import codec, explain, zones
 from calendar_timetable.planning.errors import last_read
 from calendar_timetable.planning.late_start import late_start
-from calendar_timetable.planning.opentime import OpenTime
+from calendar_timetable.planning.opentime import OpenTime, members
 from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, PlannedRun, Policy, lay_out, runs
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet, Unread, leaves
 from calendar_timetable.schedules import Ticks
 
 VERSION = 2
-MONTHS_AHEAD = 3  # whole months, after the current one, that calendars are expanded for
 LATE_START = 6 * 3600  # a run that starts late must still know what closes, for this long after its start
 MAX_TICKS = 5_000  # of the horizon; past these all spans are kept instead of those that matter
 
@@ -153,6 +151,13 @@ class Carried:
     def _kept(self) -> Spans | None:
         return self._decisive()
 
+    @property
+    def rules(self) -> str:
+        """What its runs go by, besides its base schedule: "daily 19:00-07:00, not team_calendar"."""
+        windows = [str(self.windows)] if self.windows is not None else []
+        blackouts = [f"not {member}" for member in members(self.blackouts)]
+        return ", ".join(map(explain.shortened, (*windows, *blackouts)))
+
     def coming(self, now: float) -> Placed | None:
         """The first run that starts after *now*, as far as that can be told without knowing what ran."""
         if not self.ticks.on_grid or self.held:
@@ -162,6 +167,16 @@ class Carried:
         ticks = self.ticks.since(earliest, None, TimeRestriction(None, None, catchup=True))
         found = runs(ticks, self.policy, self.open_time, now + SEARCH_SECONDS)
         return next((run for run in found if run.start is not None and run.start > now), None)
+
+    def coming_in_short(self, now: float) -> str:
+        """That the next run is moved, and where to; that nothing is scheduled; or that no run comes, and why."""
+        coming = None if self.held else self.coming(now)
+        if coming is None or coming.start is None:
+            return next(iter(self.coming_reasons(now)), "")
+        if coming.start == coming.tick.due or self.open_time.is_beyond(coming.start):
+            return ""
+        due = explain.clock(coming.tick.due, self.zone, coming.start)
+        return f"next {explain.clock(coming.start, self.zone)}, due {due}"
 
     def coming_reasons(self, now: float) -> tuple[str, ...]:
         """What holds the next run; where there is none, what becomes of the next tick."""
@@ -227,18 +242,3 @@ class Carried:
                 end = int(self.open_time.next_fit(end, 0, self.horizon.end) or self.horizon.end)
             pairs.append((int(first), end))
         return Spans(pairs)
-
-
-def horizon_around(moment: float, reach: int, end: float | None = None) -> Range:
-    """Whole calendar months (UTC): from *reach* seconds before *moment*'s to :data:`MONTHS_AHEAD` after it, or *end*.
-
-    Anchored to months, so that the serialized form does not change with the clock.
-    """
-    this_month = _month(zones.to_datetime(moment))
-    low = _month(this_month - timedelta(seconds=max(reach, 1)))
-    high = _month(this_month + timedelta(days=31 * (MONTHS_AHEAD + 1)))
-    return Range(int(low.timestamp()), max(int(high.timestamp()), int(end or 0)))
-
-
-def _month(moment: datetime) -> datetime:
-    return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)

@@ -105,13 +105,17 @@ class CalendarTimetable(Timetable):
     # What Airflow calls while it reads a DAG file.
 
     def validate(self) -> None:
-        """Check every argument, without I/O; ``AirflowTimetableInvalid`` names field, value and remedy."""
+        """Check every argument, without I/O; ``AirflowTimetableInvalid`` names field, value and remedy.
+
+        What can be, but makes no sense, is warned of: Airflow lists that with the DAG file.
+        """
         if self._data is not None:
             return
         try:
             self._arguments.check()
         except InvalidArgument as error:
             raise AirflowTimetableInvalid(str(error)) from None
+        self._arguments.warn()
 
     def serialize(self) -> dict[str, Any]:
         """The schedule with its calendars read: the only place where Airflow lets us do I/O.
@@ -195,10 +199,20 @@ class CalendarTimetable(Timetable):
 
     @property
     def summary(self) -> str:
-        """The base schedule and, once calendars are read, what holds the next run."""
-        held = () if self._data is None else self._carried.coming_reasons(_now())
-        said = f"{self._base.summary} ({held[0]})" if held else self._base.summary
-        return said[:_MOST_SAID]
+        """The base schedule and, once calendars are read, what its runs go by, and where the next one is moved to.
+
+        As "0 5 * * * + daily 19:00-07:00, not team_calendar (next Wed 25 Nov 2026 19:00 CET, due 05:00)".
+        """
+        coming = "" if self._data is None else self._carried.coming_in_short(_now())
+        return f"{self._named} ({coming})"[:_MOST_SAID] if coming else self._named[:_MOST_SAID]
+
+    @property
+    def _named(self) -> str:
+        rules = "" if self._data is None else self._carried.rules
+        return f"{self._base.summary} + {rules}" if rules else self._base.summary
+
+    def __repr__(self) -> str:
+        return f"CalendarTimetable({self._arguments})" if self._data is None else f"<CalendarTimetable {self._named}>"
 
     @property
     def description(self) -> str:  # type: ignore[override]
@@ -220,17 +234,14 @@ class CalendarTimetable(Timetable):
         high = None if end is None else zones.to_instant(end, "end")
         if end is None and limit is None:
             limit = _DEFAULT_LIMIT
-        return self._planner(low, high).plan(low, high, limit)
+        return self.planner(low, high).plan(low, high, limit)
 
     def explain(self, at: datetime) -> str:
         """In words: whether *at* is open, and what becomes of the first tick at or after it."""
         instant = zones.to_instant(at, "at")
-        carried = self._planner(instant, None)
-        blocker = carried.open_time.blocker(instant, instant + carried.policy.max_delay)
-        why = explain.blocked(blocker, instant).text(carried.zone, instant) if blocker else ""
+        carried = self.planner(instant, None)
         placed = next(carried.placed(instant), None)
-        following = "no due time follows" if placed is None else carried.sentence(placed)
-        return f"{explain.clock(instant, carried.zone)} is {f'closed, {why}' if why else 'open'}. Next: {following}."
+        return explain.at_instant(instant, placed, carried.policy, carried.open_time, carried.zone)
 
     @property
     def calendars(self) -> tuple[UsedCalendar, ...]:
@@ -267,7 +278,8 @@ class CalendarTimetable(Timetable):
         self._arguments.check()
         return self._arguments.read(_now(), hold=True)
 
-    def _planner(self, start: float, end: float | None) -> Carried:
+    def planner(self, start: float, end: float | None) -> Carried:
+        """The schedule with its calendars read for the months around *start*, or as far as *end*."""
         if self._data is not None:
             return self._carried
         self._arguments.check()

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from calendar_timetable.calendars import feeds
+from calendar_timetable.calendars.cachefolder import folder
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.timetable import CalendarTimetable
 from demo.services import wait_until
@@ -88,8 +89,8 @@ def test_a_failure_is_told_and_remembered(run: Run, origin: Origin, dags: Path) 
     write(dags, "one", f"CalendarTimetable('@daily', blackouts=Calendar({origin.url()!r}))")
     code, out, _ = run("sync", "--dags-folder", str(dags))
     assert code == 1
-    assert out.startswith("127.0.0.1: unavailable, never read, 0 events, HTTP 503")
-    assert "not asked again before" in out
+    assert out.startswith("127.0.0.1: unavailable, never read. The last fetch failed: HTTP 503")
+    assert "It is not fetched again before" in out
     assert SECRET not in out
     run("sync", "--dags-folder", str(dags))
     assert len(origin.seen) == 1
@@ -106,6 +107,41 @@ def test_status_asks_nobody(run: Run, origin: Origin, other_origin: Origin) -> N
     assert sorted((one["status"], one["events"]) for one in found) == [("ok", 1), ("unavailable", 0)]
     assert [len(one.seen) for one in (origin, other_origin)] == [1, 1]
     assert len({one["feed"] for one in found}) == 2
+
+
+def test_status_tells_the_connection_and_forgets_what_is_asked(
+    run: Run, origin: Origin, other_origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin.serve(BODY)
+    other_origin.fail(Reply(404))
+    monkeypatch.setenv("AIRFLOW_CONN_TEAM_CALENDAR", json.dumps({"conn_type": "ical", "host": origin.url()}))
+    run("sync", "team_calendar", other_origin.url())
+    code, out, _ = run("sync", "--status")
+    assert code == 1
+    assert out.splitlines()[1].startswith("team_calendar: ok, read ")
+    assert out.splitlines()[1].endswith(" ago, 1 event; used by Connection team_calendar")
+    assert run("sync", "--forget", "127.0.0.1")[:2] == (0, "127.0.0.1: forgotten\n")
+    code, out, err = run("sync", "--forget", "127.0.0.1")
+    assert (code, out) == (2, "") and "holds no calendar of this name" in err
+    code, out, _ = run("sync", "--status", "--json")
+    (one,) = json.loads(out)
+    assert (code, one["calendar"], one["connection"], one["dag_ids"]) == (0, "team_calendar", "team_calendar", None)
+
+
+def test_only_calendars_in_use_are_a_problem(run: Run, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    origin.fail(Reply(404))
+    run("sync", origin.url())
+    (feed,) = (one["feed"] for one in json.loads(run("sync", "--status", "--json")[1]))
+    for dags, code, said in (({}, 0, "; used by no DAG"), ({feed: ["a", "b"]}, 1, "; used by DAGs a, b")):
+        monkeypatch.setattr(sys.modules["calendar_timetable.cli.sync"], "_dags_by_feed", lambda dags=dags: dags)
+        told, out, _ = run("sync", "--status")
+        assert (told, out.strip().endswith(said)) == (code, True)
+
+
+def test_the_cache_is_in_the_folder_of_this_airflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CALENDAR_TIMETABLE_CACHE")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    assert folder() == tmp_path / "calendar-timetable-cache"
 
 
 def test_calendars_of_one_dag(run: Run, origin: Origin, other_origin: Origin, dags: Path) -> None:
@@ -134,7 +170,9 @@ def test_a_connection_that_does_not_exist(run: Run, dags: Path) -> None:
     write(dags, "one", "CalendarTimetable('@daily', blackouts=Calendar('nowhere'))")
     code, out, _ = run("sync", "--dags-folder", str(dags))
     assert code == 1
-    assert out.startswith("nowhere: unavailable, never read, 0 events, there is no Airflow Connection 'nowhere'")
+    assert out.startswith(
+        "nowhere: unavailable, never read. The last fetch failed: there is no Airflow Connection 'nowhere'"
+    )
 
 
 # --- where parsing may not ask -----------------------------------------------------------------------------

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 
 from calendar_timetable import Weekly
 from calendar_timetable.carried import Carried
 from calendar_timetable.planning.timesets import Known, Range, TimeSet
 from calendar_timetable.timetable import CalendarTimetable
-from tests.unit.support import seconds, spans, travelled, utc
+from tests.unit.support import FakeCalendar, seconds, spans, travelled, utc
 
 HOUR = timedelta(hours=1)
 ZONE = "Europe/Berlin"
@@ -35,8 +37,10 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
         "0 2 * * SAT",
         {"blackouts": Titled()},
         "2026-11-28 01:00",
-        'due Sat 28 Nov 2026 02:00 CET, blocked by "Release freeze" (team_calendar) until Mon 30 Nov 00:00;'
-        " starts Mon 30 Nov 00:00",
+        (
+            'due Sat 28 Nov 2026 02:00 CET, blocked by "Release freeze" (team_calendar) until Mon 30 Nov 00:00;'
+            " starts Mon 30 Nov 00:00"
+        ),
         [
             {
                 "kind": "blackout",
@@ -88,9 +92,11 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
         "0 9 27 * *",
         {"blackouts": Titled(), "duration": 3 * HOUR},
         "2026-11-27 08:00",
-        "due Fri 27 Nov 2026 09:00 CET, needs 3 h, but only 2 h are open from 09:00 (then blocked by"
-        ' "Release freeze" (team_calendar)), blocked by "Release freeze" (team_calendar) until Mon 30 Nov 00:00;'
-        " starts Mon 30 Nov 00:00",
+        (
+            "due Fri 27 Nov 2026 09:00 CET, needs 3 h, but only 2 h are open from 09:00 (then blocked by"
+            ' "Release freeze" (team_calendar)), blocked by "Release freeze" (team_calendar) until Mon 30 Nov 00:00;'
+            " starts Mon 30 Nov 00:00"
+        ),
         [
             {
                 "kind": "too_short",
@@ -113,8 +119,10 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
         "0 5 * * *",
         {"windows": OFF_PEAK, "duration": 3 * HOUR, "when_blocked": "skip"},
         "2026-11-25 04:00",
-        "due Wed 25 Nov 2026 05:00 CET, needs 3 h, but only 2 h are open from 05:00 (then outside windows),"
-        " skipped (when_blocked='skip')",
+        (
+            "due Wed 25 Nov 2026 05:00 CET, needs 3 h, but only 2 h are open from 05:00 (then outside windows),"
+            " skipped (when_blocked='skip')"
+        ),
         [
             {
                 "kind": "too_short",
@@ -129,8 +137,10 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
         "0 5 * * *",
         {"windows": OFF_PEAK, "duration": 13 * HOUR, "max_delay": HOUR},
         "2026-11-25 04:00",
-        "due Wed 25 Nov 2026 05:00 CET, needs 13 h, but only 2 h are open from 05:00 (then outside windows),"
-        " skipped: no available slot of 13 h within 1 h after (max_delay)",
+        (
+            "due Wed 25 Nov 2026 05:00 CET, needs 13 h, but only 2 h are open from 05:00 (then outside windows),"
+            " skipped: no available slot of 13 h within 1 h after (max_delay)"
+        ),
         [
             {"kind": "too_short", "start": "2026-11-25 04:00", "end": "2026-11-25 06:00", "needed_seconds": 46800},
             {"kind": "skipped", "start": "2026-11-25 04:00", "end": "2026-11-25 05:00", "needed_seconds": 46800},
@@ -156,8 +166,10 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
         "0 12 * * *",
         {"windows": OFF_PEAK, "when_blocked": "run"},
         "2026-11-25 11:00",
-        "due Wed 25 Nov 2026 12:00 CET, outside daily 19:00-07:00 until 19:00, runs anyway (when_blocked='run');"
-        " starts on time",
+        (
+            "due Wed 25 Nov 2026 12:00 CET, outside daily 19:00-07:00 until 19:00, runs anyway (when_blocked='run');"
+            " starts on time"
+        ),
         [
             {
                 "kind": "outside_windows",
@@ -190,12 +202,12 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
 @pytest.mark.parametrize("case", SAID.values(), ids=SAID)
 def test_a_run_in_data_and_in_a_sentence(case: tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]) -> None:
     schedule, arguments, due, sentence, data = case
-    carried = CalendarTimetable(schedule, timezone=ZONE, **arguments)._planner(seconds(due), None)  # noqa: SLF001
+    carried = CalendarTimetable(schedule, timezone=ZONE, **arguments).planner(seconds(due), None)
     placed = next(carried.placed(seconds(due)))
     assert placed.tick.due == seconds(due)
     assert carried.sentence(placed) == sentence
     for one in data:
-        one |= {name: seconds(one[name]) for name in ("start", "end") if name in one}  # noqa: PLW2901
+        one |= {name: seconds(one[name]) for name in ("start", "end") if name in one}
     found = [{k: v for k, v in asdict(reason).items() if v is not None} for reason in carried.reasons(placed)]
     assert found == data
 
@@ -222,7 +234,62 @@ def test_explain_names_the_zone_of_its_answer() -> None:
 def test_windows_of_any_length_are_told_shortly() -> None:
     rules = [f"mon {hour:02}:00-{hour:02}:30" for hour in range(24)]
     timetable = CalendarTimetable("45 12 * * MON", timezone="UTC", windows=Weekly(*rules))
-    carried: Carried = travelled(timetable)._carried  # noqa: SLF001
+    carried: Carried = travelled(timetable)._carried
     (reason,) = carried.reasons(next(carried.placed(seconds("2026-11-23 00:00"))))
     assert len(reason.detail or "") < 170
     assert "mon 00:00-00:30" in str(reason.detail) and "mon 23:00-23:30" in str(reason.detail)
+
+
+def test_airflows_list_of_dags_tells_what_a_schedule_goes_by() -> None:
+    """Within the 1,000 characters that Airflow's database has room for."""
+    now = utc("2026-11-25 03:00")
+    long = Weekly(*(f"mon {hour:02}:00-{hour:02}:30" for hour in range(24)))
+    team = FakeCalendar(spans(("2026-11-27 10:00", "2026-11-29 23:00")))
+    said = {
+        "0 5 * * *": {},
+        "0 5 * * * + daily 19:00-07:00, not team_calendar": {"windows": OFF_PEAK, "blackouts": team},
+        "0 5 * * * + daily 19:00-04:00 (next Wed 25 Nov 2026 19:00 CET, due 05:00)": {
+            "windows": Weekly("daily 19:00-04:00")
+        },
+    }
+    with time_machine.travel(now, tick=False):
+        for summary, arguments in said.items():
+            assert travelled(CalendarTimetable("0 5 * * *", timezone=ZONE, **arguments)).summary == summary
+        assert len(travelled(CalendarTimetable("0 5 * * *", timezone=ZONE, windows=long)).summary) < 300
+
+
+def test_a_schedule_says_what_it_is_and_no_secret() -> None:
+    secret = "https://calendar.google.com/calendar/ical/a%40b.c/private-0123456789abcdef0123456789abcdef/basic.ics"
+    timetable = CalendarTimetable("0 5 * * *", timezone=ZONE, windows=OFF_PEAK, blackouts=[secret, Weekly("sat")])
+    said = repr(timetable)
+    assert said.startswith(
+        "CalendarTimetable('0 5 * * *', timezone='Europe/Berlin', windows=Weekly('daily 19:00-07:00'),"
+    )
+    assert "private" not in said and "Weekly('sat')]" in said
+    assert repr(travelled(CalendarTimetable("@daily", windows=OFF_PEAK))) == (
+        "<CalendarTimetable 0 0 * * * + daily 19:00-07:00>"
+    )
+
+
+DOUBTFUL: dict[str, dict[str, Any]] = {
+    "no window is open at any time": {"windows": Weekly("sat-sun") & Weekly("mon-fri")},
+    "no window is open for 9:00:00": {"windows": Weekly("daily 01:00-05:00"), "duration": 9 * HOUR},
+    "max_delay is 0": {"windows": OFF_PEAK, "max_delay": timedelta(0)},
+    "stagger is longer than max_delay": {"stagger": timedelta(days=400)},
+}
+
+
+@pytest.mark.parametrize(("text", "arguments"), DOUBTFUL.items(), ids=DOUBTFUL)
+def test_what_makes_no_sense_is_warned_of(text: str, arguments: dict[str, Any]) -> None:
+    with pytest.warns(UserWarning, match=text):
+        CalendarTimetable("0 5 * * *", timezone=ZONE, **arguments).validate()
+
+
+def test_what_makes_sense_is_not_warned_of() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for arguments in (
+            {"windows": OFF_PEAK, "duration": 9 * HOUR},
+            {"windows": Weekly("sat"), "duration": 24 * HOUR},
+        ):
+            CalendarTimetable("0 5 * * *", timezone=ZONE, stagger=HOUR, **arguments).validate()

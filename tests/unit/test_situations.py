@@ -226,7 +226,7 @@ def test_a_calendar_that_cannot_be_read_holds_its_dag_and_raises_nothing() -> No
         stored = travelled(timetable)
         assert next_run(stored, last, **limits) is None  # type: ignore[arg-type]
         assert next_run(timetable, last, **limits) is None, "workers ask the schedule of the file"  # type: ignore[arg-type]
-        assert stored.summary.startswith("0 9 * * * (held: team cannot be read: HTTP 503")
+        assert stored.summary.startswith("0 9 * * * + not team, not sun (held: team cannot be read: HTTP 503")
         assert "HTTP 503" in stored.description
         assert stored.infer_manual_data_interval(run_after=pen(last)) is not None, "by hand it runs"
         assert json.dumps(stored.serialize()) == json.dumps(timetable.serialize())

@@ -39,8 +39,8 @@ def client(session: Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestCl
     cached.forget()
 
 
-def plain(session: Session, dag_id: str, schedule: Any) -> None:
-    add_dag(session, DAG(dag_id, schedule=schedule, start_date=START, catchup=False), datetime.now(UTC))
+def plain(session: Session, dag_id: str, schedule: Any, **given: Any) -> None:
+    add_dag(session, DAG(dag_id, schedule=schedule, start_date=START, catchup=False), datetime.now(UTC), **given)
 
 
 def processor_seconds(call: Callable[[], Any]) -> float:
@@ -278,7 +278,7 @@ def test_a_feed_is_written_once_per_state(
     written: list[int] = []
     write = subscribing._written
 
-    def counted(*given: Any) -> bytes:
+    def counted(*given: Any) -> subscribing.Written:
         written.append(1)
         return write(*given)
 
@@ -292,9 +292,41 @@ def test_a_feed_is_written_once_per_state(
     assert client.get("/feed.ics", params={"token": token}).status_code == 200
     assert len(written) == 2, "a change is told at once"
 
+    last = client.get("/feed.ics", params={"token": token}).headers["ETag"]
+    coming = utc("2026-11-25 05:00").timestamp()  # no run is due in the hours before
+    for hours, writes in ((-4.5, 3), (-4, 3), (-3, 3), (-1.9, 3), (1, 4)):
+        monkeypatch.setattr(subscribing, "_now", lambda hours=hours: coming + hours * 3600)
+        client.get("/feed.ics", params={"token": token}, headers={"If-None-Match": last})
+        assert len(written) == writes, "the clock alone changes nothing until a run is due"
+
     cached.forget()
     subscribing._writing.begin(made.json()["id"])
     refused = client.get("/feed.ics", params={"token": token})
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "10")
     subscribing._writing.end(made.json()["id"])
     assert client.get("/feed.ics", params={"token": token}).status_code == 200
+
+
+def test_a_feed_holds_what_was_chosen(client: TestClient, session: Session) -> None:
+    from calendar_timetable.web import store
+
+    store._Base.metadata.create_all(session.get_bind())
+    plain(session, "daily", "0 5 * * *")
+    plain(session, "hourly", "0 * * * *")
+    plain(session, "asleep", "0 5 * * *", is_paused=True)
+    plain(session, "skips", CalendarTimetable("0 5 * * *", blackouts=Weekly("sat"), when_blocked="skip"))
+
+    def told(**choice: bool) -> set[tuple[str, str]]:
+        made = client.post("/api/subscriptions", json={"kind": "all", **choice}).json()
+        text = client.get("/feed.ics", params=made["url"].rpartition("?")[2]).text
+        assert text.count("DTEND") == text.count("BEGIN:VEVENT"), "none is of zero length"
+        parts = [part.replace("\r\n ", "") for part in text.split("BEGIN:VEVENT")[1:]]
+        return {(part.partition("/dags/")[2].split()[0], part.partition("STATUS:")[2].split()[0]) for part in parts}
+
+    runs = {("daily", "CONFIRMED"), ("skips", "CONFIRMED")}
+    hourly, skipped = {("hourly", "CONFIRMED")}, {("skips", "CANCELLED")}
+    assert told() == runs | hourly | skipped
+    assert told(skipped=False) == runs | hourly
+    assert told(frequent=False) == runs | skipped
+    assert told(moved=True) == skipped
+    assert told(paused=True) == runs | hourly | skipped | {("asleep", "TENTATIVE")}

@@ -223,11 +223,28 @@ def test_the_command_publishes_what_the_list_tells(airflow: LocalAirflow, server
     assert first.returncode == 0, first.stderr[-2000:]
     done = json.loads(first.stdout)
     events = objects(server)
-    assert done == {"written": len(events), "removed": 0, "unchanged": 0, "left": 0} and len(events) > 40
+    assert (done["written"], done["removed"], done["unchanged"], done["left"]) == (len(events), 0, 0, 0)
+    assert len(events) > 40
     assert {text.partition("URL:")[2].splitlines()[0].rpartition("/")[2] for text in events.values()} == {
         "visible",
         "secret",
     }
-    assert run("--scope", "tags:ml").returncode == 2
+    for wrong in ("tags:ml", "tag:nope", "dag:nope"):
+        refused = run("--scope", wrong)
+        assert (refused.returncode, objects(server)) == (2, events)
+        assert wrong in refused.stderr and "Traceback" not in refused.stderr
+
+    looked = run("--scope", "dag:plain", "--dry-run")
+    assert looked.returncode == 0 and objects(server) == events
+    lines = looked.stdout.splitlines()
+    assert all(line.startswith("write ") and line.endswith("  plain") for line in lines if line.startswith("write"))
+    assert len([line for line in lines if line.startswith("remove ")]) > 40
+    assert lines[-1].startswith(f"{len([line for line in lines if line.startswith('write')])} to write, ")
+    mistaken = run("--scope", "dag:plain")
+    assert (mistaken.returncode, objects(server)) == (1, events)
+    assert "events would be removed, more than half of those that are there" in mistaken.stderr
+    assert json.loads(run("--scope", "dag:plain", "--force", "--json").stdout)["removed"] > 40
+    assert json.loads(run("--scope", "tag:ml", "--force", "--json").stdout)["written"] > 40
+    events = objects(server)
     assert json.loads(run("--remove", "--json").stdout)["removed"] == len(events)
     assert objects(server) == {}

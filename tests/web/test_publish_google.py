@@ -186,7 +186,7 @@ def test_what_changes_is_written_and_what_is_dropped_is_removed(
     first = google.events[id_of(rows[0])]
     assert (first["summary"], first["start"]["dateTime"]) == ("published", "2027-03-10T22:00:00+00:00")
     assert first["description"].startswith(
-        "Due Wed 10 Mar 2027 12:00, outside daily 22:00-06:00 until 22:00; starts 22:00"
+        "Due Wed 10 Mar 2027 12:00 UTC, outside daily 22:00-06:00 until 22:00; starts 22:00"
     )
     assert first["description"].endswith("https://airflow.example.com/prod/dags/published")
     assert (first["transparency"], first["reminders"]) == ("transparent", {"useDefault": False})

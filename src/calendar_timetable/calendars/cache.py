@@ -73,9 +73,9 @@ class Entry:
         self._unwritten: dict[Path, bytes] = {}  # what the folder did not take
 
     @classmethod
-    def called(cls, name: str) -> Entry:
+    def called(cls, name: str, kind: str = "json") -> Entry:
         """The feed of this *name*, which may come from a serialized DAG; a blank one for what is no name."""
-        entry = cls("")
+        entry = cls("", kind)
         entry.name = name if _NAME.fullmatch(name) else "none"
         return entry
 
@@ -261,6 +261,12 @@ def files() -> dict[str, list[Path]]:
             if _NAME.fullmatch(name):
                 found.setdefault(name, []).append(path)
     return found
+
+
+def forget(name: str) -> None:
+    """Remove all that the folder holds of the feed called *name*."""
+    for path in files().get(name, ()):
+        _remove(path)
 
 
 def _locked(file: int, seconds: float) -> bool:

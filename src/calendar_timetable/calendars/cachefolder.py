@@ -18,12 +18,11 @@ _OWN = secrets.token_hex(_KEY // 2).encode()
 
 
 def folder() -> Path:
-    """``CALENDAR_TIMETABLE_CACHE``, else ``[calendar_timetable] cache_dir``, else in the user's cache folder."""
+    """``CALENDAR_TIMETABLE_CACHE``, else ``[calendar_timetable] cache_dir``, else in the folder of this Airflow."""
     chosen = os.environ.get("CALENDAR_TIMETABLE_CACHE") or option("cache_dir")
     if chosen:
         return Path(chosen).expanduser()
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path("~/.cache").expanduser()) / "calendar_timetable"
+    return Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser() / "calendar-timetable-cache"
 
 
 def check_folder() -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property, partial
 
 from calendar_timetable.calendars import limits, metrics, rhythm
-from calendar_timetable.calendars.cache import Entry, State, digest_of
+from calendar_timetable.calendars.cache import Entry, State, digest_of, files
 from calendar_timetable.calendars.cachefolder import keyed
 from calendar_timetable.calendars.expand import ExpansionFailed, expand
 from calendar_timetable.calendars.heads import plain, published_interval
@@ -93,8 +93,15 @@ def refresh_feed(
 def remember_feed(connection: str, feed: str) -> None:
     """Keep which *feed* an Airflow Connection names, for processes that do not see Connections of the database."""
     entry = Entry(f"connection\n{connection}", "connection")
-    if entry.state().label != feed:
-        entry.save(State(label=feed))
+    state = State(label=feed, asked_as=connection)
+    if entry.state() != state:
+        entry.save(state)
+
+
+def connections() -> dict[str, str]:
+    """The ids of Airflow Connections by the feeds that they named when they were last seen."""
+    found = (Entry.called(name, "connection").state() for name in files())
+    return {state.label: state.asked_as for state in found if state.asked_as}
 
 
 def unseen_source(connection: str, error: str) -> UnseenSource | None:

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
+from configparser import Error as ConfigParserError
+from configparser import RawConfigParser
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from calendar_timetable.calendars.networks import parse_networks
@@ -18,10 +22,27 @@ SECTION = "calendar_timetable"
 
 def option(name: str) -> str:
     """What the option *name* is set to; ``""`` where it is not set."""
-    value = os.environ.get(f"AIRFLOW__{SECTION}__{name}".upper())
+    return setting(SECTION, name)
+
+
+def setting(section: str, name: str) -> str:
+    """What *name* of a *section* of Airflow's configuration is set to, also where Airflow itself is not imported."""
+    value = os.environ.get(f"AIRFLOW__{section}__{name}".upper())
     if value is None and "airflow.configuration" in sys.modules:
-        value = sys.modules["airflow.configuration"].conf.get(SECTION, name, fallback=None)
+        value = sys.modules["airflow.configuration"].conf.get(section, name, fallback=None)
+    elif value is None:
+        value = _configuration_file().get(section, name, fallback=None)
     return (value or "").strip()
+
+
+def _configuration_file() -> RawConfigParser:
+    """Airflow's configuration file, as far as it can be read."""
+    home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow")
+    path = Path(os.environ.get("AIRFLOW_CONFIG") or home / "airflow.cfg").expanduser()
+    found = RawConfigParser(strict=False)
+    with suppress(OSError, ConfigParserError, UnicodeDecodeError):
+        found.read_string(path.read_text(encoding="utf-8"))
+    return found
 
 
 def fetches_while_parsing() -> bool:
@@ -73,7 +94,7 @@ CONFIG: dict[str, Any] = {
             ),
             "cache_dir": _text(
                 "The folder for the last good copies of calendars, which the DAG files of a host share. Default: "
-                "$XDG_CACHE_HOME/calendar_timetable, or ~/.cache/calendar_timetable. The environment variable "
+                "calendar-timetable-cache in $AIRFLOW_HOME (~/airflow). The environment variable "
                 "CALENDAR_TIMETABLE_CACHE goes before it.",
                 None,
                 "/opt/airflow/calendars",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from typing import Any
 
 from calendar_timetable import __version__
 from calendar_timetable.cli import options as values
-from calendar_timetable.cli.check import check
+from calendar_timetable.cli.check import add_check, check
 from calendar_timetable.cli.output import console
 from calendar_timetable.cli.publish import add_publish, publish
 from calendar_timetable.cli.schedules import add_schedule, explain, preview
@@ -18,7 +19,25 @@ from calendar_timetable.cli.subscriptions import add_subscriptions, subscription
 from calendar_timetable.cli.sync import add_sync, sync
 from calendar_timetable.planning.errors import CalendarTimetableError, InvalidArgument
 
-_CODES = "exit codes: 0 all is well; 1 problems were found, or something could not be read; 2 wrong usage"
+_ABOUT = "Look at calendars and schedules before, or without, Airflow, and keep calendars fresh."
+_CODES = """exit codes: 0 all is well; 1 problems were found, nothing will run, or something could
+not be read; 2 wrong usage"""
+_TIME = "as 2026-11-28T02:00, in the schedule's zone, or with an offset"
+_EXAMPLES = {
+    "check": ("https://calendar.example.com/team.ics", "team_calendar --days 30 --limit 50"),
+    "preview": (
+        '"0 2 * * SAT" --window sat-sun --blackout team.ics --match "*freeze*" --duration 4h',
+        "--dag-id weekly_retraining --start 2026-11-28 --end 2026-12-05",
+    ),
+    "explain": ("--dag-id weekly_retraining --at 2026-11-28T02:00", '"@daily" --blackout team.ics'),
+    "sync": ("", "--watch --every 30s", "--status", "--forget team_calendar"),
+    "publish": ("--to runs_calendar --scope tag:ml --dry-run", "--remove"),
+    "subscriptions": ("--owner ada", "--owner ada --revoke-all"),
+}
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Examples stay as they are."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,42 +72,42 @@ def _airflow_connections() -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="calendar-timetable", description=__doc__, epilog=_CODES)
+    parser = argparse.ArgumentParser(
+        prog="calendar-timetable", description=_ABOUT, epilog=_CODES, formatter_class=_Formatter
+    )
     parser.add_argument("--version", action="version", version=f"calendar-timetable {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    command = commands.add_parser("check", help=check.__doc__, description=check.__doc__, epilog=_CODES)
-    command.add_argument("address", help="a calendar's address (https://, webcal://, a path) or Connection id")
-    command.add_argument("--timezone", help="zone for floating and all-day times if the calendar names none")
-    command.add_argument("--days", type=values.days, default=90, help="how far ahead to look (default: %(default)s)")
-    command.set_defaults(run=check)
-
-    command = commands.add_parser("preview", help=preview.__doc__, description=preview.__doc__, epilog=_CODES)
-    add_schedule(command)
-    command.add_argument("--start", type=values.moment, metavar="TIME", help="from here on (ISO 8601; default: now)")
-    command.add_argument("--end", type=values.moment, metavar="TIME", help="up to here, instead of --limit")
-    command.add_argument("--limit", type=values.ticks, default=10, help="how many ticks (default: %(default)s)")
-    command.set_defaults(run=preview)
-
-    command = commands.add_parser("explain", help=explain.__doc__, description=explain.__doc__, epilog=_CODES)
-    add_schedule(command)
-    command.add_argument("--at", type=values.moment, metavar="TIME", help="ISO 8601 with offset (default: now)")
-    command.set_defaults(run=explain)
-
-    command = commands.add_parser("sync", help=sync.__doc__, description=sync.__doc__, epilog=_CODES)
-    add_sync(command)
-    command.set_defaults(run=sync)
-
-    command = commands.add_parser("publish", help=publish.__doc__, description=publish.__doc__, epilog=_CODES)
-    add_publish(command)
-    command.set_defaults(run=publish)
-
-    command = commands.add_parser(
-        "subscriptions", help=subscriptions.__doc__, description=subscriptions.__doc__, epilog=_CODES
+    added: tuple[tuple[Any, Callable[[argparse.ArgumentParser], None]], ...] = (
+        (check, add_check),
+        (preview, _add_preview),
+        (explain, _add_explain),
+        (sync, add_sync),
+        (publish, add_publish),
+        (subscriptions, add_subscriptions),
     )
-    add_subscriptions(command)
-    command.set_defaults(run=subscriptions)
-
-    for command in commands.choices.values():
-        command.add_argument("--json", action="store_true", help="print JSON")
+    for run, add in added:
+        name = run.__name__
+        examples = "examples:\n" + "\n".join(f"  calendar-timetable {name} {line}" for line in _EXAMPLES[name])
+        command = commands.add_parser(
+            name,
+            help=run.__doc__,
+            description=run.__doc__,
+            epilog=f"{examples}\n\n{_CODES}",
+            formatter_class=_Formatter,
+        )
+        add(command)
+        command.add_argument("--json", action="store_true", help="print JSON; times are in UTC")
+        command.set_defaults(run=run)
     return parser
+
+
+def _add_preview(command: argparse.ArgumentParser) -> None:
+    add_schedule(command)
+    command.add_argument("--start", type=values.moment, metavar="TIME", help=f"from here on, {_TIME} (default: now)")
+    command.add_argument("--end", type=values.moment, metavar="TIME", help="up to here, instead of --limit")
+    command.add_argument("--limit", type=values.count, default=10, help="how many due times (default: %(default)s)")
+
+
+def _add_explain(command: argparse.ArgumentParser) -> None:
+    add_schedule(command)
+    command.add_argument("--at", type=values.moment, metavar="TIME", help=f"{_TIME} (default: now)")

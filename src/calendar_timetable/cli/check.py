@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
+from calendar_timetable.cli import options as values
 from calendar_timetable.cli.output import (
     clock,
     event_json,
@@ -16,12 +17,19 @@ from calendar_timetable.cli.output import (
     print_json,
     progress,
     reach_text,
-    table,
+    show_rows,
 )
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.timesets import Range
 
-_SHOWN = 10
+
+def add_check(command: argparse.ArgumentParser) -> None:
+    """The options of :func:`check`."""
+    command.add_argument("address", help="a calendar's address (https://, webcal://, a path) or Connection id")
+    zone = "zone for floating and all-day times if the calendar names none"
+    command.add_argument("--timezone", metavar="ZONE", help=zone)
+    command.add_argument("--days", type=values.days, default=90, help="how far ahead to look (default: %(default)s)")
+    command.add_argument("--limit", type=values.count, default=10, help="how many events (default: %(default)s)")
 
 
 def check(options: argparse.Namespace, out: Console) -> int:
@@ -36,21 +44,19 @@ def check(options: argparse.Namespace, out: Console) -> int:
         health = calendar.refreshed(ahead, zones.default_zone(), force=True)
         found = [] if health.status == "unavailable" else calendar.events(now, now + timedelta(days=options.days))
     events = [event for event in found if event.status != "cancelled"]
+    shown = events[: options.limit]
     zone = ZoneInfo(options.timezone or health.zone or "UTC")
     if options.json:
-        print_json(out, {**health_json(health), "next": [event_json(event) for event in events[:_SHOWN]]})
+        print_json(out, {**health_json(health), "next": [event_json(event) for event in shown]})
     else:
         out.print(health_line(health))
         if health.status != "unavailable":
             out.print(f"All-day events are days of {health.zone or 'a zone of its own'}.")
-            shown = table("Start", "End", "Busy", "Event")
-            for event in events[:_SHOWN]:
-                busy = "busy" if event.busy else "free"
-                shown.add_row(clock(event.start, zone), clock(event.end, zone), busy, event.summary)
-            next_of = f"Next of {len(events)} in {options.days} days, in {zone.key}:"
+            next_of = f"Next {len(shown)} of {len(events)} in {options.days} days, in {zone.key}:"
             out.print(next_of if events else f"Nothing is coming in {options.days} days.")
-            if events:
-                out.print(shown)
+            rows = ((clock(e.start, zone), clock(e.end, zone), "busy" if e.busy else "free", e.summary) for e in shown)
+            if shown:
+                show_rows(out, ("Start", "End", "Busy", "Event"), rows)
         for problem in health.problems:
             out.print(f"problem: {problem.uid or '(no UID)'}: {problem.reason}; {reach_text(problem, zone)}")
     return 0 if health.status == "ok" else 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO, cast
 from zoneinfo import ZoneInfo
 
@@ -14,8 +16,8 @@ from rich.table import Table
 
 from calendar_timetable.calendars.health import Health
 from calendar_timetable.calendars.occurrences import Occurrence, Problem
-from calendar_timetable.planning.plan import PlannedRun
 
+_TABLE_WIDTH = 100  # of a terminal, for a table
 _PLAIN_WIDTH = 200  # of a line that goes into a pipe, where nothing may be cut off
 # C1 controls, and marks that turn the direction of writing (Unicode TR9).
 _UNPRINTABLE = dict.fromkeys(
@@ -56,12 +58,28 @@ def progress(step: str) -> AbstractContextManager[Any]:
     return Console(stderr=True).status(f"{step} …")
 
 
-def table(*columns: str) -> Table:
-    """A table with these columns."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
+def show_rows(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table with these columns; where it would not fit, its rows one below the other, so that nothing is lost."""
+    if out.width < _TABLE_WIDTH:
+        widest = max(map(len, columns)) + 2
+        for row in rows:
+            for column, text in zip(columns, row, strict=True):
+                lines = textwrap.wrap(text, max(out.width - widest, 20), break_on_hyphens=False) or [""]
+                for number, line in enumerate(lines if text else ()):
+                    out.print(f"{'' if number else column:{widest}}{line}", no_wrap=True, crop=False)
+            out.print()
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, no_wrap=column in ("Start", "End", "Due", "Outcome"))
-    return made
+        table.add_column(column, no_wrap=column != columns[-1], overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
+def utc(moment: datetime) -> str:
+    """*moment* for programs, as the REST API writes it."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def clock(moment: datetime, zone: ZoneInfo) -> str:
@@ -78,16 +96,26 @@ def length(duration: timedelta) -> str:
 
 def health_line(health: Health) -> str:
     """How one calendar is doing."""
-    read = "never read" if health.age is None else f"read {length(health.age)} ago"
-    said = [f"{health.label}: {health.status}", read, "1 event" if health.events == 1 else f"{health.events} events"]
+    said = [
+        f"{health.label}: {health.status}",
+        "never read" if health.age is None else f"read {length(health.age)} ago",
+    ]
+    if health.age is not None:
+        said.append(_number_of(health.events))
     if health.problems:
         first = next(iter(health.mattering), health.problems[0])
-        said.append(f"{len(health.problems)} not understood ({reach_text(first, ZoneInfo(health.zone or 'UTC'))})")
+        reach = reach_text(first, ZoneInfo(health.zone or "UTC"))
+        said.append(f"{_number_of(len(health.problems))} could not be parsed ({reach})")
+    sentences = [", ".join(said)]
     if health.error:
-        said.append(health.error)
+        sentences.append(f"The last fetch failed: {health.error}")
     if health.next_retry is not None:
-        said.append(f"not asked again before {health.next_retry:%H:%M:%S} UTC")
-    return ", ".join(said)
+        sentences.append(f"It is not fetched again before {health.next_retry:%H:%M:%S} UTC")
+    return ". ".join(sentences).replace("?.", "?")
+
+
+def _number_of(events: int) -> str:
+    return "1 event" if events == 1 else f"{events} events"
 
 
 def reach_text(problem: Problem, zone: ZoneInfo) -> str:
@@ -103,6 +131,14 @@ def reach_text(problem: Problem, zone: ZoneInfo) -> str:
     return f"counted all the same, {days}" if problem.counted else f"may cover {days}"
 
 
+def used_by(connection: str | None, dag_ids: Sequence[str] | None) -> str:
+    """Who uses a calendar: an Airflow Connection names it, and DAGs count it, where that is known."""
+    said = [f"Connection {connection}"] if connection else []
+    if dag_ids is not None:
+        said.append(f"DAG{'s'[: len(dag_ids) > 1]} {', '.join(dag_ids)}" if dag_ids else "no DAG")
+    return f"used by {' and '.join(said)}" if said else ""
+
+
 def health_json(health: Health) -> dict[str, Any]:
     """The same for programs; times in ISO 8601, UTC."""
     times = {name: getattr(health, name) for name in ("read_at", "checked_at", "next_retry")}
@@ -111,7 +147,7 @@ def health_json(health: Health) -> dict[str, Any]:
         "feed": health.feed,
         "status": health.status,
         "error": health.error,
-        **{name: moment and moment.isoformat() for name, moment in times.items()},
+        **{name: moment and utc(moment) for name, moment in times.items()},
         "age_seconds": None if health.age is None else int(health.age.total_seconds()),
         "timezone": health.zone,
         "events": health.events,
@@ -119,23 +155,12 @@ def health_json(health: Health) -> dict[str, Any]:
             {
                 "uid": problem.uid,
                 "reason": problem.reason,
-                "start": problem.start and problem.start.isoformat(),
-                "end": problem.end and problem.end.isoformat(),
+                "start": problem.start and utc(problem.start),
+                "end": problem.end and utc(problem.end),
                 "counted": problem.counted,
             }
             for problem in health.problems
         ],
-    }
-
-
-def run_json(run: PlannedRun) -> dict[str, Any]:
-    """What becomes of one tick."""
-    return {
-        "tick": run.tick.isoformat(),
-        "start": run.start and run.start.isoformat(),
-        "outcome": run.outcome,
-        "data_interval": [moment.isoformat() for moment in run.data_interval],
-        "reasons": list(run.reasons),
     }
 
 
@@ -144,8 +169,8 @@ def event_json(event: Occurrence) -> dict[str, Any]:
     return {
         "uid": event.uid,
         "summary": event.summary,
-        "start": event.start.isoformat(),
-        "end": event.end.isoformat(),
+        "start": utc(event.start),
+        "end": utc(event.end),
         "all_day": event.all_day,
         "busy": event.busy,
         "status": event.status,

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from calendar_timetable.cli.output import print_json
+from calendar_timetable.cli.output import clock, print_json
+from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from calendar_timetable.web.rows import Row
+    from calendar_timetable.web.target import Mode, Published
 
 
 def add_publish(command: argparse.ArgumentParser) -> None:
     """The options of :func:`publish`."""
     command.add_argument("--to", metavar="CONNECTION[/CALENDAR]", help="default: [calendar_timetable] publish_to")
     command.add_argument("--scope", help="all, tag:NAME or dag:ID (default: [calendar_timetable] publish_scope)")
+    command.add_argument("--paused", action="store_true", help="also runs of paused DAGs, which do not start")
+    command.add_argument("--dry-run", action="store_true", help="show what would be written and removed")
+    command.add_argument("--force", action="store_true", help="remove more than half of the events that are there")
     command.add_argument("--remove", action="store_true", help="remove what was published, and write nothing")
 
 
@@ -40,14 +50,35 @@ def publish(options: argparse.Namespace, out: Console) -> int:
         if not has_table(session):
             raise PublishingFailed(NO_TABLE)
         site = Site(base_url, site_key(session))
-    if options.remove:
-        done = publishing.publish_into(calendar, site, (), 0)
-    else:
+    rows: list[Row] = []
+    now = since = 0.0
+    if not options.remove:
         with create_session() as session:
-            rows, now, since = publishing.rows_to_publish(session, options.scope or option("publish_scope") or "all")
-        done = publishing.publish_into(calendar, site, publishing.wanted(rows, site, now), since)
+            scope = options.scope or option("publish_scope") or "all"
+            rows, now, since = publishing.rows_to_publish(session, scope, paused=options.paused)
+    mode: Mode = "look" if options.dry_run else "force" if options.force or options.remove else "write"
+    done = publishing.publish_into(calendar, site, publishing.wanted(rows, site, now), since, mode)
+    if done.refused:
+        why = f"{done.refused} events would be removed, more than half of those that are there"
+        raise PublishingFailed(f"{why}; look with --dry-run, and add --force if that is right")
     if options.json:
         print_json(out, asdict(done))
+    elif options.dry_run:
+        _show(done, {site.uid(row): row for row in rows}, out)
     else:
-        out.print(f"{done.written} written, {done.removed} removed, {done.unchanged} unchanged, {done.left} left")
+        left = f", {done.left} left for the next time" if done.left else ""
+        out.print(f"{done.written} written, {done.removed} removed, {done.unchanged} unchanged{left}")
     return int(bool(done.left))
+
+
+def _show(done: Published, rows: dict[str, Row], out: Console) -> None:
+    """What would be done."""
+    for uid in done.to_write:
+        out.print(f"write   {_clock(rows[uid].at)}  {rows[uid].dag.name}", soft_wrap=True)
+    for start in done.to_remove:
+        out.print(f"remove  {_clock(start)}")
+    out.print(f"{len(done.to_write)} to write, {len(done.to_remove)} to remove, {done.unchanged} unchanged.")
+
+
+def _clock(instant: float) -> str:
+    return f"{clock(zones.to_datetime(instant), ZoneInfo('UTC'))} UTC"

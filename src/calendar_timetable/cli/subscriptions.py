@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 
 from calendar_timetable.cli.options import Misused
-from calendar_timetable.cli.output import clock, print_json, table
+from calendar_timetable.cli.output import clock, print_json, show_rows, utc
 from calendar_timetable.planning.errors import InvalidArgument
 
 
@@ -39,22 +39,24 @@ def subscriptions(options: argparse.Namespace, out: Console) -> int:
                 "id": one.id,
                 "owner": name,
                 "about": one.kind if one.value is None else f"{one.kind} {one.value}",
-                "expires_at": one.expires_at.isoformat(),
-                "last_fetched_at": one.last_fetched_at and one.last_fetched_at.isoformat(),
+                "expires_at": utc(one.expires_at),
+                "last_fetched_at": one.last_fetched_at and utc(one.last_fetched_at),
                 "revoked": one.id in revoked,
             }
             for one, name in found
         ]
-        shown = table("Id", "Owner", "About", "Until (UTC)", "Last fetched (UTC)", "")
+        shown = []
         for one, name in found:
             fetched = "never" if one.last_fetched_at is None else clock(one.last_fetched_at, ZoneInfo("UTC"))
             about = one.kind if one.value is None else f"{one.kind} {one.value}"
             until = clock(one.expires_at, ZoneInfo("UTC"))
-            shown.add_row(one.id, name, about, until, fetched, "revoked" if one.id in revoked else "")
+            shown.append((one.id, name, about, until, fetched, "revoked" if one.id in revoked else ""))
             if one.id in revoked:
                 kept.revoke_for(session, one, name)
     if options.json:
         print_json(out, told)
+    elif found:
+        show_rows(out, ("Id", "Owner", "About", "Until (UTC)", "Last fetched (UTC)", ""), shown)
     else:
-        out.print(shown if found else "There are no subscriptions.")
+        out.print("There are no subscriptions.")
     return 0

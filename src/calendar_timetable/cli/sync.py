@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
 
-from calendar_timetable.calendars import health, metrics
+from calendar_timetable.calendars import cache, feeds, health, metrics
 from calendar_timetable.calendars.health import Health
 from calendar_timetable.cli import options as values
-from calendar_timetable.cli.output import health_json, health_line, print_json, progress
+from calendar_timetable.cli.output import health_json, health_line, print_json, progress, used_by
 from calendar_timetable.cli.schedules import bags, calendar_timetable
 from calendar_timetable.planning import zones
+from calendar_timetable.planning.errors import InvalidArgument
 from calendar_timetable.planning.timesets import Range
 
 if TYPE_CHECKING:
@@ -43,20 +44,25 @@ def add_sync(command: argparse.ArgumentParser) -> None:
     command.add_argument("what", nargs="*", metavar="FILE|CALENDAR", help=given)
     command.add_argument("--dags-folder", help="read the DAG files in here")
     command.add_argument("--dag-id", action="append", default=[], help="only calendars of this DAG; may be repeated")
-    command.add_argument("--force", action="store_true", help="ask at once, due or not")
-    command.add_argument("--asked", action="store_true", help="tell only of calendars that were asked just now")
-    command.add_argument("--status", action="store_true", help="ask nobody: tell of every calendar in the cache folder")
+    command.add_argument("--force", action="store_true", help="fetch at once, due or not")
+    command.add_argument("--asked", action="store_true", help="tell only of calendars that were fetched just now")
+    told = "fetch nothing: tell of every calendar in the cache folder, and who uses it"
+    command.add_argument("--status", action="store_true", help=told)
+    gone = "remove the calendar of this name (as --status tells it) from the cache folder; may be repeated"
+    command.add_argument("--forget", action="append", default=[], metavar="NAME", help=gone)
     command.add_argument(
-        "--watch", action="store_true", help="go on until stopped, asking each calendar when it is due"
+        "--watch", action="store_true", help="go on until stopped, fetching each calendar when it is due"
     )
     every = "with --watch, how often to look at DAG files and for what is due (default: 1m)"
     command.add_argument("--every", type=values.length, default=timedelta(minutes=1), metavar="LENGTH", help=every)
 
 
 def sync(options: argparse.Namespace, out: Console) -> int:
-    """Ask the calendars of DAG files that are due, and say how each is doing."""
+    """Fetch the calendars of DAG files that are due for refresh, and say how each is doing."""
+    if options.forget:
+        return _forget(options.forget, out)
     if options.status:
-        return _tell(health.known(), options, out)
+        return _status(options, out)
     if options.watch:
         return _watch(options)
     metrics.set_up()
@@ -81,6 +87,52 @@ def _tell(told: list[Health], options: argparse.Namespace, out: Console) -> int:
     for one in () if options.json else latest:
         out.print(health_line(one), soft_wrap=True)
     return int(any(one.status != "ok" for one in latest))
+
+
+def _status(options: argparse.Namespace, out: Console) -> int:
+    """Of each calendar in the cache folder how it is doing and who uses it; only what is in use is a problem."""
+    known, named, used = health.known(), feeds.connections(), _dags_by_feed()
+    in_use = [one for one in known if used is None or one.feed in used]
+    if options.json:
+        told = [{"connection": named.get(one.feed), "dag_ids": used and used.get(one.feed, [])} for one in known]
+        print_json(out, [health_json(one) | who for one, who in zip(known, told, strict=True)])
+    for one in () if options.json else known:
+        who = used_by(named.get(one.feed), None if used is None else used.get(one.feed, []))
+        out.print(health_line(one) + (f"; {who}" if who else ""), soft_wrap=True)
+    return int(any(one.status != "ok" for one in in_use))
+
+
+def _dags_by_feed() -> dict[str, list[str]] | None:
+    """The DAGs that use each feed, as Airflow's database has them; ``None`` where it cannot be asked."""
+    try:
+        from airflow.models.dag import DagModel
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        from calendar_timetable.web.schedules import read_schedules
+
+        with create_session() as session:
+            present = session.scalars(select(DagModel.dag_id).where(DagModel.is_stale.is_(False))).all()
+            schedules = read_schedules(session, present)
+    except Exception:  # noqa: BLE001  (no database, none that is set up, or none that may be read from here)
+        return None
+    found: dict[str, list[str]] = {}
+    for dag_id, schedule in sorted(schedules.items()):
+        for key in {used.feed.key for used in (schedule.carried.calendars if schedule.carried else ()) if used.feed}:
+            found.setdefault(key, []).append(dag_id)
+    return found
+
+
+def _forget(names: list[str], out: Console) -> int:
+    known, named = health.known(), feeds.connections()
+    for name in names:
+        found = [one.feed for one in known if name in (one.label, named.get(one.feed))]
+        if not found:
+            raise InvalidArgument("--forget", name, "the cache folder holds no calendar of this name; see --status")
+        for feed in found:
+            cache.forget(feed)
+        out.print(f"{name}: forgotten{f', {len(found)} calendars' if len(found) > 1 else ''}")
+    return 0
 
 
 def _questions(options: argparse.Namespace) -> tuple[list[Question], dict[str, str]]:

@@ -168,12 +168,13 @@ def _naming(reason: Reason, member: TimeSet, instant: float) -> Reason:
     """*reason* with who closes *instant*: a calendar and, where titles are shown, its event; or a rule and its zone."""
     if isinstance(member, Known):
         title = member.title_at(instant)
-        return replace(reason, calendar=_shortened(member.label), event=title[:SHOWN] if title else None)
+        return replace(reason, calendar=shortened(member.label), event=title[:SHOWN] if title else None)
     zones = dict.fromkeys(zone for leaf in leaves(member) if (zone := getattr(leaf, "timezone", None)))
-    return replace(reason, detail=_shortened(str(member)), zone=", ".join(zones) or None)
+    return replace(reason, detail=shortened(str(member)), zone=", ".join(zones) or None)
 
 
-def _shortened(name: str) -> str:
+def shortened(name: str) -> str:
+    """*name*, which may be of any length, without its middle where it is long."""
     return name if len(name) <= _NAME else f"{name[: _NAME * 2 // 3]} … {name[-_NAME // 3 :]}"
 
 
@@ -198,6 +199,20 @@ def sentence(placed: Placed, policy: Policy, open_time: OpenTime, zone: ZoneInfo
     if open_time.is_beyond(start) and not open_time.is_beyond(due):
         return joined("due", due, zone, why, "waits")
     return joined("due", due, zone, why, f"starts {on_time_or_at(start, due, zone)}")
+
+
+def at_instant(instant: float, placed: Placed | None, policy: Policy, open_time: OpenTime, zone: ZoneInfo) -> str:
+    """Whether *instant* is open, and what becomes of the due time *placed* that follows, if one does."""
+    why = closed_by(instant, policy, open_time)
+    state = "open" if why is None else f"closed, {why.text(zone, instant)}"
+    following = "no due time follows" if placed is None else sentence(placed, policy, open_time, zone)
+    return f"{clock(instant, zone)} is {state}. Next: {following}."
+
+
+def closed_by(instant: float, policy: Policy, open_time: OpenTime) -> Reason | None:
+    """What closes *instant*; ``None`` where nothing does."""
+    blocker = open_time.blocker(instant, instant + policy.max_delay)
+    return None if blocker is None else blocked(blocker, instant)
 
 
 def joined(cause: str, due: float, zone: ZoneInfo, why: Iterable[str], outcome: str = "") -> str:

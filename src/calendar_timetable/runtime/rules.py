@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from calendar_timetable.carried import Carried, horizon_around
+from calendar_timetable.carried import Carried
 from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
+from calendar_timetable.planning.horizon import horizon_around
 from calendar_timetable.planning.plan import Policy
 from calendar_timetable.planning.timesets import Range, TimeSet, leaves
 from calendar_timetable.runtime import wire

@@ -18,6 +18,7 @@ from calendar_timetable.web.target import DOMAIN
 _SEQUENCE_FROM = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
 _STATES = {"running": "running", "success": "done", "failed": "failed", "skipped": "skipped"}
 _REFRESH = timedelta(minutes=15)
+_SHOWN = 900  # seconds that an event of unknown length lasts: without any, calendars draw next to nothing
 
 
 class Site:
@@ -61,8 +62,8 @@ def event_of(row: Row, site: Site, now: float) -> Event:
     event.add("dtstamp", changed)  # in a published calendar, when it last changed: RFC 5545 section 3.8.7.2
     event.add("last-modified", changed)
     event.add("dtstart", zones.to_datetime(int(row.at)))
-    if row.end is not None and int(row.end) > int(row.at):
-        event.add("dtend", zones.to_datetime(int(row.end)))
+    end = int(row.at) + _SHOWN if row.end is None or int(row.end) <= int(row.at) else int(row.end)
+    event.add("dtend", zones.to_datetime(end))
     state = _STATES.get(row.state, "late" if late else "")
     event.add("summary", plain(row.dag.name) + (f" ({state})" if state else ""))
     event.add("description", f"{plain(explanation(row, reasons_of(row)))}\n{site.link(row)}")

@@ -321,6 +321,10 @@ class Subscribe(BaseModel):
     kind: Literal["all", "tag", "dag"]
     value: Annotated[str, Field(min_length=1, max_length=250)] | None = None
     days: Annotated[int, Field(ge=1, le=730, description="For how many days it lasts")] = 365
+    skipped: Annotated[bool, Field(description="Also due times that do not run, as cancelled events")] = True
+    moved: Annotated[bool, Field(description="Only what calendars and windows affect")] = False
+    frequent: Annotated[bool, Field(description="Also DAGs that are due more than once a day")] = True
+    paused: Annotated[bool, Field(description="Also paused DAGs, whose runs do not start")] = False
 
     @model_validator(mode="after")
     def _value_where_needed(self) -> Subscribe:

@@ -22,13 +22,13 @@ from calendar_timetable.web.events import Site, event_of
 from calendar_timetable.web.listing import Filters, find_rows, readable_dags
 from calendar_timetable.web.rows import Row
 from calendar_timetable.web.schedules import read_schedules
-from calendar_timetable.web.target import DIGEST, Published, PublishingFailed, Wanted
+from calendar_timetable.web.target import DIGEST, Mode, Published, PublishingFailed, Wanted
 
 PAST, AHEAD = timedelta(days=1), timedelta(days=35)
 _PASSING = ("DTSTAMP", "LAST-MODIFIED", "SEQUENCE")  # what changes while the run stays the same
 
 
-def publish_into(calendar: str, site: Site, events: Sequence[Wanted], since: float) -> Published:
+def publish_into(calendar: str, site: Site, events: Sequence[Wanted], since: float, mode: Mode = "write") -> Published:
     """Make *calendar*, an Airflow Connection, tell *events*; see :func:`~calendar_timetable.web.target.publish`.
 
     A Connection of type CalDAV that names one calendar, or of Google's provider with the calendar after a slash, as
@@ -41,9 +41,9 @@ def publish_into(calendar: str, site: Site, events: Sequence[Wanted], since: flo
         raise PublishingFailed(str(error)) from None
     try:
         if isinstance(source, CalDavSource):
-            return publish_caldav.publishing(source, site, events, since)
+            return publish_caldav.publishing(source, site, events, since, mode)
         if isinstance(source, HostedSource) and source.service == "google":
-            return publish_google.publishing(source, site, events, since)
+            return publish_google.publishing(source, site, events, since, mode)
     except DownloadFailed as error:
         raise PublishingFailed(f"{calendar}: {error}") from None
     reason = "only calendars on CalDAV servers and of Google can be written"
@@ -61,8 +61,11 @@ def wanted(rows: Iterable[Row], site: Site, now: float) -> list[Wanted]:
     return found
 
 
-def rows_to_publish(session: Session, scope: str) -> tuple[list[Row], float, float]:
-    """The runs of *scope* ("all", "tag:…" or "dag:…") around now; with now, and since when they are told."""
+def rows_to_publish(session: Session, scope: str, *, paused: bool = False) -> tuple[list[Row], float, float]:
+    """The runs of *scope* ("all", "tag:…" or "dag:…") around now; with now, and since when they are told.
+
+    Those of *paused* DAGs, which do not start, only where they are asked for.
+    """
     from airflow.models.dag import DagModel
 
     kind, _, value = scope.partition(":")
@@ -78,6 +81,9 @@ def rows_to_publish(session: Session, scope: str) -> tuple[list[Row], float, flo
         tags=(value,) if kind == "tag" else (),
     )
     dags = readable_dags(session, set(session.scalars(select(DagModel.dag_id))), filters)
+    if not dags and kind != "all":
+        raise InvalidArgument("publish scope", scope, f"no DAG has this {'id' if kind == 'dag' else 'tag'}")
+    dags = [dag for dag in dags if paused or not dag.paused]
     rows, _ = find_rows(session, dags, read_schedules(session, [dag.dag_id for dag in dags]), filters, now)
     return rows, now, since
 

@@ -21,7 +21,7 @@ from calendar_timetable.calendars.davfind import Account
 from calendar_timetable.calendars.davserver import Server, path_of
 from calendar_timetable.calendars.davxml import CALDAV, DAV, multiget, query
 from calendar_timetable.calendars.transport import DownloadFailed, Web, send, served, terms
-from calendar_timetable.web.target import DIGEST, Kept, Published, Wanted, owns, publish
+from calendar_timetable.web.target import DIGEST, Kept, Mode, Published, Wanted, owns, publish
 
 if TYPE_CHECKING:
     from calendar_timetable.web.events import Site
@@ -32,7 +32,7 @@ _STARTING = 60.0  # seconds for the process itself, and for its last request
 _CHANGED = 412  # RFC 9110 section 15.5.13: it is not what it was any more
 
 
-def publishing(source: CalDavSource, site: Site, events: Sequence[Wanted], since: float) -> Published:
+def publishing(source: CalDavSource, site: Site, events: Sequence[Wanted], since: float, mode: Mode) -> Published:
     """Make the one calendar of *source* tell *events*; :class:`DownloadFailed`."""
     request = {
         **terms(source.url, source.access),
@@ -40,6 +40,7 @@ def publishing(source: CalDavSource, site: Site, events: Sequence[Wanted], since
         "bytes": _BYTES,
         "site": site.key,
         "since": since,
+        "mode": mode,
         "seconds": limits.PUBLISH_SECONDS,
     }
     body = json.dumps([asdict(event) for event in events]).encode()
@@ -60,7 +61,7 @@ def work(body: bytes, web: Web, request: Message) -> tuple[Message, bytes]:
         raise DownloadFailed(f"{len(found)} calendars are there: name the one to write in 'calendars'")
     events = [Wanted(**event) for event in json.loads(body)]
     target = _Calendar(web, server, found[0].url, request["site"], until)
-    return asdict(publish(target, events, request["since"])), b""
+    return asdict(publish(target, events, request["since"], request["mode"])), b""
 
 
 class _Calendar:

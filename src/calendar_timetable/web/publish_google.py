@@ -23,7 +23,7 @@ from calendar_timetable.calendars.children import Message
 from calendar_timetable.calendars.googleapi import PAGE, Event, Google, Refused
 from calendar_timetable.calendars.hosted import HostedSource, run, texts
 from calendar_timetable.calendars.transport import send
-from calendar_timetable.web.target import Kept, Published, Wanted, publish
+from calendar_timetable.web.target import Kept, Mode, Published, Wanted, publish
 
 if TYPE_CHECKING:
     from calendar_timetable.web.events import Site
@@ -36,12 +36,13 @@ _STARTING = 60.0  # seconds for the process itself, and for its last request
 _DUPLICATE, _CHANGED, _GONE = 409, 412, (404, 410)
 
 
-def publishing(source: HostedSource, site: Site, events: Sequence[Wanted], since: float) -> Published:
+def publishing(source: HostedSource, site: Site, events: Sequence[Wanted], since: float, mode: Mode) -> Published:
     """Make the calendar of *source* tell *events*; :class:`DownloadFailed`."""
     request = {
         **source.request(),
         "site": site.key,
         "since": since,
+        "mode": mode,
         "seconds": limits.PUBLISH_SECONDS,
         "pauses": limits.PUBLISH_PAUSES,
     }
@@ -58,7 +59,7 @@ def work(request: Message, body: bytes) -> tuple[Message, bytes]:
     until = time.monotonic() + request["seconds"]
     target = _Calendar(request["calendar"], request["site"], until, request["pauses"])
     events = [Wanted(**event) for event in json.loads(body)]
-    return asdict(publish(target, events, request["since"])), b""
+    return asdict(publish(target, events, request["since"], request["mode"])), b""
 
 
 class _Calendar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
@@ -77,6 +78,15 @@ class Row:
         past = [t for t in times if t is not None and t <= now]
         known = self.run.changed if self.run else 0, self.schedule.changed if self.schedule else 0
         return max((*past, *known))
+
+    def right_until(self, now: float) -> float:
+        """The next instant at which the clock alone changes what is told of it."""
+        if self.state == "running":
+            return now if self.end is None or self.end <= now else self.end  # its expected end goes with the clock
+        if self.state not in ("planned", "queued", "skipped"):
+            return math.inf
+        waited_for = self.at if self.run is None else self.run.run_after
+        return min((at for at in (self.placed.tick.due, self.at, waited_for + LATE) if at > now), default=math.inf)
 
     def touches(self, since: float, until: float) -> bool:
         """Whether its tick, or its run, lies in ``[since, until)``."""

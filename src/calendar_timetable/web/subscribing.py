@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep
@@ -15,6 +19,7 @@ from airflow.utils.session import create_session
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 
 from calendar_timetable.web import budget, models, subscriptions
 from calendar_timetable.web.access import PREFIX, Readable, asked_by_us
@@ -22,18 +27,62 @@ from calendar_timetable.web.answers import REFUSALS, Limit, Offset, answer, know
 from calendar_timetable.web.cached import Memory, Single
 from calendar_timetable.web.listing import Filters, find_rows, first_rows, known_by, readable_dags
 from calendar_timetable.web.records import Dag
+from calendar_timetable.web.rows import Row
 from calendar_timetable.web.schedules import read_schedules
 from calendar_timetable.web.store import NO_TABLE, Subscription, has_table, site_key
 
 PAST, AHEAD = timedelta(days=30), timedelta(days=60)
 MOST_EVENTS = 5_000
-_GRID = 3600  # the range moves once an hour, so that what is worked out is worked out once
-_FRESH = 300  # seconds for which a feed is right while nothing changes: after as many a run counts as late
+_GRID = 6 * 3600  # the range moves that seldom, so that what is worked out is worked out once
+_FRESH = 300  # seconds for which a feed is right enough while nothing but the clock changes
 _RETRY_AFTER = 10
 _PLANNING = 2.5  # seconds of processor time; to write as many events as there may be takes as long
 _FEEDS = 16 * 1024 * 1024  # bytes of all feeds that are remembered together
 
-_feeds: Memory[bytes] = Memory(_FEEDS, len)
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a feed holds, as its address says: who has that may choose, and sees no more than its owner may."""
+
+    skipped: bool = True
+    moved: bool = False
+    frequent: bool = True
+    paused: bool = False
+
+    @classmethod
+    def of(cls, given: QueryParams) -> Choice:
+        """What an address says; else what is usual."""
+        usual = asdict(cls())
+        return cls(**{name: given.get(name, str(usual[name])).lower() == "true" for name in usual})
+
+    def told(self) -> dict[str, str]:
+        """The part of an address that says this: what is not usual."""
+        usual = asdict(Choice())
+        return {name: str(value).lower() for name, value in asdict(self).items() if value != usual[name]}
+
+    def of_rows(self, rows: Iterable[Row]) -> list[Row]:
+        """Those of *rows* that the feed holds."""
+        rows = list(rows)
+        often = set() if self.frequent else _due_often(rows)
+        return [
+            row
+            for row in rows
+            if (self.skipped or row.state != "skipped")
+            and (not self.moved or row.placed.outcome != "on_time")
+            and row.dag.dag_id not in often
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A feed, its ETag, and until when, in epoch seconds, the clock alone changes nothing in it."""
+
+    body: bytes
+    etag: str
+    until: float
+
+
+_feeds: Memory[Written] = Memory(_FEEDS, lambda feed: len(feed.body))
 _writing = Single()
 
 router = APIRouter(prefix="/api/subscriptions", responses={**REFUSALS, 503: {"description": NO_TABLE}})
@@ -82,7 +131,8 @@ def subscribe(
     except subscriptions.TooMany:
         most = subscriptions.MOST_PER_OWNER
         raise HTTPException(409, f"You have {most} subscriptions already: revoke one first") from None
-    url = f"{site_address(request)}{PREFIX}/feed.ics?token={token}"
+    choice = Choice(asked.skipped, asked.moved, asked.frequent, asked.paused)
+    url = f"{site_address(request)}{PREFIX}/feed.ics?{urlencode({'token': token, **choice.told()})}"
     return models.NewSubscription(**_told(made).model_dump(), url=url)
 
 
@@ -96,28 +146,38 @@ def revoke(session: SessionDep, user: GetUserDep, subscription_id: str) -> None:
 async def feed(request: Request) -> Response:
     """The runs that a subscription is about, as a calendar; 404 whatever is wrong with its token."""
     token = request.query_params.get("token", "")
-    body = await run_in_threadpool(_feed, token, site_address(request)) if token else None
-    if body is None:
+    choice = Choice.of(request.query_params)
+    found = await run_in_threadpool(_feed, token, choice, site_address(request)) if token else None
+    if found is None:
         return Response("There is no such calendar", 404, media_type="text/plain")
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if known_already(request, etag):
+    headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}
+    if known_already(request, found.etag):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = 'inline; filename="runs.ics"'
-    return Response(body, media_type="text/calendar; charset=utf-8", headers=headers)
+    return Response(found.body, media_type="text/calendar; charset=utf-8", headers=headers)
 
 
-def _feed(token: str, base_url: str) -> bytes | None:
+def _feed(token: str, choice: Choice, base_url: str) -> Written | None:
     with create_session(scoped=False) as session:
         if not has_table(session):
             return None
         opened = subscriptions.opened_by(session, token)
-        return None if opened is None else _body(session, *opened, base_url)
+        return None if opened is None else _in_force(session, *opened, choice, base_url)
 
 
-def _body(session: Session, subscription: Subscription, readable: set[str], runs_of: set[str], base_url: str) -> bytes:
-    """The feed of *subscription*, written once for as long as nothing that it tells of changes."""
-    now = datetime.now(UTC).timestamp()
+def _in_force(
+    session: Session,
+    subscription: Subscription,
+    readable: set[str],
+    runs_of: set[str],
+    choice: Choice,
+    base_url: str,
+) -> Written:
+    """The feed of *subscription*, written once for as long as nothing that it tells of changes.
+
+    What it depends on is known before it is written: who asks again while that is the same costs next to nothing.
+    """
+    now = _now()
     around = now // _GRID * _GRID
     value = (subscription.value or "",)
     filters = Filters(
@@ -127,20 +187,20 @@ def _body(session: Session, subscription: Subscription, readable: set[str], runs
         tags=value if subscription.kind == "tag" else (),
         limit=MOST_EVENTS,
     )
-    dags = readable_dags(session, readable, filters)
+    dags = [dag for dag in readable_dags(session, readable, filters) if choice.paused or not dag.paused]
     all_of_it = replace(filters, since=around - PAST.total_seconds())
     told = [dag.dag_id for dag in dags]
-    key = known_by(session, told, all_of_it, runs_of, subscription.id, base_url, now // _FRESH)
-    body = _feeds.get(key)
-    if body is None:
+    key = known_by(session, told, all_of_it, runs_of, subscription.id, choice, base_url)
+    found = _feeds.get(key)
+    if found is None or found.until <= now:
         if not _writing.begin(subscription.id):
             raise budget.Busy(_RETRY_AFTER)
         try:
-            body = _written(session, subscription, dags, filters, runs_of, base_url, now)
+            found = _written(session, subscription, dags, filters, runs_of, choice, base_url, now)
         finally:
             _writing.end(subscription.id)
-        _feeds.put(key, body)
-    return body
+        _feeds.put(key, found)
+    return found
 
 
 def _written(
@@ -149,9 +209,10 @@ def _written(
     dags: list[Dag],
     filters: Filters,
     runs_of: set[str],
+    choice: Choice,
     base_url: str,
     now: float,
-) -> bytes:
+) -> Written:
     from calendar_timetable.web.events import Site
     from calendar_timetable.web.events import feed as write
 
@@ -161,9 +222,24 @@ def _written(
         past, _ = find_rows(session, dags, schedules, before, now, runs_of)
         ahead, _ = first_rows(session, dags, schedules, filters, now, runs_of)
     rows = {row.identity: row for row in (*past, *ahead)}
-    nearest = sorted(rows.values(), key=lambda row: abs(row.at - now))[:MOST_EVENTS]
+    nearest = sorted(choice.of_rows(rows.values()), key=lambda row: abs(row.at - now))[:MOST_EVENTS]
     name = f"Airflow runs: {subscription.value}" if subscription.value else "Airflow runs"
-    return write(sorted(nearest, key=lambda row: row.key), Site(base_url, site_key(session)), name, now)
+    body = write(sorted(nearest, key=lambda row: row.key), Site(base_url, site_key(session)), name, now)
+    until = max(min((row.right_until(now) for row in nearest), default=math.inf), now + _FRESH)
+    return Written(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"', until)
+
+
+def _now() -> float:
+    return datetime.now(UTC).timestamp()
+
+
+def _due_often(rows: Iterable[Row]) -> set[str]:
+    """The DAGs that are due more than once on some day."""
+    due: Counter[tuple[str, date]] = Counter()
+    for row in rows:
+        if row.run is None or row.run.run_type == "scheduled":
+            due[row.dag.dag_id, datetime.fromtimestamp(row.placed.tick.due, row.zone).date()] += row.count
+    return {dag_id for (dag_id, _), count in due.items() if count > 1}
 
 
 def site_address(request: Request) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from calendar_timetable.planning.errors import CalendarTimetableError
 
 DIGEST = "X-CALENDAR-TIMETABLE-DIGEST"
 DOMAIN = "calendar-timetable"
+Mode = Literal["write", "force", "look"]
+_FEW = 10  # events may be removed whatever share they are
 
 
 class PublishingFailed(CalendarTimetableError):
@@ -59,33 +61,48 @@ class Target(Protocol):
 
 @dataclass(slots=True)
 class Published:
-    """What was done; *left*, for the next time, is what somebody else was changing or what there was no time for."""
+    """What was done; *left*, for the next time, is what somebody else was changing or what there was no time for.
+
+    *refused*: nothing was done, as so many events would have been removed. Of a mere look, *to_write* are the UIDs of
+    what would be written, and *to_remove* when the events start that would be removed.
+    """
 
     written: int = 0
     removed: int = 0
     unchanged: int = 0
     left: int = 0
+    refused: int = 0
+    to_write: list[str] = field(default_factory=list)
+    to_remove: list[float] = field(default_factory=list)
 
 
-def publish(target: Target, events: Iterable[Wanted], since: float) -> Published:
+def publish(target: Target, events: Iterable[Wanted], since: float, mode: Mode = "write") -> Published:
     """Make *target* tell *events*: write what is new or has changed, remove what is not planned any more.
 
-    Events that start before *since* are history, and stay: with no events and since 0, all are taken back.
+    Events that start before *since* are history, and stay: with no events and since 0, all are taken back. More than
+    half of those that are not history are removed only by *mode* ``"force"``; ``"look"`` changes nothing.
     """
     done = Published()
     kept = {event.uid: event for event in target.kept()}
-    for event in events:
-        before = kept.pop(event.uid, None)
-        if before is not None and before.digest == event.digest:
-            done.unchanged += 1
-        elif target.write(event, before):
+    coming = sum(event.start >= since for event in kept.values())
+    wanted = [(event, kept.pop(event.uid, None)) for event in events]
+    changes = [(event, before) for event, before in wanted if before is None or before.digest != event.digest]
+    dropped = [event for event in kept.values() if event.start >= since]
+    done.unchanged = len(wanted) - len(changes)
+    if mode == "look":
+        done.to_write = [event.uid for event, _ in changes]
+        done.to_remove = [event.start for event in dropped]
+        return done
+    if mode != "force" and len(dropped) > max(_FEW, coming / 2):
+        done.refused = len(dropped)
+        return done
+    for event, before in changes:
+        if target.write(event, before):
             done.written += 1
         else:
             done.left += 1
-    for dropped in kept.values():
-        if dropped.start < since:
-            continue
-        if target.remove(dropped):
+    for gone in dropped:
+        if target.remove(gone):
             done.removed += 1
         else:
             done.left += 1

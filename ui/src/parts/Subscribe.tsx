@@ -12,6 +12,13 @@ interface SubscribeProps {
 
 type Scope = Subscription["scope"];
 
+const HOLDS = {
+  skipped: "Also due times that are skipped, as cancelled events",
+  frequent: "Also DAGs that run more than once a day",
+  moved: "Only what calendars and windows affect",
+  paused: "Also paused DAGs, whose runs do not start",
+};
+
 const scopeText = (scope: Scope): string =>
   scope.kind === "all"
     ? "All DAGs that I may read"
@@ -28,6 +35,7 @@ export function Subscribe({ dagId, tags, onClose }: SubscribeProps) {
   const [tag, setTag] = useState(tags[0] ?? "");
   const [days, setDays] = useState(90);
   const [busy, setBusy] = useState(false);
+  const [holds, setHolds] = useState({ skipped: true, frequent: true, moved: false, paused: false });
   const [asked, setAsked] = useState("");
   const list = useRef<HTMLHeadingElement>(null);
 
@@ -47,7 +55,7 @@ export function Subscribe({ dagId, tags, onClose }: SubscribeProps) {
     if (busy) return;
     const value = kind === "tag" ? tag : kind === "dag" ? dagId : undefined;
     attempt(async () =>
-      setMade(await call("subscriptions", { method: "POST", body: JSON.stringify({ kind, value, days }) })),
+      setMade(await call("subscriptions", { method: "POST", body: JSON.stringify({ kind, value, days, ...holds }) })),
     );
   };
   const revoke = (one: Subscription) =>
@@ -91,6 +99,19 @@ export function Subscribe({ dagId, tags, onClose }: SubscribeProps) {
             <option value={365}>a year</option>
           </select>
         </label>
+        <fieldset>
+          <legend className="ct-sr">What it holds</legend>
+          {Object.entries(HOLDS).map(([name, text]) => (
+            <label className="ct-check" key={name}>
+              <input
+                type="checkbox"
+                checked={holds[name as keyof typeof HOLDS]}
+                onChange={(event) => setHolds({ ...holds, [name]: event.target.checked })}
+              />
+              <span>{text}</span>
+            </label>
+          ))}
+        </fieldset>
         <button type="submit" className="ct-primary" aria-disabled={busy}>
           Create link
         </button>
