@@ -189,20 +189,21 @@ function LoadRow({ name, load, value, from, to, known, zone, limit }: LoadRowPro
   );
 }
 
-/** Where hours are written: as many as there is room for, and the day's name at midnight. */
+/** Where hours are written: as many as there is room for, and in the room of three, the day's name where it begins. */
 function hoursOf(from: number, to: number, zone: string) {
-  const hours = (to - from) / HOUR;
+  const hours = Math.ceil((to - from) / HOUR);
   const every = hours > 12 ? 2 : 1;
-  return Array.from({ length: Math.ceil(hours) }, (_, n) => {
+  const all = Array.from({ length: hours }, (_, n) => {
     const at = new Date(from + n * HOUR);
-    const text = localOf(at, zone).slice(11);
-    const [left, hour] = [(n * HOUR) / (to - from), Number(text.slice(0, 2))];
-    const day = n === 0 || hour === 0 ? dayText(dayOf(at, zone)) : "";
-    return { left, text: text.endsWith(":00") ? text.slice(0, 2) : text, day };
-  }).filter(({ day }, n, all) => {
-    const near = all.slice(Math.max(0, n - 2), n + 3).some((other, m) => other.day && (m !== Math.min(2, n) || !day));
-    return day ? n > 0 || !all.slice(1, 4).some((other) => other.day) : n % every === 0 && !near;
+    return { n, at, left: (n * HOUR) / (to - from), text: localOf(at, zone).slice(11, 13) };
   });
+  const begins = (n: number): boolean =>
+    all[n]?.text === "00" || (n === 0 && !all.slice(1, 4).some((_, m) => begins(m + 1)));
+  return all
+    .filter(
+      ({ n }) => begins(n) || ((n % every === 0 || n === 0) && !(n > 0 && begins(n - 1)) && !(n > 1 && begins(n - 2))),
+    )
+    .map(({ n, at, left, text }) => ({ left, text, day: begins(n) ? dayText(dayOf(at, zone)) : "" }));
 }
 
 const HOUR = 3_600_000;
