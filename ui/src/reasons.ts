@@ -119,5 +119,6 @@ export function afterTexts(run: Run, zone: string): string[] {
 export function spareText(run: Run): string {
   const spare = run.spare_seconds ?? 0;
   if (spare < 0) return `expected to end ${durationText(-spare)} too late`;
+  if (spare === 0) return "no time to spare";
   return `${run.spare_at_least ? "at least " : ""}${durationText(spare)} spare`;
 }

@@ -27,32 +27,33 @@ export function Agenda({ runs, start, zone, onOpen }: AgendaProps) {
     const day = dayOf(at < start ? start : at, zone);
     days.set(day, [...(days.get(day) ?? []), row]);
   }
-  let past = rows.some(({ run }) => atOf(run) <= now); // until the line is drawn
+  const today = dayOf(now, zone);
+  const next = start <= now ? rows.find((row) => atOf(row.run) > now) : undefined;
+  // The line is before what comes next; where nothing of today does, after what was today.
+  const ends = days.has(today) && start <= now && (!next || dayOf(atOf(next.run), zone) !== today);
+  const line = (
+    <li className="ct-now-row" aria-label={`Now: ${minuteText(now, zone)}`}>
+      now {minuteText(now, zone)}
+    </li>
+  );
   return (
     <div className="ct-agenda">
       {[...days].map(([day, here]) => (
         <section key={day} aria-label={dayText(day)}>
           <h3 className="ct-day-head">
             {dayText(day)}
-            {day === dayOf(now, zone) && <span className="ct-muted"> today</span>}
+            {day === today && <span className="ct-muted"> today</span>}
           </h3>
           <ul>
-            {here.map((row) => {
-              const line = past && atOf(row.run) > now;
-              past = past && !line;
-              return (
-                <Fragment key={row.run.id}>
-                  {line && (
-                    <li className="ct-now-row" aria-label={`Now: ${minuteText(now, zone)}`}>
-                      now {minuteText(now, zone)}
-                    </li>
-                  )}
-                  <li>
-                    <AgendaRow row={row} before={atOf(row.run) < start} {...{ zone, onOpen }} />
-                  </li>
-                </Fragment>
-              );
-            })}
+            {here.map((row) => (
+              <Fragment key={row.run.id}>
+                {row === next && !ends && line}
+                <li>
+                  <AgendaRow row={row} before={atOf(row.run) < start} {...{ zone, onOpen }} />
+                </li>
+              </Fragment>
+            ))}
+            {ends && day === today && line}
           </ul>
         </section>
       ))}

@@ -1,9 +1,8 @@
 import { type ReactNode, useEffect, useId, useState } from "react";
 import { useZone } from "../airflow";
 import type { Run } from "../api";
-import { isMoved } from "../events";
 import { afterTexts, endsTooLate, sentence, whenText } from "../reasons";
-import { Moment, StateBadge } from "./basics";
+import { StateBadge } from "./basics";
 
 interface PeekProps {
   runs: Run[];
@@ -66,11 +65,6 @@ export function Peek({ runs, children }: PeekProps) {
           <p>{sentence(shown.run, zone)}</p>
           {shown.also > 0 && <p>{shown.also} more of this DAG at the same time.</p>}
           <After run={shown.run} zone={zone} />
-          {isMoved(shown.run) && (
-            <p className="ct-muted">
-              due <Moment at={shown.run.due} />
-            </p>
-          )}
         </div>
       )}
     </div>

@@ -109,7 +109,7 @@ function After({ run }: { run: Run }) {
           <dt>To spare</dt>
           <dd className={endsTooLate(run) ? "ct-warn" : undefined}>
             {endsTooLate(run) && "⚠ "}
-            {spareText(run).replace(/ spare$/, "")}
+            {spareText(run).replace(/ (to )?spare$/, "")}
           </dd>
         </>
       )}

@@ -134,30 +134,32 @@ function Comparison({ result }: { result: Result }) {
         {rows.length}. <span className="ct-muted">Times are in {zone}.</span>
       </p>
       {result.no_run_reason && <Notice kind="warning">{result.no_run_reason}</Notice>}
-      <table className="ct-table">
-        <thead>
-          <tr>
-            <th scope="col">Due</th>
-            <th scope="col">Now starts</th>
-            <th scope="col">Would start</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={row.due} className={row.moves ? "ct-moves" : undefined}>
-              <td data-label="Due">
-                <Moment at={row.due} />
-              </td>
-              <td data-label="Now starts">{row.before?.start ? <Moment at={row.before.start} /> : "does not run"}</td>
-              <td data-label="Would start">
-                {row.after?.start ? <Moment at={row.after.start} /> : "does not run"}{" "}
-                {row.moves && row.after && <StateBadge run={row.after} />}
-                {row.moves && row.after && <span className="ct-why">{reasonTexts(row.after, zone).join(" · ")}</span>}
-              </td>
+      <div className="ct-table-box">
+        <table className="ct-table">
+          <thead>
+            <tr>
+              <th scope="col">Due</th>
+              <th scope="col">Now starts</th>
+              <th scope="col">Would start</th>
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <tr key={row.due} className={row.moves ? "ct-moves" : undefined}>
+                <td data-label="Due">
+                  <Moment at={row.due} />
+                </td>
+                <td data-label="Now starts">{row.before?.start ? <Moment at={row.before.start} /> : "does not run"}</td>
+                <td data-label="Would start">
+                  {row.after?.start ? <Moment at={row.after.start} /> : "does not run"}{" "}
+                  {row.moves && row.after && <StateBadge run={row.after} />}
+                  {row.moves && row.after && <span className="ct-why">{reasonTexts(row.after, zone).join(" · ")}</span>}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
       {result.python && (
         <>
           <h3>The schedule in Python</h3>
