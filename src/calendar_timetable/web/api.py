@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -90,10 +91,8 @@ def run_filters(
     calendar: Names = None,
     moved: Annotated[bool, Query(description="Only runs that do not simply start when due")] = False,
     paused: Annotated[bool, Query(description="Also what is planned of paused DAGs, which does not start")] = False,
-    limit: Limit = 500,
-    offset: Offset = 0,
 ) -> Filters:
-    """What the list of runs shows; parameters that repeat mean any of their values."""
+    """Which runs are asked about; parameters that repeat mean any of their values."""
     return Filters(
         *between,
         dag_ids=tuple(dag_id or ()),
@@ -103,9 +102,10 @@ def run_filters(
         calendars=tuple(calendar or ()),
         moved=moved,
         paused=paused,
-        limit=limit,
-        offset=offset,
     )
+
+
+Asked = Annotated[Filters, Depends(run_filters)]
 
 
 @api.get("/runs", response_model=models.Runs)
@@ -114,7 +114,9 @@ def runs(
     session: SessionDep,
     user: GetUserDep,
     wanted: Wanted,
-    filters: Annotated[Filters, Depends(run_filters)],
+    asked: Asked,
+    limit: Limit = 500,
+    offset: Offset = 0,
 ) -> Response:
     """Runs that exist, that are planned, and due times that do not run, by start; of every schedule, not only ours.
 
@@ -123,7 +125,8 @@ def runs(
     the user may read.
     """
     runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
-    return answer(request, list_runs(session, wanted, filters, _now(), runs_of))
+    page = replace(asked, limit=limit, offset=offset)
+    return answer(request, list_runs(session, wanted, page, _now(), runs_of))
 
 
 def hours_or_days(
@@ -147,7 +150,7 @@ def counts(
     session: SessionDep,
     user: GetUserDep,
     wanted: Wanted,
-    filters: Annotated[Filters, Depends(run_filters)],
+    asked: Asked,
     edges: Annotated[list[float], Depends(hours_or_days)],
 ) -> Response:
     """How many runs start in each hour, or on each day, of the range: where there are too many for a list.
@@ -155,7 +158,7 @@ def counts(
     Every hour or day is told. Where there was no time to count all of its runs, ``at_least`` says so.
     """
     runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
-    return answer(request, counting.counts(session, wanted, filters, edges, _now(), runs_of))
+    return answer(request, counting.counts(session, wanted, asked, edges, _now(), runs_of))
 
 
 @api.get("/choices", response_model=models.Choices)

@@ -21,13 +21,13 @@ export function Agenda({ runs, start, zone, onOpen }: AgendaProps) {
   const [most, setMost] = useState(AT_FIRST);
   const now = new Date().toISOString();
   const rows = grouped(runs, zone);
-  const days = new Map<string, Row[]>();
+  const today = dayOf(now, zone);
+  const days = new Map<string, Row[]>(dayOf(start, zone) === today ? [[today, []]] : []); // for the line, if for nothing else
   for (const row of rows.slice(0, most)) {
     const at = row.run.start ?? row.run.due;
     const day = dayOf(at < start ? start : at, zone);
     days.set(day, [...(days.get(day) ?? []), row]);
   }
-  const today = dayOf(now, zone);
   const next = start <= now ? rows.find((row) => atOf(row.run) > now) : undefined;
   // The line is before what comes next; where nothing of today does, after what was today.
   const ends = days.has(today) && start <= now && (!next || dayOf(atOf(next.run), zone) !== today);
