@@ -63,9 +63,9 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def settled(self) -> None:
-        """Wait until the page is there and reads nothing."""
-        self.one(".ct-page")
-        wait_until("the page to have read", lambda: not self.all("[aria-busy='true'], .ct-loading"), seconds=60)
+        """Wait until the page is there, which Airflow may draw twice, and reads nothing."""
+        still = "return !document.querySelector('.ct-page') || document.querySelector('[aria-busy=true], .ct-loading')"
+        wait_until("the page to have read", lambda: not self.run(still), seconds=120)
 
     def run(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
