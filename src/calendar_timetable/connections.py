@@ -27,6 +27,7 @@ class IcalHook(BaseHook):
         from calendar_timetable.calendars.connected import connected_source
         from calendar_timetable.calendars.expand import ExpansionFailed, expand
         from calendar_timetable.calendars.feeds import check_body
+        from calendar_timetable.calendars.options import SECTION
         from calendar_timetable.calendars.sources import FetchFailed
         from calendar_timetable.planning import zones
 
@@ -38,8 +39,8 @@ class IcalHook(BaseHook):
                 return False, "the server answers that nothing changed, to a first question"
             reading = expand(check_body(fetched.body), now - 31 * _DAY, now + 366 * _DAY, zones.default_zone())
         except (FetchFailed, ExpansionFailed) as error:
-            return False, str(error)
-        problems = f"; {len(reading.problems)} could not be understood" if reading.problems else ""
+            return False, str(error).replace(f"[{SECTION}] ", "the option ")  # Airflow's command line hides brackets
+        problems = f"; {len(reading.problems)} could not be parsed" if reading.problems else ""
         held = _counted(reading.components, "event")
         if isinstance(source, CalDavSource):
             calendars, busy = source.count(fetched)

@@ -50,7 +50,7 @@ class CalendarTimetable(Timetable):
     :param blackouts: no run may start, or still be running, in here; wins over *windows*.
     :param duration: how long the run takes; all of it must lie in open time. Default: only the start must.
     :param when_blocked: ``"postpone"`` to the earliest start that fits, ``"advance"`` to the latest one before,
-        ``"skip"`` the run, or ``"run"`` it all the same.
+        ``"skip"`` the run, or ``"run"`` it anyway.
     :param max_delay: how far a start may move from its due time, either way; past this the run is skipped.
     :param stagger: spread starts, also those on time, over this long: each DAG's come later by its own stable share.
     :param stagger_key: what that share is derived from. Default: the DAG's id (outside of a DAG: the file's name and
@@ -107,7 +107,7 @@ class CalendarTimetable(Timetable):
     def validate(self) -> None:
         """Check every argument, without I/O; ``AirflowTimetableInvalid`` names field, value and remedy.
 
-        What can be, but makes no sense, is warned of: Airflow lists that with the DAG file.
+        What can be, but makes no sense, is warned of: that goes into the DAG processor's log.
         """
         if self._data is not None:
             return

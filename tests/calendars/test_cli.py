@@ -116,6 +116,11 @@ def test_check_of_what_cannot_be_read_says_so_as_a_status(run: Run, origin: Orig
     assert (answered(run("check", origin.url(), "--json"))["status"], code) == ("unavailable", 1)
 
 
+def test_a_calendar_that_needs_a_login_says_so(run: Run, origin: Origin) -> None:
+    origin.fail(Reply(401))
+    assert "HTTP 401: it needs a login" in run("check", origin.url())[1]
+
+
 def test_check_shows_the_last_good_copy(run: Run, origin: Origin) -> None:
     origin.serve(feed(TOMORROW))
     run("check", origin.url())
@@ -150,7 +155,7 @@ def test_nothing_is_coming(run: Run, origin: Origin) -> None:
         (("preview", "@daily", "--stagger", ""), "'' is not a valid length of time"),
         (("preview", "@daily", "--start", "noon"), "'noon' is not a valid time; write it as 2026-11-28T02:00"),
         (("preview", "@daily", "--window", "funday"), "--window='funday': no Airflow Connection has that id"),
-        (("preview", "@daily", "--window", "funday"), "as a weekly rule: 'funday' is no day"),
+        (("preview", "@daily", "--window", "funday"), "as a weekly rule: 'funday' is not a valid day"),
         (("preview", "@daily", "--blackout", "funday 19:00-20:00"), "--blackout='funday …'"),
         (("preview", "@daily", "--window", "mon 25:00-26:00"), "as a weekly rule"),
         (("preview", "@daily", "--offset", "1h"), "offset"),

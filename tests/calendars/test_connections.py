@@ -213,15 +213,15 @@ def test_airflow_knows_the_types_and_its_test_button_works(origin: Origin, tmp_p
         server.stop()
     both = ["ca_file", "header", "token", "verify"]
     assert report["forms"] == {
-        "ical": ["Calendar (ICS)", sorted([*both, "secret_url"]), "Address"],
+        "ical": ["Calendar (ICS)", sorted([*both, "secret_url"]), "URL"],
         "caldav": [
             "Calendar (CalDAV)",
             sorted([*both, "calendars", "days_back", "free_busy", "availability"]),
-            "Address",
+            "URL",
         ],
     }
-    assert report["tests"]["good"] == [True, "read 2 events; 1 could not be understood; zone Europe/Berlin"]
-    assert report["tests"]["bad"] == [False, "HTTP 401: login, password or token is not accepted"]
+    assert report["tests"]["good"] == [True, "read 2 events; 1 could not be parsed; zone Europe/Berlin"]
+    assert report["tests"]["bad"] == [False, "HTTP 401: it needs a login"]
     assert report["tests"]["busy"] == [True, "read 1 calendar, 1 of them as free/busy only, with 1 event; zone UTC"]
     assert report["tests"]["dav"] == [True, "read 1 calendar with 1 event; zone UTC"]
     assert report["tests"]["blank"][0] is False

@@ -62,9 +62,7 @@ def test_a_secret_address_works_and_is_warned_of_once(
     (record,) = [record for record in caplog.records if record.name == "calendar_timetable.calendars.exposed"]
     assert record.levelname == "WARNING"
     assert record.getMessage().startswith("Calendar Team: its address holds a secret")
-    assert (
-        "Connection of type 'ical' with the address in its field 'Secret address' (secret_url)" in record.getMessage()
-    )
+    assert "Connection of type 'ical' with the address in its field 'Secret URL' (secret_url)" in record.getMessage()
     assert SECRET not in caplog.text
 
 

@@ -162,7 +162,7 @@ def retry_on_a_date(scene: Scene) -> None:
 WHOLE = str(len(GOOD))
 LINES: dict[str, Fault] = {
     "refused": Fault("the connection is refused", lambda scene: scene.origin.close()),
-    "DNS failure": Fault("its host name is not known", lambda scene: None, before=no_such_host),
+    "DNS failure": Fault("its host name could not be resolved", lambda scene: None, before=no_such_host),
     "TLS failure": Fault(
         "its TLS certificate or handshake is not accepted",
         lambda scene: over_tls(scene, trusted=False),

@@ -56,7 +56,7 @@ def warn_of(address: str, label: str) -> None:
             mask_secret(list(secrets))
     log.warning(
         "Calendar %s: its address holds a secret, which everybody who can read this DAG file can use. Make an "
-        "Airflow Connection of type 'ical' with the address in its field 'Secret address' (secret_url), or with "
+        "Airflow Connection of type 'ical' with the address in its field 'Secret URL' (secret_url), or with "
         "Login and Password, and write Calendar('its_id'); then have the provider make a new address.",
         label,
     )

@@ -27,13 +27,11 @@ CONNECTION_TYPES: list[dict[str, Any]] = [
         "hook-name": "Calendar (ICS)",
         "ui-field-behaviour": {
             "hidden-fields": ["schema", "port"],
-            "relabeling": {"host": "Address"},
+            "relabeling": {"host": "URL"},
             "placeholders": {"host": "https://calendar.example.com/team.ics", "login": "if the server asks for one"},
         },
         "conn-fields": {
-            "secret_url": _text(
-                "Secret address", "In place of Address, when who knows it may read.", format="password"
-            ),
+            "secret_url": _text("Secret URL", "In place of URL, when who knows it may read.", format="password"),
             **_ACCESS,
         },
     },
@@ -43,14 +41,17 @@ CONNECTION_TYPES: list[dict[str, Any]] = [
         "hook-name": "Calendar (CalDAV)",
         "ui-field-behaviour": {
             "hidden-fields": ["schema", "port"],
-            "relabeling": {"host": "Address"},
-            "placeholders": {"host": "https://cloud.example.com", "password": "an app password, where there are such"},
+            "relabeling": {"host": "URL"},
+            "placeholders": {
+                "host": "https://cloud.example.com",
+                "password": "app password, if your provider requires one",
+            },
         },
         "conn-fields": {
-            "calendars": _text("Calendars", "Names or addresses, one on each line; empty: all.", format="multiline"),
+            "calendars": _text("Calendars", "Names or URLs, one on each line; empty: all.", format="multiline"),
             "days_back": {
                 "label": "Days back",
-                "description": "Leave out events that ended longer ago; empty: none. For very big calendars.",
+                "description": "Ignore events older than this many days (empty: keep all). For very big calendars.",
                 "schema": {"type": ["integer", "null"], "minimum": 1},
             },
             "free_busy": _switch("Only free/busy", "Ask when the calendars are busy, not what is in them."),

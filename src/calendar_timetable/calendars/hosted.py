@@ -149,9 +149,9 @@ def texts(value: Any, *names: str) -> str:
 
 
 _NO_SERVER = {
-    "gaierror": "its host name is not known",
-    "ServerNotFoundError": "its host name is not known",
-    "ClientConnectorDNSError": "its host name is not known",
+    "gaierror": "its host name could not be resolved",
+    "ServerNotFoundError": "its host name could not be resolved",
+    "ClientConnectorDNSError": "its host name could not be resolved",
     "ConnectionRefusedError": "the connection is refused",
     "ConnectTimeout": "no connection in time",
 }

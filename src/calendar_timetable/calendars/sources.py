@@ -128,7 +128,9 @@ class HttpSource:
         if status == 304 and (last.etag or last.last_modified):
             return None
         if status != 200:
-            raise FetchFailed(refusal(status), parse_retry_after(answer["retry_after"]))
+            raise FetchFailed(
+                refusal(status, anonymous=not self.access.headers()), parse_retry_after(answer["retry_after"])
+            )
         body = plain(body, parse_charset(answer["content_type"]))
         return Fetched(body, answer["etag"], answer["last_modified"], parse_max_age(answer["cache_control"]))
 

@@ -62,8 +62,10 @@ class Answer:
         return DownloadFailed(refusal(self.status), self.status, self.headers.get("retry-after", ""))
 
 
-def refusal(status: int) -> str:
-    """An answer's *status* in words."""
+def refusal(status: int, *, anonymous: bool = False) -> str:
+    """An answer's *status* in words; *anonymous*: no credentials were given."""
+    if status == 401 and anonymous:
+        return "HTTP 401: it needs a login"
     return f"HTTP {status}{_HINTS.get(status, '')}"
 
 
@@ -195,7 +197,7 @@ def _reason(error: Exception) -> str:
 
     names = _names(error)
     if "NameResolutionError" in names or "gaierror" in names:
-        return "its host name is not known"
+        return "its host name could not be resolved"
     if isinstance(error, requests.exceptions.SSLError):
         return "its TLS certificate or handshake is not accepted"
     if isinstance(error, requests.exceptions.ConnectTimeout):

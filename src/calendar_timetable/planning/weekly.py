@@ -144,7 +144,7 @@ def _parse_days(word: str, text: object) -> frozenset[int]:
     for part in word.split(","):
         first, _, last = part.partition("-")
         if first not in DAYS or (last or first) not in DAYS or part.endswith("-"):
-            raise InvalidArgument("Weekly", text, f"{part!r} is no day; {_REMEDY}")
+            raise InvalidArgument("Weekly", text, f"{part!r} is not a valid day; {_REMEDY}")
         length = (DAYS.index(last or first) - DAYS.index(first)) % 7
         days.update((DAYS.index(first) + i) % 7 for i in range(length + 1))
     return frozenset(days)
@@ -153,7 +153,7 @@ def _parse_days(word: str, text: object) -> frozenset[int]:
 def _parse_times(word: str, text: object) -> tuple[int, int]:
     match = _TIMES.fullmatch(word)
     if match is None:
-        raise InvalidArgument("Weekly", text, f"{word!r} is no range of times; {_REMEDY}")
+        raise InvalidArgument("Weekly", text, f"{word!r} is not a valid range of times; {_REMEDY}")
     hour, minute, end_hour, end_minute = map(int, match.groups())
     start, end = hour * 3600 + minute * 60, end_hour * 3600 + end_minute * 60
     if max(minute, end_minute) > 59 or start >= DAY or end > DAY:

@@ -70,7 +70,7 @@ class GateTrigger(BaseTrigger):
 
 def _until(verdict: Verdict) -> str:
     if verdict.opens is None:
-        return f": {verdict.reason}" if verdict.reason else ", and no opening is known"
+        return f": {verdict.reason}" if verdict.reason else ", and no available slot is known"
     return f" until {zones.to_datetime(verdict.opens):%Y-%m-%d %H:%M:%S} UTC"
 
 
