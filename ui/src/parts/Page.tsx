@@ -23,7 +23,7 @@ function useDrawnAgain(): boolean {
     drawnAgain = true;
     go({});
     // Where it is drawn elsewhere this one is gone by then, and has asked the API for nothing.
-    const timer = setTimeout(() => setReady(true), 100);
+    const timer = setTimeout(() => setReady(true), 500);
     return () => clearTimeout(timer);
   }, [ready, go]);
   return ready;
