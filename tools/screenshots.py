@@ -56,9 +56,13 @@ def main() -> None:
             airflow.start("api-server")
             airflow.wait_until_ready()
             with chromium(airflow, home / "chromium", logged_in=airflow.session()) as page:
-                take(page, "upcoming.png", f"{PAGE}?view=week&date={saturday(now):%Y-%m-%d}", size=(1280, 860))
-                take(page, "upcoming-dark.png", PAGE, theme="dark")
-                take(page, "timeline.png", f"{PAGE}?view=timeline&date={saturday(now):%Y-%m-%d}", size=(1280, 420))
+                take(page, "upcoming-dark.png", f"{PAGE}?view=agenda", theme="dark")
+                take(
+                    page,
+                    "timeline.png",
+                    f"{PAGE}?view=timeline&date={saturday(now) - timedelta(hours=12):%Y-%m-%dT%H:00}",
+                    size=(1280, 420),
+                )
                 take(
                     page,
                     "what-if.png",

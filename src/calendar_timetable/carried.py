@@ -6,6 +6,7 @@ own, given only to schedules that need it; golden files under ``tests`` pin it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -60,6 +61,11 @@ class Carried:
     def open_now(self) -> OpenTime:
         """The same, laid out around the present: ticks may be far from it, and what lies between matters to nobody."""
         return OpenTime(self.windows, self.blackouts, self.horizon)
+
+    @cached_property
+    def open_by_role(self) -> tuple[OpenTime, OpenTime]:
+        """What is open by the windows alone, and by the blackouts alone."""
+        return OpenTime(self.windows, None, self.horizon), OpenTime(None, self.blackouts, self.horizon)
 
     @cached_property
     def ticks(self) -> Ticks:
@@ -158,6 +164,14 @@ class Carried:
             return True
         low, high = max(int(start), self.horizon.start), min(-int(-end // 1), self.horizon.end)
         return low >= high or bool(self._kept.clip(low, high) == Spans(((low, high),)))
+
+    def known_until(self, start: float) -> float:
+        """Until when, at least, all that calendars say after the *start* of a run is in the serialized form."""
+        if self.horizon is None:
+            return math.inf
+        if not self.ticks.on_grid:
+            return self.horizon.end
+        return min(start + self.policy.duration + LATE_START, self.horizon.end)
 
     @cached_property
     def _kept(self) -> Spans | None:

@@ -63,9 +63,9 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def settled(self) -> None:
-        """Wait until the page is there and reads nothing."""
-        self.one(".ct-page")
-        wait_until("the page to have read", lambda: not self.all("[aria-busy='true'], .ct-loading"), seconds=60)
+        """Wait until the page is there, which Airflow may draw twice, and reads nothing."""
+        still = "return !document.querySelector('.ct-page') || document.querySelector('[aria-busy=true], .ct-loading')"
+        wait_until("the page to have read", lambda: not self.run(still), seconds=120)
 
     def run(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
@@ -201,9 +201,8 @@ class Browser:
     @contextmanager
     def _between(self, part: str, what: str) -> Iterator[None]:
         concerned = f"`${{asked[0]}}`.includes({json.dumps(part)})"
-        script = (
-            f"const ask = fetch; fetch = async (...asked) => {{ if ({concerned}) {{ {what} }} return ask(...asked) }}"
-        )
+        changed = f"async (...asked) => {{ if ({concerned}) {{ {what} }} return ask(...asked) }}"
+        script = f"{{ const ask = fetch; fetch = {changed} }}"  # a block: several of these do not know each other
         added = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
         try:
             yield

@@ -22,6 +22,7 @@ ROUTES: dict[tuple[str, str], tuple[Any, int]] = {  # what is sent, and what an 
     ("GET", "/"): (None, 200),
     ("GET", "/static/{name}"): (None, 200),
     ("GET", "/api/runs"): (None, 200),
+    ("GET", "/api/counts"): (None, 200),
     ("GET", "/api/choices"): (None, 200),
     ("GET", "/api/dags/{dag_id}/plan"): (None, 200),
     ("POST", "/api/dags/{dag_id}/what-if"): ({}, 200),

@@ -144,6 +144,26 @@ def test_a_slow_timetable_far_ahead_costs_its_share(client: TestClient, session:
     assert taken < 2 * budget.DAG + 1
 
 
+def test_counting_six_weeks_of_minutes_costs_seconds(client: TestClient, session: Session) -> None:
+    for number in range(6):
+        plain(session, f"minutely-{number}", "* * * * *")
+    now = datetime.now(UTC)
+    asked_for = {"start": now.isoformat(), "end": (now + timedelta(days=42)).isoformat(), "timezone": "Europe/Berlin"}
+    answers = []
+    assert processor_seconds(lambda: answers.append(client.get("/api/counts", params=asked_for))) < 5
+    told = answers[0].json()["counts"]
+    assert min(count["runs"] for count in told[1:-1]) >= 1440, "to the last day"
+    assert all(count["at_least"] for count in told)
+
+
+def test_hours_are_counted_in_a_fortnight_at_most(client: TestClient) -> None:
+    now = datetime.now(UTC)
+    asked_for = {"by": "hour", "start": now.isoformat(), "end": (now + timedelta(days=20)).isoformat()}
+    answer = client.get("/api/counts", params=asked_for)
+    (wrong,) = answer.json()["detail"]
+    assert (answer.status_code, wrong["field"]) == (422, "by") and "at most 15 days" in wrong["message"]
+
+
 def test_costly_answers_wait_their_turn(client: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     plain(session, "asked", CalendarTimetable("*/2 * * * *"))
     with ExitStack() as others:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from airflow.models.dag import DagModel
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.sdk import DAG
+from airflow.timetables.trigger import CronTriggerTimetable
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from calendar_timetable import CalendarTimetable, Weekly
-from calendar_timetable.web import models, plans
+from calendar_timetable.carried import Carried
+from calendar_timetable.planning.opentime import DAY
+from calendar_timetable.planning.plan import Policy
+from calendar_timetable.planning.spans import Spans
+from calendar_timetable.planning.timesets import Known, Range
+from calendar_timetable.schedules import encode_base
+from calendar_timetable.web import cached, counting, models, plans
 from calendar_timetable.web.listing import Filters, list_runs
+from calendar_timetable.web.outlook import outlook as coming_after
 from tests.web.database import add_dag, add_run, utc
 
 NOW = utc("2027-03-10 12:00")  # a Wednesday
@@ -31,7 +41,7 @@ def held(dag_id: str, **more: Any) -> DAG:
 
 
 def listed(session: Session, *dag_ids: str, now: datetime = NOW, **filters: Any) -> list[models.Run]:
-    asked = Filters(MONDAY.timestamp(), NEXT_MONDAY.timestamp(), **{"limit": 5000, **filters})
+    asked = Filters(**{"since": MONDAY.timestamp(), "until": NEXT_MONDAY.timestamp(), "limit": 5000, **filters})
     return list(models.Runs.model_validate_json(list_runs(session, dag_ids, asked, now.timestamp())).runs)
 
 
@@ -123,6 +133,18 @@ def test_skipped_ticks_of_the_past_are_told_from_when_the_dag_was_there(session:
     assert told == {"old": ["Mon", "Tue", "Wed"], "young": ["Wed"], "paused": []}
 
 
+def test_what_is_planned_of_paused_dags_is_told_only_to_who_asks(session: Session) -> None:
+    add_dag(session, held("active"), NOW)
+    add_dag(session, held("paused"), NOW, is_paused=True)
+    add_run(session, "paused", "running", MONDAY + 12 * HOUR, start_date=MONDAY + 22 * HOUR)
+    both = "active", "paused"
+    assert {r.dag_id for r in listed(session, *both, paused=False) if r.state == "planned"} == {"active"}
+    assert [r.state for r in listed(session, *both, paused=False) if r.dag_id == "paused"] == ["running"]
+    assert {r.dag_id for r in listed(session, *both) if r.state == "planned"} == set(both)
+    asked = Filters(MONDAY.timestamp(), NEXT_MONDAY.timestamp(), paused=False)
+    assert models.Runs.model_validate_json(list_runs(session, both, asked, NOW.timestamp())).paused_dags == 1
+
+
 def test_ticks_that_run_together_are_all_told(session: Session) -> None:
     timetable = CalendarTimetable("0 */8 * * *", timezone="UTC", windows=Weekly("sat 12:00-18:00"))
     add_dag(session, DAG("together", schedule=timetable, start_date=START, catchup=False), NOW)
@@ -163,6 +185,88 @@ def test_how_long_a_run_will_take(session: Session) -> None:
         add_run(session, "usual", "success", at, start_date=at, end_date=at + hours * HOUR)
     planned = [run for run in listed(session, "usual") if run.state == "planned"]
     assert {(run.end - run.start, run.end_estimated) for run in planned if run.start and run.end} == {(2 * HOUR, True)}
+
+
+def outlook(session: Session, dag_id: str, **more: Any) -> tuple[Any, ...]:
+    """Window's end, next blackout, hours to spare, and whether at least so many: of the run that is planned next."""
+    timetable = CalendarTimetable("0 20 * * *", timezone="UTC", duration=HOUR, **more)
+    add_dag(session, DAG(dag_id, schedule=timetable, start_date=START, catchup=False), NOW)
+    run = next(run for run in listed(session, dag_id) if run.state == "planned")
+    blackout = run.next_blackout and (f"{run.next_blackout.start:%a %H}", run.next_blackout.detail)
+    spare = None if run.spare_seconds is None else run.spare_seconds / 3600
+    return run.window_end and f"{run.window_end:%a %H}", blackout, spare, run.spare_at_least
+
+
+def test_what_comes_after_a_run(session: Session) -> None:
+    closed, nights = "thu 03:00-05:00", Weekly("daily 19:00-02:00")
+    assert outlook(session, "free") == (None, None, None, False)
+    assert outlook(session, "window", windows=nights) == ("Thu 02", None, 5, False)
+    assert outlook(session, "blackout", blackouts=Weekly(closed)) == (None, ("Thu 03", closed), 6, False)
+    both = outlook(session, "both", windows=nights, blackouts=Weekly(closed))
+    assert both == ("Thu 02", ("Thu 03", closed), 5, False)
+
+
+def test_what_lies_past_what_a_dag_carries_is_not_told_for_certain() -> None:
+    """Of its calendars it carries six hours after a run; what begins later may be anything."""
+    at = 1_800_000_000
+    for ahead, expected in ((3, (3, False)), (9, (6, True))):
+        team = Known("team", Spans(((at + (1 + ahead) * 3600, at + 40 * 3600),)), titles=())
+        carried = Carried(
+            encode_base(CronTriggerTimetable("0 20 * * *", timezone="UTC")),
+            "UTC",
+            Policy(duration=3600),
+            None,
+            team,
+            Range(at - DAY, at + 9 * DAY),
+        )
+        told = coming_after(carried, at, at + 3600)
+        assert told.spare_seconds is not None
+        assert (told.spare_seconds / 3600, told.spare_at_least) == expected
+        assert (told.next_blackout is None) == told.spare_at_least
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_counts_by_day_are_those_of_the_list(session: Session, zone: str) -> None:
+    add_dag(session, held("moved"), NOW)
+    add_dag(session, DAG("often", schedule="*/10 * * * *", start_date=START, catchup=False), NOW)
+    add_dag(session, held("paused"), NOW, is_paused=True)
+    skipping = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=Weekly("sat-sun"), when_blocked="skip")
+    add_dag(session, DAG("skips", schedule=skipping, start_date=START, catchup=False), NOW)
+    everything = "moved", "often", "paused", "skips"
+    since, until = NOW.timestamp(), (NOW + timedelta(days=5)).timestamp()
+    asked = Filters(since, until, paused=False)
+    edges = counting.edges(since, until, ZoneInfo(zone))
+    told = models.Counts.model_validate_json(counting.counts(session, everything, asked, edges, NOW.timestamp(), None))
+    expected: dict[str, Counter[str]] = defaultdict(Counter)
+    for dag_id in everything[:2]:
+        for run in listed(session, dag_id, since=since, until=until):
+            for n in range(run.collapsed.count if run.collapsed else 1):
+                at = (run.start or run.due) + n * timedelta(minutes=10)
+                expected[f"{at.astimezone(ZoneInfo(zone)):%a}"]["runs"] += 1
+    days = [f"{count.start.astimezone(ZoneInfo(zone)):%a}" for count in told.counts]
+    assert days == ["Wed", "Thu", "Fri", "Sat", "Sun", "Mon"]
+    weekend = [count.skipped for count, day in zip(told.counts, days, strict=True) if day in ("Sat", "Sun")]
+    assert weekend == [1, 1] and sum(count.skipped for count in told.counts) == 2
+    ours = [count.runs - sum(d.runs for d in count.dags if d.dag_id == "skips") for count in told.counts]
+    assert ours == [expected[day]["runs"] for day in days]
+    assert sum(count.moved for count in told.counts) == 5
+    assert (told.dag_ids, told.paused_dags) == (["moved", "often", "skips"], 1)
+    assert not any(count.at_least for count in told.counts)
+
+
+def test_counts_by_hour_and_where_they_are_cut(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_dag(session, DAG("often", schedule="*/10 * * * *", start_date=START, catchup=False), NOW)
+    since, until = NOW.timestamp(), (NOW + 3 * HOUR).timestamp()
+
+    def told() -> list[tuple[int, bool]]:
+        edges = counting.edges(since, until, None)
+        answer = counting.counts(session, ["often"], Filters(since, until), edges, NOW.timestamp(), None)
+        return [(count.runs, count.at_least) for count in models.Counts.model_validate_json(answer).counts]
+
+    assert told() == [(6, False)] * 3
+    cached.forget()
+    monkeypatch.setattr(counting, "_MOST_TICKS", 8)
+    assert told() == [(6, False), (2, True), (0, True)]
 
 
 def test_often_is_told_by_day_and_state(session: Session) -> None:

@@ -42,7 +42,7 @@ def test_a_dags_tab(browser: Browser, login: Login) -> None:
     browser.settled()
     assert set(browser.texts(".ct-name")) == {"visible"}
     assert browser.all(".ct-filters") == []
-    browser.click(".ct-panels button", "Calendars read")
+    browser.click(".ct-panels button", "Calendar health")
     browser.one(".ct-notice", "uses no calendar")
     browser.open("/dags/plain/plugin/upcoming-runs-of-dag?panel=what-if")
     browser.one(".ct-notice", "not a CalendarTimetable")
@@ -67,13 +67,13 @@ def test_what_if(browser: Browser) -> None:
     assert {start[-5:] for start in starts} == {"14:00"}
     assert "windows=Weekly('daily 14:00-16:00')" in browser.text(".ct-code")
     assert browser.violations() == []
-    browser.click("button", "As it is")
+    browser.click("button", "Reset")
     browser.gone("tr.ct-moves")
     assert browser.one("textarea").get_property("value") == "daily 22:00-06:00"
     browser.fill("input[type=number]", "9")  # hours, of the eight in which it may run
     browser.click("button[type=submit]")
     assert "needs 9 h" in browser.text("tr.ct-moves") and "does not run" in browser.text("tr.ct-moves td:nth-child(3)")
-    browser.click("select option", "run all the same")
+    browser.click("select option", "run anyway")
     browser.click("button[type=submit]")
     assert wait_until("its due time", lambda: "12:00" in browser.text("tr.ct-moves td:nth-child(3)"), seconds=90)
     assert "when_blocked='run'" in browser.text(".ct-code")
@@ -84,7 +84,8 @@ def test_subscribe_fetch_and_end(browser: Browser, login: Login) -> None:
     browser.open(f"{TAB}?panel=subscribe")
     browser.settled()
     while others := browser.all("dialog .ct-card"):  # of other tests
-        browser.click("dialog .ct-card button", "End")
+        browser.click("dialog .ct-card button", "Revoke")
+        browser.click("dialog .ct-card button", "Revoke now")
         wait_until("one less", lambda: len(browser.all("dialog .ct-card")) < len(others), seconds=90)
     browser.click("dialog button[type=submit]")
     address = browser.text("dialog .ct-code")
@@ -95,24 +96,27 @@ def test_subscribe_fetch_and_end(browser: Browser, login: Login) -> None:
     shown = {str(event["SUMMARY"]) for event in events}
     assert shown <= {"visible", "visible (skipped)", "visible (late)"}, "here no scheduler runs what is due"
     assert browser.violations() == []
-    browser.click("dialog .ct-card button", "End")
+    browser.click("dialog .ct-card button", "Revoke")
+    assert requests.get(address, timeout=60).status_code == 200, "not before it is confirmed"
+    browser.click("dialog .ct-card button", "Revoke now")
     browser.gone("dialog .ct-card")
+    assert browser.driver.switch_to.active_element.text == "Your subscriptions"
     assert requests.get(address, timeout=60).status_code == 404
 
 
 def test_how_the_calendars_are(browser: Browser) -> None:
     browser.open(PAGE)
     [notice] = browser.texts(".ct-notice")
-    assert notice.startswith("A calendar holds events that are not understood")
+    assert notice.startswith("A calendar has events that could not be parsed")
     browser.click(".ct-head button", "Calendars")
     cards = [
         " ".join(card.text.split()) for card in wait_until("cards", lambda: browser.all("dialog .ct-card"), seconds=90)
     ]
     assert [card.partition(" Last read")[0] for card in cards] == [
-        "team.ics incomplete read, but for what is told below",
+        "team.ics incomplete read, except for the events below",
         "hostile.ics ok",
     ]
-    assert "Events 2 Used by titled untitled as blackouts Not understood: broken@tests: " in cards[0]
+    assert "Events 2 Used by titled untitled as blackouts Could not be parsed: broken@tests: " in cards[0]
     assert "may cover " in cards[0]
     assert "freeze" not in browser.text("dialog"), "a calendar's health tells no title"
     assert browser.violations() == []
@@ -123,7 +127,7 @@ def test_how_the_calendars_are(browser: Browser) -> None:
 @pytest.mark.parametrize(
     ("age", "badge", "says"),
     [
-        (HOUR, "stale", "stale: an old copy is in force"),
+        (HOUR, "stale", "stale: an old copy is used"),
         (9 * HOUR, "unavailable", "cannot be read"),
     ],
     ids=["stale", "unavailable"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
+from demo.services import wait_until
 from tests.web.browser import Browser
 
 pytestmark = [pytest.mark.airflow, pytest.mark.browser]
@@ -33,14 +33,14 @@ def test_stale_then_error_then_well_again(browser: Browser) -> None:
 
 
 def test_no_run_and_a_link_to_another_time(browser: Browser) -> None:
-    browser.open(f"{PAGE}?dag=unscheduled&run=gone")
+    browser.open(f"{PAGE}?view=agenda&dag=unscheduled&run=gone")
     browser.one(".ct-notice", "No run matches these filters")
     browser.click(".ct-notice button", "Close")
     browser.gone(".ct-notice", "The run of this link")
     browser.click(".ct-notice button", "Clear filters")
     browser.settled()
     assert len(set(browser.texts(".ct-name"))) > 10
-    assert urlsplit(browser.path()).query == ""
+    assert urlsplit(browser.path()).query == "view=agenda"
 
 
 def test_while_runs_are_read(browser: Browser) -> None:
@@ -48,7 +48,7 @@ def test_while_runs_are_read(browser: Browser) -> None:
         browser.driver.get(f"{browser.airflow.address}{ALONE}")
         assert browser.text(".ct-loading") == "Reading the runs …"
         assert browser.one("section[aria-busy='true']")
-        assert browser.all(".ct-notice, .ct-calendar, .ct-legend") == [], "nothing yet, and nothing wrong"
+        assert browser.all("section .ct-notice, .ct-calendar, .ct-legend") == [], "nothing yet, and nothing wrong"
         assert browser.violations() == []
     browser.settled()
     browser.one(".ct-calendar .ct-run")
@@ -80,7 +80,7 @@ def test_a_panel_is_read_or_cannot_be(browser: Browser, path: str, part: str, re
 
 def test_an_answer_that_cannot_be_shown_takes_nothing_else_away(browser: Browser) -> None:
     odd = {"id": "x", "due": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "start": None}
-    runs = {"runs": [odd], "total_entries": 1, "truncated": False}
+    runs = {"runs": [odd], "total_entries": 1, "truncated": False, "paused_dags": 0, "parallelism": 4}
     with browser.answering("/api/runs", runs):
         browser.driver.get(f"{browser.airflow.address}{PAGE}")
         browser.one(".ct-notice-error", "This page has met something it cannot show")
@@ -93,20 +93,33 @@ def test_an_answer_that_cannot_be_shown_takes_nothing_else_away(browser: Browser
 
 
 def test_more_than_is_shown(browser: Browser) -> None:
+    """A list says what it leaves out; days and hours tell how many there are, to the last."""
     browser.open(f"{PAGE}?view=month")
-    browser.click("[aria-label='Later']")  # a month that is all to come
-    browser.settled()
-    said = browser.one(".ct-notice-warning", "The first 500").text
-    found = re.fullmatch(
-        r"The first 500 of (\d+) runs are shown. Choose a shorter time or filter to see the rest.", said
-    )
-    assert found and int(found[1]) > 500
-    assert browser.violations() == []
-    browser.click(".ct-more")  # a day has no room for all of its runs either
+    days = browser.texts(".ct-day .ct-day-runs strong")
+    assert len(days) > 28 and min(map(int, days[1:])) > 144
+    browser.click(".ct-day", "often")
     browser.settled()
     assert parse_qs(urlsplit(browser.path()).query)["view"] == ["agenda"]
-    browser.gone(".ct-notice-warning", "The first 500")
     assert len(browser.all(".ct-calendar .ct-run")) > 20
+    more = {"runs": [], "total_entries": 700, "truncated": True, "paused_dags": 0, "parallelism": 4}
+    with browser.answering("/api/runs", more):
+        browser.open(f"{PAGE}?view=agenda")
+        said = browser.one(".ct-notice-warning", "The first 0 of 700 runs are shown.").text
+        assert "Choose a shorter time or filter to see the rest." in said
+
+
+def test_a_week_with_more_than_is_loaded(browser: Browser) -> None:
+    """Hours without a run that is loaded tell how many there are."""
+    nothing = {"runs": [], "total_entries": 700, "truncated": True, "paused_dags": 0, "parallelism": 4}
+    with browser.answering("/api/runs", nothing):
+        browser.open(f"{PAGE}?view=week")
+        browser.click("[aria-label='Later']")
+        browser.settled()
+        assert len(browser.all(".ct-total", "run")) > 20
+        assert browser.violations() == []
+    browser.click(".ct-total", "run")
+    wait_until("the day from this hour on", lambda: "view=agenda" in browser.path(), seconds=90)
+    assert "T" in parse_qs(urlsplit(browser.path()).query)["date"][0]
 
 
 def test_more_dags_than_one_reads_through(browser: Browser) -> None:
@@ -124,7 +137,7 @@ def test_more_dags_than_one_reads_through(browser: Browser) -> None:
         browser.one(".ct-notice", "No run matches these filters")
         assert parse_qs(urlsplit(browser.path()).query)["dag"] == ["dag_119"]
         browser.click(".ct-filters button", "Tag")
-        assert browser.text(".ct-menu p") == "There is none"
+        assert browser.text(".ct-menu p") == "None"
     with browser.without("*/api/choices*"):
         browser.driver.refresh()
         browser.click(".ct-filters button", "Owner")
@@ -133,11 +146,11 @@ def test_more_dags_than_one_reads_through(browser: Browser) -> None:
 
 
 def test_more_windows_than_are_told(browser: Browser) -> None:
-    one = {"kind": "window", "label": "nights", "title": None, "dag_ids": ["visible"]}
+    one = {"kind": "window", "label": "nights", "title": None, "zone": None, "dag_ids": ["visible"]}
     spans = [{**one, "start": f"2027-03-2{day}T18:00:00Z", "end": f"2027-03-2{day}T20:00:00Z"} for day in (2, 3)]
     with browser.answering("/api/time-sets", {"spans": spans, "total_entries": 5, "truncated": True}):
         browser.open(f"{ALONE}?view=week&date=2027-03-24&dag=visible")
-        browser.one(".ct-notice-warning", "Windows and blackouts are shown up to Tue 23 Mar 19:00, and there are more.")
+        browser.one(".ct-notice-warning", "Windows and blackouts are shown up to Tue 23 Mar")
         assert browser.violations() == []
         browser.click(".ct-views button", "Agenda")  # which shows none
         browser.gone(".ct-notice-warning", "Windows and blackouts")

@@ -24,7 +24,7 @@ def test_the_page_is_built_and_small() -> None:
     """What Airflow's page loads; the page by itself brings React too."""
     main = STATIC / "main.js"
     assert main.exists(), "run tools/page build, or make install"
-    assert len(gzip.compress(main.read_bytes(), 9)) < 110 * 1024
+    assert len(gzip.compress(main.read_bytes(), 9)) < 40 * 1024
     assert "react.dev/errors" not in main.read_text(), "it must take Airflow's React, and bring none"
 
 

@@ -47,12 +47,49 @@ export interface Run {
   late: boolean;
   collapsed: { count: number; every_seconds: number } | null;
   run_type: string | null;
+  window_end: string | null;
+  next_blackout: Blackout | null;
+  spare_seconds: number | null;
+  spare_at_least: boolean;
+}
+
+/** When a blackout begins, and which: a calendar's, with its event where titles are shown, or a rule in its zone. */
+export interface Blackout {
+  start: string;
+  calendar: string | null;
+  event: string | null;
+  detail: string | null;
+  zone: string | null;
 }
 
 export interface Runs {
   runs: Run[];
   total_entries: number;
   truncated: boolean;
+  paused_dags: number;
+  parallelism: number;
+}
+
+/** What starts in an hour or on a day. */
+export interface Count {
+  start: string;
+  end: string;
+  runs: number;
+  /** Of these, runs that a list has in one row for a stretch of a day. */
+  often: number;
+  moved: number;
+  running: number;
+  failed: number;
+  skipped: number;
+  at_least: boolean;
+  dags: { dag_id: string; dag_display_name: string; runs: number }[];
+  more_dags: number;
+}
+
+export interface Counts {
+  counts: Count[];
+  dag_ids: string[];
+  paused_dags: number;
 }
 
 export interface Choices {
@@ -68,6 +105,8 @@ export interface Span {
   start: string;
   end: string;
   title: string | null;
+  /** The zone in which a rule is written; null of a calendar's event. */
+  zone: string | null;
   dag_ids: string[];
 }
 

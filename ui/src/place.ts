@@ -2,7 +2,7 @@
 import { useCallback } from "react";
 import { useSearchParams } from "react-router-dom";
 
-export const VIEWS = { agenda: "Agenda", week: "Week", month: "Month", timeline: "Timeline" } as const;
+export const VIEWS = { timeline: "Timeline", agenda: "Agenda", week: "Week", month: "Month" } as const;
 export type View = keyof typeof VIEWS;
 
 /** Filters that hold any number of values. */
@@ -11,8 +11,12 @@ export type ListFilter = (typeof LISTS)[number];
 
 export interface Place extends Record<ListFilter, string[]> {
   view: View | null;
+  /** A local day, or one with an hour: where views begin that are not from now on. */
   date: string | null;
+  /** How many hours a timeline has. */
+  zoom: string | null;
   moved: string | null;
+  paused: string | null;
   /** The run whose details are open. */
   run: string | null;
   panel: string | null;
@@ -26,8 +30,10 @@ export function usePlace(): [Place, Go] {
   const date = search.get("date");
   const place = {
     view: view && view in VIEWS ? (view as View) : null,
-    date: date && /^\d{4}-\d\d-\d\d$/.test(date) && !Number.isNaN(Date.parse(date)) ? date : null,
+    date: date && /^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(date) && !Number.isNaN(Date.parse(date)) ? date : null,
+    zoom: search.get("zoom"),
     moved: search.get("moved"),
+    paused: search.get("paused"),
     run: search.get("run"),
     panel: search.get("panel"),
     ...(Object.fromEntries(LISTS.map((name) => [name, search.getAll(name)])) as Record<ListFilter, string[]>),

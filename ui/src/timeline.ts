@@ -1,16 +1,19 @@
 // Where things lie in a stretch of time, for the timeline.
 import type { Run } from "./api";
+import { runsAtAll, startOf, toneOf } from "./events";
 
-export interface Placed {
-  run: Run;
+/** Runs of one DAG that start together, as one mark. */
+export interface Mark {
+  runs: [Run, ...Run[]];
   /** Parts of the whole, 0 to 1. */
   left: number;
   width: number;
-  /** Which of its DAG's lanes: runs that overlap lie below each other. */
-  lane: number;
+  /** Whether its end is not known. */
+  open: boolean;
 }
 
-const SHORTEST = 15 * 60_000;
+const NARROWEST = 0.014; // of the whole: what can be seen and clicked
+const WEIGHT = ["ct-failed", "ct-running", "ct-queued", "ct-moved", "ct-planned", "ct-off", "ct-success", "ct-skipped"];
 
 /** Part of [start, end) that [from, to) covers: its left edge and width, each 0 to 1. */
 export function within(from: number, to: number, start: number, end: number): [number, number] {
@@ -19,35 +22,91 @@ export function within(from: number, to: number, start: number, end: number): [n
   return [left, Math.max(0, right - left)];
 }
 
-const startOf = (run: Run): number => Date.parse(run.start ?? run.due);
 const endOf = (run: Run): number => Math.max(run.end ? Date.parse(run.end) : 0, startOf(run));
 
-/** The runs of each DAG in [start, end), by what starts first; short ones as long as can be clicked. */
-export function rowsOf(runs: Run[], start: number, end: number): Map<string, Placed[]> {
-  const rows = new Map<string, Placed[]>();
-  const busy = new Map<string, number[]>();
-  for (const run of [...runs].sort((a, b) => startOf(a) - startOf(b))) {
-    const shownTo = Math.max(endOf(run), startOf(run) + SHORTEST);
-    if (startOf(run) >= end || shownTo <= start) continue;
-    const lanes = busy.get(run.dag_id) ?? [];
-    const free = lanes.findIndex((until) => until <= startOf(run));
-    const lane = free < 0 ? lanes.length : free;
-    lanes[lane] = shownTo;
-    busy.set(run.dag_id, lanes);
-    const [left, width] = within(startOf(run), shownTo, start, end);
-    rows.set(run.dag_id, [...(rows.get(run.dag_id) ?? []), { run, left, width, lane }]);
+/** The most telling of runs that start together comes first. */
+const byWeight = (one: Run, other: Run): number => WEIGHT.indexOf(toneOf(one)) - WEIGHT.indexOf(toneOf(other));
+
+/** Each DAG's marks in [start, end), by name; what does not run lies behind what does. */
+export function rowsOf(runs: Run[], start: number, end: number): Map<string, Mark[]> {
+  const rows = new Map<string, Mark[]>();
+  const sorted = [...runs].sort(
+    (a, b) => a.dag_display_name.localeCompare(b.dag_display_name) || startOf(a) - startOf(b),
+  );
+  const shortest = NARROWEST * (end - start);
+  for (const real of [false, true]) {
+    let last: { mark: Mark; from: number } | null = null;
+    for (const run of sorted) {
+      if (!rows.has(run.dag_id)) rows.set(run.dag_id, []);
+      if (runsAtAll(run) !== real) continue;
+      const from = startOf(run);
+      const to = Math.max(endOf(run), from + shortest);
+      if (from >= end || to <= start) continue;
+      const [left, width] = within(from, to, start, end);
+      if (last && last.mark.runs[0].dag_id === run.dag_id && from - last.from < shortest) {
+        last.mark.runs.push(run);
+        last.mark.runs.sort(byWeight);
+        last.mark.width = Math.max(last.mark.width, left + width - last.mark.left);
+        continue;
+      }
+      const mark: Mark = { runs: [run], left, width, open: real && run.end === null };
+      rows.get(run.dag_id)?.push(mark);
+      last = { mark, from };
+    }
   }
+  for (const [dag, marks] of rows) if (marks.length === 0) rows.delete(dag);
   return rows;
 }
 
-/** How many runs there are at once, at most, in each hour from `start`; rows that stand for many count as one. */
-export function loadOf(runs: Run[], start: number, hours: number): number[] {
-  const real = runs.filter((run) => run.start && run.state !== "skipped");
-  return Array.from({ length: hours }, (_, hour) => {
-    const [from, to] = [start + hour * 3_600_000, start + (hour + 1) * 3_600_000];
-    const here = real.filter((run) => startOf(run) < to && endOf(run) > from);
-    // The most at once is reached where one of them starts, or where the hour does.
+/** How many runs a mark stands for. */
+export const countOf = (mark: Mark): number => mark.runs.reduce((sum, run) => sum + (run.collapsed?.count ?? 1), 0);
+
+export interface Load {
+  starts: number;
+  /** The most at once, and whether there may be more: of a run that starts here it is not known how long it takes. */
+  most: number;
+  atLeast: boolean;
+}
+
+/** How many runs start, and are under way at once, in each of `slots` parts of [start, end). Of paused DAGs none does. */
+export function loadOf(runs: Run[], start: number, end: number, slots: number): Load[] {
+  const real = runs.filter((run) => runsAtAll(run) && !(run.paused && run.state === "planned"));
+  const length = (end - start) / slots;
+  return Array.from({ length: slots }, (_, slot) => {
+    const [from, to] = [start + slot * length, start + (slot + 1) * length];
+    const here = real.filter((run) => startOf(run) < to && Math.max(endOf(run), startOf(run) + 1) > from);
+    // The most at once is reached where one of them starts, or where the slot does.
     const moments = [from, ...here.map(startOf).filter((at) => at > from)];
-    return Math.max(...moments.map((at) => here.filter((run) => startOf(run) <= at && endOf(run) > at).length));
+    const at = (moment: number) =>
+      here
+        .filter((run) => startOf(run) <= moment && Math.max(endOf(run), startOf(run) + 1) > moment)
+        .reduce((sum, run) => sum + atOnce(run), 0);
+    return {
+      starts: here.reduce((sum, run) => sum + startsIn(run, from, to), 0),
+      most: Math.max(...moments.map(at)),
+      atLeast: real.some((run) => lengthOf(run) === null && startOf(run) < to && lastStart(run) >= from),
+    };
   });
+}
+
+const everyOf = (run: Run): number => (run.collapsed?.every_seconds ?? 0) * 1000;
+const lastStart = (run: Run): number => startOf(run) + everyOf(run) * ((run.collapsed?.count ?? 1) - 1);
+
+/** How long a run takes, of many in a row each of them; null where that is not known. */
+function lengthOf(run: Run): number | null {
+  const length = endOf(run) - lastStart(run);
+  return run.end === null || length <= 0 ? null : length;
+}
+
+/** How many of a row are under way at once: one that comes every 2 minutes and takes 5 has 3. */
+function atOnce(run: Run): number {
+  return run.collapsed ? Math.max(1, Math.ceil((lengthOf(run) ?? 0) / everyOf(run))) : 1;
+}
+
+function startsIn(run: Run, from: number, to: number): number {
+  const every = everyOf(run);
+  if (!run.collapsed || every === 0) return startOf(run) >= from && startOf(run) < to ? 1 : 0;
+  const before = (at: number) =>
+    Math.min(run.collapsed?.count ?? 1, Math.max(0, Math.ceil((at - startOf(run)) / every)));
+  return before(to) - before(from);
 }

@@ -8,12 +8,27 @@ function offsetAt(epoch: number, zone: string): number {
   return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(epoch / 1000) * 1000;
 }
 
-/** The first instant of a local day; after a gap at midnight, the first one that exists. */
-export function startOfDay(day: string, zone: string): Date {
-  const wanted = Date.parse(`${day}T00:00:00Z`);
+/** The instant of a local time such as "2026-11-21T19:00"; in a gap the first one after it, of two the first. */
+export function instantAt(local: string, zone: string): Date {
+  const wanted = Date.parse(`${local}Z`);
   const [before, after] = [offsetAt(wanted - DAY, zone), offsetAt(wanted + DAY, zone)];
   const found = [wanted - before, wanted - after].filter((at) => at + offsetAt(at, zone) === wanted);
   return new Date(found.length ? Math.min(...found) : wanted - before);
+}
+
+/** The first instant of a local day. */
+export const startOfDay = (day: string, zone: string): Date => instantAt(`${day}T00:00`, zone);
+
+/** An instant's local time, "2026-11-21T19:00". */
+export function localOf(instant: string | Date, zone: string): string {
+  const epoch = new Date(instant).getTime();
+  return new Date(epoch + offsetAt(epoch, zone)).toISOString().slice(0, 16);
+}
+
+/** How many hours the clock shows since its midnight. */
+export function clockHours(instant: string | Date, zone: string): number {
+  const [hours = 0, minutes = 0] = localOf(instant, zone).slice(11).split(":").map(Number);
+  return hours + minutes / 60;
 }
 
 /** The local day that an instant falls on. */
@@ -37,9 +52,16 @@ export function addMonths(day: string, months: number): string {
   return new Date(Date.UTC(year, month - 1 + months, 1)).toISOString().slice(0, 10);
 }
 
-/** "Sat 21 Nov 19:00", and seconds where there are some. */
+/** "Sat 21 Nov 19:00"; seconds where there are some, and the year where it is another. */
 export function momentText(instant: string, zone: string): string {
-  return `${dayText(dayOf(instant, zone))} ${clockText(instant, zone)}`;
+  const day = dayOf(instant, zone);
+  const year = day.slice(0, 4) === dayOf(new Date(), zone).slice(0, 4) ? "" : ` ${day.slice(0, 4)}`;
+  return `${dayText(day)}${year} ${clockText(instant, zone)}`;
+}
+
+/** "19:00", with its day where that is not the day of `near`. */
+export function nearText(instant: string, near: string, zone: string): string {
+  return dayOf(instant, zone) === dayOf(near, zone) ? clockText(instant, zone) : momentText(instant, zone);
 }
 
 /** "19:00". */
@@ -65,6 +87,12 @@ export function rangeText(first: string, end: string): string {
   return first === last
     ? `${dayText(first)} ${first.slice(0, 4)}`
     : formatter("UTC", { day: "numeric", month: "short", year: "numeric" }).formatRange(from, to);
+}
+
+/** "Thu 26 Nov 16:00 to 22:00". */
+export function spanOfTime(start: Date, end: Date, zone: string): string {
+  const [from, to] = [start.toISOString(), end.toISOString()];
+  return `${momentText(from, zone)} to ${nearText(to, from, zone)}`;
 }
 
 /** The days that something may have to do with, where null is an open end. */

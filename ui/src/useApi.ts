@@ -60,6 +60,7 @@ export function useApi<T>(path: string | null, keep = false): Answer<T> {
   }, [reload]);
 
   const { path: read, ...answer } = state;
+  if (path === null) return { data: null, error: null, loading: false, readAt: null, reload };
   return read === path || keep
     ? { ...answer, reload }
     : { data: null, error: null, loading: true, readAt: null, reload };

@@ -63,7 +63,7 @@ export interface Compared {
   moves: boolean;
 }
 
-/** Both plans, tick by tick, as far as both reach. */
+/** Both plans, one due time after the other, as far as both reach. */
 export function compare(current: Run[], plan: Run[]): Compared[] {
   const reach = Math.min(...[current, plan].map((runs) => Date.parse(runs.at(-1)?.due ?? "9999-01-01T00:00:00Z")));
   const [before, after] = [current, plan].map((runs) => new Map(runs.map((run) => [run.due, run])));

@@ -23,6 +23,10 @@ export function aRun(change: Partial<Run> = {}): Run {
     late: false,
     collapsed: null,
     run_type: "scheduled",
+    window_end: null,
+    next_blackout: null,
+    spare_seconds: null,
+    spare_at_least: false,
     ...change,
   };
 }

@@ -1,17 +1,23 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { rangeOf } from "../src/range";
 import {
+  addDays,
   addMonths,
+  clockHours,
   clockText,
   dayOf,
   durationText,
+  instantAt,
   isZone,
+  localOf,
   momentText,
   monday,
   rangeText,
   reachText,
   startOfDay,
 } from "../src/times";
+
+vi.setSystemTime("2026-11-21T12:00:00Z");
 
 describe("the first instant of a local day", () => {
   test.each([
@@ -74,13 +80,43 @@ test("zones that are none", () => {
 });
 
 test.each([
+  ["2026-11-21T19:30", "Europe/Berlin", "2026-11-21T18:30:00.000Z"],
+  ["2026-11-21T19:30", "America/New_York", "2026-11-22T00:30:00.000Z"],
+  ["2026-10-25T02:30", "Europe/Berlin", "2026-10-25T00:30:00.000Z"], // the first of two
+])("%s in %s", (local, zone, instant) => {
+  expect(instantAt(local, zone).toISOString()).toBe(instant);
+  expect(localOf(instant, zone)).toBe(local);
+  expect(clockHours(instant, zone)).toBe(Number(local.slice(11, 13)) + 0.5);
+});
+
+test("another year is told", () => {
+  expect(momentText("2027-02-24T15:22:00Z", "UTC")).toBe("Wed 24 Feb 2027 15:22");
+});
+
+const asked = { zoom: 24, narrow: false, zone: "Europe/Berlin", now: new Date("2026-11-21T12:34:00Z") } as const;
+
+test.each([
   ["agenda", false, "2026-11-21", "2026-11-28", "2026-11-14", "2026-11-28"],
   ["week", false, "2026-11-16", "2026-11-23", "2026-11-14", "2026-11-28"],
   ["week", true, "2026-11-21", "2026-11-24", "2026-11-18", "2026-11-24"],
   ["month", false, "2026-10-26", "2026-12-07", "2026-10-01", "2026-12-01"],
-  ["timeline", false, "2026-11-21", "2026-11-23", "2026-11-20", "2026-11-22"],
 ] as const)("%s, narrow %s, shows %s to %s", (view, narrow, first, end, previous, next) => {
-  expect(rangeOf(view, "2026-11-21", narrow)).toMatchObject({ first, end, previous, next });
+  const range = rangeOf({ ...asked, view, narrow, date: "2026-11-21" });
+  expect(range).toMatchObject({ first, previous, next, end: startOfDay(end, "Europe/Berlin").toISOString() });
+  expect(addDays(first, range.days)).toBe(end);
+});
+
+test("the timeline and the list begin now, unless another time is asked for", () => {
+  for (const view of ["timeline", "agenda"] as const)
+    expect(rangeOf({ ...asked, view, date: null }).start).toBe("2026-11-21T12:00:00.000Z");
+  expect(rangeOf({ ...asked, view: "agenda", date: "2026-11-25T18:00" }).start).toBe("2026-11-25T17:00:00.000Z");
+  expect(rangeOf({ ...asked, view: "timeline", zoom: 6, date: null })).toMatchObject({
+    end: "2026-11-21T18:00:00.000Z",
+    previous: "2026-11-21T07:00",
+    next: "2026-11-21T19:00",
+    title: "Sat 21 Nov 13:00 to 19:00",
+  });
+  expect(rangeOf({ ...asked, view: "agenda", date: null }).previous).toBe("2026-11-21"); // all of today
 });
 
 test.each([

@@ -4,29 +4,45 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user
 from airflow.configuration import conf
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.dependencies.utils import get_flat_dependant
 from fastapi.exceptions import RequestValidationError
 
 from calendar_timetable import __version__
 from calendar_timetable.planning import zones
-from calendar_timetable.web import health, listing, models, plans, timespans
+from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.planning.opentime import DAY
+from calendar_timetable.web import counting, health, listing, models, plans, timespans
 from calendar_timetable.web.access import Readable, ReadableDag, allowed, asked_by_us
 from calendar_timetable.web.answers import REFUSALS, Limit, Offset, answer
 from calendar_timetable.web.listing import Filters, list_runs
 from calendar_timetable.web.store import has_table
 
 MOST_DAYS = 100
+MOST_DAYS_BY_HOUR = 15
 MOST_AWAY = timedelta(days=2 * 366)  # from now: what is further off is worked out for nobody
 _WEEK = timedelta(days=7)
 
-api = APIRouter(prefix="/api", dependencies=[Depends(get_user)], responses=REFUSALS)
+
+def known_parameters(request: Request) -> None:
+    """Refuse what no route would look at: a mistyped filter would quietly show everything."""
+    route = request.scope["route"]
+    known = sorted({parameter.alias for parameter in get_flat_dependant(route.dependant).query_params})
+    for name in request.query_params:
+        if name not in known:
+            remedy = f"give one of {', '.join(known)}" if known else "this takes none"
+            raise _wrong(name, f"{name[:80]!r} is not a parameter here: {remedy}")
+
+
+api = APIRouter(prefix="/api", dependencies=[Depends(get_user), Depends(known_parameters)], responses=REFUSALS)
 Names = Annotated[list[str] | None, Query(max_length=500)]
 Moment = Annotated[datetime | None, Query(description="ISO 8601; without an offset, UTC")]
 
@@ -74,10 +90,9 @@ def run_filters(
     state: Annotated[list[models.RunState] | None, Query()] = None,
     calendar: Names = None,
     moved: Annotated[bool, Query(description="Only runs that do not simply start when due")] = False,
-    limit: Limit = 500,
-    offset: Offset = 0,
+    paused: Annotated[bool, Query(description="Also what is planned of paused DAGs, which does not start")] = False,
 ) -> Filters:
-    """What the list of runs shows; parameters that repeat mean any of their values."""
+    """Which runs are asked about; parameters that repeat mean any of their values."""
     return Filters(
         *between,
         dag_ids=tuple(dag_id or ()),
@@ -86,9 +101,11 @@ def run_filters(
         states=tuple(state or ()),
         calendars=tuple(calendar or ()),
         moved=moved,
-        limit=limit,
-        offset=offset,
+        paused=paused,
     )
+
+
+Asked = Annotated[Filters, Depends(run_filters)]
 
 
 @api.get("/runs", response_model=models.Runs)
@@ -97,16 +114,51 @@ def runs(
     session: SessionDep,
     user: GetUserDep,
     wanted: Wanted,
-    filters: Annotated[Filters, Depends(run_filters)],
+    asked: Asked,
+    limit: Limit = 500,
+    offset: Offset = 0,
 ) -> Response:
-    """Runs that exist, that are planned, and ticks that do not run, by start; of every schedule, not only ours.
+    """Runs that exist, that are planned, and due times that do not run, by start; of every schedule, not only ours.
 
     A DAG that runs more often than hourly has one row for each stretch of a day. Without *start* and *end*: a
     week from now. ``truncated`` tells that there are more than are told. Runs that exist are told of DAGs whose runs
     the user may read.
     """
     runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
-    return answer(request, list_runs(session, wanted, filters, _now(), runs_of))
+    page = replace(asked, limit=limit, offset=offset)
+    return answer(request, list_runs(session, wanted, page, _now(), runs_of))
+
+
+def hours_or_days(
+    between: TimeRange,
+    by: Annotated[Literal["hour", "day"], Query(description="What is counted together")] = "day",
+    timezone: Annotated[str, Query(max_length=100, description="IANA zone whose days these are")] = "UTC",
+) -> list[float]:
+    """The instants between which runs are counted: where each hour, or local day, begins, and the last one ends."""
+    try:
+        zone = zones.load_zone(timezone)
+    except InvalidArgument:
+        raise _wrong("timezone", f"{timezone!r} is not a time zone: give an IANA name such as Europe/Berlin") from None
+    if by == "hour" and between[1] - between[0] > MOST_DAYS_BY_HOUR * DAY:
+        raise _wrong("by", f"'hour' is too much for this range: give at most {MOST_DAYS_BY_HOUR} days, or 'day'")
+    return counting.edges(*between, None if by == "hour" else zone)
+
+
+@api.get("/counts", response_model=models.Counts)
+def counts(
+    request: Request,
+    session: SessionDep,
+    user: GetUserDep,
+    wanted: Wanted,
+    asked: Asked,
+    edges: Annotated[list[float], Depends(hours_or_days)],
+) -> Response:
+    """How many runs start in each hour, or on each day, of the range: where there are too many for a list.
+
+    Every hour or day is told. Where there was no time to count all of its runs, ``at_least`` says so.
+    """
+    runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
+    return answer(request, counting.counts(session, wanted, asked, edges, _now(), runs_of))
 
 
 @api.get("/choices", response_model=models.Choices)
@@ -132,7 +184,7 @@ def plan(
     may: ViewerMay,
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> Response:
-    """What becomes of a DAG's next ticks, and its schedule as Python."""
+    """What becomes of a DAG's next due times, and its schedule as Python."""
     found = plans.plan_of(session, dag_id, limit, _now(), may)
     if found is None:
         raise HTTPException(404, "There is no such DAG")

@@ -21,6 +21,8 @@ HEADERS = {
     "Cache-Control": "private, no-store",
 }
 
+_SHOWN = 80  # characters of a value that is wrong
+
 app = FastAPI(
     title="Calendar Timetable",
     version=__version__,
@@ -49,9 +51,12 @@ async def harden(request: Request, call_next: Callable[[Request], Awaitable[Resp
 
 @app.exception_handler(RequestValidationError)
 def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
-    """What is wrong with a request: each field with its message, and nothing of what was sent."""
-    detail = [
-        models.Wrong(field=str(wrong["loc"][-1]) if wrong["loc"] else "", message=wrong["msg"])
-        for wrong in error.errors()
-    ]
+    """What is wrong with a request: each field with its message; what was sent is repeated of addresses only."""
+    detail = [_wrong(each["loc"], each["msg"], each.get("input")) for each in error.errors()]
     return JSONResponse(models.Refusal(detail=detail).model_dump(), 422)
+
+
+def _wrong(where: tuple[str | int, ...], message: str, given: object) -> models.Wrong:
+    field = next((part for part in reversed(where) if isinstance(part, str)), "")
+    value = f"{given[:_SHOWN]!r}: " if where[:1] == ("query",) and isinstance(given, str) else ""
+    return models.Wrong(field=field, message=value + message)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from airflow.configuration import conf
 from sqlalchemy import type_coerce
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
@@ -15,7 +17,7 @@ from sqlalchemy.types import NullType
 from calendar_timetable.planning.opentime import DAY
 from calendar_timetable.web import budget, models, records
 from calendar_timetable.web.cached import Memory
-from calendar_timetable.web.planned import Question, planned
+from calendar_timetable.web.planned import MOST_TICKS, Question, planned
 from calendar_timetable.web.records import Dag
 from calendar_timetable.web.rows import Row, as_run, collapse, existing_row, planned_row
 from calendar_timetable.web.schedules import Schedule, newest, read_schedules
@@ -38,6 +40,7 @@ class Filters:
     states: tuple[str, ...] = ()
     calendars: tuple[str, ...] = ()
     moved: bool = False
+    paused: bool = True  # also what is planned of paused DAGs, which does not start
     limit: int = 500
     offset: int = 0
 
@@ -53,13 +56,29 @@ def list_runs(
     Runs that exist, and how long they took, only of the DAGs *runs_of*; of all where that is ``None``.
     Nothing is worked out again while neither the DAGs nor their runs have changed.
     """
+    return answered(session, readable, filters, now, runs_of, _list_runs)
+
+
+Work = Callable[[Session, Collection[str], Filters, float, Collection[str] | None], bytes]
+
+
+def answered(
+    session: Session,
+    readable: Collection[str],
+    filters: Filters,
+    now: float,
+    runs_of: Collection[str] | None,
+    work: Work,
+    *more: object,
+) -> bytes:
+    """What *work* makes of the DAGs that *filters* name; remembered while it stays right, by all that it depends on."""
     wanted = asked_of(readable, filters.dag_ids)
     if filters.tags or filters.owners:
         wanted = [dag.dag_id for dag in readable_dags(session, readable, filters)]  # of no others
-    key = known_by(session, wanted, filters, runs_of, now // _FRESH)
+    key = known_by(session, wanted, filters, runs_of, now // _FRESH, *more)
     answer = _answers.get(key)
     if answer is None:
-        answer = _list_runs(session, wanted, filters, now, runs_of)
+        answer = work(session, wanted, filters, now, runs_of)
         _answers.put(key, answer)
     return answer
 
@@ -110,8 +129,7 @@ def choices(session: Session, readable: Collection[str]) -> models.Choices:
 def _list_runs(
     session: Session, dag_ids: Collection[str], filters: Filters, now: float, runs_of: Collection[str] | None
 ) -> bytes:
-    dags = records.read_dags(session, dag_ids)
-    schedules = read_schedules(session, [dag.dag_id for dag in dags])
+    dags, schedules = concerned(session, dag_ids, filters)
     with budget.share(budget.PLANNING):
         rows, truncated = first_rows(session, dags, schedules, filters, now, runs_of)
     told: list[str] = []
@@ -119,8 +137,33 @@ def _list_runs(
         if budget.spent():
             break
         told.append(as_run(row, now).model_dump_json())  # one at a time: thousands keep the garbage collector busy
-    more = truncated or filters.offset + len(told) < len(rows)
-    return f'{{"runs":[{",".join(told)}],"total_entries":{len(rows)},"truncated":{json.dumps(more)}}}'.encode()
+    rest = {
+        "total_entries": len(rows),
+        "truncated": truncated or filters.offset + len(told) < len(rows),
+        "paused_dags": paused_among(dags),
+        "parallelism": conf.getint("core", "parallelism"),
+    }
+    return f'{{"runs":[{",".join(told)}],{json.dumps(rest)[1:]}'.encode()
+
+
+def concerned(session: Session, dag_ids: Collection[str], filters: Filters) -> tuple[list[Dag], dict[str, Schedule]]:
+    """Those of *dag_ids* that are there and use the calendars that *filters* name, and their schedules."""
+    dags = records.read_dags(session, dag_ids)
+    schedules = read_schedules(session, [dag.dag_id for dag in dags])
+    return using_calendars(dags, schedules, filters), schedules
+
+
+def using_calendars(dags: list[Dag], schedules: dict[str, Schedule], filters: Filters) -> list[Dag]:
+    """Those of *dags* that go by the calendars which *filters* name, if they name some."""
+    if not filters.calendars:
+        return dags
+    wanted = set(filters.calendars)
+    return [dag for dag in dags if dag.dag_id in schedules and wanted & set(schedules[dag.dag_id].calendars)]
+
+
+def paused_among(dags: list[Dag]) -> int:
+    """How many of *dags* have a next run that does not start, as they are paused."""
+    return sum(dag.paused and dag.stored is not None for dag in dags)
 
 
 def first_rows(
@@ -137,12 +180,12 @@ def first_rows(
     if len(dags) > 4 * _SAMPLE:  # how far ahead they reach is told by some of them
         week = replace(filters, until=min(filters.until, filters.since + _WEEK))
         some = dags[:: len(dags) // _SAMPLE]
-        found = sum(_shown(row, filters) for row in find_rows(session, some, schedules, week, now, runs_of)[0])
+        found = sum(shown(row, filters) for row in find_rows(session, some, schedules, week, now, runs_of)[0])
         length = 1.1 * wanted * (week.until - week.since) * len(some) / len(dags) / max(found, 1)
     while True:
         until = min(filters.until, filters.since + length)
         rows, truncated = find_rows(session, dags, schedules, replace(filters, until=until), now, runs_of)
-        rows = [row for row in rows if _shown(row, filters) and (until == filters.until or row.at < until)]
+        rows = [row for row in rows if shown(row, filters) and (until == filters.until or row.at < until)]
         if until == filters.until or len(rows) > wanted or budget.spent():
             return sorted(rows, key=lambda row: row.key), truncated or until < filters.until
         length *= max(1.5, min(16, 1.25 * wanted / max(len(rows), 1)))
@@ -160,24 +203,46 @@ def find_rows(
 
     Existing runs, and how long they took, only of the DAGs *runs_of*; of all where that is ``None``.
     """
-    if filters.calendars:
-        wanted = set(filters.calendars)
-        dags = [d for d in dags if d.dag_id in schedules and wanted & set(schedules[d.dag_id].calendars)]
+    found: list[Row] = []
+    truncated = False
+    for part in rows_by_dag(session, dags, schedules, filters, now, runs_of):
+        found += collapse(part.rows)
+        truncated = truncated or part.told_until is not None
+    return found, truncated
+
+
+class Part(NamedTuple):
+    """The rows of one DAG, each run by itself, in order; past *told_until*, where there is one, there are more."""
+
+    rows: list[Row]
+    told_until: float | None
+
+
+def rows_by_dag(
+    session: Session,
+    dags: list[Dag],
+    schedules: dict[str, Schedule],
+    filters: Filters,
+    now: float,
+    runs_of: Collection[str] | None = None,
+    most: int = MOST_TICKS,
+) -> Iterator[Part]:
+    """The rows of each of *dags* in the range of *filters*; of each at most *most* due times."""
+    dags = using_calendars(dags, schedules, filters)
     told = [dag.dag_id for dag in dags if runs_of is None or dag.dag_id in runs_of]
-    existing, truncated = records.read_runs(session, told, filters.since, filters.until)
+    existing, older_left_out = records.read_runs(session, told, filters.since, filters.until)
     by_dag = defaultdict(list)
     for run in existing:
         by_dag[run.dag_id].append(run)
     lengths = run_lengths(session, schedules, told)
-    question = Question(now, filters.since, filters.until)
-    found: list[Row] = []
+    question = Question(now, filters.since, filters.until, most)
     for dag in dags:
         schedule, length = schedules.get(dag.dag_id), lengths.get(dag.dag_id)
         rows = [existing_row(dag, schedule, run, length, now) for run in by_dag[dag.dag_id]]
         made = {row.identity for row in rows}
-        if schedule is not None:
+        more = False
+        if schedule is not None and (filters.paused or not dag.paused):
             places, more = planned(schedule, dag.stored, question)
-            truncated = truncated or more
             ahead = [
                 planned_row(dag, schedule, placed, length)
                 for placed in places
@@ -185,8 +250,10 @@ def find_rows(
             ]
             rows += [row for row in ahead if row.identity not in made] if made else ahead
         rows = sorted((row for row in rows if row.touches(filters.since, filters.until)), key=lambda row: row.key)
-        found += collapse(rows)
-    return found, truncated
+        if older_left_out:
+            yield Part(rows, filters.since)
+        else:
+            yield Part(rows, (rows[-1].at if rows else filters.since) if more else None)
 
 
 def run_lengths(session: Session, schedules: dict[str, Schedule], dag_ids: Collection[str]) -> dict[str, float]:
@@ -202,7 +269,8 @@ def next_rows(dag: Dag, schedule: Schedule, now: float, until: float, limit: int
     return [planned_row(dag, schedule, placed, length) for placed in places[:limit]]
 
 
-def _shown(row: Row, filters: Filters) -> bool:
+def shown(row: Row, filters: Filters) -> bool:
+    """Whether *filters* let the *row* through."""
     return (not filters.states or row.state in filters.states) and (
         not filters.moved or row.placed.outcome != "on_time"
     )

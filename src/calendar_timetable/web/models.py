@@ -48,6 +48,16 @@ class Collapsed(BaseModel):
     every_seconds: int
 
 
+class Blackout(BaseModel):
+    """When a blackout begins: of a calendar, with its event's title where that is shown, or by a rule in its zone."""
+
+    start: datetime
+    calendar: str | None = None
+    event: str | None = None
+    detail: str | None = None
+    zone: str | None = None
+
+
 class Reason(BaseModel):
     """One reason why a run does not simply start when due. Times are UTC; docs/api.md says what each kind tells."""
 
@@ -63,7 +73,7 @@ class Reason(BaseModel):
 
 
 class Run(BaseModel):
-    """A run, or a tick that does not run. Times are UTC."""
+    """A run, or a due time that does not run. Times are UTC."""
 
     id: str = Field(description="Stable: of a planned run and of what becomes of it, across moves")
     dag_id: str
@@ -84,6 +94,12 @@ class Run(BaseModel):
     calendars: list[str]
     late: bool
     collapsed: Collapsed | None
+    window_end: datetime | None = Field(None, description="When the window ends in which it starts, where it has one")
+    next_blackout: Blackout | None = Field(None, description="The next one after its start, where that is known")
+    spare_seconds: int | None = Field(
+        None, description="From its end to that of open time; below 0 where that is first"
+    )
+    spare_at_least: bool = Field(False, description="Whether it may be more: no further ahead are calendars known")
 
 
 class Runs(BaseModel):
@@ -92,6 +108,40 @@ class Runs(BaseModel):
     runs: Iterable[Run]
     total_entries: int = Field(description="Where truncated: at least so many")
     truncated: bool = Field(description="Whether there are more runs than are told or counted")
+    paused_dags: int = Field(description="DAGs that are paused; what is planned of them is told only with paused=true")
+    parallelism: int = Field(description="How many tasks Airflow runs at once, by [core] parallelism")
+
+
+class DagCount(BaseModel):
+    """How many runs of a DAG start in some time."""
+
+    dag_id: str
+    dag_display_name: str
+    runs: int
+
+
+class Count(BaseModel):
+    """What starts in one hour, or on one day; ``skipped`` are due times that do not run, also those combined."""
+
+    start: datetime
+    end: datetime
+    runs: int
+    often: int = Field(description="Of these, runs that lists tell in one row for a stretch of a day")
+    moved: int
+    running: int
+    failed: int
+    skipped: int
+    at_least: bool = Field(description="Whether there was no time to count all of them")
+    dags: list[DagCount] = Field(description="At most four, those that start first; of days only")
+    more_dags: int
+
+
+class Counts(BaseModel):
+    """Runs by the hour or by the day, every one of these in the range."""
+
+    counts: list[Count]
+    dag_ids: list[str] = Field(description="Whose runs they are, at most 1,000")
+    paused_dags: int
 
 
 class DagChoice(BaseModel):
@@ -125,7 +175,7 @@ class Arguments(BaseModel):
 
 
 class Plan(BaseModel):
-    """What becomes of a DAG's next ticks."""
+    """What becomes of a DAG's next due times."""
 
     dag_id: str
     dag_display_name: str
@@ -169,6 +219,7 @@ class TimeSpan(BaseModel):
     start: datetime
     end: datetime
     title: str | None
+    zone: str | None = Field(description="The zone of a rule")
     dag_ids: list[str]
 
 

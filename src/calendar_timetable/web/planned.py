@@ -90,7 +90,7 @@ def _find(schedule: Schedule, stored: Stored | None, question: Question, found: 
             start = placed.tick.due if placed.start is None else placed.start
             if min(placed.tick.due, start) < question.until and max(placed.tick.due, start) >= question.since:
                 found.append(placed)
-            if len(found) > question.ticks or count > _MOST_STEPS:
+            if len(found) > question.ticks or count > max(_MOST_STEPS, 5 * question.ticks):
                 del found[question.ticks :]
                 return True
     except (budget.Busy, budget.Spent):

@@ -27,6 +27,7 @@ from calendar_timetable.web.source import python_of, rules
 
 MOST_RANGES = 100  # of times, in all rules of a what-if together
 TOO_MUCH = "this is too much to work out: give fewer rules, or a shorter delay"
+_NONE = ("", "None")  # what Airflow says of a DAG without a schedule
 UNTOLD = "of its calendars the DAG carries only what its own schedule needs: there may be more in the way"
 
 
@@ -39,7 +40,7 @@ class May:
 
 
 def plan_of(session: Session, dag_id: str, limit: int, now: float, may: May = May()) -> models.Plan | None:
-    """What becomes of the next *limit* ticks of *dag_id*; ``None`` where it has no schedule."""
+    """What becomes of the next *limit* due times of *dag_id*; ``None`` where it has no schedule."""
     dag, schedule = _find(session, dag_id)
     if dag is None or schedule is None:
         return None
@@ -50,7 +51,7 @@ def plan_of(session: Session, dag_id: str, limit: int, now: float, may: May = Ma
         dag_id=dag_id,
         dag_display_name=dag.name,
         timezone=schedule.timezone,
-        summary=dag.summary,
+        summary="No schedule" if dag.summary in _NONE else dag.summary,
         python=python_of(carried) if carried is not None and may.code else None,
         arguments=None if carried is None else _arguments(carried),
         plan=found,
@@ -96,7 +97,7 @@ def what_if(
         plan=found,
         current=told,
         python=python_of(changed, asked.stagger_seconds, dag_id) if may.code else None,
-        no_run_reason=None if any(run.start for run in found) else "none of these ticks would run",
+        no_run_reason=None if any(run.start for run in found) else "none of these due times would run",
         truncated=truncated,
     )
 
@@ -214,6 +215,8 @@ def _why_none(schedule: Schedule, dag: Dag, now: float) -> str | None:
     latest = schedule.restriction.latest
     if latest is not None and latest.timestamp() < now:
         return f"its end date, {latest:%Y-%m-%d %H:%M} UTC, has passed"
+    if dag.summary in _NONE:
+        return "it has no schedule: it runs when it is triggered"
     if schedule.carried is None:
-        return f"its schedule gives no next run: {dag.summary or 'none'}"
+        return f"its schedule gives no next run: {dag.summary}"
     return ", ".join(schedule.carried.coming_reasons(now)) or "its schedule gives no next run"

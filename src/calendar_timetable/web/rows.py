@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.plan import Placed, Tick
 from calendar_timetable.web import models
+from calendar_timetable.web.outlook import Outlook, outlook
 from calendar_timetable.web.planned import started
 from calendar_timetable.web.records import Dag, Existing
 from calendar_timetable.web.schedules import Schedule
@@ -128,13 +129,25 @@ def existing_row(dag: Dag, schedule: Schedule | None, run: Existing, length: flo
 
 def collapse(rows: Iterable[Row]) -> Iterator[Row]:
     """*rows* of one DAG, in order; neighbours of a day that are alike and less than an hour apart as one."""
+    for stretch in stretches(rows):
+        yield from [_as_one(stretch)] if is_often(stretch) else stretch
+
+
+def stretches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """*rows* of one DAG, in order, parted where neighbours are not alike or not close."""
     stretch: list[Row] = []
     for row in rows:
         if stretch and not _alike(stretch[-1], row):
-            yield from _as_one(stretch)
+            yield stretch
             stretch = []
         stretch.append(row)
-    yield from _as_one(stretch)
+    if stretch:
+        yield stretch
+
+
+def is_often(stretch: list[Row]) -> bool:
+    """Whether a list has one row for all of the *stretch*."""
+    return len(stretch) >= _FEW
 
 
 def _alike(one: Row, other: Row) -> bool:
@@ -156,15 +169,13 @@ def _day_of(quarter: float, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(quarter * _QUARTER, UTC).astimezone(zone).date()
 
 
-def _as_one(stretch: list[Row]) -> Iterable[Row]:
-    if len(stretch) < _FEW:
-        return stretch
+def _as_one(stretch: list[Row]) -> Row:
     first, last = stretch[0], stretch[-1]
     gaps = sorted(int(b.at - a.at) for a, b in pairwise(stretch))
     end = last.at if last.end is None else last.end
     lasting = last if first.state == "planned" else first  # the end of the day that stays the same
     known_as = f"{lasting.identity} stretch"
-    return [replace(first, end=end, count=len(stretch), every=gaps[len(gaps) // 2], known_as=known_as)]
+    return replace(first, end=end, count=len(stretch), every=gaps[len(gaps) // 2], known_as=known_as)
 
 
 def as_run(row: Row, now: float) -> models.Run:
@@ -191,7 +202,17 @@ def as_run(row: Row, now: float) -> models.Run:
         calendars=[] if row.schedule is None else list(row.schedule.calendars),
         late=row.is_late(now),
         collapsed=models.Collapsed(count=row.count, every_seconds=row.every) if row.count > 1 else None,
+        **_outlook(row)._asdict(),
     )
+
+
+def _outlook(row: Row) -> Outlook:
+    """What comes after its start, for a run that goes by its schedule and is not over."""
+    carried = None if row.schedule is None or row.schedule.changed_to is not None else row.schedule.carried
+    by_schedule = row.run is None or row.run.run_type in _BY_TICK
+    if carried is None or row.start is None or row.count > 1 or not by_schedule:
+        return Outlook()
+    return Outlook() if row.state in ("success", "failed") else outlook(carried, row.start, row.end)
 
 
 def _moment(instant: float | None) -> datetime | None:

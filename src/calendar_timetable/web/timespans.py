@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.opentime import DAY, members
-from calendar_timetable.planning.timesets import Known, TimeSet
+from calendar_timetable.planning.timesets import Known, TimeSet, leaves
 from calendar_timetable.web import budget, models, records
 from calendar_timetable.web.schedules import read_schedules
 
@@ -26,6 +26,7 @@ class _Found(NamedTuple):
     kind: _Kind
     label: str
     title: str | None
+    zone: str | None
 
 
 def spans(
@@ -52,7 +53,9 @@ def spans(
         for found in _spans(kind, member, int(since) - _AROUND, -int(-until // 1) + _AROUND):
             if found.start < until and found.end > since:
                 users[found] |= using
-    ordered = sorted(users, key=lambda found: (found.start, found.end, found.kind, found.label, found.title or ""))
+    ordered = sorted(
+        users, key=lambda found: (found.start, found.end, found.kind, found.label, found.title or "", found.zone or "")
+    )
     shown = ordered[offset : offset + limit]
     return models.TimeSpans(
         spans=[
@@ -62,6 +65,7 @@ def spans(
                 start=zones.to_datetime(found.start),
                 end=zones.to_datetime(found.end),
                 title=found.title,
+                zone=found.zone,
                 dag_ids=sorted(users[found]),
             )
             for found in shown
@@ -73,11 +77,12 @@ def spans(
 
 def _spans(kind: _Kind, member: TimeSet, since: int, until: int) -> Iterator[_Found]:
     titles = member.titles if isinstance(member, Known) else ()
+    zone = next((zone for leaf in leaves(member) if (zone := getattr(leaf, "timezone", None))), None)
     titled = sorted(t for t in titles if t[0] < until and t[1] > since)
     for start, end, title in titled:
-        yield _Found(start, end, kind, str(member), title)
+        yield _Found(start, end, kind, str(member), title, zone)
     lows, highs = [low for low, _, _ in titled], list(accumulate((high for _, high, _ in titled), max))
     for start, end in member.cover(since, until):
         before = bisect_right(lows, start)
         if not before or highs[before - 1] < end:  # no title tells of all of it
-            yield _Found(start, end, kind, str(member), None)
+            yield _Found(start, end, kind, str(member), None, zone)

@@ -1,3 +1,4 @@
+import { useZone } from "../airflow";
 import type { Plan } from "../api";
 import { usePlace } from "../place";
 import { useApi } from "../useApi";
@@ -9,12 +10,13 @@ import { PlanTable } from "./PlanTable";
 import { Subscribe } from "./Subscribe";
 import { WhatIf } from "./WhatIf";
 
-const PANELS = { plan: "Plan", calendar: "Calendar", "what-if": "What if", health: "Calendars read" } as const;
+const PANELS = { plan: "Plan", calendar: "Calendar", "what-if": "What if", health: "Calendar health" } as const;
 type Panel = keyof typeof PANELS;
 
 /** What a DAG's tab shows: its next runs, its calendar, what other arguments would do, and how its calendars are. */
 export function DagTab({ dagId }: { dagId: string }) {
   const [place, go] = usePlace();
+  const zone = useZone();
   const plan = useApi<Plan>(`dags/${encodeURIComponent(dagId)}/plan?limit=10`);
   const health = useApi<Calendars>(calendarsOf(dagId));
   const panel: Panel = place.panel && place.panel in PANELS ? (place.panel as Panel) : "plan";
@@ -39,8 +41,12 @@ export function DagTab({ dagId }: { dagId: string }) {
       {panel === "plan" && data && (
         <>
           <p className="ct-lead">
-            <bdi>{data.summary}</bdi> <span className="ct-muted">{data.timezone}</span>
+            <bdi>{data.summary}</bdi> <span className="ct-muted">in {data.timezone}</span>
           </p>
+          {data.plan.some((run) => run.paused) && (
+            <Notice kind="warning">This DAG is paused: what is planned will not start.</Notice>
+          )}
+          <p className="ct-muted">Times below are in {zone}.</p>
           <PlanTable plan={data} />
           {data.python && (
             <details className="ct-python">

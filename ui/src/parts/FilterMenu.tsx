@@ -23,6 +23,7 @@ export function FilterMenu({ label, options, none, chosen, onChange }: FilterMen
 
   useEffect(() => {
     if (!open) return;
+    around.current?.querySelector("input")?.focus();
     const outside = (event: Event) => !around.current?.contains(event.target as Node) && setOpen(false);
     const events = ["pointerdown", "focusin"];
     for (const event of events) document.addEventListener(event, outside);
@@ -39,12 +40,19 @@ export function FilterMenu({ label, options, none, chosen, onChange }: FilterMen
     onChange(chosen.includes(value) ? chosen.filter((each) => each !== value) : [...chosen, value]);
 
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: Escape within it closes the list
+    // biome-ignore lint/a11y/noStaticElementInteractions: keys within it move in the list, or close it
     <div
       className="ct-filter"
       ref={around}
       onKeyDown={(event) => {
-        if (event.key !== "Escape" || !open) return;
+        if (!open) return;
+        const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+        if (step) {
+          event.preventDefault();
+          const all = [...(around.current?.querySelectorAll("input") ?? [])];
+          all[all.indexOf(event.target as HTMLInputElement) + step]?.focus();
+        }
+        if (event.key !== "Escape") return;
         setOpen(false);
         button.current?.focus();
       }}
@@ -81,7 +89,7 @@ export function FilterMenu({ label, options, none, chosen, onChange }: FilterMen
               </label>
             ))}
             {shown.length > MOST && <p className="ct-muted">{shown.length - MOST} more: search for them</p>}
-            {shown.length === 0 && <p className="ct-muted">{all.length ? "Nothing like that" : none}</p>}
+            {shown.length === 0 && <p className="ct-muted">{all.length ? "No matches" : none}</p>}
           </div>
           {chosen.length > 0 && (
             <button type="button" className="ct-plain" onClick={() => onChange([])}>

@@ -27,8 +27,8 @@ const TONE = {
 };
 const SAID = {
   ok: "",
-  incomplete: "read, but for what is told below",
-  stale: "stale: an old copy is in force",
+  incomplete: "read, except for the events below",
+  stale: "stale: an old copy is used",
   unavailable: "cannot be read",
   unknown: "not known yet",
 };
@@ -70,8 +70,8 @@ export function Health({ answer, dagId }: HealthProps) {
 
 export function HealthDrawer({ answer, onClose }: { answer: Answer<Calendars>; onClose: () => void }) {
   return (
-    <Drawer title="Calendars" onClose={onClose}>
-      <p className="ct-muted">The calendars that decide when DAGs may start, and how well they can be read.</p>
+    <Drawer title="Calendar health" onClose={onClose}>
+      <p className="ct-muted">The calendars that decide when DAGs may start, and when each was last fetched.</p>
       <Health answer={answer} />
     </Drawer>
   );
@@ -135,7 +135,7 @@ function Card({ calendar }: { calendar: CalendarHealth }) {
       <Problems problems={mattering} />
       {over.length > 0 && (
         <details>
-          <summary>{over.length === 1 ? "1 part" : `${over.length} parts`} not understood, of days gone by</summary>
+          <summary>{over.length === 1 ? "1 past event" : `${over.length} past events`} could not be parsed</summary>
           <Problems problems={over} />
         </details>
       )}
@@ -150,7 +150,7 @@ function Problems({ problems }: { problems: CalendarProblem[] }) {
       {problems.map((problem, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: one event may have the same problem twice
         <li key={`${index} ${problem.uid}`}>
-          Not understood: <bdi className="ct-mono">{problem.uid || "an event without UID"}</bdi>: {problem.reason};{" "}
+          Could not be parsed: <bdi className="ct-mono">{problem.uid || "an event without UID"}</bdi>: {problem.reason};{" "}
           <strong>{reachText(problem, zone)}</strong>
         </li>
       ))}

@@ -1,31 +1,33 @@
 import type { View } from "../place";
 
-const TONES = ["planned", "moved", "queued", "running", "success", "failed", "skipped"];
+const TONES = {
+  planned: "planned",
+  moved: "planned, moved",
+  queued: "queued",
+  running: "running",
+  success: "success",
+  failed: "failed",
+  skipped: "skipped or combined",
+} as const;
 
 /** What the colours mean. */
-export function Legend({ view }: { view: View }) {
+export function Legend({ view, spans, paused }: { view: View; spans: boolean; paused: boolean }) {
   return (
     <ul className="ct-legend" aria-label="Legend">
-      {TONES.map((tone) => (
-        <li key={tone}>
-          <span className={`ct-key ct-${tone}`} /> {tone === "moved" ? "planned, moved" : tone}
-        </li>
+      {Object.entries(TONES).map(([tone, text]) => (
+        <Key key={tone} tone={tone} text={text} />
       ))}
-      {view !== "agenda" && (
-        <>
-          <li>
-            <span className="ct-key ct-ghost" /> due, but moved
-          </li>
-          {view !== "month" && (
-            <li>
-              <span className="ct-key ct-window" /> window
-            </li>
-          )}
-          <li>
-            <span className="ct-key ct-blackout" /> blackout
-          </li>
-        </>
-      )}
+      {paused && <Key tone="off" text="DAG paused: does not start" />}
+      {view === "week" && <Key tone="ghost" text="due, but moved" />}
+      {spans && view !== "month" && <Key tone="window" text="window" />}
+      {spans && <Key tone="blackout" text="blackout" />}
+      {view === "timeline" && <li>fading: its length is not known</li>}
     </ul>
   );
 }
+
+const Key = ({ tone, text }: { tone: string; text: string }) => (
+  <li>
+    <span className={`ct-key ct-${tone}`} /> {text}
+  </li>
+);

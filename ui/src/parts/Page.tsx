@@ -22,7 +22,9 @@ function useDrawnAgain(): boolean {
     if (ready) return;
     drawnAgain = true;
     go({});
-    setReady(true);
+    // Where it is drawn elsewhere this one is gone by then, and has asked the API for nothing.
+    const timer = setTimeout(() => setReady(true), 500);
+    return () => clearTimeout(timer);
   }, [ready, go]);
   return ready;
 }
@@ -62,7 +64,7 @@ function AllDags() {
       )}
       {troubled === 0 && incomplete > 0 && (
         <Notice kind="warning" action={{ text: "See them", run: () => go({ panel: "calendars" }) }}>
-          {incomplete === 1 ? "A calendar holds" : `${incomplete} calendars hold`} events that are not understood: a run
+          {incomplete === 1 ? "A calendar has" : `${incomplete} calendars have`} events that could not be parsed: a run
           may be planned into their time.
         </Notice>
       )}

@@ -1,7 +1,8 @@
 import { type ReactNode, useEffect, useId, useState } from "react";
+import { useZone } from "../airflow";
 import type { Run } from "../api";
-import { isMoved } from "../events";
-import { Moment, StateBadge } from "./basics";
+import { afterTexts, endsTooLate, sentence, whenText } from "../reasons";
+import { StateBadge } from "./basics";
 
 interface PeekProps {
   runs: Run[];
@@ -10,6 +11,8 @@ interface PeekProps {
 
 interface Shown {
   run: Run;
+  /** How many others start with it. */
+  also: number;
   by: HTMLElement;
   box: DOMRect;
 }
@@ -18,14 +21,14 @@ interface Shown {
 export function Peek({ runs, children }: PeekProps) {
   const [shown, setShown] = useState<Shown | null>(null);
   const id = useId();
+  const zone = useZone();
 
   const show = (target: EventTarget) => {
-    const by = (target as HTMLElement).closest<HTMLElement>(".ct-run, [data-run]");
-    const marked = by?.matches("[data-run]") ? by : by?.querySelector<HTMLElement>("[data-run]");
-    const run = runs.find((each) => each.id === marked?.dataset.run);
-    if (!by || !run) return;
-    const whole = by.closest<HTMLElement>(".ct-run") ?? by;
-    setShown((was) => (was?.by === whole ? was : { run, by: whole, box: whole.getBoundingClientRect() }));
+    const by = (target as HTMLElement).closest<HTMLElement>("[data-run], [data-run-due]");
+    const run = by && runs.find((each) => each.id === (by.dataset.run ?? by.dataset.runDue));
+    if (!run) return;
+    const also = Number(by.dataset.also ?? 0);
+    setShown((was) => (was?.by === by ? was : { run, also, by, box: by.getBoundingClientRect() }));
   };
   const leave = (to: EventTarget | null) => {
     const still = to instanceof Node && (shown?.by.contains(to) || (to instanceof Element && to.closest(".ct-peek")));
@@ -59,20 +62,25 @@ export function Peek({ runs, children }: PeekProps) {
           <p className="ct-peek-head">
             <bdi>{shown.run.dag_display_name}</bdi> <StateBadge run={shown.run} />
           </p>
-          <p>{shown.run.explanation}</p>
-          {isMoved(shown.run) && (
-            <p className="ct-muted">
-              due <Moment at={shown.run.due} />
-            </p>
-          )}
+          <p>{sentence(shown.run, zone)}</p>
+          {shown.also > 0 && <p>{shown.also} more of this DAG at the same time.</p>}
+          <After run={shown.run} zone={zone} />
         </div>
       )}
     </div>
   );
 }
 
+function After({ run, zone }: { run: Run; zone: string }) {
+  if (run.state !== "planned" && run.state !== "running") return null;
+  const said = [whenText(run, zone), ...afterTexts(run, zone)];
+  return said.length < 2 && !run.end ? null : (
+    <p className={endsTooLate(run) ? "ct-warn" : "ct-muted"}>{said.join(" · ")}</p>
+  );
+}
+
 const WIDTH = 320;
-const HEIGHT = 150;
+const HEIGHT = 170;
 
 /** Below what it is about, or above where there is no room; always within the window. */
 function placed(box: DOMRect) {

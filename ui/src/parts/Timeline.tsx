@@ -1,128 +1,209 @@
-import type { CSSProperties } from "react";
+import { type CSSProperties, useMemo } from "react";
 import type { Run, Span } from "../api";
-import { isMoved, KINDS, stateText, toneOf, union } from "../events";
-import { loadOf, rowsOf, within } from "../timeline";
-import { clockText, dayOf, dayText, durationText, minuteText } from "../times";
+import { isMoved, KINDS, union } from "../events";
+import { spanText } from "../reasons";
+import { countOf, type Load, loadOf, type Mark, rowsOf, within } from "../timeline";
+import { clockText, dayOf, dayText, durationText, localOf, minuteText } from "../times";
 import { DagLink } from "./basics";
+import { RunButton } from "./RunButton";
 
 interface TimelineProps {
   runs: Run[];
+  /** Whether there are more runs than these, after the last of them. */
+  truncated: boolean;
+  /** How many tasks Airflow runs at once. */
+  parallelism: number;
   spans: Span[];
-  /** The shown time, in UTC: whole local days, of 23 or 25 hours where the clocks change. */
   start: string;
   end: string;
   zone: string;
   onOpen: (run: Run) => void;
 }
 
-const HOUR = 3_600_000;
-const LANE = 26;
-
+const SLOTS = 24;
 const percent = (part: number): string => `${part * 100}%`;
 
-/** A row for every DAG: what overlaps tonight, and what each run waits for. */
-export function Timeline({ runs, spans, start, end, zone, onOpen }: TimelineProps) {
+/** A lane for every DAG: what overlaps tonight, and what each run waits for. */
+export function Timeline({ runs, truncated, parallelism, spans, start, end, zone, onOpen }: TimelineProps) {
   const [from, to] = [Date.parse(start), Date.parse(end)];
-  const hours = Array.from({ length: Math.round((to - from) / HOUR) }, (_, n) => n);
-  const rows = rowsOf(runs, from, to);
-  const load = loadOf(runs, from, hours.length);
-  const most = Math.max(1, ...load);
+  const rows = useMemo(() => rowsOf(runs, from, to), [runs, from, to]);
+  const load = useMemo(() => loadOf(runs, from, to, SLOTS), [runs, from, to]);
   const now = Date.now();
+  const nowLine = now >= from && now < to && (
+    <span className="ct-now" style={{ left: percent((now - from) / (to - from)) }} />
+  );
+  const known = truncated ? Date.parse(runs.at(-1)?.start ?? runs.at(-1)?.due ?? start) : to;
   return (
     <section
       className="ct-timeline"
       aria-label="Timeline"
       // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
       tabIndex={0}
-      style={{ "--ct-hours": hours.length } as CSSProperties}
+      style={{ "--ct-slots": SLOTS } as CSSProperties}
     >
-      <div className="ct-row ct-hours" aria-hidden="true">
-        <div className="ct-row-name">DAG</div>
-        <div className="ct-lane">
-          {hours.map((hour) => {
-            const text = clockText(new Date(from + hour * HOUR).toISOString(), zone).slice(0, 2);
-            if (Number(text) % 3 !== 0 || text === "03") return null; // a day's name needs the room of two
-            const day = text === "00" && dayText(dayOf(new Date(from + hour * HOUR), zone));
-            return (
-              <span key={hour} style={{ left: percent(hour / hours.length) }}>
+      <div className="ct-scale" aria-hidden="true">
+        <div className="ct-row ct-hours">
+          <div className="ct-row-name">DAG</div>
+          <div className="ct-lane">
+            {hoursOf(from, to, zone).map(({ left, text, day }) => (
+              <span key={left} style={{ left: percent(left) }}>
                 {day ? <strong>{day}</strong> : text}
               </span>
-            );
-          })}
+            ))}
+            {nowLine}
+          </div>
         </div>
       </div>
-      <div className="ct-row ct-load">
-        <div className="ct-row-name">At once</div>
-        <div className="ct-lane">
-          {load.map((count, hour) => (
-            <span
-              // biome-ignore lint/suspicious/noArrayIndexKey: an hour is its place
-              key={hour}
-              style={{
-                left: percent(hour / hours.length),
-                width: percent(1 / hours.length),
-                background: `color-mix(in srgb, var(--ct-brand) ${(count / most) * 45}%, transparent)`,
-              }}
-            >
-              {count || ""}
-            </span>
-          ))}
-        </div>
-      </div>
-      {[...rows].map(([dagId, placed]) => (
+      <LoadRow name="Starts" load={load} value={(each) => each.starts} from={from} to={to} known={known} zone={zone} />
+      <LoadRow
+        name="Concurrent runs"
+        load={load}
+        value={(each) => each.most}
+        from={from}
+        to={to}
+        known={known}
+        zone={zone}
+        limit={parallelism}
+      />
+      {[...rows].map(([dagId, marks]) => (
         <div className="ct-row" key={dagId}>
           <div className="ct-row-name">
-            <DagLink id={dagId} name={placed[0]?.run.dag_display_name ?? dagId} />
+            <DagLink id={dagId} name={marks[0]?.runs[0].dag_display_name ?? dagId} short />
           </div>
-          <div className="ct-lane" style={{ height: LANE * (1 + Math.max(...placed.map((each) => each.lane))) + 4 }}>
-            {KINDS.flatMap((kind) =>
-              union(spans.filter((span) => span.kind === kind && span.dag_ids.includes(dagId))).map((span) => {
-                const [left, width] = within(Date.parse(span.start), Date.parse(span.end), from, to);
-                if (width <= 0) return null;
+          <div className="ct-lane">
+            <Background spans={spans.filter((span) => span.dag_ids.includes(dagId))} {...{ from, to, zone }} />
+            {marks
+              .flatMap((mark) => mark.runs.filter(isMoved))
+              .map((run) => {
+                const due = Date.parse(run.due);
+                if (due < from || due >= to) return null;
                 return (
-                  <span
-                    key={`${kind} ${span.start}`}
-                    className={`ct-span ct-${kind}`}
-                    title={`${kind}: ${span.labels.join(", ")}`}
-                    style={{ left: percent(left), width: percent(width) }}
-                  />
+                  <span key={run.id} className="ct-due" style={{ left: percent(within(due, due, from, to)[0]) }} />
                 );
-              }),
-            )}
-            {placed.map(({ run }) => {
-              if (!isMoved(run)) return null;
-              const due = Date.parse(run.due);
-              if (due < from || due >= to) return null;
-              const [left] = within(due, due, from, to);
-              return <span key={run.id} className="ct-due" style={{ left: percent(left) }} data-run={run.id} />;
-            })}
-            {placed.map(({ run, left, width, lane }) => (
-              <button
-                type="button"
-                key={run.id}
-                className={`ct-run ${toneOf(run)}${run.paused ? " ct-paused" : ""}`}
-                data-run={run.id}
-                style={{ left: percent(left), width: percent(width), top: LANE * lane + 3 }}
-                onClick={() => onOpen(run)}
-              >
-                {width > 0.035 && (
-                  <span className="ct-in" aria-hidden="true">
-                    {run.collapsed
-                      ? `every ${durationText(run.collapsed.every_seconds)}`
-                      : minuteText(run.start ?? run.due, zone)}
-                  </span>
-                )}
-                <span className="ct-sr">
-                  {run.dag_display_name}, {stateText(run)}. {run.explanation}
-                </span>
-              </button>
+              })}
+            {marks.map((mark) => (
+              <MarkButton key={mark.runs[0].id} {...{ mark, zone, onOpen }} />
             ))}
-            {now >= from && now < to && (
-              <span className="ct-now" style={{ left: percent((now - from) / (to - from)) }} />
-            )}
+            {nowLine}
           </div>
         </div>
       ))}
     </section>
   );
 }
+
+function MarkButton({ mark, zone, onOpen }: { mark: Mark; zone: string; onOpen: (run: Run) => void }) {
+  const [run] = mark.runs;
+  const count = countOf(mark);
+  const { left, width, open } = mark;
+  const text = run.collapsed
+    ? `every ${durationText(run.collapsed.every_seconds)}`
+    : minuteText(run.start ?? run.due, zone);
+  return (
+    <RunButton
+      run={run}
+      zone={zone}
+      onOpen={onOpen}
+      also={mark.runs.length - 1}
+      className={`${open ? "ct-open" : ""} ${run.collapsed ? "ct-many" : ""}`}
+      style={{ left: percent(left), width: percent(width) }}
+    >
+      <span className="ct-sr">{run.dag_display_name} </span>
+      {width > 0.04 ? (
+        <span className="ct-in" aria-hidden="true">
+          {text}
+          {count > 1 && ` ×${count}`}
+        </span>
+      ) : (
+        count > 1 && (
+          <span className="ct-in ct-over" aria-hidden="true">
+            ×{count}
+          </span>
+        )
+      )}
+    </RunButton>
+  );
+}
+
+function Background({ spans, from, to, zone }: { spans: Span[]; from: number; to: number; zone: string }) {
+  return KINDS.flatMap((kind) =>
+    union(spans.filter((span) => span.kind === kind)).map((stretch) => {
+      const [left, width] = within(Date.parse(stretch.start), Date.parse(stretch.end), from, to);
+      if (width <= 0) return null;
+      return (
+        <span
+          key={`${kind} ${stretch.start}`}
+          className={`ct-span ct-${kind}`}
+          title={`${kind}: ${[...new Set(stretch.spans.map((span) => spanText(span, zone)))].join(", ")}`}
+          style={{ left: percent(left), width: percent(width) }}
+        />
+      );
+    }),
+  );
+}
+
+interface LoadRowProps {
+  name: string;
+  load: Load[];
+  value: (load: Load) => number;
+  from: number;
+  to: number;
+  /** After this there are more runs than are loaded. */
+  known: number;
+  zone: string;
+  limit?: number;
+}
+
+function LoadRow({ name, load, value, from, to, known, zone, limit }: LoadRowProps) {
+  const most = Math.max(1, ...load.map(value));
+  const title = limit ? `${name}; Airflow runs ${limit} tasks at once` : name;
+  return (
+    <div className="ct-row ct-load">
+      <div className="ct-row-name" title={title}>
+        {name}
+        {limit !== undefined && <span className="ct-muted ct-narrow-off"> of {limit}</span>}
+      </div>
+      <div className="ct-lane">
+        {load.map((each, slot) => {
+          const at = from + (slot / SLOTS) * (to - from);
+          const count = value(each);
+          const least = (limit !== undefined && each.atLeast) || at + (to - from) / SLOTS > known;
+          const over = limit !== undefined && count > limit;
+          return (
+            <span
+              key={at}
+              className={over ? "ct-warn" : undefined}
+              title={`${clockText(new Date(at).toISOString(), zone)}: ${least ? "at least " : ""}${count}${over ? `, more than ${limit}` : ""}`}
+              style={{
+                left: percent(slot / SLOTS),
+                width: percent(1 / SLOTS),
+                background: `color-mix(in srgb, var(--ct-brand) ${(count / most) * 45}%, transparent)`,
+              }}
+            >
+              {count ? `${least ? "≥" : ""}${count}` : ""}
+            </span>
+          );
+        })}
+      </div>
+    </div>
+  );
+}
+
+/** Where hours are written: as many as there is room for, and in the room of three, the day's name where it begins. */
+function hoursOf(from: number, to: number, zone: string) {
+  const hours = Math.ceil((to - from) / HOUR);
+  const every = hours > 12 ? 2 : 1;
+  const all = Array.from({ length: hours }, (_, n) => {
+    const at = new Date(from + n * HOUR);
+    return { n, at, left: (n * HOUR) / (to - from), text: localOf(at, zone).slice(11, 13) };
+  });
+  const begins = (n: number): boolean =>
+    all[n]?.text === "00" || (n === 0 && !all.slice(1, 4).some((_, m) => begins(m + 1)));
+  return all
+    .filter(
+      ({ n }) => begins(n) || ((n % every === 0 || n === 0) && !(n > 0 && begins(n - 1)) && !(n > 1 && begins(n - 2))),
+    )
+    .map(({ n, at, left, text }) => ({ left, text, day: begins(n) ? dayText(dayOf(at, zone)) : "" }));
+}
+
+const HOUR = 3_600_000;

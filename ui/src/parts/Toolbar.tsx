@@ -1,31 +1,30 @@
 import { useZone } from "../airflow";
 import { VIEWS, type View } from "../place";
-import type { Range } from "../range";
-import { dayOf } from "../times";
+import { isIn, type Range, ZOOMS } from "../range";
 
 interface ToolbarProps {
   view: View;
-  views: View[];
   range: Range;
+  zoom: number;
   onView: (view: View) => void;
-  onDay: (day: string | null) => void;
+  onDate: (date: string | null) => void;
+  onZoom: (hours: number) => void;
+  onHelp: () => void;
 }
 
 /** Where in time, and in which shape. */
-export function Toolbar({ view, views, range, onView, onDay }: ToolbarProps) {
+export function Toolbar({ view, range, zoom, onView, onDate, onZoom, onHelp }: ToolbarProps) {
   const zone = useZone();
-  const today = dayOf(new Date(), zone);
-  const here = range.first <= today && today < range.end;
   return (
     <div className="ct-toolbar">
       <div className="ct-group">
-        <button type="button" onClick={() => onDay(range.previous)} aria-label="Earlier">
+        <button type="button" onClick={() => onDate(range.previous)} aria-label="Earlier">
           ‹
         </button>
-        <button type="button" onClick={() => onDay(null)} aria-current={here ? "date" : undefined}>
-          Today
+        <button type="button" onClick={() => onDate(null)} aria-current={isIn(range, new Date()) ? "date" : undefined}>
+          Now
         </button>
-        <button type="button" onClick={() => onDay(range.next)} aria-label="Later">
+        <button type="button" onClick={() => onDate(range.next)} aria-label="Later">
           ›
         </button>
       </div>
@@ -33,14 +32,27 @@ export function Toolbar({ view, views, range, onView, onDay }: ToolbarProps) {
       <span className="ct-muted ct-zone" title="Airflow's time zone; change it in Airflow's navigation">
         {zone}
       </span>
+      {view === "timeline" && (
+        <fieldset className="ct-group ct-zoom">
+          <legend className="ct-sr">Zoom</legend>
+          {ZOOMS.map((hours) => (
+            <button type="button" key={hours} aria-pressed={hours === zoom} onClick={() => onZoom(hours)}>
+              {hours === 24 ? "Day" : `${hours} h`}
+            </button>
+          ))}
+        </fieldset>
+      )}
       <fieldset className="ct-group ct-views">
         <legend className="ct-sr">View</legend>
-        {views.map((each) => (
+        {(Object.keys(VIEWS) as View[]).map((each) => (
           <button type="button" key={each} aria-pressed={each === view} onClick={() => onView(each)}>
             {VIEWS[each]}
           </button>
         ))}
       </fieldset>
+      <button type="button" className="ct-plain ct-help" aria-label="Keyboard shortcuts" onClick={onHelp}>
+        ?
+      </button>
     </div>
   );
 }

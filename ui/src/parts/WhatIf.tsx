@@ -1,14 +1,16 @@
 import { type FormEvent, useState } from "react";
+import { useZone } from "../airflow";
 import { ApiError, type Arguments, call, type Plan, type WhatIf as Result } from "../api";
+import { reasonTexts } from "../reasons";
 import { changesOf, compare, type Form, formOf } from "../whatif";
 import { Moment, Notice, StateBadge } from "./basics";
 import { Copy } from "./Copy";
 
 const POLICIES = {
-  postpone: "start at the next opening",
-  advance: "start at an earlier opening",
+  postpone: "start in the next available slot",
+  advance: "start in an earlier available slot",
   skip: "skip the run",
-  run: "run all the same",
+  run: "run anyway",
 };
 
 /** Try other windows, duration or policy, and see the plan move before the DAG is edited. */
@@ -22,6 +24,7 @@ export function WhatIf({ plan, given }: { plan: Plan; given: Arguments }) {
 
   const attempt = async (event: FormEvent) => {
     event.preventDefault();
+    if (busy) return;
     setBusy(true);
     try {
       const body = JSON.stringify(changesOf(form, given));
@@ -43,7 +46,7 @@ export function WhatIf({ plan, given }: { plan: Plan; given: Arguments }) {
       <form className="ct-form" onSubmit={attempt}>
         <TimeSetField
           label="Windows"
-          hint="Runs may start only within these. One rule a line, such as mon-fri 19:00-07:00"
+          hint={`Runs may start only within these. One rule per line, in ${plan.timezone}, such as mon-fri 19:00-07:00`}
           rules={form.windows}
           calendars={given.window_calendars}
           kept={form.windowCalendars}
@@ -52,7 +55,7 @@ export function WhatIf({ plan, given }: { plan: Plan; given: Arguments }) {
         />
         <TimeSetField
           label="Blackouts"
-          hint="Runs may not start, nor be running, within these."
+          hint={`Runs may not start, nor be running, within these. In ${plan.timezone}`}
           rules={form.blackouts}
           calendars={given.blackout_calendars}
           kept={form.blackoutCalendars}
@@ -60,7 +63,7 @@ export function WhatIf({ plan, given }: { plan: Plan; given: Arguments }) {
           onChange={(blackouts, blackoutCalendars) => set({ blackouts, blackoutCalendars })}
         />
         <NumberField
-          label="Duration, in hours"
+          label="Duration (hours)"
           value={form.hours}
           error={wrong("duration_seconds")}
           onChange={(hours) => set({ hours })}
@@ -76,14 +79,14 @@ export function WhatIf({ plan, given }: { plan: Plan; given: Arguments }) {
           </select>
         </label>
         <NumberField
-          label="At most moved by, in hours"
+          label="Maximum delay (hours)"
           value={form.delayHours}
           error={wrong("max_delay_seconds")}
           onChange={(delayHours) => set({ delayHours })}
         />
         <NumberField
-          label="Stagger, in minutes"
-          placeholder={given.staggered_by_seconds ? "as it is" : "none"}
+          label="Stagger (minutes)"
+          placeholder={given.staggered_by_seconds ? "unchanged" : "none"}
           value={form.staggerMinutes}
           error={wrong("stagger_seconds")}
           onChange={(staggerMinutes) => set({ staggerMinutes })}
@@ -94,15 +97,15 @@ export function WhatIf({ plan, given }: { plan: Plan; given: Arguments }) {
             checked={form.coalesce}
             onChange={(event) => set({ coalesce: event.target.checked })}
           />
-          <span>Of ticks that would start together, run only the last</span>
+          <span>Combine runs that would start together</span>
         </label>
         {trouble && trouble.fields.length === 0 && <Notice kind="error">{trouble.message}</Notice>}
         <div className="ct-buttons">
-          <button type="submit" className="ct-primary" disabled={busy}>
-            See the plan
+          <button type="submit" className="ct-primary" aria-disabled={busy}>
+            Preview
           </button>
           <button type="button" onClick={reset}>
-            As it is
+            Reset
           </button>
         </div>
       </form>
@@ -121,41 +124,42 @@ export function WhatIf({ plan, given }: { plan: Plan; given: Arguments }) {
 }
 
 function Comparison({ result }: { result: Result }) {
+  const zone = useZone();
   const rows = compare(result.current, result.plan);
   const moved = rows.filter((row) => row.moves).length;
   return (
     <>
       <p className="ct-lead">
         {moved === 0 ? "No run would move" : moved === 1 ? "1 run would move" : `${moved} runs would move`}, of the next{" "}
-        {rows.length}.
+        {rows.length}. <span className="ct-muted">Times are in {zone}.</span>
       </p>
       {result.no_run_reason && <Notice kind="warning">{result.no_run_reason}</Notice>}
-      <table className="ct-table">
-        <thead>
-          <tr>
-            <th scope="col">Due</th>
-            <th scope="col">Now starts</th>
-            <th scope="col">Would start</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={row.due} className={row.moves ? "ct-moves" : undefined}>
-              <td data-label="Due">
-                <Moment at={row.due} />
-              </td>
-              <td data-label="Now starts">{row.before?.start ? <Moment at={row.before.start} /> : "does not run"}</td>
-              <td data-label="Would start">
-                {row.after?.start ? <Moment at={row.after.start} /> : "does not run"}{" "}
-                {row.moves && row.after && <StateBadge run={row.after} />}
-                {row.moves && row.after && (
-                  <span className="ct-why">{row.after.reasons.map((reason) => reason.text).join(" · ")}</span>
-                )}
-              </td>
+      <div className="ct-table-box">
+        <table className="ct-table">
+          <thead>
+            <tr>
+              <th scope="col">Due</th>
+              <th scope="col">Now starts</th>
+              <th scope="col">Would start</th>
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <tr key={row.due} className={row.moves ? "ct-moves" : undefined}>
+                <td data-label="Due">
+                  <Moment at={row.due} />
+                </td>
+                <td data-label="Now starts">{row.before?.start ? <Moment at={row.before.start} /> : "does not run"}</td>
+                <td data-label="Would start">
+                  {row.after?.start ? <Moment at={row.after.start} /> : "does not run"}{" "}
+                  {row.moves && row.after && <StateBadge run={row.after} />}
+                  {row.moves && row.after && <span className="ct-why">{reasonTexts(row.after, zone).join(" · ")}</span>}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
       {result.python && (
         <>
           <h3>The schedule in Python</h3>

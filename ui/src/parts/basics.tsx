@@ -29,10 +29,10 @@ export function AirflowLink({ to, children }: { to: string; children: ReactNode 
 }
 
 /** A DAG's name as people wrote it, kept from turning the text around it. */
-export function DagLink({ id, name }: { id: string; name: string }) {
+export function DagLink({ id, name, short = false }: { id: string; name: string; short?: boolean }) {
   return (
     <AirflowLink to={`/dags/${encodeURIComponent(id)}`}>
-      <bdi>{name}</bdi>
+      {short ? <MidName name={name} /> : <bdi>{name}</bdi>}
     </AirflowLink>
   );
 }
@@ -70,20 +70,49 @@ export function Trouble({ error, readAt, retry }: { error: ApiError; readAt: str
   );
 }
 
-interface DrawerProps {
+/** A long name with its middle left out where there is no room: its beginning and its end tell names apart. */
+export function MidName({ name }: { name: string }) {
+  const tail = name.length > 12 ? Math.min(9, Math.floor(name.length / 3)) : 0;
+  return (
+    <bdi className="ct-mid" title={name}>
+      <span className="ct-mid-head">{name.slice(0, name.length - tail)}</span>
+      {tail > 0 && <span className="ct-mid-tail">{name.slice(-tail)}</span>}
+    </bdi>
+  );
+}
+
+interface PanelProps {
   title: ReactNode;
   onClose: () => void;
   children: ReactNode;
 }
 
-/** A panel over the page's right side; the browser keeps the focus in it and closes it on Escape. */
-export function Drawer({ title, onClose, children }: DrawerProps) {
+function PanelBody({ title, onClose, children, id }: PanelProps & { id: string }) {
+  return (
+    <div className="ct-drawer-body">
+      <header>
+        <h2 id={id} tabIndex={-1}>
+          {title}
+        </h2>
+        <button type="button" className="ct-plain" onClick={onClose} aria-label="Close">
+          ✕
+        </button>
+      </header>
+      {children}
+    </div>
+  );
+}
+
+/** A panel over the page's right side. The browser keeps the focus in it; it goes back to where it came from. */
+export function Drawer(props: PanelProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
+  const { onClose } = props;
   useEffect(() => {
-    const shown = dialog.current;
-    shown?.showModal();
-    return () => shown?.close();
+    const before = document.activeElement;
+    dialog.current?.showModal();
+    // The dialog is out of the document by then, and so does not give the focus back by itself.
+    return () => void requestAnimationFrame(() => before instanceof HTMLElement && before.focus());
   }, []);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes; a click beside the panel is for the mouse
@@ -97,15 +126,28 @@ export function Drawer({ title, onClose, children }: DrawerProps) {
       }}
       onClick={(event) => event.target === dialog.current && onClose()}
     >
-      <div className="ct-drawer-body">
-        <header>
-          <h2 id={heading}>{title}</h2>
-          <button type="button" className="ct-plain" onClick={onClose} aria-label="Close">
-            ✕
-          </button>
-        </header>
-        {children}
-      </div>
+      <PanelBody {...props} id={heading} />
+    </dialog>
+  );
+}
+
+/** A panel beside what it is about, which stays in sight and in reach. */
+export function Side(props: PanelProps) {
+  const heading = useId();
+  const { onClose } = props;
+  useEffect(() => document.getElementById(heading)?.focus(), [heading]);
+  return (
+    <dialog
+      open
+      className="ct-side"
+      aria-labelledby={heading}
+      onKeyDown={(event) => {
+        if (event.key !== "Escape") return;
+        event.stopPropagation();
+        onClose();
+      }}
+    >
+      <PanelBody {...props} id={heading} />
     </dialog>
   );
 }
