@@ -51,6 +51,18 @@ def main() -> int:
 
 
 def _demo(folder: Path, at_end: ExitStack) -> None:
+    airflow, calendar = start(folder, at_end)
+    ends = _next_due(datetime.now(UTC) + timedelta(seconds=30)) + timedelta(seconds=30)
+    run = _HeldRun(airflow)
+    with _step("Ending the meeting soon, and waiting for Airflow to read that"):
+        calendar.write(meeting_ends=ends)
+        wait_until("the DAG to be read", lambda: run.planned()[1] == ends, seconds=60)
+    _say_what_to_see(airflow, calendar, ends)
+    run.follow()
+
+
+def start(folder: Path, at_end: ExitStack) -> tuple[LocalAirflow, TeamCalendar]:
+    """Start all that belongs to the demo in *folder*, with a meeting that lasts an hour; *at_end* ends it."""
     with _step("Starting a calendar server"):
         with uninterrupted():
             calendar = TeamCalendar(folder / "calendar")
@@ -77,13 +89,7 @@ def _demo(folder: Path, at_end: ExitStack) -> None:
             airflow.start(component)
         airflow.wait_until_ready()
     make_pools(airflow)
-    ends = _next_due(datetime.now(UTC) + timedelta(seconds=30)) + timedelta(seconds=30)
-    run = _HeldRun(airflow)
-    with _step("Ending the meeting soon, and waiting for Airflow to read that"):
-        calendar.write(meeting_ends=ends)
-        wait_until("the DAG to be read", lambda: run.planned()[1] == ends, seconds=60)
-    _say_what_to_see(airflow, calendar, ends)
-    run.follow()
+    return airflow, calendar
 
 
 def _say_what_to_see(airflow: LocalAirflow, calendar: TeamCalendar, ends: datetime) -> None:

@@ -53,6 +53,7 @@ def add_dag(session: Session, dag: DAG, at: datetime, *, seen: datetime | None =
         "is_stale": False,
         "is_paused": False,
         "owners": "team",
+        "max_active_runs": dag.max_active_runs,
         "timetable_summary": timetable.summary,
         "next_dagrun": info.logical_date if info else None,
         "next_dagrun_create_after": info.run_after if info else None,

@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from airflow.models.dag import DagModel
+from airflow.models.pool import Pool
 from airflow.models.serialized_dag import SerializedDagModel
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 from sqlalchemy import event
@@ -291,6 +293,30 @@ def test_often_is_told_by_day_and_state(session: Session) -> None:
     assert len(set(ids)) == len(ids)
 
 
+def test_what_limits_runs_is_told_of_the_dags_in_the_list(session: Session) -> None:
+    """The pools that their tasks use, and no other; how many runs each may have at once."""
+    for dag_id, pool in (("limited", "gpu"), ("elsewhere", "tpu")):
+        dag = DAG(dag_id, schedule="0 12 * * *", start_date=START, catchup=False, max_active_runs=3)
+        EmptyOperator(task_id="train", pool=pool, dag=dag)
+        EmptyOperator(task_id="tell", dag=dag)
+        add_dag(session, dag, NOW)
+        session.add(Pool(pool=pool, slots=2, include_deferred=True))
+    session.flush()
+    asked = Filters(MONDAY.timestamp(), NEXT_MONDAY.timestamp())
+
+    def told() -> models.Runs:
+        return models.Runs.model_validate_json(list_runs(session, ["limited"], asked, NOW.timestamp()))
+
+    assert [limit.model_dump() for limit in told().limits] == [
+        {"dag_id": "limited", "max_active_runs": 3, "pools": ["default_pool", "gpu"]}
+    ]
+    assert ("gpu", 2) in [(pool.name, pool.slots) for pool in told().pools]
+    assert "tpu" not in [pool.name for pool in told().pools]
+    session.query(Pool).filter_by(pool="gpu").update({"slots": 5})
+    session.flush()
+    assert ("gpu", 5) in [(pool.name, pool.slots) for pool in told().pools]
+
+
 def test_filters_by_state_and_move(session: Session) -> None:
     add_dag(session, held("moved"), NOW)
     add_dag(session, DAG("still", schedule="0 6 * * *", start_date=START, catchup=False, tags=["x"]), NOW)
@@ -325,7 +351,7 @@ def test_a_second_answer_reads_no_dag_again(session: Session) -> None:
     event.listen(session.get_bind(), "before_cursor_execute", lambda *args: asked.append(args[2]))
     assert listed(session, "warm") == first
     assert not [statement for statement in asked if "serialized_dag.data" in statement]
-    assert len(asked) <= 4
+    assert len(asked) <= 5
     add_run(session, "warm", "queued", utc("2027-03-10 12:00"), run_after=utc("2027-03-10 22:00"))
     assert listed(session, "warm")[0].state == "queued"
 

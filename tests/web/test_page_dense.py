@@ -84,7 +84,15 @@ def dense(browser: Browser) -> Iterator[Browser]:
         for n, kind in enumerate(["window", "blackout"] * 9, -3)
     ]
     answers = {
-        "/api/runs": {"runs": runs, "total_entries": 3024, "truncated": True, "paused_dags": 14, "parallelism": 4},
+        "/api/runs": {
+            "runs": runs,
+            "total_entries": 3024,
+            "truncated": True,
+            "paused_dags": 14,
+            "parallelism": 4,
+            "limits": [{"dag_id": name, "max_active_runs": 1, "pools": ["gpu"]} for name in NAMES],
+            "pools": [{"name": "gpu", "slots": 2}],
+        },
         "by=day": counts(midnight - timedelta(days=40), timedelta(days=1), 90),
         "by=hour": counts(midnight - timedelta(days=7), HOUR, 24 * 14),
         "/plan?": {
@@ -144,7 +152,7 @@ def test_one_lane_for_a_dag_and_hours_that_stay(dense: Browser) -> None:
     assert dense.run(where) == before
     load = dense.texts(".ct-load .ct-lane .ct-warn")
     assert load, "more at once than Airflow's parallelism"
-    assert dense.texts(".ct-load .ct-row-name")[1] == "Concurrent runs of 4"
+    assert dense.texts(".ct-load .ct-row-name")[1:] == ["Concurrent runs of 4", "Pool gpu of 2"]
 
 
 def test_what_will_not_end_in_time_is_marked(dense: Browser) -> None:

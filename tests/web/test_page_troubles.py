@@ -80,7 +80,15 @@ def test_a_panel_is_read_or_cannot_be(browser: Browser, path: str, part: str, re
 
 def test_an_answer_that_cannot_be_shown_takes_nothing_else_away(browser: Browser) -> None:
     odd = {"id": "x", "due": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "start": None}
-    runs = {"runs": [odd], "total_entries": 1, "truncated": False, "paused_dags": 0, "parallelism": 4}
+    runs = {
+        "runs": [odd],
+        "total_entries": 1,
+        "truncated": False,
+        "paused_dags": 0,
+        "parallelism": 4,
+        "limits": [],
+        "pools": [],
+    }
     with browser.answering("/api/runs", runs):
         browser.driver.get(f"{browser.airflow.address}{PAGE}")
         browser.one(".ct-notice-error", "This page has met something it cannot show")
@@ -101,7 +109,15 @@ def test_more_than_is_shown(browser: Browser) -> None:
     browser.settled()
     assert parse_qs(urlsplit(browser.path()).query)["view"] == ["agenda"]
     assert len(browser.all(".ct-calendar .ct-run")) > 20
-    more = {"runs": [], "total_entries": 700, "truncated": True, "paused_dags": 0, "parallelism": 4}
+    more = {
+        "runs": [],
+        "total_entries": 700,
+        "truncated": True,
+        "paused_dags": 0,
+        "parallelism": 4,
+        "limits": [],
+        "pools": [],
+    }
     with browser.answering("/api/runs", more):
         browser.open(f"{PAGE}?view=agenda")
         said = browser.one(".ct-notice-warning", "The first 0 of 700 runs are shown.").text
@@ -110,7 +126,15 @@ def test_more_than_is_shown(browser: Browser) -> None:
 
 def test_a_week_with_more_than_is_loaded(browser: Browser) -> None:
     """Hours without a run that is loaded tell how many there are."""
-    nothing = {"runs": [], "total_entries": 700, "truncated": True, "paused_dags": 0, "parallelism": 4}
+    nothing = {
+        "runs": [],
+        "total_entries": 700,
+        "truncated": True,
+        "paused_dags": 0,
+        "parallelism": 4,
+        "limits": [],
+        "pools": [],
+    }
     with browser.answering("/api/runs", nothing):
         browser.open(f"{PAGE}?view=week")
         browser.click("[aria-label='Later']")

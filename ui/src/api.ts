@@ -62,12 +62,18 @@ export interface Blackout {
   zone: string | null;
 }
 
-export interface Runs {
+/** How much Airflow runs at once. */
+export interface Limits {
+  parallelism: number;
+  limits: { dag_id: string; max_active_runs: number; pools: string[] }[];
+  pools: { name: string; slots: number }[];
+}
+
+export interface Runs extends Limits {
   runs: Run[];
   total_entries: number;
   truncated: boolean;
   paused_dags: number;
-  parallelism: number;
 }
 
 /** What starts in an hour or on a day. */

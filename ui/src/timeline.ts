@@ -1,5 +1,5 @@
 // Where things lie in a stretch of time, for the timeline.
-import type { Run } from "./api";
+import type { Limits, Run } from "./api";
 import { runsAtAll, startOf, toneOf } from "./events";
 
 /** Runs of one DAG that start together, as one mark. */
@@ -87,6 +87,35 @@ export function loadOf(runs: Run[], start: number, end: number, slots: number): 
       atLeast: real.some((run) => lengthOf(run) === null && startOf(run) < to && lastStart(run) >= from),
     };
   });
+}
+
+export interface PoolLoad {
+  name: string;
+  slots: number;
+  load: Load[];
+}
+
+/** How full the pools get that these runs use; the one that all use by default only where it gets too full. */
+export function poolLoadsOf(runs: Run[], limits: Limits, start: number, end: number, slots: number): PoolLoad[] {
+  const uses = new Map(limits.limits.map((dag) => [dag.dag_id, dag.pools]));
+  return limits.pools
+    .filter((pool) => pool.slots >= 0)
+    .map((pool) => {
+      const users = runs.filter((run) => uses.get(run.dag_id)?.includes(pool.name));
+      return { ...pool, load: loadOf(users, start, end, slots) };
+    })
+    .filter(({ name, slots, load }) => name !== "default_pool" || load.some((each) => each.most > slots));
+}
+
+/** Of DAGs that are to have more runs at once than they may: how many, and how many they may. */
+export function crowdedOf(runs: Run[], limits: Limits, start: number, end: number): Map<string, [number, number]> {
+  const crowded = new Map<string, [number, number]>();
+  for (const { dag_id, max_active_runs } of limits.limits) {
+    const own = runs.filter((run) => run.dag_id === dag_id);
+    const most = loadOf(own, start, end, 1)[0]?.most ?? 0;
+    if (most > max_active_runs) crowded.set(dag_id, [most, max_active_runs]);
+  }
+  return crowded;
 }
 
 const everyOf = (run: Run): number => (run.collapsed?.every_seconds ?? 0) * 1000;

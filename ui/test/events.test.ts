@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Run, Span } from "../src/api";
 import { isMoved, sharedBy, stateText, toneOf, union } from "../src/events";
-import { countOf, loadOf, rowsOf } from "../src/timeline";
+import { countOf, crowdedOf, loadOf, poolLoadsOf, rowsOf } from "../src/timeline";
 import { aRun } from "./runs";
 
 const postponed = aRun({ start: "2026-11-21T04:12:00Z", end: "2026-11-21T08:12:00Z", outcome: "postponed" });
@@ -102,6 +102,34 @@ describe("the timeline", () => {
     const load = loadOf([often], start, end, 24);
     expect(load[6]).toEqual({ starts: 30, most: 2, atLeast: false });
     expect(load[8]).toEqual({ starts: 1, most: 2, atLeast: false });
+  });
+  test("runs share the slots of pools; the default one is shown where it gets too full", () => {
+    const run = (dag_id: string, from: string) => at(from, "09:00", dag_id, { dag_id });
+    const runs = [run("a", "06:00"), run("b", "07:00"), run("c", "07:00")];
+    const limits = {
+      parallelism: 32,
+      limits: [
+        { dag_id: "a", max_active_runs: 1, pools: ["default_pool", "gpu"] },
+        { dag_id: "b", max_active_runs: 1, pools: ["gpu"] },
+        { dag_id: "c", max_active_runs: 1, pools: ["default_pool"] },
+      ],
+      pools: [
+        { name: "default_pool", slots: 2 },
+        { name: "gpu", slots: 1 },
+        { name: "endless", slots: -1 },
+      ],
+    };
+    const [gpu, ...others] = poolLoadsOf(runs, limits, start, end, 24);
+    expect(gpu?.load.slice(5, 10).map(({ most }) => most)).toEqual([0, 1, 2, 2, 0]);
+    expect(others).toEqual([]);
+    const small = { ...limits, pools: [{ name: "default_pool", slots: 1 }] };
+    expect(poolLoadsOf(runs, small, start, end, 24).map(({ name }) => name)).toEqual(["default_pool"]);
+  });
+  test("a DAG with more runs at once than max_active_runs is told", () => {
+    const limits = { parallelism: 32, limits: [{ dag_id: "a", max_active_runs: 1, pools: [] }], pools: [] };
+    const runs = [at("06:00", "09:00", "first", { dag_id: "a" }), at("08:00", "10:00", "second", { dag_id: "a" })];
+    expect(crowdedOf(runs, limits, start, end).get("a")).toEqual([2, 1]);
+    expect(crowdedOf(runs.slice(1), limits, start, end).size).toBe(0);
   });
   test("what is planned of a paused DAG does not count", () => {
     const running = at("06:00", "07:00", "b", { paused: true, state: "running" });

@@ -98,6 +98,7 @@ def _state(session: Session, dag_ids: Collection[str], filters: Filters) -> list
         records.tags_of(dag_ids),
         newest(dag_ids),
         records.runs_state(dag_ids, filters.since, filters.until),
+        records.pools(),
     )
     untyped = (q.with_only_columns(*(type_coerce(c, NullType()) for c in q.selected_columns)) for q in queries)
     return [list(map(tuple, session.execute(query))) for query in untyped]
@@ -137,11 +138,19 @@ def _list_runs(
         if budget.spent():
             break
         told.append(as_run(row, now).model_dump_json())  # one at a time: thousands keep the garbage collector busy
+    shown = {row.dag.dag_id: row.dag for row in rows[filters.offset : filters.offset + len(told)]}
+    uses = {dag_id: schedules[dag_id].pools if dag_id in schedules else () for dag_id in shown}
+    used = {pool for pools in uses.values() for pool in pools}
     rest = {
         "total_entries": len(rows),
         "truncated": truncated or filters.offset + len(told) < len(rows),
         "paused_dags": paused_among(dags),
         "parallelism": conf.getint("core", "parallelism"),
+        "limits": [
+            {"dag_id": dag.dag_id, "max_active_runs": dag.max_active_runs, "pools": uses[dag.dag_id]}
+            for dag in shown.values()
+        ],
+        "pools": [{"name": pool, "slots": slots} for pool, slots in session.execute(records.pools()) if pool in used],
     }
     return f'{{"runs":[{",".join(told)}],{json.dumps(rest)[1:]}'.encode()
 

@@ -102,6 +102,21 @@ class Run(BaseModel):
     spare_at_least: bool = Field(False, description="Whether it may be more: no further ahead are calendars known")
 
 
+class DagLimits(BaseModel):
+    """How many runs of a DAG Airflow has at once, and the pools that its tasks take slots of."""
+
+    dag_id: str
+    max_active_runs: int
+    pools: list[str]
+
+
+class PoolSlots(BaseModel):
+    """How many slots a pool has; below 0 where it has no end."""
+
+    name: str
+    slots: int
+
+
 class Runs(BaseModel):
     """One page of runs, by start."""
 
@@ -110,6 +125,8 @@ class Runs(BaseModel):
     truncated: bool = Field(description="Whether there are more runs than are told or counted")
     paused_dags: int = Field(description="DAGs that are paused; what is planned of them is told only with paused=true")
     parallelism: int = Field(description="How many tasks Airflow runs at once, by [core] parallelism")
+    limits: list[DagLimits] = Field(description="Of each DAG with a run here")
+    pools: list[PoolSlots] = Field(description="Those that these DAGs use")
 
 
 class DagCount(BaseModel):

@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow.models.dag import DagModel, DagTag
 from airflow.models.dagrun import DagRun
+from airflow.models.pool import Pool
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
@@ -37,6 +38,7 @@ class Dag:
     paused: bool
     stored: Stored | None
     summary: str
+    max_active_runs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def dags(dag_ids: Collection[str]) -> Any:
             DagModel.next_dagrun_data_interval_end,
             DagModel.next_dagrun_partition_key,
             DagModel.timetable_summary,
+            DagModel.max_active_runs,
         )
         .where(DagModel.dag_id.in_(dag_ids), DagModel.is_stale.is_(False))
         .order_by(DagModel.dag_id)
@@ -76,6 +79,11 @@ def dags(dag_ids: Collection[str]) -> Any:
 def tags_of(dag_ids: Collection[str]) -> Any:
     """What :func:`read_dags` asks of tags."""
     return select(DagTag.dag_id, DagTag.name).where(DagTag.dag_id.in_(dag_ids)).order_by(DagTag.dag_id, DagTag.name)
+
+
+def pools() -> Any:
+    """Every pool, and how many slots it has; below 0 where that is without end."""
+    return select(Pool.pool, Pool.slots).order_by(Pool.pool)
 
 
 def read_dags(
@@ -90,7 +98,7 @@ def read_dags(
     for dag_id, tag in session.execute(tags_of(dag_ids)):
         tagged[dag_id].append(tag)
     found = []
-    for dag_id, name, owned, paused, start, low, high, key, summary in session.execute(dags(dag_ids)):
+    for dag_id, name, owned, paused, start, low, high, key, summary, most in session.execute(dags(dag_ids)):
         dag_owners = tuple(sorted({owner.strip() for owner in (owned or "").split(",")} - {""}))
         dag_tags = tuple(sorted(tagged[dag_id]))
         if (tags and not set(tags) & set(dag_tags)) or (owners and not set(owners) & set(dag_owners)):
@@ -100,7 +108,7 @@ def read_dags(
             at = zones.to_instant(start)
             interval = (at, at) if low is None or high is None else (zones.to_instant(low), zones.to_instant(high))
             stored = Stored(at, *interval, key)
-        found.append(Dag(dag_id, name or dag_id, dag_owners, dag_tags, bool(paused), stored, summary or ""))
+        found.append(Dag(dag_id, name or dag_id, dag_owners, dag_tags, bool(paused), stored, summary or "", most))
     return found
 
 

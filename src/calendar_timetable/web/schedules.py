@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 from zoneinfo import ZoneInfo
 
 from airflow.models.dag_version import DagVersion
+from airflow.models.pool import Pool
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.serialization.decoders import decode_timetable
 from airflow.serialization.serialized_objects import DagSerialization
@@ -31,6 +32,7 @@ OURS = "calendar_timetable.timetable.CalendarTimetable"
 _ASSET_OR_TIME = "airflow.timetables.assets.AssetOrTimeSchedule"
 _REMEMBERED = 32 * 1024 * 1024  # characters of all schedules together, as Airflow serializes them …
 _EACH = 2_000  # … and of each as many more, for what it is made into
+_MOST_POOLS = 20  # of one DAG
 _AT_ONCE = 200  # serialized DAGs that one query reads
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ class Schedule:
     data: dict[str, Any] = field(repr=False)
     timezone: str
     restriction: TimeRestriction
+    pools: tuple[str, ...]  # which its tasks take slots of
     changed_to: Carried | None = None  # of a what-if: instead of what *data* says
 
     @cached_property
@@ -151,7 +154,8 @@ def _read(row: SerializedDagModel, since: float) -> Schedule:
     timezone = data["__var"].get("timezone") or dag.get("timezone")
     timezone = timezone if isinstance(timezone, str) else "UTC"
     changed = row.last_updated.timestamp()
-    return Schedule(row.dag_id, row.dag_hash, since, changed, data, timezone, restriction)
+    pools = sorted({str(task["__var"].get("pool") or Pool.DEFAULT_POOL_NAME) for task in dag.get("tasks", ())})
+    return Schedule(row.dag_id, row.dag_hash, since, changed, data, timezone, restriction, tuple(pools[:_MOST_POOLS]))
 
 
 def _tasks_have_dates(dag: dict[str, Any]) -> bool:

@@ -125,7 +125,7 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
                 <Timeline
                   runs={found}
                   truncated={runs.data?.truncated ?? false}
-                  parallelism={runs.data?.parallelism ?? 0}
+                  limits={runs.data}
                   spans={known}
                   {...{ start, end, zone }}
                   onOpen={open}

@@ -1,8 +1,8 @@
 import { type CSSProperties, useMemo } from "react";
-import type { Run, Span } from "../api";
+import type { Limits, Run, Span } from "../api";
 import { isMoved, KINDS, union } from "../events";
 import { spanText } from "../reasons";
-import { countOf, type Load, loadOf, type Mark, rowsOf, within } from "../timeline";
+import { countOf, crowdedOf, type Load, loadOf, type Mark, poolLoadsOf, rowsOf, within } from "../timeline";
 import { clockText, dayOf, dayText, durationText, localOf, minuteText } from "../times";
 import { DagLink } from "./basics";
 import { RunButton } from "./RunButton";
@@ -11,8 +11,7 @@ interface TimelineProps {
   runs: Run[];
   /** Whether there are more runs than these, after the last of them. */
   truncated: boolean;
-  /** How many tasks Airflow runs at once. */
-  parallelism: number;
+  limits: Limits | null;
   spans: Span[];
   start: string;
   end: string;
@@ -21,13 +20,17 @@ interface TimelineProps {
 }
 
 const SLOTS = 24;
+const NO_LIMITS: Limits = { parallelism: 0, limits: [], pools: [] };
 const percent = (part: number): string => `${part * 100}%`;
 
 /** A lane for every DAG: what overlaps tonight, and what each run waits for. */
-export function Timeline({ runs, truncated, parallelism, spans, start, end, zone, onOpen }: TimelineProps) {
+export function Timeline({ runs, truncated, limits, spans, start, end, zone, onOpen }: TimelineProps) {
+  const { parallelism } = limits ?? NO_LIMITS;
   const [from, to] = [Date.parse(start), Date.parse(end)];
   const rows = useMemo(() => rowsOf(runs, from, to), [runs, from, to]);
   const load = useMemo(() => loadOf(runs, from, to, SLOTS), [runs, from, to]);
+  const pools = useMemo(() => poolLoadsOf(runs, limits ?? NO_LIMITS, from, to, SLOTS), [runs, limits, from, to]);
+  const crowded = useMemo(() => crowdedOf(runs, limits ?? NO_LIMITS, from, to), [runs, limits, from, to]);
   const now = Date.now();
   const nowLine = now >= from && now < to && (
     <span className="ct-now" style={{ left: percent((now - from) / (to - from)) }} />
@@ -64,11 +67,27 @@ export function Timeline({ runs, truncated, parallelism, spans, start, end, zone
         known={known}
         zone={zone}
         limit={parallelism}
+        about={`Airflow runs ${parallelism} tasks at once`}
       />
+      {pools.map((pool) => (
+        <LoadRow
+          key={pool.name}
+          name={`Pool ${pool.name}`}
+          load={pool.load.map((each) => ({ ...each, atLeast: each.atLeast || each.most > 0 }))}
+          value={(each) => each.most}
+          from={from}
+          to={to}
+          known={known}
+          zone={zone}
+          limit={pool.slots}
+          about={`runs at once, each of which takes one or more of its ${pool.slots} slots`}
+        />
+      ))}
       {[...rows].map(([dagId, marks]) => (
         <div className="ct-row" key={dagId}>
           <div className="ct-row-name">
             <DagLink id={dagId} name={marks[0]?.runs[0].dag_display_name ?? dagId} short />
+            <Crowded of={crowded.get(dagId)} />
           </div>
           <div className="ct-lane">
             <Background spans={spans.filter((span) => span.dag_ids.includes(dagId))} {...{ from, to, zone }} />
@@ -89,6 +108,18 @@ export function Timeline({ runs, truncated, parallelism, spans, start, end, zone
         </div>
       ))}
     </section>
+  );
+}
+
+/** That a DAG is to have more runs at once than it may. */
+function Crowded({ of }: { of: [number, number] | undefined }) {
+  if (!of) return null;
+  const text = `${of[0]} runs at once, but max_active_runs is ${of[1]}: some will wait`;
+  return (
+    <span className="ct-warn" role="img" aria-label={text} title={text}>
+      {" "}
+      ⚠
+    </span>
   );
 }
 
@@ -152,11 +183,13 @@ interface LoadRowProps {
   known: number;
   zone: string;
   limit?: number;
+  /** What the limit is of. */
+  about?: string;
 }
 
-function LoadRow({ name, load, value, from, to, known, zone, limit }: LoadRowProps) {
+function LoadRow({ name, load, value, from, to, known, zone, limit, about }: LoadRowProps) {
   const most = Math.max(1, ...load.map(value));
-  const title = limit ? `${name}; Airflow runs ${limit} tasks at once` : name;
+  const title = about ? `${name}: ${about}` : name;
   return (
     <div className="ct-row ct-load">
       <div className="ct-row-name" title={title}>
