@@ -325,6 +325,13 @@ def test_filters_by_state_and_move(session: Session) -> None:
     assert {run.dag_id for run in listed(session, *both, moved=True)} == {"moved"}
     assert {run.dag_id for run in listed(session, *both, tags=("x", "y"))} == {"still"}
     assert listed(session, *both, states=("running",)) == []
+    assert {run.outcome for run in listed(session, *both, states=("postponed",))} == {"postponed"}
+    add_dag(
+        session,
+        DAG("together", schedule=CalendarTimetable("0 * * * *", timezone="UTC", windows=NIGHTS), start_date=START),
+        NOW,
+    )
+    assert {run.outcome for run in listed(session, "together", states=("combined",))} == {"coalesced"}
     assert {run.dag_id for run in listed(session, "moved")} == {"moved"}, "who may read one sees one"
 
 

@@ -3,6 +3,8 @@ import { address } from "./airflow";
 
 export const STATES = ["planned", "queued", "running", "success", "failed", "skipped"] as const;
 export type State = (typeof STATES)[number];
+/** How calendars move runs: a filter takes these beside states. */
+export const MOVES = ["postponed", "advanced", "combined"] as const;
 
 /** Why a run does not simply start when due: as data, and in English with times in the schedule's zone. */
 export interface Reason {

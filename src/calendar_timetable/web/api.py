@@ -87,7 +87,7 @@ def run_filters(
     dag_id: Names = None,
     tag: Names = None,
     owner: Names = None,
-    state: Annotated[list[models.RunState] | None, Query()] = None,
+    state: Annotated[list[models.StateOrMove] | None, Query(description="Or how calendars moved a run")] = None,
     calendar: Names = None,
     moved: Annotated[bool, Query(description="Only runs that do not simply start when due")] = False,
     paused: Annotated[bool, Query(description="Also what is planned of paused DAGs, which does not start")] = False,

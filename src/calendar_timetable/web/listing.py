@@ -280,6 +280,7 @@ def next_rows(dag: Dag, schedule: Schedule, now: float, until: float, limit: int
 
 def shown(row: Row, filters: Filters) -> bool:
     """Whether *filters* let the *row* through."""
-    return (not filters.states or row.state in filters.states) and (
+    move = "combined" if row.placed.outcome == "coalesced" else row.placed.outcome
+    return (not filters.states or row.state in filters.states or move in filters.states) and (
         not filters.moved or row.placed.outcome != "on_time"
     )

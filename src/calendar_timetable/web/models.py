@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from calendar_timetable.planning.explain import Kind
 
 RunState = Literal["planned", "queued", "running", "success", "failed", "skipped"]
+StateOrMove = Literal[RunState, "postponed", "advanced", "combined"]
 Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "forced"]
 WhenBlocked = Literal["postpone", "advance", "skip", "run"]
 Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=50)]

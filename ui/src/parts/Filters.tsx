@@ -1,6 +1,6 @@
 import { useMemo, useState } from "react";
 import { useNarrow } from "../airflow";
-import { type Choices, STATES } from "../api";
+import { type Choices, MOVES, STATES } from "../api";
 import { type Go, LISTS, type ListFilter, type Place } from "../place";
 import { useApi } from "../useApi";
 import { FilterMenu } from "./FilterMenu";
@@ -31,7 +31,7 @@ export function Filters({ place, go, paused }: FiltersProps) {
       dag: dags.sort(([, a], [, b]) => a.localeCompare(b)),
       tag: named(data?.tags),
       owner: named(data?.owners),
-      state: named(STATES),
+      state: named([...STATES, ...MOVES]),
       calendar: named(data?.calendars),
     };
   }, [data]);
