@@ -234,6 +234,11 @@ def test_a_wrong_question_is_refused_by_field(airflow: LocalAirflow, login: Logi
     assert str(next(iter(params.values()))) in wrong["message"] or field in wrong["message"], "what was sent"
 
 
+def test_subscriptions_take_no_parameter_that_they_do_not_know(airflow: LocalAirflow, login: Login) -> None:
+    answer = login("admin").get(url(airflow, "/api/subscriptions"), params={"limt": 3}, timeout=60)
+    assert (answer.status_code, [wrong["field"] for wrong in answer.json()["detail"]]) == (422, ["limt"])
+
+
 @pytest.mark.parametrize("end", ["2026-10-01", "2027-06-01"])
 def test_a_range_that_is_no_range_is_refused(airflow: LocalAirflow, login: Login, end: str) -> None:
     answer = login("admin").get(url(airflow, "/api/runs"), params={"start": "2026-11-01", "end": end}, timeout=60)

@@ -6,6 +6,8 @@ import hashlib
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
+from fastapi.dependencies.utils import get_flat_dependant
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
 from calendar_timetable.web import models
@@ -19,6 +21,21 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     422: {"description": "The question is wrong, or asks for too much", "model": models.Refusal},
     429: {"description": "Others ask for much at this moment: Retry-After says when to ask again"},
 }
+
+
+def wrong(field: str, message: str) -> RequestValidationError:
+    """What is wrong with a parameter of the question: answered with 422."""
+    return RequestValidationError([{"loc": ("query", field), "msg": message, "type": "value_error"}])
+
+
+def known_parameters(request: Request) -> None:
+    """Refuse what no route would look at: a mistyped filter would quietly show everything."""
+    route = request.scope["route"]
+    known = sorted({parameter.alias for parameter in get_flat_dependant(route.dependant).query_params})
+    for name in request.query_params:
+        if name not in known:
+            remedy = f"give one of {', '.join(known)}" if known else "this takes none"
+            raise wrong(name, f"{name[:80]!r} is not a parameter here: {remedy}")
 
 
 def answer(request: Request, content: BaseModel | bytes) -> Response:

@@ -13,8 +13,6 @@ from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user
 from airflow.configuration import conf
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
-from fastapi.dependencies.utils import get_flat_dependant
-from fastapi.exceptions import RequestValidationError
 
 from calendar_timetable import __version__
 from calendar_timetable.planning import zones
@@ -22,7 +20,7 @@ from calendar_timetable.planning.errors import InvalidArgument
 from calendar_timetable.planning.opentime import DAY
 from calendar_timetable.web import counting, health, listing, models, plans, timespans
 from calendar_timetable.web.access import Readable, ReadableDag, allowed, asked_by_us
-from calendar_timetable.web.answers import REFUSALS, Limit, Offset, answer
+from calendar_timetable.web.answers import REFUSALS, Limit, Offset, answer, known_parameters, wrong
 from calendar_timetable.web.listing import Filters, list_runs
 from calendar_timetable.web.store import has_table
 
@@ -30,16 +28,6 @@ MOST_DAYS = 100
 MOST_DAYS_BY_HOUR = 15
 MOST_AWAY = timedelta(days=2 * 366)  # from now: what is further off is worked out for nobody
 _WEEK = timedelta(days=7)
-
-
-def known_parameters(request: Request) -> None:
-    """Refuse what no route would look at: a mistyped filter would quietly show everything."""
-    route = request.scope["route"]
-    known = sorted({parameter.alias for parameter in get_flat_dependant(route.dependant).query_params})
-    for name in request.query_params:
-        if name not in known:
-            remedy = f"give one of {', '.join(known)}" if known else "this takes none"
-            raise _wrong(name, f"{name[:80]!r} is not a parameter here: {remedy}")
 
 
 api = APIRouter(prefix="/api", dependencies=[Depends(get_user), Depends(known_parameters)], responses=REFUSALS)
@@ -53,7 +41,7 @@ def time_range(start: Moment = None, end: Moment = None) -> tuple[float, float]:
     high = _near("end", end) if end else low + _WEEK
     if not low < high <= low + timedelta(days=MOST_DAYS):
         remedy = f"give a time after start, {low:%Y-%m-%dT%H:%MZ}, and at most {MOST_DAYS} days after it"
-        raise _wrong("end", f"{high:%Y-%m-%dT%H:%MZ} cannot be the end: {remedy}")
+        raise wrong("end", f"{high:%Y-%m-%dT%H:%MZ} cannot be the end: {remedy}")
     return zones.to_instant(low), zones.to_instant(high)
 
 
@@ -63,12 +51,8 @@ def _near(field: str, moment: datetime) -> datetime:
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     if not first <= moment <= last:  # before it is changed into UTC, which the first and last years do not survive
         remedy = f"give a time from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
-        raise _wrong(field, f"{moment.isoformat()} is more than two years away: {remedy}")
+        raise wrong(field, f"{moment.isoformat()} is more than two years away: {remedy}")
     return moment.astimezone(UTC)
-
-
-def _wrong(field: str, message: str) -> RequestValidationError:
-    return RequestValidationError([{"loc": ("query", field), "msg": message, "type": "value_error"}])
 
 
 TimeRange = Annotated[tuple[float, float], Depends(time_range)]
@@ -138,9 +122,9 @@ def hours_or_days(
     try:
         zone = zones.load_zone(timezone)
     except InvalidArgument:
-        raise _wrong("timezone", f"{timezone!r} is not a time zone: give an IANA name such as Europe/Berlin") from None
+        raise wrong("timezone", f"{timezone!r} is not a time zone: give an IANA name such as Europe/Berlin") from None
     if by == "hour" and between[1] - between[0] > MOST_DAYS_BY_HOUR * DAY:
-        raise _wrong("by", f"'hour' is too much for this range: give at most {MOST_DAYS_BY_HOUR} days, or 'day'")
+        raise wrong("by", f"'hour' is too much for this range: give at most {MOST_DAYS_BY_HOUR} days, or 'day'")
     return counting.edges(*between, None if by == "hour" else zone)
 
 

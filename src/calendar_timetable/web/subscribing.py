@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import GetUserDep
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user
 from airflow.api_fastapi.logging.decorators import action_logging
 from airflow.configuration import conf
 from airflow.utils.session import create_session
@@ -23,7 +23,7 @@ from starlette.datastructures import QueryParams
 
 from calendar_timetable.web import budget, models, subscriptions
 from calendar_timetable.web.access import PREFIX, Readable, asked_by_us
-from calendar_timetable.web.answers import REFUSALS, Limit, Offset, answer, known_already
+from calendar_timetable.web.answers import REFUSALS, Limit, Offset, answer, known_already, known_parameters
 from calendar_timetable.web.cached import Memory, Single
 from calendar_timetable.web.listing import Filters, find_rows, first_rows, known_by, readable_dags
 from calendar_timetable.web.records import Dag
@@ -85,7 +85,11 @@ class Written:
 _feeds: Memory[Written] = Memory(_FEEDS, lambda feed: len(feed.body))
 _writing = Single()
 
-router = APIRouter(prefix="/api/subscriptions", responses={**REFUSALS, 503: {"description": NO_TABLE}})
+router = APIRouter(
+    prefix="/api/subscriptions",
+    dependencies=[Depends(get_user), Depends(known_parameters)],
+    responses={**REFUSALS, 503: {"description": NO_TABLE}},
+)
 
 
 def table(session: SessionDep) -> None:
