@@ -32,15 +32,16 @@ UNFITTING = {"windows": MINUTES, "max_delay_seconds": 62 * DAY, "duration_second
 
 
 def figures(rounds: int = 3) -> Iterator[Figure]:
-    """What-if, far ranges, many dense DAGs, and a feed that nobody has asked for before."""
+    """What-if, far ranges, many dense DAGs, counts, and a feed that nobody has asked for before."""
     with airflow_database() as session, pytest.MonkeyPatch.context() as patch, asked(session, patch) as client:
         store._Base.metadata.create_all(session.get_bind())  # noqa: SLF001
         deployment(session)
         made = client.post("/api/subscriptions", json={"kind": "all"}).json()
-        far = (datetime.now(UTC) + timedelta(days=600)).isoformat()
+        far, six_weeks = ((datetime.now(UTC) + timedelta(days=days)).isoformat() for days in (600, 42))
         questions: dict[str, Callable[[], object]] = {
             "what-if with 96 ranges": lambda: client.post("/api/dags/dense-0/what-if?limit=100", json=UNFITTING),
             "list of ten minutely DAGs, a week": lambda: client.get("/api/runs?limit=5000"),
+            "count of six weeks by day": lambda: client.get("/api/counts", params={"by": "day", "end": six_weeks}),
             "list in 600 days": lambda: client.get("/api/runs", params={"start": far}),
             "windows in 600 days": lambda: client.get("/api/time-sets", params={"start": far, "limit": 5000}),
             "feed": lambda: client.get("/feed.ics", params={"token": made["url"].rpartition("token=")[2]}),
