@@ -157,6 +157,22 @@ def test_ticks_that_run_together_are_all_told(session: Session) -> None:
     assert runs[0].explanation.endswith("combined with the Sat 13 Mar 08:00 run")
 
 
+def test_what_waits_from_before_the_dag_was_seen_is_all_told(session: Session) -> None:
+    """The first run is of a due time that had passed, and so are those that start with it."""
+    timetable = CalendarTimetable("0 * * * *", timezone="UTC", windows=NIGHTS, coalesce=False)
+    add_dag(session, DAG("waiting", schedule=timetable, start_date=utc("2027-03-10 08:30"), catchup=False), NOW)
+    session.query(DagModel).update(
+        {
+            "next_dagrun_create_after": utc("2027-03-10 22:00"),
+            "next_dagrun_data_interval_start": utc("2027-03-10 09:00"),
+            "next_dagrun_data_interval_end": utc("2027-03-10 09:00"),
+        }
+    )
+    session.commit()
+    runs = [run for run in listed(session, "waiting") if run.start == utc("2027-03-10 22:00")]
+    assert [run.due.hour for run in runs] == list(range(9, 23))
+
+
 def test_nothing_is_planned_after_the_end_date(session: Session) -> None:
     end = datetime(2027, 3, 12, 18)
     ours = DAG(

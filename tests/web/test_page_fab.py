@@ -38,12 +38,15 @@ def test_an_admin_finds_the_page_in_the_navigation(stranger: Browser) -> None:
     stranger.click("button", "Browse")
     stranger.click("a", "Upcoming runs")
     stranger.settled()
+    stranger.click(".ct-views button", "Agenda")
+    stranger.settled()
     assert {"visible", "secret"} <= set(stranger.texts(".ct-name"))
     stranger.click(".ct-head button", "Subscribe")
     stranger.click("dialog button[type=submit]")
     assert "/calendar-timetable/feed.ics?token=" in stranger.text("dialog .ct-code")
     first = stranger.one("dialog .ct-card")  # there may be those of other tests
-    stranger.click("dialog .ct-card button", "End")
+    stranger.click("dialog .ct-card button", "Revoke")
+    stranger.click("dialog .ct-card button", "Revoke now")
     wait_until("it to be gone", lambda: first not in stranger.all("dialog .ct-card"), seconds=90)
 
 

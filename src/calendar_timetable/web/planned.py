@@ -158,7 +158,9 @@ def _ours_on_grid(carried: Carried, schedule: Schedule, stored: Stored | None, q
     start = question.since - reach
     if stored is not None and question.since >= question.now:  # all that is earlier has run, or never will
         start = max(start, min(stored.interval_end, question.since))
-    start = max(start, schedule.since, earliest.timestamp() if earliest else 0)
+    # What was due before the DAG was seen is not told, but for what its first run follows, or waits with.
+    seen = schedule.since if stored is None else min(schedule.since, stored.interval_end)
+    start = max(start, seen, earliest.timestamp() if earliest else 0)
     pending = stored
     ticks = budget.metered(carried.ticks.at_or_after(start, latest))
     for placed in lay_out(ticks, carried.policy, carried.open_time):
