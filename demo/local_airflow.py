@@ -16,6 +16,10 @@ from demo.services import Service, free_port, stop_all, uninterrupted, wait_unti
 
 COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
 
+# Seconds for which SQLite is waited for: the usual five are little where all of Airflow shares two cores. Requests that
+# start tasks at once can block each other in the API server until the first gives up: all others outlast that.
+_PATIENCE, _API_PATIENCE = 60, 10
+
 
 class LocalAirflow:
     """Airflow with its state in ``home``, under *path*; only processes that this object starts ever use it."""
@@ -46,9 +50,7 @@ class LocalAirflow:
             "AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS": "True",  # its calendars are on this host
             "NO_PROXY": "127.0.0.1,localhost",
             "PYTHONUNBUFFERED": "1",
-            # SQLite is given time: five seconds are little where all of Airflow shares two cores. But not too much:
-            # requests that start tasks at once can block each other in the API server until the first gives up.
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database or f"sqlite:///{home}/airflow.db?timeout=20",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database or f"sqlite:///{home}/airflow.db?timeout={_PATIENCE}",
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "4",
@@ -96,8 +98,12 @@ class LocalAirflow:
         }.get(component, ())
         name = name or component
         command = (sys.executable, "-m", "airflow", component, *options)
+        env = dict(self.env)
+        if component == "api-server":
+            database = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+            env[database] = env[database].replace(f"?timeout={_PATIENCE}", f"?timeout={_API_PATIENCE}")
         with uninterrupted():
-            service = Service(name, command, env=self.env, log=self.home / "logs" / f"{name}.log")
+            service = Service(name, command, env=env, log=self.home / "logs" / f"{name}.log")
             self.services[name] = service
         return service
 
