@@ -1,5 +1,6 @@
 // What runs and spans are, for every view.
 import type { Run, Span } from "./api";
+import { dayOf } from "./times";
 
 /** Whether its schedule moved a run; one that merely started some seconds late was not. */
 export const isMoved = (run: Run): boolean => run.start !== null && ["postponed", "advanced"].includes(run.outcome);
@@ -48,4 +49,35 @@ export function union(spans: Span[]): Stretch[] {
 export function sharedBy(dags: Iterable<string>, spans: Span[]): Span[] {
   const all = [...dags];
   return all.length === 0 ? [] : spans.filter((span) => all.every((dag) => span.dag_ids.includes(dag)));
+}
+
+const FEW = 3; // due times that do not run, and more of them, of one DAG and day are one row
+
+export interface RowOfRuns {
+  run: Run;
+  /** The last of the due times that this row stands for, and how many there are. */
+  last: Run;
+  count: number;
+}
+
+/** Due times of one DAG and day that do not run, or run with the same later one, as one row where the first is. */
+export function grouped(runs: Run[], zone: string): RowOfRuns[] {
+  const rows: RowOfRuns[] = [];
+  const open = new Map<string, RowOfRuns[]>();
+  for (const run of runs) {
+    const later = run.reasons.find(({ kind }) => kind === "combined")?.start ?? "";
+    const key = `${run.dag_id} ${run.outcome} ${dayOf(run.due, zone)} ${later}`;
+    const row = { run, last: run, count: run.collapsed?.count ?? 1 };
+    rows.push(row);
+    if (run.state === "skipped") open.set(key, [...(open.get(key) ?? []), row]);
+  }
+  const gone = new Set<RowOfRuns>();
+  for (const alike of open.values()) {
+    const [first, ...others] = alike;
+    if (!first || alike.length < FEW) continue;
+    for (const other of others) gone.add(other);
+    first.count = alike.reduce((sum, row) => sum + row.count, 0);
+    first.last = others.at(-1)?.run ?? first.run;
+  }
+  return rows.filter((row) => !gone.has(row));
 }

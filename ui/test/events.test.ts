@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Run, Span } from "../src/api";
-import { isMoved, sharedBy, stateText, toneOf, union } from "../src/events";
+import { grouped, isMoved, sharedBy, stateText, toneOf, union } from "../src/events";
 import { countOf, crowdedOf, loadOf, poolLoadsOf, rowsOf } from "../src/timeline";
 import { aRun } from "./runs";
 
@@ -21,6 +21,31 @@ describe("runs", () => {
       "planned",
       "postponed",
       "runs anyway",
+    ]);
+  });
+});
+
+describe("the agenda", () => {
+  test("due times that run with different later ones are different rows", () => {
+    const combined = (hour: number, later: string) => {
+      const due = `2026-11-21T${String(hour).padStart(2, "0")}:00:00Z`;
+      const nothing = {
+        calendar: null,
+        event: null,
+        detail: null,
+        zone: null,
+        end: null,
+        needed_seconds: null,
+        text: "",
+      };
+      const reasons = [{ ...nothing, kind: "combined" as const, start: later }];
+      return { ...skipped, id: due, due, outcome: "coalesced" as const, reasons };
+    };
+    const [early, late] = ["2026-11-21T08:00:00Z", "2026-11-21T16:00:00Z"];
+    const runs = [4, 5, 6, 7].map((hour) => combined(hour, early)).concat([9, 10, 11].map((at) => combined(at, late)));
+    expect(grouped(runs, "UTC").map(({ count, last }) => [count, last.due.slice(11, 13)])).toEqual([
+      [4, "07"],
+      [3, "11"],
     ]);
   });
 });

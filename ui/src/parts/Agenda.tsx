@@ -1,6 +1,6 @@
 import { Fragment, useState } from "react";
 import type { Run } from "../api";
-import { isMoved, stateText, toneOf } from "../events";
+import { grouped, isMoved, type RowOfRuns, stateText, toneOf } from "../events";
 import { afterTexts, endsTooLate, reasonTexts, whenText } from "../reasons";
 import { clockText, dayOf, dayText, durationText, minuteText, nearText } from "../times";
 import { StateBadge } from "./basics";
@@ -14,7 +14,6 @@ interface AgendaProps {
 }
 
 const AT_FIRST = 250; // rows: as many as a browser draws at once
-const FEW = 3; // due times that do not run, and more of them, of one DAG and day are one row
 
 /** The runs in the order of time, in words: what is under way, a line where it is now, and what comes. */
 export function Agenda({ runs, start, zone, onOpen }: AgendaProps) {
@@ -22,7 +21,7 @@ export function Agenda({ runs, start, zone, onOpen }: AgendaProps) {
   const now = new Date().toISOString();
   const rows = grouped(runs, zone);
   const today = dayOf(now, zone);
-  const days = new Map<string, Row[]>(dayOf(start, zone) === today ? [[today, []]] : []); // for the line, if for nothing else
+  const days = new Map<string, RowOfRuns[]>(dayOf(start, zone) === today ? [[today, []]] : []); // for the line, if for nothing else
   for (const row of rows.slice(0, most)) {
     const at = row.run.start ?? row.run.due;
     const day = dayOf(at < start ? start : at, zone);
@@ -66,38 +65,10 @@ export function Agenda({ runs, start, zone, onOpen }: AgendaProps) {
   );
 }
 
-interface Row {
-  run: Run;
-  /** The last of the due times that this row stands for, and how many there are. */
-  last: Run;
-  count: number;
-}
-
 const atOf = (run: Run): string => run.start ?? run.due;
 
-/** Due times that do not run, and follow each other in one DAG on one day, as one row where the first of them is. */
-function grouped(runs: Run[], zone: string): Row[] {
-  const rows: Row[] = [];
-  const open = new Map<string, Row[]>();
-  for (const run of runs) {
-    const key = `${run.dag_id} ${run.outcome} ${dayOf(run.due, zone)}`;
-    const row = { run, last: run, count: run.collapsed?.count ?? 1 };
-    rows.push(row);
-    if (run.state === "skipped") open.set(key, [...(open.get(key) ?? []), row]);
-  }
-  const gone = new Set<Row>();
-  for (const alike of open.values()) {
-    const [first, ...others] = alike;
-    if (!first || alike.length < FEW) continue;
-    for (const other of others) gone.add(other);
-    first.count = alike.reduce((sum, row) => sum + row.count, 0);
-    first.last = others.at(-1)?.run ?? first.run;
-  }
-  return rows.filter((row) => !gone.has(row));
-}
-
 interface AgendaRowProps {
-  row: Row;
+  row: RowOfRuns;
   /** Whether it started before what is shown. */
   before: boolean;
   zone: string;
