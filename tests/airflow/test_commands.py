@@ -62,6 +62,7 @@ def test_calendar_view_shows_planned_runs(stack: Stack, write_dag: WriteDag, ori
     assert planned == [day for day in expected if day + timedelta(hours=1) <= today() + 10 * DAY]
 
 
+@pytest.mark.usefixtures("backfills")
 def test_backfill_follows_ticks(stack: Stack, held_dag: str) -> None:
     start = today() - 7 * DAY
     until = start + 2 * DAY

@@ -432,6 +432,7 @@ def live(
     assert "held" not in stack.summary(held)
 
 
+@pytest.mark.usefixtures("backfills")
 @pytest.mark.parametrize("by", ["command", "api"])
 def test_a_backfill_makes_what_calendars_skipped_or_combined(
     stack: Stack, write_dag: WriteDag, origin: IcsOrigin, by: str
