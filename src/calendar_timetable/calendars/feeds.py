@@ -224,8 +224,11 @@ class _Feed:
             return newest if newest.error and not self.is_due(newest) else self.ask(newest, lost=True)
 
     def _adopt(self, fetched: Fetched, tried: State) -> State:
-        body = check_body(fetched.body)
-        same = self.entry.holds(tried, body)
+        body = fetched.body
+        same = self.entry.holds(tried, body)  # which was checked when it came
+        if not same:
+            body = check_body(body)
+            same = body is not fetched.body and self.entry.holds(tried, body)
         digest = tried.digest if same else digest_of(body)
         components = tried.components if same else len(EVENTS.findall(body))
         if not components and tried.components >= limits.SUDDENLY_EMPTY:
