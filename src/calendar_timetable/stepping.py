@@ -125,7 +125,8 @@ class _Search:
         if self._is_simple and ticks.plain and first.due <= self.now and not self._is_past:
             placed = self.policy.place(first, self.open_time)
             if placed.start is not None and (start := self._late(placed)) is not None:
-                return self._with_those_due_by(placed.start, placed)._replace(start=start), None
+                placed = self._with_those_due_by(placed.start, placed)
+                return (placed if start == placed.start else placed._replace(start=start)), None
         stream = ticks.stream(ticks.walk(self.last, self.restriction, first), self.restriction.latest)
         rest = self._runs(stream)
         run, skipped = next(rest, None), None
@@ -235,6 +236,8 @@ class _Search:
 
     def _with_those_due_by(self, start: float, placed: Placed) -> Placed:
         """The run, of plain cron where all is simple, that *placed* comes to where it begins at *start*."""
+        if start == placed.tick.due:
+            return placed
         last = self.carried.ticks.last_until(start, placed.tick, self.restriction.latest)
         if last is None:
             return placed._replace(start=start)
