@@ -107,6 +107,10 @@ FAULTS = {
     "304 that was not asked for": (Reply(304), "HTTP 304"),
     "breaks off": (Reply(200, {"Content-Length": "9999"}, GOOD), "the answer breaks off"),
     "no END": (Reply(200, {}, GOOD[:-20]), "the answer is cut off: it has no END:VCALENDAR"),
+    "no END of the second": (
+        Reply(200, {}, GOOD.lower() + GOOD.lower()[:-20]),
+        "the answer is cut off: it has no END:VCALENDAR",
+    ),
     "login page": (
         Reply(200, {}, b"<!doctype html><title>Sign in</title>"),
         "the answer is a web page, not a calendar: is a login needed?",

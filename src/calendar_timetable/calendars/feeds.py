@@ -285,7 +285,6 @@ def check_body(body: bytes) -> bytes:
         if start.startswith((b"{", b"[")):
             raise FetchFailed("the answer is JSON, not a calendar")
         raise FetchFailed("the answer is not a calendar")
-    begun = max(content.rfind(b"BEGIN:VCALENDAR"), 0)  # nearly all write it so, and a copy in lower case costs
-    if not _ENDED.search(content, begun):  # what follows the end does no harm
+    if not _ENDED.search(content, content.lower().rindex(b"begin:vcalendar")):  # what follows the end does no harm
         raise FetchFailed("the answer is cut off: it has no END:VCALENDAR")
     return body
