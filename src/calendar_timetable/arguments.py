@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import warnings
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning.horizon import horizon_around
 from calendar_timetable.planning.opentime import DAY, OpenTime
-from calendar_timetable.planning.plan import Policy, WhenBlocked
+from calendar_timetable.planning.plan import Policy, WhenBlocked, share_of
 from calendar_timetable.planning.timesets import Range, TimeSet, Unread, as_timeset, leaves, resolve_or_hold
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.schedules import CalendarEvents, check_base, encode_base, make_base
@@ -221,10 +220,11 @@ class Arguments:
         """This schedule's own share of *stagger*, in seconds: stable, and spread evenly over schedules."""
         if self.stagger_key is not None and not isinstance(self.stagger_key, str):
             raise InvalidArgument("stagger_key", self.stagger_key, "give a text, such as the DAG's id")
-        if not stagger:
+        if not stagger:  # nothing need be put into words
             return 0
-        key = self.stagger_key or self.dag_id or f"{self.dag_file} {self.base.summary} {self.zone_name}"
-        return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % stagger
+        return share_of(
+            stagger, self.stagger_key or self.dag_id or f"{self.dag_file} {self.base.summary} {self.zone_name}"
+        )
 
     def _events(self, calendar: Calendar, horizon: Range, *, hold: bool) -> CalendarEvents:
         shift = int((self.offset or _ZERO).total_seconds())

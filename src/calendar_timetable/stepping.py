@@ -160,9 +160,8 @@ class _Search:
             placed = self.policy.place(picked, self.open_time)
             start = self._late(placed) if placed.outcome in ("on_time", "postponed") else None
             if start is not None and (start <= now or not self.open_time.fits(now, 0)):
-                return self._with_those_due_by(
-                    start, placed
-                ), None  # what else waits, or was missed, is released with it
+                # What else waits, or was missed, is released with it.
+                return self._with_those_due_by(start, placed), None
         rest, before, latest, coming = self._around_now()
         if self.is_first and coming is not None and coming.tick.due <= now:
             latest = None  # what waits comes after it

@@ -100,6 +100,17 @@ def test_an_answer_that_cannot_be_shown_takes_nothing_else_away(browser: Browser
     browser.one(".ct-calendar .ct-run")
 
 
+MORE = {  # runs than are told
+    "runs": [],
+    "total_entries": 700,
+    "truncated": True,
+    "paused_dags": 0,
+    "parallelism": 4,
+    "limits": [],
+    "pools": [],
+}
+
+
 def test_more_than_is_shown(browser: Browser) -> None:
     """A list says what it leaves out; days and hours tell how many there are, to the last."""
     browser.open(f"{PAGE}?view=month")
@@ -109,16 +120,7 @@ def test_more_than_is_shown(browser: Browser) -> None:
     browser.settled()
     assert parse_qs(urlsplit(browser.path()).query)["view"] == ["agenda"]
     assert len(browser.all(".ct-calendar .ct-run")) > 20
-    more = {
-        "runs": [],
-        "total_entries": 700,
-        "truncated": True,
-        "paused_dags": 0,
-        "parallelism": 4,
-        "limits": [],
-        "pools": [],
-    }
-    with browser.answering("/api/runs", more):
+    with browser.answering("/api/runs", MORE):
         browser.open(f"{PAGE}?view=agenda")
         said = browser.one(".ct-notice-warning", "The first 0 of 700 runs are shown.").text
         assert "Choose a shorter time or filter to see the rest." in said
@@ -126,16 +128,7 @@ def test_more_than_is_shown(browser: Browser) -> None:
 
 def test_a_week_with_more_than_is_loaded(browser: Browser) -> None:
     """Hours without a run that is loaded tell how many there are."""
-    nothing = {
-        "runs": [],
-        "total_entries": 700,
-        "truncated": True,
-        "paused_dags": 0,
-        "parallelism": 4,
-        "limits": [],
-        "pools": [],
-    }
-    with browser.answering("/api/runs", nothing):
+    with browser.answering("/api/runs", MORE):
         browser.open(f"{PAGE}?view=week")
         browser.click("[aria-label='Later']")
         browser.settled()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from croniter import CroniterError, croniter
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.horizon import horizon_around
 from calendar_timetable.planning.opentime import OpenTime
-from calendar_timetable.planning.plan import Placed, Policy, Tick, lay_out
+from calendar_timetable.planning.plan import Placed, Policy, Tick, lay_out, share_of
 from calendar_timetable.planning.timesets import Range, TimeSet
 
 _PRESETS = {
@@ -103,8 +102,3 @@ class Alone:
             due = int(at.timestamp())
             if due >= start:
                 yield Tick(due, due, due)
-
-
-def share_of(stagger: int, key: str) -> int:
-    """The share of *stagger*, in seconds, that belongs to *key*: stable, and spread evenly over keys."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % stagger if stagger else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -93,6 +94,11 @@ class Policy:
             if start is not None:
                 return Placed(tick, start, "advanced")
         return Placed(tick, None, "skipped")
+
+
+def share_of(stagger: int, key: str) -> int:
+    """The share of *stagger*, in seconds, that belongs to *key*: stable, and spread evenly over keys."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % stagger if stagger else 0
 
 
 Leap = Callable[[Tick, float], Iterator[Tick]]  # ticks after one, without those that another follows by an instant

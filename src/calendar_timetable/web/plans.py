@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -14,7 +13,7 @@ from sqlalchemy.orm import Session
 from calendar_timetable.carried import Carried
 from calendar_timetable.planning.errors import InvalidArgument
 from calendar_timetable.planning.opentime import members
-from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, Policy
+from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, Policy, share_of
 from calendar_timetable.planning.timesets import Known, TimeSet, Union, leaves
 from calendar_timetable.planning.weekly import Weekly, parse_rule
 from calendar_timetable.web import budget, models, records
@@ -163,8 +162,7 @@ def _changed(carried: Carried, asked: models.WhatIf, dag_id: str) -> Carried:
         "coalesce": asked.coalesce,
     }
     if asked.stagger_seconds is not None:
-        share = int.from_bytes(hashlib.sha256(dag_id.encode()).digest()[:8])  # as with stagger_key=dag_id
-        changes["stagger"] = share % asked.stagger_seconds if asked.stagger_seconds else 0
+        changes["stagger"] = share_of(asked.stagger_seconds, dag_id)  # as with stagger_key=dag_id
     policy = replace(policy, **{name: value for name, value in changes.items() if value is not None})
     _check_ranges(asked)
     sets = {
