@@ -225,12 +225,11 @@ class _Feed:
 
     def _adopt(self, fetched: Fetched, tried: State) -> State:
         body = fetched.body
-        same = self.entry.holds(tried, body)  # which was checked when it came
-        if not same:
+        digest = tried.digest if self.entry.holds(tried, body) else digest_of(body)
+        if digest != tried.digest:  # else it was checked when it came
             body = check_body(body)
-            same = body is not fetched.body and self.entry.holds(tried, body)
-        digest = tried.digest if same else digest_of(body)
-        components = tried.components if same else len(EVENTS.findall(body))
+            digest = digest if body is fetched.body else digest_of(body)
+        components = tried.components if digest == tried.digest else len(EVENTS.findall(body))
         if not components and tried.components >= limits.SUDDENLY_EMPTY:
             raise FetchFailed(f"suddenly empty: it had {tried.components} events")
         new = State(
