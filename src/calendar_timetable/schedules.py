@@ -239,7 +239,7 @@ class Ticks:
             restriction = TimeRestriction(restriction.earliest, restriction.latest, catchup=True)
         if first is None and (first := self.pick(last, restriction)) is None:
             return iter(())
-        return chain((first,), self._following(first, restriction))
+        return chain((first,), self.following(first, restriction))
 
     def from_instant(self, start: float, latest: DateTime | None = None) -> Iterator[Tick]:
         """Ticks from *start* to *latest*; of a cron base also the one whose interval holds *start*."""
@@ -322,7 +322,7 @@ class Ticks:
         """Ticks after *tick* and until *latest*, without those that another one follows by *instant*."""
         restriction = TimeRestriction(None, latest, catchup=True)
         found = self.last_until(instant, tick, latest)
-        return self._following(tick, restriction) if found is None else self.walk(None, restriction, found)
+        return self.following(tick, restriction) if found is None else self.walk(None, restriction, found)
 
     def last_until(self, instant: float, tick: Tick, latest: DateTime | None = None) -> Tick | None:
         """The last tick due at *instant* or before, and by *latest*, that is after *tick*, if there is one."""
@@ -344,7 +344,7 @@ class Ticks:
             return Tick(*(at + count * step for at in tick)) if count else None
         if not self.on_grid:
             found: Tick | None = None
-            every = self._following(tick, TimeRestriction(None, None, catchup=True))
+            every = self.following(tick, TimeRestriction(None, None, catchup=True))
             for following in islice(every, _WALKED):
                 if following.due > instant:
                     return found
@@ -393,7 +393,7 @@ class Ticks:
         latest = cron.last_until(now)
         return latest if latest > end else cron.after(end)
 
-    def _following(self, first: Tick, restriction: TimeRestriction) -> Iterator[Tick]:
+    def following(self, first: Tick, restriction: TimeRestriction) -> Iterator[Tick]:
         """Every tick after *first*; lazily, because most who ask take only that one."""
         cron = self._cron
         if cron is None:

@@ -60,7 +60,11 @@ def next_run(carried: Carried, last: DataInterval | None, restriction: TimeRestr
         _thread.ahead = ahead = None
         search = _Search(carried, last, restriction, now)
         run, rest = search.every_run() if restriction.catchup else search.latest_run()
-    if run is None or run.start is None or _rests_on_unknown(carried, run, last, restriction, now):
+    if run is None or run.start is None:
+        return None
+    is_beyond = carried.open_time.is_beyond
+    last_was_beyond = ahead is not None and is_beyond(ahead.due)
+    if is_beyond(run.start) and not last_was_beyond and _rests_on_unknown(carried, run, last, restriction, now):
         return None
     interval = _data_interval(run.tick)
     if rest is not None:
@@ -73,10 +77,8 @@ def next_run(carried: Carried, last: DataInterval | None, restriction: TimeRestr
 def _rests_on_unknown(
     carried: Carried, run: Placed, last: DataInterval | None, restriction: TimeRestriction, now: float
 ) -> bool:
-    """Whether runs are due before, and *run* starts only where what is known of calendars ends: that is no date."""
+    """Whether runs are due before what is known of calendars ends, and *run* starts only after that: it is no date."""
     open_time = carried.open_time
-    if run.start is None or not open_time.is_beyond(run.start):
-        return False
     if not open_time.is_beyond(run.tick.due):
         return True
     if last is not None and open_time.is_beyond(last.end.timestamp()):
@@ -122,13 +124,17 @@ class _Search:
             latest, _ = self.latest_run()
             if latest is not None and latest.tick.due < first.due:
                 return latest, None
-        if self._is_simple and ticks.plain and first.due <= self.now and not self._is_past:
+        if first.due > self.now:
+            on_time = self._on_time(first)
+            if on_time is not None:
+                return on_time, self._runs_after(first)
+        elif ticks.plain and self._is_simple and not self._is_past:
             placed = self.policy.place(first, self.open_time)
             if placed.start is not None and (start := self._late(placed)) is not None:
                 placed = self._with_those_due_by(placed.start, placed)
                 return (placed if start == placed.start else placed._replace(start=start)), None
         stream = ticks.stream(ticks.walk(self.last, self.restriction, first), self.restriction.latest)
-        rest = self._runs(stream)
+        rest = self._runs(stream, first.due)
         run, skipped = next(rest, None), None
         if not self._is_past:
             while run is not None and (late := self._late(run)) is None:
@@ -138,7 +144,7 @@ class _Search:
                     stream.pass_over(closes - 1, run.tick)
                 run = next(rest, None)
             if run is not None:
-                run = with_interval(run._replace(start=late), skipped)
+                run = with_interval(run if late == run.start else run._replace(start=late), skipped)
         return run, rest if ticks.plain else None
 
     @property
@@ -193,7 +199,7 @@ class _Search:
         while True:
             stream = ticks.since(self.now - reach, self.last, self.restriction)
             first = stream.peek()
-            rest = self._runs(stream)
+            rest = self._runs(stream, None if first is None else first.due)
             before = latest = coming = None
             for run in rest:
                 assert run.start is not None
@@ -230,8 +236,9 @@ class _Search:
     def _is_simple(self) -> bool:
         """Whether the latest due time that runs when it is due can be told without any other."""
         policy, (earliest, _, _) = self.policy, self.restriction
-        started = earliest is None or self.last is None or earliest <= self.last.end
-        return started and policy.coalesce and not policy.stagger and policy.when_blocked != "advance"
+        if not policy.coalesce or policy.stagger or policy.when_blocked == "advance":
+            return False
+        return earliest is None or self.last is None or earliest <= self.last.end
 
     def _with_those_due_by(self, start: float, placed: Placed) -> Placed:
         """The run, of plain cron where all is simple, that *placed* comes to where it begins at *start*."""
@@ -254,9 +261,25 @@ class _Search:
         """The first run from *tick* on, and those that follow."""
         if tick is None:
             return None, None
+        on_time = self._on_time(tick)
+        if on_time is not None:
+            return on_time, self._runs_after(tick)
         ticks = self.carried.ticks
-        rest = self._runs(ticks.stream(ticks.walk(self.last, self.restriction, tick), self.restriction.latest))
+        stream = ticks.stream(ticks.walk(self.last, self.restriction, tick), self.restriction.latest)
+        rest = self._runs(stream, tick.due)
         return next(rest, None), rest if ticks.plain else None
+
+    def _on_time(self, tick: Tick) -> Placed | None:
+        """The run of *tick*, of a plain cron, where it starts on time whatever comes before and after."""
+        if not self.carried.ticks.plain or self.policy.stagger or self.policy.when_blocked == "advance":
+            return None
+        placed = self.policy.place(tick, self.open_time)
+        return placed if placed.outcome == "on_time" else None
+
+    def _runs_after(self, tick: Tick) -> Iterator[Placed]:
+        """The runs that follow *tick*, which runs; most who ask take none of them."""
+        ticks, latest = self.carried.ticks, self.restriction.latest
+        yield from self._runs(ticks.stream(ticks.following(tick, self.restriction), latest), tick.due)
 
     def _as_base(self, run: Placed, picked: Tick | None) -> Placed | None:
         """*run*, which was to start on time, as the base schedule, which *picked* a tick, has it late; ``None``: not.
@@ -301,10 +324,13 @@ class _Search:
 
     def _late(self, run: Placed) -> float | None:
         assert run.start is not None
+        if run.start > self.now:
+            return run.start
         return self.carried.late_start(run.start, run.tick.due, self.now, catchup=self.restriction.catchup)
 
-    def _runs(self, stream: TickStream) -> Iterator[Placed]:
-        first = stream.peek()
-        until = max(self.now, self.now if first is None else first.due) + SEARCH_SECONDS
-        begun = -math.inf if self.last is None else self.last.start.timestamp()
+    def _runs(self, stream: TickStream, first_due: float | None) -> Iterator[Placed]:
+        until = max(self.now, self.now if first_due is None else first_due) + SEARCH_SECONDS
+        begun = -math.inf
+        if self.last is not None and self.policy.when_blocked == "advance":
+            begun = self.last.start.timestamp()
         return runs(stream, self.policy, self.open_time, until, begun)

@@ -162,10 +162,10 @@ class CalendarTimetable(Timetable):
         Of runs that start together each starts a microsecond after the one before: Airflow's Calendar view ends where
         two start at one time.
         """
-        if _is_backfill(last_dagrun_info, restriction):
-            last = last_dagrun_info and last_dagrun_info.data_interval
+        last = last_dagrun_info and last_dagrun_info.data_interval
+        if isinstance(last_dagrun_info, _DueTime) or (last_dagrun_info is None and _is_backfill(restriction)):
             return next((_DueTime(*info) for info in due_times(self._carried, last, restriction)), None)
-        info = super().next_dagrun_info_v2(last_dagrun_info=last_dagrun_info, restriction=restriction)
+        info = next_run(self._carried, last, restriction)
         if info is None or last_dagrun_info is None or info.run_after > last_dagrun_info.run_after:
             return info
         return info._replace(run_after=last_dagrun_info.run_after + timedelta(microseconds=1))
@@ -290,14 +290,12 @@ class _DueTime(DagRunInfo):
     """A run of a backfill: what follows is asked for with it in hand."""
 
 
-def _is_backfill(last: DagRunInfo | None, restriction: TimeRestriction) -> bool:
+def _is_backfill(restriction: TimeRestriction) -> bool:
     """Whether ``SerializedDAG.iter_dagrun_infos_between`` asks: it gives a range with two ends, and no run at first.
 
     So does a DAG with a start and an end date before its first run, if it has ``catchup``. A range that has begun and
     ends by tomorrow is taken for a backfill's.
     """
-    if last is not None:
-        return isinstance(last, _DueTime)
     earliest, latest, catchup = restriction
     if not catchup or earliest is None or latest is None:
         return False

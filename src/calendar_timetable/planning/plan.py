@@ -120,6 +120,22 @@ class TickStream:
         """The next one, which is taken."""
         return self._ahead.popleft() if self._ahead else next(self._rest, None)
 
+    def take_by(self, instant: float, most: int | None) -> list[Tick]:
+        """Those due by *instant*, which are taken: all, or the last of more than *most* with the first ones."""
+        taken: list[Tick] = []
+        ahead = self._ahead
+        while (tick := ahead.popleft() if ahead else next(self._rest, None)) is not None:
+            if tick.due > instant:
+                ahead.appendleft(tick)
+                break
+            if len(taken) == most:
+                self.pass_over(instant, tick)
+                last = self.peek()
+                taken.append(tick if last is None or last.due > instant else self._ahead.popleft())
+                break
+            taken.append(tick)
+        return taken
+
     def peek(self) -> Tick | None:
         """The next one, which stays."""
         if not self._ahead:
@@ -233,20 +249,18 @@ def _pass_closed(ticks: TickStream, tick: Tick, policy: Policy, open_time: OpenT
 
 
 def _gather(ticks: TickStream, placed: Placed, *, every: bool) -> tuple[Placed, list[Placed]]:
-    """The last tick that the opening of *placed* releases, and those before it."""
+    """The last tick that the opening of *placed* releases, and those before it: the first, or with *every* all."""
     start = placed.start
     assert start is not None, "it was postponed to an opening"
-    combined: list[Placed] = []
-    while (following := ticks.peek()) is not None and following.due <= start:
-        if not every and len(combined) == _FEW:
-            ticks.pass_over(start, placed.tick)
-            following = ticks.peek()
-            assert following is not None, "the last until then stays"
-        ticks.next()
-        combined.append(placed)
-        outcome: Outcome = "postponed" if following.due < start else "on_time"
-        placed = new(Placed, (following, start, outcome, start if outcome == "postponed" else None, None))
-    return placed, combined
+    following = ticks.take_by(start, None if every else _FEW)
+    if not following:
+        return placed, []
+    last, combined = following.pop(), [placed]
+    if every:
+        combined += (new(Placed, (tick, start, "postponed", start, None)) for tick in following)
+    if last.due < start:
+        return new(Placed, (last, start, "postponed", start, None)), combined
+    return new(Placed, (last, start, "on_time", None, None)), combined
 
 
 def _gather_before(
