@@ -132,7 +132,7 @@ class _Search:
             placed = self.policy.place(first, self.open_time)
             if placed.start is not None and (start := self._late(placed)) is not None:
                 placed = self._with_those_due_by(placed.start, placed)
-                return (placed if start == placed.start else placed._replace(start=start)), None
+                return placed.starting(start), None
         stream = ticks.stream(ticks.walk(self.last, self.restriction, first), self.restriction.latest)
         rest = self._runs(stream, first.due)
         run, skipped = next(rest, None), None
@@ -144,7 +144,7 @@ class _Search:
                     stream.pass_over(closes - 1, run.tick)
                 run = next(rest, None)
             if run is not None:
-                run = with_interval(run if late == run.start else run._replace(start=late), skipped)
+                run = with_interval(run if late is None else run.starting(late), skipped)
         return run, rest if ticks.plain else None
 
     @property
@@ -159,7 +159,7 @@ class _Search:
         if self.open_time.always and not self.policy.stagger:
             with suppress(_BaseFailed):
                 return self._from(self._pick())
-        if self.last is not None and self._is_simple and ticks.is_calm(now):
+        if self._is_simple and ticks.is_calm(now) and self._is_under_way:
             picked = self._pick()
             if picked is None or picked.due > now:  # what was due has run
                 return self._from(picked)
@@ -235,10 +235,14 @@ class _Search:
     @property
     def _is_simple(self) -> bool:
         """Whether the latest due time that runs when it is due can be told without any other."""
-        policy, (earliest, _, _) = self.policy, self.restriction
-        if not policy.coalesce or policy.stagger or policy.when_blocked == "advance":
-            return False
-        return earliest is None or self.last is None or earliest <= self.last.end
+        policy = self.policy
+        return policy.coalesce and not policy.stagger and policy.when_blocked != "advance"
+
+    @property
+    def _is_under_way(self) -> bool:
+        """Whether there was a run, and the start date is no later than that."""
+        earliest = self.restriction.earliest
+        return self.last is not None and (earliest is None or earliest <= self.last.end)
 
     def _with_those_due_by(self, start: float, placed: Placed) -> Placed:
         """The run, of plain cron where all is simple, that *placed* comes to where it begins at *start*."""
@@ -246,7 +250,7 @@ class _Search:
             return placed
         last = self.carried.ticks.last_until(start, placed.tick, self.restriction.latest)
         if last is None:
-            return placed._replace(start=start)
+            return placed.starting(start)
         if last.due == start:
             return Placed(last, start, "on_time")
         return Placed(last, start, "postponed", start)
@@ -294,7 +298,7 @@ class _Search:
             if picked is None or picked.due > run.tick.due:
                 return None
         if picked is not None and picked.due <= self.now and self._is_undisturbed(picked):
-            return self.policy.place(picked, self.open_time)._replace(start=picked.due + run.start - run.tick.due)
+            return self.policy.place(picked, self.open_time).starting(picked.due + run.start - run.tick.due)
         return run
 
     def _is_undisturbed(self, tick: Tick | None) -> bool:
@@ -315,12 +319,12 @@ class _Search:
         if start is None:
             return coming and with_interval(coming, latest.tick.interval_start)
         if start <= self.now or coming is None or not self.policy.coalesce:
-            return latest._replace(start=start)
+            return latest.starting(start)
         opening = next_opening(self.now, self.policy, self.open_time)
         released = coming.start if coming.opening is None else coming.opening
         if opening is not None and released is not None and released <= opening:
             return with_interval(coming, latest.tick.interval_start)
-        return latest._replace(start=start)
+        return latest.starting(start)
 
     def _late(self, run: Placed) -> float | None:
         assert run.start is not None

@@ -18,10 +18,13 @@ def may_start(planned: float, now: float, policy: Policy, open_time: OpenTime) -
     It may where it fits; or where time is open, and it fitted at *planned*, or at the opening it waited for, at most
     :data:`GRACE_SECONDS` ago. An advanced run starts in the last second that fits, so that time may be closed by then.
     """
+    return open_time.fits(now, policy.duration) or _has_just_fitted(planned, now, policy, open_time)
+
+
+def _has_just_fitted(planned: float, now: float, policy: Policy, open_time: OpenTime) -> bool:
+    """Whether a run may start *now*, which does not fit: see :func:`may_start`."""
     duration = policy.duration
-    if open_time.fits(now, duration):
-        return True
-    if not open_time.fits(now, 0):
+    if not duration or not open_time.fits(now, 0):
         return policy.when_blocked == "advance" and _just_fitted(planned, now, duration, open_time)
     return _just_fitted(planned, now, duration, open_time) or _just_fitted(
         open_time.opening_before(now, GRACE_SECONDS), now, duration, open_time
@@ -52,7 +55,7 @@ def late_start(
     if planned > now or policy.when_blocked == "run":
         return planned
     fits = open_time.fits(now, policy.duration)
-    if not fits and may_start(planned, now, policy, open_time):
+    if not fits and _has_just_fitted(planned, now, policy, open_time):
         return planned
     opening = now if fits else next_opening(now, policy, open_time)
     if opening is None:
@@ -62,4 +65,6 @@ def late_start(
         closes = open_time.end_of(planned // 1) if catchup and policy.waits else None
         if closes is None or open_time.next_fit(closes, policy.duration, closes + policy.max_delay) is None:
             return None
-    return planned if fits else open_time.last_fit(opening, policy.duration, opening + policy.stagger)
+    if fits or not policy.stagger:
+        return planned if fits else opening
+    return open_time.last_fit(opening, policy.duration, opening + policy.stagger)

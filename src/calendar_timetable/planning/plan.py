@@ -60,6 +60,10 @@ class Placed(NamedTuple):
     def runs(self) -> bool:
         return self.start is not None
 
+    def starting(self, start: float) -> Placed:
+        """The same, but for its *start*."""
+        return self if start == self.start else new(Placed, (self.tick, start, *self[2:]))
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
