@@ -123,11 +123,6 @@ def parse_rule(text: object) -> tuple[Rule, ...]:
     """The rules that *text* says, one per range of times."""
     if not isinstance(text, str):
         raise InvalidArgument("Weekly", text, _REMEDY)
-    return _parse(text)
-
-
-@lru_cache(maxsize=256)
-def _parse(text: str) -> tuple[Rule, ...]:
     words = text.lower().split()
     if not 1 <= len(words) <= 2:
         raise InvalidArgument("Weekly", text, _REMEDY)
