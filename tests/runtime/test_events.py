@@ -8,6 +8,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -169,7 +170,7 @@ def test_times_fire_when_they_come(team: TeamCalendar, monkeypatch: pytest.Monke
     async def go() -> None:
         database = Database()
         soon = watch(team, "starts", "ends", "soon", before=timedelta(hours=1))
-        soon.calendar.refresh = timedelta(hours=3)
+        soon.calendar = replace(soon.calendar, refresh=timedelta(hours=3))
         team.put("a", hours(2 / 3600), hours(4 / 3600))
         team.put("b", hours(1 + 3 / 3600), hours(2))
         async with running(database, soon):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from calendar_timetable.calendars import limits, metrics
-from calendar_timetable.calendars.addresses import is_address, label_of, shown, text_of
+from calendar_timetable.calendars import metrics
+from calendar_timetable.calendars.addresses import check_address, is_address, label_of, shown, text_of
 from calendar_timetable.calendars.cache import State
-from calendar_timetable.calendars.checks import check_options
+from calendar_timetable.calendars.checks import DEFAULTS, CalendarOptions
 from calendar_timetable.calendars.exposed import warn_of
 from calendar_timetable.calendars.feeds import (
     Copy,
@@ -36,27 +36,10 @@ from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet
 
 T = TypeVar("T")
-_ZERO = timedelta(0)
-_REFRESH = timedelta(seconds=limits.REFRESH)
-_DEFAULTS: dict[str, Any] = {
-    "match": None,
-    "categories": (),
-    "location": None,
-    "attendee": None,
-    "busy_only": None,
-    "pad": (_ZERO, _ZERO),
-    "offset": _ZERO,
-    "timezone": None,
-    "refresh": _REFRESH,
-    "max_stale": timedelta(days=1),
-    "on_unavailable": "hold",
-    "strict": False,
-    "show_titles": False,
-    "name": None,
-}
 
 
-class Calendar(TimeSet):
+@dataclass(frozen=True, repr=False, eq=False)
+class Calendar(CalendarOptions, TimeSet):
     """The events of a calendar: an address (http, https, webcal, file, a path) or an Airflow Connection id.
 
     After the id of a Connection to Google or Microsoft comes the calendar there: ``"my_google/team@example.com"``.
@@ -77,44 +60,14 @@ class Calendar(TimeSet):
     is what people are shown for it: of an address that is otherwise its host only.
     """
 
-    def __init__(
-        self,
-        address: str | os.PathLike[str],
-        *,
-        match: str | None = None,
-        categories: str | Sequence[str] = (),
-        location: str | None = None,
-        attendee: str | None = None,
-        busy_only: bool | None = None,
-        pad: tuple[timedelta, timedelta] = (_ZERO, _ZERO),
-        offset: timedelta = _ZERO,
-        timezone: str | None = None,
-        refresh: timedelta = _REFRESH,
-        max_stale: timedelta = timedelta(days=1),
-        on_unavailable: str = "hold",
-        strict: bool = False,
-        show_titles: bool = False,
-        name: str | None = None,
-    ) -> None:
-        self.address = address
-        self._text = text_of(address)
-        self.match = match
-        self.categories = categories
-        self.location = location
-        self.attendee = attendee
-        self.busy_only = busy_only
-        self.pad = pad
-        self.offset = offset
-        self.timezone = timezone
-        self.refresh = refresh
-        self.max_stale = max_stale
-        self.on_unavailable = on_unavailable
-        self.strict = strict
-        self.show_titles = show_titles
-        self.name = name
-        self.deny = True
+    address: str | os.PathLike[str]
+    deny: bool = field(default=True, init=False)  # its role: whether it blocks, or allows
 
     is_read = True
+
+    @property
+    def _text(self) -> str:
+        return text_of(self.address)
 
     @property
     def label(self) -> str:
@@ -125,8 +78,7 @@ class Calendar(TimeSet):
         return self.label
 
     def __repr__(self) -> str:
-        given = ((name, getattr(self, name)) for name in _DEFAULTS)
-        options = "".join(f", {name}={value!r}" for name, value in given if value != _DEFAULTS[name])
+        options = "".join(f", {name}={value!r}" for name, value in self.changed_options().items())
         return f"Calendar({shown(self.address)!r}{options})"
 
     def __eq__(self, other: object) -> bool:
@@ -136,15 +88,21 @@ class Calendar(TimeSet):
         return hash(repr(self._key()))
 
     def _key(self) -> tuple[object, ...]:
-        return (self._text, self.deny, *(getattr(self, name) for name in _DEFAULTS))
+        return (self._text, self.deny, *self.options().values())
 
     def in_role(self, *, deny: bool) -> Calendar:
-        role = copy.copy(self)
-        role.deny = deny
+        role = copy(self)
+        object.__setattr__(role, "deny", deny)
         return role
 
+    def asked_within(self, newest: timedelta) -> Calendar:
+        freshest = min(self.refresh, newest)
+        newer = replace(self, refresh=freshest, max_stale=freshest, on_unavailable="hold")
+        return newer.in_role(deny=self.deny)
+
     def validate(self) -> None:
-        check_options({"address": self.address} | {name: getattr(self, name) for name in _DEFAULTS})
+        check_address(self.address)
+        self.check_options()
 
     def resolve(self, horizon: Range, timezone: str) -> TimeSet:
         before, after = (int(part.total_seconds()) for part in self.pad)
@@ -235,7 +193,7 @@ class Calendar(TimeSet):
         zone = wins(zones.zone_name(self.timezone)) if self.timezone else zones.zone_name(timezone)
         if is_address(self._text):
             warn_of(self._text, self.label)
-        refresh = None if self.refresh == _REFRESH else self.refresh.total_seconds()
+        refresh = None if self.refresh == DEFAULTS["refresh"] else self.refresh.total_seconds()
         try:
             source = source_for(self._text)
         except ConnectionUnseen as error:
@@ -266,21 +224,14 @@ class Calendar(TimeSet):
         return Feed(found.feed, self.on_unavailable, int(self.max_stale.total_seconds())) if found.feed else None
 
     def _rows(self, found: Copy, *, deny: bool) -> list[tuple[Details, int, int]]:
-        counted = partial(counts, deny=deny, busy_only=self.busy_only, attendee=self.attendee)
         rows = _all(found)
         told = {id(details): details for details, _, _ in rows}  # occurrences of one series share it
-        wanted = {key for key, details in told.items() if self.matches(details) and counted(details)}
+        wanted = {key for key, details in told.items() if self.matches(details) and counts(details, self, deny=deny)}
         return [row for row in rows if id(row[0]) in wanted]
 
     def matches(self, details: Details | Occurrence) -> bool:
         """Whether an event is one of those that this calendar was asked for, busy or free."""
-        return matches(
-            details,
-            match=self.match,
-            location=self.location,
-            categories=self.categories,
-            attendee=self.attendee,
-        )
+        return matches(details, self)
 
 
 def _all(found: Copy) -> tuple[tuple[Details, int, int], ...]:

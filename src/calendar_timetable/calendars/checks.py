@@ -1,59 +1,92 @@
-"""What a ``Calendar`` is given, checked: types and ranges, without I/O."""
+"""What a ``Calendar`` is given besides its address: the options, their defaults, and what they may be."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
 
-from calendar_timetable.calendars.addresses import check_address
+from calendar_timetable.calendars import limits
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import InvalidArgument
 
-_LONG = timedelta(days=36500)
-_LONGEST_NAME = 100
+_LONGEST_TIME = timedelta(days=36500)
+_MAX_NAME_LENGTH = 100  # characters
+_ZERO = timedelta(0)
 
 
-def check_options(given: Mapping[str, Any]) -> None:
-    """Refuse arguments of ``Calendar``, by name, that cannot be used; :class:`InvalidArgument`."""
-    check_address(given["address"])
-    for name in ("match", "location", "attendee"):
-        if given[name] is not None and not _is_text(given[name]):
-            raise InvalidArgument(name, given[name], "give a text, such as '*freeze*'")
-    _check_name(given["name"])
-    several = (given["categories"],) if isinstance(given["categories"], str) else given["categories"]
-    if not isinstance(several, (list, tuple)) or not all(map(_is_text, several)):
-        raise InvalidArgument("categories", given["categories"], "give a text or a list of texts")
-    if given["busy_only"] is not None and not isinstance(given["busy_only"], bool):
-        raise InvalidArgument("busy_only", given["busy_only"], "give True, False, or None for what fits the role")
-    _check_lengths(given)
-    if given["timezone"] is not None:
-        zones.load_zone(given["timezone"])
-    if given["on_unavailable"] not in ("hold", "ignore"):
-        raise InvalidArgument("on_unavailable", given["on_unavailable"], "give 'hold' or 'ignore'")
-    for name in ("strict", "show_titles"):
-        if not isinstance(given[name], bool):
-            raise InvalidArgument(name, given[name], "give True or False")
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class CalendarOptions:
+    """Which events of a calendar count, when, and for how long; :class:`Calendar` says what each means."""
+
+    match: str | None = None
+    categories: str | Sequence[str] = ()
+    location: str | None = None
+    attendee: str | None = None
+    busy_only: bool | None = None
+    pad: tuple[timedelta, timedelta] = (_ZERO, _ZERO)
+    offset: timedelta = _ZERO
+    timezone: str | None = None
+    refresh: timedelta = timedelta(seconds=limits.REFRESH)
+    max_stale: timedelta = timedelta(days=1)
+    on_unavailable: str = "hold"
+    strict: bool = False
+    show_titles: bool = False
+    name: str | None = None
+
+    def options(self) -> dict[str, Any]:
+        """All options by name."""
+        return {name: getattr(self, name) for name in DEFAULTS}
+
+    def changed_options(self) -> dict[str, Any]:
+        """The options that differ from their defaults, by name."""
+        return {name: value for name, value in self.options().items() if value != DEFAULTS[name]}
+
+    def check_options(self) -> None:
+        """Refuse options that cannot be used, without I/O; :class:`InvalidArgument`."""
+        busy_only: Any = self.busy_only  # it may be anything yet
+        for name in ("match", "location", "attendee"):
+            value = getattr(self, name)
+            if value is not None and not _is_text(value):
+                raise InvalidArgument(name, value, "give a text, such as '*freeze*'")
+        _check_name(self.name)
+        several: Any = (self.categories,) if isinstance(self.categories, str) else self.categories
+        if not isinstance(several, (list, tuple)) or not all(map(_is_text, several)):
+            raise InvalidArgument("categories", self.categories, "give a text or a list of texts")
+        if busy_only is not None and not isinstance(busy_only, bool):
+            raise InvalidArgument("busy_only", busy_only, "give True, False, or None for what fits the role")
+        self._check_lengths()
+        if self.timezone is not None:
+            zones.load_zone(self.timezone)
+        if self.on_unavailable not in ("hold", "ignore"):
+            raise InvalidArgument("on_unavailable", self.on_unavailable, "give 'hold' or 'ignore'")
+        for name in ("strict", "show_titles"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidArgument(name, getattr(self, name), "give True or False")
+
+    def _check_lengths(self) -> None:
+        pad: Any = self.pad
+        offset: Any = self.offset
+        if not isinstance(pad, (list, tuple)) or len(pad) != 2:
+            raise InvalidArgument("pad", pad, "give two timedeltas: (before, after)")
+        for part in pad:
+            zones.whole_seconds("pad", part)
+        zones.whole_seconds("offset", abs(offset) if isinstance(offset, timedelta) else offset)
+        zones.whole_seconds("refresh", self.refresh)
+        zones.whole_seconds("max_stale", self.max_stale)
+        for name, value in (("pad", max(pad)), ("offset", abs(offset)), ("max_stale", self.max_stale)):
+            if value > _LONGEST_TIME:
+                raise InvalidArgument(name, value, "give a shorter timedelta")
 
 
-def _check_lengths(given: Mapping[str, Any]) -> None:
-    pad, offset = given["pad"], given["offset"]
-    if not isinstance(pad, (list, tuple)) or len(pad) != 2:
-        raise InvalidArgument("pad", pad, "give two timedeltas: (before, after)")
-    for part in pad:
-        zones.whole_seconds("pad", part)
-    zones.whole_seconds("offset", abs(offset) if isinstance(offset, timedelta) else offset)
-    zones.whole_seconds("refresh", given["refresh"])
-    zones.whole_seconds("max_stale", given["max_stale"])
-    for name, value in (("pad", max(pad)), ("offset", abs(offset)), ("max_stale", given["max_stale"])):
-        if value > _LONG:
-            raise InvalidArgument(name, value, "give a shorter timedelta")
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(CalendarOptions)}
 
 
 def _check_name(name: object) -> None:
     if name is None:
         return
-    if not _is_text(name) or not str(name).isprintable() or len(str(name)) > _LONGEST_NAME or "://" in str(name):
+    if not _is_text(name) or not str(name).isprintable() or len(str(name)) > _MAX_NAME_LENGTH or "://" in str(name):
         raise InvalidArgument("name", name, "give a short text to show for the calendar, such as 'Team'")
 
 

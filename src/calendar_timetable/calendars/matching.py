@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from calendar_timetable.calendars.checks import CalendarOptions
 from calendar_timetable.calendars.occurrences import Details, Occurrence, address_of
 
 
-def counts(details: Details, *, deny: bool, busy_only: bool | None, attendee: str | None) -> bool:
-    """Whether an event blocks (*deny*), or else allows or is due; *busy_only* overrides whether it must be busy."""
+def counts(details: Details, options: CalendarOptions, *, deny: bool) -> bool:
+    """Whether an event blocks (*deny*), or else allows or is due; ``busy_only`` overrides whether it must be busy."""
     if details.status == "cancelled" or (not deny and details.status != "confirmed"):
         return False
-    if not (deny if busy_only is None else busy_only):
+    if not (deny if options.busy_only is None else options.busy_only):
         return True
-    declined = attendee is not None and address_of(attendee) in details.declined
+    declined = options.attendee is not None and address_of(options.attendee) in details.declined
     return details.busy and not declined
 
 
-def matches(
-    details: Details | Occurrence,
-    *,
-    match: str | None,
-    location: str | None,
-    categories: str | Sequence[str],
-    attendee: str | None,
-) -> bool:
+def matches(details: Details | Occurrence, options: CalendarOptions) -> bool:
     """Whether an event is one of those asked for."""
+    categories, attendee = options.categories, options.attendee
     several = (categories,) if isinstance(categories, str) else categories
     wanted = {category.casefold() for category in several}
     return (
-        _glob(match, details.summary)
-        and _glob(location, details.location)
+        _glob(options.match, details.summary)
+        and _glob(options.location, details.location)
         and (not wanted or any(category.casefold() in wanted for category in details.categories))
         and (not attendee or not details.attendees or address_of(attendee) in details.attendees)
     )

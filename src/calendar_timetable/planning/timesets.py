@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
@@ -40,6 +40,10 @@ class TimeSet:
 
     def in_role(self, *, deny: bool) -> TimeSet:
         """This set as it reads where it blocks (*deny*) or where it allows: calendars tell these apart."""
+        return self
+
+    def asked_within(self, newest: timedelta) -> TimeSet:
+        """This set with calendars that are in force for *newest* only, and held past that."""
         return self
 
     def resolve(self, horizon: Range, timezone: str) -> TimeSet:
@@ -124,6 +128,9 @@ class Combined(TimeSet):
 
     def in_role(self, *, deny: bool) -> TimeSet:
         return replace(self, members=tuple(m.in_role(deny=deny) for m in self.members))
+
+    def asked_within(self, newest: timedelta) -> TimeSet:
+        return replace(self, members=tuple(m.asked_within(newest) for m in self.members))
 
 
 class Union(Combined):

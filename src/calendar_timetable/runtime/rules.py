@@ -88,7 +88,7 @@ class Rules:
 
     def read_afresh(self, now: float) -> Carried:
         """As :meth:`read`, with calendars that were asked no longer than :data:`FRESH` ago, where they can be had."""
-        windows, blackouts = (s and wire.decode(wire.encode(s), FRESH) for s in (self.windows, self.blackouts))
+        windows, blackouts = (s and s.asked_within(FRESH) for s in (self.windows, self.blackouts))
         try:
             return replace(self, windows=windows, blackouts=blackouts).read(now)
         except CalendarUnavailable:

@@ -11,7 +11,6 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 
@@ -118,5 +117,6 @@ def read(calendar: Calendar) -> Reading:
 
 def unfiltered(calendar: Calendar) -> Calendar:
     """All of what *calendar* holds: what its watchers share. It never passes for empty when it cannot be had."""
-    given: dict[str, Any] = {name: getattr(calendar, name) for name in ("timezone", "refresh", "max_stale")}
-    return Calendar(calendar.address, **given)
+    return Calendar(
+        calendar.address, timezone=calendar.timezone, refresh=calendar.refresh, max_stale=calendar.max_stale
+    )

@@ -5,12 +5,12 @@ Airflow stores the arguments of a deferred task's trigger, and of an asset's wat
 
 from __future__ import annotations
 
-import inspect
 from datetime import timedelta
 from typing import Any
 
 from calendar_timetable.calendars.addresses import text_of
 from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.calendars.checks import DEFAULTS
 from calendar_timetable.calendars.holidays import Holidays
 from calendar_timetable.calendars.seal import seal, unseal
 from calendar_timetable.planning import codec
@@ -23,11 +23,6 @@ class SealedElsewhere(CalendarTimetableError):
 
 
 _ROLE = "deny"
-_OPTIONS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(Calendar).parameters.items()
-    if parameter.kind is parameter.KEYWORD_ONLY
-}
 
 
 def encode(timeset: TimeSet, *, hide: bool = False) -> dict[str, Any]:
@@ -43,30 +38,27 @@ def encode(timeset: TimeSet, *, hide: bool = False) -> dict[str, Any]:
             address = {"address": text_of(timeset.address)}
             if hide and "://" in address["address"] and (keys := _fernet_keys()):
                 address = {"sealed": seal(address, keys[0])}
-            return address | {_ROLE: timeset.deny, "options": _given(timeset)}
+            return address | {
+                _ROLE: timeset.deny,
+                "options": {name: _plain(value) for name, value in timeset.changed_options().items()},
+            }
         case Holidays():
             return {"holidays": timeset.code, "timezone": timeset.timezone}
     return codec.encode(timeset)
 
 
-def decode(data: dict[str, Any], newest: timedelta | None = None) -> TimeSet:
-    """The inverse of :func:`encode`; with *newest*, calendars are in force for as long only, and held past that.
-
-    Raises :class:`SealedElsewhere`.
-    """
+def decode(data: dict[str, Any]) -> TimeSet:
+    """The inverse of :func:`encode`; raises :class:`SealedElsewhere`."""
     if "sealed" in data:
         data = data | _opened(data["sealed"])
     if "address" in data:
-        calendar = Calendar(data["address"], **{name: _loaded(name, v) for name, v in data["options"].items()})
-        if newest is not None:
-            calendar.refresh = calendar.max_stale = min(calendar.refresh, newest)
-            calendar.on_unavailable = "hold"
-        return calendar.in_role(deny=data[_ROLE])
+        options = {name: _loaded(name, value) for name, value in data["options"].items()}
+        return Calendar(data["address"], **options).in_role(deny=data[_ROLE])
     if "holidays" in data:
         return Holidays(data["holidays"], timezone=data["timezone"])
     for key, kind in codec.COMBINED.items():
         if key in data:
-            return kind(tuple(decode(member, newest) for member in data[key]))
+            return kind(tuple(decode(member) for member in data[key]))
     return codec.decode(data)
 
 
@@ -87,11 +79,6 @@ def _fernet_keys() -> list[str]:
     return [key.strip() for key in conf.get("core", "fernet_key", fallback="").split(",") if key.strip()]
 
 
-def _given(calendar: Calendar) -> dict[str, Any]:
-    given = {name: getattr(calendar, name) for name in _OPTIONS}
-    return {name: _plain(value) for name, value in given.items() if value != _OPTIONS[name]}
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
@@ -100,7 +87,7 @@ def _plain(value: Any) -> Any:
 
 def _loaded(name: str, value: Any) -> Any:
     """*value*, as :func:`_plain` left it, in the type that the option's default has."""
-    default = _OPTIONS[name]
+    default = DEFAULTS[name]
     if isinstance(default, timedelta):
         return timedelta(seconds=value)
     if isinstance(default, tuple) and isinstance(value, list):
