@@ -18,15 +18,15 @@ _HOMES = {
     "CalendarEventTrigger": "runtime.events",
     "CalendarGate": "runtime.gate",
     "CalendarTimetable": "timetable",
-    "CalendarTimetableError": "planning.errors",
-    "CalendarUnavailable": "planning.errors",
+    "CalendarTimetableError": "exceptions",
+    "CalendarUnavailable": "exceptions",
     "Holidays": "calendars.holidays",
-    "InvalidArgument": "planning.errors",
+    "InvalidArgument": "exceptions",
     "Occurrence": "calendars.occurrences",
     "PlannedRun": "planning.plan",
     "Problem": "calendars.occurrences",
     "Span": "planning.spans",
-    "TimeSet": "planning.timesets",
+    "TimeSet": "planning.time_sets",
     "Weekly": "planning.weekly",
     "hold_until_open": "runtime.gate",
     "seconds_left": "runtime.window",
@@ -58,12 +58,12 @@ if TYPE_CHECKING:
     from calendar_timetable.calendars.holidays import Holidays as Holidays
     from calendar_timetable.calendars.occurrences import Occurrence as Occurrence
     from calendar_timetable.calendars.occurrences import Problem as Problem
-    from calendar_timetable.planning.errors import CalendarTimetableError as CalendarTimetableError
-    from calendar_timetable.planning.errors import CalendarUnavailable as CalendarUnavailable
-    from calendar_timetable.planning.errors import InvalidArgument as InvalidArgument
+    from calendar_timetable.exceptions import CalendarTimetableError as CalendarTimetableError
+    from calendar_timetable.exceptions import CalendarUnavailable as CalendarUnavailable
+    from calendar_timetable.exceptions import InvalidArgument as InvalidArgument
     from calendar_timetable.planning.plan import PlannedRun as PlannedRun
     from calendar_timetable.planning.spans import Span as Span
-    from calendar_timetable.planning.timesets import TimeSet as TimeSet
+    from calendar_timetable.planning.time_sets import TimeSet as TimeSet
     from calendar_timetable.planning.weekly import Weekly as Weekly
     from calendar_timetable.runtime.events import CalendarEventTrigger as CalendarEventTrigger
     from calendar_timetable.runtime.gate import CalendarGate as CalendarGate
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
 
 def _airflow_zone() -> str:
     if "airflow" not in sys.modules:  # whose import takes seconds, for a name that its configuration tells
-        from calendar_timetable.calendars.options import setting
+        from calendar_timetable.config import setting
 
         name = setting("core", "default_timezone") or "UTC"
         if name.lower() != "system":
@@ -98,8 +98,8 @@ def __getattr__(name: str) -> Any:
 
 def get_provider_info() -> dict[str, Any]:
     """What Airflow's provider registry shows of this package (``apache_airflow_provider`` entry point)."""
-    from calendar_timetable.calendars.forms import CONNECTION_TYPES
-    from calendar_timetable.calendars.options import CONFIG
+    from calendar_timetable.config import CONFIG
+    from calendar_timetable.provider import CONNECTION_TYPES
 
     return {
         "package-name": "airflow-calendar-timetable",

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from calendar_timetable.calendars import sources
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
-from calendar_timetable.planning.timesets import Known, Range
+from calendar_timetable.calendars.sources import base as sources
+from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
+from calendar_timetable.planning.time_sets import Known, Range
 from tests.calendars.conftest import SECRET, Origin
 from tests.calendars.helpers import event, feed, instant
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from calendar_timetable import CalendarTimetable
-from calendar_timetable.runtime import metrics, rules
+from calendar_timetable.runtime import dag_schedule, metrics
 from tests.calendars.helpers import event, feed
 
 
@@ -57,7 +57,7 @@ def team(tmp_path: Path) -> TeamCalendar:
 @pytest.fixture(autouse=True)
 def nothing_kept() -> None:
     """Each test reads anew."""
-    rules._kept.clear()
+    dag_schedule._kept.clear()
 
 
 @pytest.fixture

@@ -17,12 +17,12 @@ from airflow.serialization.encoders import encode_trigger
 from airflow.triggers.base import BaseEventTrigger
 
 from calendar_timetable import Calendar, CalendarEventTrigger, CalendarTimetableError, InvalidArgument
-from calendar_timetable.calendars import sources
-from calendar_timetable.runtime.rules import now
+from calendar_timetable.calendars.sources import base as sources
+from calendar_timetable.runtime.dag_schedule import now
 from tests.runtime.conftest import TeamCalendar
 
 shared_stream = pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow 3.3")
-stream = pytest.importorskip("calendar_timetable.runtime.stream")
+stream = pytest.importorskip("calendar_timetable.runtime.event_stream")
 
 SECOND = timedelta(seconds=1)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from calendar_timetable import Calendar, CalendarTimetable, Holidays, TimeSet, Weekly
-from calendar_timetable.runtime import wire
-from calendar_timetable.runtime.rules import Rules
+from calendar_timetable.calendars import codec
+from calendar_timetable.runtime.dag_schedule import Rules
 
 FULL = Calendar(
     "https://example.org/team.ics",
@@ -49,10 +49,10 @@ SETS: list[TimeSet] = [
 @pytest.mark.parametrize("timeset", SETS, ids=str)
 def test_a_time_set_comes_back_as_it_was(timeset: TimeSet, deny: bool) -> None:
     timeset = timeset.in_role(deny=deny)
-    data = json.loads(json.dumps(wire.encode(timeset)))
-    back = wire.decode(data)
+    data = json.loads(json.dumps(codec.encode(timeset)))
+    back = codec.decode(data)
 
-    assert wire.encode(back) == data
+    assert codec.encode(back) == data
     assert repr(back) == repr(timeset)
     assert roles(back) == roles(timeset)
 
@@ -66,12 +66,12 @@ def roles(timeset: TimeSet) -> list[bool]:
 def test_every_option_of_a_calendar_is_tried() -> None:
     """A new option must be one that the way to a trigger carries."""
     options = inspect.signature(Calendar).parameters
-    assert {n for n, p in options.items() if p.kind is p.KEYWORD_ONLY} == set(wire.encode(FULL)["options"])
-    assert wire.decode(wire.encode(FULL)) == FULL
+    assert {n for n, p in options.items() if p.kind is p.KEYWORD_ONLY} == set(codec.encode(FULL)["options"])
+    assert codec.decode(codec.encode(FULL)) == FULL
 
 
 def test_a_path_stays_one() -> None:
-    assert wire.decode(wire.encode(Calendar(Path("team")))) == Calendar(Path("team"))
+    assert codec.decode(codec.encode(Calendar(Path("team")))) == Calendar(Path("team"))
 
 
 def test_rules_come_back_as_they_were() -> None:

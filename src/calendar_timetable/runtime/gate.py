@@ -11,15 +11,15 @@ from typing import Any, Literal, NoReturn
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
-from calendar_timetable.carried import Carried
+from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning import explain, zones
-from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning.late_start import may_start, next_opening
-from calendar_timetable.planning.opentime import DAY
+from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan import Policy
+from calendar_timetable.runtime.dag_schedule import Rules, now, rules_of
 from calendar_timetable.runtime.metrics import TASK
 from calendar_timetable.runtime.overrides import override
-from calendar_timetable.runtime.rules import Rules, now, rules_of
+from calendar_timetable.schedule.compiled import Carried
 
 WhenLate = Literal["skip", "fail"]
 SHORTEST_HOLD = 10  # seconds; a scheduler under load fails a task that is rescheduled for sooner than it looks
