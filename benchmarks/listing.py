@@ -19,8 +19,9 @@ from sqlalchemy.orm import Session
 from benchmarks.figures import Figure, clocked, figure
 from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.runs import lru
-from calendar_timetable.runs.listing import Filters, list_runs
+from calendar_timetable.runs.listing import Filters
 from calendar_timetable.web import models
+from calendar_timetable.web.run_list import list_runs
 from tests.web.database import add_dag, airflow_database
 
 DAGS, DAYS, SHOWN = 1_000, 35, 5_000

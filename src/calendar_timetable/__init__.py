@@ -9,9 +9,8 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from calendar_timetable._version import __version__ as __version__
 from calendar_timetable.planning import zones
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Calendar": "calendars.calendar",
@@ -94,19 +93,3 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
-
-
-def get_provider_info() -> dict[str, Any]:
-    """What Airflow's provider registry shows of this package (``apache_airflow_provider`` entry point)."""
-    from calendar_timetable.config import CONFIG
-    from calendar_timetable.provider import CONNECTION_TYPES
-
-    return {
-        "package-name": "airflow-calendar-timetable",
-        "name": "Calendar Timetable",
-        "description": "Let your calendar decide when heavy work may run.",
-        "versions": [__version__],
-        "connection-types": CONNECTION_TYPES,
-        "config": CONFIG,
-        "db-managers": ["calendar_timetable.web.store.SubscriptionsDB"],
-    }

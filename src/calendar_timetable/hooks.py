@@ -23,7 +23,7 @@ class IcalHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Airflow's Test button: whether the calendar can be read now, past the cache, and what it holds."""
-        from calendar_timetable.calendars.feed.feed import check_body
+        from calendar_timetable.calendars.feed.body import check_body
         from calendar_timetable.calendars.ical.expand import ExpansionFailed, expand
         from calendar_timetable.calendars.sources.base import FetchFailed
         from calendar_timetable.calendars.sources.caldav import CalDavSource

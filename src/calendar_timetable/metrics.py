@@ -1,7 +1,8 @@
-"""How calendars are doing, as metrics through Airflow's Stats: docs/metrics.md lists them.
+"""What is counted of calendars and of runs, through Airflow's Stats: docs/metrics.md lists it.
 
-Sent where Airflow has set its Stats up, which is in the processes that read DAG files, and by ``calendar-timetable
-sync``; elsewhere nothing is. A metric that cannot be sent is no reason for a calendar not to be read.
+Of calendars it is sent where Airflow has set its Stats up, which is in the processes that read DAG files, and by
+``calendar-timetable sync``; elsewhere nothing is. A metric that cannot be sent is no reason for a calendar not to be
+read, or for a task not to run.
 """
 
 from __future__ import annotations
@@ -11,10 +12,32 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 _PREFIX = "calendar_timetable"
 _NOT_NAMED = re.compile(r"[^A-Za-z0-9_-]")
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Sends of runs, through the Stats of one kind of process: tasks have Stats of their own."""
+
+    module: str
+
+    def count(self, name: str, number: int = 1, *, dag_id: str) -> None:
+        """Add *number* to a counter of the DAG."""
+        _send(self.module, "incr", name, number, dag_id=dag_id)
+
+    def timing(self, name: str, seconds: float, *, dag_id: str) -> None:
+        """Note a length of time of the DAG; Airflow sends it in milliseconds."""
+        _send(self.module, "timing", name, timedelta(seconds=seconds), dag_id=dag_id)
+
+
+TASK = Sender("airflow.sdk.observability.stats")
+SCHEDULER = Sender("airflow.observability.stats")
 
 
 def set_up() -> None:
@@ -33,12 +56,12 @@ def set_up() -> None:
 
 def gauge(name: str, label: str, value: float) -> None:
     """Tell that *name* of the calendar called *label* is *value* now."""
-    _send("gauge", name, label, value)
+    _send_of_calendar("gauge", name, label, value)
 
 
 def count(name: str, label: str) -> None:
     """Tell that *name* happened once more."""
-    _send("incr", name, label)
+    _send_of_calendar("incr", name, label)
 
 
 @contextmanager
@@ -48,17 +71,22 @@ def timed(name: str, label: str) -> Iterator[None]:
     try:
         yield
     finally:
-        _send("timing", name, label, 1000 * (time.monotonic() - begun))
+        _send_of_calendar("timing", name, label, 1000 * (time.monotonic() - begun))
 
 
-def _send(kind: str, name: str, label: str, *values: float) -> None:
-    """Twice, as Airflow does: tagged with the calendar, and with the calendar in the name for servers without tags."""
-    if "airflow.configuration" not in sys.modules:
-        return
+def _send_of_calendar(kind: str, name: str, label: str, *values: float) -> None:
+    if "airflow.configuration" in sys.modules:
+        _send(SCHEDULER.module, kind, name, *values, calendar=label)
+
+
+def _send(module: str, kind: str, name: str, *values: Any, **tag: str) -> None:
+    """Twice, as Airflow does: with the one *tag*, and with its value in the name for servers without tags."""
     with suppress(Exception):
-        from airflow.observability.stats import Stats
+        send = getattr(_stats(module), kind)
+        send(f"{_PREFIX}.{name}", *values, tags=tag)
+        (value,) = tag.values()
+        send(f"{_PREFIX}.{name}.{_NOT_NAMED.sub('_', value)}", *values)
 
-        send: Any = getattr(Stats, kind)
-        named = _NOT_NAMED.sub("_", label)
-        send(f"{_PREFIX}.{name}", *values, tags={"calendar": label})
-        send(f"{_PREFIX}.{name}.{named}", *values)
+
+def _stats(module: str) -> Any:
+    return import_module(module).Stats

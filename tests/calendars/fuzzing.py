@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from calendar_timetable.calendars.feed.body import published_interval
-from calendar_timetable.calendars.feed.feed import check_body
+from calendar_timetable.calendars.feed.body import check_body, published_interval
 from calendar_timetable.calendars.ical import bundle
 from calendar_timetable.calendars.ical.parser import Unreadable
 from calendar_timetable.calendars.ical.reader import read

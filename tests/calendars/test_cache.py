@@ -158,7 +158,7 @@ def another_process_holding(identity: str) -> Iterator[None]:
 
 
 def test_nobody_waits_for_ever(origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    from calendar_timetable.calendars.sources.base import source_for
+    from calendar_timetable.calendars.sources.lookup import source_for
 
     origin.serve(GOOD)
     calendar = Calendar(origin.url())

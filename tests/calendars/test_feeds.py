@@ -18,7 +18,7 @@ from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.feed import feed as feeds
 from calendar_timetable.calendars.feed.cache import Entry
 from calendar_timetable.calendars.feed.feed import read_feed
-from calendar_timetable.calendars.sources import base
+from calendar_timetable.calendars.sources import base, ics, lookup
 from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning.time_sets import Known, Range
 from tests.calendars.conftest import SECRET, Clock, Origin, Reply
@@ -321,10 +321,10 @@ def test_schemes() -> None:
         "http://h": "http://h",
     }
     for address, url in urls.items():
-        source = base.source_for(address)
-        assert isinstance(source, base.HttpSource)
+        source = lookup.source_for(address)
+        assert isinstance(source, ics.HttpSource)
         assert source.url == url
-    assert repr(base.source_for(f"https://u:{SECRET}@h/{SECRET}")) == "HttpSource(label='h')"
+    assert repr(lookup.source_for(f"https://u:{SECRET}@h/{SECRET}")) == "HttpSource(label='h')"
 
 
 def test_a_copy_that_another_process_replaces_meanwhile(
@@ -333,7 +333,7 @@ def test_a_copy_that_another_process_replaces_meanwhile(
     calendar = Calendar(origin.url())
     origin.serve(GOOD)
     known(calendar)
-    old = Entry(base.source_for(origin.url()).identity).state()
+    old = Entry(lookup.source_for(origin.url()).identity).state()
     origin.serve(feed(LATER))
     clock.now += 300
     known(calendar)

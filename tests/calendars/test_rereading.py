@@ -20,7 +20,7 @@ from calendar_timetable.calendars.ical.reader import read
 from calendar_timetable.calendars.ical.series import Part, expand_series
 from calendar_timetable.calendars.ical.series_cache import kept, reading_of
 from calendar_timetable.calendars.occurrences import Reading
-from calendar_timetable.calendars.sources.base import source_for
+from calendar_timetable.calendars.sources.lookup import source_for
 from tests.calendars.generated import END, NOW, START, calendar, event, own_zone, slowly, whole_series
 
 DAILY = "DTSTART:20260301T100000", "DTEND:20260301T110000", "RRULE:FREQ=DAILY;COUNT=5"

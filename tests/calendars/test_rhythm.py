@@ -19,7 +19,7 @@ from calendar_timetable.calendars.feed.cache import Entry, State
 from calendar_timetable.calendars.feed.feed import Copy, refresh_feed
 from calendar_timetable.calendars.feed.refresh import Rhythm
 from calendar_timetable.calendars.net import client
-from calendar_timetable.calendars.sources.base import source_for
+from calendar_timetable.calendars.sources.lookup import source_for
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning.time_sets import Known, Range
 from tests.calendars.conftest import Clock, Origin, Reply
@@ -283,8 +283,9 @@ def test_a_refresh_that_somebody_gives_is_obeyed(origin: Origin, clock: Clock) -
 
 IN_AIRFLOW = """
 import airflow.configuration
-from calendar_timetable.calendars import options
-print(options.option("fetch"), options.fetches_while_parsing(), options.allowed_networks())
+from calendar_timetable import config
+from calendar_timetable.calendars.net.networks import allowed_networks
+print(config.option("fetch"), config.fetches_while_parsing(), allowed_networks())
 """
 
 

@@ -19,8 +19,9 @@ from calendar_timetable.calendars.calendar import Calendar as Read
 from calendar_timetable.calendars.feed import cache as cached
 from calendar_timetable.calendars.feed import cache_folder, health
 from calendar_timetable.calendars.sources import caldav_protocol, sealing
-from calendar_timetable.calendars.sources.base import FetchFailed, FileSource, source_for
-from calendar_timetable.calendars.sources.lookup import connected_source
+from calendar_timetable.calendars.sources.base import FetchFailed
+from calendar_timetable.calendars.sources.ics import FileSource
+from calendar_timetable.calendars.sources.lookup import connected_source, source_for
 from calendar_timetable.cli import main
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import codec

@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleExcept
 
 from calendar_timetable import Calendar, CalendarGate, CalendarTimetable, InvalidArgument, Weekly, hold_until_open
 from calendar_timetable.calendars.feed.cache import Entry
-from calendar_timetable.calendars.sources.base import source_for
+from calendar_timetable.calendars.sources.lookup import source_for
 from calendar_timetable.runtime.gate_trigger import GateTrigger
 from tests.runtime.conftest import TeamCalendar, context_of
 

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from calendar_timetable import Calendar, CalendarTimetable, Weekly
-from calendar_timetable.calendars.sources import base
+from calendar_timetable.calendars.sources import lookup
+from calendar_timetable.calendars.sources.base import Source
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import Known
 from calendar_timetable.runtime import gate_trigger, shared_readings
-from calendar_timetable.runtime.dag_schedule import Rules, now
+from calendar_timetable.runtime.dag_schedule import rules_of
 from calendar_timetable.runtime.gate_trigger import GateTrigger
+from calendar_timetable.schedule.time_rules import Rules, now
 from tests.airflow.origin import IcsOrigin, event
 from tests.runtime.conftest import TeamCalendar
 
@@ -32,7 +34,7 @@ def moment(seconds: float = 0) -> datetime:
 
 def trigger(schedule: CalendarTimetable, late_in: float = WEEK) -> GateTrigger:
     """As the triggerer makes it: from what the first one said of itself."""
-    path, kwargs = GateTrigger(Rules.of(schedule).to_json(), now(), now() + late_in).serialize()
+    path, kwargs = GateTrigger(rules_of(schedule).to_json(), now(), now() + late_in).serialize()
     assert path == "calendar_timetable.runtime.gate_trigger.GateTrigger"
     return GateTrigger(**kwargs)
 
@@ -89,7 +91,7 @@ def test_a_secret_address_is_sealed_for_airflows_database(origin: IcsOrigin, mon
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "workers")
     closed = moment(3600)
     origin.serve([event("meeting", moment(-60), moment(2))])
-    rules = Rules.of(busy(f"{origin.address}?token=s3cr3t"))
+    rules = rules_of(busy(f"{origin.address}?token=s3cr3t"))
     _, kwargs = GateTrigger(rules.to_json(hide=True), now(), closed.timestamp()).serialize()
 
     assert "s3cr3t" not in str(kwargs)
@@ -121,9 +123,9 @@ def test_a_thousand_gates_cost_one_fetch_per_refresh(origin: IcsOrigin, monkeypa
     ends = moment(4)
     origin.serve([event("meeting", moment(-60), ends)])
     threads = set()
-    real = base.source_for
+    real = lookup.source_for
 
-    def noted(address: str) -> base.Source:
+    def noted(address: str) -> Source:
         threads.add(threading.current_thread().name)
         return real(address)
 
@@ -175,7 +177,7 @@ def test_an_address_is_not_shown() -> None:
 def test_an_opening_is_staggered() -> None:
     opens = int(now()) + 3
     known = Known("team", Spans([(opens - 3600, opens)]))
-    data = Rules.of(CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=known)).to_json()
+    data = rules_of(CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=known)).to_json()
     data["policy"]["stagger"] = 2
 
     assert asyncio.run(fired(GateTrigger(data, now(), now() + WEEK))) == [{"open": True}]
@@ -190,14 +192,15 @@ from pathlib import Path
 from calendar_timetable import Calendar, CalendarTimetable
 from calendar_timetable.runtime import gate_trigger, shared_readings
 from calendar_timetable.runtime.gate_trigger import GateTrigger
-from calendar_timetable.runtime.dag_schedule import Rules, now
+from calendar_timetable.runtime.dag_schedule import rules_of
+from calendar_timetable.schedule.time_rules import Rules, now
 
 async def go():
     gates = []
     for number in range(1000):
         duration = timedelta(seconds=60 + number)
         schedule = CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=Calendar(sys.argv[1]), duration=duration)
-        gates.append(GateTrigger(Rules.of(schedule).to_json(), now(), now() + 7 * 86400))
+        gates.append(GateTrigger(rules_of(schedule).to_json(), now(), now() + 7 * 86400))
     waiting = [asyncio.create_task(anext(gate.run())) for gate in gates]
     while not all(shared._last and shared._last.done() for shared in shared_readings._shared.values()) or not shared_readings._shared:
         await asyncio.sleep(0.05)

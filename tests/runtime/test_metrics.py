@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from calendar_timetable import CalendarTimetable, Weekly
-from calendar_timetable.runtime import listener, metrics
+from calendar_timetable import CalendarTimetable, Weekly, metrics
+from calendar_timetable.runtime import listener
 from calendar_timetable.schedule.cron import CronTicks
 
 ROOT = Path(__file__).parents[2]

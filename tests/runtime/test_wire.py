@@ -12,7 +12,8 @@ import pytest
 
 from calendar_timetable import Calendar, CalendarTimetable, Holidays, TimeSet, Weekly
 from calendar_timetable.calendars import codec
-from calendar_timetable.runtime.dag_schedule import Rules
+from calendar_timetable.runtime.dag_schedule import rules_of
+from calendar_timetable.schedule.time_rules import Rules
 
 FULL = Calendar(
     "https://example.org/team.ics",
@@ -83,7 +84,7 @@ def test_rules_come_back_as_they_were() -> None:
         duration=timedelta(hours=4),
         stagger=timedelta(minutes=30),
     )
-    made_rules = Rules.of(made)
+    made_rules = rules_of(made)
     data = json.loads(json.dumps(made_rules.to_json()))
 
     assert Rules.from_json(data).to_json() == made_rules.to_json()
@@ -93,7 +94,7 @@ def test_rules_come_back_as_they_were() -> None:
 
 def test_of_a_serialized_schedule_what_it_carries() -> None:
     made = CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=Weekly("sat"))
-    carried = Rules.of(CalendarTimetable.deserialize(made.serialize()))
+    carried = rules_of(CalendarTimetable.deserialize(made.serialize()))
 
     assert Rules.from_json(json.loads(json.dumps(carried.to_json()))).to_json() == carried.to_json()
     assert carried.refresh is None
@@ -101,7 +102,7 @@ def test_of_a_serialized_schedule_what_it_carries() -> None:
 
 def test_one_reading_serves_rules_that_differ_in_their_duration_only() -> None:
     def key(address: str, hours: int) -> str:
-        rules = Rules.of(CalendarTimetable("0 2 * * *", blackouts=address))
+        rules = rules_of(CalendarTimetable("0 2 * * *", blackouts=address))
         return replace(rules, policy=replace(rules.policy, duration=hours * 3600)).key
 
     assert key("team", 4) == key("team", 5) != key("other", 4)

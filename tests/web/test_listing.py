@@ -24,12 +24,13 @@ from calendar_timetable.planning.plan import Policy
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import Known, Range
 from calendar_timetable.runs import lru
-from calendar_timetable.runs.listing import Filters, list_runs
+from calendar_timetable.runs.listing import Filters
 from calendar_timetable.runs.outlook import outlook as coming_after
 from calendar_timetable.schedule.base import encode_base
 from calendar_timetable.schedule.compiled import Carried
 from calendar_timetable.web import models, run_counts
 from calendar_timetable.web import plan as plans
+from calendar_timetable.web.run_list import list_runs
 from tests.web.database import add_dag, add_run, utc
 
 NOW = utc("2027-03-10 12:00")  # a Wednesday

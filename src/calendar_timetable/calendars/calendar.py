@@ -28,7 +28,8 @@ from calendar_timetable.calendars.matching import counts, matches
 from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem
 from calendar_timetable.calendars.options import check_options
 from calendar_timetable.calendars.secret_addresses import warn_of
-from calendar_timetable.calendars.sources.base import ConnectionUnseen, FetchFailed, source_for
+from calendar_timetable.calendars.sources.base import ConnectionUnseen, FetchFailed
+from calendar_timetable.calendars.sources.lookup import source_for
 from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.explain import plain

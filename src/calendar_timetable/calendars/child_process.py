@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import calendar_timetable
 from calendar_timetable.calendars import limits
 
 Message = dict[str, Any]
@@ -31,7 +30,7 @@ def ask(module: str, request: Message, body: bytes, seconds: float) -> tuple[Mes
     It is killed after *seconds*. It inherits nothing of Airflow's configuration, and nothing goes on
     its command line, which others may read.
     """
-    package = str(Path(calendar_timetable.__file__).parents[1])
+    package = str(Path(__file__).parents[2])
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
     environment[_PARENT] = str(os.getpid())
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
-from calendar_timetable import __version__
+from calendar_timetable._version import __version__
 from calendar_timetable.cli import values
 from calendar_timetable.cli.check import add_check, check
 from calendar_timetable.cli.output import console

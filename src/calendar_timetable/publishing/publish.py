@@ -10,7 +10,7 @@ from icalendar import Calendar, Event
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from calendar_timetable import __version__
+from calendar_timetable._version import __version__
 from calendar_timetable.calendars.net.client import DownloadFailed
 from calendar_timetable.calendars.sources.base import FetchFailed
 from calendar_timetable.calendars.sources.caldav import CalDavSource

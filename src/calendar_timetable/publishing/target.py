@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from calendar_timetable.exceptions import CalendarTimetableError
+from calendar_timetable.runs.calendar_events import DOMAIN
 
 DIGEST = "X-CALENDAR-TIMETABLE-DIGEST"
-DOMAIN = "calendar-timetable"
 Mode = Literal["write", "force", "look"]
 _FEW = 10  # events may be removed whatever share they are
 

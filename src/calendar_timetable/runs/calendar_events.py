@@ -9,11 +9,12 @@ from urllib.parse import quote
 
 from icalendar import Alarm, Calendar, Event, vDuration
 
-from calendar_timetable import __version__
+from calendar_timetable._version import __version__
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.explain import plain
-from calendar_timetable.publishing.target import DOMAIN
 from calendar_timetable.runs.rows import LATE, Row, explanation, reasons_of
+
+DOMAIN = "calendar-timetable"
 
 _SEQUENCE_FROM = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
 _STATES = {"running": "running", "success": "done", "failed": "failed", "skipped": "skipped"}

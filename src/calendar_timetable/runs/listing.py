@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from airflow.configuration import conf
 from sqlalchemy import type_coerce
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
@@ -19,9 +17,8 @@ from calendar_timetable.runs import database, time_budget
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.forecast import MOST_TICKS, Question, planned
 from calendar_timetable.runs.lru import Memory
-from calendar_timetable.runs.rows import Row, as_run, collapse, existing_row, planned_row
+from calendar_timetable.runs.rows import Row, collapse, existing_row, planned_row
 from calendar_timetable.runs.stored_schedules import Schedule, newest, read_schedules
-from calendar_timetable.web import models
 
 _ANSWERS = 16 * 1024 * 1024  # bytes of all lists that are remembered together
 _SAMPLE = 50  # DAGs that tell how often all of them run
@@ -47,17 +44,6 @@ class Filters:
 
 
 _answers: Memory[bytes] = Memory(_ANSWERS, len)
-
-
-def list_runs(
-    session: Session, readable: Collection[str], filters: Filters, now: float, runs_of: Collection[str] | None = None
-) -> bytes:
-    """The runs of the *readable* DAGs that *filters* let through, by start: ``models.Runs`` as JSON.
-
-    Runs that exist, and how long they took, only of the DAGs *runs_of*; of all where that is ``None``.
-    Nothing is worked out again while neither the DAGs nor their runs have changed.
-    """
-    return answered(session, readable, filters, now, runs_of, _list_runs)
 
 
 Work = Callable[[Session, Collection[str], Filters, float, Collection[str] | None], bytes]
@@ -114,46 +100,6 @@ def readable_dags(session: Session, readable: Collection[str], filters: Filters)
     """The DAGs that a list is about."""
     wanted = asked_of(readable, filters.dag_ids)
     return database.read_dags(session, wanted, tags=filters.tags, owners=filters.owners)
-
-
-def choices(session: Session, readable: Collection[str]) -> models.Choices:
-    """What :class:`Filters` of the *readable* DAGs can name."""
-    dags = database.read_dags(session, readable)
-    schedules = read_schedules(session, [dag.dag_id for dag in dags])
-    return models.Choices(
-        dags=[models.DagChoice(dag_id=dag.dag_id, dag_display_name=dag.name) for dag in dags],
-        tags=sorted({tag for dag in dags for tag in dag.tags}),
-        owners=sorted({owner for dag in dags for owner in dag.owners}),
-        calendars=sorted({calendar for schedule in schedules.values() for calendar in schedule.calendars}),
-    )
-
-
-def _list_runs(
-    session: Session, dag_ids: Collection[str], filters: Filters, now: float, runs_of: Collection[str] | None
-) -> bytes:
-    dags, schedules = concerned(session, dag_ids, filters)
-    with time_budget.share(time_budget.PLANNING):
-        rows, truncated = first_rows(session, dags, schedules, filters, now, runs_of)
-    told: list[str] = []
-    for row in rows[filters.offset : filters.offset + filters.limit]:
-        if time_budget.spent():
-            break
-        told.append(as_run(row, now).model_dump_json())  # one at a time: thousands keep the garbage collector busy
-    shown = {row.dag.dag_id: row.dag for row in rows[filters.offset : filters.offset + len(told)]}
-    uses = {dag_id: schedules[dag_id].pools if dag_id in schedules else () for dag_id in shown}
-    used = {pool for pools in uses.values() for pool in pools}
-    rest = {
-        "total_entries": len(rows),
-        "truncated": truncated or filters.offset + len(told) < len(rows),
-        "paused_dags": paused_among(dags),
-        "parallelism": conf.getint("core", "parallelism"),
-        "limits": [
-            {"dag_id": dag.dag_id, "max_active_runs": dag.max_active_runs, "pools": uses[dag.dag_id]}
-            for dag in shown.values()
-        ],
-        "pools": [{"name": pool, "slots": slots} for pool, slots in session.execute(database.pools()) if pool in used],
-    }
-    return f'{{"runs":[{",".join(told)}],{json.dumps(rest)[1:]}'.encode()
 
 
 def concerned(session: Session, dag_ids: Collection[str], filters: Filters) -> tuple[list[Dag], dict[str, Schedule]]:

@@ -11,16 +11,25 @@ from calendar_timetable.planning.explain import blocked
 from calendar_timetable.planning.open_time import DAY, Blocker, OpenTime, members
 from calendar_timetable.planning.time_sets import Known, TimeSet, leaves
 from calendar_timetable.schedule.compiled import Carried
-from calendar_timetable.web import models
 
 _AHEAD = 8 * DAY  # how far is looked: what is further off is no concern of whoever watches a run
+
+
+class Blackout(NamedTuple):
+    """When a blackout begins, and what of: a calendar and, where that is shown, its event; or a rule, and its zone."""
+
+    start: datetime
+    calendar: str | None
+    event: str | None
+    detail: str | None
+    zone: str | None
 
 
 class Outlook(NamedTuple):
     """What is known of the time after a start; ``None`` where nothing is."""
 
     window_end: datetime | None = None
-    next_blackout: models.Blackout | None = None
+    next_blackout: Blackout | None = None
     spare_seconds: int | None = None
     spare_at_least: bool = False
 
@@ -60,11 +69,11 @@ def _end(open_time: OpenTime, timeset: TimeSet | None, carried: Carried, start: 
     return (None if end is None or end >= known else end), known
 
 
-def _named(carried: Carried, at: float) -> models.Blackout:
+def _named(carried: Carried, at: float) -> Blackout:
     """The blackout that begins *at*."""
     covering = (m for m in members(carried.blackouts) if at in m.cover(int(at), int(at) + 1))
     found = Blocker("blackout", next(covering, members(carried.blackouts)[0]), None)
     why = blocked(found, at)
-    return models.Blackout(
+    return Blackout(
         start=zones.to_datetime(at), calendar=why.calendar, event=why.event, detail=why.detail, zone=why.zone
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from itertools import pairwise
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from calendar_timetable.planning import explain, zones
@@ -16,8 +17,8 @@ from calendar_timetable.runs.database import Dag, Existing
 from calendar_timetable.runs.forecast import started
 from calendar_timetable.runs.outlook import Outlook, outlook
 from calendar_timetable.runs.stored_schedules import Schedule
-from calendar_timetable.web import models
 
+RunState = Literal["planned", "queued", "running", "success", "failed", "skipped"]
 LATE = 300  # seconds after which a start counts as late
 _DENSE = 3600  # runs closer together than this …
 _QUARTER = 900  # of an hour: by no less do zones differ today
@@ -36,7 +37,7 @@ class Row:
     schedule: Schedule | None
     placed: Placed
     run: Existing | None
-    state: models.RunState
+    state: RunState
     start: float | None
     end: float | None
     end_estimated: bool
@@ -104,7 +105,7 @@ class Row:
 
 def planned_row(dag: Dag, schedule: Schedule, placed: Placed, length: float | None) -> Row:
     """A tick to come, or one that passed without a run."""
-    state: models.RunState = "skipped" if placed.start is None else "planned"
+    state: RunState = "skipped" if placed.start is None else "planned"
     end = None if placed.start is None or length is None else placed.start + length
     return Row(dag, schedule, placed, None, state, placed.start, end, end_estimated=end is not None)
 
@@ -123,7 +124,7 @@ def existing_row(dag: Dag, schedule: Schedule | None, run: Existing, length: flo
         end, estimated = start + length, True
     if run.state == "running" and end is not None:
         end = max(end, now)
-    state: models.RunState = {"running": "running", "success": "success", "failed": "failed"}.get(run.state, "queued")  # type: ignore[assignment]
+    state: RunState = {"running": "running", "success": "success", "failed": "failed"}.get(run.state, "queued")  # type: ignore[assignment]
     return Row(dag, schedule, placed, run, state, start, end, estimated)
 
 
@@ -178,35 +179,7 @@ def _as_one(stretch: list[Row]) -> Row:
     return replace(first, end=end, count=len(stretch), every=gaps[len(gaps) // 2], known_as=known_as)
 
 
-def as_run(row: Row, now: float) -> models.Run:
-    """*row* for people: with its words."""
-    reasons = reasons_of(row)
-    zone, due = row.zone, row.placed.tick.due
-    return models.Run(
-        id=row.identity,
-        dag_id=row.dag.dag_id,
-        dag_display_name=row.dag.name,
-        tags=list(row.dag.tags),
-        owners=list(row.dag.owners),
-        paused=row.dag.paused,
-        run_id=None if row.run is None or row.count > 1 else row.run.run_id,
-        run_type="scheduled" if row.run is None else row.run.run_type,
-        state=row.state,
-        due=zones.to_datetime(due),
-        start=_moment(row.start),
-        end=_moment(row.end),
-        end_estimated=row.end_estimated,
-        outcome=row.placed.outcome,
-        reasons=[told(reason, zone, due) for reason in reasons],
-        explanation=explanation(row, reasons),
-        calendars=[] if row.schedule is None else list(row.schedule.calendars),
-        late=row.is_late(now),
-        collapsed=models.Collapsed(count=row.count, every_seconds=row.every) if row.count > 1 else None,
-        **_outlook(row)._asdict(),
-    )
-
-
-def _outlook(row: Row) -> Outlook:
+def outlook_of(row: Row) -> Outlook:
     """What comes after its start, for a run that goes by its schedule and is not over."""
     carried = None if row.schedule is None or row.schedule.changed_to is not None else row.schedule.carried
     by_schedule = row.run is None or row.run.run_type in _BY_TICK
@@ -215,22 +188,12 @@ def _outlook(row: Row) -> Outlook:
     return Outlook() if row.state in ("success", "failed") else outlook(carried, row.start, row.end)
 
 
-def _moment(instant: float | None) -> datetime | None:
-    return None if instant is None else zones.to_datetime(instant)
-
-
 def reasons_of(row: Row) -> tuple[explain.Reason, ...]:
     """Why the run does not simply start when due."""
     carried = None if row.schedule is None else row.schedule.carried
     if carried is None or (row.placed.outcome == "on_time" and row.run):
         return ()
     return carried.reasons(row.placed)
-
-
-def told(reason: explain.Reason, zone: ZoneInfo, near: float) -> models.Reason:
-    """*reason* as data and, for the due time *near*, in words."""
-    times = {"start": _moment(reason.start), "end": _moment(reason.end)}
-    return models.Reason(**{**asdict(reason), **times}, text=reason.text(zone, near, alone=True))
 
 
 def explanation(row: Row, reasons: Iterable[explain.Reason] = ()) -> str:

@@ -25,8 +25,9 @@ from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.runs.lru import Memory
-from calendar_timetable.schedule.base import Ticks, encode_base, to_pendulum
+from calendar_timetable.schedule.base import encode_base, to_pendulum
 from calendar_timetable.schedule.compiled import Carried
+from calendar_timetable.schedule.ticks import Ticks
 
 OURS = "calendar_timetable.timetable.CalendarTimetable"
 _ASSET_OR_TIME = "airflow.timetables.assets.AssetOrTimeSchedule"

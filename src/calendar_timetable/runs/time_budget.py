@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from fastapi import HTTPException
-
 T = TypeVar("T")
 ANSWER = 4.5  # seconds for an answer; with what comes before and after it stays below five, or so
 PLANNING = 3.5  # seconds of these for what there is to tell: the rest is for telling it
@@ -30,12 +28,12 @@ class Spent(Exception):
     """There is no time left: tell what is found, and that it is not all."""
 
 
-class Busy(HTTPException):
+class Busy(Exception):
     """Too many costly answers are being worked out: this one has to be asked for again."""
 
     def __init__(self, retry_after: int = RETRY_AFTER) -> None:
-        told = f"Others have asked for much at this moment: ask again in {retry_after} seconds, or for less"
-        super().__init__(429, told, {"Retry-After": str(retry_after)})
+        self.retry_after = retry_after
+        super().__init__(f"Others have asked for much at this moment: ask again in {retry_after} seconds, or for less")
 
 
 class _Budget:

@@ -19,9 +19,9 @@ from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.time_sets import Range
-from calendar_timetable.runtime.dag_schedule import now
 from calendar_timetable.runtime.event_diff import Reading
 from calendar_timetable.runtime.shared_readings import in_thread
+from calendar_timetable.schedule.time_rules import now
 
 _BACK, _AHEAD, _WEEK = 31 * DAY, 366 * DAY, 7 * DAY
 _RETRY = 5.0  # seconds after which a calendar that could not be had is asked for again

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import takewhile
 from typing import Any
 
+from calendar_timetable.metrics import SCHEDULER
 from calendar_timetable.planning.plan import Placed
 from calendar_timetable.runtime.dag_schedule import find_schedule
-from calendar_timetable.runtime.metrics import SCHEDULER
 from calendar_timetable.runtime.overrides import ignores_calendars
 from calendar_timetable.runtime.window import end_of_open_time
 from calendar_timetable.schedule.compiled import Carried

@@ -1,6 +1,6 @@
 """Calendars read in a triggerer: in a few threads, so that its event loop never waits, and once for all who ask alike.
 
-The reading itself happens in child processes (``calendars/children.py``); the threads only wait for them.
+The reading itself happens in child processes (``calendars/child_process.py``); the threads only wait for them.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from functools import cache
 from typing import Any, TypeVar
 
 from calendar_timetable.exceptions import CalendarUnavailable
-from calendar_timetable.runtime.dag_schedule import Rules, now
 from calendar_timetable.schedule.compiled import Carried
+from calendar_timetable.schedule.time_rules import Rules, now
 
 T = TypeVar("T")
 _THREADS = 2  # readings at a time: more would only cost memory

@@ -126,7 +126,7 @@ class Arguments:
         copies = [calendar.copy_in_force(stretch, self.zone_name) for calendar, stretch in asked]
         if not copies or not all(copies):
             return self.read(moment, hold=True).to_json()
-        from calendar_timetable import __version__
+        from calendar_timetable._version import __version__
         from calendar_timetable.schedule.compile_cache import kept
 
         base = self.schedule if isinstance(self.schedule, str) else encode_base(self.base)

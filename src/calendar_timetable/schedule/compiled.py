@@ -22,7 +22,7 @@ from calendar_timetable.planning.open_time import OpenTime, members
 from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, PlannedRun, Policy, Tick, lay_out, runs
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import Feed, Known, Range, TimeSet, Unread, leaves
-from calendar_timetable.schedule.base import Ticks
+from calendar_timetable.schedule.ticks import Ticks
 
 VERSION = 2
 LATE_START = 6 * 3600  # a run that starts late must still know what closes, for this long after its start

@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from calendar_timetable import __version__
+from calendar_timetable._version import __version__
 from calendar_timetable.runs import time_budget
 from calendar_timetable.web import models, static_page, subscription_routes
 from calendar_timetable.web.routes import api
@@ -55,6 +55,12 @@ def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
     """What is wrong with a request: each field with its message; what was sent is repeated of addresses only."""
     detail = [_wrong(each["loc"], each["msg"], each.get("input")) for each in error.errors()]
     return JSONResponse(models.Refusal(detail=detail).model_dump(), 422)
+
+
+@app.exception_handler(time_budget.Busy)
+def put_off(_: Request, error: time_budget.Busy) -> JSONResponse:
+    """Too much is asked for at once: when to ask again."""
+    return JSONResponse({"detail": str(error)}, 429, {"Retry-After": str(error.retry_after)})
 
 
 def _wrong(where: tuple[str | int, ...], message: str, given: object) -> models.Wrong:

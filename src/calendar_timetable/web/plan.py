@@ -19,11 +19,12 @@ from calendar_timetable.runs import database, time_budget
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.forecast import replanned
 from calendar_timetable.runs.listing import next_rows, run_lengths
-from calendar_timetable.runs.rows import Row, as_run, planned_row
+from calendar_timetable.runs.rows import Row, planned_row
 from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
 from calendar_timetable.schedule.compiled import Carried
 from calendar_timetable.web import models
 from calendar_timetable.web.python_source import python_of, rules
+from calendar_timetable.web.run_list import as_run
 
 MOST_RANGES = 100  # of times, in all rules of a what-if together
 TOO_MUCH = "this is too much to work out: give fewer rules, or a shorter delay"

@@ -14,13 +14,13 @@ from airflow.api_fastapi.core_api.security import GetUserDep, get_user
 from airflow.configuration import conf
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
-from calendar_timetable import __version__
+from calendar_timetable._version import __version__
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs import listing
-from calendar_timetable.runs.listing import Filters, list_runs
-from calendar_timetable.web import calendar_health, models, run_counts
+from calendar_timetable.runs.listing import Filters
+from calendar_timetable.web import calendar_health, models, run_counts, run_list
 from calendar_timetable.web import plan as plans
 from calendar_timetable.web import time_sets as timespans
 from calendar_timetable.web.access import Readable, ReadableDag, allowed, asked_by_us
@@ -113,7 +113,7 @@ def runs(
     """
     runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
     page = replace(asked, limit=limit, offset=offset)
-    return answer(request, list_runs(session, wanted, page, _now(), runs_of))
+    return answer(request, run_list.list_runs(session, wanted, page, _now(), runs_of))
 
 
 def hours_or_days(
@@ -151,7 +151,7 @@ def counts(
 @api.get("/choices", response_model=models.Choices)
 def choices(request: Request, session: SessionDep, readable: Readable) -> Response:
     """The DAGs, tags, owners and calendars by which runs can be filtered."""
-    return answer(request, listing.choices(session, readable))
+    return answer(request, run_list.choices(session, readable))
 
 
 def viewer_may(dag_id: ReadableDag, user: GetUserDep, session: SessionDep) -> plans.May:

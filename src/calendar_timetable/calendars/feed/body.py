@@ -1,10 +1,13 @@
-"""A body before it is read: its encoding, and how often its calendar wants to be asked."""
+"""A body before it is read: its encoding, whether it is a calendar at all, and how often that wants to be asked."""
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
 
+from calendar_timetable.calendars.sources.base import FetchFailed
+
+_ENDED = re.compile(rb"\nEND:VCALENDAR[ \t]*(?=\r?\n|\Z)", re.IGNORECASE)
 # Only what writes text byte by byte: Python also knows codecs that unpack or run escapes.
 _CHARSET = re.compile(
     r"(?i:iso-?(?:8859|2022)-|windows-|cp|koi8-|mac|x-mac|gb|big5|shift_jis|sjis|euc-|tis-|latin|hz)[\w-]*"
@@ -70,3 +73,21 @@ def published_interval(body: bytes) -> float:
     if found is None:
         return 0.0
     return float(sum(int(number or 0) * length for number, length in zip(found.groups(), _LENGTHS, strict=True)))
+
+
+def check_body(body: bytes) -> bytes:
+    """*body*, in an encoding that ASCII is part of; :class:`FetchFailed` if it cannot be a whole calendar."""
+    body = plain(body)
+    content = body.strip()
+    start = content[:200].lower()
+    if not content:
+        raise FetchFailed("the answer is empty")
+    if not start.startswith(b"begin:vcalendar"):
+        if start.startswith(b"<") or b"<html" in start:
+            raise FetchFailed("the answer is a web page, not a calendar: is a login needed?")
+        if start.startswith((b"{", b"[")):
+            raise FetchFailed("the answer is JSON, not a calendar")
+        raise FetchFailed("the answer is not a calendar")
+    if not _ENDED.search(content, content.lower().rindex(b"begin:vcalendar")):  # what follows the end does no harm
+        raise FetchFailed("the answer is cut off: it has no END:VCALENDAR")
+    return body

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,7 @@ class Entry:
             _remove(old)
 
     def earlier(self, state: State, start: int, end: int, zone: str) -> bytes:
-        """A reading of the body of *state*, or of the one before, for just this stretch, as :mod:`.memory` keeps it."""
+        """A reading of the body of *state*, or of the one before, for just this stretch, as the series cache keeps it."""
         stem = self._stem(state, zone)
         for name in (stem, self._was(stem)):
             with suppress(OSError):
@@ -302,3 +303,8 @@ def _changed_at(path: Path) -> float:
 def _remove(path: Path) -> None:
     with suppress(OSError):
         path.unlink()
+
+
+def moment(seconds: float) -> datetime | None:
+    """*seconds* since the epoch as a UTC-aware datetime; ``None`` for 0, which means never."""
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -10,23 +9,22 @@ from functools import cached_property, partial
 from calendar_timetable import metrics
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.feed import refresh as rhythm
-from calendar_timetable.calendars.feed.body import plain, published_interval
-from calendar_timetable.calendars.feed.cache import Entry, State, digest_of, files
+from calendar_timetable.calendars.feed.body import check_body, published_interval
+from calendar_timetable.calendars.feed.cache import Entry, State, digest_of, files, moment
 from calendar_timetable.calendars.feed.cache_folder import keyed
-from calendar_timetable.calendars.feed.health import moment
 from calendar_timetable.calendars.feed.refresh import NotAsked, Rhythm, Server
 from calendar_timetable.calendars.ical.expand import ExpansionFailed, expand
 from calendar_timetable.calendars.ical.parser import EVENTS
+from calendar_timetable.calendars.net.networks import allowed_networks
 from calendar_timetable.calendars.occurrences import Reading
 from calendar_timetable.calendars.sources.base import NOTHING, Fetched, FetchFailed, Last, Source, UnseenSource
-from calendar_timetable.config import allowed_networks, fetches_while_parsing
+from calendar_timetable.config import fetches_while_parsing
 
 _MINUTE = 60
 _AS = 16  # digits that tell credentials apart
 _BUSY = "another process has been reading it for too long"
 _NEVER_SYNCED = "no copy of it is in the cache folder: run calendar-timetable sync, which alone asks it here"
 _NOT_SYNCED = "it was not read again in time: is calendar-timetable sync running, which alone asks it here?"
-_ENDED = re.compile(rb"\nEND:VCALENDAR[ \t]*(?=\r?\n|\Z)", re.IGNORECASE)
 _GRID = 7 * 86400  # expansions begin and end on whole weeks, so that similar questions share one
 
 
@@ -272,21 +270,3 @@ class _Feed:
         with metrics.timed("read_time", self.source.label):
             earlier = self.entry.earlier(last, self.start, self.end, self.zone)
             return expand(body, self.start, self.end, self.zone, earlier)
-
-
-def check_body(body: bytes) -> bytes:
-    """*body*, in an encoding that ASCII is part of; :class:`FetchFailed` if it cannot be a whole calendar."""
-    body = plain(body)
-    content = body.strip()
-    start = content[:200].lower()
-    if not content:
-        raise FetchFailed("the answer is empty")
-    if not start.startswith(b"begin:vcalendar"):
-        if start.startswith(b"<") or b"<html" in start:
-            raise FetchFailed("the answer is a web page, not a calendar: is a login needed?")
-        if start.startswith((b"{", b"[")):
-            raise FetchFailed("the answer is JSON, not a calendar")
-        raise FetchFailed("the answer is not a calendar")
-    if not _ENDED.search(content, content.lower().rindex(b"begin:vcalendar")):  # what follows the end does no harm
-        raise FetchFailed("the answer is cut off: it has no END:VCALENDAR")
-    return body

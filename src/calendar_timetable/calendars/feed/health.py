@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from calendar_timetable.calendars.feed.cache import Entry, State, files
+from calendar_timetable.calendars.feed.cache import Entry, State, files, moment
 from calendar_timetable.calendars.occurrences import Problem
 from calendar_timetable.planning.time_sets import Feed
 
@@ -83,8 +83,3 @@ def describe(
         tuple(problems),
         zone,
     )
-
-
-def moment(seconds: float) -> datetime | None:
-    """*seconds* since the epoch as a UTC-aware datetime; ``None`` for 0, which means never."""
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None

@@ -19,12 +19,12 @@ def expand(body: bytes, start: int, end: int, zone: str, earlier: bytes = b"") -
     """What *body* holds in ``[start, end)`` (epoch seconds), read in a process of its own.
 
     *zone* is the IANA name for all-day and floating times of a calendar that names none; *earlier* an earlier
-    reading of that calendar for the same, as :mod:`.memory` keeps it: what did not change since is taken from there.
+    reading of that calendar for the same, as the series cache keeps it: what did not change since is taken from there.
     """
     request = {"start": start, "end": end, "zone": zone, "seconds": limits.EXPAND_SECONDS, "earlier": len(earlier)}
     try:
         message, _ = ask(
-            "calendar_timetable.calendars.ical.expand",
+            __name__,
             request,
             earlier + body,
             limits.EXPAND_SECONDS + limits.START_SECONDS,

@@ -7,14 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, date, datetime, time, timedelta, tzinfo
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.ical.parser import Block, Line, Unreadable, shape_of
 from calendar_timetable.calendars.occurrences import Details, address_of
-
-if TYPE_CHECKING:
-    from calendar_timetable.calendars.ical.timezones import FeedZones
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?")
@@ -144,6 +141,13 @@ def parse_duration(text: str, name: str = "DURATION") -> Duration:
     return duration
 
 
+class Zones(Protocol):
+    """The zones that a VCALENDAR may name."""
+
+    def find(self, tzid: str) -> tzinfo:
+        """The zone called *tzid*; :class:`Unreadable` if it is unknown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """How one VCALENDAR tells time: its zones, the *zone* of times that name none, and that of its *days*.
@@ -151,7 +155,7 @@ class Clock:
     Dates have no zone (RFC 5545 section 3.3.4), not even where a TZID stands beside them.
     """
 
-    zones: FeedZones
+    zones: Zones
     zone: tzinfo
     days: tzinfo
 

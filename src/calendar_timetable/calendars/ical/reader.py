@@ -40,7 +40,7 @@ def read(body: bytes, start: int, end: int, default_zone: str, seconds: float, e
 
     *default_zone* (an IANA name) is for all-day and floating times of a calendar that names no place, or of any
     where it :func:`wins`; components that would take more than their share of *seconds* are quarantined. What did not
-    change since an *earlier* reading for the same stretch and zone, as :mod:`.memory` keeps it, is taken from there.
+    change since an *earlier* reading for the same stretch and zone, as the series cache keeps it, is taken from there.
     Raises :class:`Unreadable` when it is no calendar or exceeds a limit as a whole.
     """
     reader = _Reader(start, end, seconds, Memory(earlier))

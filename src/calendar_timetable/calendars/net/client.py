@@ -15,8 +15,7 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.addresses import PORTS
 from calendar_timetable.calendars.child_process import ChildFailed, Message, ask
 from calendar_timetable.calendars.net.credentials import Access
-from calendar_timetable.calendars.net.networks import Refused, guard
-from calendar_timetable.config import allowed_networks
+from calendar_timetable.calendars.net.networks import Refused, allowed_networks, guard
 
 if TYPE_CHECKING:
     import requests

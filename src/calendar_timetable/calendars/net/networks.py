@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from calendar_timetable.calendars import limits
+from calendar_timetable.config import SECTION, option
+from calendar_timetable.exceptions import InvalidArgument
 
 if TYPE_CHECKING:
     import requests
@@ -198,3 +200,13 @@ def _connect(connection: HTTPConnection, allowed: list[str]) -> socket.socket:
     if isinstance(failure, TimeoutError):
         raise ConnectTimeoutError(connection, "no connection in time") from failure
     raise NewConnectionError(connection, "no connection") from failure
+
+
+def allowed_networks() -> list[str]:
+    """Which networks that are not public calendars may be in."""
+    value = option("allow_private_networks")
+    try:
+        return parse_networks(value)
+    except ValueError:
+        remedy = "write True, False, or networks such as 10.20.0.0/16, fd12:3456::/32"
+        raise InvalidArgument(f"[{SECTION}] allow_private_networks", value, remedy) from None

@@ -63,9 +63,7 @@ class CalDavSource:
             "known": known,
         }
         try:
-            message, body = send(
-                "calendar_timetable.calendars.sources.caldav_child", request, (last.body() or b"") if known else b""
-            )
+            message, body = send(f"{__package__}.caldav_child", request, (last.body() or b"") if known else b"")
         except DownloadFailed as error:
             raise failed(error) from None
         for note in message["notes"]:

@@ -100,6 +100,6 @@ def path_of(url: str) -> str:
 
 
 def _agent() -> str:
-    from calendar_timetable import __version__
+    from calendar_timetable._version import __version__
 
     return f"calendar-timetable/{__version__}"

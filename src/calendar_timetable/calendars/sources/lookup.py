@@ -8,18 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from calendar_timetable.calendars.addresses import SCHEMES, split_url
+from calendar_timetable.calendars.addresses import SCHEMES, is_address, label_of, split_url
 from calendar_timetable.calendars.net.credentials import Access
-from calendar_timetable.calendars.sources.base import (
-    ConnectionUnseen,
-    FetchFailed,
-    Source,
-    connection_address,
-    plain_url,
-    source_at,
-)
+from calendar_timetable.calendars.sources.base import ConnectionUnseen, FetchFailed, Source
 from calendar_timetable.calendars.sources.caldav import CalDavSource
 from calendar_timetable.calendars.sources.cloud import HostedSource
+from calendar_timetable.calendars.sources.ics import plain_url, source_at
 from calendar_timetable.config import connection_files_allowed
 
 _ICS_TYPES = ("ical", "generic", *SCHEMES)
@@ -174,3 +168,29 @@ class _Fields:
         if not text.isdecimal() or int(text[:9]) > 36500:
             raise self.wrong(f"extra field {name}", "is not a number of days", "write it as 366, or leave it out")
         return int(text)
+
+
+def source_for(address: str) -> Source:
+    """The source that *address*, already validated, names. Looks a Connection up; :class:`FetchFailed`."""
+    if is_address(address):
+        return source_at(address, label_of(address))
+
+    conn_id, _, calendar = address.partition("/")
+    return connected_source(conn_id, calendar)
+
+
+def connection_address(connection: Any) -> str | None:
+    """The address in an Airflow Connection: extra ``url``, a host that is a URL or path, or host with its parts."""
+    extra = connection.extra_dejson
+    if extra.get("url"):
+        return str(extra["url"])
+    host = connection.host or ""
+    if not host or "://" in host or host.startswith(("/", "./", "../", "~")):
+        return host or None
+    path, schema = str(extra.get("path") or ""), connection.schema or ""
+    if schema not in SCHEMES:  # a Connection given as a URI keeps its path there
+        path, schema = path or schema, connection.conn_type if connection.conn_type in SCHEMES else "https"
+    port = f":{connection.port}" if connection.port else ""
+    if "/" in host:
+        return f"{schema}://{host}"  # its own port and path with it
+    return f"{schema}://{host}{port}/{path.lstrip('/')}"
