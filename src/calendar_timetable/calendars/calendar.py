@@ -126,6 +126,10 @@ class Calendar(TimeSet):
     def __str__(self) -> str:
         return self.label
 
+    def fingerprint(self) -> str | None:
+        """Where one that cannot be read is ignored, it also depends on whether it could be."""
+        return repr(self) if type(self) is Calendar and self.on_unavailable == "hold" else None
+
     def __repr__(self) -> str:
         given = ((name, getattr(self, name)) for name in _DEFAULTS)
         options = "".join(f", {name}={value!r}" for name, value in given if value != _DEFAULTS[name])

@@ -61,6 +61,10 @@ class TimeSet:
         """
         return self
 
+    def fingerprint(self) -> str | None:
+        """All that what it resolves to depends on, besides the copies of calendars; ``None``: more than it can tell."""
+        return None
+
     def spans(self, start: datetime, end: datetime) -> list[Span]:
         """The spans of this set within ``[start, end)``: UTC-aware, half-open, merged, sorted.
 

@@ -47,6 +47,9 @@ class Weekly(TimeSet):
         self.texts = rules
         self.timezone = timezone
 
+    def fingerprint(self) -> str | None:
+        return repr(self) if type(self) is Weekly else None
+
     def __repr__(self) -> str:
         zone = f", timezone={self.timezone!r}" if self.timezone else ""
         return f"Weekly({', '.join(map(repr, self.texts))}{zone})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from importlib import import_module
 from typing import Any
 
 from airflow.listeners import hookimpl
@@ -22,8 +21,9 @@ def on_starting(component: Any) -> None:
         moving_deadlines.follow()
         if "dag-processor" in sys.argv:
             # Else every process that it forks, one for each parse, would do for itself what is only done once.
-            for module in ("calendars.calendar", "schedule.compile_cache"):
-                import_module(f"calendar_timetable.{module}")
+            import calendar_timetable.calendars.calendar
+            import calendar_timetable.schedule.compile_cache  # noqa: F401
+
             with suppress(Exception):  # a configuration that schedules will complain of themselves
                 from calendar_timetable.timetable import CalendarTimetable
 

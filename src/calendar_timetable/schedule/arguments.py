@@ -30,7 +30,6 @@ _ZERO = timedelta(0)
 _UNSAID = ("dag_file", "dag_id")
 _USUAL = {"when_blocked": "postpone", "max_delay": timedelta(days=7), "coalesce": True}
 _log = logging.getLogger(__name__)
-_SETTLED = ("calendar_timetable.planning.weekly", "calendar_timetable.calendars.calendar")  # said by their repr
 
 
 @dataclass
@@ -136,15 +135,10 @@ class Arguments:
 
     @property
     def _is_settled(self) -> bool:
-        """Whether what its sets come to follows from what they say of themselves, and from copies of calendars.
-
-        Where a calendar that cannot be read is ignored, it also depends on whether it could be.
-        """
+        """Whether what its sets come to follows from what they say of themselves, and from copies of calendars."""
         sets = (self.calendar, self.window_set, self.blackout_set)
         every = [leaf for timeset in sets if timeset is not None for leaf in leaves(timeset)]
-        return all(
-            type(leaf).__module__ in _SETTLED and getattr(leaf, "on_unavailable", "hold") == "hold" for leaf in every
-        )
+        return all(leaf.fingerprint() is not None for leaf in every)
 
     def horizon(self, moment: float, end: float | None = None) -> Range:
         """How far calendars are read for the months around *moment*, or as far as *end*."""
