@@ -20,7 +20,8 @@ from sqlalchemy.orm import Session
 
 from benchmarks.figures import Figure, of_pairs
 from calendar_timetable import CalendarTimetable, Weekly
-from calendar_timetable.web import cached, store
+from calendar_timetable.runs import lru
+from calendar_timetable.web import store
 from tests.web.database import add_dag, airflow_database
 from tests.web.inprocess import asked
 
@@ -50,7 +51,7 @@ def figures(rounds: int = 3) -> Iterator[Figure]:
             ask()  # what is made once is not counted
             taken, left = [], []
             for _ in range(rounds):
-                cached.forget()
+                lru.forget()
                 before, began = resident(), time.process_time()
                 ask()
                 taken.append((time.process_time() - began, SECONDS))

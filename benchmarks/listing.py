@@ -18,8 +18,10 @@ from sqlalchemy.orm import Session
 
 from benchmarks.figures import Figure, clocked, figure
 from calendar_timetable import CalendarTimetable, Weekly
-from calendar_timetable.web import cached, models
-from calendar_timetable.web.listing import Filters, list_runs
+from calendar_timetable.runs import lru
+from calendar_timetable.runs.listing import Filters
+from calendar_timetable.web import models
+from calendar_timetable.web.run_list import list_runs
 from tests.web.database import add_dag, airflow_database
 
 DAGS, DAYS, SHOWN = 1_000, 35, 5_000
@@ -35,7 +37,7 @@ def figures(rounds: int = 9) -> Iterator[Figure]:
         gc.collect()  # what making so many DAGs has left behind
         cold, warm = [], []
         for _ in range(rounds):
-            cached.forget()
+            lru.forget()
             asked = clocked(lambda: in_a_thread(lambda: ask(session, crons, since)))
             again = min(clocked(lambda: ask(session, crons, since)) for _ in range(5))
             airflows = airflows_own(crons, shown, since)

@@ -30,7 +30,7 @@ peak = next(line.split()[1] for line in Path("/proc/self/status").read_text().sp
 print(int(peak) / 1024, len(found))
 """
 _OURS = """
-from calendar_timetable.calendars.expand import _expand
+from calendar_timetable.calendars.ical.expand import _expand
 
 message, _ = _expand({"start": start, "end": end, "zone": "UTC", "seconds": 3600, "earlier": 0}, body)
 answer, found = json.dumps(message), message["rows"]

@@ -22,13 +22,13 @@ from icalendar import Calendar
 import calendar_timetable
 from benchmarks.feed import dense, google_like
 from benchmarks.figures import Figure, of_pairs
-from calendar_timetable.calendars.cache import State, digest_of
-from calendar_timetable.calendars.feeds import _Feed
-from calendar_timetable.calendars.memory import kept
+from calendar_timetable.calendars.feed.cache import State, digest_of
+from calendar_timetable.calendars.feed.feed import _Feed
+from calendar_timetable.calendars.ical.reader import read
+from calendar_timetable.calendars.ical.series_cache import kept
 from calendar_timetable.calendars.occurrences import Reading
-from calendar_timetable.calendars.reading import read
-from calendar_timetable.calendars.sources import NOTHING, Fetched, Last
-from calendar_timetable.planning.timesets import Range
+from calendar_timetable.calendars.sources.base import NOTHING, Fetched, Last
+from calendar_timetable.planning.time_sets import Range
 
 EVENTS = 10_000
 CHANGED = 100

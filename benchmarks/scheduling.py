@@ -17,7 +17,7 @@ from pendulum import DateTime
 from benchmarks.figures import Figure, clocked, compare, of_pairs
 from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.timesets import Known
+from calendar_timetable.planning.time_sets import Known
 
 PEER = "CronTriggerTimetable"
 ZONE = "Europe/Berlin"

@@ -17,7 +17,7 @@ FILE = Path(__file__).parents[1] / "docs" / "images" / "reading.svg"
 WORK = """
 from benchmarks.feed import google_like
 from benchmarks.reading import NOW, anew, edited
-from calendar_timetable.calendars.memory import kept
+from calendar_timetable.calendars.ical.series_cache import kept
 
 def first_reading():
     for _ in range(8):

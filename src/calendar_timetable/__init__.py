@@ -9,24 +9,23 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from calendar_timetable._version import __version__ as __version__
 from calendar_timetable.planning import zones
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Calendar": "calendars.calendar",
     "CalendarEventTrigger": "runtime.events",
     "CalendarGate": "runtime.gate",
     "CalendarTimetable": "timetable",
-    "CalendarTimetableError": "planning.errors",
-    "CalendarUnavailable": "planning.errors",
+    "CalendarTimetableError": "exceptions",
+    "CalendarUnavailable": "exceptions",
     "Holidays": "calendars.holidays",
-    "InvalidArgument": "planning.errors",
+    "InvalidArgument": "exceptions",
     "Occurrence": "calendars.occurrences",
     "PlannedRun": "planning.plan",
     "Problem": "calendars.occurrences",
     "Span": "planning.spans",
-    "TimeSet": "planning.timesets",
+    "TimeSet": "planning.time_sets",
     "Weekly": "planning.weekly",
     "hold_until_open": "runtime.gate",
     "seconds_left": "runtime.window",
@@ -58,12 +57,12 @@ if TYPE_CHECKING:
     from calendar_timetable.calendars.holidays import Holidays as Holidays
     from calendar_timetable.calendars.occurrences import Occurrence as Occurrence
     from calendar_timetable.calendars.occurrences import Problem as Problem
-    from calendar_timetable.planning.errors import CalendarTimetableError as CalendarTimetableError
-    from calendar_timetable.planning.errors import CalendarUnavailable as CalendarUnavailable
-    from calendar_timetable.planning.errors import InvalidArgument as InvalidArgument
+    from calendar_timetable.exceptions import CalendarTimetableError as CalendarTimetableError
+    from calendar_timetable.exceptions import CalendarUnavailable as CalendarUnavailable
+    from calendar_timetable.exceptions import InvalidArgument as InvalidArgument
     from calendar_timetable.planning.plan import PlannedRun as PlannedRun
     from calendar_timetable.planning.spans import Span as Span
-    from calendar_timetable.planning.timesets import TimeSet as TimeSet
+    from calendar_timetable.planning.time_sets import TimeSet as TimeSet
     from calendar_timetable.planning.weekly import Weekly as Weekly
     from calendar_timetable.runtime.events import CalendarEventTrigger as CalendarEventTrigger
     from calendar_timetable.runtime.gate import CalendarGate as CalendarGate
@@ -75,7 +74,7 @@ if TYPE_CHECKING:
 
 def _airflow_zone() -> str:
     if "airflow" not in sys.modules:  # whose import takes seconds, for a name that its configuration tells
-        from calendar_timetable.calendars.options import setting
+        from calendar_timetable.config import setting
 
         name = setting("core", "default_timezone") or "UTC"
         if name.lower() != "system":
@@ -94,19 +93,3 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
-
-
-def get_provider_info() -> dict[str, Any]:
-    """What Airflow's provider registry shows of this package (``apache_airflow_provider`` entry point)."""
-    from calendar_timetable.calendars.forms import CONNECTION_TYPES
-    from calendar_timetable.calendars.options import CONFIG
-
-    return {
-        "package-name": "airflow-calendar-timetable",
-        "name": "Calendar Timetable",
-        "description": "Let your calendar decide when heavy work may run.",
-        "versions": [__version__],
-        "connection-types": CONNECTION_TYPES,
-        "config": CONFIG,
-        "db-managers": ["calendar_timetable.web.store.SubscriptionsDB"],
-    }

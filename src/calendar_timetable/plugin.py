@@ -47,7 +47,7 @@ class CalendarSchedulePlugin(AirflowPlugin):
 
         One name for both: Airflow keeps a loaded bundle under its name, and loads it once.
         """
-        from calendar_timetable.web.shell import base_path, version_of
+        from calendar_timetable.web.static_page import base_path, version_of
 
         base = base_path() + URL_PREFIX
         page = {

@@ -14,15 +14,15 @@ from airflow.exceptions import AirflowTimetableInvalid
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 from airflow.utils.types import DagRunType
 
-from calendar_timetable.arguments import Arguments
-from calendar_timetable.carried import Carried, UsedCalendar
+from calendar_timetable.exceptions import InvalidArgument, NoOpening
 from calendar_timetable.planning import explain, zones
-from calendar_timetable.planning.errors import InvalidArgument, NoOpening
-from calendar_timetable.planning.opentime import DAY
+from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan import PlannedRun, WhenBlocked
-from calendar_timetable.planning.timesets import Range, TimeSet
-from calendar_timetable.schedules import to_pendulum
-from calendar_timetable.stepping import due_times, next_run
+from calendar_timetable.planning.time_sets import Range, TimeSet
+from calendar_timetable.schedule.arguments import Arguments
+from calendar_timetable.schedule.base import to_pendulum
+from calendar_timetable.schedule.compiled import Carried, UsedCalendar
+from calendar_timetable.schedule.next_run import due_times, next_run
 
 if TYPE_CHECKING:
     from airflow.models.dag import DagModel

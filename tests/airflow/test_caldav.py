@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from calendar_timetable.calendars import health
+from calendar_timetable.calendars.feed import health
 from tests.airflow.conftest import WriteDag
 from tests.airflow.stack import Stack, in_some_hours
 from tests.calendars.conftest import SECRET

@@ -48,7 +48,7 @@ from time import sleep
 from airflow.sdk import DAG, task
 from calendar_timetable import Calendar
 from calendar_timetable.runtime import MilestoneDeadline
-from calendar_timetable.runtime.notices import late_alert
+from calendar_timetable.runtime.late_alerts import late_alert
 
 milestone = Calendar({address!r}, match="Release*", refresh=timedelta(seconds=1))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from calendar_timetable.calendars import rhythm
+from calendar_timetable.calendars.feed import refresh
 from tests.calendars.tls import tls_for
 
 SECRET = "private-0123456789abcdef"  # stands for what no one may see
@@ -38,7 +38,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock(time.time())
-    monkeypatch.setattr(rhythm, "now", lambda: clock.now)
+    monkeypatch.setattr(refresh, "now", lambda: clock.now)
     return clock
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-from calendar_timetable.calendars import bundle, davxml
-from calendar_timetable.calendars.feeds import check_body
-from calendar_timetable.calendars.heads import published_interval
-from calendar_timetable.calendars.lines import Unreadable
+from calendar_timetable.calendars.feed.body import check_body, published_interval
+from calendar_timetable.calendars.ical import bundle
+from calendar_timetable.calendars.ical.parser import Unreadable
+from calendar_timetable.calendars.ical.reader import read
+from calendar_timetable.calendars.net.client import DownloadFailed
 from calendar_timetable.calendars.occurrences import Reading
-from calendar_timetable.calendars.reading import read
-from calendar_timetable.calendars.sources import FetchFailed
-from calendar_timetable.calendars.transport import DownloadFailed
+from calendar_timetable.calendars.sources import caldav_protocol
+from calendar_timetable.calendars.sources.base import FetchFailed
 from tests.calendars.helpers import event, feed, instant
 
 LEAK = "Confidential"  # in every text of the seeds: no error may hold it (a UID may be told, and has none)
@@ -91,9 +91,9 @@ def check_bundle(body: bytes) -> None:
 
 def check_answer(body: bytes) -> None:
     """Read *body* as a CalDAV server's answer."""
-    davxml.conditions(body)
+    caldav_protocol.conditions(body)
     try:
-        found = davxml.multistatus(body)
+        found = caldav_protocol.multistatus(body)
     except DownloadFailed as error:
         _check_text(str(error))
         return

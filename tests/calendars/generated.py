@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import strategies as st
 
-from calendar_timetable.calendars import reading, series
+from calendar_timetable.calendars.ical import reader, series
+from calendar_timetable.calendars.ical.reader import read
 from calendar_timetable.calendars.occurrences import Reading
-from calendar_timetable.calendars.reading import read
 
 NOW = datetime(2026, 3, 15, tzinfo=UTC)
 START = int((NOW - timedelta(days=30)).timestamp())
@@ -27,7 +27,7 @@ def event(*lines: str, uid: str = "a") -> str:
 
 def slowly(body: bytes, monkeypatch: pytest.MonkeyPatch) -> Reading:
     with monkeypatch.context() as patch:
-        patch.setattr(reading, "sift", lambda body, start: (body, 0))
+        patch.setattr(reader, "sift", lambda body, start: (body, 0))
         patch.setattr(series, "_is_plain", lambda parts: False)
         return read(body, START, END, "UTC", 60)
 

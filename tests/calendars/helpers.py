@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from calendar_timetable.calendars.ical.reader import read
 from calendar_timetable.calendars.occurrences import Reading
-from calendar_timetable.calendars.reading import read
 
 
 def instant(text: str) -> int:

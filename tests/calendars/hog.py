@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calendar_timetable.calendars.children import Message, answer
+from calendar_timetable.calendars.child_process import Message, answer
 
 
 def _hog(request: Message, body: bytes) -> tuple[Message, bytes]:

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.expand import ExpansionFailed, expand
+from calendar_timetable.calendars.ical.expand import ExpansionFailed, expand
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from calendar_timetable.calendars.children import Message, answer
+from calendar_timetable.calendars.child_process import Message, answer
 
 
 def _wait(request: Message, body: bytes) -> tuple[Message, bytes]:

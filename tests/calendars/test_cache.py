@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.cache import Entry, State, digest_of
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
-from calendar_timetable.planning.timesets import Known, Range
+from calendar_timetable.calendars.feed.cache import Entry, State, digest_of
+from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
+from calendar_timetable.planning.time_sets import Known, Range
 from tests.calendars.conftest import Clock, Origin, Reply
 from tests.calendars.helpers import event, feed, instant
 
@@ -139,7 +139,7 @@ def test_a_file_that_another_host_replaces_is_read_again(
 
 HOLD = """
 import sys
-from calendar_timetable.calendars.cache import Entry
+from calendar_timetable.calendars.feed.cache import Entry
 with Entry(sys.argv[1]).lock(wait=True) as alone:
     print(alone, flush=True)
     sys.stdin.readline()
@@ -158,7 +158,7 @@ def another_process_holding(identity: str) -> Iterator[None]:
 
 
 def test_nobody_waits_for_ever(origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    from calendar_timetable.calendars.sources import source_for
+    from calendar_timetable.calendars.sources.lookup import source_for
 
     origin.serve(GOOD)
     calendar = Calendar(origin.url())

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.sources import source_for
-from calendar_timetable.planning.errors import CalendarUnavailable
+from calendar_timetable.calendars.sources.lookup import source_for
+from calendar_timetable.exceptions import CalendarUnavailable
 from tests.calendars.conftest import SECRET, Clock
 from tests.calendars.davservers import (
     LOGIN,

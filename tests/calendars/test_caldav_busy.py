@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from calendar_timetable.calendars import caldav
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.planning.errors import CalendarUnavailable
+from calendar_timetable.calendars.sources import caldav
+from calendar_timetable.exceptions import CalendarUnavailable
 from tests.calendars.conftest import Clock
 from tests.calendars.davservers import (
     OTHER,

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from calendar_timetable.calendars import caldav
 from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.calendars.sources import caldav
 from tests.calendars import smalldav
 from tests.calendars.conftest import Clock
 from tests.calendars.davservers import (

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.planning.errors import CalendarUnavailable
+from calendar_timetable.exceptions import CalendarUnavailable
 from tests.calendars.conftest import Clock
 from tests.calendars.davservers import (
     Connect,

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from calendar_timetable.calendars import sources
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
-from calendar_timetable.planning.timesets import Known, Range
+from calendar_timetable.calendars.sources import lookup
+from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
+from calendar_timetable.planning.time_sets import Known, Range
 from tests.calendars.conftest import SECRET, Origin
 from tests.calendars.helpers import event, feed, instant
 
@@ -274,7 +274,7 @@ def test_right_addresses(address: str | os.PathLike[str]) -> None:
 )
 def test_the_address_in_a_connection(fields: dict[str, Any], address: str | None) -> None:
     base = {"host": None, "schema": None, "port": None, "conn_type": "generic", "extra_dejson": fields.pop("extra", {})}
-    assert sources.connection_address(SimpleNamespace(**{**base, **fields})) == address
+    assert lookup.connection_address(SimpleNamespace(**{**base, **fields})) == address
 
 
 @pytest.fixture

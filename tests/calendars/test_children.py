@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from calendar_timetable.calendars.children import ChildFailed, ask
+from calendar_timetable.calendars.child_process import ChildFailed, ask
 
 HOG = "tests.calendars.hog"
 
@@ -39,7 +39,7 @@ def test_its_time_is_bounded() -> None:
 
 
 STUCK = "tests.calendars.stuck"
-PARENT = f"from calendar_timetable.calendars.children import ask; ask({STUCK!r}, {{'seconds': 600}}, b'', 600)"
+PARENT = f"from calendar_timetable.calendars.child_process import ask; ask({STUCK!r}, {{'seconds': 600}}, b'', 600)"
 
 
 def child_of(parent: int) -> int:

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.connected import connected_source
-from calendar_timetable.calendars.forms import CONNECTION_TYPES
-from calendar_timetable.calendars.sources import FetchFailed, HttpSource
-from calendar_timetable.planning.errors import CalendarUnavailable
+from calendar_timetable.calendars.sources.base import FetchFailed
+from calendar_timetable.calendars.sources.ics import HttpSource
+from calendar_timetable.calendars.sources.lookup import connected_source
+from calendar_timetable.exceptions import CalendarUnavailable
+from calendar_timetable.provider import CONNECTION_TYPES
 from tests.calendars.conftest import SECRET, Clock, Origin, Reply
 from tests.calendars.davservers import (
     LOGIN,
@@ -154,10 +155,10 @@ def test_tls(tls_origin: tuple[Origin, Path], connect: Connect) -> None:
 
 AIRFLOW = """
 import json, os, sys
-import calendar_timetable
-from calendar_timetable.calendars.forms import CONNECTION_TYPES
-given = calendar_timetable.get_provider_info()
-calendar_timetable.get_provider_info = lambda: {**given, "connection-types": CONNECTION_TYPES}
+from calendar_timetable import provider
+from calendar_timetable.provider import CONNECTION_TYPES
+given = provider.get_provider_info()
+provider.get_provider_info = lambda: {**given, "connection-types": CONNECTION_TYPES}
 from airflow.providers_manager import ProvidersManager
 manager = ProvidersManager()
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService

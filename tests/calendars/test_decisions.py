@@ -14,11 +14,11 @@ from airflow.timetables.trigger import MultipleCronTriggerTimetable
 from freezegun import freeze_time
 
 from calendar_timetable import Calendar, CalendarTimetable, Holidays, Weekly
-from calendar_timetable.arguments import Arguments
-from calendar_timetable.calendars import feeds
-from calendar_timetable.calendars.expand import ExpansionFailed
+from calendar_timetable.calendars.feed import feed as feeds
+from calendar_timetable.calendars.ical.expand import ExpansionFailed
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.timesets import Range, TimeSet
+from calendar_timetable.planning.time_sets import Range, TimeSet
+from calendar_timetable.schedule.arguments import Arguments
 from tests.calendars.conftest import Clock, Origin, Reply
 from tests.calendars.helpers import event, feed
 
@@ -235,8 +235,8 @@ def test_a_folder_that_cannot_be_written_only_costs_time(
     def refuse(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    for module in ("decisions", "cache"):
-        monkeypatch.setattr(f"calendar_timetable.calendars.{module}.replace_file", refuse)
+    for module in ("schedule.compile_cache", "calendars.feed.cache"):
+        monkeypatch.setattr(f"calendar_timetable.{module}.replace_file", refuse)
     origin.serve(feed(*EVENTS))
     seen = [CalendarTimetable(NIGHTLY, blackouts=origin.url()).serialize() for _ in range(3)]
     assert seen[0] == seen[1] == seen[2]

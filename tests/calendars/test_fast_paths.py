@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.feed import google_like
-from calendar_timetable.calendars.reading import read
-from calendar_timetable.calendars.rules import parse_rrule
-from calendar_timetable.calendars.sifting import sift
-from calendar_timetable.calendars.values import Moment
-from calendar_timetable.calendars.wallclock import local_seconds, local_time
+from calendar_timetable.calendars.ical.prefilter import sift
+from calendar_timetable.calendars.ical.properties import Moment
+from calendar_timetable.calendars.ical.reader import read
+from calendar_timetable.calendars.ical.rrule import parse_rrule
+from calendar_timetable.calendars.ical.wall_clock import local_seconds, local_time
 from tests.calendars.generated import BEGINS, END, NOW, START, calendar, event, rules, slowly
 
 

@@ -22,8 +22,8 @@ import pytest
 from calendar_timetable import CalendarTimetable
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.networks import NEVER, PRIVATE
-from calendar_timetable.planning.errors import CalendarUnavailable
+from calendar_timetable.calendars.net.networks import NEVER, PRIVATE
+from calendar_timetable.exceptions import CalendarUnavailable
 from tests.calendars.conftest import SECRET, Clock, Origin, Reply
 from tests.calendars.helpers import event, feed
 
@@ -137,7 +137,8 @@ def slowly(reply: Reply) -> Start:
 
 def no_such_host(scene: Scene) -> None:
     """A name that was known: what is kept of the calendar is kept under its address, which stays."""
-    from calendar_timetable.calendars.sources import Fetched, HttpSource
+    from calendar_timetable.calendars.sources.base import Fetched
+    from calendar_timetable.calendars.sources.ics import HttpSource
 
     scene.connect(f"http://no-such-host.invalid/{SECRET}.ics")
     with scene.monkeypatch.context() as before:

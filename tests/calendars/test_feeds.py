@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from calendar_timetable.calendars import feeds, limits, sources
-from calendar_timetable.calendars.cache import Entry
+from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.feeds import read_feed
-from calendar_timetable.planning.errors import CalendarUnavailable
-from calendar_timetable.planning.timesets import Known, Range
+from calendar_timetable.calendars.feed import feed as feeds
+from calendar_timetable.calendars.feed.cache import Entry
+from calendar_timetable.calendars.feed.feed import read_feed
+from calendar_timetable.calendars.sources import base, ics, lookup
+from calendar_timetable.exceptions import CalendarUnavailable
+from calendar_timetable.planning.time_sets import Known, Range
 from tests.calendars.conftest import SECRET, Clock, Origin, Reply
 from tests.calendars.helpers import event, feed, instant
 
@@ -241,10 +243,10 @@ def test_retry_after(form: str, origin: Origin, clock: Clock) -> None:
 
 
 def test_retry_after_is_believed_for_an_hour_at_most() -> None:
-    assert sources.parse_retry_after("999999") == 3600
-    assert sources.parse_retry_after("Fri, 31 Dec 9999 23:59:59 GMT") == 3600
-    assert sources.parse_retry_after("Fri, 31 Dec 1999 23:59:59 GMT") == 0
-    assert [sources.parse_retry_after(text) for text in ("", "soon", "-5", "1e9")] == [0, 0, 0, 0]
+    assert base.parse_retry_after("999999") == 3600
+    assert base.parse_retry_after("Fri, 31 Dec 9999 23:59:59 GMT") == 3600
+    assert base.parse_retry_after("Fri, 31 Dec 1999 23:59:59 GMT") == 0
+    assert [base.parse_retry_after(text) for text in ("", "soon", "-5", "1e9")] == [0, 0, 0, 0]
 
 
 def test_credentials_are_sent_to_their_own_host_only(origin: Origin, other_origin: Origin) -> None:
@@ -269,9 +271,9 @@ def test_other_credentials_are_another_feed(origin: Origin) -> None:
 
 TWO = """
 import sys
-from calendar_timetable.calendars.cache import Entry
+from calendar_timetable.calendars.feed.cache import Entry
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.planning.timesets import Range
+from calendar_timetable.planning.time_sets import Range
 sys.stdin.readline()
 print(len(Calendar(sys.argv[1]).resolve(Range(int(sys.argv[2]), int(sys.argv[3])), "UTC").known))
 """
@@ -291,9 +293,9 @@ def test_processes_share_one_fetch(origin: Origin) -> None:
 
 WARM = """
 import sys
-from calendar_timetable.calendars.cache import Entry
+from calendar_timetable.calendars.feed.cache import Entry
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.planning.timesets import Range
+from calendar_timetable.planning.time_sets import Range
 heavy = {"airflow", "dateutil", "icalendar", "pendulum", "recurring_ical_events", "requests", "urllib3"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 calendar = Calendar(sys.argv[1])
@@ -319,10 +321,10 @@ def test_schemes() -> None:
         "http://h": "http://h",
     }
     for address, url in urls.items():
-        source = sources.source_for(address)
-        assert isinstance(source, sources.HttpSource)
+        source = lookup.source_for(address)
+        assert isinstance(source, ics.HttpSource)
         assert source.url == url
-    assert repr(sources.source_for(f"https://u:{SECRET}@h/{SECRET}")) == "HttpSource(label='h')"
+    assert repr(lookup.source_for(f"https://u:{SECRET}@h/{SECRET}")) == "HttpSource(label='h')"
 
 
 def test_a_copy_that_another_process_replaces_meanwhile(
@@ -331,7 +333,7 @@ def test_a_copy_that_another_process_replaces_meanwhile(
     calendar = Calendar(origin.url())
     origin.serve(GOOD)
     known(calendar)
-    old = Entry(sources.source_for(origin.url()).identity).state()
+    old = Entry(lookup.source_for(origin.url()).identity).state()
     origin.serve(feed(LATER))
     clock.now += 300
     known(calendar)

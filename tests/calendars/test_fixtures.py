@@ -14,8 +14,8 @@ import pytest
 import recurring_ical_events
 from icalendar.timezone import tzp
 
+from calendar_timetable.calendars.ical.reader import read
 from calendar_timetable.calendars.occurrences import Reading
-from calendar_timetable.calendars.reading import read
 
 START, END = datetime(1990, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
 FOLDERS = [Path(str(package.__file__)).parent for package in (icalendar, recurring_ical_events)]

@@ -170,8 +170,8 @@ def test_any_bytes(body: bytes) -> None:
 
 def test_the_seeds_are_understood() -> None:
     """That mutations start from something that reaches deep."""
-    from calendar_timetable.calendars import davxml
-    from calendar_timetable.calendars.reading import read
+    from calendar_timetable.calendars.ical.reader import read
+    from calendar_timetable.calendars.sources import caldav_protocol
     from tests.calendars.fuzzing import END, START
 
     reading = read(SEED, START, END, "UTC", 30)
@@ -179,4 +179,4 @@ def test_the_seeds_are_understood() -> None:
     assert [(problem.uid, problem.reason) for problem in reading.problems] == [
         ("n", "DTSTART: unknown time zone, xxxxxxxxxxxx")
     ]
-    assert [resource.status for resource in davxml.multistatus(ANSWER).resources] == [200, 404]
+    assert [resource.status for resource in caldav_protocol.multistatus(ANSWER).resources] == [200, 404]

@@ -17,11 +17,11 @@ import pytest
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.connected import connected_source
-from calendar_timetable.calendars.google import SCOPE
-from calendar_timetable.calendars.googleapi import Event
-from calendar_timetable.calendars.sources import FetchFailed
-from calendar_timetable.planning.errors import CalendarUnavailable
+from calendar_timetable.calendars.sources.base import FetchFailed
+from calendar_timetable.calendars.sources.google import SCOPE
+from calendar_timetable.calendars.sources.google_api import Event
+from calendar_timetable.calendars.sources.lookup import connected_source
+from calendar_timetable.exceptions import CalendarUnavailable
 from tests.calendars.clouds import Ask, Given, Internet, internet, new_key, pem
 from tests.calendars.conftest import SECRET, Clock
 from tests.calendars.davservers import (
@@ -155,7 +155,7 @@ def test_reads_whole_and_then_what_changed(google: Google, net: Internet, connec
 
 
 def cached() -> list[Path]:
-    from calendar_timetable.calendars.cachefolder import folder
+    from calendar_timetable.calendars.feed.cache_folder import folder
 
     return [path for path in folder().iterdir() if path.suffix in (".json", ".ics")]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from calendar_timetable.calendars.bundle import Item, join, split
-from calendar_timetable.calendars.google import _uprooted, merge
-from calendar_timetable.calendars.googleapi import Event
+from calendar_timetable.calendars.ical.bundle import Item, join, split
+from calendar_timetable.calendars.sources.google import _uprooted, merge
+from calendar_timetable.calendars.sources.google_api import Event
 from tests.calendars.helpers import understood
 
 

@@ -12,8 +12,8 @@ import pytest
 import time_machine
 
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.health import Health, health_of, known
-from calendar_timetable.planning.timesets import Known, Range
+from calendar_timetable.calendars.feed.health import Health, health_of, known
+from calendar_timetable.planning.time_sets import Known, Range
 from calendar_timetable.timetable import CalendarTimetable
 from tests.calendars.conftest import SECRET, Clock, Origin, Reply
 from tests.calendars.helpers import event, feed, instant

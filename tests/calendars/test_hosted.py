@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.bundle import digest, split
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.connected import connected_source
-from calendar_timetable.calendars.hosted import HostedSource, whole
-from calendar_timetable.calendars.sources import FetchFailed
-from calendar_timetable.calendars.transport import DownloadFailed
-from calendar_timetable.calendars.writing import item
-from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.calendars.ical.bundle import digest, split
+from calendar_timetable.calendars.ical.writer import item
+from calendar_timetable.calendars.net.client import DownloadFailed
+from calendar_timetable.calendars.sources.base import FetchFailed
+from calendar_timetable.calendars.sources.cloud import HostedSource, whole
+from calendar_timetable.calendars.sources.lookup import connected_source
+from calendar_timetable.exceptions import InvalidArgument
 from tests.calendars.conftest import SECRET
 from tests.calendars.davservers import (
     Connect,

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.expand import expand
-from calendar_timetable.calendars.lines import Unreadable
+from calendar_timetable.calendars.ical.expand import expand
+from calendar_timetable.calendars.ical.parser import Unreadable
 from calendar_timetable.calendars.occurrences import Reading
 from tests.calendars.helpers import event, feed, instant, spans, understood
 

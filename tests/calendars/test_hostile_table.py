@@ -21,7 +21,7 @@ import calendar_timetable
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.occurrences import Reading
-from calendar_timetable.planning.timesets import Known, Range
+from calendar_timetable.planning.time_sets import Known, Range
 from tests.calendars.conftest import Clock, Origin
 from tests.calendars.helpers import event, feed, instant, spans
 
@@ -205,8 +205,8 @@ def test_only_the_child_can_expand() -> None:
         file.name
         for file in package.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.ImportFrom) and node.module == "calendar_timetable.calendars.reading"
+        if isinstance(node, ast.ImportFrom) and node.module == "calendar_timetable.calendars.ical.reader"
     }
     assert importers == {"expand.py"}
-    top = ast.parse((package / "calendars" / "expand.py").read_text()).body
-    assert not [node for node in top if isinstance(node, ast.ImportFrom) and "reading" in (node.module or "")]
+    top = ast.parse((package / "calendars" / "ical" / "expand.py").read_text()).body
+    assert not [node for node in top if isinstance(node, ast.ImportFrom) and "reader" in (node.module or "")]

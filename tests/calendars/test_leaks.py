@@ -15,8 +15,8 @@ from types import SimpleNamespace
 import pytest
 
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.health import known
-from calendar_timetable.planning.errors import CalendarTimetableError
+from calendar_timetable.calendars.feed.health import known
+from calendar_timetable.exceptions import CalendarTimetableError
 from calendar_timetable.timetable import CalendarTimetable
 from tests.calendars.conftest import Origin
 from tests.calendars.planted import (

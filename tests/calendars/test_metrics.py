@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from statsd import StatsClient
 
-from calendar_timetable.calendars import metrics
+from calendar_timetable import metrics
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.planning.timesets import Range
+from calendar_timetable.planning.time_sets import Range
 from demo.services import wait_until
 from tests.calendars.conftest import SECRET, Clock, Origin, Reply
 from tests.calendars.helpers import event, feed, instant
@@ -136,7 +136,7 @@ def test_a_metric_that_cannot_be_sent_is_no_trouble(
 
 def test_without_airflow_nothing_is_sent_or_imported() -> None:
     code = (
-        "import sys\nfrom calendar_timetable.calendars import metrics\n"
+        "import sys\nfrom calendar_timetable import metrics\n"
         "metrics.gauge('age', 'x', 1)\nwith metrics.timed('read_time', 'x'): pass\n"
         "print([name for name in sys.modules if name.startswith('airflow')])"
     )

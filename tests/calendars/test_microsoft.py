@@ -9,9 +9,9 @@ import pytest
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.connected import connected_source
-from calendar_timetable.calendars.microsoft import Event
-from calendar_timetable.calendars.sources import FetchFailed
+from calendar_timetable.calendars.sources.base import FetchFailed
+from calendar_timetable.calendars.sources.lookup import connected_source
+from calendar_timetable.calendars.sources.microsoft import Event
 from tests.calendars.clouds import Ask, Given, Internet
 from tests.calendars.conftest import SECRET, Clock
 from tests.calendars.davservers import (

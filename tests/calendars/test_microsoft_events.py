@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from calendar_timetable.calendars.bundle import join, split
-from calendar_timetable.calendars.hosted import Gone
-from calendar_timetable.calendars.microsoft import Event, merge
+from calendar_timetable.calendars.ical.bundle import join, split
+from calendar_timetable.calendars.sources.cloud import Gone
+from calendar_timetable.calendars.sources.microsoft import Event, merge
 from tests.calendars.helpers import understood
 from tests.calendars.test_google_events import taken
 

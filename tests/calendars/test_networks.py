@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from calendar_timetable import get_provider_info
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.networks import (
+from calendar_timetable.calendars.net.networks import (
     NEVER,
     PRIVATE,
     Refused,
@@ -20,8 +19,9 @@ from calendar_timetable.calendars.networks import (
     guard,
     parse_networks,
 )
-from calendar_timetable.planning.errors import CalendarUnavailable
-from calendar_timetable.planning.timesets import Known, Range
+from calendar_timetable.exceptions import CalendarUnavailable
+from calendar_timetable.planning.time_sets import Known, Range
+from calendar_timetable.provider import get_provider_info
 from tests.calendars.conftest import SECRET, Origin, Reply
 from tests.calendars.helpers import event, feed, instant
 

@@ -13,12 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.feed import google_like
-from calendar_timetable.calendars import feeds, limits, reading
-from calendar_timetable.calendars.memory import kept, reading_of
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.feed import feed as feeds
+from calendar_timetable.calendars.ical import reader
+from calendar_timetable.calendars.ical.reader import read
+from calendar_timetable.calendars.ical.series import Part, expand_series
+from calendar_timetable.calendars.ical.series_cache import kept, reading_of
 from calendar_timetable.calendars.occurrences import Reading
-from calendar_timetable.calendars.reading import read
-from calendar_timetable.calendars.series import Part, expand_series
-from calendar_timetable.calendars.sources import source_for
+from calendar_timetable.calendars.sources.lookup import source_for
 from tests.calendars.generated import END, NOW, START, calendar, event, own_zone, slowly, whole_series
 
 DAILY = "DTSTART:20260301T100000", "DTEND:20260301T110000", "RRULE:FREQ=DAILY;COUNT=5"
@@ -41,7 +43,7 @@ def expanded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         uids.append(parts[0].uid)
         return expand_series(parts, start, end)
 
-    monkeypatch.setattr(reading, "expand_series", watched)
+    monkeypatch.setattr(reader, "expand_series", watched)
     return uids
 
 

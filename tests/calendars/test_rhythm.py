@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 
-from calendar_timetable.calendars import children, limits, transport
-from calendar_timetable.calendars.cache import Entry, State
+from calendar_timetable.calendars import child_process, limits
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.feeds import Copy, refresh_feed
-from calendar_timetable.calendars.rhythm import Rhythm
-from calendar_timetable.calendars.sources import source_for
-from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
-from calendar_timetable.planning.timesets import Known, Range
+from calendar_timetable.calendars.feed.cache import Entry, State
+from calendar_timetable.calendars.feed.feed import Copy, refresh_feed
+from calendar_timetable.calendars.feed.refresh import Rhythm
+from calendar_timetable.calendars.net import client
+from calendar_timetable.calendars.sources.lookup import source_for
+from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
+from calendar_timetable.planning.time_sets import Known, Range
 from tests.calendars.conftest import Clock, Origin, Reply
 from tests.calendars.helpers import event, feed, instant
 
@@ -177,9 +178,9 @@ def test_a_dead_server_costs_one_attempt_for_all_its_calendars(
 
     def ask(*given: Any) -> Any:
         attempts.append(given)
-        return children.ask(*given)
+        return child_process.ask(*given)
 
-    monkeypatch.setattr(transport, "ask", ask)
+    monkeypatch.setattr(client, "ask", ask)
     server = dead_server()
     for _ in range(2):
         for name in "abc":
@@ -282,8 +283,9 @@ def test_a_refresh_that_somebody_gives_is_obeyed(origin: Origin, clock: Clock) -
 
 IN_AIRFLOW = """
 import airflow.configuration
-from calendar_timetable.calendars import options
-print(options.option("fetch"), options.fetches_while_parsing(), options.allowed_networks())
+from calendar_timetable import config
+from calendar_timetable.calendars.net.networks import allowed_networks
+print(config.option("fetch"), config.fetches_while_parsing(), allowed_networks())
 """
 
 

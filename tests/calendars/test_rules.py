@@ -11,12 +11,12 @@ from dateutil.rrule import rrulestr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from calendar_timetable.calendars import recurrence
-from calendar_timetable.calendars.lines import Unreadable
-from calendar_timetable.calendars.recurrence import Recurrence
-from calendar_timetable.calendars.rules import parse_rrule
-from calendar_timetable.calendars.values import Moment, parse_time
-from calendar_timetable.calendars.wallclock import local_seconds, local_time
+from calendar_timetable.calendars.ical import recurrence
+from calendar_timetable.calendars.ical.parser import Unreadable
+from calendar_timetable.calendars.ical.properties import Moment, parse_time
+from calendar_timetable.calendars.ical.recurrence import Recurrence
+from calendar_timetable.calendars.ical.rrule import parse_rrule
+from calendar_timetable.calendars.ical.wall_clock import local_seconds, local_time
 from tests.calendars import slow_rules
 from tests.calendars.slow_rules import DAYS
 

@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 import pytest
 
-from calendar_timetable.calendars import feeds
-from calendar_timetable.calendars.cachefolder import folder
 from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.calendars.feed import feed as feeds
+from calendar_timetable.calendars.feed.cache_folder import folder
 from calendar_timetable.timetable import CalendarTimetable
 from demo.services import wait_until
 from tests.calendars.conftest import SECRET, Origin, Reply

@@ -14,16 +14,18 @@ import pytest
 from airflow.exceptions import AirflowTimetableInvalid
 
 from calendar_timetable import Calendar, CalendarTimetable, Weekly
-from calendar_timetable.calendars import cache as cached
-from calendar_timetable.calendars import cachefolder, davxml, health, seal
+from calendar_timetable.calendars import codec as wire
 from calendar_timetable.calendars.calendar import Calendar as Read
-from calendar_timetable.calendars.connected import connected_source
-from calendar_timetable.calendars.sources import FetchFailed, FileSource, source_for
+from calendar_timetable.calendars.feed import cache as cached
+from calendar_timetable.calendars.feed import cache_folder, health
+from calendar_timetable.calendars.sources import caldav_protocol, sealing
+from calendar_timetable.calendars.sources.base import FetchFailed
+from calendar_timetable.calendars.sources.ics import FileSource
+from calendar_timetable.calendars.sources.lookup import connected_source, source_for
 from calendar_timetable.cli import main
+from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import codec
-from calendar_timetable.planning.errors import InvalidArgument
-from calendar_timetable.planning.timesets import Known, Range
-from calendar_timetable.runtime import wire
+from calendar_timetable.planning.time_sets import Known, Range
 from tests.calendars.conftest import SECRET, Origin
 from tests.calendars.helpers import event, feed, instant
 
@@ -120,18 +122,20 @@ def test_the_state_lets_nobody_guess_a_password(origin: Origin, cache: Path) -> 
         hashlib.sha256(secret.encode()).hexdigest()[:16],
         cached.digest_of(secret.encode())[:16],
     )
-    assert asked_as[:16] == cachefolder.keyed(secret)[:16]
+    assert asked_as[:16] == cache_folder.keyed(secret)[:16]
     (cache / "key").unlink()
-    assert cachefolder.keyed(secret)[:16] != asked_as[:16]
+    assert cache_folder.keyed(secret)[:16] != asked_as[:16]
     assert (cache / "key").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_password_is_stretched_before_it_seals() -> None:
-    assert seal.unseal(seal.seal({"a": 1}, seal.stretched("sunshine1")), seal.stretched("sunshine1")) == {"a": 1}
-    sealed = seal.seal({"a": 1}, seal.stretched("sunshine1"))
-    assert seal.unseal(sealed, "sunshine1") == {}
+    assert sealing.unseal(sealing.seal({"a": 1}, sealing.stretched("sunshine1")), sealing.stretched("sunshine1")) == {
+        "a": 1
+    }
+    sealed = sealing.seal({"a": 1}, sealing.stretched("sunshine1"))
+    assert sealing.unseal(sealed, "sunshine1") == {}
     assert (
-        seal.stretched("sunshine1")
+        sealing.stretched("sunshine1")
         == hashlib.scrypt(b"sunshine1", salt=b"calendar_timetable", n=2**14, r=8, p=1, dklen=32).hex()
     )
 
@@ -269,6 +273,6 @@ def test_a_terminal_is_not_steered_by_a_feed(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_a_long_time_zone_is_read_in_no_time() -> None:
     """Once it took the square of its length: 20,000 spaces three seconds, 300,000 minutes."""
-    match = davxml._TZID.search("BEGIN:VTIMEZONE\nTZID:" + " " * 300_000 + "x" + " " * 300_000 + "\r\n")
+    match = caldav_protocol._TZID.search("BEGIN:VTIMEZONE\nTZID:" + " " * 300_000 + "x" + " " * 300_000 + "\r\n")
     assert match is not None and match[1].strip() == "x"
-    assert davxml._TZID.search("TZID:\n" + "TZID:" + "\x0b" * 300_000) is not None
+    assert caldav_protocol._TZID.search("TZID:\n" + "TZID:" + "\x0b" * 300_000) is not None

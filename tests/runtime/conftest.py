@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from calendar_timetable import CalendarTimetable
-from calendar_timetable.runtime import metrics, rules
+from calendar_timetable import CalendarTimetable, metrics
+from calendar_timetable.schedule import time_rules
 from tests.calendars.helpers import event, feed
 
 
@@ -57,7 +57,7 @@ def team(tmp_path: Path) -> TeamCalendar:
 @pytest.fixture(autouse=True)
 def nothing_kept() -> None:
     """Each test reads anew."""
-    rules._kept.clear()
+    time_rules._kept.clear()
 
 
 @pytest.fixture

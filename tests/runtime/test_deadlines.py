@@ -17,8 +17,8 @@ from airflow.serialization.encoders import encode_deadline_alert, encode_deadlin
 
 from calendar_timetable import Calendar, CalendarTimetable, InvalidArgument, Weekly
 from calendar_timetable.plugin import CalendarSchedulePlugin
-from calendar_timetable.runtime import MilestoneDeadline, WindowEndDeadline, deadlines, notices
-from calendar_timetable.runtime.notices import late, late_alert
+from calendar_timetable.runtime import MilestoneDeadline, WindowEndDeadline, deadlines, late_alerts
+from calendar_timetable.runtime.late_alerts import late, late_alert
 from tests.runtime.conftest import TeamCalendar
 
 DAY = timedelta(days=1)
@@ -232,11 +232,11 @@ def test_a_notifier_tells_of_it(team: TeamCalendar, notifier: Any, sign: str, ti
     alert = late_alert(reference, notifier, text="{{ late.what }} {{ late.milestone }} of {{ dag_run.run_id }}")
     assert isinstance(alert, DeadlineAlert)
     encode_deadline_alert(alert)
-    assert alert.callback.path == "calendar_timetable.runtime.notices.tell"
+    assert alert.callback.path == "calendar_timetable.runtime.late_alerts.tell"
     kwargs = json.loads(json.dumps(alert.callback.kwargs))
 
     SENT.clear()
-    asyncio.run(notices.tell(context=CONTEXT, **kwargs))
+    asyncio.run(late_alerts.tell(context=CONTEXT, **kwargs))
     assert [f"{sign}Training for {named} team.ics of scheduled__1"] == SENT
 
 
@@ -247,7 +247,7 @@ def test_a_secret_address_does_not_go_into_the_callback() -> None:
     assert "4711" not in json.dumps(alert.callback.kwargs)
     SENT.clear()
     asyncio.run(
-        notices.tell(context=CONTEXT, **alert.callback.kwargs | {"arguments": {"text": "{{ late.milestone }}"}})
+        late_alerts.tell(context=CONTEXT, **alert.callback.kwargs | {"arguments": {"text": "{{ late.milestone }}"}})
     )
     assert SENT == ["for an event of example.org"]
 

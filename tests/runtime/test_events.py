@@ -18,12 +18,13 @@ from airflow.serialization.encoders import encode_trigger
 from airflow.triggers.base import BaseEventTrigger
 
 from calendar_timetable import Calendar, CalendarEventTrigger, CalendarTimetableError, InvalidArgument
-from calendar_timetable.calendars import sources
-from calendar_timetable.runtime.rules import now
+from calendar_timetable.calendars.sources import ics
+from calendar_timetable.calendars.sources.base import FetchFailed
+from calendar_timetable.schedule.time_rules import now
 from tests.runtime.conftest import TeamCalendar
 
 shared_stream = pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow 3.3")
-stream = pytest.importorskip("calendar_timetable.runtime.stream")
+stream = pytest.importorskip("calendar_timetable.runtime.event_stream")
 
 SECOND = timedelta(seconds=1)
 
@@ -228,7 +229,7 @@ def test_one_poll_for_all_and_late_comers_need_not_wait(team: TeamCalendar, monk
 def test_a_calendar_that_cannot_be_read_cancels_nothing(team: TeamCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "_RETRY", 0.1)
     failures: list[Exception] = []
-    real = sources.FileSource.fetch
+    real = ics.FileSource.fetch
 
     async def go() -> None:
         database = Database()
@@ -247,11 +248,11 @@ def test_a_calendar_that_cannot_be_read_cancels_nothing(team: TeamCalendar, monk
     def noted(source: Any, *validators: str) -> Any:
         try:
             return real(source, *validators)
-        except sources.FetchFailed as error:
+        except FetchFailed as error:
             failures.append(error)
             raise
 
-    monkeypatch.setattr(sources.FileSource, "fetch", noted)
+    monkeypatch.setattr(ics.FileSource, "fetch", noted)
     asyncio.run(go())
 
 

@@ -14,8 +14,8 @@ import time_machine
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException, TaskDeferred
 
 from calendar_timetable import Calendar, CalendarGate, CalendarTimetable, InvalidArgument, Weekly, hold_until_open
-from calendar_timetable.calendars.cache import Entry
-from calendar_timetable.calendars.sources import source_for
+from calendar_timetable.calendars.feed.cache import Entry
+from calendar_timetable.calendars.sources.lookup import source_for
 from calendar_timetable.runtime.gate_trigger import GateTrigger
 from tests.runtime.conftest import TeamCalendar, context_of
 

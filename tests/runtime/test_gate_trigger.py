@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from calendar_timetable import Calendar, CalendarTimetable, Weekly
-from calendar_timetable.calendars import sources
+from calendar_timetable.calendars.sources import lookup
+from calendar_timetable.calendars.sources.base import Source
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.timesets import Known
-from calendar_timetable.runtime import gate_trigger, readings
+from calendar_timetable.planning.time_sets import Known
+from calendar_timetable.runtime import gate_trigger, shared_readings
+from calendar_timetable.runtime.dag_schedule import rules_of
 from calendar_timetable.runtime.gate_trigger import GateTrigger
-from calendar_timetable.runtime.rules import Rules, now
+from calendar_timetable.schedule.time_rules import Rules, now
 from tests.airflow.origin import IcsOrigin, event
 from tests.runtime.conftest import TeamCalendar
 
@@ -32,7 +34,7 @@ def moment(seconds: float = 0) -> datetime:
 
 def trigger(schedule: CalendarTimetable, late_in: float = WEEK) -> GateTrigger:
     """As the triggerer makes it: from what the first one said of itself."""
-    path, kwargs = GateTrigger(Rules.of(schedule).to_json(), now(), now() + late_in).serialize()
+    path, kwargs = GateTrigger(rules_of(schedule).to_json(), now(), now() + late_in).serialize()
     assert path == "calendar_timetable.runtime.gate_trigger.GateTrigger"
     return GateTrigger(**kwargs)
 
@@ -89,7 +91,7 @@ def test_a_secret_address_is_sealed_for_airflows_database(origin: IcsOrigin, mon
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "workers")
     closed = moment(3600)
     origin.serve([event("meeting", moment(-60), moment(2))])
-    rules = Rules.of(busy(f"{origin.address}?token=s3cr3t"))
+    rules = rules_of(busy(f"{origin.address}?token=s3cr3t"))
     _, kwargs = GateTrigger(rules.to_json(hide=True), now(), closed.timestamp()).serialize()
 
     assert "s3cr3t" not in str(kwargs)
@@ -104,9 +106,9 @@ def test_goes_on_when_the_calendar_cannot_be_read(tmp_path: Path) -> None:
 
     async def go() -> list[object]:
         waiting = asyncio.create_task(fired(trigger(busy(team.address))))
-        while not readings._shared:
+        while not shared_readings._shared:
             await asyncio.sleep(0.05)
-        (shared,) = readings._shared.values()
+        (shared,) = shared_readings._shared.values()
         while not (shared._last and shared._last.done()):
             await asyncio.sleep(0.05)
         assert not waiting.done()
@@ -121,9 +123,9 @@ def test_a_thousand_gates_cost_one_fetch_per_refresh(origin: IcsOrigin, monkeypa
     ends = moment(4)
     origin.serve([event("meeting", moment(-60), ends)])
     threads = set()
-    real = sources.source_for
+    real = lookup.source_for
 
-    def noted(address: str) -> sources.Source:
+    def noted(address: str) -> Source:
         threads.add(threading.current_thread().name)
         return real(address)
 
@@ -142,7 +144,7 @@ def test_a_thousand_gates_cost_one_fetch_per_refresh(origin: IcsOrigin, monkeypa
     assert asyncio.run(fired(*gates)) == [{"open": True}] * 1000
     assert origin.requests == 1
     assert threads and all(name.startswith("calendar-timetable") for name in threads)
-    assert not readings._shared, "nothing stays behind"
+    assert not shared_readings._shared, "nothing stays behind"
 
 
 def test_the_event_loop_runs_on_while_a_calendar_is_read(monkeypatch: pytest.MonkeyPatch, team: TeamCalendar) -> None:
@@ -175,7 +177,7 @@ def test_an_address_is_not_shown() -> None:
 def test_an_opening_is_staggered() -> None:
     opens = int(now()) + 3
     known = Known("team", Spans([(opens - 3600, opens)]))
-    data = Rules.of(CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=known)).to_json()
+    data = rules_of(CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=known)).to_json()
     data["policy"]["stagger"] = 2
 
     assert asyncio.run(fired(GateTrigger(data, now(), now() + WEEK))) == [{"open": True}]
@@ -188,22 +190,23 @@ from datetime import timedelta
 from pathlib import Path
 
 from calendar_timetable import Calendar, CalendarTimetable
-from calendar_timetable.runtime import gate_trigger, readings
+from calendar_timetable.runtime import gate_trigger, shared_readings
 from calendar_timetable.runtime.gate_trigger import GateTrigger
-from calendar_timetable.runtime.rules import Rules, now
+from calendar_timetable.runtime.dag_schedule import rules_of
+from calendar_timetable.schedule.time_rules import Rules, now
 
 async def go():
     gates = []
     for number in range(1000):
         duration = timedelta(seconds=60 + number)
         schedule = CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=Calendar(sys.argv[1]), duration=duration)
-        gates.append(GateTrigger(Rules.of(schedule).to_json(), now(), now() + 7 * 86400))
+        gates.append(GateTrigger(rules_of(schedule).to_json(), now(), now() + 7 * 86400))
     waiting = [asyncio.create_task(anext(gate.run())) for gate in gates]
-    while not all(shared._last and shared._last.done() for shared in readings._shared.values()) or not readings._shared:
+    while not all(shared._last and shared._last.done() for shared in shared_readings._shared.values()) or not shared_readings._shared:
         await asyncio.sleep(0.05)
     await asyncio.sleep(0)
     assert not any(task.done() for task in waiting)
-    assert len(readings._shared) == 1
+    assert len(shared_readings._shared) == 1
     # Not getrusage(): its peak survives an exec, so it would count the memory of the test's own process
     print(int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024)
     for task in waiting:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from calendar_timetable import CalendarTimetable, Weekly
-from calendar_timetable.cron import CronTicks
-from calendar_timetable.runtime import listener, metrics
+from calendar_timetable import CalendarTimetable, Weekly, metrics
+from calendar_timetable.runtime import listener
+from calendar_timetable.schedule.cron import CronTicks
 
 ROOT = Path(__file__).parents[2]
 

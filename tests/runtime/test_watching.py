@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calendar_timetable.calendars.occurrences import Occurrence
-from calendar_timetable.planning.opentime import DAY
-from calendar_timetable.planning.timesets import Range
-from calendar_timetable.runtime import watching
-from calendar_timetable.runtime.watching import Memory, Reading
+from calendar_timetable.planning.open_time import DAY
+from calendar_timetable.planning.time_sets import Range
+from calendar_timetable.runtime import event_diff
+from calendar_timetable.runtime.event_diff import Memory, Reading
 
 NOW = int(datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp())
 HOUR = 3600
@@ -34,10 +34,10 @@ def looked(*events: Occurrence, at: float = NOW, puzzling: frozenset[str] = froz
 
 
 def told(before: Reading, after: Reading) -> list[str]:
-    memory = watching.begin(before, before.events, edits=True)
+    memory = event_diff.begin(before, before.events, edits=True)
     memory = Memory.unpack(memory.pack())
-    happenings, memory = watching.edits(memory, after, after.events)
-    again, _ = watching.edits(Memory.unpack(memory.pack()), after, after.events)
+    happenings, memory = event_diff.edits(memory, after, after.events)
+    again, _ = event_diff.edits(Memory.unpack(memory.pack()), after, after.events)
     assert not again, "told once"
     return [f"{happening.kind} {happening.uid}" for happening in happenings]
 
@@ -89,7 +89,7 @@ def test_a_stretch_that_moves_on_is_no_edit() -> None:
 
 def test_payloads() -> None:
     before, after = looked(occurrence("a", 5)), looked(occurrence("a", 7, length=2))
-    (changed,), memory = watching.edits(watching.begin(before, before.events, edits=True), after, after.events)
+    (changed,), memory = event_diff.edits(event_diff.begin(before, before.events, edits=True), after, after.events)
     assert changed.payload() == {
         "event": "changed",
         "uid": "a",
@@ -101,7 +101,7 @@ def test_payloads() -> None:
         "was_start": "2026-03-02T17:00:00Z",
         "was_end": "2026-03-02T18:00:00Z",
     }
-    (gone,), _ = watching.edits(memory, looked(), ())
+    (gone,), _ = event_diff.edits(memory, looked(), ())
     assert gone.payload() == {
         "event": "cancelled",
         "uid": "a",
@@ -116,14 +116,14 @@ def test_payloads() -> None:
 class Looker:
     """Looks at times of day, forgetting everything but the memory in between."""
 
-    def __init__(self, *kinds: watching.Kind, before: int = 0) -> None:
+    def __init__(self, *kinds: event_diff.Kind, before: int = 0) -> None:
         self.kinds, self.before = frozenset(kinds), before
-        self.memory = watching.begin(looked(), (), edits=False)
+        self.memory = event_diff.begin(looked(), (), edits=False)
         self.coming: float | None = None
 
     def look(self, hours: float, *events: Occurrence) -> list[str]:
         at = NOW + hours * HOUR
-        found, self.memory, self.coming = watching.moments(self.memory, events, at, self.kinds, self.before)
+        found, self.memory, self.coming = event_diff.moments(self.memory, events, at, self.kinds, self.before)
         self.memory = Memory.unpack(self.memory.pack())
         return [f"{happening.kind} {happening.uid}" for happening in found]
 
@@ -159,10 +159,10 @@ def test_soon() -> None:
 def test_what_is_settled_is_forgotten_and_stays_told() -> None:
     looker = Looker("starts")
     assert looker.look(1, occurrence("a", 1), occurrence("b", 0.5)) == ["starts b", "starts a"]
-    looker.memory = watching.settle(looker.memory, NOW + 0.7 * HOUR)
+    looker.memory = event_diff.settle(looker.memory, NOW + 0.7 * HOUR)
     assert len(looker.memory.told) == 1
     assert looker.look(1.1, occurrence("a", 1), occurrence("b", 0.5)) == []
-    assert watching.settle(looker.memory, NOW) == looker.memory
+    assert event_diff.settle(looker.memory, NOW) == looker.memory
 
 
 uids = st.sampled_from("abcd")
@@ -176,9 +176,9 @@ calendars = st.dictionaries(
 def test_against_a_plain_model(looks: list[dict[str, tuple[int, str]]]) -> None:
     """Whatever is edited and however often: after each look the told edits lead from the last calendar to this one."""
     readings = [looked(*(occurrence(uid, h, status=s) for uid, (h, s) in look.items())) for look in looks]
-    memory = watching.begin(readings[0], readings[0].events, edits=True)
+    memory = event_diff.begin(readings[0], readings[0].events, edits=True)
     for last, new, reading in zip(looks, looks[1:], readings[1:], strict=False):
-        found, memory = watching.edits(Memory.unpack(memory.pack()), reading, reading.events)
+        found, memory = event_diff.edits(Memory.unpack(memory.pack()), reading, reading.events)
         expected = set()
         for uid in last.keys() | new.keys():
             was, now = last.get(uid), new.get(uid)
@@ -190,9 +190,9 @@ def test_against_a_plain_model(looks: list[dict[str, tuple[int, str]]]) -> None:
 
 
 def test_a_memory_of_a_newer_version_is_refused() -> None:
-    packed = watching.begin(looked(), (), edits=False).pack()
+    packed = event_diff.begin(looked(), (), edits=False).pack()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(watching, "VERSION", 2)
+        patch.setattr(event_diff, "VERSION", 2)
         with pytest.raises(ValueError, match="newer airflow-calendar-timetable"):
             Memory.unpack(packed)
 
@@ -201,4 +201,4 @@ def test_a_thousand_events_fit_the_state_store() -> None:
     """Airflow warns of values over 64 KiB (``[state_store] max_value_storage_bytes``)."""
     reading = looked(*(occurrence(f"{n:08x}-4a5b-6c7d-8e9f-0123456789ab@google.com", n / 10 + 1) for n in range(1000)))
 
-    assert len(watching.begin(reading, reading.events, edits=True).pack()) < 65_536
+    assert len(event_diff.begin(reading, reading.events, edits=True).pack()) < 65_536

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from calendar_timetable import Calendar, CalendarTimetable, Holidays, TimeSet, Weekly
-from calendar_timetable.runtime import wire
-from calendar_timetable.runtime.rules import Rules
+from calendar_timetable.calendars import codec
+from calendar_timetable.runtime.dag_schedule import rules_of
+from calendar_timetable.schedule.time_rules import Rules
 
 FULL = Calendar(
     "https://example.org/team.ics",
@@ -49,10 +50,10 @@ SETS: list[TimeSet] = [
 @pytest.mark.parametrize("timeset", SETS, ids=str)
 def test_a_time_set_comes_back_as_it_was(timeset: TimeSet, deny: bool) -> None:
     timeset = timeset.in_role(deny=deny)
-    data = json.loads(json.dumps(wire.encode(timeset)))
-    back = wire.decode(data)
+    data = json.loads(json.dumps(codec.encode(timeset)))
+    back = codec.decode(data)
 
-    assert wire.encode(back) == data
+    assert codec.encode(back) == data
     assert repr(back) == repr(timeset)
     assert roles(back) == roles(timeset)
 
@@ -66,12 +67,12 @@ def roles(timeset: TimeSet) -> list[bool]:
 def test_every_option_of_a_calendar_is_tried() -> None:
     """A new option must be one that the way to a trigger carries."""
     options = inspect.signature(Calendar).parameters
-    assert {n for n, p in options.items() if p.kind is p.KEYWORD_ONLY} == set(wire.encode(FULL)["options"])
-    assert wire.decode(wire.encode(FULL)) == FULL
+    assert {n for n, p in options.items() if p.kind is p.KEYWORD_ONLY} == set(codec.encode(FULL)["options"])
+    assert codec.decode(codec.encode(FULL)) == FULL
 
 
 def test_a_path_stays_one() -> None:
-    assert wire.decode(wire.encode(Calendar(Path("team")))) == Calendar(Path("team"))
+    assert codec.decode(codec.encode(Calendar(Path("team")))) == Calendar(Path("team"))
 
 
 def test_rules_come_back_as_they_were() -> None:
@@ -83,7 +84,7 @@ def test_rules_come_back_as_they_were() -> None:
         duration=timedelta(hours=4),
         stagger=timedelta(minutes=30),
     )
-    made_rules = Rules.of(made)
+    made_rules = rules_of(made)
     data = json.loads(json.dumps(made_rules.to_json()))
 
     assert Rules.from_json(data).to_json() == made_rules.to_json()
@@ -93,7 +94,7 @@ def test_rules_come_back_as_they_were() -> None:
 
 def test_of_a_serialized_schedule_what_it_carries() -> None:
     made = CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=Weekly("sat"))
-    carried = Rules.of(CalendarTimetable.deserialize(made.serialize()))
+    carried = rules_of(CalendarTimetable.deserialize(made.serialize()))
 
     assert Rules.from_json(json.loads(json.dumps(carried.to_json()))).to_json() == carried.to_json()
     assert carried.refresh is None
@@ -101,7 +102,7 @@ def test_of_a_serialized_schedule_what_it_carries() -> None:
 
 def test_one_reading_serves_rules_that_differ_in_their_duration_only() -> None:
     def key(address: str, hours: int) -> str:
-        rules = Rules.of(CalendarTimetable("0 2 * * *", blackouts=address))
+        rules = rules_of(CalendarTimetable("0 2 * * *", blackouts=address))
         return replace(rules, policy=replace(rules.policy, duration=hours * 3600)).key
 
     assert key("team", 4) == key("team", 5) != key("other", 4)

@@ -12,9 +12,9 @@ from airflow.timetables.events import EventsTimetable
 from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow.timetables.trigger import CronTriggerTimetable, MultipleCronTriggerTimetable
 
-from calendar_timetable.planning.errors import CalendarUnavailable
+from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.timesets import Days, Feed, Range, TimeSet
+from calendar_timetable.planning.time_sets import Days, Feed, Range, TimeSet
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
 from tests.unit.support import FakeCalendar, iso, pen, said, seconds, spans, stepped, utc

@@ -14,7 +14,7 @@ import pendulum
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet
+from calendar_timetable.planning.time_sets import Feed, Known, Range, TimeSet
 from calendar_timetable.timetable import CalendarTimetable
 
 # name, run_after, data interval: what a DagRunInfo says, in plain values

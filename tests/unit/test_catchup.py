@@ -12,8 +12,8 @@ from airflow.timetables.base import DagRunInfo, DataInterval
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from calendar_timetable import Calendar
-from calendar_timetable.planning.errors import NoOpening
-from calendar_timetable.planning.timesets import Feed, Range
+from calendar_timetable.exceptions import NoOpening
+from calendar_timetable.planning.time_sets import Feed, Range
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
 from tests.unit.scheduler import dag_model

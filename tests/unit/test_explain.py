@@ -11,8 +11,8 @@ import pytest
 import time_machine
 
 from calendar_timetable import Weekly
-from calendar_timetable.carried import Carried
-from calendar_timetable.planning.timesets import Known, Range, TimeSet
+from calendar_timetable.planning.time_sets import Known, Range, TimeSet
+from calendar_timetable.schedule.compiled import Carried
 from calendar_timetable.timetable import CalendarTimetable
 from tests.unit.support import FakeCalendar, seconds, spans, travelled, utc
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from calendar_timetable import Holidays
-from calendar_timetable.planning.errors import InvalidArgument
-from calendar_timetable.planning.timesets import Range, TimeSet
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning.time_sets import Range, TimeSet
 from calendar_timetable.timetable import CalendarTimetable
 from tests.unit.support import iso, seconds, utc
 

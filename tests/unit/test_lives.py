@@ -19,7 +19,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from calendar_timetable.planning.errors import NoOpening
+from calendar_timetable.exceptions import NoOpening
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable

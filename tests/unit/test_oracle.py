@@ -10,7 +10,7 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calendar_timetable.planning.opentime import OpenTime
+from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.planning.plan import Placed, PlannedRun, Policy, Tick, lay_out
 from tests.unit.brute import Brute, Row
 from tests.unit.strategies import BASES, EPOCH, LENGTH, Base, brutes, irregular_ticks, moment, timetable

@@ -15,8 +15,8 @@ from airflow.timetables.events import EventsTimetable
 from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow.utils.types import DagRunType
 
-from calendar_timetable.planning.errors import CalendarUnavailable
-from calendar_timetable.planning.timesets import Range, TimeSet
+from calendar_timetable.exceptions import CalendarUnavailable
+from calendar_timetable.planning.time_sets import Range, TimeSet
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
 from tests.unit.support import FakeCalendar, iso, next_run, pen, restriction, spans, travelled, utc

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import codec
-from calendar_timetable.planning.errors import InvalidArgument
-from calendar_timetable.planning.opentime import OpenTime
+from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.timesets import Days, Known, Range, TimeSet, as_timeset
+from calendar_timetable.planning.time_sets import Days, Known, Range, TimeSet, as_timeset
 from calendar_timetable.planning.weekly import Weekly
 from tests.unit.support import Explicit, FakeCalendar, iso, seconds, spans, utc
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.planning.zones import local_instant

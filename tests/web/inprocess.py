@@ -57,7 +57,7 @@ class Rights:
 @contextmanager
 def asked(session: Session, patch: pytest.MonkeyPatch, rights: Rights | None = None) -> Iterator[TestClient]:
     """A client of the app, whose login is a :class:`Viewer`."""
-    from calendar_timetable.web import access, subscribing, subscriptions
+    from calendar_timetable.web import access, subscription_routes, subscriptions
     from calendar_timetable.web.app import app
 
     @contextmanager
@@ -67,7 +67,7 @@ def asked(session: Session, patch: pytest.MonkeyPatch, rights: Rights | None = N
     manager = rights or Rights()
     for module in (access, subscriptions):
         patch.setattr(module, "get_auth_manager", lambda: manager)
-    patch.setattr(subscribing, "create_session", same_session)
+    patch.setattr(subscription_routes, "create_session", same_session)
     viewer = Viewer()
     patch.setitem(app.dependency_overrides, get_user, lambda: viewer)
     patch.setitem(app.dependency_overrides, _get_session, lambda: session)

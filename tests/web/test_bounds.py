@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from calendar_timetable import CalendarTimetable, Weekly
-from calendar_timetable.planning.opentime import OpenTime
+from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.weekly import _remembered
-from calendar_timetable.web import api, budget, cached, listing, planned, schedules
+from calendar_timetable.runs import forecast, listing, lru, stored_schedules, time_budget
+from calendar_timetable.web import routes
 from tests.web.database import add_dag, add_run, utc
 from tests.web.inprocess import asked
 
@@ -33,10 +34,10 @@ MINUTES = [f"daily {','.join(f'{hour:02}:{m:02}-{hour:02}:{m + 1:02}' for m in r
 
 @pytest.fixture
 def client(session: Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    cached.forget()
+    lru.forget()
     with asked(session, monkeypatch) as found:
         yield found
-    cached.forget()
+    lru.forget()
 
 
 def plain(session: Session, dag_id: str, schedule: Any, **given: Any) -> None:
@@ -112,7 +113,7 @@ def test_a_what_if_says_where_there_was_no_time_for_more(
 ) -> None:
     plain(session, "asked", CalendarTimetable("*/2 * * * *"))
     steps = iter([False] * 400)
-    monkeypatch.setattr(budget, "spent", lambda: next(steps, True))
+    monkeypatch.setattr(time_budget, "spent", lambda: next(steps, True))
     told = client.post("/api/dags/asked/what-if?limit=100", json={"windows": ["daily"]}).json()
     assert told["truncated"] is True and 0 < len(told["plan"]) < 100
 
@@ -122,15 +123,15 @@ def test_a_list_says_where_there_was_no_time_for_more(
 ) -> None:
     plain(session, "first", CalendarTimetable("*/2 * * * *"))
     plain(session, "second", "0 5 * * *")
-    monkeypatch.setattr(budget, "ANSWER", -1.0)
+    monkeypatch.setattr(time_budget, "ANSWER", -1.0)
     told = client.get("/api/runs").json()
     assert (told["runs"], told["truncated"]) == ([], True)
-    monkeypatch.setattr(budget, "ANSWER", 4.0)
-    monkeypatch.setattr(budget, "DAG", -1.0)
-    cached.forget()
+    monkeypatch.setattr(time_budget, "ANSWER", 4.0)
+    monkeypatch.setattr(time_budget, "DAG", -1.0)
+    lru.forget()
     assert client.get("/api/runs").json()["truncated"] is True
-    monkeypatch.setattr(budget, "DAG", 1.0)
-    cached.forget()
+    monkeypatch.setattr(time_budget, "DAG", 1.0)
+    lru.forget()
     assert client.get("/api/runs").json()["truncated"] is False
 
 
@@ -141,7 +142,7 @@ def test_a_slow_timetable_far_ahead_costs_its_share(client: TestClient, session:
     answers = []
     taken = processor_seconds(lambda: answers.append(client.get("/api/runs", params={"start": start.isoformat()})))
     assert answers[0].json()["truncated"] is True
-    assert taken < 2 * budget.DAG + 1
+    assert taken < 2 * time_budget.DAG + 1
 
 
 def test_counting_six_weeks_of_minutes_costs_seconds(client: TestClient, session: Session) -> None:
@@ -167,23 +168,23 @@ def test_hours_are_counted_in_a_fortnight_at_most(client: TestClient) -> None:
 def test_costly_answers_wait_their_turn(client: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     plain(session, "asked", CalendarTimetable("*/2 * * * *"))
     with ExitStack() as others:
-        for _ in range(budget.COSTLY_AT_ONCE):
-            others.enter_context(budget.answer())
-            monkeypatch.setattr(budget, "CHEAP", -1.0)
-            budget.spent()
+        for _ in range(time_budget.COSTLY_AT_ONCE):
+            others.enter_context(time_budget.answer())
+            monkeypatch.setattr(time_budget, "CHEAP", -1.0)
+            time_budget.spent()
         refused = client.get("/api/runs")
         assert (refused.status_code, refused.headers["Retry-After"]) == (429, "5")
         assert "ask again in 5 seconds" in refused.json()["detail"]
         assert client.post("/api/dags/asked/what-if", json={}).status_code == 429
-        monkeypatch.setattr(budget, "CHEAP", 0.5)
+        monkeypatch.setattr(time_budget, "CHEAP", 0.5)
         assert client.get("/api/runs").status_code == 200, "what costs little never waits"
-    monkeypatch.setattr(budget, "CHEAP", -1.0)
-    cached.forget()
+    monkeypatch.setattr(time_budget, "CHEAP", -1.0)
+    lru.forget()
     assert client.get("/api/runs").status_code == 200, "and they are let in again"
 
 
 def test_what_is_remembered_is_bounded_by_weight() -> None:
-    memory = cached.Memory[bytes](100, len, 40)
+    memory = lru.Memory[bytes](100, len, 40)
     for number in range(50):
         memory.put(number, b"x" * 30)
         memory.put(-1 - number, b"x" * 41)
@@ -194,17 +195,17 @@ def test_what_is_remembered_is_bounded_by_weight() -> None:
 
 
 def test_a_new_version_of_a_dag_takes_the_place_of_the_one_before(session: Session) -> None:
-    cached.forget()
+    lru.forget()
     plain(session, "edited", CalendarTimetable("0 2 * * *", windows=Weekly("mon")))
-    schedules.read_schedules(session, ["edited"])
-    once = schedules._schedules.weight
+    stored_schedules.read_schedules(session, ["edited"])
+    once = stored_schedules._schedules.weight
     from airflow.models.serialized_dag import SerializedDagModel
 
     for number in range(5):
         session.query(SerializedDagModel).update({SerializedDagModel.dag_hash: f"{number}"})
         session.commit()
-        assert schedules.read_schedules(session, ["edited"])["edited"].version == f"{number}"
-    assert 0 < schedules._schedules.weight == once
+        assert stored_schedules.read_schedules(session, ["edited"])["edited"].version == f"{number}"
+    assert 0 < stored_schedules._schedules.weight == once
 
 
 def test_far_times_are_laid_out_by_themselves() -> None:
@@ -256,19 +257,19 @@ def test_a_thousand_refreshes_of_a_page_leave_nothing_behind(
     for number in range(10):
         plain(session, f"minutely-{number}", CalendarTimetable("* * * * *", windows=Weekly("daily 00:00-24:00")))
     clock = [time.time()]
-    monkeypatch.setattr(api, "_now", lambda: clock[0])
+    monkeypatch.setattr(routes, "_now", lambda: clock[0])
     refreshes(client, clock, 250)  # until what is remembered is full
     before = resident()
     refreshes(client, clock, 750)
     assert resident() - before < 25
-    assert planned._plans.weight <= planned._REMEMBERED
+    assert forecast._plans.weight <= forecast._REMEMBERED
     assert listing._answers.weight <= listing._ANSWERS
 
 
 def test_a_feed_is_written_once_per_state(
     client: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from calendar_timetable.web import store, subscribing
+    from calendar_timetable.web import store, subscription_routes
 
     store._Base.metadata.create_all(session.get_bind())
     plain(session, "fed", "0 5 * * *")
@@ -276,13 +277,13 @@ def test_a_feed_is_written_once_per_state(
     assert made.status_code == 201, made.text
     token = made.json()["url"].rpartition("token=")[2]
     written: list[int] = []
-    write = subscribing._written
+    write = subscription_routes._written
 
-    def counted(*given: Any) -> subscribing.Written:
+    def counted(*given: Any) -> subscription_routes.Written:
         written.append(1)
         return write(*given)
 
-    monkeypatch.setattr(subscribing, "_written", counted)
+    monkeypatch.setattr(subscription_routes, "_written", counted)
 
     first = client.get("/feed.ics", params={"token": token})
     assert first.status_code == 200 and first.content.count(b"BEGIN:VEVENT") > 50
@@ -295,15 +296,15 @@ def test_a_feed_is_written_once_per_state(
     last = client.get("/feed.ics", params={"token": token}).headers["ETag"]
     coming = utc("2026-11-25 05:00").timestamp()  # no run is due in the hours before
     for hours, writes in ((-4.5, 3), (-4, 3), (-3, 3), (-1.9, 3), (1, 4)):
-        monkeypatch.setattr(subscribing, "_now", lambda hours=hours: coming + hours * 3600)
+        monkeypatch.setattr(subscription_routes, "_now", lambda hours=hours: coming + hours * 3600)
         client.get("/feed.ics", params={"token": token}, headers={"If-None-Match": last})
         assert len(written) == writes, "the clock alone changes nothing until a run is due"
 
-    cached.forget()
-    subscribing._writing.begin(made.json()["id"])
+    lru.forget()
+    subscription_routes._writing.begin(made.json()["id"])
     refused = client.get("/feed.ics", params={"token": token})
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "10")
-    subscribing._writing.end(made.json()["id"])
+    subscription_routes._writing.end(made.json()["id"])
     assert client.get("/feed.ics", params={"token": token}).status_code == 200
 
 

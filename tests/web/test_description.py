@@ -72,10 +72,11 @@ def test_every_list_has_pages(description: dict[str, Any]) -> None:
 
 
 def test_the_bounds_that_the_documents_tell(description: dict[str, Any]) -> None:
-    from calendar_timetable.web.api import MOST_DAYS
-    from calendar_timetable.web.models import RunState, Subscribe
-    from calendar_timetable.web.planned import MOST_TICKS
-    from calendar_timetable.web.subscribing import AHEAD, MOST_EVENTS, PAST
+    from calendar_timetable.runs.forecast import MOST_TICKS
+    from calendar_timetable.runs.rows import RunState
+    from calendar_timetable.web.models import Subscribe
+    from calendar_timetable.web.routes import MOST_DAYS
+    from calendar_timetable.web.subscription_routes import AHEAD, MOST_EVENTS, PAST
 
     text = " ".join(DOCS.read_text().split())
     days = Subscribe.model_fields["days"]

@@ -19,9 +19,10 @@ from dateutil.relativedelta import relativedelta
 from pendulum import DateTime
 from sqlalchemy.orm import Session
 
+from calendar_timetable.runs.listing import Filters
+from calendar_timetable.runs.stored_schedules import read_schedules
 from calendar_timetable.web import models
-from calendar_timetable.web.listing import Filters, list_runs
-from calendar_timetable.web.schedules import read_schedules
+from calendar_timetable.web.run_list import list_runs
 from tests.unit.schedules import NOW, SCHEDULES
 from tests.unit.support import pen, utc
 from tests.web.database import add_dag

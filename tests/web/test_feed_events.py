@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.planning import zones
-from calendar_timetable.web.events import Site, feed
-from calendar_timetable.web.listing import Filters, find_rows
-from calendar_timetable.web.records import read_dags
-from calendar_timetable.web.schedules import read_schedules
+from calendar_timetable.runs.calendar_events import Site, feed
+from calendar_timetable.runs.database import read_dags
+from calendar_timetable.runs.listing import Filters, find_rows
+from calendar_timetable.runs.stored_schedules import read_schedules
 from tests.web.database import add_dag, add_run, utc
 
 NOON = utc("2027-03-10 12:00")  # a Wednesday

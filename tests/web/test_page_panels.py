@@ -11,7 +11,7 @@ import requests
 from icalendar import Calendar
 from selenium.webdriver.common.by import By
 
-from calendar_timetable.calendars.cache import Entry, names
+from calendar_timetable.calendars.feed.cache import Entry, names
 from demo.local_airflow import LocalAirflow
 from demo.services import wait_until
 from tests.web.browser import Browser

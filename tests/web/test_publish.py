@@ -18,14 +18,14 @@ from airflow.sdk import DAG
 from sqlalchemy.orm import Session
 
 from calendar_timetable import CalendarTimetable, Weekly
-from calendar_timetable.web import publish_caldav
-from calendar_timetable.web.events import Site, event_of
-from calendar_timetable.web.listing import Filters, find_rows
-from calendar_timetable.web.publish import publish_into, wanted
-from calendar_timetable.web.records import read_dags
-from calendar_timetable.web.rows import Row
-from calendar_timetable.web.schedules import read_schedules
-from calendar_timetable.web.target import Kept, Published, PublishingFailed
+from calendar_timetable.publishing import caldav
+from calendar_timetable.publishing.publish import publish_into, wanted
+from calendar_timetable.publishing.target import Kept, Published, PublishingFailed
+from calendar_timetable.runs.calendar_events import Site, event_of
+from calendar_timetable.runs.database import read_dags
+from calendar_timetable.runs.listing import Filters, find_rows
+from calendar_timetable.runs.rows import Row
+from calendar_timetable.runs.stored_schedules import read_schedules
 from demo.local_airflow import LocalAirflow
 from tests.calendars.conftest import SECRET
 from tests.calendars.davservers import Connect, Server, radicale, xandikos
@@ -171,7 +171,7 @@ def test_what_somebody_else_changes_meanwhile_is_left(
     uid, moved = SITE.uid(row), replace(row, start=(row.start or 0) + 60)
     name = f"runs/calendar-timetable-{SITE.key}-{uid.partition('-')[0]}.ics"
 
-    read = publish_caldav._Calendar.kept
+    read = caldav._Calendar.kept
 
     def meddled(target: Any) -> list[Kept]:
         found = list(read(target))
@@ -179,8 +179,8 @@ def test_what_somebody_else_changes_meanwhile_is_left(
         server.send("PUT", name, f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\n{text}END:VCALENDAR\r\n")
         return found
 
-    monkeypatch.setattr(publish_caldav._Calendar, "kept", meddled)
-    monkeypatch.setattr(publish_caldav, "send", lambda _, request, body, __: publish_caldav._serve(request, body))
+    monkeypatch.setattr(caldav._Calendar, "kept", meddled)
+    monkeypatch.setattr(caldav, "send", lambda _, request, body, __: caldav._serve(request, body))
     assert written(runs_calendar, [moved]) == Published(left=1)
     monkeypatch.undo()
     monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS", "True")

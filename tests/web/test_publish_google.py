@@ -16,14 +16,14 @@ import pytest
 from sqlalchemy.orm import Session
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.hosted import CONN_ID
-from calendar_timetable.calendars.transport import DownloadFailed
-from calendar_timetable.web import publish_google
-from calendar_timetable.web.events import Site
-from calendar_timetable.web.publish import publish_into, wanted
-from calendar_timetable.web.publish_google import SCOPE, as_google
-from calendar_timetable.web.rows import Row
-from calendar_timetable.web.target import Published, PublishingFailed, Wanted
+from calendar_timetable.calendars.net.client import DownloadFailed
+from calendar_timetable.calendars.sources.cloud import CONN_ID
+from calendar_timetable.publishing import google as publish_google
+from calendar_timetable.publishing.google import SCOPE, as_google
+from calendar_timetable.publishing.publish import publish_into, wanted
+from calendar_timetable.publishing.target import Published, PublishingFailed, Wanted
+from calendar_timetable.runs.calendar_events import Site
+from calendar_timetable.runs.rows import Row
 from tests.calendars.clouds import Ask, Given, Internet
 from tests.calendars.conftest import SECRET
 from tests.calendars.test_google import TEAM, account_key, net, refusal  # noqa: F401  (the fixture "net")

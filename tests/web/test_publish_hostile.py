@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.web import publish_caldav
-from calendar_timetable.web.events import Site
-from calendar_timetable.web.publish import publish_into
-from calendar_timetable.web.target import Kept, PublishingFailed, Wanted
+from calendar_timetable.publishing import caldav
+from calendar_timetable.publishing.publish import publish_into
+from calendar_timetable.publishing.target import Kept, PublishingFailed, Wanted
+from calendar_timetable.runs.calendar_events import Site
 
 SITE = Site("https://airflow.example.com", "0a1b2c3d")
 UID = f"{'a' * 40}-{SITE.key}@calendar-timetable"
@@ -114,8 +114,8 @@ def test_nothing_is_removed_where_a_server_points_to(
     server, other = two
     server.redirects["DELETE"] = f"{other.address}/_all"
     kept = Kept(UID, "", 1.0, f"/runs/calendar-timetable-{SITE.key}-x.ics", '"1"')
-    monkeypatch.setattr(publish_caldav._Calendar, "kept", lambda _: iter([kept]))
-    monkeypatch.setattr(publish_caldav, "send", in_this_process)
+    monkeypatch.setattr(caldav._Calendar, "kept", lambda _: iter([kept]))
+    monkeypatch.setattr(caldav, "send", in_this_process)
     with pytest.raises(PublishingFailed, match="HTTP 307: it redirects"):
         publish_into("dav", SITE, [], 0)
     assert other.asked == []
@@ -130,9 +130,9 @@ def test_a_report_stays_with_its_server(two: tuple[Hostile, Hostile]) -> None:
 
 
 def in_this_process(_: str, request: Any, body: bytes, __: float) -> tuple[Any, bytes]:
-    from calendar_timetable.calendars.transport import DownloadFailed
+    from calendar_timetable.calendars.net.client import DownloadFailed
 
-    told, rest = publish_caldav._serve(request, body)
+    told, rest = caldav._serve(request, body)
     if "error" in told:
         raise DownloadFailed(told["error"], told["status"])
     return told, rest
@@ -142,7 +142,7 @@ def test_a_server_that_drips_is_given_up(two: tuple[Hostile, Hostile], monkeypat
     """A byte now and then keeps every other clock from running out."""
     two[0].drips = "REPORT"
     monkeypatch.setattr(limits, "PUBLISH_SECONDS", 3.0)
-    monkeypatch.setattr(publish_caldav, "_STARTING", 1.0)
+    monkeypatch.setattr(caldav, "_STARTING", 1.0)
     began = time.monotonic()
     with pytest.raises(PublishingFailed, match="the publishing was not done within 4 s"):
         published()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from calendar_timetable.web.target import Kept, Mode, Published, Wanted, publish
+from calendar_timetable.publishing.target import Kept, Mode, Published, Wanted, publish
 
 
 class Board:

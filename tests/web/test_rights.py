@@ -19,7 +19,8 @@ from starlette.testclient import TestClient
 
 from calendar_timetable import Calendar, CalendarTimetable, Weekly
 from calendar_timetable.cli import main
-from calendar_timetable.web import cached, store
+from calendar_timetable.runs import lru
+from calendar_timetable.web import store
 from tests.calendars.helpers import event, feed
 from tests.web.database import add_dag, add_run
 from tests.web.inprocess import Rights, asked
@@ -38,7 +39,7 @@ def rights() -> Rights:
 @pytest.fixture
 def client(session: Session, monkeypatch: pytest.MonkeyPatch, rights: Rights) -> Iterator[TestClient]:
     """Of somebody who may read DAGs, and of them what *rights* say; there is one DAG with a run by hand."""
-    cached.forget()
+    lru.forget()
     store._Base.metadata.create_all(session.get_bind())
     schedule = CalendarTimetable("0 12 * * *", timezone="UTC", windows=Weekly("daily 22:00-06:00"))
     add_dag(session, DAG("secret", schedule=schedule, start_date=START, catchup=False), NOW)
@@ -46,7 +47,7 @@ def client(session: Session, monkeypatch: pytest.MonkeyPatch, rights: Rights) ->
     add_run(session, "secret", "success", NOW - timedelta(hours=3), run_id=ACME, run_type="manual", **times)
     with asked(session, monkeypatch, rights) as found:
         yield found
-    cached.forget()
+    lru.forget()
 
 
 def listed(client: TestClient) -> list[dict[str, Any]]:

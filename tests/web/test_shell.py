@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from calendar_timetable.web.shell import STATIC
+from calendar_timetable.web.static_page import STATIC
 from demo.local_airflow import LocalAirflow
 
 PATHS = ["/", "/static/main.js", "/static/shell.js", "/static/icon.svg", "/?view=week"]

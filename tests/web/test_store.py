@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from calendar_timetable import get_provider_info
+from calendar_timetable.provider import get_provider_info
 from calendar_timetable.web import store
 from tests.web.database import airflow_database
 

@@ -125,12 +125,12 @@ def test_who_reads_without_a_login_cannot_own_one() -> None:
     """As FAB lets people who have its public role."""
     from airflow.providers.fab.auth_manager.models.anonymous_user import AnonymousUser
 
-    from calendar_timetable.web import subscribing
+    from calendar_timetable.web import subscription_routes
 
     anybody: Any = AnonymousUser()
     nothing: Any = None
     with pytest.raises(HTTPException, match="Log in first") as refused:
-        subscribing.subscribe(nothing, nothing, anybody, set(), models.Subscribe(kind="all"))
+        subscription_routes.subscribe(nothing, nothing, anybody, set(), models.Subscribe(kind="all"))
     assert refused.value.status_code == 403
 
 

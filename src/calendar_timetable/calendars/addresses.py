@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.weekly import parse_rule
 
 SCHEMES = {"http": "http", "https": "https", "webcal": "https", "webcals": "https", "file": "file"}

@@ -10,12 +10,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from calendar_timetable.calendars import metrics
+from calendar_timetable import metrics
 from calendar_timetable.calendars.addresses import check_address, is_address, label_of, shown, text_of
-from calendar_timetable.calendars.cache import State
-from calendar_timetable.calendars.checks import DEFAULTS, CalendarOptions
-from calendar_timetable.calendars.exposed import warn_of
-from calendar_timetable.calendars.feeds import (
+from calendar_timetable.calendars.feed.cache import State
+from calendar_timetable.calendars.feed.feed import (
     Copy,
     copy_in_force,
     read_feed,
@@ -23,17 +21,20 @@ from calendar_timetable.calendars.feeds import (
     remember_feed,
     unseen_source,
 )
+from calendar_timetable.calendars.feed.health import Health, describe
 from calendar_timetable.calendars.given import wins
-from calendar_timetable.calendars.health import Health, describe
 from calendar_timetable.calendars.matching import counts, matches
 from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem
-from calendar_timetable.calendars.sources import ConnectionUnseen, FetchFailed, source_for
+from calendar_timetable.calendars.options import DEFAULTS, CalendarOptions
+from calendar_timetable.calendars.secret_addresses import warn_of
+from calendar_timetable.calendars.sources.base import ConnectionUnseen, FetchFailed
+from calendar_timetable.calendars.sources.lookup import source_for
+from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.errors import CalendarUnavailable
 from calendar_timetable.planning.explain import plain
-from calendar_timetable.planning.opentime import SHOWN
+from calendar_timetable.planning.open_time import SHOWN
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.timesets import Feed, Known, Range, TimeSet
+from calendar_timetable.planning.time_sets import Feed, Known, Range, TimeSet
 
 T = TypeVar("T")
 
@@ -76,6 +77,10 @@ class Calendar(CalendarOptions, TimeSet):
 
     def __str__(self) -> str:
         return self.label
+
+    def fingerprint(self) -> str | None:
+        """Where one that cannot be read is ignored, it also depends on whether it could be."""
+        return repr(self) if type(self) is Calendar and self.on_unavailable == "hold" else None
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self.changed_options().items())

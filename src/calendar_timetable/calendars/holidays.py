@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 
+from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.errors import InvalidArgument
-from calendar_timetable.planning.timesets import Days, Range, TimeSet
+from calendar_timetable.planning.time_sets import Days, Range, TimeSet
 
 _YEARS_AHEAD = 5  # of the horizon; a rule, so it must last where calendars are no longer known
 _REMEDY = "give a country ('DE'), a country and subdivision ('DE-BY') or a market ('NYSE')"

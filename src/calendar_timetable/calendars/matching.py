@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from calendar_timetable.calendars.checks import CalendarOptions
 from calendar_timetable.calendars.occurrences import Details, Occurrence, address_of
+from calendar_timetable.calendars.options import CalendarOptions
 
 
 def counts(details: Details, options: CalendarOptions, *, deny: bool) -> bool:

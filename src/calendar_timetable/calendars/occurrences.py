@@ -90,7 +90,7 @@ class Reading:
 
     ``zone`` is the IANA name of the zone whose days all-day events are; ``components`` counts the
     events in the body, also those outside of the stretch; ``rows`` holds (details, start, end) in epoch
-    seconds, sorted by start; ``series`` what they were read from, by UID, as :mod:`.memory` knows it.
+    seconds, sorted by start; ``series`` what they were read from, by UID, as ``ical/series_cache.py`` knows it.
     """
 
     zone: str

@@ -1,127 +1,94 @@
-"""The section ``[calendar_timetable]`` of Airflow's configuration, and its description in the provider's metadata.
-
-Read where calendars are read, and only there. An option's environment variable counts also where Airflow itself is
-not imported; a process of ours that can be killed inherits none of it, and is told what it needs to know.
-"""
+"""What a ``Calendar`` is given besides its address: the options, their defaults, and what they may be."""
 
 from __future__ import annotations
 
-import os
-import sys
-from configparser import Error as ConfigParserError
-from configparser import RawConfigParser
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import timedelta
 from typing import Any
 
-from calendar_timetable.calendars.networks import parse_networks
-from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.calendars import limits
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning import zones
 
-SECTION = "calendar_timetable"
-
-
-def option(name: str) -> str:
-    """What the option *name* is set to; ``""`` where it is not set."""
-    return setting(SECTION, name)
+_LONGEST_TIME = timedelta(days=36500)
+_MAX_NAME_LENGTH = 100  # characters
+_ZERO = timedelta(0)
 
 
-def setting(section: str, name: str) -> str:
-    """What *name* of a *section* of Airflow's configuration is set to, also where Airflow itself is not imported."""
-    value = os.environ.get(f"AIRFLOW__{section}__{name}".upper())
-    if value is None and "airflow.configuration" in sys.modules:
-        value = sys.modules["airflow.configuration"].conf.get(section, name, fallback=None)
-    elif value is None:
-        value = _configuration_file().get(section, name, fallback=None)
-    return (value or "").strip()
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class CalendarOptions:
+    """Which events of a calendar count, when, and for how long; :class:`Calendar` says what each means."""
+
+    match: str | None = None
+    categories: str | Sequence[str] = ()
+    location: str | None = None
+    attendee: str | None = None
+    busy_only: bool | None = None
+    pad: tuple[timedelta, timedelta] = (_ZERO, _ZERO)
+    offset: timedelta = _ZERO
+    timezone: str | None = None
+    refresh: timedelta = timedelta(seconds=limits.REFRESH)
+    max_stale: timedelta = timedelta(days=1)
+    on_unavailable: str = "hold"
+    strict: bool = False
+    show_titles: bool = False
+    name: str | None = None
+
+    def options(self) -> dict[str, Any]:
+        """All options by name."""
+        return {name: getattr(self, name) for name in DEFAULTS}
+
+    def changed_options(self) -> dict[str, Any]:
+        """The options that differ from their defaults, by name."""
+        return {name: value for name, value in self.options().items() if value != DEFAULTS[name]}
+
+    def check_options(self) -> None:
+        """Refuse options that cannot be used, without I/O; :class:`InvalidArgument`."""
+        busy_only: Any = self.busy_only  # it may be anything yet
+        for name in ("match", "location", "attendee"):
+            value = getattr(self, name)
+            if value is not None and not _is_text(value):
+                raise InvalidArgument(name, value, "give a text, such as '*freeze*'")
+        _check_name(self.name)
+        several: Any = (self.categories,) if isinstance(self.categories, str) else self.categories
+        if not isinstance(several, (list, tuple)) or not all(map(_is_text, several)):
+            raise InvalidArgument("categories", self.categories, "give a text or a list of texts")
+        if busy_only is not None and not isinstance(busy_only, bool):
+            raise InvalidArgument("busy_only", busy_only, "give True, False, or None for what fits the role")
+        self._check_lengths()
+        if self.timezone is not None:
+            zones.load_zone(self.timezone)
+        if self.on_unavailable not in ("hold", "ignore"):
+            raise InvalidArgument("on_unavailable", self.on_unavailable, "give 'hold' or 'ignore'")
+        for name in ("strict", "show_titles"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidArgument(name, getattr(self, name), "give True or False")
+
+    def _check_lengths(self) -> None:
+        pad: Any = self.pad
+        offset: Any = self.offset
+        if not isinstance(pad, (list, tuple)) or len(pad) != 2:
+            raise InvalidArgument("pad", pad, "give two timedeltas: (before, after)")
+        for part in pad:
+            zones.whole_seconds("pad", part)
+        zones.whole_seconds("offset", abs(offset) if isinstance(offset, timedelta) else offset)
+        zones.whole_seconds("refresh", self.refresh)
+        zones.whole_seconds("max_stale", self.max_stale)
+        for name, value in (("pad", max(pad)), ("offset", abs(offset)), ("max_stale", self.max_stale)):
+            if value > _LONGEST_TIME:
+                raise InvalidArgument(name, value, "give a shorter timedelta")
 
 
-def _configuration_file() -> RawConfigParser:
-    """Airflow's configuration file, as far as it can be read."""
-    home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow")
-    path = Path(os.environ.get("AIRFLOW_CONFIG") or home / "airflow.cfg").expanduser()
-    found = RawConfigParser(strict=False)
-    with suppress(OSError, ConfigParserError, UnicodeDecodeError):
-        found.read_string(path.read_text(encoding="utf-8"))
-    return found
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(CalendarOptions)}
 
 
-def fetches_while_parsing() -> bool:
-    """Whether calendars may be asked while a DAG file is read; else only ``calendar-timetable sync`` asks them."""
-    value = option("fetch") or "parse"
-    if value not in ("parse", "external"):
-        raise InvalidArgument(f"[{SECTION}] fetch", value, "write parse or external")
-    return value == "parse"
+def _check_name(name: object) -> None:
+    if name is None:
+        return
+    if not _is_text(name) or not str(name).isprintable() or len(str(name)) > _MAX_NAME_LENGTH or "://" in str(name):
+        raise InvalidArgument("name", name, "give a short text to show for the calendar, such as 'Team'")
 
 
-def connection_files_allowed() -> bool:
-    """Whether an Airflow Connection may name a file of this host: who may write one learns which files there are."""
-    value = option("connection_files") or "True"
-    if value.lower() not in ("true", "t", "1", "false", "f", "0"):
-        raise InvalidArgument(f"[{SECTION}] connection_files", value, "write True or False")
-    return value.lower() in ("true", "t", "1")
-
-
-def allowed_networks() -> list[str]:
-    """Which networks that are not public calendars may be in; see :mod:`calendar_timetable.calendars.networks`."""
-    value = option("allow_private_networks")
-    try:
-        return parse_networks(value)
-    except ValueError:
-        remedy = "write True, False, or networks such as 10.20.0.0/16, fd12:3456::/32"
-        raise InvalidArgument(f"[{SECTION}] allow_private_networks", value, remedy) from None
-
-
-def _text(description: str, default: str | None, example: str | None) -> dict[str, Any]:
-    return {
-        "description": description,
-        "version_added": "0.1.0",
-        "type": "string",
-        "example": example,
-        "default": default,
-    }
-
-
-CONFIG: dict[str, Any] = {
-    SECTION: {
-        "description": "How calendars are read for CalendarTimetable.",
-        "options": {
-            "allow_private_networks": _text(
-                "Whether calendars may be on servers whose address is not public (loopback, 10.0.0.0/8, fc00::/7 and "
-                "the like): True, False, or only in these networks, separated by commas. Link-local addresses "
-                "and those of metadata services are asked only when listed. Holds for redirects too.",
-                "False",
-                "10.20.0.0/16, fd12:3456::/32",
-            ),
-            "cache_dir": _text(
-                "The folder for the last good copies of calendars, which the DAG files of a host share. Default: "
-                "calendar-timetable-cache in $AIRFLOW_HOME (~/airflow). The environment variable "
-                "CALENDAR_TIMETABLE_CACHE goes before it.",
-                None,
-                "/opt/airflow/calendars",
-            ),
-            "connection_files": _text(
-                "Whether an Airflow Connection may name a calendar file of this host: True or False. Who may write "
-                "Connections, but no DAG files, can tell by the Test button which files there are.",
-                "True",
-                None,
-            ),
-            "publish_to": _text(
-                "The calendar that 'calendar-timetable publish' writes runs into: an Airflow Connection of type CalDAV "
-                "that names one calendar, or one of Google's provider with the calendar after a slash.",
-                None,
-                "runs_calendar",
-            ),
-            "publish_scope": _text(
-                "Which runs that are: all, tag:NAME or dag:ID. Everybody who may see the calendar sees them.",
-                "all",
-                "tag:ml",
-            ),
-            "fetch": _text(
-                "Who asks calendars: 'parse' (the DAG processor, while it reads a DAG file) or 'external' (only "
-                "'calendar-timetable sync'; the DAG processor then reads the cache folder and never the network).",
-                "parse",
-                None,
-            ),
-        },
-    }
-}
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())

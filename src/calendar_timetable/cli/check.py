@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from calendar_timetable.cli import options as values
+from calendar_timetable.cli import values
 from calendar_timetable.cli.output import (
     clock,
     event_json,
@@ -20,7 +20,7 @@ from calendar_timetable.cli.output import (
     show_rows,
 )
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.timesets import Range
+from calendar_timetable.planning.time_sets import Range
 
 
 def add_check(command: argparse.ArgumentParser) -> None:

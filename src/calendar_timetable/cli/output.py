@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
-from calendar_timetable.calendars.health import Health
+from calendar_timetable.calendars.feed.health import Health
 from calendar_timetable.calendars.occurrences import Occurrence, Problem
 
 _TABLE_WIDTH = 100  # of a terminal, for a table

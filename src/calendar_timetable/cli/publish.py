@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 
 from calendar_timetable.cli.output import clock, print_json
+from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from calendar_timetable.web.rows import Row
-    from calendar_timetable.web.target import Mode, Published
+    from calendar_timetable.publishing.target import Mode, Published
+    from calendar_timetable.runs.rows import Row
 
 
 def add_publish(command: argparse.ArgumentParser) -> None:
@@ -33,11 +33,11 @@ def publish(options: argparse.Namespace, out: Console) -> int:
     from airflow.configuration import conf
     from airflow.utils.session import create_session
 
-    from calendar_timetable.calendars.options import option
-    from calendar_timetable.web import publish as publishing
-    from calendar_timetable.web.events import Site
+    from calendar_timetable.config import option
+    from calendar_timetable.publishing import publish as publishing
+    from calendar_timetable.publishing.target import PublishingFailed
+    from calendar_timetable.runs.calendar_events import Site
     from calendar_timetable.web.store import NO_TABLE, has_table, site_key
-    from calendar_timetable.web.target import PublishingFailed
 
     calendar = options.to or option("publish_to")
     if not calendar:

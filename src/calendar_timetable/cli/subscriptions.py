@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from calendar_timetable.cli.options import Misused
 from calendar_timetable.cli.output import clock, print_json, show_rows, utc
-from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.cli.values import Misused
+from calendar_timetable.exceptions import InvalidArgument
 
 
 def add_subscriptions(command: argparse.ArgumentParser) -> None:

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
 
-from calendar_timetable.calendars import cache, feeds, health, metrics
-from calendar_timetable.calendars.health import Health
-from calendar_timetable.cli import options as values
+from calendar_timetable import metrics
+from calendar_timetable.calendars.feed import cache, health
+from calendar_timetable.calendars.feed import feed as feeds
+from calendar_timetable.calendars.feed.health import Health
+from calendar_timetable.cli import values
 from calendar_timetable.cli.output import health_json, health_line, print_json, progress, used_by
-from calendar_timetable.cli.schedules import bags, calendar_timetable
+from calendar_timetable.cli.preview import bags, calendar_timetable
+from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.errors import InvalidArgument
-from calendar_timetable.planning.timesets import Range
+from calendar_timetable.planning.time_sets import Range
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar
@@ -109,7 +111,7 @@ def _dags_by_feed() -> dict[str, list[str]] | None:
         from airflow.utils.session import create_session
         from sqlalchemy import select
 
-        from calendar_timetable.web.schedules import read_schedules
+        from calendar_timetable.runs.stored_schedules import read_schedules
 
         with create_session() as session:
             present = session.scalars(select(DagModel.dag_id).where(DagModel.is_stale.is_(False))).all()

@@ -9,7 +9,7 @@ from typing import Any
 
 from calendar_timetable.planning.packed import Packed
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.timesets import (
+from calendar_timetable.planning.time_sets import (
     Combined,
     Complement,
     Days,

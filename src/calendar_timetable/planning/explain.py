@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from calendar_timetable.planning.opentime import SHOWN, Blocker, OpenTime
+from calendar_timetable.planning.open_time import SHOWN, Blocker, OpenTime
 from calendar_timetable.planning.plan import Placed, Policy
-from calendar_timetable.planning.timesets import Known, TimeSet, leaves
+from calendar_timetable.planning.time_sets import Known, TimeSet, leaves
 
 Kind = Literal[
     "blackout",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.timesets import Range
+from calendar_timetable.planning.time_sets import Range
 
 MONTHS_AHEAD = 3  # whole months, after the current one, that calendars are expanded for
 

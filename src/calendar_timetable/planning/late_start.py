@@ -5,7 +5,7 @@ Asked before a run is created, by gates while it runs, and by the page.
 
 from __future__ import annotations
 
-from calendar_timetable.planning.opentime import DAY, OpenTime
+from calendar_timetable.planning.open_time import DAY, OpenTime
 from calendar_timetable.planning.plan import Policy
 
 GRACE_SECONDS = 300  # what just fitted is not lost to a delay of this length: schedulers and queues take their time

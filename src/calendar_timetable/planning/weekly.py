@@ -9,11 +9,11 @@ from datetime import date, timedelta, tzinfo
 from datetime import timezone as fixed_zone
 from functools import lru_cache
 
+from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.errors import InvalidArgument
-from calendar_timetable.planning.opentime import DAY
+from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.timesets import Range, TimeSet
+from calendar_timetable.planning.time_sets import Range, TimeSet
 from calendar_timetable.planning.zones import local_instant
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -46,6 +46,9 @@ class Weekly(TimeSet):
     def __init__(self, *rules: str, timezone: str | None = None) -> None:
         self.texts = rules
         self.timezone = timezone
+
+    def fingerprint(self) -> str | None:
+        return repr(self) if type(self) is Weekly else None
 
     def __repr__(self) -> str:
         zone = f", timezone={self.timezone!r}" if self.timezone else ""

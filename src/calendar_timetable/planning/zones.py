@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from calendar_timetable.planning.errors import InvalidArgument
+from calendar_timetable.exceptions import InvalidArgument
 
 LONGEST = timedelta(days=3660)
 EPOCH = date(1970, 1, 1).toordinal()  # day 0 of Unix time, as dates count days

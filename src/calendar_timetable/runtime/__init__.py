@@ -14,6 +14,7 @@ _HOMES = {
     "MilestoneDeadline": "deadlines",
     "WindowEndDeadline": "deadlines",
     "hold_until_open": "gate",
+    "late_alert": "late_alerts",
     "seconds_left": "window",
     "window_end": "window",
 }
@@ -24,6 +25,7 @@ __all__ = [
     "MilestoneDeadline",
     "WindowEndDeadline",
     "hold_until_open",
+    "late_alert",
     "seconds_left",
     "window_end",
 ]
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from calendar_timetable.runtime.events import CalendarEventTrigger as CalendarEventTrigger
     from calendar_timetable.runtime.gate import CalendarGate as CalendarGate
     from calendar_timetable.runtime.gate import hold_until_open as hold_until_open
+    from calendar_timetable.runtime.late_alerts import late_alert as late_alert
     from calendar_timetable.runtime.window import seconds_left as seconds_left
     from calendar_timetable.runtime.window import window_end as window_end
 

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.deadline import REFERENCE_TYPE_FIELD, BaseDeadlineReference
 
+from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning.horizon import horizon_around
-from calendar_timetable.planning.timesets import as_timeset
+from calendar_timetable.planning.time_sets import as_timeset
+from calendar_timetable.runtime.dag_schedule import schedule_of
 from calendar_timetable.runtime.overrides import ignores_calendars
-from calendar_timetable.runtime.rules import now, schedule_of
 from calendar_timetable.runtime.window import AHEAD, end_of_open_time
+from calendar_timetable.schedule.time_rules import now
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

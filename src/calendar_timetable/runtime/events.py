@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any, get_args
 from airflow.sdk import Asset
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from calendar_timetable.calendars import codec
 from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.exceptions import CalendarTimetableError, InvalidArgument
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.errors import CalendarTimetableError, InvalidArgument
-from calendar_timetable.planning.timesets import as_timeset
-from calendar_timetable.runtime import watching, wire
-from calendar_timetable.runtime.watching import EDITS, TIMES, Happening, Kind, Memory
+from calendar_timetable.planning.time_sets import as_timeset
+from calendar_timetable.runtime import event_diff
+from calendar_timetable.runtime.event_diff import EDITS, TIMES, Happening, Kind, Memory
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.occurrences import Occurrence
-    from calendar_timetable.runtime.stream import Look, Stream
+    from calendar_timetable.runtime.event_stream import Look, Stream
 
 try:
     from airflow.triggers.shared_stream import SharedStreamProducer as _Supported
@@ -75,7 +76,7 @@ class CalendarEventTrigger(BaseEventTrigger):
         return "calendar_timetable.runtime.events.CalendarEventTrigger", self._kwargs(hide=True)
 
     def _kwargs(self, *, hide: bool) -> dict[str, Any]:
-        calendar = json.dumps(wire.encode(self.calendar, hide=hide))
+        calendar = json.dumps(codec.encode(self.calendar, hide=hide))
         before = None if self.before is None else self.before.total_seconds()
         return {"calendar": calendar, "on": ",".join(sorted(self.on)), "before": before}
 
@@ -93,14 +94,14 @@ class CalendarEventTrigger(BaseEventTrigger):
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> Stream:
-        from calendar_timetable.runtime.stream import Stream, unfiltered
+        from calendar_timetable.runtime.event_stream import Stream, unfiltered
 
         calendar = _calendar(kwargs["calendar"])
         return Stream(_key_of(calendar), unfiltered(calendar))
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Look]) -> AsyncIterator[TriggerEvent]:
         """This watcher's own events out of the looks that all share."""
-        from calendar_timetable.runtime.stream import streams
+        from calendar_timetable.runtime.event_stream import streams
 
         if (stream := streams.get(_key_of(self.calendar))) is not None:
             stream.wake(0)  # it may be asleep, and has not seen us
@@ -156,7 +157,7 @@ class _Watcher:
             found = self._read(look)
         assert self.memory is not None
         if self.times:
-            timed, self.memory, coming = watching.moments(self.memory, self._events, look.at, self.times, self.before)
+            timed, self.memory, coming = event_diff.moments(self.memory, self._events, look.at, self.times, self.before)
             found += timed
             if coming is not None:
                 look.stream.wake(coming)
@@ -168,13 +169,13 @@ class _Watcher:
         reading, last = look.reading, self._read_at
         self._read_at = reading.at
         if self.memory is None:
-            self.memory = watching.begin(reading, self._events, edits=bool(self.edits))
+            self.memory = event_diff.begin(reading, self._events, edits=bool(self.edits))
             return []
         if last is not None:  # an event entered late is still told of, as long as an old copy may have been in force
-            self.memory = watching.settle(self.memory, last - self.calendar.max_stale.total_seconds())
+            self.memory = event_diff.settle(self.memory, last - self.calendar.max_stale.total_seconds())
         if not self.edits:
             return []
-        found, self.memory = watching.edits(self.memory, reading, self._events)
+        found, self.memory = event_diff.edits(self.memory, reading, self._events)
         return [happening for happening in found if happening.kind in self.edits]
 
     def _payload(self, happening: Happening) -> dict[str, Any]:
@@ -192,7 +193,7 @@ def _calendar(given: Calendar | str) -> Calendar:
     """*given*, as its DAG file says or as :meth:`CalendarEventTrigger.serialize` wrote it."""
     found: object
     if isinstance(given, str) and given.startswith("{"):
-        found = wire.decode(json.loads(given))
+        found = codec.decode(json.loads(given))
     else:
         found = as_timeset("calendar", given, Calendar)  # type: ignore[arg-type]
     if not isinstance(found, Calendar):
@@ -205,9 +206,9 @@ def _key_of(calendar: Calendar) -> str:
 
     Airflow logs it, so it does not show them.
     """
-    from calendar_timetable.runtime.stream import unfiltered
+    from calendar_timetable.runtime.event_stream import unfiltered
 
-    return _digest(wire.encode(unfiltered(calendar)))
+    return _digest(codec.encode(unfiltered(calendar)))
 
 
 def _digest(data: dict[str, Any]) -> str:

@@ -11,49 +11,19 @@ from typing import Any, Literal, NoReturn
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
-from calendar_timetable.carried import Carried
+from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
+from calendar_timetable.metrics import TASK
 from calendar_timetable.planning import explain, zones
-from calendar_timetable.planning.errors import CalendarUnavailable, InvalidArgument
-from calendar_timetable.planning.late_start import may_start, next_opening
-from calendar_timetable.planning.opentime import DAY
-from calendar_timetable.planning.plan import Policy
-from calendar_timetable.runtime.metrics import TASK
+from calendar_timetable.runtime.dag_schedule import rules_of
+from calendar_timetable.runtime.gate_trigger import GateTrigger
+from calendar_timetable.runtime.gate_verdict import Verdict, judge, why_closed
 from calendar_timetable.runtime.overrides import override
-from calendar_timetable.runtime.rules import Rules, now, rules_of
+from calendar_timetable.schedule.time_rules import Rules, now
 
 WhenLate = Literal["skip", "fail"]
 SHORTEST_HOLD = 10  # seconds; a scheduler under load fails a task that is rescheduled for sooner than it looks
 SHORTEST_POLL = 30  # seconds between two looks of a task that is held by rescheduling
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether work may start; if not, the next opening, as far as that is known, and why not."""
-
-    open: bool
-    opens: float | None = None
-    release: float | None = None  # when this schedule's own work starts then: the opening, staggered
-    reason: str = ""
-
-
-def judge(carried: Carried, policy: Policy, planned: float, instant: float) -> Verdict:
-    """Whether work whose run was to start at *planned* may start at *instant*, by the rule that runs are created by."""
-    open_time = carried.open_time  # laid out once for all who share it, whatever their policies
-    if may_start(planned, instant, policy, open_time):
-        return Verdict(True)
-    start = next_opening(instant, policy, open_time)
-    if start is None:
-        return Verdict(False)
-    return Verdict(False, start, open_time.last_fit(start, policy.duration, start + policy.stagger))
-
-
-def why_closed(carried: Carried, policy: Policy, verdict: Verdict, instant: float) -> str:
-    """What stands in the way, in words; costs more than the judgement itself."""
-    until = instant + DAY if verdict.opens is None else verdict.opens - 1
-    why = explain.obstacles(instant, until, policy, carried.open_time)
-    told = ", ".join(explain.told(why, carried.zone, instant))
-    return (told or "time is closed") + ("" if verdict.opens else ", and no available slot is known")
 
 
 @dataclass(frozen=True)
@@ -190,8 +160,6 @@ class CalendarGate(BaseSensorOperator):
     def _wait(self, context: Any, since: float | None) -> None:
         gate = Gate.at(context, self._asked, since)
         if gate.pass_or_raise(context) is not None:
-            from calendar_timetable.runtime.gate_trigger import GateTrigger
-
             trigger = GateTrigger(gate.rules.to_json(hide=True), gate.planned, gate.late_at)
             self.defer(trigger=trigger, method_name="look_again", kwargs={"since": gate.since})
 

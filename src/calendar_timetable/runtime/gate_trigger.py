@@ -8,12 +8,12 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from calendar_timetable.calendars.codec import SealedElsewhere
+from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.errors import CalendarUnavailable
-from calendar_timetable.runtime.gate import Verdict, judge
-from calendar_timetable.runtime.readings import Shared, reading
-from calendar_timetable.runtime.rules import Rules, now
-from calendar_timetable.runtime.wire import SealedElsewhere
+from calendar_timetable.runtime.gate_verdict import Verdict, judge
+from calendar_timetable.runtime.shared_readings import Shared, reading
+from calendar_timetable.schedule.time_rules import Rules, now
 
 _SHORTEST = 0.2  # seconds between two looks
 _BLIND = 300.0  # seconds after which the task is woken where the calendar's address cannot be opened here

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from importlib import import_module
 from typing import Any
 
 from airflow.listeners import hookimpl
@@ -17,13 +16,14 @@ def on_starting(component: Any) -> None:
     Which component it is, is not known yet; others store no deadline alerts. A task runner has no job.
     """
     if type(component).__name__ == "Job":
-        from calendar_timetable.runtime import moves
+        from calendar_timetable.runtime import moving_deadlines
 
-        moves.follow()
+        moving_deadlines.follow()
         if "dag-processor" in sys.argv:
             # Else every process that it forks, one for each parse, would do for itself what is only done once.
-            for module in ("calendars.calendar", "calendars.decisions"):
-                import_module(f"calendar_timetable.{module}")
+            import calendar_timetable.calendars.calendar
+            import calendar_timetable.schedule.compile_cache  # noqa: F401
+
             with suppress(Exception):  # a configuration that schedules will complain of themselves
                 from calendar_timetable.timetable import CalendarTimetable
 
@@ -33,22 +33,22 @@ def on_starting(component: Any) -> None:
 @hookimpl
 def on_dag_run_running(dag_run: Any, msg: str) -> None:
     """A run starts."""
-    from calendar_timetable.runtime import runmetrics
+    from calendar_timetable.runtime import run_metrics
 
-    runmetrics.started(dag_run)
+    run_metrics.started(dag_run)
 
 
 @hookimpl
 def on_dag_run_success(dag_run: Any, msg: str) -> None:
     """A run has succeeded."""
-    from calendar_timetable.runtime import runmetrics
+    from calendar_timetable.runtime import run_metrics
 
-    runmetrics.ended(dag_run)
+    run_metrics.ended(dag_run)
 
 
 @hookimpl
 def on_dag_run_failed(dag_run: Any, msg: str) -> None:
     """A run has failed."""
-    from calendar_timetable.runtime import runmetrics
+    from calendar_timetable.runtime import run_metrics
 
-    runmetrics.ended(dag_run)
+    run_metrics.ended(dag_run)

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.opentime import DAY, OpenTime
+from calendar_timetable.planning.open_time import DAY, OpenTime
+from calendar_timetable.runtime.dag_schedule import rules_of
 from calendar_timetable.runtime.overrides import overridden
-from calendar_timetable.runtime.rules import now, rules_of
+from calendar_timetable.schedule.time_rules import now
 
 AHEAD = 366 * DAY  # how far an end is looked for; where there is none, this much is left
 

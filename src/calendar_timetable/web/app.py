@@ -10,9 +10,10 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from calendar_timetable import __version__
-from calendar_timetable.web import budget, models, shell, subscribing
-from calendar_timetable.web.api import api
+from calendar_timetable._version import __version__
+from calendar_timetable.runs import time_budget
+from calendar_timetable.web import models, static_page, subscription_routes
+from calendar_timetable.web.routes import api
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
@@ -33,16 +34,16 @@ app = FastAPI(
 )
 app.dependency_overrides[auth_manager_from_app] = get_auth_manager  # which Airflow's own dependencies look for
 app.include_router(api)
-app.include_router(subscribing.router)
-app.add_route("/feed.ics", subscribing.feed, include_in_schema=False)  # which the login above does not reach
-app.include_router(shell.router)
-app.add_exception_handler(HTTPException, shell.ask_to_log_in)
+app.include_router(subscription_routes.router)
+app.add_route("/feed.ics", subscription_routes.feed, include_in_schema=False)  # which the login above does not reach
+app.include_router(static_page.router)
+app.add_exception_handler(HTTPException, static_page.ask_to_log_in)
 
 
 @app.middleware("http")
 async def harden(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     """A bound on what an answer may cost, and headers for every one of them, errors included."""
-    with budget.answer():
+    with time_budget.answer():
         response = await call_next(request)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
@@ -54,6 +55,12 @@ def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
     """What is wrong with a request: each field with its message; what was sent is repeated of addresses only."""
     detail = [_wrong(each["loc"], each["msg"], each.get("input")) for each in error.errors()]
     return JSONResponse(models.Refusal(detail=detail).model_dump(), 422)
+
+
+@app.exception_handler(time_budget.Busy)
+def put_off(_: Request, error: time_budget.Busy) -> JSONResponse:
+    """Too much is asked for at once: when to ask again."""
+    return JSONResponse({"detail": str(error)}, 429, {"Retry-After": str(error.retry_after)})
 
 
 def _wrong(where: tuple[str | int, ...], message: str, given: object) -> models.Wrong:

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 from calendar_timetable.planning.explain import Kind
+from calendar_timetable.runs.rows import RunState
 
-RunState = Literal["planned", "queued", "running", "success", "failed", "skipped"]
 StateOrMove = Literal[RunState, "postponed", "advanced", "combined"]
 Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "forced"]
 WhenBlocked = Literal["postpone", "advance", "skip", "run"]

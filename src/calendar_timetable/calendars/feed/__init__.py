@@ -1,0 +1,1 @@
+"""One feed over time: asked, kept, believed."""

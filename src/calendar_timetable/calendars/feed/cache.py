@@ -1,0 +1,310 @@
+"""The folder that all DAG files of a host, or of several, share: last good copies, what was tried, and expansions.
+
+File names are digests, files are for their owner only, and neither address nor credentials are stored. Each
+file is replaced whole. What cannot be read is absent; what cannot be written is kept for this one
+reading, with a warning.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.feed.cache_folder import check_folder, folder, make_folder, replace_file
+from calendar_timetable.calendars.ical.expand import FORMAT
+from calendar_timetable.calendars.ical.parser import EVENTS
+from calendar_timetable.calendars.ical.series_cache import kept, reading_of
+from calendar_timetable.calendars.occurrences import Problem, Reading
+
+log = logging.getLogger(__name__)
+_VERSION = 1
+_DTSTAMP = re.compile(rb"\nDTSTAMP:[^\r\n]*\r?(?=\n(?![ \t]))")  # with the end of the line before, not its own
+_POLL = 0.05  # seconds between two looks at a lock
+_NAME = re.compile(r"[0-9a-f]{40}")
+_reading_of = lru_cache(maxsize=4)(reading_of)  # many DAGs of one file may use one calendar
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of a feed; times in epoch seconds, 0 for never."""
+
+    digest: str = ""  # of the last good body
+    etag: str = ""
+    last_modified: str = ""
+    components: int = 0  # events in that body
+    fetched_at: float = 0  # when that body came
+    good_at: float = 0  # when the source last confirmed it
+    checked_at: float = 0  # when the source was last asked
+    retry_at: float = 0  # before then it asked not to be asked
+    error: str = ""  # why the last check failed
+    asked_as: str = ""  # a digest: other credentials are tried at once
+    label: str = ""  # what people may see of the feed
+    failures: int = 0  # in a row
+    interval: float = 0  # seconds between two questions that the feed asks for
+
+
+_NOTHING = asdict(State())
+
+
+class Entry:
+    """One feed in the cache; of another *kind* than ``json``, what is known of something else.
+
+    Refuses a cache folder that cannot be trusted: :class:`InvalidArgument`.
+    """
+
+    def __init__(self, identity: str, kind: str = "json") -> None:
+        check_folder()
+        self.name = hashlib.sha256(identity.encode()).hexdigest()[:40]
+        self._folder = folder()
+        self._kind = kind
+        self._unwritten: dict[Path, bytes] = {}  # what the folder did not take
+
+    @classmethod
+    def called(cls, name: str, kind: str = "json") -> Entry:
+        """The feed of this *name*, which may come from a serialized DAG; a blank one for what is no name."""
+        entry = cls("", kind)
+        entry.name = name if _NAME.fullmatch(name) else "none"
+        return entry
+
+    def state(self) -> State:
+        """What is known; of a file that is damaged or from another version, what the last good body tells."""
+        try:
+            data = json.loads(self._read(self._path(self._kind)))
+        except OSError:
+            return State()
+        except ValueError:
+            return self._salvaged()
+        try:
+            known = {name: data.get(name, default) for name, default in _NOTHING.items()}
+            whole = all(isinstance(known[name], _type_of(default)) for name, default in _NOTHING.items())
+            return State(**known) if whole and data["v"] == _VERSION else self._salvaged()
+        except (AttributeError, KeyError):
+            return self._salvaged()
+
+    def _salvaged(self) -> State:
+        """The newest body that is whole, as good as on the day it was written; to be asked for at once."""
+        for path in sorted(self._list(f"{self.name}."), key=_changed_at, reverse=True):
+            if path.suffix == ".ics":
+                with suppress(OSError):
+                    body = self._read(path)
+                    if path == self._body(digest_of(body)):
+                        count, written = len(EVENTS.findall(body)), _changed_at(path)
+                        return State(digest_of(body), components=count, fetched_at=written, good_at=written)
+        return State()
+
+    def body(self, state: State) -> bytes | None:
+        """The last good body, or ``None`` if it is lost or damaged."""
+        try:
+            body = self._read(self._body(state.digest))
+        except OSError:
+            return None
+        return body if digest_of(body) == state.digest else None
+
+    def holds(self, state: State, body: bytes) -> bool:
+        """Whether *body* is the last good one to the byte: cheaper to tell than its digest."""
+        try:
+            return self._read(self._body(state.digest)) == body
+        except OSError:
+            return False
+
+    def save(self, state: State, body: bytes | None = None) -> None:
+        """Keep *state*, with *body* if that is new: both, or where there is no room, what was there before."""
+        last = self.state().digest if body is not None else ""
+        path, content = self._path(self._kind), json.dumps({"v": _VERSION, **asdict(state)}).encode()
+        if body is not None and not self._write(self._body(state.digest), body):
+            self._unwritten[path] = content
+        elif self._write(path, content) and body is not None:
+            self._forget(f"{self.name}.{state.digest[:20]}.", f"{self.name}.{last[:20]}.x")
+
+    def expansion(self, state: State, start: int, end: int, zone: str) -> Reading | None:
+        """A reading of the last good body that covers ``[start, end)``, if there is one."""
+        stem = self._stem(state, zone)
+        for path in [*self._unwritten, *self._list(stem)]:
+            bounds = path.name.removeprefix(stem).removesuffix(".json").split("_")
+            try:
+                if path.name.startswith(stem) and int(bounds[0]) <= start and end <= int(bounds[1]):
+                    return _reading_of(self._read(path))
+            except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+                continue
+        return None
+
+    def save_expansion(self, state: State, start: int, end: int, zone: str, reading: Reading) -> None:
+        """Keep *reading*, of the body of *state*."""
+        stem, stretch = self._stem(state, zone), f"{start}_{end}.json"
+        if self._write(self._folder / f"{stem}{stretch}", kept(reading)):
+            _remove(self._folder / f"{self._was(stem)}{stretch}")
+        for old in sorted(self._list(f"{self.name}.{state.digest[:20]}.x"), key=_changed_at)[: -limits.KEPT_EXPANSIONS]:
+            _remove(old)
+
+    def earlier(self, state: State, start: int, end: int, zone: str) -> bytes:
+        """A reading of the body of *state*, or of the one before, for just this stretch, as it is kept."""
+        stem = self._stem(state, zone)
+        for name in (stem, self._was(stem)):
+            with suppress(OSError):
+                return self._read(self._folder / f"{name}{start}_{end}.json")
+        return b""
+
+    def last_reading(self, state: State, files: Sequence[Path] | None = None) -> tuple[str, tuple[Problem, ...]]:
+        """The zone, and what was not understood, of the newest expansion of the last good body.
+
+        *files* are those of this feed, where they are known already.
+        """
+        prefix = f"{self.name}.{state.digest[:20]}.x"
+        listed = self._list(prefix) if files is None else files
+        found = [path for path in listed if state.digest and path.name.startswith(prefix)]
+        try:
+            with max(found, key=_changed_at).open("rb") as file:
+                head = json.loads(file.readline())
+            reading = Reading.from_wire({**head, "details": (), "rows": ()})
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return "", ()
+        return reading.zone, reading.problems
+
+    @contextmanager
+    def lock(self, *, wait: bool) -> Iterator[bool]:
+        """Alone with this feed, of all that share the folder; ``False`` if another is and not *wait*, or for too long.
+
+        On NFS the lock holds between hosts where the server's lock daemon runs; where there are no locks at all
+        everybody is alone, and a feed is asked a few times too often.
+        """
+        try:
+            make_folder()
+            file = os.open(self._path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            yield True  # without a folder there is nothing to share
+            return
+        try:
+            yield _locked(file, limits.LOCK_SECONDS if wait else 0)
+        finally:
+            os.close(file)
+
+    def _path(self, suffix: str) -> Path:
+        return self._folder / f"{self.name}.{suffix}"
+
+    def _body(self, digest: str) -> Path:
+        return self._path(f"{digest[:20]}.ics")
+
+    def _stem(self, state: State, zone: str) -> str:
+        key = hashlib.sha256(f"{FORMAT} {zone}".encode()).hexdigest()[:10]
+        return f"{self.name}.{state.digest[:20]}.x{key}."
+
+    def _was(self, name: str) -> str:
+        """What an expansion's *name* becomes when the body is replaced: it then only helps to make the next one."""
+        return f"{self.name}.was{name[name.index('.x') :]}"
+
+    def _read(self, path: Path) -> bytes:
+        if path in self._unwritten:
+            return self._unwritten[path]
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            if error.errno != errno.ESTALE:  # on NFS: another host replaced it this moment
+                raise
+            return path.read_bytes()
+
+    def _list(self, prefix: str) -> list[Path]:
+        try:
+            return [path for path in self._folder.iterdir() if path.name.startswith(prefix)]
+        except OSError:
+            return []
+
+    def _forget(self, keep: str, last: str) -> None:
+        """Remove bodies and expansions of this feed other than those whose names begin with *keep*; move the *last*."""
+        moved = []
+        for path in self._list(f"{self.name}."):
+            current = path.name.startswith(keep) or path.name in (f"{self.name}.{self._kind}", f"{self.name}.lock")
+            if path.name.startswith(last) and path.suffix == ".json" and not current:
+                moved.append(path)
+            elif not current and (path.suffix != ".new" or _changed_at(path) < time.time() - 3600):
+                _remove(path)
+        for path in moved:
+            with suppress(OSError):
+                path.replace(self._folder / self._was(path.name))
+
+    def _write(self, path: Path, content: bytes) -> bool:
+        try:
+            make_folder()
+            replace_file(path, content)
+            self._unwritten.pop(path, None)
+        except OSError as error:
+            log.warning("The calendar cache in %s cannot be written: %s", self._folder, error.strerror)
+            self._unwritten[path] = content
+            return False
+        return True
+
+
+def names() -> list[str]:
+    """The feeds that the folder holds."""
+    return [name for name, paths in files().items() if any(path.name == f"{name}.json" for path in paths)]
+
+
+def files() -> dict[str, list[Path]]:
+    """What the folder holds of each feed, by one look at it."""
+    check_folder()
+    found: dict[str, list[Path]] = {}
+    with suppress(OSError):
+        for path in folder().iterdir():
+            name = path.name.partition(".")[0]
+            if _NAME.fullmatch(name):
+                found.setdefault(name, []).append(path)
+    return found
+
+
+def forget(name: str) -> None:
+    """Remove all that the folder holds of the feed called *name*."""
+    for path in files().get(name, ()):
+        _remove(path)
+
+
+def _locked(file: int, seconds: float) -> bool:
+    for _ in range(int(seconds / _POLL) + 1):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if seconds:
+                time.sleep(_POLL)
+        except OSError:  # a file system without locks
+            return True
+        else:
+            return True
+    return False
+
+
+def _type_of(default: object) -> Any:
+    return str if isinstance(default, str) else int | float
+
+
+def digest_of(body: bytes) -> str:
+    """The digest by which a body is known: big providers write the time of asking into every event's DTSTAMP."""
+    return hashlib.sha256(_DTSTAMP.sub(b"", body)).hexdigest()
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+
+
+def moment(seconds: float) -> datetime | None:
+    """*seconds* since the epoch as a UTC-aware datetime; ``None`` for 0, which means never."""
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None

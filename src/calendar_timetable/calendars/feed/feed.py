@@ -1,0 +1,271 @@
+"""One feed over time: when it is asked, what is believed, and which copy is in force."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property, partial
+
+from calendar_timetable import metrics
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.feed import refresh as rhythm
+from calendar_timetable.calendars.feed.body import check_body, published_interval
+from calendar_timetable.calendars.feed.cache import Entry, State, digest_of, files, moment
+from calendar_timetable.calendars.feed.cache_folder import keyed
+from calendar_timetable.calendars.feed.refresh import NotAsked, Rhythm, Server
+from calendar_timetable.calendars.ical.expand import ExpansionFailed, expand
+from calendar_timetable.calendars.ical.parser import EVENTS
+from calendar_timetable.calendars.net.networks import allowed_networks
+from calendar_timetable.calendars.occurrences import Reading
+from calendar_timetable.calendars.sources.base import NOTHING, Fetched, FetchFailed, Last, Source, UnseenSource
+from calendar_timetable.config import fetches_while_parsing
+
+_MINUTE = 60
+_AS = 16  # digits that tell credentials apart
+_BUSY = "another process has been reading it for too long"
+_NEVER_SYNCED = "no copy of it is in the cache folder: run calendar-timetable sync, which alone asks it here"
+_NOT_SYNCED = "it was not read again in time: is calendar-timetable sync running, which alone asks it here?"
+_GRID = 7 * 86400  # expansions begin and end on whole weeks, so that similar questions share one
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The copy of a feed in force; ``reading`` is ``None`` when there is none."""
+
+    reading: Reading | None
+    state: State
+    feed: str = ""  # its name in the cache
+
+    @property
+    def error(self) -> str:
+        return self.state.error
+
+    @property
+    def good_at(self) -> datetime | None:
+        """When the source last confirmed it."""
+        return moment(self.state.good_at)
+
+
+def read_feed(source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float) -> Copy:
+    """The copy of *source* in force, read for at least ``[start, end)`` in epoch seconds.
+
+    The source is asked when it is due since anyone who shares the cache folder asked (see
+    :class:`~calendar_timetable.calendars.feed.refresh.Rhythm`), unless ``[calendar_timetable] fetch`` leaves that to
+    :func:`refresh_feed`. A copy that could not be confirmed
+    for *max_stale* seconds is not in force any more.
+    """
+    ask = source.local or (fetches_while_parsing() and not isinstance(source, UnseenSource))
+    return _Feed(source, start, end, zone, refresh, max_stale).copy(ask=ask)
+
+
+def copy_in_force(source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float) -> str:
+    """What the copy is known by that :func:`read_feed` would read: its feed, and the digest of its body.
+
+    Blank where only :func:`read_feed` can tell: no server is asked here, and nobody waited for.
+    """
+    feed = _Feed(source, start, end, zone, refresh, max_stale)
+    state = feed.entry.state()
+    if not state.digest or feed.lapsed(state):
+        return ""
+    if source.local:
+        if not feed.is_unchanged(state):
+            return ""
+        if not 0 <= rhythm.now() - state.checked_at < _MINUTE:
+            state, _ = feed.asked(ask=True)  # to write that down
+    elif fetches_while_parsing() and feed.is_due(state):
+        return ""
+    feed.tell_age(state)
+    return f"{feed.entry.name} {state.digest}"
+
+
+def refresh_feed(
+    source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float, *, force: bool = False
+) -> Copy:
+    """As :func:`read_feed`, outside of DAG parsing: the source is asked whatever ``[calendar_timetable] fetch`` says.
+
+    That is, if it is due by *refresh*, what its server asked for and what failed before; with *force* at once.
+    What is read here for a stretch and zone is what the DAG files then find in the cache for the same.
+    """
+    ask = not isinstance(source, UnseenSource)
+    return _Feed(source, start, end, zone, refresh, max_stale).copy(ask=ask, force=force)
+
+
+def remember_feed(connection: str, feed: str) -> None:
+    """Keep which *feed* an Airflow Connection names, for processes that do not see Connections of the database."""
+    entry = Entry(f"connection\n{connection}", "connection")
+    state = State(label=feed, asked_as=connection)
+    if entry.state() != state:
+        entry.save(state)
+
+
+def connections() -> dict[str, str]:
+    """The ids of Airflow Connections by the feeds that they named when they were last seen."""
+    found = (Entry.called(name, "connection").state() for name in files())
+    return {state.label: state.asked_as for state in found if state.asked_as}
+
+
+def unseen_source(connection: str, error: str) -> UnseenSource | None:
+    """The source that an Airflow Connection named when somebody last saw it; :func:`remember_feed`."""
+    feed = Entry(f"connection\n{connection}", "connection").state().label
+    return UnseenSource(feed, connection, error) if feed else None
+
+
+class _Feed:
+    def __init__(
+        self, source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float
+    ) -> None:
+        self.source, self.zone, self.max_stale = source, zone, max_stale
+        self.start, self.end = start // _GRID * _GRID, -(-end // _GRID) * _GRID
+        self.rhythm = Rhythm(refresh, max_stale)
+        self.entry = Entry.called(source.entry) if isinstance(source, UnseenSource) else Entry(source.identity)
+        self.credentials = keyed(source.secret)[:_AS]
+        self._adopted: tuple[str, Reading] | None = None  # just now: the digest of the body, and what it says
+
+    @cached_property
+    def asked_as(self) -> str:
+        """A digest of all that may let a question through which did not go through before."""
+        allowed = "" if self.source.local else ",".join(allowed_networks())
+        return self.credentials + digest_of(allowed.encode())[:_AS]
+
+    def copy(self, *, ask: bool, force: bool = False) -> Copy:
+        """The copy in force, after the source was asked if it may be and is due, or by *force*."""
+        state, busy = self.asked(ask=ask, force=force)
+        reading = None
+        if state.digest:
+            try:
+                reading = self.read(state)
+                if reading is None:  # the copy is lost or damaged, or another process has just replaced it
+                    state = self.recover(state, ask=ask)
+                    reading = self.read(state) if state.digest else None
+            except ExpansionFailed as error:
+                state = replace(state, error=str(error))
+        lapsed = self.lapsed(state)
+        if not state.error and (reading is None or (lapsed and (busy or not ask))):
+            state = replace(state, error=_BUSY if ask else _NOT_SYNCED if state.good_at else _NEVER_SYNCED)
+        self.tell_age(state)
+        if reading is not None:
+            metrics.gauge("quarantined", self.source.label, len(reading.problems))
+        return Copy(None if lapsed and state.error else reading, state, self.entry.name)
+
+    def asked(self, *, ask: bool, force: bool = False) -> tuple[State, bool]:
+        """What is known after the source was asked if it may be and is due; and whether another process is at it."""
+        state = self.entry.state()
+        if not ask or not (force or self.is_due(state)):
+            return state, False
+        usable = bool(state.digest) and not self.lapsed(state)
+        with self.entry.lock(wait=force or not usable) as alone:
+            state = self.entry.state()  # another process may just have asked
+            if not force and not self.is_due(state):
+                return state, False
+            return (self.ask(state, force=force), False) if alone else (state, True)
+
+    def is_unchanged(self, state: State) -> bool:
+        """Whether a file is still what it was."""
+        try:
+            return not state.error and self.source.fetch(Last(state.etag)) is None
+        except FetchFailed:
+            return False
+
+    def lapsed(self, state: State) -> bool:
+        """Whether the copy has not been confirmed for too long."""
+        return rhythm.now() - state.good_at > self.max_stale
+
+    def tell_age(self, state: State) -> None:
+        """To who measures."""
+        if state.good_at:
+            metrics.gauge("age", self.source.label, max(rhythm.now() - state.good_at, 0))
+
+    def is_due(self, state: State) -> bool:
+        if self.source.local or not state.checked_at:
+            return True
+        # Which networks are allowed matters only to what failed.
+        otherwise = state.asked_as != self.asked_as if state.error else state.asked_as[:_AS] != self.credentials
+        return otherwise or self.rhythm.is_due(state)
+
+    def ask(self, state: State, *, force: bool = False, lost: bool = False) -> State:
+        """Ask the source, and keep what comes of it: a new copy only when it can be read.
+
+        When the body is *lost* the source is not told that there is one.
+        """
+        present = rhythm.now()
+        state = replace(state, label=self.source.label)
+        tried = replace(state, good_at=min(state.good_at, present), checked_at=present, asked_as=self.asked_as)
+        try:
+            last = NOTHING if lost else Last(state.etag, state.last_modified, partial(self.entry.body, state))
+            server = Server(self.source.server, self.rhythm)
+            with server.attempt(force=force), metrics.timed("fetch_time", self.source.label):
+                fetched = self.source.fetch(last)
+            if fetched is not None:
+                return self._adopt(fetched, replace(tried, digest="") if lost else tried)
+            new = replace(tried, good_at=present, retry_at=0, error="", failures=0)
+        except NotAsked as error:
+            new = replace(state, error=str(error), retry_at=error.retry_at)
+            if new.error == state.error:
+                return new
+        except (FetchFailed, ExpansionFailed) as error:
+            wait = max(self.rhythm.backoff(state.failures + 1), getattr(error, "retry_after", 0))
+            new = replace(tried, retry_at=present + wait, error=str(error), failures=state.failures + 1)
+            metrics.count("failures", self.source.label)
+        if not (self.source.local and new.error == state.error and present - state.checked_at < _MINUTE):
+            self.entry.save(new)  # of a file, asked at every parse, only now and then
+        return new
+
+    def recover(self, state: State, *, ask: bool) -> State:
+        """What is known when the body of *state* is lost, or was replaced meanwhile.
+
+        Readings of it for other stretches may still be there, so that a failure leaves it the one in force.
+        """
+        with self.entry.lock(wait=True):
+            newest = self.entry.state()
+            if newest.digest not in ("", state.digest):
+                return newest
+            if not ask:
+                return replace(newest, error=newest.error or _NEVER_SYNCED)
+            return newest if newest.error and not self.is_due(newest) else self.ask(newest, lost=True)
+
+    def _adopt(self, fetched: Fetched, tried: State) -> State:
+        body = fetched.body
+        digest = tried.digest if self.entry.holds(tried, body) else digest_of(body)
+        if digest != tried.digest:  # else it was checked when it came
+            body = check_body(body)
+            digest = digest if body is fetched.body else digest_of(body)
+        components = tried.components if digest == tried.digest else len(EVENTS.findall(body))
+        if not components and tried.components >= limits.SUDDENLY_EMPTY:
+            raise FetchFailed(f"suddenly empty: it had {tried.components} events")
+        new = State(
+            digest,
+            fetched.etag,
+            fetched.last_modified,
+            components,
+            fetched_at=tried.fetched_at if digest == tried.digest else tried.checked_at,
+            good_at=tried.checked_at,
+            checked_at=tried.checked_at,
+            asked_as=self.asked_as,
+            label=tried.label,
+            interval=max(fetched.fresh_for, published_interval(body)),
+        )
+        if digest == tried.digest:
+            self.entry.save(new)
+            return new
+        reading = self.expand(body, tried)
+        self.entry.save(new, body)
+        self.entry.save_expansion(new, self.start, self.end, self.zone, reading)
+        self._adopted = digest, reading
+        return new
+
+    def read(self, state: State) -> Reading | None:
+        """The reading of the last good body, from the cache if possible; ``None`` if the body is lost."""
+        if self._adopted is not None and self._adopted[0] == state.digest:
+            return self._adopted[1]
+        reading = self.entry.expansion(state, self.start, self.end, self.zone)
+        if reading is None:
+            body = self.entry.body(state)
+            if body is not None:
+                reading = self.expand(body, state)
+                self.entry.save_expansion(state, self.start, self.end, self.zone, reading)
+        return reading
+
+    def expand(self, body: bytes, last: State) -> Reading:
+        with metrics.timed("read_time", self.source.label):
+            earlier = self.entry.earlier(last, self.start, self.end, self.zone)
+            return expand(body, self.start, self.end, self.zone, earlier)

@@ -1,0 +1,85 @@
+"""How calendars are doing, from what the cache holds: no network, no expansion, no titles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from calendar_timetable.calendars.feed.cache import Entry, State, files, moment
+from calendar_timetable.calendars.occurrences import Problem
+from calendar_timetable.planning.time_sets import Feed
+
+MAX_STALE = Feed("").max_stale  # of a calendar that nobody said more about
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How one calendar is doing on this host; times are UTC-aware.
+
+    *status* is ``"ok"``, ``"incomplete"`` (a part that may matter from now on is not understood), ``"stale"`` (the last
+    check failed, the last good copy is in force) or ``"unavailable"`` (there is no copy, or none confirmed for
+    ``max_stale``: that is what ``on_unavailable`` is for).
+    """
+
+    feed: str  # its name in the cache; empty where that is not known, as of a Connection that does not exist
+    label: str
+    status: str
+    read_at: datetime | None = None  # when its source last confirmed the copy in force
+    fetched_at: datetime | None = None  # when that copy came
+    checked_at: datetime | None = None  # when its source was last asked
+    age: timedelta | None = None  # since read_at
+    next_retry: datetime | None = None  # after a failure: not asked before then
+    error: str = ""  # why the last check failed
+    events: int = 0  # in the whole calendar
+    problems: tuple[Problem, ...] = ()  # the components not understood, as last read
+    zone: str = ""  # whose days its all-day events are, as last read
+
+    @property
+    def mattering(self) -> list[Problem]:
+        """The problems that may have to do with a day that is not over."""
+        return [problem for problem in self.problems if problem.matters(datetime.now(UTC))]
+
+
+def known() -> list[Health]:
+    """Every calendar that the cache folder of this host holds, by label."""
+    found = (health_of(name, files=paths) for name, paths in files().items())
+    return sorted((health for health in found if health is not None), key=lambda h: (h.label, h.feed))
+
+
+def health_of(feed: str, max_stale: float = MAX_STALE, files: Sequence[Path] | None = None) -> Health | None:
+    """How the calendar called *feed* in the cache is doing; ``None`` when this host knows nothing of it.
+
+    *files* are those of the feed, where many are asked about: to look for them takes as long as the folder is.
+    """
+    entry = Entry.called(feed)
+    state = entry.state()
+    if state == State():
+        return None
+    zone, problems = entry.last_reading(state, files)
+    return describe(feed, state.label or "calendar", state, max_stale, problems=problems, zone=zone)
+
+
+def describe(
+    feed: str, label: str, state: State, max_stale: float, *, problems: Sequence[Problem] = (), zone: str = ""
+) -> Health:
+    """*state* for people."""
+    read_at = moment(state.good_at) if state.digest else None
+    age = None if read_at is None else max(datetime.now(UTC) - read_at, timedelta(0))
+    gone = age is None or age.total_seconds() > max_stale
+    partly = any(problem.matters(datetime.now(UTC)) for problem in problems)
+    return Health(
+        feed,
+        label,
+        "unavailable" if gone else "stale" if state.error else "incomplete" if partly else "ok",
+        read_at,
+        moment(state.fetched_at),
+        moment(state.checked_at),
+        age,
+        moment(state.retry_at) if state.error else None,
+        state.error,
+        state.components,
+        tuple(problems),
+        zone,
+    )

@@ -1,0 +1,106 @@
+"""When a source is asked again: after its refresh, or what it asks for itself; after failures later and later.
+
+What failed is kept in the cache folder, so that a dead calendar costs all DAG files together one attempt in a
+while, and a dead server one for all its calendars.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.feed.cache import Entry, State
+from calendar_timetable.calendars.sources.base import FetchFailed
+
+_random = random.SystemRandom()
+
+
+def now() -> float:
+    """The present, in epoch seconds."""
+    return datetime.now(UTC).timestamp()
+
+
+class NotAsked(FetchFailed):
+    """A server that gave no answer of late; it is left alone until ``retry_at``, in epoch seconds."""
+
+    def __init__(self, reason: str, retry_at: float) -> None:
+        self.retry_at = retry_at
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """*refresh* in seconds, or ``None``: five minutes or, up to an hour, what the feed itself asks for."""
+
+    refresh: float | None
+    max_stale: float
+
+    def is_due(self, state: State) -> bool:
+        """Whether it is time to ask again."""
+        moment = now()
+        if state.checked_at > moment + limits.CLOCK_SKEW:  # the clock was set back
+            return True
+        asked_for = min(state.interval, limits.MAX_INTERVAL) if self.refresh is None and not state.error else 0
+        waits = max(self._refresh, asked_for), min(state.retry_at - state.checked_at, limits.MAX_RETRY_AFTER)
+        return moment >= state.checked_at + max(waits)
+
+    def backoff(self, failures: int) -> float:
+        """Seconds to wait after so many failures in a row.
+
+        They double, with jitter, up to half an hour or, so that a copy gets several chances before it lapses, a
+        quarter of what it may be stale; never less than the refresh.
+        """
+        longest = max(self._refresh, min(limits.MAX_BACKOFF, self.max_stale / 4))
+        wait = min(max(self._refresh, limits.MIN_BACKOFF) * 2.0 ** min(failures - 1, 20), longest)
+        return max(self._refresh, wait * _random.uniform(0.75, 1))
+
+    @property
+    def _refresh(self) -> float:
+        return limits.REFRESH if self.refresh is None else self.refresh
+
+
+class Server:
+    """What is known of a server (its name and port, or ``""``), for all calendars there."""
+
+    def __init__(self, name: str, rhythm: Rhythm) -> None:
+        self._entry = Entry(f"server\n{name}", "server") if name else None
+        self._rhythm = rhythm
+
+    @contextmanager
+    def attempt(self, *, force: bool) -> Iterator[None]:
+        """A block that asks the server; :class:`NotAsked` while it is left alone, unless *force*."""
+        state = State() if self._entry is None else self._entry.state()
+        if self._entry is None or not state.failures:
+            with self._noted(state):
+                yield
+            return
+        if not force and not self._rhythm.is_due(state):
+            raise NotAsked(state.error, state.retry_at)
+        with self._entry.lock(wait=force) as alone:  # one tries, for all
+            if not alone:
+                raise NotAsked(state.error, now())
+            with self._noted(state):
+                yield
+
+    @contextmanager
+    def _noted(self, state: State) -> Iterator[None]:
+        try:
+            yield
+        except FetchFailed as error:
+            if error.unreachable and self._entry is not None:
+                failures, moment = state.failures + 1, now()
+                wait = self._rhythm.backoff(failures)
+                self._entry.save(State(checked_at=moment, retry_at=moment + wait, error=str(error), failures=failures))
+                raise
+            self._answered(state)
+            raise
+        else:
+            self._answered(state)
+
+    def _answered(self, state: State) -> None:
+        if state.failures and self._entry is not None:
+            self._entry.save(State())

@@ -1,0 +1,56 @@
+"""Expansion where it can be killed: ``python -m calendar_timetable.calendars.ical.expand``."""
+
+from __future__ import annotations
+
+import gc
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.child_process import ChildFailed, Message, answer, ask
+from calendar_timetable.calendars.occurrences import Reading
+
+FORMAT = 4  # raise it when the same bytes may give another reading: cached ones are then made anew
+
+
+class ExpansionFailed(Exception):
+    """A body cannot be read as a whole; the text never quotes it."""
+
+
+def expand(body: bytes, start: int, end: int, zone: str, earlier: bytes = b"") -> Reading:
+    """What *body* holds in ``[start, end)`` (epoch seconds), read in a process of its own.
+
+    *zone* is the IANA name for all-day and floating times of a calendar that names none; *earlier* an earlier
+    reading of that calendar for the same, as the series cache keeps it: what did not change since is taken from there.
+    """
+    request = {"start": start, "end": end, "zone": zone, "seconds": limits.EXPAND_SECONDS, "earlier": len(earlier)}
+    try:
+        message, _ = ask(
+            __name__,
+            request,
+            earlier + body,
+            limits.EXPAND_SECONDS + limits.START_SECONDS,
+        )
+    except ChildFailed as error:
+        raise ExpansionFailed(f"cannot be expanded: {error}") from None
+    if "error" in message:
+        raise ExpansionFailed(f"cannot be read: {message['error']}")
+    return Reading.from_wire(message)
+
+
+def _expand(request: Message, body: bytes) -> tuple[Message, bytes]:
+    from calendar_timetable.calendars.ical.parser import Unreadable
+    from calendar_timetable.calendars.ical.reader import read
+
+    body, earlier = body[(size := request["earlier"]) :], body[:size]
+    seconds = 0.75 * request["seconds"]  # the rest of the time is for starting and answering
+    try:
+        reading = read(body, request["start"], request["end"], request["zone"], seconds, earlier)
+    except Unreadable as error:
+        return {"error": str(error)}, b""
+    except Exception as error:  # noqa: BLE001  (its text may quote the feed)
+        return {"error": type(error).__name__}, b""
+    return reading.to_wire(), b""
+
+
+if __name__ == "__main__":
+    gc.disable()  # this process ends with its answer, and its memory is limited: searching it for cycles takes a tenth
+    answer(_expand, limits.EXPAND_MEMORY, limits.EXPAND_SECONDS)

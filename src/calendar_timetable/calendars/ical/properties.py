@@ -1,0 +1,244 @@
+"""Property values: times, durations, periods, people and texts (RFC 5545 section 3.3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta, tzinfo
+from itertools import islice
+from typing import Protocol
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.ical.parser import Block, Line, Unreadable, shape_of
+from calendar_timetable.calendars.occurrences import Details, address_of
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?")
+_DURATION = re.compile(r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_WEEKS = re.compile(r"([+-]?P)T(\d+W)")  # as some write it, though weeks are no part of a time
+_DAY, _SECOND, _LAST_SECOND = timedelta(days=1), timedelta(seconds=1), 59
+_LONGEST_GAP = timedelta(hours=3)
+_LAST_WEST = time(10)  # in UTC, when the day begins in the last place of the west that many live in
+_PARTED = re.compile(r"[,;]")
+_LISTED = re.compile(r"(?:\\.|[^,\\])+")
+_ESCAPED = re.compile(r"\\(.)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_FREE = ("FREE", "WORKINGELSEWHERE")  # as Outlook schedules: at work, but somewhere else
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time as written: wall-clock time in a zone. A date is its midnight."""
+
+    local: datetime  # naive
+    zone: tzinfo
+    is_date: bool = False
+
+    @property
+    def instant(self) -> int:
+        """Epoch seconds, by RFC 5545 section 3.3.5: from before a gap, first of an overlap."""
+        return int((self.local.replace(tzinfo=self.zone) - EPOCH).total_seconds())
+
+    def local_in(self, zone: tzinfo) -> datetime:
+        """The wall-clock time, naive, in *zone*."""
+        if zone == self.zone:
+            return self.local
+        return (EPOCH + timedelta(seconds=self.instant)).astimezone(zone).replace(tzinfo=None, fold=0)
+
+    def walls_in(self, zone: tzinfo) -> tuple[datetime, ...]:
+        """The wall-clock times, naive, in *zone* that mean this instant.
+
+        Two where clocks go forward: the one that exists, and the one in the gap. None for the second hour of an
+        overlap, since a wall-clock time there means the first.
+        """
+        local, instant = self.local_in(zone), self.instant
+        earlier = (EPOCH + timedelta(seconds=instant) - _LONGEST_GAP).astimezone(zone).utcoffset()
+        before = (EPOCH + timedelta(seconds=instant)).replace(tzinfo=None) + (earlier or timedelta())
+        return tuple(wall for wall in dict.fromkeys((local, before)) if Moment(wall, zone).instant == instant)
+
+    def day_in(self, zone: tzinfo) -> date:
+        """The day meant, where this belongs to an event of whole days in *zone*.
+
+        Many write such a day as its midnight where they are, in UTC: in the east that is on the day before. A second
+        before midnight still belongs to the day that ends then.
+        """
+        if self.is_date or self.zone is not UTC:
+            return self.local.date()
+        ending = _SECOND if self.local.second == _LAST_SECOND else timedelta()
+        local, midnight = self.local_in(zone) + ending, self.local + ending
+        if local.time() == time() or midnight.minute % 15 or midnight.second:  # here, or nobody's
+            return (local - ending).date()
+        day = midnight.date() + (_DAY if midnight.time() > _LAST_WEST else timedelta())
+        return day - _DAY if ending else day
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """Nominal days, then exact seconds (RFC 5545 section 3.3.6): ``P1D`` is not ``PT24H``."""
+
+    days: int
+    seconds: int
+
+    @property
+    def nominal(self) -> timedelta:
+        """Both together, on a clock that never changes."""
+        return timedelta(self.days, self.seconds)
+
+    def after(self, start: datetime, zone: tzinfo) -> int:
+        """The instant this long after wall-clock *start* in *zone*."""
+        return Moment(start + timedelta(self.days), zone).instant + self.seconds
+
+
+def parse_time(text: str, zone: tzinfo) -> Moment:
+    """A DATE or DATE-TIME; *zone* is for those without ``Z``."""
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        raise Unreadable(f"a time is malformed, {shape_of(text)}")
+    year, month, day, hour, minute, second, utc = match.groups()
+    try:
+        if hour is None:
+            return Moment(datetime(int(year), int(month), int(day)), zone, is_date=True)  # noqa: DTZ001
+        clock = int(hour), int(minute), min(int(second), 59)  # a leap second is read as the one before
+        return Moment(datetime(int(year), int(month), int(day), *clock), UTC if utc else zone)  # noqa: DTZ001
+    except ValueError:
+        raise Unreadable(f"no such time, {shape_of(text)}") from None
+
+
+def parse_until(text: str, begin: Moment) -> datetime:
+    """The last wall-clock time of a series from *begin* on that UNTIL allows (RFC 5545 section 3.3.10).
+
+    A date includes that day. Without ``Z`` a time is in the zone of the series. Of whole days it says the last one.
+    """
+    try:
+        until = parse_time(text, begin.zone)
+    except Unreadable as error:
+        raise Unreadable(f"UNTIL: {error}") from None
+    if until.local.year == MAXYEAR:  # for ever, and no time in every zone
+        return until.local - 2 * _DAY
+    if begin.is_date or until.is_date:
+        return datetime.combine(until.day_in(begin.zone), time(23, 59, 59))
+    last = until.local_in(begin.zone)
+    hidden = until.instant - Moment(last, begin.zone).instant
+    for step in (3600, 60, 1) if hidden else ():  # in the second hour of an overlap: all of the first is before it
+        while Moment(last + timedelta(seconds=step), begin.zone).instant <= until.instant:
+            last += timedelta(seconds=step)
+    return last
+
+
+def parse_duration(text: str, name: str = "DURATION") -> Duration:
+    """The value of *name*, which may not be negative here."""
+    text = _WEEKS.sub(r"\1\2", text.strip().upper())
+    match = _DURATION.fullmatch(text)
+    if match is None or not any(match.groups()[1:]):
+        raise Unreadable(f"{name}: a duration is malformed, {shape_of(text)}")
+    weeks, days, hours, minutes, seconds = (int(group or 0) for group in match.groups()[1:])
+    duration = Duration(weeks * 7 + days, hours * 3600 + minutes * 60 + seconds)
+    if duration.days > 4_000_000 or duration.seconds > 400_000_000_000:
+        raise Unreadable(f"{name}: a duration is out of range")
+    if match.group(1) == "-" and (duration.days or duration.seconds):
+        raise Unreadable("it ends before it starts")
+    return duration
+
+
+class Zones(Protocol):
+    """The zones that a VCALENDAR may name."""
+
+    def find(self, tzid: str) -> tzinfo:
+        """The zone called *tzid*; :class:`Unreadable` if it is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How one VCALENDAR tells time: its zones, the *zone* of times that name none, and that of its *days*.
+
+    Dates have no zone (RFC 5545 section 3.3.4), not even where a TZID stands beside them.
+    """
+
+    zones: Zones
+    zone: tzinfo
+    days: tzinfo
+
+    def beside(self, begin: Moment) -> Clock:
+        """The same for what belongs to an event that begins then: it is in the zone of that, where it names none."""
+        return Clock(self.zones, begin.zone, begin.zone)
+
+    def moment(self, line: Line) -> Moment:
+        """The one time in *line*."""
+        return self._time(line.value, line)
+
+    def moments(self, line: Line) -> Iterator[Moment | tuple[Moment, Moment]]:
+        """The times in *line*, which may be periods: (start, end)."""
+        return (self.listed(text, line) for text in texts_of(line))
+
+    def listed(self, text: str, line: Line) -> Moment | tuple[Moment, Moment]:
+        """One of the times in *line*."""
+        first, slash, last = text.partition("/")
+        start = self._time(first, line)
+        if not slash:
+            return start
+        if last.strip().upper().startswith(("P", "+P", "-P")):
+            end = parse_duration(last, line.name).after(start.local, start.zone)
+            return start, Moment((EPOCH + timedelta(seconds=end)).replace(tzinfo=None), UTC)
+        return start, self._time(last, line)
+
+    def _time(self, text: str, line: Line) -> Moment:
+        tzid = line.params.get("TZID", "")
+        try:
+            if "T" not in text or (text.endswith("T000000") and line.params.get("VALUE", "").upper() == "DATE"):
+                return parse_time(text.partition("T")[0], self.days)
+            named = tzid.strip() and not text.rstrip().endswith("Z")
+            return parse_time(text, self.zones.find(tzid) if named else self.zone)
+        except Unreadable as error:
+            raise Unreadable(f"{line.name}: {error}") from None
+
+
+def texts_of(line: Line) -> list[str]:
+    """The values of a list; some part them by semicolons."""
+    return [text for text in _PARTED.split(line.value) if text.strip()]
+
+
+def is_local(line: Line) -> bool:
+    """Whether the time in *line* is in no zone by its own word."""
+    return not line.params.get("TZID", "").strip() and "T" in line.value and not line.value.rstrip().endswith("Z")
+
+
+def clean(text: str) -> str:
+    """*text* on one line, and not longer than is of use."""
+    return _CONTROL.sub(" ", text[: limits.MAX_TEXT]).strip()
+
+
+def _unescape(text: str) -> str:
+    """A TEXT value as meant (RFC 5545 section 3.3.11)."""
+    return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], text)
+
+
+def uid_of(block: Block) -> str:
+    """The UID of *block*, or ``""``."""
+    line = block.first("UID")
+    return "" if line is None else clean(line.value)
+
+
+def details_of(block: Block, *, all_day: bool) -> Details:
+    """What *block* says beside its times."""
+
+    def text(name: str) -> str:
+        line = block.first(name)
+        return "" if line is None else clean(_unescape(line.value[: 2 * limits.MAX_TEXT]))
+
+    status = {"TENTATIVE": "tentative", "CANCELLED": "cancelled"}.get(block.text("STATUS"), "confirmed")
+    free = block.text("TRANSP") == "TRANSPARENT" or block.text("X-MICROSOFT-CDO-BUSYSTATUS") in _FREE
+    people = list(islice(block.all("ATTENDEE", "ORGANIZER"), limits.MAX_ATTENDEES))
+    refusals = [line for line in people if line.params.get("PARTSTAT", "").upper() == "DECLINED"]
+    categories = [clean(_unescape(c)) for line in block.all("CATEGORIES") for c in _LISTED.findall(line.value)]
+    return Details(
+        uid_of(block),
+        text("SUMMARY"),
+        all_day,
+        status != "cancelled" and not free,
+        status,
+        tuple(c for c in categories if c),
+        text("LOCATION"),
+        frozenset(address_of(clean(line.value)) for line in refusals),
+        frozenset(address_of(clean(line.value)) for line in people),
+    )

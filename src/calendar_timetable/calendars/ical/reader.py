@@ -1,0 +1,293 @@
+"""A calendar's body into occurrences, component by component, distrusting each (RFC 5545, RFC 7953).
+
+Runs only in the child process of :mod:`calendar_timetable.calendars.ical.expand`. Series are expanded in
+the wall-clock time of their own zone, without any zone attached, and made instants afterwards: so
+recurring-ical-events decides which instances there are, and this module when they are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from operator import itemgetter
+from typing import NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.feed.body import plain
+from calendar_timetable.calendars.given import is_winning, zone_of
+from calendar_timetable.calendars.ical.parser import Block, Line, Unreadable, read_calendars
+from calendar_timetable.calendars.ical.prefilter import sift
+from calendar_timetable.calendars.ical.properties import Clock, parse_duration, texts_of, uid_of
+from calendar_timetable.calendars.ical.quarantine import reach, reason_of
+from calendar_timetable.calendars.ical.series import LATEST, Part, expand_series, read_part
+from calendar_timetable.calendars.ical.series_cache import Memory, Row, digest_of
+from calendar_timetable.calendars.ical.time_budget import Budget
+from calendar_timetable.calendars.ical.timezones import FeedZones, is_place
+from calendar_timetable.calendars.occurrences import Details, Problem, Reading
+from calendar_timetable.planning.spans import Spans
+
+_COUNTED = ("VEVENT", "VFREEBUSY", "VAVAILABILITY")
+_LOOK = 1000  # bytes that tell which line ends a body has
+T = TypeVar("T")
+
+
+def read(body: bytes, start: int, end: int, default_zone: str, seconds: float, earlier: bytes = b"") -> Reading:
+    """What *body* holds between *start* and *end* (epoch seconds).
+
+    *default_zone* (an IANA name) is for all-day and floating times of a calendar that names no place, or of any
+    where it :func:`wins`; components that would take more than their share of *seconds* are quarantined. What did not
+    change since an *earlier* reading for the same stretch and zone, as the series cache keeps it, is taken from there.
+    Raises :class:`Unreadable` when it is no calendar or exceeds a limit as a whole.
+    """
+    reader = _Reader(start, end, seconds, Memory(earlier))
+    if b"\r" in body[:_LOOK].replace(b"\r\n", b""):
+        body = plain(body)
+    body, components = sift(body, start)
+    for calendar in read_calendars(body):
+        components += sum(block.name in _COUNTED for block in calendar.blocks)
+        reader.read_calendar(calendar, default_zone)
+    reader.read_series()
+    return reader.result(components)
+
+
+class _Event(NamedTuple):
+    """One component, and how its calendar tells time; *context* is what else it means something by."""
+
+    block: Block
+    clock: Clock
+    context: str = ""
+    cancelled: bool = False  # by the METHOD of its calendar (RFC 5546 section 3.2.5)
+
+
+class _Reader:
+    def __init__(self, start: int, end: int, seconds: float, memory: Memory) -> None:
+        self.start, self.end = start, min(end, LATEST)
+        self.memory = memory
+        self.budget = Budget(seconds)
+        self.rows: list[Row] = []
+        self.problems: list[Problem] = []
+        self.series: dict[tuple[str, int], list[_Event]] = defaultdict(list)
+        self.zone = ""
+
+    def clock_of(self, calendar: Block, default_zone: str) -> Clock:
+        """How *calendar* tells time: as the user says, else as it says itself, else by the zone that is given."""
+        zones, given = FeedZones(calendar), ZoneInfo(zone_of(default_zone))
+        line = calendar.first("X-WR-TIMEZONE")
+        clock = Clock(zones, given, given)
+        if line is not None and not is_winning(default_zone):
+            try:
+                found = zones.find(line.value)
+            except Unreadable:
+                self.quarantine("", f"X-WR-TIMEZONE is unknown: {given.key} is used instead", counted=True)
+            else:
+                clock = Clock(zones, found, found if is_place(found) else given)
+        self.zone = self.zone or getattr(clock.days, "key", "")
+        return clock
+
+    def read_calendar(self, calendar: Block, default_zone: str) -> None:
+        """Read what is no series, and keep the events of *calendar* until all that share a UID are known."""
+        if calendar.broken:
+            self.quarantine("", "the calendar is cut off")
+        if calendar.text("CALSCALE") not in ("", "GREGORIAN"):
+            raise Unreadable("a calendar scale other than Gregorian")
+        clock = self.clock_of(calendar, default_zone)
+        cancelled = calendar.text("METHOD") == "CANCEL"
+        zones = (block for block in calendar.blocks if block.name == "VTIMEZONE")
+        context = digest_of(f"{self.start} {self.end} {clock.zone} {clock.days} {cancelled}", zones)
+        for block in calendar.blocks:
+            if block.name == "VEVENT":
+                uid = uid_of(block)
+                alone = 0 if uid else len(self.series) + 1
+                self.series[uid, alone].append(_Event(block, clock, context, cancelled))
+        outside = len(self.rows)
+        for block in calendar.blocks:
+            if block.name == "VFREEBUSY":
+                self.guard(block, clock, partial(self.read_freebusy, block, clock))
+        self.read_availability(calendar, clock)
+        self.memory.mix(details.uid for details, _, _ in self.rows[outside:])
+
+    def read_series(self) -> None:
+        """Expand the events of all calendars; those of one UID are one series, wherever they stand."""
+        for (uid, _), events in self.series.items():
+            self.remember(uid, _digest(events), partial(self.add_all, events))
+
+    def remember(self, uid: str, digest: str, read: Callable[[], None]) -> None:
+        """Add what is remembered of a series, else what *read* finds of it."""
+        rows, problems = self.memory.recall(uid, digest), len(self.problems)
+        if rows is not None and len(self.rows) + len(rows) <= limits.MAX_OCCURRENCES:
+            self.rows += rows
+        else:
+            read()
+        if len(self.problems) == problems:
+            self.memory.keep(uid, digest)
+        else:
+            self.memory.mix([uid])
+
+    def add_all(self, events: list[_Event]) -> None:
+        """Expand *events*, which share a UID."""
+        parts = (self.guard(event.block, event.clock, partial(_part_of, event)) for event in events)
+        understood = [part for part in parts if part is not None]
+        for series in _by_master(understood) if understood else ():
+            self.add(series)
+
+    def guard(self, block: Block, clock: Clock, understand: Callable[[], T]) -> T | None:
+        """What *understand* makes of *block*, which is quarantined if it fails."""
+        try:
+            with self.budget.share():
+                _check_closed(block)
+                return understand()
+        except Exception as error:  # noqa: BLE001  (one bad component must not lose the rest)
+            self.quarantine(uid_of(block), reason_of(error), *reach(block, clock))
+            return None
+
+    def add(self, parts: list[Part]) -> None:
+        """Expand one series; quarantine it whole when that fails."""
+        try:
+            with self.budget.share():
+                rows = self.bounded(list(expand_series(parts, self.start, self.end)))
+        except Exception as error:  # noqa: BLE001  (one bad series must not lose the rest)
+            first = min(part.start for part in parts)
+            self.quarantine(
+                parts[0].uid, reason_of(error), first, None if _recurs(parts) else max(p.end for p in parts)
+            )
+            if len(parts) > 1 and parts[0].recurrence_id is None:
+                self.add(parts[1:])  # what was changed by hand says itself when it is
+        else:
+            self.rows += rows
+            for part in parts:
+                until = None if _recurs(parts) else part.end
+                for doubt in part.doubts:
+                    self.quarantine(
+                        part.uid, doubt.reason, part.start, None if doubt.adds else until, counted=not doubt.adds
+                    )
+
+    def read_freebusy(self, block: Block, clock: Clock) -> None:
+        """Busy periods (RFC 5545 section 3.6.4); FREE ones are no events."""
+        rows: list[Row] = []
+        for line in block.all("FREEBUSY"):
+            kind = line.params.get("FBTYPE", "BUSY").upper()
+            status = "tentative" if kind == "BUSY-TENTATIVE" else "confirmed"
+            for text in texts_of(line) if kind != "FREE" else ():
+                try:
+                    first, last = self.period(text, line, clock)
+                except Unreadable as error:
+                    self.quarantine(uid_of(block), str(error), *reach(block, clock))
+                    continue
+                if first < self.end and last > self.start:
+                    rows.append((Details(uid_of(block), status=status), first, last))
+        self.rows += self.bounded(rows)
+
+    def period(self, text: str, line: Line, clock: Clock) -> tuple[int, int]:
+        period = clock.listed(text, line)
+        if not isinstance(period, tuple):
+            raise Unreadable(f"{line.name}: a period is malformed")
+        first, last = (moment.instant for moment in period)
+        if last < first:
+            raise Unreadable("it ends before it starts")
+        return first, last
+
+    def bounded(self, rows: list[Row]) -> list[Row]:
+        """*rows*, unless there are too many with those that are known already."""
+        if len(self.rows) + len(rows) > limits.MAX_OCCURRENCES:
+            raise Unreadable(f"it brings the calendar to more than {limits.MAX_OCCURRENCES} occurrences")
+        return rows
+
+    def read_availability(self, calendar: Block, clock: Clock) -> None:
+        """Time of a VAVAILABILITY that no AVAILABLE covers is busy; priority 1 goes before 9, then 0 (RFC 7953)."""
+        governed = Spans()
+        blocks = [block for block in calendar.blocks if block.name == "VAVAILABILITY"]
+        for block in sorted(blocks, key=_priority):
+            governs = self.guard(block, clock, partial(self._governs, block, clock))
+            if governs is None:
+                continue
+            outside, rows = self.rows, list[Row]()
+            self.rows = rows  # for a moment: what is available is no occurrence
+            for available in _by_uid(block.blocks, clock):
+                self.add_all(available)
+            self.rows = outside
+            busy = governs - governed - Spans((start, end) for _, start, end in rows)
+            governed = governed | governs
+            tentative = block.text("BUSYTYPE") == "BUSY-TENTATIVE"
+            details = Details(uid_of(block), status="tentative" if tentative else "confirmed")
+            self.rows += [(details, start, end) for start, end in busy]
+
+    def _governs(self, block: Block, clock: Clock) -> Spans:
+        first, last, length = (block.first(name) for name in ("DTSTART", "DTEND", "DURATION"))
+        begin = None if first is None else clock.moment(first)
+        start = self.start if begin is None else begin.instant
+        end = self.end
+        if last is not None:
+            end = (clock if begin is None else clock.beside(begin)).moment(last).instant
+        elif begin is not None and length is not None:
+            end = parse_duration(length.value).after(begin.local, begin.zone)
+        return Spans([(max(start, self.start), min(end, self.end))])
+
+    def quarantine(
+        self, uid: str, reason: str, start: int | None = None, end: int | None = None, *, counted: bool = False
+    ) -> None:
+        """Report a component, with the time it may cover; ``None`` is an open end."""
+        self.problems.append(Problem(uid, reason, _datetime(start), _datetime(end), counted))
+
+    def result(self, components: int) -> Reading:
+        self.rows.sort(key=itemgetter(1, 2, 0))  # of the details, by UID and summary
+        problems = self.problems
+        if len(problems) > limits.MAX_PROBLEMS:  # the rest may cover anything
+            more = len(problems) - limits.MAX_PROBLEMS
+            problems = [*problems[: limits.MAX_PROBLEMS], Problem("", f"{more} more components not understood")]
+        return Reading(self.zone, components, tuple(self.rows), tuple(problems), self.memory.series)
+
+
+def _by_uid(blocks: list[Block], clock: Clock) -> Iterable[list[_Event]]:
+    """The AVAILABLE components, those of one UID together; without a UID each stands alone."""
+    groups: dict[tuple[str, int], list[_Event]] = defaultdict(list)
+    for number, block in enumerate(blocks):
+        if block.name == "AVAILABLE":
+            uid = uid_of(block)
+            groups[uid, 0 if uid else number].append(_Event(block, clock))
+    return groups.values()
+
+
+def _digest(events: list[_Event]) -> str:
+    if len(events) == 1:
+        return digest_of(events[0].context, [events[0].block])
+    return digest_of("", (Block(digest_of(event.context, [event.block])) for event in events))
+
+
+def _part_of(event: _Event) -> Part:
+    part = read_part(event.block, event.clock, cancelled=event.cancelled)
+    return part if not event.cancelled else replace(part, details=part.details._replace(busy=False, status="cancelled"))
+
+
+def _by_master(parts: list[Part]) -> list[list[Part]]:
+    """The series among *parts* of one UID: usually one.
+
+    Servers exist that give every event the same UID. Events of equal sequence that start at different
+    times are taken as events, each of its own; overrides go with the first.
+    """
+    masters = [part for part in parts if part.recurrence_id is None]
+    overrides = [part for part in parts if part.recurrence_id is not None]
+    newest = max((part.sequence for part in masters), default=0)
+    kept = list({part.start: part for part in masters if part.sequence == newest}.values())
+    return [[*kept[:1], *overrides], *([part] for part in kept[1:])]
+
+
+def _check_closed(block: Block) -> None:
+    if block.broken:
+        raise Unreadable("it is not closed properly")
+
+
+def _recurs(parts: list[Part]) -> bool:
+    return any(part.recurs or part.this_and_future for part in parts)
+
+
+def _priority(block: Block) -> int:
+    text = block.text("PRIORITY")
+    return (int(text[:9]) if text.isdecimal() else 0) or 10
+
+
+def _datetime(instant: int | None) -> datetime | None:
+    return None if instant is None else datetime.fromtimestamp(max(0, min(instant, LATEST)), UTC)

@@ -1,0 +1,312 @@
+"""Where the instances of a recurrence rule are: the table of RFC 5545 section 3.3.10, in wall-clock time.
+
+All times are integers: seconds since 1970 on a clock without a zone, and days since then. Each period (a year, a
+month, an hour) is expanded by itself: the search begins near the time in question, and at DTSTART only for a COUNT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from math import gcd
+from typing import NamedTuple
+
+from calendar_timetable.calendars.ical.wall_clock import DAY
+
+_EPOCH = date(1970, 1, 1).toordinal()
+_LAST_YEAR, _LAST_DAY = 9998, date(9999, 1, 1).toordinal() - _EPOCH
+_CYCLE = 146_097 * DAY  # four hundred years, after which the calendar is the same again
+_UNITS = {"HOURLY": 3600, "MINUTELY": 60}
+_SHORT = {"DAILY", *_UNITS}
+_LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+class RecurrenceRule(NamedTuple):
+    """What a RECUR value says; of a part that is not given, nothing. Weekdays count from Monday, 0."""
+
+    frequency: str
+    interval: int = 1
+    limit: int | None = None  # COUNT
+    months: frozenset[int] = frozenset()
+    weeks: frozenset[int] = frozenset()
+    year_days: frozenset[int] = frozenset()
+    month_days: frozenset[int] = frozenset()
+    weekdays: frozenset[tuple[int, int]] = frozenset()  # each the how manieth, 0 for every one, and which
+    hours: frozenset[int] = frozenset()
+    minutes: frozenset[int] = frozenset()
+    seconds: frozenset[int] = frozenset()
+    positions: frozenset[int] = frozenset()
+    week_start: int = 0
+    skip: str = "OMIT"  # what becomes of a 30th of February (RFC 7529 section 4.1)
+
+
+class Recurrence:
+    """The instances of *rule* from *begin* on, its DTSTART, until *until*, if that is not ``None``."""
+
+    def __init__(self, rule: RecurrenceRule, begin: int, until: int | None = None) -> None:
+        self.rule, self.begin, self.until = rule, begin, until
+        day, second = divmod(begin, DAY)
+        self._day = day
+        start = date.fromordinal(day + _EPOCH)
+        self._year, self._month, self._month_day = start.year, start.month, start.day
+        # what a frequency does not expand, it limits
+        hours = (0,) if rule.frequency in _UNITS else rule.hours or (second // 3600,)
+        minutes = (0,) if rule.frequency == "MINUTELY" else rule.minutes or (second // 60 % 60,)
+        seconds = rule.seconds or (second % 60,)
+        self._clock = sorted(3600 * h + 60 * m + s for h in hours for m in minutes for s in seconds)
+        # of a day, an hour or a minute the set that BYSETPOS counts in is always the same
+        self._positions = frozenset() if rule.frequency in _SHORT else rule.positions
+        if rule.positions and not self._positions:
+            self._clock = _at_positions(self._clock, rule.positions)
+        self._plain = {which for how_manieth, which in rule.weekdays if not how_manieth}
+
+    @property
+    def first(self) -> int | None:
+        """The first instance by the rule itself, if there is one within four hundred years."""
+        return next((at for at in self._by_rule(self.begin, self.begin + _CYCLE) if at >= self.begin), None)
+
+    @property
+    def is_of_another_year(self) -> bool:
+        """Whether it counts weeks of years, and the week of DTSTART belongs to another year than its day."""
+        return bool(self.rule.weeks) and _week_year(self._day, self.rule.week_start) != self._year
+
+    def between(self, low: int, high: int) -> Iterator[int]:
+        """What the rule names in ``[low, high)``. DTSTART is among it only where the rule names it."""
+        begin, count = self.begin, self.rule.limit
+        last = high if self.until is None else min(high, self.until + 1)
+        from_ = begin if count else max(low, begin)
+        found = 0
+        for at in self._by_rule(from_, last):
+            if at < from_:
+                continue
+            if at >= last or found == count:
+                return
+            found += 1
+            if at >= low:
+                yield at
+
+    def _by_rule(self, low: int, high: int) -> Iterator[int]:
+        """What the rule names in the periods that may reach into ``[low, high)``, in order: these may reach further."""
+        rule, clock = self.rule, self._clock
+        if not clock:
+            return iter(())
+        if rule.frequency in _UNITS:
+            return self._within_days(low, high)
+        expand = {
+            "DAILY": self._of_days,
+            "WEEKLY": self._of_weeks,
+            "MONTHLY": self._of_months,
+            "YEARLY": self._of_years,
+        }
+        periods = expand[rule.frequency](low, high)
+        if self._positions:
+            sets = ([day * DAY + at for day in days for at in clock] for days in periods)
+            return (at for found in sets for at in _at_positions(found, self._positions))
+        if len(clock) > 1:
+            return (day * DAY + at for days in periods for day in days for at in clock)
+        (only,) = clock
+        return (day * DAY + only for days in periods for day in days)
+
+    def _of_days(self, low: int, high: int) -> Iterable[Iterable[int]]:
+        interval = self.rule.interval
+        first = self._day + (max(low // DAY, self._day) - self._day) // interval * interval
+        return (self._passing(range(first, min(-(-high // DAY), _LAST_DAY), interval)),)
+
+    def _of_weeks(self, low: int, high: int) -> Iterator[Iterable[int]]:
+        rule = self.rule
+        week = self._day - (_weekday(self._day) - rule.week_start) % 7
+        offsets = sorted((day - rule.week_start) % 7 for day in self._plain or {_weekday(self._day)})
+        step = 7 * rule.interval
+        first = week + (max(low // DAY, week) - week) // step * step
+        weeks = ([at + offset for offset in offsets] for at in range(first, min(-(-high // DAY), _LAST_DAY), step))
+        return (list(filter(self._passes, days)) for days in weeks) if rule.months else weeks
+
+    def _of_months(self, low: int, high: int) -> Iterator[Iterable[int]]:
+        rule = self.rule
+        base = 12 * self._year + self._month - 1
+        # one earlier, whose last day may have moved on to the next month
+        first = base + max((_month_of(low) - base) // rule.interval - 1, 0) * rule.interval
+        for number in range(first, min(_month_of(high), 12 * _LAST_YEAR + 11) + 1, rule.interval):
+            year, month = divmod(number, 12)
+            if not rule.months or month + 1 in rule.months:
+                yield sorted(self._month_set(year, month + 1))
+
+    def _of_years(self, low: int, high: int) -> Iterator[Iterable[int]]:
+        rule = self.rule
+        base = _week_year(self._day, rule.week_start) if rule.weeks else self._year
+        first = base + max((_month_of(low) // 12 - base) // rule.interval - 1, 0) * rule.interval
+        expand = self._week_set if rule.weeks else self._year_set
+        return (
+            sorted(expand(year)) for year in range(first, min(_month_of(high) // 12 + 1, _LAST_YEAR) + 1, rule.interval)
+        )
+
+    def _month_set(self, year: int, month: int) -> Iterable[int]:
+        rule = self.rule
+        first, length = _first(year, month), _length(year, month)
+        if rule.weekdays and not rule.month_days:
+            return _by_weekday(rule.weekdays, first, length)
+        days = self._named(rule.month_days or {self._month_day}, first, length)
+        return self._limited(days, [(first, length)])
+
+    def _named(self, month_days: Iterable[int], first: int, length: int) -> set[int]:
+        """The days of the month from *first* on that *month_days* name, from its end where negative."""
+        found = set()
+        for day in month_days:
+            if day > length and self.rule.skip != "OMIT":
+                day = length + (self.rule.skip == "FORWARD")  # noqa: PLW2901
+            if day < 0:
+                day += length + 1  # noqa: PLW2901
+            if 0 < day <= length or (day == length + 1 and self.rule.skip == "FORWARD"):
+                found.add(first + day - 1)
+        return found
+
+    def _year_set(self, year: int) -> Iterable[int]:
+        rule = self.rule
+        first = _first(year, 1)
+        length = _first(year + 1, 1) - first
+        # days of the month are those of DTSTART's month where none is named, as in JSCalendar (RFC 8984 section 4.3.3)
+        every = rule.year_days or (rule.weekdays and not rule.month_days)
+        months = rule.months or (range(1, 13) if every else (self._month,))
+        stretches = [(_first(year, month), _length(year, month)) for month in months]
+        if rule.year_days:
+            named = (day - 1 if day > 0 else length + day for day in rule.year_days)
+            days = {first + day for day in named if 0 <= day < length and self._is_in_month(first + day)}
+        elif rule.month_days or not rule.weekdays:
+            month_days = rule.month_days or {self._month_day}
+            days = {day for start, size in stretches for day in self._named(month_days, start, size)}
+        else:
+            days = {day for start, size in stretches for day in range(start, start + size)}
+        # where months are named the second Monday is that of a month, else of the year
+        return self._limited(days, stretches if rule.months else [(first, length)])
+
+    def _limited(self, days: set[int], stretches: Iterable[tuple[int, int]]) -> set[int]:
+        """Those of *days* that BYDAY allows, which counts its weekdays within each of *stretches*."""
+        weekdays = self.rule.weekdays
+        if len(self._plain) == len(weekdays):
+            return {day for day in days if _weekday(day) in self._plain} if weekdays else days
+        return days & {day for start, size in stretches for day in _by_weekday(weekdays, start, size)}
+
+    def _week_set(self, year: int) -> Iterable[int]:
+        """The days in weeks of *year*, which are whole weeks: the first has at least four days in January."""
+        rule = self.rule
+        first, after = (_first_week(each, rule.week_start) for each in (year, year + 1))
+        count = (after - first) // 7
+        weeks = {week - 1 if week > 0 else count + week for week in rule.weeks}
+        offsets = {(day - rule.week_start) % 7 for day in self._plain or {_weekday(self._day)}}
+        days = {first + 7 * week + offset for week in weeks if 0 <= week < count for offset in offsets}
+        return filter(self._is_in_month, days) if rule.months else days
+
+    def _passing(self, days: range) -> Iterable[int]:
+        """Those of *days* that BYxxx parts allow; one look at a month is enough where BYMONTH leaves it out."""
+        if self.rule.months:
+            return self._in_months(days)
+        limits = self._plain or self.rule.month_days or self.rule.year_days
+        return filter(self._passes, days) if limits else days
+
+    def _in_months(self, days: range) -> Iterator[int]:
+        day, step = days.start, days.step
+        while day < days.stop:
+            at = date.fromordinal(day + _EPOCH)
+            if at.month not in self.rule.months:
+                day += -(-(_length(at.year, at.month) - at.day + 1) // step) * step
+                continue
+            if self._passes(day):
+                yield day
+            day += step
+
+    def _passes(self, day: int) -> bool:
+        return (not self._plain or _weekday(day) in self._plain) and self._is_in_month(day)
+
+    def _is_in_month(self, day: int) -> bool:
+        """Whether BYMONTH, BYMONTHDAY and BYYEARDAY all allow *day*."""
+        rule = self.rule
+        if not (rule.months or rule.month_days or rule.year_days):
+            return True
+        at = date.fromordinal(day + _EPOCH)
+        if rule.months and at.month not in rule.months:
+            return False
+        if rule.month_days:
+            length = _length(at.year, at.month)
+            if at.day not in rule.month_days and at.day - length - 1 not in rule.month_days:
+                return False
+        if rule.year_days:
+            first = _first(at.year, 1)
+            return day - first + 1 in rule.year_days or day - _first(at.year + 1, 1) in rule.year_days
+        return True
+
+    def _within_days(self, low: int, high: int) -> Iterator[int]:
+        """Hours or minutes, day by day; where days lie between them, one by one."""
+        rule, interval = self.rule, self.rule.interval
+        unit = _UNITS[rule.frequency]
+        base, each = self.begin // unit, DAY // unit
+        common = gcd(interval, each)
+        possible = [
+            number
+            for number in range(base % common, each, common)
+            if (not rule.hours or number * unit // 3600 in rule.hours)
+            and (not rule.minutes or unit == 3600 or number % 60 in rule.minutes)
+        ]
+        days = range(max(low // DAY, self._day), min(-(-high // DAY), _LAST_DAY))
+        if not possible:
+            return
+        if interval > each:
+            first = base + max(-(-(days.start * each - base) // interval), 0) * interval
+            allowed = frozenset(possible)
+            periods = (at for at in range(first, days.stop * each, interval) if at % each in allowed)
+            for period in periods:
+                if self._passes(period // each):
+                    yield from (period * unit + at for at in self._clock)
+            return
+        for day in self._passing(days):
+            for number in possible:
+                period = day * each + number
+                if period >= base and (period - base) % interval == 0:
+                    yield from (period * unit + at for at in self._clock)
+
+
+def _at_positions(found: list[int], positions: frozenset[int]) -> list[int]:
+    size = len(found)
+    return sorted({found[at - 1 if at > 0 else at] for at in positions if -size <= at <= size})
+
+
+def _by_weekday(weekdays: Iterable[tuple[int, int]], first: int, length: int) -> set[int]:
+    """Of the *length* days from *first* on those that *weekdays* name: each the how manieth, and which."""
+    found: set[int] = set()
+    for number, which in weekdays:
+        start = (which - _weekday(first)) % 7
+        every = range(first + start, first + length, 7)
+        if not number:
+            found.update(every)
+        elif -len(every) <= number <= len(every):
+            found.add(every[number - 1 if number > 0 else number])
+    return found
+
+
+def _weekday(day: int) -> int:
+    return (day + 3) % 7  # 1970 began on a Thursday
+
+
+def _first(year: int, month: int) -> int:
+    return date(year, month, 1).toordinal() - _EPOCH
+
+
+def _length(year: int, month: int) -> int:
+    return _LENGTHS[month - 1] + (month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0))
+
+
+def _month_of(at: int) -> int:
+    """The month that the second *at* is in, counted from the year 0."""
+    day = date.fromordinal(max(1, min(at // DAY, _LAST_DAY) + _EPOCH))
+    return 12 * day.year + day.month - 1
+
+
+def _first_week(year: int, week_start: int) -> int:
+    """Where the first week of *year* begins: the one that has at least four of its days."""
+    fourth = _first(year, 1) + 3
+    return fourth - (_weekday(fourth) - week_start) % 7
+
+
+def _week_year(day: int, week_start: int) -> int:
+    """The year that the week of *day* belongs to: most of its days are in it."""
+    middle = day - (_weekday(day) - week_start) % 7 + 3
+    return date.fromordinal(middle + _EPOCH).year

@@ -1,0 +1,337 @@
+"""Recurring events: one series of components with the same UID into occurrences (RFC 5545 section 3.8.5).
+
+Which instances a rule names is decided by :mod:`.recurrence`, in wall-clock time without any zone. Of series with
+more than one rule and single changes recurring-ical-events tells what is left: it is given instances, EXDATE, RDATE and
+RECURRENCE-ID in the zone of the series. When an instance is, and how long it lasts, is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.ical.parser import Block, Line, Unreadable
+from calendar_timetable.calendars.ical.properties import (
+    EPOCH,
+    Clock,
+    Duration,
+    Moment,
+    details_of,
+    is_local,
+    parse_duration,
+    texts_of,
+    uid_of,
+)
+from calendar_timetable.calendars.ical.rrule import parse_rrule
+from calendar_timetable.calendars.ical.wall_clock import DAY, local_seconds, local_time, wall_clock
+from calendar_timetable.calendars.occurrences import Details
+
+if TYPE_CHECKING:
+    from icalendar import Event
+
+LATEST = 253402128000  # 9999-12-30, in epoch seconds: still a time in every zone
+_DAY = timedelta(days=1)
+
+
+class Doubt(NamedTuple):
+    """A value of a series that is not understood, though the rest is sure: why, and whether it may add occurrences."""
+
+    reason: str
+    adds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One component of a series: the event itself, or an override with its *recurrence_id*."""
+
+    uid: str
+    details: Details
+    begin: Moment
+    wall: timedelta  # from start to end by the clock on the wall
+    duration: Duration | None  # where one was given instead of an end
+    start: int
+    end: int
+    recurrence_id: Moment | None
+    floating: bool  # whether that is in the zone of the series, whatever the zone of the override
+    this_and_future: bool
+    sequence: int
+    rules: tuple[str, ...]
+    exclusion_rules: tuple[str, ...]
+    rdates: tuple[Moment | tuple[Moment, Moment], ...]
+    exdates: tuple[Moment, ...]
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def recurs(self) -> bool:
+        return bool(self.rules or self.rdates)
+
+
+def read_part(block: Block, clock: Clock, *, cancelled: bool = False) -> Part:
+    """*block*, a VEVENT or AVAILABLE, understood, also when *cancelled* elsewhere; :class:`Unreadable`."""
+    line = block.first("DTSTART")
+    if line is None and (cancelled or block.text("STATUS") == "CANCELLED"):
+        line = block.first("RECURRENCE-ID")  # which is all that need be said of an instance that is not
+    if line is None:
+        raise Unreadable("no DTSTART")
+    begin = clock.moment(line)
+    beside = clock.beside(begin)
+    start = begin.instant
+    duration = None
+    last, length = block.first("DTEND"), block.first("DURATION")
+    if last is not None:
+        finish = beside.moment(last)
+        if begin.is_date and finish.is_date and finish.local == begin.local:
+            finish = Moment(finish.local + _DAY, finish.zone, is_date=True)  # meant as that one day
+        wall, end = max(finish.local_in(begin.zone) - begin.local, timedelta()), finish.instant
+    else:
+        duration = parse_duration(length.value) if length is not None else Duration(0, 0)
+        if begin.is_date and not duration.nominal:
+            duration = Duration(1, 0)  # a day without a length is that day
+        wall, end = duration.nominal, duration.after(begin.local, begin.zone)
+    if end < start:
+        raise Unreadable("it ends before it starts")
+    identity = block.first("RECURRENCE-ID")
+    sequence = block.text("SEQUENCE")
+    doubts: list[Doubt] = []
+    return Part(
+        uid_of(block),
+        details_of(block, all_day=begin.is_date and wall % _DAY == timedelta()),
+        begin,
+        wall,
+        duration,
+        start,
+        min(end, LATEST),
+        None if identity is None else beside.moment(identity),
+        identity is not None and is_local(identity),
+        identity is not None and identity.params.get("RANGE", "").upper() == "THISANDFUTURE",
+        int(sequence[:9]) if sequence.isdecimal() else 0,
+        tuple(line.value for line in block.all("RRULE") if line.value.strip()),
+        tuple(line.value for line in block.all("EXRULE") if line.value.strip()),
+        tuple(_of_first_hours(_listed(beside, block.all("RDATE"), doubts), begin, doubts)),
+        tuple(_singles(beside, block.all("EXDATE"), doubts)),
+        tuple(doubts),
+    )
+
+
+def _listed(clock: Clock, lines: Iterable[Line], doubts: list[Doubt]) -> Iterator[Moment | tuple[Moment, Moment]]:
+    for line in lines:
+        for text in texts_of(line):
+            try:
+                yield clock.listed(text, line)
+            except Unreadable as error:
+                doubts.append(Doubt(str(error), adds=line.name == "RDATE"))
+
+
+def _of_first_hours(
+    listed: Iterable[Moment | tuple[Moment, Moment]], begin: Moment, doubts: list[Doubt]
+) -> Iterator[Moment | tuple[Moment, Moment]]:
+    """Those *listed* that the clock of *begin* can tell: not in the second of two hours that it shows alike."""
+    for one in listed:
+        first = one[0] if isinstance(one, tuple) else one
+        if first.is_date or begin.is_date or Moment(first.local_in(begin.zone), begin.zone).instant == first.instant:
+            yield one
+        else:
+            doubts.append(Doubt("RDATE: a time in the hour that comes twice, when clocks go back", adds=True))
+
+
+def _singles(clock: Clock, lines: Iterable[Line], doubts: list[Doubt]) -> Iterator[Moment]:
+    for moment in _listed(clock, lines, doubts):
+        if isinstance(moment, tuple):
+            doubts.append(Doubt("EXDATE: a period", adds=False))
+        else:
+            yield moment
+
+
+def expand_series(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
+    """The occurrences of one series that touch ``[start, end)``: (details, start, end), unsorted.
+
+    *parts* are the event, if it is known, and its overrides. Raises :class:`Unreadable` for a rule
+    that is refused, and whatever the libraries raise.
+    """
+    parts = settled(parts)
+    if parts[0].recurrence_id is not None:
+        rows = [(part.details, part.start, part.end) for part in parts]
+    elif len(parts) == 1 and not parts[0].recurs:
+        rows = [(parts[0].details, parts[0].start, parts[0].end)]
+    else:
+        recur = _recur_plainly if _is_plain(parts) else _recur
+        rows = list(dict.fromkeys(recur(parts, start, end)))  # two may be one instant where the clocks go forward
+    for details, first, last in rows:
+        if first < end and (last > start or first == last == start):
+            yield details, first, min(last, LATEST)
+
+
+def _is_plain(parts: list[Part]) -> bool:
+    """Whether this is one rule from which whole instances are taken or moved: nearly every series there is."""
+    master, *overrides = parts
+    return (
+        len(master.rules) == 1
+        and not master.rdates
+        and not master.exclusion_rules
+        and all(not p.recurs and not p.this_and_future and not p.exdates for p in overrides)
+    )
+
+
+def _recur_plainly(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
+    """As :func:`_recur`, which it takes a fraction of; ``tests`` hold the two together."""
+    master, *overrides = parts
+    zone = master.begin.zone
+    rule = parse_rrule(master.rules[0], master.begin.local, master.begin)
+    excluded = {local_seconds(wall) for moment in master.exdates for wall in walls_of(moment, master)}
+    identities = (part.recurrence_id for part in overrides if part.recurrence_id)
+    moved = {local_seconds(wall) for identity in identities for wall in walls_of(identity, master)}
+    if excluded & moved:
+        yield from _recur(parts, start, end)
+        return
+    gone = excluded | moved
+    low, high = _local(start, zone) - 2 * _DAY, _local(end, zone) + 2 * _DAY
+    reach = max(high - min(part.begin.local_in(zone) for part in parts), timedelta()) + _DAY
+    wall = int(min(master.wall, reach).total_seconds())
+    length = master.duration if master.duration is not None and master.wall <= reach else None
+    days, seconds = (wall, 0) if length is None else (length.days * DAY, length.seconds)
+    instant = wall_clock(zone).instant
+    first, bound = local_seconds(low) - wall, local_seconds(high)
+    if first <= rule.begin < bound and rule.begin not in gone:  # DTSTART counts, also where its rule does not name it
+        yield master.details, master.start, master.end
+    gone.add(rule.begin)
+    count = 0
+    for at in rule.between(first, bound):
+        if at not in gone:
+            count += 1
+            if count > limits.MAX_SERIES_OCCURRENCES:
+                raise Unreadable(f"more than {count - 1} occurrences")
+            begins, ends = instant(at), instant(at + days) + seconds
+            # where the clocks go forward a wall-clock end may come before the start
+            yield master.details, begins, ends if ends > begins else begins + wall
+    for part in overrides:
+        yield part.details, part.start, part.end
+
+
+def _recur(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
+    from icalendar import Calendar
+    from recurring_ical_events import CalendarQuery
+
+    zone = parts[0].begin.zone
+    low, high = (_local(instant, zone) for instant in (start, end))
+    low, high = low - 2 * _DAY, high + 2 * _DAY
+    reach = max(high - min(part.begin.local_in(zone) for part in parts), timedelta()) + _DAY
+    # an override of all that follow may bring instances in from as far as it moves them, and make them longer
+    moved = [
+        p.begin.local_in(zone) - wall_of(p.recurrence_id, parts[0])
+        for p in parts
+        if p.recurrence_id and p.this_and_future
+    ]
+    longest = max(min(part.wall, reach) for part in parts) + max(map(abs, moved), default=timedelta())
+    bounds = local_seconds(low) - int(longest.total_seconds()), local_seconds(high) + int(longest.total_seconds())
+    calendar = Calendar()
+    for number, part in enumerate(parts):
+        calendar.add_component(_event(part, parts[0], number, bounds, min(part.wall, reach)))
+    for series in CalendarQuery(calendar).series:
+        for count, occurrence in enumerate(series.between(low, high)):
+            if count == limits.MAX_SERIES_OCCURRENCES:
+                raise Unreadable(f"more than {count} occurrences")
+            part = parts[int(occurrence.as_component(True)["X-PART"])]
+            yield part.details, *_instants(part, occurrence.start, occurrence.end, zone, reach)
+
+
+def _instants(part: Part, first: datetime, last: datetime, zone: tzinfo, reach: timedelta) -> tuple[int, int]:
+    """When the instance of *part* from *first* to *last*, in wall-clock time of *zone*, starts and ends."""
+    as_given = last - first == min(part.wall, reach)  # unlike an RDATE with a period of its own
+    if as_given and first == part.begin.local_in(zone):
+        return part.start, part.end
+    start = Moment(first, zone).instant
+    if as_given and part.duration is not None and part.wall <= reach:
+        return start, part.duration.after(first, zone)
+    end = Moment(last, zone).instant
+    # where the clocks go forward a wall-clock end may come before the start
+    return start, end if end > start else start + int((last - first).total_seconds())
+
+
+def _event(part: Part, master: Part, number: int, bounds: tuple[int, int], wall: timedelta) -> Event:
+    """*part* in wall-clock time of the zone of *master*, as recurring-ical-events takes it."""
+    from icalendar import Event
+    from icalendar.prop import vDDDLists, vDDDTypes
+
+    zone = master.begin.zone
+    begin = part.begin.local_in(zone)
+    event = Event()
+    event["UID"] = "series"
+    event["X-PART"] = str(number)
+    event["SEQUENCE"] = part.sequence
+    event["DTSTART"], event["DTEND"] = vDDDTypes(begin), vDDDTypes(begin + wall)
+    if part.recurrence_id is not None:
+        event["RECURRENCE-ID"] = vDDDTypes(wall_of(part.recurrence_id, master))
+        if part.this_and_future:
+            event["RECURRENCE-ID"].params["RANGE"] = "THISANDFUTURE"
+        return event
+    excluded = [wall for moment in part.exdates for wall in walls_of(moment, master)]
+    excluded += _by_rules(part.exclusion_rules, part, begin, bounds)
+    if excluded:
+        event["EXDATE"] = vDDDLists(excluded)
+    added: list[datetime | tuple[datetime, datetime]] = [*_by_rules(part.rules, part, begin, bounds)]
+    for moment in part.rdates:
+        if isinstance(moment, tuple):
+            added.append((wall_of(moment[0], master), moment[1].local_in(zone)))
+        else:
+            added.append(wall_of(moment, master))
+    if added:
+        event["RDATE"] = vDDDLists(added)
+    return event
+
+
+def _by_rules(rules: tuple[str, ...], part: Part, begin: datetime, bounds: tuple[int, int]) -> list[datetime]:
+    """What *rules* of *part* name within *bounds*."""
+    every = (at for text in rules for at in parse_rrule(text, begin, part.begin).between(*bounds))
+    found = list(islice(every, limits.MAX_SERIES_OCCURRENCES + 1))
+    if len(found) > limits.MAX_SERIES_OCCURRENCES:
+        raise Unreadable(f"more than {limits.MAX_SERIES_OCCURRENCES} occurrences")
+    return [local_time(at) for at in found]
+
+
+def _local(instant: int, zone: tzinfo) -> datetime:
+    return (EPOCH + timedelta(seconds=instant)).replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+
+
+def settled(parts: list[Part]) -> list[Part]:
+    """*parts* with one override for each instance: the one of highest SEQUENCE (RFC 5546 section 2.1.5), else the last.
+
+    A cancelled series takes its overrides with it, except those that were changed after that.
+    """
+    if len(parts) == 1:
+        return parts
+    master = parts[0] if parts[0].recurrence_id is None else None
+    newest: dict[object, Part] = {}
+    for part in parts if master is None else parts[1:]:
+        if master is not None and master.details.status == "cancelled" and part.sequence <= master.sequence:
+            continue
+        if master is not None and part.floating and part.recurrence_id is not None:
+            part = replace(part, recurrence_id=Moment(part.recurrence_id.local, master.begin.zone))  # noqa: PLW2901
+        moment = part.recurrence_id
+        walls = walls_of(moment, master) if moment is not None and master is not None else ()
+        key = part.this_and_future, walls or (moment and moment.instant)
+        if key not in newest or newest[key].sequence <= part.sequence:
+            newest[key] = part
+    return [*([] if master is None else [master]), *newest.values()]
+
+
+def walls_of(moment: Moment, master: Part) -> tuple[datetime, ...]:
+    """The wall-clock times that an instance of *master* has which *moment* names: it is told by its instant.
+
+    A date alone means the one of that day, at its usual time.
+    """
+    zone, usual = master.begin.zone, master.begin.local.time()
+    if master.begin.is_date:
+        return (datetime.combine(moment.day_in(zone), usual),)
+    if moment.is_date:
+        return (datetime.combine(moment.local.date(), usual),)
+    return moment.walls_in(zone)
+
+
+def wall_of(moment: Moment, master: Part) -> datetime:
+    """The likeliest of these: at the usual time, if there is one."""
+    walls = walls_of(moment, master) or (moment.local_in(master.begin.zone),)
+    return next((wall for wall in walls if wall.time() == master.begin.local.time()), walls[0])

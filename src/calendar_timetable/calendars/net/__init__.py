@@ -1,0 +1,1 @@
+"""HTTP, and whom it may speak to."""

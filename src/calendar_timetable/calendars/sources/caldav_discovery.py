@@ -1,0 +1,146 @@
+"""Which calendars an address leads to, and which of them are wanted (RFC 6764, RFC 4791, RFC 5397)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import urljoin
+
+from calendar_timetable.calendars.ical.timezones import named_zone
+from calendar_timetable.calendars.net.client import DownloadFailed
+from calendar_timetable.calendars.sources.caldav_protocol import CALDAV, DAV, SERVER, Resource
+from calendar_timetable.calendars.sources.caldav_server import Server, path_of
+
+GONE = (403, 404, 405, 410)
+_HOME, _INBOX = f"{CALDAV}calendar-home-set", f"{CALDAV}schedule-inbox-URL"
+_PRINCIPAL, _AVAILABILITY = f"{DAV}current-user-principal", f"{CALDAV}calendar-availability"
+Place = tuple[str, int]  # an address and the depth to which it is asked
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A calendar, or what keeps only its owner's availability: then it holds no ``kinds`` of components."""
+
+    url: str = field(repr=False)
+    name: str = field(default="", repr=False)
+    kinds: tuple[str, ...] = ()
+    token: str = field(default="", repr=False)  # changes whenever an event does
+    sync: str = field(default="", repr=False)  # from where a sync-collection goes on
+    zone: str = ""
+    availability: str = field(default="", repr=False)
+    closed: bool = False  # it does not even tell what it is
+
+    @property
+    def path(self) -> str:
+        return path_of(self.url)
+
+
+class Account:
+    """What a server shows to those who have its credentials: the calendars *wanted*, by name or address, or all."""
+
+    def __init__(self, server: Server, wanted: list[str]) -> None:
+        self.server = server
+        self.wanted = wanted
+
+    def find(self) -> list[Place]:
+        """Where the calendars are listed (RFC 6764 section 6): a calendar itself, or the homes of a principal."""
+        named = [entry for entry in self.wanted if not _is_address(entry)]
+        direct = [(self.server.beside(self.server.address, entry), 0) for entry in self.wanted if _is_address(entry)]
+        return [*(self._homes() if named or not direct else []), *direct]
+
+    def _homes(self) -> list[Place]:
+        try:
+            resource, url = self._start()
+        except DownloadFailed as error:
+            if error.status != 403 or not path_of(self.server.address):
+                raise
+            return [(self.server.address, 0)]  # its free/busy may be open all the same
+        if resource.is_calendar:
+            return [(url, 0)]
+        homes = resource.hrefs(_HOME)
+        if not homes and self._list((url, 1)):
+            return [(url, 1)]
+        for principal in [] if homes else resource.hrefs(_PRINCIPAL):
+            found, url = self._one(self.server.beside(url, principal))
+            homes = found.hrefs(_HOME)
+        if not homes:
+            raise DownloadFailed("no calendars are found from this address: give that of the calendar itself")
+        return [(self.server.beside(url, home), 1) for home in homes]
+
+    def _start(self) -> tuple[Resource, str]:
+        """The address itself; of a bare server, what its well-known address leads to (RFC 6764 section 5)."""
+        if not path_of(self.server.address):
+            try:
+                return self._one(urljoin(self.server.address, "/.well-known/caldav"))
+            except DownloadFailed as error:
+                if error.status not in (*GONE, 0, 400, 501):
+                    raise
+        return self._one(self.server.address)
+
+    def _one(self, url: str) -> tuple[Resource, str]:
+        found, url = self.server.propfind(url, 0)
+        if not found.resources:
+            raise DownloadFailed("the server tells nothing of this address")
+        return found.resources[0], url
+
+    def _list(self, place: Place) -> list[Found]:
+        try:
+            found, url = self.server.propfind(*place)
+        except DownloadFailed as error:
+            if error.status != 403 or place[1]:
+                raise
+            return [Found(place[0], kinds=("VEVENT",), closed=True)]
+        return [_found(one, self.server.beside(url, one.href)) for one in found.resources if one.is_calendar]
+
+    def choose(self, places: list[Place]) -> list[Found]:
+        """The calendars wanted, of those that *places* list."""
+        found = {calendar.path: calendar for place in places for calendar in self._list(place)}
+        if not self.wanted:
+            if not found:
+                raise DownloadFailed("it has no calendars that hold events: were they removed?")
+            return [found[path] for path in sorted(found)]
+        chosen = {}
+        for entry in self.wanted:
+            path = path_of(self.server.beside(self.server.address, entry)) if _is_address(entry) else ""
+            fitting = [key for key, c in found.items() if key == path or c.name.casefold() == entry.casefold()]
+            if len(fitting) != 1:
+                shown = "one of the addresses in 'calendars'" if path else f"{entry!r}"
+                remedy = "give their addresses instead" if fitting else "was it renamed or removed?"
+                raise DownloadFailed(f"{len(fitting) or 'no'} calendars are called {shown}: {remedy}")
+            chosen[fitting[0]] = found[fitting[0]]
+        return [chosen[path] for path in sorted(chosen)]
+
+    # --- when their owner is available ------------------------------------------------------------
+
+    def inboxes(self) -> list[str]:
+        """What keeps the availability of the account's owner: the inbox (RFC 7953 section 7.2.4) or the principal."""
+        start, url = self._start()
+        kept: list[str] = []
+        for href in start.hrefs(_PRINCIPAL):
+            principal, at = self._one(self.server.beside(url, href))
+            kept += [self.server.beside(at, inbox) for inbox in principal.hrefs(_INBOX)]
+            kept += [at] if principal.text(_AVAILABILITY) else []
+        if not kept:
+            raise DownloadFailed("the server keeps no availability for this account: switch 'availability' off")
+        return kept
+
+    def availability(self, inboxes: list[str]) -> list[Found]:
+        """The availability that *inboxes* keep."""
+        return [Found(url, availability=self._one(url)[0].text(_AVAILABILITY)) for url in inboxes]
+
+
+def _found(resource: Resource, url: str) -> Found:
+    sync = resource.text(f"{DAV}sync-token")
+    zone = named_zone(resource.tzid) if resource.tzid else None
+    return Found(
+        url,
+        resource.text(f"{DAV}displayname") or path_of(url).rpartition("/")[2],
+        resource.kinds,
+        resource.text(f"{SERVER}getctag") or sync,
+        sync,
+        zone.key if zone else "",
+        resource.text(_AVAILABILITY),
+    )
+
+
+def _is_address(entry: str) -> bool:
+    return "/" in entry

@@ -1,0 +1,179 @@
+"""Calendars of a service that Airflow has a provider for: its Connection and its hook know how to sign in.
+
+The hook runs in a process of its own that can be killed, as all reading of the network does. That process is given
+the one Connection it needs, on its stdin, and nothing else of Airflow's configuration: neither its
+database nor its secrets backends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.child_process import Message, answer
+from calendar_timetable.calendars.ical.bundle import Item, join
+from calendar_timetable.calendars.net.client import DownloadFailed
+from calendar_timetable.calendars.sources.base import NOTHING, Fetched, Last, failed
+from calendar_timetable.calendars.sources.sealing import seal, stretched, unseal
+
+CONN_ID = "calendar"  # by which the hook finds the Connection in its process
+Work = Callable[[Message, bytes], tuple[Message, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class HostedSource:
+    """One calendar of a service; ``service`` names the module here that speaks to it."""
+
+    service: str
+    label: str
+    calendar: str
+    connection: str = field(repr=False)  # its fields, as JSON
+    days_back: int = 0
+    local = False
+
+    @property
+    def identity(self) -> str:
+        """The Connection's id and what is read with it, but nothing that signs in."""
+        return "\n".join((self.service, self.label, self.calendar, str(self.days_back)))
+
+    @property
+    def secret(self) -> str:
+        return f"{self.identity}\n{self.connection}"
+
+    @property
+    def server(self) -> str:
+        """The service as this Connection reaches it, which may be through a proxy of its own."""
+        return f"{self.service} {self.label.partition('/')[0]}"
+
+    def request(self) -> Message:
+        """What a process needs to know to speak to the service."""
+        connection = json.loads(self.connection)
+        return {"connection": connection, "calendar": self.calendar, "read": limits.READ_SECONDS}
+
+    def fetch(self, last: Last = NOTHING) -> Fetched | None:
+        from calendar_timetable.calendars.net.client import send
+
+        known = unseal(last.etag, stretched(self.secret))
+        body = (last.body() if known else None) or b""
+        request = {**self.request(), "days_back": self.days_back, "known": known if body else {}}
+        try:
+            message, body = send(f"{__package__}.{self.service}", request, body)
+        except DownloadFailed as error:
+            raise failed(error) from None
+        return None if message["unchanged"] else Fetched(body, seal(message["known"], stretched(self.secret)))
+
+
+# --- the child's side -----------------------------------------------------------------------------
+
+
+class Gone(Exception):
+    """The service has forgotten where we were: read all of it."""
+
+
+def run(work: Work, extra: str, seconds: float = limits.FETCH_SECONDS) -> None:
+    """Answer the request on stdin by *work*, which needs what our *extra* installs."""
+    answer(lambda request, body: _served(work, extra, request, body), limits.EXPAND_MEMORY, seconds + 1)
+
+
+def _served(work: Work, extra: str, request: Message, body: bytes) -> tuple[Message, bytes]:
+    os.environ |= {
+        "AIRFLOW_CONFIG": os.devnull,  # Airflow's defaults, and no file written
+        "AIRFLOW_HOME": os.devnull,
+        "_AIRFLOW__AS_LIBRARY": "1",
+    }
+    socket.setdefaulttimeout(request["read"])
+    try:
+        _give(request["connection"])
+        return work(request, body)
+    except DownloadFailed as error:
+        failure = error
+    except Gone:
+        failure = DownloadFailed("HTTP 410: it forgets where the reading was, again and again", 410)
+    except ImportError as error:
+        missing = error.name or "a module"
+        failure = DownloadFailed(f"{missing} cannot be imported: pip install 'airflow-calendar-timetable[{extra}]'")
+    except Exception as error:  # noqa: BLE001  (its text may hold addresses, tokens and titles)
+        failure = _failure(error)
+    told = {"error": str(failure), "status": failure.status, "retry_after": failure.retry_after}
+    return {**told, "unreachable": failure.unreachable}, b""
+
+
+def _give(connection: Message) -> None:
+    """Let hooks find *connection*, and only that.
+
+    Airflow's own look-up would ask elsewhere too, and takes longer to load than all else, as does its masking of
+    secrets in logs: what this process prints goes nowhere.
+    """
+    from airflow.sdk import BaseHook, Connection
+
+    extra = connection["extra"]
+
+    class Given(Connection):
+        @property
+        def extra_dejson(self) -> Message:
+            return dict(extra)
+
+        async def aextra_dejson(self) -> Message:
+            return dict(extra)
+
+    made = Given(**{**connection, "conn_id": CONN_ID, "extra": json.dumps(extra)})
+
+    async def find_later(conn_id: str) -> Connection:
+        return made
+
+    hooks: Any = BaseHook
+    hooks.get_connection = staticmethod(lambda conn_id: made)
+    hooks.aget_connection = staticmethod(find_later)
+
+
+def whole(items: dict[str, Item], zone: str = "") -> bytes:
+    """The body of *items*, within the bounds of any feed."""
+    if len(items) > limits.MAX_COMPONENTS:
+        raise DownloadFailed(f"more than {limits.MAX_COMPONENTS} events: set days_back")
+    body = join(items, zone)
+    if len(body) > limits.MAX_BODY:
+        raise DownloadFailed(f"larger than {limits.MAX_BODY // 1024} KiB: set days_back")
+    return body
+
+
+def texts(value: Any, *names: str) -> str:
+    """The text at this path in *value*, as JSON gives it; ``""`` where there is none."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+_NO_SERVER = {
+    "gaierror": "its host name could not be resolved",
+    "ServerNotFoundError": "its host name could not be resolved",
+    "ClientConnectorDNSError": "its host name could not be resolved",
+    "ConnectionRefusedError": "the connection is refused",
+    "ConnectTimeout": "no connection in time",
+}
+_NO_ANSWER = {
+    "SSLError": "its TLS certificate or handshake is not accepted",
+    "SSLCertVerificationError": "its TLS certificate or handshake is not accepted",
+    "ClientConnectorCertificateError": "its TLS certificate or handshake is not accepted",
+    "TimeoutError": "no answer in time",
+    "ReadTimeout": "no answer in time",
+    "RemoteDisconnected": "the answer breaks off",
+    "RemoteProtocolError": "the answer breaks off",
+    "IncompleteRead": "the answer breaks off",
+    "JSONDecodeError": "the answer is not JSON: is a proxy in between?",
+}
+
+
+def _failure(error: BaseException) -> DownloadFailed:
+    """What went wrong, in words that hold nothing of what was asked or answered."""
+    cause: BaseException | None = error
+    for _ in range(20):
+        name = type(cause).__name__
+        if name in _NO_SERVER or name in _NO_ANSWER:
+            return DownloadFailed((_NO_SERVER | _NO_ANSWER)[name], unreachable=name in _NO_SERVER)
+        cause = cause and (cause.__cause__ or cause.__context__)
+    return DownloadFailed(f"the connection fails ({type(error).__name__})")

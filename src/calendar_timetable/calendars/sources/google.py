@@ -1,0 +1,190 @@
+"""Google Calendar through the Google provider's hook: ``python -m calendar_timetable.calendars.sources.google``.
+
+Recurring events are read as Google keeps them, a master with its exceptions, and expanded as those of any other
+calendar. ``singleEvents`` would send each instance of each series, without end unless a window is
+given, and hundreds of them when one series changes. So the whole calendar is read once, and then
+what has changed, by sync token.
+
+https://developers.google.com/workspace/calendar/api/v3/reference/events and …/guides/sync
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.child_process import Message
+from calendar_timetable.calendars.ical import writer
+from calendar_timetable.calendars.ical.bundle import Item, digest, split
+from calendar_timetable.calendars.ical.timezones import named_zone
+from calendar_timetable.calendars.net.client import DownloadFailed
+from calendar_timetable.calendars.sources.cloud import Gone, run, texts, whole
+from calendar_timetable.calendars.sources.google_api import PAGE, Event, Google, Refused
+
+SCOPE = "https://www.googleapis.com/auth/calendar.readonly"
+_FIELDS = (
+    "kind,nextPageToken,nextSyncToken,timeZone,items(id,status,summary,location,start,end,recurrence,recurringEventId,"
+    "originalStartTime,transparency,eventType,attendeesOmitted,attendees(email,self,responseStatus),organizer(email))"
+)
+_ID = len(digest(""))
+_RECURRENCE = re.compile(r"(?:RRULE|EXRULE|RDATE|EXDATE)[;:].*")
+_PATTERN = ("DTSTART", "RRULE", "EXRULE", "RDATE", "EXDATE")
+_ANSWERS = {"accepted": "ACCEPTED", "declined": "DECLINED", "tentative": "TENTATIVE", "needsAction": "NEEDS-ACTION"}
+_FREE_TYPES = ("workingLocation", "birthday")  # which tell something of a day and take up no time
+
+
+def read(request: Message, body: bytes) -> tuple[Message, bytes]:
+    """What the calendar holds now, and from where to go on."""
+    known, since = request["known"], _since(request["days_back"])
+    calendar = _Calendar(request["calendar"])
+    if known.get("token") and known["since"] == since:
+        with suppress(Gone):
+            changed = calendar.events(syncToken=known["token"])
+            kept = split(body)
+            if calendar.zone == known["zone"] and not _uprooted(kept, changed, calendar.zone):
+                items = merge(kept, changed, calendar.zone)
+                return calendar.answer(since, items, unchanged=not changed)
+    everything = calendar.events(timeMin=f"{since}T00:00:00Z" if since else None)
+    return calendar.answer(since, merge({}, everything, calendar.zone))
+
+
+class _Calendar:
+    """One calendar, asked through the hook; ``zone`` and ``token`` are what the last reading told."""
+
+    def __init__(self, calendar: str) -> None:
+        self._google, self._calendar = Google(SCOPE, "read calendars"), calendar
+        self.zone = self.token = ""
+
+    def events(self, **query: str | None) -> list[Event]:
+        """All pages of one reading, the latest of each event; :class:`Gone` when its token has expired."""
+        found: dict[str, Event] = {}
+        page: str | None = None
+        while True:
+            answer = self._ask(pageToken=page, **query)
+            for event in answer.get("items", ()):
+                found[texts(event, "id") or json.dumps(event)] = event if isinstance(event, dict) else {}
+            if len(found) > 2 * limits.MAX_COMPONENTS:
+                raise DownloadFailed(f"more than {limits.MAX_COMPONENTS} events: set days_back")
+            page = texts(answer, "nextPageToken")
+            if not page:
+                break
+        zone = named_zone(texts(answer, "timeZone") or "UTC")
+        self.zone, self.token = zone.key if zone else "", texts(answer, "nextSyncToken")
+        return list(found.values())
+
+    def _ask(self, **query: str | None) -> Event:
+        ask = self._google.events.list
+        request = ask(calendarId=self._calendar, singleEvents=False, maxResults=PAGE, fields=_FIELDS, **query)
+        try:
+            return self._google.answer(request, "calendar#events", 2 if query.get("pageToken") else 0)
+        except Refused as refused:
+            if refused.status == 410:
+                raise Gone from None
+            raise
+
+    def answer(self, since: str, items: dict[str, Item], *, unchanged: bool = False) -> tuple[Message, bytes]:
+        known = {"token": self.token, "since": since, "zone": self.zone}
+        return {"unchanged": unchanged, "known": known}, b"" if unchanged else whole(items, self.zone)
+
+
+def _since(days_back: int) -> str:
+    """The first of the month that *days_back* leads to, so that it changes once a month; ``""`` for no bound."""
+    return f"{datetime.now(UTC) - timedelta(days=days_back):%Y-%m-01}" if days_back else ""
+
+
+# --- events into objects --------------------------------------------------------------------------
+
+
+def _uprooted(kept: dict[str, Item], changed: list[Event], zone: str) -> bool:
+    """Whether a series with exceptions has other times now: nothing tells which of its exceptions are left."""
+    with_exceptions = {key[:_ID] for key in kept if len(key) > _ID}
+    for event in changed:
+        key = _key(event)
+        if key in with_exceptions and key in kept and _pattern(kept[key]) != _pattern(_item(event, zone)):
+            return True
+    return False
+
+
+def _pattern(item: Item) -> list[str]:
+    return [line for event in item.events for line in event.splitlines() if line.startswith(_PATTERN)]
+
+
+def merge(kept: dict[str, Item], changed: list[Event], zone: str) -> dict[str, Item]:
+    """The objects of a calendar after what has *changed*; a series that was deleted takes its exceptions along.
+
+    An object is an event, a master or an exception; the key of an exception begins with that of its master.
+    """
+    deleted = {_key(event) for event in changed if _is_deleted(event)}
+    items = {key: item for key, item in kept.items() if key[:_ID] not in deleted}
+    for event in changed:
+        key = _key(event)
+        if key[:_ID] not in deleted:
+            items[key] = _item(event, zone)
+    return items
+
+
+def _is_deleted(event: Event) -> bool:
+    """Of an exception it means something else: that the series does not take place then."""
+    return event.get("status") == "cancelled" and not event.get("recurringEventId")
+
+
+def _key(event: Event) -> str:
+    own, series = texts(event, "id"), texts(event, "recurringEventId")
+    return digest(series) + digest(own) if series else digest(own or json.dumps(event))
+
+
+def _item(event: Event, zone: str) -> Item:
+    """UID is Google's id of the series: of a cancelled exception nothing else is promised."""
+    uid = texts(event, "recurringEventId") or texts(event, "id")
+    try:
+        lines = list(_lines(event, zone))
+    except (LookupError, ValueError, TypeError, AttributeError, OverflowError):
+        lines = []  # without a start it is quarantined
+    return writer.item(uid, lines, zone)
+
+
+def _lines(event: Event, zone: str) -> Iterator[str]:
+    recurrence = event.get("recurrence") or []
+    start = event.get("start") or event["originalStartTime"]
+    home = writer.zone_called(start.get("timeZone") or zone or "UTC") if recurrence and "date" not in start else None
+    yield _time("DTSTART", start, home)
+    if event.get("end"):
+        yield _time("DTEND", event["end"], home)
+    if event.get("recurringEventId"):
+        yield _time("RECURRENCE-ID", event["originalStartTime"], None)
+    for line in recurrence:
+        yield line if _RECURRENCE.fullmatch(line) else "RRULE:FREQ="  # which is quarantined
+    status = texts(event, "status").upper()
+    if status in ("TENTATIVE", "CANCELLED"):
+        yield f"STATUS:{status}"
+    yield from writer.text("SUMMARY", event.get("summary"))
+    yield from writer.text("LOCATION", event.get("location"))
+    kind = texts(event, "eventType")
+    if kind not in ("", "default"):
+        yield from writer.text("CATEGORIES", kind)
+    people = event.get("attendees") or []
+    declined = any(one.get("self") and one.get("responseStatus") == "declined" for one in people)
+    if event.get("transparency") == "transparent" or kind in _FREE_TYPES or declined:
+        yield "TRANSP:TRANSPARENT"
+    if not event.get("attendeesOmitted"):  # else those who are listed are not all
+        yield from writer.person("ORGANIZER", texts(event, "organizer", "email"))
+        for one in people:
+            yield from writer.person("ATTENDEE", one.get("email"), _ANSWERS.get(one.get("responseStatus"), ""))
+
+
+def _time(name: str, value: dict[str, str], home: ZoneInfo | None) -> str:
+    if "date" in value:
+        return writer.day(name, date.fromisoformat(value["date"]))
+    moment = datetime.fromisoformat(value["dateTime"])
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=writer.zone_called(value.get("timeZone")))
+    return writer.moment(name, moment, home)
+
+
+if __name__ == "__main__":
+    run(read, "google")

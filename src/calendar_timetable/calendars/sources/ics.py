@@ -1,0 +1,176 @@
+"""Calendars as ICS: over HTTP, in a process that can be killed, and files of this host.
+
+The download is a process of its own, since nothing else bounds a name look-up, a handshake or headers that drip; and
+so that requests, its threads' locks and its sockets never meet Airflow's forks.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlunsplit
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.addresses import SCHEMES, split_url
+from calendar_timetable.calendars.child_process import Message, answer
+from calendar_timetable.calendars.feed.body import plain
+from calendar_timetable.calendars.net.client import Web, send, served, terms
+from calendar_timetable.calendars.net.credentials import ANONYMOUS, Access
+from calendar_timetable.calendars.sources.base import (
+    NOTHING,
+    Fetched,
+    FetchFailed,
+    Last,
+    Source,
+    failed,
+    parse_retry_after,
+    server_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSource:
+    """An ICS feed over HTTP(S); ``connection`` is the id of the Airflow Connection that it comes from."""
+
+    url: str = field(repr=False)
+    label: str
+    access: Access = field(default=ANONYMOUS, repr=False)
+    connection: str = field(default="", repr=False)
+    local = False
+
+    @property
+    def identity(self) -> str:
+        """The password is no part: a wrong one leaves the last good copy in force."""
+        return "\n".join(("http", self.connection, self.url, self.access.login))
+
+    @property
+    def secret(self) -> str:
+        return self.identity + self.access.identity
+
+    @property
+    def server(self) -> str:
+        return server_of(self.url)
+
+    def fetch(self, last: Last = NOTHING) -> Fetched | None:
+        from calendar_timetable._version import __version__
+        from calendar_timetable.calendars.net.client import DownloadFailed, refusal
+
+        headers = {"User-Agent": f"calendar-timetable/{__version__}", "Accept": "text/calendar, */*;q=0.1"}
+        if last.etag:
+            headers["If-None-Match"] = last.etag
+        if last.last_modified:
+            headers["If-Modified-Since"] = last.last_modified
+        try:
+            answer, body = download(self.url, headers, self.access)
+        except DownloadFailed as error:
+            raise failed(error) from None
+        status = answer["status"]
+        if status == 304 and (last.etag or last.last_modified):
+            return None
+        if status != 200:
+            raise FetchFailed(
+                refusal(status, anonymous=not self.access.headers()), parse_retry_after(answer["retry_after"])
+            )
+        body = plain(body, parse_charset(answer["content_type"]))
+        return Fetched(body, answer["etag"], answer["last_modified"], parse_max_age(answer["cache_control"]))
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """An ICS file on this host."""
+
+    path: Path = field(repr=False)
+    label: str
+    local = True
+    server = ""
+
+    @property
+    def identity(self) -> str:
+        return f"file\n{self.path}"
+
+    @property
+    def secret(self) -> str:
+        return self.identity
+
+    def fetch(self, last: Last = NOTHING) -> Fetched | None:
+        try:
+            # A pipe that nobody writes into would hold who opens it.
+            handle = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(handle, "rb") as file:
+                info = os.fstat(handle)
+                if not stat.S_ISREG(info.st_mode):
+                    raise FetchFailed("it is no file")
+                version = f"{info.st_mtime_ns} {info.st_size} {info.st_ino}"
+                if version == last.etag:
+                    return None
+                body = file.read(limits.MAX_BODY + 1)
+        except OSError as error:
+            raise FetchFailed((error.strerror or type(error).__name__).lower()) from None
+        if len(body) > limits.MAX_BODY:
+            raise FetchFailed(f"larger than {limits.MAX_BODY // 1024} KiB")
+        return Fetched(body, version)
+
+
+def source_at(address: str, label: str, access: Access = ANONYMOUS, connection: str = "") -> Source:
+    """The ICS feed at *address*, which may hold a login and a password of its own."""
+    if "://" not in address:
+        return FileSource(Path(address).expanduser().absolute(), label)
+    parts = split_url(address)
+    if parts is None or parts.scheme not in SCHEMES:
+        raise FetchFailed("its address is not one of http, https, webcal or file")
+    if parts.scheme == "file":
+        return FileSource(Path(unquote(parts.path)), label)
+    url = plain_url(parts)
+    user, secret = unquote(parts.username or ""), unquote(parts.password or "")
+    own = replace(access, login=access.login or user, password=access.password or secret)
+    return HttpSource(url, label, own, connection)
+
+
+def plain_url(parts: SplitResult) -> str:
+    """The http or https URL to ask, without credentials and fragment."""
+    netloc = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(scheme=SCHEMES[parts.scheme], netloc=netloc, fragment=""))
+
+
+def parse_charset(value: str) -> str:
+    """The charset that a Content-Type names (RFC 9110 section 8.3.1)."""
+    found = re.search(r";\s*charset\s*=\s*[\"']?([\w.:-]{1,40})", value, re.IGNORECASE)
+    return found.group(1) if found else ""
+
+
+def parse_max_age(value: str) -> float:
+    """The seconds of Cache-Control's max-age (RFC 9111 section 5.2.2.1); 0 where it is not to be stored."""
+    found = re.search(r"\bmax-age=\"?(\d{1,9})\b", value.lower())
+    return float(found.group(1)) if found and not re.search(r"no-cache|no-store", value.lower()) else 0.0
+
+
+def download(url: str, headers: dict[str, str], access: Access) -> tuple[Message, bytes]:
+    """GET *url*: its ``status``, its body, and of its headers, as sent, those that :func:`_get` names.
+
+    The body is empty unless the status is 200. Raises :class:`~calendar_timetable.calendars.net.client.DownloadFailed`.
+    """
+    return send(__name__, {**terms(url, access), "headers": headers})
+
+
+def _get(web: Web, request: Message) -> tuple[Message, bytes]:
+    found = web.ask(request["url"], request["headers"])
+    message = {
+        "status": found.status,
+        "etag": found.headers.get("etag", ""),
+        "last_modified": found.headers.get("last-modified", ""),
+        "cache_control": found.headers.get("cache-control", ""),
+        "retry_after": found.headers.get("retry-after", ""),
+        "content_type": found.headers.get("content-type", ""),
+    }
+    return message, found.body if found.status == 200 else b""
+
+
+def _download(request: Message, _: bytes) -> tuple[Message, bytes]:
+    return served(_get, request)
+
+
+if __name__ == "__main__":
+    answer(_download, limits.EXPAND_MEMORY, limits.FETCH_SECONDS + 1)

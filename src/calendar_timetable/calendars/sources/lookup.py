@@ -1,0 +1,196 @@
+"""Airflow Connections as sources. Every mistake is named by Connection, field and remedy, never by its value."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from calendar_timetable.calendars.addresses import SCHEMES, is_address, label_of, split_url
+from calendar_timetable.calendars.net.credentials import Access
+from calendar_timetable.calendars.sources.base import ConnectionUnseen, FetchFailed, Source
+from calendar_timetable.calendars.sources.caldav import CalDavSource
+from calendar_timetable.calendars.sources.cloud import HostedSource
+from calendar_timetable.calendars.sources.ics import plain_url, source_at
+from calendar_timetable.config import connection_files_allowed
+
+_ICS_TYPES = ("ical", "generic", *SCHEMES)
+_SERVICES = {"google_cloud_platform": "google", "msgraph": "microsoft"}  # types of Airflow's providers
+_EXAMPLES = {"google": "team@group.calendar.google.com", "microsoft": "team@example.com"}
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110 section 5.6.2
+_VALUE = re.compile(r"[\x21-\xff](?:[\x20-\xff]*[\x21-\xff])?")
+
+
+def connected_source(conn_id: str, calendar: str = "") -> Source:
+    """The source that the Airflow Connection *conn_id* describes; :class:`FetchFailed` says what is wrong with it.
+
+    Of type ``caldav``: calendars on a CalDAV server. Of type ``ical`` (also ``generic``, ``http`` and
+    the other schemes): an ICS feed. Of type ``google_cloud_platform`` or ``msgraph``: the *calendar* there.
+    """
+    connection = _look_up(conn_id, tuple(_SERVICES) if calendar else ("ical", "caldav"))
+    kind = connection.conn_type or "generic"
+    fields = _Fields(conn_id, _extra(conn_id, connection))
+    if kind in _SERVICES:
+        return _hosted(_SERVICES[kind], connection, fields, calendar)
+    if calendar:
+        remedy = f"write Calendar({conn_id!r})"
+        raise fields.wrong("Connection Type", f"is {kind!r}, which needs no calendar after the id", remedy)
+    if kind == "caldav":
+        return _caldav(connection, fields)
+    if kind not in _ICS_TYPES:
+        raise fields.wrong("Connection Type", f"is {kind!r}", "make it 'ical' or 'caldav'")
+    secret = fields.text("secret_url")
+    if secret and "://" not in secret:
+        raise fields.wrong("extra field secret_url", "is not an address", "write it as https://…")
+    address = secret or connection_address(connection)
+    if not address:
+        remedy = "give the feed's address there, or in the extra field secret_url if it is a secret"
+        raise fields.wrong("Host", "names no address", remedy)
+    source = source_at(address, conn_id, _access(connection, fields), conn_id)
+    if source.local and not connection_files_allowed():
+        remedy = "give an address, or allow files of Connections with that option"
+        raise fields.wrong("Host", "is a file, which [calendar_timetable] connection_files forbids", remedy)
+    return source
+
+
+def _look_up(conn_id: str, kinds: tuple[str, ...]) -> Any:
+    from airflow.sdk import BaseHook
+
+    try:
+        return BaseHook.get_connection(conn_id)
+    except Exception as error:  # noqa: BLE001  (its text may hold what the secrets backend was asked)
+        if type(error).__name__ == "AirflowNotFoundException":
+            wanted = " or ".join(map(repr, kinds))
+            reason = f"there is no Airflow Connection {conn_id!r}: make one of type {wanted}"
+        else:
+            reason = f"the Airflow Connection {conn_id!r} cannot be looked up ({type(error).__name__})"
+        raise ConnectionUnseen(reason) from None
+
+
+def _extra(conn_id: str, connection: Any) -> dict[str, Any]:
+    extra: object = connection.extra_dejson
+    given = str(getattr(connection, "extra", None) or "").strip()
+    if not isinstance(extra, dict) or (given and not extra and given.strip("{} \r\n\t")):
+        raise _Fields(conn_id, {}).wrong("Extra", "is not a JSON object", 'write it as {"field": "value"}')
+    return extra
+
+
+def _caldav(connection: Any, fields: _Fields) -> CalDavSource:
+    address = connection_address(connection)
+    if not address:
+        remedy = "give the address of the server, of a principal or of a calendar (https://…)"
+        raise fields.wrong("Host", "names no address", remedy)
+    parts = split_url(address)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise fields.wrong("Host", "is not the address of a CalDAV server", "write it as https://…")
+    if parts.username or parts.password:
+        raise fields.wrong("Host", "holds a login or password", "move it to Login and Password")
+    access = _access(connection, fields)
+    if bool(access.login) != bool(access.password):
+        missing, given = ("Password", "Login") if access.login else ("Login", "Password")
+        raise fields.wrong(missing, f"is empty while {given} is set", "fill it in")
+    return CalDavSource(
+        plain_url(parts),
+        fields.conn_id,
+        access,
+        fields.listed("calendars"),
+        fields.days("days_back"),
+        fields.switch("free_busy", default=False),
+        fields.switch("availability", default=False),
+    )
+
+
+def _hosted(service: str, connection: Any, fields: _Fields, calendar: str) -> HostedSource:
+    wanted = calendar or fields.text("calendar")
+    if "@" not in wanted:
+        named = f"Calendar('{fields.conn_id}/{_EXAMPLES[service]}')"
+        what = "names no calendar by its address" if wanted else "is not there"
+        raise fields.wrong("extra field calendar", what, f"write {named}, or put the part after the slash there")
+    names = ("conn_type", "login", "password", "host", "schema", "port")
+    given = {name: getattr(connection, name) for name in names} | {"extra": fields.extra}
+    label = f"{fields.conn_id}/{calendar}" if calendar else fields.conn_id
+    return HostedSource(service, label, wanted, json.dumps(given, sort_keys=True), fields.days("days_back"))
+
+
+def _access(connection: Any, fields: _Fields) -> Access:
+    header, token, ca_file = fields.text("header"), fields.text("token"), fields.text("ca_file")
+    if header and not token:
+        raise fields.wrong("extra field token", "is empty while header is set", "put what that header says there")
+    if header and not _HEADER.fullmatch(header):
+        raise fields.wrong("extra field header", "is not a header's name", "write it as X-Api-Key")
+    if token and not _VALUE.fullmatch(token):
+        raise fields.wrong("extra field token", "holds what no header may hold", "copy it anew, on one line")
+    if ca_file and not Path(ca_file).is_file():
+        remedy = "give the path of a PEM file that every Airflow component can read"
+        raise fields.wrong("extra field ca_file", "names no file on this host", remedy)
+    return Access(
+        connection.login or "", connection.password or "", token, header, fields.switch("verify", default=True), ca_file
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """The extra fields of a Connection, as the form or as people write them."""
+
+    conn_id: str
+    extra: dict[str, Any]
+
+    def wrong(self, name: str, what: str, remedy: str) -> FetchFailed:
+        return FetchFailed(f"Airflow Connection {self.conn_id!r}: {name} {what}; {remedy}")
+
+    def text(self, name: str) -> str:
+        value = self.extra.get(name)
+        if value is not None and not isinstance(value, str):
+            raise self.wrong(f"extra field {name}", "is not a text", "write it in quotes")
+        return (value or "").strip()
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        value = self.extra.get(name)
+        if value in (None, ""):
+            return default
+        text = str(value).strip().lower()
+        if text not in ("true", "false"):
+            raise self.wrong(f"extra field {name}", "is neither true nor false", "write one of them")
+        return text == "true"
+
+    def listed(self, name: str) -> tuple[str, ...]:
+        """A list of texts, or one text with an entry on each line."""
+        value = self.extra.get(name) or []
+        entries = value.splitlines() if isinstance(value, str) else value
+        if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+            raise self.wrong(f"extra field {name}", "is not a list of texts", 'write it as ["Team", "On call"]')
+        return tuple(entry.strip() for entry in entries if entry.strip())
+
+    def days(self, name: str) -> int:
+        text = str(self.extra.get(name) or 0).strip()
+        if not text.isdecimal() or int(text[:9]) > 36500:
+            raise self.wrong(f"extra field {name}", "is not a number of days", "write it as 366, or leave it out")
+        return int(text)
+
+
+def source_for(address: str) -> Source:
+    """The source that *address*, already validated, names. Looks a Connection up; :class:`FetchFailed`."""
+    if is_address(address):
+        return source_at(address, label_of(address))
+
+    conn_id, _, calendar = address.partition("/")
+    return connected_source(conn_id, calendar)
+
+
+def connection_address(connection: Any) -> str | None:
+    """The address in an Airflow Connection: extra ``url``, a host that is a URL or path, or host with its parts."""
+    extra = connection.extra_dejson
+    if extra.get("url"):
+        return str(extra["url"])
+    host = connection.host or ""
+    if not host or "://" in host or host.startswith(("/", "./", "../", "~")):
+        return host or None
+    path, schema = str(extra.get("path") or ""), connection.schema or ""
+    if schema not in SCHEMES:  # a Connection given as a URI keeps its path there
+        path, schema = path or schema, connection.conn_type if connection.conn_type in SCHEMES else "https"
+    port = f":{connection.port}" if connection.port else ""
+    if "/" in host:
+        return f"{schema}://{host}"  # its own port and path with it
+    return f"{schema}://{host}{port}/{path.lstrip('/')}"

@@ -1,0 +1,226 @@
+"""Microsoft 365 through the Microsoft provider's Graph hook, where it can be killed.
+
+Graph expands recurring events itself and tells what changed only for a stretch of time, a calendar view. So it is
+read for whole months around today, and read anew when the month changes.
+
+https://learn.microsoft.com/en-us/graph/delta-query-events and …/graph/api/resources/event
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.child_process import Message
+from calendar_timetable.calendars.ical import writer
+from calendar_timetable.calendars.ical.bundle import Item, digest, split
+from calendar_timetable.calendars.net.client import DownloadFailed, refusal
+from calendar_timetable.calendars.sources.cloud import CONN_ID, Gone, run, texts, whole
+
+Event = dict[str, Any]
+_DAYS_BACK = 31
+_DAYS_AHEAD = 400  # calendars are looked at for up to a year ahead
+_PREFER = 'outlook.timezone="UTC", odata.maxpagesize=500, IdType="ImmutableId"'
+_GONE = re.compile(r"(?:sync|resync)[a-z]*(?:notfound|required|invalid)", re.IGNORECASE)
+_ANSWERS = {"accepted": "ACCEPTED", "declined": "DECLINED", "tentativelyAccepted": "TENTATIVE"}
+_FREE = ("free", "workingElsewhere")
+_REFUSALS = {
+    401: "Microsoft does not accept the Connection's token: is Scopes changed?",
+    403: "the app may not read this mailbox: give it the application permission Calendars.Read, with admin consent",
+    404: "no such mailbox or calendar",
+}
+
+
+def read(request: Message, body: bytes) -> tuple[Message, bytes]:
+    """What the calendar holds now, and from where to go on."""
+    connection = request["connection"]
+    if not connection["login"] or not any(connection["extra"].get(name) for name in ("tenant_id", "tenantId")):
+        raise DownloadFailed("the Connection needs Client ID, Client Secret and Tenant ID: fill them in")
+    return asyncio.run(_read(request, body))
+
+
+async def _read(request: Message, body: bytes) -> tuple[Message, bytes]:
+    from airflow.providers.microsoft.azure.hooks.msgraph import KiotaRequestAdapterHook
+
+    known, view = request["known"], _view(request["days_back"] or _DAYS_BACK)
+    graph = _Graph(KiotaRequestAdapterHook(conn_id=CONN_ID, timeout=request["read"]))
+    if known.get("link") and known["view"] == view:
+        with suppress(Gone):
+            changed = await graph.round(known["link"])
+            message: Message = {"unchanged": not changed, "known": {"link": graph.link, "view": view}}
+            return message, whole(merge(split(body), changed)) if changed else b""
+    user, _, calendar = request["calendar"].partition("/")
+    path = f"users/{quote(user, safe='@')}" + (f"/calendars/{quote(calendar, safe='')}" if calendar else "")
+    everything = await graph.round(f"{path}/calendarView/delta", startDateTime=view[0], endDateTime=view[1])
+    return {"unchanged": False, "known": {"link": graph.link, "view": view}}, whole(merge({}, everything))
+
+
+def _view(days_back: int) -> list[str]:
+    """From the first of a month to the first of another, so that it changes once a month."""
+    now = datetime.now(UTC)
+    return [f"{now + timedelta(days=days):%Y-%m-01T00:00:00Z}" for days in (-days_back, _DAYS_AHEAD)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    retry_after: str
+    body: bytes
+
+
+class _Graph:
+    """Delta rounds through the hook; ``link`` is where the next one begins."""
+
+    def __init__(self, hook: Any) -> None:
+        self.hook = hook
+        self.link = ""
+
+    async def round(self, start: str, **query: str) -> list[Event]:
+        """All pages of one round, the latest of each event; :class:`Gone` when it has to begin anew."""
+        found: dict[str, Event] = {}
+        url, left = start, limits.MAX_BODY * 10  # bodies and invitations come along: they cannot be left out
+        while True:
+            content = await self._ask(url, query)
+            left -= len(content)
+            page = json.loads(content)
+            for event in page.get("value", ()):
+                found[texts(event, "id") or json.dumps(event)] = event if isinstance(event, dict) else {}
+            if left < 0 or len(found) > 2 * limits.MAX_COMPONENTS:
+                raise DownloadFailed("its events are too many to be read")
+            self.link = texts(page, "@odata.deltaLink")
+            url, query = texts(page, "@odata.nextLink"), {}
+            if self.link or not url:
+                break
+        if not self.link:
+            raise DownloadFailed("the answer is not one of Microsoft Graph")
+        return list(found.values())
+
+    async def _ask(self, url: str, query: dict[str, str]) -> bytes:
+        from azure.core.exceptions import ClientAuthenticationError
+        from kiota_http.middleware.options import RedirectHandlerOption, ResponseHandlerOption, RetryHandlerOption
+
+        if url.startswith("http"):
+            base = (await self.hook.get_async_conn()).base_url  # the token goes nowhere else
+            if urlsplit(url)[:2] != urlsplit(base)[:2]:
+                raise DownloadFailed("it leads to another host than the Connection's")
+        asked = self.hook.request_information(url, query_parameters=query, headers={"Prefer": _PREFER})
+        asked.add_request_options(
+            [
+                ResponseHandlerOption(response_handler=_Received()),
+                RetryHandlerOption(should_retry=False),  # when to ask again is decided where it outlives this process
+                RedirectHandlerOption(should_redirect=False),
+            ]
+        )
+        try:
+            answer: _Answer = await self.hook.send_request(asked)
+        except ClientAuthenticationError as error:
+            code = re.search(r"AADSTS\d+", str(error))
+            shown = f" ({code.group()})" if code else ""
+            raise DownloadFailed(f"Microsoft does not accept the Connection's client id or secret{shown}") from None
+        if answer.status != 200:
+            raise _refusal(answer)
+        return answer.body
+
+
+class _Received:
+    """Takes an answer as it is; the hook's own handler keeps neither status nor Retry-After."""
+
+    async def handle_response_async(self, response: Any, error_map: object) -> _Answer:
+        return _Answer(response.status_code, response.headers.get("retry-after", ""), response.content)
+
+
+def _refusal(answer: _Answer) -> Exception:
+    """https://learn.microsoft.com/en-us/graph/errors"""
+    code = ""
+    with suppress(ValueError):
+        code = texts(json.loads(answer.body), "error", "code")
+    if answer.status == 410 or (answer.status == 400 and _GONE.fullmatch(code)):
+        return Gone()
+    shown = f" ({code})" if re.fullmatch(r"[A-Za-z_.]{1,60}", code) else ""
+    if answer.status in _REFUSALS:
+        return DownloadFailed(f"HTTP {answer.status}: {_REFUSALS[answer.status]}{shown}", answer.status)
+    return DownloadFailed(f"{refusal(answer.status)}{shown}", answer.status, answer.retry_after)
+
+
+# --- events into objects --------------------------------------------------------------------------
+
+
+def merge(kept: dict[str, Item], changed: list[Event]) -> dict[str, Item]:
+    """The objects of a view after what has *changed*; the key of an occurrence begins with that of its series.
+
+    When an occurrence is deleted, Graph sends the series' master and the occurrences that are left, and does not
+    name the one that is gone. So a master that comes is the series begun anew. Occurrences say no
+    more than their times and whose they are: the rest is what the master says.
+    """
+    removed = {digest(texts(event, "id")) for event in changed if "@removed" in event}
+    masters = {texts(event, "id"): event for event in changed if event.get("type") == "seriesMaster"}
+    ended = removed | {digest(series) for series in masters}
+    size = len(digest(""))
+    items = {key: item for key, item in kept.items() if key[:size] not in ended and key[size:] not in removed}
+    for event in changed:
+        if "@removed" in event or event.get("type") == "seriesMaster":
+            continue
+        series = texts(event, "seriesMasterId")
+        full = masters.get(series, {}) | {name: value for name, value in event.items() if value is not None}
+        if series and "showAs" not in full and kept:
+            raise Gone  # an occurrence whose master did not come along: only a whole reading brings it
+        items[(digest(series) if series else "") + digest(texts(event, "id") or json.dumps(event))] = _item(full)
+    return items
+
+
+def _item(event: Event) -> Item:
+    uid = texts(event, "iCalUId") or texts(event, "id")
+    if texts(event, "seriesMasterId"):
+        uid += f"/{texts(event, 'originalStart') or texts(event, 'start', 'dateTime')}"[:17]
+    try:
+        lines = list(_lines(event))
+    except (LookupError, ValueError, TypeError, AttributeError, OverflowError):
+        lines = []  # without a start it is quarantined
+    return writer.item(uid, lines)
+
+
+def _lines(event: Event) -> Iterator[str]:
+    for name, at in (("DTSTART", "start"), ("DTEND", "end")):
+        moment = _moment(event[at])
+        if event.get("isAllDay"):
+            yield writer.day(name, _day(moment, texts(event, f"original{at.title()}TimeZone")))
+        else:
+            yield writer.moment(name, moment)
+    shown = event.get("showAs")
+    if event.get("isCancelled"):
+        yield "STATUS:CANCELLED"
+    elif shown == "tentative":
+        yield "STATUS:TENTATIVE"
+    if shown in _FREE or texts(event, "responseStatus", "response") == "declined":
+        yield "TRANSP:TRANSPARENT"
+    yield from writer.text("SUMMARY", event.get("subject"))
+    yield from writer.text("LOCATION", texts(event, "location", "displayName"))
+    for category in event.get("categories") or ():
+        yield from writer.text("CATEGORIES", category)
+    yield from writer.person("ORGANIZER", texts(event, "organizer", "emailAddress", "address"))
+    for one in event.get("attendees") or ():
+        answered = _ANSWERS.get(texts(one, "status", "response"), "")
+        yield from writer.person("ATTENDEE", texts(one, "emailAddress", "address"), answered)
+
+
+def _moment(value: dict[str, str]) -> datetime:
+    moment = datetime.fromisoformat(value["dateTime"])
+    return moment if moment.tzinfo else moment.replace(tzinfo=writer.zone_called(value["timeZone"]))
+
+
+def _day(moment: datetime, zone: str) -> date:
+    """The day that begins at *moment*: in the zone asked for, or, of events that keep their own, in that."""
+    midnight = not (moment.hour or moment.minute)
+    return moment.date() if midnight else moment.astimezone(writer.zone_called(zone)).date()
+
+
+if __name__ == "__main__":
+    run(read, "microsoft")

@@ -1,0 +1,248 @@
+"""Schedules named on the command line: by their arguments, or by a DAG's id."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from calendar_timetable.cli import values
+from calendar_timetable.cli.output import clock, print_json, progress, show_rows, utc
+from calendar_timetable.cli.standalone import Alone
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning import explain as words
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.plan import Placed
+from calendar_timetable.planning.time_sets import TimeSet
+
+if TYPE_CHECKING:
+    from airflow.dag_processing.bundles.base import BaseDagBundle
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    from calendar_timetable.schedule.compiled import Carried
+    from calendar_timetable.timetable import CalendarTimetable
+
+    Schedule = Alone | Carried
+    Reader = Callable[[float, float | None], Schedule]
+
+_OUTCOMES = {"on_time": "on time", "coalesced": "combined", "forced": "runs anyway"}
+
+
+def preview(options: argparse.Namespace, out: Console) -> int:
+    """Show what becomes of the next due times of a schedule."""
+    zone_name, read = _schedule(options)
+    zone = zones.load_zone(zone_name)
+    start = (values.moment_in(options.start, zone) or datetime.now(UTC)).timestamp()
+    given = values.moment_in(options.end, zone)
+    end = None if given is None else given.timestamp()
+    if end is not None and end <= start:
+        raise InvalidArgument("--end", f"{options.end:%Y-%m-%dT%H:%M}", "give a time after --start")
+    with progress("Reading calendars"):
+        schedule = read(start, end)
+    plan = list(_until(schedule.placed(start), end, None if end else options.limit))
+    if options.json:
+        print_json(out, [_as_json(placed, schedule) for placed in plan])
+    else:
+        lasting = bool(schedule.policy.duration)
+        columns = ("Due", "Start", *(("End",) if lasting else ()), "Outcome", "Why")
+        out.print(f"Times in {zone.key}.")
+        show_rows(out, columns, (_row(placed, schedule, lasting=lasting) for placed in plan))
+        out.print(_summary(plan))
+    return int(bool(plan) and not any(placed.runs for placed in plan))
+
+
+def explain(options: argparse.Namespace, out: Console) -> int:
+    """Say whether a time is open, and what becomes of the due time that follows."""
+    zone_name, read = _schedule(options)
+    at = (values.moment_in(options.at, zones.load_zone(zone_name)) or datetime.now(UTC)).timestamp()
+    with progress("Reading calendars"):
+        schedule = read(at, None)
+    placed = next(schedule.placed(at), None)
+    parts = schedule.policy, schedule.open_time, schedule.zone
+    said = words.at_instant(at, placed, *parts)
+    if options.json:
+        why = words.closed_by(at, schedule.policy, schedule.open_time)
+        told = {
+            "at": utc(zones.to_datetime(at)),
+            "timezone": zone_name,
+            "open": why is None,
+            "reason": why and _reason_json(why, schedule, at),
+            "next": placed and _as_json(placed, schedule),
+            "text": said,
+        }
+        print_json(out, told)
+    else:
+        out.print(said, soft_wrap=True)
+    return 0
+
+
+def _until(plan: Iterator[Placed], end: float | None, limit: int | None) -> Iterator[Placed]:
+    for number, placed in enumerate(plan):
+        if (end is not None and placed.tick.due >= end) or number == limit:
+            return
+        yield placed
+
+
+def _row(placed: Placed, schedule: Schedule, *, lasting: bool) -> list[str]:
+    def at(instant: float | None) -> str:
+        return "-" if instant is None else clock(zones.to_datetime(instant), schedule.zone)
+
+    end = placed.start and placed.start + schedule.policy.duration
+    outcome = _OUTCOMES.get(placed.outcome, placed.outcome)
+    why = words.told(schedule.reasons(placed), schedule.zone, placed.tick.due)
+    return [at(placed.tick.due), at(placed.start), *([at(end)] if lasting else []), outcome, "; ".join(why)]
+
+
+def _summary(plan: list[Placed]) -> str:
+    """How many of the due times have a run: "7 of 10 will run (2 postponed, 3 combined)."."""
+    outcomes = Counter(placed.outcome for placed in plan if placed.outcome != "on_time")
+    told = ", ".join(f"{count} {_OUTCOMES.get(outcome, outcome)}" for outcome, count in outcomes.items())
+    what = f"{sum(placed.runs for placed in plan)} of {len(plan)} will run" if plan else "No run is due"
+    return f"{what} ({told})." if told else f"{what}."
+
+
+def _as_json(placed: Placed, schedule: Schedule) -> dict[str, Any]:
+    """What becomes of one due time, in the words of the REST API."""
+    due, first, last = (utc(zones.to_datetime(instant)) for instant in placed.tick)
+    duration, start = schedule.policy.duration, placed.start
+    return {
+        "due": due,
+        "start": None if start is None else utc(zones.to_datetime(start)),
+        "end": None if start is None or not duration else utc(zones.to_datetime(start + duration)),
+        "outcome": placed.outcome,
+        "provisional": start is not None and schedule.open_time.is_beyond(start),
+        "data_interval": [first, last],
+        "reasons": [_reason_json(reason, schedule, placed.tick.due) for reason in schedule.reasons(placed)],
+        "explanation": words.sentence(placed, schedule.policy, schedule.open_time, schedule.zone),
+    }
+
+
+def _reason_json(reason: words.Reason, schedule: Schedule, near: float) -> dict[str, Any]:
+    times = {name: getattr(reason, name) for name in ("start", "end")}
+    told = {name: None if at is None else utc(zones.to_datetime(at)) for name, at in times.items()}
+    return {**asdict(reason), **told, "text": reason.text(schedule.zone, near, alone=True)}
+
+
+def add_schedule(command: argparse.ArgumentParser) -> None:
+    """The options that describe a schedule."""
+    command.add_argument("schedule", nargs="?", help="cron expression, preset or a calendar's address")
+    command.add_argument("--dag-id", help="take the schedule of this DAG instead, whatever it is")
+    command.add_argument("--dags-folder", help="where to look for it (default: Airflow's DAG bundles)")
+    zone = "IANA zone of the schedule, of rules and of the answer (default: Airflow's)"
+    command.add_argument("--timezone", metavar="ZONE", help=zone)
+    times = "weekly rule ('mon-fri 19:00-07:00'), 'holidays:DE-BY', or a calendar; may be repeated"
+    command.add_argument("--window", action="append", default=[], metavar="TIMES", help=f"runs start only in: {times}")
+    command.add_argument("--blackout", action="append", default=[], metavar="TIMES", help=f"no runs in: {times}")
+    length = "how long a run takes, such as 4h, 90m or 1d12h: all of it must lie in open time"
+    command.add_argument("--duration", type=values.length, metavar="LENGTH", help=length)
+    blocked = "what becomes of a run that is blocked (default: %(default)s)"
+    choices = ("postpone", "advance", "skip", "run")
+    command.add_argument("--when-blocked", choices=choices, default="postpone", help=blocked)
+    delay = "how far a start may move from its due time (default: 7d); past this the run is skipped"
+    command.add_argument("--max-delay", type=values.length, default=timedelta(days=7), metavar="LENGTH", help=delay)
+    stagger = "spread starts over this long; a DAG's own share differs from the one shown here"
+    command.add_argument("--stagger", type=values.length, metavar="LENGTH", help=stagger)
+    after = "due this long after its events where the schedule is a calendar; before them: --offset=-30m"
+    command.add_argument("--offset", type=values.signed_length, metavar="LENGTH", help=after)
+    every = "run at every due time, also where several start together"
+    command.add_argument("--no-coalesce", action="store_true", help=every)
+    values.add_calendar(command)
+
+
+def bags(place: str | None) -> list[BundleDagBag]:
+    """The DAG file or files at *place*, else those of every DAG bundle of this Airflow, read as Airflow reads them."""
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    if place is None:
+        return [BundleDagBag(b.path, bundle_path=b.path, bundle_name=b.name) for b in _bundles()]
+    path = Path(place).absolute()
+    if not path.exists():
+        raise InvalidArgument("DAG files", place, "there is no such file or folder")
+    return [BundleDagBag(path, bundle_path=path if path.is_dir() else path.parent, bundle_name="")]
+
+
+def _bundles() -> Iterator[BaseDagBundle]:
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+
+    make: Any = DagBundlesManager
+    for bundle in make().get_all_dag_bundles():
+        bundle.initialize()
+        yield bundle
+
+
+def calendar_timetable(timetable: Any) -> CalendarTimetable | None:
+    """*timetable*, or the one inside ``AssetOrTimeSchedule``, if it is ours."""
+    from calendar_timetable.timetable import CalendarTimetable
+
+    inner = getattr(timetable, "timetable", timetable)
+    return inner if isinstance(inner, CalendarTimetable) else None
+
+
+def _schedule(options: argparse.Namespace) -> tuple[str, Reader]:
+    """The zone of the schedule that *options* name, and how to read its calendars."""
+    if options.dag_id:
+        if options.schedule or options.window or options.blackout:
+            raise values.Misused("give a schedule or --dag-id, not both")
+        timetable = _of_dag(options.dag_id, options.dags_folder)
+        return timetable.zone_name, timetable.planner
+    if not options.schedule:
+        raise InvalidArgument("schedule", options.schedule, "give a schedule, or --dag-id")
+    windows, blackouts = (values.all_times(name, options) for name in ("window", "blackout"))
+    alone = Alone.of(options, windows and windows.in_role(deny=False), blackouts and blackouts.in_role(deny=True))
+    if alone is not None:
+        return alone.timezone, alone.read
+    timetable = _made(options, windows, blackouts)
+    return timetable.zone_name, timetable.planner
+
+
+def _made(options: argparse.Namespace, windows: TimeSet | None, blackouts: TimeSet | None) -> CalendarTimetable:
+    from calendar_timetable.timetable import CalendarTimetable
+
+    return _checked(
+        CalendarTimetable(
+            values.base_schedule(options),
+            timezone=options.timezone,
+            windows=windows,
+            blackouts=blackouts,
+            duration=options.duration,
+            when_blocked=options.when_blocked,
+            max_delay=options.max_delay,
+            stagger=options.stagger,
+            coalesce=not options.no_coalesce,
+            offset=options.offset,
+        )
+    )
+
+
+def _checked(timetable: CalendarTimetable) -> CalendarTimetable:
+    from airflow.exceptions import AirflowTimetableInvalid
+
+    try:
+        timetable.validate()
+    except AirflowTimetableInvalid as error:
+        raise values.Misused(str(error)) from None
+    return timetable
+
+
+def _of_dag(dag_id: str, folder: str | None) -> CalendarTimetable:
+    """The schedule of a DAG; one that is not ours as it would be inside ours, with nothing in its way."""
+    places, errors = [], []
+    with progress("Reading DAG files"):
+        for bag in bags(folder):
+            dag = bag.dags.get(dag_id)
+            if dag is not None:
+                from calendar_timetable.timetable import CalendarTimetable
+
+                plain = getattr(dag.timetable, "timetable", dag.timetable)
+                zone = zones.zone_name(dag.timezone)
+                return calendar_timetable(dag.timetable) or _checked(CalendarTimetable(plain, timezone=zone))
+            places.append(str(bag.dag_folder))
+            errors += [f"{file}: {error}" for file, error in bag.import_errors.items()]
+    failed = f" ({'; '.join(errors)})" if errors else ""
+    raise InvalidArgument("--dag-id", dag_id, f"not found in {', '.join(places)}{failed}")

@@ -1,0 +1,59 @@
+"""The section ``[calendar_timetable]`` of Airflow's configuration, and its description in the provider's metadata.
+
+Read where calendars are read, and only there. An option's environment variable counts also where Airflow itself is
+not imported; a process of ours that can be killed inherits none of it, and is told what it needs to know.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from configparser import Error as ConfigParserError
+from configparser import RawConfigParser
+from contextlib import suppress
+from pathlib import Path
+
+from calendar_timetable.exceptions import InvalidArgument
+
+SECTION = "calendar_timetable"
+
+
+def option(name: str) -> str:
+    """What the option *name* is set to; ``""`` where it is not set."""
+    return setting(SECTION, name)
+
+
+def setting(section: str, name: str) -> str:
+    """What *name* of a *section* of Airflow's configuration is set to, also where Airflow itself is not imported."""
+    value = os.environ.get(f"AIRFLOW__{section}__{name}".upper())
+    if value is None and "airflow.configuration" in sys.modules:
+        value = sys.modules["airflow.configuration"].conf.get(section, name, fallback=None)
+    elif value is None:
+        value = _configuration_file().get(section, name, fallback=None)
+    return (value or "").strip()
+
+
+def _configuration_file() -> RawConfigParser:
+    """Airflow's configuration file, as far as it can be read."""
+    home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow")
+    path = Path(os.environ.get("AIRFLOW_CONFIG") or home / "airflow.cfg").expanduser()
+    found = RawConfigParser(strict=False)
+    with suppress(OSError, ConfigParserError, UnicodeDecodeError):
+        found.read_string(path.read_text(encoding="utf-8"))
+    return found
+
+
+def fetches_while_parsing() -> bool:
+    """Whether calendars may be asked while a DAG file is read; else only ``calendar-timetable sync`` asks them."""
+    value = option("fetch") or "parse"
+    if value not in ("parse", "external"):
+        raise InvalidArgument(f"[{SECTION}] fetch", value, "write parse or external")
+    return value == "parse"
+
+
+def connection_files_allowed() -> bool:
+    """Whether an Airflow Connection may name a file of this host: who may write one learns which files there are."""
+    value = option("connection_files") or "True"
+    if value.lower() not in ("true", "t", "1", "false", "f", "0"):
+        raise InvalidArgument(f"[{SECTION}] connection_files", value, "write True or False")
+    return value.lower() in ("true", "t", "1")

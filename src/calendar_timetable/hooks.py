@@ -1,0 +1,64 @@
+"""The connection types ``ical`` and ``caldav``. Their forms are in the provider's metadata, not here."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.sdk import BaseHook
+
+_DAY = 86400
+
+
+class IcalHook(BaseHook):
+    """A calendar's ICS feed."""
+
+    conn_name_attr = "calendar_conn_id"
+    default_conn_name = "ical_default"
+    conn_type = "ical"
+    hook_name = "Calendar (ICS)"
+
+    def __init__(self, calendar_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.calendar_conn_id = calendar_conn_id
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Airflow's Test button: whether the calendar can be read now, past the cache, and what it holds."""
+        from calendar_timetable.calendars.feed.body import check_body
+        from calendar_timetable.calendars.ical.expand import ExpansionFailed, expand
+        from calendar_timetable.calendars.sources.base import FetchFailed
+        from calendar_timetable.calendars.sources.caldav import CalDavSource
+        from calendar_timetable.calendars.sources.lookup import connected_source
+        from calendar_timetable.config import SECTION
+        from calendar_timetable.planning import zones
+
+        now = int(datetime.now(UTC).timestamp())
+        try:
+            source = connected_source(self.calendar_conn_id)
+            fetched = source.fetch()
+            if fetched is None:
+                return False, "the server answers that nothing changed, to a first question"
+            reading = expand(check_body(fetched.body), now - 31 * _DAY, now + 366 * _DAY, zones.default_zone())
+        except (FetchFailed, ExpansionFailed) as error:
+            return False, str(error).replace(f"[{SECTION}] ", "the option ")  # Airflow's command line hides brackets
+        problems = f"; {len(reading.problems)} could not be parsed" if reading.problems else ""
+        held = _counted(reading.components, "event")
+        if isinstance(source, CalDavSource):
+            calendars, busy = source.count(fetched)
+            only = f", {busy} of them as free/busy only," if busy else ""
+            held = f"{_counted(calendars, 'calendar')}{only} with {held}"
+        return True, f"read {held}{problems}; zone {reading.zone}"
+
+
+class CaldavHook(IcalHook):
+    """Calendars on a CalDAV server."""
+
+    default_conn_name = "caldav_default"
+    conn_type = "caldav"
+    hook_name = "Calendar (CalDAV)"
+
+    def __init__(self, calendar_conn_id: str = default_conn_name) -> None:
+        super().__init__(calendar_conn_id)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,168 @@
+"""Open time: in a window (or none given) and in no blackout; deny wins."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from calendar_timetable.planning.spans import Spans
+from calendar_timetable.planning.time_sets import Known, Range, TimeSet, Union, leaves
+
+DAY = 86400
+SHOWN = 80  # characters of a title
+_MARGIN = DAY // 4  # how much more than asked is laid out at once: as much again as is laid out already, and …
+_LONGEST_LOOK = 2 * 366 * DAY  # for where a stretch of open time begins or ends
+_LEAP = 28 * DAY  # … past this an eighth of it
+_FAR = 366 * DAY  # from what is laid out to what is asked: what lies between matters to nobody
+
+
+class Blocker(NamedTuple):
+    """What closes an instant: a *member* of the blackouts, or all windows; *until* when, as far as that is known."""
+
+    kind: Literal["blackout", "outside_windows"]
+    member: TimeSet
+    until: float | None
+
+
+class OpenTime:
+    """Where runs may start, laid out on demand from resolved *windows* and *blackouts*.
+
+    Inside *horizon* everything counts; outside of it calendars are unknown and only rules do (``None``
+    means that no calendar is involved).
+    """
+
+    def __init__(self, windows: TimeSet | None, blackouts: TimeSet | None, horizon: Range | None) -> None:
+        self.windows, self.blackouts, self.horizon = windows, blackouts, horizon
+        self.always = windows is None and blackouts is None
+        sets = (leaf for timeset in (windows, blackouts) if timeset for leaf in leaves(timeset))
+        calendars = [leaf for leaf in sets if isinstance(leaf, Known)]
+        self.notes = [(leaf.label, leaf.note) for leaf in calendars if leaf.note]
+        self._ends = horizon.end if horizon is not None and calendars else None  # of what is known
+        self._laid = 0, 0, Spans()  # from, to, what; one value, so that threads may share this
+
+    def fits(self, instant: float, duration: int) -> bool:
+        """Whether a run of *duration* may start at *instant*."""
+        return self.always or self.over(instant, instant + duration + 1).fits(instant, duration)
+
+    def next_fit(self, instant: float, duration: int, until: float) -> float | None:
+        """The earliest start in ``[instant, until]``, or ``None``."""
+        if self.always:
+            return instant
+        end = instant + duration + 1
+        while True:
+            low, high, spans = self._laid  # looked at here once more than needed: this is asked for every tick
+            if instant < low or high < end:
+                spans = self.over(instant, end)
+            found = spans.next_fit(instant, duration)
+            if found is not None:
+                return found if found <= until else None
+            if end > until + duration:
+                return None
+            end += max(_MARGIN, end - instant)  # mostly time opens soon
+
+    def previous_fit(self, instant: float, duration: int, since: float) -> float | None:
+        """The latest start, in whole seconds, in ``[since, instant)``, or ``None``."""
+        if self.always:
+            return -(-instant // 1) - 1
+        found = self.over(since, instant + 1).previous_fit(instant, duration)
+        return found if found is not None and found >= since else None
+
+    def last_fit(self, instant: float, duration: int, until: float) -> float:
+        """The last start in ``[instant, until]`` before time closes again; *instant* must fit."""
+        if self.always:
+            return until
+        return min(until, self.over(instant, until + duration + 1).last_fit(instant, duration))
+
+    def opening_before(self, instant: float, within: int) -> float | None:
+        """When the open time that holds *instant* began, where that is at most *within* ago; ``None`` when closed."""
+        began = self.over(instant - within - 1, instant + 1).start_of_span(instant)
+        return began if began is not None and instant - began <= within else None
+
+    def opening_of(self, instant: float, since: float) -> float:
+        """When the open time that holds *instant* began; some time before *since* where it began before that."""
+        back = float(DAY)
+        while not self.always and instant - back > since and back < _LONGEST_LOOK:
+            began = self.over(instant - back, instant + 1).start_of_span(instant)
+            if began is not None and began > instant - back:
+                return began
+            back *= 4
+        since = max(since, instant - _LONGEST_LOOK)
+        began = None if self.always else self.over(since, instant + 1).start_of_span(instant)
+        return since if began is None else began
+
+    def end_of(self, instant: float) -> float | None:
+        """When the open time that holds *instant* ends; ``None`` where it is closed, or no end is in sight."""
+        ahead = float(DAY)
+        while not self.always and ahead < _LONGEST_LOOK:
+            ends = self.over(instant, instant + ahead).end_of_span(instant)
+            if ends is None or ends < instant + ahead:
+                return ends
+            ahead *= 4
+        return None
+
+    def over(self, start: float, end: float) -> Spans:
+        """Open spans, right at least for ``[start, end)``; they may reach further."""
+        low, high, spans = self._laid
+        if low <= start and end <= high:
+            return spans
+        if low == high or start - high > _FAR or low - end > _FAR:  # nothing is laid out, or all of it is far away
+            low = high = int(start)
+            spans = Spans()
+        margin = max(_MARGIN, min(high - low, _LEAP + (high - low) // 8))
+        if start < low:
+            earlier = int(start) - margin
+            low, spans = earlier, Spans.joined((self._lay_out(earlier, low), spans))
+        if end > high:
+            later = -int(-end // 1) + margin
+            high, spans = later, Spans.joined((spans, self._lay_out(high, later)))
+        self._laid = low, high, spans
+        return spans
+
+    def _lay_out(self, start: int, end: int) -> Spans:
+        if self.horizon is None:
+            return self._open(self.windows, self.blackouts, start, end)
+        known = Range(max(start, self.horizon.start), min(end, self.horizon.end))
+        windows = self.windows and self.windows.rules(deny=False)
+        blackouts = self.blackouts and self.blackouts.rules(deny=True)
+        if known.start >= known.end:
+            return self._open(windows, blackouts, start, end)
+        before = self._open(windows, blackouts, start, known.start)
+        inside = self._open(self.windows, self.blackouts, known.start, known.end)
+        after = self._open(windows, blackouts, known.end, end)
+        return Spans.joined((before, inside, after))
+
+    @staticmethod
+    def _open(windows: TimeSet | None, blackouts: TimeSet | None, start: int, end: int) -> Spans:
+        spans = windows.cover(start, end) if windows else Spans(((start, end),))
+        return spans - blackouts.cover(start, end) if blackouts else spans
+
+    def blocker(self, instant: float, until: float) -> Blocker | None:
+        """What closes *instant*, and until when as far as *until*; ``None`` where nothing does."""
+        start, end = int(instant), int(until) + 1
+        known = self.is_known(instant)
+        blackouts = self.blackouts if known or self.blackouts is None else self.blackouts.rules(deny=True)
+        for member in members(blackouts):
+            over = member.cover(start, end).end_of_span(instant)
+            if over is not None:
+                beyond = known and self._ends is not None and over >= self._ends  # how much longer nobody knows
+                return Blocker("blackout", member, over if over < end and not beyond else None)
+        windows = self.windows if known or self.windows is None else self.windows.rules(deny=False)
+        if windows is not None:
+            spans = windows.cover(start, end)
+            if instant not in spans:
+                return Blocker("outside_windows", windows, spans.next_start(instant))
+        return None
+
+    def is_beyond(self, instant: float) -> bool:
+        """Whether *instant* lies past what is known of calendars."""
+        return self._ends is not None and instant >= self._ends
+
+    def is_known(self, instant: float) -> bool:
+        """Whether calendars are known at *instant*."""
+        return self.horizon is None or self.horizon.start <= instant < self.horizon.end
+
+
+def members(timeset: TimeSet | None) -> tuple[TimeSet, ...]:
+    """The members of a union, or the set itself."""
+    if timeset is None:
+        return ()
+    return tuple(timeset.parts()) if isinstance(timeset, Union) else (timeset,)

@@ -1,0 +1,295 @@
+"""Time sets: anything that describes a set of instants, and what can be made of them.
+
+A set as a person writes it (``Weekly``, ``Holidays``, ``Calendar``, ``a | b``, ``a & b``, ``a - b``,
+``~a``) is *resolved* once, where reading is allowed, into a set of rules and known spans. Only
+resolved sets decide anything: they are what travels in the DAG.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.spans import Span, Spans
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The stretch of time, ``[start, end)`` in epoch seconds, for which calendars are known."""
+
+    start: int
+    end: int
+
+
+class TimeSet:
+    """Base of all time sets."""
+
+    is_read = False  # whether resolving it reads something
+
+    def validate(self) -> None:
+        """Check the arguments, without I/O; raises :class:`InvalidArgument`."""
+        for part in self.parts():
+            part.validate()
+
+    def parts(self) -> Sequence[TimeSet]:
+        """The time sets this one is made of."""
+        return ()
+
+    def in_role(self, *, deny: bool) -> TimeSet:
+        """This set as it reads where it blocks (*deny*) or where it allows: calendars tell these apart."""
+        return self
+
+    def asked_within(self, newest: timedelta) -> TimeSet:
+        """This set with calendars that are in force for *newest* only, and held past that."""
+        return self
+
+    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+        """This set with its calendars read for *horizon*; *timezone* stands in where none was given.
+
+        Raises :class:`CalendarUnavailable` when a calendar can be had neither fresh nor from its last
+        good copy.
+        """
+        raise NotImplementedError
+
+    def cover(self, start: int, end: int) -> Spans:
+        """What a resolved set covers of ``[start, end)``, unknown calendars being empty."""
+        raise NotImplementedError
+
+    def rules(self, *, deny: bool) -> TimeSet | None:
+        """What is left of a resolved set where calendars are unknown; ``None`` when that is nothing.
+
+        What is unknown never closes time: where the set blocks (*deny*) it is taken as empty, else as all of time.
+        """
+        return self
+
+    def fingerprint(self) -> str | None:
+        """All that what it resolves to depends on, besides the copies of calendars; ``None``: more than it can tell."""
+        return None
+
+    def spans(self, start: datetime, end: datetime) -> list[Span]:
+        """The spans of this set within ``[start, end)``: UTC-aware, half-open, merged, sorted.
+
+        Times without a zone of their own are read in Airflow's default zone. Reads calendars.
+        """
+        low, high = zones.to_instant(start, "start"), zones.to_instant(end, "end")
+        whole = Range(int(low), -int(-high // 1))
+        self.validate()
+        return self.resolve(whole, zones.default_zone()).cover(whole.start, whole.end).public()
+
+    def __or__(self, other: object) -> TimeSet:
+        return Union((self, other)) if isinstance(other, TimeSet) else NotImplemented
+
+    def __and__(self, other: object) -> TimeSet:
+        return Intersection((self, other)) if isinstance(other, TimeSet) else NotImplemented
+
+    def __sub__(self, other: object) -> TimeSet:
+        return Difference((self, other)) if isinstance(other, TimeSet) else NotImplemented
+
+    def __invert__(self) -> TimeSet:
+        return Complement((self,))
+
+
+def leaves(timeset: TimeSet) -> Iterator[TimeSet]:
+    """The sets without parts that *timeset* is made of."""
+    parts = timeset.parts()
+    if not parts:
+        yield timeset
+    for part in parts:
+        yield from leaves(part)
+
+
+def resolve_or_hold(timeset: TimeSet, horizon: Range, timezone: str, held: list[str]) -> TimeSet:
+    """As :meth:`TimeSet.resolve`, but a calendar that cannot be read is told as such: it holds what it counts for.
+
+    *held* names those. Where there is one no other is asked: that would change nothing, and a parse may not take long.
+    """
+    if isinstance(timeset, Combined):
+        members = tuple(resolve_or_hold(member, horizon, timezone, held) for member in timeset.members)
+        return replace(timeset, members=members)
+    if held and timeset.is_read:
+        return Known(str(timeset), Spans(), unread=Unread(f"not asked while {held[0]} cannot be read"))
+    try:
+        return timeset.resolve(horizon, timezone)
+    except CalendarUnavailable as error:
+        held.append(error.label)
+        return Known(error.label, Spans(), unread=Unread(error.why, error.since))
+
+
+@dataclass(frozen=True)
+class Combined(TimeSet):
+    """A set made of other sets."""
+
+    members: tuple[TimeSet, ...]
+
+    def parts(self) -> Sequence[TimeSet]:
+        return self.members
+
+    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+        return replace(self, members=tuple(m.resolve(horizon, timezone) for m in self.members))
+
+    def in_role(self, *, deny: bool) -> TimeSet:
+        return replace(self, members=tuple(m.in_role(deny=deny) for m in self.members))
+
+    def asked_within(self, newest: timedelta) -> TimeSet:
+        return replace(self, members=tuple(m.asked_within(newest) for m in self.members))
+
+
+class Union(Combined):
+    """Every instant in at least one member."""
+
+    def cover(self, start: int, end: int) -> Spans:
+        return Spans(pair for member in self.members for pair in member.cover(start, end))
+
+    def rules(self, *, deny: bool) -> TimeSet | None:
+        known = tuple(r for m in self.members if (r := m.rules(deny=deny)) is not None)
+        return Union(known) if known and (deny or len(known) == len(self.members)) else None
+
+    def __str__(self) -> str:
+        return " or ".join(map(str, self.members))
+
+
+class Intersection(Combined):
+    """Every instant in all members."""
+
+    def cover(self, start: int, end: int) -> Spans:
+        first, *rest = (member.cover(start, end) for member in self.members)
+        for spans in rest:
+            first = first & spans
+        return first
+
+    def rules(self, *, deny: bool) -> TimeSet | None:
+        known = tuple(r for m in self.members if (r := m.rules(deny=deny)) is not None)
+        return Intersection(known) if known and (not deny or len(known) == len(self.members)) else None
+
+    def __str__(self) -> str:
+        return " and ".join(f"({m})" if isinstance(m, Union) else str(m) for m in self.members)
+
+
+class Difference(Combined):
+    """Every instant in the first member and not in the second."""
+
+    def cover(self, start: int, end: int) -> Spans:
+        keep, drop = self.members
+        return keep.cover(start, end) - drop.cover(start, end)
+
+    def rules(self, *, deny: bool) -> TimeSet | None:
+        keep, drop = self.members
+        kept, dropped = keep.rules(deny=deny), drop.rules(deny=not deny)
+        if kept is None or dropped is None:
+            if deny:
+                return None
+            return kept if dropped is None else Complement((dropped,))
+        return Difference((kept, dropped))
+
+    def in_role(self, *, deny: bool) -> TimeSet:
+        keep, drop = self.members
+        return Difference((keep.in_role(deny=deny), drop.in_role(deny=not deny)))
+
+    def __str__(self) -> str:
+        keep, drop = (f"({m})" if isinstance(m, Union) else str(m) for m in self.members)
+        return f"{keep} except {drop}"
+
+
+class Complement(Combined):
+    """Every instant not in the member."""
+
+    def cover(self, start: int, end: int) -> Spans:
+        return self.members[0].cover(start, end).complement(start, end)
+
+    def rules(self, *, deny: bool) -> TimeSet | None:
+        known = self.members[0].rules(deny=not deny)
+        return None if known is None else Complement((known,))
+
+    def in_role(self, *, deny: bool) -> TimeSet:
+        return Complement((self.members[0].in_role(deny=not deny),))
+
+    def __str__(self) -> str:
+        member = self.members[0]
+        return f"outside ({member})" if isinstance(member, Combined) else f"outside {member}"
+
+
+@dataclass(frozen=True)
+class Days(TimeSet):
+    """Whole local days, by date: what holidays resolve to."""
+
+    label: str
+    timezone: str
+    dates: tuple[date, ...]
+
+    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+        return self
+
+    def cover(self, start: int, end: int) -> Spans:
+        zone = zones.load_zone(self.timezone)
+        pairs = ((zones.local_instant(d, 0, zone), zones.local_instant(d, 86400, zone)) for d in self.dates)
+        return Spans(pairs).clip(start, end)
+
+    def __str__(self) -> str:
+        return self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Which feed a calendar's spans come from, and what holds when it fails: to tell how it is doing.
+
+    *key* is the feed's name in the cache, a digest; *max_stale* is in seconds.
+    """
+
+    key: str
+    on_unavailable: str = "hold"
+    max_stale: int = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Why a calendar that counts cannot be read, and when it last could, in epoch seconds, if it ever could."""
+
+    why: str
+    since: int | None = None
+
+
+@dataclass(frozen=True)
+class Known(TimeSet):
+    """A calendar's spans inside the horizon; beyond it, unknown."""
+
+    label: str
+    known: Spans
+    titles: tuple[tuple[int, int, str], ...] = ()
+    note: str = ""  # what a person must know of it: that it cannot be read and is ignored
+    feed: Feed | None = None  # of DAGs stored before this was told
+    unread: Unread | None = None  # then nothing is known, and nothing is scheduled
+
+    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+        if self.unread is not None:
+            raise CalendarUnavailable(self.label, self.unread.why, self.unread.since)
+        return self
+
+    def cover(self, start: int, end: int) -> Spans:
+        return self.known.clip(start, end)
+
+    def rules(self, *, deny: bool) -> TimeSet | None:
+        return None
+
+    def title_at(self, instant: float) -> str | None:
+        """The title of the event that covers *instant*, where titles are shown."""
+        return next((text for start, end, text in self.titles if start <= instant < end), None)
+
+    def __str__(self) -> str:
+        return self.label
+
+
+def as_timeset(field: str, value: object, calendar_at: Callable[[object], TimeSet]) -> TimeSet | None:
+    """*value* as one time set; *calendar_at* makes one of an address, and a list means the union."""
+    if value is None or isinstance(value, TimeSet):
+        return value
+    if isinstance(value, (list, tuple)):
+        members = tuple(s for item in value if (s := as_timeset(field, item, calendar_at)) is not None)
+        if len(members) < len(value):
+            raise InvalidArgument(field, value, "leave out what is None or empty: it would silently not count")
+        return Union(members) if len(members) > 1 else next(iter(members), None)
+    if isinstance(value, str) or type(value).__module__.startswith("pathlib"):
+        return calendar_at(value)
+    raise InvalidArgument(field, value, "give a Calendar, Weekly or Holidays, an address, or a list of these")

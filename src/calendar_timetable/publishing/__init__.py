@@ -1,0 +1,1 @@
+"""Runs written into a calendar that others see."""

@@ -1,0 +1,124 @@
+"""A CalDAV calendar to publish into: ``python -m calendar_timetable.publishing.caldav``, a process that can be killed.
+
+RFC 4791: our events have names of their own, and ETags guard every change.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.child_process import Message, answer
+from calendar_timetable.calendars.net.client import DownloadFailed, Web, send, served, terms
+from calendar_timetable.calendars.sources.caldav import CalDavSource
+from calendar_timetable.calendars.sources.caldav_discovery import Account
+from calendar_timetable.calendars.sources.caldav_protocol import CALDAV, DAV, multiget, query
+from calendar_timetable.calendars.sources.caldav_server import Server, path_of
+from calendar_timetable.publishing.target import DIGEST, Kept, Mode, Published, Wanted, owns, publish
+
+if TYPE_CHECKING:
+    from calendar_timetable.runs.calendar_events import Site
+
+_AT_ONCE = 50
+_BYTES = 200 * 1024 * 1024  # of all answers of one publishing
+_STARTING = 60.0  # seconds for the process itself, and for its last request
+_CHANGED = 412  # RFC 9110 section 15.5.13: it is not what it was any more
+
+
+def publishing(source: CalDavSource, site: Site, events: Sequence[Wanted], since: float, mode: Mode) -> Published:
+    """Make the one calendar of *source* tell *events*; :class:`DownloadFailed`."""
+    request = {
+        **terms(source.url, source.access),
+        "calendars": list(source.calendars),
+        "bytes": _BYTES,
+        "site": site.key,
+        "since": since,
+        "mode": mode,
+        "seconds": limits.PUBLISH_SECONDS,
+    }
+    body = json.dumps([asdict(event) for event in events]).encode()
+    told, _ = send(__name__, request, body, limits.PUBLISH_SECONDS + _STARTING)
+    return Published(**told)
+
+
+# --- the child's side -----------------------------------------------------------------------------
+
+
+def work(body: bytes, web: Web, request: Message) -> tuple[Message, bytes]:
+    """Publish what the *body* tells."""
+    until = time.monotonic() + request["seconds"]
+    server = Server(web, request["url"])
+    account = Account(server, request["calendars"])
+    found = account.choose(account.find())
+    if len(found) != 1:
+        raise DownloadFailed(f"{len(found)} calendars are there: name the one to write in 'calendars'")
+    events = [Wanted(**event) for event in json.loads(body)]
+    target = _Calendar(web, server, found[0].url, request["site"], until)
+    return asdict(publish(target, events, request["since"], request["mode"])), b""
+
+
+class _Calendar:
+    def __init__(self, web: Web, server: Server, url: str, site: str, until: float) -> None:
+        self._web, self._server, self._url, self._site = web, server, url.rstrip("/") + "/", site
+        self._until = until
+        self._prefix = f"calendar-timetable-{site}-"
+
+    def kept(self) -> Iterator[Kept]:
+        listed = self._server.report(self._url, 1, query("VEVENT", "", data=False)).resources
+        ours = [one.href for one in listed if path_of(one.href).rpartition("/")[2].startswith(self._prefix)]
+        for first in range(0, len(ours), _AT_ONCE):
+            for one in self._server.report(self._url, 1, multiget(ours[first : first + _AT_ONCE])).resources:
+                body, etag = one.text(f"{CALDAV}calendar-data"), one.text(f"{DAV}getetag")
+                kept = _read_kept(body, self._site, one.href, etag) if one.status == 200 and etag else None
+                if kept is not None:
+                    yield kept
+
+    def write(self, event: Wanted, kept: Kept | None) -> bool:
+        place = self._prefix + event.uid.partition("-")[0] + ".ics" if kept is None else kept.place
+        guard = {"If-None-Match": "*"} if kept is None else {"If-Match": kept.etag}
+        headers = {**guard, "Content-Type": "text/calendar; charset=utf-8"}
+        return self._change("PUT", place, headers, event.body.encode())
+
+    def remove(self, kept: Kept) -> bool:
+        return self._change("DELETE", kept.place, {"If-Match": kept.etag})
+
+    def _change(self, method: str, place: str, headers: dict[str, str], body: bytes | None = None) -> bool:
+        if time.monotonic() >= self._until:
+            return False
+        url = self._server.beside(self._url, urljoin(self._url, place))
+        answer = self._web.ask(url, headers, method, body)
+        if answer.status == _CHANGED or (method == "DELETE" and answer.status == 404):
+            return answer.status == 404
+        if answer.status not in (200, 201, 204):
+            raise answer.refusal()
+        return True
+
+
+def _read_kept(body: str, site: str, place: str, etag: str) -> Kept | None:
+    """The event of *site* in *body*; ``None`` where it is anybody else's."""
+    from icalendar import Calendar
+
+    try:
+        whole: Any = Calendar.from_ical(body.encode())
+        (event,) = whole.walk("VEVENT")
+        uid, digest, start = str(event["UID"]), str(event[DIGEST]), event.decoded("DTSTART")
+    except (KeyError, ValueError):
+        return None
+    if not owns(site, uid) or not isinstance(start, datetime) or start.tzinfo is None:
+        return None
+    return Kept(uid, digest, start.timestamp(), place, etag)
+
+
+def _serve(request: Message, body: bytes) -> tuple[Message, bytes]:
+    return served(partial(work, body), request)
+
+
+if __name__ == "__main__":
+    answer(_serve, limits.EXPAND_MEMORY, limits.PUBLISH_SECONDS + _STARTING)

@@ -1,0 +1,188 @@
+"""A Google calendar to publish into: ``python -m calendar_timetable.publishing.google``, a process that can be killed.
+
+An event's id is made from its UID, so that one run is never two events, whoever publishes, and whenever. Events of ours
+are marked in their private properties; of those nothing is changed whose ETag is not the one that was read.
+
+https://developers.google.com/workspace/calendar/api/v3/reference/events and …/guides/version-resources
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.child_process import Message
+from calendar_timetable.calendars.net.client import send
+from calendar_timetable.calendars.sources.cloud import HostedSource, run, texts
+from calendar_timetable.calendars.sources.google_api import PAGE, Event, Google, Refused
+from calendar_timetable.publishing.target import Kept, Mode, Published, Wanted, publish
+
+if TYPE_CHECKING:
+    from calendar_timetable.runs.calendar_events import Site
+
+SCOPE = "https://www.googleapis.com/auth/calendar.events"
+_OWNER, _UID, _DIGEST = "calendarTimetable", "calendarTimetableUid", "calendarTimetableDigest"
+_FIELDS = "kind,nextPageToken,items(id,etag,start,extendedProperties/private)"
+_LONGEST = 8_000  # characters of a description
+_STARTING = 60.0  # seconds for the process itself, and for its last request
+_DUPLICATE, _CHANGED, _GONE = 409, 412, (404, 410)
+
+
+def publishing(source: HostedSource, site: Site, events: Sequence[Wanted], since: float, mode: Mode) -> Published:
+    """Make the calendar of *source* tell *events*; :class:`DownloadFailed`."""
+    request = {
+        **source.request(),
+        "site": site.key,
+        "since": since,
+        "mode": mode,
+        "seconds": limits.PUBLISH_SECONDS,
+        "pauses": limits.PUBLISH_PAUSES,
+    }
+    body = json.dumps([asdict(event) for event in events]).encode()
+    answer, _ = send(__name__, request, body, limits.PUBLISH_SECONDS + _STARTING)
+    return Published(**answer)
+
+
+# --- the child's side -----------------------------------------------------------------------------
+
+
+def work(request: Message, body: bytes) -> tuple[Message, bytes]:
+    """Publish what the body tells."""
+    until = time.monotonic() + request["seconds"]
+    target = _Calendar(request["calendar"], request["site"], until, request["pauses"])
+    events = [Wanted(**event) for event in json.loads(body)]
+    return asdict(publish(target, events, request["since"], request["mode"])), b""
+
+
+class _Calendar:
+    def __init__(self, calendar: str, site: str, until: float, pauses: Sequence[float]) -> None:
+        self._google = Google(SCOPE, "change events")
+        self._calendar, self._site, self._until, self._pauses = calendar, site, until, pauses
+
+    def kept(self) -> Iterator[Kept]:
+        query: dict[str, Any] = {"privateExtendedProperty": f"{_OWNER}={self._site}", "maxResults": PAGE}
+        page: str | None = None
+        while page != "":
+            answer = self._ask("list", kind="calendar#events", fields=_FIELDS, pageToken=page, **query)
+            for event in answer.get("items", ()):
+                kept = self._kept(event)
+                if kept is not None:
+                    yield kept
+            page = texts(answer, "nextPageToken")
+
+    def write(self, event: Wanted, kept: Kept | None) -> bool:
+        if self._late():
+            return False
+        told = {**as_google(event, self._site), "id": _id_of(event.uid)}
+        try:
+            if kept is None:
+                self._ask("insert", body=told)
+            else:
+                self._ask("update", kept.etag, eventId=kept.place, body=told)
+        except Refused as refused:
+            if refused.status == _DUPLICATE and kept is None:
+                return self._write_over(event, told)
+            if kept is not None and refused.status in (_CHANGED, *_GONE):
+                return False
+            raise
+        return True
+
+    def remove(self, kept: Kept) -> bool:
+        if self._late():
+            return False
+        try:
+            self._ask("delete", kept.etag, kind="", eventId=kept.place)
+        except Refused as refused:
+            if refused.status == _CHANGED:
+                return False
+            if refused.status not in _GONE:
+                raise
+        return True
+
+    def _write_over(self, event: Wanted, told: Event) -> bool:
+        """Where the id is taken: by an event that was deleted, which Google keeps, or by another publisher's."""
+        try:
+            there = self._ask("get", eventId=told["id"], fields="kind,id,status,etag,start,extendedProperties/private")
+        except Refused as refused:
+            if refused.status in _GONE:
+                return False
+            raise
+        deleted, kept = there.get("status") == "cancelled", self._kept(there)
+        if kept is not None and kept.digest == event.digest and not deleted:
+            return True
+        if kept is None and not deleted:
+            return False  # somebody else's, or somebody else has taken our mark off
+        return self.write(event, Kept(event.uid, "", 0, texts(there, "id"), texts(there, "etag")))
+
+    def _kept(self, event: Event) -> Kept | None:
+        """*event* if it is one of ours. A copy that somebody made of one is theirs: it has another id."""
+        marks = (event.get("extendedProperties") or {}).get("private") or {}
+        uid, start = texts(marks, _UID), texts(event, "start", "dateTime")
+        if texts(marks, _OWNER) != self._site or not uid or _id_of(uid) != texts(event, "id"):
+            return None
+        begins = datetime.fromisoformat(start).timestamp() if start else 0.0
+        return Kept(uid, texts(marks, _DIGEST), begins, texts(event, "id"), texts(event, "etag"))
+
+    def _late(self) -> bool:
+        return time.monotonic() >= self._until
+
+    def _ask(self, method: str, etag: str = "", *, kind: str = "calendar#event", **arguments: Any) -> Event:
+        """One request, again and again while Google is busy: for about a minute, or when it says."""
+        for pause in (*self._pauses, None):
+            request = getattr(self._google.events, method)(calendarId=self._calendar, **arguments)
+            if etag:
+                request.headers["If-Match"] = etag
+            try:
+                return self._google.answer(request, kind)
+            except Refused as refused:
+                wait = max(refused.wait, (pause or 0) * random.uniform(1, 1.5))  # noqa: S311  (no secret: to spread)
+                if pause is None or not refused.busy or time.monotonic() + wait >= self._until:
+                    raise
+            time.sleep(wait)
+        raise AssertionError("the last try returns or raises")
+
+
+def _id_of(uid: str) -> str:
+    """The id of the event with *uid*: its hexadecimal digits, which are of base32hex too (RFC 4648 section 7)."""
+    return uid.partition("@")[0].replace("-", "")
+
+
+def _as_text(description: str) -> str:
+    """*description*, which may quote titles that others wrote, where Google reads HTML; as much as it takes."""
+    return re.sub(r"&[^;]{0,5}$", "", escape(description, quote=False)[:_LONGEST])
+
+
+def as_google(event: Wanted, site: str) -> Event:
+    """*event* in Google's words.
+
+    A tick that is skipped is told by its title: Google deletes what is cancelled. A reminder would reach our account
+    only. It is not marked as private, which would hide it from those the calendar is shared with.
+    """
+    from icalendar import Calendar
+
+    whole: Any = Calendar.from_ical(event.body.encode())
+    (told,) = whole.walk("VEVENT")
+    start = told.decoded("DTSTART")
+    end = told.decoded("DTEND") if "DTEND" in told else start
+    return {
+        "summary": str(told["SUMMARY"]),
+        "description": _as_text(str(told["DESCRIPTION"])),
+        "start": {"dateTime": start.isoformat(), "timeZone": "UTC"},
+        "end": {"dateTime": end.isoformat(), "timeZone": "UTC"},
+        "status": "tentative" if told["STATUS"] == "TENTATIVE" else "confirmed",
+        "transparency": "transparent",
+        "reminders": {"useDefault": False},
+        "extendedProperties": {"private": {_OWNER: site, _UID: event.uid, _DIGEST: event.digest}},
+    }
+
+
+if __name__ == "__main__":
+    run(work, "google", limits.PUBLISH_SECONDS + _STARTING)

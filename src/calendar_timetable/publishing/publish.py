@@ -1,0 +1,106 @@
+"""Runs written into a calendar that people share: which ones, as events, and where to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from icalendar import Calendar, Event
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from calendar_timetable._version import __version__
+from calendar_timetable.calendars.net.client import DownloadFailed
+from calendar_timetable.calendars.sources.base import FetchFailed
+from calendar_timetable.calendars.sources.caldav import CalDavSource
+from calendar_timetable.calendars.sources.cloud import HostedSource
+from calendar_timetable.calendars.sources.lookup import connected_source
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.publishing import caldav as publish_caldav
+from calendar_timetable.publishing import google
+from calendar_timetable.publishing.target import DIGEST, Mode, Published, PublishingFailed, Wanted
+from calendar_timetable.runs.calendar_events import Site, event_of
+from calendar_timetable.runs.listing import Filters, find_rows, readable_dags
+from calendar_timetable.runs.rows import Row
+from calendar_timetable.runs.stored_schedules import read_schedules
+
+PAST, AHEAD = timedelta(days=1), timedelta(days=35)
+_PASSING = ("DTSTAMP", "LAST-MODIFIED", "SEQUENCE")  # what changes while the run stays the same
+
+
+def publish_into(calendar: str, site: Site, events: Sequence[Wanted], since: float, mode: Mode = "write") -> Published:
+    """Make *calendar*, an Airflow Connection, tell *events*; see :func:`~calendar_timetable.publishing.target.publish`.
+
+    A Connection of type CalDAV that names one calendar, or of Google's provider with the calendar after a slash, as
+    in ``Calendar(...)``. :class:`PublishingFailed` says what is wrong.
+    """
+    conn_id, _, place = calendar.partition("/")
+    try:
+        source = connected_source(conn_id, place)
+    except FetchFailed as error:
+        raise PublishingFailed(str(error)) from None
+    try:
+        if isinstance(source, CalDavSource):
+            return publish_caldav.publishing(source, site, events, since, mode)
+        if isinstance(source, HostedSource) and source.service == "google":
+            return google.publishing(source, site, events, since, mode)
+    except DownloadFailed as error:
+        raise PublishingFailed(f"{calendar}: {error}") from None
+    reason = "only calendars on CalDAV servers and of Google can be written"
+    raise PublishingFailed(f"Airflow Connection {conn_id!r}: {reason}")
+
+
+def wanted(rows: Iterable[Row], site: Site, now: float) -> list[Wanted]:
+    """*rows* as the events to publish."""
+    found = []
+    for row in rows:
+        event = event_of(row, site, now)
+        digest = _digest(event)
+        event.add(DIGEST, digest)
+        found.append(Wanted(str(event["UID"]), digest, _alone(event)))
+    return found
+
+
+def rows_to_publish(session: Session, scope: str, *, paused: bool = False) -> tuple[list[Row], float, float]:
+    """The runs of *scope* ("all", "tag:…" or "dag:…") around now; with now, and since when they are told.
+
+    Those of *paused* DAGs, which do not start, only where they are asked for.
+    """
+    from airflow.models.dag import DagModel
+
+    kind, _, value = scope.partition(":")
+    if (kind, bool(value)) not in (("all", False), ("tag", True), ("dag", True)):
+        remedy = "write all, tag:NAME or dag:ID"
+        raise InvalidArgument("[calendar_timetable] publish_scope", scope, remedy)
+    now = datetime.now(UTC).timestamp()
+    since = now - PAST.total_seconds()
+    filters = Filters(
+        since,
+        now + AHEAD.total_seconds(),
+        dag_ids=(value,) if kind == "dag" else (),
+        tags=(value,) if kind == "tag" else (),
+    )
+    dags = readable_dags(session, set(session.scalars(select(DagModel.dag_id))), filters)
+    if not dags and kind != "all":
+        raise InvalidArgument("publish scope", scope, f"no DAG has this {'id' if kind == 'dag' else 'tag'}")
+    dags = [dag for dag in dags if paused or not dag.paused]
+    rows, _ = find_rows(session, dags, read_schedules(session, [dag.dag_id for dag in dags]), filters, now)
+    return rows, now, since
+
+
+def _digest(event: Event) -> str:
+    lines = event.copy()
+    lines.subcomponents = list(event.subcomponents)
+    for name in _PASSING:
+        lines.pop(name, None)
+    return hashlib.sha256(lines.to_ical()).hexdigest()[:32]
+
+
+def _alone(event: Event) -> str:
+    """A calendar object of its own: it has no METHOD (RFC 4791 section 4.1)."""
+    calendar = Calendar()
+    calendar.add("prodid", f"-//calendar_timetable//{__version__}//EN")
+    calendar.add("version", "2.0")
+    calendar.add_component(event)
+    return bytes(calendar.to_ical()).decode()

@@ -1,0 +1,1 @@
+"""Runs of this Airflow, past and planned."""

@@ -1,0 +1,198 @@
+"""What Airflow's database tells of DAGs and of runs that exist."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.models.dag import DagModel, DagTag
+from airflow.models.dagrun import DagRun
+from airflow.models.pool import Pool
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.open_time import DAY
+from calendar_timetable.runs.forecast import Stored
+from calendar_timetable.runs.lru import Memory
+
+MOST_RUNS = 20_000  # existing runs in one answer
+_LONGEST = 14 * DAY  # a run that began longer ago than this is looked for only where it was to start
+_RECENT = timedelta(days=35)  # how far back runs tell how long a DAG takes …
+_SAMPLE = 5  # … and how many of them
+_FRESH = 300  # seconds for which that is remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Dag:
+    """A DAG as lists show it."""
+
+    dag_id: str
+    name: str
+    owners: tuple[str, ...]
+    tags: tuple[str, ...]
+    paused: bool
+    stored: Stored | None
+    summary: str
+    max_active_runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A run that Airflow has made; epoch seconds."""
+
+    dag_id: str
+    run_id: str
+    run_type: str
+    state: str
+    run_after: float
+    started: float | None
+    ended: float | None
+    changed: float
+    interval: tuple[float, float] | None
+
+
+def dags(dag_ids: Collection[str]) -> Any:
+    """What :func:`read_dags` asks of DAGs."""
+    return (
+        select(
+            DagModel.dag_id,
+            DagModel._dag_display_property_value,  # noqa: SLF001  (the column behind dag_display_name)
+            DagModel.owners,
+            DagModel.is_paused,
+            DagModel.next_dagrun_create_after,
+            DagModel.next_dagrun_data_interval_start,
+            DagModel.next_dagrun_data_interval_end,
+            DagModel.next_dagrun_partition_key,
+            DagModel.timetable_summary,
+            DagModel.max_active_runs,
+        )
+        .where(DagModel.dag_id.in_(dag_ids), DagModel.is_stale.is_(False))
+        .order_by(DagModel.dag_id)
+    )
+
+
+def tags_of(dag_ids: Collection[str]) -> Any:
+    """What :func:`read_dags` asks of tags."""
+    return select(DagTag.dag_id, DagTag.name).where(DagTag.dag_id.in_(dag_ids)).order_by(DagTag.dag_id, DagTag.name)
+
+
+def pools() -> Any:
+    """Every pool, and how many slots it has; below 0 where that is without end."""
+    return select(Pool.pool, Pool.slots).order_by(Pool.pool)
+
+
+def read_dags(
+    session: Session,
+    dag_ids: Collection[str],
+    *,
+    tags: Collection[str] = (),
+    owners: Collection[str] = (),
+) -> list[Dag]:
+    """Those of *dag_ids* that are there, with any of *tags* and of *owners* where these are given."""
+    tagged: dict[str, list[str]] = defaultdict(list)
+    for dag_id, tag in session.execute(tags_of(dag_ids)):
+        tagged[dag_id].append(tag)
+    found = []
+    for dag_id, name, owned, paused, start, low, high, key, summary, most in session.execute(dags(dag_ids)):
+        dag_owners = tuple(sorted({owner.strip() for owner in (owned or "").split(",")} - {""}))
+        dag_tags = tuple(sorted(tagged[dag_id]))
+        if (tags and not set(tags) & set(dag_tags)) or (owners and not set(owners) & set(dag_owners)):
+            continue
+        stored = None
+        if start is not None:
+            at = zones.to_instant(start)
+            interval = (at, at) if low is None or high is None else (zones.to_instant(low), zones.to_instant(high))
+            stored = Stored(at, *interval, key)
+        found.append(Dag(dag_id, name or dag_id, dag_owners, dag_tags, bool(paused), stored, summary or "", most))
+    return found
+
+
+def read_runs(session: Session, dag_ids: Collection[str], since: float, until: float) -> tuple[list[Existing], bool]:
+    """The runs that touch ``[since, until)``, newest last; and whether older ones were left out."""
+    query = (
+        select(
+            DagRun.dag_id,
+            DagRun.run_id,
+            DagRun.run_type,
+            DagRun._state,  # noqa: SLF001  (the column behind state)
+            DagRun.run_after,
+            DagRun.start_date,
+            DagRun.end_date,
+            DagRun.data_interval_start,
+            DagRun.data_interval_end,
+            func.coalesce(DagRun.updated_at, DagRun.run_after),
+        )
+        .where(DagRun.dag_id.in_(dag_ids), *_between(since, until))
+        .order_by(DagRun.run_after.desc(), DagRun.id.desc())
+        .limit(MOST_RUNS + 1)
+    )
+    found = []
+    for dag_id, run_id, run_type, state, run_after, started, ended, low, high, changed in session.execute(query):
+        interval = None if low is None or high is None else (zones.to_instant(low), zones.to_instant(high))
+        run = Existing(
+            dag_id,
+            run_id,
+            str(run_type),
+            state or "queued",
+            zones.to_instant(run_after),
+            None if started is None else zones.to_instant(started),
+            None if ended is None else zones.to_instant(ended),
+            changed.timestamp(),
+            interval,
+        )
+        if run.ended is None or run.ended >= since or run.run_after >= since:
+            found.append(run)
+    return found[:MOST_RUNS][::-1], len(found) > MOST_RUNS
+
+
+def _between(since: float, until: float) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    low, high = zones.to_datetime(since - _LONGEST), zones.to_datetime(until)
+    return DagRun.run_after >= low, DagRun.run_after < high
+
+
+def runs_state(dag_ids: Collection[str], since: float, until: float) -> Any:
+    """What changes whenever the runs that :func:`read_runs` finds do."""
+    query = select(func.count(), func.max(DagRun.id), func.max(DagRun.updated_at), func.max(DagRun.end_date))
+    return query.where(DagRun.dag_id.in_(dag_ids), *_between(since, until))
+
+
+_lengths: Memory[tuple[float, float | None]] = Memory(20_000, lambda _: 1)  # by DAG: when it was asked, and seconds
+
+
+def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:
+    """How long the last successful runs of each DAG took, in seconds: their median."""
+    now = time.monotonic()
+    known: dict[str, float | None] = {}
+    missing: list[str] = []
+    for dag_id in dag_ids:
+        kept = _lengths.get(dag_id)
+        if kept is None or now - kept[0] > _FRESH:
+            missing.append(dag_id)
+        else:
+            known[dag_id] = kept[1]
+    if missing:
+        place = func.row_number().over(partition_by=DagRun.dag_id, order_by=DagRun.run_after.desc()).label("place")
+        recent = (
+            select(DagRun.dag_id, DagRun.start_date, DagRun.end_date, place)
+            .where(
+                DagRun.dag_id.in_(missing),
+                DagRun._state == "success",  # noqa: SLF001
+                DagRun.run_after >= datetime.now(UTC) - _RECENT,
+                DagRun.start_date.is_not(None),
+                DagRun.end_date.is_not(None),
+            )
+            .subquery()
+        )
+        taken: dict[str, list[float]] = defaultdict(list)
+        for dag_id, started, ended, _ in session.execute(select(recent).where(recent.c.place <= _SAMPLE)):
+            taken[dag_id].append((ended - started).total_seconds())
+        for dag_id in missing:
+            sample = sorted(taken[dag_id])
+            known[dag_id] = sample[len(sample) // 2] if sample else None
+            _lengths.put(dag_id, (now, known[dag_id]))
+    return {dag_id: seconds for dag_id, seconds in known.items() if seconds is not None}

@@ -1,0 +1,247 @@
+"""What will run: the stored next run of a DAG, and then as its schedule goes on from there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
+
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.open_time import DAY
+from calendar_timetable.planning.plan import Placed, Tick, lay_out
+from calendar_timetable.runs import time_budget
+from calendar_timetable.runs.lru import Memory
+from calendar_timetable.runs.stored_schedules import Schedule
+from calendar_timetable.schedule.base import to_pendulum
+from calendar_timetable.schedule.compiled import Carried
+
+MOST_TICKS = 11_000  # of one DAG in one answer: a week of minutes, five weeks of every five minutes
+_MOST_STEPS = 5 * MOST_TICKS  # on the way to a range that is far away
+_REMEMBERED = 100_000  # ticks in all plans together, of some 200 bytes each; a longer plan than …
+_LONGEST = 2_000  # … is worked out anew
+_FRESH = 60  # seconds for which a plan is right: a start that has passed may have to move
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A DAG's next run as Airflow has stored it; epoch seconds."""
+
+    start: float
+    interval_start: float
+    interval_end: float
+    partition_key: str | None = None
+
+    @property
+    def info(self) -> DagRunInfo:
+        interval = DataInterval(to_pendulum(self.interval_start), to_pendulum(self.interval_end))
+        at = to_pendulum(self.start)
+        if self.partition_key is not None:
+            return DagRunInfo.exact(at)._replace(data_interval=None, partition_key=self.partition_key)
+        return DagRunInfo.exact(at)._replace(data_interval=interval)
+
+    @property
+    def tick(self) -> Tick:
+        return Tick(self.interval_end, self.interval_start, self.interval_end)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of one DAG: ticks due or starting in ``[since, until)``, as seen at *now*."""
+
+    now: float
+    since: float
+    until: float
+    ticks: int = MOST_TICKS
+
+
+# By question, with the minute of the answer: a later one takes the place of an earlier one.
+_plans: Memory[tuple[float, list[Placed], bool]] = Memory(_REMEMBERED, lambda plan: 10 + len(plan[1]), _LONGEST)
+
+
+def planned(schedule: Schedule, stored: Stored | None, question: Question) -> tuple[list[Placed], bool]:
+    """Every tick that *question* asks for, in its place, and whether some were left out.
+
+    Of ticks that have passed, only those that did not run: those that did are Airflow's to tell.
+    """
+    minute = question.now // _FRESH
+    key = schedule.dag_id, schedule.version, stored, question.since, question.until, question.ticks
+    remembered = _plans.get(key)
+    if remembered is not None and remembered[0] == minute:
+        return remembered[1:]
+    found: list[Placed] = []
+    try:
+        with time_budget.share(time_budget.DAG):
+            more = _find(schedule, stored, question, found)
+    except time_budget.Spent:
+        return found, True  # and not remembered: who asks for less has time for it
+    _plans.put(key, (minute, found, more))
+    return found, more
+
+
+def _find(schedule: Schedule, stored: Stored | None, question: Question, found: list[Placed]) -> bool:
+    """Add what *question* asks for to *found*; whether there is more."""
+    try:
+        for count, placed in enumerate(_walk(schedule, stored, question)):
+            start = placed.tick.due if placed.start is None else placed.start
+            if min(placed.tick.due, start) < question.until and max(placed.tick.due, start) >= question.since:
+                found.append(placed)
+            if len(found) > question.ticks or count > max(_MOST_STEPS, 5 * question.ticks):
+                del found[question.ticks :]
+                return True
+    except (time_budget.Busy, time_budget.Spent):
+        raise
+    except Exception:  # one broken timetable must not take the page away from all others
+        log.exception("Cannot tell the planned runs of %s", schedule.dag_id)
+    return False
+
+
+def replanned(
+    schedule: Schedule, stored: Stored | None, waiting: Collection[float], now: float, until: float
+) -> Iterator[Placed]:
+    """The ticks from the stored run's on, placed anew: for a schedule that is not the one in force.
+
+    Also those before that, of intervals that end at *waiting*: no run is planned for them, but there may be one now.
+    """
+    carried = schedule.carried
+    assert carried is not None, "only our own schedules have arguments to change"
+    settled = now if stored is None else stored.interval_end
+    first = min((settled, *waiting))
+    latest = schedule.restriction.latest
+    if carried.ticks.on_grid:
+        ticks = carried.ticks.at_or_after(first, latest)
+    elif stored is not None:
+        following = carried.ticks.walk(stored.info.data_interval, schedule.restriction._replace(catchup=True))
+        ticks = chain((stored.tick,), following)
+    else:
+        return
+    for placed in lay_out(time_budget.metered(ticks), carried.policy, carried.open_time):
+        if placed.tick.due >= until:
+            return
+        if placed.tick.interval_end >= settled or placed.tick.interval_end in waiting:
+            yield _not_before(carried, placed, now)
+
+
+def _not_before(carried: Carried, placed: Placed, now: float) -> Placed:
+    """*placed*; a start that has passed, and is closed by now, waits for an opening."""
+    if placed.start is None or placed.start > now:
+        return placed
+    start = carried.late_start(placed.start, placed.tick.due, now)
+    if start == placed.start:
+        return placed
+    return Placed(placed.tick, None, "skipped") if start is None else started(placed.tick, start)
+
+
+def _walk(schedule: Schedule, stored: Stored | None, question: Question) -> Iterator[Placed]:
+    carried = schedule.carried
+    if carried is not None:
+        if carried.held:
+            return iter(())
+        if carried.ticks.on_grid:
+            return _ours_on_grid(carried, schedule, stored, question)
+        return _ours_after(carried, schedule, stored, question) if stored else iter(())
+    if stored is None:
+        return iter(())
+    steps = _remembered if schedule.ticks.remembered else _stepped
+    return time_budget.metered(steps(schedule, stored, question))
+
+
+def _ours_on_grid(carried: Carried, schedule: Schedule, stored: Stored | None, question: Question) -> Iterator[Placed]:
+    """All ticks around the range, whatever ran before; the stored run stands for its own."""
+    reach = 0 if carried.open_time.always else carried.policy.max_delay
+    ahead = reach if carried.policy.when_blocked == "advance" else 0
+    earliest, latest, catchup = schedule.restriction
+    start = question.since - reach
+    if stored is not None and question.since >= question.now:  # all that is earlier has run, or never will
+        start = max(start, min(stored.interval_end, question.since))
+    # What was due before the DAG was seen is not told, but for what its first run follows, or waits with.
+    seen = schedule.since if stored is None else min(schedule.since, stored.interval_end)
+    start = max(start, seen, earliest.timestamp() if earliest else 0)
+    pending = stored
+    ticks = time_budget.metered(carried.ticks.at_or_after(start, latest))
+    for placed in lay_out(ticks, carried.policy, carried.open_time):
+        tick = placed.tick
+        if pending is not None and tick.interval_end >= pending.interval_end:
+            yield from _stored_run(carried, pending, placed, question.now)
+            mine, pending = tick.interval_end == pending.interval_end, None
+            if mine:
+                continue
+        if tick.due - ahead >= question.until:
+            return
+        if placed.start is None:
+            if tick.due >= schedule.since:
+                yield placed
+        elif stored and tick.interval_end > stored.interval_end and (catchup or placed.start > question.now):
+            yield placed
+    if pending is not None:
+        yield from _stored_run(carried, pending, None, question.now)
+
+
+def _ours_after(carried: Carried, schedule: Schedule, stored: Stored, question: Question) -> Iterator[Placed]:
+    """Ticks that depend on what ran: only those after the stored run can be told."""
+    yield from _stored_run(carried, stored, None, question.now)
+    ticks = carried.ticks.walk(stored.info.data_interval, schedule.restriction._replace(catchup=True))
+    for placed in lay_out(time_budget.metered(ticks), carried.policy, carried.open_time):
+        if placed.tick.due - carried.policy.max_delay >= question.until:
+            return
+        if placed.start is None or schedule.restriction.catchup or placed.start > question.now:
+            yield placed
+
+
+def _stored_run(carried: Carried, stored: Stored, placed: Placed | None, now: float) -> Iterator[Placed]:
+    """The stored run, where it will be created: late, and closed by now, it waits for an opening."""
+    start = carried.late_start(stored.start, stored.tick.due, now)
+    if start is None:
+        yield Placed(stored.tick, None, "skipped")
+    elif placed is not None and placed.start == start and placed.tick.interval_end == stored.interval_end:
+        yield placed
+    else:
+        yield started(stored.tick, start)
+
+
+def started(tick: Tick, start: float) -> Placed:
+    """*tick* as a run that starts at *start*, whatever the calendars say now."""
+    if start == tick.due:
+        return Placed(tick, start, "on_time")
+    return Placed(tick, start, "postponed", opening=start) if start > tick.due else Placed(tick, start, "advanced")
+
+
+def _remembered(schedule: Schedule, stored: Stored, question: Question) -> Iterator[Placed]:
+    """Plain cron: its ticks are remembered, and need not be walked through to a range that is far away."""
+    yield _at(stored.info)
+    last, restriction = stored.info.data_interval, schedule.restriction
+    restriction = restriction._replace(catchup=restriction.catchup or stored.start > question.now)
+    if question.since - stored.start > DAY:
+        ticks = schedule.ticks.at_or_after(question.since, restriction.latest)
+    else:
+        ticks = schedule.ticks.walk(last, restriction, schedule.ticks.pick(last, restriction))
+    for tick in ticks:
+        if tick.due >= question.until:
+            return
+        if tick.interval_end > stored.interval_end:
+            yield Placed(tick, tick.due, "on_time")
+
+
+def _stepped(schedule: Schedule, stored: Stored, question: Question) -> Iterator[Placed]:
+    """Any other timetable, asked as the scheduler asks it."""
+    info: DagRunInfo | None = stored.info
+    latest = schedule.restriction.latest
+    while info is not None and info.run_after.timestamp() < question.until:
+        yield _at(info)
+        catchup = schedule.restriction.catchup or info.run_after.timestamp() > question.now
+        following = schedule.timetable.next_dagrun_info_v2(
+            last_dagrun_info=info, restriction=TimeRestriction(schedule.restriction.earliest, latest, catchup)
+        )
+        if following is not None and following.run_after <= info.run_after:
+            return  # it does not get on
+        info = following
+
+
+def _at(info: DagRunInfo) -> Placed:
+    due = zones.to_instant(info.run_after)
+    interval = (due, due) if info.data_interval is None else map(zones.to_instant, info.data_interval)
+    return Placed(Tick(due, *interval), due, "on_time")

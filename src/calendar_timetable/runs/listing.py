@@ -1,0 +1,233 @@
+"""The runs of many DAGs in one list: those that exist, those that are planned, those that will not be."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from sqlalchemy import type_coerce
+from sqlalchemy.orm import Session
+from sqlalchemy.types import NullType
+
+from calendar_timetable.planning.open_time import DAY
+from calendar_timetable.runs import database, time_budget
+from calendar_timetable.runs.database import Dag
+from calendar_timetable.runs.forecast import MOST_TICKS, Question, planned
+from calendar_timetable.runs.lru import Memory
+from calendar_timetable.runs.rows import Row, collapse, existing_row, planned_row
+from calendar_timetable.runs.stored_schedules import Schedule, newest, read_schedules
+
+_ANSWERS = 16 * 1024 * 1024  # bytes of all lists that are remembered together
+_SAMPLE = 50  # DAGs that tell how often all of them run
+_WEEK = 7 * DAY
+_FRESH = 60  # seconds for which one is right: what is late changes with the clock
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list shows; empty means everything. Times in epoch seconds."""
+
+    since: float
+    until: float
+    dag_ids: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    calendars: tuple[str, ...] = ()
+    moved: bool = False
+    paused: bool = True  # also what is planned of paused DAGs, which does not start
+    limit: int = 500
+    offset: int = 0
+
+
+_answers: Memory[bytes] = Memory(_ANSWERS, len)
+
+
+Work = Callable[[Session, Collection[str], Filters, float, Collection[str] | None], bytes]
+
+
+def answered(
+    session: Session,
+    readable: Collection[str],
+    filters: Filters,
+    now: float,
+    runs_of: Collection[str] | None,
+    work: Work,
+    *more: object,
+) -> bytes:
+    """What *work* makes of the DAGs that *filters* name; remembered while it stays right, by all that it depends on."""
+    wanted = asked_of(readable, filters.dag_ids)
+    if filters.tags or filters.owners:
+        wanted = [dag.dag_id for dag in readable_dags(session, readable, filters)]  # of no others
+    key = known_by(session, wanted, filters, runs_of, now // _FRESH, *more)
+    answer = _answers.get(key)
+    if answer is None:
+        answer = work(session, wanted, filters, now, runs_of)
+        _answers.put(key, answer)
+    return answer
+
+
+def known_by(
+    session: Session, dag_ids: Collection[str], filters: Filters, runs_of: Collection[str] | None, *more: object
+) -> bytes:
+    """What is the same as long as a list of runs is."""
+    untold = () if runs_of is None else sorted(set(dag_ids) - set(runs_of))
+    return hashlib.sha256(repr((filters, untold, _state(session, dag_ids, filters), more)).encode()).digest()
+
+
+def _state(session: Session, dag_ids: Collection[str], filters: Filters) -> list[list[tuple[object, ...]]]:
+    """All that a list is made of, as the database's driver gives it: what is only compared need not be understood."""
+    queries = (
+        database.dags(dag_ids),
+        database.tags_of(dag_ids),
+        newest(dag_ids),
+        database.runs_state(dag_ids, filters.since, filters.until),
+        database.pools(),
+    )
+    untyped = (q.with_only_columns(*(type_coerce(c, NullType()) for c in q.selected_columns)) for q in queries)
+    return [list(map(tuple, session.execute(query))) for query in untyped]
+
+
+def asked_of(readable: Collection[str], dag_ids: Collection[str] | None) -> Collection[str]:
+    """The *dag_ids* that are *readable*; all of these, unless some are named."""
+    return set(readable) & set(dag_ids) if dag_ids else readable
+
+
+def readable_dags(session: Session, readable: Collection[str], filters: Filters) -> list[Dag]:
+    """The DAGs that a list is about."""
+    wanted = asked_of(readable, filters.dag_ids)
+    return database.read_dags(session, wanted, tags=filters.tags, owners=filters.owners)
+
+
+def concerned(session: Session, dag_ids: Collection[str], filters: Filters) -> tuple[list[Dag], dict[str, Schedule]]:
+    """Those of *dag_ids* that are there and use the calendars that *filters* name, and their schedules."""
+    dags = database.read_dags(session, dag_ids)
+    schedules = read_schedules(session, [dag.dag_id for dag in dags])
+    return using_calendars(dags, schedules, filters), schedules
+
+
+def using_calendars(dags: list[Dag], schedules: dict[str, Schedule], filters: Filters) -> list[Dag]:
+    """Those of *dags* that go by the calendars which *filters* name, if they name some."""
+    if not filters.calendars:
+        return dags
+    wanted = set(filters.calendars)
+    return [dag for dag in dags if dag.dag_id in schedules and wanted & set(schedules[dag.dag_id].calendars)]
+
+
+def paused_among(dags: list[Dag]) -> int:
+    """How many of *dags* have a next run that does not start, as they are paused."""
+    return sum(dag.paused and dag.stored is not None for dag in dags)
+
+
+def first_rows(
+    session: Session,
+    dags: list[Dag],
+    schedules: dict[str, Schedule],
+    filters: Filters,
+    now: float,
+    runs_of: Collection[str] | None = None,
+) -> tuple[list[Row], bool]:
+    """The rows to show, in order, and whether there are more; looks only as far ahead as it must."""
+    wanted = filters.offset + filters.limit
+    length = filters.until - filters.since
+    if len(dags) > 4 * _SAMPLE:  # how far ahead they reach is told by some of them
+        week = replace(filters, until=min(filters.until, filters.since + _WEEK))
+        some = dags[:: len(dags) // _SAMPLE]
+        found = sum(shown(row, filters) for row in find_rows(session, some, schedules, week, now, runs_of)[0])
+        length = 1.1 * wanted * (week.until - week.since) * len(some) / len(dags) / max(found, 1)
+    while True:
+        until = min(filters.until, filters.since + length)
+        rows, truncated = find_rows(session, dags, schedules, replace(filters, until=until), now, runs_of)
+        rows = [row for row in rows if shown(row, filters) and (until == filters.until or row.at < until)]
+        if until == filters.until or len(rows) > wanted or time_budget.spent():
+            return sorted(rows, key=lambda row: row.key), truncated or until < filters.until
+        length *= max(1.5, min(16, 1.25 * wanted / max(len(rows), 1)))
+
+
+def find_rows(
+    session: Session,
+    dags: list[Dag],
+    schedules: dict[str, Schedule],
+    filters: Filters,
+    now: float,
+    runs_of: Collection[str] | None = None,
+) -> tuple[list[Row], bool]:
+    """Every row of *dags* in the range of *filters*, DAG by DAG; and whether some were left out.
+
+    Existing runs, and how long they took, only of the DAGs *runs_of*; of all where that is ``None``.
+    """
+    found: list[Row] = []
+    truncated = False
+    for part in rows_by_dag(session, dags, schedules, filters, now, runs_of):
+        found += collapse(part.rows)
+        truncated = truncated or part.told_until is not None
+    return found, truncated
+
+
+class Part(NamedTuple):
+    """The rows of one DAG, each run by itself, in order; past *told_until*, where there is one, there are more."""
+
+    rows: list[Row]
+    told_until: float | None
+
+
+def rows_by_dag(
+    session: Session,
+    dags: list[Dag],
+    schedules: dict[str, Schedule],
+    filters: Filters,
+    now: float,
+    runs_of: Collection[str] | None = None,
+    most: int = MOST_TICKS,
+) -> Iterator[Part]:
+    """The rows of each of *dags* in the range of *filters*; of each at most *most* due times."""
+    dags = using_calendars(dags, schedules, filters)
+    told = [dag.dag_id for dag in dags if runs_of is None or dag.dag_id in runs_of]
+    existing, older_left_out = database.read_runs(session, told, filters.since, filters.until)
+    by_dag = defaultdict(list)
+    for run in existing:
+        by_dag[run.dag_id].append(run)
+    lengths = run_lengths(session, schedules, told)
+    question = Question(now, filters.since, filters.until, most)
+    for dag in dags:
+        schedule, length = schedules.get(dag.dag_id), lengths.get(dag.dag_id)
+        rows = [existing_row(dag, schedule, run, length, now) for run in by_dag[dag.dag_id]]
+        made = {row.identity for row in rows}
+        more = False
+        if schedule is not None and (filters.paused or not dag.paused):
+            places, more = planned(schedule, dag.stored, question)
+            ahead = [
+                planned_row(dag, schedule, placed, length)
+                for placed in places
+                if placed.start is not None or placed.tick.due > now or not dag.paused
+            ]
+            rows += [row for row in ahead if row.identity not in made] if made else ahead
+        rows = sorted((row for row in rows if row.touches(filters.since, filters.until)), key=lambda row: row.key)
+        if older_left_out:
+            yield Part(rows, filters.since)
+        else:
+            yield Part(rows, (rows[-1].at if rows else filters.since) if more else None)
+
+
+def run_lengths(session: Session, schedules: dict[str, Schedule], dag_ids: Collection[str]) -> dict[str, float]:
+    """How long runs take, in seconds: what the schedule says, else what they usually took."""
+    said = {i: s.carried.policy.duration for i, s in schedules.items() if s.carried and s.carried.policy.duration}
+    return database.usual_lengths(session, [i for i in dag_ids if i not in said]) | said
+
+
+def next_rows(dag: Dag, schedule: Schedule, now: float, until: float, limit: int, length: float | None) -> list[Row]:
+    """What becomes of the next ticks of one DAG, the stored one first, at most *limit* of them; runs last *length*."""
+    since = now if dag.stored is None else min(now, dag.stored.start, dag.stored.interval_end)
+    places, _ = planned(schedule, dag.stored, Question(now, since, until, limit))
+    return [planned_row(dag, schedule, placed, length) for placed in places[:limit]]
+
+
+def shown(row: Row, filters: Filters) -> bool:
+    """Whether *filters* let the *row* through."""
+    move = "combined" if row.placed.outcome == "coalesced" else row.placed.outcome
+    return (not filters.states or row.state in filters.states or move in filters.states) and (
+        not filters.moved or row.placed.outcome != "on_time"
+    )

@@ -1,0 +1,230 @@
+"""Runs that exist and ticks that are planned, as the rows that people see."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from itertools import pairwise
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from calendar_timetable.planning import explain, zones
+from calendar_timetable.planning.plan import Placed, Tick
+from calendar_timetable.runs.database import Dag, Existing
+from calendar_timetable.runs.forecast import started
+from calendar_timetable.runs.outlook import Outlook, outlook
+from calendar_timetable.runs.stored_schedules import Schedule
+
+RunState = Literal["planned", "queued", "running", "success", "failed", "skipped"]
+LATE = 300  # seconds after which a start counts as late
+_DENSE = 3600  # runs closer together than this …
+_QUARTER = 900  # of an hour: by no less do zones differ today
+_FEW = 3  # … and at least so many are shown as one
+_BY_TICK = ("scheduled", "backfill")
+_CAUSES = {"manual": "Triggered by hand", "asset_triggered": "Triggered by assets"}
+_UTC = ZoneInfo("UTC")
+_PAUSED = "will not start: DAG is paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One run, one tick without a run, or a stretch of runs. ``start`` and ``end`` in epoch seconds."""
+
+    dag: Dag
+    schedule: Schedule | None
+    placed: Placed
+    run: Existing | None
+    state: RunState
+    start: float | None
+    end: float | None
+    end_estimated: bool
+    count: int = 1
+    every: int = 0
+    known_as: str = ""
+
+    @property
+    def key(self) -> tuple[float, str, float]:
+        """Rows are shown in this order."""
+        return self.at, self.dag.dag_id, self.placed.tick.due
+
+    @property
+    def at(self) -> float:
+        """Where it stands in time."""
+        return self.placed.tick.due if self.start is None else self.start
+
+    @property
+    def identity(self) -> str:
+        """Stays the same when the run moves, and when it is made."""
+        if self.known_as:
+            return self.known_as
+        if self.run is not None and self.run.run_type not in _BY_TICK:
+            return f"{self.dag.dag_id} {self.run.run_id}"
+        return f"{self.dag.dag_id} {zones.to_datetime(self.placed.tick.interval_end).isoformat()[:19]}Z"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return _UTC if self.schedule is None else self.schedule.zone
+
+    def changed(self, now: float) -> float:
+        """When what is told of it last changed; never goes back."""
+        times = [self.placed.tick.due, self.start, self.end]
+        stored = self.dag.stored
+        if stored is not None and stored.interval_end == self.placed.tick.interval_end:
+            times.append(stored.start)  # which the run was to start at, before it was late
+        if self.is_late(now):
+            times.append((self.at if self.run is None else self.run.run_after) + LATE)
+        past = [t for t in times if t is not None and t <= now]
+        known = self.run.changed if self.run else 0, self.schedule.changed if self.schedule else 0
+        return max((*past, *known))
+
+    def right_until(self, now: float) -> float:
+        """The next instant at which the clock alone changes what is told of it."""
+        if self.state == "running":
+            return now if self.end is None or self.end <= now else self.end  # its expected end goes with the clock
+        if self.state not in ("planned", "queued", "skipped"):
+            return math.inf
+        waited_for = self.at if self.run is None else self.run.run_after
+        return min((at for at in (self.placed.tick.due, self.at, waited_for + LATE) if at > now), default=math.inf)
+
+    def touches(self, since: float, until: float) -> bool:
+        """Whether its tick, or its run, lies in ``[since, until)``."""
+        times = [t for t in (self.placed.tick.due, self.start, self.end) if t is not None]
+        return min(times) < until and max(times) >= since
+
+    def is_late(self, now: float) -> bool:
+        """Whether it started, or will start, later than it was to. A paused DAG's runs are not waited for."""
+        if self.run is None:
+            return self.start is not None and not self.dag.paused and now - self.start > LATE
+        if self.run.run_type != "scheduled":
+            return False
+        return (now if self.run.started is None else self.run.started) - self.run.run_after > LATE
+
+
+def planned_row(dag: Dag, schedule: Schedule, placed: Placed, length: float | None) -> Row:
+    """A tick to come, or one that passed without a run."""
+    state: RunState = "skipped" if placed.start is None else "planned"
+    end = None if placed.start is None or length is None else placed.start + length
+    return Row(dag, schedule, placed, None, state, placed.start, end, end_estimated=end is not None)
+
+
+def existing_row(dag: Dag, schedule: Schedule | None, run: Existing, length: float | None, now: float) -> Row:
+    """A run that Airflow has made."""
+    ours = schedule is not None and schedule.carried is not None and run.run_type in _BY_TICK
+    if run.interval is not None and run.run_type in _BY_TICK:
+        low, high = run.interval
+        placed = started(Tick(high if ours else run.run_after, low, high), run.run_after)
+    else:
+        placed = started(Tick(run.run_after, run.run_after, run.run_after), run.run_after)
+    start = run.run_after if run.started is None else run.started
+    end, estimated = run.ended, False
+    if end is None and length is not None:
+        end, estimated = start + length, True
+    if run.state == "running" and end is not None:
+        end = max(end, now)
+    state: RunState = {"running": "running", "success": "success", "failed": "failed"}.get(run.state, "queued")  # type: ignore[assignment]
+    return Row(dag, schedule, placed, run, state, start, end, estimated)
+
+
+def collapse(rows: Iterable[Row]) -> Iterator[Row]:
+    """*rows* of one DAG, in order; neighbours of a day that are alike and less than an hour apart as one."""
+    for stretch in stretches(rows):
+        yield from [_as_one(stretch)] if is_often(stretch) else stretch
+
+
+def stretches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """*rows* of one DAG, in order, parted where neighbours are not alike or not close."""
+    stretch: list[Row] = []
+    for row in rows:
+        if stretch and not _alike(stretch[-1], row):
+            yield stretch
+            stretch = []
+        stretch.append(row)
+    if stretch:
+        yield stretch
+
+
+def is_often(stretch: list[Row]) -> bool:
+    """Whether a list has one row for all of the *stretch*."""
+    return len(stretch) >= _FEW
+
+
+def _alike(one: Row, other: Row) -> bool:
+    return (
+        0 < other.at - one.at < _DENSE
+        and one.state == other.state
+        and one.placed.outcome == other.placed.outcome
+        and _day(one) == _day(other)
+    )
+
+
+def _day(row: Row) -> date:
+    return _day_of(row.at // _QUARTER, row.zone)
+
+
+@lru_cache(maxsize=2048)
+def _day_of(quarter: float, zone: ZoneInfo) -> date:
+    """The day there: of all the runs of an hour it is asked again and again."""
+    return datetime.fromtimestamp(quarter * _QUARTER, UTC).astimezone(zone).date()
+
+
+def _as_one(stretch: list[Row]) -> Row:
+    first, last = stretch[0], stretch[-1]
+    gaps = sorted(int(b.at - a.at) for a, b in pairwise(stretch))
+    end = last.at if last.end is None else last.end
+    lasting = last if first.state == "planned" else first  # the end of the day that stays the same
+    known_as = f"{lasting.identity} stretch"
+    return replace(first, end=end, count=len(stretch), every=gaps[len(gaps) // 2], known_as=known_as)
+
+
+def outlook_of(row: Row) -> Outlook:
+    """What comes after its start, for a run that goes by its schedule and is not over."""
+    carried = None if row.schedule is None or row.schedule.changed_to is not None else row.schedule.carried
+    by_schedule = row.run is None or row.run.run_type in _BY_TICK
+    if carried is None or row.start is None or row.count > 1 or not by_schedule:
+        return Outlook()
+    return Outlook() if row.state in ("success", "failed") else outlook(carried, row.start, row.end)
+
+
+def reasons_of(row: Row) -> tuple[explain.Reason, ...]:
+    """Why the run does not simply start when due."""
+    carried = None if row.schedule is None else row.schedule.carried
+    if carried is None or (row.placed.outcome == "on_time" and row.run):
+        return ()
+    return carried.reasons(row.placed)
+
+
+def explanation(row: Row, reasons: Iterable[explain.Reason] = ()) -> str:
+    """One sentence: "Due Sat 21 Nov 2026 02:00 CET, blocked by team_calendar until 05:00; starts 05:00"."""
+    due, zone = row.placed.tick.due, row.zone
+    if row.count > 1:
+        return _explanation_of_many(row, zone)
+    cause = "Due" if row.run is None else _CAUSES.get(row.run.run_type, "Due")
+    return explain.joined(cause, due, zone, explain.told(reasons, zone, due), _outcome(row, due, zone))
+
+
+def _explanation_of_many(row: Row, zone: ZoneInfo) -> str:
+    first, last = explain.clock(row.at, zone), explain.clock(row.at + row.every * (row.count - 1), zone, row.at)
+    what, ends = f"{row.count} runs", ""
+    if row.start is None:
+        what = f"{row.count} due times"
+        ends = "; combined with later runs" if row.placed.outcome == "coalesced" else "; skipped"
+    elif row.state == "planned" and row.dag.paused:
+        ends = f"; {_PAUSED}"
+    return f"{what}, about every {explain.length(row.every)}, from {first} to {last}{ends}"
+
+
+def _outcome(row: Row, due: float, zone: ZoneInfo) -> str:
+    if row.start is None:
+        return "" if row.schedule is not None and row.schedule.carried is not None else "skipped"
+    at = explain.on_time_or_at(row.start, due, zone)
+    if row.state in ("planned", "queued"):
+        if row.dag.paused:
+            return _PAUSED
+        return f"starts {at}" if row.state == "planned" else f"queued, to start {at}"
+    if row.state == "running":
+        return f"started {at}, running"
+    took = "" if row.end is None else f" after {explain.length(row.end - row.start)}"
+    return f"started {at}, {'succeeded' if row.state == 'success' else 'failed'}{took}"

@@ -1,0 +1,169 @@
+"""Schedules as Airflow stores them: read once per version of a DAG, then remembered."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from typing import Any
+from weakref import WeakValueDictionary
+from zoneinfo import ZoneInfo
+
+from airflow.models.dag_version import DagVersion
+from airflow.models.pool import Pool
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.serialization.decoders import decode_timetable
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import TimeRestriction, Timetable
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.open_time import OpenTime
+from calendar_timetable.runs.lru import Memory
+from calendar_timetable.schedule.base import encode_base, to_pendulum
+from calendar_timetable.schedule.compiled import Carried
+from calendar_timetable.schedule.ticks import Ticks
+
+OURS = "calendar_timetable.timetable.CalendarTimetable"
+_ASSET_OR_TIME = "airflow.timetables.assets.AssetOrTimeSchedule"
+_REMEMBERED = 32 * 1024 * 1024  # characters of all schedules together, as Airflow serializes them …
+_EACH = 2_000  # … and of each as many more, for what it is made into
+_MOST_POOLS = 20  # of one DAG
+_AT_ONCE = 200  # serialized DAGs that one query reads
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a DAG is due, told without its file. ``data`` is its timetable as Airflow serializes it."""
+
+    dag_id: str
+    version: str
+    since: float  # when the DAG was first seen, in epoch seconds
+    changed: float  # when it last became what it is
+    data: dict[str, Any] = field(repr=False)
+    timezone: str
+    restriction: TimeRestriction
+    pools: tuple[str, ...]  # which its tasks take slots of
+    changed_to: Carried | None = None  # of a what-if: instead of what *data* says
+
+    @cached_property
+    def carried(self) -> Carried | None:
+        """The schedule, where it is one of ours."""
+        if self.changed_to is not None:
+            return self.changed_to
+        if self.data["__type"] != OURS:
+            return None
+        carried = Carried.from_json(self.data["__var"])
+        # Many DAGs go by the same windows: these are laid out once.
+        key = carried.windows, carried.blackouts, carried.horizon
+        carried.open_time = _open_times.setdefault(key, carried.open_time)
+        return carried
+
+    @cached_property
+    def ticks(self) -> Ticks:
+        """The due times of a schedule that is not ours."""
+        return Ticks(self.data)
+
+    @cached_property
+    def timetable(self) -> Timetable:
+        """The timetable itself."""
+        return decode_timetable(self.data)
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The zone in which people think of it."""
+        try:
+            return zones.load_zone(self.timezone)
+        except InvalidArgument:  # Airflow takes fixed offsets too
+            return ZoneInfo("UTC")
+
+    @cached_property
+    def calendars(self) -> tuple[str, ...]:
+        """The labels of the calendars it goes by."""
+        return tuple(dict.fromkeys(used.label for used in self.carried.calendars)) if self.carried else ()
+
+
+_open_times: WeakValueDictionary[Any, OpenTime] = WeakValueDictionary()  # as long as some schedule goes by it
+# By DAG: a new version takes the place of the one before.
+_schedules: Memory[tuple[Any, int, Schedule]] = Memory(_REMEMBERED, lambda kept: _EACH + kept[1])
+
+
+def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Schedule]:
+    """The schedules of *dag_ids*, each from its DAG's newest version; what cannot be read is left out, and logged."""
+    found: dict[str, Schedule] = {}
+    missing: dict[Any, float] = {}
+    for key, version, dag_id, since in session.execute(newest(dag_ids)):
+        kept = _schedules.get(dag_id)
+        if kept is None or kept[0] != (key, version):
+            missing[key] = since.timestamp()
+        else:
+            found[dag_id] = kept[2]
+    for keys in _portions(missing):
+        query = select(SerializedDagModel).where(SerializedDagModel.id.in_(keys))
+        for row in session.scalars(query.execution_options(yield_per=_AT_ONCE)):
+            try:
+                schedule = _read(row, missing[row.id])
+            except Exception:  # one broken DAG must not take the page away from all others
+                log.exception("Cannot read the schedule of %s", row.dag_id)
+                continue
+            _schedules.put(row.dag_id, ((row.id, row.dag_hash), len(json.dumps(schedule.data)), schedule))
+            found[row.dag_id] = schedule
+        session.expunge_all()
+    return found
+
+
+def newest(dag_ids: Collection[str]) -> Any:
+    """Each DAG's newest serialized form: its key, its hash, and when the DAG was first seen."""
+    versions = (
+        select(
+            DagVersion.dag_id,
+            func.max(DagVersion.version_number).label("newest"),
+            func.min(DagVersion.created_at).label("since"),
+        )
+        .where(DagVersion.dag_id.in_(dag_ids))
+        .group_by(DagVersion.dag_id)
+        .subquery()
+    )
+    return (
+        select(SerializedDagModel.id, SerializedDagModel.dag_hash, SerializedDagModel.dag_id, versions.c.since)
+        .join(DagVersion, SerializedDagModel.dag_version_id == DagVersion.id)
+        .join(versions, (DagVersion.dag_id == versions.c.dag_id) & (DagVersion.version_number == versions.c.newest))
+    )
+
+
+def _read(row: SerializedDagModel, since: float) -> Schedule:
+    whole = row.data
+    assert whole is not None, "every serialized DAG has data"
+    dag = whole["dag"]
+    data = dag.get("timetable")
+    if whole.get("__version") != DagSerialization.SERIALIZER_VERSION or _tasks_have_dates(dag):
+        restriction = row.dag._time_restriction  # noqa: SLF001  (tasks' dates count too)
+        data = encode_base(row.dag.timetable)
+    else:
+        dates = (dag.get("start_date"), dag.get("end_date"))
+        earliest, latest = (None if date is None else to_pendulum(date) for date in dates)
+        restriction = TimeRestriction(earliest, latest, bool(dag.get("catchup")))
+    while data["__type"] == _ASSET_OR_TIME:
+        data = data["__var"]["timetable"]
+    timezone = data["__var"].get("timezone") or dag.get("timezone")
+    timezone = timezone if isinstance(timezone, str) else "UTC"
+    changed = row.last_updated.timestamp()
+    pools = sorted({str(task["__var"].get("pool") or Pool.DEFAULT_POOL_NAME) for task in dag.get("tasks", ())})
+    return Schedule(row.dag_id, row.dag_hash, since, changed, data, timezone, restriction, tuple(pools[:_MOST_POOLS]))
+
+
+def _tasks_have_dates(dag: dict[str, Any]) -> bool:
+    return any("start_date" in task["__var"] or "end_date" in task["__var"] for task in dag.get("tasks", ()))
+
+
+def _portions(keys: Collection[Any]) -> Iterator[list[Any]]:
+    rest = iter(keys)
+    while portion := list(islice(rest, _AT_ONCE)):
+        yield portion

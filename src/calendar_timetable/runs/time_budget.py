@@ -1,0 +1,118 @@
+"""What an answer may cost: seconds of processor time, for it and for each DAG in it; how many may be costly at once.
+
+The middleware of the app opens a budget for every request. Whoever works step by step asks :func:`spent`, or draws
+the steps through :func:`metered`. Without a budget, as on the command line, nothing is ever spent.
+
+It is the processor time of the thread that counts: on a busy machine an answer takes longer, but holds as much.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+T = TypeVar("T")
+ANSWER = 4.5  # seconds for an answer; with what comes before and after it stays below five, or so
+PLANNING = 3.5  # seconds of these for what there is to tell: the rest is for telling it
+DAG = 1.0  # seconds for one DAG in it
+CHEAP = 0.5  # seconds after which an answer is a costly one
+COSTLY_AT_ONCE = 2
+RETRY_AFTER = 5
+
+
+class Spent(Exception):
+    """There is no time left: tell what is found, and that it is not all."""
+
+
+class Busy(Exception):
+    """Too many costly answers are being worked out: this one has to be asked for again."""
+
+    def __init__(self, retry_after: int = RETRY_AFTER) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"Others have asked for much at this moment: ask again in {retry_after} seconds, or for less")
+
+
+class _Budget:
+    """Of one answer. Its time begins with the first step, in the thread that works it out."""
+
+    def __init__(self) -> None:
+        self.begun: float | None = None
+        self.until = self.cheap_until = 0.0
+        self.costly = self._closed = False
+        self._lock = threading.Lock()
+
+    def begin(self, now: float) -> None:
+        self.begun, self.until, self.cheap_until = now, now + ANSWER, now + CHEAP
+
+    def become_costly(self) -> None:
+        with self._lock:
+            if self._closed:  # nobody waits for it any more
+                self.until = 0.0
+                return
+            if not _costly.acquire(blocking=False):
+                raise Busy
+            self.costly = True
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            if self.costly:
+                _costly.release()
+
+
+_budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)
+_costly = threading.BoundedSemaphore(COSTLY_AT_ONCE)
+
+
+@contextmanager
+def answer() -> Iterator[None]:
+    """One answer, within its budget; :class:`Busy` where it turns out costly and others are already."""
+    mine = _Budget()
+    token = _budget.set(mine)
+    try:
+        yield
+    finally:
+        _budget.reset(token)
+        mine.close()
+
+
+@contextmanager
+def share(seconds: float) -> Iterator[None]:
+    """A part of an answer: it may take no more than so many *seconds* of what is left."""
+    budget = _budget.get()
+    if budget is None:
+        yield
+        return
+    now = time.thread_time()
+    if budget.begun is None:
+        budget.begin(now)
+    until, budget.until = budget.until, min(budget.until, now + seconds)
+    try:
+        yield
+    finally:
+        budget.until = until
+
+
+def spent() -> bool:
+    """Whether the time is over; :class:`Busy`."""
+    budget = _budget.get()
+    if budget is None:
+        return False
+    now = time.thread_time()
+    if budget.begun is None:
+        budget.begin(now)
+    if now > budget.cheap_until and not budget.costly:
+        budget.become_costly()
+    return now > budget.until
+
+
+def metered(steps: Iterable[T]) -> Iterator[T]:
+    """*steps*, as long as there is time; :class:`Spent`."""
+    for step in steps:
+        if spent():
+            raise Spent
+        yield step

@@ -1,0 +1,215 @@
+"""What happened in a calendar since it was last looked at: pure, and made so that nothing is lost or told twice.
+
+A *memory* is what one watcher knows already. Events are compared over the stretch that the memory was made for, so that
+time going by changes nothing; what happens at a time of day is settled by a list of what was told already.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+from calendar_timetable.calendars.occurrences import Occurrence
+from calendar_timetable.planning.time_sets import Range
+
+Kind = Literal["created", "changed", "cancelled", "starts", "ends", "soon"]
+EDITS: tuple[Kind, ...] = ("created", "changed", "cancelled")
+TIMES: tuple[Kind, ...] = ("starts", "ends", "soon")
+VERSION = 1
+
+
+class Row(NamedTuple):
+    """What is remembered of one event (by UID; a series is one), over the memory's stretch."""
+
+    print: str
+    start: int  # of its next occurrence, else of its last one
+    end: int
+    last: int  # the end of its last occurrence
+    alive: bool  # not all of it is cancelled
+    all_day: bool
+    status: str
+    categories: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A calendar's events over *stretch*, as read at *at*; ``puzzling`` are the UIDs of those not understood."""
+
+    at: float
+    stretch: Range
+    events: tuple[Occurrence, ...]
+    puzzling: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a watcher has told of; moments up to *settled* never fire again, those in *told* have fired."""
+
+    settled: float
+    stretch: Range
+    rows: dict[str, Row] = field(default_factory=dict)
+    told: dict[str, int] = field(default_factory=dict)
+
+    def pack(self) -> str:
+        """This as a short text for Airflow's asset state store."""
+        data = {"v": VERSION, **asdict(self)}
+        return base64.b85encode(zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 9)).decode()
+
+    @classmethod
+    def unpack(cls, packed: str) -> Memory:
+        """The inverse of :meth:`pack`; ``ValueError`` for what a newer version wrote."""
+        data = json.loads(zlib.decompress(base64.b85decode(packed)))
+        if data.pop("v") != VERSION:
+            raise ValueError("written by a newer airflow-calendar-timetable: upgrade it in the triggerer")
+        rows = {uid: Row._make([*row[:-1], tuple(row[-1])]) for uid, row in data["rows"].items()}
+        return cls(data["settled"], Range(**data["stretch"]), rows, data["told"])
+
+
+class Happening(NamedTuple):
+    """One thing that happened; times in epoch seconds, of the occurrence that it is about."""
+
+    kind: Kind
+    uid: str
+    start: int
+    end: int
+    all_day: bool
+    status: str
+    categories: tuple[str, ...]
+    title: str = ""
+    was: tuple[int, int] | None = None  # of a changed event, its times before
+
+    def payload(self) -> dict[str, Any]:
+        """This as the run that it triggers gets it."""
+        data: dict[str, Any] = {"event": self.kind, "uid": self.uid, "start": _iso(self.start), "end": _iso(self.end)}
+        data |= {"all_day": self.all_day, "status": self.status, "categories": list(self.categories)}
+        if self.title:
+            data["title"] = self.title
+        if self.was:
+            data |= {"was_start": _iso(self.was[0]), "was_end": _iso(self.was[1])}
+        return data
+
+
+def begin(reading: Reading, events: Sequence[Occurrence], *, edits: bool) -> Memory:
+    """The memory of who begins to watch now: what is there already is no news."""
+    return Memory(reading.at, reading.stretch, _rows(reading, events, reading.stretch) if edits else {})
+
+
+def edits(memory: Memory, reading: Reading, events: Sequence[Occurrence]) -> tuple[list[Happening], Memory]:
+    """Which of the watched *events* were created, changed and cancelled since *memory*; and what is known now."""
+    old, seen = memory.rows, _rows(reading, events, memory.stretch)
+    new = seen if memory.stretch == reading.stretch else _rows(reading, events, reading.stretch)
+    found = [*_appeared(old, seen, new), *_disappeared(old, seen, new, reading)]
+    kept = {uid: row for uid, row in old.items() if uid in reading.puzzling}
+    return sorted(found, key=lambda h: (h.start, h.uid)), replace(memory, stretch=reading.stretch, rows=new | kept)
+
+
+def _appeared(old: dict[str, Row], seen: dict[str, Row], new: dict[str, Row]) -> Iterator[Happening]:
+    for uid, row in (new | seen).items():
+        before = old.get(uid)
+        if before is None:
+            if row.alive:
+                yield _of_row("created", uid, row)
+        elif uid not in seen:
+            yield _of_row("changed", uid, row, before)  # moved out of what was seen before
+        elif row.print != before.print:
+            kind: Kind = "cancelled" if before.alive and not row.alive else "changed"
+            yield _of_row(kind, uid, row, before)
+
+
+def _disappeared(
+    old: dict[str, Row], seen: dict[str, Row], new: dict[str, Row], reading: Reading
+) -> Iterator[Happening]:
+    for uid, row in old.items():
+        gone = uid not in seen and uid not in new and uid not in reading.puzzling
+        if gone and row.alive and row.last > reading.at:  # the past may be tidied up
+            yield _of_row("cancelled", uid, row)
+
+
+def moments(
+    memory: Memory, events: Sequence[Occurrence], now: float, kinds: frozenset[Kind], before: int
+) -> tuple[list[Happening], Memory, float | None]:
+    """What came up to *now* and was not told; what is known then; and when the next such moment comes."""
+    told = dict(memory.told)
+    found: list[tuple[int, Happening]] = []
+    coming: float | None = None
+    for event in events:
+        if event.status == "cancelled":
+            continue
+        for kind, moment in _moments_of(event, kinds, before):
+            if moment > now:
+                coming = moment if coming is None else min(coming, moment)
+            elif moment > memory.settled and (key := _key(kind, event.uid, moment)) not in told:
+                told[key] = moment
+                found.append((moment, _of_occurrence(kind, event)))
+    happened = [happening for _, happening in sorted(found, key=lambda pair: pair[0])]
+    return happened, replace(memory, told=told) if happened else memory, coming
+
+
+def settle(memory: Memory, until: float) -> Memory:
+    """Forget what was told up to *until*: nothing new can come up there."""
+    if until <= memory.settled:
+        return memory
+    return replace(memory, settled=until, told={key: at for key, at in memory.told.items() if at > until})
+
+
+def _moments_of(event: Occurrence, kinds: frozenset[Kind], before: int) -> Iterator[tuple[Kind, int]]:
+    start, end = int(event.start.timestamp()), int(event.end.timestamp())
+    given: tuple[tuple[Kind, int], ...] = (("starts", start), ("ends", end), ("soon", start - before))
+    return ((kind, moment) for kind, moment in given if kind in kinds)
+
+
+def _rows(reading: Reading, events: Sequence[Occurrence], stretch: Range) -> dict[str, Row]:
+    groups: dict[str, list[Occurrence]] = {}
+    for event in events:
+        if event.start.timestamp() < stretch.end and event.end.timestamp() > stretch.start:
+            groups.setdefault(event.uid, []).append(event)
+    return {uid: _row(group, reading.at) for uid, group in groups.items()}
+
+
+def _row(group: list[Occurrence], now: float) -> Row:
+    alive = [event for event in group if event.status != "cancelled"]
+    known = alive or group
+    shown = next((event for event in known if event.end.timestamp() > now), known[-1])
+    said = sorted(
+        (e.start.timestamp(), e.end.timestamp(), e.summary, e.location, e.status, e.busy, e.all_day, e.categories)
+        for e in group
+    )
+    return Row(
+        _digest(said),
+        int(shown.start.timestamp()),
+        int(shown.end.timestamp()),
+        int(max(event.end.timestamp() for event in known)),
+        bool(alive),
+        shown.all_day,
+        shown.status,
+        shown.categories,
+    )
+
+
+def _of_row(kind: Kind, uid: str, row: Row, before: Row | None = None) -> Happening:
+    was = None if before is None or kind != "changed" else (before.start, before.end)
+    status = "cancelled" if kind == "cancelled" else row.status
+    return Happening(kind, uid, row.start, row.end, row.all_day, status, row.categories, was=was)
+
+
+def _of_occurrence(kind: Kind, event: Occurrence) -> Happening:
+    times = int(event.start.timestamp()), int(event.end.timestamp())
+    return Happening(kind, event.uid, *times, event.all_day, event.status, event.categories, event.summary)
+
+
+def _key(kind: str, uid: str, moment: int) -> str:
+    return _digest([kind, uid, moment])
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:12]
+
+
+def _iso(instant: float) -> str:
+    return datetime.fromtimestamp(instant, UTC).isoformat().replace("+00:00", "Z")

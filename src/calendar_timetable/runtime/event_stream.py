@@ -1,0 +1,122 @@
+"""One poll of one calendar in a triggerer, shared by every trigger that watches it.
+
+Uses the acknowledging form of Airflow's shared streams (``airflow.triggers.shared_stream``, 3.3): what a watcher
+knows is noted only once Airflow has stored the events that it fired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
+
+from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.exceptions import CalendarUnavailable
+from calendar_timetable.planning.open_time import DAY
+from calendar_timetable.planning.time_sets import Range
+from calendar_timetable.runtime.event_diff import Reading
+from calendar_timetable.runtime.shared_readings import in_thread
+from calendar_timetable.schedule.time_rules import now
+
+_BACK, _AHEAD, _WEEK = 31 * DAY, 366 * DAY, 7 * DAY
+_RETRY = 5.0  # seconds after which a calendar that could not be had is asked for again
+_SHORTEST = 0.2  # seconds between two looks
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Look:
+    """One look at the calendar, for every watcher: the latest reading, at *at*."""
+
+    reading: Reading
+    at: float
+    stream: Stream
+    notes: list[Callable[[], Awaitable[None]]] = field(default_factory=list)  # done once all fired events are stored
+
+
+class Stream(SharedStreamProducer):
+    """The poll: looks after each reading, when a watcher asked to be woken, and when one joins."""
+
+    def __init__(self, key: str, calendar: Calendar) -> None:
+        self.key, self.calendar = key, calendar
+        self._next_read = 0.0
+        self._wakes: set[float] = set()
+        self._called = asyncio.Event()
+
+    async def open_stream(self) -> AsyncIterator[tuple[Look, Look]]:
+        streams[self.key] = self
+        reading = await self._read(None)
+        while True:
+            look = Look(reading, now(), self)
+            self._wakes = {at for at in self._wakes if at > look.at}
+            yield look, look
+            await self._sleep()
+            if now() >= self._next_read:
+                reading = await self._read(reading)
+
+    async def aclose(self) -> None:
+        if streams.get(self.key) is self:
+            del streams[self.key]
+
+    async def advance(self, batch: Sequence[AdvanceItem]) -> None:
+        for item in batch:
+            if item.outcome.failed:
+                continue  # told again to who failed; others note it with their next news
+            for note in item.broker_payload.notes:
+                try:
+                    await note()
+                except Exception as error:  # noqa: BLE001  (one watcher's trouble is not that of all others)
+                    _log.warning("What was told of %s is not noted: %s", self.calendar, type(error).__name__)
+
+    def wake(self, at: float) -> None:
+        """Look again at *at*, at the latest."""
+        if at not in self._wakes:
+            self._wakes.add(at)
+            self._called.set()
+
+    async def _sleep(self) -> None:
+        while True:
+            self._called.clear()
+            until = min(self._next_read, *self._wakes) if self._wakes else self._next_read
+            try:
+                await asyncio.wait_for(self._called.wait(), max(until - now(), _SHORTEST))
+            except TimeoutError:
+                return
+
+    async def _read(self, last: Reading | None) -> Reading:
+        """A new reading, or *last* again where the calendar cannot be had: nothing of it passes for gone."""
+        while True:
+            try:
+                reading = await in_thread(read, self.calendar)
+            except CalendarUnavailable as error:
+                _log.warning("%s", error)
+                self._next_read = now() + max(self.calendar.refresh.total_seconds(), _RETRY)
+                if last is not None:
+                    return last
+                await asyncio.sleep(_RETRY)
+            else:
+                self._next_read = now() + max(self.calendar.refresh.total_seconds(), _SHORTEST)
+                return reading
+
+
+streams: dict[str, Stream] = {}
+
+
+def read(calendar: Calendar) -> Reading:
+    """The events of *calendar* from a month ago to a year ahead, in whole weeks; also cancelled ones."""
+    at = now()
+    stretch = Range(int((at - _BACK) // _WEEK * _WEEK), int(-(-(at + _AHEAD) // _WEEK) * _WEEK))
+    low, high = (datetime.fromtimestamp(edge, UTC) for edge in (stretch.start, stretch.end))
+    events = tuple(calendar.events(low, high))
+    return Reading(at, stretch, events, frozenset(problem.uid for problem in calendar.problems()))
+
+
+def unfiltered(calendar: Calendar) -> Calendar:
+    """All of what *calendar* holds: what its watchers share. It never passes for empty when it cannot be had."""
+    return Calendar(
+        calendar.address, timezone=calendar.timezone, refresh=calendar.refresh, max_stale=calendar.max_stale
+    )

@@ -1,0 +1,75 @@
+"""Calendars read in a triggerer: in a few threads, so that its event loop never waits, and once for all who ask alike.
+
+The reading itself happens in child processes (``calendars/child_process.py``); the threads only wait for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, TypeVar
+
+from calendar_timetable.exceptions import CalendarUnavailable
+from calendar_timetable.schedule.compiled import Carried
+from calendar_timetable.schedule.time_rules import Rules, now
+
+T = TypeVar("T")
+_THREADS = 2  # readings at a time: more would only cost memory
+_RETRY = 5.0  # seconds after which a calendar that could not be had is asked for again
+
+
+async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """*function* in one of a few threads; Airflow's Connections may be looked up there, in 3.2 too."""
+    from asgiref.sync import sync_to_async
+
+    call: Callable[..., Awaitable[T]] = sync_to_async(function, thread_sensitive=False, executor=_threads())
+    return await call(*arguments)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="calendar-timetable")
+
+
+class Shared:
+    """One reading of rules, for all in this process who need the same."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules, self.users = rules, 0
+        self.next_read: float | None = 0.0  # ``None``: never again
+        self._last: asyncio.Future[Carried] | None = None
+
+    async def latest(self) -> Carried:
+        """The rules as read at most their ``refresh`` ago; :class:`CalendarUnavailable`."""
+        if self._last is None or (self._last.done() and self.next_read is not None and now() >= self.next_read):
+            self._last = asyncio.ensure_future(self._read())
+        return await asyncio.shield(self._last)
+
+    async def _read(self) -> Carried:
+        refresh = self.rules.refresh
+        try:
+            carried = await in_thread(self.rules.read, now())
+        except CalendarUnavailable:
+            self.next_read = now() + max(refresh or 0, _RETRY)
+            raise
+        self.next_read = None if refresh is None else now() + refresh
+        return carried
+
+
+_shared: dict[str, Shared] = {}
+
+
+@contextmanager
+def reading(rules: Rules) -> Iterator[Shared]:
+    """The shared reading of *rules*, kept while somebody uses it."""
+    shared = _shared.setdefault(rules.key, Shared(rules))
+    shared.users += 1
+    try:
+        yield shared
+    finally:
+        shared.users -= 1
+        if not shared.users and _shared.get(rules.key) is shared:
+            del _shared[rules.key]

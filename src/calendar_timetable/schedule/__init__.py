@@ -1,0 +1,1 @@
+"""A schedule: as given, compiled, and stepped through."""

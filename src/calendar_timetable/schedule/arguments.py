@@ -1,0 +1,260 @@
+"""What a user says, checked and turned into a schedule."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from functools import cached_property
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, get_args
+
+from airflow.timetables.base import Timetable
+
+from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.horizon import horizon_around
+from calendar_timetable.planning.open_time import DAY, OpenTime
+from calendar_timetable.planning.plan import Policy, WhenBlocked, share_of
+from calendar_timetable.planning.time_sets import Range, TimeSet, Unread, as_timeset, leaves, resolve_or_hold
+from calendar_timetable.planning.weekly import Weekly
+from calendar_timetable.schedule.base import CalendarEvents, check_base, encode_base, make_base
+from calendar_timetable.schedule.compiled import Carried
+
+if TYPE_CHECKING:
+    from calendar_timetable.calendars.calendar import Calendar
+
+_ZERO = timedelta(0)
+_UNSAID = ("dag_file", "dag_id")
+_USUAL = {"when_blocked": "postpone", "max_delay": timedelta(days=7), "coalesce": True}
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Arguments:
+    """The arguments of ``CalendarTimetable``, as given: anything at all until :meth:`check` has passed."""
+
+    schedule: Any
+    timezone: Any
+    windows: Any
+    blackouts: Any
+    duration: Any
+    when_blocked: Any
+    max_delay: Any
+    stagger: Any
+    stagger_key: Any
+    coalesce: Any
+    offset: Any
+    dag_file: str
+    dag_id: str | None = None  # as a cluster policy tells it
+
+    def __str__(self) -> str:
+        """The arguments that differ from what is usual; of addresses, which may be secrets, what may be shown."""
+        said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("schedule", *_UNSAID)}
+        told = (f"{name}={_shown(value)}" for name, value in said.items() if value != _USUAL.get(name))
+        return ", ".join((_shown(self.schedule), *told))
+
+    def check(self) -> None:
+        """Refuse what cannot be used, without I/O: :class:`InvalidArgument` names field, value and remedy."""
+        _ = self._checked
+
+    @cached_property
+    def _checked(self) -> bool:
+        zones.load_zone(self.zone_name)
+        if self.calendar is not None:
+            self.calendar.validate()
+            offset = _ZERO if self.offset is None else self.offset
+            zones.whole_seconds("offset", abs(offset) if isinstance(offset, timedelta) else offset)
+        else:
+            check_base(self.base, self.schedule, self.zone_name)
+            if self.offset is not None:
+                raise InvalidArgument("offset", self.offset, "goes with a Calendar as schedule; leave it out")
+        for timeset in (self.window_set, self.blackout_set):
+            if timeset is not None:
+                timeset.validate()
+        _ = self.policy
+        return True
+
+    def warn(self) -> None:
+        """Warn of what :meth:`check` lets pass, but makes no sense."""
+        policy, windows = self.policy, self.window_set
+        if not policy.max_delay and policy.waits and (windows or self.blackout_set):
+            _doubt("max_delay is 0: a blocked run is always skipped; write when_blocked='skip' if that is meant")
+        stagger = 0 if self.stagger is None else int(self.stagger.total_seconds())
+        if stagger > policy.max_delay:
+            _doubt("stagger is longer than max_delay: no start is moved further than that")
+        sets = [timeset for timeset in (windows, self.blackout_set) if timeset is not None]
+        if (
+            windows is None
+            or policy.when_blocked == "run"
+            or not all(isinstance(leaf, Weekly) for timeset in sets for leaf in leaves(timeset))
+        ):
+            return  # only rules can be told of without reading anything
+        weeks = Range(0, 8 * 7 * DAY)
+        open_windows, closed = (s and s.resolve(weeks, self.zone_name) for s in (windows, self.blackout_set))
+        if OpenTime(open_windows, closed, None).next_fit(0, policy.duration, weeks.end) is None:
+            run = f"for {self.duration}, the duration of a run" if policy.duration else "at any time"
+            _doubt(f"no window is open {run}: nothing will run")
+
+    def read(self, moment: float, end: float | None = None, *, hold: bool = False) -> Carried:
+        """The schedule with its calendars read for the months around *moment*, or as far as *end*.
+
+        Where one cannot be read: :class:`CalendarUnavailable`, or (*hold*) a schedule that says so and makes no runs.
+        """
+        policy, horizon = self.policy, self.horizon(moment, end)
+        sets = {"windows": self.window_set, "blackouts": self.blackout_set}
+        held: list[str] = []
+        if hold:
+            resolved = {name: s and resolve_or_hold(s, horizon, self.zone_name, held) for name, s in sets.items()}
+        else:
+            resolved = {name: s and s.resolve(horizon, self.zone_name) for name, s in sets.items()}
+        base = self.base if self.calendar is None else self._events(self.calendar, horizon, hold=hold)
+        carried = Carried(encode_base(base), self.zone_name, policy, horizon=horizon, **resolved)
+        for why in carried.held:
+            _log.warning("No runs are scheduled: %s", why)
+        return carried
+
+    def decided(self, moment: float) -> dict[str, Any]:
+        """What :meth:`read` comes to in serialized form: kept from an earlier parse, if nothing has changed since.
+
+        Never raises for a calendar: an import error would stop every DAG of the file, and the runs under way.
+        """
+        asked = list(self.questions(moment)) if self._is_settled else []
+        copies = [calendar.copy_in_force(stretch, self.zone_name) for calendar, stretch in asked]
+        if not copies or not all(copies):
+            return self.read(moment, hold=True).to_json()
+        from calendar_timetable._version import __version__
+        from calendar_timetable.schedule.compile_cache import kept
+
+        base = self.schedule if isinstance(self.schedule, str) else encode_base(self.base)
+        said = type(self.base).__name__, base, self.zone_name, self.policy, self.horizon(moment), self.offset
+        arguments = repr((__version__, *said, self.calendar, self.window_set, self.blackout_set))
+        return kept(arguments, copies, lambda: self.read(moment, hold=True).to_json())
+
+    @property
+    def _is_settled(self) -> bool:
+        """Whether what its sets come to follows from what they say of themselves, and from copies of calendars."""
+        sets = (self.calendar, self.window_set, self.blackout_set)
+        every = [leaf for timeset in sets if timeset is not None for leaf in leaves(timeset)]
+        return all(leaf.fingerprint() is not None for leaf in every)
+
+    def horizon(self, moment: float, end: float | None = None) -> Range:
+        """How far calendars are read for the months around *moment*, or as far as *end*."""
+        reach = self.policy.max_delay + self.policy.duration + self.policy.stagger
+        return horizon_around(moment, reach, None if end is None else end + reach)
+
+    def questions(self, moment: float) -> Iterator[tuple[Calendar, Range]]:
+        """The calendars that :meth:`read` reads, each with the time that it is asked about."""
+        from calendar_timetable.calendars.calendar import Calendar
+
+        horizon = self.horizon(moment)
+        if self.calendar is not None:
+            yield self.calendar.in_role(deny=False), self._due(horizon)
+        for timeset in (self.window_set, self.blackout_set):
+            sets = () if timeset is None else leaves(timeset)
+            yield from ((leaf, horizon) for leaf in sets if isinstance(leaf, Calendar))
+
+    @cached_property
+    def zone_name(self) -> str:
+        """The IANA zone that this schedule is read in."""
+        return zones.default_zone() if self.timezone is None else zones.zone_name(self.timezone)
+
+    @cached_property
+    def calendar(self) -> Calendar | None:
+        """The schedule, where it is a calendar."""
+        if isinstance(self.schedule, PurePath) or (isinstance(self.schedule, str) and _is_address(self.schedule)):
+            return _calendar_at(self.schedule)
+        if not isinstance(self.schedule, TimeSet):
+            return None
+        from calendar_timetable.calendars.calendar import Calendar
+
+        if not isinstance(self.schedule, Calendar):
+            raise InvalidArgument("schedule", self.schedule, "only a Calendar can be a schedule; put this in windows")
+        return self.schedule
+
+    @cached_property
+    def base(self) -> Timetable:
+        """The schedule as an Airflow timetable; that of a calendar before it is read has no events."""
+        if self.calendar is not None:
+            return CalendarEvents(str(self.calendar), ())
+        return make_base(self.schedule, self.zone_name)
+
+    @cached_property
+    def window_set(self) -> TimeSet | None:
+        """The windows as one set, its calendars in the role of allowing."""
+        timeset = as_timeset("windows", self.windows, _calendar_at)
+        return timeset and timeset.in_role(deny=False)
+
+    @cached_property
+    def blackout_set(self) -> TimeSet | None:
+        """The blackouts as one set, its calendars in the role of blocking."""
+        timeset = as_timeset("blackouts", self.blackouts, _calendar_at)
+        return timeset and timeset.in_role(deny=True)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """How ticks are placed in open time."""
+        if self.when_blocked not in get_args(WhenBlocked):
+            allowed = ", ".join(map(repr, get_args(WhenBlocked)))
+            raise InvalidArgument("when_blocked", self.when_blocked, f"give one of {allowed}")
+        if not isinstance(self.coalesce, bool):
+            raise InvalidArgument("coalesce", self.coalesce, "give True or False")
+        stagger = zones.whole_seconds("stagger", _ZERO if self.stagger is None else self.stagger)
+        return Policy(
+            self.when_blocked,
+            zones.whole_seconds("duration", _ZERO if self.duration is None else self.duration),
+            zones.whole_seconds("max_delay", self.max_delay),
+            self.coalesce,
+            self._share_of(stagger),
+        )
+
+    def _share_of(self, stagger: int) -> int:
+        """This schedule's own share of *stagger*, in seconds: stable, and spread evenly over schedules."""
+        if self.stagger_key is not None and not isinstance(self.stagger_key, str):
+            raise InvalidArgument("stagger_key", self.stagger_key, "give a text, such as the DAG's id")
+        if not stagger:  # nothing need be put into words
+            return 0
+        return share_of(
+            stagger, self.stagger_key or self.dag_id or f"{self.dag_file} {self.base.summary} {self.zone_name}"
+        )
+
+    def _events(self, calendar: Calendar, horizon: Range, *, hold: bool) -> CalendarEvents:
+        shift = int((self.offset or _ZERO).total_seconds())
+        try:
+            starts, feed = calendar.in_role(deny=False).starts(self._due(horizon), self.zone_name)
+        except CalendarUnavailable as error:
+            if not hold:
+                raise
+            return CalendarEvents(str(calendar), (), unread=Unread(error.why, error.since))
+        return CalendarEvents(str(calendar), [start + shift for start in starts], feed)
+
+    def _due(self, horizon: Range) -> Range:
+        """When the events of a schedule are that make runs due in *horizon*."""
+        shift = int((self.offset or _ZERO).total_seconds())
+        return Range(horizon.start - shift, horizon.end - shift)
+
+
+def _doubt(text: str) -> None:
+    warnings.warn(f"CalendarTimetable: {text}", stacklevel=2)
+
+
+def _shown(value: object) -> str:
+    from calendar_timetable.calendars.addresses import shown
+
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_shown, value))}]"
+    return repr(shown(value) if isinstance(value, (str, PurePath)) and _is_address(str(value)) else value)
+
+
+def _is_address(text: str) -> bool:
+    from calendar_timetable.calendars.addresses import is_address
+
+    return is_address(text)
+
+
+def _calendar_at(address: Any) -> Calendar:
+    from calendar_timetable.calendars.calendar import Calendar
+
+    return Calendar(address)

@@ -1,0 +1,167 @@
+"""Base schedules: anything that says when a run is due, as an Airflow timetable and as ticks."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any
+
+from airflow.exceptions import AirflowTimetableInvalid
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
+from dateutil.relativedelta import relativedelta
+from pendulum import UTC as PENDULUM_UTC
+from pendulum import DateTime
+
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning.codec import decode_feed, decode_unread, encode_feed, encode_unread
+from calendar_timetable.planning.time_sets import Feed, Unread
+from calendar_timetable.schedule.cron import cron_ticks, is_plain
+
+_REMEDY = "give a cron expression, a preset such as '@weekly', a timedelta, an Airflow timetable or a Calendar"
+
+
+@lru_cache(maxsize=8192)
+def to_pendulum(instant: float) -> DateTime:
+    """*instant*, in epoch seconds, as Airflow wants it: a UTC-aware ``pendulum.DateTime``. DAGs share due times."""
+    at = datetime.fromtimestamp(instant, UTC)  # pendulum's own way takes six times as long
+    return DateTime(at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, tzinfo=PENDULUM_UTC)
+
+
+def make_base(schedule: object, timezone: str) -> Timetable:
+    """The Airflow timetable that Airflow itself would make of *schedule* in *timezone*.
+
+    Honours ``[scheduler] create_cron_data_intervals`` for cron expressions and timedeltas, as Airflow does.
+    """
+    if not isinstance(schedule, str):  # which it takes long to tell from a timetable
+        from airflow.serialization.encoders import coerce_to_core_timetable
+
+        schedule = coerce_to_core_timetable(schedule)
+    if isinstance(schedule, Timetable):
+        return schedule
+    from airflow.configuration import conf
+    from airflow.timetables import interval, simple, trigger
+    from airflow.utils.dates import cron_presets
+
+    with_intervals = conf.getboolean("scheduler", "create_cron_data_intervals")
+    if isinstance(schedule, (timedelta, relativedelta)):
+        return (interval.DeltaDataIntervalTimetable if with_intervals else trigger.DeltaTriggerTimetable)(schedule)
+    if schedule == "@once":
+        return simple.OnceTimetable()
+    if schedule == "@continuous":
+        return simple.ContinuousTimetable()
+    if isinstance(schedule, str) and schedule.strip():
+        return cron_base(cron_presets.get(schedule, schedule), timezone, with_intervals=with_intervals)
+    raise InvalidArgument("schedule", schedule, _REMEDY)
+
+
+@lru_cache(maxsize=512)
+def cron_base(expression: str, timezone: str, *, with_intervals: bool) -> Timetable:
+    """Remembered, because Airflow puts cron into words each time; processes forked to parse inherit it."""
+    from airflow.timetables import interval, trigger
+
+    if with_intervals:
+        return interval.CronDataIntervalTimetable(expression, timezone)
+    return trigger.CronTriggerTimetable(expression, timezone=timezone)
+
+
+def check_base(base: Timetable, schedule: object, timezone: str) -> None:
+    """Refuse a *base*, made of *schedule* in *timezone*, that cannot give ticks."""
+    if not base.can_be_scheduled or base.asset_condition or base.partitioned:
+        remedy = "it has no due times of its own; for assets put CalendarTimetable inside AssetOrTimeSchedule"
+        raise InvalidArgument("schedule", schedule, remedy)
+    now = datetime.now(UTC).timestamp()
+    try:
+        if isinstance(schedule, str) and is_plain(base.summary):
+            ticks = cron_ticks((base.summary, timezone))
+            if ticks.daily is not None:
+                ticks.after(now)
+                return
+        base.validate()
+        if type(base).__module__.startswith("airflow.timetables."):  # a cron may name a day that never comes
+            restriction = TimeRestriction(to_pendulum(now), None, catchup=True)
+            base.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
+    except AirflowTimetableInvalid as error:
+        raise InvalidArgument("schedule", schedule, f"{error}; {_REMEDY}") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidArgument("schedule", schedule, f"{error}; {_REMEDY}") from None
+
+
+class CalendarEvents(Timetable):
+    """The starts of a calendar's events as due times, stepped as ``CronTriggerTimetable`` steps.
+
+    Lives only inside :class:`~calendar_timetable.CalendarTimetable`; never registered with Airflow.
+    """
+
+    def __init__(
+        self, label: str, starts: Sequence[int], feed: Feed | None = None, unread: Unread | None = None
+    ) -> None:
+        self.label, self.starts, self.feed, self.unread = label, tuple(starts), feed, unread
+
+    @property
+    def summary(self) -> str:
+        return f"events of {self.label}"
+
+    def serialize(self) -> dict[str, Any]:
+        deltas = [b - a for a, b in zip((0, *self.starts), self.starts, strict=False)]
+        held = {} if self.unread is None else {"held": encode_unread(self.unread)}
+        return {"calendar": self.label, "events": deltas, **encode_feed(self.feed), **held}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> CalendarEvents:
+        unread = decode_unread(data["held"]) if "held" in data else None
+        return cls(data["calendar"], tuple(accumulate(data["events"])), decode_feed(data), unread)
+
+    def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
+        return DataInterval.exact(run_after)
+
+    def next_dagrun_info(
+        self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        candidates = []
+        if last_automated_data_interval is not None:
+            candidates.append(bisect_right(self.starts, last_automated_data_interval.end.timestamp()))
+        elif restriction.earliest is None:
+            candidates.append(self._first_run())
+        if restriction.earliest is not None and not (restriction.catchup and last_automated_data_interval):
+            candidates.append(bisect_left(self.starts, restriction.earliest.timestamp()))
+        if not restriction.catchup:
+            candidates.append(max(0, bisect_right(self.starts, datetime.now(UTC).timestamp()) - 1))
+        index = max(candidates)
+        if index >= len(self.starts):
+            return None
+        due = to_pendulum(self.starts[index])
+        if restriction.latest is not None and due > restriction.latest:
+            return None
+        return DagRunInfo.exact(due)
+
+    def _first_run(self) -> int:
+        """As cron without a start date: the last event if it is only just past, else the next one."""
+        now = datetime.now(UTC).timestamp()
+        following = bisect_right(self.starts, now)
+        if following == 0:
+            return 0
+        gap = self.starts[following] - self.starts[following - 1] if following < len(self.starts) else 0
+        return following - 1 if now - self.starts[following - 1] <= max(gap / 10, 300) else following
+
+
+def encode_base(base: Timetable) -> dict[str, Any]:
+    """*base* as JSON: in Airflow's own form where it is Airflow's to read."""
+    if isinstance(base, CalendarEvents):
+        return base.serialize()
+    from airflow.serialization.encoders import encode_timetable
+    from airflow.serialization.enums import Encoding
+
+    encoded = encode_timetable(base)
+    return {name.value: encoded[name] for name in (Encoding.TYPE, Encoding.VAR)}
+
+
+def decode_base(data: dict[str, Any]) -> Timetable:
+    """The inverse of :func:`encode_base`."""
+    if "events" in data:
+        return CalendarEvents.deserialize(data)
+    from airflow.serialization.decoders import decode_timetable
+
+    return decode_timetable(data)

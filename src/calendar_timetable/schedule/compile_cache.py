@@ -1,0 +1,65 @@
+"""What schedules came to, kept in the cache folder from one parse of their DAG files to the next.
+
+A schedule is serialized again at every parse, and nearly always nothing has changed. It is the same as long as its
+arguments and the copies of its calendars in force are; anew all the same once a day, for what else it may depend on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from calendar_timetable.calendars.feed.cache_folder import check_folder, folder, replace_file
+from calendar_timetable.calendars.ical.expand import FORMAT
+
+_DAY = "%Y%m%d"
+
+
+def kept(arguments: str, copies: Sequence[str], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What *make* gives, as JSON reads it: kept, where it was made before of *arguments* and *copies*.
+
+    A copy is known by its feed and a digest. What is damaged is made anew; what cannot be kept is only slower.
+    """
+    check_folder()
+    now = datetime.now(UTC)
+    made_of = repr((FORMAT, arguments, copies)).encode()
+    feeds = [copy.partition(" ")[0] for copy in copies]  # addresses are not in what calendars say of themselves
+    name = hashlib.sha256(repr((arguments, feeds)).encode()).hexdigest()[:40]
+    day = folder() / "schedules" / now.strftime(_DAY)
+    path = day / name
+    with suppress(OSError, ValueError):
+        seal, content = path.read_bytes().split(b"\n", 1)
+        if seal == _seal(made_of, content):
+            return _plain(content)
+    content = json.dumps(make()).encode()
+    with suppress(OSError):
+        if not day.exists():
+            _forget(day.parent, before=(now - timedelta(days=1)).strftime(_DAY))
+            for place in (day.parent, day):
+                place.mkdir(mode=0o700, exist_ok=True)
+        replace_file(path, _seal(made_of, content) + b"\n" + content)
+    return _plain(content)
+
+
+def _plain(content: bytes) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(content)
+    return data
+
+
+def _seal(made_of: bytes, content: bytes) -> bytes:
+    return hashlib.sha256(made_of + b"\n" + content).hexdigest().encode()
+
+
+def _forget(place: Path, before: str) -> None:
+    """Remove what is of days *before*; of yesterday there may be a host whose clock is behind."""
+    with suppress(OSError):
+        for day in place.iterdir():
+            if re.fullmatch(r"\d{8}", day.name) and day.name < before:
+                shutil.rmtree(day, ignore_errors=True)

@@ -1,0 +1,265 @@
+"""Cron ticks, remembered: the same as Airflow's own, without a new croniter for every step.
+
+Airflow builds a croniter per step because of clock changes. Where the zone's offset is the same before and after a
+step and the wall-clock time is unique, the times of day that an expression names give the same answer; everywhere else
+Airflow's own timetable is asked. ``tests/unit/test_equality.py`` holds the two together.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airflow.timetables.base import DataInterval, TimeRestriction
+from airflow.timetables.trigger import CronTriggerTimetable
+from croniter import croniter
+from pendulum import DateTime
+
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.open_time import DAY
+
+_ANY_TIME = TimeRestriction(None, None, catchup=True)
+_PLAIN = re.compile(r"[\d\s*,/\-A-Za-z#?]+")
+_RANDOM = re.compile(r"(?<![A-Z])[HR](?![A-Z])", re.IGNORECASE)  # croniter draws these anew each time
+_SCHEDULES = 512
+_REMEMBERED = 20_000  # ticks of one schedule; about two weeks of minutes
+_IN_ALL = 100_000  # ticks of all schedules of one thread, of which a web server has many
+_AT_ONCE = 50  # ticks, and days, that are told together
+_FAR = 366 * 9  # days that are searched for the next tick; from one 29 February to the next
+
+
+class _Thread(threading.local):
+    """Each thread remembers for itself: a lock could be held while the DAG processor forks."""
+
+    def __init__(self) -> None:
+        self.ticks: dict[tuple[str, str], CronTicks] = {}
+        self.grown = 0  # ticks added since all were forgotten
+
+
+_thread = _Thread()
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """An expression as what it says: on which days, by croniter's numbers, and how many seconds into each."""
+
+    seconds: tuple[int, ...]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]  # Sunday is 0
+    either: bool  # of day and weekday one is enough: both are named
+
+    @classmethod
+    def of(cls, expression: str) -> Daily | None:
+        """*expression*, read by croniter; ``None`` where it says more than lists of numbers."""
+        cron = croniter(expression)
+        if len(cron.expanded) != 5 or cron.nth_weekday_of_month or getattr(cron, "nearest_weekday", None):
+            return None
+        ranges = (range(60), range(24), range(1, 32), range(1, 13), range(7))
+        fields: list[list[Any]] = [
+            [*every] if said[0] == "*" else said for said, every in zip(cron.expanded, ranges, strict=True)
+        ]
+        if any(not isinstance(number, int) for field in fields for number in field):
+            return None
+        minutes, hours, days, months, weekdays = map(sorted, fields)
+        seconds = tuple(hour * 3600 + minute * 60 for hour in hours for minute in minutes)
+        either = cron.expanded[2][0] != "*" and cron.expanded[4][0] != "*"
+        return cls(seconds, frozenset(days), frozenset(months), frozenset(weekdays), either)
+
+    def dates(self, first: int) -> Iterator[int]:
+        """The days with ticks from day *first* after the epoch on, as such numbers."""
+        return self._of_days(range(first, first + _FAR))
+
+    def dates_back(self, last: int) -> Iterator[int]:
+        """The same from day *last* backwards."""
+        return self._of_days(range(last, last - _FAR, -1))
+
+    def _of_days(self, days: Iterable[int]) -> Iterator[int]:
+        for number in days:
+            weekday = (number + 4) % 7 in self.weekdays
+            if weekday or self.either:
+                day = date.fromordinal(zones.EPOCH + number)
+                if day.month in self.months and (day.day in self.days or (weekday and self.either)):
+                    yield number
+
+
+class _Wordless(CronTriggerTimetable):
+    """Airflow's own, but for putting the expression into words, which takes nearly all of the making."""
+
+    def _describe_with_dom_dow_fix(self, expression: str) -> str:
+        return ""
+
+
+class CronTicks:
+    """The due times of one cron expression, in epoch seconds, as a growing chain."""
+
+    def __init__(self, expression: str, timezone: str) -> None:
+        self._expression, self._timezone = expression, timezone
+        self._zone = ZoneInfo(timezone)
+        self._chain: list[float] = []  # what follows its first instant, which need not be a tick
+        self._calm = -1, False  # a day, and whether it is
+
+    @cached_property
+    def _airflow(self) -> CronTriggerTimetable:
+        """Airflow's own, made only where it is asked."""
+        return _Wordless(self._expression, timezone=self._timezone)
+
+    @cached_property
+    def daily(self) -> Daily | None:
+        """What the expression says, where that is lists of numbers."""
+        return Daily.of(self._expression)
+
+    def after(self, instant: float) -> float:
+        """The tick that follows *instant*, which is a tick or any other time."""
+        index = self._index_after(instant)  # first: it may begin another chain
+        return self._chain[index]
+
+    def all_after(self, instant: float) -> Iterator[list[float]]:
+        """Every tick that follows *instant*, some at a time."""
+        while True:
+            index = self._index_after(instant)
+            some = self._chain[index : index + _AT_ONCE]
+            yield some
+            instant = some[-1]
+
+    def last_until(self, instant: float) -> float:
+        """The last tick at or before *instant*, which is a tick or any other time."""
+        chain = self._chain
+        index = bisect_right(chain, instant)
+        if 1 < index < len(chain):
+            return chain[index - 1]
+        found = self._plain_until(instant)
+        if found is None:
+            found = float(self._airflow._align_to_prev(DateTime.fromtimestamp(instant, UTC)).timestamp())  # noqa: SLF001
+            while (following := self.after(found)) <= instant:
+                found = following
+        return found
+
+    def _plain_until(self, instant: float) -> float | None:
+        """The last tick at or before *instant*, if clocks do not change between; ``None`` where that cannot be told."""
+        offset = self._offset(instant)
+        if offset is None or self.daily is None:
+            return None
+        latest = int((instant + offset) // DAY)
+        for number in self.daily.dates_back(latest):
+            if zones.day_offset(number, self._zone) != offset:
+                return None
+            midnight = number * DAY - offset
+            index = bisect_right(self.daily.seconds, instant - midnight)
+            if index:
+                return midnight + self.daily.seconds[index - 1]
+        return None
+
+    def is_calm(self, now: float) -> bool:
+        """Whether clocks do not change within a day of *now*; where they do, Airflow has a way of its own."""
+        day = int(now // DAY)
+        if self._calm[0] != day:
+            self._calm = day, zones.steady_offset(day - 2, day + 3, self._zone) is not None
+        return self._calm[1]
+
+    def _index_after(self, instant: float) -> int:
+        chain = self._chain
+        index = bisect_right(chain, instant)
+        if 0 < index < len(chain) and (chain[index - 1] == instant or self._between(instant, chain[index])):
+            return index
+        if not index or chain[index - 1] != instant or len(chain) > _REMEMBERED:
+            self._chain, index = [instant], 1
+        self._grow()
+        return index
+
+    def _between(self, instant: float, tick: float) -> bool:
+        """Whether *tick*, the first in the chain after *instant*, is also what follows it: not where clocks change."""
+        offset = self._offset(tick)
+        return offset is not None and offset == self._offset(instant)
+
+    def _grow(self) -> None:
+        """Add the next tick to the chain, and with it those of the days to come where these are plain."""
+        tick = self._chain[-1]
+        offset = self._offset(tick)
+        ticks = self._plain_after(tick, offset) if offset is not None and self.daily is not None else []
+        ticks = ticks or [self._ask(tick)]
+        self._chain += ticks
+        _thread.grown += len(ticks)
+
+    def _plain_after(self, tick: float, offset: int) -> list[float]:
+        """Ticks that follow *tick* as long as the zone keeps to *offset*: some, or none where clocks change first."""
+        assert self.daily is not None
+        found: list[float] = []
+        first = int((tick + offset) // DAY)
+        for number in self.daily.dates(first):
+            midnight = number * DAY - offset
+            index = bisect_right(self.daily.seconds, tick - midnight)
+            ticks = [midnight + second for second in self.daily.seconds[index : index + _AT_ONCE]]
+            if zones.day_offset(number, self._zone) == offset:
+                found += ticks
+            elif ticks:
+                return found or [second for second in ticks[:1] if self._offset(second) == offset]
+            if found and (len(found) >= _AT_ONCE or number - first >= _AT_ONCE):
+                break
+        return found
+
+    def _ask(self, tick: float) -> float:
+        last = DataInterval.exact(DateTime.fromtimestamp(tick, UTC))
+        info = self._airflow.next_dagrun_info(last_automated_data_interval=last, restriction=_ANY_TIME)
+        assert info is not None, "without a latest date cron never ends"
+        seconds = info.run_after.timestamp()
+        return int(seconds) if seconds == int(seconds) else seconds
+
+    def _offset(self, instant: float) -> int | None:
+        """The zone's offset at *instant* in seconds, or ``None`` where its wall-clock time is not unique."""
+        moment = datetime.fromtimestamp(instant, self._zone)
+        offset = moment.utcoffset()
+        if offset is None or moment.replace(fold=1 - moment.fold).utcoffset() != offset:
+            return None
+        return offset // timedelta(seconds=1)
+
+
+class SeveralCrons:
+    """The due times of several cron expressions, each time once."""
+
+    def __init__(self, crons: Iterable[CronTicks]) -> None:
+        self._crons = tuple(crons)
+
+    def after(self, instant: float) -> float:
+        """The tick that follows *instant*."""
+        return min(cron.after(instant) for cron in self._crons)
+
+    def all_after(self, instant: float) -> Iterator[list[float]]:
+        """Every tick that follows *instant*, one at a time."""
+        while True:
+            instant = self.after(instant)
+            yield [instant]
+
+    def last_until(self, instant: float) -> float:
+        """The last tick at or before *instant*."""
+        return max(cron.last_until(instant) for cron in self._crons)
+
+
+def is_plain(expression: str) -> bool:
+    """Whether the ticks of *expression* can be remembered."""
+    return bool(_PLAIN.fullmatch(expression)) and not _RANDOM.search(expression)
+
+
+def several_crons(crons: Iterable[tuple[str, str]]) -> SeveralCrons:
+    """The remembered ticks of several plain expressions, each with its zone."""
+    return SeveralCrons(map(cron_ticks, crons))
+
+
+def cron_ticks(cron: tuple[str, str]) -> CronTicks:
+    """The remembered ticks of *cron*, a plain expression and its zone."""
+    remembered = _thread.ticks
+    if _thread.grown > _IN_ALL:
+        remembered.clear()
+        _thread.grown = 0
+    if cron not in remembered:
+        if len(remembered) >= _SCHEDULES:
+            del remembered[next(iter(remembered))]
+        remembered[cron] = CronTicks(*cron)
+    return remembered[cron]

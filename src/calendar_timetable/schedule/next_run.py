@@ -1,0 +1,340 @@
+"""What a scheduler asks of a schedule: the next run, with the clock in view."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
+
+from calendar_timetable.planning.late_start import GRACE_SECONDS, next_opening
+from calendar_timetable.planning.open_time import DAY
+from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, Tick, TickStream, begun_before, runs, with_interval
+from calendar_timetable.schedule.base import to_pendulum
+from calendar_timetable.schedule.compiled import Carried
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """Where this thread's last answer left off: one that is asked for run after run goes on from there."""
+
+    carried: Carried
+    restriction: TimeRestriction
+    rest: Iterator[Placed]
+    interval: DataInterval | None = None
+    due: float = 0
+
+
+class _Thread(threading.local):
+    ahead: _Ahead | None = None
+
+
+_thread = _Thread()
+
+
+def next_run(carried: Carried, last: DataInterval | None, restriction: TimeRestriction) -> DagRunInfo | None:
+    """The run after *last*; without catchup the latest that is due, and nothing older.
+
+    Its ``run_after`` is its start; its data interval ends at its due time.
+    """
+    if carried.held:
+        return None
+    now = time.time()
+    ahead = _thread.ahead
+    if (
+        ahead is not None
+        and last is not None
+        and ahead.interval is last
+        and ahead.carried is carried
+        and ahead.restriction == restriction
+        and (restriction.catchup or ahead.due > now + 2 * DAY)  # without catchup the clock counts, and when it changes
+    ):
+        ahead.interval = None  # until there is an answer
+        rest: Iterator[Placed] | None = ahead.rest
+        run = next(ahead.rest, None)
+    else:
+        _thread.ahead = ahead = None
+        search = _Search(carried, last, restriction, now)
+        run, rest = search.every_run() if restriction.catchup else search.latest_run()
+    if run is None or run.start is None:
+        return None
+    is_beyond = carried.open_time.is_beyond
+    last_was_beyond = ahead is not None and is_beyond(ahead.due)
+    if is_beyond(run.start) and not last_was_beyond and _rests_on_unknown(carried, run, last, restriction, now):
+        return None
+    interval = _data_interval(run.tick)
+    if rest is not None:
+        if ahead is None:
+            _thread.ahead = ahead = _Ahead(carried, restriction, rest)
+        ahead.interval, ahead.due = interval, run.tick.interval_end
+    return DagRunInfo(to_pendulum(run.start), interval, None, None)  # 3.2 has no defaults for the last two
+
+
+def _rests_on_unknown(
+    carried: Carried, run: Placed, last: DataInterval | None, restriction: TimeRestriction, now: float
+) -> bool:
+    """Whether runs are due before what is known of calendars ends, and *run* starts only after that: it is no date."""
+    open_time = carried.open_time
+    if not open_time.is_beyond(run.tick.due):
+        return True
+    if last is not None and open_time.is_beyond(last.end.timestamp()):
+        return False
+    ticks = carried.ticks.since(now, last, restriction._replace(catchup=True))
+    first = next((tick for tick in ticks if tick.due > now), None)
+    return first is not None and not open_time.is_beyond(first.due)
+
+
+def due_times(carried: Carried, last: DataInterval | None, restriction: TimeRestriction) -> Iterator[DagRunInfo]:
+    """The runs of a backfill: one for each due time of the base schedule, whatever calendars say."""
+    for tick in carried.ticks.walk(last, restriction):
+        placed = carried.policy.place(tick, carried.open_time)
+        # Its interval names the run: it has to be that of the scheduled run with this due time.
+        interval = _data_interval(begun_before(placed, carried.policy).tick if placed.outcome == "advanced" else tick)
+        yield DagRunInfo(to_pendulum(tick.due), interval, None, None)
+
+
+def _data_interval(tick: Tick) -> DataInterval:
+    begins = to_pendulum(tick.interval_start)
+    return DataInterval(begins, begins if tick.interval_end == tick.interval_start else to_pendulum(tick.interval_end))
+
+
+class _BaseFailed(Exception):
+    """The base schedule raised where it was asked for its own answer."""
+
+
+class _Search:
+    """For the next run of one schedule, at one moment."""
+
+    def __init__(self, carried: Carried, last: DataInterval | None, restriction: TimeRestriction, now: float) -> None:
+        self.carried, self.last, self.restriction, self.now = carried, last, restriction, now
+        self.policy, self.open_time = carried.policy, carried.open_time
+        self.is_first = last is None and restriction.earliest is None  # when to begin is left to us
+
+    def every_run(self) -> tuple[Placed | None, Iterator[Placed] | None]:
+        """The first run that is left, and those that follow."""
+        ticks = self.carried.ticks
+        first = ticks.pick(self.last, self.restriction)
+        if first is None:
+            return None, None
+        if self.is_first:
+            latest, _ = self.latest_run()
+            if latest is not None and latest.tick.due < first.due:
+                return latest, None
+        if first.due > self.now:
+            on_time = self._on_time(first)
+            if on_time is not None:
+                return on_time, self._runs_after(first)
+        elif ticks.plain and self._is_simple and not self._is_past:
+            placed = self.policy.place(first, self.open_time)
+            if placed.start is not None and (start := self._late(placed)) is not None:
+                placed = self._with_those_due_by(placed.start, placed)
+                return placed.starting(start), None
+        stream = ticks.stream(ticks.walk(self.last, self.restriction, first), self.restriction.latest)
+        rest = self._runs(stream, first.due)
+        run, skipped = next(rest, None), None
+        if not self._is_past:
+            while run is not None and (late := self._late(run)) is None:
+                skipped = run.tick.interval_start if skipped is None else skipped
+                closes = None if run.start is None else self.open_time.end_of(run.start)
+                if closes is not None:  # what else was due in this stretch of open time is skipped too
+                    stream.pass_over(closes - 1, run.tick)
+                run = next(rest, None)
+            if run is not None:
+                run = with_interval(run if late is None else run.starting(late), skipped)
+        return run, rest if ticks.plain else None
+
+    @property
+    def _is_past(self) -> bool:
+        """Whether only the past is asked about: that follows the plan, not the clock."""
+        latest = self.restriction.latest
+        return latest is not None and latest.timestamp() < self.now
+
+    def latest_run(self) -> tuple[Placed | None, Iterator[Placed] | None]:
+        """The latest run that is to start by now, else the first one after; and those that follow."""
+        ticks, now = self.carried.ticks, self.now
+        if self.open_time.always and not self.policy.stagger:
+            with suppress(_BaseFailed):
+                return self._from(self._pick())
+        if self._is_simple and ticks.is_calm(now) and self._is_under_way:
+            picked = self._pick()
+            if picked is None or picked.due > now:  # what was due has run
+                return self._from(picked)
+            placed = self.policy.place(picked, self.open_time)
+            start = self._late(placed) if placed.outcome in ("on_time", "postponed") else None
+            if start is not None and (start <= now or not self.open_time.fits(now, 0)):
+                # What else waits, or was missed, is released with it.
+                return self._with_those_due_by(start, placed), None
+        rest, before, latest, coming = self._around_now()
+        if self.is_first and coming is not None and coming.tick.due <= now:
+            latest = None  # what waits comes after it
+        if latest is not None and latest.outcome in ("on_time", "forced"):
+            with suppress(_BaseFailed):
+                latest = self._as_base(latest, self._pick())
+        if latest is None:
+            if coming is None or (coming.tick.due > now and (self.is_first or not ticks.is_calm(now))):  # none waits
+                with suppress(_BaseFailed):
+                    picked = self._pick()
+                    if self.is_first or coming is None or self._is_undisturbed(picked):
+                        return self._from(picked)
+            return coming, rest if ticks.plain else None
+        if before is not None and latest.outcome == "postponed" and not self.is_first:
+            latest = self._together(before, latest)
+        return self._late_or_next(latest, coming), None
+
+    def _around_now(self) -> tuple[Iterator[Placed], Placed | None, Placed | None, Placed | None]:
+        """The latest run to start by now, the one before it and the one after, with those that follow that.
+
+        Begins with the last tick before which none matters to what becomes of later ones. Where data intervals count,
+        that is told by the outcome: what was skipped for long is looked for further back.
+        """
+        ticks, policy = self.carried.ticks, self.policy
+        together = (
+            policy.coalesce and policy.when_blocked != "advance"
+        )  # the latest due time takes those before it along
+        reach = 0.0 if ticks.exact else float(max(policy.max_delay + policy.duration + policy.stagger, DAY))
+        while True:
+            stream = ticks.since(self.now - reach, self.last, self.restriction)
+            first = stream.peek()
+            rest = self._runs(stream, None if first is None else first.due)
+            before = latest = coming = None
+            for run in rest:
+                assert run.start is not None
+                if run.start > self.now:
+                    coming = run
+                    break
+                # Of several that start together, which microseconds may tell apart, the first.
+                if latest is None or latest.start is None or run.start // 1 > latest.start // 1:
+                    before, latest = latest, run
+            if ticks.exact:
+                if reach or together or self._is_alone(latest):
+                    break
+                reach = self.now - self.carried.waiting_since(self.now)
+                continue
+            found = before or latest or coming
+            if first is None or found is None or found.tick.interval_start > first.interval_start:
+                break
+            if self.is_first or (self.last is not None and first.interval_start <= self.last.end.timestamp()):
+                break
+            if self.restriction.earliest is not None and first.due - DAY <= self.restriction.earliest.timestamp():
+                break
+            if reach > SEARCH_SECONDS:
+                break
+            reach *= 8
+        return rest, before, latest, coming
+
+    def _is_alone(self, run: Placed | None) -> bool:
+        """Whether *run* starts on time, and time was open before, so that none waited for the same start."""
+        if run is None or run.outcome != "on_time":
+            return False
+        return self.open_time.opening_of(run.tick.due, run.tick.due - DAY) < run.tick.due
+
+    @property
+    def _is_simple(self) -> bool:
+        """Whether the latest due time that runs when it is due can be told without any other."""
+        policy = self.policy
+        return policy.coalesce and not policy.stagger and policy.when_blocked != "advance"
+
+    @property
+    def _is_under_way(self) -> bool:
+        """Whether there was a run, and the start date is no later than that."""
+        earliest = self.restriction.earliest
+        return self.last is not None and (earliest is None or earliest <= self.last.end)
+
+    def _with_those_due_by(self, start: float, placed: Placed) -> Placed:
+        """The run, of plain cron where all is simple, that *placed* comes to where it begins at *start*."""
+        if start == placed.tick.due:
+            return placed
+        last = self.carried.ticks.last_until(start, placed.tick, self.restriction.latest)
+        if last is None:
+            return placed.starting(start)
+        if last.due == start:
+            return Placed(last, start, "on_time")
+        return Placed(last, start, "postponed", start)
+
+    def _pick(self) -> Tick | None:
+        try:
+            return self.carried.ticks.pick(self.last, self.restriction)
+        except Exception as error:  # Airflow's CronDataIntervalTimetable fails in some hours after a clock change
+            raise _BaseFailed from error
+
+    def _from(self, tick: Tick | None) -> tuple[Placed | None, Iterator[Placed] | None]:
+        """The first run from *tick* on, and those that follow."""
+        if tick is None:
+            return None, None
+        on_time = self._on_time(tick)
+        if on_time is not None:
+            return on_time, self._runs_after(tick)
+        ticks = self.carried.ticks
+        stream = ticks.stream(ticks.walk(self.last, self.restriction, tick), self.restriction.latest)
+        rest = self._runs(stream, tick.due)
+        return next(rest, None), rest if ticks.plain else None
+
+    def _on_time(self, tick: Tick) -> Placed | None:
+        """The run of *tick*, of a plain cron, where it starts on time whatever comes before and after."""
+        if not self.carried.ticks.plain or self.policy.stagger or self.policy.when_blocked == "advance":
+            return None
+        placed = self.policy.place(tick, self.open_time)
+        return placed if placed.outcome == "on_time" else None
+
+    def _runs_after(self, tick: Tick) -> Iterator[Placed]:
+        """The runs that follow *tick*, which runs; most who ask take none of them."""
+        ticks, latest = self.carried.ticks, self.restriction.latest
+        yield from self._runs(ticks.stream(ticks.following(tick, self.restriction), latest), tick.due)
+
+    def _as_base(self, run: Placed, picked: Tick | None) -> Placed | None:
+        """*run*, which was to start on time, as the base schedule, which *picked* a tick, has it late; ``None``: not.
+
+        That knows no calendars, but tells how late a DAG may begin without a start date, and end with an end date.
+        A run that had to wait has its turn whatever it says.
+        """
+        assert run.start is not None
+        if self.is_first or self._is_past:
+            if run.start > run.tick.due and self.now - run.start <= GRACE_SECONDS:  # staggered
+                return run
+            if picked is None or picked.due > run.tick.due:
+                return None
+        if picked is not None and picked.due <= self.now and self._is_undisturbed(picked):
+            return self.policy.place(picked, self.open_time).starting(picked.due + run.start - run.tick.due)
+        return run
+
+    def _is_undisturbed(self, tick: Tick | None) -> bool:
+        """Whether calendars leave all of what *tick* covers open: then it is as if there were none."""
+        return tick is not None and self.open_time.fits(tick.interval_start, int(tick.due - tick.interval_start))
+
+    def _together(self, before: Placed, latest: Placed) -> Placed:
+        """*latest*, which waited for an opening, and the run *before* it, which was missed and had to wait as well."""
+        assert latest.start is not None
+        opening = latest.start if latest.opening is None else latest.opening
+        if not self.policy.coalesce and self.policy.waits and opening <= before.tick.due + self.policy.max_delay:
+            return before
+        return with_interval(latest, before.tick.interval_start)
+
+    def _late_or_next(self, latest: Placed, coming: Placed | None) -> Placed | None:
+        """*latest*, whose start has passed, where it may still start; with *coming*, or else that one."""
+        start = self._late(latest)
+        if start is None:
+            return coming and with_interval(coming, latest.tick.interval_start)
+        if start <= self.now or coming is None or not self.policy.coalesce:
+            return latest.starting(start)
+        opening = next_opening(self.now, self.policy, self.open_time)
+        released = coming.start if coming.opening is None else coming.opening
+        if opening is not None and released is not None and released <= opening:
+            return with_interval(coming, latest.tick.interval_start)
+        return latest.starting(start)
+
+    def _late(self, run: Placed) -> float | None:
+        assert run.start is not None
+        if run.start > self.now:
+            return run.start
+        return self.carried.late_start(run.start, run.tick.due, self.now, catchup=self.restriction.catchup)
+
+    def _runs(self, stream: TickStream, first_due: float | None) -> Iterator[Placed]:
+        until = max(self.now, self.now if first_due is None else first_due) + SEARCH_SECONDS
+        begun = -math.inf
+        if self.last is not None and self.policy.when_blocked == "advance":
+            begun = self.last.start.timestamp()
+        return runs(stream, self.policy, self.open_time, until, begun)

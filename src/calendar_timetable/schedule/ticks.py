@@ -1,0 +1,279 @@
+"""The due times of base schedules, one after the other: Airflow's own, and those of cron remembered."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import cached_property, partial
+from itertools import chain, islice
+from typing import Any
+
+from airflow.timetables.base import DataInterval, TimeRestriction, Timetable
+from dateutil.relativedelta import relativedelta
+from pendulum import DateTime
+
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.plan import Tick, TickStream, new
+from calendar_timetable.schedule.base import cron_base, decode_base, to_pendulum
+from calendar_timetable.schedule.cron import CronTicks, SeveralCrons, cron_ticks, is_plain, several_crons
+
+_CRON_TRIGGER = "airflow.timetables.trigger.CronTriggerTimetable"
+_CRON_INTERVAL = "airflow.timetables.interval.CronDataIntervalTimetable"
+_MULTIPLE = "airflow.timetables.trigger.MultipleCronTriggerTimetable"
+_CONTINUOUS = "airflow.timetables.simple.ContinuousTimetable"
+_ONCE = "airflow.timetables.simple.OnceTimetable"
+_DELTA_INTERVAL = "airflow.timetables.interval.DeltaDataIntervalTimetable"
+_DELTA_TRIGGER = "airflow.timetables.trigger.DeltaTriggerTimetable"
+_DELTAS = (_DELTA_INTERVAL, _DELTA_TRIGGER)
+_BEGIN_NOW = (_ONCE, _DELTA_TRIGGER)  # their first tick is the start date or the present, whichever is later
+_WALKED = 1000  # ticks of a timetable that is not Airflow's, before it is asked anew from an opening on
+_FURTHEST = 10 * 366 * 86400  # seconds that the last tick is looked for
+_EVENTS = "airflow.timetables.events.EventsTimetable"
+_GRID = (_CRON_TRIGGER, _CRON_INTERVAL, _MULTIPLE, _EVENTS)
+
+
+class Ticks:
+    """The due times of a base schedule, given as JSON: Airflow's own, and those of cron remembered."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._data = data
+        self._kind: str = data.get("__type", "")
+        self.on_grid = "events" in data or self._kind in _GRID  # ticks are the same whatever ran before
+        self.is_cron = self._kind in (_CRON_INTERVAL, _CRON_TRIGGER, _MULTIPLE)
+        arguments = data.get("__var", {})
+        length = arguments.get("interval", 0) if self._kind == _CRON_TRIGGER else 0  # of each data interval, in seconds
+        self._length = length if isinstance(length, (int, float)) else 0
+        one_cron = self._kind == _CRON_INTERVAL or (self._kind == _CRON_TRIGGER and length == self._length)
+        self.remembered = one_cron and is_plain(arguments["expression"])  # ticks are cheap to step through
+        self.plain = self.remembered and self._kind == _CRON_TRIGGER and not length  # follows from any time before it
+        zero_length = self._kind == _MULTIPLE and not arguments["interval"]
+        self.exact = (
+            self.plain
+            or (self._kind == _CRON_TRIGGER and not length)
+            or (self.on_grid and (zero_length or self._kind in ("", _EVENTS)))
+        )  # no data intervals
+        self._cron_arguments = (arguments["expression"], arguments["timezone"]) if self.remembered else None
+        expressions = arguments["expressions"] if zero_length else ()
+        self._several = [(e, arguments["timezone"]) for e in expressions] if all(map(is_plain, expressions)) else []
+
+    @property
+    def _cron(self) -> CronTicks | SeveralCrons | None:
+        """What this thread remembers; looked up for each walk, because decoded schedules are shared by threads."""
+        return several_crons(self._several) if self._several else self._one_cron
+
+    @property
+    def _one_cron(self) -> CronTicks | None:
+        return cron_ticks(self._cron_arguments) if self._cron_arguments else None
+
+    @cached_property
+    def base(self) -> Timetable:
+        """The base schedule as a timetable; made only where ticks are not remembered."""
+        if self._cron_arguments and not self._length and not self._data["__var"].get("run_immediately"):
+            return cron_base(*self._cron_arguments, with_intervals=self._kind == _CRON_INTERVAL)
+        return decode_base(self._data)
+
+    def pick(self, last: DataInterval | None, restriction: TimeRestriction) -> Tick | None:
+        """The tick that *restriction*, ``catchup`` included, leads to after the run *last*."""
+        due = self._remembered(last, restriction) if last is not None else None
+        if due is None:
+            return next(self._ask(last, restriction), None)
+        return Tick(due, due, due) if restriction.latest is None or due <= restriction.latest.timestamp() else None
+
+    def walk(
+        self, last: DataInterval | None, restriction: TimeRestriction, first: Tick | None = None
+    ) -> Iterator[Tick]:
+        """Every tick after the run *last*, from *first* on where it is given; strictly increasing."""
+        if not restriction.catchup:
+            restriction = TimeRestriction(restriction.earliest, restriction.latest, catchup=True)
+        if first is None and (first := self.pick(last, restriction)) is None:
+            return iter(())
+        return chain((first,), self.following(first, restriction))
+
+    def from_instant(self, start: float, latest: DateTime | None = None) -> Iterator[Tick]:
+        """Ticks from *start* to *latest*; of a cron base also the one whose interval holds *start*."""
+        earliest = to_pendulum(start)
+        if self.is_cron:
+            earliest = self.base.infer_manual_data_interval(run_after=earliest).start
+        return self.walk(None, TimeRestriction(earliest, latest, catchup=True))
+
+    def at_or_after(self, start: float, latest: DateTime | None = None) -> Iterator[Tick]:
+        """Ticks from *start* to *latest*, or a few earlier ones too; of plain cron without asking Airflow."""
+        if not self.plain:
+            return self.from_instant(start, latest)
+        return self.walk(DataInterval.exact(to_pendulum(start - 1)), TimeRestriction(None, latest, catchup=True))
+
+    def is_calm(self, now: float) -> bool:
+        """Whether the base schedule, asked without catchup, says what its ticks say."""
+        cron = self._one_cron
+        return cron is not None and self.plain and cron.is_calm(now)
+
+    def stream(self, ticks: Iterator[Tick], latest: DateTime | None) -> TickStream:
+        """*ticks*, which end with *latest*, so that what is closed can be passed over."""
+        return TickStream(ticks, partial(self._leap, latest))
+
+    def since(self, floor: float, last: DataInterval | None, restriction: TimeRestriction) -> TickStream:
+        """Ticks after the run *last* and the start date, from the last one due by *floor*, or else from the first.
+
+        Whether a tick is among them does not depend on the clock, wherever the base schedule allows that.
+        """
+        earliest, latest, _ = restriction
+        every = TimeRestriction(earliest, latest, catchup=True)
+        if self._kind == _CONTINUOUS or (last is None and self._kind in _BEGIN_NOW):
+            return self.stream(self.walk(last, every, self.pick(last, restriction)), latest)
+        if last is not None and earliest is not None and earliest > last.end:
+            ended = last.end.timestamp()
+            return self._from_floor((t for t in self.walk(None, every) if t.interval_end > ended), floor, every)
+        low = -math.inf if last is None else last.end.timestamp()
+        if last is None and earliest is not None:
+            low = earliest.timestamp() - 1e-6
+        cron = self._cron if self.exact else None
+        due = -math.inf if cron is None else cron.last_until(floor)
+        if due > low:
+            first = Tick(due, due, due) if latest is None or due <= latest.timestamp() else None
+            return self.stream(self.walk(last, every, first), latest)
+        if last is None and self._kind == _DELTA_INTERVAL and self._step is not None:
+            return self.stream(self._back_to(floor, self.pick(None, restriction), every), latest)
+        if last is None and earliest is None:
+            found = self._last_before(floor, low)
+            ticks = self.from_instant(floor, latest) if found is None else self.walk(None, every, found)
+            return self.stream(ticks, latest)
+        try:
+            return self._from_floor(self.walk(last, every), floor, every)
+        except ValueError:  # Airflow's CronDataIntervalTimetable, after a run that was not on its grid
+            if last is None or not self.on_grid:
+                raise
+            begun, ended = last.start.timestamp(), last.end.timestamp()
+            ticks = (t for t in self.from_instant(ended, latest) if t.interval_end > ended and t.interval_start > begun)
+            return self._from_floor(ticks, floor, every)
+
+    def _from_floor(self, ticks: Iterator[Tick], floor: float, restriction: TimeRestriction) -> TickStream:
+        """*ticks*, from the last one due at *floor* or before; else from the first."""
+        latest = restriction.latest
+        stream = self.stream(ticks, latest)
+        first = stream.peek()
+        if first is None or first.due >= floor:
+            return stream
+        found = self.last_until(floor, first, latest)
+        return stream if found is None else self.stream(self.walk(None, restriction, found), latest)
+
+    def _back_to(self, floor: float, tick: Tick | None, restriction: TimeRestriction) -> Iterator[Tick]:
+        """Ticks from *tick*, or from an earlier one that the start date allows, if *floor* is before it."""
+        step, earliest = self._step, restriction.earliest
+        if tick is None or step is None:
+            return iter(())
+        count = max(-(-(tick.due - floor) // step), 0)
+        if earliest is not None:
+            count = min(count, max((tick.interval_start - earliest.timestamp()) // step, 0))
+        return self.walk(None, restriction, Tick(*(at - count * step for at in tick)))
+
+    def _leap(self, latest: DateTime | None, tick: Tick, instant: float) -> Iterator[Tick]:
+        """Ticks after *tick* and until *latest*, without those that another one follows by *instant*."""
+        restriction = TimeRestriction(None, latest, catchup=True)
+        found = self.last_until(instant, tick, latest)
+        return self.following(tick, restriction) if found is None else self.walk(None, restriction, found)
+
+    def last_until(self, instant: float, tick: Tick, latest: DateTime | None = None) -> Tick | None:
+        """The last tick due at *instant* or before, and by *latest*, that is after *tick*, if there is one."""
+        if latest is not None:
+            instant = min(instant, latest.timestamp())
+        if instant <= tick.due:
+            return None
+        if self._kind in (_CONTINUOUS, _ONCE):
+            return None
+        cron = self._cron
+        if cron is not None:
+            due = cron.last_until(instant)
+            if due <= tick.due:
+                return None
+            return Tick(due, cron.last_until(due - 1) if self._kind == _CRON_INTERVAL else due - self._length, due)
+        step = self._step
+        if step is not None:
+            count = (instant - tick.due) // step
+            return Tick(*(at + count * step for at in tick)) if count else None
+        if not self.on_grid:
+            found: Tick | None = None
+            every = self.following(tick, TimeRestriction(None, None, catchup=True))
+            for following in islice(every, _WALKED):
+                if following.due > instant:
+                    return found
+                found = following
+            return self._last_before(instant, tick.due if found is None else found.due) or found
+        return self._last_before(instant, tick.due)
+
+    def _last_before(self, instant: float, low: float) -> Tick | None:
+        """The last tick due at *instant* or before, and after *low*: asked for from ever further back."""
+        back = 60.0
+        while back < _FURTHEST:
+            found = None
+            begin = max(instant - back, low)
+            for tick in self.from_instant(begin):
+                if tick.due > instant:
+                    break
+                if tick.due > low:
+                    found = tick
+            if found is not None or begin <= low:
+                return found
+            back *= 8
+        return None
+
+    @cached_property
+    def _step(self) -> float | None:
+        """Seconds from each tick to the next, where that is always the same."""
+        delta = getattr(self.base, "_delta", None) if self._kind in _DELTAS else None
+        if isinstance(delta, relativedelta):
+            whole = timedelta(days=delta.days, hours=delta.hours, minutes=delta.minutes, seconds=delta.seconds)
+            delta = whole if delta == relativedelta(days=whole.days, seconds=whole.seconds) else None
+        return delta.total_seconds() if isinstance(delta, timedelta) else None
+
+    def _remembered(self, last: DataInterval, restriction: TimeRestriction) -> float | None:
+        """What ``CronTriggerTimetable.next_dagrun_info`` would answer, where that is remembered."""
+        cron = self._one_cron
+        if cron is None or not self.plain:
+            return None
+        end = last.end.timestamp()
+        if restriction.catchup:
+            return cron.after(end)
+        if restriction.earliest is not None and restriction.earliest > last.end:
+            return None
+        now = time.time()
+        if not cron.is_calm(now):
+            return None
+        latest = cron.last_until(now)
+        return latest if latest > end else cron.after(end)
+
+    def following(self, first: Tick, restriction: TimeRestriction) -> Iterator[Tick]:
+        """Every tick after *first*; lazily, because most who ask take only that one."""
+        cron = self._cron
+        if cron is None:
+            if self._kind != _CONTINUOUS:  # whose next tick is always "now"
+                interval = DataInterval(to_pendulum(first.interval_start), to_pendulum(first.interval_end))
+                yield from self._ask(interval, restriction)
+            return
+        latest = restriction.latest.timestamp() if restriction.latest else math.inf
+        with_intervals, length = self._kind == _CRON_INTERVAL, self._length
+        previous = first.due
+        for some in cron.all_after(previous):
+            for due in some:
+                if (previous if with_intervals else due) > latest:
+                    return
+                yield new(Tick, (due, previous if with_intervals else due - length, due))
+                previous = due
+
+    def _ask(self, last: DataInterval | None, restriction: TimeRestriction) -> Iterator[Tick]:
+        newest = last.end if last else None
+        stale = False
+        while True:
+            info = self.base.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+            if info is None:
+                return
+            interval = info.data_interval or DataInterval.exact(info.run_after)
+            if newest is None or interval.end > newest:
+                newest = interval.end
+                yield Tick(*map(zones.to_instant, (info.run_after, interval.start, interval.end)))
+            elif stale and last is not None and interval.end <= last.end:
+                return  # it does not get on
+            else:
+                stale = True  # to the base, a run with a widened interval may look like an earlier one
+            last = interval

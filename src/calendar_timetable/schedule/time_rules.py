@@ -1,0 +1,99 @@
+"""When a DAG may run: windows and blackouts in their roles, zone and policy, before calendars are read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from calendar_timetable.calendars import codec
+from calendar_timetable.exceptions import CalendarUnavailable
+from calendar_timetable.planning.horizon import horizon_around
+from calendar_timetable.planning.plan import Policy
+from calendar_timetable.planning.time_sets import Range, TimeSet, leaves
+from calendar_timetable.schedule.compiled import Carried
+
+FRESH = timedelta(seconds=2)  # a gate that looks asks a calendar again when it was asked longer ago than this
+_KEPT = 2.0  # seconds that one process goes without looking at the shared copy again
+_MOST_KEPT = 100
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When a DAG may run: its windows and blackouts in their roles, before calendars are read.
+
+    ``horizon`` is set where the calendars in it have been read already (a schedule out of a serialized DAG).
+    """
+
+    windows: TimeSet | None
+    blackouts: TimeSet | None
+    timezone: str
+    policy: Policy
+    horizon: Range | None = None
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Rules:
+        """The inverse of :meth:`to_json`; :class:`codec.SealedElsewhere`."""
+        windows, blackouts = (data[name] and codec.decode(data[name]) for name in ("windows", "blackouts"))
+        horizon = data["horizon"] and Range(*data["horizon"])
+        return cls(windows, blackouts, data["zone"], Policy(**data["policy"]), horizon)
+
+    def to_json(self, *, hide: bool = False) -> dict[str, Any]:
+        """These rules for a trigger, addresses of calendars included; *hide* as in :func:`codec.encode`."""
+        windows, blackouts = (s and codec.encode(s, hide=hide) for s in (self.windows, self.blackouts))
+        return {
+            "windows": windows,
+            "blackouts": blackouts,
+            "zone": self.timezone,
+            "policy": {name: getattr(self.policy, name) for name in Policy.__dataclass_fields__},
+            "horizon": self.horizon and [self.horizon.start, self.horizon.end],
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """What rules have in common that one reading serves."""
+        return json.dumps(self.to_json() | {"policy": None}, sort_keys=True)
+
+    @cached_property
+    def refresh(self) -> float | None:
+        """Seconds after which what was read may have changed; ``None`` without calendars."""
+        given = (part for timeset in (self.windows, self.blackouts) if timeset for part in leaves(timeset))
+        found: list[timedelta] = [part.refresh for part in given if hasattr(part, "refresh")]
+        return max(min(found).total_seconds(), 1) if found else None
+
+    def read(self, now: float) -> Carried:
+        """These rules with the calendars as they are, asked as often as their ``refresh`` says.
+
+        Raises :class:`CalendarUnavailable` for a calendar that cannot be had. Its base is of no use: it has no ticks.
+        """
+        horizon = self.horizon or horizon_around(now, 0)
+        windows, blackouts = (s and s.resolve(horizon, self.timezone) for s in (self.windows, self.blackouts))
+        return Carried({}, self.timezone, self.policy, windows, blackouts, horizon)
+
+    def read_afresh(self, now: float) -> Carried:
+        """As :meth:`read`, with calendars that were asked no longer than :data:`FRESH` ago, where they can be had."""
+        windows, blackouts = (s and s.asked_within(FRESH) for s in (self.windows, self.blackouts))
+        try:
+            return replace(self, windows=windows, blackouts=blackouts).read(now)
+        except CalendarUnavailable:
+            return self.read(now)  # with the last good copy, for as long as these rules trust it
+
+    def read_kept(self, now: float) -> Carried:
+        """As :meth:`read`, cheap enough for a loop: this process keeps what it read for a moment."""
+        read_at, kept = _kept.get(self.key, (0.0, None))
+        if kept is None or not 0 <= now - read_at <= _KEPT or kept.policy != self.policy:
+            kept = self.read(now)
+            if len(_kept) >= _MOST_KEPT:
+                _kept.clear()
+            _kept[self.key] = now, kept
+        return kept
+
+
+_kept: dict[str, tuple[float, Carried]] = {}
+
+
+def now() -> float:
+    """The clock, in epoch seconds."""
+    return datetime.now(UTC).timestamp()

@@ -1,0 +1,117 @@
+"""How the calendars are doing: what the DAGs use, and what this host's cache knows of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from calendar_timetable.calendars.feed import cache
+from calendar_timetable.calendars.feed.health import Health, health_of
+from calendar_timetable.calendars.occurrences import Problem
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning.explain import plain
+from calendar_timetable.planning.time_sets import Feed, Known, leaves
+from calendar_timetable.runs import database
+from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
+from calendar_timetable.web import models
+
+MOST_PROBLEMS = 50
+
+
+@dataclass
+class _Use:
+    feed: Feed | None = None
+    dag_ids: set[str] = field(default_factory=set)
+    roles: set[str] = field(default_factory=set)
+    titled: bool = False  # whether some DAG that the viewer may read shows its titles
+
+
+def calendars(session: Session, readable: Collection[str], *, limit: int, offset: int) -> models.Calendars:
+    """The calendars of the *readable* DAGs, by label; "unknown" where this host has not read them."""
+    dag_ids = [dag.dag_id for dag in database.read_dags(session, readable)]
+    uses: dict[tuple[str, str], _Use] = {}
+    for dag_id, schedule in read_schedules(session, dag_ids).items():
+        titled = _titled(schedule)
+        for used in schedule.carried.calendars if schedule.carried else ():
+            use = uses.setdefault((used.label, used.feed.key if used.feed else ""), _Use())
+            # Of DAGs that see it in different ways, the strictest: it is the first to be held.
+            if use.feed is None or (used.feed is not None and used.feed.max_stale < use.feed.max_stale):
+                use.feed = used.feed
+            use.dag_ids.add(dag_id)
+            use.roles.add(used.role)
+            use.titled = use.titled or used.feed in titled
+    shown = sorted(uses.items())[offset : offset + limit]
+    try:
+        files = cache.files()
+    except InvalidArgument:  # nothing in there is believed
+        found = [_told(label, use, None) for (label, _), use in shown]
+    else:
+        found = [_told(label, use, _known(use, files)) for (label, _), use in shown]
+    return models.Calendars(calendars=found, total_entries=len(uses), truncated=offset + len(shown) < len(uses))
+
+
+def _known(use: _Use, files: dict[str, list[Path]]) -> Health | None:
+    if use.feed is None or use.feed.key not in files:
+        return None
+    return health_of(use.feed.key, use.feed.max_stale, files[use.feed.key])
+
+
+def _told(label: str, use: _Use, known: Health | None) -> models.CalendarHealth:
+    told = models.CalendarHealth(
+        label=label,
+        status="unknown",
+        dag_ids=sorted(use.dag_ids),
+        roles=sorted(use.roles),
+        on_unavailable=use.feed.on_unavailable if use.feed else None,
+        max_stale_seconds=use.feed.max_stale if use.feed else None,
+    )
+    return told if known is None else told.model_copy(update=_facts(known, titled=use.titled))
+
+
+def _facts(health: Health, *, titled: bool) -> dict[str, object]:
+    return {
+        "status": health.status,
+        "read_at": health.read_at,
+        "checked_at": health.checked_at,
+        # In whole minutes, so that the answer stays the same for a while.
+        "age_seconds": None if health.age is None else int(health.age.total_seconds() // 60 * 60),
+        "next_retry": health.next_retry,
+        "error": health.error,
+        "events": health.events,
+        "problems": [
+            _problem(problem, titled=titled) for problem in sorted(health.problems, key=_over)[:MOST_PROBLEMS]
+        ],
+    }
+
+
+def _problem(problem: Problem, *, titled: bool) -> models.Problem:
+    return models.Problem(
+        uid=_shown(problem.uid or "", titled=titled),
+        reason=problem.reason,
+        start=problem.start,
+        end=problem.end,
+        counted=problem.counted,
+        matters=not _over(problem),
+    )
+
+
+def _over(problem: Problem) -> bool:
+    return not problem.matters(datetime.now(UTC))
+
+
+def _titled(schedule: Schedule) -> list[Feed | None]:
+    """The feeds whose titles travel in *schedule*: of these their UIDs may be told as well."""
+    carried = schedule.carried
+    sets = (carried.windows, carried.blackouts) if carried else ()
+    members = (leaf for timeset in sets if timeset is not None for leaf in leaves(timeset))
+    return [leaf.feed for leaf in members if isinstance(leaf, Known) and leaf.titles]
+
+
+def _shown(uid: str, *, titled: bool) -> str:
+    """*uid*, which often is a mail address; else a digest, by which who has the calendar finds the event."""
+    return plain(uid) if titled or not uid else hashlib.sha256(uid.encode()).hexdigest()[:12]

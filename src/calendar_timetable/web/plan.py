@@ -1,0 +1,224 @@
+"""The plan of one DAG, and what it would be under other arguments."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.orm import Session
+
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning.open_time import members
+from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, Policy, share_of
+from calendar_timetable.planning.time_sets import Known, TimeSet, Union, leaves
+from calendar_timetable.planning.weekly import Weekly, parse_rule
+from calendar_timetable.runs import database, time_budget
+from calendar_timetable.runs.database import Dag
+from calendar_timetable.runs.forecast import replanned
+from calendar_timetable.runs.listing import next_rows, run_lengths
+from calendar_timetable.runs.rows import Row, planned_row
+from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
+from calendar_timetable.schedule.compiled import Carried
+from calendar_timetable.web import models
+from calendar_timetable.web.python_source import python_of, rules
+from calendar_timetable.web.run_list import as_run
+
+MOST_RANGES = 100  # of times, in all rules of a what-if together
+TOO_MUCH = "this is too much to work out: give fewer rules, or a shorter delay"
+_NONE = ("", "None")  # what Airflow says of a DAG without a schedule
+UNTOLD = "of its calendars the DAG carries only what its own schedule needs: there may be more in the way"
+
+
+@dataclass(frozen=True, slots=True)
+class May:
+    """What the viewer of a plan may read besides the DAG: of its *runs* how long they took, its *code*."""
+
+    runs: bool = True
+    code: bool = True
+
+
+def plan_of(session: Session, dag_id: str, limit: int, now: float, may: May = May()) -> models.Plan | None:
+    """What becomes of the next *limit* due times of *dag_id*; ``None`` where it has no schedule."""
+    dag, schedule = _find(session, dag_id)
+    if dag is None or schedule is None:
+        return None
+    carried = schedule.carried
+    length = _length(session, schedule, may)
+    found = _told(next_rows(dag, schedule, now, now + SEARCH_SECONDS, limit, length), now)
+    return models.Plan(
+        dag_id=dag_id,
+        dag_display_name=dag.name,
+        timezone=schedule.timezone,
+        summary="No schedule" if dag.summary in _NONE else dag.summary,
+        python=python_of(carried) if carried is not None and may.code else None,
+        arguments=None if carried is None else _arguments(carried),
+        plan=found,
+        no_run_reason=_why_none(schedule, dag, now),
+    )
+
+
+def what_if(
+    session: Session,
+    dag_id: str,
+    asked: models.WhatIf,
+    limit: int,
+    now: float,
+    may: May = May(),
+) -> models.WhatIfPlan | None:
+    """The plan of *dag_id* under other arguments; ``None`` where its schedule is not ours.
+
+    What it would be is worked out and forgotten: nothing of it stays in this process.
+    """
+    dag, schedule = _find(session, dag_id)
+    if dag is None or schedule is None or schedule.carried is None:
+        return None
+    carried = schedule.carried
+    changed = _changed(carried, asked, dag_id)
+    other = replace(schedule, changed_to=changed)
+    current = next_rows(dag, schedule, now, now + SEARCH_SECONDS, limit, _length(session, schedule, may))
+    told = _told(current, now)
+    length = _length(session, other, may)
+    waiting = {row.placed.tick.interval_end for row in current}
+    found: list[models.Run] = []
+    truncated = False
+    try:
+        for placed in time_budget.metered(
+            islice(replanned(other, dag.stored, waiting, now, now + SEARCH_SECONDS), limit)
+        ):
+            run = as_run(planned_row(dag, other, placed, length), now)
+            if _uses_calendars(changed) and not carried.travels(*_reach(placed, changed.policy)):
+                run.reasons.append(models.Reason(kind="note", detail=UNTOLD, text=UNTOLD))
+            found.append(run)
+    except time_budget.Spent:
+        truncated = True
+    if truncated and not found:
+        raise RequestValidationError([{"loc": ("body", "windows"), "msg": TOO_MUCH, "type": "value_error"}])
+    return models.WhatIfPlan(
+        plan=found,
+        current=told,
+        python=python_of(changed, asked.stagger_seconds, dag_id) if may.code else None,
+        no_run_reason=None if any(run.start for run in found) else "none of these due times would run",
+        truncated=truncated,
+    )
+
+
+def _told(rows: list[Row], now: float) -> list[models.Run]:
+    """As many of *rows* in words as there is time for."""
+    found: list[models.Run] = []
+    for row in rows:
+        if time_budget.spent():
+            break
+        found.append(as_run(row, now))
+    return found
+
+
+def _length(session: Session, schedule: Schedule, may: May) -> float | None:
+    dag_id = schedule.dag_id
+    return run_lengths(session, {dag_id: schedule}, [dag_id] if may.runs else []).get(dag_id)
+
+
+def _find(session: Session, dag_id: str) -> tuple[Dag | None, Schedule | None]:
+    dags = database.read_dags(session, [dag_id])
+    return (dags[0] if dags else None), read_schedules(session, [dag_id]).get(dag_id)
+
+
+def _arguments(carried: Carried) -> models.Arguments:
+    policy = carried.policy
+    return models.Arguments(
+        windows=rules(carried.windows) or None,
+        blackouts=rules(carried.blackouts) or None,
+        window_calendars=_labels(carried.windows),
+        blackout_calendars=_labels(carried.blackouts),
+        duration_seconds=policy.duration,
+        when_blocked=policy.when_blocked,
+        max_delay_seconds=policy.max_delay,
+        coalesce=policy.coalesce,
+        staggered_by_seconds=policy.stagger,
+    )
+
+
+def _labels(timeset: TimeSet | None) -> list[str]:
+    return [str(leaf) for leaf in (leaves(timeset) if timeset else ()) if isinstance(leaf, Known)]
+
+
+def _uses_calendars(carried: Carried) -> bool:
+    return bool(_labels(carried.windows) or _labels(carried.blackouts))
+
+
+def _reach(placed: Placed, policy: Policy) -> tuple[float, float]:
+    """The time that decided where *placed* starts."""
+    due = placed.tick.due
+    if placed.start is not None:
+        return min(due, placed.start), max(due, placed.start) + policy.duration
+    side = policy.max_delay if policy.when_blocked == "postpone" else 0
+    return due, due + side + policy.duration
+
+
+def _changed(carried: Carried, asked: models.WhatIf, dag_id: str) -> Carried:
+    policy = carried.policy
+    changes: dict[str, Any] = {
+        "duration": asked.duration_seconds,
+        "when_blocked": asked.when_blocked,
+        "max_delay": asked.max_delay_seconds,
+        "coalesce": asked.coalesce,
+    }
+    if asked.stagger_seconds is not None:
+        changes["stagger"] = share_of(asked.stagger_seconds, dag_id)  # as with stagger_key=dag_id
+    policy = replace(policy, **{name: value for name, value in changes.items() if value is not None})
+    _check_ranges(asked)
+    sets = {
+        name: getattr(carried, name) if texts is None else _time_set(name, texts, getattr(carried, name), carried)
+        for name, texts in (("windows", asked.windows), ("blackouts", asked.blackouts))
+    }
+    return Carried(carried.base, carried.timezone, policy, horizon=carried.horizon, **sets)
+
+
+def _check_ranges(asked: models.WhatIf) -> None:
+    """Refuse rules that together say more than a what-if may cost; what is no rule says nothing here."""
+    count = 0
+    for field, texts in (("windows", asked.windows), ("blackouts", asked.blackouts)):
+        for text in filter(None, map(str.strip, texts or ())):
+            with suppress(InvalidArgument):
+                count += len(parse_rule(text))
+        if count > MOST_RANGES:
+            told = f"{count} ranges of times are too many: a what-if takes at most {MOST_RANGES} in all its rules"
+            raise RequestValidationError([{"loc": ("body", field), "msg": told, "type": "value_error"}])
+
+
+def _time_set(field: str, texts: list[str], present: TimeSet | None, carried: Carried) -> TimeSet | None:
+    """The union of what *texts* name: a member that is there already, or a weekly rule."""
+    named: dict[str, list[TimeSet]] = {}
+    for member in members(present):
+        named.setdefault(str(member), []).append(member)
+    zones = {
+        text: member.timezone for member in members(present) if isinstance(member, Weekly) for text in member.texts
+    }
+    found: list[TimeSet] = []
+    by_zone: dict[str | None, list[str]] = {}
+    for text in filter(None, (text.strip() for text in texts)):
+        if text in named and not isinstance(named[text][0], Weekly):
+            found += named[text]
+            continue
+        try:
+            Weekly(text).validate()
+        except InvalidArgument as error:
+            raise RequestValidationError([{"loc": ("body", field), "msg": str(error), "type": "value_error"}]) from None
+        by_zone.setdefault(zones.get(text, carried.timezone), []).append(text)
+    found += [Weekly(*rules, timezone=zone) for zone, rules in by_zone.items()]
+    return Union(tuple(found)) if len(found) > 1 else next(iter(found), None)
+
+
+def _why_none(schedule: Schedule, dag: Dag, now: float) -> str | None:
+    if dag.stored is not None:
+        return None
+    latest = schedule.restriction.latest
+    if latest is not None and latest.timestamp() < now:
+        return f"its end date, {latest:%Y-%m-%d %H:%M} UTC, has passed"
+    if dag.summary in _NONE:
+        return "it has no schedule: it runs when it is triggered"
+    if schedule.carried is None:
+        return f"its schedule gives no next run: {dag.summary}"
+    return ", ".join(schedule.carried.coming_reasons(now)) or "its schedule gives no next run"

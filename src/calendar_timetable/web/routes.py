@@ -1,0 +1,240 @@
+"""The REST API of the page, under ``/calendar-timetable/api``: every route needs Airflow's login."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user
+from airflow.configuration import conf
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+
+from calendar_timetable._version import __version__
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.open_time import DAY
+from calendar_timetable.runs import listing
+from calendar_timetable.runs.listing import Filters
+from calendar_timetable.web import calendar_health, models, run_counts, run_list
+from calendar_timetable.web import plan as plans
+from calendar_timetable.web import time_sets as timespans
+from calendar_timetable.web.access import Readable, ReadableDag, allowed, asked_by_us
+from calendar_timetable.web.responses import REFUSALS, Limit, Offset, answer, known_parameters, wrong
+from calendar_timetable.web.store import has_table
+
+MOST_DAYS = 100
+MOST_DAYS_BY_HOUR = 15
+MOST_AWAY = timedelta(days=2 * 366)  # from now: what is further off is worked out for nobody
+_WEEK = timedelta(days=7)
+
+
+api = APIRouter(prefix="/api", dependencies=[Depends(get_user), Depends(known_parameters)], responses=REFUSALS)
+Names = Annotated[list[str] | None, Query(max_length=500)]
+Moment = Annotated[datetime | None, Query(description="ISO 8601; without an offset, UTC")]
+
+
+def time_range(start: Moment = None, end: Moment = None) -> tuple[float, float]:
+    """``[start, end)`` in epoch seconds; from now and for a week, unless said."""
+    low = _near("start", start) if start else datetime.now(UTC).replace(second=0, microsecond=0)
+    high = _near("end", end) if end else low + _WEEK
+    if not low < high <= low + timedelta(days=MOST_DAYS):
+        remedy = f"give a time after start, {low:%Y-%m-%dT%H:%MZ}, and at most {MOST_DAYS} days after it"
+        raise wrong("end", f"{high:%Y-%m-%dT%H:%MZ} cannot be the end: {remedy}")
+    return zones.to_instant(low), zones.to_instant(high)
+
+
+def _near(field: str, moment: datetime) -> datetime:
+    now = datetime.now(UTC)
+    first, last = now - MOST_AWAY, now + MOST_AWAY
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    if not first <= moment <= last:  # before it is changed into UTC, which the first and last years do not survive
+        remedy = f"give a time from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+        raise wrong(field, f"{moment.isoformat()} is more than two years away: {remedy}")
+    return moment.astimezone(UTC)
+
+
+TimeRange = Annotated[tuple[float, float], Depends(time_range)]
+
+
+def wanted_dags(readable: Readable, dag_id: Names = None) -> Collection[str]:
+    """The ids of the DAGs that are asked about, of those that the user may read."""
+    return listing.asked_of(readable, dag_id)
+
+
+Wanted = Annotated[Collection[str], Depends(wanted_dags)]
+
+
+def run_filters(
+    between: TimeRange,
+    dag_id: Names = None,
+    tag: Names = None,
+    owner: Names = None,
+    state: Annotated[list[models.StateOrMove] | None, Query(description="Or how calendars moved a run")] = None,
+    calendar: Names = None,
+    moved: Annotated[bool, Query(description="Only runs that do not simply start when due")] = False,
+    paused: Annotated[bool, Query(description="Also what is planned of paused DAGs, which does not start")] = False,
+) -> Filters:
+    """Which runs are asked about; parameters that repeat mean any of their values."""
+    return Filters(
+        *between,
+        dag_ids=tuple(dag_id or ()),
+        tags=tuple(tag or ()),
+        owners=tuple(owner or ()),
+        states=tuple(state or ()),
+        calendars=tuple(calendar or ()),
+        moved=moved,
+        paused=paused,
+    )
+
+
+Asked = Annotated[Filters, Depends(run_filters)]
+
+
+@api.get("/runs", response_model=models.Runs)
+def runs(
+    request: Request,
+    session: SessionDep,
+    user: GetUserDep,
+    wanted: Wanted,
+    asked: Asked,
+    limit: Limit = 500,
+    offset: Offset = 0,
+) -> Response:
+    """Runs that exist, that are planned, and due times that do not run, by start; of every schedule, not only ours.
+
+    A DAG that runs more often than hourly has one row for each stretch of a day. Without *start* and *end*: a
+    week from now. ``truncated`` tells that there are more than are told. Runs that exist are told of DAGs whose runs
+    the user may read.
+    """
+    runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
+    page = replace(asked, limit=limit, offset=offset)
+    return answer(request, run_list.list_runs(session, wanted, page, _now(), runs_of))
+
+
+def hours_or_days(
+    between: TimeRange,
+    by: Annotated[Literal["hour", "day"], Query(description="What is counted together")] = "day",
+    timezone: Annotated[str, Query(max_length=100, description="IANA zone whose days these are")] = "UTC",
+) -> list[float]:
+    """The instants between which runs are counted: where each hour, or local day, begins, and the last one ends."""
+    try:
+        zone = zones.load_zone(timezone)
+    except InvalidArgument:
+        raise wrong("timezone", f"{timezone!r} is not a time zone: give an IANA name such as Europe/Berlin") from None
+    if by == "hour" and between[1] - between[0] > MOST_DAYS_BY_HOUR * DAY:
+        raise wrong("by", f"'hour' is too much for this range: give at most {MOST_DAYS_BY_HOUR} days, or 'day'")
+    return run_counts.edges(*between, None if by == "hour" else zone)
+
+
+@api.get("/counts", response_model=models.Counts)
+def counts(
+    request: Request,
+    session: SessionDep,
+    user: GetUserDep,
+    wanted: Wanted,
+    asked: Asked,
+    edges: Annotated[list[float], Depends(hours_or_days)],
+) -> Response:
+    """How many runs start in each hour, or on each day, of the range: where there are too many for a list.
+
+    Every hour or day is told. Where there was no time to count all of its runs, ``at_least`` says so.
+    """
+    runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
+    return answer(request, run_counts.counts(session, wanted, asked, edges, _now(), runs_of))
+
+
+@api.get("/choices", response_model=models.Choices)
+def choices(request: Request, session: SessionDep, readable: Readable) -> Response:
+    """The DAGs, tags, owners and calendars by which runs can be filtered."""
+    return answer(request, run_list.choices(session, readable))
+
+
+def viewer_may(dag_id: ReadableDag, user: GetUserDep, session: SessionDep) -> plans.May:
+    """What may be told of a DAG besides that it is there."""
+    runs, code = (bool(allowed(user, session, [dag_id], e)) for e in (DagAccessEntity.RUN, DagAccessEntity.CODE))
+    return plans.May(runs, code)
+
+
+ViewerMay = Annotated[plans.May, Depends(viewer_may)]
+
+
+@api.get("/dags/{dag_id}/plan", response_model=models.Plan)
+def plan(
+    request: Request,
+    session: SessionDep,
+    dag_id: ReadableDag,
+    may: ViewerMay,
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+) -> Response:
+    """What becomes of a DAG's next due times, and its schedule as Python."""
+    found = plans.plan_of(session, dag_id, limit, _now(), may)
+    if found is None:
+        raise HTTPException(404, "There is no such DAG")
+    return answer(request, found)
+
+
+@api.post("/dags/{dag_id}/what-if", response_model=models.WhatIfPlan, dependencies=[Depends(asked_by_us)])
+def what_if(
+    session: SessionDep,
+    dag_id: ReadableDag,
+    may: ViewerMay,
+    body: models.WhatIf,
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+) -> models.WhatIfPlan:
+    """The plan under other arguments, beside the one in force. Changes nothing."""
+    found = plans.what_if(session, dag_id, body, limit, _now(), may)
+    if found is None:
+        raise HTTPException(404, "There is no such DAG, or its schedule is not a CalendarTimetable")
+    return found
+
+
+@api.get("/time-sets", response_model=models.TimeSpans)
+def time_sets(
+    request: Request,
+    session: SessionDep,
+    wanted: Wanted,
+    between: TimeRange,
+    limit: Limit = 2000,
+    offset: Offset = 0,
+) -> Response:
+    """Windows and blackouts of the DAGs that the user may read."""
+    return answer(request, timespans.spans(session, wanted, *between, limit=limit, offset=offset))
+
+
+@api.get("/calendars", response_model=models.Calendars)
+def calendars(
+    request: Request, session: SessionDep, wanted: Wanted, limit: Limit = 500, offset: Offset = 0
+) -> Response:
+    """How the calendars are doing that the DAGs use which the user may read."""
+    return answer(request, calendar_health.calendars(session, wanted, limit=limit, offset=offset))
+
+
+@api.get("/me", response_model=models.Me)
+def me(request: Request, session: SessionDep, user: GetUserDep) -> Response:
+    """Who asks, and what they may do."""
+    base_url = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    return answer(
+        request,
+        models.Me(
+            username=user.get_name(),
+            can={"subscribe": has_table(session)},
+            base_url=base_url,
+            timezone_default=zones.default_zone(),
+            version=__version__,
+        ),
+    )
+
+
+@api.get("/openapi.json", include_in_schema=False)
+def openapi(request: Request) -> Response:
+    """The description of this API."""
+    return answer(request, json.dumps(request.app.openapi()).encode())
+
+
+def _now() -> float:
+    return datetime.now(UTC).timestamp()

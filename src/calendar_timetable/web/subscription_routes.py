@@ -1,0 +1,263 @@
+"""The routes of subscriptions, and the feed itself: the only thing here that is had without a login."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user
+from airflow.api_fastapi.logging.decorators import action_logging
+from airflow.configuration import conf
+from airflow.utils.session import create_session
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
+
+from calendar_timetable.runs import time_budget
+from calendar_timetable.runs.database import Dag
+from calendar_timetable.runs.listing import Filters, find_rows, first_rows, known_by, readable_dags
+from calendar_timetable.runs.lru import Memory, Single
+from calendar_timetable.runs.rows import Row
+from calendar_timetable.runs.stored_schedules import read_schedules
+from calendar_timetable.web import models, subscriptions
+from calendar_timetable.web.access import PREFIX, Readable, asked_by_us
+from calendar_timetable.web.responses import REFUSALS, Limit, Offset, answer, known_already, known_parameters
+from calendar_timetable.web.store import NO_TABLE, Subscription, has_table, site_key
+
+PAST, AHEAD = timedelta(days=30), timedelta(days=60)
+MOST_EVENTS = 5_000
+_GRID = 6 * 3600  # the range moves that seldom, so that what is worked out is worked out once
+_FRESH = 300  # seconds for which a feed is right enough while nothing but the clock changes
+_RETRY_AFTER = 10
+_PLANNING = 2.5  # seconds of processor time; to write as many events as there may be takes as long
+_FEEDS = 16 * 1024 * 1024  # bytes of all feeds that are remembered together
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a feed holds, as its address says: who has that may choose, and sees no more than its owner may."""
+
+    skipped: bool = True
+    moved: bool = False
+    frequent: bool = True
+    paused: bool = False
+
+    @classmethod
+    def of(cls, given: QueryParams) -> Choice:
+        """What an address says; else what is usual."""
+        usual = asdict(cls())
+        return cls(**{name: given.get(name, str(usual[name])).lower() == "true" for name in usual})
+
+    def told(self) -> dict[str, str]:
+        """The part of an address that says this: what is not usual."""
+        usual = asdict(Choice())
+        return {name: str(value).lower() for name, value in asdict(self).items() if value != usual[name]}
+
+    def of_rows(self, rows: Iterable[Row]) -> list[Row]:
+        """Those of *rows* that the feed holds."""
+        rows = list(rows)
+        often = set() if self.frequent else _due_often(rows)
+        return [
+            row
+            for row in rows
+            if (self.skipped or row.state != "skipped")
+            and (not self.moved or row.placed.outcome != "on_time")
+            and row.dag.dag_id not in often
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A feed, its ETag, and until when, in epoch seconds, the clock alone changes nothing in it."""
+
+    body: bytes
+    etag: str
+    until: float
+
+
+_feeds: Memory[Written] = Memory(_FEEDS, lambda feed: len(feed.body))
+_writing = Single()
+
+router = APIRouter(
+    prefix="/api/subscriptions",
+    dependencies=[Depends(get_user), Depends(known_parameters)],
+    responses={**REFUSALS, 503: {"description": NO_TABLE}},
+)
+
+
+def table(session: SessionDep) -> None:
+    """503 with the remedy where the table was never made."""
+    if not has_table(session):
+        raise HTTPException(503, NO_TABLE)
+
+
+Table = Depends(table)
+
+
+@router.get("", dependencies=[Table], response_model=models.Subscriptions)
+def list_subscriptions(
+    request: Request, session: SessionDep, user: GetUserDep, limit: Limit = 500, offset: Offset = 0
+) -> Response:
+    """One's own subscriptions that have not expired."""
+    owned = subscriptions.owned_by(session, user)
+    shown = [_told(subscription) for subscription in owned[offset : offset + limit]]
+    more = offset + len(shown) < len(owned)
+    return answer(request, models.Subscriptions(subscriptions=shown, total_entries=len(owned), truncated=more))
+
+
+def logged(event: str) -> Any:
+    """Have what is done noted in Airflow's audit log, once it was asked for by our own page."""
+    return Depends(action_logging(f"calendar_timetable.{event}"))
+
+
+@router.post("", status_code=201, dependencies=[Depends(asked_by_us), Table, logged("subscribe")])
+def subscribe(
+    request: Request, session: SessionDep, user: GetUserDep, readable: Readable, asked: models.Subscribe
+) -> models.NewSubscription:
+    """Make the address of a feed: of all that one may read, of a tag, or of a DAG. It is told only now.
+
+    Whoever has the address reads the feed with the owner's rights, re-checked each time, until it expires or
+    is revoked.
+    """
+    if not user.get_id():  # as of who reads by FAB's public role
+        raise HTTPException(403, "Log in first: a feed has the rights of its owner")
+    if asked.kind == "dag" and asked.value not in readable:
+        raise HTTPException(404, "There is no such DAG")
+    try:
+        made, token = subscriptions.subscribe(session, user, asked.kind, asked.value, asked.days)
+    except subscriptions.TooMany:
+        most = subscriptions.MOST_PER_OWNER
+        raise HTTPException(409, f"You have {most} subscriptions already: revoke one first") from None
+    choice = Choice(asked.skipped, asked.moved, asked.frequent, asked.paused)
+    url = f"{site_address(request)}{PREFIX}/feed.ics?{urlencode({'token': token, **choice.told()})}"
+    return models.NewSubscription(**_told(made).model_dump(), url=url)
+
+
+@router.delete("/{subscription_id}", status_code=204, dependencies=[Depends(asked_by_us), Table, logged("unsubscribe")])
+def revoke(session: SessionDep, user: GetUserDep, subscription_id: str) -> None:
+    """Make one's own subscription's address useless; 404 for one that is not there, or not one's own."""
+    if not subscriptions.revoke(session, user, subscription_id):
+        raise HTTPException(404, "There is no such subscription")
+
+
+async def feed(request: Request) -> Response:
+    """The runs that a subscription is about, as a calendar; 404 whatever is wrong with its token."""
+    token = request.query_params.get("token", "")
+    choice = Choice.of(request.query_params)
+    found = await run_in_threadpool(_feed, token, choice, site_address(request)) if token else None
+    if found is None:
+        return Response("There is no such calendar", 404, media_type="text/plain")
+    headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}
+    if known_already(request, found.etag):
+        return Response(status_code=304, headers=headers)
+    headers["Content-Disposition"] = 'inline; filename="runs.ics"'
+    return Response(found.body, media_type="text/calendar; charset=utf-8", headers=headers)
+
+
+def _feed(token: str, choice: Choice, base_url: str) -> Written | None:
+    with create_session(scoped=False) as session:
+        if not has_table(session):
+            return None
+        opened = subscriptions.opened_by(session, token)
+        return None if opened is None else _in_force(session, *opened, choice, base_url)
+
+
+def _in_force(
+    session: Session,
+    subscription: Subscription,
+    readable: set[str],
+    runs_of: set[str],
+    choice: Choice,
+    base_url: str,
+) -> Written:
+    """The feed of *subscription*, written once for as long as nothing that it tells of changes.
+
+    What it depends on is known before it is written: who asks again while that is the same costs next to nothing.
+    """
+    now = _now()
+    around = now // _GRID * _GRID
+    value = (subscription.value or "",)
+    filters = Filters(
+        around,
+        around + AHEAD.total_seconds(),
+        dag_ids=value if subscription.kind == "dag" else (),
+        tags=value if subscription.kind == "tag" else (),
+        limit=MOST_EVENTS,
+    )
+    dags = [dag for dag in readable_dags(session, readable, filters) if choice.paused or not dag.paused]
+    all_of_it = replace(filters, since=around - PAST.total_seconds())
+    told = [dag.dag_id for dag in dags]
+    key = known_by(session, told, all_of_it, runs_of, subscription.id, choice, base_url)
+    found = _feeds.get(key)
+    if found is None or found.until <= now:
+        if not _writing.begin(subscription.id):
+            raise time_budget.Busy(_RETRY_AFTER)
+        try:
+            found = _written(session, subscription, dags, filters, runs_of, choice, base_url, now)
+        finally:
+            _writing.end(subscription.id)
+        _feeds.put(key, found)
+    return found
+
+
+def _written(
+    session: Session,
+    subscription: Subscription,
+    dags: list[Dag],
+    filters: Filters,
+    runs_of: set[str],
+    choice: Choice,
+    base_url: str,
+    now: float,
+) -> Written:
+    from calendar_timetable.runs.calendar_events import Site
+    from calendar_timetable.runs.calendar_events import feed as write
+
+    schedules = read_schedules(session, [dag.dag_id for dag in dags])
+    before = replace(filters, since=filters.since - PAST.total_seconds(), until=filters.since)
+    with time_budget.share(_PLANNING):
+        past, _ = find_rows(session, dags, schedules, before, now, runs_of)
+        ahead, _ = first_rows(session, dags, schedules, filters, now, runs_of)
+    rows = {row.identity: row for row in (*past, *ahead)}
+    nearest = sorted(choice.of_rows(rows.values()), key=lambda row: abs(row.at - now))[:MOST_EVENTS]
+    name = f"Airflow runs: {subscription.value}" if subscription.value else "Airflow runs"
+    body = write(sorted(nearest, key=lambda row: row.key), Site(base_url, site_key(session)), name, now)
+    until = max(min((row.right_until(now) for row in nearest), default=math.inf), now + _FRESH)
+    return Written(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"', until)
+
+
+def _now() -> float:
+    return datetime.now(UTC).timestamp()
+
+
+def _due_often(rows: Iterable[Row]) -> set[str]:
+    """The DAGs that are due more than once on some day."""
+    due: Counter[tuple[str, date]] = Counter()
+    for row in rows:
+        if row.run is None or row.run.run_type == "scheduled":
+            due[row.dag.dag_id, datetime.fromtimestamp(row.placed.tick.due, row.zone).date()] += row.count
+    return {dag_id for (dag_id, _), count in due.items() if count > 1}
+
+
+def site_address(request: Request) -> str:
+    """Where people reach this Airflow: ``[api] base_url``, else as it was asked for."""
+    base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    return base or str(request.base_url).rstrip("/").removesuffix(PREFIX)
+
+
+def _told(subscription: Subscription) -> models.Subscription:
+    return models.Subscription(
+        id=subscription.id,
+        scope=models.Scope.model_validate({"kind": subscription.kind, "value": subscription.value}),
+        created_at=subscription.created_at,
+        expires_at=subscription.expires_at,
+        last_fetched_at=subscription.last_fetched_at,
+    )

@@ -1,0 +1,89 @@
+"""Windows and blackouts as spans, each once however many DAGs go by it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from itertools import accumulate
+from typing import Literal, NamedTuple
+
+from sqlalchemy.orm import Session
+
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.open_time import DAY, members
+from calendar_timetable.planning.time_sets import Known, TimeSet, leaves
+from calendar_timetable.runs import database, time_budget
+from calendar_timetable.runs.stored_schedules import read_schedules
+from calendar_timetable.web import models
+
+_AROUND = 7 * DAY  # so that spans which reach past the range are shown whole
+_Kind = Literal["window", "blackout"]
+
+
+class _Found(NamedTuple):
+    start: int
+    end: int
+    kind: _Kind
+    label: str
+    title: str | None
+    zone: str | None
+
+
+def spans(
+    session: Session, readable: Collection[str], since: float, until: float, *, limit: int, offset: int
+) -> models.TimeSpans:
+    """What closes and opens time for the *readable* DAGs in ``[since, until)``.
+
+    Of a calendar, the parts that matter to some tick of a DAG: nothing more travels in it.
+    """
+    dag_ids = [dag.dag_id for dag in database.read_dags(session, readable)]
+    shared: dict[tuple[_Kind, TimeSet], set[str]] = defaultdict(set)
+    for dag_id, schedule in read_schedules(session, dag_ids).items():
+        if schedule.carried is not None:
+            sets: tuple[tuple[_Kind, TimeSet | None], ...]
+            sets = ("window", schedule.carried.windows), ("blackout", schedule.carried.blackouts)
+            for kind, timeset in sets:
+                for member in members(timeset):
+                    shared[kind, member].add(dag_id)
+    users: dict[_Found, set[str]] = defaultdict(set)
+    cut = False
+    for (kind, member), using in shared.items():
+        if cut := time_budget.spent():
+            break
+        for found in _spans(kind, member, int(since) - _AROUND, -int(-until // 1) + _AROUND):
+            if found.start < until and found.end > since:
+                users[found] |= using
+    ordered = sorted(
+        users, key=lambda found: (found.start, found.end, found.kind, found.label, found.title or "", found.zone or "")
+    )
+    shown = ordered[offset : offset + limit]
+    return models.TimeSpans(
+        spans=[
+            models.TimeSpan(
+                kind=found.kind,
+                label=found.label,
+                start=zones.to_datetime(found.start),
+                end=zones.to_datetime(found.end),
+                title=found.title,
+                zone=found.zone,
+                dag_ids=sorted(users[found]),
+            )
+            for found in shown
+        ],
+        total_entries=len(ordered),
+        truncated=cut or offset + len(shown) < len(ordered),
+    )
+
+
+def _spans(kind: _Kind, member: TimeSet, since: int, until: int) -> Iterator[_Found]:
+    titles = member.titles if isinstance(member, Known) else ()
+    zone = next((zone for leaf in leaves(member) if (zone := getattr(leaf, "timezone", None))), None)
+    titled = sorted(t for t in titles if t[0] < until and t[1] > since)
+    for start, end, title in titled:
+        yield _Found(start, end, kind, str(member), title, zone)
+    lows, highs = [low for low, _, _ in titled], list(accumulate((high for _, high, _ in titled), max))
+    for start, end in member.cover(since, until):
+        before = bisect_right(lows, start)
+        if not before or highs[before - 1] < end:  # no title tells of all of it
+            yield _Found(start, end, kind, str(member), None, zone)
