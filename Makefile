@@ -9,15 +9,17 @@ PYTEST  ?=
 FUZZ    ?= -max_total_time=600
 JOBS    ?= 3
 
+FAST := tests/planning tests/schedule tests/calendars
+
 BIN  := $(VENV)/bin
 LOCK := locks/airflow-$(AIRFLOW).txt
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # the environment brings Node.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install check format test demo bench fuzz locks screenshots clean
+.PHONY: help setup install check format test test-fast demo bench fuzz locks screenshots clean
 
 help:  ## List these targets
-	@sed -n 's/^\([a-z]*\):.*##/\1:/p' Makefile | column -t -s:
+	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' Makefile | column -t -s:
 
 setup:
 	@tools/setup $(VENV) $(LOCK)
@@ -33,6 +35,10 @@ demo:  ## A calendar and a real Airflow on this machine; a run is held by a meet
 test: install  ## All tests, against the built wheel
 	@tools/system-packages
 	$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder $(PYTEST)
+
+test-fast: setup  ## The rules of time, schedules and calendars, without a server: under a minute, on an editable install
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m "not slow and not server" $(FAST) $(PYTEST)
 
 check: setup  ## Lint, format, types, the page's unit tests, and that the packages build
 	$(BIN)/ruff check
@@ -51,7 +57,7 @@ bench: install  ## Measure, and compare with benchmarks/baseline.json (GROUPS="s
 
 fuzz: install  ## Fuzz the reading of calendars for ten minutes (FUZZ=-max_total_time=3600 for an hour)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group pyproject.toml:fuzz
-	$(BIN)/python -m tests.calendars.fuzz .fuzz $(FUZZ)
+	$(BIN)/python -m tests.support.fuzz .fuzz $(FUZZ)
 
 locks: setup  ## Move the pinned environments to the newest releases
 	@for which in 3.3 3.2 demo; do tools/lock $(BIN)/uv $$which; done

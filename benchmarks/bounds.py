@@ -22,8 +22,8 @@ from benchmarks.figures import Figure, of_pairs
 from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.runs import lru
 from calendar_timetable.web import store
-from tests.web.database import add_dag, airflow_database
-from tests.web.inprocess import asked
+from tests.support.airflow_database import add_dag, airflow_database
+from tests.support.web_app import asked
 
 SECONDS, MEGABYTES = 5.0, 10.0  # that a question may cost, and leave behind
 DAY = 86400

@@ -28,7 +28,7 @@ from benchmarks.feed import google_like
 from benchmarks.figures import Figure, of_pairs
 from benchmarks.parsing import folder, forked, prepare, read
 from calendar_timetable import Calendar, CalendarTimetable, Weekly
-from tests.web.database import add_run, airflow_database
+from tests.support.airflow_database import add_run, airflow_database
 
 CALENDARS, EVENTS = 50, 1_000
 DAGS = 400  # a twenty-fifth of 10,000: what each costs does not depend on the others

@@ -22,7 +22,7 @@ from calendar_timetable.runs import lru
 from calendar_timetable.runs.listing import Filters
 from calendar_timetable.web import models
 from calendar_timetable.web.run_list import list_runs
-from tests.web.database import add_dag, airflow_database
+from tests.support.airflow_database import add_dag, airflow_database
 
 DAGS, DAYS, SHOWN = 1_000, 35, 5_000
 NIGHTS = Weekly("daily 19:00-07:00")

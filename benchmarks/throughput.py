@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy
 
 from benchmarks.figures import Figure, of_pairs
-from tests.airflow.postgres import PostgresServer
-from tests.airflow.stack import Stack
+from tests.support.postgres import PostgresServer
+from tests.support.stack import Stack
 
 DAGS = 2_000
 ROUNDS = 2

@@ -1,4 +1,7 @@
-"""An Airflow home of the tests' own, made before anything imports Airflow and removed at the end."""
+"""An Airflow home of the tests' own, made before anything imports Airflow and removed at the end.
+
+Hypothesis looks at the same examples on every machine, or with ``HYPOTHESIS_PROFILE=deep`` at many new ones.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import tempfile
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 _HOME = tempfile.mkdtemp(prefix="calendar-timetable-tests-")
 os.environ |= {
@@ -19,6 +23,16 @@ os.environ |= {
     "CALENDAR_TIMETABLE_CACHE": f"{_HOME}/calendar-cache",
 }
 
+_CALM = [HealthCheck.too_slow]
+settings.register_profile(
+    "unit", max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=_CALM
+)
+settings.register_profile("deep", max_examples=2_000, deadline=None, suppress_health_check=_CALM)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
+
+_WEB_SERVER = re.compile("tests/system/(web|browser)/")  # the pages and the API of one Airflow
+_EXAMPLES = re.compile("tests/system/examples/test_runs")
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
@@ -27,11 +41,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByAirflow(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            file, _, test = nodeid.partition("::")
-            shared = re.search(r"\[(sqlite|postgres)\b", test) or re.match("tests/(web|examples/test_runs)", file)
-            return shared.group() if shared else file
+            return shared_airflow(nodeid) or nodeid.partition("::")[0]
 
     return ByAirflow(config, log)
+
+
+def shared_airflow(nodeid: str) -> str:
+    """Name the running Airflow that a test shares with others; empty where it shares none."""
+    file, _, test = nodeid.partition("::")
+    if database := re.search(r"\[(sqlite|postgres)\b", test):
+        return database.group()
+    if _WEB_SERVER.match(file):
+        return "the web server"
+    return "the examples" if _EXAMPLES.match(file) else ""
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

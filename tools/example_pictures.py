@@ -7,7 +7,7 @@ from pathlib import Path
 
 from demo.examples import EXAMPLES
 from demo.local_airflow import LocalAirflow
-from tests.web.browser import Browser, chromium
+from tests.support.browser import Browser, chromium
 
 IMAGES = Path(__file__).parents[1] / "docs" / "examples" / "images"
 PAGES = {

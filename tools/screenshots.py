@@ -8,7 +8,7 @@ from pathlib import Path
 
 from demo.run import DAG_ID, start
 from demo.services import wait_until
-from tests.web.browser import Browser, chromium
+from tests.support.browser import Browser, chromium
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 PAGE = "/plugin/upcoming-runs"

@@ -1,153 +1,22 @@
-"""A cache folder per test, a clock that tests move, and an HTTP origin that misbehaves as it is told."""
+"""Fixtures of everything that reads a calendar."""
 
 from __future__ import annotations
 
-import ssl
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from calendar_timetable.calendars.feed import refresh
-from tests.calendars.tls import tls_for
+from tests.support.feed_fixtures import cache, clock, origin, other_origin, tls_origin  # noqa: F401
 
-SECRET = "private-0123456789abcdef"  # stands for what no one may see
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache folder, empty."""
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", str(folder))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    return folder
+HERE = Path(__file__).parent
+WITH_SERVERS = [HERE / "feed", HERE / "net", HERE / "sources"]
+SERVERS = {"origin", "other_origin", "tls_origin", "statsd"}
 
 
-@dataclass
-class Clock:
-    """What feeds take for the present; it stands still."""
-
-    now: float
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock(time.time())
-    monkeypatch.setattr(refresh, "now", lambda: clock.now)
-    return clock
-
-
-@dataclass
-class Reply:
-    """What the origin answers. ``parts`` are sent one by one, ``pause`` seconds apart."""
-
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    parts: list[bytes] = field(default_factory=list)
-    pause: float = 0
-    raw: bytes = b""  # sent instead of all else, slowly
-
-
-@dataclass
-class Origin:
-    """A server on this host; ``reply`` decides, ``seen`` tells what it was asked."""
-
-    port: int = 0
-    reply: Callable[[BaseHTTPRequestHandler], Reply] = lambda request: Reply(404)
-    seen: list[dict[str, str]] = field(default_factory=list)
-    stop: threading.Event = field(default_factory=threading.Event)
-    close: Callable[[], None] = lambda: None  # from then on nothing listens there
-
-    def url(self, path: str = f"/{SECRET}/team.ics", host: str = "127.0.0.1") -> str:
-        return f"http://{host}:{self.port}{path}?token={SECRET}"
-
-    def serve(self, body: bytes, **headers: str) -> None:
-        """Answer with *body* from now on."""
-        self.reply = lambda request: Reply(200, {k.replace("_", "-"): v for k, v in headers.items()}, body)
-
-    def fail(self, reply: Reply) -> None:
-        self.reply = lambda request: reply
-
-
-def _handler(origin: Origin) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            origin.seen.append({"path": self.path, **{k.lower(): v for k, v in self.headers.items()}})
-            reply = origin.reply(self)
-            try:
-                if reply.raw:
-                    self._drip([reply.raw[i : i + 1] for i in range(len(reply.raw))], reply.pause)
-                    return
-                self.send_response(reply.status)
-                headers = dict(reply.headers)
-                if not reply.parts:
-                    headers.setdefault("Content-Length", str(len(reply.body)))
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(reply.body)
-                self._drip(reply.parts, reply.pause)
-            except OSError:
-                pass  # the client has given up: that is the point
-
-        def _drip(self, parts: list[bytes], pause: float) -> None:
-            for part in parts:
-                self.wfile.write(part)
-                self.wfile.flush()
-                if origin.stop.wait(pause):
-                    return
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    return Handler
-
-
-@contextmanager
-def _serving(tls: ssl.SSLContext | None = None) -> Iterator[Origin]:
-    origin = Origin()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(origin))
-    server.daemon_threads = True
-    server.handle_error = lambda *args: None  # type: ignore[method-assign]  # a client that gave up
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    origin.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-
-    def close() -> None:
-        if thread.is_alive():
-            origin.stop.set()
-            server.shutdown()
-            thread.join()
-            server.server_close()
-
-    origin.close = close
-    thread.start()
-    yield origin
-    close()
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with _serving() as origin:
-        yield origin
-
-
-@pytest.fixture
-def other_origin() -> Iterator[Origin]:
-    with _serving() as origin:
-        yield origin
-
-
-@pytest.fixture
-def tls_origin(tmp_path: Path) -> Iterator[tuple[Origin, Path]]:
-    """A server whose certificate nobody knows, with the file that vouches for it."""
-    context, ca_file = tls_for(tmp_path, "127.0.0.1")
-    with _serving(context) as origin:
-        yield origin, ca_file
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks a server, or lies where most do, is marked: ``make test-fast`` leaves it out."""
+    for item in items:
+        if HERE in item.path.parents and (
+            SERVERS & set(getattr(item, "fixturenames", ())) or any(f in item.path.parents for f in WITH_SERVERS)
+        ):
+            item.add_marker(pytest.mark.server)

@@ -14,8 +14,9 @@ from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.sources import lookup
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning.time_sets import Known, Range
-from tests.calendars.conftest import SECRET, Origin
-from tests.calendars.helpers import event, feed, instant
+from tests.support.ics import event, feed
+from tests.support.moments import instant
+from tests.support.origin import SECRET, Origin
 
 HORIZON = Range(instant("2024-03-01"), instant("2024-04-01"))
 HOUR = timedelta(hours=1)

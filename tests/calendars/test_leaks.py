@@ -1,6 +1,6 @@
 """No secret, and by default no event's text, gets out of one process that reads calendars, whatever they answer.
 
-``tests/airflow/test_leaks.py`` searches a whole Airflow.
+``tests/system/airflow/test_leaks.py`` searches a whole Airflow.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.feed.health import known
 from calendar_timetable.exceptions import CalendarTimetableError
 from calendar_timetable.timetable import CalendarTimetable
-from tests.calendars.conftest import Origin
-from tests.calendars.planted import (
+from tests.support.origin import Origin
+from tests.support.planted_secrets import (
     OTHER_PASSWORD,
     PASSWORD,
     PATH,

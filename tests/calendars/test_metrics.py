@@ -17,9 +17,11 @@ from calendar_timetable import metrics
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.planning.time_sets import Range
 from demo.services import wait_until
-from tests.calendars.conftest import SECRET, Clock, Origin, Reply
-from tests.calendars.helpers import event, feed, instant
-from tests.calendars.statsd import StatsdServer
+from tests.support.feed_fixtures import Clock
+from tests.support.ics import event, feed
+from tests.support.moments import instant
+from tests.support.origin import SECRET, Origin, Reply
+from tests.support.statsd import StatsdServer
 
 Metrics = dict[str, list[tuple[str, str]]]
 HORIZON = Range(instant("2024-03-01"), instant("2024-04-01"))

@@ -19,14 +19,11 @@ from calendar_timetable import Calendar, CalendarTimetable, InvalidArgument, Wee
 from calendar_timetable.plugin import CalendarSchedulePlugin
 from calendar_timetable.runtime import MilestoneDeadline, WindowEndDeadline, deadlines, late_alerts
 from calendar_timetable.runtime.late_alerts import late, late_alert
-from tests.runtime.conftest import TeamCalendar
+from tests.support.moments import utc
+from tests.support.team_calendar import TeamCalendar
 
 DAY = timedelta(days=1)
 NIGHTS = Weekly("daily 22:00-06:00")
-
-
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(f"{text}+00:00")
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from calendar_timetable import Calendar, CalendarEventTrigger, CalendarTimetable
 from calendar_timetable.calendars.sources import ics
 from calendar_timetable.calendars.sources.base import FetchFailed
 from calendar_timetable.schedule.time_rules import now
-from tests.runtime.conftest import TeamCalendar
+from tests.support.team_calendar import TeamCalendar
 
 shared_stream = pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow 3.3")
 stream = pytest.importorskip("calendar_timetable.runtime.event_stream")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from functools import partial
 from typing import Any
 
@@ -17,15 +17,12 @@ from calendar_timetable import Calendar, CalendarGate, CalendarTimetable, Invali
 from calendar_timetable.calendars.feed.cache import Entry
 from calendar_timetable.calendars.sources.lookup import source_for
 from calendar_timetable.runtime.gate_trigger import GateTrigger
-from tests.runtime.conftest import TeamCalendar, context_of
+from tests.support.moments import utc
+from tests.support.team_calendar import TeamCalendar, context_of
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 pytestmark = pytest.mark.usefixtures("counted")
-
-
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(f"{text}+00:00")
 
 
 def at(text: str) -> time_machine.travel:

@@ -21,8 +21,8 @@ from calendar_timetable.runtime import gate_trigger, shared_readings
 from calendar_timetable.runtime.dag_schedule import rules_of
 from calendar_timetable.runtime.gate_trigger import GateTrigger
 from calendar_timetable.schedule.time_rules import Rules, now
-from tests.airflow.origin import IcsOrigin, event
-from tests.runtime.conftest import TeamCalendar
+from tests.support.ics_origin import IcsOrigin, event
+from tests.support.team_calendar import TeamCalendar
 
 SECOND = timedelta(seconds=1)
 WEEK = 7 * 86400.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,12 +16,9 @@ import pytest
 from calendar_timetable import CalendarTimetable, Weekly, metrics
 from calendar_timetable.runtime import listener
 from calendar_timetable.schedule.cron import CronTicks
+from tests.support.moments import utc
 
 ROOT = Path(__file__).parents[2]
-
-
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(f"{text}+00:00")
 
 
 def run(

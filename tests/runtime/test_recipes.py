@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 from calendar_timetable import CalendarGate, CalendarTimetable, Weekly
 from calendar_timetable.plugin import CalendarSchedulePlugin
 from calendar_timetable.runtime.window import AHEAD
-from tests.runtime.conftest import TeamCalendar, context_of
+from tests.support.team_calendar import TeamCalendar, context_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "runtime.md"
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)

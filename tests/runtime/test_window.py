@@ -18,14 +18,11 @@ from calendar_timetable.plugin import CalendarSchedulePlugin
 from calendar_timetable.runtime import macros, overrides, seconds_left, window_end
 from calendar_timetable.runtime.gate import hold_until_open
 from calendar_timetable.runtime.window import AHEAD
-from tests.runtime.conftest import TeamCalendar, context_of
+from tests.support.moments import utc
+from tests.support.team_calendar import TeamCalendar, context_of
 
 NIGHTS = CalendarTimetable("0 2 * * *", timezone="UTC", windows=Weekly("daily 22:00-06:00"))
 MONDAY = "2026-03-02"
-
-
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(f"{text}+00:00")
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,9 @@ from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.weekly import _remembered
 from calendar_timetable.runs import forecast, listing, lru, stored_schedules, time_budget
 from calendar_timetable.web import routes
-from tests.web.database import add_dag, add_run, utc
-from tests.web.inprocess import asked
+from tests.support.airflow_database import add_dag, add_run
+from tests.support.moments import utc
+from tests.support.web_app import asked
 
 DAY = 86400
 START = datetime(2026, 1, 1)

@@ -21,9 +21,9 @@ from calendar_timetable import Calendar, CalendarTimetable, Weekly
 from calendar_timetable.cli import main
 from calendar_timetable.runs import lru
 from calendar_timetable.web import store
-from tests.calendars.helpers import event, feed
-from tests.web.database import add_dag, add_run
-from tests.web.inprocess import Rights, asked
+from tests.support.airflow_database import add_dag, add_run
+from tests.support.ics import event, feed
+from tests.support.web_app import Rights, asked
 
 RUN, CODE = DagAccessEntity.RUN, DagAccessEntity.CODE
 START = datetime(2026, 1, 1)

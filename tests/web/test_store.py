@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable.provider import get_provider_info
 from calendar_timetable.web import store
-from tests.web.database import airflow_database
+from tests.support.airflow_database import airflow_database
 
 WALK = """
 import sqlite3, sys

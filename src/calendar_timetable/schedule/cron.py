@@ -2,7 +2,7 @@
 
 Airflow builds a croniter per step because of clock changes. Where the zone's offset is the same before and after a
 step and the wall-clock time is unique, the times of day that an expression names give the same answer; everywhere else
-Airflow's own timetable is asked. ``tests/unit/test_equality.py`` holds the two together.
+Airflow's own timetable is asked. ``tests/schedule/test_cron_equality.py`` holds the two together.
 """
 
 from __future__ import annotations

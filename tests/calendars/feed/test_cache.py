@@ -1,0 +1,204 @@
+"""The cache folder: whom it is trusted from, and what happens when it cannot be written."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.calendars.feed.cache import Entry, State, digest_of
+from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
+from calendar_timetable.planning.time_sets import Known, Range
+from tests.support.feed_fixtures import Clock
+from tests.support.ics import event, feed
+from tests.support.moments import instant
+from tests.support.origin import Origin, Reply
+
+HORIZON = Range(instant("2024-03-01"), instant("2024-04-01"))
+GOOD = feed(event("UID:m", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z"))
+BIG = feed(
+    *(
+        event(f"UID:{n}", f"DTSTART:202403{n:02}T120000Z", "DURATION:PT1H", "DESCRIPTION:" + "x" * 9000)
+        for n in range(1, 11)
+    )
+)
+
+
+def meetings(calendar: Calendar) -> int:
+    found = calendar.resolve(HORIZON, "UTC")
+    assert isinstance(found, Known)
+    return len(found.known)
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o757, 0o777, 0o1777])
+def test_a_folder_that_others_may_write_is_refused(mode: int, cache: Path, origin: Origin) -> None:
+    cache.mkdir()
+    cache.chmod(mode)
+    with pytest.raises(InvalidArgument, match="others may write there; chmod 700 it, or name a folder in") as raised:
+        meetings(Calendar(origin.url(), on_unavailable="ignore"))
+    assert str(cache) not in str(raised.value).replace(repr(str(cache)), "")
+    assert origin.seen == []
+    cache.chmod(0o755)
+    origin.serve(GOOD)
+    assert meetings(Calendar(origin.url())) == 1
+
+
+def test_a_folder_of_another_user_is_refused(cache: Path, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.mkdir(mode=0o700)
+    monkeypatch.setattr(os, "geteuid", lambda: cache.stat().st_uid + 1)
+    with pytest.raises(InvalidArgument, match="it belongs to another user; name a folder in"):
+        meetings(Calendar(origin.url()))
+    assert origin.seen == []
+
+
+@contextmanager
+def no_room(size: int) -> Iterator[None]:
+    """No file can grow past *size* bytes, as when a disk is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_disk_that_is_full_costs_no_copy(
+    cache: Path, origin: Origin, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A small state file that fits must not name a body that did not."""
+    origin.serve(GOOD)
+    calendar = Calendar(origin.url())
+    assert meetings(calendar) == 1
+    before = {path.name: path.read_bytes() for path in cache.iterdir()}
+    origin.serve(BIG)
+    clock.now += 300
+    with no_room(20_000), caplog.at_level(logging.WARNING):
+        assert meetings(calendar) == 10  # for this once
+    assert "cannot be written: File too large" in caplog.text
+    assert before.items() <= {path.name: path.read_bytes() for path in cache.iterdir()}.items()
+    origin.fail(Reply(500))
+    assert meetings(calendar) == 1
+    origin.serve(BIG)
+    clock.now += 300
+    assert meetings(calendar) == 10
+    assert meetings(calendar) == 10
+
+
+def test_a_folder_that_can_only_be_read(
+    cache: Path, origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin.serve(GOOD)
+    calendar = Calendar(origin.url())
+    meetings(calendar)
+
+    real = os.open
+
+    def read_only(path: object, flags: int, *given: Any, **options: Any) -> int:
+        if str(path).startswith(str(cache)) and flags & (os.O_RDWR | os.O_WRONLY | os.O_CREAT):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(path, flags, *given, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", read_only)
+    origin.fail(Reply(500))
+    clock.now += 300
+    assert meetings(calendar) == 1
+    origin.serve(BIG)
+    assert meetings(calendar) == 10
+
+
+def test_a_file_that_another_host_replaces_is_read_again(
+    cache: Path, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin.serve(GOOD)
+    meetings(Calendar(origin.url()))
+    real, stale = Path.read_bytes, dict.fromkeys(cache.glob("*.*"), 1)
+
+    def read(path: Path) -> bytes:
+        if stale.pop(path, 0):
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+    assert meetings(Calendar(origin.url())) == 1
+    assert len(origin.seen) == 1
+
+
+HOLD = """
+import sys
+from calendar_timetable.calendars.feed.cache import Entry
+with Entry(sys.argv[1]).lock(wait=True) as alone:
+    print(alone, flush=True)
+    sys.stdin.readline()
+"""
+
+
+@contextmanager
+def another_process_holding(identity: str) -> Iterator[None]:
+    command = [sys.executable, "-c", HOLD, identity]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "True\n"
+        yield
+        holder.stdin.write("\n")
+
+
+def test_nobody_waits_for_ever(origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    from calendar_timetable.calendars.sources.lookup import source_for
+
+    origin.serve(GOOD)
+    calendar = Calendar(origin.url())
+    monkeypatch.setattr(limits, "LOCK_SECONDS", 0.2)
+    with another_process_holding(source_for(origin.url()).identity):
+        with pytest.raises(CalendarUnavailable, match="another process has been reading it for too long"):
+            meetings(calendar)
+        assert origin.seen == []
+    assert meetings(calendar) == 1
+    clock.now += 300
+    with another_process_holding(source_for(origin.url()).identity):
+        assert meetings(calendar) == 1  # who has a copy does not wait
+    assert len(origin.seen) == 1
+
+
+def test_hosts_whose_clocks_differ_share_one_fetch(origin: Origin, clock: Clock) -> None:
+    origin.serve(GOOD)
+    calendar = Calendar(origin.url())
+    meetings(calendar)
+    clock.now -= limits.CLOCK_SKEW  # as on a host that is behind
+    meetings(calendar)
+    assert len(origin.seen) == 1
+    clock.now -= 1  # no longer a difference: it was set back
+    meetings(calendar)
+    assert len(origin.seen) == 2
+
+
+def test_a_state_keeps_what_it_knows_of_its_own_version(cache: Path) -> None:
+    """Keys are only added: an older state lacks some, a newer one has some that are not known here."""
+    entry = Entry("x")
+    state = State(digest_of(b"a"), components=3, good_at=5.5, checked_at=6, error="HTTP 500", failures=2, interval=60)
+    entry.save(state)
+    (path,) = cache.glob("*.json")
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps(data | {"new": {"of": "a later release"}}))
+    assert entry.state() == state
+    path.write_text(json.dumps({key: value for key, value in data.items() if key not in ("failures", "interval")}))
+    assert entry.state() == replace(state, failures=0, interval=0)
+    for wrong in ({"failures": "many"}, {"error": None}, {"v": 2}):
+        path.write_text(json.dumps(data | wrong))
+        assert entry.state() == State()

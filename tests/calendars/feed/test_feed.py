@@ -1,0 +1,458 @@
+"""Fetching and caching, against a real server that misbehaves."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.calendars.feed import feed as feeds
+from calendar_timetable.calendars.feed.cache import Entry
+from calendar_timetable.calendars.sources import base, ics, lookup
+from calendar_timetable.exceptions import CalendarUnavailable
+from calendar_timetable.planning.time_sets import Range
+from tests.support.feed_fixtures import Clock
+from tests.support.ics import event, feed
+from tests.support.moments import instant
+from tests.support.one_meeting import AFTERNOON, GOOD, HORIZON, LATER, MEETING, NOON, error, known
+from tests.support.origin import SECRET, Origin, Reply
+
+
+def test_reads_over_http(origin: Origin) -> None:
+    origin.serve(GOOD)
+    found = known(Calendar(origin.url()))
+    assert (found.label, list(found.known), found.titles, found.note) == ("127.0.0.1", NOON, (), "")
+
+
+def test_one_fetch_per_refresh_and_then_a_changed_calendar_is_seen(origin: Origin, clock: Clock) -> None:
+    origin.serve(GOOD)
+    calendar = Calendar(origin.url(), refresh=timedelta(minutes=5))
+    known(calendar)
+    origin.serve(feed(LATER))
+    clock.now += 299
+    assert list(known(calendar).known) == NOON
+    assert len(origin.seen) == 1
+    clock.now += 1
+    assert list(known(calendar).known) == AFTERNOON
+    assert len(origin.seen) == 2
+
+
+def test_an_unchanged_calendar_is_only_confirmed(origin: Origin, clock: Clock) -> None:
+    origin.serve(GOOD, ETag='"v1"', Last_Modified="Sat, 09 Mar 2024 00:00:00 GMT")
+    calendar = Calendar(origin.url(), max_stale=timedelta(minutes=10), timezone="UTC")
+    known(calendar)
+    origin.fail(Reply(304))
+    for _ in range(4):
+        clock.now += 400
+        assert list(known(calendar).known) == NOON
+    assert [seen.get("if-none-match") for seen in origin.seen] == [None, *['"v1"'] * 4]
+    assert origin.seen[1]["if-modified-since"] == "Sat, 09 Mar 2024 00:00:00 GMT"
+    state = calendar.describe()
+    assert (state.status, state.error, state.events) == ("ok", "", 1)
+    assert state.fetched_at is not None
+    assert state.checked_at is not None
+    assert state.checked_at - state.fetched_at == timedelta(seconds=1600)
+
+
+def test_new_dtstamps_alone_change_nothing(origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stamped(stamp: str) -> bytes:
+        return feed(event("UID:m", f"DTSTAMP:{stamp}", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z"))
+
+    origin.serve(stamped("20240301T000000Z"))
+    calendar = Calendar(origin.url())
+    known(calendar)
+    fetched_at = calendar.describe().fetched_at
+    monkeypatch.setattr(feeds, "expand", lambda *_: pytest.fail("it is expanded again"))
+    clock.now += 400
+    origin.serve(stamped("20240302T111213Z"))
+    assert list(known(calendar).known) == NOON
+    assert (len(origin.seen), calendar.describe().status, calendar.describe().fetched_at) == (2, "ok", fetched_at)
+
+
+BOMB = gzip.compress(b"BEGIN:VCALENDAR\r\n" + b"X-A:" + b"0" * 30_000_000 + b"\r\nEND:VCALENDAR\r\n")
+FAULTS = {
+    "401": (Reply(401), "HTTP 401"),
+    "403": (Reply(403), "HTTP 403"),
+    "404": (Reply(404), "HTTP 404"),
+    "410": (Reply(410), "HTTP 410"),
+    "429": (Reply(429, {"Retry-After": "30"}), "HTTP 429"),
+    "500": (Reply(500, body=SECRET.encode()), "HTTP 500"),
+    "503": (Reply(503), "HTTP 503"),
+    "204": (Reply(204), "HTTP 204"),
+    "304 that was not asked for": (Reply(304), "HTTP 304"),
+    "breaks off": (Reply(200, {"Content-Length": "9999"}, GOOD), "the answer breaks off"),
+    "no END": (Reply(200, {}, GOOD[:-20]), "the answer is cut off: it has no END:VCALENDAR"),
+    "no END of the second": (
+        Reply(200, {}, GOOD.lower() + GOOD.lower()[:-20]),
+        "the answer is cut off: it has no END:VCALENDAR",
+    ),
+    "login page": (
+        Reply(200, {}, b"<!doctype html><title>Sign in</title>"),
+        "the answer is a web page, not a calendar: is a login needed?",
+    ),
+    "json": (Reply(200, {}, b'{"error": "quota"}'), "the answer is JSON, not a calendar"),
+    "empty": (Reply(200), "the answer is empty"),
+    "text": (Reply(200, {}, f"hello {SECRET}".encode()), "the answer is not a calendar"),
+    "gzip bomb": (Reply(200, {"Content-Encoding": "gzip"}, BOMB), "larger than 20480 KiB"),
+    "broken gzip": (Reply(200, {"Content-Encoding": "gzip"}, b"junk"), "the answer's compression is broken"),
+    "slow body": (Reply(200, {}, parts=[b"B"] * 500, pause=0.1), "the download was not done within 1.5 s"),
+    "slow headers": (Reply(raw=b"HTTP/1.0 200 OK\r\n" * 50, pause=0.1), "the download was not done within 1.5 s"),
+    "stalled": (Reply(200, {}, parts=[b"BEGIN", b"X"], pause=30), "no answer in time"),
+    "redirect to a file": (Reply(302, {"Location": "file:///etc/passwd"}), "redirected to something other"),
+    "redirect for ever": (Reply(302, {"Location": "/again"}), "redirected more than 5 times"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_leaves_the_last_good_copy_in_force(
+    name: str, origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply, reason = FAULTS[name]
+    calendar = Calendar(origin.url(), max_stale=timedelta(hours=1), timezone="UTC")
+    origin.serve(GOOD)
+    known(calendar)
+    good = datetime.fromtimestamp(clock.now, UTC)
+    origin.fail(reply)
+    monkeypatch.setattr(limits, "FETCH_SECONDS", 1.5 if "slow" in name else 8.0)
+    monkeypatch.setattr(limits, "READ_SECONDS", 0.8)
+    clock.now += 3600
+    found = known(calendar)
+    assert list(found.known) == NOON
+    assert found.note == ""  # which travels in the DAG, and the DAG is the same
+    state = calendar.describe()
+    assert (state.status, state.read_at) == ("stale", good)
+    assert state.error.startswith(reason)
+    assert SECRET not in state.error
+
+    clock.now += 1  # now it is too old
+    with pytest.raises(CalendarUnavailable) as raised:
+        known(calendar)
+    text = str(raised.value)
+    assert text.startswith("calendar 127.0.0.1 cannot be read: ")
+    assert reason in text
+    assert f"since {good:%Y-%m-%d %H:%M} UTC" in text
+    assert "on_unavailable='ignore'" in text
+    assert SECRET not in text
+    assert "/" not in text
+    ignoring = known(Calendar(origin.url(), max_stale=timedelta(hours=1), timezone="UTC", on_unavailable="ignore"))
+    assert not ignoring.known
+    assert ignoring.note == "cannot be read and is ignored"
+
+    origin.serve(feed(LATER))  # and it recovers
+    clock.now += limits.MAX_RETRY_AFTER
+    assert list(known(calendar).known) == AFTERNOON
+    assert calendar.describe().status == "ok"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
+def test_no_server(host: str, clock: Clock) -> None:
+    with pytest.raises(CalendarUnavailable, match=r"refused|could not be resolved|connection fails") as raised:
+        known(Calendar(f"http://user:{SECRET}@{host}:1/{SECRET}.ics?token={SECRET}"))
+    assert SECRET not in str(raised.value)
+    assert "never read so far" in str(raised.value)
+
+
+def test_a_calendar_that_is_suddenly_empty_is_not_believed(origin: Origin, clock: Clock) -> None:
+    many = [event(f"UID:{n}", f"DTSTART:202403{n:02}T120000Z", "DURATION:PT1H") for n in range(1, 11)]
+    calendar = Calendar(origin.url())
+    origin.serve(feed(*many))
+    known(calendar)
+    origin.serve(feed())
+    clock.now += 300
+    found = known(calendar)
+    assert len(found.known) == 10
+    assert error(calendar) == "suddenly empty: it had 10 events"
+    origin.serve(feed(MEETING))
+    clock.now += 300
+    assert list(known(calendar).known) == NOON
+    origin.serve(feed())  # from one event to none is nothing strange
+    clock.now += 300
+    assert list(known(calendar).known) == []
+
+
+def test_a_body_that_cannot_be_expanded_is_not_adopted(
+    origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calendar = Calendar(origin.url())
+    origin.serve(GOOD)
+    known(calendar)
+    origin.serve(b"BEGIN:VCALENDAR\r\n" + b"BEGIN:VEVENT\r\nEND:VEVENT\r\n" * 150_001 + b"END:VCALENDAR\r\n")
+    clock.now += 300
+    found = known(calendar)
+    assert list(found.known) == NOON
+    assert error(calendar) == "cannot be read: more than 150000 components"
+    origin.serve(feed(LATER))
+    monkeypatch.setattr(limits, "EXPAND_SECONDS", 0.01)
+    monkeypatch.setattr(limits, "START_SECONDS", 0.0)
+    clock.now += 300
+    assert list(known(calendar).known) == NOON
+    assert error(calendar) == "cannot be expanded: not done within 0.01 s"
+
+
+def test_a_failure_is_remembered(origin: Origin, clock: Clock) -> None:
+    origin.fail(Reply(500))
+    for _ in range(3):
+        with pytest.raises(CalendarUnavailable, match="HTTP 500"):
+            known(Calendar(origin.url()))
+    assert len(origin.seen) == 1
+    clock.now += 300
+    origin.serve(GOOD)
+    assert list(known(Calendar(origin.url())).known) == NOON
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after(form: str, origin: Origin, clock: Clock) -> None:
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=1200), usegmt=True)
+    origin.fail(Reply(429, {"Retry-After": "1200" if form == "seconds" else until}))
+    calendar = Calendar(origin.url())
+    for wait in (0, 1100):
+        clock.now += wait
+        with pytest.raises(CalendarUnavailable, match="HTTP 429"):
+            known(calendar)
+    assert len(origin.seen) == 1
+    clock.now += 101
+    origin.serve(GOOD)
+    assert list(known(calendar).known) == NOON
+
+
+def test_retry_after_is_believed_for_an_hour_at_most() -> None:
+    assert base.parse_retry_after("999999") == 3600
+    assert base.parse_retry_after("Fri, 31 Dec 9999 23:59:59 GMT") == 3600
+    assert base.parse_retry_after("Fri, 31 Dec 1999 23:59:59 GMT") == 0
+    assert [base.parse_retry_after(text) for text in ("", "soon", "-5", "1e9")] == [0, 0, 0, 0]
+
+
+def test_credentials_are_sent_to_their_own_host_only(origin: Origin, other_origin: Origin) -> None:
+    origin.fail(Reply(302, {"Location": other_origin.url("/elsewhere.ics")}))
+    other_origin.serve(GOOD)
+    url = f"http://user:{SECRET}@127.0.0.1:{origin.port}/team.ics"
+    assert list(known(Calendar(url)).known) == NOON
+    assert origin.seen[0]["authorization"].startswith("Basic ")
+    assert "authorization" not in other_origin.seen[0]
+
+
+def test_other_credentials_are_another_feed(origin: Origin) -> None:
+    def only_alice(request: object) -> Reply:
+        allowed = origin.seen[-1].get("authorization") == "Basic YWxpY2U6cHc="
+        return Reply(200, {}, GOOD) if allowed else Reply(401)
+
+    origin.reply = only_alice
+    assert list(known(Calendar(f"http://alice:pw@127.0.0.1:{origin.port}/a.ics")).known) == NOON
+    with pytest.raises(CalendarUnavailable, match="HTTP 401"):
+        known(Calendar(f"http://bob:pw@127.0.0.1:{origin.port}/a.ics"))
+
+
+TWO = """
+import sys
+from calendar_timetable.calendars.feed.cache import Entry
+from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.planning.time_sets import Range
+sys.stdin.readline()
+print(len(Calendar(sys.argv[1]).resolve(Range(int(sys.argv[2]), int(sys.argv[3])), "UTC").known))
+"""
+
+
+def test_processes_share_one_fetch(origin: Origin) -> None:
+    origin.fail(Reply(200, {}, parts=[GOOD[:20], GOOD[20:]], pause=0.4))
+    command = [sys.executable, "-c", TWO, origin.url(), str(HORIZON.start), str(HORIZON.end)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    children = [subprocess.Popen(command, **pipes) for _ in range(3)]  # type: ignore[call-overload]
+    for child in children:
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    assert [child.communicate(timeout=60)[0].strip() for child in children] == ["1"] * 3
+    assert len(origin.seen) == 1
+
+
+WARM = """
+import sys
+from calendar_timetable.calendars.feed.cache import Entry
+from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.planning.time_sets import Range
+heavy = {"airflow", "dateutil", "icalendar", "pendulum", "recurring_ical_events", "requests", "urllib3"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+calendar = Calendar(sys.argv[1])
+calendar.validate()
+assert len(calendar.resolve(Range(int(sys.argv[2]), int(sys.argv[3])), "UTC").known) == 1
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+"""
+
+
+def test_neither_import_nor_warm_reading_needs_the_libraries(origin: Origin) -> None:
+    origin.serve(GOOD)
+    known(Calendar(origin.url()))
+    command = [sys.executable, "-c", WARM, origin.url(), str(HORIZON.start), str(HORIZON.end)]
+    subprocess.run(command, check=True, timeout=60)
+    assert len(origin.seen) == 1
+
+
+def test_schemes() -> None:
+    urls = {
+        "webcal://h/a.ics": "https://h/a.ics",
+        "WEBCALS://h/a.ics": "https://h/a.ics",
+        "https://u:p@h:8443/a?b=c#d": "https://h:8443/a?b=c",
+        "http://h": "http://h",
+    }
+    for address, url in urls.items():
+        source = lookup.source_for(address)
+        assert isinstance(source, ics.HttpSource)
+        assert source.url == url
+    assert repr(lookup.source_for(f"https://u:{SECRET}@h/{SECRET}")) == "HttpSource(label='h')"
+
+
+def test_a_copy_that_another_process_replaces_meanwhile(
+    origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calendar = Calendar(origin.url())
+    origin.serve(GOOD)
+    known(calendar)
+    old = Entry(lookup.source_for(origin.url()).identity).state()
+    origin.serve(feed(LATER))
+    clock.now += 300
+    known(calendar)
+    states = [old]  # what this process still believes, once
+    newest = Entry.state
+    monkeypatch.setattr(Entry, "state", lambda entry: states.pop() if states else newest(entry))
+    clock.now -= 300
+    assert list(known(calendar).known) == AFTERNOON
+    assert len(origin.seen) == 2
+
+
+# --- files ------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "team.ics"
+    path.write_bytes(GOOD)
+    calendar = Calendar(path)
+    assert (str(calendar), list(known(calendar).known)) == ("team.ics", NOON)
+    path.write_bytes(feed(LATER, event("UID:other")))
+    assert list(known(calendar).known) == AFTERNOON
+    assert list(known(Calendar(path.as_uri())).known) == AFTERNOON
+
+
+def test_a_file_that_vanishes(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "team.ics"
+    path.write_bytes(GOOD)
+    calendar = Calendar(str(path))
+    known(calendar)
+    path.unlink()
+    assert list(known(calendar).known) == NOON
+    assert error(calendar) == "no such file or directory"
+    clock.now += 86401
+    with pytest.raises(CalendarUnavailable, match="no such file or directory") as raised:
+        known(calendar)
+    assert str(tmp_path) not in str(raised.value)
+
+
+def test_a_file_that_does_not_change_never_gets_stale(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "team.ics"
+    path.write_bytes(GOOD)
+    calendar = Calendar(str(path))
+    for _ in range(3):
+        known(calendar)
+        clock.now += 80_000
+    path.unlink()
+    assert list(known(calendar).known) == NOON
+
+
+# --- the cache folder -------------------------------------------------------------------------------
+
+
+def entry_files(cache: Path, suffix: str) -> list[Path]:
+    return sorted(path for path in cache.iterdir() if path.name.endswith(suffix))
+
+
+def test_the_cache_is_private_and_names_nothing(origin: Origin, cache: Path) -> None:
+    origin.serve(GOOD)
+    url = f"http://user:{SECRET}@127.0.0.1:{origin.port}/{SECRET}.ics?token={SECRET}"
+    known(Calendar(url))
+    assert cache.stat().st_mode & 0o777 == 0o700
+    files = list(cache.iterdir())
+    assert len(files) == 5
+    for path in files:
+        assert path.stat().st_mode & 0o077 == 0
+        if path.name == "key":  # random digits, which may be those of the port
+            continue
+        for hidden in (SECRET, "127.0.0.1", str(origin.port), "user"):
+            assert hidden not in path.name
+            assert hidden not in path.read_text().replace('"label": "127.0.0.1"', "")
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"v": 1}', b'{"v": 99, "digest": "x"}', b"\xff\x00"])
+def test_a_damaged_or_newer_state_is_absent(damage: bytes, origin: Origin, cache: Path) -> None:
+    origin.serve(GOOD)
+    known(Calendar(origin.url()))
+    state = next(path for path in entry_files(cache, ".json") if len(path.suffixes) == 1)
+    state.write_bytes(damage)
+    assert list(known(Calendar(origin.url())).known) == NOON
+    assert len(origin.seen) == 2
+    assert json.loads(state.read_bytes())["v"] == 1
+
+
+def test_a_damaged_expansion_is_made_anew_without_a_fetch(origin: Origin, cache: Path) -> None:
+    origin.serve(GOOD)
+    known(Calendar(origin.url()))
+    (expansion,) = (path for path in entry_files(cache, ".json") if len(path.suffixes) > 1)
+    expansion.write_bytes(expansion.read_bytes()[:50])
+    assert list(known(Calendar(origin.url())).known) == NOON
+    assert len(origin.seen) == 1
+    assert all(json.loads(line) for line in expansion.read_bytes().splitlines())
+
+
+def test_a_damaged_body_is_fetched_anew_and_never_expanded(origin: Origin, cache: Path) -> None:
+    origin.serve(GOOD)
+    known(Calendar(origin.url()))
+    for path in entry_files(cache, ".ics"):
+        path.write_bytes(feed(LATER))
+    for path in entry_files(cache, ".json"):
+        if len(path.suffixes) > 1:
+            path.unlink()
+    assert list(known(Calendar(origin.url())).known) == NOON
+    assert len(origin.seen) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_only_a_warning(
+    origin: Origin, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache.write_text("a file where the folder should be")
+    origin.serve(GOOD)
+    with caplog.at_level(logging.WARNING):
+        assert list(known(Calendar(origin.url())).known) == NOON
+    assert "cannot be written" in caplog.text
+    assert SECRET not in caplog.text
+
+
+def test_old_bodies_and_expansions_are_removed(origin: Origin, clock: Clock, cache: Path) -> None:
+    calendar = Calendar(origin.url())
+    for hour in range(10, 15):
+        origin.serve(feed(event("UID:m", f"DTSTART:20240310T{hour}0000Z", "DURATION:PT1H")))
+        assert known(calendar).known.bounds[0] == instant(f"2024-03-10T{hour}:00")
+        clock.now += 300
+    assert len(list(cache.iterdir())) == 5
+
+
+def test_a_clock_set_back_does_not_stop_the_fetching(origin: Origin, clock: Clock) -> None:
+    calendar = Calendar(origin.url())
+    origin.serve(GOOD)
+    known(calendar)
+    clock.now -= 1_000_000
+    origin.serve(feed(LATER))
+    assert list(known(calendar).known) == AFTERNOON
+
+
+def test_a_wider_expansion_serves_a_narrower_question(origin: Origin, cache: Path) -> None:
+    origin.serve(GOOD)
+    calendar = Calendar(origin.url())
+    calendar.resolve(Range(instant("2024-01-01"), instant("2024-06-01")), "UTC")
+    known(calendar)
+    assert len(list(cache.iterdir())) == 5

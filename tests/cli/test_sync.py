@@ -1,0 +1,243 @@
+"""``calendar-timetable sync``: calendars asked outside of DAG parsing, so that parsing finds them in the cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.calendars.feed import feed as feeds
+from calendar_timetable.calendars.feed.cache_folder import folder
+from calendar_timetable.timetable import CalendarTimetable
+from demo.services import wait_until
+from tests.support.command_line import Run, run
+from tests.support.ics import event, feed
+from tests.support.origin import SECRET, Origin, Reply
+
+__all__ = ["run"]  # the fixture
+
+BODY = feed(event("SUMMARY:Freeze", "DTSTART:20260310T120000Z", "DURATION:PT2H"))
+
+
+@pytest.fixture
+def dags(tmp_path: Path) -> Path:
+    folder = tmp_path / "dags"
+    folder.mkdir()
+    return folder
+
+
+def write(dags: Path, name: str, schedule: str) -> Path:
+    file = dags / f"{name}.py"
+    file.write_text(
+        "from datetime import timedelta\nfrom airflow.sdk import DAG\n"
+        "from calendar_timetable import Calendar, CalendarTimetable, Weekly\n"
+        f"with DAG({name!r}, schedule={schedule}):\n    pass\n"
+    )
+    return file
+
+
+def test_what_was_synced_is_parsed_without_asking_or_expanding(
+    run: Run, origin: Origin, dags: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin.serve(BODY)
+    padded = f"Calendar({origin.url()!r}, pad=(timedelta(days=9), timedelta(days=9)), offset=timedelta(days=40))"
+    timetable = f"CalendarTimetable({padded}, offset=timedelta(days=-70), blackouts=Weekly('mon') | {padded})"
+    write(dags, "padded", timetable)
+    code, out, _ = run("sync", "--dags-folder", str(dags))
+    assert code == 0
+    assert out.startswith("127.0.0.1: ok, read ")
+    assert out.count("\n") == 1, "a line per feed"
+    assert len(origin.seen) == 1
+
+    def refuse(*args: object) -> None:
+        raise AssertionError("everything is in the cache")
+
+    monkeypatch.setattr(feeds, "expand", refuse)
+    made: CalendarTimetable = eval(timetable, vars(__import__("calendar_timetable")) | _names())
+    assert made.serialize()["base"]["calendar"] == "127.0.0.1"
+    assert len(origin.seen) == 1
+
+
+def _names() -> dict[str, Any]:
+    from datetime import timedelta
+
+    from calendar_timetable import Weekly
+
+    return {"timedelta": timedelta, "Calendar": Calendar, "CalendarTimetable": CalendarTimetable, "Weekly": Weekly}
+
+
+def test_only_what_is_due_is_asked_unless_forced(run: Run, origin: Origin, dags: Path) -> None:
+    origin.serve(BODY)
+    file = str(write(dags, "one", f"CalendarTimetable('@daily', blackouts=Calendar({origin.url()!r}))"))
+    for arguments, asked in (((), 1), ((), 1), (("--force",), 2), (("--asked",), 2)):
+        code, out, _ = run("sync", file, *arguments)
+        assert (code, len(origin.seen)) == (0, asked)
+        assert bool(out) == ("--asked" not in arguments)
+
+
+def test_a_failure_is_told_and_remembered(run: Run, origin: Origin, dags: Path) -> None:
+    origin.fail(Reply(503, {"Retry-After": "900"}))
+    write(dags, "one", f"CalendarTimetable('@daily', blackouts=Calendar({origin.url()!r}))")
+    code, out, _ = run("sync", "--dags-folder", str(dags))
+    assert code == 1
+    assert out.startswith("127.0.0.1: unavailable, never read. The last fetch failed: HTTP 503")
+    assert "It is not fetched again before" in out
+    assert SECRET not in out
+    run("sync", "--dags-folder", str(dags))
+    assert len(origin.seen) == 1
+
+
+def test_status_asks_nobody(run: Run, origin: Origin, other_origin: Origin) -> None:
+    origin.serve(BODY)
+    other_origin.fail(Reply(404))
+    run("sync", origin.url(), other_origin.url())
+    assert [len(one.seen) for one in (origin, other_origin)] == [1, 1]
+    code, out, _ = run("sync", "--status", "--json")
+    found = json.loads(out)
+    assert code == 1
+    assert sorted((one["status"], one["events"]) for one in found) == [("ok", 1), ("unavailable", 0)]
+    assert [len(one.seen) for one in (origin, other_origin)] == [1, 1]
+    assert len({one["feed"] for one in found}) == 2
+
+
+def test_status_tells_the_connection_and_forgets_what_is_asked(
+    run: Run, origin: Origin, other_origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin.serve(BODY)
+    other_origin.fail(Reply(404))
+    monkeypatch.setenv("AIRFLOW_CONN_TEAM_CALENDAR", json.dumps({"conn_type": "ical", "host": origin.url()}))
+    run("sync", "team_calendar", other_origin.url())
+    code, out, _ = run("sync", "--status")
+    assert code == 1
+    assert out.splitlines()[1].startswith("team_calendar: ok, read ")
+    assert out.splitlines()[1].endswith(" ago, 1 event; used by Connection team_calendar")
+    assert run("sync", "--forget", "127.0.0.1")[:2] == (0, "127.0.0.1: forgotten\n")
+    code, out, err = run("sync", "--forget", "127.0.0.1")
+    assert (code, out) == (2, "") and "holds no calendar of this name" in err
+    code, out, _ = run("sync", "--status", "--json")
+    (one,) = json.loads(out)
+    assert (code, one["calendar"], one["connection"], one["dag_ids"]) == (0, "team_calendar", "team_calendar", None)
+
+
+def test_only_calendars_in_use_are_a_problem(run: Run, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    origin.fail(Reply(404))
+    run("sync", origin.url())
+    (feed,) = (one["feed"] for one in json.loads(run("sync", "--status", "--json")[1]))
+    for dags, code, said in (({}, 0, "; used by no DAG"), ({feed: ["a", "b"]}, 1, "; used by DAGs a, b")):
+        monkeypatch.setattr(sys.modules["calendar_timetable.cli.sync"], "_dags_by_feed", lambda dags=dags: dags)
+        told, out, _ = run("sync", "--status")
+        assert (told, out.strip().endswith(said)) == (code, True)
+
+
+def test_the_cache_is_in_the_folder_of_this_airflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CALENDAR_TIMETABLE_CACHE")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    assert folder() == tmp_path / "calendar-timetable-cache"
+
+
+def test_calendars_of_one_dag(run: Run, origin: Origin, other_origin: Origin, dags: Path) -> None:
+    for one in (origin, other_origin):
+        one.serve(BODY)
+    write(dags, "one", f"CalendarTimetable('@daily', blackouts=Calendar({origin.url()!r}))")
+    write(dags, "two", f"CalendarTimetable('@daily', windows=Calendar({other_origin.url()!r}))")
+    assert run("sync", "--dags-folder", str(dags), "--dag-id", "two")[0] == 0
+    assert [len(one.seen) for one in (origin, other_origin)] == [0, 1]
+    code, _, err = run("sync", "--dags-folder", str(dags), "--dag-id", "three")
+    assert code == 1
+    assert "three cannot be read: no DAG file defines this DAG" in err
+
+
+def test_a_broken_dag_file_does_not_keep_the_others(run: Run, origin: Origin, dags: Path) -> None:
+    origin.serve(BODY)
+    write(dags, "one", f"CalendarTimetable('@daily', blackouts=Calendar({origin.url()!r}))")
+    (dags / "broken.py").write_text("from airflow.sdk import DAG\nraise RuntimeError('for a test')")
+    code, out, err = run("sync", "--dags-folder", str(dags))
+    assert code == 1
+    assert out.startswith("127.0.0.1: ok")
+    assert "broken.py cannot be read: RuntimeError: for a test" in err
+
+
+def test_a_connection_that_does_not_exist(run: Run, dags: Path) -> None:
+    write(dags, "one", "CalendarTimetable('@daily', blackouts=Calendar('nowhere'))")
+    code, out, _ = run("sync", "--dags-folder", str(dags))
+    assert code == 1
+    assert out.startswith(
+        "nowhere: unavailable, never read. The last fetch failed: there is no Airflow Connection 'nowhere'"
+    )
+
+
+# --- where parsing may not ask -----------------------------------------------------------------------------
+
+
+def test_where_parsing_may_not_ask_sync_does(
+    run: Run, origin: Origin, dags: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__FETCH", "external")
+    origin.serve(BODY)
+    timetable = CalendarTimetable("@daily", blackouts=Calendar(origin.url()))
+    assert "run calendar-timetable sync" in timetable.serialize()["blackouts"]["held"]["why"]
+    assert not origin.seen
+    assert run("sync", origin.url())[0] == 0
+    assert timetable.serialize()["blackouts"]["calendar"] == "127.0.0.1"
+    assert len(origin.seen) == 1
+
+
+# --- watching ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def watch(cache: Path, dags: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """``sync --watch`` over the DAG files, each pass begun a second after the last."""
+    command = [sys.executable, "-m", "calendar_timetable.cli", "sync", "--dags-folder", str(dags)]
+    log = (tmp_path / "watch.log").open("w")
+    with log:
+        watching = subprocess.Popen([*command, "--watch", "--every", "1s"], stdout=log, stderr=log, text=True)
+    yield watching
+    if watching.poll() is None:
+        for child in psutil.Process(watching.pid).children(recursive=True):
+            child.kill()
+        watching.kill()
+        watching.wait()
+
+
+def seen(tmp_path: Path, text: str) -> bool:
+    return text in (tmp_path / "watch.log").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_watching_follows_dag_files_and_ends_cleanly(
+    watch: subprocess.Popen[str], number: signal.Signals, origin: Origin, dags: Path, tmp_path: Path
+) -> None:
+    origin.serve(BODY)
+    often = f"Calendar({origin.url()!r}, refresh=timedelta(0))"
+    write(dags, "one", f"CalendarTimetable('@daily', blackouts={often})")
+    wait_until("a first reading", lambda: seen(tmp_path, "127.0.0.1: ok, read "), seconds=60)
+    origin.serve(feed(event("DTSTART:20260310T120000Z"), event("UID:b", "DTSTART:20260311T120000Z")))
+    wait_until("the edit to be read", lambda: seen(tmp_path, "2 events"), seconds=60)
+    held = Reply(raw=b"HTTP/1.1 200 OK\r\n" + b"X-Slow: 1\r\n" * 1000, pause=0.05)
+    before = len(origin.seen)
+    origin.fail(held)
+    wait_until("it to be in the middle of a reading", lambda: len(origin.seen) > before, seconds=60)
+    children = psutil.Process(watch.pid).children(recursive=True)
+    assert children
+    os.kill(watch.pid, number)
+    assert watch.wait(timeout=30) == 0
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
+    assert "Traceback" not in (tmp_path / "watch.log").read_text()
+
+
+def test_watching_ends_at_once_on_wrong_usage(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "calendar_timetable.cli", "sync", "--dags-folder", str(tmp_path / "no"), "--watch"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "there is no such file or folder" in done.stderr

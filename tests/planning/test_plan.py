@@ -1,0 +1,121 @@
+"""The plan against a brute force that goes through time minute by minute (``tests/support/brute.py``)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calendar_timetable.planning.open_time import OpenTime
+from calendar_timetable.planning.plan import Placed, Policy, Tick, lay_out
+from tests.support.brute import Brute, Row, comparable
+from tests.support.strategies import EPOCH, brutes, irregular_ticks
+from tests.support.time_sets import Explicit
+
+
+def open_time(brute: Brute) -> OpenTime:
+    def rule(stretch: object) -> Explicit | None:
+        if stretch is None:
+            return None
+        return Explicit([(EPOCH + a * 60, EPOCH + b * 60) for a, b in stretch])  # type: ignore[attr-defined]
+
+    return OpenTime(rule(brute.windows), rule(brute.blackouts), None)
+
+
+def laid_out(ticks: list[tuple[int, int]], brute: Brute, stagger: int = 0) -> list[Placed]:
+    policy = Policy(
+        when_blocked=brute.when_blocked,  # type: ignore[arg-type]
+        duration=brute.duration * 60,
+        max_delay=brute.max_delay * 60,
+        coalesce=brute.coalesce,
+        stagger=stagger,
+    )
+    given_ticks = [Tick(EPOCH + b * 60, EPOCH + a * 60, EPOCH + b * 60) for a, b in ticks]
+    return list(lay_out(given_ticks, policy, open_time(brute)))
+
+
+def placed_row(placed: Placed) -> Row:
+    tick = placed.tick
+    return Row(
+        int(tick.due - EPOCH) // 60,
+        None if placed.start is None else int(placed.start - EPOCH),
+        placed.outcome,
+        int(tick.interval_start - EPOCH) // 60,
+        int(tick.interval_end - EPOCH) // 60,
+    )
+
+
+@given(ticks=irregular_ticks(), brute=brutes())
+def test_the_plan_is_the_brute_force(ticks: list[tuple[int, int]], brute: Brute) -> None:
+    rows = [placed_row(p) for p in laid_out(ticks, brute)]
+
+    assert comparable(rows) == comparable(brute.plan(ticks))
+
+
+@given(ticks=irregular_ticks(), brute=brutes())
+def test_ticks_increase_and_starts_never_go_back(ticks: list[tuple[int, int]], brute: Brute) -> None:
+    placed = laid_out(ticks, brute)
+    starts = [p.start for p in placed if p.start is not None]
+
+    assert all(a.tick.due < b.tick.due for a, b in pairwise(placed))
+    assert all(a <= b for a, b in pairwise(starts))
+    if brute.coalesce:
+        assert all(a < b for a, b in pairwise(starts))
+
+
+@given(ticks=irregular_ticks(), brute=brutes())
+def test_the_whole_run_lies_in_open_time_and_near_its_tick(ticks: list[tuple[int, int]], brute: Brute) -> None:
+    for placed in laid_out(ticks, brute):
+        if placed.start is None or placed.outcome == "forced":
+            continue
+        assert brute.fits(int(placed.start - EPOCH) // 60)
+        assert abs(placed.start - placed.tick.due) <= brute.max_delay * 60
+        if placed.outcome == "on_time":
+            assert placed.start == placed.tick.due
+
+
+@given(ticks=irregular_ticks(), brute=brutes())
+def test_without_coalescing_every_tick_that_fits_somewhere_runs(ticks: list[tuple[int, int]], brute: Brute) -> None:
+    alone = [brute.place(due)[0] for _, due in ticks]
+    placed = laid_out(ticks, Brute(**{**vars(brute), "coalesce": False}))
+
+    assert [None if p.start is None else int(p.start - EPOCH) for p in placed] == alone
+
+
+@given(ticks=irregular_ticks(), brute=brutes(), share=st.integers(0, 4 * 3600))
+def test_stagger_moves_every_start_and_none_too_far(ticks: list[tuple[int, int]], brute: Brute, share: int) -> None:
+    placed = laid_out(ticks, brute, stagger=share)
+    starts = [p.start for p in placed if p.start is not None]
+
+    assert [p.tick.due for p in placed] == [EPOCH + due * 60 for _, due in ticks]
+    assert all(a <= b for a, b in pairwise(starts))
+    dues = [p.tick.due for p in placed]
+    for run in placed:
+        alone, outcome = brute.place(int(run.tick.due - EPOCH) // 60)
+        if run.start is None:
+            assert alone is None or (brute.coalesce and run.outcome == "coalesced")
+            continue
+        assert alone is not None
+        moved = run.start - EPOCH - alone
+        assert 0 <= moved <= share
+        if outcome in ("advanced", "forced"):
+            assert moved < 1, "later it would not fit, or it is to start when due"
+            continue
+        # The start may be off the minute: its own second and the last second of the run must be open.
+        assert brute.fits(int(run.start - EPOCH) // 60)
+        assert int(run.start - EPOCH) % 60 == 0 or brute.duration == 0 or brute.fits(int(run.start - EPOCH) // 60 + 1)
+        assert run.start - run.tick.due <= brute.max_delay * 60
+        following = next((due for due in dues if due > EPOCH + alone), None)
+        assert following is None or run.start < following
+        if moved < share:  # what kept it from more: the end of open time, the next due time, or max_delay
+            limits = [run.tick.due + brute.max_delay * 60] + ([] if following is None else [following - 1])
+            later = int(run.start - EPOCH) + 1
+            edge = later if brute.duration else later + 299  # no start is put into the last five minutes
+            closes = not all(map(brute.fits, range(later // 60, -(-edge // 60) + 1)))
+            assert closes or run.start in limits
+
+
+@given(ticks=irregular_ticks(), brute=brutes())
+def test_a_share_of_nothing_moves_nothing(ticks: list[tuple[int, int]], brute: Brute) -> None:
+    assert laid_out(ticks, brute, stagger=0) == laid_out(ticks, brute)

@@ -1,0 +1,6 @@
+"""Airflow's tables in memory, and a server to publish into."""
+
+from __future__ import annotations
+
+from tests.support.airflow_database import session  # noqa: F401
+from tests.support.published import connect, runs_calendar, server  # noqa: F401

@@ -1,0 +1,125 @@
+"""Publishing into a real CalDAV server: what is new, moved and dropped; and nothing that is not ours."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from calendar_timetable.publishing import caldav
+from calendar_timetable.publishing.publish import publish_into
+from calendar_timetable.publishing.target import Kept, Published, PublishingFailed
+from calendar_timetable.runs.calendar_events import Site, event_of
+from tests.support.airflow_database import add_dag, add_run
+from tests.support.dav_servers import Connect, Server
+from tests.support.published import NOW, SITE, nightly, objects, rows_of
+from tests.system.web.test_publish_command import written
+
+BIRTHDAY = (
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20270101T000000Z\r\n"
+)
+BIRTHDAY += "DTSTART:20270312T100000Z\r\nSUMMARY:Birthday\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+
+
+def withdrawn(conn_id: str) -> Published:
+    return publish_into(conn_id, SITE, (), 0)
+
+
+def test_what_changes_is_written_and_what_is_dropped_is_removed(
+    session: Session, server: Server, runs_calendar: str
+) -> None:
+    add_dag(session, nightly("published"), NOW)
+    rows = rows_of(session, "published")
+    assert [f"{row.placed.tick.due - NOW.timestamp():.0f}" for row in rows] == ["0", "86400", "172800", "259200"]
+    assert written(runs_calendar, rows) == Published(written=4)
+    assert set(objects(server)) == {SITE.uid(row) for row in rows}
+    assert written(runs_calendar, rows) == Published(unchanged=4)
+
+    add_run(
+        session, "published", "running", NOW, run_after=NOW + timedelta(hours=10), start_date=NOW + timedelta(hours=10)
+    )
+    later = NOW + timedelta(hours=10, minutes=1)
+    going_on = rows_of(session, "published", now=later)
+    assert written(runs_calendar, going_on, now=later) == Published(written=1, unchanged=3)
+    assert "SUMMARY:published (running)" in objects(server)[SITE.uid(rows[0])]
+
+    assert written(runs_calendar, going_on[:2], now=later) == Published(unchanged=2, removed=2)
+    assert set(objects(server)) == {SITE.uid(row) for row in rows[:2]}
+    much_later = NOW + timedelta(days=9)
+    assert written(runs_calendar, [], now=much_later) == Published(), "what is past is history, and stays"
+
+
+def test_a_moved_run_stays_one_event(session: Session, server: Server, runs_calendar: str) -> None:
+    add_dag(session, nightly("moves"), NOW)
+    before = rows_of(session, "moves")
+    written(runs_calendar, before)
+    after = [replace(row, start=(row.start or 0) + 3600) for row in before]
+    assert written(runs_calendar, after) == Published(written=4)
+    assert set(objects(server)) == {SITE.uid(row) for row in before}
+    assert "DTSTART:20270310T230000Z" in objects(server)[SITE.uid(before[0])]
+
+
+def test_only_our_own_events_are_touched(session: Session, server: Server, runs_calendar: str) -> None:
+    """Not those of people, nor of another Airflow, nor what only looks like ours; not even when all is withdrawn."""
+    add_dag(session, nightly("ours"), NOW)
+    rows, other = rows_of(session, "ours"), Site("https://airflow.example.com/prod", "4e5f6071")
+    strangers = {"birthday@example.com": "birthday.ics", "x@calendar-timetable": f"calendar-timetable-{SITE.key}-x.ics"}
+    for uid, name in strangers.items():
+        server.send("PUT", f"runs/{name}", BIRTHDAY.format(uid=uid))
+    written(runs_calendar, rows, other)
+    theirs = objects(server)
+    assert len(theirs) == 2 + len(rows)
+
+    assert written(runs_calendar, rows) == Published(written=len(rows))
+    assert written(runs_calendar, []) == Published(removed=len(rows))
+    assert written(runs_calendar, rows).written == len(rows)
+    assert withdrawn(runs_calendar) == Published(removed=len(rows))
+    assert objects(server) == theirs
+
+
+def test_what_somebody_else_changes_meanwhile_is_left(
+    session: Session, server: Server, runs_calendar: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = os.environ["AIRFLOW_CONN_DAV"]
+    add_dag(session, nightly("busy"), NOW)
+    row = rows_of(session, "busy")[0]
+    written(runs_calendar, [row])
+    uid, moved = SITE.uid(row), replace(row, start=(row.start or 0) + 60)
+    name = f"runs/calendar-timetable-{SITE.key}-{uid.partition('-')[0]}.ics"
+
+    read = caldav._Calendar.kept
+
+    def meddled(target: Any) -> list[Kept]:
+        found = list(read(target))
+        text = event_of(replace(row, end=(row.start or 0) + 7), SITE, NOW.timestamp()).to_ical().decode()
+        server.send("PUT", name, f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\n{text}END:VCALENDAR\r\n")
+        return found
+
+    monkeypatch.setattr(caldav._Calendar, "kept", meddled)
+    monkeypatch.setattr(caldav, "send", lambda _, request, body, __: caldav._serve(request, body))
+    assert written(runs_calendar, [moved]) == Published(left=1)
+    monkeypatch.undo()
+    monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS", "True")
+    monkeypatch.setenv("AIRFLOW_CONN_DAV", told)
+    assert withdrawn(runs_calendar) == Published(), "not ours now"
+
+
+def test_what_cannot_be_published_into_is_said(connect: Connect, server: Server) -> None:
+    feed = connect("https://example.com/x.ics", conn_id="feed", conn_type="ical")
+    with pytest.raises(PublishingFailed, match="only calendars on CalDAV servers"):
+        withdrawn(feed)
+    with pytest.raises(PublishingFailed, match="there is no Airflow Connection 'none'"):
+        withdrawn("none")
+    if server.auth:
+        wrong = connect(server.address + "alice/runs/", conn_id="wrong", login="alice", password="nope-nope")
+        with pytest.raises(PublishingFailed, match="wrong: HTTP 401: login, password or token is not accepted"):
+            withdrawn(wrong)
+    server.make_calendar("second", "Second")
+    login, password = server.auth or (None, None)
+    several = connect(server.address.rstrip("/") + server.home, conn_id="several", login=login, password=password)
+    with pytest.raises(PublishingFailed, match="name the one to write in 'calendars'"):
+        withdrawn(several)

@@ -1,0 +1,349 @@
+"""Publishing into Google Calendar over TLS: the provider's real hook, and a service that answers as Google documents it."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import icalendar
+import pytest
+from sqlalchemy.orm import Session
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.net.client import DownloadFailed
+from calendar_timetable.calendars.sources.cloud import CONN_ID
+from calendar_timetable.publishing import google as publish_google
+from calendar_timetable.publishing.google import SCOPE, as_google
+from calendar_timetable.publishing.publish import publish_into, wanted
+from calendar_timetable.publishing.target import Published, PublishingFailed, Wanted
+from calendar_timetable.runs.calendar_events import Site
+from calendar_timetable.runs.rows import Row
+from tests.support.airflow_database import add_dag, add_run
+from tests.support.clouds import Ask, Given, Internet
+from tests.support.google_service import (
+    TEAM,
+    account_key,
+    net,  # noqa: F401  (the fixture "net")
+    refusal,
+)
+from tests.support.google_service import Google as SignIn
+from tests.support.origin import SECRET
+from tests.support.published import NOW, SITE, nightly, rows_of
+
+EVENTS = f"/calendar/v3/calendars/{TEAM.replace('@', '%40')}/events"
+MARK = "calendarTimetable"
+Event = dict[str, Any]
+
+
+@dataclass
+class Google:
+    """The events of one calendar, deleted ones included; after the reference of events.insert, update, delete, list."""
+
+    events: dict[str, Event] = field(default_factory=dict)
+    page: int = 100
+    changes: int = 0
+    before: Callable[[Ask, str], Given | None] = lambda ask, own: None  # asked before anything else
+
+    def answer(self, ask: Ask) -> Given:
+        own = ask.path.removeprefix(EVENTS).strip("/") or (json.loads(ask.body)["id"] if ask.body else "")
+        if not ask.path.startswith(EVENTS):
+            return refusal(404, "notFound")
+        return self.before(ask, own) or {
+            "GET": self.get if own else self.list,
+            "POST": self.insert,
+            "PUT": self.update,
+            "DELETE": self.delete,
+        }[ask.method](ask, own)
+
+    def list(self, ask: Ask, _: str) -> Given:
+        name, _, value = ask.query["privateExtendedProperty"].partition("=")
+        found = [e for e in self.events.values() if e["status"] != "cancelled" and marks(e).get(name) == value]
+        first = int(ask.query.get("pageToken", "0"))
+        more = {"nextPageToken": str(first + self.page)} if first + self.page < len(found) else {}
+        return Given(200, {"kind": "calendar#events", "items": found[first : first + self.page], **more})
+
+    def get(self, _: Ask, own: str) -> Given:
+        return Given(200, self.events[own]) if own in self.events else refusal(404, "notFound")
+
+    def insert(self, ask: Ask, own: str) -> Given:
+        sent = json.loads(ask.body)
+        if not re.fullmatch("[a-v0-9]{5,1024}", own) or "iCalUID" in sent:
+            return refusal(400, "invalid")
+        return refusal(409, "duplicate") if own in self.events else self.put(own, sent)
+
+    def update(self, ask: Ask, own: str) -> Given:
+        there = self.events.get(own)
+        if there is None:
+            return refusal(404, "notFound")
+        return self.put(own, json.loads(ask.body)) if same(ask, there) else refusal(412, "conditionNotMet")
+
+    def delete(self, ask: Ask, own: str) -> Given:
+        there = self.events.get(own)
+        if there is None or there["status"] == "cancelled":
+            return refusal(410, "deleted") if there else refusal(404, "notFound")
+        if not same(ask, there):
+            return refusal(412, "conditionNotMet")
+        self.put(own, {**there, "status": "cancelled"})
+        return Given(204, b"")
+
+    def put(self, own: str, event: Event) -> Given:
+        if event["end"]["dateTime"] < event["start"]["dateTime"]:
+            return refusal(400, "timeRangeEmpty")
+        self.changes += 1
+        self.events[own] = {**event, "kind": "calendar#event", "id": own, "etag": f'"{self.changes}"'}
+        return Given(200, self.events[own])
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """Ids and titles, as people see them."""
+        return {own: event["summary"] for own, event in self.events.items() if event["status"] != "cancelled"}
+
+
+def marks(event: Event) -> dict[str, str]:
+    found: dict[str, str] = event.get("extendedProperties", {}).get("private", {})
+    return found
+
+
+def same(ask: Ask, event: Event) -> bool:
+    return ask.headers.get("if-match") in (None, event["etag"])
+
+
+@pytest.fixture
+def google(net: Internet, monkeypatch: pytest.MonkeyPatch) -> Google:  # noqa: F811
+    service = Google()
+    token = SignIn(scope=SCOPE).token
+    net.services = {"oauth2.googleapis.com": token, "www.googleapis.com": service.answer}
+    given = {"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": json.loads(account_key())}}
+    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE", json.dumps(given))
+    monkeypatch.setattr(limits, "PUBLISH_PAUSES", (0.01, 0.02))
+    return service
+
+
+@pytest.fixture
+def in_this_process(google: Google, net: Internet, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    """For what is said to the service, the same without a process that loads the provider for seconds each time."""
+    monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", os.environ["AIRFLOW_CONN_GOOGLE"])
+
+    def send(module: str, request: Any, body: bytes, seconds: float) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import httplib2
+
+            monkeypatch.setattr(httplib2, "CA_CERTS", net.environment["HTTPLIB2_CA_CERTS"])
+            try:
+                answer: Any = publish_google.work(request, body)
+            except DownloadFailed as error:
+                answer = str(error)
+            gc.collect()  # connections that the hook leaves open
+        if isinstance(answer, str):
+            raise DownloadFailed(answer)
+        return answer
+
+    monkeypatch.setattr(publish_google, "send", send)
+
+
+@pytest.fixture
+def rows(session: Session) -> list[Row]:
+    add_dag(session, nightly("published"), NOW)
+    return rows_of(session, "published")
+
+
+def written(rows: list[Row], site: Site = SITE, since: float = 0, calendar: str = f"google/{TEAM}") -> Published:
+    return publish_into(calendar, site, wanted(rows, site, NOW.timestamp()), since)
+
+
+def id_of(row: Row, site: Site = SITE) -> str:
+    return site.uid(row).partition("@")[0].replace("-", "")
+
+
+def changes(net: Internet) -> list[str]:  # noqa: F811
+    return [ask.method for ask in net.asked("www.googleapis.com") if ask.method != "GET"]
+
+
+def moved(row: Row, seconds: int = 60) -> Row:
+    return replace(row, start=(row.start or 0) + seconds, end=None)
+
+
+def test_a_process_of_its_own_publishes(google: Google, rows: list[Row]) -> None:
+    assert written(rows) == Published(written=4)
+    assert set(google.shown) == {id_of(row) for row in rows}
+    google.before = lambda ask, own: refusal(403, "requiredAccessLevel") if ask.method == "DELETE" else None
+    reason = "HTTP 403: the calendar's sharing does not let the Connection's account change events"
+    with pytest.raises(PublishingFailed, match=reason):
+        written(rows[1:])
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_what_changes_is_written_and_what_is_dropped_is_removed(
+    google: Google,
+    net: Internet,  # noqa: F811
+    rows: list[Row],
+    session: Session,
+) -> None:
+    google.page = 2
+    assert written(rows) == Published(written=4)
+    first = google.events[id_of(rows[0])]
+    assert (first["summary"], first["start"]["dateTime"]) == ("published", "2027-03-10T22:00:00+00:00")
+    assert first["description"].startswith(
+        "Due Wed 10 Mar 2027 12:00 UTC, outside daily 22:00-06:00 until 22:00; starts 22:00"
+    )
+    assert first["description"].endswith("https://airflow.example.com/prod/dags/published")
+    assert (first["transparency"], first["reminders"]) == ("transparent", {"useDefault": False})
+    assert set(google.shown) == {id_of(row) for row in rows}
+
+    later = [moved(rows[0]), *rows[1:3]]
+    assert written(later) == Published(written=1, unchanged=2, removed=1), "read over two pages"
+    assert changes(net) == ["POST"] * 4 + ["PUT", "DELETE"]
+    assert google.events[id_of(rows[0])]["start"]["dateTime"] == "2027-03-10T22:01:00+00:00"
+
+    assert written(rows) == Published(written=2, unchanged=2), "what Google keeps of a deleted event is no hindrance"
+    assert changes(net)[6:] == ["PUT", "POST", "PUT"]
+    assert set(google.shown) == {id_of(row) for row in rows}
+
+    past = (rows[2].start or 0) - 1
+    assert written([], since=past) == Published(removed=2), "what is past is history, and stays"
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_states_in_googles_words(google: Google, rows: list[Row], session: Session) -> None:
+    add_run(session, "published", "failed", NOW, start_date=NOW, end_date=NOW)
+    skipped = replace(rows[1], state="skipped", start=None, end=None)
+    paused = replace(rows[2], dag=replace(rows[2].dag, paused=True))
+    assert written([rows_of(session, "published")[0], skipped, paused]) == Published(written=3)
+    told = {event["summary"]: event["status"] for event in google.events.values()}
+    assert told == {"published (failed)": "confirmed", "published (skipped)": "confirmed", "published": "tentative"}
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_only_our_own_events_are_touched(google: Google, rows: list[Row]) -> None:
+    """Not those of people, nor of another Airflow, nor a copy of ours, nor one whose mark was taken off."""
+    other = Site("https://airflow.example.com/prod", "4e5f6071")
+    assert written(rows[:2], other) == Published(written=2)
+    assert written(rows) == Published(written=4)
+    ours = google.events[id_of(rows[0])]
+    google.put("copy12345", {**ours, "summary": "copy"})
+    google.put("birthday1", {**ours, "summary": "Birthday", "extendedProperties": {}})
+    google.put(id_of(rows[1]), {**ours, "summary": "taken over", "extendedProperties": {}})
+    theirs = {own: dict(event) for own, event in google.events.items() if own not in {id_of(row) for row in rows}}
+    theirs[id_of(rows[1])] = dict(google.events[id_of(rows[1])])
+
+    assert written([moved(row) for row in rows]) == Published(written=3, left=1)
+    assert written([]) == Published(removed=3)
+    assert {own: google.events[own] for own in theirs} == theirs
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_two_that_publish_at_once(google: Google, rows: list[Row], net: Internet) -> None:  # noqa: F811
+    """Whatever the other one has done since the calendar was read; and what people did."""
+    assert written(rows[2:]) == Published(written=2)
+    done: set[str] = set()
+
+    def other(ask: Ask, own: str) -> Given | None:
+        if ask.method == "GET" or own in done:
+            return None
+        done.add(own)
+        if own == id_of(rows[0]):  # has written the same
+            google.put(own, json.loads(ask.body))
+        elif own == id_of(rows[1]):  # has written what was right a minute ago
+            google.put(
+                own,
+                {
+                    **json.loads(ask.body),
+                    "extendedProperties": {"private": {**marks(json.loads(ask.body)), f"{MARK}Digest": "old"}},
+                },
+            )
+        elif own == id_of(rows[2]):  # somebody drags it away
+            google.put(own, {**google.events[own], "summary": "dragged"})
+        else:  # has removed it
+            google.put(own, {**google.events[own], "status": "cancelled"})
+        return None
+
+    google.before = other
+    assert written([rows[0], rows[1], moved(rows[2])]) == Published(written=2, removed=1, left=1)
+    assert changes(net)[2:] == ["POST", "POST", "PUT", "PUT", "DELETE"]
+    assert google.shown == {id_of(rows[0]): "published", id_of(rows[1]): "published", id_of(rows[2]): "dragged"}
+    assert written([rows[0], rows[1], moved(rows[2])]) == Published(written=1, unchanged=2), "the next time"
+
+
+BUSY = [
+    refusal(403, "rateLimitExceeded"),
+    refusal(403, "userRateLimitExceeded"),
+    refusal(429, "rateLimitExceeded", Retry_After="0"),
+    Given(503, b"<html>sorry"),
+]
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_while_google_is_busy_it_is_asked_again(google: Google, rows: list[Row], net: Internet) -> None:  # noqa: F811
+    said = list(BUSY)
+
+    def busy(ask: Ask, own: str) -> Given | None:
+        odd = len(changes(net)) % 2 == 1
+        return said.pop(0) if ask.method == "POST" and odd and said else None
+
+    google.before = busy
+    assert written(rows) == Published(written=4)
+    assert changes(net) == ["POST"] * 8 and not said
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_an_answer_that_is_lost_makes_no_second_event(google: Google, rows: list[Row], net: Internet) -> None:  # noqa: F811
+    def lose(ask: Ask, own: str) -> Given | None:
+        if ask.method == "POST" and own not in google.events:
+            google.insert(ask, own)
+            return Given(500, b"")
+        return None
+
+    google.before = lose
+    assert written(rows[:1]) == Published(written=1)
+    assert changes(net) == ["POST", "POST"] and len(google.events) == 1
+
+
+REFUSED: dict[str, tuple[Given, str, int]] = {
+    "busy for ever": (refusal(403, "rateLimitExceeded"), "HTTP 403: Google's quota is used up for now", 3),
+    "busy for long": (refusal(429, "rateLimitExceeded", Retry_After="3599"), "HTTP 429: Google's quota is used up for now", 1),
+    "of the day": (refusal(403, "quotaExceeded"), "HTTP 403: Google's quota is used up for now", 1),
+    "read only": (refusal(403, "requiredAccessLevel"), "HTTP 403: the calendar's sharing does not let the Connection's account change events", 1),
+    "no such calendar": (refusal(404, "notFound"), "HTTP 404: no such calendar, or it is not shared with the Connection's account", 1),
+    "scopes": (refusal(403, "insufficientPermissions"), f"HTTP 403: the Connection's Scopes do not let it change events: empty them, or add {SCOPE}", 1),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals(name: str, google: Google, rows: list[Row], net: Internet) -> None:  # noqa: F811
+    given, reason, asked = REFUSED[name]
+    google.before = lambda ask, own: given if ask.method == "POST" else None
+    with pytest.raises(PublishingFailed) as raised:
+        written(rows[:1])
+    assert str(raised.value) == f"google/{TEAM}: {reason}"
+    assert SECRET not in str(raised.value)
+    assert len(changes(net)) == asked
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_what_there_is_no_time_for_is_left(google: Google, rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PUBLISH_SECONDS", 0.001)
+    assert written(rows) == Published(left=4)
+    assert not google.events
+
+
+def test_titles_of_others_are_no_html_there() -> None:
+    """Google shows HTML in a description: a link in the title of somebody's event would become one."""
+    event = icalendar.Event()
+    for name, value in (("uid", f"{'a' * 40}-x@calendar-timetable"), ("dtstart", NOW), ("summary", "nightly")):
+        event.add(name, value)
+    event.add("status", "CONFIRMED")
+    event.add("description", 'held by team (<a href="https://evil.example/x">Approve</a> & more)')
+    whole = icalendar.Calendar()
+    whole.add_component(event)
+    told = as_google(Wanted(str(event["UID"]), "digest", whole.to_ical().decode()), "x")
+    assert told["description"] == 'held by team (&lt;a href="https://evil.example/x"&gt;Approve&lt;/a&gt; &amp; more)'
+    assert publish_google._as_text("<" * 9_000) == "&lt;" * 2_000
+    assert publish_google._as_text("x" + "<" * 9_000) == "x" + "&lt;" * 1_999

@@ -1,0 +1,5 @@
+"""Airflow's tables in memory; no Airflow runs."""
+
+from __future__ import annotations
+
+from tests.support.airflow_database import session  # noqa: F401

@@ -1,0 +1,121 @@
+"""The list against the scheduler: the runs of every kind of schedule are those that Airflow would make, to the second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from airflow.models.dag import DagModel
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule
+from airflow.timetables import trigger
+from airflow.timetables.base import DagRunInfo, TimeRestriction
+from airflow.timetables.events import EventsTimetable
+from airflow.timetables.interval import CronDataIntervalTimetable, DeltaDataIntervalTimetable
+from airflow.timetables.trigger import CronTriggerTimetable, DeltaTriggerTimetable, MultipleCronTriggerTimetable
+from dateutil.relativedelta import relativedelta
+from pendulum import DateTime
+from sqlalchemy.orm import Session
+
+from calendar_timetable.runs.listing import Filters
+from calendar_timetable.runs.stored_schedules import read_schedules
+from calendar_timetable.web import models
+from calendar_timetable.web.run_list import list_runs
+from tests.support.airflow_database import add_dag
+from tests.support.moments import utc
+from tests.support.schedules import NOW, SCHEDULES
+from tests.support.timetables import pen
+
+START = utc("2026-10-01 00:00")
+HOURS = timedelta(hours=1)
+AIRFLOWS: dict[str, Callable[[], Any]] = {
+    "cron": lambda: "30 4 * * *",
+    "cron in a zone": lambda: CronTriggerTimetable("30 2 * * *", timezone="America/New_York"),
+    "cron with interval": lambda: CronTriggerTimetable("0 3 * * *", timezone="Asia/Kolkata", interval=24 * HOURS),
+    "cron with data intervals": lambda: CronDataIntervalTimetable("0 */6 * * *", "Europe/Berlin"),
+    "several crons": lambda: MultipleCronTriggerTimetable("0 1 * * *", "0 13 * * MON", timezone="UTC"),
+    "timedelta": lambda: 7 * HOURS,
+    "trigger delta": lambda: DeltaTriggerTimetable(26 * HOURS),
+    "interval delta": lambda: DeltaDataIntervalTimetable(26 * HOURS),
+    "months": lambda: DeltaDataIntervalTimetable(relativedelta(months=1)),
+    "preset": lambda: "@weekly",
+    "once": lambda: "@once",
+    "events": lambda: EventsTimetable([pen(utc(f"2026-11-{day} 08:30")) for day in (12, 17, 24)]),
+    "asset or time": lambda: AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("15 4 * * *", timezone="UTC"), assets=[Asset("a")]
+    ),
+    "assets": lambda: [Asset("a")],
+    "none": lambda: None,
+}
+if hasattr(trigger, "CronPartitionTimetable"):  # since Airflow 3.2
+    AIRFLOWS["partitions"] = lambda: trigger.CronPartitionTimetable("30 */5 * * *", timezone="UTC")
+RANGES = {"now": (0, 14), "later": (9, 30), "much later": (60, 75)}  # days from now
+
+
+def scheduled(session: Session, dag_id: str, until: datetime) -> list[datetime]:
+    """The starts that the scheduler comes to, one run after the other, from the stored one on."""
+    model = session.get_one(DagModel, dag_id)
+    timetable = read_schedules(session, [dag_id])[dag_id].timetable
+    info: DagRunInfo | None = timetable.next_run_info_from_dag_model(dag_model=model)
+    found: list[datetime] = []
+    while info is not None and info.run_after < until:
+        found.append(info.run_after)
+        restriction = TimeRestriction(DateTime.instance(START), None, catchup=True)
+        following = timetable.next_dagrun_info_v2(last_dagrun_info=info, restriction=restriction)
+        assert following is None or following.run_after >= info.run_after
+        if following == info:
+            break
+        info = following
+    return found
+
+
+def told(session: Session, dag_id: str, since: datetime, until: datetime) -> list[models.Run]:
+    asked = Filters(since.timestamp(), until.timestamp(), dag_ids=(dag_id,), limit=5000)
+    return list(models.Runs.model_validate_json(list_runs(session, [dag_id], asked, NOW.timestamp())).runs)
+
+
+def compare(session: Session, dag_id: str, schedule: Any, within: str) -> None:
+    add_dag(session, DAG(dag_id, schedule=schedule, start_date=START, catchup=False), NOW, seen=START)
+    since, until = (NOW + timedelta(days=days) for days in RANGES[within])
+    runs = [run for run in told(session, dag_id, since, until) if run.start and run.start < until]
+    # Where several start together Airflow is told microseconds that keep them apart.
+    expected = [start.replace(microsecond=0) for start in scheduled(session, dag_id, until) if start >= since]
+    found = [run.start for run in runs if run.start and run.start >= since]
+    assert sum(run.collapsed.count if run.collapsed else 1 for run in runs) == len(expected)
+    assert found == (expected if len(found) == len(expected) else [at for at in expected if at in found])
+    assert all(run.outcome == "on_time" or run.reasons for run in runs)
+
+
+@pytest.mark.parametrize("within", RANGES)
+@pytest.mark.parametrize("name", AIRFLOWS)
+def test_airflows_schedules(session: Session, name: str, within: str) -> None:
+    with time_machine.travel(NOW, tick=False):
+        compare(session, f"theirs-{name}-{within}".replace(" ", "_"), AIRFLOWS[name](), within)
+
+
+@pytest.mark.parametrize("within", RANGES)
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_ours(session: Session, name: str, within: str) -> None:
+    with time_machine.travel(NOW, tick=False):
+        compare(session, f"ours-{name}-{within}".replace(" ", "_"), SCHEDULES[name].make(), within)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_the_plan_tells_the_same(session: Session, name: str) -> None:
+    """Every tick to come has its row, as ``plan()`` of the schedule says."""
+    with time_machine.travel(NOW, tick=False):
+        timetable = SCHEDULES[name].make()
+        dag_id = f"plan-{name}"
+        add_dag(session, DAG(dag_id, schedule=timetable, start_date=START, catchup=False), NOW, seen=START)
+        carried = read_schedules(session, [dag_id])[dag_id].carried
+        assert carried is not None
+        since, until = NOW + timedelta(days=2), NOW + timedelta(days=9)
+        runs = {run.due: (run.start, run.outcome) for run in told(session, dag_id, since, until) if not run.collapsed}
+        if carried.ticks.on_grid:
+            plan = carried.plan(since.timestamp(), until.timestamp(), None)
+            assert {p.tick: (p.start, p.outcome) for p in plan if p.tick in runs} == {
+                due: run for due, run in runs.items() if since <= due < until
+            }
+        assert runs or name in ("staggered", "held")

@@ -1,0 +1,5 @@
+"""Fixtures of what reads a calendar for a schedule."""
+
+from __future__ import annotations
+
+from tests.support.feed_fixtures import cache, clock, origin  # noqa: F401

@@ -1,0 +1,295 @@
+"""Rule 6: what is due with and without catchup, between start and end date, and when it could not be made in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from airflow.timetables.base import DagRunInfo, DataInterval
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from calendar_timetable import Calendar
+from calendar_timetable.exceptions import NoOpening
+from calendar_timetable.planning.time_sets import Feed, Range
+from calendar_timetable.planning.weekly import Weekly
+from calendar_timetable.timetable import CalendarTimetable
+from tests.support.moments import instant, iso, utc
+from tests.support.scheduler import dag_model
+from tests.support.time_sets import FakeCalendar, spans
+from tests.support.timetables import next_run, pen, travelled
+
+START = utc("2026-11-01")
+# Three days, from Thursday 08:00 to Saturday 12:00
+FREEZE = FakeCalendar(spans(("2026-11-12 08:00", "2026-11-14 12:00")), "freeze")
+
+
+def nov(text: str) -> datetime:
+    """ "12 09:00" in November 2026."""
+    return utc(f"2026-11-{text}")
+
+
+def shown(info: DagRunInfo | None) -> tuple[str, str] | None:
+    """(tick, start), as "12 09:00"."""
+    if info is None or info.data_interval is None:
+        return None
+    return f"{info.data_interval.end:%d %H:%M}", f"{info.run_after:%d %H:%M}"
+
+
+def at(
+    now: str, timetable: CalendarTimetable, last: str | None = None, *, catchup: bool, **limits: Any
+) -> tuple[str, str] | None:
+    """What follows the run of the tick *last*, at *now*; from the arguments and from the database alike."""
+    with time_machine.travel(nov(now), tick=False):
+        found = [
+            shown(next_run(each, (last and nov(last)) or None, catchup=catchup, **({"earliest": START} | limits)))  # type: ignore[arg-type]
+            for each in (timetable, travelled(timetable))
+        ]
+    assert found[0] == found[1]
+    return found[0]
+
+
+# now, the tick that ran last, and without catchup: the next tick and its start. Due at 09:00 every day.
+DAILY: list[tuple[str, str | None, tuple[str, str]]] = [
+    ("10 10:00", "06 09:00", ("10 09:00", "10 09:00")),  # the latest due, nothing older
+    ("10 10:00", "10 09:00", ("11 09:00", "11 09:00")),
+    ("10 10:00", None, ("10 09:00", "10 09:00")),
+    ("10 08:59", "06 09:00", ("09 09:00", "09 09:00")),
+    ("11 23:00", "11 09:00", ("14 09:00", "14 12:00")),  # 12, 13 and 14 start together: only the last runs
+    ("13 10:00", "11 09:00", ("14 09:00", "14 12:00")),  # still, while they wait
+    ("14 12:01", "11 09:00", ("14 09:00", "14 12:00")),  # and once released
+    ("15 08:00", "11 09:00", ("14 09:00", "14 12:00")),
+    ("15 10:00", "11 09:00", ("15 09:00", "15 09:00")),
+    ("15 10:00", "14 09:00", ("15 09:00", "15 09:00")),
+]
+
+
+@pytest.mark.parametrize(("now", "last", "expected"), DAILY)
+def test_without_catchup_the_latest_due_is_honoured(now: str, last: str | None, expected: tuple[str, str]) -> None:
+    timetable = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=FREEZE)
+
+    assert at(now, timetable, last, catchup=False) == expected
+
+
+# The same where each of them runs (coalesce=False).
+EACH: list[tuple[str, str | None, tuple[str, str]]] = [
+    ("10 10:00", "06 09:00", ("10 09:00", "10 09:00")),
+    ("11 23:00", "11 09:00", ("12 09:00", "14 12:00")),
+    ("12 10:00", "11 09:00", ("12 09:00", "14 12:00")),
+    ("13 10:00", "11 09:00", ("12 09:00", "14 12:00")),  # not lost though the 13th is due by now
+    ("14 11:59", "11 09:00", ("12 09:00", "14 12:00")),
+    ("14 11:59", "12 09:00", ("13 09:00", "14 12:00")),
+    ("14 11:59", "13 09:00", ("14 09:00", "14 12:00")),
+    (
+        "14 12:00",
+        "12 09:00",
+        ("13 09:00", "14 12:00"),
+    ),  # released together: none of them is older than another
+    ("15 10:00", "11 09:00", ("15 09:00", "15 09:00")),
+]
+
+
+@pytest.mark.parametrize(("now", "last", "expected"), EACH)
+def test_ticks_that_wait_are_not_lost_to_newer_ones(now: str, last: str | None, expected: tuple[str, str]) -> None:
+    timetable = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=FREEZE, coalesce=False)
+
+    assert at(now, timetable, last, catchup=False) == expected
+
+
+def test_catchup_makes_every_run_one_by_one() -> None:
+    timetable = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=FREEZE)
+
+    assert at("20 00:00", timetable, "06 09:00", catchup=True) == ("07 09:00", "07 09:00")
+    assert at("20 00:00", timetable, None, catchup=True) == ("01 09:00", "01 09:00")
+    assert at("20 00:00", timetable, "11 09:00", catchup=True) == ("14 09:00", "14 12:00")
+
+
+def test_without_catchup_no_data_interval_is_lost_to_a_blackout() -> None:
+    timetable = CalendarTimetable(CronDataIntervalTimetable("0 9 * * *", "UTC"), blackouts=FREEZE)
+    with time_machine.travel(nov("13 10:00"), tick=False):
+        before = DataInterval(pen(nov("10 09:00")), pen(nov("11 09:00")))
+        first = next_run(timetable, before, earliest=START, catchup=False)
+
+    assert first is not None
+    assert first.data_interval is not None
+    assert (iso(first.data_interval.start), iso(first.data_interval.end), iso(first.run_after)) == (
+        "2026-11-11T09:00+00:00",
+        "2026-11-14T09:00+00:00",
+        "2026-11-14T12:00+00:00",
+    )
+
+
+class Events(Calendar):
+    """A calendar whose events start at these times."""
+
+    starting: Sequence[str] = ("11 14:00", "12 09:00", "12 14:00", "17 10:00")
+
+    def starts(self, horizon: Range, timezone: str) -> tuple[list[int], Feed | None]:
+        found = [instant(f"2026-11-{start}") for start in self.starting]
+        return [start for start in found if horizon.start <= start < horizon.end], None
+
+
+EVENTS: list[tuple[str, str | None, tuple[str, str] | None]] = [
+    ("12 08:59", "11 14:00", ("12 09:00", "12 09:00")),
+    ("12 09:00", "11 14:00", ("12 09:00", "12 09:00")),
+    ("12 09:01", "11 14:00", ("12 09:00", "12 09:00")),  # one parse late
+    ("12 13:59", "11 14:00", ("12 09:00", "12 09:00")),
+    ("12 14:00", "11 14:00", ("12 14:00", "12 14:00")),
+    ("12 14:01", "12 09:00", ("12 14:00", "12 14:00")),
+    ("12 09:01", None, ("12 09:00", "12 09:00")),
+    ("11 00:00", None, ("11 14:00", "11 14:00")),
+    ("16 00:00", "12 14:00", ("17 10:00", "17 10:00")),
+    ("18 00:00", "12 14:00", ("17 10:00", "17 10:00")),
+    ("18 00:00", "17 10:00", None),
+]
+
+
+@pytest.mark.parametrize(("now", "last", "expected"), EVENTS)
+def test_an_event_as_tick_is_not_lost_by_a_late_parse(
+    now: str, last: str | None, expected: tuple[str, str] | None
+) -> None:
+    assert at(now, CalendarTimetable(Events("team"), timezone="UTC"), last, catchup=False) == expected
+
+
+def test_events_as_ticks_move_by_their_offset() -> None:
+    timetable = CalendarTimetable(Events("team"), timezone="UTC", offset=timedelta(minutes=-15))
+
+    assert at("11 00:00", timetable, None, catchup=True) == ("11 13:45", "11 13:45")
+    assert at("11 00:00", timetable, "11 13:45", catchup=True) == ("12 08:45", "12 08:45")
+
+
+def test_events_as_ticks_wait_for_open_time() -> None:
+    timetable = CalendarTimetable(Events("team"), timezone="UTC", blackouts=FREEZE)
+
+    assert at("12 09:01", timetable, "11 14:00", catchup=False) == ("12 14:00", "14 12:00")
+
+
+# start_date, end_date, the tick that ran last, with catchup at the 20th: the next tick and its start
+LIMITS: list[tuple[str, str | None, str | None, tuple[str, str] | None]] = [
+    ("05 09:00", None, None, ("05 09:00", "05 09:00")),
+    ("05 09:01", None, None, ("06 09:00", "06 09:00")),
+    ("05 00:00", "05 09:00", None, ("05 09:00", "05 09:00")),
+    ("05 00:00", "05 08:59", None, None),
+    ("05 00:00", "05 09:00", "05 09:00", None),
+    ("12 00:00", "12 09:00", None, ("12 09:00", "14 12:00")),  # the end bounds ticks: the start may be later
+    ("05 00:00", "13 10:00", "11 09:00", ("13 09:00", "14 12:00")),  # and the tick of the 14th is none
+    ("13 00:00", None, None, ("14 09:00", "14 12:00")),
+    ("14 10:00", None, None, ("15 09:00", "15 09:00")),
+]
+
+
+@pytest.mark.parametrize(("start", "end", "last", "expected"), LIMITS)
+def test_start_and_end_date_bound_ticks(
+    start: str, end: str | None, last: str | None, expected: tuple[str, str] | None
+) -> None:
+    timetable = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=FREEZE)
+    limits = {"earliest": nov(start), "latest": nov(end) if end else None}
+
+    assert at("04 00:00", timetable, last, catchup=True, **limits) == expected
+
+
+@pytest.mark.parametrize("catchup", [True, False])
+def test_every_iteration_ends_at_the_end_date(catchup: bool) -> None:
+    timetable = CalendarTimetable("* * * * *", timezone="UTC", windows=Weekly("mon") & ~Weekly("mon"))
+
+    assert at("04 00:00", timetable, None, catchup=catchup, latest=nov("05 00:00")) is None
+
+
+# A run due at 07:00 that could not be made then: now, hours that it takes, policy, its start
+MEETING = FakeCalendar(spans(("2026-11-12 08:00", "2026-11-12 10:00"), ("2026-11-12 10:30", "2026-11-12 12:30")))
+LATE: list[tuple[str, int, str, str]] = [
+    ("12 06:59", 0, "postpone", "12 07:00"),
+    ("12 07:01", 0, "postpone", "12 07:00"),
+    ("12 07:59", 0, "postpone", "12 07:00"),
+    ("12 08:00", 0, "postpone", "12 10:00"),
+    ("12 09:00", 0, "postpone", "12 10:00"),
+    ("12 09:59", 0, "postpone", "12 10:00"),
+    ("12 10:00", 0, "postpone", "12 07:00"),  # open by now: it starts at once
+    ("12 11:00", 0, "postpone", "12 12:30"),
+    ("12 13:00", 0, "postpone", "12 07:00"),
+    ("12 09:00", 0, "advance", "12 10:00"),
+    ("12 09:00", 0, "run", "12 07:00"),
+    ("12 07:10", 1, "postpone", "12 12:30"),  # an hour no longer fits, nor between the meetings
+    ("12 09:00", 1, "postpone", "12 12:30"),
+    ("12 10:05", 1, "postpone", "12 12:30"),
+    ("12 12:30", 1, "postpone", "12 07:00"),
+]
+
+
+@pytest.mark.parametrize("catchup", [True, False])
+@pytest.mark.parametrize(("now", "hours", "when_blocked", "start"), LATE)
+def test_a_late_run_never_starts_in_a_blackout(
+    now: str, hours: int, when_blocked: Any, start: str, catchup: bool
+) -> None:
+    timetable = CalendarTimetable(
+        "0 7 * * *",
+        timezone="UTC",
+        blackouts=MEETING,
+        duration=timedelta(hours=hours),
+        when_blocked=when_blocked,
+    )
+
+    assert at(now, timetable, "11 07:00", catchup=catchup) == ("12 07:00", start)
+
+    stored = DagRunInfo.exact(pen(nov("12 07:00")))  # as an earlier parse left it
+    with time_machine.travel(nov(now), tick=False):
+        for each in (timetable, travelled(timetable)):
+            created = each.next_run_info_from_dag_model(dag_model=dag_model(stored))
+            assert shown(created) == ("12 07:00", start)
+            assert created is not None
+            assert created.logical_date == nov("12 07:00"), "it keeps its identity"
+
+
+@pytest.mark.parametrize("catchup", [True, False])
+def test_a_late_run_that_may_not_wait_is_skipped_for_good(catchup: bool) -> None:
+    timetable = CalendarTimetable("0 7 * * *", timezone="UTC", blackouts=MEETING, when_blocked="skip")
+    stored = DagRunInfo.exact(pen(nov("12 07:00")))
+
+    for now in ("12 09:00", "12 10:30"):  # the meeting, and after it
+        assert at(now, timetable, "11 07:00", catchup=catchup) == ("13 07:00", "13 07:00")
+        with time_machine.travel(nov(now), tick=False), pytest.raises(NoOpening, match="is skipped"):
+            timetable.next_run_info_from_dag_model(dag_model=dag_model(stored))
+
+
+def test_a_window_that_the_run_just_fits_is_not_lost_to_latency() -> None:
+    window = FakeCalendar(spans(("2026-11-12 07:00", "2026-11-12 08:00")))
+    timetable = CalendarTimetable("0 7 * * *", timezone="UTC", windows=window, duration=timedelta(hours=1))
+    stored = DagRunInfo.exact(pen(nov("12 07:00")))
+
+    with time_machine.travel(nov("12 07:00:20"), tick=False):
+        assert shown(timetable.next_run_info_from_dag_model(dag_model=dag_model(stored))) == (
+            "12 07:00",
+            "12 07:00",
+        )
+
+
+def test_an_advanced_run_is_not_lost_to_latency() -> None:
+    """Without a duration it starts in the last second before time closes; it is made some seconds later."""
+    timetable = CalendarTimetable(
+        "0 8 * * *", timezone="UTC", windows=Weekly("daily 19:00-07:00"), when_blocked="advance"
+    )
+    with time_machine.travel(nov("11 12:00"), tick=False):
+        stored = next_run(timetable, nov("11 08:00"), earliest=START)
+    assert stored is not None
+    assert stored.run_after == nov("12 06:59:59")
+
+    with time_machine.travel(nov("12 07:00:04"), tick=False):
+        created = timetable.next_run_info_from_dag_model(dag_model=dag_model(stored))
+    assert created is not None
+    assert created.run_after == nov("12 06:59:59")
+
+
+def test_no_stored_run_is_none() -> None:
+    stored = dag_model(DagRunInfo.exact(pen(nov("12 07:00"))))
+    stored.next_dagrun_create_after = None
+
+    assert CalendarTimetable("@daily").next_run_info_from_dag_model(dag_model=stored) is None
+
+
+def test_a_backfill_follows_ticks_and_not_the_clock() -> None:
+    timetable = CalendarTimetable("0 7 * * *", timezone="UTC", blackouts=MEETING)
+
+    limits = {"earliest": nov("10 00:00"), "latest": nov("12 08:30")}
+    assert at("12 09:00", timetable, "11 07:00", catchup=True, **limits) == ("12 07:00", "12 07:00")

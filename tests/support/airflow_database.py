@@ -1,0 +1,89 @@
+"""A database with Airflow's tables in memory, and DAGs in it as the DAG processor stores them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import pytest
+from airflow.models import import_all_models
+from airflow.models.base import Base
+from airflow.models.dag import DagModel, DagTag
+from airflow.models.dag_version import DagVersion
+from airflow.models.dagrun import DagRun
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.sdk import DAG
+from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
+from airflow.timetables.base import TimeRestriction
+from pendulum import DateTime
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
+
+
+@contextmanager
+def airflow_database() -> Iterator[Session]:
+    """A session on a database of its own."""
+    import_all_models()
+    engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        yield session
+    engine.dispose()
+
+
+def add_dag(session: Session, dag: DAG, at: datetime, *, seen: datetime | None = None, **columns: Any) -> None:
+    """*dag* as it is stored when it is parsed at *at*, for the first time at *seen*."""
+    lazy = LazyDeserializedDAG(data=DagSerialization.to_dict(dag))
+    timetable = lazy.timetable
+    start = dag.start_date
+    restriction = TimeRestriction(DateTime.instance(max(start, at)) if start else None, None, catchup=True)
+    info = timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
+    interval = info.data_interval if info else None
+    version = DagVersion(dag_id=dag.dag_id, version_number=1, bundle_name="dags", created_at=seen or at)
+    session.add_all((version, *(DagTag(dag_id=dag.dag_id, name=tag) for tag in dag.tags)))
+    session.flush()
+    serialized = SerializedDagModel(lazy)
+    serialized.dag_version_id = version.id
+    serialized.created_at = serialized.last_updated = seen or at
+    stored: dict[str, Any] = {
+        "dag_id": dag.dag_id,
+        "bundle_name": "dags",
+        "is_stale": False,
+        "is_paused": False,
+        "owners": "team",
+        "max_active_runs": dag.max_active_runs,
+        "timetable_summary": timetable.summary,
+        "next_dagrun": info.logical_date if info else None,
+        "next_dagrun_create_after": info.run_after if info else None,
+        "next_dagrun_data_interval_start": interval.start if interval else None,
+        "next_dagrun_data_interval_end": interval.end if interval else None,
+    }
+    session.add_all((serialized, DagModel(**{**stored, **columns})))
+    session.commit()
+
+
+def add_run(session: Session, dag_id: str, state: str, due: datetime, **columns: Any) -> None:
+    """A run that Airflow made for the tick *due*."""
+    stored: dict[str, Any] = {
+        "run_type": "scheduled",
+        "run_id": f"scheduled__{due.isoformat()}",
+        "logical_date": due,
+        "data_interval": (due, due),
+        "run_after": due,
+    }
+    run = DagRun(dag_id=dag_id, **{**stored, **{k: v for k, v in columns.items() if k in stored or k == "start_date"}})
+    run._state = state
+    run.end_date = columns.get("end_date")
+    run.updated_at = columns.get("end_date") or due
+    session.add(run)
+    session.commit()
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    """Airflow's tables in memory; no Airflow runs."""
+    with airflow_database() as session:
+        yield session

@@ -1,0 +1,57 @@
+"""A cache folder per test, a clock that tests move, and HTTP origins; a conftest imports what its tests use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from calendar_timetable.calendars.feed import refresh
+from tests.support.origin import Origin, serving
+from tests.support.tls import tls_for
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache folder, empty."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", str(folder))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    return folder
+
+
+@dataclass
+class Clock:
+    """What feeds take for the present; it stands still."""
+
+    now: float
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock(time.time())
+    monkeypatch.setattr(refresh, "now", lambda: clock.now)
+    return clock
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    with serving() as origin:
+        yield origin
+
+
+@pytest.fixture
+def other_origin() -> Iterator[Origin]:
+    with serving() as origin:
+        yield origin
+
+
+@pytest.fixture
+def tls_origin(tmp_path: Path) -> Iterator[tuple[Origin, Path]]:
+    """A server whose certificate nobody knows, with the file that vouches for it."""
+    context, ca_file = tls_for(tmp_path, "127.0.0.1")
+    with serving(context) as origin:
+        yield origin, ca_file

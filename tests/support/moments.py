@@ -1,0 +1,32 @@
+"""Moments as people write them; needs no Airflow."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+
+def utc(text: str) -> datetime:
+    """ "2026-03-02 10:00" as UTC; a text with an offset keeps its instant."""
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def instant(text: str) -> int:
+    """Epoch seconds of a moment."""
+    return int(utc(text).timestamp())
+
+
+def local(text: str, zone: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
+
+
+def iso(moment: datetime | None, zone: str = "UTC") -> str | None:
+    """As tables of expected times write it: "2026-03-29T03:00+02:00"; seconds only where there are some.
+
+    Not while freezegun freezes time: its datetimes, as pendulum's, forget which of two equal hours it is.
+    """
+    if moment is None:
+        return None
+    shown = datetime.fromtimestamp(moment.timestamp(), ZoneInfo(zone))
+    return shown.isoformat(timespec="seconds" if shown.second else "minutes")

@@ -1,0 +1,80 @@
+"""Timetables as Airflow asks them: what runs next, and what comes out of the database again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import airflow.serialization.decoders  # (freezegun breaks what is imported while time is frozen)
+import airflow.serialization.encoders  # noqa: F401
+import pendulum
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
+
+from calendar_timetable.timetable import CalendarTimetable
+
+# name, run_after, data interval: what a DagRunInfo says, in plain values
+Step = tuple[datetime, datetime, datetime]
+
+
+def pen(moment: datetime) -> pendulum.DateTime:
+    return pendulum.instance(moment.astimezone(UTC))
+
+
+def restriction(
+    earliest: datetime | None = None, latest: datetime | None = None, *, catchup: bool = True
+) -> TimeRestriction:
+    return TimeRestriction(earliest and pen(earliest), latest and pen(latest), catchup=catchup)
+
+
+def travelled(timetable: CalendarTimetable) -> CalendarTimetable:
+    """*timetable* as another component gets it: out of the database."""
+    data = json.loads(json.dumps(timetable.serialize()))
+    return CalendarTimetable.deserialize(data)
+
+
+def stepped(
+    timetable: Timetable,
+    earliest: datetime | None,
+    latest: datetime | None = None,
+    limit: int = 1_000,
+    *,
+    travel: bool = False,
+) -> Iterator[DagRunInfo]:
+    """Runs as the scheduler makes them, one after the other, with catchup."""
+    last: DataInterval | None = None
+    for _ in range(limit):
+        if travel:
+            assert isinstance(timetable, CalendarTimetable)
+            timetable = travelled(timetable)
+        info = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction(earliest, latest))
+        if info is None:
+            return
+        yield info
+        last = info.data_interval
+
+
+def said(info: DagRunInfo) -> Step:
+    interval = info.data_interval
+    assert interval is not None
+    return info.run_after, interval.start, interval.end
+
+
+def next_run(
+    timetable: Timetable,
+    last: datetime | DataInterval | None = None,
+    earliest: datetime | None = None,
+    latest: datetime | None = None,
+    *,
+    catchup: bool = True,
+) -> DagRunInfo | None:
+    """The next run after the one whose tick (or data interval) is *last*."""
+    interval = DataInterval.exact(pen(last)) if isinstance(last, datetime) else last
+    return timetable.next_dagrun_info(
+        last_automated_data_interval=interval, restriction=restriction(earliest, latest, catchup=catchup)
+    )
+
+
+def as_json(data: dict[str, Any]) -> str:
+    return json.dumps(data, indent=1, sort_keys=True) + "\n"

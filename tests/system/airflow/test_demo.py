@@ -1,0 +1,55 @@
+"""``make demo``: shows a held run, ends all that it started, and works again."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_demo(tmp_path: Path) -> None:
+    with demo(tmp_path) as interrupted:
+        assert interrupted.stdout is not None
+        for line in interrupted.stdout:  # until the calendar server runs and Airflow is being started
+            if line.startswith("Making Airflow's database"):
+                break
+        interrupted.send_signal(signal.SIGINT)
+        assert interrupted.wait(30) == 0
+    assert left_running(tmp_path) == []
+
+    with demo(tmp_path, "--exit-after-first-run") as shown:
+        said, _ = shown.communicate(timeout=400)
+    assert shown.returncode == 0, said
+    assert "due now, and held" in said
+    assert "finished: success" in said
+    assert left_running(tmp_path) == []
+
+
+@contextmanager
+def demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "demo.run", "--folder", str(folder), *options]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def left_running(folder: Path) -> list[str]:
+    """Processes that were started with *folder* in their command or environment."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if str(folder) in " ".join([*process.cmdline(), *process.environ().values()]):
+                found.append(f"{process.pid} {process.name()}")
+    return found

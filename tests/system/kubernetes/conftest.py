@@ -1,0 +1,28 @@
+"""A cluster to ask: the stand-in, or with ``KUBECONFIG`` and ``TRAINER_IMAGE`` set a real one (``real.py``).
+
+What only the stand-in can be told to do (lose its API server, have no GPU left) is skipped there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.kubernetes import Cluster
+from tests.support.cluster_client import TRAINER, Asked, _clients
+from tests.support.real_cluster import real_cluster
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Iterator[Asked]:
+    if (real := real_cluster()) is not None:
+        yield _clients(real.kubeconfig, real.namespace, real.image, None)
+        return
+    images = {"registry.example.com/trainer": TRAINER}
+    queues = {"gpu-queue": {"nvidia.com/gpu": 1}}
+    with Cluster(tmp_path / "cluster", images=images, queues=queues) as cluster:
+        asked = _clients(cluster.kubeconfig, "training", "registry.example.com/trainer:1", cluster)
+        yield asked
+        asked.client.api_client.close()
