@@ -18,7 +18,7 @@ from rich.console import Console
 
 import calendar_timetable
 from calendar_timetable.cli import _parser, main
-from calendar_timetable.cli.standalone import _PRESETS, Alone
+from calendar_timetable.cli.preview import _PRESETS, Alone
 from calendar_timetable.timetable import CalendarTimetable
 from tests.calendars.conftest import SECRET, Origin, Reply
 from tests.calendars.helpers import event, feed

@@ -18,8 +18,7 @@ import pytest
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.sources.base import FetchFailed
-from calendar_timetable.calendars.sources.google import SCOPE
-from calendar_timetable.calendars.sources.google_api import Event
+from calendar_timetable.calendars.sources.google import SCOPE, Event
 from calendar_timetable.calendars.sources.lookup import connected_source
 from calendar_timetable.exceptions import CalendarUnavailable
 from tests.calendars.clouds import Ask, Given, Internet, internet, new_key, pem
@@ -155,7 +154,7 @@ def test_reads_whole_and_then_what_changed(google: Google, net: Internet, connec
 
 
 def cached() -> list[Path]:
-    from calendar_timetable.calendars.feed.cache_folder import folder
+    from calendar_timetable.calendars.feed.cache import folder
 
     return [path for path in folder().iterdir() if path.suffix in (".json", ".ics")]
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from calendar_timetable.calendars.ical.bundle import Item, join, split
-from calendar_timetable.calendars.sources.google import _uprooted, merge
-from calendar_timetable.calendars.sources.google_api import Event
+from calendar_timetable.calendars.sources.google import Event, _uprooted, merge
 from tests.calendars.helpers import understood
 
 
