@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from calendar_timetable.calendars import secret_addresses
+from calendar_timetable.calendars import addresses
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.time_sets import Range
@@ -49,18 +49,18 @@ ADDRESSES = {
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_what_is_secret_in_an_address(address: str) -> None:
-    assert secret_addresses.secrets_in(address) == ADDRESSES[address]
+    assert addresses.secrets_in(address) == ADDRESSES[address]
 
 
 def test_a_secret_address_works_and_is_warned_of_once(
     origin: Origin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(secret_addresses, "_warned", set())
+    monkeypatch.setattr(addresses, "_warned", set())
     origin.serve(GOOD)
     with caplog.at_level(logging.DEBUG):
         for _ in range(2):
             Calendar(origin.url(), name="Team").resolve(HORIZON, "UTC")
-    (record,) = [record for record in caplog.records if record.name == "calendar_timetable.calendars.secret_addresses"]
+    (record,) = [record for record in caplog.records if record.name == "calendar_timetable.calendars.addresses"]
     assert record.levelname == "WARNING"
     assert record.getMessage().startswith("Calendar Team: its address holds a secret")
     assert "Connection of type 'ical' with the address in its field 'Secret URL' (secret_url)" in record.getMessage()
@@ -71,7 +71,7 @@ MASKED = f"""
 import sys
 import airflow.sdk
 from airflow.sdk.log import redact
-from calendar_timetable.calendars.secret_addresses import warn_of
+from calendar_timetable.calendars.addresses import warn_of
 warn_of(sys.argv[1], "Team")
 print(redact(sys.argv[1]), redact("of {HEX}"), redact("and pa ss"))
 """

@@ -17,7 +17,7 @@ from rich.console import Console
 
 import calendar_timetable
 from calendar_timetable.cli import _parser
-from calendar_timetable.cli.standalone import _PRESETS, Alone
+from calendar_timetable.cli.preview import _PRESETS, Alone
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.command_line import Run
 from tests.support.ics import event, feed

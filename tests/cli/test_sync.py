@@ -16,7 +16,7 @@ import pytest
 
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.feed import feed as feeds
-from calendar_timetable.calendars.feed.cache_folder import folder
+from calendar_timetable.calendars.feed.cache import folder
 from calendar_timetable.timetable import CalendarTimetable
 from demo.services import wait_until
 from tests.support.command_line import Run, run

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calendar_timetable.planning.packed import FEW, Packed
-from calendar_timetable.planning.spans import Span, Spans
+from calendar_timetable.planning.spans import FEW, Packed, Span, Spans
 
 LOW, HIGH = -5, 65  # every drawn span lies well inside; the model knows only these seconds
 

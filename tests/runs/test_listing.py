@@ -25,10 +25,10 @@ from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import Known, Range
 from calendar_timetable.runs import lru
 from calendar_timetable.runs.listing import Filters
-from calendar_timetable.runs.outlook import outlook as coming_after
+from calendar_timetable.runs.rows import outlook as coming_after
 from calendar_timetable.schedule.base import encode_base
 from calendar_timetable.schedule.compiled import Carried
-from calendar_timetable.web import models, run_counts
+from calendar_timetable.web import models, run_list
 from calendar_timetable.web import plan as plans
 from calendar_timetable.web.run_list import list_runs
 from tests.support.airflow_database import add_dag, add_run
@@ -257,10 +257,8 @@ def test_counts_by_day_are_those_of_the_list(session: Session, zone: str) -> Non
     everything = "moved", "often", "paused", "skips"
     since, until = NOW.timestamp(), (NOW + timedelta(days=5)).timestamp()
     asked = Filters(since, until, paused=False)
-    edges = run_counts.edges(since, until, ZoneInfo(zone))
-    told = models.Counts.model_validate_json(
-        run_counts.counts(session, everything, asked, edges, NOW.timestamp(), None)
-    )
+    edges = run_list.edges(since, until, ZoneInfo(zone))
+    told = models.Counts.model_validate_json(run_list.counts(session, everything, asked, edges, NOW.timestamp(), None))
     expected: dict[str, Counter[str]] = defaultdict(Counter)
     for dag_id in everything[:2]:
         for run in listed(session, dag_id, since=since, until=until):
@@ -283,13 +281,13 @@ def test_counts_by_hour_and_where_they_are_cut(session: Session, monkeypatch: py
     since, until = NOW.timestamp(), (NOW + 3 * HOUR).timestamp()
 
     def told() -> list[tuple[int, bool]]:
-        edges = run_counts.edges(since, until, None)
-        answer = run_counts.counts(session, ["often"], Filters(since, until), edges, NOW.timestamp(), None)
+        edges = run_list.edges(since, until, None)
+        answer = run_list.counts(session, ["often"], Filters(since, until), edges, NOW.timestamp(), None)
         return [(count.runs, count.at_least) for count in models.Counts.model_validate_json(answer).counts]
 
     assert told() == [(6, False)] * 3
     lru.forget()
-    monkeypatch.setattr(run_counts, "_MOST_TICKS", 8)
+    monkeypatch.setattr(run_list, "_MOST_TICKS", 8)
     assert told() == [(6, False), (2, True), (0, True)]
 
 

@@ -13,9 +13,9 @@ from airflow.sdk import DAG, AssetOrTimeSchedule
 from airflow.sdk.definitions.asset import Asset
 from airflow.sdk.exceptions import AirflowSkipException
 
-from calendar_timetable import Calendar, CalendarTimetable, CalendarUnavailable, InvalidArgument, Weekly
+from calendar_timetable import Calendar, CalendarTimetable, CalendarUnavailable, InvalidArgument, Weekly, plugin
 from calendar_timetable.plugin import CalendarSchedulePlugin
-from calendar_timetable.runtime import macros, overrides, seconds_left, window_end
+from calendar_timetable.runtime import overrides, seconds_left, window_end
 from calendar_timetable.runtime.gate import hold_until_open
 from calendar_timetable.runtime.window import AHEAD
 from tests.support.moments import utc
@@ -181,5 +181,5 @@ def test_a_run_that_ignores_calendars_reads_none(running: Running, run: dict[str
 
 
 def test_macros_are_named_as_the_helpers() -> None:
-    assert [macro.__name__ for macro in macros.MACROS] == ["seconds_left", "window_end"]
+    assert [macro.__name__ for macro in plugin.MACROS] == ["seconds_left", "window_end"]
     assert timedelta(seconds=AHEAD) == timedelta(days=366)

@@ -14,8 +14,7 @@ import time_machine
 from airflow.serialization.encoders import encode_timetable
 from airflow.serialization.helpers import TimetableNotRegistered
 
-from calendar_timetable.planning.packed import Packed
-from calendar_timetable.planning.spans import Spans
+from calendar_timetable.planning.spans import Packed, Spans
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support import golden_files
 from tests.support.moments import utc

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from calendar_timetable.calendars.ical.bundle import Item, join
-from calendar_timetable.calendars.sources.google_api import Event
+from calendar_timetable.calendars.sources.google import Event
 from tests.support.ics import understood
 
 

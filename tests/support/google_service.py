@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.sources.google import SCOPE
-from calendar_timetable.calendars.sources.google_api import Event
+from calendar_timetable.calendars.sources.google import SCOPE, Event
 from tests.support.clouds import Ask, Given, Internet, internet, new_key, pem
 from tests.support.google_events import BERLIN
 from tests.support.origin import SECRET
@@ -93,6 +92,6 @@ def account_key() -> str:
 
 
 def cached() -> list[Path]:
-    from calendar_timetable.calendars.feed.cache_folder import folder
+    from calendar_timetable.calendars.feed.cache import folder
 
     return [path for path in folder().iterdir() if path.suffix in (".json", ".ics")]

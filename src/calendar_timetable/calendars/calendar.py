@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from calendar_timetable import metrics
-from calendar_timetable.calendars.addresses import check_address, is_address, label_of, shown, text_of
+from calendar_timetable.calendars.addresses import check_address, is_address, label_of, shown, text_of, warn_of
 from calendar_timetable.calendars.feed.cache import State
 from calendar_timetable.calendars.feed.feed import (
     Copy,
@@ -22,11 +22,9 @@ from calendar_timetable.calendars.feed.feed import (
     unseen_source,
 )
 from calendar_timetable.calendars.feed.health import Health, describe
-from calendar_timetable.calendars.given import wins
 from calendar_timetable.calendars.matching import counts, matches
-from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem
+from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem, wins
 from calendar_timetable.calendars.options import DEFAULTS, CalendarOptions
-from calendar_timetable.calendars.secret_addresses import warn_of
 from calendar_timetable.calendars.sources.base import ConnectionUnseen, FetchFailed
 from calendar_timetable.calendars.sources.lookup import source_for
 from calendar_timetable.exceptions import CalendarUnavailable

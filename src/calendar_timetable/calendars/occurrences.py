@@ -1,4 +1,4 @@
-"""What a calendar says, after expansion."""
+"""What a calendar says, after expansion; and the zone that it is read in, as one text."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+
+_WINS = "!"
 
 _YESTERDAY = timedelta(days=1)
 
@@ -164,3 +166,18 @@ def _moment(seconds: int | None) -> datetime | None:
 def address_of(value: str) -> str:
     """A calendar user's address without ``mailto:``, lower case."""
     return value.strip().lower().removeprefix("mailto:").strip()
+
+
+def wins(zone: str) -> str:
+    """*zone* as the user gave it for this calendar: it goes before what the calendar says of itself."""
+    return f"{zone}{_WINS}"
+
+
+def is_winning(given: str) -> bool:
+    """Whether *given* goes before what the calendar says."""
+    return given.endswith(_WINS)
+
+
+def zone_of(given: str) -> str:
+    """The IANA name alone."""
+    return given.removesuffix(_WINS)

@@ -11,12 +11,10 @@ from typing import Any
 
 from calendar_timetable._version import __version__
 from calendar_timetable.cli import values
-from calendar_timetable.cli.check import add_check, check
 from calendar_timetable.cli.output import console
 from calendar_timetable.cli.preview import add_schedule, explain, preview
-from calendar_timetable.cli.publish import add_publish, publish
-from calendar_timetable.cli.subscriptions import add_subscriptions, subscriptions
-from calendar_timetable.cli.sync import add_sync, sync
+from calendar_timetable.cli.publish import add_publish, add_subscriptions, publish, subscriptions
+from calendar_timetable.cli.sync import add_check, add_sync, check, sync
 from calendar_timetable.exceptions import CalendarTimetableError, InvalidArgument
 
 _ABOUT = "Look at calendars and schedules before, or without, Airflow, and keep calendars fresh."

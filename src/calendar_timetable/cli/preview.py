@@ -1,25 +1,30 @@
-"""Schedules named on the command line: by their arguments, or by a DAG's id."""
+"""Schedules named on the command line: by their arguments, which may do without Airflow, or by a DAG's id."""
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+from zoneinfo import ZoneInfo
 
+import pendulum
+from croniter import CroniterError, croniter
 from rich.console import Console
 
 from calendar_timetable.cli import values
 from calendar_timetable.cli.output import clock, print_json, progress, show_rows, utc
-from calendar_timetable.cli.standalone import Alone
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import explain as words
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.plan import Placed
-from calendar_timetable.planning.time_sets import TimeSet
+from calendar_timetable.planning.open_time import OpenTime
+from calendar_timetable.planning.plan import Placed, Policy, Tick, lay_out, share_of
+from calendar_timetable.planning.time_sets import Range, TimeSet, horizon_around
 
 if TYPE_CHECKING:
     from airflow.dag_processing.bundles.base import BaseDagBundle
@@ -28,8 +33,19 @@ if TYPE_CHECKING:
     from calendar_timetable.schedule.compiled import Carried
     from calendar_timetable.timetable import CalendarTimetable
 
-    Schedule = Alone | Carried
+    Schedule: TypeAlias = "Alone | Carried"
     Reader = Callable[[float, float | None], Schedule]
+
+_PRESETS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@quarterly": "0 0 1 */3 *",
+    "@yearly": "0 0 1 1 *",
+}
+_FIELDS = 5
+_RANDOM = re.compile(r"(?<![A-Z])[HR](?![A-Z])", re.IGNORECASE)  # croniter draws these anew each time
 
 _OUTCOMES = {"on_time": "on time", "coalesced": "combined", "forced": "runs anyway"}
 
@@ -246,3 +262,76 @@ def _of_dag(dag_id: str, folder: str | None) -> CalendarTimetable:
             errors += [f"{file}: {error}" for file, error in bag.import_errors.items()]
     failed = f" ({'; '.join(errors)})" if errors else ""
     raise InvalidArgument("--dag-id", dag_id, f"not found in {', '.join(places)}{failed}")
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A schedule that Airflow is not needed for; the same to its users as ``Carried``."""
+
+    cron: str
+    timezone: str
+    policy: Policy
+    windows: TimeSet | None
+    blackouts: TimeSet | None
+    horizon: Range | None = None
+
+    @classmethod
+    def of(cls, options: argparse.Namespace, windows: TimeSet | None, blackouts: TimeSet | None) -> Alone | None:
+        """What *options* say; ``None`` where that is not for us, as it is no cron expression that gives due times."""
+        cron = _PRESETS.get(options.schedule, options.schedule)
+        zone = zones.load_zone(options.timezone or zones.default_zone()).key
+        stagger = int(options.stagger.total_seconds()) if options.stagger else 0
+        policy = Policy(
+            options.when_blocked,
+            int(options.duration.total_seconds()) if options.duration else 0,
+            int(options.max_delay.total_seconds()),
+            not options.no_coalesce,
+            share_of(stagger, f"{cron} {zone}"),
+        )
+        made = cls(cron, zone, policy, windows, blackouts)
+        try:
+            possible = not _RANDOM.search(cron) and len(croniter(cron).expanded) == _FIELDS
+            next(made.ticks(0))
+        except (CroniterError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+        return made if possible and options.offset is None else None
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return zones.load_zone(self.timezone)
+
+    @cached_property
+    def open_time(self) -> OpenTime:
+        return OpenTime(self.windows, self.blackouts, self.horizon)
+
+    def read(self, start: float, end: float | None) -> Alone:
+        """The same with its calendars read for the months around *start*, or as far as *end*."""
+        reach = self.policy.max_delay + self.policy.duration + self.policy.stagger
+        horizon = horizon_around(start, reach, None if end is None else end + reach)
+        windows, blackouts = (s and s.resolve(horizon, self.timezone) for s in (self.windows, self.blackouts))
+        return Alone(self.cron, self.timezone, self.policy, windows, blackouts, horizon)
+
+    def placed(self, start: float) -> Iterator[Placed]:
+        """Every due time from *start* on, in its place."""
+        ticks = self.ticks(start - self.policy.max_delay)
+        return (p for p in lay_out(ticks, self.policy, self.open_time) if p.tick.due >= start)
+
+    def reasons(self, placed: Placed) -> tuple[words.Reason, ...]:
+        """Why *placed* does not simply run when due."""
+        return words.reasons(placed, self.policy, self.open_time)
+
+    def ticks(self, start: float) -> Iterator[Tick]:
+        """Due times from *start* on: what Airflow's own timetable comes to, clock changes included."""
+        zone = pendulum.timezone(self.timezone)
+        at = pendulum.from_timestamp(start - 1, zone)
+        while True:
+            naive = datetime(at.year, at.month, at.day, at.hour, at.minute, at.second)  # noqa: DTZ001  (wall clock)
+            cron = croniter(self.cron, start_time=naive)
+            following: datetime = cron.get_next(datetime)
+            if cron.expanded[1] == ["*"]:  # at least hourly: through an hour that comes twice, twice
+                at += timedelta(seconds=(following - naive).total_seconds())
+            else:
+                at = pendulum.instance(zone.convert(following.replace(fold=1)))
+            due = int(at.timestamp())
+            if due >= start:
+                yield Tick(due, due, due)

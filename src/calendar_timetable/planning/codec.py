@@ -7,8 +7,7 @@ from datetime import date
 from itertools import accumulate
 from typing import Any
 
-from calendar_timetable.planning.packed import Packed
-from calendar_timetable.planning.spans import Spans
+from calendar_timetable.planning.spans import Packed, Spans
 from calendar_timetable.planning.time_sets import (
     Combined,
     Complement,

@@ -1,4 +1,4 @@
-"""Time sets: anything that describes a set of instants, and what can be made of them.
+"""Time sets: what describes a set of instants, what can be made of them, and how far calendars in them are read.
 
 A set as a person writes it (``Weekly``, ``Holidays``, ``Calendar``, ``a | b``, ``a & b``, ``a - b``,
 ``~a``) is *resolved* once, where reading is allowed, into a set of rules and known spans. Only
@@ -14,6 +14,8 @@ from datetime import date, datetime, timedelta
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.spans import Span, Spans
+
+MONTHS_AHEAD = 3  # whole months, after the current one, that calendars are expanded for
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,3 +295,18 @@ def as_timeset(field: str, value: object, calendar_at: Callable[[object], TimeSe
     if isinstance(value, str) or type(value).__module__.startswith("pathlib"):
         return calendar_at(value)
     raise InvalidArgument(field, value, "give a Calendar, Weekly or Holidays, an address, or a list of these")
+
+
+def horizon_around(moment: float, reach: int, end: float | None = None) -> Range:
+    """Whole calendar months (UTC): from *reach* seconds before *moment*'s to :data:`MONTHS_AHEAD` after it, or *end*.
+
+    Anchored to months, so that the serialized form does not change with the clock.
+    """
+    this_month = _month(zones.to_datetime(moment))
+    low = _month(this_month - timedelta(seconds=max(reach, 1)))
+    high = _month(this_month + timedelta(days=31 * (MONTHS_AHEAD + 1)))
+    return Range(int(low.timestamp()), max(int(high.timestamp()), int(end or 0)))
+
+
+def _month(moment: datetime) -> datetime:
+    return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)

@@ -19,8 +19,7 @@ from calendar_timetable.calendars.child_process import Message, answer
 from calendar_timetable.calendars.net.client import DownloadFailed, Web, send, served, terms
 from calendar_timetable.calendars.sources.caldav import CalDavSource
 from calendar_timetable.calendars.sources.caldav_discovery import Account
-from calendar_timetable.calendars.sources.caldav_protocol import CALDAV, DAV, multiget, query
-from calendar_timetable.calendars.sources.caldav_server import Server, path_of
+from calendar_timetable.calendars.sources.caldav_protocol import CALDAV, DAV, Server, multiget, path_of, query
 from calendar_timetable.publishing.target import DIGEST, Kept, Mode, Published, Wanted, owns, publish
 
 if TYPE_CHECKING:

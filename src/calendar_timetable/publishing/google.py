@@ -22,7 +22,7 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import Message
 from calendar_timetable.calendars.net.client import send
 from calendar_timetable.calendars.sources.cloud import HostedSource, run, texts
-from calendar_timetable.calendars.sources.google_api import PAGE, Event, Google, Refused
+from calendar_timetable.calendars.sources.google import PAGE, Event, Google, Refused
 from calendar_timetable.publishing.target import Kept, Mode, Published, Wanted, publish
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Runs that exist and ticks that are planned, as the rows that people see."""
+"""Runs that exist and ticks that are planned, as the rows that people see; and what comes after a run's start."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from itertools import pairwise
-from typing import Literal
+from math import inf
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from calendar_timetable.planning import explain, zones
+from calendar_timetable.planning.explain import blocked
+from calendar_timetable.planning.open_time import DAY, Blocker, OpenTime, members
 from calendar_timetable.planning.plan import Placed, Tick
+from calendar_timetable.planning.time_sets import Known, TimeSet, leaves
 from calendar_timetable.runs.database import Dag, Existing
 from calendar_timetable.runs.forecast import started
-from calendar_timetable.runs.outlook import Outlook, outlook
 from calendar_timetable.runs.stored_schedules import Schedule
+from calendar_timetable.schedule.compiled import Carried
+
+_AHEAD = 8 * DAY  # how far is looked: what is further off is no concern of whoever watches a run
 
 RunState = Literal["planned", "queued", "running", "success", "failed", "skipped"]
 LATE = 300  # seconds after which a start counts as late
@@ -228,3 +234,67 @@ def _outcome(row: Row, due: float, zone: ZoneInfo) -> str:
         return f"started {at}, running"
     took = "" if row.end is None else f" after {explain.length(row.end - row.start)}"
     return f"started {at}, {'succeeded' if row.state == 'success' else 'failed'}{took}"
+
+
+class Blackout(NamedTuple):
+    """When a blackout begins, and what of: a calendar and, where that is shown, its event; or a rule, and its zone."""
+
+    start: datetime
+    calendar: str | None
+    event: str | None
+    detail: str | None
+    zone: str | None
+
+
+class Outlook(NamedTuple):
+    """What is known of the time after a start; ``None`` where nothing is."""
+
+    window_end: datetime | None = None
+    next_blackout: Blackout | None = None
+    spare_seconds: int | None = None
+    spare_at_least: bool = False
+
+
+def outlook(carried: Carried, start: float, end: float | None) -> Outlook:
+    """What comes after *start*, for a run that is expected to *end* then.
+
+    A DAG carries of its calendars what its own runs touch: past that, nothing is told for certain.
+    """
+    if carried.open_time.always or not carried.open_time.fits(start, 0):
+        return Outlook()
+    in_windows, unblocked = carried.open_by_role
+    window_end, window_known = _end(in_windows, carried.windows, carried, start)
+    blackout, blackout_known = _end(unblocked, carried.blackouts, carried, start)
+    spare, at_least = None, False
+    known = min(window_known, blackout_known)
+    first = min((at for at in (window_end, blackout) if at is not None), default=inf)
+    if end is not None and first <= known and first < inf:
+        spare = int(first - end)
+    elif end is not None and end <= known < start + _AHEAD:
+        spare, at_least = int(known - end), True
+    return Outlook(
+        None if window_end is None else zones.to_datetime(window_end),
+        None if blackout is None else _named(carried, blackout),
+        spare,
+        at_least,
+    )
+
+
+def _end(open_time: OpenTime, timeset: TimeSet | None, carried: Carried, start: float) -> tuple[float | None, float]:
+    """When what is open by *timeset* alone closes after *start*, and until when that is known."""
+    if timeset is None:
+        return None, inf
+    calendars = any(isinstance(leaf, Known) for leaf in leaves(timeset))
+    known = min(carried.known_until(start) if calendars else inf, start + _AHEAD)
+    end = open_time.over(start, start + _AHEAD).end_of_span(start)
+    return (None if end is None or end >= known else end), known
+
+
+def _named(carried: Carried, at: float) -> Blackout:
+    """The blackout that begins *at*."""
+    covering = (m for m in members(carried.blackouts) if at in m.cover(int(at), int(at) + 1))
+    found = Blocker("blackout", next(covering, members(carried.blackouts)[0]), None)
+    why = blocked(found, at)
+    return Blackout(
+        start=zones.to_datetime(at), calendar=why.calendar, event=why.event, detail=why.detail, zone=why.zone
+    )

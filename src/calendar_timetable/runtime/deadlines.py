@@ -18,8 +18,7 @@ from airflow.sdk.definitions.deadline import REFERENCE_TYPE_FIELD, BaseDeadlineR
 
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.horizon import horizon_around
-from calendar_timetable.planning.time_sets import as_timeset
+from calendar_timetable.planning.time_sets import as_timeset, horizon_around
 from calendar_timetable.runtime.dag_schedule import schedule_of
 from calendar_timetable.runtime.overrides import ignores_calendars
 from calendar_timetable.runtime.window import AHEAD, end_of_open_time

@@ -15,8 +15,7 @@ from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.metrics import TASK
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.runtime.dag_schedule import rules_of
-from calendar_timetable.runtime.gate_trigger import GateTrigger
-from calendar_timetable.runtime.gate_verdict import Verdict, judge, why_closed
+from calendar_timetable.runtime.gate_trigger import GateTrigger, Verdict, judge, why_closed
 from calendar_timetable.runtime.overrides import override
 from calendar_timetable.schedule.time_rules import Rules, now
 

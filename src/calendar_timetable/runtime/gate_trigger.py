@@ -1,22 +1,55 @@
-"""What waits for a gate in the triggerer: one reading per refresh, whatever the number of gates."""
+"""What a gate finds, and what waits for it in the triggerer: one reading per refresh, whatever the number of gates."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from calendar_timetable.calendars.codec import SealedElsewhere
 from calendar_timetable.exceptions import CalendarUnavailable
-from calendar_timetable.planning import zones
-from calendar_timetable.runtime.gate_verdict import Verdict, judge
+from calendar_timetable.planning import explain, zones
+from calendar_timetable.planning.late_start import may_start, next_opening
+from calendar_timetable.planning.open_time import DAY
+from calendar_timetable.planning.plan import Policy
 from calendar_timetable.runtime.shared_readings import Shared, reading
+from calendar_timetable.schedule.compiled import Carried
 from calendar_timetable.schedule.time_rules import Rules, now
 
 _SHORTEST = 0.2  # seconds between two looks
 _BLIND = 300.0  # seconds after which the task is woken where the calendar's address cannot be opened here
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether work may start; if not, the next opening, as far as that is known, and why not."""
+
+    open: bool
+    opens: float | None = None
+    release: float | None = None  # when this schedule's own work starts then: the opening, staggered
+    reason: str = ""
+
+
+def judge(carried: Carried, policy: Policy, planned: float, instant: float) -> Verdict:
+    """Whether work whose run was to start at *planned* may start at *instant*, by the rule that runs are created by."""
+    open_time = carried.open_time  # laid out once for all who share it, whatever their policies
+    if may_start(planned, instant, policy, open_time):
+        return Verdict(True)
+    start = next_opening(instant, policy, open_time)
+    if start is None:
+        return Verdict(False)
+    return Verdict(False, start, open_time.last_fit(start, policy.duration, start + policy.stagger))
+
+
+def why_closed(carried: Carried, policy: Policy, verdict: Verdict, instant: float) -> str:
+    """What stands in the way, in words; costs more than the judgement itself."""
+    until = instant + DAY if verdict.opens is None else verdict.opens - 1
+    why = explain.obstacles(instant, until, policy, carried.open_time)
+    told = ", ".join(explain.told(why, carried.zone, instant))
+    return (told or "time is closed") + ("" if verdict.opens else ", and no available slot is known")
 
 
 class GateTrigger(BaseTrigger):

@@ -15,10 +15,17 @@ from airflow.timetables.base import Timetable
 
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.horizon import horizon_around
 from calendar_timetable.planning.open_time import DAY, OpenTime
 from calendar_timetable.planning.plan import Policy, WhenBlocked, share_of
-from calendar_timetable.planning.time_sets import Range, TimeSet, Unread, as_timeset, leaves, resolve_or_hold
+from calendar_timetable.planning.time_sets import (
+    Range,
+    TimeSet,
+    Unread,
+    as_timeset,
+    horizon_around,
+    leaves,
+    resolve_or_hold,
+)
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.schedule.base import CalendarEvents, check_base, encode_base, make_base
 from calendar_timetable.schedule.compiled import Carried

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from calendar_timetable.calendars.feed.cache_folder import check_folder, folder, replace_file
+from calendar_timetable.calendars.feed.cache import check_folder, folder, replace_file
 from calendar_timetable.calendars.ical.expand import FORMAT
 
 _DAY = "%Y%m%d"

@@ -10,9 +10,8 @@ from typing import Any
 
 from calendar_timetable.calendars import codec
 from calendar_timetable.exceptions import CalendarUnavailable
-from calendar_timetable.planning.horizon import horizon_around
 from calendar_timetable.planning.plan import Policy
-from calendar_timetable.planning.time_sets import Range, TimeSet, leaves
+from calendar_timetable.planning.time_sets import Range, TimeSet, horizon_around, leaves
 from calendar_timetable.schedule.compiled import Carried
 
 FRESH = timedelta(seconds=2)  # a gate that looks asks a calendar again when it was asked longer ago than this

@@ -20,11 +20,11 @@ from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs import listing
 from calendar_timetable.runs.listing import Filters
-from calendar_timetable.web import calendar_health, models, run_counts, run_list
+from calendar_timetable.web import calendar_health, models, run_list
 from calendar_timetable.web import plan as plans
 from calendar_timetable.web import time_sets as timespans
 from calendar_timetable.web.access import Readable, ReadableDag, allowed, asked_by_us
-from calendar_timetable.web.responses import REFUSALS, Limit, Offset, answer, known_parameters, wrong
+from calendar_timetable.web.models import REFUSALS, Limit, Offset, answer, known_parameters, wrong
 from calendar_timetable.web.store import has_table
 
 MOST_DAYS = 100
@@ -128,7 +128,7 @@ def hours_or_days(
         raise wrong("timezone", f"{timezone!r} is not a time zone: give an IANA name such as Europe/Berlin") from None
     if by == "hour" and between[1] - between[0] > MOST_DAYS_BY_HOUR * DAY:
         raise wrong("by", f"'hour' is too much for this range: give at most {MOST_DAYS_BY_HOUR} days, or 'day'")
-    return run_counts.edges(*between, None if by == "hour" else zone)
+    return run_list.edges(*between, None if by == "hour" else zone)
 
 
 @api.get("/counts", response_model=models.Counts)
@@ -145,7 +145,7 @@ def counts(
     Every hour or day is told. Where there was no time to count all of its runs, ``at_least`` says so.
     """
     runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
-    return answer(request, run_counts.counts(session, wanted, asked, edges, _now(), runs_of))
+    return answer(request, run_list.counts(session, wanted, asked, edges, _now(), runs_of))
 
 
 @api.get("/choices", response_model=models.Choices)

@@ -29,7 +29,7 @@ from calendar_timetable.runs.rows import Row
 from calendar_timetable.runs.stored_schedules import read_schedules
 from calendar_timetable.web import models, subscriptions
 from calendar_timetable.web.access import PREFIX, Readable, asked_by_us
-from calendar_timetable.web.responses import REFUSALS, Limit, Offset, answer, known_already, known_parameters
+from calendar_timetable.web.models import REFUSALS, Limit, Offset, answer, known_already, known_parameters
 from calendar_timetable.web.store import NO_TABLE, Subscription, has_table, site_key
 
 PAST, AHEAD = timedelta(days=30), timedelta(days=60)

@@ -17,8 +17,10 @@ from calendar_timetable import Calendar, CalendarTimetable, Weekly
 from calendar_timetable.calendars import codec as wire
 from calendar_timetable.calendars.calendar import Calendar as Read
 from calendar_timetable.calendars.feed import cache as cached
-from calendar_timetable.calendars.feed import cache_folder, health
-from calendar_timetable.calendars.sources import caldav_protocol, sealing
+from calendar_timetable.calendars.feed import health
+from calendar_timetable.calendars.feed.cache import keyed
+from calendar_timetable.calendars.net import credentials
+from calendar_timetable.calendars.sources import caldav_protocol
 from calendar_timetable.calendars.sources.base import FetchFailed
 from calendar_timetable.calendars.sources.ics import FileSource
 from calendar_timetable.calendars.sources.lookup import connected_source, source_for
@@ -123,20 +125,20 @@ def test_the_state_lets_nobody_guess_a_password(origin: Origin, cache: Path) -> 
         hashlib.sha256(secret.encode()).hexdigest()[:16],
         cached.digest_of(secret.encode())[:16],
     )
-    assert asked_as[:16] == cache_folder.keyed(secret)[:16]
+    assert asked_as[:16] == keyed(secret)[:16]
     (cache / "key").unlink()
-    assert cache_folder.keyed(secret)[:16] != asked_as[:16]
+    assert keyed(secret)[:16] != asked_as[:16]
     assert (cache / "key").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_password_is_stretched_before_it_seals() -> None:
-    assert sealing.unseal(sealing.seal({"a": 1}, sealing.stretched("sunshine1")), sealing.stretched("sunshine1")) == {
-        "a": 1
-    }
-    sealed = sealing.seal({"a": 1}, sealing.stretched("sunshine1"))
-    assert sealing.unseal(sealed, "sunshine1") == {}
+    assert credentials.unseal(
+        credentials.seal({"a": 1}, credentials.stretched("sunshine1")), credentials.stretched("sunshine1")
+    ) == {"a": 1}
+    sealed = credentials.seal({"a": 1}, credentials.stretched("sunshine1"))
+    assert credentials.unseal(sealed, "sunshine1") == {}
     assert (
-        sealing.stretched("sunshine1")
+        credentials.stretched("sunshine1")
         == hashlib.scrypt(b"sunshine1", salt=b"calendar_timetable", n=2**14, r=8, p=1, dklen=32).hex()
     )
 

@@ -9,11 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.feed import google_like
-from calendar_timetable.calendars.ical.prefilter import sift
-from calendar_timetable.calendars.ical.properties import Moment
-from calendar_timetable.calendars.ical.reader import read
+from calendar_timetable.calendars.ical.properties import Moment, local_seconds, local_time
+from calendar_timetable.calendars.ical.reader import read, sift
 from calendar_timetable.calendars.ical.rrule import parse_rrule
-from calendar_timetable.calendars.ical.wall_clock import local_seconds, local_time
 from tests.support.generated_calendars import BEGINS, END, NOW, START, calendar, event, rules, slowly
 
 

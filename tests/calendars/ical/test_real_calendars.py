@@ -13,8 +13,8 @@ import pytest
 
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.feed.body import check_body
-from calendar_timetable.calendars.given import wins
 from calendar_timetable.calendars.ical.parser import EVENTS
+from calendar_timetable.calendars.occurrences import wins
 from tests.support.ics import event, feed, spans, understood
 from tests.support.origin import Origin
 

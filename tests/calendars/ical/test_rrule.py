@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from calendar_timetable.calendars.ical import recurrence
 from calendar_timetable.calendars.ical.parser import Unreadable
-from calendar_timetable.calendars.ical.properties import Moment, parse_time
+from calendar_timetable.calendars.ical.properties import Moment, local_seconds, local_time, parse_time
 from calendar_timetable.calendars.ical.recurrence import Recurrence
 from calendar_timetable.calendars.ical.rrule import parse_rrule
-from calendar_timetable.calendars.ical.wall_clock import local_seconds, local_time
 from tests.support import slow_rrule
 from tests.support.slow_rrule import DAYS
 

@@ -10,8 +10,7 @@ from calendar_timetable import metrics
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.feed import refresh as rhythm
 from calendar_timetable.calendars.feed.body import check_body, published_interval
-from calendar_timetable.calendars.feed.cache import Entry, State, digest_of, files, moment
-from calendar_timetable.calendars.feed.cache_folder import keyed
+from calendar_timetable.calendars.feed.cache import Entry, State, digest_of, files, keyed, moment
 from calendar_timetable.calendars.feed.refresh import NotAsked, Rhythm, Server
 from calendar_timetable.calendars.ical.expand import ExpansionFailed, expand
 from calendar_timetable.calendars.ical.parser import EVENTS

@@ -7,28 +7,46 @@ recurring-ical-events decides which instances there are, and this module when th
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+import re
+import signal
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from operator import itemgetter
+from types import FrameType
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.feed.body import plain
-from calendar_timetable.calendars.given import is_winning, zone_of
 from calendar_timetable.calendars.ical.parser import Block, Line, Unreadable, read_calendars
-from calendar_timetable.calendars.ical.prefilter import sift
-from calendar_timetable.calendars.ical.properties import Clock, parse_duration, texts_of, uid_of
-from calendar_timetable.calendars.ical.quarantine import reach, reason_of
+from calendar_timetable.calendars.ical.properties import Clock, parse_duration, parse_time, texts_of, uid_of
 from calendar_timetable.calendars.ical.series import LATEST, Part, expand_series, read_part
 from calendar_timetable.calendars.ical.series_cache import Memory, Row, digest_of
-from calendar_timetable.calendars.ical.time_budget import Budget
-from calendar_timetable.calendars.ical.timezones import FeedZones, is_place
-from calendar_timetable.calendars.occurrences import Details, Problem, Reading
+from calendar_timetable.calendars.ical.timezones import FeedZones, is_place, named_zone
+from calendar_timetable.calendars.occurrences import Details, Problem, Reading, is_winning, zone_of
 from calendar_timetable.planning.spans import Spans
+
+_BEGIN, _END, _NEWLINES = b"\nBEGIN:VEVENT", b"\nEND:VEVENT", (b"\r\n", b"\n")
+# Each begins with the end of the line before: the engine looks for that one byte several times as fast as for "^".
+_UID = re.compile(rb"\n[Uu][Ii][Dd](?:;[^:\r\n]*)?:[ \t]*([^\r\n]*)")  # of a folded one, how it begins
+_LINKED = re.compile(rb"\n(?:RRULE|RDATE|EXRULE|RECURRENCE-ID|DURATION|BEGIN:VEVENT)\b", re.IGNORECASE)
+_DAY = rb"(\d{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))"
+_CLOCK = rb"(T(?:[01]\d|2[0-3])[0-5]\d[0-5]\d)?(Z?)"
+_TIME = re.compile(
+    rb"\nDT(START|END)((?:;VALUE=DATE(?:-TIME)?|;TZID=[\w/+ -]+)*):" + _DAY + _CLOCK + rb"\r?(?=\n(?![ \t]))"
+)
+_ZONE = re.compile(rb"TZID=([^;]+)")
+_SLACK = timedelta(days=3)  # more than any two clocks on earth differ
+
+_MOST_EAST = 14 * 3600  # how far from UTC a clock may be
+_FAILURES = (Unreadable, ArithmeticError, ValueError)
+
+_SHARES = 8  # a component may use this part of what is left: many hostile ones never use it all
+_LEAST = 0.05  # seconds
 
 _COUNTED = ("VEVENT", "VFREEBUSY", "VAVAILABILITY")
 _LOOK = 1000  # bytes that tell which line ends a body has
@@ -291,3 +309,137 @@ def _priority(block: Block) -> int:
 
 def _datetime(instant: int | None) -> datetime | None:
     return None if instant is None else datetime.fromtimestamp(max(0, min(instant, LATEST)), UTC)
+
+
+class OutOfTime(Exception):
+    """A component used more than its share."""
+
+
+class Budget:
+    """*seconds* of processor time to be shared out. Needs the main thread."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.process_time() + seconds
+        signal.signal(signal.SIGPROF, _ring)  # for good: nothing rings but what :meth:`share` sets
+
+    def share(self) -> Budget:
+        """For ``with``: a block of code that is interrupted by :class:`OutOfTime` when its share is used up."""
+        return self
+
+    def __enter__(self) -> None:
+        signal.setitimer(signal.ITIMER_PROF, max(_LEAST, (self._end - time.process_time()) / _SHARES))
+
+    def __exit__(self, *error: object) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _ring(signum: int, frame: FrameType | None) -> None:
+    raise OutOfTime
+
+
+def reach(block: Block, clock: Clock) -> tuple[int | None, int | None]:
+    """The time that *block* may cover though it is not understood; ``None`` for an open end."""
+    first, last = block.first("DTSTART"), block.first("DTEND")
+    if block.text("STATUS") == "CANCELLED":
+        return 0, 0  # whatever it says, it takes up no time
+    if first is None:
+        return None, None
+    try:
+        start, latest = _rough(first, clock)
+    except _FAILURES:
+        return None, None
+    if block.broken or any(block.first(name) for name in ("RRULE", "RDATE", "DURATION")):
+        return start, None
+    if last is None:
+        return start, latest + 86400  # without an end, at most a whole day
+    try:
+        low, high = _rough(last, clock)
+    except _FAILURES:
+        return start, None
+    return min(start, low), max(latest, high)
+
+
+def _rough(line: Line, clock: Clock) -> tuple[int, int]:
+    """The earliest and latest instant that *line* may mean."""
+    try:
+        instant = clock.moment(line).instant
+    except Unreadable:
+        instant = parse_time(line.value, UTC).instant
+        return instant - _MOST_EAST, instant + _MOST_EAST
+    return instant, instant
+
+
+def reason_of(error: Exception) -> str:
+    """Why a component is not understood; never with its text."""
+    if isinstance(error, Unreadable):
+        return str(error)
+    if isinstance(error, OutOfTime):
+        return "it takes too long to expand"
+    return f"it cannot be expanded ({type(error).__name__})"
+
+
+def sift(body: bytes, start: int) -> tuple[bytes, int]:
+    """*body* without the single events that ended well before *start* (epoch seconds), and how many those were."""
+    before = (datetime.fromtimestamp(start, UTC) - _SLACK).strftime("%Y%m%d").encode()
+    uids = Counter(_UID.findall(body))
+    zones: dict[bytes, bool] = {}
+    kept: list[bytes] = []
+    at = left_out = 0
+    for first, last in _events(body):
+        if _is_over(body[first + len(_BEGIN) : last + 1], before, uids, zones):
+            kept.append(body[at : first + 1])
+            at = body.index(b"\n", last + 1) + 1
+            left_out += 1
+    return b"".join((*kept, body[at:])) if left_out else body, left_out
+
+
+def _events(body: bytes) -> Iterator[tuple[int, int]]:
+    """Where events begin and end: at the end of the line before."""
+    last = 0
+    while (first := body.find(_BEGIN, last)) >= 0 and (last := body.find(_END, first)) >= 0:
+        while last >= 0 and not body.startswith(_NEWLINES, last + len(_END)):
+            last = body.find(_END, last + 1)
+        if last < 0:
+            return
+        if body.startswith(_NEWLINES, first + len(_BEGIN)):
+            yield first, last
+
+
+def _is_over(lines: bytes, before: bytes, uids: Counter[bytes], zones: dict[bytes, bool]) -> bool:
+    times = _TIME.findall(lines)
+    if len(times) != 2 or _LINKED.search(lines):
+        return False
+    (first, at, day, clock, utc), (last, *end) = sorted(times, reverse=True)
+    uid = _UID.findall(lines)
+    return (
+        first == b"START"
+        and last == b"END"
+        and end[0] == at
+        and end[3] == utc
+        and bool(end[2]) == bool(clock)
+        and (day, clock) <= (end[1], end[2])
+        and end[1] < before
+        and len(uid) == 1
+        and uids[uid[0]] == 1
+        and _exists(day)
+        and _exists(end[1])
+        and _is_known(at, zones)
+    )
+
+
+def _exists(day: bytes) -> bool:
+    if day[6:] <= b"28":
+        return True
+    try:
+        date(int(day[:4]), int(day[4:6]), int(day[6:]))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_known(parameters: bytes, zones: dict[bytes, bool]) -> bool:
+    """Whether the zone in *parameters*, if any, is one that everybody knows."""
+    if parameters not in zones:
+        names = _ZONE.findall(parameters)
+        zones[parameters] = len(names) < 2 and all(named_zone(name.decode("ascii", "replace")) for name in names)
+    return zones[parameters]

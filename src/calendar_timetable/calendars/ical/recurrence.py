@@ -11,7 +11,7 @@ from datetime import date
 from math import gcd
 from typing import NamedTuple
 
-from calendar_timetable.calendars.ical.wall_clock import DAY
+from calendar_timetable.calendars.ical.properties import DAY
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _LAST_YEAR, _LAST_DAY = 9998, date(9999, 1, 1).toordinal() - _EPOCH

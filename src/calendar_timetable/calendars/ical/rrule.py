@@ -9,9 +9,8 @@ from datetime import datetime
 from functools import lru_cache
 
 from calendar_timetable.calendars.ical.parser import Unreadable
-from calendar_timetable.calendars.ical.properties import Moment, parse_until
+from calendar_timetable.calendars.ical.properties import Moment, local_seconds, parse_until
 from calendar_timetable.calendars.ical.recurrence import Recurrence, RecurrenceRule
-from calendar_timetable.calendars.ical.wall_clock import local_seconds
 
 _FREQUENCIES = ("MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")

@@ -16,18 +16,21 @@ from typing import TYPE_CHECKING, NamedTuple
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.ical.parser import Block, Line, Unreadable
 from calendar_timetable.calendars.ical.properties import (
+    DAY,
     EPOCH,
     Clock,
     Duration,
     Moment,
     details_of,
     is_local,
+    local_seconds,
+    local_time,
     parse_duration,
     texts_of,
     uid_of,
+    wall_clock,
 )
 from calendar_timetable.calendars.ical.rrule import parse_rrule
-from calendar_timetable.calendars.ical.wall_clock import DAY, local_seconds, local_time, wall_clock
 from calendar_timetable.calendars.occurrences import Details
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from calendar_timetable.calendars.ical.parser import Block, Unreadable, shape_of
-from calendar_timetable.calendars.ical.properties import Moment, parse_time
+from calendar_timetable.calendars.ical.properties import Moment, local_seconds, local_time, parse_time
 from calendar_timetable.calendars.ical.rrule import parse_rrule
-from calendar_timetable.calendars.ical.wall_clock import local_seconds, local_time
 
 _ESCAPED = re.compile(r"\\([,;:/\"\\])")
 _NO_PLACE = re.compile(r"Etc/.*|UTC|UCT|GMT[+-]?0?|Zulu|Universal|Greenwich", re.IGNORECASE)

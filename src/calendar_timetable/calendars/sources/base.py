@@ -6,11 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.addresses import PORTS, split_url
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.net.client import DownloadFailed
@@ -102,14 +100,10 @@ def failed(error: DownloadFailed) -> FetchFailed:
     return FetchFailed(str(error), parse_retry_after(error.retry_after), unreachable=error.unreachable)
 
 
-def server_of(url: str) -> str:
-    """The name and port of the server of *url*."""
-    parts = split_url(url)
-    return "" if parts is None else f"{parts.hostname}:{parts.port or PORTS.get(parts.scheme, 0)}"
-
-
 def parse_retry_after(value: str) -> float:
     """Retry-After (RFC 9110 section 10.2.3), a number or a date, in seconds; at most an hour."""
+    from email.utils import parsedate_to_datetime  # of which who only reads a calendar has no need
+
     seconds = 0.0
     if re.fullmatch(r"\s*\d+\s*", value):
         seconds = float(value)

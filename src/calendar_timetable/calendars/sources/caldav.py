@@ -6,9 +6,9 @@ import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from calendar_timetable.calendars.net.credentials import ANONYMOUS, Access
-from calendar_timetable.calendars.sources.base import NOTHING, Fetched, Last, failed, server_of
-from calendar_timetable.calendars.sources.sealing import seal, stretched, unseal
+from calendar_timetable.calendars.addresses import server_of
+from calendar_timetable.calendars.net.credentials import ANONYMOUS, Access, seal, stretched, unseal
+from calendar_timetable.calendars.sources.base import NOTHING, Fetched, Last, failed
 
 log = logging.getLogger(__name__)
 _BUSY_BEFORE, _BUSY_AHEAD = timedelta(days=62), timedelta(days=400)  # how far free/busy is asked for, to whole months

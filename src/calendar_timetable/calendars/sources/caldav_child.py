@@ -1,20 +1,232 @@
-"""A CalDAV account read where it can be killed: ``python -m calendar_timetable.calendars.sources.caldav_child``.
+"""A CalDAV account read where it can be killed.
 
-One process finds the calendars, asks whether they changed and, only then, reads what did: RFC 4791, with the
-discovery of RFC 6764 and the tokens of RFC 6578 (or the older ctag).
+One calendar's objects by as few questions as its server allows: what changed, else what differs, else all.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cache, partial
+from urllib.parse import urljoin
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import Message, answer
-from calendar_timetable.calendars.ical.bundle import join, split
-from calendar_timetable.calendars.net.client import DownloadFailed, Web, served
+from calendar_timetable.calendars.ical.bundle import Item, digest, join, make_item, split
+from calendar_timetable.calendars.net.client import DownloadFailed, Web, refusal, served
 from calendar_timetable.calendars.sources.caldav_discovery import GONE, Account, Found, Place
-from calendar_timetable.calendars.sources.caldav_reader import Items, Reader, Terms
-from calendar_timetable.calendars.sources.caldav_server import Server
+from calendar_timetable.calendars.sources.caldav_protocol import (
+    CALDAV,
+    DAV,
+    Refused,
+    Resource,
+    Server,
+    TooMany,
+    changes,
+    free_busy,
+    multiget,
+    path_of,
+    query,
+)
+
+Items = dict[str, Item]
+_GONE = (404, 410)
+# What a server makes up anew for each answer (RFC 5545 section 3.6.4), and which would look like a change.
+_OF_THE_ANSWER = re.compile(r"^(?:DTSTAMP|UID|PRODID)[;:].*\r?\n(?:[ \t].*\r?\n)*", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is read: events from *since* on (all when it is empty), or only when a calendar is busy, in *range*."""
+
+    since: str
+    range: tuple[str, str]
+    busy_only: bool
+
+
+@dataclass
+class Reader:
+    """Reads one calendar; ``known`` is what :meth:`read` told of it the last time."""
+
+    server: Server
+    calendar: Found
+    terms: Terms
+    known: Message
+    notes: list[str] = field(default_factory=list)  # what went wrong and was overcome
+
+    def __post_init__(self) -> None:
+        self.prefix = digest(self.calendar.path)[:12]  # of the keys of its items
+        self._availability = self.prefix + digest("availability")
+        self._sync = self.calendar.sync
+        self._complete = True  # everything that was asked for came
+        self._too_many = False
+
+    def is_unchanged(self) -> bool:
+        """Whether the server says so. Without tokens it never does."""
+        now: Message = {"zone": self.calendar.zone, "availability": digest(self.calendar.availability)}
+        if self.calendar.kinds:
+            now |= {"token": self.calendar.token or None, "of": self._of(busy=bool(self.known.get("busy")))}
+        return all(self.known.get(name, "") == value for name, value in now.items())
+
+    def read(self, held: Items) -> tuple[Message, Items]:
+        """What to know of it the next time, and its items by key; *held* are those of the last time."""
+        calendar = self.calendar
+        told: Message = {"zone": calendar.zone, "availability": digest(calendar.availability)}
+        items = {key: item for key, item in held.items() if key != self._availability}
+        if calendar.kinds and not self.is_unchanged():
+            items, busy = self._events(items)
+            token, sync = (calendar.token, self._sync) if self._complete else ("", "")
+            told |= {"token": token, "sync": "" if busy else sync, "busy": busy, "of": self._of(busy=busy)}
+        if calendar.availability:
+            availability = make_item(calendar.availability, calendar.availability, calendar.zone)
+            items[self._availability] = availability
+        return {**self.known, **told}, items
+
+    def _of(self, *, busy: bool) -> str:
+        return "/".join(self.terms.range) if busy else self.terms.since
+
+    def _events(self, held: Items) -> tuple[Items, bool]:
+        """Its items, and whether they are only its free/busy.
+
+        Where events may not be read that is asked for by itself, but never in place of events that could be read
+        before: what is chosen by their titles would silently be gone.
+        """
+        if self.terms.busy_only:
+            return self._free_busy(), True
+        refused = Refused(DownloadFailed(refusal(403), 403))
+        if not self.calendar.closed:
+            try:
+                return self._objects(held), False
+            except Refused as error:
+                if error.status != 403:
+                    raise
+                refused = error
+        if self.known.get("busy") is False:
+            raise refused
+        try:
+            items = self._free_busy()
+        except Refused:
+            raise refused from None
+        self.notes.append("only its free/busy may be read: its events have no titles")
+        return items, True
+
+    # --- its events -------------------------------------------------------------------------------
+
+    def _objects(self, held: Items) -> Items:
+        failed = Refused(DownloadFailed("it cannot be asked"))
+        for way in self._ways(held):
+            try:
+                return way()
+            except Refused as error:
+                failed = error
+                self._too_many = isinstance(error, TooMany)
+        raise failed
+
+    def _ways(self, held: Items) -> Iterator[Callable[[], Items]]:
+        """Each to be tried when the server refuses those before it."""
+        known = self.known
+        if known.get("busy") or known.get("zone") != self.calendar.zone:
+            held = {}  # none of them is of use: each tells its calendar's zone
+        if held and known.get("sync") and known.get("of") == self.terms.since:
+            yield partial(self._changes, known["sync"], held)
+            self.notes.append("its sync token is not accepted any more: all its events are compared")
+        if held:
+            yield partial(self._differences, held)
+            self.notes.append("its events cannot be compared: all are read")
+        yield self._all
+        if self._too_many:
+            yield partial(self._differences, {})
+            if self.calendar.sync:
+                yield partial(self._changes, "", {})
+
+    def _changes(self, token: str, held: Items) -> Items:
+        """By a sync-collection (RFC 6578), which may come in pages (section 3.6)."""
+        items, missing = dict(held), dict[str, str]()
+        for _ in range(limits.MAX_PAGES):
+            answer = self.server.report(self.calendar.url, 0, changes(token))
+            for one in answer.resources:
+                key = self._key(one)
+                if key and one.status in _GONE:
+                    items.pop(key, None)
+                    missing.pop(key, None)
+                elif key and one.text(f"{CALDAV}calendar-data"):
+                    items[key] = self._item(one)
+                    missing.pop(key, None)
+                elif key and one.status != 507 and not _is_same(items.get(key), one):
+                    missing[key] = one.href
+                    items.pop(key, None)
+            if all(one.status != 507 for one in answer.resources):
+                self._sync = answer.token
+                return items | self._objects_at(missing)
+            if answer.token in ("", token):
+                break
+            token = answer.token
+        raise Refused(DownloadFailed("its list of changes does not end"))
+
+    def _differences(self, held: Items) -> Items:
+        """By ETags (RFC 9110 section 8.8.3), for servers that keep no tokens."""
+        listed = self._listing(data=False)
+        same = {key: held[key] for key, one in listed if _is_same(held.get(key), one)}
+        return same | self._objects_at({key: one.href for key, one in listed if key not in same})
+
+    def _all(self) -> Items:
+        return {key: self._item(one) for key, one in self._listing(data=True)}
+
+    def _objects_at(self, hrefs: dict[str, str]) -> Items:
+        """The objects at *hrefs*, by key (a multiget), without those that are gone by now."""
+        waiting, items = list(hrefs.items()), Items()
+        answered: set[str] = set()
+        for first in range(0, len(waiting), limits.MULTIGET):
+            asked = dict(waiting[first : first + limits.MULTIGET])
+            answer = self.server.report(self.calendar.url, 1, multiget(asked.values()))
+            found = {key: one for one in answer.resources if (key := self._key(one)) in asked}
+            answered |= found.keys()
+            items |= {key: self._item(one) for key, one in found.items() if one.status not in _GONE}
+        return items | {key: self._item(None) for key in hrefs.keys() - answered}
+
+    def _listing(self, *, data: bool) -> list[tuple[str, Resource]]:
+        listed: list[tuple[str, Resource]] = []
+        for kind in self.calendar.kinds:
+            try:
+                answer = self.server.report(self.calendar.url, 1, query(kind, self.terms.since, data=data))
+            except Refused as error:
+                if kind == self.calendar.kinds[0] or isinstance(error, TooMany):
+                    raise
+                continue  # it may hold such components, but does not look for them
+            for one in answer.resources:
+                key = self._key(one)
+                if one.status == 507 or (not key and one.status != 200):
+                    raise TooMany
+                if key and one.status not in _GONE:
+                    listed.append((key, one))
+        return listed
+
+    def _key(self, one: Resource) -> str:
+        """The key of an object's item; ``""`` for the calendar itself and what else is no object."""
+        path = path_of(urljoin(self.calendar.url, one.href))
+        return "" if one.href.endswith("/") or path == self.calendar.path else self.prefix + digest(path)
+
+    def _item(self, one: Resource | None) -> Item:
+        """The item of an object as it was sent; one that is quarantined, and asked for again, if it was not."""
+        data = one.text(f"{CALDAV}calendar-data") if one is not None else ""
+        self._complete = self._complete and bool(data)
+        version = one.text(f"{DAV}getetag") if one is not None and data else ""
+        return make_item(data, version, self.calendar.zone)
+
+    # --- when it is busy --------------------------------------------------------------------------
+
+    def _free_busy(self) -> Items:
+        data = self.server.text(self.calendar.url, 1, free_busy(*self.terms.range))
+        if "BEGIN:VFREEBUSY" not in data.upper():
+            raise DownloadFailed("the server tells no free/busy")
+        data = _OF_THE_ANSWER.sub("", data)
+        return {self.prefix + digest("free/busy"): make_item(data, data, self.calendar.zone)}
+
+
+def _is_same(item: Item | None, one: Resource) -> bool:
+    etag = one.text(f"{DAV}getetag")
+    return item is not None and bool(etag) and item.version == digest(etag)
 
 
 def _read(given: bytes, web: Web, request: Message) -> tuple[Message, bytes]:

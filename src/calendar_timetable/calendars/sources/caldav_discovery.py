@@ -7,8 +7,7 @@ from urllib.parse import urljoin
 
 from calendar_timetable.calendars.ical.timezones import named_zone
 from calendar_timetable.calendars.net.client import DownloadFailed
-from calendar_timetable.calendars.sources.caldav_protocol import CALDAV, DAV, SERVER, Resource
-from calendar_timetable.calendars.sources.caldav_server import Server, path_of
+from calendar_timetable.calendars.sources.caldav_protocol import CALDAV, DAV, SERVER, Resource, Server, path_of
 
 GONE = (403, 404, 405, 410)
 _HOME, _INBOX = f"{CALDAV}calendar-home-set", f"{CALDAV}schedule-inbox-URL"

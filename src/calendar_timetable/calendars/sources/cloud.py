@@ -18,8 +18,8 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import Message, answer
 from calendar_timetable.calendars.ical.bundle import Item, join
 from calendar_timetable.calendars.net.client import DownloadFailed
+from calendar_timetable.calendars.net.credentials import seal, stretched, unseal
 from calendar_timetable.calendars.sources.base import NOTHING, Fetched, Last, failed
-from calendar_timetable.calendars.sources.sealing import seal, stretched, unseal
 
 CONN_ID = "calendar"  # by which the hook finds the Connection in its process
 Work = Callable[[Message, bytes], tuple[Message, bytes]]

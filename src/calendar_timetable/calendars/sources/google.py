@@ -1,11 +1,6 @@
-"""Google Calendar through the Google provider's hook: ``python -m calendar_timetable.calendars.sources.google``.
+"""Google Calendar through the Google provider's hook, where it can be killed: who asks, refusals, what changed.
 
-Recurring events are read as Google keeps them, a master with its exceptions, and expanded as those of any other
-calendar. ``singleEvents`` would send each instance of each series, without end unless a window is
-given, and hundreds of them when one series changes. So the whole calendar is read once, and then
-what has changed, by sync token.
-
-https://developers.google.com/workspace/calendar/api/v3/reference/events and …/guides/sync
+https://developers.google.com/workspace/calendar/api/guides/errors
 """
 
 from __future__ import annotations
@@ -15,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from calendar_timetable.calendars import limits
@@ -22,9 +18,9 @@ from calendar_timetable.calendars.child_process import Message
 from calendar_timetable.calendars.ical import writer
 from calendar_timetable.calendars.ical.bundle import Item, digest, split
 from calendar_timetable.calendars.ical.timezones import named_zone
-from calendar_timetable.calendars.net.client import DownloadFailed
-from calendar_timetable.calendars.sources.cloud import Gone, run, texts, whole
-from calendar_timetable.calendars.sources.google_api import PAGE, Event, Google, Refused
+from calendar_timetable.calendars.net.client import DownloadFailed, refusal
+from calendar_timetable.calendars.sources.base import parse_retry_after
+from calendar_timetable.calendars.sources.cloud import CONN_ID, Gone, run, texts, whole
 
 SCOPE = "https://www.googleapis.com/auth/calendar.readonly"
 _FIELDS = (
@@ -36,6 +32,74 @@ _RECURRENCE = re.compile(r"(?:RRULE|EXRULE|RDATE|EXDATE)[;:].*")
 _PATTERN = ("DTSTART", "RRULE", "EXRULE", "RDATE", "EXDATE")
 _ANSWERS = {"accepted": "ACCEPTED", "declined": "DECLINED", "tentative": "TENTATIVE", "needsAction": "NEEDS-ACTION"}
 _FREE_TYPES = ("workingLocation", "birthday")  # which tell something of a day and take up no time
+
+Event = dict[str, Any]
+PAGE = 2500  # events: the most that Google allows
+_BUSY = ("rateLimitExceeded", "userRateLimitExceeded")  # for a moment; the other quotas are of a day
+_QUOTA = (*_BUSY, "quotaExceeded", "dailyLimitExceeded")
+_QUOTA_WAIT = "60"  # seconds, where Google names none: its quotas are per minute
+_WORDS = {404: "no such calendar, or it is not shared with the Connection's account"}
+
+
+class Refused(DownloadFailed):
+    """An answer that says no: Google's own word for why, whether it is *busy*, and how long it says to *wait*."""
+
+    def __init__(self, words: str, status: int, reason: str, retry_after: str) -> None:
+        quota = status == 429 or (status == 403 and reason in _QUOTA)
+        words = "Google's quota is used up for now" if quota else words
+        shown = f"HTTP {status}: {words}" if words else refusal(status)
+        super().__init__(shown, status, retry_after or (_QUOTA_WAIT if quota else ""))
+        self.reason, self.wait = reason, parse_retry_after(retry_after)
+        self.busy = status >= 500 or status == 429 or (status == 403 and reason in _BUSY)
+
+
+class Google:
+    """The API as the Connection of this process may use it, within *scope*: to *do* something."""
+
+    def __init__(self, scope: str, do: str) -> None:
+        from airflow.exceptions import AirflowException  # type: ignore[attr-defined]
+        from airflow.providers.google.common.hooks.base_google import get_field
+        from airflow.providers.google.suite.hooks.calendar import GoogleCalendarHook
+        from google.auth.exceptions import GoogleAuthError
+
+        hook = GoogleCalendarHook(api_version="v3", gcp_conn_id=CONN_ID)
+        if not get_field(hook.extras, "scope"):
+            hook.extras["scope"] = scope  # the provider's own default lets nobody at calendars
+        try:
+            self.events: Any = hook.get_conn().events()
+        except (AirflowException, GoogleAuthError, LookupError, ValueError) as error:
+            shown = type(error).__name__
+            reason = f"the Connection's credentials cannot be used ({shown}): paste the whole key into Keyfile JSON"
+            raise DownloadFailed(reason) from None
+        self._words = {
+            "accessNotConfigured": "the Google Calendar API is not enabled in the account's project: enable it there",
+            "insufficientPermissions": f"the Connection's Scopes do not let it {do}: empty them, or add {scope}",
+            "requiredAccessLevel": f"the calendar's sharing does not let the Connection's account {do}",
+        }
+
+    def answer(self, request: Any, kind: str, retries: int = 0) -> Event:
+        """What Google answers, which is a *kind* of resource; with *retries* where it is busy. :class:`Refused`."""
+        from google.auth.exceptions import RefreshError
+        from googleapiclient.errors import HttpError
+
+        try:
+            answer = request.execute(num_retries=retries)
+        except HttpError as error:
+            raise self._refusal(int(error.resp.status), error.content, error.resp.get("retry-after", "")) from None
+        except RefreshError as error:
+            known = re.search(r"\binvalid_[a-z]+|\bunauthorized_client\b", str(error))
+            code = f" ({known.group()})" if known else ""
+            raise DownloadFailed(f"Google does not accept the Connection's credentials{code}") from None
+        if kind and texts(answer, "kind") != kind:
+            raise DownloadFailed("the answer is not one of Google Calendar: is a proxy in between?")
+        found: Event = answer
+        return found
+
+    def _refusal(self, status: int, content: bytes, retry_after: str) -> Refused:
+        reason = ""
+        with suppress(ValueError, LookupError, TypeError):
+            reason = str(json.loads(content)["error"]["errors"][0]["reason"])
+        return Refused(self._words.get(reason, _WORDS.get(status, "")), status, reason, retry_after)
 
 
 def read(request: Message, body: bytes) -> tuple[Message, bytes]:
@@ -95,9 +159,6 @@ class _Calendar:
 def _since(days_back: int) -> str:
     """The first of the month that *days_back* leads to, so that it changes once a month; ``""`` for no bound."""
     return f"{datetime.now(UTC) - timedelta(days=days_back):%Y-%m-01}" if days_back else ""
-
-
-# --- events into objects --------------------------------------------------------------------------
 
 
 def _uprooted(kept: dict[str, Item], changed: list[Event], zone: str) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlunsplit
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.addresses import SCHEMES, split_url
+from calendar_timetable.calendars.addresses import SCHEMES, server_of, split_url
 from calendar_timetable.calendars.child_process import Message, answer
 from calendar_timetable.calendars.feed.body import plain
 from calendar_timetable.calendars.net.client import Web, send, served, terms
@@ -27,7 +27,6 @@ from calendar_timetable.calendars.sources.base import (
     Source,
     failed,
     parse_retry_after,
-    server_of,
 )
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.calendars.net.credentials import seal, unseal
 from calendar_timetable.calendars.sources.lookup import connected_source
-from calendar_timetable.calendars.sources.sealing import seal, unseal
 from tests.support.dav_servers import (
     Connect,
     connections,  # noqa: F401  (the fixture "connect")

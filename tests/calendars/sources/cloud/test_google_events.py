@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from calendar_timetable.calendars.ical.bundle import join, split
-from calendar_timetable.calendars.sources.google import _uprooted, merge
-from calendar_timetable.calendars.sources.google_api import Event
+from calendar_timetable.calendars.sources.google import Event, _uprooted, merge
 from tests.support.google_events import BERLIN, at, event, taken
 from tests.support.ics import understood
 

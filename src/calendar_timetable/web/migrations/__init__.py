@@ -1,1 +1,0 @@
-"""What ``airflow db migrate`` runs for the tables of this package."""
