@@ -22,13 +22,13 @@ from icalendar import Calendar
 import calendar_timetable
 from benchmarks.feed import dense, google_like
 from benchmarks.figures import Figure, of_pairs
-from calendar_timetable.calendars.feed.cache import State, digest_of
+from calendar_timetable.calendars.feed.cache import FeedState, digest_of
 from calendar_timetable.calendars.feed.feed import _Feed
 from calendar_timetable.calendars.ical.reader import read
 from calendar_timetable.calendars.ical.series_cache import kept
-from calendar_timetable.calendars.occurrences import Reading
-from calendar_timetable.calendars.sources.base import NOTHING, Fetched, Last
-from calendar_timetable.planning.time_sets import Range
+from calendar_timetable.calendars.occurrences import ParsedCalendar
+from calendar_timetable.calendars.sources.base import NO_VALIDATORS, FetchResult, Validators
+from calendar_timetable.planning.time_sets import TimeRange
 
 EVENTS = 10_000
 CHANGED = 100
@@ -75,11 +75,11 @@ class Feed:
     def __init__(self, body: bytes) -> None:
         self.body = body
         self.feed = _Feed(self, START, END, "UTC", None, 86400)
-        self.state = State(digest_of(body), components=EVENTS)
+        self.state = FeedState(digest_of(body), components=EVENTS)
         self.feed.entry.save(self.state, body)
 
-    def fetch(self, last: Last = NOTHING) -> Fetched:
-        return Fetched(self.body, "")
+    def fetch(self, last: Validators = NO_VALIDATORS) -> FetchResult:
+        return FetchResult(self.body, "")
 
     def again(self, body: bytes) -> None:
         """What becomes of *body* when it is what is fetched: the cached readings of the last one stand."""
@@ -88,7 +88,7 @@ class Feed:
             raise AssertionError("the same calendar was taken for another")
 
 
-def anew(body: bytes, earlier: bytes = b"") -> Reading:
+def anew(body: bytes, earlier: bytes = b"") -> ParsedCalendar:
     gc.disable()  # as the reading process does
     try:
         return read(body, START, END, "UTC", 600, earlier)
@@ -101,7 +101,7 @@ def resolved(body: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, CALENDAR_TIMETABLE_CACHE=f"{folder}/cache"):
         file = Path(folder) / "team.ics"
         file.write_bytes(body)
-        calendar_timetable.Calendar(str(file)).resolve(Range(START, START + 150 * 86400), "UTC")
+        calendar_timetable.Calendar(str(file)).resolve(TimeRange(START, START + 150 * 86400), "UTC")
 
 
 def edited(body: bytes) -> bytes:

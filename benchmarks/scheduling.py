@@ -17,7 +17,7 @@ from pendulum import DateTime
 from benchmarks.figures import Figure, clocked, compare, of_pairs
 from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.time_sets import Known
+from calendar_timetable.planning.time_sets import CalendarSpans
 
 PEER = "CronTriggerTimetable"
 ZONE = "Europe/Berlin"
@@ -75,7 +75,7 @@ def in_a_closure(name: str, expression: str, days: int) -> Iterator[Figure]:
     begin = int(now.timestamp()) - 3 * 86400
     cron = CronTriggerTimetable(expression, timezone=ZONE)
     last = DataInterval.exact(cron._get_prev(DateTime.instance(now - timedelta(days=3))))  # noqa: SLF001
-    known = Known("bench", Spans([(begin, begin + days * 86400)]))
+    known = CalendarSpans("bench", Spans([(begin, begin + days * 86400)]))
     timetable = CalendarTimetable(expression, timezone=ZONE, blackouts=known, max_delay=timedelta(days=400))
     data, cron_data = json.loads(json.dumps(timetable.serialize())), cron.serialize()
     for catchup in (False, True):
@@ -97,7 +97,7 @@ def half_closed() -> Iterator[Figure]:
     for state in ("open", "closed"):
         shifted = (thousand_events(now.int_timestamp - hours * 3600) for hours in range(240))
         events = next(spans for spans in shifted if (now.timestamp() in spans) == (state == "closed"))
-        timetable = CalendarTimetable("0 * * * *", timezone=ZONE, blackouts=Known("bench", events))
+        timetable = CalendarTimetable("0 * * * *", timezone=ZONE, blackouts=CalendarSpans("bench", events))
         data = json.loads(json.dumps(timetable.serialize()))
         for catchup in (False, True):
             restriction = TimeRestriction(DateTime(2026, 1, 1, tzinfo=UTC), None, catchup)
@@ -139,7 +139,7 @@ def stored(expression: str, blackouts: int) -> dict[str, Any]:
     dice = random.Random(1)
     first = int((hour - timedelta(days=40, seconds=480)).timestamp())
     spans = Spans((first + i * 1200, first + i * 1200 + dice.randint(60, 900)) for i in range(blackouts))
-    timetable = CalendarTimetable(expression, timezone=ZONE, windows=WINDOWS, blackouts=Known("bench", spans))
+    timetable = CalendarTimetable(expression, timezone=ZONE, windows=WINDOWS, blackouts=CalendarSpans("bench", spans))
     data: dict[str, Any] = json.loads(json.dumps(timetable.serialize()))
     return data
 

@@ -50,6 +50,6 @@ def _of_dag(schedule: Any, dag_id: str) -> Any:
     if base is given.schedule and (given.stagger is None or given.stagger_key is not None):
         return schedule
     own = copy(schedule)
-    own.__dict__.pop("_carried", None)  # what it may have read already has the share of the file
+    own.__dict__.pop("_compiled", None)  # what it may have read already has the share of the file
     own._arguments = replace(given, schedule=base, dag_id=dag_id)  # noqa: SLF001
     return own

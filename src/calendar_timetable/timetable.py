@@ -18,10 +18,10 @@ from calendar_timetable.exceptions import InvalidArgument, NoOpening
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan import PlannedRun, WhenBlocked
-from calendar_timetable.planning.time_sets import Range, TimeSet
+from calendar_timetable.planning.time_sets import TimeRange, TimeSet
 from calendar_timetable.schedule.arguments import Arguments
 from calendar_timetable.schedule.base import to_pendulum
-from calendar_timetable.schedule.compiled import Carried, UsedCalendar
+from calendar_timetable.schedule.compiled import CompiledSchedule, UsedCalendar
 from calendar_timetable.schedule.next_run import due_times, next_run
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Times = TimeSet | str | PathLike[str] | Sequence[TimeSet | str | PathLike[str]] | None
 
 # What was decoded last: Airflow's DAG processor decodes each schedule some twenty times over.
-_decoded: tuple[dict[str, Any], Carried] | tuple[None, None] = None, None
+_decoded: tuple[dict[str, Any], CompiledSchedule] | tuple[None, None] = None, None
 # Airflow's database has room for 1,000 characters, and AssetOrTimeSchedule puts some words before ours.
 _MOST_SAID = 950
 _DEFAULT_LIMIT = 10  # ticks that plan() gives when asked for neither an end nor a number
@@ -135,15 +135,15 @@ class CalendarTimetable(Timetable):
         The same ``dict``, decoded again, is taken for unchanged.
         """
         global _decoded  # noqa: PLW0603
-        last, carried = _decoded
-        if last is not data or carried is None:
-            carried = Carried.from_json(data)
-            _decoded = data, carried
+        last, compiled = _decoded
+        if last is not data or compiled is None:
+            compiled = CompiledSchedule.from_json(data)
+            _decoded = data, compiled
         timetable = cls(None)
         timetable._data = data
-        timetable._carried = carried
-        if not carried.ticks.is_cron:
-            timetable._take_traits(carried.ticks.base)
+        timetable._compiled = compiled
+        if not compiled.ticks.is_cron:
+            timetable._take_traits(compiled.ticks.base)
         return timetable
 
     # What Airflow calls to schedule.
@@ -152,7 +152,7 @@ class CalendarTimetable(Timetable):
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
         """The next run: its ``run_after`` is its start, its data interval is its tick's."""
-        return next_run(self._carried, last_automated_data_interval, restriction)
+        return next_run(self._compiled, last_automated_data_interval, restriction)
 
     def next_dagrun_info_v2(
         self, *, last_dagrun_info: DagRunInfo | None, restriction: TimeRestriction
@@ -164,8 +164,8 @@ class CalendarTimetable(Timetable):
         """
         last = last_dagrun_info and last_dagrun_info.data_interval
         if isinstance(last_dagrun_info, _DueTime) or (last_dagrun_info is None and _is_backfill(restriction)):
-            return next((_DueTime(*info) for info in due_times(self._carried, last, restriction)), None)
-        info = next_run(self._carried, last, restriction)
+            return next((_DueTime(*info) for info in due_times(self._compiled, last, restriction)), None)
+        info = next_run(self._compiled, last, restriction)
         if info is None or last_dagrun_info is None or info.run_after > last_dagrun_info.run_after:
             return info
         return info._replace(run_after=last_dagrun_info.run_after + timedelta(microseconds=1))
@@ -177,7 +177,7 @@ class CalendarTimetable(Timetable):
             return None
         assert info.data_interval is not None, "every run of ours has a data interval"
         planned, due = info.run_after.timestamp(), info.data_interval.end.timestamp()
-        start = self._carried.late_start(planned, due, _now())
+        start = self._compiled.late_start(planned, due, _now())
         if start is None:
             dag_model.next_dagrun = dag_model.next_dagrun_create_after = dag_model.next_dagrun_data_interval = None
             raise NoOpening(f"the run due {info.data_interval.end} is skipped: time is closed for too long")
@@ -203,12 +203,12 @@ class CalendarTimetable(Timetable):
 
         As "0 5 * * * + daily 19:00-07:00, not team_calendar (next Wed 25 Nov 2026 19:00 CET, due 05:00)".
         """
-        coming = "" if self._data is None else self._carried.coming_in_short(_now())
+        coming = "" if self._data is None else self._compiled.coming_in_short(_now())
         return f"{self._named} ({coming})"[:_MOST_SAID] if coming else self._named[:_MOST_SAID]
 
     @property
     def _named(self) -> str:
-        rules = "" if self._data is None else self._carried.rules
+        rules = "" if self._data is None else self._compiled.rules
         return f"{self._base.summary} + {rules}" if rules else self._base.summary
 
     def __repr__(self) -> str:
@@ -218,10 +218,10 @@ class CalendarTimetable(Timetable):
     def description(self) -> str:  # type: ignore[override]
         """The base schedule's description and the next run, in a sentence."""
         said = self._base.description or self._base.summary
-        if self._data is not None and self._carried.held:
-            return f"{said}. Held: {'; '.join(self._carried.held)}"[:_MOST_SAID]
-        coming = None if self._data is None else self._carried.coming(_now())
-        return (f"{said}. Next: {self._carried.sentence(coming)}" if coming else said)[:_MOST_SAID]
+        if self._data is not None and self._compiled.held:
+            return f"{said}. Held: {'; '.join(self._compiled.held)}"[:_MOST_SAID]
+        coming = None if self._data is None else self._compiled.coming(_now())
+        return (f"{said}. Next: {self._compiled.sentence(coming)}" if coming else said)[:_MOST_SAID]
 
     def plan(self, start: datetime, end: datetime | None = None, limit: int | None = None) -> list[PlannedRun]:
         """What becomes of every tick in ``[start, end)``, at most *limit* of them (10 when neither is given).
@@ -239,16 +239,16 @@ class CalendarTimetable(Timetable):
     def explain(self, at: datetime) -> str:
         """In words: whether *at* is open, and what becomes of the first tick at or after it."""
         instant = zones.to_instant(at, "at")
-        carried = self.planner(instant, None)
-        placed = next(carried.placed(instant), None)
-        return explain.at_instant(instant, placed, carried.policy, carried.open_time, carried.zone)
+        compiled = self.planner(instant, None)
+        placed = next(compiled.placed(instant), None)
+        return explain.at_instant(instant, placed, compiled.policy, compiled.open_time, compiled.zone)
 
     @property
     def calendars(self) -> tuple[UsedCalendar, ...]:
         """The calendars of this schedule, each in its role; reads them unless it came out of a serialized DAG."""
-        return self._carried.calendars
+        return self._compiled.calendars
 
-    def questions(self, moment: float) -> Iterator[tuple[Calendar, Range]]:
+    def questions(self, moment: float) -> Iterator[tuple[Calendar, TimeRange]]:
         """Of a timetable straight from its DAG file: what :meth:`serialize` would ask each calendar about."""
         self._arguments.check()
         return self._arguments.questions(moment)
@@ -259,29 +259,29 @@ class CalendarTimetable(Timetable):
         return self._arguments if self._data is None else None
 
     @property
-    def carried(self) -> Carried:
+    def compiled(self) -> CompiledSchedule:
         """The schedule with its calendars: as the serialized DAG has them, else as they were when first asked for."""
-        return self._carried
+        return self._compiled
 
     @property
     def zone_name(self) -> str:
         """The IANA zone that this schedule is read in."""
-        return self._arguments.zone_name if self._data is None else self._carried.timezone
+        return self._arguments.zone_name if self._data is None else self._compiled.timezone
 
     @property
     def _base(self) -> Timetable:
-        return self._arguments.base if self._data is None else self._carried.ticks.base
+        return self._arguments.base if self._data is None else self._compiled.ticks.base
 
     @cached_property
-    def _carried(self) -> Carried:
+    def _compiled(self) -> CompiledSchedule:
         """Of a timetable straight from its DAG file: with the calendars as they are now."""
         self._arguments.check()
         return self._arguments.read(_now(), hold=True)
 
-    def planner(self, start: float, end: float | None) -> Carried:
+    def planner(self, start: float, end: float | None) -> CompiledSchedule:
         """The schedule with its calendars read for the months around *start*, or as far as *end*."""
         if self._data is not None:
-            return self._carried
+            return self._compiled
         self._arguments.check()
         return self._arguments.read(start, end)
 

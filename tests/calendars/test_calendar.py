@@ -13,12 +13,12 @@ import pytest
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.sources import lookup
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
-from calendar_timetable.planning.time_sets import Known, Range
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from tests.support.ics import event, feed
 from tests.support.moments import instant
 from tests.support.origin import SECRET, Origin
 
-HORIZON = Range(instant("2024-03-01"), instant("2024-04-01"))
+HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
 HOUR = timedelta(hours=1)
 
 
@@ -54,10 +54,10 @@ def team(tmp_path: Path) -> Path:
     return path
 
 
-def known(calendar: Calendar, horizon: Range = HORIZON) -> Known:
+def known(calendar: Calendar, horizon: TimeRange = HORIZON) -> CalendarSpans:
     calendar.validate()
     resolved = calendar.resolve(horizon, "UTC")
-    assert isinstance(resolved, Known)
+    assert isinstance(resolved, CalendarSpans)
     return resolved
 
 
@@ -119,10 +119,12 @@ def test_pad_and_offset(team: Path) -> None:
     calendar = Calendar(team, match="Private", pad=(HOUR, 2 * HOUR), offset=-HOUR)
     assert list(known(calendar).known) == [(instant("2024-03-06T10:00"), instant("2024-03-06T14:00"))]
     assert calendar.starts(HORIZON, "UTC")[0] == [instant("2024-03-06T11:00")]
-    beyond = Range(instant("2024-03-06T13:30"), instant("2024-03-06T18:00"))
+    beyond = TimeRange(instant("2024-03-06T13:30"), instant("2024-03-06T18:00"))
     assert list(known(calendar, beyond).known) == [(beyond.start, instant("2024-03-06T14:00"))]
     far = Calendar(team, match="Private", offset=timedelta(days=400))
-    assert far.starts(Range(instant("2025-04-01"), instant("2025-05-01")), "UTC")[0] == [instant("2025-04-10T12:00")]
+    assert far.starts(TimeRange(instant("2025-04-01"), instant("2025-05-01")), "UTC")[0] == [
+        instant("2025-04-10T12:00")
+    ]
 
 
 def test_an_event_without_length_blocks_nothing_but_its_padding(tmp_path: Path) -> None:

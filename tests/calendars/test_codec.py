@@ -13,7 +13,7 @@ import pytest
 from calendar_timetable import Calendar, CalendarTimetable, Holidays, TimeSet, Weekly
 from calendar_timetable.calendars import codec
 from calendar_timetable.runtime.dag_schedule import rules_of
-from calendar_timetable.schedule.time_rules import Rules
+from calendar_timetable.schedule.time_rules import TimeRules
 
 FULL = Calendar(
     "https://example.org/team.ics",
@@ -87,17 +87,17 @@ def test_rules_come_back_as_they_were() -> None:
     made_rules = rules_of(made)
     data = json.loads(json.dumps(made_rules.to_json()))
 
-    assert Rules.from_json(data).to_json() == made_rules.to_json()
-    assert Rules.from_json(data).key == made_rules.key
+    assert TimeRules.from_json(data).to_json() == made_rules.to_json()
+    assert TimeRules.from_json(data).key == made_rules.key
     assert made_rules.refresh == 30
 
 
 def test_of_a_serialized_schedule_what_it_carries() -> None:
     made = CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=Weekly("sat"))
-    carried = rules_of(CalendarTimetable.deserialize(made.serialize()))
+    compiled = rules_of(CalendarTimetable.deserialize(made.serialize()))
 
-    assert Rules.from_json(json.loads(json.dumps(carried.to_json()))).to_json() == carried.to_json()
-    assert carried.refresh is None
+    assert TimeRules.from_json(json.loads(json.dumps(compiled.to_json()))).to_json() == compiled.to_json()
+    assert compiled.refresh is None
 
 
 def test_one_reading_serves_rules_that_differ_in_their_duration_only() -> None:

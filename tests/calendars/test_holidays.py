@@ -8,7 +8,7 @@ import pytest
 
 from calendar_timetable import Holidays
 from calendar_timetable.exceptions import InvalidArgument
-from calendar_timetable.planning.time_sets import Range, TimeSet
+from calendar_timetable.planning.time_sets import TimeRange, TimeSet
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.moments import instant, iso, utc
 
@@ -70,7 +70,7 @@ def test_a_holiday_on_a_change_of_the_clocks_is_23_hours_long() -> None:
 
 
 def test_they_are_a_rule_and_last_past_the_horizon() -> None:
-    resolved = Holidays("DE").resolve(Range(instant("2026-03-01"), instant("2026-07-01")), "Europe/Berlin")
+    resolved = Holidays("DE").resolve(TimeRange(instant("2026-03-01"), instant("2026-07-01")), "Europe/Berlin")
     later = resolved.rules(deny=True)
 
     assert isinstance(later, TimeSet)
@@ -81,7 +81,7 @@ def test_they_hold_runs() -> None:
     schedule = CalendarTimetable("0 9 * * *", timezone="Europe/Berlin", blackouts=Holidays("DE"))
     plan = schedule.plan(utc("2026-12-24 00:00"), utc("2026-12-27 00:00"))
 
-    assert [(iso(run.tick, "Europe/Berlin"), run.outcome, iso(run.start, "Europe/Berlin")) for run in plan] == [
+    assert [(iso(run.due, "Europe/Berlin"), run.outcome, iso(run.start, "Europe/Berlin")) for run in plan] == [
         ("2026-12-24T09:00+01:00", "on_time", "2026-12-24T09:00+01:00"),
         ("2026-12-25T09:00+01:00", "coalesced", None),
         ("2026-12-26T09:00+01:00", "postponed", "2026-12-27T00:00+01:00"),

@@ -60,8 +60,8 @@ def said_of(make: Callable[[], CalendarTimetable]) -> str:
     """All that a schedule lets be seen: its form, words, plan; or its error with every frame of it."""
     try:
         timetable = make()
-        carried = CalendarTimetable.deserialize(json.loads(json.dumps(timetable.serialize())))
-        return repr([carried.serialize(), carried.summary, carried.description, carried.calendars, vars(timetable)])
+        compiled = CalendarTimetable.deserialize(json.loads(json.dumps(timetable.serialize())))
+        return repr([compiled.serialize(), compiled.summary, compiled.description, compiled.calendars, vars(timetable)])
     except CalendarTimetableError as error:
         return "".join(traceback.format_exception(error)) + repr(error.args)
 

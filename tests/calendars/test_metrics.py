@@ -15,7 +15,7 @@ from statsd import StatsClient
 
 from calendar_timetable import metrics
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.planning.time_sets import Range
+from calendar_timetable.planning.time_sets import TimeRange
 from demo.services import wait_until
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import event, feed
@@ -24,7 +24,7 @@ from tests.support.origin import SECRET, Origin, Reply
 from tests.support.statsd import StatsdServer
 
 Metrics = dict[str, list[tuple[str, str]]]
-HORIZON = Range(instant("2024-03-01"), instant("2024-04-01"))
+HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
 BODY = feed(event("UID:good", f"SUMMARY:{SECRET}", "DTSTART:20240310T120000Z"), event("UID:bad", "SUMMARY:no start"))
 
 

@@ -11,12 +11,12 @@ import pytest
 from calendar_timetable.calendars import addresses
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.exceptions import InvalidArgument
-from calendar_timetable.planning.time_sets import Range
+from calendar_timetable.planning.time_sets import TimeRange
 from tests.support.ics import event, feed
 from tests.support.moments import instant
 from tests.support.origin import SECRET, Origin
 
-HORIZON = Range(instant("2024-03-01"), instant("2024-04-01"))
+HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
 GOOD = feed(event("UID:m", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z"))
 
 HEX = "0123456789abcdef0123456789abcdef"

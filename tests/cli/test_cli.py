@@ -275,7 +275,7 @@ def test_without_airflow_due_times_are_airflows(cron: str, zone: str) -> None:
         alone = Alone.of(options, None, None)
         assert alone is not None
         found = [tick.due for tick in islice(alone.ticks(start.timestamp()), 200)]
-        assert found == [run.tick.timestamp() for run in plan]
+        assert found == [run.due.timestamp() for run in plan]
 
 
 def test_presets_are_airflows() -> None:

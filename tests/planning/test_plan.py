@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calendar_timetable.planning.open_time import OpenTime
-from calendar_timetable.planning.plan import Placed, Policy, Tick, lay_out
+from calendar_timetable.planning.plan import PlacedTick, Policy, Tick, place_ticks
 from tests.support.brute import Brute, Row, comparable
 from tests.support.strategies import EPOCH, brutes, irregular_ticks
 from tests.support.time_sets import Explicit
@@ -23,7 +23,7 @@ def open_time(brute: Brute) -> OpenTime:
     return OpenTime(rule(brute.windows), rule(brute.blackouts), None)
 
 
-def laid_out(ticks: list[tuple[int, int]], brute: Brute, stagger: int = 0) -> list[Placed]:
+def laid_out(ticks: list[tuple[int, int]], brute: Brute, stagger: int = 0) -> list[PlacedTick]:
     policy = Policy(
         when_blocked=brute.when_blocked,  # type: ignore[arg-type]
         duration=brute.duration * 60,
@@ -32,10 +32,10 @@ def laid_out(ticks: list[tuple[int, int]], brute: Brute, stagger: int = 0) -> li
         stagger=stagger,
     )
     given_ticks = [Tick(EPOCH + b * 60, EPOCH + a * 60, EPOCH + b * 60) for a, b in ticks]
-    return list(lay_out(given_ticks, policy, open_time(brute)))
+    return list(place_ticks(given_ticks, policy, open_time(brute)))
 
 
-def placed_row(placed: Placed) -> Row:
+def placed_row(placed: PlacedTick) -> Row:
     tick = placed.tick
     return Row(
         int(tick.due - EPOCH) // 60,

@@ -14,7 +14,7 @@ from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import codec
 from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.time_sets import Days, Known, Range, TimeSet, as_timeset
+from calendar_timetable.planning.time_sets import CalendarSpans, LocalDays, TimeRange, TimeSet, as_timeset
 from calendar_timetable.planning.weekly import Weekly
 from tests.support.moments import instant, iso, utc
 from tests.support.time_sets import Explicit, FakeCalendar, spans
@@ -35,7 +35,7 @@ class Expression:
 
 def leaf(drawn: list[tuple[int, int]], known: bool) -> Expression:
     model = {second for start, end in drawn for second in range(start, end)}
-    return Expression(Known("calendar", Spans(drawn)) if known else Explicit(drawn), model)
+    return Expression(CalendarSpans("calendar", Spans(drawn)) if known else Explicit(drawn), model)
 
 
 def combine(children: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
@@ -80,15 +80,15 @@ def test_past_the_horizon_no_calendar_keeps_a_run_back(expression: Expression, d
 
 
 def filling(timeset: TimeSet, *, whole: bool) -> TimeSet:
-    if isinstance(timeset, Known):
+    if isinstance(timeset, CalendarSpans):
         return Explicit([(0, LIMIT)] if whole else [])
     parts = tuple(filling(part, whole=whole) for part in timeset.parts())
     return type(timeset)(parts) if parts else timeset  # type: ignore[call-arg]
 
 
-HORIZON = Range(instant("2026-03-01"), instant("2026-04-01"))
-CALENDAR = Known("team", spans(("2026-03-02 09:00", "2026-03-02 10:00")))
-OFF_PEAK = Known("off_peak", spans(("2026-03-02 00:00", "2026-03-02 06:00")))
+HORIZON = TimeRange(instant("2026-03-01"), instant("2026-04-01"))
+CALENDAR = CalendarSpans("team", spans(("2026-03-02 09:00", "2026-03-02 10:00")))
+OFF_PEAK = CalendarSpans("off_peak", spans(("2026-03-02 00:00", "2026-03-02 06:00")))
 NIGHTS = Weekly("daily 00:00-06:00", timezone="UTC")
 SUNDAYS = Weekly("sun", timezone="UTC")
 
@@ -136,7 +136,7 @@ def test_inside_the_horizon_calendars_count() -> None:
 
 
 def test_a_run_may_reach_over_the_horizon() -> None:
-    last_night = Known("off_peak", spans(("2026-03-31 22:00", "2026-04-01 00:00")))
+    last_night = CalendarSpans("off_peak", spans(("2026-03-31 22:00", "2026-04-01 00:00")))
 
     assert OpenTime(last_night, None, HORIZON).fits(instant("2026-03-31 23:00"), 4 * 3600)
 
@@ -175,8 +175,8 @@ def test_only_time_sets_combine(other: Any) -> None:
 SERIALIZED = [
     NIGHTS,
     CALENDAR,
-    Known("titled", CALENDAR.known, ((CALENDAR.known.bounds[0], CALENDAR.known.bounds[1], "Freeze"),)),
-    Days("holidays XX", "Europe/Berlin", (date(2026, 3, 3), date(2026, 12, 24))),
+    CalendarSpans("titled", CALENDAR.known, ((CALENDAR.known.bounds[0], CALENDAR.known.bounds[1], "Freeze"),)),
+    LocalDays("holidays XX", "Europe/Berlin", (date(2026, 3, 3), date(2026, 12, 24))),
     (NIGHTS | CALENDAR) - ~SUNDAYS & OFF_PEAK,
 ]
 
@@ -192,6 +192,6 @@ def test_sets_survive_json(timeset: TimeSet) -> None:
 @pytest.mark.parametrize(("instant", "opening"), [(9, None), (10, 10), (19, 10), (20, 10), (21, None), (40, None)])
 def test_an_opening_counts_only_while_it_is_recent(instant: int, opening: int | None) -> None:
     """Not every moment in open time is one: a run that came late to the end of a window must wait for the next."""
-    open_time = OpenTime(Known("calendar", Spans([(10, 40)])), None, Range(0, 100))
+    open_time = OpenTime(CalendarSpans("calendar", Spans([(10, 40)])), None, TimeRange(0, 100))
 
     assert open_time.opening_before(instant, within=10) == opening

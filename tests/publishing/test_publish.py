@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable.publishing import caldav
 from calendar_timetable.publishing.publish import publish_into
-from calendar_timetable.publishing.target import Kept, Published, PublishingFailed
+from calendar_timetable.publishing.target import ExistingEvent, PublishingFailed, PublishResult
 from calendar_timetable.runs.calendar_events import Site, event_of
 from tests.support.airflow_database import add_dag, add_run
 from tests.support.dav_servers import Connect, Server
@@ -25,7 +25,7 @@ BIRTHDAY = (
 BIRTHDAY += "DTSTART:20270312T100000Z\r\nSUMMARY:Birthday\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
 
 
-def withdrawn(conn_id: str) -> Published:
+def withdrawn(conn_id: str) -> PublishResult:
     return publish_into(conn_id, SITE, (), 0)
 
 
@@ -35,22 +35,22 @@ def test_what_changes_is_written_and_what_is_dropped_is_removed(
     add_dag(session, nightly("published"), NOW)
     rows = rows_of(session, "published")
     assert [f"{row.placed.tick.due - NOW.timestamp():.0f}" for row in rows] == ["0", "86400", "172800", "259200"]
-    assert written(runs_calendar, rows) == Published(written=4)
+    assert written(runs_calendar, rows) == PublishResult(written=4)
     assert set(objects(server)) == {SITE.uid(row) for row in rows}
-    assert written(runs_calendar, rows) == Published(unchanged=4)
+    assert written(runs_calendar, rows) == PublishResult(unchanged=4)
 
     add_run(
         session, "published", "running", NOW, run_after=NOW + timedelta(hours=10), start_date=NOW + timedelta(hours=10)
     )
     later = NOW + timedelta(hours=10, minutes=1)
     going_on = rows_of(session, "published", now=later)
-    assert written(runs_calendar, going_on, now=later) == Published(written=1, unchanged=3)
+    assert written(runs_calendar, going_on, now=later) == PublishResult(written=1, unchanged=3)
     assert "SUMMARY:published (running)" in objects(server)[SITE.uid(rows[0])]
 
-    assert written(runs_calendar, going_on[:2], now=later) == Published(unchanged=2, removed=2)
+    assert written(runs_calendar, going_on[:2], now=later) == PublishResult(unchanged=2, removed=2)
     assert set(objects(server)) == {SITE.uid(row) for row in rows[:2]}
     much_later = NOW + timedelta(days=9)
-    assert written(runs_calendar, [], now=much_later) == Published(), "what is past is history, and stays"
+    assert written(runs_calendar, [], now=much_later) == PublishResult(), "what is past is history, and stays"
 
 
 def test_a_moved_run_stays_one_event(session: Session, server: Server, runs_calendar: str) -> None:
@@ -58,7 +58,7 @@ def test_a_moved_run_stays_one_event(session: Session, server: Server, runs_cale
     before = rows_of(session, "moves")
     written(runs_calendar, before)
     after = [replace(row, start=(row.start or 0) + 3600) for row in before]
-    assert written(runs_calendar, after) == Published(written=4)
+    assert written(runs_calendar, after) == PublishResult(written=4)
     assert set(objects(server)) == {SITE.uid(row) for row in before}
     assert "DTSTART:20270310T230000Z" in objects(server)[SITE.uid(before[0])]
 
@@ -74,10 +74,10 @@ def test_only_our_own_events_are_touched(session: Session, server: Server, runs_
     theirs = objects(server)
     assert len(theirs) == 2 + len(rows)
 
-    assert written(runs_calendar, rows) == Published(written=len(rows))
-    assert written(runs_calendar, []) == Published(removed=len(rows))
+    assert written(runs_calendar, rows) == PublishResult(written=len(rows))
+    assert written(runs_calendar, []) == PublishResult(removed=len(rows))
     assert written(runs_calendar, rows).written == len(rows)
-    assert withdrawn(runs_calendar) == Published(removed=len(rows))
+    assert withdrawn(runs_calendar) == PublishResult(removed=len(rows))
     assert objects(server) == theirs
 
 
@@ -93,7 +93,7 @@ def test_what_somebody_else_changes_meanwhile_is_left(
 
     read = caldav._Calendar.kept
 
-    def meddled(target: Any) -> list[Kept]:
+    def meddled(target: Any) -> list[ExistingEvent]:
         found = list(read(target))
         text = event_of(replace(row, end=(row.start or 0) + 7), SITE, NOW.timestamp()).to_ical().decode()
         server.send("PUT", name, f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\n{text}END:VCALENDAR\r\n")
@@ -101,11 +101,11 @@ def test_what_somebody_else_changes_meanwhile_is_left(
 
     monkeypatch.setattr(caldav._Calendar, "kept", meddled)
     monkeypatch.setattr(caldav, "send", lambda _, request, body, __: caldav._serve(request, body))
-    assert written(runs_calendar, [moved]) == Published(left=1)
+    assert written(runs_calendar, [moved]) == PublishResult(left=1)
     monkeypatch.undo()
     monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS", "True")
     monkeypatch.setenv("AIRFLOW_CONN_DAV", told)
-    assert withdrawn(runs_calendar) == Published(), "not ours now"
+    assert withdrawn(runs_calendar) == PublishResult(), "not ours now"
 
 
 def test_what_cannot_be_published_into_is_said(connect: Connect, server: Server) -> None:

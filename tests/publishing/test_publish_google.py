@@ -21,9 +21,9 @@ from calendar_timetable.calendars.sources.cloud import CONN_ID
 from calendar_timetable.publishing import google as publish_google
 from calendar_timetable.publishing.google import SCOPE, as_google
 from calendar_timetable.publishing.publish import publish_into, wanted
-from calendar_timetable.publishing.target import Published, PublishingFailed, Wanted
+from calendar_timetable.publishing.target import DesiredEvent, PublishingFailed, PublishResult
 from calendar_timetable.runs.calendar_events import Site
-from calendar_timetable.runs.rows import Row
+from calendar_timetable.runs.rows import RunRow
 from tests.support.airflow_database import add_dag, add_run
 from tests.support.clouds import Ask, Given, Internet
 from tests.support.google_service import (
@@ -149,16 +149,16 @@ def in_this_process(google: Google, net: Internet, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def rows(session: Session) -> list[Row]:
+def rows(session: Session) -> list[RunRow]:
     add_dag(session, nightly("published"), NOW)
     return rows_of(session, "published")
 
 
-def written(rows: list[Row], site: Site = SITE, since: float = 0, calendar: str = f"google/{TEAM}") -> Published:
+def written(rows: list[RunRow], site: Site = SITE, since: float = 0, calendar: str = f"google/{TEAM}") -> PublishResult:
     return publish_into(calendar, site, wanted(rows, site, NOW.timestamp()), since)
 
 
-def id_of(row: Row, site: Site = SITE) -> str:
+def id_of(row: RunRow, site: Site = SITE) -> str:
     return site.uid(row).partition("@")[0].replace("-", "")
 
 
@@ -166,12 +166,12 @@ def changes(net: Internet) -> list[str]:  # noqa: F811
     return [ask.method for ask in net.asked("www.googleapis.com") if ask.method != "GET"]
 
 
-def moved(row: Row, seconds: int = 60) -> Row:
+def moved(row: RunRow, seconds: int = 60) -> RunRow:
     return replace(row, start=(row.start or 0) + seconds, end=None)
 
 
-def test_a_process_of_its_own_publishes(google: Google, rows: list[Row]) -> None:
-    assert written(rows) == Published(written=4)
+def test_a_process_of_its_own_publishes(google: Google, rows: list[RunRow]) -> None:
+    assert written(rows) == PublishResult(written=4)
     assert set(google.shown) == {id_of(row) for row in rows}
     google.before = lambda ask, own: refusal(403, "requiredAccessLevel") if ask.method == "DELETE" else None
     reason = "HTTP 403: the calendar's sharing does not let the Connection's account change events"
@@ -183,11 +183,11 @@ def test_a_process_of_its_own_publishes(google: Google, rows: list[Row]) -> None
 def test_what_changes_is_written_and_what_is_dropped_is_removed(
     google: Google,
     net: Internet,  # noqa: F811
-    rows: list[Row],
+    rows: list[RunRow],
     session: Session,
 ) -> None:
     google.page = 2
-    assert written(rows) == Published(written=4)
+    assert written(rows) == PublishResult(written=4)
     first = google.events[id_of(rows[0])]
     assert (first["summary"], first["start"]["dateTime"]) == ("published", "2027-03-10T22:00:00+00:00")
     assert first["description"].startswith(
@@ -198,34 +198,36 @@ def test_what_changes_is_written_and_what_is_dropped_is_removed(
     assert set(google.shown) == {id_of(row) for row in rows}
 
     later = [moved(rows[0]), *rows[1:3]]
-    assert written(later) == Published(written=1, unchanged=2, removed=1), "read over two pages"
+    assert written(later) == PublishResult(written=1, unchanged=2, removed=1), "read over two pages"
     assert changes(net) == ["POST"] * 4 + ["PUT", "DELETE"]
     assert google.events[id_of(rows[0])]["start"]["dateTime"] == "2027-03-10T22:01:00+00:00"
 
-    assert written(rows) == Published(written=2, unchanged=2), "what Google keeps of a deleted event is no hindrance"
+    assert written(rows) == PublishResult(written=2, unchanged=2), (
+        "what Google keeps of a deleted event is no hindrance"
+    )
     assert changes(net)[6:] == ["PUT", "POST", "PUT"]
     assert set(google.shown) == {id_of(row) for row in rows}
 
     past = (rows[2].start or 0) - 1
-    assert written([], since=past) == Published(removed=2), "what is past is history, and stays"
+    assert written([], since=past) == PublishResult(removed=2), "what is past is history, and stays"
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_states_in_googles_words(google: Google, rows: list[Row], session: Session) -> None:
+def test_states_in_googles_words(google: Google, rows: list[RunRow], session: Session) -> None:
     add_run(session, "published", "failed", NOW, start_date=NOW, end_date=NOW)
     skipped = replace(rows[1], state="skipped", start=None, end=None)
     paused = replace(rows[2], dag=replace(rows[2].dag, paused=True))
-    assert written([rows_of(session, "published")[0], skipped, paused]) == Published(written=3)
+    assert written([rows_of(session, "published")[0], skipped, paused]) == PublishResult(written=3)
     told = {event["summary"]: event["status"] for event in google.events.values()}
     assert told == {"published (failed)": "confirmed", "published (skipped)": "confirmed", "published": "tentative"}
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_only_our_own_events_are_touched(google: Google, rows: list[Row]) -> None:
+def test_only_our_own_events_are_touched(google: Google, rows: list[RunRow]) -> None:
     """Not those of people, nor of another Airflow, nor a copy of ours, nor one whose mark was taken off."""
     other = Site("https://airflow.example.com/prod", "4e5f6071")
-    assert written(rows[:2], other) == Published(written=2)
-    assert written(rows) == Published(written=4)
+    assert written(rows[:2], other) == PublishResult(written=2)
+    assert written(rows) == PublishResult(written=4)
     ours = google.events[id_of(rows[0])]
     google.put("copy12345", {**ours, "summary": "copy"})
     google.put("birthday1", {**ours, "summary": "Birthday", "extendedProperties": {}})
@@ -233,15 +235,15 @@ def test_only_our_own_events_are_touched(google: Google, rows: list[Row]) -> Non
     theirs = {own: dict(event) for own, event in google.events.items() if own not in {id_of(row) for row in rows}}
     theirs[id_of(rows[1])] = dict(google.events[id_of(rows[1])])
 
-    assert written([moved(row) for row in rows]) == Published(written=3, left=1)
-    assert written([]) == Published(removed=3)
+    assert written([moved(row) for row in rows]) == PublishResult(written=3, left=1)
+    assert written([]) == PublishResult(removed=3)
     assert {own: google.events[own] for own in theirs} == theirs
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_two_that_publish_at_once(google: Google, rows: list[Row], net: Internet) -> None:  # noqa: F811
+def test_two_that_publish_at_once(google: Google, rows: list[RunRow], net: Internet) -> None:  # noqa: F811
     """Whatever the other one has done since the calendar was read; and what people did."""
-    assert written(rows[2:]) == Published(written=2)
+    assert written(rows[2:]) == PublishResult(written=2)
     done: set[str] = set()
 
     def other(ask: Ask, own: str) -> Given | None:
@@ -265,10 +267,10 @@ def test_two_that_publish_at_once(google: Google, rows: list[Row], net: Internet
         return None
 
     google.before = other
-    assert written([rows[0], rows[1], moved(rows[2])]) == Published(written=2, removed=1, left=1)
+    assert written([rows[0], rows[1], moved(rows[2])]) == PublishResult(written=2, removed=1, left=1)
     assert changes(net)[2:] == ["POST", "POST", "PUT", "PUT", "DELETE"]
     assert google.shown == {id_of(rows[0]): "published", id_of(rows[1]): "published", id_of(rows[2]): "dragged"}
-    assert written([rows[0], rows[1], moved(rows[2])]) == Published(written=1, unchanged=2), "the next time"
+    assert written([rows[0], rows[1], moved(rows[2])]) == PublishResult(written=1, unchanged=2), "the next time"
 
 
 BUSY = [
@@ -280,7 +282,7 @@ BUSY = [
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_while_google_is_busy_it_is_asked_again(google: Google, rows: list[Row], net: Internet) -> None:  # noqa: F811
+def test_while_google_is_busy_it_is_asked_again(google: Google, rows: list[RunRow], net: Internet) -> None:  # noqa: F811
     said = list(BUSY)
 
     def busy(ask: Ask, own: str) -> Given | None:
@@ -288,12 +290,12 @@ def test_while_google_is_busy_it_is_asked_again(google: Google, rows: list[Row],
         return said.pop(0) if ask.method == "POST" and odd and said else None
 
     google.before = busy
-    assert written(rows) == Published(written=4)
+    assert written(rows) == PublishResult(written=4)
     assert changes(net) == ["POST"] * 8 and not said
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_an_answer_that_is_lost_makes_no_second_event(google: Google, rows: list[Row], net: Internet) -> None:  # noqa: F811
+def test_an_answer_that_is_lost_makes_no_second_event(google: Google, rows: list[RunRow], net: Internet) -> None:  # noqa: F811
     def lose(ask: Ask, own: str) -> Given | None:
         if ask.method == "POST" and own not in google.events:
             google.insert(ask, own)
@@ -301,7 +303,7 @@ def test_an_answer_that_is_lost_makes_no_second_event(google: Google, rows: list
         return None
 
     google.before = lose
-    assert written(rows[:1]) == Published(written=1)
+    assert written(rows[:1]) == PublishResult(written=1)
     assert changes(net) == ["POST", "POST"] and len(google.events) == 1
 
 
@@ -317,7 +319,7 @@ REFUSED: dict[str, tuple[Given, str, int]] = {
 
 @pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize("name", REFUSED)
-def test_refusals(name: str, google: Google, rows: list[Row], net: Internet) -> None:  # noqa: F811
+def test_refusals(name: str, google: Google, rows: list[RunRow], net: Internet) -> None:  # noqa: F811
     given, reason, asked = REFUSED[name]
     google.before = lambda ask, own: given if ask.method == "POST" else None
     with pytest.raises(PublishingFailed) as raised:
@@ -328,9 +330,9 @@ def test_refusals(name: str, google: Google, rows: list[Row], net: Internet) -> 
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_what_there_is_no_time_for_is_left(google: Google, rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_there_is_no_time_for_is_left(google: Google, rows: list[RunRow], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "PUBLISH_SECONDS", 0.001)
-    assert written(rows) == Published(left=4)
+    assert written(rows) == PublishResult(left=4)
     assert not google.events
 
 
@@ -343,7 +345,7 @@ def test_titles_of_others_are_no_html_there() -> None:
     event.add("description", 'held by team (<a href="https://evil.example/x">Approve</a> & more)')
     whole = icalendar.Calendar()
     whole.add_component(event)
-    told = as_google(Wanted(str(event["UID"]), "digest", whole.to_ical().decode()), "x")
+    told = as_google(DesiredEvent(str(event["UID"]), "digest", whole.to_ical().decode()), "x")
     assert told["description"] == 'held by team (&lt;a href="https://evil.example/x"&gt;Approve&lt;/a&gt; &amp; more)'
     assert publish_google._as_text("<" * 9_000) == "&lt;" * 2_000
     assert publish_google._as_text("x" + "<" * 9_000) == "x" + "&lt;" * 1_999

@@ -14,7 +14,7 @@ import pytest
 from calendar_timetable.calendars import limits
 from calendar_timetable.publishing import caldav
 from calendar_timetable.publishing.publish import publish_into
-from calendar_timetable.publishing.target import Kept, PublishingFailed, Wanted
+from calendar_timetable.publishing.target import DesiredEvent, ExistingEvent, PublishingFailed
 from calendar_timetable.runs.calendar_events import Site
 
 SITE = Site("https://airflow.example.com", "0a1b2c3d")
@@ -88,7 +88,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Hostile, Hostile]]:
 
 
 def published() -> Any:
-    event = Wanted(UID, "digest", "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
+    event = DesiredEvent(UID, "digest", "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
     return publish_into("dav", SITE, [event], 0)
 
 
@@ -113,7 +113,7 @@ def test_nothing_is_removed_where_a_server_points_to(
 ) -> None:
     server, other = two
     server.redirects["DELETE"] = f"{other.address}/_all"
-    kept = Kept(UID, "", 1.0, f"/runs/calendar-timetable-{SITE.key}-x.ics", '"1"')
+    kept = ExistingEvent(UID, "", 1.0, f"/runs/calendar-timetable-{SITE.key}-x.ics", '"1"')
     monkeypatch.setattr(caldav._Calendar, "kept", lambda _: iter([kept]))
     monkeypatch.setattr(caldav, "send", in_this_process)
     with pytest.raises(PublishingFailed, match="HTTP 307: it redirects"):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from calendar_timetable.publishing.target import Kept, Mode, Published, Wanted, publish
+from calendar_timetable.publishing.target import DesiredEvent, ExistingEvent, Mode, PublishResult, publish
 
 
 class Board:
@@ -15,35 +15,35 @@ class Board:
     def __init__(self, starts: Iterable[int]) -> None:
         self.events = {f"run-{start}": start for start in starts}
 
-    def kept(self) -> Iterable[Kept]:
-        return [Kept(uid, "same", start, uid, "etag") for uid, start in self.events.items()]
+    def kept(self) -> Iterable[ExistingEvent]:
+        return [ExistingEvent(uid, "same", start, uid, "etag") for uid, start in self.events.items()]
 
-    def write(self, event: Wanted, kept: Kept | None) -> bool:
+    def write(self, event: DesiredEvent, kept: ExistingEvent | None) -> bool:
         self.events[event.uid] = 1_000
         return True
 
-    def remove(self, kept: Kept) -> bool:
+    def remove(self, kept: ExistingEvent) -> bool:
         del self.events[kept.uid]
         return True
 
 
-def wanted(starts: Iterable[int]) -> list[Wanted]:
-    return [Wanted(f"run-{start}", "same", "") for start in starts]
+def wanted(starts: Iterable[int]) -> list[DesiredEvent]:
+    return [DesiredEvent(f"run-{start}", "same", "") for start in starts]
 
 
 @pytest.mark.parametrize(
     ("there", "wanted_now", "mode", "done"),
     [
-        (range(40), range(20), "write", Published(removed=20, unchanged=20)),
-        (range(40), range(19), "write", Published(refused=21, unchanged=19)),
-        (range(40), range(19), "force", Published(removed=21, unchanged=19)),
-        (range(10), (), "write", Published(removed=10)),
-        (range(11), (), "write", Published(refused=11)),
-        (range(-100, 12), (), "write", Published(refused=12)),
-        (range(3), (1, 7), "look", Published(unchanged=1, to_write=["run-7"], to_remove=[0, 2])),
+        (range(40), range(20), "write", PublishResult(removed=20, unchanged=20)),
+        (range(40), range(19), "write", PublishResult(refused=21, unchanged=19)),
+        (range(40), range(19), "force", PublishResult(removed=21, unchanged=19)),
+        (range(10), (), "write", PublishResult(removed=10)),
+        (range(11), (), "write", PublishResult(refused=11)),
+        (range(-100, 12), (), "write", PublishResult(refused=12)),
+        (range(3), (1, 7), "look", PublishResult(unchanged=1, to_write=["run-7"], to_remove=[0, 2])),
     ],
 )
-def test_what_is_removed(there: Iterable[int], wanted_now: Iterable[int], mode: Mode, done: Published) -> None:
+def test_what_is_removed(there: Iterable[int], wanted_now: Iterable[int], mode: Mode, done: PublishResult) -> None:
     board = Board(there)
     before = dict(board.events)
     assert publish(board, wanted(wanted_now), 0, mode) == done

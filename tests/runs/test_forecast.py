@@ -109,13 +109,13 @@ def test_the_plan_tells_the_same(session: Session, name: str) -> None:
         timetable = SCHEDULES[name].make()
         dag_id = f"plan-{name}"
         add_dag(session, DAG(dag_id, schedule=timetable, start_date=START, catchup=False), NOW, seen=START)
-        carried = read_schedules(session, [dag_id])[dag_id].carried
-        assert carried is not None
+        compiled = read_schedules(session, [dag_id])[dag_id].compiled
+        assert compiled is not None
         since, until = NOW + timedelta(days=2), NOW + timedelta(days=9)
         runs = {run.due: (run.start, run.outcome) for run in told(session, dag_id, since, until) if not run.collapsed}
-        if carried.ticks.on_grid:
-            plan = carried.plan(since.timestamp(), until.timestamp(), None)
-            assert {p.tick: (p.start, p.outcome) for p in plan if p.tick in runs} == {
+        if compiled.ticks.on_grid:
+            plan = compiled.plan(since.timestamp(), until.timestamp(), None)
+            assert {p.due: (p.start, p.outcome) for p in plan if p.due in runs} == {
                 due: run for due, run in runs.items() if since <= due < until
             }
         assert runs or name in ("staggered", "held")

@@ -22,12 +22,12 @@ from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan import Policy
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.time_sets import Known, Range
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from calendar_timetable.runs import lru
 from calendar_timetable.runs.listing import Filters
 from calendar_timetable.runs.rows import outlook as coming_after
 from calendar_timetable.schedule.base import encode_base
-from calendar_timetable.schedule.compiled import Carried
+from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.web import models, run_list
 from calendar_timetable.web import plan as plans
 from calendar_timetable.web.run_list import list_runs
@@ -232,16 +232,16 @@ def test_what_lies_past_what_a_dag_carries_is_not_told_for_certain() -> None:
     """Of its calendars it carries six hours after a run; what begins later may be anything."""
     at = 1_800_000_000
     for ahead, expected in ((3, (3, False)), (9, (6, True))):
-        team = Known("team", Spans(((at + (1 + ahead) * 3600, at + 40 * 3600),)), titles=())
-        carried = Carried(
+        team = CalendarSpans("team", Spans(((at + (1 + ahead) * 3600, at + 40 * 3600),)), titles=())
+        compiled = CompiledSchedule(
             encode_base(CronTriggerTimetable("0 20 * * *", timezone="UTC")),
             "UTC",
             Policy(duration=3600),
             None,
             team,
-            Range(at - DAY, at + 9 * DAY),
+            TimeRange(at - DAY, at + 9 * DAY),
         )
-        told = coming_after(carried, at, at + 3600)
+        told = coming_after(compiled, at, at + 3600)
         assert told.spare_seconds is not None
         assert (told.spare_seconds / 3600, told.spare_at_least) == expected
         assert (told.next_blackout is None) == told.spare_at_least

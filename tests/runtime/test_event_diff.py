@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from calendar_timetable.calendars.occurrences import Occurrence
 from calendar_timetable.planning.open_time import DAY
-from calendar_timetable.planning.time_sets import Range
+from calendar_timetable.planning.time_sets import TimeRange
 from calendar_timetable.runtime import event_diff
-from calendar_timetable.runtime.event_diff import Memory, Reading
+from calendar_timetable.runtime.event_diff import CalendarSnapshot, WatchState
 
 NOW = int(datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp())
 HOUR = 3600
-STRETCH = Range(NOW - 30 * DAY, NOW + 366 * DAY)
+STRETCH = TimeRange(NOW - 30 * DAY, NOW + 366 * DAY)
 
 
 def occurrence(
@@ -29,15 +29,15 @@ def occurrence(
     )
 
 
-def looked(*events: Occurrence, at: float = NOW, puzzling: frozenset[str] = frozenset()) -> Reading:
-    return Reading(at, STRETCH, tuple(sorted(events, key=lambda event: event.start)), puzzling)
+def looked(*events: Occurrence, at: float = NOW, puzzling: frozenset[str] = frozenset()) -> CalendarSnapshot:
+    return CalendarSnapshot(at, STRETCH, tuple(sorted(events, key=lambda event: event.start)), puzzling)
 
 
-def told(before: Reading, after: Reading) -> list[str]:
+def told(before: CalendarSnapshot, after: CalendarSnapshot) -> list[str]:
     memory = event_diff.begin(before, before.events, edits=True)
-    memory = Memory.unpack(memory.pack())
+    memory = WatchState.unpack(memory.pack())
     happenings, memory = event_diff.edits(memory, after, after.events)
-    again, _ = event_diff.edits(Memory.unpack(memory.pack()), after, after.events)
+    again, _ = event_diff.edits(WatchState.unpack(memory.pack()), after, after.events)
     assert not again, "told once"
     return [f"{happening.kind} {happening.uid}" for happening in happenings]
 
@@ -72,7 +72,7 @@ WEEKLY = [occurrence("weekly", day * 24) for day in (-7, 0, 7, 14, 21)]
         (looked(*WEEKLY), looked(*WEEKLY, at=NOW + 400 * HOUR), []),
     ],
 )
-def test_edits(before: Reading, after: Reading, expected: list[str]) -> None:
+def test_edits(before: CalendarSnapshot, after: CalendarSnapshot, expected: list[str]) -> None:
     assert told(before, after) == expected
 
 
@@ -80,7 +80,7 @@ def test_a_stretch_that_moves_on_is_no_edit() -> None:
     """A series has more occurrences in sight every week; what comes into sight by itself was never told of."""
     before = looked(*WEEKLY)
     later = replace(looked(*WEEKLY, occurrence("weekly", 400 * 24), at=NOW + 14 * DAY))
-    moved = replace(later, stretch=Range(STRETCH.start + 14 * DAY, STRETCH.end + 60 * DAY))
+    moved = replace(later, stretch=TimeRange(STRETCH.start + 14 * DAY, STRETCH.end + 60 * DAY))
     far = replace(moved, events=(*moved.events, occurrence("far", 410 * 24)))
 
     assert told(before, moved) == []
@@ -124,7 +124,7 @@ class Looker:
     def look(self, hours: float, *events: Occurrence) -> list[str]:
         at = NOW + hours * HOUR
         found, self.memory, self.coming = event_diff.moments(self.memory, events, at, self.kinds, self.before)
-        self.memory = Memory.unpack(self.memory.pack())
+        self.memory = WatchState.unpack(self.memory.pack())
         return [f"{happening.kind} {happening.uid}" for happening in found]
 
 
@@ -178,7 +178,7 @@ def test_against_a_plain_model(looks: list[dict[str, tuple[int, str]]]) -> None:
     readings = [looked(*(occurrence(uid, h, status=s) for uid, (h, s) in look.items())) for look in looks]
     memory = event_diff.begin(readings[0], readings[0].events, edits=True)
     for last, new, reading in zip(looks, looks[1:], readings[1:], strict=False):
-        found, memory = event_diff.edits(Memory.unpack(memory.pack()), reading, reading.events)
+        found, memory = event_diff.edits(WatchState.unpack(memory.pack()), reading, reading.events)
         expected = set()
         for uid in last.keys() | new.keys():
             was, now = last.get(uid), new.get(uid)
@@ -194,7 +194,7 @@ def test_a_memory_of_a_newer_version_is_refused() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(event_diff, "VERSION", 2)
         with pytest.raises(ValueError, match="newer airflow-calendar-timetable"):
-            Memory.unpack(packed)
+            WatchState.unpack(packed)
 
 
 def test_a_thousand_events_fit_the_state_store() -> None:

@@ -14,7 +14,7 @@ import time_machine
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException, TaskDeferred
 
 from calendar_timetable import Calendar, CalendarGate, CalendarTimetable, InvalidArgument, Weekly, hold_until_open
-from calendar_timetable.calendars.feed.cache import Entry
+from calendar_timetable.calendars.feed.cache import CacheEntry
 from calendar_timetable.calendars.sources.lookup import source_for
 from calendar_timetable.runtime.gate_trigger import GateTrigger
 from tests.support.moments import utc
@@ -145,7 +145,7 @@ def test_a_gate_does_not_go_by_what_another_is_just_asking(schedule: CalendarTim
         assert outcome(context_of(schedule)) == "passes"
     team.put("meeting", "2026-03-02 01:30", "2026-03-02 04:00")
     with at("2026-03-02 02:00:09"), ThreadPoolExecutor(1) as threads:
-        with Entry(source_for(team.address).identity).lock(wait=True) as alone:
+        with CacheEntry(source_for(team.address).identity).lock(wait=True) as alone:
             assert alone
             looks = threads.submit(outcome, context_of(schedule))
             with pytest.raises(TimeoutError):

@@ -16,11 +16,11 @@ from calendar_timetable import Calendar, CalendarTimetable, Weekly
 from calendar_timetable.calendars.sources import lookup
 from calendar_timetable.calendars.sources.base import Source
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.time_sets import Known
+from calendar_timetable.planning.time_sets import CalendarSpans
 from calendar_timetable.runtime import gate_trigger, shared_readings
 from calendar_timetable.runtime.dag_schedule import rules_of
 from calendar_timetable.runtime.gate_trigger import GateTrigger
-from calendar_timetable.schedule.time_rules import Rules, now
+from calendar_timetable.schedule.time_rules import TimeRules, now
 from tests.support.ics_origin import IcsOrigin, event
 from tests.support.team_calendar import TeamCalendar
 
@@ -95,7 +95,7 @@ def test_a_secret_address_is_sealed_for_airflows_database(origin: IcsOrigin, mon
     _, kwargs = GateTrigger(rules.to_json(hide=True), now(), closed.timestamp()).serialize()
 
     assert "s3cr3t" not in str(kwargs)
-    assert Rules.from_json(kwargs["rules"]) == rules
+    assert TimeRules.from_json(kwargs["rules"]) == rules
     assert asyncio.run(fired(GateTrigger(**kwargs))) == [{"open": True}]
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "triggerers")
     assert asyncio.run(fired(GateTrigger(**kwargs))) == [{"open": False}]
@@ -149,14 +149,14 @@ def test_a_thousand_gates_cost_one_fetch_per_refresh(origin: IcsOrigin, monkeypa
 
 def test_the_event_loop_runs_on_while_a_calendar_is_read(monkeypatch: pytest.MonkeyPatch, team: TeamCalendar) -> None:
     reads, beats = threading.Event(), threading.Event()
-    real = Rules.read
+    real = TimeRules.read
 
-    def slow(rules: Rules, instant: float) -> object:
+    def slow(rules: TimeRules, instant: float) -> object:
         reads.set()
         assert beats.wait(30), "the event loop stood still"
         return real(rules, instant)
 
-    monkeypatch.setattr(Rules, "read", slow)
+    monkeypatch.setattr(TimeRules, "read", slow)
 
     async def go() -> list[object]:
         waiting = asyncio.create_task(fired(trigger(busy(team.address))))
@@ -176,7 +176,7 @@ def test_an_address_is_not_shown() -> None:
 
 def test_an_opening_is_staggered() -> None:
     opens = int(now()) + 3
-    known = Known("team", Spans([(opens - 3600, opens)]))
+    known = CalendarSpans("team", Spans([(opens - 3600, opens)]))
     data = rules_of(CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=known)).to_json()
     data["policy"]["stagger"] = 2
 

@@ -132,10 +132,10 @@ def test_right_schedules(made: Callable[[], Any]) -> None:
     schedule = CalendarTimetable(made(), timezone="UTC", windows=Weekly("daily"))
 
     schedule.validate()
-    carried = travelled(schedule)
-    carried.validate()
-    assert json.dumps(carried.serialize()) == json.dumps(schedule.serialize())
-    assert next_run(carried, earliest=utc("2026-03-02")) is not None
+    compiled = travelled(schedule)
+    compiled.validate()
+    assert json.dumps(compiled.serialize()) == json.dumps(schedule.serialize())
+    assert next_run(compiled, earliest=utc("2026-03-02")) is not None
 
 
 class Limited(CalendarTimetable):
@@ -205,5 +205,5 @@ def test_a_zone_of_any_kind_goes_by_its_name() -> None:
 
 def test_a_cron_expression_that_airflow_draws_anew_each_time_goes_on() -> None:
     plan = CalendarTimetable("R 2 * * *", timezone="UTC").plan(datetime(2026, 3, 2, tzinfo=UTC), limit=3)
-    ticks = [run.tick for run in plan]
+    ticks = [run.due for run in plan]
     assert len(ticks) == 3 and ticks == sorted(set(ticks))

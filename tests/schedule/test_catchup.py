@@ -13,7 +13,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 
 from calendar_timetable import Calendar
 from calendar_timetable.exceptions import NoOpening
-from calendar_timetable.planning.time_sets import Feed, Range
+from calendar_timetable.planning.time_sets import Feed, TimeRange
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.moments import instant, iso, utc
@@ -126,7 +126,7 @@ class Events(Calendar):
 
     starting: Sequence[str] = ("11 14:00", "12 09:00", "12 14:00", "17 10:00")
 
-    def starts(self, horizon: Range, timezone: str) -> tuple[list[int], Feed | None]:
+    def starts(self, horizon: TimeRange, timezone: str) -> tuple[list[int], Feed | None]:
         found = [instant(f"2026-11-{start}") for start in self.starting]
         return [start for start in found if horizon.start <= start < horizon.end], None
 

@@ -17,7 +17,7 @@ from calendar_timetable import Calendar, CalendarTimetable, Holidays, Weekly
 from calendar_timetable.calendars.feed import feed as feeds
 from calendar_timetable.calendars.ical.expand import ExpansionFailed
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.time_sets import Range, TimeSet
+from calendar_timetable.planning.time_sets import TimeRange, TimeSet
 from calendar_timetable.schedule.arguments import Arguments
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import event, feed
@@ -281,7 +281,7 @@ def test_a_calendar_that_is_ignored_for_once_is_back_the_next_time(team: Path, m
 class Always(TimeSet):
     """A set of a user's own, of which nobody knows what it goes by."""
 
-    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         return Weekly("daily")
 
     def cover(self, start: int, end: int) -> Spans:

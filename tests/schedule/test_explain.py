@@ -11,8 +11,8 @@ import pytest
 import time_machine
 
 from calendar_timetable import Weekly
-from calendar_timetable.planning.time_sets import Known, Range, TimeSet
-from calendar_timetable.schedule.compiled import Carried
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange, TimeSet
+from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.moments import instant, utc
 from tests.support.time_sets import FakeCalendar, spans
@@ -25,10 +25,10 @@ ZONE = "Europe/Berlin"
 class Titled(TimeSet):
     """A calendar that shows titles."""
 
-    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         freeze = spans(("2026-11-27 10:00", "2026-11-29 23:00"))
         (start, end), *_ = freeze
-        return Known("team_calendar", freeze, ((start, end, "Release freeze"),))
+        return CalendarSpans("team_calendar", freeze, ((start, end, "Release freeze"),))
 
 
 OFF_PEAK = Weekly("daily 19:00-07:00")
@@ -204,13 +204,13 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
 @pytest.mark.parametrize("case", SAID.values(), ids=SAID)
 def test_a_run_in_data_and_in_a_sentence(case: tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]) -> None:
     schedule, arguments, due, sentence, data = case
-    carried = CalendarTimetable(schedule, timezone=ZONE, **arguments).planner(instant(due), None)
-    placed = next(carried.placed(instant(due)))
+    compiled = CalendarTimetable(schedule, timezone=ZONE, **arguments).planner(instant(due), None)
+    placed = next(compiled.placed(instant(due)))
     assert placed.tick.due == instant(due)
-    assert carried.sentence(placed) == sentence
+    assert compiled.sentence(placed) == sentence
     for one in data:
         one |= {name: instant(one[name]) for name in ("start", "end") if name in one}
-    found = [{k: v for k, v in asdict(reason).items() if v is not None} for reason in carried.reasons(placed)]
+    found = [{k: v for k, v in asdict(reason).items() if v is not None} for reason in compiled.reasons(placed)]
     assert found == data
 
 
@@ -236,8 +236,8 @@ def test_explain_names_the_zone_of_its_answer() -> None:
 def test_windows_of_any_length_are_told_shortly() -> None:
     rules = [f"mon {hour:02}:00-{hour:02}:30" for hour in range(24)]
     timetable = CalendarTimetable("45 12 * * MON", timezone="UTC", windows=Weekly(*rules))
-    carried: Carried = travelled(timetable)._carried
-    (reason,) = carried.reasons(next(carried.placed(instant("2026-11-23 00:00"))))
+    compiled: CompiledSchedule = travelled(timetable)._compiled
+    (reason,) = compiled.reasons(next(compiled.placed(instant("2026-11-23 00:00"))))
     assert len(reason.detail or "") < 170
     assert "mon 00:00-00:30" in str(reason.detail) and "mon 23:00-23:30" in str(reason.detail)
 

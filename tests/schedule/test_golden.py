@@ -40,10 +40,10 @@ def test_the_form_is_the_stored_one(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stored_schedule_still_makes_its_runs(name: str) -> None:
     stored = golden_files.load(name)
-    carried = CalendarTimetable.deserialize(stored["serialized"])
+    compiled = CalendarTimetable.deserialize(stored["serialized"])
 
-    assert runs_of(name, carried) == stored["runs"]
-    assert carried.serialize() == stored["serialized"]
+    assert runs_of(name, compiled) == stored["runs"]
+    assert compiled.serialize() == stored["serialized"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -171,10 +171,10 @@ class Life(RuleBasedStateMachine):
         assert interval.start <= info.run_after, "Airflow starts no task before the logical date"
         previous = [run.data_interval.end for run in self.runs if run.data_interval]
         assert not previous or interval.end > max(previous), "due times increase"
-        carried = timetable.carried
-        if carried.policy.when_blocked != "run":
-            opens = carried.open_time
-            late = self.now.timestamp() - start <= 300 and carried.policy.when_blocked == "advance"
+        compiled = timetable.compiled
+        if compiled.policy.when_blocked != "run":
+            opens = compiled.open_time
+            late = self.now.timestamp() - start <= 300 and compiled.policy.when_blocked == "advance"
             assert opens.fits(max(start, self.now.timestamp()), 0) or late, (
                 f"{info} starts in closed time at {self.now}"
             )

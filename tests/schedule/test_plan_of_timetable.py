@@ -20,7 +20,7 @@ def planned_row(run: PlannedRun) -> Row:
         return int(at.timestamp()) - EPOCH  # type: ignore[attr-defined,no-any-return]
 
     start = None if run.start is None else offset(run.start)
-    return Row(offset(run.tick) // 60, start, run.outcome, *(offset(end) // 60 for end in run.data_interval))
+    return Row(offset(run.due) // 60, start, run.outcome, *(offset(end) // 60 for end in run.data_interval))
 
 
 @pytest.mark.parametrize("base", BASES, ids=repr)

@@ -103,12 +103,12 @@ def test_the_id_is_what_counts_wherever_the_dag_is() -> None:
 
 def test_what_was_read_before_is_not_kept() -> None:
     schedule = staggered()
-    assert schedule.carried.policy.stagger == share_of(schedule)
+    assert schedule.compiled.policy.stagger == share_of(schedule)
     dag = DAG("one", schedule=schedule)
     dag_policy(dag)
 
     own: Any = dag.timetable
-    assert own.carried.policy.stagger == share_of(own) != share_of(schedule)
+    assert own.compiled.policy.stagger == share_of(own) != share_of(schedule)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ class Life:
 
 
 def told(plan: list[PlannedRun], after: datetime) -> list[tuple[datetime, datetime]]:
-    return [(run.start, run.tick) for run in plan if run.start is not None and run.start > after]
+    return [(run.start, run.due) for run in plan if run.start is not None and run.start > after]
 
 
 LIVES = {

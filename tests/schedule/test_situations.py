@@ -16,7 +16,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow.utils.types import DagRunType
 
 from calendar_timetable.exceptions import CalendarUnavailable
-from calendar_timetable.planning.time_sets import Range, TimeSet
+from calendar_timetable.planning.time_sets import TimeRange, TimeSet
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.moments import iso, utc
@@ -211,7 +211,7 @@ class Dead(TimeSet):
 
     dead = True
 
-    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         if self.dead:
             raise CalendarUnavailable("team", "HTTP 503", 1_794_480_000)
         return FakeCalendar(spans(("2026-11-12 08:00", "2026-11-12 10:00"))).resolve(horizon, timezone)

@@ -9,7 +9,7 @@ from calendar_timetable.calendars.ical import bundle
 from calendar_timetable.calendars.ical.parser import Unreadable
 from calendar_timetable.calendars.ical.reader import read
 from calendar_timetable.calendars.net.client import DownloadFailed
-from calendar_timetable.calendars.occurrences import Reading
+from calendar_timetable.calendars.occurrences import ParsedCalendar
 from calendar_timetable.calendars.sources import caldav_protocol
 from calendar_timetable.calendars.sources.base import FetchFailed
 from tests.support.ics import event, feed
@@ -79,7 +79,7 @@ def check_calendar(body: bytes) -> None:
         assert start < END
         assert details.summary.isprintable()
     assert list(reading.rows) == sorted(reading.rows, key=lambda row: (row[1], row[2], row[0].uid, row[0].summary))
-    assert Reading.from_wire(json.loads(json.dumps(reading.to_wire()))) == reading
+    assert ParsedCalendar.from_wire(json.loads(json.dumps(reading.to_wire()))) == reading
 
 
 def check_bundle(body: bytes) -> None:

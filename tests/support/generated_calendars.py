@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from calendar_timetable.calendars.ical import reader, series
 from calendar_timetable.calendars.ical.reader import read
-from calendar_timetable.calendars.occurrences import Reading
+from calendar_timetable.calendars.occurrences import ParsedCalendar
 
 NOW = datetime(2026, 3, 15, tzinfo=UTC)
 START = int((NOW - timedelta(days=30)).timestamp())
@@ -25,7 +25,7 @@ def event(*lines: str, uid: str = "a") -> str:
     return "\r\n".join(("BEGIN:VEVENT", f"UID:{uid}", *lines, "END:VEVENT"))
 
 
-def slowly(body: bytes, monkeypatch: pytest.MonkeyPatch) -> Reading:
+def slowly(body: bytes, monkeypatch: pytest.MonkeyPatch) -> ParsedCalendar:
     with monkeypatch.context() as patch:
         patch.setattr(reader, "sift", lambda body, start: (body, 0))
         patch.setattr(series, "_is_plain", lambda parts: False)

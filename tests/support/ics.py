@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from calendar_timetable.calendars.ical.reader import read
-from calendar_timetable.calendars.occurrences import Reading
+from calendar_timetable.calendars.occurrences import ParsedCalendar
 from tests.support.moments import instant
 
 
@@ -26,12 +26,12 @@ def half_hour(uid: str, hour: int, *more: str) -> str:
     return feed(event(f"UID:{uid}", f"DTSTART:20240310T{hour:02}0000Z", "DURATION:PT30M", *more)).decode()
 
 
-def understood(body: bytes, start: str, end: str, zone: str = "UTC") -> Reading:
+def understood(body: bytes, start: str, end: str, zone: str = "UTC") -> ParsedCalendar:
     """The reading of *body* between two ISO dates, in this process."""
     return read(body, instant(start), instant(end), zone, 30)
 
 
-def spans(reading: Reading) -> list[str]:
+def spans(reading: ParsedCalendar) -> list[str]:
     """Each occurrence as ``"2024-03-31 00:30/01:30"``, in UTC; the end's date only where it differs."""
     result = []
     for _, first, last in reading.rows:

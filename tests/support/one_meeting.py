@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.feed.feed import read_feed
-from calendar_timetable.planning.time_sets import Known, Range
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from tests.support.ics import event, feed
 from tests.support.moments import instant
 
-HORIZON = Range(instant("2024-03-01"), instant("2024-04-01"))
+HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
 MEETING = event("UID:m", "SUMMARY:Meeting", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z")
 LATER = event("UID:m", "SUMMARY:Meeting", "DTSTART:20240310T150000Z", "DTEND:20240310T160000Z")
 GOOD = feed(MEETING)
@@ -18,9 +18,9 @@ NOON, AFTERNOON = (
 )
 
 
-def known(calendar: Calendar) -> Known:
+def known(calendar: Calendar) -> CalendarSpans:
     resolved = calendar.resolve(HORIZON, "UTC")
-    assert isinstance(resolved, Known)
+    assert isinstance(resolved, CalendarSpans)
     return resolved
 
 

@@ -17,7 +17,7 @@ from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.runs.calendar_events import Site
 from calendar_timetable.runs.database import read_dags
 from calendar_timetable.runs.listing import Filters, find_rows
-from calendar_timetable.runs.rows import Row
+from calendar_timetable.runs.rows import RunRow
 from calendar_timetable.runs.stored_schedules import read_schedules
 from tests.support.dav_servers import Connect, Server, radicale, xandikos
 from tests.support.moments import utc
@@ -59,7 +59,7 @@ def runs_calendar(server: Server, connect: Connect) -> str:
     return connect(server.address.rstrip("/") + server.home + "runs/", login=login, password=password)
 
 
-def rows_of(session: Session, *dag_ids: str, now: datetime = NOW) -> list[Row]:
+def rows_of(session: Session, *dag_ids: str, now: datetime = NOW) -> list[RunRow]:
     dags = read_dags(session, dag_ids)
     filters = Filters((NOW - timedelta(days=1)).timestamp(), (NOW + timedelta(days=4)).timestamp())
     return find_rows(session, dags, read_schedules(session, dag_ids), filters, now.timestamp())[0]

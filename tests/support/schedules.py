@@ -14,7 +14,7 @@ from airflow.timetables.trigger import CronTriggerTimetable, MultipleCronTrigger
 
 from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.time_sets import Days, Feed, Range, TimeSet
+from calendar_timetable.planning.time_sets import Feed, LocalDays, TimeRange, TimeSet
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.moments import instant, iso, utc
@@ -48,7 +48,7 @@ HELD = FakeCalendar(OFF_PEAK.known, "off_peak", Feed("f" * 40))
 class Gone(FakeCalendar):
     """A calendar that cannot be read any more, nor from a copy."""
 
-    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         raise CalendarUnavailable(self.label, "HTTP 404", instant("2026-11-09 11:58"))
 
 
@@ -95,7 +95,7 @@ SCHEDULES: dict[str, Named] = {
     ),
     "holidays": _of(
         "0 12 * * *",
-        blackouts=Days("holidays XX", "Europe/Berlin", (utc("2026-11-18").date(), utc("2026-12-01").date())),
+        blackouts=LocalDays("holidays XX", "Europe/Berlin", (utc("2026-11-18").date(), utc("2026-12-01").date())),
     ),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.time_sets import Feed, Known, Range, TimeSet
+from calendar_timetable.planning.time_sets import CalendarSpans, Feed, TimeRange, TimeSet
 from tests.support.moments import instant
 
 
@@ -19,7 +19,7 @@ class Explicit(TimeSet):
     def __init__(self, pairs: Sequence[tuple[int, int]], label: str = "explicit") -> None:
         self.pairs, self.label = tuple(pairs), label
 
-    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         return self
 
     def cover(self, start: int, end: int) -> Spans:
@@ -36,9 +36,9 @@ class FakeCalendar(TimeSet):
         self.known, self.label, self.feed = known, label, feed
         self.reads = 0
 
-    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         self.reads += 1
-        return Known(
+        return CalendarSpans(
             self.label,
             Spans(pair for pair in self.known if pair[1] > horizon.start and pair[0] < horizon.end),
             feed=self.feed,

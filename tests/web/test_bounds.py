@@ -185,7 +185,7 @@ def test_costly_answers_wait_their_turn(client: TestClient, session: Session, mo
 
 
 def test_what_is_remembered_is_bounded_by_weight() -> None:
-    memory = lru.Memory[bytes](100, len, 40)
+    memory = lru.LruCache[bytes](100, len, 40)
     for number in range(50):
         memory.put(number, b"x" * 30)
         memory.put(-1 - number, b"x" * 41)

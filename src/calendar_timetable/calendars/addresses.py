@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from calendar_timetable.exceptions import InvalidArgument
-from calendar_timetable.planning.weekly import parse_rule
+from calendar_timetable.planning.weekly import parse_weekly_rule
 
 log = logging.getLogger(__name__)
 _AFTER = re.compile(r"/owa/calendar/|/calendar/published/|/public-calendars/|/published/\d+/", re.IGNORECASE)
@@ -114,7 +114,7 @@ def check_address(address: object) -> None:
 
 def _is_weekly(text: str) -> bool:
     try:
-        parse_rule(text)
+        parse_weekly_rule(text)
     except InvalidArgument:
         return False
     return True

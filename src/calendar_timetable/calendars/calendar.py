@@ -12,10 +12,10 @@ from typing import TypeVar
 
 from calendar_timetable import metrics
 from calendar_timetable.calendars.addresses import check_address, is_address, label_of, shown, text_of, warn_of
-from calendar_timetable.calendars.feed.cache import State
+from calendar_timetable.calendars.feed.cache import FeedState
 from calendar_timetable.calendars.feed.feed import (
-    Copy,
-    copy_in_force,
+    FeedSnapshot,
+    current_version,
     read_feed,
     refresh_feed,
     remember_feed,
@@ -29,10 +29,10 @@ from calendar_timetable.calendars.sources.base import ConnectionUnseen, FetchFai
 from calendar_timetable.calendars.sources.lookup import source_for
 from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.explain import plain
+from calendar_timetable.planning.explain import on_one_line
 from calendar_timetable.planning.open_time import SHOWN
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.time_sets import Feed, Known, Range, TimeSet
+from calendar_timetable.planning.time_sets import CalendarSpans, Feed, TimeRange, TimeSet
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ class Calendar(CalendarOptions, TimeSet):
         check_address(self.address)
         self.check_options()
 
-    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         before, after = (int(part.total_seconds()) for part in self.pad)
         shift = int(self.offset.total_seconds())
         found = self._in_force(*self._stretch(horizon), timezone)
@@ -119,15 +119,15 @@ class Calendar(CalendarOptions, TimeSet):
             low, high = max(start, horizon.start), min(end, horizon.end)
             if low < high:
                 if id(details) not in told:
-                    told[id(details)] = plain(details.summary)[:SHOWN]
+                    told[id(details)] = on_one_line(details.summary)[:SHOWN]
                 titles.append((low, high, told[id(details)]))
         if self.strict and self.deny:
             pairs += _reaches(found, horizon)
         spans = Spans(pairs).clip(horizon.start, horizon.end)
         note = "cannot be read and is ignored" if found.reading is None else ""
-        return Known(self.label, spans, tuple(sorted(titles)), note, self._feed(found))
+        return CalendarSpans(self.label, spans, tuple(sorted(titles)), note, self._feed(found))
 
-    def starts(self, horizon: Range, timezone: str) -> tuple[list[int], Feed | None]:
+    def starts(self, horizon: TimeRange, timezone: str) -> tuple[list[int], Feed | None]:
         """When this is the schedule: the starts within *horizon*, in epoch seconds, of the events; their feed."""
         shift = int(self.offset.total_seconds())
         found = self._in_force(horizon.start - shift, horizon.end - shift, timezone)
@@ -135,17 +135,17 @@ class Calendar(CalendarOptions, TimeSet):
         due = sorted(start for start in moved if horizon.start <= start < horizon.end)
         return due, self._feed(found)
 
-    def copy_in_force(self, horizon: Range, timezone: str) -> str:
+    def current_version(self, horizon: TimeRange, timezone: str) -> str:
         """What the copy is known by that :meth:`resolve` and :meth:`starts` would read for *horizon*.
 
         Equal calendars come to the same by the same copy. Blank where only reading tells.
         """
         try:
-            return self._read(*self._stretch(horizon), timezone, copy_in_force)
+            return self._read(*self._stretch(horizon), timezone, current_version)
         except FetchFailed:
             return ""
 
-    def refreshed(self, horizon: Range, timezone: str, *, force: bool = False) -> Health:
+    def refreshed(self, horizon: TimeRange, timezone: str, *, force: bool = False) -> Health:
         """How this calendar is doing, asked if it is due (or by *force*) outside of DAG parsing.
 
         What :meth:`resolve` and :meth:`starts` need for *horizon* is in the cache then.
@@ -176,7 +176,7 @@ class Calendar(CalendarOptions, TimeSet):
         zone = self.timezone or zones.default_zone()
         return self._told(partial(self._read, *_around_now(), zone, read_feed), zone)
 
-    def _told(self, read: Callable[[], Copy], zone: str) -> Health:
+    def _told(self, read: Callable[[], FeedSnapshot], zone: str) -> Health:
         try:
             found = read()
         except FetchFailed as error:
@@ -186,7 +186,7 @@ class Calendar(CalendarOptions, TimeSet):
             return replace(describe(found.feed, self.label, found.state, stale, zone=zone), status="unavailable")
         return describe(found.feed, self.label, found.state, stale, problems=reading.problems, zone=reading.zone)
 
-    def _stretch(self, horizon: Range) -> tuple[int, int]:
+    def _stretch(self, horizon: TimeRange) -> tuple[int, int]:
         """When the events are that may touch *horizon*."""
         before, after = (int(part.total_seconds()) for part in self.pad)
         shift = int(self.offset.total_seconds())
@@ -205,17 +205,17 @@ class Calendar(CalendarOptions, TimeSet):
                 raise
             return read(unseen, start, end, zone, refresh, self.max_stale.total_seconds())
         found = read(source, start, end, zone, refresh, self.max_stale.total_seconds())
-        if isinstance(found, Copy) and found.reading is not None and not is_address(self._text):
+        if isinstance(found, FeedSnapshot) and found.reading is not None and not is_address(self._text):
             remember_feed(self._text, found.feed)
         return found
 
-    def _in_force(self, start: int, end: int, timezone: str) -> Copy:
+    def _in_force(self, start: int, end: int, timezone: str) -> FeedSnapshot:
         """The copy in force; :class:`CalendarUnavailable` where there is none, unless that is to be ignored."""
         try:
             found = self._read(start, end, timezone, read_feed)
             error = found.error
         except FetchFailed as failure:
-            found, error = Copy(None, State()), str(failure)
+            found, error = FeedSnapshot(None, FeedState()), str(failure)
         if found.reading is not None or self.on_unavailable == "ignore":
             return found
         metrics.count("held", self.label)
@@ -223,10 +223,10 @@ class Calendar(CalendarOptions, TimeSet):
         remedy = "check its address and credentials, raise max_stale, or set on_unavailable='ignore'"
         raise CalendarUnavailable(self.label, error, since, remedy)
 
-    def _feed(self, found: Copy) -> Feed | None:
+    def _feed(self, found: FeedSnapshot) -> Feed | None:
         return Feed(found.feed, self.on_unavailable, int(self.max_stale.total_seconds())) if found.feed else None
 
-    def _rows(self, found: Copy, *, deny: bool) -> list[tuple[Details, int, int]]:
+    def _rows(self, found: FeedSnapshot, *, deny: bool) -> list[tuple[Details, int, int]]:
         rows = _all(found)
         told = {id(details): details for details, _, _ in rows}  # occurrences of one series share it
         wanted = {key for key, details in told.items() if self.matches(details) and counts(details, self, deny=deny)}
@@ -237,11 +237,11 @@ class Calendar(CalendarOptions, TimeSet):
         return matches(details, self)
 
 
-def _all(found: Copy) -> tuple[tuple[Details, int, int], ...]:
+def _all(found: FeedSnapshot) -> tuple[tuple[Details, int, int], ...]:
     return () if found.reading is None else found.reading.rows
 
 
-def _reaches(found: Copy, horizon: Range) -> list[tuple[int, int]]:
+def _reaches(found: FeedSnapshot, horizon: TimeRange) -> list[tuple[int, int]]:
     """The stretches within *horizon* that components not understood may cover."""
     stretches = []
     for problem in () if found.reading is None else found.reading.problems:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.time_sets import Days, Range, TimeSet
+from calendar_timetable.planning.time_sets import LocalDays, TimeRange, TimeSet
 
 _YEARS_AHEAD = 5  # of the horizon; a rule, so it must last where calendars are no longer known
 _REMEDY = "give a country ('DE'), a country and subdivision ('DE-BY') or a market ('NYSE')"
@@ -43,11 +43,11 @@ class Holidays(TimeSet):
         if self.timezone is not None:
             zones.load_zone(self.timezone)
 
-    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         first = datetime.fromtimestamp(horizon.start, UTC).year
         last = datetime.fromtimestamp(horizon.end, UTC).year
         dates = _dates(self.code, range(first, last + _YEARS_AHEAD + 1))
-        return Days(str(self), zones.zone_name(self.timezone or timezone), dates)
+        return LocalDays(str(self), zones.zone_name(self.timezone or timezone), dates)
 
 
 def _dates(code: str, years: range) -> tuple[date, ...]:

@@ -87,7 +87,7 @@ class Details(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedCalendar:
     """A calendar's body, understood, over one stretch of time.
 
     ``zone`` is the IANA name of the zone whose days all-day events are; ``components`` counts the
@@ -117,7 +117,7 @@ class Reading:
         }
 
     @classmethod
-    def from_wire(cls, data: dict[str, Any]) -> Reading:
+    def from_wire(cls, data: dict[str, Any]) -> ParsedCalendar:
         """The inverse of :meth:`to_wire`; ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
         table = [_details_from_wire(row) for row in data["details"]]
         indexes, starts, ends = zip(*data["rows"], strict=True) if data["rows"] else ((), (), ())

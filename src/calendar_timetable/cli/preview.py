@@ -23,17 +23,17 @@ from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import explain as words
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import OpenTime
-from calendar_timetable.planning.plan import Placed, Policy, Tick, lay_out, share_of
-from calendar_timetable.planning.time_sets import Range, TimeSet, horizon_around
+from calendar_timetable.planning.plan import PlacedTick, Policy, Tick, place_ticks, share_of
+from calendar_timetable.planning.time_sets import TimeRange, TimeSet, horizon_around
 
 if TYPE_CHECKING:
     from airflow.dag_processing.bundles.base import BaseDagBundle
     from airflow.dag_processing.dagbag import BundleDagBag
 
-    from calendar_timetable.schedule.compiled import Carried
+    from calendar_timetable.schedule.compiled import CompiledSchedule
     from calendar_timetable.timetable import CalendarTimetable
 
-    Schedule: TypeAlias = "Alone | Carried"
+    Schedule: TypeAlias = "Alone | CompiledSchedule"
     Reader = Callable[[float, float | None], Schedule]
 
 _PRESETS = {
@@ -98,14 +98,14 @@ def explain(options: argparse.Namespace, out: Console) -> int:
     return 0
 
 
-def _until(plan: Iterator[Placed], end: float | None, limit: int | None) -> Iterator[Placed]:
+def _until(plan: Iterator[PlacedTick], end: float | None, limit: int | None) -> Iterator[PlacedTick]:
     for number, placed in enumerate(plan):
         if (end is not None and placed.tick.due >= end) or number == limit:
             return
         yield placed
 
 
-def _row(placed: Placed, schedule: Schedule, *, lasting: bool) -> list[str]:
+def _row(placed: PlacedTick, schedule: Schedule, *, lasting: bool) -> list[str]:
     def at(instant: float | None) -> str:
         return "-" if instant is None else clock(zones.to_datetime(instant), schedule.zone)
 
@@ -115,7 +115,7 @@ def _row(placed: Placed, schedule: Schedule, *, lasting: bool) -> list[str]:
     return [at(placed.tick.due), at(placed.start), *([at(end)] if lasting else []), outcome, "; ".join(why)]
 
 
-def _summary(plan: list[Placed]) -> str:
+def _summary(plan: list[PlacedTick]) -> str:
     """How many of the due times have a run: "7 of 10 will run (2 postponed, 3 combined)."."""
     outcomes = Counter(placed.outcome for placed in plan if placed.outcome != "on_time")
     told = ", ".join(f"{count} {_OUTCOMES.get(outcome, outcome)}" for outcome, count in outcomes.items())
@@ -123,7 +123,7 @@ def _summary(plan: list[Placed]) -> str:
     return f"{what} ({told})." if told else f"{what}."
 
 
-def _as_json(placed: Placed, schedule: Schedule) -> dict[str, Any]:
+def _as_json(placed: PlacedTick, schedule: Schedule) -> dict[str, Any]:
     """What becomes of one due time, in the words of the REST API."""
     due, first, last = (utc(zones.to_datetime(instant)) for instant in placed.tick)
     duration, start = schedule.policy.duration, placed.start
@@ -266,14 +266,14 @@ def _of_dag(dag_id: str, folder: str | None) -> CalendarTimetable:
 
 @dataclass(frozen=True)
 class Alone:
-    """A schedule that Airflow is not needed for; the same to its users as ``Carried``."""
+    """A schedule that Airflow is not needed for; the same to its users as ``CompiledSchedule``."""
 
     cron: str
     timezone: str
     policy: Policy
     windows: TimeSet | None
     blackouts: TimeSet | None
-    horizon: Range | None = None
+    horizon: TimeRange | None = None
 
     @classmethod
     def of(cls, options: argparse.Namespace, windows: TimeSet | None, blackouts: TimeSet | None) -> Alone | None:
@@ -311,12 +311,12 @@ class Alone:
         windows, blackouts = (s and s.resolve(horizon, self.timezone) for s in (self.windows, self.blackouts))
         return Alone(self.cron, self.timezone, self.policy, windows, blackouts, horizon)
 
-    def placed(self, start: float) -> Iterator[Placed]:
+    def placed(self, start: float) -> Iterator[PlacedTick]:
         """Every due time from *start* on, in its place."""
         ticks = self.ticks(start - self.policy.max_delay)
-        return (p for p in lay_out(ticks, self.policy, self.open_time) if p.tick.due >= start)
+        return (p for p in place_ticks(ticks, self.policy, self.open_time) if p.tick.due >= start)
 
-    def reasons(self, placed: Placed) -> tuple[words.Reason, ...]:
+    def reasons(self, placed: PlacedTick) -> tuple[words.Reason, ...]:
         """Why *placed* does not simply run when due."""
         return words.reasons(placed, self.policy, self.open_time)
 

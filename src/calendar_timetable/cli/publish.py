@@ -18,8 +18,8 @@ from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 
 if TYPE_CHECKING:
-    from calendar_timetable.publishing.target import Mode, Published
-    from calendar_timetable.runs.rows import Row
+    from calendar_timetable.publishing.target import Mode, PublishResult
+    from calendar_timetable.runs.rows import RunRow
 
 
 def add_publish(command: argparse.ArgumentParser) -> None:
@@ -54,7 +54,7 @@ def publish(options: argparse.Namespace, out: Console) -> int:
         if not has_table(session):
             raise PublishingFailed(NO_TABLE)
         site = Site(base_url, site_key(session))
-    rows: list[Row] = []
+    rows: list[RunRow] = []
     now = since = 0.0
     if not options.remove:
         with create_session() as session:
@@ -75,7 +75,7 @@ def publish(options: argparse.Namespace, out: Console) -> int:
     return int(bool(done.left))
 
 
-def _show(done: Published, rows: dict[str, Row], out: Console) -> None:
+def _show(done: PublishResult, rows: dict[str, RunRow], out: Console) -> None:
     """What would be done."""
     for uid in done.to_write:
         out.print(f"write   {_clock(rows[uid].at)}  {rows[uid].dag.name}", soft_wrap=True)

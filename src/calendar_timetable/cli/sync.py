@@ -39,18 +39,18 @@ from calendar_timetable.cli.output import (
 from calendar_timetable.cli.preview import bags, calendar_timetable
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.time_sets import Range
+from calendar_timetable.planning.time_sets import TimeRange
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar
 
 
 @dataclass(frozen=True)
-class Question:
+class SyncTarget:
     """A calendar, and the time that a DAG file will ask it about."""
 
     calendar: Calendar
-    horizon: Range
+    horizon: TimeRange
     zone: str
 
 
@@ -134,7 +134,7 @@ def _dags_by_feed() -> dict[str, list[str]] | None:
         return None
     found: dict[str, list[str]] = {}
     for dag_id, schedule in sorted(schedules.items()):
-        for key in {used.feed.key for used in (schedule.carried.calendars if schedule.carried else ()) if used.feed}:
+        for key in {used.feed.key for used in (schedule.compiled.calendars if schedule.compiled else ()) if used.feed}:
             found.setdefault(key, []).append(dag_id)
     return found
 
@@ -151,7 +151,7 @@ def _forget(names: list[str], out: Console) -> int:
     return 0
 
 
-def _questions(options: argparse.Namespace) -> tuple[list[Question], dict[str, str]]:
+def _questions(options: argparse.Namespace) -> tuple[list[SyncTarget], dict[str, str]]:
     """What to ask, each once; and the DAG files that cannot be read, with the reason."""
     from calendar_timetable.calendars.calendar import Calendar
 
@@ -161,8 +161,8 @@ def _questions(options: argparse.Namespace) -> tuple[list[Question], dict[str, s
     for calendar in calendars:
         calendar.validate()
     now = datetime.now(UTC).timestamp()
-    around = Range(int(now) - 31 * 86400, int(now) + 122 * 86400)
-    found = [Question(calendar, around, zones.default_zone()) for calendar in calendars]
+    around = TimeRange(int(now) - 31 * 86400, int(now) + 122 * 86400)
+    found = [SyncTarget(calendar, around, zones.default_zone()) for calendar in calendars]
     broken: dict[str, str] = {}
     seen: set[str] = set()
     if not calendars or folders or options.dag_id:
@@ -178,11 +178,11 @@ def _questions(options: argparse.Namespace) -> tuple[list[Question], dict[str, s
     return list(dict.fromkeys(found)), broken
 
 
-def _of_dag(timetable: object, now: float) -> Iterator[Question]:
+def _of_dag(timetable: object, now: float) -> Iterator[SyncTarget]:
     ours = calendar_timetable(timetable)
     if ours is not None:
         for calendar, horizon in ours.questions(now):
-            yield Question(calendar, horizon, ours.zone_name)
+            yield SyncTarget(calendar, horizon, ours.zone_name)
 
 
 def _watch(options: argparse.Namespace) -> int:
@@ -236,7 +236,7 @@ def check(options: argparse.Namespace, out: Console) -> int:
     calendar = Calendar(options.address, timezone=options.timezone)
     calendar.validate()
     now = datetime.now(UTC)
-    ahead = Range(int(now.timestamp()), int(now.timestamp()) + (options.days + 1) * 86400)
+    ahead = TimeRange(int(now.timestamp()), int(now.timestamp()) + (options.days + 1) * 86400)
     with progress(f"Reading {calendar}"):
         health = calendar.refreshed(ahead, zones.default_zone(), force=True)
         found = [] if health.status == "unavailable" else calendar.events(now, now + timedelta(days=options.days))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from calendar_timetable.exceptions import CalendarTimetableError, InvalidArgument
 from calendar_timetable.planning.time_sets import TimeSet, Union
-from calendar_timetable.planning.weekly import Weekly, parse_rule
+from calendar_timetable.planning.weekly import Weekly, parse_weekly_rule
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar
@@ -84,7 +84,7 @@ def times(option: str, text: str, options: argparse.Namespace) -> TimeSet:
 
         return Holidays(text.removeprefix("holidays:"))
     try:
-        parse_rule(text)
+        parse_weekly_rule(text)
     except InvalidArgument as error:
         return _calendar(option, text, error.remedy, options)
     return Weekly(text)

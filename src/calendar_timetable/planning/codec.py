@@ -9,13 +9,13 @@ from typing import Any
 
 from calendar_timetable.planning.spans import Packed, Spans
 from calendar_timetable.planning.time_sets import (
+    CalendarSpans,
     Combined,
     Complement,
-    Days,
     Difference,
     Feed,
     Intersection,
-    Known,
+    LocalDays,
     TimeSet,
     Union,
     Unread,
@@ -40,12 +40,14 @@ def encode(timeset: TimeSet, keep: Spans | None = None) -> dict[str, Any]:
             return {KEYS[type(timeset)]: [encode(member, keep) for member in timeset.members]}
         case Weekly():
             return {"weekly": list(timeset.texts), "timezone": timeset.timezone}
-        case Days():
+        case LocalDays():
             days = [day.isoformat() for day in timeset.dates]
             return {"days": days, "label": timeset.label, "timezone": timeset.timezone}
-        case Known() if timeset.unread is not None:  # an older version refuses what it does not know, and that is right
+        case CalendarSpans() if (
+            timeset.unread is not None
+        ):  # an older version refuses what it does not know, and that is right
             return {"held": {"calendar": timeset.label, **encode_unread(timeset.unread), **encode_feed(timeset.feed)}}
-        case Known():
+        case CalendarSpans():
             kept = timeset.known if keep is None else timeset.known & keep
             packed = kept.packed()
             bounds = {"packed": packed.to_json()} if packed else {"spans": kept.deltas()}
@@ -67,15 +69,15 @@ def decode(data: dict[str, Any]) -> TimeSet:
     if "weekly" in data:
         return Weekly(*data["weekly"], timezone=data["timezone"])
     if "days" in data:
-        return Days(data["label"], data["timezone"], tuple(map(date.fromisoformat, data["days"])))
+        return LocalDays(data["label"], data["timezone"], tuple(map(date.fromisoformat, data["days"])))
     if "calendar" in data:
         titles = tuple((start, end, text) for start, end, text in data.get("titles", ()))
         packed = "packed" in data
         spans = Spans.from_packed(Packed(*data["packed"])) if packed else Spans.from_deltas(data["spans"])
-        return Known(data["calendar"], spans, titles, data.get("note", ""), decode_feed(data))
+        return CalendarSpans(data["calendar"], spans, titles, data.get("note", ""), decode_feed(data))
     if "held" in data:
         held = data["held"]
-        return Known(held["calendar"], Spans(), feed=decode_feed(held), unread=decode_unread(held))
+        return CalendarSpans(held["calendar"], Spans(), feed=decode_feed(held), unread=decode_unread(held))
     for key, kind in COMBINED.items():
         if key in data:
             return kind(tuple(map(decode, data[key])))

@@ -10,8 +10,8 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from calendar_timetable.planning.open_time import SHOWN, Blocker, OpenTime
-from calendar_timetable.planning.plan import Placed, Policy
-from calendar_timetable.planning.time_sets import Known, TimeSet, leaves
+from calendar_timetable.planning.plan import PlacedTick, Policy
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeSet, leaves
 
 Kind = Literal[
     "blackout",
@@ -108,7 +108,7 @@ class Reason:
         return f"skipped: no available slot{run} within {length(abs(self.end - self.start))} {side} (max_delay)"
 
 
-def reasons(placed: Placed, policy: Policy, open_time: OpenTime) -> tuple[Reason, ...]:
+def reasons(placed: PlacedTick, policy: Policy, open_time: OpenTime) -> tuple[Reason, ...]:
     """Why *placed* does not simply run when due; empty when it does and nothing needs saying."""
     due, found = placed.tick.due, list[Reason]()
     if placed.outcome in ("postponed", "forced", "skipped", "coalesced"):
@@ -166,7 +166,7 @@ def blocked(blocker: Blocker, instant: float) -> Reason:
 
 def _naming(reason: Reason, member: TimeSet, instant: float) -> Reason:
     """*reason* with who closes *instant*: a calendar and, where titles are shown, its event; or a rule and its zone."""
-    if isinstance(member, Known):
+    if isinstance(member, CalendarSpans):
         title = member.title_at(instant)
         return replace(reason, calendar=shortened(member.label), event=title[:SHOWN] if title else None)
     zones = dict.fromkeys(zone for leaf in leaves(member) if (zone := getattr(leaf, "timezone", None)))
@@ -190,7 +190,7 @@ def told(why: Iterable[Reason], zone: ZoneInfo, near: float, *, alone: bool = Fa
     return list(dict.fromkeys(reason.text(zone, near, alone=alone) for reason in why))
 
 
-def sentence(placed: Placed, policy: Policy, open_time: OpenTime, zone: ZoneInfo) -> str:
+def sentence(placed: PlacedTick, policy: Policy, open_time: OpenTime, zone: ZoneInfo) -> str:
     """*placed* in one sentence: "due Sat 28 Nov 2026 02:00 CET, blocked by team_calendar until 05:00; starts 05:00"."""
     due, start = placed.tick.due, placed.start
     why = told(reasons(placed, policy, open_time), zone, due)
@@ -201,7 +201,7 @@ def sentence(placed: Placed, policy: Policy, open_time: OpenTime, zone: ZoneInfo
     return joined("due", due, zone, why, f"starts {on_time_or_at(start, due, zone)}")
 
 
-def at_instant(instant: float, placed: Placed | None, policy: Policy, open_time: OpenTime, zone: ZoneInfo) -> str:
+def at_instant(instant: float, placed: PlacedTick | None, policy: Policy, open_time: OpenTime, zone: ZoneInfo) -> str:
     """Whether *instant* is open, and what becomes of the due time *placed* that follows, if one does."""
     why = closed_by(instant, policy, open_time)
     state = "open" if why is None else f"closed, {why.text(zone, instant)}"
@@ -257,7 +257,7 @@ def length(seconds: float) -> str:
     return " ".join(f"{n} {unit}" for n, unit in parts if n) or "0 s"
 
 
-def plain(text: str) -> str:
+def on_one_line(text: str) -> str:
     """*text* on one line, without control characters and without those that turn the direction of writing."""
     kept = (" " if unicodedata.category(char) == "Cc" else char for char in text)
     return " ".join("".join(char for char in kept if unicodedata.category(char) not in ("Cf", "Cs", "Co")).split())

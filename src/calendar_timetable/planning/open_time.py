@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.time_sets import Known, Range, TimeSet, Union, leaves
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange, TimeSet, Union, leaves
 
 DAY = 86400
 SHOWN = 80  # characters of a title
@@ -30,11 +30,11 @@ class OpenTime:
     means that no calendar is involved).
     """
 
-    def __init__(self, windows: TimeSet | None, blackouts: TimeSet | None, horizon: Range | None) -> None:
+    def __init__(self, windows: TimeSet | None, blackouts: TimeSet | None, horizon: TimeRange | None) -> None:
         self.windows, self.blackouts, self.horizon = windows, blackouts, horizon
         self.always = windows is None and blackouts is None
         sets = (leaf for timeset in (windows, blackouts) if timeset for leaf in leaves(timeset))
-        calendars = [leaf for leaf in sets if isinstance(leaf, Known)]
+        calendars = [leaf for leaf in sets if isinstance(leaf, CalendarSpans)]
         self.notes = [(leaf.label, leaf.note) for leaf in calendars if leaf.note]
         self._ends = horizon.end if horizon is not None and calendars else None  # of what is known
         self._laid = 0, 0, Spans()  # from, to, what; one value, so that threads may share this
@@ -120,7 +120,7 @@ class OpenTime:
     def _lay_out(self, start: int, end: int) -> Spans:
         if self.horizon is None:
             return self._open(self.windows, self.blackouts, start, end)
-        known = Range(max(start, self.horizon.start), min(end, self.horizon.end))
+        known = TimeRange(max(start, self.horizon.start), min(end, self.horizon.end))
         windows = self.windows and self.windows.rules(deny=False)
         blackouts = self.blackouts and self.blackouts.rules(deny=True)
         if known.start >= known.end:

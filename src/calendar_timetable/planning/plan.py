@@ -34,12 +34,12 @@ class Tick(NamedTuple):
 class PlannedRun:
     """What becomes of one tick.
 
-    ``tick`` is when it is due and ``start`` when it may start (``None`` when it will not run), both
+    ``due`` is when it is due and ``start`` when it may start (``None`` when it will not run), both
     UTC-aware; ``data_interval`` is what the run covers; ``reasons`` tell why it does not simply run when due.
     A ``provisional`` start lies where calendars are not known yet: it will change when they are.
     """
 
-    tick: datetime
+    due: datetime
     start: datetime | None
     outcome: Outcome
     data_interval: tuple[datetime, datetime]
@@ -47,7 +47,7 @@ class PlannedRun:
     provisional: bool = False
 
 
-class Placed(NamedTuple):
+class PlacedTick(NamedTuple):
     """A tick and its place in open time; ``start`` is ``None`` when it will not run."""
 
     tick: Tick
@@ -60,9 +60,9 @@ class Placed(NamedTuple):
     def runs(self) -> bool:
         return self.start is not None
 
-    def starting(self, start: float) -> Placed:
+    def starting(self, start: float) -> PlacedTick:
         """The same, but for its *start*."""
-        return self if start == self.start else new(Placed, (self.tick, start, *self[2:]))
+        return self if start == self.start else new(PlacedTick, (self.tick, start, *self[2:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +80,24 @@ class Policy:
         """Whether a blocked run waits for an opening that comes after its due time."""
         return self.when_blocked in ("postpone", "advance")
 
-    def place(self, tick: Tick, open_time: OpenTime) -> Placed:
+    def place(self, tick: Tick, open_time: OpenTime) -> PlacedTick:
         """*tick* by itself, before coalescing and stagger."""
         due, duration = tick.due, self.duration
         if self.when_blocked == "postpone":
             start = open_time.next_fit(due, duration, due + self.max_delay)
             if start == due:
-                return new(Placed, (tick, due, "on_time", None, None))
+                return new(PlacedTick, (tick, due, "on_time", None, None))
             if start is not None:
-                return new(Placed, (tick, start, "postponed", start, None))
+                return new(PlacedTick, (tick, start, "postponed", start, None))
         elif open_time.fits(due, duration):
-            return Placed(tick, due, "on_time")
+            return PlacedTick(tick, due, "on_time")
         elif self.when_blocked == "run":
-            return Placed(tick, due, "forced")
+            return PlacedTick(tick, due, "forced")
         elif self.when_blocked == "advance":
             start = open_time.previous_fit(due, duration, due - self.max_delay)
             if start is not None:
-                return Placed(tick, start, "advanced")
-        return Placed(tick, None, "skipped")
+                return PlacedTick(tick, start, "advanced")
+        return PlacedTick(tick, None, "skipped")
 
 
 def share_of(stagger: int, key: str) -> int:
@@ -172,7 +172,7 @@ class TickStream:
             self._ahead.appendleft(kept)
 
 
-def lay_out(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> Iterator[Placed]:
+def place_ticks(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> Iterator[PlacedTick]:
     """Every one of *ticks* (strictly increasing) with its start: combined and staggered.
 
     Where ticks carry data intervals, a run's begins where that of the last run ended: what combined or
@@ -183,8 +183,8 @@ def lay_out(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> Itera
 
 def runs(
     ticks: TickStream, policy: Policy, open_time: OpenTime, until: float = math.inf, begun: float = -math.inf
-) -> Iterator[Placed]:
-    """Those of *ticks* that run, as :func:`lay_out` has them; what is closed is passed over.
+) -> Iterator[PlacedTick]:
+    """Those of *ticks* that run, as :func:`place_ticks` has them; what is closed is passed over.
 
     Ends where nothing fits from some tick to *until*. *begun* is where the last run's data interval began.
     """
@@ -193,10 +193,10 @@ def runs(
 
 def _place_all(
     ticks: TickStream, policy: Policy, open_time: OpenTime, *, every: bool, until: float, begun: float
-) -> Iterator[Placed]:
+) -> Iterator[PlacedTick]:
     alone = not policy.stagger and policy.when_blocked != "advance"  # what is on time shares its start with nobody
     unserved: float | None = None  # where the interval of the first tick without a run began
-    ahead: Placed | None = None  # the next tick, where that was placed to see whether it joins
+    ahead: PlacedTick | None = None  # the next tick, where that was placed to see whether it joins
     while True:
         placed, ahead = ahead, None
         if placed is None:
@@ -215,7 +215,7 @@ def _place_all(
             elif not _pass_closed(ticks, tick, policy, open_time, until):
                 return
             continue
-        combined: list[Placed] = []
+        combined: list[PlacedTick] = []
         if policy.coalesce and placed.outcome == "postponed":
             placed, combined = _gather(ticks, placed, every=every)
         assert placed.start is not None
@@ -234,7 +234,7 @@ def _place_all(
         begun = -math.inf
         if every:
             for one in combined:
-                yield new(Placed, (one.tick, None, "coalesced", one.opening, placed.tick.due))
+                yield new(PlacedTick, (one.tick, None, "coalesced", one.opening, placed.tick.due))
         yield placed
 
 
@@ -252,7 +252,7 @@ def _pass_closed(ticks: TickStream, tick: Tick, policy: Policy, open_time: OpenT
     return True
 
 
-def _gather(ticks: TickStream, placed: Placed, *, every: bool) -> tuple[Placed, list[Placed]]:
+def _gather(ticks: TickStream, placed: PlacedTick, *, every: bool) -> tuple[PlacedTick, list[PlacedTick]]:
     """The last tick that the opening of *placed* releases, and those before it: the first, or with *every* all."""
     start = placed.start
     assert start is not None, "it was postponed to an opening"
@@ -261,20 +261,20 @@ def _gather(ticks: TickStream, placed: Placed, *, every: bool) -> tuple[Placed, 
         return placed, []
     last, combined = following.pop(), [placed]
     if every:
-        combined += (new(Placed, (tick, start, "postponed", start, None)) for tick in following)
+        combined += (new(PlacedTick, (tick, start, "postponed", start, None)) for tick in following)
     if last.due < start:
-        return new(Placed, (last, start, "postponed", start, None)), combined
-    return new(Placed, (last, start, "on_time", None, None)), combined
+        return new(PlacedTick, (last, start, "postponed", start, None)), combined
+    return new(PlacedTick, (last, start, "on_time", None, None)), combined
 
 
 def _gather_before(
-    ticks: TickStream, placed: Placed, start: float, policy: Policy, open_time: OpenTime, *, every: bool
-) -> tuple[Placed, float, list[Placed], Placed | None]:
+    ticks: TickStream, placed: PlacedTick, start: float, policy: Policy, open_time: OpenTime, *, every: bool
+) -> tuple[PlacedTick, float, list[PlacedTick], PlacedTick | None]:
     """The last tick that starts at *start*, because nothing fits between, its start, those before it, and what follows.
 
     The tick that follows was placed to see that it does not join, and comes back for that.
     """
-    combined: list[Placed] = []
+    combined: list[PlacedTick] = []
     while (following := ticks.next()) is not None:
         ahead = policy.place(following, open_time)
         if ahead.start is None or ahead.start > start:
@@ -289,7 +289,7 @@ def _gather_before(
     return placed, start, combined, None
 
 
-def _staggered(placed: Placed, policy: Policy, open_time: OpenTime, ticks: TickStream) -> float:
+def _staggered(placed: PlacedTick, policy: Policy, open_time: OpenTime, ticks: TickStream) -> float:
     """The start of *placed*, later by this schedule's share: as far as it fits, and before the next due time."""
     start, due = placed.start, placed.tick.due
     assert start is not None
@@ -304,7 +304,7 @@ def _staggered(placed: Placed, policy: Policy, open_time: OpenTime, ticks: TickS
     return max(start, latest)
 
 
-def with_interval(placed: Placed, begins: float | None) -> Placed:
+def with_interval(placed: PlacedTick, begins: float | None) -> PlacedTick:
     """*placed* with a data interval from *begins* on, if that is earlier, and if it has an interval at all."""
     tick = placed.tick
     if begins is None or tick.interval_start == tick.interval_end or begins >= tick.interval_start:
@@ -312,7 +312,7 @@ def with_interval(placed: Placed, begins: float | None) -> Placed:
     return placed._replace(tick=tick._replace(interval_start=begins))
 
 
-def begun_before(placed: Placed, policy: Policy, begun: float = -math.inf) -> Placed:
+def begun_before(placed: PlacedTick, policy: Policy, begun: float = -math.inf) -> PlacedTick:
     """An advanced run with a data interval from its start on: Airflow starts no task before the logical date.
 
     No date may come twice. Where each of several runs has one start, microseconds tell them apart, one for each second

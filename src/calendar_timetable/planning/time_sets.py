@@ -19,7 +19,7 @@ MONTHS_AHEAD = 3  # whole months, after the current one, that calendars are expa
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class TimeRange:
     """The stretch of time, ``[start, end)`` in epoch seconds, for which calendars are known."""
 
     start: int
@@ -48,7 +48,7 @@ class TimeSet:
         """This set with calendars that are in force for *newest* only, and held past that."""
         return self
 
-    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         """This set with its calendars read for *horizon*; *timezone* stands in where none was given.
 
         Raises :class:`CalendarUnavailable` when a calendar can be had neither fresh nor from its last
@@ -77,7 +77,7 @@ class TimeSet:
         Times without a zone of their own are read in Airflow's default zone. Reads calendars.
         """
         low, high = zones.to_instant(start, "start"), zones.to_instant(end, "end")
-        whole = Range(int(low), -int(-high // 1))
+        whole = TimeRange(int(low), -int(-high // 1))
         self.validate()
         return self.resolve(whole, zones.default_zone()).cover(whole.start, whole.end).public()
 
@@ -103,7 +103,7 @@ def leaves(timeset: TimeSet) -> Iterator[TimeSet]:
         yield from leaves(part)
 
 
-def resolve_or_hold(timeset: TimeSet, horizon: Range, timezone: str, held: list[str]) -> TimeSet:
+def resolve_or_hold(timeset: TimeSet, horizon: TimeRange, timezone: str, held: list[str]) -> TimeSet:
     """As :meth:`TimeSet.resolve`, but a calendar that cannot be read is told as such: it holds what it counts for.
 
     *held* names those. Where there is one no other is asked: that would change nothing, and a parse may not take long.
@@ -112,12 +112,12 @@ def resolve_or_hold(timeset: TimeSet, horizon: Range, timezone: str, held: list[
         members = tuple(resolve_or_hold(member, horizon, timezone, held) for member in timeset.members)
         return replace(timeset, members=members)
     if held and timeset.is_read:
-        return Known(str(timeset), Spans(), unread=Unread(f"not asked while {held[0]} cannot be read"))
+        return CalendarSpans(str(timeset), Spans(), unread=Unread(f"not asked while {held[0]} cannot be read"))
     try:
         return timeset.resolve(horizon, timezone)
     except CalendarUnavailable as error:
         held.append(error.label)
-        return Known(error.label, Spans(), unread=Unread(error.why, error.since))
+        return CalendarSpans(error.label, Spans(), unread=Unread(error.why, error.since))
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Combined(TimeSet):
     def parts(self) -> Sequence[TimeSet]:
         return self.members
 
-    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         return replace(self, members=tuple(m.resolve(horizon, timezone) for m in self.members))
 
     def in_role(self, *, deny: bool) -> TimeSet:
@@ -214,14 +214,14 @@ class Complement(Combined):
 
 
 @dataclass(frozen=True)
-class Days(TimeSet):
+class LocalDays(TimeSet):
     """Whole local days, by date: what holidays resolve to."""
 
     label: str
     timezone: str
     dates: tuple[date, ...]
 
-    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         return self
 
     def cover(self, start: int, end: int) -> Spans:
@@ -254,7 +254,7 @@ class Unread:
 
 
 @dataclass(frozen=True)
-class Known(TimeSet):
+class CalendarSpans(TimeSet):
     """A calendar's spans inside the horizon; beyond it, unknown."""
 
     label: str
@@ -264,7 +264,7 @@ class Known(TimeSet):
     feed: Feed | None = None  # of DAGs stored before this was told
     unread: Unread | None = None  # then nothing is known, and nothing is scheduled
 
-    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         if self.unread is not None:
             raise CalendarUnavailable(self.label, self.unread.why, self.unread.since)
         return self
@@ -297,7 +297,7 @@ def as_timeset(field: str, value: object, calendar_at: Callable[[object], TimeSe
     raise InvalidArgument(field, value, "give a Calendar, Weekly or Holidays, an address, or a list of these")
 
 
-def horizon_around(moment: float, reach: int, end: float | None = None) -> Range:
+def horizon_around(moment: float, reach: int, end: float | None = None) -> TimeRange:
     """Whole calendar months (UTC): from *reach* seconds before *moment*'s to :data:`MONTHS_AHEAD` after it, or *end*.
 
     Anchored to months, so that the serialized form does not change with the clock.
@@ -305,7 +305,7 @@ def horizon_around(moment: float, reach: int, end: float | None = None) -> Range
     this_month = _month(zones.to_datetime(moment))
     low = _month(this_month - timedelta(seconds=max(reach, 1)))
     high = _month(this_month + timedelta(days=31 * (MONTHS_AHEAD + 1)))
-    return Range(int(low.timestamp()), max(int(high.timestamp()), int(end or 0)))
+    return TimeRange(int(low.timestamp()), max(int(high.timestamp()), int(end or 0)))
 
 
 def _month(moment: datetime) -> datetime:

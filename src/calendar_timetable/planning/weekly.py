@@ -13,7 +13,7 @@ from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.time_sets import Range, TimeSet
+from calendar_timetable.planning.time_sets import TimeRange, TimeSet
 from calendar_timetable.planning.zones import local_instant
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -26,7 +26,7 @@ _TIMES = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
 
 
 @dataclass(frozen=True)
-class Rule:
+class WeeklyRule:
     """On each of *days* (Monday is 0), from *start* to *end* seconds after that day's midnight."""
 
     days: frozenset[int]
@@ -67,11 +67,11 @@ class Weekly(TimeSet):
         if not self.texts:
             raise InvalidArgument("Weekly", self.texts, f"give at least one rule; {_REMEDY}")
         for text in self.texts:
-            parse_rule(text)
+            parse_weekly_rule(text)
         if self.timezone is not None:
             zones.load_zone(self.timezone)
 
-    def resolve(self, horizon: Range, timezone: str) -> TimeSet:
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         return Weekly(*self.texts, timezone=zones.zone_name(self.timezone or timezone))
 
     def cover(self, start: int, end: int) -> Spans:
@@ -107,7 +107,7 @@ def _lay_out(texts: tuple[str, ...], first: int, zone: tzinfo) -> Spans:
 
 
 def _pairs(texts: tuple[str, ...], days: range, zone: tzinfo) -> Iterator[tuple[int, int]]:
-    rules = [rule for text in texts for rule in parse_rule(text)]
+    rules = [rule for text in texts for rule in parse_weekly_rule(text)]
     for number in days:
         weekday = (number + _THURSDAY) % 7
         offset = zones.steady_offset(number, number + 2, zone)  # a range ends on the next day at the latest
@@ -122,7 +122,7 @@ def _pairs(texts: tuple[str, ...], days: range, zone: tzinfo) -> Iterator[tuple[
                 yield midnight + rule.start, midnight + rule.end
 
 
-def parse_rule(text: object) -> tuple[Rule, ...]:
+def parse_weekly_rule(text: object) -> tuple[WeeklyRule, ...]:
     """The rules that *text* says, one per range of times."""
     if not isinstance(text, str):
         raise InvalidArgument("Weekly", text, _REMEDY)
@@ -131,8 +131,8 @@ def parse_rule(text: object) -> tuple[Rule, ...]:
         raise InvalidArgument("Weekly", text, _REMEDY)
     days = _parse_days(words[0], text)
     if len(words) == 1:
-        return (Rule(days, 0, DAY),)
-    return tuple(Rule(days, *_parse_times(times, text)) for times in words[1].split(","))
+        return (WeeklyRule(days, 0, DAY),)
+    return tuple(WeeklyRule(days, *_parse_times(times, text)) for times in words[1].split(","))
 
 
 def _parse_days(word: str, text: object) -> frozenset[int]:

@@ -16,11 +16,11 @@ from urllib.parse import urljoin
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import Message, answer
-from calendar_timetable.calendars.net.client import DownloadFailed, Web, send, served, terms
+from calendar_timetable.calendars.net.client import DownloadFailed, HttpClient, send, served, terms
 from calendar_timetable.calendars.sources.caldav import CalDavSource
 from calendar_timetable.calendars.sources.caldav_discovery import Account
-from calendar_timetable.calendars.sources.caldav_protocol import CALDAV, DAV, Server, multiget, path_of, query
-from calendar_timetable.publishing.target import DIGEST, Kept, Mode, Published, Wanted, owns, publish
+from calendar_timetable.calendars.sources.caldav_protocol import CALDAV, DAV, CalDavServer, multiget, path_of, query
+from calendar_timetable.publishing.target import DIGEST, DesiredEvent, ExistingEvent, Mode, PublishResult, owns, publish
 
 if TYPE_CHECKING:
     from calendar_timetable.runs.calendar_events import Site
@@ -31,7 +31,9 @@ _STARTING = 60.0  # seconds for the process itself, and for its last request
 _CHANGED = 412  # RFC 9110 section 15.5.13: it is not what it was any more
 
 
-def publishing(source: CalDavSource, site: Site, events: Sequence[Wanted], since: float, mode: Mode) -> Published:
+def publishing(
+    source: CalDavSource, site: Site, events: Sequence[DesiredEvent], since: float, mode: Mode
+) -> PublishResult:
     """Make the one calendar of *source* tell *events*; :class:`DownloadFailed`."""
     request = {
         **terms(source.url, source.access),
@@ -44,32 +46,32 @@ def publishing(source: CalDavSource, site: Site, events: Sequence[Wanted], since
     }
     body = json.dumps([asdict(event) for event in events]).encode()
     told, _ = send(__name__, request, body, limits.PUBLISH_SECONDS + _STARTING)
-    return Published(**told)
+    return PublishResult(**told)
 
 
 # --- the child's side -----------------------------------------------------------------------------
 
 
-def work(body: bytes, web: Web, request: Message) -> tuple[Message, bytes]:
+def work(body: bytes, web: HttpClient, request: Message) -> tuple[Message, bytes]:
     """Publish what the *body* tells."""
     until = time.monotonic() + request["seconds"]
-    server = Server(web, request["url"])
+    server = CalDavServer(web, request["url"])
     account = Account(server, request["calendars"])
     found = account.choose(account.find())
     if len(found) != 1:
         raise DownloadFailed(f"{len(found)} calendars are there: name the one to write in 'calendars'")
-    events = [Wanted(**event) for event in json.loads(body)]
+    events = [DesiredEvent(**event) for event in json.loads(body)]
     target = _Calendar(web, server, found[0].url, request["site"], until)
     return asdict(publish(target, events, request["since"], request["mode"])), b""
 
 
 class _Calendar:
-    def __init__(self, web: Web, server: Server, url: str, site: str, until: float) -> None:
+    def __init__(self, web: HttpClient, server: CalDavServer, url: str, site: str, until: float) -> None:
         self._web, self._server, self._url, self._site = web, server, url.rstrip("/") + "/", site
         self._until = until
         self._prefix = f"calendar-timetable-{site}-"
 
-    def kept(self) -> Iterator[Kept]:
+    def kept(self) -> Iterator[ExistingEvent]:
         listed = self._server.report(self._url, 1, query("VEVENT", "", data=False)).resources
         ours = [one.href for one in listed if path_of(one.href).rpartition("/")[2].startswith(self._prefix)]
         for first in range(0, len(ours), _AT_ONCE):
@@ -79,13 +81,13 @@ class _Calendar:
                 if kept is not None:
                     yield kept
 
-    def write(self, event: Wanted, kept: Kept | None) -> bool:
+    def write(self, event: DesiredEvent, kept: ExistingEvent | None) -> bool:
         place = self._prefix + event.uid.partition("-")[0] + ".ics" if kept is None else kept.place
         guard = {"If-None-Match": "*"} if kept is None else {"If-Match": kept.etag}
         headers = {**guard, "Content-Type": "text/calendar; charset=utf-8"}
         return self._change("PUT", place, headers, event.body.encode())
 
-    def remove(self, kept: Kept) -> bool:
+    def remove(self, kept: ExistingEvent) -> bool:
         return self._change("DELETE", kept.place, {"If-Match": kept.etag})
 
     def _change(self, method: str, place: str, headers: dict[str, str], body: bytes | None = None) -> bool:
@@ -100,7 +102,7 @@ class _Calendar:
         return True
 
 
-def _read_kept(body: str, site: str, place: str, etag: str) -> Kept | None:
+def _read_kept(body: str, site: str, place: str, etag: str) -> ExistingEvent | None:
     """The event of *site* in *body*; ``None`` where it is anybody else's."""
     from icalendar import Calendar
 
@@ -112,7 +114,7 @@ def _read_kept(body: str, site: str, place: str, etag: str) -> Kept | None:
         return None
     if not owns(site, uid) or not isinstance(start, datetime) or start.tzinfo is None:
         return None
-    return Kept(uid, digest, start.timestamp(), place, etag)
+    return ExistingEvent(uid, digest, start.timestamp(), place, etag)
 
 
 def _serve(request: Message, body: bytes) -> tuple[Message, bytes]:

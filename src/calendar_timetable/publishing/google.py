@@ -22,8 +22,8 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import Message
 from calendar_timetable.calendars.net.client import send
 from calendar_timetable.calendars.sources.cloud import HostedSource, run, texts
-from calendar_timetable.calendars.sources.google import PAGE, Event, Google, Refused
-from calendar_timetable.publishing.target import Kept, Mode, Published, Wanted, publish
+from calendar_timetable.calendars.sources.google import PAGE, Event, Google, GoogleApiError
+from calendar_timetable.publishing.target import DesiredEvent, ExistingEvent, Mode, PublishResult, publish
 
 if TYPE_CHECKING:
     from calendar_timetable.runs.calendar_events import Site
@@ -36,7 +36,9 @@ _STARTING = 60.0  # seconds for the process itself, and for its last request
 _DUPLICATE, _CHANGED, _GONE = 409, 412, (404, 410)
 
 
-def publishing(source: HostedSource, site: Site, events: Sequence[Wanted], since: float, mode: Mode) -> Published:
+def publishing(
+    source: HostedSource, site: Site, events: Sequence[DesiredEvent], since: float, mode: Mode
+) -> PublishResult:
     """Make the calendar of *source* tell *events*; :class:`DownloadFailed`."""
     request = {
         **source.request(),
@@ -48,7 +50,7 @@ def publishing(source: HostedSource, site: Site, events: Sequence[Wanted], since
     }
     body = json.dumps([asdict(event) for event in events]).encode()
     answer, _ = send(__name__, request, body, limits.PUBLISH_SECONDS + _STARTING)
-    return Published(**answer)
+    return PublishResult(**answer)
 
 
 # --- the child's side -----------------------------------------------------------------------------
@@ -58,7 +60,7 @@ def work(request: Message, body: bytes) -> tuple[Message, bytes]:
     """Publish what the body tells."""
     until = time.monotonic() + request["seconds"]
     target = _Calendar(request["calendar"], request["site"], until, request["pauses"])
-    events = [Wanted(**event) for event in json.loads(body)]
+    events = [DesiredEvent(**event) for event in json.loads(body)]
     return asdict(publish(target, events, request["since"], request["mode"])), b""
 
 
@@ -67,7 +69,7 @@ class _Calendar:
         self._google = Google(SCOPE, "change events")
         self._calendar, self._site, self._until, self._pauses = calendar, site, until, pauses
 
-    def kept(self) -> Iterator[Kept]:
+    def kept(self) -> Iterator[ExistingEvent]:
         query: dict[str, Any] = {"privateExtendedProperty": f"{_OWNER}={self._site}", "maxResults": PAGE}
         page: str | None = None
         while page != "":
@@ -78,7 +80,7 @@ class _Calendar:
                     yield kept
             page = texts(answer, "nextPageToken")
 
-    def write(self, event: Wanted, kept: Kept | None) -> bool:
+    def write(self, event: DesiredEvent, kept: ExistingEvent | None) -> bool:
         if self._late():
             return False
         told = {**as_google(event, self._site), "id": _id_of(event.uid)}
@@ -87,7 +89,7 @@ class _Calendar:
                 self._ask("insert", body=told)
             else:
                 self._ask("update", kept.etag, eventId=kept.place, body=told)
-        except Refused as refused:
+        except GoogleApiError as refused:
             if refused.status == _DUPLICATE and kept is None:
                 return self._write_over(event, told)
             if kept is not None and refused.status in (_CHANGED, *_GONE):
@@ -95,23 +97,23 @@ class _Calendar:
             raise
         return True
 
-    def remove(self, kept: Kept) -> bool:
+    def remove(self, kept: ExistingEvent) -> bool:
         if self._late():
             return False
         try:
             self._ask("delete", kept.etag, kind="", eventId=kept.place)
-        except Refused as refused:
+        except GoogleApiError as refused:
             if refused.status == _CHANGED:
                 return False
             if refused.status not in _GONE:
                 raise
         return True
 
-    def _write_over(self, event: Wanted, told: Event) -> bool:
+    def _write_over(self, event: DesiredEvent, told: Event) -> bool:
         """Where the id is taken: by an event that was deleted, which Google keeps, or by another publisher's."""
         try:
             there = self._ask("get", eventId=told["id"], fields="kind,id,status,etag,start,extendedProperties/private")
-        except Refused as refused:
+        except GoogleApiError as refused:
             if refused.status in _GONE:
                 return False
             raise
@@ -120,16 +122,16 @@ class _Calendar:
             return True
         if kept is None and not deleted:
             return False  # somebody else's, or somebody else has taken our mark off
-        return self.write(event, Kept(event.uid, "", 0, texts(there, "id"), texts(there, "etag")))
+        return self.write(event, ExistingEvent(event.uid, "", 0, texts(there, "id"), texts(there, "etag")))
 
-    def _kept(self, event: Event) -> Kept | None:
+    def _kept(self, event: Event) -> ExistingEvent | None:
         """*event* if it is one of ours. A copy that somebody made of one is theirs: it has another id."""
         marks = (event.get("extendedProperties") or {}).get("private") or {}
         uid, start = texts(marks, _UID), texts(event, "start", "dateTime")
         if texts(marks, _OWNER) != self._site or not uid or _id_of(uid) != texts(event, "id"):
             return None
         begins = datetime.fromisoformat(start).timestamp() if start else 0.0
-        return Kept(uid, texts(marks, _DIGEST), begins, texts(event, "id"), texts(event, "etag"))
+        return ExistingEvent(uid, texts(marks, _DIGEST), begins, texts(event, "id"), texts(event, "etag"))
 
     def _late(self) -> bool:
         return time.monotonic() >= self._until
@@ -142,7 +144,7 @@ class _Calendar:
                 request.headers["If-Match"] = etag
             try:
                 return self._google.answer(request, kind)
-            except Refused as refused:
+            except GoogleApiError as refused:
                 wait = max(refused.wait, (pause or 0) * random.uniform(1, 1.5))  # noqa: S311  (no secret: to spread)
                 if pause is None or not refused.busy or time.monotonic() + wait >= self._until:
                     raise
@@ -160,7 +162,7 @@ def _as_text(description: str) -> str:
     return re.sub(r"&[^;]{0,5}$", "", escape(description, quote=False)[:_LONGEST])
 
 
-def as_google(event: Wanted, site: str) -> Event:
+def as_google(event: DesiredEvent, site: str) -> Event:
     """*event* in Google's words.
 
     A tick that is skipped is told by its title: Google deletes what is cancelled. A reminder would reach our account

@@ -19,17 +19,19 @@ from calendar_timetable.calendars.sources.lookup import connected_source
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.publishing import caldav as publish_caldav
 from calendar_timetable.publishing import google
-from calendar_timetable.publishing.target import DIGEST, Mode, Published, PublishingFailed, Wanted
+from calendar_timetable.publishing.target import DIGEST, DesiredEvent, Mode, PublishingFailed, PublishResult
 from calendar_timetable.runs.calendar_events import Site, event_of
 from calendar_timetable.runs.listing import Filters, find_rows, readable_dags
-from calendar_timetable.runs.rows import Row
+from calendar_timetable.runs.rows import RunRow
 from calendar_timetable.runs.stored_schedules import read_schedules
 
 PAST, AHEAD = timedelta(days=1), timedelta(days=35)
 _PASSING = ("DTSTAMP", "LAST-MODIFIED", "SEQUENCE")  # what changes while the run stays the same
 
 
-def publish_into(calendar: str, site: Site, events: Sequence[Wanted], since: float, mode: Mode = "write") -> Published:
+def publish_into(
+    calendar: str, site: Site, events: Sequence[DesiredEvent], since: float, mode: Mode = "write"
+) -> PublishResult:
     """Make *calendar*, an Airflow Connection, tell *events*; see :func:`~calendar_timetable.publishing.target.publish`.
 
     A Connection of type CalDAV that names one calendar, or of Google's provider with the calendar after a slash, as
@@ -51,18 +53,18 @@ def publish_into(calendar: str, site: Site, events: Sequence[Wanted], since: flo
     raise PublishingFailed(f"Airflow Connection {conn_id!r}: {reason}")
 
 
-def wanted(rows: Iterable[Row], site: Site, now: float) -> list[Wanted]:
+def wanted(rows: Iterable[RunRow], site: Site, now: float) -> list[DesiredEvent]:
     """*rows* as the events to publish."""
     found = []
     for row in rows:
         event = event_of(row, site, now)
         digest = _digest(event)
         event.add(DIGEST, digest)
-        found.append(Wanted(str(event["UID"]), digest, _alone(event)))
+        found.append(DesiredEvent(str(event["UID"]), digest, _alone(event)))
     return found
 
 
-def rows_to_publish(session: Session, scope: str, *, paused: bool = False) -> tuple[list[Row], float, float]:
+def rows_to_publish(session: Session, scope: str, *, paused: bool = False) -> tuple[list[RunRow], float, float]:
     """The runs of *scope* ("all", "tag:…" or "dag:…") around now; with now, and since when they are told.
 
     Those of *paused* DAGs, which do not start, only where they are asked for.

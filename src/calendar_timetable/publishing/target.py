@@ -19,7 +19,7 @@ class PublishingFailed(CalendarTimetableError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredEvent:
     """An event that the calendar is to hold: *body* is a calendar object (RFC 4791 section 4.1) with its *digest*."""
 
     uid: str
@@ -28,7 +28,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ExistingEvent:
     """An event of ours as the calendar holds it; *place* and *etag* are the calendar's own."""
 
     uid: str
@@ -46,21 +46,21 @@ def owns(site: str, uid: str) -> bool:
 class Target(Protocol):
     """A calendar to publish into. It answers for its own: it touches no event but those of one Airflow."""
 
-    def kept(self) -> Iterable[Kept]:
+    def kept(self) -> Iterable[ExistingEvent]:
         """The events that this Airflow has written."""
         ...
 
-    def write(self, event: Wanted, kept: Kept | None) -> bool:
+    def write(self, event: DesiredEvent, kept: ExistingEvent | None) -> bool:
         """Write the event, in the place of *kept*; whether it is there: not where somebody else was faster."""
         ...
 
-    def remove(self, kept: Kept) -> bool:
+    def remove(self, kept: ExistingEvent) -> bool:
         """Remove the event; whether it is gone."""
         ...
 
 
 @dataclass(slots=True)
-class Published:
+class PublishResult:
     """What was done; *left*, for the next time, is what somebody else was changing or what there was no time for.
 
     *refused*: nothing was done, as so many events would have been removed. Of a mere look, *to_write* are the UIDs of
@@ -76,13 +76,13 @@ class Published:
     to_remove: list[float] = field(default_factory=list)
 
 
-def publish(target: Target, events: Iterable[Wanted], since: float, mode: Mode = "write") -> Published:
+def publish(target: Target, events: Iterable[DesiredEvent], since: float, mode: Mode = "write") -> PublishResult:
     """Make *target* tell *events*: write what is new or has changed, remove what is not planned any more.
 
     Events that start before *since* are history, and stay: with no events and since 0, all are taken back. More than
     half of those that are not history are removed only by *mode* ``"force"``; ``"look"`` changes nothing.
     """
-    done = Published()
+    done = PublishResult()
     kept = {event.uid: event for event in target.kept()}
     coming = sum(event.start >= since for event in kept.values())
     wanted = [(event, kept.pop(event.uid, None)) for event in events]

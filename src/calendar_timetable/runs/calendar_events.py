@@ -11,8 +11,8 @@ from icalendar import Alarm, Calendar, Event, vDuration
 
 from calendar_timetable._version import __version__
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.explain import plain
-from calendar_timetable.runs.rows import LATE, Row, explanation, reasons_of
+from calendar_timetable.planning.explain import on_one_line
+from calendar_timetable.runs.rows import LATE, RunRow, explanation, reasons_of
 
 DOMAIN = "calendar-timetable"
 
@@ -28,24 +28,24 @@ class Site:
     def __init__(self, base_url: str, key: str) -> None:
         self.base_url, self.key = base_url.rstrip("/"), key
 
-    def uid(self, row: Row) -> str:
+    def uid(self, row: RunRow) -> str:
         """Globally unique, and the same as long as the run is (RFC 7986 section 5.3: it tells nothing)."""
         return f"{hashlib.sha256(f'{self.key} {row.identity}'.encode()).hexdigest()[:40]}-{self.key}@{DOMAIN}"
 
-    def link(self, row: Row) -> str:
+    def link(self, row: RunRow) -> str:
         """Where the run is to be seen, or as long as there is none, its DAG."""
         run = f"/runs/{quote(row.run.run_id, safe='')}" if row.run is not None and row.count == 1 else ""
         return f"{self.base_url}/dags/{quote(row.dag.dag_id, safe='')}{run}"
 
 
-def feed(rows: Iterable[Row], site: Site, name: str, now: float) -> bytes:
+def feed(rows: Iterable[RunRow], site: Site, name: str, now: float) -> bytes:
     """A calendar of *rows*: the same bytes as long as they are the same."""
     calendar = Calendar()
     calendar.add("prodid", f"-//calendar_timetable//{__version__}//EN")
     calendar.add("version", "2.0")
     calendar.add("method", "PUBLISH")
-    calendar.add("name", plain(name))
-    calendar.add("x-wr-calname", plain(name))
+    calendar.add("name", on_one_line(name))
+    calendar.add("x-wr-calname", on_one_line(name))
     calendar.add("refresh-interval", vDuration(_REFRESH), parameters={"VALUE": "DURATION"})
     calendar.add("x-published-ttl", vDuration(_REFRESH))
     for row in rows:
@@ -53,7 +53,7 @@ def feed(rows: Iterable[Row], site: Site, name: str, now: float) -> bytes:
     return bytes(calendar.to_ical())
 
 
-def event_of(row: Row, site: Site, now: float) -> Event:
+def event_of(row: RunRow, site: Site, now: float) -> Event:
     """*row* as an event. It takes no time from anyone: TRANSP:TRANSPARENT."""
     event = Event()
     changed = zones.to_datetime(int(row.changed(now)))
@@ -66,10 +66,10 @@ def event_of(row: Row, site: Site, now: float) -> Event:
     end = int(row.at) + _SHOWN if row.end is None or int(row.end) <= int(row.at) else int(row.end)
     event.add("dtend", zones.to_datetime(end))
     state = _STATES.get(row.state, "late" if late else "")
-    event.add("summary", plain(row.dag.name) + (f" ({state})" if state else ""))
-    event.add("description", f"{plain(explanation(row, reasons_of(row)))}\n{site.link(row)}")
+    event.add("summary", on_one_line(row.dag.name) + (f" ({state})" if state else ""))
+    event.add("description", f"{on_one_line(explanation(row, reasons_of(row)))}\n{site.link(row)}")
     event.add("url", site.link(row))
-    event.add("categories", [row.state, *(plain(tag) for tag in row.dag.tags)])
+    event.add("categories", [row.state, *(on_one_line(tag) for tag in row.dag.tags)])
     event.add("status", _status(row))
     event.add("transp", "TRANSPARENT")
     event.add("class", "CONFIDENTIAL")
@@ -80,7 +80,7 @@ def event_of(row: Row, site: Site, now: float) -> Event:
     return event
 
 
-def _status(row: Row) -> str:
+def _status(row: RunRow) -> str:
     if row.state == "skipped":
         return "CANCELLED"
     return "TENTATIVE" if row.state == "planned" and row.dag.paused else "CONFIRMED"
@@ -89,6 +89,6 @@ def _status(row: Row) -> str:
 def _alarm(text: str, parameters: dict[str, str], after: timedelta) -> Alarm:
     alarm = Alarm()
     alarm.add("action", "DISPLAY")
-    alarm.add("description", plain(text))
+    alarm.add("description", on_one_line(text))
     alarm.add("trigger", after, parameters=parameters)
     return alarm

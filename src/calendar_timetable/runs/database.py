@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY
-from calendar_timetable.runs.forecast import Stored
-from calendar_timetable.runs.lru import Memory
+from calendar_timetable.runs.forecast import StoredNextRun
+from calendar_timetable.runs.lru import LruCache
 
 MOST_RUNS = 20_000  # existing runs in one answer
 _LONGEST = 14 * DAY  # a run that began longer ago than this is looked for only where it was to start
@@ -36,13 +36,13 @@ class Dag:
     owners: tuple[str, ...]
     tags: tuple[str, ...]
     paused: bool
-    stored: Stored | None
+    stored: StoredNextRun | None
     summary: str
     max_active_runs: int
 
 
 @dataclass(frozen=True, slots=True)
-class Existing:
+class ExistingRun:
     """A run that Airflow has made; epoch seconds."""
 
     dag_id: str
@@ -107,12 +107,12 @@ def read_dags(
         if start is not None:
             at = zones.to_instant(start)
             interval = (at, at) if low is None or high is None else (zones.to_instant(low), zones.to_instant(high))
-            stored = Stored(at, *interval, key)
+            stored = StoredNextRun(at, *interval, key)
         found.append(Dag(dag_id, name or dag_id, dag_owners, dag_tags, bool(paused), stored, summary or "", most))
     return found
 
 
-def read_runs(session: Session, dag_ids: Collection[str], since: float, until: float) -> tuple[list[Existing], bool]:
+def read_runs(session: Session, dag_ids: Collection[str], since: float, until: float) -> tuple[list[ExistingRun], bool]:
     """The runs that touch ``[since, until)``, newest last; and whether older ones were left out."""
     query = (
         select(
@@ -134,7 +134,7 @@ def read_runs(session: Session, dag_ids: Collection[str], since: float, until: f
     found = []
     for dag_id, run_id, run_type, state, run_after, started, ended, low, high, changed in session.execute(query):
         interval = None if low is None or high is None else (zones.to_instant(low), zones.to_instant(high))
-        run = Existing(
+        run = ExistingRun(
             dag_id,
             run_id,
             str(run_type),
@@ -161,7 +161,7 @@ def runs_state(dag_ids: Collection[str], since: float, until: float) -> Any:
     return query.where(DagRun.dag_id.in_(dag_ids), *_between(since, until))
 
 
-_lengths: Memory[tuple[float, float | None]] = Memory(20_000, lambda _: 1)  # by DAG: when it was asked, and seconds
+_lengths: LruCache[tuple[float, float | None]] = LruCache(20_000, lambda _: 1)  # by DAG: when it was asked, and seconds
 
 
 def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:

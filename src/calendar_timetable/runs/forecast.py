@@ -11,12 +11,12 @@ from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY
-from calendar_timetable.planning.plan import Placed, Tick, lay_out
+from calendar_timetable.planning.plan import PlacedTick, Tick, place_ticks
 from calendar_timetable.runs import time_budget
-from calendar_timetable.runs.lru import Memory
+from calendar_timetable.runs.lru import LruCache
 from calendar_timetable.runs.stored_schedules import Schedule
 from calendar_timetable.schedule.base import to_pendulum
-from calendar_timetable.schedule.compiled import Carried
+from calendar_timetable.schedule.compiled import CompiledSchedule
 
 MOST_TICKS = 11_000  # of one DAG in one answer: a week of minutes, five weeks of every five minutes
 _MOST_STEPS = 5 * MOST_TICKS  # on the way to a range that is far away
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredNextRun:
     """A DAG's next run as Airflow has stored it; epoch seconds."""
 
     start: float
@@ -50,7 +50,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ForecastQuery:
     """What is asked of one DAG: ticks due or starting in ``[since, until)``, as seen at *now*."""
 
     now: float
@@ -60,10 +60,12 @@ class Question:
 
 
 # By question, with the minute of the answer: a later one takes the place of an earlier one.
-_plans: Memory[tuple[float, list[Placed], bool]] = Memory(_REMEMBERED, lambda plan: 10 + len(plan[1]), _LONGEST)
+_plans: LruCache[tuple[float, list[PlacedTick], bool]] = LruCache(_REMEMBERED, lambda plan: 10 + len(plan[1]), _LONGEST)
 
 
-def planned(schedule: Schedule, stored: Stored | None, question: Question) -> tuple[list[Placed], bool]:
+def forecast(
+    schedule: Schedule, stored: StoredNextRun | None, question: ForecastQuery
+) -> tuple[list[PlacedTick], bool]:
     """Every tick that *question* asks for, in its place, and whether some were left out.
 
     Of ticks that have passed, only those that did not run: those that did are Airflow's to tell.
@@ -73,7 +75,7 @@ def planned(schedule: Schedule, stored: Stored | None, question: Question) -> tu
     remembered = _plans.get(key)
     if remembered is not None and remembered[0] == minute:
         return remembered[1:]
-    found: list[Placed] = []
+    found: list[PlacedTick] = []
     try:
         with time_budget.share(time_budget.DAG):
             more = _find(schedule, stored, question, found)
@@ -83,7 +85,7 @@ def planned(schedule: Schedule, stored: Stored | None, question: Question) -> tu
     return found, more
 
 
-def _find(schedule: Schedule, stored: Stored | None, question: Question, found: list[Placed]) -> bool:
+def _find(schedule: Schedule, stored: StoredNextRun | None, question: ForecastQuery, found: list[PlacedTick]) -> bool:
     """Add what *question* asks for to *found*; whether there is more."""
     try:
         for count, placed in enumerate(_walk(schedule, stored, question)):
@@ -101,59 +103,61 @@ def _find(schedule: Schedule, stored: Stored | None, question: Question, found: 
 
 
 def replanned(
-    schedule: Schedule, stored: Stored | None, waiting: Collection[float], now: float, until: float
-) -> Iterator[Placed]:
+    schedule: Schedule, stored: StoredNextRun | None, waiting: Collection[float], now: float, until: float
+) -> Iterator[PlacedTick]:
     """The ticks from the stored run's on, placed anew: for a schedule that is not the one in force.
 
     Also those before that, of intervals that end at *waiting*: no run is planned for them, but there may be one now.
     """
-    carried = schedule.carried
-    assert carried is not None, "only our own schedules have arguments to change"
+    compiled = schedule.compiled
+    assert compiled is not None, "only our own schedules have arguments to change"
     settled = now if stored is None else stored.interval_end
     first = min((settled, *waiting))
     latest = schedule.restriction.latest
-    if carried.ticks.on_grid:
-        ticks = carried.ticks.at_or_after(first, latest)
+    if compiled.ticks.on_grid:
+        ticks = compiled.ticks.at_or_after(first, latest)
     elif stored is not None:
-        following = carried.ticks.walk(stored.info.data_interval, schedule.restriction._replace(catchup=True))
+        following = compiled.ticks.walk(stored.info.data_interval, schedule.restriction._replace(catchup=True))
         ticks = chain((stored.tick,), following)
     else:
         return
-    for placed in lay_out(time_budget.metered(ticks), carried.policy, carried.open_time):
+    for placed in place_ticks(time_budget.metered(ticks), compiled.policy, compiled.open_time):
         if placed.tick.due >= until:
             return
         if placed.tick.interval_end >= settled or placed.tick.interval_end in waiting:
-            yield _not_before(carried, placed, now)
+            yield _not_before(compiled, placed, now)
 
 
-def _not_before(carried: Carried, placed: Placed, now: float) -> Placed:
+def _not_before(compiled: CompiledSchedule, placed: PlacedTick, now: float) -> PlacedTick:
     """*placed*; a start that has passed, and is closed by now, waits for an opening."""
     if placed.start is None or placed.start > now:
         return placed
-    start = carried.late_start(placed.start, placed.tick.due, now)
+    start = compiled.late_start(placed.start, placed.tick.due, now)
     if start == placed.start:
         return placed
-    return Placed(placed.tick, None, "skipped") if start is None else started(placed.tick, start)
+    return PlacedTick(placed.tick, None, "skipped") if start is None else started(placed.tick, start)
 
 
-def _walk(schedule: Schedule, stored: Stored | None, question: Question) -> Iterator[Placed]:
-    carried = schedule.carried
-    if carried is not None:
-        if carried.held:
+def _walk(schedule: Schedule, stored: StoredNextRun | None, question: ForecastQuery) -> Iterator[PlacedTick]:
+    compiled = schedule.compiled
+    if compiled is not None:
+        if compiled.held:
             return iter(())
-        if carried.ticks.on_grid:
-            return _ours_on_grid(carried, schedule, stored, question)
-        return _ours_after(carried, schedule, stored, question) if stored else iter(())
+        if compiled.ticks.on_grid:
+            return _ours_on_grid(compiled, schedule, stored, question)
+        return _ours_after(compiled, schedule, stored, question) if stored else iter(())
     if stored is None:
         return iter(())
     steps = _remembered if schedule.ticks.remembered else _stepped
     return time_budget.metered(steps(schedule, stored, question))
 
 
-def _ours_on_grid(carried: Carried, schedule: Schedule, stored: Stored | None, question: Question) -> Iterator[Placed]:
+def _ours_on_grid(
+    compiled: CompiledSchedule, schedule: Schedule, stored: StoredNextRun | None, question: ForecastQuery
+) -> Iterator[PlacedTick]:
     """All ticks around the range, whatever ran before; the stored run stands for its own."""
-    reach = 0 if carried.open_time.always else carried.policy.max_delay
-    ahead = reach if carried.policy.when_blocked == "advance" else 0
+    reach = 0 if compiled.open_time.always else compiled.policy.max_delay
+    ahead = reach if compiled.policy.when_blocked == "advance" else 0
     earliest, latest, catchup = schedule.restriction
     start = question.since - reach
     if stored is not None and question.since >= question.now:  # all that is earlier has run, or never will
@@ -162,11 +166,11 @@ def _ours_on_grid(carried: Carried, schedule: Schedule, stored: Stored | None, q
     seen = schedule.since if stored is None else min(schedule.since, stored.interval_end)
     start = max(start, seen, earliest.timestamp() if earliest else 0)
     pending = stored
-    ticks = time_budget.metered(carried.ticks.at_or_after(start, latest))
-    for placed in lay_out(ticks, carried.policy, carried.open_time):
+    ticks = time_budget.metered(compiled.ticks.at_or_after(start, latest))
+    for placed in place_ticks(ticks, compiled.policy, compiled.open_time):
         tick = placed.tick
         if pending is not None and tick.interval_end >= pending.interval_end:
-            yield from _stored_run(carried, pending, placed, question.now)
+            yield from _stored_run(compiled, pending, placed, question.now)
             mine, pending = tick.interval_end == pending.interval_end, None
             if mine:
                 continue
@@ -178,39 +182,45 @@ def _ours_on_grid(carried: Carried, schedule: Schedule, stored: Stored | None, q
         elif stored and tick.interval_end > stored.interval_end and (catchup or placed.start > question.now):
             yield placed
     if pending is not None:
-        yield from _stored_run(carried, pending, None, question.now)
+        yield from _stored_run(compiled, pending, None, question.now)
 
 
-def _ours_after(carried: Carried, schedule: Schedule, stored: Stored, question: Question) -> Iterator[Placed]:
+def _ours_after(
+    compiled: CompiledSchedule, schedule: Schedule, stored: StoredNextRun, question: ForecastQuery
+) -> Iterator[PlacedTick]:
     """Ticks that depend on what ran: only those after the stored run can be told."""
-    yield from _stored_run(carried, stored, None, question.now)
-    ticks = carried.ticks.walk(stored.info.data_interval, schedule.restriction._replace(catchup=True))
-    for placed in lay_out(time_budget.metered(ticks), carried.policy, carried.open_time):
-        if placed.tick.due - carried.policy.max_delay >= question.until:
+    yield from _stored_run(compiled, stored, None, question.now)
+    ticks = compiled.ticks.walk(stored.info.data_interval, schedule.restriction._replace(catchup=True))
+    for placed in place_ticks(time_budget.metered(ticks), compiled.policy, compiled.open_time):
+        if placed.tick.due - compiled.policy.max_delay >= question.until:
             return
         if placed.start is None or schedule.restriction.catchup or placed.start > question.now:
             yield placed
 
 
-def _stored_run(carried: Carried, stored: Stored, placed: Placed | None, now: float) -> Iterator[Placed]:
+def _stored_run(
+    compiled: CompiledSchedule, stored: StoredNextRun, placed: PlacedTick | None, now: float
+) -> Iterator[PlacedTick]:
     """The stored run, where it will be created: late, and closed by now, it waits for an opening."""
-    start = carried.late_start(stored.start, stored.tick.due, now)
+    start = compiled.late_start(stored.start, stored.tick.due, now)
     if start is None:
-        yield Placed(stored.tick, None, "skipped")
+        yield PlacedTick(stored.tick, None, "skipped")
     elif placed is not None and placed.start == start and placed.tick.interval_end == stored.interval_end:
         yield placed
     else:
         yield started(stored.tick, start)
 
 
-def started(tick: Tick, start: float) -> Placed:
+def started(tick: Tick, start: float) -> PlacedTick:
     """*tick* as a run that starts at *start*, whatever the calendars say now."""
     if start == tick.due:
-        return Placed(tick, start, "on_time")
-    return Placed(tick, start, "postponed", opening=start) if start > tick.due else Placed(tick, start, "advanced")
+        return PlacedTick(tick, start, "on_time")
+    return (
+        PlacedTick(tick, start, "postponed", opening=start) if start > tick.due else PlacedTick(tick, start, "advanced")
+    )
 
 
-def _remembered(schedule: Schedule, stored: Stored, question: Question) -> Iterator[Placed]:
+def _remembered(schedule: Schedule, stored: StoredNextRun, question: ForecastQuery) -> Iterator[PlacedTick]:
     """Plain cron: its ticks are remembered, and need not be walked through to a range that is far away."""
     yield _at(stored.info)
     last, restriction = stored.info.data_interval, schedule.restriction
@@ -223,10 +233,10 @@ def _remembered(schedule: Schedule, stored: Stored, question: Question) -> Itera
         if tick.due >= question.until:
             return
         if tick.interval_end > stored.interval_end:
-            yield Placed(tick, tick.due, "on_time")
+            yield PlacedTick(tick, tick.due, "on_time")
 
 
-def _stepped(schedule: Schedule, stored: Stored, question: Question) -> Iterator[Placed]:
+def _stepped(schedule: Schedule, stored: StoredNextRun, question: ForecastQuery) -> Iterator[PlacedTick]:
     """Any other timetable, asked as the scheduler asks it."""
     info: DagRunInfo | None = stored.info
     latest = schedule.restriction.latest
@@ -241,7 +251,7 @@ def _stepped(schedule: Schedule, stored: Stored, question: Question) -> Iterator
         info = following
 
 
-def _at(info: DagRunInfo) -> Placed:
+def _at(info: DagRunInfo) -> PlacedTick:
     due = zones.to_instant(info.run_after)
     interval = (due, due) if info.data_interval is None else map(zones.to_instant, info.data_interval)
-    return Placed(Tick(due, *interval), due, "on_time")
+    return PlacedTick(Tick(due, *interval), due, "on_time")

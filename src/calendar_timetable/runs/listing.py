@@ -15,9 +15,9 @@ from sqlalchemy.types import NullType
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs import database, time_budget
 from calendar_timetable.runs.database import Dag
-from calendar_timetable.runs.forecast import MOST_TICKS, Question, planned
-from calendar_timetable.runs.lru import Memory
-from calendar_timetable.runs.rows import Row, collapse, existing_row, planned_row
+from calendar_timetable.runs.forecast import MOST_TICKS, ForecastQuery, forecast
+from calendar_timetable.runs.lru import LruCache
+from calendar_timetable.runs.rows import RunRow, collapse, existing_row, planned_row
 from calendar_timetable.runs.stored_schedules import Schedule, newest, read_schedules
 
 _ANSWERS = 16 * 1024 * 1024  # bytes of all lists that are remembered together
@@ -43,7 +43,7 @@ class Filters:
     offset: int = 0
 
 
-_answers: Memory[bytes] = Memory(_ANSWERS, len)
+_answers: LruCache[bytes] = LruCache(_ANSWERS, len)
 
 
 Work = Callable[[Session, Collection[str], Filters, float, Collection[str] | None], bytes]
@@ -129,7 +129,7 @@ def first_rows(
     filters: Filters,
     now: float,
     runs_of: Collection[str] | None = None,
-) -> tuple[list[Row], bool]:
+) -> tuple[list[RunRow], bool]:
     """The rows to show, in order, and whether there are more; looks only as far ahead as it must."""
     wanted = filters.offset + filters.limit
     length = filters.until - filters.since
@@ -154,12 +154,12 @@ def find_rows(
     filters: Filters,
     now: float,
     runs_of: Collection[str] | None = None,
-) -> tuple[list[Row], bool]:
+) -> tuple[list[RunRow], bool]:
     """Every row of *dags* in the range of *filters*, DAG by DAG; and whether some were left out.
 
     Existing runs, and how long they took, only of the DAGs *runs_of*; of all where that is ``None``.
     """
-    found: list[Row] = []
+    found: list[RunRow] = []
     truncated = False
     for part in rows_by_dag(session, dags, schedules, filters, now, runs_of):
         found += collapse(part.rows)
@@ -170,7 +170,7 @@ def find_rows(
 class Part(NamedTuple):
     """The rows of one DAG, each run by itself, in order; past *told_until*, where there is one, there are more."""
 
-    rows: list[Row]
+    rows: list[RunRow]
     told_until: float | None
 
 
@@ -191,14 +191,14 @@ def rows_by_dag(
     for run in existing:
         by_dag[run.dag_id].append(run)
     lengths = run_lengths(session, schedules, told)
-    question = Question(now, filters.since, filters.until, most)
+    question = ForecastQuery(now, filters.since, filters.until, most)
     for dag in dags:
         schedule, length = schedules.get(dag.dag_id), lengths.get(dag.dag_id)
         rows = [existing_row(dag, schedule, run, length, now) for run in by_dag[dag.dag_id]]
         made = {row.identity for row in rows}
         more = False
         if schedule is not None and (filters.paused or not dag.paused):
-            places, more = planned(schedule, dag.stored, question)
+            places, more = forecast(schedule, dag.stored, question)
             ahead = [
                 planned_row(dag, schedule, placed, length)
                 for placed in places
@@ -214,18 +214,18 @@ def rows_by_dag(
 
 def run_lengths(session: Session, schedules: dict[str, Schedule], dag_ids: Collection[str]) -> dict[str, float]:
     """How long runs take, in seconds: what the schedule says, else what they usually took."""
-    said = {i: s.carried.policy.duration for i, s in schedules.items() if s.carried and s.carried.policy.duration}
+    said = {i: s.compiled.policy.duration for i, s in schedules.items() if s.compiled and s.compiled.policy.duration}
     return database.usual_lengths(session, [i for i in dag_ids if i not in said]) | said
 
 
-def next_rows(dag: Dag, schedule: Schedule, now: float, until: float, limit: int, length: float | None) -> list[Row]:
+def next_rows(dag: Dag, schedule: Schedule, now: float, until: float, limit: int, length: float | None) -> list[RunRow]:
     """What becomes of the next ticks of one DAG, the stored one first, at most *limit* of them; runs last *length*."""
     since = now if dag.stored is None else min(now, dag.stored.start, dag.stored.interval_end)
-    places, _ = planned(schedule, dag.stored, Question(now, since, until, limit))
+    places, _ = forecast(schedule, dag.stored, ForecastQuery(now, since, until, limit))
     return [planned_row(dag, schedule, placed, length) for placed in places[:limit]]
 
 
-def shown(row: Row, filters: Filters) -> bool:
+def shown(row: RunRow, filters: Filters) -> bool:
     """Whether *filters* let the *row* through."""
     move = "combined" if row.placed.outcome == "coalesced" else row.placed.outcome
     return (not filters.states or row.state in filters.states or move in filters.states) and (

@@ -13,7 +13,7 @@ from cachetools import LRUCache
 V = TypeVar("V")
 
 
-class Memory(Generic[V]):
+class LruCache(Generic[V]):
     """The values that were used last, by key, for the threads of one process.
 
     All together weigh *most* at the most, each by *weigh*; one that weighs more than *largest* is not kept.

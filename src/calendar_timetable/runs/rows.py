@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfo
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.explain import blocked
 from calendar_timetable.planning.open_time import DAY, Blocker, OpenTime, members
-from calendar_timetable.planning.plan import Placed, Tick
-from calendar_timetable.planning.time_sets import Known, TimeSet, leaves
-from calendar_timetable.runs.database import Dag, Existing
+from calendar_timetable.planning.plan import PlacedTick, Tick
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeSet, leaves
+from calendar_timetable.runs.database import Dag, ExistingRun
 from calendar_timetable.runs.forecast import started
 from calendar_timetable.runs.stored_schedules import Schedule
-from calendar_timetable.schedule.compiled import Carried
+from calendar_timetable.schedule.compiled import CompiledSchedule
 
 _AHEAD = 8 * DAY  # how far is looked: what is further off is no concern of whoever watches a run
 
@@ -36,13 +36,13 @@ _PAUSED = "will not start: DAG is paused"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RunRow:
     """One run, one tick without a run, or a stretch of runs. ``start`` and ``end`` in epoch seconds."""
 
     dag: Dag
     schedule: Schedule | None
-    placed: Placed
-    run: Existing | None
+    placed: PlacedTick
+    run: ExistingRun | None
     state: RunState
     start: float | None
     end: float | None
@@ -109,16 +109,16 @@ class Row:
         return (now if self.run.started is None else self.run.started) - self.run.run_after > LATE
 
 
-def planned_row(dag: Dag, schedule: Schedule, placed: Placed, length: float | None) -> Row:
+def planned_row(dag: Dag, schedule: Schedule, placed: PlacedTick, length: float | None) -> RunRow:
     """A tick to come, or one that passed without a run."""
     state: RunState = "skipped" if placed.start is None else "planned"
     end = None if placed.start is None or length is None else placed.start + length
-    return Row(dag, schedule, placed, None, state, placed.start, end, end_estimated=end is not None)
+    return RunRow(dag, schedule, placed, None, state, placed.start, end, end_estimated=end is not None)
 
 
-def existing_row(dag: Dag, schedule: Schedule | None, run: Existing, length: float | None, now: float) -> Row:
+def existing_row(dag: Dag, schedule: Schedule | None, run: ExistingRun, length: float | None, now: float) -> RunRow:
     """A run that Airflow has made."""
-    ours = schedule is not None and schedule.carried is not None and run.run_type in _BY_TICK
+    ours = schedule is not None and schedule.compiled is not None and run.run_type in _BY_TICK
     if run.interval is not None and run.run_type in _BY_TICK:
         low, high = run.interval
         placed = started(Tick(high if ours else run.run_after, low, high), run.run_after)
@@ -131,18 +131,18 @@ def existing_row(dag: Dag, schedule: Schedule | None, run: Existing, length: flo
     if run.state == "running" and end is not None:
         end = max(end, now)
     state: RunState = {"running": "running", "success": "success", "failed": "failed"}.get(run.state, "queued")  # type: ignore[assignment]
-    return Row(dag, schedule, placed, run, state, start, end, estimated)
+    return RunRow(dag, schedule, placed, run, state, start, end, estimated)
 
 
-def collapse(rows: Iterable[Row]) -> Iterator[Row]:
+def collapse(rows: Iterable[RunRow]) -> Iterator[RunRow]:
     """*rows* of one DAG, in order; neighbours of a day that are alike and less than an hour apart as one."""
     for stretch in stretches(rows):
         yield from [_as_one(stretch)] if is_often(stretch) else stretch
 
 
-def stretches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def stretches(rows: Iterable[RunRow]) -> Iterator[list[RunRow]]:
     """*rows* of one DAG, in order, parted where neighbours are not alike or not close."""
-    stretch: list[Row] = []
+    stretch: list[RunRow] = []
     for row in rows:
         if stretch and not _alike(stretch[-1], row):
             yield stretch
@@ -152,12 +152,12 @@ def stretches(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield stretch
 
 
-def is_often(stretch: list[Row]) -> bool:
+def is_often(stretch: list[RunRow]) -> bool:
     """Whether a list has one row for all of the *stretch*."""
     return len(stretch) >= _FEW
 
 
-def _alike(one: Row, other: Row) -> bool:
+def _alike(one: RunRow, other: RunRow) -> bool:
     return (
         0 < other.at - one.at < _DENSE
         and one.state == other.state
@@ -166,7 +166,7 @@ def _alike(one: Row, other: Row) -> bool:
     )
 
 
-def _day(row: Row) -> date:
+def _day(row: RunRow) -> date:
     return _day_of(row.at // _QUARTER, row.zone)
 
 
@@ -176,7 +176,7 @@ def _day_of(quarter: float, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(quarter * _QUARTER, UTC).astimezone(zone).date()
 
 
-def _as_one(stretch: list[Row]) -> Row:
+def _as_one(stretch: list[RunRow]) -> RunRow:
     first, last = stretch[0], stretch[-1]
     gaps = sorted(int(b.at - a.at) for a, b in pairwise(stretch))
     end = last.at if last.end is None else last.end
@@ -185,24 +185,24 @@ def _as_one(stretch: list[Row]) -> Row:
     return replace(first, end=end, count=len(stretch), every=gaps[len(gaps) // 2], known_as=known_as)
 
 
-def outlook_of(row: Row) -> Outlook:
+def outlook_of(row: RunRow) -> Outlook:
     """What comes after its start, for a run that goes by its schedule and is not over."""
-    carried = None if row.schedule is None or row.schedule.changed_to is not None else row.schedule.carried
+    compiled = None if row.schedule is None or row.schedule.changed_to is not None else row.schedule.compiled
     by_schedule = row.run is None or row.run.run_type in _BY_TICK
-    if carried is None or row.start is None or row.count > 1 or not by_schedule:
+    if compiled is None or row.start is None or row.count > 1 or not by_schedule:
         return Outlook()
-    return Outlook() if row.state in ("success", "failed") else outlook(carried, row.start, row.end)
+    return Outlook() if row.state in ("success", "failed") else outlook(compiled, row.start, row.end)
 
 
-def reasons_of(row: Row) -> tuple[explain.Reason, ...]:
+def reasons_of(row: RunRow) -> tuple[explain.Reason, ...]:
     """Why the run does not simply start when due."""
-    carried = None if row.schedule is None else row.schedule.carried
-    if carried is None or (row.placed.outcome == "on_time" and row.run):
+    compiled = None if row.schedule is None else row.schedule.compiled
+    if compiled is None or (row.placed.outcome == "on_time" and row.run):
         return ()
-    return carried.reasons(row.placed)
+    return compiled.reasons(row.placed)
 
 
-def explanation(row: Row, reasons: Iterable[explain.Reason] = ()) -> str:
+def explanation(row: RunRow, reasons: Iterable[explain.Reason] = ()) -> str:
     """One sentence: "Due Sat 21 Nov 2026 02:00 CET, blocked by team_calendar until 05:00; starts 05:00"."""
     due, zone = row.placed.tick.due, row.zone
     if row.count > 1:
@@ -211,7 +211,7 @@ def explanation(row: Row, reasons: Iterable[explain.Reason] = ()) -> str:
     return explain.joined(cause, due, zone, explain.told(reasons, zone, due), _outcome(row, due, zone))
 
 
-def _explanation_of_many(row: Row, zone: ZoneInfo) -> str:
+def _explanation_of_many(row: RunRow, zone: ZoneInfo) -> str:
     first, last = explain.clock(row.at, zone), explain.clock(row.at + row.every * (row.count - 1), zone, row.at)
     what, ends = f"{row.count} runs", ""
     if row.start is None:
@@ -222,9 +222,9 @@ def _explanation_of_many(row: Row, zone: ZoneInfo) -> str:
     return f"{what}, about every {explain.length(row.every)}, from {first} to {last}{ends}"
 
 
-def _outcome(row: Row, due: float, zone: ZoneInfo) -> str:
+def _outcome(row: RunRow, due: float, zone: ZoneInfo) -> str:
     if row.start is None:
-        return "" if row.schedule is not None and row.schedule.carried is not None else "skipped"
+        return "" if row.schedule is not None and row.schedule.compiled is not None else "skipped"
     at = explain.on_time_or_at(row.start, due, zone)
     if row.state in ("planned", "queued"):
         if row.dag.paused:
@@ -255,16 +255,16 @@ class Outlook(NamedTuple):
     spare_at_least: bool = False
 
 
-def outlook(carried: Carried, start: float, end: float | None) -> Outlook:
+def outlook(compiled: CompiledSchedule, start: float, end: float | None) -> Outlook:
     """What comes after *start*, for a run that is expected to *end* then.
 
     A DAG carries of its calendars what its own runs touch: past that, nothing is told for certain.
     """
-    if carried.open_time.always or not carried.open_time.fits(start, 0):
+    if compiled.open_time.always or not compiled.open_time.fits(start, 0):
         return Outlook()
-    in_windows, unblocked = carried.open_by_role
-    window_end, window_known = _end(in_windows, carried.windows, carried, start)
-    blackout, blackout_known = _end(unblocked, carried.blackouts, carried, start)
+    in_windows, unblocked = compiled.open_by_role
+    window_end, window_known = _end(in_windows, compiled.windows, compiled, start)
+    blackout, blackout_known = _end(unblocked, compiled.blackouts, compiled, start)
     spare, at_least = None, False
     known = min(window_known, blackout_known)
     first = min((at for at in (window_end, blackout) if at is not None), default=inf)
@@ -274,26 +274,28 @@ def outlook(carried: Carried, start: float, end: float | None) -> Outlook:
         spare, at_least = int(known - end), True
     return Outlook(
         None if window_end is None else zones.to_datetime(window_end),
-        None if blackout is None else _named(carried, blackout),
+        None if blackout is None else _named(compiled, blackout),
         spare,
         at_least,
     )
 
 
-def _end(open_time: OpenTime, timeset: TimeSet | None, carried: Carried, start: float) -> tuple[float | None, float]:
+def _end(
+    open_time: OpenTime, timeset: TimeSet | None, compiled: CompiledSchedule, start: float
+) -> tuple[float | None, float]:
     """When what is open by *timeset* alone closes after *start*, and until when that is known."""
     if timeset is None:
         return None, inf
-    calendars = any(isinstance(leaf, Known) for leaf in leaves(timeset))
-    known = min(carried.known_until(start) if calendars else inf, start + _AHEAD)
+    calendars = any(isinstance(leaf, CalendarSpans) for leaf in leaves(timeset))
+    known = min(compiled.known_until(start) if calendars else inf, start + _AHEAD)
     end = open_time.over(start, start + _AHEAD).end_of_span(start)
     return (None if end is None or end >= known else end), known
 
 
-def _named(carried: Carried, at: float) -> Blackout:
+def _named(compiled: CompiledSchedule, at: float) -> Blackout:
     """The blackout that begins *at*."""
-    covering = (m for m in members(carried.blackouts) if at in m.cover(int(at), int(at) + 1))
-    found = Blocker("blackout", next(covering, members(carried.blackouts)[0]), None)
+    covering = (m for m in members(compiled.blackouts) if at in m.cover(int(at), int(at) + 1))
+    found = Blocker("blackout", next(covering, members(compiled.blackouts)[0]), None)
     why = blocked(found, at)
     return Blackout(
         start=zones.to_datetime(at), calendar=why.calendar, event=why.event, detail=why.detail, zone=why.zone

@@ -24,9 +24,9 @@ from sqlalchemy.orm import Session
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import OpenTime
-from calendar_timetable.runs.lru import Memory
+from calendar_timetable.runs.lru import LruCache
 from calendar_timetable.schedule.base import encode_base, to_pendulum
-from calendar_timetable.schedule.compiled import Carried
+from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.schedule.ticks import Ticks
 
 OURS = "calendar_timetable.timetable.CalendarTimetable"
@@ -51,20 +51,20 @@ class Schedule:
     timezone: str
     restriction: TimeRestriction
     pools: tuple[str, ...]  # which its tasks take slots of
-    changed_to: Carried | None = None  # of a what-if: instead of what *data* says
+    changed_to: CompiledSchedule | None = None  # of a what-if: instead of what *data* says
 
     @cached_property
-    def carried(self) -> Carried | None:
+    def compiled(self) -> CompiledSchedule | None:
         """The schedule, where it is one of ours."""
         if self.changed_to is not None:
             return self.changed_to
         if self.data["__type"] != OURS:
             return None
-        carried = Carried.from_json(self.data["__var"])
+        compiled = CompiledSchedule.from_json(self.data["__var"])
         # Many DAGs go by the same windows: these are laid out once.
-        key = carried.windows, carried.blackouts, carried.horizon
-        carried.open_time = _open_times.setdefault(key, carried.open_time)
-        return carried
+        key = compiled.windows, compiled.blackouts, compiled.horizon
+        compiled.open_time = _open_times.setdefault(key, compiled.open_time)
+        return compiled
 
     @cached_property
     def ticks(self) -> Ticks:
@@ -87,12 +87,12 @@ class Schedule:
     @cached_property
     def calendars(self) -> tuple[str, ...]:
         """The labels of the calendars it goes by."""
-        return tuple(dict.fromkeys(used.label for used in self.carried.calendars)) if self.carried else ()
+        return tuple(dict.fromkeys(used.label for used in self.compiled.calendars)) if self.compiled else ()
 
 
 _open_times: WeakValueDictionary[Any, OpenTime] = WeakValueDictionary()  # as long as some schedule goes by it
 # By DAG: a new version takes the place of the one before.
-_schedules: Memory[tuple[Any, int, Schedule]] = Memory(_REMEMBERED, lambda kept: _EACH + kept[1])
+_schedules: LruCache[tuple[Any, int, Schedule]] = LruCache(_REMEMBERED, lambda kept: _EACH + kept[1])
 
 
 def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Schedule]:

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from calendar_timetable.exceptions import InvalidArgument
-from calendar_timetable.schedule.time_rules import Rules
+from calendar_timetable.schedule.time_rules import TimeRules
 from calendar_timetable.timetable import CalendarTimetable
 
 _HOLDERS = ("timetable", "dag", "task")  # AssetOrTimeSchedule and DAG, task, task instance; in this order
 
 
-def rules_of(source: Any = None) -> Rules:
+def rules_of(source: Any = None) -> TimeRules:
     """The rules of the DAG that *source* belongs to: a schedule, DAG, task, task instance, or a task's context.
 
     Without one, of the running task's DAG.
@@ -20,10 +20,12 @@ def rules_of(source: Any = None) -> Rules:
     timetable = schedule_of(source)
     given = timetable.arguments
     if given is None:
-        carried = timetable.carried
-        return Rules(carried.windows, carried.blackouts, carried.timezone, carried.policy, horizon=carried.horizon)
+        compiled = timetable.compiled
+        return TimeRules(
+            compiled.windows, compiled.blackouts, compiled.timezone, compiled.policy, horizon=compiled.horizon
+        )
     given.check()
-    return Rules(given.window_set, given.blackout_set, given.zone_name, given.policy)
+    return TimeRules(given.window_set, given.blackout_set, given.zone_name, given.policy)
 
 
 def schedule_of(source: Any = None) -> CalendarTimetable:

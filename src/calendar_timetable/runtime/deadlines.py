@@ -105,7 +105,7 @@ class WindowEndDeadline(BaseDeadlineReference):
         stored = SerializedDagModel.get(dag_id, session=session)
         if stored is None:
             return None
-        open_time = schedule_of(stored.dag).carried.open_time
+        open_time = schedule_of(stored.dag).compiled.open_time
         planned = run.run_after.timestamp()
         opens = open_time.next_fit(planned, 0, planned + AHEAD)
         end = None if opens is None else end_of_open_time(open_time, opens)

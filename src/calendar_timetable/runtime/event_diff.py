@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from calendar_timetable.calendars.occurrences import Occurrence
-from calendar_timetable.planning.time_sets import Range
+from calendar_timetable.planning.time_sets import TimeRange
 
 Kind = Literal["created", "changed", "cancelled", "starts", "ends", "soon"]
 EDITS: tuple[Kind, ...] = ("created", "changed", "cancelled")
@@ -24,7 +24,7 @@ TIMES: tuple[Kind, ...] = ("starts", "ends", "soon")
 VERSION = 1
 
 
-class Row(NamedTuple):
+class EventState(NamedTuple):
     """What is remembered of one event (by UID; a series is one), over the memory's stretch."""
 
     print: str
@@ -38,22 +38,22 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Reading:
+class CalendarSnapshot:
     """A calendar's events over *stretch*, as read at *at*; ``puzzling`` are the UIDs of those not understood."""
 
     at: float
-    stretch: Range
+    stretch: TimeRange
     events: tuple[Occurrence, ...]
     puzzling: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class Memory:
+class WatchState:
     """What a watcher has told of; moments up to *settled* never fire again, those in *told* have fired."""
 
     settled: float
-    stretch: Range
-    rows: dict[str, Row] = field(default_factory=dict)
+    stretch: TimeRange
+    rows: dict[str, EventState] = field(default_factory=dict)
     told: dict[str, int] = field(default_factory=dict)
 
     def pack(self) -> str:
@@ -62,16 +62,16 @@ class Memory:
         return base64.b85encode(zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 9)).decode()
 
     @classmethod
-    def unpack(cls, packed: str) -> Memory:
+    def unpack(cls, packed: str) -> WatchState:
         """The inverse of :meth:`pack`; ``ValueError`` for what a newer version wrote."""
         data = json.loads(zlib.decompress(base64.b85decode(packed)))
         if data.pop("v") != VERSION:
             raise ValueError("written by a newer airflow-calendar-timetable: upgrade it in the triggerer")
-        rows = {uid: Row._make([*row[:-1], tuple(row[-1])]) for uid, row in data["rows"].items()}
-        return cls(data["settled"], Range(**data["stretch"]), rows, data["told"])
+        rows = {uid: EventState._make([*row[:-1], tuple(row[-1])]) for uid, row in data["rows"].items()}
+        return cls(data["settled"], TimeRange(**data["stretch"]), rows, data["told"])
 
 
-class Happening(NamedTuple):
+class EventChange(NamedTuple):
     """One thing that happened; times in epoch seconds, of the occurrence that it is about."""
 
     kind: Kind
@@ -95,12 +95,14 @@ class Happening(NamedTuple):
         return data
 
 
-def begin(reading: Reading, events: Sequence[Occurrence], *, edits: bool) -> Memory:
+def begin(reading: CalendarSnapshot, events: Sequence[Occurrence], *, edits: bool) -> WatchState:
     """The memory of who begins to watch now: what is there already is no news."""
-    return Memory(reading.at, reading.stretch, _rows(reading, events, reading.stretch) if edits else {})
+    return WatchState(reading.at, reading.stretch, _rows(reading, events, reading.stretch) if edits else {})
 
 
-def edits(memory: Memory, reading: Reading, events: Sequence[Occurrence]) -> tuple[list[Happening], Memory]:
+def edits(
+    memory: WatchState, reading: CalendarSnapshot, events: Sequence[Occurrence]
+) -> tuple[list[EventChange], WatchState]:
     """Which of the watched *events* were created, changed and cancelled since *memory*; and what is known now."""
     old, seen = memory.rows, _rows(reading, events, memory.stretch)
     new = seen if memory.stretch == reading.stretch else _rows(reading, events, reading.stretch)
@@ -109,7 +111,9 @@ def edits(memory: Memory, reading: Reading, events: Sequence[Occurrence]) -> tup
     return sorted(found, key=lambda h: (h.start, h.uid)), replace(memory, stretch=reading.stretch, rows=new | kept)
 
 
-def _appeared(old: dict[str, Row], seen: dict[str, Row], new: dict[str, Row]) -> Iterator[Happening]:
+def _appeared(
+    old: dict[str, EventState], seen: dict[str, EventState], new: dict[str, EventState]
+) -> Iterator[EventChange]:
     for uid, row in (new | seen).items():
         before = old.get(uid)
         if before is None:
@@ -123,8 +127,8 @@ def _appeared(old: dict[str, Row], seen: dict[str, Row], new: dict[str, Row]) ->
 
 
 def _disappeared(
-    old: dict[str, Row], seen: dict[str, Row], new: dict[str, Row], reading: Reading
-) -> Iterator[Happening]:
+    old: dict[str, EventState], seen: dict[str, EventState], new: dict[str, EventState], reading: CalendarSnapshot
+) -> Iterator[EventChange]:
     for uid, row in old.items():
         gone = uid not in seen and uid not in new and uid not in reading.puzzling
         if gone and row.alive and row.last > reading.at:  # the past may be tidied up
@@ -132,11 +136,11 @@ def _disappeared(
 
 
 def moments(
-    memory: Memory, events: Sequence[Occurrence], now: float, kinds: frozenset[Kind], before: int
-) -> tuple[list[Happening], Memory, float | None]:
+    memory: WatchState, events: Sequence[Occurrence], now: float, kinds: frozenset[Kind], before: int
+) -> tuple[list[EventChange], WatchState, float | None]:
     """What came up to *now* and was not told; what is known then; and when the next such moment comes."""
     told = dict(memory.told)
-    found: list[tuple[int, Happening]] = []
+    found: list[tuple[int, EventChange]] = []
     coming: float | None = None
     for event in events:
         if event.status == "cancelled":
@@ -151,7 +155,7 @@ def moments(
     return happened, replace(memory, told=told) if happened else memory, coming
 
 
-def settle(memory: Memory, until: float) -> Memory:
+def settle(memory: WatchState, until: float) -> WatchState:
     """Forget what was told up to *until*: nothing new can come up there."""
     if until <= memory.settled:
         return memory
@@ -164,7 +168,7 @@ def _moments_of(event: Occurrence, kinds: frozenset[Kind], before: int) -> Itera
     return ((kind, moment) for kind, moment in given if kind in kinds)
 
 
-def _rows(reading: Reading, events: Sequence[Occurrence], stretch: Range) -> dict[str, Row]:
+def _rows(reading: CalendarSnapshot, events: Sequence[Occurrence], stretch: TimeRange) -> dict[str, EventState]:
     groups: dict[str, list[Occurrence]] = {}
     for event in events:
         if event.start.timestamp() < stretch.end and event.end.timestamp() > stretch.start:
@@ -172,7 +176,7 @@ def _rows(reading: Reading, events: Sequence[Occurrence], stretch: Range) -> dic
     return {uid: _row(group, reading.at) for uid, group in groups.items()}
 
 
-def _row(group: list[Occurrence], now: float) -> Row:
+def _row(group: list[Occurrence], now: float) -> EventState:
     alive = [event for event in group if event.status != "cancelled"]
     known = alive or group
     shown = next((event for event in known if event.end.timestamp() > now), known[-1])
@@ -180,7 +184,7 @@ def _row(group: list[Occurrence], now: float) -> Row:
         (e.start.timestamp(), e.end.timestamp(), e.summary, e.location, e.status, e.busy, e.all_day, e.categories)
         for e in group
     )
-    return Row(
+    return EventState(
         _digest(said),
         int(shown.start.timestamp()),
         int(shown.end.timestamp()),
@@ -192,15 +196,15 @@ def _row(group: list[Occurrence], now: float) -> Row:
     )
 
 
-def _of_row(kind: Kind, uid: str, row: Row, before: Row | None = None) -> Happening:
+def _of_row(kind: Kind, uid: str, row: EventState, before: EventState | None = None) -> EventChange:
     was = None if before is None or kind != "changed" else (before.start, before.end)
     status = "cancelled" if kind == "cancelled" else row.status
-    return Happening(kind, uid, row.start, row.end, row.all_day, status, row.categories, was=was)
+    return EventChange(kind, uid, row.start, row.end, row.all_day, status, row.categories, was=was)
 
 
-def _of_occurrence(kind: Kind, event: Occurrence) -> Happening:
+def _of_occurrence(kind: Kind, event: Occurrence) -> EventChange:
     times = int(event.start.timestamp()), int(event.end.timestamp())
-    return Happening(kind, event.uid, *times, event.all_day, event.status, event.categories, event.summary)
+    return EventChange(kind, event.uid, *times, event.all_day, event.status, event.categories, event.summary)
 
 
 def _key(kind: str, uid: str, moment: int) -> str:

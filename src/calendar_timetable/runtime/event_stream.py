@@ -17,8 +17,8 @@ from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning.open_time import DAY
-from calendar_timetable.planning.time_sets import Range
-from calendar_timetable.runtime.event_diff import Reading
+from calendar_timetable.planning.time_sets import TimeRange
+from calendar_timetable.runtime.event_diff import CalendarSnapshot
 from calendar_timetable.runtime.shared_readings import in_thread
 from calendar_timetable.schedule.time_rules import now
 
@@ -29,10 +29,10 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass
-class Look:
+class StreamSnapshot:
     """One look at the calendar, for every watcher: the latest reading, at *at*."""
 
-    reading: Reading
+    reading: CalendarSnapshot
     at: float
     stream: Stream
     notes: list[Callable[[], Awaitable[None]]] = field(default_factory=list)  # done once all fired events are stored
@@ -47,11 +47,11 @@ class Stream(SharedStreamProducer):
         self._wakes: set[float] = set()
         self._called = asyncio.Event()
 
-    async def open_stream(self) -> AsyncIterator[tuple[Look, Look]]:
+    async def open_stream(self) -> AsyncIterator[tuple[StreamSnapshot, StreamSnapshot]]:
         streams[self.key] = self
         reading = await self._read(None)
         while True:
-            look = Look(reading, now(), self)
+            look = StreamSnapshot(reading, now(), self)
             self._wakes = {at for at in self._wakes if at > look.at}
             yield look, look
             await self._sleep()
@@ -87,7 +87,7 @@ class Stream(SharedStreamProducer):
             except TimeoutError:
                 return
 
-    async def _read(self, last: Reading | None) -> Reading:
+    async def _read(self, last: CalendarSnapshot | None) -> CalendarSnapshot:
         """A new reading, or *last* again where the calendar cannot be had: nothing of it passes for gone."""
         while True:
             try:
@@ -106,13 +106,13 @@ class Stream(SharedStreamProducer):
 streams: dict[str, Stream] = {}
 
 
-def read(calendar: Calendar) -> Reading:
+def read(calendar: Calendar) -> CalendarSnapshot:
     """The events of *calendar* from a month ago to a year ahead, in whole weeks; also cancelled ones."""
     at = now()
-    stretch = Range(int((at - _BACK) // _WEEK * _WEEK), int(-(-(at + _AHEAD) // _WEEK) * _WEEK))
+    stretch = TimeRange(int((at - _BACK) // _WEEK * _WEEK), int(-(-(at + _AHEAD) // _WEEK) * _WEEK))
     low, high = (datetime.fromtimestamp(edge, UTC) for edge in (stretch.start, stretch.end))
     events = tuple(calendar.events(low, high))
-    return Reading(at, stretch, events, frozenset(problem.uid for problem in calendar.problems()))
+    return CalendarSnapshot(at, stretch, events, frozenset(problem.uid for problem in calendar.problems()))
 
 
 def unfiltered(calendar: Calendar) -> Calendar:

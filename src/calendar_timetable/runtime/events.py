@@ -18,11 +18,11 @@ from calendar_timetable.exceptions import CalendarTimetableError, InvalidArgumen
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.time_sets import as_timeset
 from calendar_timetable.runtime import event_diff
-from calendar_timetable.runtime.event_diff import EDITS, TIMES, Happening, Kind, Memory
+from calendar_timetable.runtime.event_diff import EDITS, TIMES, EventChange, Kind, WatchState
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.occurrences import Occurrence
-    from calendar_timetable.runtime.event_stream import Look, Stream
+    from calendar_timetable.runtime.event_stream import Stream, StreamSnapshot
 
 try:
     from airflow.triggers.shared_stream import SharedStreamProducer as _Supported
@@ -99,7 +99,7 @@ class CalendarEventTrigger(BaseEventTrigger):
         calendar = _calendar(kwargs["calendar"])
         return Stream(_key_of(calendar), unfiltered(calendar))
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Look]) -> AsyncIterator[TriggerEvent]:
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[StreamSnapshot]) -> AsyncIterator[TriggerEvent]:
         """This watcher's own events out of the looks that all share."""
         from calendar_timetable.runtime.event_stream import streams
 
@@ -124,10 +124,10 @@ class CalendarEventTrigger(BaseEventTrigger):
         names: Iterable[str] = getattr(store, "_by_name", ())
         return [store[Asset(name)] for name in sorted(names)] if store is not None else []
 
-    async def _recall(self) -> Memory | None:
+    async def _recall(self) -> WatchState | None:
         for store in self._assets():
             if packed := await store.aget(self._note_name):
-                return Memory.unpack(str(packed))
+                return WatchState.unpack(str(packed))
         return None
 
     async def _note(self, packed: str) -> None:
@@ -138,7 +138,7 @@ class CalendarEventTrigger(BaseEventTrigger):
 class _Watcher:
     """One trigger's view of the looks that it shares."""
 
-    def __init__(self, trigger: CalendarEventTrigger, memory: Memory | None) -> None:
+    def __init__(self, trigger: CalendarEventTrigger, memory: WatchState | None) -> None:
         self.calendar = trigger.calendar
         self.edits = frozenset(trigger.on) & frozenset(EDITS)
         self.times: frozenset[Kind] = frozenset(kind for kind in TIMES if kind in trigger.on)
@@ -148,10 +148,10 @@ class _Watcher:
         self._events: list[Occurrence] = []
         self._read_at: float | None = None
 
-    def tell(self, look: Look) -> list[dict[str, Any]]:
+    def tell(self, look: StreamSnapshot) -> list[dict[str, Any]]:
         """The payloads of what is new to this watcher."""
         before = self.memory
-        found: list[Happening] = []
+        found: list[EventChange] = []
         if look.reading.at != self._read_at:
             self._events = [event for event in look.reading.events if self.calendar.matches(event)]
             found = self._read(look)
@@ -165,7 +165,7 @@ class _Watcher:
             self.news = self.memory.pack()
         return [self._payload(happening) for happening in found]
 
-    def _read(self, look: Look) -> list[Happening]:
+    def _read(self, look: StreamSnapshot) -> list[EventChange]:
         reading, last = look.reading, self._read_at
         self._read_at = reading.at
         if self.memory is None:
@@ -178,14 +178,14 @@ class _Watcher:
         found, self.memory = event_diff.edits(self.memory, reading, self._events)
         return [happening for happening in found if happening.kind in self.edits]
 
-    def _payload(self, happening: Happening) -> dict[str, Any]:
+    def _payload(self, happening: EventChange) -> dict[str, Any]:
         title = ""
         if self.calendar.show_titles:
             title = next((e.summary for e in self._events if e.uid == happening.uid), "")
         return {"calendar": self.calendar.label} | happening._replace(title=title).payload()
 
 
-def _substance(memory: Memory) -> tuple[object, ...]:
+def _substance(memory: WatchState) -> tuple[object, ...]:
     return memory.stretch, memory.rows, sorted(memory.told)
 
 

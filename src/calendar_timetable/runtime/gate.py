@@ -17,7 +17,7 @@ from calendar_timetable.planning import explain, zones
 from calendar_timetable.runtime.dag_schedule import rules_of
 from calendar_timetable.runtime.gate_trigger import GateTrigger, Verdict, judge, why_closed
 from calendar_timetable.runtime.overrides import override
-from calendar_timetable.schedule.time_rules import Rules, now
+from calendar_timetable.schedule.time_rules import TimeRules, now
 
 WhenLate = Literal["skip", "fail"]
 SHORTEST_HOLD = 10  # seconds; a scheduler under load fails a task that is rescheduled for sooner than it looks
@@ -29,14 +29,14 @@ _log = logging.getLogger(__name__)
 class Gate:
     """What both forms of the gate share: the rules, the start that was planned, and how long to wait."""
 
-    rules: Rules
+    rules: TimeRules
     planned: float
     since: float  # when this try of the task first found time closed, or looks now
     max_delay: float
     when_late: WhenLate
 
     @classmethod
-    def at(cls, context: Any, asked: Asked, since: float | None) -> Gate:
+    def at(cls, context: Any, asked: GateOptions, since: float | None) -> Gate:
         """The gate before the task whose *context* this is."""
         rules = rules_of(context if asked.schedule is None else asked.schedule)
         policy = rules.policy
@@ -58,14 +58,14 @@ class Gate:
         """Read the calendars afresh and say whether work may start now."""
         instant = now()
         try:
-            carried = self.rules.read_afresh(instant)
+            compiled = self.rules.read_afresh(instant)
         except CalendarUnavailable as error:
             return Verdict(False, reason=str(error))
-        verdict = judge(carried, self.rules.policy, self.planned, instant)
+        verdict = judge(compiled, self.rules.policy, self.planned, instant)
         return (
             verdict
             if verdict.open
-            else replace(verdict, reason=why_closed(carried, self.rules.policy, verdict, instant))
+            else replace(verdict, reason=why_closed(compiled, self.rules.policy, verdict, instant))
         )
 
     def pass_or_raise(self, context: Any) -> Verdict | None:
@@ -94,7 +94,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class Asked:
+class GateOptions:
     """The arguments of a gate; ``None`` means the schedule's own."""
 
     duration: timedelta | None = None
@@ -144,8 +144,8 @@ class CalendarGate(BaseSensorOperator):
         self._asked.check()
 
     @property
-    def _asked(self) -> Asked:
-        return Asked(self.duration, self.max_delay, self.when_late, self.gate_schedule)
+    def _asked(self) -> GateOptions:
+        return GateOptions(self.duration, self.max_delay, self.when_late, self.gate_schedule)
 
     def execute(self, context: Any) -> None:
         """Succeed in open time, else wait for it."""
@@ -180,7 +180,7 @@ def hold_until_open(
     """
     if _resumes(context) or override(context):
         return
-    asked = Asked(duration, max_delay, when_late, schedule)
+    asked = GateOptions(duration, max_delay, when_late, schedule)
     asked.check()
     first = context["ti"].get_first_reschedule_date(context)
     gate = Gate.at(context, asked, first.timestamp() if first else None)
@@ -207,5 +207,5 @@ def _resumes(context: Any) -> bool:
     return bool(getattr(server, "next_method", None))
 
 
-def _poll(rules: Rules) -> float | None:
+def _poll(rules: TimeRules) -> float | None:
     return None if rules.refresh is None else now() + max(rules.refresh, SHORTEST_POLL)

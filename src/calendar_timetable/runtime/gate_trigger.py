@@ -16,8 +16,8 @@ from calendar_timetable.planning.late_start import may_start, next_opening
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan import Policy
 from calendar_timetable.runtime.shared_readings import Shared, reading
-from calendar_timetable.schedule.compiled import Carried
-from calendar_timetable.schedule.time_rules import Rules, now
+from calendar_timetable.schedule.compiled import CompiledSchedule
+from calendar_timetable.schedule.time_rules import TimeRules, now
 
 _SHORTEST = 0.2  # seconds between two looks
 _BLIND = 300.0  # seconds after which the task is woken where the calendar's address cannot be opened here
@@ -33,9 +33,9 @@ class Verdict:
     reason: str = ""
 
 
-def judge(carried: Carried, policy: Policy, planned: float, instant: float) -> Verdict:
+def judge(compiled: CompiledSchedule, policy: Policy, planned: float, instant: float) -> Verdict:
     """Whether work whose run was to start at *planned* may start at *instant*, by the rule that runs are created by."""
-    open_time = carried.open_time  # laid out once for all who share it, whatever their policies
+    open_time = compiled.open_time  # laid out once for all who share it, whatever their policies
     if may_start(planned, instant, policy, open_time):
         return Verdict(True)
     start = next_opening(instant, policy, open_time)
@@ -44,11 +44,11 @@ def judge(carried: Carried, policy: Policy, planned: float, instant: float) -> V
     return Verdict(False, start, open_time.last_fit(start, policy.duration, start + policy.stagger))
 
 
-def why_closed(carried: Carried, policy: Policy, verdict: Verdict, instant: float) -> str:
+def why_closed(compiled: CompiledSchedule, policy: Policy, verdict: Verdict, instant: float) -> str:
     """What stands in the way, in words; costs more than the judgement itself."""
     until = instant + DAY if verdict.opens is None else verdict.opens - 1
-    why = explain.obstacles(instant, until, policy, carried.open_time)
-    told = ", ".join(explain.told(why, carried.zone, instant))
+    why = explain.obstacles(instant, until, policy, compiled.open_time)
+    told = ", ".join(explain.told(why, compiled.zone, instant))
     return (told or "time is closed") + ("" if verdict.opens else ", and no available slot is known")
 
 
@@ -71,7 +71,7 @@ class GateTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         try:
-            rules = Rules.from_json(self.rules)
+            rules = TimeRules.from_json(self.rules)
         except SealedElsewhere as error:
             self.log.warning("%s. Until then the gate's task looks itself, every few minutes.", error)
             await asyncio.sleep(min(max(self.late_at - now(), 0), _BLIND))
@@ -93,12 +93,12 @@ class GateTrigger(BaseTrigger):
                 wakes = [t for t in (self.late_at, closed.release, shared.next_read) if t is not None]
                 await asyncio.sleep(max(min(wakes) - instant, _SHORTEST))
 
-    async def _look(self, rules: Rules, shared: Shared) -> Verdict:
+    async def _look(self, rules: TimeRules, shared: Shared) -> Verdict:
         try:
-            carried = await shared.latest()
+            compiled = await shared.latest()
         except CalendarUnavailable as error:
             return Verdict(False, reason=str(error))
-        return judge(carried, rules.policy, self.planned, now())
+        return judge(compiled, rules.policy, self.planned, now())
 
 
 def _until(verdict: Verdict) -> str:

@@ -24,7 +24,7 @@ _QUEUED = 60  # seconds between planned and real start that need no mention
 
 
 @dataclass(frozen=True)
-class Late:
+class LateRun:
     """A run at its missed deadline; times are UTC-aware, and ``sentence`` shows them in Airflow's default zone."""
 
     what: str  # the DAG's name
@@ -49,7 +49,7 @@ def late_alert(
 ) -> DeadlineAlert:
     """A ``DeadlineAlert`` that has *notifier*, any Airflow notifier class, tell of a missed *reference*.
 
-    *arguments* are the notifier's own; in those that it renders as templates, ``late`` is a :class:`Late`, and
+    *arguments* are the notifier's own; in those that it renders as templates, ``late`` is a :class:`LateRun`, and
     ``dag_run`` and ``deadline`` are what Airflow gives. Runs in the triggerer.
     """
     path = notifier if isinstance(notifier, str) else f"{notifier.__module__}.{notifier.__qualname__}"
@@ -78,7 +78,7 @@ async def tell(
         await in_thread(made, context)
 
 
-def late(context: dict[str, Any], milestone: str = "") -> Late:
+def late(context: dict[str, Any], milestone: str = "") -> LateRun:
     """The facts out of the *context* that Airflow gives to a deadline's callback."""
     run = context["dag_run"]
     planned, deadline = _moment(run["run_after"]), _moment(context["deadline"]["deadline_time"])
@@ -96,7 +96,7 @@ def late(context: dict[str, Any], milestone: str = "") -> Late:
     head = f"{what} has not ended by {explain.clock(deadline.timestamp(), zone)}{by}"
     said = f"{head}: due {clock[0]}, planned {clock[1]}, {why}"
     run_id = str(run.get("dag_run_id") or run.get("run_id") or "")  # a deadline's context names it as the REST API does
-    return Late(what, run_id, str(run.get("state", "")), due, planned, started, deadline, why, milestone, said)
+    return LateRun(what, run_id, str(run.get("state", "")), due, planned, started, deadline, why, milestone, said)
 
 
 def _why(due: datetime, planned: datetime, started: datetime | None, deadline: datetime, state: str) -> str:

@@ -13,8 +13,8 @@ from functools import cache
 from typing import Any, TypeVar
 
 from calendar_timetable.exceptions import CalendarUnavailable
-from calendar_timetable.schedule.compiled import Carried
-from calendar_timetable.schedule.time_rules import Rules, now
+from calendar_timetable.schedule.compiled import CompiledSchedule
+from calendar_timetable.schedule.time_rules import TimeRules, now
 
 T = TypeVar("T")
 _THREADS = 2  # readings at a time: more would only cost memory
@@ -37,33 +37,33 @@ def _threads() -> ThreadPoolExecutor:
 class Shared:
     """One reading of rules, for all in this process who need the same."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: TimeRules) -> None:
         self.rules, self.users = rules, 0
         self.next_read: float | None = 0.0  # ``None``: never again
-        self._last: asyncio.Future[Carried] | None = None
+        self._last: asyncio.Future[CompiledSchedule] | None = None
 
-    async def latest(self) -> Carried:
+    async def latest(self) -> CompiledSchedule:
         """The rules as read at most their ``refresh`` ago; :class:`CalendarUnavailable`."""
         if self._last is None or (self._last.done() and self.next_read is not None and now() >= self.next_read):
             self._last = asyncio.ensure_future(self._read())
         return await asyncio.shield(self._last)
 
-    async def _read(self) -> Carried:
+    async def _read(self) -> CompiledSchedule:
         refresh = self.rules.refresh
         try:
-            carried = await in_thread(self.rules.read, now())
+            compiled = await in_thread(self.rules.read, now())
         except CalendarUnavailable:
             self.next_read = now() + max(refresh or 0, _RETRY)
             raise
         self.next_read = None if refresh is None else now() + refresh
-        return carried
+        return compiled
 
 
 _shared: dict[str, Shared] = {}
 
 
 @contextmanager
-def reading(rules: Rules) -> Iterator[Shared]:
+def reading(rules: TimeRules) -> Iterator[Shared]:
     """The shared reading of *rules*, kept while somebody uses it."""
     shared = _shared.setdefault(rules.key, Shared(rules))
     shared.users += 1

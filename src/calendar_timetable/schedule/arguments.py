@@ -18,7 +18,7 @@ from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY, OpenTime
 from calendar_timetable.planning.plan import Policy, WhenBlocked, share_of
 from calendar_timetable.planning.time_sets import (
-    Range,
+    TimeRange,
     TimeSet,
     Unread,
     as_timeset,
@@ -28,7 +28,7 @@ from calendar_timetable.planning.time_sets import (
 )
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.schedule.base import CalendarEvents, check_base, encode_base, make_base
-from calendar_timetable.schedule.compiled import Carried
+from calendar_timetable.schedule.compiled import CompiledSchedule
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar
@@ -99,13 +99,13 @@ class Arguments:
             or not all(isinstance(leaf, Weekly) for timeset in sets for leaf in leaves(timeset))
         ):
             return  # only rules can be told of without reading anything
-        weeks = Range(0, 8 * 7 * DAY)
+        weeks = TimeRange(0, 8 * 7 * DAY)
         open_windows, closed = (s and s.resolve(weeks, self.zone_name) for s in (windows, self.blackout_set))
         if OpenTime(open_windows, closed, None).next_fit(0, policy.duration, weeks.end) is None:
             run = f"for {self.duration}, the duration of a run" if policy.duration else "at any time"
             _doubt(f"no window is open {run}: nothing will run")
 
-    def read(self, moment: float, end: float | None = None, *, hold: bool = False) -> Carried:
+    def read(self, moment: float, end: float | None = None, *, hold: bool = False) -> CompiledSchedule:
         """The schedule with its calendars read for the months around *moment*, or as far as *end*.
 
         Where one cannot be read: :class:`CalendarUnavailable`, or (*hold*) a schedule that says so and makes no runs.
@@ -118,10 +118,10 @@ class Arguments:
         else:
             resolved = {name: s and s.resolve(horizon, self.zone_name) for name, s in sets.items()}
         base = self.base if self.calendar is None else self._events(self.calendar, horizon, hold=hold)
-        carried = Carried(encode_base(base), self.zone_name, policy, horizon=horizon, **resolved)
-        for why in carried.held:
+        compiled = CompiledSchedule(encode_base(base), self.zone_name, policy, horizon=horizon, **resolved)
+        for why in compiled.held:
             _log.warning("No runs are scheduled: %s", why)
-        return carried
+        return compiled
 
     def decided(self, moment: float) -> dict[str, Any]:
         """What :meth:`read` comes to in serialized form: kept from an earlier parse, if nothing has changed since.
@@ -129,7 +129,7 @@ class Arguments:
         Never raises for a calendar: an import error would stop every DAG of the file, and the runs under way.
         """
         asked = list(self.questions(moment)) if self._is_settled else []
-        copies = [calendar.copy_in_force(stretch, self.zone_name) for calendar, stretch in asked]
+        copies = [calendar.current_version(stretch, self.zone_name) for calendar, stretch in asked]
         if not copies or not all(copies):
             return self.read(moment, hold=True).to_json()
         from calendar_timetable._version import __version__
@@ -147,12 +147,12 @@ class Arguments:
         every = [leaf for timeset in sets if timeset is not None for leaf in leaves(timeset)]
         return all(leaf.fingerprint() is not None for leaf in every)
 
-    def horizon(self, moment: float, end: float | None = None) -> Range:
+    def horizon(self, moment: float, end: float | None = None) -> TimeRange:
         """How far calendars are read for the months around *moment*, or as far as *end*."""
         reach = self.policy.max_delay + self.policy.duration + self.policy.stagger
         return horizon_around(moment, reach, None if end is None else end + reach)
 
-    def questions(self, moment: float) -> Iterator[tuple[Calendar, Range]]:
+    def questions(self, moment: float) -> Iterator[tuple[Calendar, TimeRange]]:
         """The calendars that :meth:`read` reads, each with the time that it is asked about."""
         from calendar_timetable.calendars.calendar import Calendar
 
@@ -227,7 +227,7 @@ class Arguments:
             stagger, self.stagger_key or self.dag_id or f"{self.dag_file} {self.base.summary} {self.zone_name}"
         )
 
-    def _events(self, calendar: Calendar, horizon: Range, *, hold: bool) -> CalendarEvents:
+    def _events(self, calendar: Calendar, horizon: TimeRange, *, hold: bool) -> CalendarEvents:
         shift = int((self.offset or _ZERO).total_seconds())
         try:
             starts, feed = calendar.in_role(deny=False).starts(self._due(horizon), self.zone_name)
@@ -237,10 +237,10 @@ class Arguments:
             return CalendarEvents(str(calendar), (), unread=Unread(error.why, error.since))
         return CalendarEvents(str(calendar), [start + shift for start in starts], feed)
 
-    def _due(self, horizon: Range) -> Range:
+    def _due(self, horizon: TimeRange) -> TimeRange:
         """When the events of a schedule are that make runs due in *horizon*."""
         shift = int((self.offset or _ZERO).total_seconds())
-        return Range(horizon.start - shift, horizon.end - shift)
+        return TimeRange(horizon.start - shift, horizon.end - shift)
 
 
 def _doubt(text: str) -> None:

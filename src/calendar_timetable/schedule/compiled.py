@@ -19,9 +19,9 @@ from calendar_timetable.exceptions import last_read
 from calendar_timetable.planning import codec, explain, zones
 from calendar_timetable.planning.late_start import late_start
 from calendar_timetable.planning.open_time import OpenTime, members
-from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, PlannedRun, Policy, Tick, lay_out, runs
+from calendar_timetable.planning.plan import SEARCH_SECONDS, PlacedTick, PlannedRun, Policy, Tick, place_ticks, runs
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.time_sets import Feed, Known, Range, TimeSet, Unread, leaves
+from calendar_timetable.planning.time_sets import CalendarSpans, Feed, TimeRange, TimeSet, Unread, leaves
 from calendar_timetable.schedule.ticks import Ticks
 
 VERSION = 2
@@ -39,7 +39,7 @@ class UsedCalendar:
 
 
 @dataclass
-class Carried:
+class CompiledSchedule:
     """A schedule whose calendars have been read for *horizon* (``None``: it uses none)."""
 
     base: dict[str, Any]  # as JSON; its timetable is made only where it is needed
@@ -47,7 +47,7 @@ class Carried:
     policy: Policy
     windows: TimeSet | None = None
     blackouts: TimeSet | None = None
-    horizon: Range | None = None
+    horizon: TimeRange | None = None
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -79,7 +79,7 @@ class Carried:
             unread.append((self.base["calendar"], codec.decode_unread(self.base["held"])))
         for timeset in (self.windows, self.blackouts):
             sets = leaves(timeset) if timeset is not None else ()
-            unread += [(leaf.label, leaf.unread) for leaf in sets if isinstance(leaf, Known) and leaf.unread]
+            unread += [(leaf.label, leaf.unread) for leaf in sets if isinstance(leaf, CalendarSpans) and leaf.unread]
         return tuple(f"{label} cannot be read: {u.why} ({last_read(u.since)})" for label, u in unread if u)
 
     def late_start(self, planned: float, due: float, now: float, *, catchup: bool = True) -> float | None:
@@ -102,14 +102,14 @@ class Carried:
             found.append(UsedCalendar("schedule", self.base["calendar"], codec.decode_feed(self.base)))
         for role, timeset in (("windows", self.windows), ("blackouts", self.blackouts)):
             sets = leaves(timeset) if timeset is not None else ()
-            found += [UsedCalendar(role, leaf.label, leaf.feed) for leaf in sets if isinstance(leaf, Known)]
+            found += [UsedCalendar(role, leaf.label, leaf.feed) for leaf in sets if isinstance(leaf, CalendarSpans)]
         return tuple(found)
 
-    def placed(self, start: float) -> Iterator[Placed]:
+    def placed(self, start: float) -> Iterator[PlacedTick]:
         """Every tick from *start* on, in its place."""
         return (placed for placed in self.since_last_run(start) if placed.tick.due >= start)
 
-    def since_last_run(self, start: float, most: int | None = None) -> Iterator[Placed]:
+    def since_last_run(self, start: float, most: int | None = None) -> Iterator[PlacedTick]:
         """The same, and what is before it, from the last tick that runs; as far back as ``max_delay`` goes.
 
         Without any of them where that takes a look at more than *most* ticks.
@@ -130,10 +130,10 @@ class Carried:
                     break
         return self._laid_out(begin, most)
 
-    def _laid_out(self, begin: float, most: int | None) -> Iterator[Placed]:
+    def _laid_out(self, begin: float, most: int | None) -> Iterator[PlacedTick]:
         ticks = self.ticks.from_instant(begin)
         try:
-            yield from lay_out(ticks if most is None else _at_most(ticks, most), self.policy, self.open_time)
+            yield from place_ticks(ticks if most is None else _at_most(ticks, most), self.policy, self.open_time)
         except _TooManyTicks:
             return
 
@@ -146,7 +146,7 @@ class Carried:
             plan.append(self.planned(placed))
         return plan
 
-    def planned(self, placed: Placed) -> PlannedRun:
+    def planned(self, placed: PlacedTick) -> PlannedRun:
         """*placed* for people."""
         due, first, last = map(zones.to_datetime, placed.tick)
         start = None if placed.start is None else zones.to_datetime(placed.start)
@@ -154,7 +154,7 @@ class Carried:
         why = explain.told(self.reasons(placed), self.zone, placed.tick.due, alone=True)
         return PlannedRun(due, start, placed.outcome, (first, last), tuple(why), provisional)
 
-    def reasons(self, placed: Placed) -> tuple[explain.Reason, ...]:
+    def reasons(self, placed: PlacedTick) -> tuple[explain.Reason, ...]:
         """Why *placed* does not simply run when due."""
         return explain.reasons(placed, self.policy, self.open_time)
 
@@ -184,7 +184,7 @@ class Carried:
         blackouts = [f"not {member}" for member in members(self.blackouts)]
         return ", ".join(map(explain.shortened, (*windows, *blackouts)))
 
-    def coming(self, now: float) -> Placed | None:
+    def coming(self, now: float) -> PlacedTick | None:
         """The first run that starts after *now*, as far as that can be told without knowing what ran."""
         if not self.ticks.on_grid or self.held:
             return None
@@ -213,7 +213,7 @@ class Carried:
             coming = next(self.placed(now), None)
         return () if coming is None else self.planned(coming).reasons
 
-    def sentence(self, placed: Placed) -> str:
+    def sentence(self, placed: PlacedTick) -> str:
         """*placed* in one sentence."""
         return explain.sentence(placed, self.policy, self.open_time, self.zone)
 
@@ -221,7 +221,7 @@ class Carried:
         """The serialized form: of calendars only the spans that decide what this DAG may do."""
         sets = {"windows": self.windows, "blackouts": self.blackouts}
         given = {name: timeset for name, timeset in sets.items() if timeset is not None}
-        calendars = any(isinstance(leaf, Known) for timeset in given.values() for leaf in leaves(timeset))
+        calendars = any(isinstance(leaf, CalendarSpans) for timeset in given.values() for leaf in leaves(timeset))
         keep = self._decisive() if calendars else None
         encoded = {name: codec.encode(timeset, keep) for name, timeset in given.items()}
         version = max(map(codec.version, encoded.values()), default=1)
@@ -233,13 +233,13 @@ class Carried:
         return data
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Carried:
+    def from_json(cls, data: dict[str, Any]) -> CompiledSchedule:
         """The inverse of :meth:`to_json`."""
         if data["v"] > VERSION:
             raise ValueError(f"schedule of version {data['v']}: upgrade airflow-calendar-timetable here")
         policy = Policy(**{name: data[name] for name in Policy.__dataclass_fields__ if name in data})
         sets = {name: codec.decode(data[name]) for name in ("windows", "blackouts") if name in data}
-        horizon = Range(*data["horizon"]) if "horizon" in data else None
+        horizon = TimeRange(*data["horizon"]) if "horizon" in data else None
         return cls(data["base"], data["timezone"], policy, horizon=horizon, **sets)
 
     def _decisive(self) -> Spans | None:

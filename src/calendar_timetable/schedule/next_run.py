@@ -13,18 +13,26 @@ from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 
 from calendar_timetable.planning.late_start import GRACE_SECONDS, next_opening
 from calendar_timetable.planning.open_time import DAY
-from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, Tick, TickStream, begun_before, runs, with_interval
+from calendar_timetable.planning.plan import (
+    SEARCH_SECONDS,
+    PlacedTick,
+    Tick,
+    TickStream,
+    begun_before,
+    runs,
+    with_interval,
+)
 from calendar_timetable.schedule.base import to_pendulum
-from calendar_timetable.schedule.compiled import Carried
+from calendar_timetable.schedule.compiled import CompiledSchedule
 
 
 @dataclass(slots=True)
 class _Ahead:
     """Where this thread's last answer left off: one that is asked for run after run goes on from there."""
 
-    carried: Carried
+    compiled: CompiledSchedule
     restriction: TimeRestriction
-    rest: Iterator[Placed]
+    rest: Iterator[PlacedTick]
     interval: DataInterval | None = None
     due: float = 0
 
@@ -36,12 +44,12 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
-def next_run(carried: Carried, last: DataInterval | None, restriction: TimeRestriction) -> DagRunInfo | None:
+def next_run(compiled: CompiledSchedule, last: DataInterval | None, restriction: TimeRestriction) -> DagRunInfo | None:
     """The run after *last*; without catchup the latest that is due, and nothing older.
 
     Its ``run_after`` is its start; its data interval ends at its due time.
     """
-    if carried.held:
+    if compiled.held:
         return None
     now = time.time()
     ahead = _thread.ahead
@@ -49,51 +57,53 @@ def next_run(carried: Carried, last: DataInterval | None, restriction: TimeRestr
         ahead is not None
         and last is not None
         and ahead.interval is last
-        and ahead.carried is carried
+        and ahead.compiled is compiled
         and ahead.restriction == restriction
         and (restriction.catchup or ahead.due > now + 2 * DAY)  # without catchup the clock counts, and when it changes
     ):
         ahead.interval = None  # until there is an answer
-        rest: Iterator[Placed] | None = ahead.rest
+        rest: Iterator[PlacedTick] | None = ahead.rest
         run = next(ahead.rest, None)
     else:
         _thread.ahead = ahead = None
-        search = _Search(carried, last, restriction, now)
+        search = _Search(compiled, last, restriction, now)
         run, rest = search.every_run() if restriction.catchup else search.latest_run()
     if run is None or run.start is None:
         return None
-    is_beyond = carried.open_time.is_beyond
+    is_beyond = compiled.open_time.is_beyond
     last_was_beyond = ahead is not None and is_beyond(ahead.due)
-    if is_beyond(run.start) and not last_was_beyond and _rests_on_unknown(carried, run, last, restriction, now):
+    if is_beyond(run.start) and not last_was_beyond and _rests_on_unknown(compiled, run, last, restriction, now):
         return None
     interval = _data_interval(run.tick)
     if rest is not None:
         if ahead is None:
-            _thread.ahead = ahead = _Ahead(carried, restriction, rest)
+            _thread.ahead = ahead = _Ahead(compiled, restriction, rest)
         ahead.interval, ahead.due = interval, run.tick.interval_end
     return DagRunInfo(to_pendulum(run.start), interval, None, None)  # 3.2 has no defaults for the last two
 
 
 def _rests_on_unknown(
-    carried: Carried, run: Placed, last: DataInterval | None, restriction: TimeRestriction, now: float
+    compiled: CompiledSchedule, run: PlacedTick, last: DataInterval | None, restriction: TimeRestriction, now: float
 ) -> bool:
     """Whether runs are due before what is known of calendars ends, and *run* starts only after that: it is no date."""
-    open_time = carried.open_time
+    open_time = compiled.open_time
     if not open_time.is_beyond(run.tick.due):
         return True
     if last is not None and open_time.is_beyond(last.end.timestamp()):
         return False
-    ticks = carried.ticks.since(now, last, restriction._replace(catchup=True))
+    ticks = compiled.ticks.since(now, last, restriction._replace(catchup=True))
     first = next((tick for tick in ticks if tick.due > now), None)
     return first is not None and not open_time.is_beyond(first.due)
 
 
-def due_times(carried: Carried, last: DataInterval | None, restriction: TimeRestriction) -> Iterator[DagRunInfo]:
+def due_times(
+    compiled: CompiledSchedule, last: DataInterval | None, restriction: TimeRestriction
+) -> Iterator[DagRunInfo]:
     """The runs of a backfill: one for each due time of the base schedule, whatever calendars say."""
-    for tick in carried.ticks.walk(last, restriction):
-        placed = carried.policy.place(tick, carried.open_time)
+    for tick in compiled.ticks.walk(last, restriction):
+        placed = compiled.policy.place(tick, compiled.open_time)
         # Its interval names the run: it has to be that of the scheduled run with this due time.
-        interval = _data_interval(begun_before(placed, carried.policy).tick if placed.outcome == "advanced" else tick)
+        interval = _data_interval(begun_before(placed, compiled.policy).tick if placed.outcome == "advanced" else tick)
         yield DagRunInfo(to_pendulum(tick.due), interval, None, None)
 
 
@@ -109,14 +119,16 @@ class _BaseFailed(Exception):
 class _Search:
     """For the next run of one schedule, at one moment."""
 
-    def __init__(self, carried: Carried, last: DataInterval | None, restriction: TimeRestriction, now: float) -> None:
-        self.carried, self.last, self.restriction, self.now = carried, last, restriction, now
-        self.policy, self.open_time = carried.policy, carried.open_time
+    def __init__(
+        self, compiled: CompiledSchedule, last: DataInterval | None, restriction: TimeRestriction, now: float
+    ) -> None:
+        self.compiled, self.last, self.restriction, self.now = compiled, last, restriction, now
+        self.policy, self.open_time = compiled.policy, compiled.open_time
         self.is_first = last is None and restriction.earliest is None  # when to begin is left to us
 
-    def every_run(self) -> tuple[Placed | None, Iterator[Placed] | None]:
+    def every_run(self) -> tuple[PlacedTick | None, Iterator[PlacedTick] | None]:
         """The first run that is left, and those that follow."""
-        ticks = self.carried.ticks
+        ticks = self.compiled.ticks
         first = ticks.pick(self.last, self.restriction)
         if first is None:
             return None, None
@@ -153,9 +165,9 @@ class _Search:
         latest = self.restriction.latest
         return latest is not None and latest.timestamp() < self.now
 
-    def latest_run(self) -> tuple[Placed | None, Iterator[Placed] | None]:
+    def latest_run(self) -> tuple[PlacedTick | None, Iterator[PlacedTick] | None]:
         """The latest run that is to start by now, else the first one after; and those that follow."""
-        ticks, now = self.carried.ticks, self.now
+        ticks, now = self.compiled.ticks, self.now
         if self.open_time.always and not self.policy.stagger:
             with suppress(_BaseFailed):
                 return self._from(self._pick())
@@ -185,13 +197,13 @@ class _Search:
             latest = self._together(before, latest)
         return self._late_or_next(latest, coming), None
 
-    def _around_now(self) -> tuple[Iterator[Placed], Placed | None, Placed | None, Placed | None]:
+    def _around_now(self) -> tuple[Iterator[PlacedTick], PlacedTick | None, PlacedTick | None, PlacedTick | None]:
         """The latest run to start by now, the one before it and the one after, with those that follow that.
 
         Begins with the last tick before which none matters to what becomes of later ones. Where data intervals count,
         that is told by the outcome: what was skipped for long is looked for further back.
         """
-        ticks, policy = self.carried.ticks, self.policy
+        ticks, policy = self.compiled.ticks, self.policy
         together = (
             policy.coalesce and policy.when_blocked != "advance"
         )  # the latest due time takes those before it along
@@ -212,7 +224,7 @@ class _Search:
             if ticks.exact:
                 if reach or together or self._is_alone(latest):
                     break
-                reach = self.now - self.carried.waiting_since(self.now)
+                reach = self.now - self.compiled.waiting_since(self.now)
                 continue
             found = before or latest or coming
             if first is None or found is None or found.tick.interval_start > first.interval_start:
@@ -226,7 +238,7 @@ class _Search:
             reach *= 8
         return rest, before, latest, coming
 
-    def _is_alone(self, run: Placed | None) -> bool:
+    def _is_alone(self, run: PlacedTick | None) -> bool:
         """Whether *run* starts on time, and time was open before, so that none waited for the same start."""
         if run is None or run.outcome != "on_time":
             return False
@@ -244,48 +256,48 @@ class _Search:
         earliest = self.restriction.earliest
         return self.last is not None and (earliest is None or earliest <= self.last.end)
 
-    def _with_those_due_by(self, start: float, placed: Placed) -> Placed:
+    def _with_those_due_by(self, start: float, placed: PlacedTick) -> PlacedTick:
         """The run, of plain cron where all is simple, that *placed* comes to where it begins at *start*."""
         if start == placed.tick.due:
             return placed
-        last = self.carried.ticks.last_until(start, placed.tick, self.restriction.latest)
+        last = self.compiled.ticks.last_until(start, placed.tick, self.restriction.latest)
         if last is None:
             return placed.starting(start)
         if last.due == start:
-            return Placed(last, start, "on_time")
-        return Placed(last, start, "postponed", start)
+            return PlacedTick(last, start, "on_time")
+        return PlacedTick(last, start, "postponed", start)
 
     def _pick(self) -> Tick | None:
         try:
-            return self.carried.ticks.pick(self.last, self.restriction)
+            return self.compiled.ticks.pick(self.last, self.restriction)
         except Exception as error:  # Airflow's CronDataIntervalTimetable fails in some hours after a clock change
             raise _BaseFailed from error
 
-    def _from(self, tick: Tick | None) -> tuple[Placed | None, Iterator[Placed] | None]:
+    def _from(self, tick: Tick | None) -> tuple[PlacedTick | None, Iterator[PlacedTick] | None]:
         """The first run from *tick* on, and those that follow."""
         if tick is None:
             return None, None
         on_time = self._on_time(tick)
         if on_time is not None:
             return on_time, self._runs_after(tick)
-        ticks = self.carried.ticks
+        ticks = self.compiled.ticks
         stream = ticks.stream(ticks.walk(self.last, self.restriction, tick), self.restriction.latest)
         rest = self._runs(stream, tick.due)
         return next(rest, None), rest if ticks.plain else None
 
-    def _on_time(self, tick: Tick) -> Placed | None:
+    def _on_time(self, tick: Tick) -> PlacedTick | None:
         """The run of *tick*, of a plain cron, where it starts on time whatever comes before and after."""
-        if not self.carried.ticks.plain or self.policy.stagger or self.policy.when_blocked == "advance":
+        if not self.compiled.ticks.plain or self.policy.stagger or self.policy.when_blocked == "advance":
             return None
         placed = self.policy.place(tick, self.open_time)
         return placed if placed.outcome == "on_time" else None
 
-    def _runs_after(self, tick: Tick) -> Iterator[Placed]:
+    def _runs_after(self, tick: Tick) -> Iterator[PlacedTick]:
         """The runs that follow *tick*, which runs; most who ask take none of them."""
-        ticks, latest = self.carried.ticks, self.restriction.latest
+        ticks, latest = self.compiled.ticks, self.restriction.latest
         yield from self._runs(ticks.stream(ticks.following(tick, self.restriction), latest), tick.due)
 
-    def _as_base(self, run: Placed, picked: Tick | None) -> Placed | None:
+    def _as_base(self, run: PlacedTick, picked: Tick | None) -> PlacedTick | None:
         """*run*, which was to start on time, as the base schedule, which *picked* a tick, has it late; ``None``: not.
 
         That knows no calendars, but tells how late a DAG may begin without a start date, and end with an end date.
@@ -305,7 +317,7 @@ class _Search:
         """Whether calendars leave all of what *tick* covers open: then it is as if there were none."""
         return tick is not None and self.open_time.fits(tick.interval_start, int(tick.due - tick.interval_start))
 
-    def _together(self, before: Placed, latest: Placed) -> Placed:
+    def _together(self, before: PlacedTick, latest: PlacedTick) -> PlacedTick:
         """*latest*, which waited for an opening, and the run *before* it, which was missed and had to wait as well."""
         assert latest.start is not None
         opening = latest.start if latest.opening is None else latest.opening
@@ -313,7 +325,7 @@ class _Search:
             return before
         return with_interval(latest, before.tick.interval_start)
 
-    def _late_or_next(self, latest: Placed, coming: Placed | None) -> Placed | None:
+    def _late_or_next(self, latest: PlacedTick, coming: PlacedTick | None) -> PlacedTick | None:
         """*latest*, whose start has passed, where it may still start; with *coming*, or else that one."""
         start = self._late(latest)
         if start is None:
@@ -326,13 +338,13 @@ class _Search:
             return with_interval(coming, latest.tick.interval_start)
         return latest.starting(start)
 
-    def _late(self, run: Placed) -> float | None:
+    def _late(self, run: PlacedTick) -> float | None:
         assert run.start is not None
         if run.start > self.now:
             return run.start
-        return self.carried.late_start(run.start, run.tick.due, self.now, catchup=self.restriction.catchup)
+        return self.compiled.late_start(run.start, run.tick.due, self.now, catchup=self.restriction.catchup)
 
-    def _runs(self, stream: TickStream, first_due: float | None) -> Iterator[Placed]:
+    def _runs(self, stream: TickStream, first_due: float | None) -> Iterator[PlacedTick]:
         until = max(self.now, self.now if first_due is None else first_due) + SEARCH_SECONDS
         begun = -math.inf
         if self.last is not None and self.policy.when_blocked == "advance":

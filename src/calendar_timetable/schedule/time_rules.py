@@ -11,8 +11,8 @@ from typing import Any
 from calendar_timetable.calendars import codec
 from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning.plan import Policy
-from calendar_timetable.planning.time_sets import Range, TimeSet, horizon_around, leaves
-from calendar_timetable.schedule.compiled import Carried
+from calendar_timetable.planning.time_sets import TimeRange, TimeSet, horizon_around, leaves
+from calendar_timetable.schedule.compiled import CompiledSchedule
 
 FRESH = timedelta(seconds=2)  # a gate that looks asks a calendar again when it was asked longer ago than this
 _KEPT = 2.0  # seconds that one process goes without looking at the shared copy again
@@ -20,7 +20,7 @@ _MOST_KEPT = 100
 
 
 @dataclass(frozen=True)
-class Rules:
+class TimeRules:
     """When a DAG may run: its windows and blackouts in their roles, before calendars are read.
 
     ``horizon`` is set where the calendars in it have been read already (a schedule out of a serialized DAG).
@@ -30,13 +30,13 @@ class Rules:
     blackouts: TimeSet | None
     timezone: str
     policy: Policy
-    horizon: Range | None = None
+    horizon: TimeRange | None = None
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Rules:
+    def from_json(cls, data: dict[str, Any]) -> TimeRules:
         """The inverse of :meth:`to_json`; :class:`codec.SealedElsewhere`."""
         windows, blackouts = (data[name] and codec.decode(data[name]) for name in ("windows", "blackouts"))
-        horizon = data["horizon"] and Range(*data["horizon"])
+        horizon = data["horizon"] and TimeRange(*data["horizon"])
         return cls(windows, blackouts, data["zone"], Policy(**data["policy"]), horizon)
 
     def to_json(self, *, hide: bool = False) -> dict[str, Any]:
@@ -62,16 +62,16 @@ class Rules:
         found: list[timedelta] = [part.refresh for part in given if hasattr(part, "refresh")]
         return max(min(found).total_seconds(), 1) if found else None
 
-    def read(self, now: float) -> Carried:
+    def read(self, now: float) -> CompiledSchedule:
         """These rules with the calendars as they are, asked as often as their ``refresh`` says.
 
         Raises :class:`CalendarUnavailable` for a calendar that cannot be had. Its base is of no use: it has no ticks.
         """
         horizon = self.horizon or horizon_around(now, 0)
         windows, blackouts = (s and s.resolve(horizon, self.timezone) for s in (self.windows, self.blackouts))
-        return Carried({}, self.timezone, self.policy, windows, blackouts, horizon)
+        return CompiledSchedule({}, self.timezone, self.policy, windows, blackouts, horizon)
 
-    def read_afresh(self, now: float) -> Carried:
+    def read_afresh(self, now: float) -> CompiledSchedule:
         """As :meth:`read`, with calendars that were asked no longer than :data:`FRESH` ago, where they can be had."""
         windows, blackouts = (s and s.asked_within(FRESH) for s in (self.windows, self.blackouts))
         try:
@@ -79,7 +79,7 @@ class Rules:
         except CalendarUnavailable:
             return self.read(now)  # with the last good copy, for as long as these rules trust it
 
-    def read_kept(self, now: float) -> Carried:
+    def read_kept(self, now: float) -> CompiledSchedule:
         """As :meth:`read`, cheap enough for a loop: this process keeps what it read for a moment."""
         read_at, kept = _kept.get(self.key, (0.0, None))
         if kept is None or not 0 <= now - read_at <= _KEPT or kept.policy != self.policy:
@@ -90,7 +90,7 @@ class Rules:
         return kept
 
 
-_kept: dict[str, tuple[float, Carried]] = {}
+_kept: dict[str, tuple[float, CompiledSchedule]] = {}
 
 
 def now() -> float:

@@ -14,8 +14,8 @@ from calendar_timetable.calendars.feed import cache
 from calendar_timetable.calendars.feed.health import Health, health_of
 from calendar_timetable.calendars.occurrences import Problem
 from calendar_timetable.exceptions import InvalidArgument
-from calendar_timetable.planning.explain import plain
-from calendar_timetable.planning.time_sets import Feed, Known, leaves
+from calendar_timetable.planning.explain import on_one_line
+from calendar_timetable.planning.time_sets import CalendarSpans, Feed, leaves
 from calendar_timetable.runs import database
 from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
 from calendar_timetable.web import models
@@ -37,7 +37,7 @@ def calendars(session: Session, readable: Collection[str], *, limit: int, offset
     uses: dict[tuple[str, str], _Use] = {}
     for dag_id, schedule in read_schedules(session, dag_ids).items():
         titled = _titled(schedule)
-        for used in schedule.carried.calendars if schedule.carried else ():
+        for used in schedule.compiled.calendars if schedule.compiled else ():
             use = uses.setdefault((used.label, used.feed.key if used.feed else ""), _Use())
             # Of DAGs that see it in different ways, the strictest: it is the first to be held.
             if use.feed is None or (used.feed is not None and used.feed.max_stale < use.feed.max_stale):
@@ -106,12 +106,12 @@ def _over(problem: Problem) -> bool:
 
 def _titled(schedule: Schedule) -> list[Feed | None]:
     """The feeds whose titles travel in *schedule*: of these their UIDs may be told as well."""
-    carried = schedule.carried
-    sets = (carried.windows, carried.blackouts) if carried else ()
+    compiled = schedule.compiled
+    sets = (compiled.windows, compiled.blackouts) if compiled else ()
     members = (leaf for timeset in sets if timeset is not None for leaf in leaves(timeset))
-    return [leaf.feed for leaf in members if isinstance(leaf, Known) and leaf.titles]
+    return [leaf.feed for leaf in members if isinstance(leaf, CalendarSpans) and leaf.titles]
 
 
 def _shown(uid: str, *, titled: bool) -> str:
     """*uid*, which often is a mail address; else a digest, by which who has the calendar finds the event."""
-    return plain(uid) if titled or not uid else hashlib.sha256(uid.encode()).hexdigest()[:12]
+    return on_one_line(uid) if titled or not uid else hashlib.sha256(uid.encode()).hexdigest()[:12]

@@ -14,25 +14,25 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.open_time import members
-from calendar_timetable.planning.plan import SEARCH_SECONDS, Placed, Policy, share_of
+from calendar_timetable.planning.plan import SEARCH_SECONDS, PlacedTick, Policy, share_of
 from calendar_timetable.planning.time_sets import (
+    CalendarSpans,
     Complement,
-    Days,
     Difference,
     Intersection,
-    Known,
+    LocalDays,
     TimeSet,
     Union,
     leaves,
 )
-from calendar_timetable.planning.weekly import Weekly, parse_rule
+from calendar_timetable.planning.weekly import Weekly, parse_weekly_rule
 from calendar_timetable.runs import database, time_budget
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.forecast import replanned
 from calendar_timetable.runs.listing import next_rows, run_lengths
-from calendar_timetable.runs.rows import Row, planned_row
+from calendar_timetable.runs.rows import RunRow, planned_row
 from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
-from calendar_timetable.schedule.compiled import Carried
+from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.web import models
 from calendar_timetable.web.run_list import as_run
 
@@ -57,7 +57,7 @@ def plan_of(session: Session, dag_id: str, limit: int, now: float, may: May = Ma
     dag, schedule = _find(session, dag_id)
     if dag is None or schedule is None:
         return None
-    carried = schedule.carried
+    compiled = schedule.compiled
     length = _length(session, schedule, may)
     found = _told(next_rows(dag, schedule, now, now + SEARCH_SECONDS, limit, length), now)
     return models.Plan(
@@ -65,8 +65,8 @@ def plan_of(session: Session, dag_id: str, limit: int, now: float, may: May = Ma
         dag_display_name=dag.name,
         timezone=schedule.timezone,
         summary="No schedule" if dag.summary in _NONE else dag.summary,
-        python=python_of(carried) if carried is not None and may.code else None,
-        arguments=None if carried is None else _arguments(carried),
+        python=python_of(compiled) if compiled is not None and may.code else None,
+        arguments=None if compiled is None else _arguments(compiled),
         plan=found,
         no_run_reason=_why_none(schedule, dag, now),
     )
@@ -85,10 +85,10 @@ def what_if(
     What it would be is worked out and forgotten: nothing of it stays in this process.
     """
     dag, schedule = _find(session, dag_id)
-    if dag is None or schedule is None or schedule.carried is None:
+    if dag is None or schedule is None or schedule.compiled is None:
         return None
-    carried = schedule.carried
-    changed = _changed(carried, asked, dag_id)
+    compiled = schedule.compiled
+    changed = _changed(compiled, asked, dag_id)
     other = replace(schedule, changed_to=changed)
     current = next_rows(dag, schedule, now, now + SEARCH_SECONDS, limit, _length(session, schedule, may))
     told = _told(current, now)
@@ -101,7 +101,7 @@ def what_if(
             islice(replanned(other, dag.stored, waiting, now, now + SEARCH_SECONDS), limit)
         ):
             run = as_run(planned_row(dag, other, placed, length), now)
-            if _uses_calendars(changed) and not carried.travels(*_reach(placed, changed.policy)):
+            if _uses_calendars(changed) and not compiled.travels(*_reach(placed, changed.policy)):
                 run.reasons.append(models.Reason(kind="note", detail=UNTOLD, text=UNTOLD))
             found.append(run)
     except time_budget.Spent:
@@ -117,7 +117,7 @@ def what_if(
     )
 
 
-def _told(rows: list[Row], now: float) -> list[models.Run]:
+def _told(rows: list[RunRow], now: float) -> list[models.Run]:
     """As many of *rows* in words as there is time for."""
     found: list[models.Run] = []
     for row in rows:
@@ -137,13 +137,13 @@ def _find(session: Session, dag_id: str) -> tuple[Dag | None, Schedule | None]:
     return (dags[0] if dags else None), read_schedules(session, [dag_id]).get(dag_id)
 
 
-def _arguments(carried: Carried) -> models.Arguments:
-    policy = carried.policy
+def _arguments(compiled: CompiledSchedule) -> models.Arguments:
+    policy = compiled.policy
     return models.Arguments(
-        windows=rules(carried.windows) or None,
-        blackouts=rules(carried.blackouts) or None,
-        window_calendars=_labels(carried.windows),
-        blackout_calendars=_labels(carried.blackouts),
+        windows=rules(compiled.windows) or None,
+        blackouts=rules(compiled.blackouts) or None,
+        window_calendars=_labels(compiled.windows),
+        blackout_calendars=_labels(compiled.blackouts),
         duration_seconds=policy.duration,
         when_blocked=policy.when_blocked,
         max_delay_seconds=policy.max_delay,
@@ -153,14 +153,14 @@ def _arguments(carried: Carried) -> models.Arguments:
 
 
 def _labels(timeset: TimeSet | None) -> list[str]:
-    return [str(leaf) for leaf in (leaves(timeset) if timeset else ()) if isinstance(leaf, Known)]
+    return [str(leaf) for leaf in (leaves(timeset) if timeset else ()) if isinstance(leaf, CalendarSpans)]
 
 
-def _uses_calendars(carried: Carried) -> bool:
-    return bool(_labels(carried.windows) or _labels(carried.blackouts))
+def _uses_calendars(compiled: CompiledSchedule) -> bool:
+    return bool(_labels(compiled.windows) or _labels(compiled.blackouts))
 
 
-def _reach(placed: Placed, policy: Policy) -> tuple[float, float]:
+def _reach(placed: PlacedTick, policy: Policy) -> tuple[float, float]:
     """The time that decided where *placed* starts."""
     due = placed.tick.due
     if placed.start is not None:
@@ -169,8 +169,8 @@ def _reach(placed: Placed, policy: Policy) -> tuple[float, float]:
     return due, due + side + policy.duration
 
 
-def _changed(carried: Carried, asked: models.WhatIf, dag_id: str) -> Carried:
-    policy = carried.policy
+def _changed(compiled: CompiledSchedule, asked: models.WhatIf, dag_id: str) -> CompiledSchedule:
+    policy = compiled.policy
     changes: dict[str, Any] = {
         "duration": asked.duration_seconds,
         "when_blocked": asked.when_blocked,
@@ -182,10 +182,10 @@ def _changed(carried: Carried, asked: models.WhatIf, dag_id: str) -> Carried:
     policy = replace(policy, **{name: value for name, value in changes.items() if value is not None})
     _check_ranges(asked)
     sets = {
-        name: getattr(carried, name) if texts is None else _time_set(name, texts, getattr(carried, name), carried)
+        name: getattr(compiled, name) if texts is None else _time_set(name, texts, getattr(compiled, name), compiled)
         for name, texts in (("windows", asked.windows), ("blackouts", asked.blackouts))
     }
-    return Carried(carried.base, carried.timezone, policy, horizon=carried.horizon, **sets)
+    return CompiledSchedule(compiled.base, compiled.timezone, policy, horizon=compiled.horizon, **sets)
 
 
 def _check_ranges(asked: models.WhatIf) -> None:
@@ -194,13 +194,13 @@ def _check_ranges(asked: models.WhatIf) -> None:
     for field, texts in (("windows", asked.windows), ("blackouts", asked.blackouts)):
         for text in filter(None, map(str.strip, texts or ())):
             with suppress(InvalidArgument):
-                count += len(parse_rule(text))
+                count += len(parse_weekly_rule(text))
         if count > MOST_RANGES:
             told = f"{count} ranges of times are too many: a what-if takes at most {MOST_RANGES} in all its rules"
             raise RequestValidationError([{"loc": ("body", field), "msg": told, "type": "value_error"}])
 
 
-def _time_set(field: str, texts: list[str], present: TimeSet | None, carried: Carried) -> TimeSet | None:
+def _time_set(field: str, texts: list[str], present: TimeSet | None, compiled: CompiledSchedule) -> TimeSet | None:
     """The union of what *texts* name: a member that is there already, or a weekly rule."""
     named: dict[str, list[TimeSet]] = {}
     for member in members(present):
@@ -218,7 +218,7 @@ def _time_set(field: str, texts: list[str], present: TimeSet | None, carried: Ca
             Weekly(text).validate()
         except InvalidArgument as error:
             raise RequestValidationError([{"loc": ("body", field), "msg": str(error), "type": "value_error"}]) from None
-        by_zone.setdefault(zones.get(text, carried.timezone), []).append(text)
+        by_zone.setdefault(zones.get(text, compiled.timezone), []).append(text)
     found += [Weekly(*rules, timezone=zone) for zone, rules in by_zone.items()]
     return Union(tuple(found)) if len(found) > 1 else next(iter(found), None)
 
@@ -231,22 +231,22 @@ def _why_none(schedule: Schedule, dag: Dag, now: float) -> str | None:
         return f"its end date, {latest:%Y-%m-%d %H:%M} UTC, has passed"
     if dag.summary in _NONE:
         return "it has no schedule: it runs when it is triggered"
-    if schedule.carried is None:
+    if schedule.compiled is None:
         return f"its schedule gives no next run: {dag.summary}"
-    return ", ".join(schedule.carried.coming_reasons(now)) or "its schedule gives no next run"
+    return ", ".join(schedule.compiled.coming_reasons(now)) or "its schedule gives no next run"
 
 
-def python_of(carried: Carried, stagger: int | None = None, key: str = "") -> str:
-    """``CalendarTimetable(...)`` for *carried*; *stagger* in seconds, by *key*, where it is not the DAG file's.
+def python_of(compiled: CompiledSchedule, stagger: int | None = None, key: str = "") -> str:
+    """``CalendarTimetable(...)`` for *compiled*; *stagger* in seconds, by *key*, where it is not the DAG file's.
 
     What does not travel in a DAG (a calendar's options, the length of its stagger) is left to a comment.
     """
-    policy, usual = carried.policy, Policy()
-    lines = [f"{_base(carried)},", f"timezone={carried.timezone!r},"]
-    for name, timeset in (("windows", carried.windows), ("blackouts", carried.blackouts)):
+    policy, usual = compiled.policy, Policy()
+    lines = [f"{_base(compiled)},", f"timezone={compiled.timezone!r},"]
+    for name, timeset in (("windows", compiled.windows), ("blackouts", compiled.blackouts)):
         if timeset is not None:
-            comment = _ALMOST if any(isinstance(leaf, Known) for leaf in leaves(timeset)) else ""
-            lines.append(f"{name}={_sets(timeset, carried.timezone)},{comment}")
+            comment = _ALMOST if any(isinstance(leaf, CalendarSpans) for leaf in leaves(timeset)) else ""
+            lines.append(f"{name}={_sets(timeset, compiled.timezone)},{comment}")
     if policy.duration:
         lines.append(f"duration={delta(policy.duration)},")
     if policy.when_blocked != usual.when_blocked:
@@ -280,15 +280,15 @@ def rules(timeset: TimeSet | None) -> list[str]:
     return [line for part in parts for line in (part.texts if isinstance(part, Weekly) else (str(part),))]
 
 
-def _base(carried: Carried) -> str:
-    data = carried.base
+def _base(compiled: CompiledSchedule) -> str:
+    data = compiled.base
     if "events" in data:
         return f"Calendar({data['calendar']!r}),{_ALMOST}".removesuffix(",")
     kind, given = data["__type"].rpartition(".")[2], data["__var"]
     with_intervals = conf.getboolean("scheduler", "create_cron_data_intervals")
     plain_cron = kind == ("CronDataIntervalTimetable" if with_intervals else "CronTriggerTimetable")
     plain_delta = kind == ("DeltaDataIntervalTimetable" if with_intervals else "DeltaTriggerTimetable")
-    if plain_cron and given["timezone"] == carried.timezone and not given.get("interval"):
+    if plain_cron and given["timezone"] == compiled.timezone and not given.get("interval"):
         return repr(given["expression"])
     if plain_delta and isinstance(given.get("delta"), (int, float)) and not given.get("interval"):
         return delta(given["delta"])
@@ -318,10 +318,10 @@ def _set(timeset: TimeSet, timezone: str) -> str:
         case Weekly():
             zone = f", timezone={timeset.timezone!r}" if timeset.timezone not in (None, timezone) else ""
             return f"Weekly({', '.join(map(repr, timeset.texts))}{zone})"
-        case Days():
+        case LocalDays():
             zone = f", timezone={timeset.timezone!r}" if timeset.timezone != timezone else ""
             return f"Holidays({timeset.label.removeprefix('holidays ')!r}{zone})"
-        case Known():
+        case CalendarSpans():
             return f"Calendar({timeset.label!r})"
         case Complement():
             return f"~{_inner(timeset.members[0], timezone)}"

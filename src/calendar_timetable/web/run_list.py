@@ -17,7 +17,7 @@ from calendar_timetable.planning import explain, zones
 from calendar_timetable.runs import database, time_budget
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.listing import Filters, answered, concerned, first_rows, paused_among, rows_by_dag, shown
-from calendar_timetable.runs.rows import Row, explanation, is_often, outlook_of, reasons_of, stretches
+from calendar_timetable.runs.rows import RunRow, explanation, is_often, outlook_of, reasons_of, stretches
 from calendar_timetable.runs.stored_schedules import read_schedules
 from calendar_timetable.web import models
 
@@ -79,7 +79,7 @@ def _list_runs(
     return f'{{"runs":[{",".join(told)}],{json.dumps(rest)[1:]}'.encode()
 
 
-def as_run(row: Row, now: float) -> models.Run:
+def as_run(row: RunRow, now: float) -> models.Run:
     """*row* for people: with its words."""
     reasons = reasons_of(row)
     zone, due = row.zone, row.placed.tick.due
@@ -144,7 +144,7 @@ class _Count:
     first: dict[str, float] = field(default_factory=dict)  # when each DAG starts, and …
     by_dag: Counter[str] = field(default_factory=Counter)  # … how often
 
-    def add(self, row: Row, *, often: bool) -> None:
+    def add(self, row: RunRow, *, often: bool) -> None:
         if row.start is None or row.state == "skipped":
             self.skipped += 1
             return

@@ -24,8 +24,8 @@ from starlette.datastructures import QueryParams
 from calendar_timetable.runs import time_budget
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.listing import Filters, find_rows, first_rows, known_by, readable_dags
-from calendar_timetable.runs.lru import Memory, Single
-from calendar_timetable.runs.rows import Row
+from calendar_timetable.runs.lru import LruCache, Single
+from calendar_timetable.runs.rows import RunRow
 from calendar_timetable.runs.stored_schedules import read_schedules
 from calendar_timetable.web import models, subscriptions
 from calendar_timetable.web.access import PREFIX, Readable, asked_by_us
@@ -61,7 +61,7 @@ class Choice:
         usual = asdict(Choice())
         return {name: str(value).lower() for name, value in asdict(self).items() if value != usual[name]}
 
-    def of_rows(self, rows: Iterable[Row]) -> list[Row]:
+    def of_rows(self, rows: Iterable[RunRow]) -> list[RunRow]:
         """Those of *rows* that the feed holds."""
         rows = list(rows)
         often = set() if self.frequent else _due_often(rows)
@@ -83,7 +83,7 @@ class Written:
     until: float
 
 
-_feeds: Memory[Written] = Memory(_FEEDS, lambda feed: len(feed.body))
+_feeds: LruCache[Written] = LruCache(_FEEDS, lambda feed: len(feed.body))
 _writing = Single()
 
 router = APIRouter(
@@ -133,7 +133,7 @@ def subscribe(
         raise HTTPException(404, "There is no such DAG")
     try:
         made, token = subscriptions.subscribe(session, user, asked.kind, asked.value, asked.days)
-    except subscriptions.TooMany:
+    except subscriptions.TooManySubscriptions:
         most = subscriptions.MOST_PER_OWNER
         raise HTTPException(409, f"You have {most} subscriptions already: revoke one first") from None
     choice = Choice(asked.skipped, asked.moved, asked.frequent, asked.paused)
@@ -238,7 +238,7 @@ def _now() -> float:
     return datetime.now(UTC).timestamp()
 
 
-def _due_often(rows: Iterable[Row]) -> set[str]:
+def _due_often(rows: Iterable[RunRow]) -> set[str]:
     """The DAGs that are due more than once on some day."""
     due: Counter[tuple[str, date]] = Counter()
     for row in rows:

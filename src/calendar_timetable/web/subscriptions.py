@@ -27,7 +27,7 @@ MOST_PER_OWNER = 50
 _NOTED = timedelta(minutes=1)  # how exactly it is noted when a feed was fetched
 
 
-class TooMany(Exception):
+class TooManySubscriptions(Exception):
     """The owner has as many subscriptions as one may have."""
 
 
@@ -35,7 +35,7 @@ def subscribe(session: Session, user: Any, kind: str, value: str | None, days: i
     """A new subscription of *user*, and its token, which is kept nowhere."""
     owned = session.scalar(select(func.count()).where(Subscription.owner == user.get_id()))
     if owned is not None and owned >= MOST_PER_OWNER:
-        raise TooMany
+        raise TooManySubscriptions
     token, now = secrets.token_urlsafe(32), datetime.now(UTC)
     subscription = Subscription(
         id=str(uuid.uuid4()),

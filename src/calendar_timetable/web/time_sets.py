@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY, members
-from calendar_timetable.planning.time_sets import Known, TimeSet, leaves
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeSet, leaves
 from calendar_timetable.runs import database, time_budget
 from calendar_timetable.runs.stored_schedules import read_schedules
 from calendar_timetable.web import models
@@ -40,9 +40,9 @@ def spans(
     dag_ids = [dag.dag_id for dag in database.read_dags(session, readable)]
     shared: dict[tuple[_Kind, TimeSet], set[str]] = defaultdict(set)
     for dag_id, schedule in read_schedules(session, dag_ids).items():
-        if schedule.carried is not None:
+        if schedule.compiled is not None:
             sets: tuple[tuple[_Kind, TimeSet | None], ...]
-            sets = ("window", schedule.carried.windows), ("blackout", schedule.carried.blackouts)
+            sets = ("window", schedule.compiled.windows), ("blackout", schedule.compiled.blackouts)
             for kind, timeset in sets:
                 for member in members(timeset):
                     shared[kind, member].add(dag_id)
@@ -77,7 +77,7 @@ def spans(
 
 
 def _spans(kind: _Kind, member: TimeSet, since: int, until: int) -> Iterator[_Found]:
-    titles = member.titles if isinstance(member, Known) else ()
+    titles = member.titles if isinstance(member, CalendarSpans) else ()
     zone = next((zone for leaf in leaves(member) if (zone := getattr(leaf, "timezone", None))), None)
     titled = sorted(t for t in titles if t[0] < until and t[1] > since)
     for start, end, title in titled:

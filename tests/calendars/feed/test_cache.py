@@ -20,15 +20,15 @@ import pytest
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.feed.cache import Entry, State, digest_of
+from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState, digest_of
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
-from calendar_timetable.planning.time_sets import Known, Range
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import event, feed
 from tests.support.moments import instant
 from tests.support.origin import Origin, Reply
 
-HORIZON = Range(instant("2024-03-01"), instant("2024-04-01"))
+HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
 GOOD = feed(event("UID:m", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z"))
 BIG = feed(
     *(
@@ -40,7 +40,7 @@ BIG = feed(
 
 def meetings(calendar: Calendar) -> int:
     found = calendar.resolve(HORIZON, "UTC")
-    assert isinstance(found, Known)
+    assert isinstance(found, CalendarSpans)
     return len(found.known)
 
 
@@ -190,8 +190,10 @@ def test_hosts_whose_clocks_differ_share_one_fetch(origin: Origin, clock: Clock)
 
 def test_a_state_keeps_what_it_knows_of_its_own_version(cache: Path) -> None:
     """Keys are only added: an older state lacks some, a newer one has some that are not known here."""
-    entry = Entry("x")
-    state = State(digest_of(b"a"), components=3, good_at=5.5, checked_at=6, error="HTTP 500", failures=2, interval=60)
+    entry = CacheEntry("x")
+    state = FeedState(
+        digest_of(b"a"), components=3, good_at=5.5, checked_at=6, error="HTTP 500", failures=2, interval=60
+    )
     entry.save(state)
     (path,) = cache.glob("*.json")
     data = json.loads(path.read_text())
@@ -201,4 +203,4 @@ def test_a_state_keeps_what_it_knows_of_its_own_version(cache: Path) -> None:
     assert entry.state() == replace(state, failures=0, interval=0)
     for wrong in ({"failures": "many"}, {"error": None}, {"v": 2}):
         path.write_text(json.dumps(data | wrong))
-        assert entry.state() == State()
+        assert entry.state() == FeedState()

@@ -138,12 +138,12 @@ def slowly(reply: Reply) -> Start:
 
 def no_such_host(scene: Scene) -> None:
     """A name that was known: what is kept of the calendar is kept under its address, which stays."""
-    from calendar_timetable.calendars.sources.base import Fetched
+    from calendar_timetable.calendars.sources.base import FetchResult
     from calendar_timetable.calendars.sources.ics import HttpSource
 
     scene.connect(f"http://no-such-host.invalid/{SECRET}.ics")
     with scene.monkeypatch.context() as before:
-        before.setattr(HttpSource, "fetch", lambda source, last: Fetched(GOOD))
+        before.setattr(HttpSource, "fetch", lambda source, last: FetchResult(GOOD))
         scene.schedule().serialize()
 
 

@@ -16,10 +16,10 @@ import pytest
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.feed import feed as feeds
-from calendar_timetable.calendars.feed.cache import Entry
+from calendar_timetable.calendars.feed.cache import CacheEntry
 from calendar_timetable.calendars.sources import base, ics, lookup
 from calendar_timetable.exceptions import CalendarUnavailable
-from calendar_timetable.planning.time_sets import Range
+from calendar_timetable.planning.time_sets import TimeRange
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import event, feed
 from tests.support.moments import instant
@@ -315,13 +315,13 @@ def test_a_copy_that_another_process_replaces_meanwhile(
     calendar = Calendar(origin.url())
     origin.serve(GOOD)
     known(calendar)
-    old = Entry(lookup.source_for(origin.url()).identity).state()
+    old = CacheEntry(lookup.source_for(origin.url()).identity).state()
     origin.serve(feed(LATER))
     clock.now += 300
     known(calendar)
     states = [old]  # what this process still believes, once
-    newest = Entry.state
-    monkeypatch.setattr(Entry, "state", lambda entry: states.pop() if states else newest(entry))
+    newest = CacheEntry.state
+    monkeypatch.setattr(CacheEntry, "state", lambda entry: states.pop() if states else newest(entry))
     clock.now -= 300
     assert list(known(calendar).known) == AFTERNOON
     assert len(origin.seen) == 2
@@ -453,6 +453,6 @@ def test_a_clock_set_back_does_not_stop_the_fetching(origin: Origin, clock: Cloc
 def test_a_wider_expansion_serves_a_narrower_question(origin: Origin, cache: Path) -> None:
     origin.serve(GOOD)
     calendar = Calendar(origin.url())
-    calendar.resolve(Range(instant("2024-01-01"), instant("2024-06-01")), "UTC")
+    calendar.resolve(TimeRange(instant("2024-01-01"), instant("2024-06-01")), "UTC")
     known(calendar)
     assert len(list(cache.iterdir())) == 5

@@ -13,14 +13,14 @@ import time_machine
 
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.feed.health import Health, health_of, known
-from calendar_timetable.planning.time_sets import Known, Range
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import event, feed
 from tests.support.moments import instant
 from tests.support.origin import SECRET, Origin, Reply
 
-HORIZON = Range(instant("2024-03-01"), instant("2024-04-01"))
+HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
 BODY = feed(
     event("UID:good", f"SUMMARY:{SECRET}", "DTSTART:20240310T120000Z"),
     event("UID:bad", f"SUMMARY:{SECRET}", "DTSTART:20240310T120000Z", "RRULE:FREQ=SECONDLY"),
@@ -31,7 +31,7 @@ HOUR = timedelta(hours=1)
 def read(origin: Origin, **options: timedelta) -> str:
     """The name in the cache of the calendar at *origin*, just read."""
     resolved = Calendar(origin.url(), **options).resolve(HORIZON, "UTC")
-    assert isinstance(resolved, Known)
+    assert isinstance(resolved, CalendarSpans)
     assert resolved.feed is not None
     return resolved.feed.key
 
@@ -84,7 +84,7 @@ def test_never_read(origin: Origin, clock: Clock) -> None:
     origin.fail(Reply(404))
     found = Calendar(origin.url(), on_unavailable="ignore")
     resolved = found.resolve(HORIZON, "UTC")
-    assert isinstance(resolved, Known)
+    assert isinstance(resolved, CalendarSpans)
     assert resolved.feed is not None
     health = told(resolved.feed.key, clock)
     assert (health.status, health.read_at, health.age, health.events) == ("unavailable", None, None, 0)
@@ -150,15 +150,15 @@ def test_the_feed_is_in_the_serialized_form_in_each_role(origin: Origin, other_o
     other_origin.serve(BODY)
     blackout = Calendar(other_origin.url(), on_unavailable="ignore", max_stale=HOUR)
     made = CalendarTimetable(Calendar(origin.url()), blackouts=blackout)
-    carried = CalendarTimetable.deserialize(json.loads(json.dumps(made.serialize())))
-    schedule, other = carried.calendars
+    compiled = CalendarTimetable.deserialize(json.loads(json.dumps(made.serialize())))
+    schedule, other = compiled.calendars
     assert (schedule.role, schedule.label, other.role) == ("schedule", "127.0.0.1", "blackouts")
     assert schedule.feed is not None
     assert other.feed is not None
     assert (schedule.feed.on_unavailable, schedule.feed.max_stale) == ("hold", 86400)
     assert (other.feed.on_unavailable, other.feed.max_stale) == ("ignore", 3600)
     assert {schedule.feed.key, other.feed.key} == {health.feed for health in known()}
-    assert made.calendars == carried.calendars
+    assert made.calendars == compiled.calendars
 
 
 def test_the_feed_does_not_depend_on_a_password(origin: Origin) -> None:
@@ -166,6 +166,6 @@ def test_the_feed_does_not_depend_on_a_password(origin: Origin) -> None:
     names = set()
     for password in (SECRET, "another"):
         resolved = Calendar(origin.url().replace("://", f"://alice:{password}@")).resolve(HORIZON, "UTC")
-        assert isinstance(resolved, Known)
+        assert isinstance(resolved, CalendarSpans)
         names.add(resolved.feed)
     assert len(names) == 1

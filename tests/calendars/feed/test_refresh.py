@@ -15,19 +15,19 @@ import pytest
 
 from calendar_timetable.calendars import child_process, limits
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.feed.cache import Entry, State
-from calendar_timetable.calendars.feed.feed import Copy, refresh_feed
-from calendar_timetable.calendars.feed.refresh import Rhythm
+from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState
+from calendar_timetable.calendars.feed.feed import FeedSnapshot, refresh_feed
+from calendar_timetable.calendars.feed.refresh import RefreshPolicy
 from calendar_timetable.calendars.net import client
 from calendar_timetable.calendars.sources.lookup import source_for
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
-from calendar_timetable.planning.time_sets import Known, Range
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import event, feed
 from tests.support.moments import instant
 from tests.support.origin import Origin, Reply
 
-HORIZON = Range(instant("2024-03-01"), instant("2024-04-01"))
+HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
 MEETING = event("UID:m", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z")
 GOOD = feed(MEETING)
 FETCH = "AIRFLOW__CALENDAR_TIMETABLE__FETCH"
@@ -36,11 +36,11 @@ DAY = 86400.0
 
 def meetings(calendar: Calendar) -> int:
     found = calendar.resolve(HORIZON, "UTC")
-    assert isinstance(found, Known)
+    assert isinstance(found, CalendarSpans)
     return len(found.known)
 
 
-def refreshed(address: str, *, force: bool = False, max_stale: float = DAY) -> Copy:
+def refreshed(address: str, *, force: bool = False, max_stale: float = DAY) -> FeedSnapshot:
     return refresh_feed(source_for(address), HORIZON.start, HORIZON.end, "UTC", 300, max_stale, force=force)
 
 
@@ -154,16 +154,16 @@ def test_a_dead_calendar_is_asked_less_and_less(origin: Origin, clock: Clock) ->
 
 
 def test_backoff() -> None:
-    assert Rhythm(300, DAY).backoff(1) == 300
-    assert 450 <= Rhythm(300, DAY).backoff(2) <= 600
-    assert 1350 <= Rhythm(300, DAY).backoff(99) <= 1800
-    assert Rhythm(7200, DAY).backoff(99) == 7200  # never sooner than the refresh
-    assert 300 <= Rhythm(300, 1600).backoff(99) <= 400  # several chances before the copy lapses
-    assert 3.75 <= Rhythm(0, DAY).backoff(1) <= 5
+    assert RefreshPolicy(300, DAY).backoff(1) == 300
+    assert 450 <= RefreshPolicy(300, DAY).backoff(2) <= 600
+    assert 1350 <= RefreshPolicy(300, DAY).backoff(99) <= 1800
+    assert RefreshPolicy(7200, DAY).backoff(99) == 7200  # never sooner than the refresh
+    assert 300 <= RefreshPolicy(300, 1600).backoff(99) <= 400  # several chances before the copy lapses
+    assert 3.75 <= RefreshPolicy(0, DAY).backoff(1) <= 5
 
 
 def test_jitter_spreads_those_who_wait() -> None:
-    assert len({Rhythm(300, DAY).backoff(5) for _ in range(20)}) > 10
+    assert len({RefreshPolicy(300, DAY).backoff(5) for _ in range(20)}) > 10
 
 
 def dead_server() -> str:
@@ -202,22 +202,24 @@ def test_a_dead_server_costs_one_attempt_for_all_its_calendars(
 
 def test_a_server_that_answers_again_is_asked_for_all(origin: Origin, clock: Clock) -> None:
     origin.serve(GOOD)
-    server = Entry(f"server\n127.0.0.1:{origin.port}", "server")
-    server.save(State(checked_at=clock.now, retry_at=clock.now + 600, error="no connection in time", failures=2))
+    server = CacheEntry(f"server\n127.0.0.1:{origin.port}", "server")
+    server.save(FeedState(checked_at=clock.now, retry_at=clock.now + 600, error="no connection in time", failures=2))
     calendar = Calendar(origin.url())
     with pytest.raises(CalendarUnavailable, match="no connection in time"):
         meetings(calendar)
     assert origin.seen == []
     assert refreshed(origin.url("/other.ics"), force=True).reading is not None
-    assert server.state() == State()
+    assert server.state() == FeedState()
     clock.now += 600
     assert meetings(calendar) == 1
 
 
 def test_only_one_tries_a_server_that_was_dead(origin: Origin, clock: Clock) -> None:
     origin.serve(GOOD)
-    server = Entry(f"server\n127.0.0.1:{origin.port}", "server")
-    server.save(State(checked_at=clock.now - 600, retry_at=clock.now - 1, error="no connection in time", failures=2))
+    server = CacheEntry(f"server\n127.0.0.1:{origin.port}", "server")
+    server.save(
+        FeedState(checked_at=clock.now - 600, retry_at=clock.now - 1, error="no connection in time", failures=2)
+    )
     with (
         server.lock(wait=True),  # as another process does that tries it
         pytest.raises(CalendarUnavailable, match="no connection in time"),

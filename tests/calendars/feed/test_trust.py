@@ -27,18 +27,18 @@ from calendar_timetable.calendars.sources.lookup import connected_source, source
 from calendar_timetable.cli import main
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import codec
-from calendar_timetable.planning.time_sets import Known, Range
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from tests.support.ics import event, feed
 from tests.support.moments import instant
 from tests.support.origin import SECRET, Origin
 
-HORIZON = Range(instant("2024-03-01"), instant("2024-04-01"))
+HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
 GOOD = feed(event("UID:m", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z"))
 
 
-def known(calendar: Read) -> Known:
+def known(calendar: Read) -> CalendarSpans:
     found = calendar.resolve(HORIZON, "UTC")
-    assert isinstance(found, Known)
+    assert isinstance(found, CalendarSpans)
     return found
 
 
@@ -205,8 +205,8 @@ def test_titles_in_a_dag_are_bounded(tmp_path: Path) -> None:
     assert len(data["titles"]) == codec.MOST_TITLES
     assert len(json.dumps(data)) < 300_000
     again = codec.decode(data)
-    assert isinstance(again, Known) and again.titles == found.titles[: codec.MOST_TITLES]
-    wide = Known("team", found.known, tuple((low, high, "\N{SNOWMAN}" * 80) for low, high, _ in found.titles))
+    assert isinstance(again, CalendarSpans) and again.titles == found.titles[: codec.MOST_TITLES]
+    wide = CalendarSpans("team", found.known, tuple((low, high, "\N{SNOWMAN}" * 80) for low, high, _ in found.titles))
     assert len(json.dumps(codec.encode(wide), ensure_ascii=False).encode()) < codec.MOST_BYTES + 20_000 + 50 * 2_000
 
 

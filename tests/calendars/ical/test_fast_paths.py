@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.feed import google_like
-from calendar_timetable.calendars.ical.properties import Moment, local_seconds, local_time
+from calendar_timetable.calendars.ical.properties import WallTime, local_seconds, local_time
 from calendar_timetable.calendars.ical.reader import read, sift
 from calendar_timetable.calendars.ical.rrule import parse_rrule
 from tests.support.generated_calendars import BEGINS, END, NOW, START, calendar, event, rules, slowly
@@ -94,7 +94,7 @@ def test_a_plain_series_reads_as_the_library_reads_it(
     times = f"DTSTART{given_zone}:{begin:{stamp}}", f"DTEND{given_zone}:{begin + timedelta(hours=hours):{stamp}}"
     lines = [*times, f"RRULE:{rule}"]
     try:
-        between = parse_rrule(rule, begin, Moment(begin, UTC)).between
+        between = parse_rrule(rule, begin, WallTime(begin, UTC)).between
         instances = [
             local_time(at) for at in between(*map(local_seconds, (datetime(2026, 1, 1), datetime(2026, 7, 1))))
         ]

@@ -15,7 +15,7 @@ import recurring_ical_events
 from icalendar.timezone import tzp
 
 from calendar_timetable.calendars.ical.reader import read
-from calendar_timetable.calendars.occurrences import Reading
+from calendar_timetable.calendars.occurrences import ParsedCalendar
 
 START, END = datetime(1990, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
 FOLDERS = [Path(str(package.__file__)).parent for package in (icalendar, recurring_ical_events)]
@@ -62,7 +62,7 @@ def whole(body: bytes) -> bytes:
     return b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n" + body.strip() + b"\r\nEND:VCALENDAR\r\n"
 
 
-def ours(body: bytes) -> Reading:
+def ours(body: bytes) -> ParsedCalendar:
     return read(body, int(START.timestamp()), int(END.timestamp()), "UTC", 60)
 
 

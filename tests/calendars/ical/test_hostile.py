@@ -9,7 +9,7 @@ import pytest
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.ical.expand import expand
 from calendar_timetable.calendars.ical.parser import Unreadable
-from calendar_timetable.calendars.occurrences import Reading
+from calendar_timetable.calendars.occurrences import ParsedCalendar
 from tests.support.ics import event, feed, spans, understood
 from tests.support.moments import instant
 
@@ -24,12 +24,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "START_SECONDS", 120.0)  # other tests may use the processors too
 
 
-def expanded(body: bytes) -> Reading:
+def expanded(body: bytes) -> ParsedCalendar:
     """The reading of *body* over 2024, made where production makes it."""
     return expand(body, instant("2024-01-01"), instant("2025-01-01"), "UTC")
 
 
-def reasons(reading: Reading) -> list[tuple[str, str]]:
+def reasons(reading: ParsedCalendar) -> list[tuple[str, str]]:
     return [(problem.uid, problem.reason) for problem in reading.problems]
 
 

@@ -20,8 +20,8 @@ import pytest
 import calendar_timetable
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.occurrences import Reading
-from calendar_timetable.planning.time_sets import Known, Range
+from calendar_timetable.calendars.occurrences import ParsedCalendar
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import event, feed, spans
 from tests.support.moments import instant
@@ -156,7 +156,7 @@ def test_it_is_bounded_and_the_rest_stays(name: str) -> None:
     row = TABLE[name]
     found = expanded(feed(row.components, GOOD))
     assert found["error"] == ""
-    reading = Reading.from_wire(found["reading"])
+    reading = ParsedCalendar.from_wire(found["reading"])
     assert sorted(spans(reading)) == sorted([*row.others, FINE])
     assert [problem.uid for problem in reading.problems] == [uid for uid, _ in row.problems]
     for problem, (_, reasons) in zip(reading.problems, row.problems, strict=True):
@@ -169,13 +169,13 @@ def test_all_of_it_at_once() -> None:
     every = "\r\n".join(row.components for row in TABLE.values() if len(row.components) < 300_000)
     found = expanded(feed(every.replace("UID:x\r\n", ""), GOOD))
     assert found["error"] == ""
-    assert FINE in spans(Reading.from_wire(found["reading"]))
+    assert FINE in spans(ParsedCalendar.from_wire(found["reading"]))
 
 
 def test_texts_stay_on_one_line() -> None:
     """A summary goes into logs, pages and JSON: nothing in it starts a line of its own."""
     escaped = event("UID:x", r"SUMMARY:a\nb\N\rc" + "\r\n \x0b\x1b[2J", WHEN, "DURATION:PT1H")
-    ((details, _, _),) = Reading.from_wire(expanded(feed(escaped))["reading"]).rows
+    ((details, _, _),) = ParsedCalendar.from_wire(expanded(feed(escaped))["reading"]).rows
     assert details.summary == "a b rc [2J"
 
 
@@ -185,18 +185,18 @@ def test_100_000_events_are_read_with_the_rest() -> None:
     assert found["error"] == ""
     rows = found["reading"]["rows"]
     assert len(rows) == 100_001
-    assert FINE in spans(Reading.from_wire(found["reading"]))
+    assert FINE in spans(ParsedCalendar.from_wire(found["reading"]))
 
 
 def test_more_events_than_that_are_refused_and_the_last_good_copy_stays(origin: Origin, clock: Clock) -> None:
     many = feed("BEGIN:VEVENT\r\nEND:VEVENT\r\n" * (limits.MAX_COMPONENTS + 1))
     calendar = Calendar(origin.url())
-    horizon = Range(instant("2024-03-01"), instant("2024-04-01"))
+    horizon = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
     for body, status in ((feed(GOOD), "ok"), (many, "stale")):
         origin.serve(body)
         clock.now += 600
         resolved = calendar.resolve(horizon, "UTC")
-        assert isinstance(resolved, Known)
+        assert isinstance(resolved, CalendarSpans)
         assert list(resolved.known) == [(instant("2024-03-10T12:00"), instant("2024-03-10T13:00"))]
         assert calendar.describe().status == status
     assert calendar.describe().error == f"cannot be read: more than {limits.MAX_COMPONENTS} components"

@@ -17,20 +17,20 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.feed import feed as feeds
 from calendar_timetable.calendars.ical import reader
 from calendar_timetable.calendars.ical.reader import read
-from calendar_timetable.calendars.ical.series import Part, expand_series
+from calendar_timetable.calendars.ical.series import SeriesComponent, expand_series
 from calendar_timetable.calendars.ical.series_cache import kept, reading_of
-from calendar_timetable.calendars.occurrences import Reading
+from calendar_timetable.calendars.occurrences import ParsedCalendar
 from calendar_timetable.calendars.sources.lookup import source_for
 from tests.support.generated_calendars import END, NOW, START, calendar, event, own_zone, slowly, whole_series
 
 DAILY = "DTSTART:20260301T100000", "DTEND:20260301T110000", "RRULE:FREQ=DAILY;COUNT=5"
 
 
-def anew(body: bytes, zone: str = "UTC", start: int = START) -> Reading:
+def anew(body: bytes, zone: str = "UTC", start: int = START) -> ParsedCalendar:
     return read(body, start, END, zone, 60)
 
 
-def again(body: bytes, earlier: bytes, zone: str = "UTC", start: int = START) -> Reading:
+def again(body: bytes, earlier: bytes, zone: str = "UTC", start: int = START) -> ParsedCalendar:
     return read(body, start, END, zone, 60, earlier)
 
 
@@ -39,7 +39,7 @@ def expanded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The UIDs of the series that are expanded, as they are."""
     uids: list[str] = []
 
-    def watched(parts: list[Part], start: int, end: int) -> object:
+    def watched(parts: list[SeriesComponent], start: int, end: int) -> object:
         uids.append(parts[0].uid)
         return expand_series(parts, start, end)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from calendar_timetable.calendars.ical import recurrence
 from calendar_timetable.calendars.ical.parser import Unreadable
-from calendar_timetable.calendars.ical.properties import Moment, local_seconds, local_time, parse_time
+from calendar_timetable.calendars.ical.properties import WallTime, local_seconds, local_time, parse_time
 from calendar_timetable.calendars.ical.recurrence import Recurrence
 from calendar_timetable.calendars.ical.rrule import parse_rrule
 from tests.support import slow_rrule
@@ -35,7 +35,7 @@ def named(text: str, start: str, low: datetime | None = None, high: datetime = F
 def parsed(text: str, start: datetime, *, is_date: bool = False) -> tuple[Recurrence | None, str]:
     """The rule *text*, or why it is refused."""
     try:
-        return parse_rrule(text, start, Moment(start, UTC, is_date=is_date)), ""
+        return parse_rrule(text, start, WallTime(start, UTC, is_date=is_date)), ""
     except Unreadable as error:
         return None, str(error)
 

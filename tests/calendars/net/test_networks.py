@@ -13,20 +13,20 @@ from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.net.networks import (
     NEVER,
     PRIVATE,
-    Refused,
+    AddressNotAllowed,
     check,
     check_behind_proxy,
     guard,
     parse_networks,
 )
 from calendar_timetable.exceptions import CalendarUnavailable
-from calendar_timetable.planning.time_sets import Known, Range
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from calendar_timetable.provider import get_provider_info
 from tests.support.ics import event, feed
 from tests.support.moments import instant
 from tests.support.origin import SECRET, Origin, Reply
 
-HORIZON = Range(instant("2024-03-01"), instant("2024-04-01"))
+HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
 GOOD = feed(event("UID:m", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z"))
 ALLOW = "AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS"
 
@@ -93,7 +93,7 @@ NO_CALENDAR = [
 def refusal(address: str, allowed: list[str]) -> str:
     try:
         check(address, allowed)
-    except Refused as error:
+    except AddressNotAllowed as error:
         return str(error)
     return ""
 
@@ -134,14 +134,14 @@ def test_the_option() -> None:
 
 def test_behind_a_proxy_a_zone_hides_nothing() -> None:
     for url in ("http://[fe80::1%25eth0]/x.ics", "http://[fe80::1%eth0]:8080/", "http://[::1%25lo]/"):
-        with pytest.raises(Refused):
+        with pytest.raises(AddressNotAllowed):
             check_behind_proxy(url, [])
     check_behind_proxy("http://[2606:4700::1111%25eth0]/", [])
 
 
 def meetings(calendar: Calendar) -> int:
     found = calendar.resolve(HORIZON, "UTC")
-    assert isinstance(found, Known)
+    assert isinstance(found, CalendarSpans)
     return len(found.known)
 
 
@@ -236,7 +236,7 @@ def test_the_address_that_was_checked_is_the_one_connected_to(
     assert asked == ["rebinding.example"]
     assert origin.seen[0]["host"] == f"rebinding.example:{origin.port}"
     session.close()
-    with pytest.raises(Refused, match="private network"):
+    with pytest.raises(AddressNotAllowed, match="private network"):
         session.get(f"http://rebinding.example:{origin.port}/", timeout=5)
 
 
@@ -246,7 +246,7 @@ def test_one_private_address_among_public_ones_is_refused(
     names(monkeypatch, ["93.184.215.14", "10.0.0.1"])
     guard(session, [])
     for scheme in ("http", "https"):
-        with pytest.raises(Refused, match="private network"):
+        with pytest.raises(AddressNotAllowed, match="private network"):
             session.get(f"{scheme}://mixed.example/", timeout=5)
 
 
@@ -285,6 +285,6 @@ def test_a_proxy_is_asked_for_names_but_not_for_private_addresses(
     assert session.get("http://only-the-proxy-knows.example/team.ics", timeout=5).content == GOOD
     assert origin.seen[0]["path"] == "http://only-the-proxy-knows.example/team.ics"
     for host in ("127.0.0.1", "localhost", "intern.localhost", "0x7f.1", "[::1]", "169.254.169.254"):
-        with pytest.raises(Refused):
+        with pytest.raises(AddressNotAllowed):
             session.get(f"http://{host}/", timeout=5)
     assert len(origin.seen) == 1

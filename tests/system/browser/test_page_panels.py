@@ -11,7 +11,7 @@ import requests
 from icalendar import Calendar
 from selenium.webdriver.common.by import By
 
-from calendar_timetable.calendars.feed.cache import Entry, names
+from calendar_timetable.calendars.feed.cache import CacheEntry, names
 from demo.local_airflow import LocalAirflow
 from demo.services import wait_until
 from tests.support.browser import Browser
@@ -24,10 +24,10 @@ Login = Callable[[str], requests.Session]
 
 
 @pytest.fixture
-def team(airflow: LocalAirflow, monkeypatch: pytest.MonkeyPatch) -> Iterator[Entry]:
+def team(airflow: LocalAirflow, monkeypatch: pytest.MonkeyPatch) -> Iterator[CacheEntry]:
     """What the web server's host knows of team.ics; afterwards as before."""
     monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", airflow.env["CALENDAR_TIMETABLE_CACHE"])
-    entry = next(entry for entry in map(Entry.called, names()) if entry.state().label == "team.ics")
+    entry = next(entry for entry in map(CacheEntry.called, names()) if entry.state().label == "team.ics")
     before = entry.state()
     yield entry
     entry.save(before)
@@ -133,7 +133,9 @@ def test_how_the_calendars_are(browser: Browser) -> None:
     ],
     ids=["stale", "unavailable"],
 )
-def test_a_calendar_that_is_not_read_any_more(browser: Browser, team: Entry, age: int, badge: str, says: str) -> None:
+def test_a_calendar_that_is_not_read_any_more(
+    browser: Browser, team: CacheEntry, age: int, badge: str, says: str
+) -> None:
     now = time.time()
     team.save(
         replace(team.state(), error="the server answered 503", good_at=now - age, checked_at=now, retry_at=now + 60)

@@ -139,7 +139,7 @@ def test_planned_runs_of_ours_are_the_plan(get: Get) -> None:
         utc(run["due"]): (utc(run["start"]), run["outcome"], tuple(r["text"] for r in run["reasons"]))
         for run in told["runs"]
     }
-    assert {p.tick: (p.start, p.outcome, p.reasons) for p in plan}.items() <= found.items()
+    assert {p.due: (p.start, p.outcome, p.reasons) for p in plan}.items() <= found.items()
     assert all(run["explanation"].startswith("Due ") for run in told["runs"])
 
 

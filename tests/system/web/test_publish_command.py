@@ -11,15 +11,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from calendar_timetable.publishing.publish import publish_into, wanted
-from calendar_timetable.publishing.target import Published
+from calendar_timetable.publishing.target import PublishResult
 from calendar_timetable.runs.calendar_events import Site
-from calendar_timetable.runs.rows import Row
+from calendar_timetable.runs.rows import RunRow
 from demo.local_airflow import LocalAirflow
 from tests.support.dav_servers import Server
 from tests.support.published import NOW, SITE, objects
 
 
-def written(conn_id: str, rows: list[Row], site: Site = SITE, now: datetime = NOW) -> Published:
+def written(conn_id: str, rows: list[RunRow], site: Site = SITE, now: datetime = NOW) -> PublishResult:
     since = (now - timedelta(days=1)).timestamp()
     return publish_into(conn_id, site, wanted(rows, site, now.timestamp()), since)
 

@@ -26,7 +26,7 @@ _COMPONENT = re.compile(rb"^BEGIN:(?!VCALENDAR)", re.IGNORECASE | re.MULTILINE)
 _LENGTHS = (7 * 86400, 86400, 3600, 60, 1)
 
 
-def plain(body: bytes, charset: str = "") -> bytes:
+def to_utf8(body: bytes, charset: str = "") -> bytes:
     """*body* in UTF-8 where its encoding is known, with line ends that have a line feed; without NULs.
 
     UTF-8 comes before *charset*, which a server named for it (RFC 5545 section 3.1.4): many name one without looking.
@@ -77,7 +77,7 @@ def published_interval(body: bytes) -> float:
 
 def check_body(body: bytes) -> bytes:
     """*body*, in an encoding that ASCII is part of; :class:`FetchFailed` if it cannot be a whole calendar."""
-    body = plain(body)
+    body = to_utf8(body)
     content = body.strip()
     start = content[:200].lower()
     if not content:

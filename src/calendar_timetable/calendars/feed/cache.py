@@ -31,7 +31,7 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.ical.expand import FORMAT
 from calendar_timetable.calendars.ical.parser import EVENTS
 from calendar_timetable.calendars.ical.series_cache import kept, reading_of
-from calendar_timetable.calendars.occurrences import Problem, Reading
+from calendar_timetable.calendars.occurrences import ParsedCalendar, Problem
 from calendar_timetable.config import option
 from calendar_timetable.exceptions import InvalidArgument
 
@@ -47,7 +47,7 @@ _reading_of = lru_cache(maxsize=4)(reading_of)  # many DAGs of one file may use 
 
 
 @dataclass(frozen=True)
-class State:
+class FeedState:
     """What is known of a feed; times in epoch seconds, 0 for never."""
 
     digest: str = ""  # of the last good body
@@ -65,10 +65,10 @@ class State:
     interval: float = 0  # seconds between two questions that the feed asks for
 
 
-_NOTHING = asdict(State())
+_NOTHING = asdict(FeedState())
 
 
-class Entry:
+class CacheEntry:
     """One feed in the cache; of another *kind* than ``json``, what is known of something else.
 
     Refuses a cache folder that cannot be trusted: :class:`InvalidArgument`.
@@ -82,28 +82,28 @@ class Entry:
         self._unwritten: dict[Path, bytes] = {}  # what the folder did not take
 
     @classmethod
-    def called(cls, name: str, kind: str = "json") -> Entry:
+    def called(cls, name: str, kind: str = "json") -> CacheEntry:
         """The feed of this *name*, which may come from a serialized DAG; a blank one for what is no name."""
         entry = cls("", kind)
         entry.name = name if _NAME.fullmatch(name) else "none"
         return entry
 
-    def state(self) -> State:
+    def state(self) -> FeedState:
         """What is known; of a file that is damaged or from another version, what the last good body tells."""
         try:
             data = json.loads(self._read(self._path(self._kind)))
         except OSError:
-            return State()
+            return FeedState()
         except ValueError:
             return self._salvaged()
         try:
             known = {name: data.get(name, default) for name, default in _NOTHING.items()}
             whole = all(isinstance(known[name], _type_of(default)) for name, default in _NOTHING.items())
-            return State(**known) if whole and data["v"] == _VERSION else self._salvaged()
+            return FeedState(**known) if whole and data["v"] == _VERSION else self._salvaged()
         except (AttributeError, KeyError):
             return self._salvaged()
 
-    def _salvaged(self) -> State:
+    def _salvaged(self) -> FeedState:
         """The newest body that is whole, as good as on the day it was written; to be asked for at once."""
         for path in sorted(self._list(f"{self.name}."), key=_changed_at, reverse=True):
             if path.suffix == ".ics":
@@ -111,10 +111,10 @@ class Entry:
                     body = self._read(path)
                     if path == self._body(digest_of(body)):
                         count, written = len(EVENTS.findall(body)), _changed_at(path)
-                        return State(digest_of(body), components=count, fetched_at=written, good_at=written)
-        return State()
+                        return FeedState(digest_of(body), components=count, fetched_at=written, good_at=written)
+        return FeedState()
 
-    def body(self, state: State) -> bytes | None:
+    def body(self, state: FeedState) -> bytes | None:
         """The last good body, or ``None`` if it is lost or damaged."""
         try:
             body = self._read(self._body(state.digest))
@@ -122,14 +122,14 @@ class Entry:
             return None
         return body if digest_of(body) == state.digest else None
 
-    def holds(self, state: State, body: bytes) -> bool:
+    def holds(self, state: FeedState, body: bytes) -> bool:
         """Whether *body* is the last good one to the byte: cheaper to tell than its digest."""
         try:
             return self._read(self._body(state.digest)) == body
         except OSError:
             return False
 
-    def save(self, state: State, body: bytes | None = None) -> None:
+    def save(self, state: FeedState, body: bytes | None = None) -> None:
         """Keep *state*, with *body* if that is new: both, or where there is no room, what was there before."""
         last = self.state().digest if body is not None else ""
         path, content = self._path(self._kind), json.dumps({"v": _VERSION, **asdict(state)}).encode()
@@ -138,7 +138,7 @@ class Entry:
         elif self._write(path, content) and body is not None:
             self._forget(f"{self.name}.{state.digest[:20]}.", f"{self.name}.{last[:20]}.x")
 
-    def expansion(self, state: State, start: int, end: int, zone: str) -> Reading | None:
+    def expansion(self, state: FeedState, start: int, end: int, zone: str) -> ParsedCalendar | None:
         """A reading of the last good body that covers ``[start, end)``, if there is one."""
         stem = self._stem(state, zone)
         for path in [*self._unwritten, *self._list(stem)]:
@@ -150,7 +150,7 @@ class Entry:
                 continue
         return None
 
-    def save_expansion(self, state: State, start: int, end: int, zone: str, reading: Reading) -> None:
+    def save_expansion(self, state: FeedState, start: int, end: int, zone: str, reading: ParsedCalendar) -> None:
         """Keep *reading*, of the body of *state*."""
         stem, stretch = self._stem(state, zone), f"{start}_{end}.json"
         if self._write(self._folder / f"{stem}{stretch}", kept(reading)):
@@ -158,7 +158,7 @@ class Entry:
         for old in sorted(self._list(f"{self.name}.{state.digest[:20]}.x"), key=_changed_at)[: -limits.KEPT_EXPANSIONS]:
             _remove(old)
 
-    def earlier(self, state: State, start: int, end: int, zone: str) -> bytes:
+    def earlier(self, state: FeedState, start: int, end: int, zone: str) -> bytes:
         """A reading of the body of *state*, or of the one before, for just this stretch, as it is kept."""
         stem = self._stem(state, zone)
         for name in (stem, self._was(stem)):
@@ -166,7 +166,7 @@ class Entry:
                 return self._read(self._folder / f"{name}{start}_{end}.json")
         return b""
 
-    def last_reading(self, state: State, files: Sequence[Path] | None = None) -> tuple[str, tuple[Problem, ...]]:
+    def last_reading(self, state: FeedState, files: Sequence[Path] | None = None) -> tuple[str, tuple[Problem, ...]]:
         """The zone, and what was not understood, of the newest expansion of the last good body.
 
         *files* are those of this feed, where they are known already.
@@ -177,7 +177,7 @@ class Entry:
         try:
             with max(found, key=_changed_at).open("rb") as file:
                 head = json.loads(file.readline())
-            reading = Reading.from_wire({**head, "details": (), "rows": ()})
+            reading = ParsedCalendar.from_wire({**head, "details": (), "rows": ()})
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return "", ()
         return reading.zone, reading.problems
@@ -206,7 +206,7 @@ class Entry:
     def _body(self, digest: str) -> Path:
         return self._path(f"{digest[:20]}.ics")
 
-    def _stem(self, state: State, zone: str) -> str:
+    def _stem(self, state: FeedState, zone: str) -> str:
         key = hashlib.sha256(f"{FORMAT} {zone}".encode()).hexdigest()[:10]
         return f"{self.name}.{state.digest[:20]}.x{key}."
 

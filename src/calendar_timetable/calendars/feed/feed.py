@@ -10,13 +10,20 @@ from calendar_timetable import metrics
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.feed import refresh as rhythm
 from calendar_timetable.calendars.feed.body import check_body, published_interval
-from calendar_timetable.calendars.feed.cache import Entry, State, digest_of, files, keyed, moment
-from calendar_timetable.calendars.feed.refresh import NotAsked, Rhythm, Server
+from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState, digest_of, files, keyed, moment
+from calendar_timetable.calendars.feed.refresh import BackedOff, RefreshPolicy, ServerBackoff
 from calendar_timetable.calendars.ical.expand import ExpansionFailed, expand
 from calendar_timetable.calendars.ical.parser import EVENTS
 from calendar_timetable.calendars.net.networks import allowed_networks
-from calendar_timetable.calendars.occurrences import Reading
-from calendar_timetable.calendars.sources.base import NOTHING, Fetched, FetchFailed, Last, Source, UnseenSource
+from calendar_timetable.calendars.occurrences import ParsedCalendar
+from calendar_timetable.calendars.sources.base import (
+    NO_VALIDATORS,
+    FetchFailed,
+    FetchResult,
+    Source,
+    UnseenSource,
+    Validators,
+)
 from calendar_timetable.config import fetches_while_parsing
 
 _MINUTE = 60
@@ -28,11 +35,11 @@ _GRID = 7 * 86400  # expansions begin and end on whole weeks, so that similar qu
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class FeedSnapshot:
     """The copy of a feed in force; ``reading`` is ``None`` when there is none."""
 
-    reading: Reading | None
-    state: State
+    reading: ParsedCalendar | None
+    state: FeedState
     feed: str = ""  # its name in the cache
 
     @property
@@ -45,19 +52,18 @@ class Copy:
         return moment(self.state.good_at)
 
 
-def read_feed(source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float) -> Copy:
+def read_feed(source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float) -> FeedSnapshot:
     """The copy of *source* in force, read for at least ``[start, end)`` in epoch seconds.
 
-    The source is asked when it is due since anyone who shares the cache folder asked (see
-    :class:`~calendar_timetable.calendars.feed.refresh.Rhythm`), unless ``[calendar_timetable] fetch`` leaves that to
-    :func:`refresh_feed`. A copy that could not be confirmed
-    for *max_stale* seconds is not in force any more.
+    The source is asked when it is due since anyone who shares the cache folder asked (see :class:`RefreshPolicy`),
+    unless ``[calendar_timetable] fetch`` leaves that to :func:`refresh_feed`. A copy that could not be confirmed for
+    *max_stale* seconds is not in force any more.
     """
     ask = source.local or (fetches_while_parsing() and not isinstance(source, UnseenSource))
     return _Feed(source, start, end, zone, refresh, max_stale).copy(ask=ask)
 
 
-def copy_in_force(source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float) -> str:
+def current_version(source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float) -> str:
     """What the copy is known by that :func:`read_feed` would read: its feed, and the digest of its body.
 
     Blank where only :func:`read_feed` can tell: no server is asked here, and nobody waited for.
@@ -79,7 +85,7 @@ def copy_in_force(source: Source, start: int, end: int, zone: str, refresh: floa
 
 def refresh_feed(
     source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float, *, force: bool = False
-) -> Copy:
+) -> FeedSnapshot:
     """As :func:`read_feed`, outside of DAG parsing: the source is asked whatever ``[calendar_timetable] fetch`` says.
 
     That is, if it is due by *refresh*, what its server asked for and what failed before; with *force* at once.
@@ -91,21 +97,21 @@ def refresh_feed(
 
 def remember_feed(connection: str, feed: str) -> None:
     """Keep which *feed* an Airflow Connection names, for processes that do not see Connections of the database."""
-    entry = Entry(f"connection\n{connection}", "connection")
-    state = State(label=feed, asked_as=connection)
+    entry = CacheEntry(f"connection\n{connection}", "connection")
+    state = FeedState(label=feed, asked_as=connection)
     if entry.state() != state:
         entry.save(state)
 
 
 def connections() -> dict[str, str]:
     """The ids of Airflow Connections by the feeds that they named when they were last seen."""
-    found = (Entry.called(name, "connection").state() for name in files())
+    found = (CacheEntry.called(name, "connection").state() for name in files())
     return {state.label: state.asked_as for state in found if state.asked_as}
 
 
 def unseen_source(connection: str, error: str) -> UnseenSource | None:
     """The source that an Airflow Connection named when somebody last saw it; :func:`remember_feed`."""
-    feed = Entry(f"connection\n{connection}", "connection").state().label
+    feed = CacheEntry(f"connection\n{connection}", "connection").state().label
     return UnseenSource(feed, connection, error) if feed else None
 
 
@@ -115,10 +121,12 @@ class _Feed:
     ) -> None:
         self.source, self.zone, self.max_stale = source, zone, max_stale
         self.start, self.end = start // _GRID * _GRID, -(-end // _GRID) * _GRID
-        self.rhythm = Rhythm(refresh, max_stale)
-        self.entry = Entry.called(source.entry) if isinstance(source, UnseenSource) else Entry(source.identity)
+        self.rhythm = RefreshPolicy(refresh, max_stale)
+        self.entry = (
+            CacheEntry.called(source.entry) if isinstance(source, UnseenSource) else CacheEntry(source.identity)
+        )
         self.credentials = keyed(source.secret)[:_AS]
-        self._adopted: tuple[str, Reading] | None = None  # just now: the digest of the body, and what it says
+        self._adopted: tuple[str, ParsedCalendar] | None = None  # just now: the digest of the body, and what it says
 
     @cached_property
     def asked_as(self) -> str:
@@ -126,7 +134,7 @@ class _Feed:
         allowed = "" if self.source.local else ",".join(allowed_networks())
         return self.credentials + digest_of(allowed.encode())[:_AS]
 
-    def copy(self, *, ask: bool, force: bool = False) -> Copy:
+    def copy(self, *, ask: bool, force: bool = False) -> FeedSnapshot:
         """The copy in force, after the source was asked if it may be and is due, or by *force*."""
         state, busy = self.asked(ask=ask, force=force)
         reading = None
@@ -144,9 +152,9 @@ class _Feed:
         self.tell_age(state)
         if reading is not None:
             metrics.gauge("quarantined", self.source.label, len(reading.problems))
-        return Copy(None if lapsed and state.error else reading, state, self.entry.name)
+        return FeedSnapshot(None if lapsed and state.error else reading, state, self.entry.name)
 
-    def asked(self, *, ask: bool, force: bool = False) -> tuple[State, bool]:
+    def asked(self, *, ask: bool, force: bool = False) -> tuple[FeedState, bool]:
         """What is known after the source was asked if it may be and is due; and whether another process is at it."""
         state = self.entry.state()
         if not ask or not (force or self.is_due(state)):
@@ -158,30 +166,30 @@ class _Feed:
                 return state, False
             return (self.ask(state, force=force), False) if alone else (state, True)
 
-    def is_unchanged(self, state: State) -> bool:
+    def is_unchanged(self, state: FeedState) -> bool:
         """Whether a file is still what it was."""
         try:
-            return not state.error and self.source.fetch(Last(state.etag)) is None
+            return not state.error and self.source.fetch(Validators(state.etag)) is None
         except FetchFailed:
             return False
 
-    def lapsed(self, state: State) -> bool:
+    def lapsed(self, state: FeedState) -> bool:
         """Whether the copy has not been confirmed for too long."""
         return rhythm.now() - state.good_at > self.max_stale
 
-    def tell_age(self, state: State) -> None:
+    def tell_age(self, state: FeedState) -> None:
         """To who measures."""
         if state.good_at:
             metrics.gauge("age", self.source.label, max(rhythm.now() - state.good_at, 0))
 
-    def is_due(self, state: State) -> bool:
+    def is_due(self, state: FeedState) -> bool:
         if self.source.local or not state.checked_at:
             return True
         # Which networks are allowed matters only to what failed.
         otherwise = state.asked_as != self.asked_as if state.error else state.asked_as[:_AS] != self.credentials
         return otherwise or self.rhythm.is_due(state)
 
-    def ask(self, state: State, *, force: bool = False, lost: bool = False) -> State:
+    def ask(self, state: FeedState, *, force: bool = False, lost: bool = False) -> FeedState:
         """Ask the source, and keep what comes of it: a new copy only when it can be read.
 
         When the body is *lost* the source is not told that there is one.
@@ -190,14 +198,16 @@ class _Feed:
         state = replace(state, label=self.source.label)
         tried = replace(state, good_at=min(state.good_at, present), checked_at=present, asked_as=self.asked_as)
         try:
-            last = NOTHING if lost else Last(state.etag, state.last_modified, partial(self.entry.body, state))
-            server = Server(self.source.server, self.rhythm)
+            last = (
+                NO_VALIDATORS if lost else Validators(state.etag, state.last_modified, partial(self.entry.body, state))
+            )
+            server = ServerBackoff(self.source.server, self.rhythm)
             with server.attempt(force=force), metrics.timed("fetch_time", self.source.label):
                 fetched = self.source.fetch(last)
             if fetched is not None:
                 return self._adopt(fetched, replace(tried, digest="") if lost else tried)
             new = replace(tried, good_at=present, retry_at=0, error="", failures=0)
-        except NotAsked as error:
+        except BackedOff as error:
             new = replace(state, error=str(error), retry_at=error.retry_at)
             if new.error == state.error:
                 return new
@@ -209,7 +219,7 @@ class _Feed:
             self.entry.save(new)  # of a file, asked at every parse, only now and then
         return new
 
-    def recover(self, state: State, *, ask: bool) -> State:
+    def recover(self, state: FeedState, *, ask: bool) -> FeedState:
         """What is known when the body of *state* is lost, or was replaced meanwhile.
 
         Readings of it for other stretches may still be there, so that a failure leaves it the one in force.
@@ -222,7 +232,7 @@ class _Feed:
                 return replace(newest, error=newest.error or _NEVER_SYNCED)
             return newest if newest.error and not self.is_due(newest) else self.ask(newest, lost=True)
 
-    def _adopt(self, fetched: Fetched, tried: State) -> State:
+    def _adopt(self, fetched: FetchResult, tried: FeedState) -> FeedState:
         body = fetched.body
         digest = tried.digest if self.entry.holds(tried, body) else digest_of(body)
         if digest != tried.digest:  # else it was checked when it came
@@ -231,7 +241,7 @@ class _Feed:
         components = tried.components if digest == tried.digest else len(EVENTS.findall(body))
         if not components and tried.components >= limits.SUDDENLY_EMPTY:
             raise FetchFailed(f"suddenly empty: it had {tried.components} events")
-        new = State(
+        new = FeedState(
             digest,
             fetched.etag,
             fetched.last_modified,
@@ -252,7 +262,7 @@ class _Feed:
         self._adopted = digest, reading
         return new
 
-    def read(self, state: State) -> Reading | None:
+    def read(self, state: FeedState) -> ParsedCalendar | None:
         """The reading of the last good body, from the cache if possible; ``None`` if the body is lost."""
         if self._adopted is not None and self._adopted[0] == state.digest:
             return self._adopted[1]
@@ -264,7 +274,7 @@ class _Feed:
                 self.entry.save_expansion(state, self.start, self.end, self.zone, reading)
         return reading
 
-    def expand(self, body: bytes, last: State) -> Reading:
+    def expand(self, body: bytes, last: FeedState) -> ParsedCalendar:
         with metrics.timed("read_time", self.source.label):
             earlier = self.entry.earlier(last, self.start, self.end, self.zone)
             return expand(body, self.start, self.end, self.zone, earlier)

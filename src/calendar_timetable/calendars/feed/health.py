@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from calendar_timetable.calendars.feed.cache import Entry, State, files, moment
+from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState, files, moment
 from calendar_timetable.calendars.occurrences import Problem
 from calendar_timetable.planning.time_sets import Feed
 
@@ -53,16 +53,16 @@ def health_of(feed: str, max_stale: float = MAX_STALE, files: Sequence[Path] | N
 
     *files* are those of the feed, where many are asked about: to look for them takes as long as the folder is.
     """
-    entry = Entry.called(feed)
+    entry = CacheEntry.called(feed)
     state = entry.state()
-    if state == State():
+    if state == FeedState():
         return None
     zone, problems = entry.last_reading(state, files)
     return describe(feed, state.label or "calendar", state, max_stale, problems=problems, zone=zone)
 
 
 def describe(
-    feed: str, label: str, state: State, max_stale: float, *, problems: Sequence[Problem] = (), zone: str = ""
+    feed: str, label: str, state: FeedState, max_stale: float, *, problems: Sequence[Problem] = (), zone: str = ""
 ) -> Health:
     """*state* for people."""
     read_at = moment(state.good_at) if state.digest else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.feed.cache import Entry, State
+from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState
 from calendar_timetable.calendars.sources.base import FetchFailed
 
 _random = random.SystemRandom()
@@ -24,7 +24,7 @@ def now() -> float:
     return datetime.now(UTC).timestamp()
 
 
-class NotAsked(FetchFailed):
+class BackedOff(FetchFailed):
     """A server that gave no answer of late; it is left alone until ``retry_at``, in epoch seconds."""
 
     def __init__(self, reason: str, retry_at: float) -> None:
@@ -33,13 +33,13 @@ class NotAsked(FetchFailed):
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class RefreshPolicy:
     """*refresh* in seconds, or ``None``: five minutes or, up to an hour, what the feed itself asks for."""
 
     refresh: float | None
     max_stale: float
 
-    def is_due(self, state: State) -> bool:
+    def is_due(self, state: FeedState) -> bool:
         """Whether it is time to ask again."""
         moment = now()
         if state.checked_at > moment + limits.CLOCK_SKEW:  # the clock was set back
@@ -63,44 +63,46 @@ class Rhythm:
         return limits.REFRESH if self.refresh is None else self.refresh
 
 
-class Server:
+class ServerBackoff:
     """What is known of a server (its name and port, or ``""``), for all calendars there."""
 
-    def __init__(self, name: str, rhythm: Rhythm) -> None:
-        self._entry = Entry(f"server\n{name}", "server") if name else None
+    def __init__(self, name: str, rhythm: RefreshPolicy) -> None:
+        self._entry = CacheEntry(f"server\n{name}", "server") if name else None
         self._rhythm = rhythm
 
     @contextmanager
     def attempt(self, *, force: bool) -> Iterator[None]:
-        """A block that asks the server; :class:`NotAsked` while it is left alone, unless *force*."""
-        state = State() if self._entry is None else self._entry.state()
+        """A block that asks the server; :class:`BackedOff` while it is left alone, unless *force*."""
+        state = FeedState() if self._entry is None else self._entry.state()
         if self._entry is None or not state.failures:
             with self._noted(state):
                 yield
             return
         if not force and not self._rhythm.is_due(state):
-            raise NotAsked(state.error, state.retry_at)
+            raise BackedOff(state.error, state.retry_at)
         with self._entry.lock(wait=force) as alone:  # one tries, for all
             if not alone:
-                raise NotAsked(state.error, now())
+                raise BackedOff(state.error, now())
             with self._noted(state):
                 yield
 
     @contextmanager
-    def _noted(self, state: State) -> Iterator[None]:
+    def _noted(self, state: FeedState) -> Iterator[None]:
         try:
             yield
         except FetchFailed as error:
             if error.unreachable and self._entry is not None:
                 failures, moment = state.failures + 1, now()
                 wait = self._rhythm.backoff(failures)
-                self._entry.save(State(checked_at=moment, retry_at=moment + wait, error=str(error), failures=failures))
+                self._entry.save(
+                    FeedState(checked_at=moment, retry_at=moment + wait, error=str(error), failures=failures)
+                )
                 raise
             self._answered(state)
             raise
         else:
             self._answered(state)
 
-    def _answered(self, state: State) -> None:
+    def _answered(self, state: FeedState) -> None:
         if state.failures and self._entry is not None:
-            self._entry.save(State())
+            self._entry.save(FeedState())

@@ -6,7 +6,7 @@ import gc
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import ChildFailed, Message, answer, ask
-from calendar_timetable.calendars.occurrences import Reading
+from calendar_timetable.calendars.occurrences import ParsedCalendar
 
 FORMAT = 4  # raise it when the same bytes may give another reading: cached ones are then made anew
 
@@ -15,7 +15,7 @@ class ExpansionFailed(Exception):
     """A body cannot be read as a whole; the text never quotes it."""
 
 
-def expand(body: bytes, start: int, end: int, zone: str, earlier: bytes = b"") -> Reading:
+def expand(body: bytes, start: int, end: int, zone: str, earlier: bytes = b"") -> ParsedCalendar:
     """What *body* holds in ``[start, end)`` (epoch seconds), read in a process of its own.
 
     *zone* is the IANA name for all-day and floating times of a calendar that names none; *earlier* an earlier
@@ -33,7 +33,7 @@ def expand(body: bytes, start: int, end: int, zone: str, earlier: bytes = b"") -
         raise ExpansionFailed(f"cannot be expanded: {error}") from None
     if "error" in message:
         raise ExpansionFailed(f"cannot be read: {message['error']}")
-    return Reading.from_wire(message)
+    return ParsedCalendar.from_wire(message)
 
 
 def _expand(request: Message, body: bytes) -> tuple[Message, bytes]:

@@ -50,7 +50,7 @@ def shape_of(value: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ContentLine:
     """One property: its parameters by upper-case name, its value as written."""
 
     name: str
@@ -59,7 +59,7 @@ class Line:
 
 
 @dataclass(slots=True)
-class Block:
+class Component:
     """One component, split off but not understood. ``broken`` when it was not closed properly.
 
     A VCALENDAR that is ``ended`` may have more components after its end.
@@ -68,11 +68,11 @@ class Block:
 
     name: str
     raw: list[tuple[str, str]] = field(default_factory=list)
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[Component] = field(default_factory=list)
     broken: bool = False
     ended: bool = False
 
-    def all(self, *names: str) -> Iterator[Line]:
+    def all(self, *names: str) -> Iterator[ContentLine]:
         """Every property called one of *names* that has a value."""
         for name, raw in self.raw:
             if name in names:
@@ -80,7 +80,7 @@ class Block:
                 if line is not None and line.value.strip():
                     yield line
 
-    def first(self, name: str) -> Line | None:
+    def first(self, name: str) -> ContentLine | None:
         """The first property called *name*; one with a blank after its colon may be text: another goes before it."""
         found = None
         for line in self.all(name):
@@ -95,15 +95,15 @@ class Block:
         return "" if line is None else line.value.strip().upper()
 
 
-def read_calendars(body: bytes) -> list[Block]:
+def read_calendars(body: bytes) -> list[Component]:
     """The VCALENDARs in *body*; :class:`Unreadable` when there is none or it has too many components.
 
     Text that was broken over lines may look like BEGIN or END, or like a property ("Status: cancelled"). So only
     known names begin and end components, and a property in small letters has no blank after its colon. What
     follows END:VCALENDAR belongs to the calendar before it.
     """
-    calendars: list[Block] = []
-    stack: list[Block] = []
+    calendars: list[Component] = []
+    stack: list[Component] = []
     components = blocks = 0
     for raw in _unfold(body):
         match = _NAME.match(raw)
@@ -114,7 +114,7 @@ def read_calendars(body: bytes) -> list[Block]:
             kind = _component(raw, match.end())
             if kind == "VCALENDAR":
                 _close(stack, 0)
-                stack.append(Block(kind))
+                stack.append(Component(kind))
                 calendars.append(stack[0])
                 continue
             if not stack and kind in TOP_LEVEL:
@@ -127,7 +127,7 @@ def read_calendars(body: bytes) -> list[Block]:
             blocks += 1
             if components > limits.MAX_COMPONENTS or blocks > limits.MAX_BLOCKS:
                 raise Unreadable(f"more than {limits.MAX_COMPONENTS} components")
-            block = Block(kind)
+            block = Component(kind)
             stack[-1].blocks.append(block)
             stack.append(block)
         elif name == "END" and stack:
@@ -152,7 +152,7 @@ def _component(raw: str, at: int) -> str:
     return kind if kind in _COMPONENTS or (kind.startswith("X-") and " " not in kind) else ""
 
 
-def _close(stack: list[Block], depth: int) -> None:
+def _close(stack: list[Component], depth: int) -> None:
     """Close the blocks below *depth* that were never ended."""
     for block in stack[depth:]:
         block.broken = block.broken or not block.ended
@@ -183,7 +183,7 @@ def _decoded(line: bytes, usual: int) -> str:
         return line.decode(errors="replace") if cut else line.decode("cp1252", "replace")
 
 
-def _split(name: str, raw: str) -> Line | None:
+def _split(name: str, raw: str) -> ContentLine | None:
     head, colon, value = raw.partition(":")
     if name in _TIMES and ":" in value:  # unquoted TZID=UTC+02:00; a time itself has no colon
         head, colon, value = raw.rpartition(":")
@@ -193,6 +193,6 @@ def _split(name: str, raw: str) -> Line | None:
     if not colon:
         return None
     if len(head) == len(name):
-        return Line(name, {}, value)
+        return ContentLine(name, {}, value)
     params = {key.strip().upper(): text.replace('"', "") for key, text in _PARAMETER.findall(head[len(name) :])}
-    return Line(name, params, value)
+    return ContentLine(name, params, value)

@@ -12,7 +12,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.ical.parser import Block, Line, Unreadable, shape_of
+from calendar_timetable.calendars.ical.parser import Component, ContentLine, Unreadable, shape_of
 from calendar_timetable.calendars.occurrences import Details, address_of
 
 DAY = 86400
@@ -35,7 +35,7 @@ _FREE = ("FREE", "WORKINGELSEWHERE")  # as Outlook schedules: at work, but somew
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class WallTime:
     """A time as written: wall-clock time in a zone. A date is its midnight."""
 
     local: datetime  # naive
@@ -62,7 +62,7 @@ class Moment:
         local, instant = self.local_in(zone), self.instant
         earlier = (EPOCH + timedelta(seconds=instant) - _LONGEST_GAP).astimezone(zone).utcoffset()
         before = (EPOCH + timedelta(seconds=instant)).replace(tzinfo=None) + (earlier or timedelta())
-        return tuple(wall for wall in dict.fromkeys((local, before)) if Moment(wall, zone).instant == instant)
+        return tuple(wall for wall in dict.fromkeys((local, before)) if WallTime(wall, zone).instant == instant)
 
     def day_in(self, zone: tzinfo) -> date:
         """The day meant, where this belongs to an event of whole days in *zone*.
@@ -94,10 +94,10 @@ class Duration:
 
     def after(self, start: datetime, zone: tzinfo) -> int:
         """The instant this long after wall-clock *start* in *zone*."""
-        return Moment(start + timedelta(self.days), zone).instant + self.seconds
+        return WallTime(start + timedelta(self.days), zone).instant + self.seconds
 
 
-def parse_time(text: str, zone: tzinfo) -> Moment:
+def parse_time(text: str, zone: tzinfo) -> WallTime:
     """A DATE or DATE-TIME; *zone* is for those without ``Z``."""
     match = _TIME.fullmatch(text.strip())
     if match is None:
@@ -105,14 +105,14 @@ def parse_time(text: str, zone: tzinfo) -> Moment:
     year, month, day, hour, minute, second, utc = match.groups()
     try:
         if hour is None:
-            return Moment(datetime(int(year), int(month), int(day)), zone, is_date=True)  # noqa: DTZ001
+            return WallTime(datetime(int(year), int(month), int(day)), zone, is_date=True)  # noqa: DTZ001
         clock = int(hour), int(minute), min(int(second), 59)  # a leap second is read as the one before
-        return Moment(datetime(int(year), int(month), int(day), *clock), UTC if utc else zone)  # noqa: DTZ001
+        return WallTime(datetime(int(year), int(month), int(day), *clock), UTC if utc else zone)  # noqa: DTZ001
     except ValueError:
         raise Unreadable(f"no such time, {shape_of(text)}") from None
 
 
-def parse_until(text: str, begin: Moment) -> datetime:
+def parse_until(text: str, begin: WallTime) -> datetime:
     """The last wall-clock time of a series from *begin* on that UNTIL allows (RFC 5545 section 3.3.10).
 
     A date includes that day. Without ``Z`` a time is in the zone of the series. Of whole days it says the last one.
@@ -126,9 +126,9 @@ def parse_until(text: str, begin: Moment) -> datetime:
     if begin.is_date or until.is_date:
         return datetime.combine(until.day_in(begin.zone), time(23, 59, 59))
     last = until.local_in(begin.zone)
-    hidden = until.instant - Moment(last, begin.zone).instant
+    hidden = until.instant - WallTime(last, begin.zone).instant
     for step in (3600, 60, 1) if hidden else ():  # in the second hour of an overlap: all of the first is before it
-        while Moment(last + timedelta(seconds=step), begin.zone).instant <= until.instant:
+        while WallTime(last + timedelta(seconds=step), begin.zone).instant <= until.instant:
             last += timedelta(seconds=step)
     return last
 
@@ -156,7 +156,7 @@ class Zones(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class CalendarTime:
     """How one VCALENDAR tells time: its zones, the *zone* of times that name none, and that of its *days*.
 
     Dates have no zone (RFC 5545 section 3.3.4), not even where a TZID stands beside them.
@@ -166,19 +166,19 @@ class Clock:
     zone: tzinfo
     days: tzinfo
 
-    def beside(self, begin: Moment) -> Clock:
+    def beside(self, begin: WallTime) -> CalendarTime:
         """The same for what belongs to an event that begins then: it is in the zone of that, where it names none."""
-        return Clock(self.zones, begin.zone, begin.zone)
+        return CalendarTime(self.zones, begin.zone, begin.zone)
 
-    def moment(self, line: Line) -> Moment:
+    def moment(self, line: ContentLine) -> WallTime:
         """The one time in *line*."""
         return self._time(line.value, line)
 
-    def moments(self, line: Line) -> Iterator[Moment | tuple[Moment, Moment]]:
+    def moments(self, line: ContentLine) -> Iterator[WallTime | tuple[WallTime, WallTime]]:
         """The times in *line*, which may be periods: (start, end)."""
         return (self.listed(text, line) for text in texts_of(line))
 
-    def listed(self, text: str, line: Line) -> Moment | tuple[Moment, Moment]:
+    def listed(self, text: str, line: ContentLine) -> WallTime | tuple[WallTime, WallTime]:
         """One of the times in *line*."""
         first, slash, last = text.partition("/")
         start = self._time(first, line)
@@ -186,10 +186,10 @@ class Clock:
             return start
         if last.strip().upper().startswith(("P", "+P", "-P")):
             end = parse_duration(last, line.name).after(start.local, start.zone)
-            return start, Moment((EPOCH + timedelta(seconds=end)).replace(tzinfo=None), UTC)
+            return start, WallTime((EPOCH + timedelta(seconds=end)).replace(tzinfo=None), UTC)
         return start, self._time(last, line)
 
-    def _time(self, text: str, line: Line) -> Moment:
+    def _time(self, text: str, line: ContentLine) -> WallTime:
         tzid = line.params.get("TZID", "")
         try:
             if "T" not in text or (text.endswith("T000000") and line.params.get("VALUE", "").upper() == "DATE"):
@@ -200,12 +200,12 @@ class Clock:
             raise Unreadable(f"{line.name}: {error}") from None
 
 
-def texts_of(line: Line) -> list[str]:
+def texts_of(line: ContentLine) -> list[str]:
     """The values of a list; some part them by semicolons."""
     return [text for text in _PARTED.split(line.value) if text.strip()]
 
 
-def is_local(line: Line) -> bool:
+def is_local(line: ContentLine) -> bool:
     """Whether the time in *line* is in no zone by its own word."""
     return not line.params.get("TZID", "").strip() and "T" in line.value and not line.value.rstrip().endswith("Z")
 
@@ -220,13 +220,13 @@ def _unescape(text: str) -> str:
     return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], text)
 
 
-def uid_of(block: Block) -> str:
+def uid_of(block: Component) -> str:
     """The UID of *block*, or ``""``."""
     line = block.first("UID")
     return "" if line is None else clean(line.value)
 
 
-def details_of(block: Block, *, all_day: bool) -> Details:
+def details_of(block: Component, *, all_day: bool) -> Details:
     """What *block* says beside its times."""
 
     def text(name: str) -> str:

@@ -21,13 +21,13 @@ from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.feed.body import plain
-from calendar_timetable.calendars.ical.parser import Block, Line, Unreadable, read_calendars
-from calendar_timetable.calendars.ical.properties import Clock, parse_duration, parse_time, texts_of, uid_of
-from calendar_timetable.calendars.ical.series import LATEST, Part, expand_series, read_part
-from calendar_timetable.calendars.ical.series_cache import Memory, Row, digest_of
+from calendar_timetable.calendars.feed.body import to_utf8
+from calendar_timetable.calendars.ical.parser import Component, ContentLine, Unreadable, read_calendars
+from calendar_timetable.calendars.ical.properties import CalendarTime, parse_duration, parse_time, texts_of, uid_of
+from calendar_timetable.calendars.ical.series import LATEST, SeriesComponent, expand_series, read_part
+from calendar_timetable.calendars.ical.series_cache import Row, SeriesCache, digest_of
 from calendar_timetable.calendars.ical.timezones import FeedZones, is_place, named_zone
-from calendar_timetable.calendars.occurrences import Details, Problem, Reading, is_winning, zone_of
+from calendar_timetable.calendars.occurrences import Details, ParsedCalendar, Problem, is_winning, zone_of
 from calendar_timetable.planning.spans import Spans
 
 _BEGIN, _END, _NEWLINES = b"\nBEGIN:VEVENT", b"\nEND:VEVENT", (b"\r\n", b"\n")
@@ -53,7 +53,7 @@ _LOOK = 1000  # bytes that tell which line ends a body has
 T = TypeVar("T")
 
 
-def read(body: bytes, start: int, end: int, default_zone: str, seconds: float, earlier: bytes = b"") -> Reading:
+def read(body: bytes, start: int, end: int, default_zone: str, seconds: float, earlier: bytes = b"") -> ParsedCalendar:
     """What *body* holds between *start* and *end* (epoch seconds).
 
     *default_zone* (an IANA name) is for all-day and floating times of a calendar that names no place, or of any
@@ -61,9 +61,9 @@ def read(body: bytes, start: int, end: int, default_zone: str, seconds: float, e
     change since an *earlier* reading for the same stretch and zone, as the series cache keeps it, is taken from there.
     Raises :class:`Unreadable` when it is no calendar or exceeds a limit as a whole.
     """
-    reader = _Reader(start, end, seconds, Memory(earlier))
+    reader = _Reader(start, end, seconds, SeriesCache(earlier))
     if b"\r" in body[:_LOOK].replace(b"\r\n", b""):
-        body = plain(body)
+        body = to_utf8(body)
     body, components = sift(body, start)
     for calendar in read_calendars(body):
         components += sum(block.name in _COUNTED for block in calendar.blocks)
@@ -75,14 +75,14 @@ def read(body: bytes, start: int, end: int, default_zone: str, seconds: float, e
 class _Event(NamedTuple):
     """One component, and how its calendar tells time; *context* is what else it means something by."""
 
-    block: Block
-    clock: Clock
+    block: Component
+    clock: CalendarTime
     context: str = ""
     cancelled: bool = False  # by the METHOD of its calendar (RFC 5546 section 3.2.5)
 
 
 class _Reader:
-    def __init__(self, start: int, end: int, seconds: float, memory: Memory) -> None:
+    def __init__(self, start: int, end: int, seconds: float, memory: SeriesCache) -> None:
         self.start, self.end = start, min(end, LATEST)
         self.memory = memory
         self.budget = Budget(seconds)
@@ -91,22 +91,22 @@ class _Reader:
         self.series: dict[tuple[str, int], list[_Event]] = defaultdict(list)
         self.zone = ""
 
-    def clock_of(self, calendar: Block, default_zone: str) -> Clock:
+    def clock_of(self, calendar: Component, default_zone: str) -> CalendarTime:
         """How *calendar* tells time: as the user says, else as it says itself, else by the zone that is given."""
         zones, given = FeedZones(calendar), ZoneInfo(zone_of(default_zone))
         line = calendar.first("X-WR-TIMEZONE")
-        clock = Clock(zones, given, given)
+        clock = CalendarTime(zones, given, given)
         if line is not None and not is_winning(default_zone):
             try:
                 found = zones.find(line.value)
             except Unreadable:
                 self.quarantine("", f"X-WR-TIMEZONE is unknown: {given.key} is used instead", counted=True)
             else:
-                clock = Clock(zones, found, found if is_place(found) else given)
+                clock = CalendarTime(zones, found, found if is_place(found) else given)
         self.zone = self.zone or getattr(clock.days, "key", "")
         return clock
 
-    def read_calendar(self, calendar: Block, default_zone: str) -> None:
+    def read_calendar(self, calendar: Component, default_zone: str) -> None:
         """Read what is no series, and keep the events of *calendar* until all that share a UID are known."""
         if calendar.broken:
             self.quarantine("", "the calendar is cut off")
@@ -152,7 +152,7 @@ class _Reader:
         for series in _by_master(understood) if understood else ():
             self.add(series)
 
-    def guard(self, block: Block, clock: Clock, understand: Callable[[], T]) -> T | None:
+    def guard(self, block: Component, clock: CalendarTime, understand: Callable[[], T]) -> T | None:
         """What *understand* makes of *block*, which is quarantined if it fails."""
         try:
             with self.budget.share():
@@ -162,7 +162,7 @@ class _Reader:
             self.quarantine(uid_of(block), reason_of(error), *reach(block, clock))
             return None
 
-    def add(self, parts: list[Part]) -> None:
+    def add(self, parts: list[SeriesComponent]) -> None:
         """Expand one series; quarantine it whole when that fails."""
         try:
             with self.budget.share():
@@ -183,7 +183,7 @@ class _Reader:
                         part.uid, doubt.reason, part.start, None if doubt.adds else until, counted=not doubt.adds
                     )
 
-    def read_freebusy(self, block: Block, clock: Clock) -> None:
+    def read_freebusy(self, block: Component, clock: CalendarTime) -> None:
         """Busy periods (RFC 5545 section 3.6.4); FREE ones are no events."""
         rows: list[Row] = []
         for line in block.all("FREEBUSY"):
@@ -199,7 +199,7 @@ class _Reader:
                     rows.append((Details(uid_of(block), status=status), first, last))
         self.rows += self.bounded(rows)
 
-    def period(self, text: str, line: Line, clock: Clock) -> tuple[int, int]:
+    def period(self, text: str, line: ContentLine, clock: CalendarTime) -> tuple[int, int]:
         period = clock.listed(text, line)
         if not isinstance(period, tuple):
             raise Unreadable(f"{line.name}: a period is malformed")
@@ -214,7 +214,7 @@ class _Reader:
             raise Unreadable(f"it brings the calendar to more than {limits.MAX_OCCURRENCES} occurrences")
         return rows
 
-    def read_availability(self, calendar: Block, clock: Clock) -> None:
+    def read_availability(self, calendar: Component, clock: CalendarTime) -> None:
         """Time of a VAVAILABILITY that no AVAILABLE covers is busy; priority 1 goes before 9, then 0 (RFC 7953)."""
         governed = Spans()
         blocks = [block for block in calendar.blocks if block.name == "VAVAILABILITY"]
@@ -233,7 +233,7 @@ class _Reader:
             details = Details(uid_of(block), status="tentative" if tentative else "confirmed")
             self.rows += [(details, start, end) for start, end in busy]
 
-    def _governs(self, block: Block, clock: Clock) -> Spans:
+    def _governs(self, block: Component, clock: CalendarTime) -> Spans:
         first, last, length = (block.first(name) for name in ("DTSTART", "DTEND", "DURATION"))
         begin = None if first is None else clock.moment(first)
         start = self.start if begin is None else begin.instant
@@ -250,16 +250,16 @@ class _Reader:
         """Report a component, with the time it may cover; ``None`` is an open end."""
         self.problems.append(Problem(uid, reason, _datetime(start), _datetime(end), counted))
 
-    def result(self, components: int) -> Reading:
+    def result(self, components: int) -> ParsedCalendar:
         self.rows.sort(key=itemgetter(1, 2, 0))  # of the details, by UID and summary
         problems = self.problems
         if len(problems) > limits.MAX_PROBLEMS:  # the rest may cover anything
             more = len(problems) - limits.MAX_PROBLEMS
             problems = [*problems[: limits.MAX_PROBLEMS], Problem("", f"{more} more components not understood")]
-        return Reading(self.zone, components, tuple(self.rows), tuple(problems), self.memory.series)
+        return ParsedCalendar(self.zone, components, tuple(self.rows), tuple(problems), self.memory.series)
 
 
-def _by_uid(blocks: list[Block], clock: Clock) -> Iterable[list[_Event]]:
+def _by_uid(blocks: list[Component], clock: CalendarTime) -> Iterable[list[_Event]]:
     """The AVAILABLE components, those of one UID together; without a UID each stands alone."""
     groups: dict[tuple[str, int], list[_Event]] = defaultdict(list)
     for number, block in enumerate(blocks):
@@ -272,15 +272,15 @@ def _by_uid(blocks: list[Block], clock: Clock) -> Iterable[list[_Event]]:
 def _digest(events: list[_Event]) -> str:
     if len(events) == 1:
         return digest_of(events[0].context, [events[0].block])
-    return digest_of("", (Block(digest_of(event.context, [event.block])) for event in events))
+    return digest_of("", (Component(digest_of(event.context, [event.block])) for event in events))
 
 
-def _part_of(event: _Event) -> Part:
+def _part_of(event: _Event) -> SeriesComponent:
     part = read_part(event.block, event.clock, cancelled=event.cancelled)
     return part if not event.cancelled else replace(part, details=part.details._replace(busy=False, status="cancelled"))
 
 
-def _by_master(parts: list[Part]) -> list[list[Part]]:
+def _by_master(parts: list[SeriesComponent]) -> list[list[SeriesComponent]]:
     """The series among *parts* of one UID: usually one.
 
     Servers exist that give every event the same UID. Events of equal sequence that start at different
@@ -293,16 +293,16 @@ def _by_master(parts: list[Part]) -> list[list[Part]]:
     return [[*kept[:1], *overrides], *([part] for part in kept[1:])]
 
 
-def _check_closed(block: Block) -> None:
+def _check_closed(block: Component) -> None:
     if block.broken:
         raise Unreadable("it is not closed properly")
 
 
-def _recurs(parts: list[Part]) -> bool:
+def _recurs(parts: list[SeriesComponent]) -> bool:
     return any(part.recurs or part.this_and_future for part in parts)
 
 
-def _priority(block: Block) -> int:
+def _priority(block: Component) -> int:
     text = block.text("PRIORITY")
     return (int(text[:9]) if text.isdecimal() else 0) or 10
 
@@ -337,7 +337,7 @@ def _ring(signum: int, frame: FrameType | None) -> None:
     raise OutOfTime
 
 
-def reach(block: Block, clock: Clock) -> tuple[int | None, int | None]:
+def reach(block: Component, clock: CalendarTime) -> tuple[int | None, int | None]:
     """The time that *block* may cover though it is not understood; ``None`` for an open end."""
     first, last = block.first("DTSTART"), block.first("DTEND")
     if block.text("STATUS") == "CANCELLED":
@@ -359,7 +359,7 @@ def reach(block: Block, clock: Clock) -> tuple[int | None, int | None]:
     return min(start, low), max(latest, high)
 
 
-def _rough(line: Line, clock: Clock) -> tuple[int, int]:
+def _rough(line: ContentLine, clock: CalendarTime) -> tuple[int, int]:
     """The earliest and latest instant that *line* may mean."""
     try:
         instant = clock.moment(line).instant

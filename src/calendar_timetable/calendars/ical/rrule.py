@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from calendar_timetable.calendars.ical.parser import Unreadable
-from calendar_timetable.calendars.ical.properties import Moment, local_seconds, parse_until
+from calendar_timetable.calendars.ical.properties import WallTime, local_seconds, parse_until
 from calendar_timetable.calendars.ical.recurrence import Recurrence, RecurrenceRule
 
 _FREQUENCIES = ("MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
@@ -37,7 +37,7 @@ _NOT_WITH = {  # the frequencies with which each part says nothing: "N/A" in the
 _SURE_DAY = 28  # every month has it
 
 
-def parse_rrule(text: str, begin: datetime, moment: Moment) -> Recurrence:
+def parse_rrule(text: str, begin: datetime, moment: WallTime) -> Recurrence:
     """The rule *text* of a series from *begin*, its UNTIL in the zone of *moment*; refused where it is in doubt."""
     rule, until = _understood(text, moment.is_date)
     start = local_seconds(begin)

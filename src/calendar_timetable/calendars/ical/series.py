@@ -14,13 +14,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.ical.parser import Block, Line, Unreadable
+from calendar_timetable.calendars.ical.parser import Component, ContentLine, Unreadable
 from calendar_timetable.calendars.ical.properties import (
     DAY,
     EPOCH,
-    Clock,
+    CalendarTime,
     Duration,
-    Moment,
+    WallTime,
     details_of,
     is_local,
     local_seconds,
@@ -48,24 +48,24 @@ class Doubt(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SeriesComponent:
     """One component of a series: the event itself, or an override with its *recurrence_id*."""
 
     uid: str
     details: Details
-    begin: Moment
+    begin: WallTime
     wall: timedelta  # from start to end by the clock on the wall
     duration: Duration | None  # where one was given instead of an end
     start: int
     end: int
-    recurrence_id: Moment | None
+    recurrence_id: WallTime | None
     floating: bool  # whether that is in the zone of the series, whatever the zone of the override
     this_and_future: bool
     sequence: int
     rules: tuple[str, ...]
     exclusion_rules: tuple[str, ...]
-    rdates: tuple[Moment | tuple[Moment, Moment], ...]
-    exdates: tuple[Moment, ...]
+    rdates: tuple[WallTime | tuple[WallTime, WallTime], ...]
+    exdates: tuple[WallTime, ...]
     doubts: tuple[Doubt, ...] = ()
 
     @property
@@ -73,7 +73,7 @@ class Part:
         return bool(self.rules or self.rdates)
 
 
-def read_part(block: Block, clock: Clock, *, cancelled: bool = False) -> Part:
+def read_part(block: Component, clock: CalendarTime, *, cancelled: bool = False) -> SeriesComponent:
     """*block*, a VEVENT or AVAILABLE, understood, also when *cancelled* elsewhere; :class:`Unreadable`."""
     line = block.first("DTSTART")
     if line is None and (cancelled or block.text("STATUS") == "CANCELLED"):
@@ -88,7 +88,7 @@ def read_part(block: Block, clock: Clock, *, cancelled: bool = False) -> Part:
     if last is not None:
         finish = beside.moment(last)
         if begin.is_date and finish.is_date and finish.local == begin.local:
-            finish = Moment(finish.local + _DAY, finish.zone, is_date=True)  # meant as that one day
+            finish = WallTime(finish.local + _DAY, finish.zone, is_date=True)  # meant as that one day
         wall, end = max(finish.local_in(begin.zone) - begin.local, timedelta()), finish.instant
     else:
         duration = parse_duration(length.value) if length is not None else Duration(0, 0)
@@ -100,7 +100,7 @@ def read_part(block: Block, clock: Clock, *, cancelled: bool = False) -> Part:
     identity = block.first("RECURRENCE-ID")
     sequence = block.text("SEQUENCE")
     doubts: list[Doubt] = []
-    return Part(
+    return SeriesComponent(
         uid_of(block),
         details_of(block, all_day=begin.is_date and wall % _DAY == timedelta()),
         begin,
@@ -120,7 +120,9 @@ def read_part(block: Block, clock: Clock, *, cancelled: bool = False) -> Part:
     )
 
 
-def _listed(clock: Clock, lines: Iterable[Line], doubts: list[Doubt]) -> Iterator[Moment | tuple[Moment, Moment]]:
+def _listed(
+    clock: CalendarTime, lines: Iterable[ContentLine], doubts: list[Doubt]
+) -> Iterator[WallTime | tuple[WallTime, WallTime]]:
     for line in lines:
         for text in texts_of(line):
             try:
@@ -130,18 +132,18 @@ def _listed(clock: Clock, lines: Iterable[Line], doubts: list[Doubt]) -> Iterato
 
 
 def _of_first_hours(
-    listed: Iterable[Moment | tuple[Moment, Moment]], begin: Moment, doubts: list[Doubt]
-) -> Iterator[Moment | tuple[Moment, Moment]]:
+    listed: Iterable[WallTime | tuple[WallTime, WallTime]], begin: WallTime, doubts: list[Doubt]
+) -> Iterator[WallTime | tuple[WallTime, WallTime]]:
     """Those *listed* that the clock of *begin* can tell: not in the second of two hours that it shows alike."""
     for one in listed:
         first = one[0] if isinstance(one, tuple) else one
-        if first.is_date or begin.is_date or Moment(first.local_in(begin.zone), begin.zone).instant == first.instant:
+        if first.is_date or begin.is_date or WallTime(first.local_in(begin.zone), begin.zone).instant == first.instant:
             yield one
         else:
             doubts.append(Doubt("RDATE: a time in the hour that comes twice, when clocks go back", adds=True))
 
 
-def _singles(clock: Clock, lines: Iterable[Line], doubts: list[Doubt]) -> Iterator[Moment]:
+def _singles(clock: CalendarTime, lines: Iterable[ContentLine], doubts: list[Doubt]) -> Iterator[WallTime]:
     for moment in _listed(clock, lines, doubts):
         if isinstance(moment, tuple):
             doubts.append(Doubt("EXDATE: a period", adds=False))
@@ -149,7 +151,7 @@ def _singles(clock: Clock, lines: Iterable[Line], doubts: list[Doubt]) -> Iterat
             yield moment
 
 
-def expand_series(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
+def expand_series(parts: list[SeriesComponent], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
     """The occurrences of one series that touch ``[start, end)``: (details, start, end), unsorted.
 
     *parts* are the event, if it is known, and its overrides. Raises :class:`Unreadable` for a rule
@@ -168,7 +170,7 @@ def expand_series(parts: list[Part], start: int, end: int) -> Iterator[tuple[Det
             yield details, first, min(last, LATEST)
 
 
-def _is_plain(parts: list[Part]) -> bool:
+def _is_plain(parts: list[SeriesComponent]) -> bool:
     """Whether this is one rule from which whole instances are taken or moved: nearly every series there is."""
     master, *overrides = parts
     return (
@@ -179,7 +181,7 @@ def _is_plain(parts: list[Part]) -> bool:
     )
 
 
-def _recur_plainly(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
+def _recur_plainly(parts: list[SeriesComponent], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
     """As :func:`_recur`, which it takes a fraction of; ``tests`` hold the two together."""
     master, *overrides = parts
     zone = master.begin.zone
@@ -214,7 +216,7 @@ def _recur_plainly(parts: list[Part], start: int, end: int) -> Iterator[tuple[De
         yield part.details, part.start, part.end
 
 
-def _recur(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
+def _recur(parts: list[SeriesComponent], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
     from icalendar import Calendar
     from recurring_ical_events import CalendarQuery
 
@@ -241,20 +243,24 @@ def _recur(parts: list[Part], start: int, end: int) -> Iterator[tuple[Details, i
             yield part.details, *_instants(part, occurrence.start, occurrence.end, zone, reach)
 
 
-def _instants(part: Part, first: datetime, last: datetime, zone: tzinfo, reach: timedelta) -> tuple[int, int]:
+def _instants(
+    part: SeriesComponent, first: datetime, last: datetime, zone: tzinfo, reach: timedelta
+) -> tuple[int, int]:
     """When the instance of *part* from *first* to *last*, in wall-clock time of *zone*, starts and ends."""
     as_given = last - first == min(part.wall, reach)  # unlike an RDATE with a period of its own
     if as_given and first == part.begin.local_in(zone):
         return part.start, part.end
-    start = Moment(first, zone).instant
+    start = WallTime(first, zone).instant
     if as_given and part.duration is not None and part.wall <= reach:
         return start, part.duration.after(first, zone)
-    end = Moment(last, zone).instant
+    end = WallTime(last, zone).instant
     # where the clocks go forward a wall-clock end may come before the start
     return start, end if end > start else start + int((last - first).total_seconds())
 
 
-def _event(part: Part, master: Part, number: int, bounds: tuple[int, int], wall: timedelta) -> Event:
+def _event(
+    part: SeriesComponent, master: SeriesComponent, number: int, bounds: tuple[int, int], wall: timedelta
+) -> Event:
     """*part* in wall-clock time of the zone of *master*, as recurring-ical-events takes it."""
     from icalendar import Event
     from icalendar.prop import vDDDLists, vDDDTypes
@@ -286,7 +292,9 @@ def _event(part: Part, master: Part, number: int, bounds: tuple[int, int], wall:
     return event
 
 
-def _by_rules(rules: tuple[str, ...], part: Part, begin: datetime, bounds: tuple[int, int]) -> list[datetime]:
+def _by_rules(
+    rules: tuple[str, ...], part: SeriesComponent, begin: datetime, bounds: tuple[int, int]
+) -> list[datetime]:
     """What *rules* of *part* name within *bounds*."""
     every = (at for text in rules for at in parse_rrule(text, begin, part.begin).between(*bounds))
     found = list(islice(every, limits.MAX_SERIES_OCCURRENCES + 1))
@@ -299,7 +307,7 @@ def _local(instant: int, zone: tzinfo) -> datetime:
     return (EPOCH + timedelta(seconds=instant)).replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
 
 
-def settled(parts: list[Part]) -> list[Part]:
+def settled(parts: list[SeriesComponent]) -> list[SeriesComponent]:
     """*parts* with one override for each instance: the one of highest SEQUENCE (RFC 5546 section 2.1.5), else the last.
 
     A cancelled series takes its overrides with it, except those that were changed after that.
@@ -307,12 +315,12 @@ def settled(parts: list[Part]) -> list[Part]:
     if len(parts) == 1:
         return parts
     master = parts[0] if parts[0].recurrence_id is None else None
-    newest: dict[object, Part] = {}
+    newest: dict[object, SeriesComponent] = {}
     for part in parts if master is None else parts[1:]:
         if master is not None and master.details.status == "cancelled" and part.sequence <= master.sequence:
             continue
         if master is not None and part.floating and part.recurrence_id is not None:
-            part = replace(part, recurrence_id=Moment(part.recurrence_id.local, master.begin.zone))  # noqa: PLW2901
+            part = replace(part, recurrence_id=WallTime(part.recurrence_id.local, master.begin.zone))  # noqa: PLW2901
         moment = part.recurrence_id
         walls = walls_of(moment, master) if moment is not None and master is not None else ()
         key = part.this_and_future, walls or (moment and moment.instant)
@@ -321,7 +329,7 @@ def settled(parts: list[Part]) -> list[Part]:
     return [*([] if master is None else [master]), *newest.values()]
 
 
-def walls_of(moment: Moment, master: Part) -> tuple[datetime, ...]:
+def walls_of(moment: WallTime, master: SeriesComponent) -> tuple[datetime, ...]:
     """The wall-clock times that an instance of *master* has which *moment* names: it is told by its instant.
 
     A date alone means the one of that day, at its usual time.
@@ -334,7 +342,7 @@ def walls_of(moment: Moment, master: Part) -> tuple[datetime, ...]:
     return moment.walls_in(zone)
 
 
-def wall_of(moment: Moment, master: Part) -> datetime:
+def wall_of(moment: WallTime, master: SeriesComponent) -> datetime:
     """The likeliest of these: at the usual time, if there is one."""
     walls = walls_of(moment, master) or (moment.local_in(master.begin.zone),)
     return next((wall for wall in walls if wall.time() == master.begin.local.time()), walls[0])

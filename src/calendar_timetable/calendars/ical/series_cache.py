@@ -12,13 +12,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 
-from calendar_timetable.calendars.ical.parser import Block
-from calendar_timetable.calendars.occurrences import Details, Reading
+from calendar_timetable.calendars.ical.parser import Component
+from calendar_timetable.calendars.occurrences import Details, ParsedCalendar
 
 Row = tuple[Details, int, int]
 
 
-class Memory:
+class SeriesCache:
     """The series of an *earlier* reading of the same calendar, as it is kept; and those of this one, as they come."""
 
     def __init__(self, earlier: bytes) -> None:
@@ -55,7 +55,7 @@ class Memory:
         return {uid: digest for uid, digest in self._made.items() if uid and uid not in self._mixed}
 
 
-def digest_of(context: str, blocks: Iterable[Block]) -> str:
+def digest_of(context: str, blocks: Iterable[Component]) -> str:
     """The digest of *blocks* with all below them, where *context* is what else they mean something by."""
     found = hashlib.blake2b(context.encode(), digest_size=16)
     for block in blocks:
@@ -65,7 +65,7 @@ def digest_of(context: str, blocks: Iterable[Block]) -> str:
     return found.hexdigest()
 
 
-def kept(reading: Reading) -> bytes:
+def kept(reading: ParsedCalendar) -> bytes:
     """*reading* as it is kept: a line about the calendar as a whole, one of occurrences, one of series."""
     wire = reading.to_wire()
     head = {key: wire.pop(key) for key in ("zone", "components", "problems")}  # a line that can be read alone
@@ -73,8 +73,8 @@ def kept(reading: Reading) -> bytes:
     return b"\n".join(json.dumps(part, separators=(",", ":")).encode() for part in (head, wire, series))
 
 
-def reading_of(content: bytes, *, whole: bool = False) -> Reading:
+def reading_of(content: bytes, *, whole: bool = False) -> ParsedCalendar:
     """The inverse of :func:`kept`, the series only of the *whole*; ``ValueError`` and the like for anything else."""
     head, rows, *series = content.split(b"\n")
     wire = json.loads(head) | json.loads(rows)
-    return Reading.from_wire(wire | {"series": json.loads(series[0])} if whole else wire)
+    return ParsedCalendar.from_wire(wire | {"series": json.loads(series[0])} if whole else wire)

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from calendar_timetable.calendars.ical.parser import Block, Unreadable, shape_of
-from calendar_timetable.calendars.ical.properties import Moment, local_seconds, local_time, parse_time
+from calendar_timetable.calendars.ical.parser import Component, Unreadable, shape_of
+from calendar_timetable.calendars.ical.properties import WallTime, local_seconds, local_time, parse_time
 from calendar_timetable.calendars.ical.rrule import parse_rrule
 
 _ESCAPED = re.compile(r"\\([,;:/\"\\])")
@@ -71,15 +71,15 @@ class OwnZone(tzinfo):
 class FeedZones:
     """Zones by the names one VCALENDAR uses for them; nothing is shared with another feed."""
 
-    def __init__(self, calendar: Block) -> None:
-        self._own: dict[str, Block] = {}
+    def __init__(self, calendar: Component) -> None:
+        self._own: dict[str, Component] = {}
         for block in calendar.blocks:
             line = block.first("TZID") if block.name == "VTIMEZONE" else None
             if line is not None and block.blocks:
                 for name in {_name(line.value), _name(line.value).casefold()}:
                     known = self._own.setdefault(name, block)
                     if known != block:  # nobody knows which of two definitions is meant
-                        self._own[name] = Block("VTIMEZONE")
+                        self._own[name] = Component("VTIMEZONE")
         self._found: dict[str, tzinfo | Unreadable] = {}
 
     def find(self, tzid: str) -> tzinfo:
@@ -215,7 +215,7 @@ def _offset_zone(name: str) -> tzinfo | None:
     return None if offset >= timedelta(hours=24) else timezone(offset if sign == "+" else -offset)
 
 
-def own_zone(block: Block) -> tzinfo:
+def own_zone(block: Component) -> tzinfo:
     """The zone that a VTIMEZONE *block* defines; any exception if it cannot be understood."""
     parts = [part for part in block.blocks if part.name in ("STANDARD", "DAYLIGHT")]
     if block.broken or any(part.broken for part in parts):
@@ -241,7 +241,7 @@ def own_zone(block: Block) -> tzinfo:
     return OwnZone(changes[0][1], [(instant, after) for instant, _, after in changes])
 
 
-def _onsets(part: Block, before: timezone) -> Iterator[datetime]:
+def _onsets(part: Component, before: timezone) -> Iterator[datetime]:
     """When an observance begins, in wall-clock time of the offset *before* it; some write that time in UTC."""
     line = part.first("DTSTART")
     if line is None:
@@ -251,14 +251,14 @@ def _onsets(part: Block, before: timezone) -> Iterator[datetime]:
     if not rules:
         yield begin
     for text in rules:
-        rule = parse_rrule(text.rstrip().rstrip(";"), begin, Moment(begin, before))
+        rule = parse_rrule(text.rstrip().rstrip(";"), begin, WallTime(begin, before))
         yield from map(local_time, rule.between(rule.begin, local_seconds(_LAST)))
     for line in part.all("RDATE"):
         for text in filter(None, line.value.split(",")):
             yield parse_time(text.partition("/")[0], before).local_in(before)
 
 
-def _offset(part: Block, name: str) -> timedelta | None:
+def _offset(part: Component, name: str) -> timedelta | None:
     """A UTC-OFFSET (RFC 5545 section 3.3.14). Without its sign it is one to the east."""
     line = part.first(name)
     if line is None:

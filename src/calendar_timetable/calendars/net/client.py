@@ -1,6 +1,6 @@
 """HTTP as a child process speaks it: bounded, and wary of where it is sent (RFC 9110).
 
-The parent describes what may be used (:func:`terms`), the child asks through :class:`Web`. Texts of errors
+The parent describes what may be used (:func:`terms`), the child asks through :class:`HttpClient`. Texts of errors
 name no address and no credentials.
 """
 
@@ -14,8 +14,8 @@ from urllib.parse import urljoin, urlsplit
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.addresses import PORTS
 from calendar_timetable.calendars.child_process import ChildFailed, Message, ask
-from calendar_timetable.calendars.net.credentials import Access
-from calendar_timetable.calendars.net.networks import Refused, allowed_networks, guard
+from calendar_timetable.calendars.net.credentials import Credentials
+from calendar_timetable.calendars.net.networks import AddressNotAllowed, allowed_networks, guard
 
 if TYPE_CHECKING:
     import requests
@@ -68,7 +68,7 @@ def refusal(status: int, *, anonymous: bool = False) -> str:
     return f"HTTP {status}{_HINTS.get(status, '')}"
 
 
-def terms(url: str, access: Access) -> Message:
+def terms(url: str, access: Credentials) -> Message:
     """What a child needs to know to ask for *url*."""
     return {
         "url": url,
@@ -98,19 +98,19 @@ def send(module: str, request: Message, given: bytes = b"", seconds: float | Non
     return message, body
 
 
-def served(work: Callable[[Web, Message], tuple[Message, bytes]], request: Message) -> tuple[Message, bytes]:
+def served(work: Callable[[HttpClient, Message], tuple[Message, bytes]], request: Message) -> tuple[Message, bytes]:
     """The child's side: what *work* gives, or what went wrong."""
     import requests
     from urllib3.exceptions import HTTPError
 
     with requests.Session() as session:
         guard(session, request["networks"])
-        web = Web(session, request)
+        web = HttpClient(session, request)
         try:
             return work(web, request)
         except DownloadFailed as error:
             failed = error
-        except Refused as error:
+        except AddressNotAllowed as error:
             failed = DownloadFailed(f"redirected, and there {error}" if web.away else str(error))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             failed = DownloadFailed(_reason(error), unreachable=not web.away and _unconnected(error))
@@ -118,7 +118,7 @@ def served(work: Callable[[Web, Message], tuple[Message, bytes]], request: Messa
     return {**told, "unreachable": failed.unreachable}, b""
 
 
-class Web:
+class HttpClient:
     """Requests on the terms of one fetch: all their answers together stay within its bytes."""
 
     def __init__(self, session: requests.Session, request: Message) -> None:

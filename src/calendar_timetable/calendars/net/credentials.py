@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class Credentials:
     """Basic authentication (RFC 7617), a bearer token (RFC 6750) or a token in a header of its own."""
 
     login: str = field(default="", repr=False)
@@ -43,7 +43,7 @@ class Access:
         return json.dumps(astuple(self))
 
 
-ANONYMOUS = Access()
+ANONYMOUS = Credentials()
 
 
 @lru_cache(maxsize=64)

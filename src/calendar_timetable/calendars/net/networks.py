@@ -55,7 +55,7 @@ _METADATA = frozenset(
 )
 
 
-class Refused(Exception):
+class AddressNotAllowed(Exception):
     """An address that may not be connected to; the text names the option, not the address."""
 
 
@@ -75,9 +75,9 @@ def check(address: str, allowed: list[str]) -> None:
         if any(each in network for network in listed):
             continue
         if each in _METADATA or each.is_link_local or each.is_multicast or each.is_unspecified:
-            raise Refused(NEVER)
+            raise AddressNotAllowed(NEVER)
         if not _is_public(each) and "private" not in allowed:
-            raise Refused(PRIVATE)
+            raise AddressNotAllowed(PRIVATE)
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:

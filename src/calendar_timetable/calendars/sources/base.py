@@ -27,7 +27,7 @@ class FetchFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchResult:
     """A body with its validators (RFC 9110 section 8.8)."""
 
     body: bytes = field(repr=False)
@@ -41,7 +41,7 @@ class ConnectionUnseen(FetchFailed):
 
 
 @dataclass(frozen=True, slots=True)
-class Last:
+class Validators:
     """What is left of the last good fetch; ``body`` reads it, ``None`` when it is lost."""
 
     etag: str = ""
@@ -49,7 +49,7 @@ class Last:
     body: Callable[[], bytes | None] = lambda: None
 
 
-NOTHING = Last()
+NO_VALIDATORS = Validators()
 
 
 class Source(Protocol):
@@ -75,7 +75,7 @@ class Source(Protocol):
     def local(self) -> bool:
         """Whether asking costs nothing, so that it is asked each time."""
 
-    def fetch(self, last: Last = NOTHING) -> Fetched | None:
+    def fetch(self, last: Validators = NO_VALIDATORS) -> FetchResult | None:
         """Its body, or ``None`` when that is still the *last* one; :class:`FetchFailed`."""
 
 
@@ -91,7 +91,7 @@ class UnseenSource:
     secret = ""
     identity = ""
 
-    def fetch(self, last: Last = NOTHING) -> Fetched | None:
+    def fetch(self, last: Validators = NO_VALIDATORS) -> FetchResult | None:
         raise FetchFailed(self.error)
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from calendar_timetable.calendars.addresses import server_of
-from calendar_timetable.calendars.net.credentials import ANONYMOUS, Access, seal, stretched, unseal
-from calendar_timetable.calendars.sources.base import NOTHING, Fetched, Last, failed
+from calendar_timetable.calendars.net.credentials import ANONYMOUS, Credentials, seal, stretched, unseal
+from calendar_timetable.calendars.sources.base import NO_VALIDATORS, FetchResult, Validators, failed
 
 log = logging.getLogger(__name__)
 _BUSY_BEFORE, _BUSY_AHEAD = timedelta(days=62), timedelta(days=400)  # how far free/busy is asked for, to whole months
@@ -26,7 +26,7 @@ class CalDavSource:
 
     url: str = field(repr=False)
     label: str
-    access: Access = field(default=ANONYMOUS, repr=False)
+    access: Credentials = field(default=ANONYMOUS, repr=False)
     calendars: tuple[str, ...] = field(default=(), repr=False)  # names or addresses; all when empty
     days_back: int = 0  # leave out what ended so many days ago; 0 for nothing
     free_busy: bool = False  # ask only when they are busy
@@ -48,7 +48,7 @@ class CalDavSource:
     def server(self) -> str:
         return server_of(self.url)
 
-    def fetch(self, last: Last = NOTHING) -> Fetched | None:
+    def fetch(self, last: Validators = NO_VALIDATORS) -> FetchResult | None:
         from calendar_timetable.calendars.net.client import DownloadFailed, send, terms
 
         known = unseal(last.etag, stretched(self.secret))
@@ -68,9 +68,9 @@ class CalDavSource:
             raise failed(error) from None
         for note in message["notes"]:
             log.info("Calendar %s: %s", self.label, note)
-        return None if message["unchanged"] else Fetched(body, seal(message["known"], stretched(self.secret)))
+        return None if message["unchanged"] else FetchResult(body, seal(message["known"], stretched(self.secret)))
 
-    def count(self, fetched: Fetched) -> tuple[int, int]:
+    def count(self, fetched: FetchResult) -> tuple[int, int]:
         """How many calendars *fetched* holds, and of how many of them only the free/busy."""
         told = unseal(fetched.etag, stretched(self.secret)).get("calendars", {}).values()
         busy = [known["busy"] for known in told if "busy" in known]  # the others hold their owner's availability

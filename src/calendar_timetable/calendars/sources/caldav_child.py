@@ -14,15 +14,15 @@ from urllib.parse import urljoin
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import Message, answer
 from calendar_timetable.calendars.ical.bundle import Item, digest, join, make_item, split
-from calendar_timetable.calendars.net.client import DownloadFailed, Web, refusal, served
+from calendar_timetable.calendars.net.client import DownloadFailed, HttpClient, refusal, served
 from calendar_timetable.calendars.sources.caldav_discovery import GONE, Account, Found, Place
 from calendar_timetable.calendars.sources.caldav_protocol import (
     CALDAV,
     DAV,
-    Refused,
+    CalDavError,
+    CalDavServer,
     Resource,
-    Server,
-    TooMany,
+    ResultTruncated,
     changes,
     free_busy,
     multiget,
@@ -49,7 +49,7 @@ class Terms:
 class Reader:
     """Reads one calendar; ``known`` is what :meth:`read` told of it the last time."""
 
-    server: Server
+    server: CalDavServer
     calendar: Found
     terms: Terms
     known: Message
@@ -94,11 +94,11 @@ class Reader:
         """
         if self.terms.busy_only:
             return self._free_busy(), True
-        refused = Refused(DownloadFailed(refusal(403), 403))
+        refused = CalDavError(DownloadFailed(refusal(403), 403))
         if not self.calendar.closed:
             try:
                 return self._objects(held), False
-            except Refused as error:
+            except CalDavError as error:
                 if error.status != 403:
                     raise
                 refused = error
@@ -106,7 +106,7 @@ class Reader:
             raise refused
         try:
             items = self._free_busy()
-        except Refused:
+        except CalDavError:
             raise refused from None
         self.notes.append("only its free/busy may be read: its events have no titles")
         return items, True
@@ -114,13 +114,13 @@ class Reader:
     # --- its events -------------------------------------------------------------------------------
 
     def _objects(self, held: Items) -> Items:
-        failed = Refused(DownloadFailed("it cannot be asked"))
+        failed = CalDavError(DownloadFailed("it cannot be asked"))
         for way in self._ways(held):
             try:
                 return way()
-            except Refused as error:
+            except CalDavError as error:
                 failed = error
-                self._too_many = isinstance(error, TooMany)
+                self._too_many = isinstance(error, ResultTruncated)
         raise failed
 
     def _ways(self, held: Items) -> Iterator[Callable[[], Items]]:
@@ -162,7 +162,7 @@ class Reader:
             if answer.token in ("", token):
                 break
             token = answer.token
-        raise Refused(DownloadFailed("its list of changes does not end"))
+        raise CalDavError(DownloadFailed("its list of changes does not end"))
 
     def _differences(self, held: Items) -> Items:
         """By ETags (RFC 9110 section 8.8.3), for servers that keep no tokens."""
@@ -190,14 +190,14 @@ class Reader:
         for kind in self.calendar.kinds:
             try:
                 answer = self.server.report(self.calendar.url, 1, query(kind, self.terms.since, data=data))
-            except Refused as error:
-                if kind == self.calendar.kinds[0] or isinstance(error, TooMany):
+            except CalDavError as error:
+                if kind == self.calendar.kinds[0] or isinstance(error, ResultTruncated):
                     raise
                 continue  # it may hold such components, but does not look for them
             for one in answer.resources:
                 key = self._key(one)
                 if one.status == 507 or (not key and one.status != 200):
-                    raise TooMany
+                    raise ResultTruncated
                 if key and one.status not in _GONE:
                     listed.append((key, one))
         return listed
@@ -229,9 +229,9 @@ def _is_same(item: Item | None, one: Resource) -> bool:
     return item is not None and bool(etag) and item.version == digest(etag)
 
 
-def _read(given: bytes, web: Web, request: Message) -> tuple[Message, bytes]:
+def _read(given: bytes, web: HttpClient, request: Message) -> tuple[Message, bytes]:
     """The calendars now; *given* is the body of the last time, without which nothing but their places is known."""
-    server = Server(web, request["url"])
+    server = CalDavServer(web, request["url"])
     known: Message = request["known"]
     before: Message = known.get("calendars", {}) if given else {}
     found, at = _find(Account(server, request["calendars"]), known, availability=request["availability"])

@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 
 from calendar_timetable.calendars.ical.timezones import named_zone
 from calendar_timetable.calendars.net.client import DownloadFailed
-from calendar_timetable.calendars.sources.caldav_protocol import CALDAV, DAV, SERVER, Resource, Server, path_of
+from calendar_timetable.calendars.sources.caldav_protocol import CALDAV, DAV, SERVER, CalDavServer, Resource, path_of
 
 GONE = (403, 404, 405, 410)
 _HOME, _INBOX = f"{CALDAV}calendar-home-set", f"{CALDAV}schedule-inbox-URL"
@@ -36,7 +36,7 @@ class Found:
 class Account:
     """What a server shows to those who have its credentials: the calendars *wanted*, by name or address, or all."""
 
-    def __init__(self, server: Server, wanted: list[str]) -> None:
+    def __init__(self, server: CalDavServer, wanted: list[str]) -> None:
         self.server = server
         self.wanted = wanted
 

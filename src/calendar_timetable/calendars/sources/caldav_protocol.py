@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
-from calendar_timetable.calendars.net.client import Answer, DownloadFailed, Web
+from calendar_timetable.calendars.net.client import Answer, DownloadFailed, HttpClient
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -175,7 +175,7 @@ def _status(element: Element) -> int:
     return int(match[1]) if match else 500
 
 
-class Refused(DownloadFailed):
+class CalDavError(DownloadFailed):
     """The server does not do what it was asked; ``conditions`` are the names of those that are not met."""
 
     def __init__(self, error: DownloadFailed, unmet: frozenset[str] = frozenset()) -> None:
@@ -183,17 +183,17 @@ class Refused(DownloadFailed):
         super().__init__(str(error), error.status, error.retry_after)
 
 
-class TooMany(Refused):
+class ResultTruncated(CalDavError):
     """The server sends only some of what it was asked for (RFC 5323 section 5.17, RFC 4791 section 7.8)."""
 
     def __init__(self) -> None:
         super().__init__(DownloadFailed("the server sends only some of its events: set days_back", 507))
 
 
-class Server:
+class CalDavServer:
     """A server as asked by those who have its credentials."""
 
-    def __init__(self, web: Web, address: str) -> None:
+    def __init__(self, web: HttpClient, address: str) -> None:
         self._web = web
         self.address = address
 
@@ -208,10 +208,10 @@ class Server:
         return multistatus(found.body), found.url
 
     def report(self, url: str, depth: int, body: str) -> Multistatus:
-        """The answer to a REPORT at *url* (RFC 3253 section 3.6); :class:`Refused`, :class:`TooMany`."""
+        """The answer to a REPORT at *url* (RFC 3253 section 3.6); :class:`CalDavError`, :class:`ResultTruncated`."""
         found = self._report(url, depth, body)
         if found.status != 207:
-            raise Refused(DownloadFailed(f"HTTP {found.status}: the server speaks no CalDAV at this address"))
+            raise CalDavError(DownloadFailed(f"HTTP {found.status}: the server speaks no CalDAV at this address"))
         return multistatus(found.body)
 
     def text(self, url: str, depth: int, body: str) -> str:
@@ -225,8 +225,8 @@ class Server:
                 raise found.refusal()
             unmet = conditions(found.body)
             if found.status == 507 or "number-of-matches-within-limits" in unmet:
-                raise TooMany
-            raise Refused(found.refusal(), unmet)
+                raise ResultTruncated
+            raise CalDavError(found.refusal(), unmet)
         return found
 
     def _ask(self, method: str, url: str, depth: int, body: str) -> Answer:

@@ -19,7 +19,7 @@ from calendar_timetable.calendars.child_process import Message, answer
 from calendar_timetable.calendars.ical.bundle import Item, join
 from calendar_timetable.calendars.net.client import DownloadFailed
 from calendar_timetable.calendars.net.credentials import seal, stretched, unseal
-from calendar_timetable.calendars.sources.base import NOTHING, Fetched, Last, failed
+from calendar_timetable.calendars.sources.base import NO_VALIDATORS, FetchResult, Validators, failed
 
 CONN_ID = "calendar"  # by which the hook finds the Connection in its process
 Work = Callable[[Message, bytes], tuple[Message, bytes]]
@@ -55,7 +55,7 @@ class HostedSource:
         connection = json.loads(self.connection)
         return {"connection": connection, "calendar": self.calendar, "read": limits.READ_SECONDS}
 
-    def fetch(self, last: Last = NOTHING) -> Fetched | None:
+    def fetch(self, last: Validators = NO_VALIDATORS) -> FetchResult | None:
         from calendar_timetable.calendars.net.client import send
 
         known = unseal(last.etag, stretched(self.secret))
@@ -65,7 +65,7 @@ class HostedSource:
             message, body = send(f"{__package__}.{self.service}", request, body)
         except DownloadFailed as error:
             raise failed(error) from None
-        return None if message["unchanged"] else Fetched(body, seal(message["known"], stretched(self.secret)))
+        return None if message["unchanged"] else FetchResult(body, seal(message["known"], stretched(self.secret)))
 
 
 # --- the child's side -----------------------------------------------------------------------------

@@ -41,7 +41,7 @@ _QUOTA_WAIT = "60"  # seconds, where Google names none: its quotas are per minut
 _WORDS = {404: "no such calendar, or it is not shared with the Connection's account"}
 
 
-class Refused(DownloadFailed):
+class GoogleApiError(DownloadFailed):
     """An answer that says no: Google's own word for why, whether it is *busy*, and how long it says to *wait*."""
 
     def __init__(self, words: str, status: int, reason: str, retry_after: str) -> None:
@@ -78,7 +78,7 @@ class Google:
         }
 
     def answer(self, request: Any, kind: str, retries: int = 0) -> Event:
-        """What Google answers, which is a *kind* of resource; with *retries* where it is busy. :class:`Refused`."""
+        """What Google answers, a *kind* of resource; with *retries* where it is busy. :class:`GoogleApiError`."""
         from google.auth.exceptions import RefreshError
         from googleapiclient.errors import HttpError
 
@@ -95,11 +95,11 @@ class Google:
         found: Event = answer
         return found
 
-    def _refusal(self, status: int, content: bytes, retry_after: str) -> Refused:
+    def _refusal(self, status: int, content: bytes, retry_after: str) -> GoogleApiError:
         reason = ""
         with suppress(ValueError, LookupError, TypeError):
             reason = str(json.loads(content)["error"]["errors"][0]["reason"])
-        return Refused(self._words.get(reason, _WORDS.get(status, "")), status, reason, retry_after)
+        return GoogleApiError(self._words.get(reason, _WORDS.get(status, "")), status, reason, retry_after)
 
 
 def read(request: Message, body: bytes) -> tuple[Message, bytes]:
@@ -146,7 +146,7 @@ class _Calendar:
         request = ask(calendarId=self._calendar, singleEvents=False, maxResults=PAGE, fields=_FIELDS, **query)
         try:
             return self._google.answer(request, "calendar#events", 2 if query.get("pageToken") else 0)
-        except Refused as refused:
+        except GoogleApiError as refused:
             if refused.status == 410:
                 raise Gone from None
             raise

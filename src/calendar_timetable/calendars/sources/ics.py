@@ -16,15 +16,15 @@ from urllib.parse import SplitResult, unquote, urlunsplit
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.addresses import SCHEMES, server_of, split_url
 from calendar_timetable.calendars.child_process import Message, answer
-from calendar_timetable.calendars.feed.body import plain
-from calendar_timetable.calendars.net.client import Web, send, served, terms
-from calendar_timetable.calendars.net.credentials import ANONYMOUS, Access
+from calendar_timetable.calendars.feed.body import to_utf8
+from calendar_timetable.calendars.net.client import HttpClient, send, served, terms
+from calendar_timetable.calendars.net.credentials import ANONYMOUS, Credentials
 from calendar_timetable.calendars.sources.base import (
-    NOTHING,
-    Fetched,
+    NO_VALIDATORS,
     FetchFailed,
-    Last,
+    FetchResult,
     Source,
+    Validators,
     failed,
     parse_retry_after,
 )
@@ -36,7 +36,7 @@ class HttpSource:
 
     url: str = field(repr=False)
     label: str
-    access: Access = field(default=ANONYMOUS, repr=False)
+    access: Credentials = field(default=ANONYMOUS, repr=False)
     connection: str = field(default="", repr=False)
     local = False
 
@@ -53,7 +53,7 @@ class HttpSource:
     def server(self) -> str:
         return server_of(self.url)
 
-    def fetch(self, last: Last = NOTHING) -> Fetched | None:
+    def fetch(self, last: Validators = NO_VALIDATORS) -> FetchResult | None:
         from calendar_timetable._version import __version__
         from calendar_timetable.calendars.net.client import DownloadFailed, refusal
 
@@ -73,8 +73,8 @@ class HttpSource:
             raise FetchFailed(
                 refusal(status, anonymous=not self.access.headers()), parse_retry_after(answer["retry_after"])
             )
-        body = plain(body, parse_charset(answer["content_type"]))
-        return Fetched(body, answer["etag"], answer["last_modified"], parse_max_age(answer["cache_control"]))
+        body = to_utf8(body, parse_charset(answer["content_type"]))
+        return FetchResult(body, answer["etag"], answer["last_modified"], parse_max_age(answer["cache_control"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class FileSource:
     def secret(self) -> str:
         return self.identity
 
-    def fetch(self, last: Last = NOTHING) -> Fetched | None:
+    def fetch(self, last: Validators = NO_VALIDATORS) -> FetchResult | None:
         try:
             # A pipe that nobody writes into would hold who opens it.
             handle = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -110,10 +110,10 @@ class FileSource:
             raise FetchFailed((error.strerror or type(error).__name__).lower()) from None
         if len(body) > limits.MAX_BODY:
             raise FetchFailed(f"larger than {limits.MAX_BODY // 1024} KiB")
-        return Fetched(body, version)
+        return FetchResult(body, version)
 
 
-def source_at(address: str, label: str, access: Access = ANONYMOUS, connection: str = "") -> Source:
+def source_at(address: str, label: str, access: Credentials = ANONYMOUS, connection: str = "") -> Source:
     """The ICS feed at *address*, which may hold a login and a password of its own."""
     if "://" not in address:
         return FileSource(Path(address).expanduser().absolute(), label)
@@ -146,7 +146,7 @@ def parse_max_age(value: str) -> float:
     return float(found.group(1)) if found and not re.search(r"no-cache|no-store", value.lower()) else 0.0
 
 
-def download(url: str, headers: dict[str, str], access: Access) -> tuple[Message, bytes]:
+def download(url: str, headers: dict[str, str], access: Credentials) -> tuple[Message, bytes]:
     """GET *url*: its ``status``, its body, and of its headers, as sent, those that :func:`_get` names.
 
     The body is empty unless the status is 200. Raises :class:`~calendar_timetable.calendars.net.client.DownloadFailed`.
@@ -154,7 +154,7 @@ def download(url: str, headers: dict[str, str], access: Access) -> tuple[Message
     return send(__name__, {**terms(url, access), "headers": headers})
 
 
-def _get(web: Web, request: Message) -> tuple[Message, bytes]:
+def _get(web: HttpClient, request: Message) -> tuple[Message, bytes]:
     found = web.ask(request["url"], request["headers"])
     message = {
         "status": found.status,

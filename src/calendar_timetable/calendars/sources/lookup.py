@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calendar_timetable.calendars.addresses import SCHEMES, is_address, label_of, split_url
-from calendar_timetable.calendars.net.credentials import Access
+from calendar_timetable.calendars.net.credentials import Credentials
 from calendar_timetable.calendars.sources.base import ConnectionUnseen, FetchFailed, Source
 from calendar_timetable.calendars.sources.caldav import CalDavSource
 from calendar_timetable.calendars.sources.cloud import HostedSource
@@ -114,7 +114,7 @@ def _hosted(service: str, connection: Any, fields: _Fields, calendar: str) -> Ho
     return HostedSource(service, label, wanted, json.dumps(given, sort_keys=True), fields.days("days_back"))
 
 
-def _access(connection: Any, fields: _Fields) -> Access:
+def _access(connection: Any, fields: _Fields) -> Credentials:
     header, token, ca_file = fields.text("header"), fields.text("token"), fields.text("ca_file")
     if header and not token:
         raise fields.wrong("extra field token", "is empty while header is set", "put what that header says there")
@@ -125,7 +125,7 @@ def _access(connection: Any, fields: _Fields) -> Access:
     if ca_file and not Path(ca_file).is_file():
         remedy = "give the path of a PEM file that every Airflow component can read"
         raise fields.wrong("extra field ca_file", "names no file on this host", remedy)
-    return Access(
+    return Credentials(
         connection.login or "", connection.password or "", token, header, fields.switch("verify", default=True), ca_file
     )
 
