@@ -193,7 +193,7 @@ from calendar_timetable import Calendar, CalendarTimetable
 from calendar_timetable.runtime import gate_trigger, shared_readings
 from calendar_timetable.runtime.gate_trigger import GateTrigger
 from calendar_timetable.runtime.dag_schedule import rules_of
-from calendar_timetable.schedule.time_rules import Rules, now
+from calendar_timetable.schedule.time_rules import now
 
 async def go():
     gates = []

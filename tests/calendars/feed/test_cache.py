@@ -141,8 +141,8 @@ def test_a_file_that_another_host_replaces_is_read_again(
 
 HOLD = """
 import sys
-from calendar_timetable.calendars.feed.cache import Entry
-with Entry(sys.argv[1]).lock(wait=True) as alone:
+from calendar_timetable.calendars.feed.cache import CacheEntry
+with CacheEntry(sys.argv[1]).lock(wait=True) as alone:
     print(alone, flush=True)
     sys.stdin.readline()
 """

@@ -253,11 +253,11 @@ def test_other_credentials_are_another_feed(origin: Origin) -> None:
 
 TWO = """
 import sys
-from calendar_timetable.calendars.feed.cache import Entry
+from calendar_timetable.calendars.feed.cache import CacheEntry
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.planning.time_sets import Range
+from calendar_timetable.planning.time_sets import TimeRange
 sys.stdin.readline()
-print(len(Calendar(sys.argv[1]).resolve(Range(int(sys.argv[2]), int(sys.argv[3])), "UTC").known))
+print(len(Calendar(sys.argv[1]).resolve(TimeRange(int(sys.argv[2]), int(sys.argv[3])), "UTC").known))
 """
 
 
@@ -275,14 +275,14 @@ def test_processes_share_one_fetch(origin: Origin) -> None:
 
 WARM = """
 import sys
-from calendar_timetable.calendars.feed.cache import Entry
+from calendar_timetable.calendars.feed.cache import CacheEntry
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.planning.time_sets import Range
+from calendar_timetable.planning.time_sets import TimeRange
 heavy = {"airflow", "dateutil", "icalendar", "pendulum", "recurring_ical_events", "requests", "urllib3"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 calendar = Calendar(sys.argv[1])
 calendar.validate()
-assert len(calendar.resolve(Range(int(sys.argv[2]), int(sys.argv[3])), "UTC").known) == 1
+assert len(calendar.resolve(TimeRange(int(sys.argv[2]), int(sys.argv[3])), "UTC").known) == 1
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
 
