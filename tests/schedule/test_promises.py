@@ -124,7 +124,7 @@ def test_what_is_told_on_the_first_day_is_made(
     promised = [run for run in told(plan, begin) if run[0] < settled]
     kept = [(start, due) for start, _, due, _ in made if begin < start < settled]
 
-    if kept and kept[0][1] in [run.tick for run in plan if run.start is not None and run.start <= begin]:
+    if kept and kept[0][1] in [run.due for run in plan if run.start is not None and run.start <= begin]:
         del kept[0]  # it was to start before the DAG was there, and is made up for
     if start_date and "data intervals" in base.name and len(promised) == len(kept) + 1:
         del promised[0]  # of an interval that began before the start date

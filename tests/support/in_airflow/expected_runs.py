@@ -40,7 +40,7 @@ def plan(timetable: Any, since: datetime, until: datetime) -> dict[str, list[str
     if not hasattr(timetable, "plan"):
         return None
     planned = timetable.plan(since, until)
-    return {p.tick.isoformat(): [p.start and p.start.isoformat(), p.outcome] for p in planned}
+    return {p.due.isoformat(): [p.start and p.start.isoformat(), p.outcome] for p in planned}
 
 
 def main(start: str, end: str) -> None:

@@ -60,8 +60,8 @@ def plan(timetable: Any, start: datetime) -> list[str]:
     if not hasattr(timetable, "plan"):
         return []
     return [
-        f"{run.tick:%a %d %H:%M} {run.outcome}"
-        + (f" {run.start:%a %d %H:%M}" if run.start not in (None, run.tick) else "")
+        f"{run.due:%a %d %H:%M} {run.outcome}"
+        + (f" {run.start:%a %d %H:%M}" if run.start not in (None, run.due) else "")
         for run in timetable.plan(start, limit=4)
     ]
 

@@ -260,7 +260,7 @@ def test_what_if(airflow: LocalAirflow, login: Login) -> None:
     told = session.post(path, json=body, headers=BY_US, timeout=60).json()
     models.WhatIfPlan.model_validate(told)
     rebuilt = eval(told["python"], {"CalendarTimetable": CalendarTimetable, "Weekly": Weekly, "timedelta": timedelta})
-    planned = {p.tick: p.start for p in rebuilt.plan(utc(told["plan"][0]["due"]), limit=len(told["plan"]))}
+    planned = {p.due: p.start for p in rebuilt.plan(utc(told["plan"][0]["due"]), limit=len(told["plan"]))}
     assert list(planned) == [utc(run["due"]) for run in told["plan"]]
     late = [run for run in told["plan"] if planned[utc(run["due"])] != utc(run["start"])]
     assert all(planned[utc(run["due"])] < datetime.now(UTC) and run is told["plan"][0] for run in late)
