@@ -31,8 +31,8 @@ def dag_policy(dag: Any) -> None:
         own = _of_dag(dag.timetable, dag.dag_id)
         if own is not dag.timetable:
             dag.timetable = own
-    # The DAG works without its own share; an error here would keep it from being read.
     except Exception:  # noqa: BLE001
+        # The DAG works without its own share; an error here would keep it from being read.
         _log.warning(
             "The stagger of DAG %s goes by its file", getattr(dag, "dag_id", "?"), exc_info=True
         )

@@ -334,8 +334,8 @@ class _Search:
     def _pick(self) -> Tick | None:
         try:
             return self.compiled.ticks.pick(self.last, self.restriction)
-        # Airflow's CronDataIntervalTimetable fails in some hours after a clock change.
         except Exception as error:
+            # Airflow's CronDataIntervalTimetable fails in some hours after a clock change.
             raise _BaseFailed from error
 
     def _from(self, tick: Tick | None) -> tuple[PlacedTick | None, Iterator[PlacedTick] | None]:

@@ -198,8 +198,8 @@ class Ticks:
             return self.stream(ticks, latest)
         try:
             return self._from_floor(self.walk(last, every), floor, every)
-        # Airflow's CronDataIntervalTimetable raises this after a run that was not on its grid.
         except ValueError:
+            # Airflow's CronDataIntervalTimetable raises this after a run that was not on its grid.
             if last is None or not self.on_grid:
                 raise
             begun, ended = last.start.timestamp(), last.end.timestamp()
