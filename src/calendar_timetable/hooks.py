@@ -13,7 +13,7 @@ _DAY = 86400
 
 
 class IcalHook(BaseHook):
-    """A calendar's ICS feed."""
+    """Hook of a connection to a calendar's ICS feed."""
 
     conn_name_attr = "calendar_conn_id"
     default_conn_name = "ical_default"
@@ -59,7 +59,7 @@ class IcalHook(BaseHook):
 
 
 class CaldavHook(IcalHook):
-    """Calendars on a CalDAV server."""
+    """Hook of a connection to calendars on a CalDAV server."""
 
     default_conn_name = "caldav_default"
     conn_type = "caldav"

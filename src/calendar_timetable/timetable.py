@@ -103,7 +103,7 @@ class CalendarTimetable(Timetable):
             self.active_runs_limit = 1
 
     def _take_traits(self, base: object, *, once: bool = False) -> None:
-        """Take over the attributes that Airflow asks a timetable for from the base schedule."""
+        """Take the attributes that Airflow looks up on a timetable from the base schedule."""
         self.periodic = getattr(base, "periodic", not once)
         self.active_runs_limit = getattr(base, "active_runs_limit", None)
         self.run_ordering = getattr(base, "run_ordering", Timetable.run_ordering)
@@ -167,9 +167,9 @@ class CalendarTimetable(Timetable):
     ) -> DagRunInfo | None:
         """Return the same as :meth:`next_dagrun_info`, or what a backfill asks for.
 
-        To a backfill that is the next due time of the base schedule. Of runs that start together
-        each starts a microsecond after the one before: Airflow's Calendar view ends where two start
-        at one time.
+        A backfill gets the next due time of the base schedule. Of runs that start together each
+        starts a microsecond after the one before: Airflow's Calendar view ends where two start at
+        one time.
         """
         last = last_dagrun_info and last_dagrun_info.data_interval
         if isinstance(last_dagrun_info, _DueTime) or (
@@ -233,7 +233,7 @@ class CalendarTimetable(Timetable):
 
     @property
     def summary(self) -> str:
-        """The base schedule, its rules and, where the next run is moved, where to.
+        """The base schedule, its rules, and where the next run is moved to.
 
         Rules and the next run are told once calendars are read, as in "0 5 * * * + daily
         19:00-07:00, not team_calendar (next Wed 25 Nov 2026 19:00 CET, due 05:00)".

@@ -55,7 +55,7 @@ def console() -> Console:
 
 
 def progress(step: str) -> AbstractContextManager[Any]:
-    """Show on stderr, where that is a terminal, that *step* is being done."""
+    """Return a context that shows on stderr, if a terminal, that *step* is being done."""
     return Console(stderr=True).status(f"{step} …")
 
 

@@ -357,10 +357,12 @@ class Alone:
 
     @cached_property
     def zone(self) -> ZoneInfo:
+        """The zone that the schedule is read in."""
         return zones.load_zone(self.timezone)
 
     @cached_property
     def open_time(self) -> OpenTime:
+        """Where runs may start."""
         return OpenTime(self.windows, self.blackouts, self.horizon)
 
     def read(self, start: float, end: float | None) -> Alone:

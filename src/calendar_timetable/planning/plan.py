@@ -60,6 +60,7 @@ class PlacedTick(NamedTuple):
 
     @property
     def runs(self) -> bool:
+        """Whether the tick has a run."""
         return self.start is not None
 
     def starting(self, start: float) -> PlacedTick:
@@ -230,7 +231,7 @@ def _place_all(
     until: float,
     begun: float,
 ) -> Iterator[PlacedTick]:
-    # Then a tick that is on time shares its start with no other.
+    # Whether a tick that is on time shares its start with no other.
     alone = not policy.stagger and policy.when_blocked != "advance"
     unserved: float | None = None  # where the interval of the first tick without a run began
     ahead: PlacedTick | None = None  # the next tick, where that was placed to see whether it joins

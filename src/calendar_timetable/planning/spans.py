@@ -286,6 +286,7 @@ class Packed(Sequence[int]):
         return cls(first, unit, b2a_base64(raw, newline=False).decode())
 
     def to_json(self) -> list[Any]:
+        """Return what its constructor takes, as a list."""
         return [self.first, self.unit, self.text]
 
     def __len__(self) -> int:

@@ -78,9 +78,9 @@ class TimeSet:
         return self
 
     def fingerprint(self) -> str | None:
-        """Return all that what it resolves to depends on, besides the copies of calendars.
+        """Return a text of all that the resolved set depends on, besides copies of calendars.
 
-        ``None`` where it depends on more than that, or the set cannot tell.
+        ``None`` where it depends on more than it can tell.
         """
         return None
 

@@ -118,7 +118,7 @@ class Arguments:
             or policy.when_blocked == "run"
             or not all(isinstance(leaf, Weekly) for timeset in sets for leaf in leaves(timeset))
         ):
-            # Only of rules it can be told what is open without reading anything.
+            # Only rules tell what is open without anything being read.
             return
         weeks = TimeRange(0, 8 * 7 * DAY)
         open_windows, closed = (

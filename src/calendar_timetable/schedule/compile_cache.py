@@ -26,10 +26,11 @@ _DAY = "%Y%m%d"
 def kept(
     arguments: str, copies: Sequence[str], make: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return what *make* gives, as JSON reads it; where possible as it was kept before.
+    """Return what *make* gives, from the cache where it was made before.
 
-    That is where it was made of the same *arguments* and *copies*. A copy is known by its feed and
-    a digest. What is damaged is made anew; what cannot be kept is only slower.
+    That is where it was made of the same *arguments* and *copies*; either way the result is as JSON
+    reads it. A copy is known by its feed and a digest. What is damaged is made anew; what cannot be
+    kept is only slower.
     """
     check_folder()
     now = datetime.now(UTC)

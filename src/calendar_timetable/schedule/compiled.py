@@ -70,10 +70,12 @@ class CompiledSchedule:
 
     @cached_property
     def zone(self) -> ZoneInfo:
+        """The zone that the schedule is read in."""
         return zones.load_zone(self.timezone)
 
     @cached_property
     def open_time(self) -> OpenTime:
+        """Where runs may start."""
         return OpenTime(self.windows, self.blackouts, self.horizon)
 
     @cached_property
@@ -93,6 +95,7 @@ class CompiledSchedule:
 
     @cached_property
     def ticks(self) -> Ticks:
+        """The due times of the base schedule."""
         return Ticks(self.base)
 
     @cached_property
@@ -126,9 +129,10 @@ class CompiledSchedule:
         )
 
     def waiting_since(self, now: float) -> float:
-        """Return since when due times may wait, or may have been released last.
+        """Return since when due times may be waiting, or were released by the latest opening.
 
-        A run fitted then, before time closed.
+        That is the last time at which a run fitted before time closed, less the stagger;
+        ``max_delay`` before time opened again, or before *now*, where there was none.
         """
         policy, open_time = self.policy, self.open_time
         earliest = now - policy.max_delay
@@ -220,7 +224,7 @@ class CompiledSchedule:
     def travels(self, start: float, end: float) -> bool:
         """Tell whether all that calendars say of ``[start, end)`` is in the serialized form.
 
-        What lies beyond the horizon is no part of the question.
+        What lies beyond the horizon does not count.
         """
         if self.horizon is None or self._kept is None:
             return True

@@ -50,7 +50,7 @@ _thread = _Thread()
 
 @dataclass(frozen=True, slots=True)
 class Daily:
-    """A cron expression as what it says: on which days, and how many seconds into each.
+    """What a cron expression says: on which days, and how many seconds into each.
 
     Days, months and weekdays are croniter's numbers.
     """
@@ -104,7 +104,7 @@ class Daily:
 
 
 class _Wordless(CronTriggerTimetable):
-    """Airflow's own, but without putting the expression into words.
+    """Airflow's own timetable, but it does not put the expression into words.
 
     That takes nearly all of the time of making one.
     """
@@ -184,7 +184,7 @@ class CronTicks:
     def is_calm(self, now: float) -> bool:
         """Tell whether clocks do not change within a day of *now*.
 
-        Where they do, Airflow has a way of its own.
+        Where they do, Airflow computes ticks in a way of its own.
         """
         day = int(now // DAY)
         if self._calm[0] != day:

@@ -28,10 +28,7 @@ from calendar_timetable.schedule.compiled import CompiledSchedule
 
 @dataclass(slots=True)
 class _Ahead:
-    """Where this thread's last answer left off.
-
-    Who asks run after run goes on from there.
-    """
+    """Where this thread's last answer left off, to go on from when the next run is asked for."""
 
     compiled: CompiledSchedule
     restriction: TimeRestriction
@@ -156,7 +153,7 @@ class _Search:
     ) -> None:
         self.compiled, self.last, self.restriction, self.now = compiled, last, restriction, now
         self.policy, self.open_time = compiled.policy, compiled.open_time
-        # Then it is left to us when to begin.
+        # Whether it is left to us when to begin.
         self.is_first = last is None and restriction.earliest is None
 
     def every_run(self) -> tuple[PlacedTick | None, Iterator[PlacedTick] | None]:
@@ -207,7 +204,7 @@ class _Search:
     def latest_run(self) -> tuple[PlacedTick | None, Iterator[PlacedTick] | None]:
         """Return the latest run that is to start by now, else the first one after.
 
-        With it those that follow.
+        Also returns the runs that follow; ``None`` where these have to be searched for anew.
         """
         ticks, now = self.compiled.ticks, self.now
         if self.open_time.always and not self.policy.stagger:
@@ -248,12 +245,13 @@ class _Search:
         """Return the runs around now: an iterator of later ones, then three runs.
 
         The three are the run before the latest, the latest run to start by now, and the next one,
-        after which the iterator goes on. The search begins with the last tick before which none
-        matters to what becomes of later ones. Where data intervals count, that is told by the
-        outcome: what was skipped for long is looked for further back.
+        after which the iterator goes on. The search begins so far back that no earlier tick matters
+        to what becomes of later ones. Where ticks have data intervals, that shows only in the
+        outcome: the search goes further back as long as a run may have taken over what was skipped
+        before.
         """
         ticks, policy = self.compiled.ticks, self.policy
-        # Then the latest due time takes those before it along.
+        # Whether the latest due time takes those before it along.
         together = policy.coalesce and policy.when_blocked != "advance"
         reach = (
             0.0
@@ -312,7 +310,7 @@ class _Search:
 
     @property
     def _is_under_way(self) -> bool:
-        """Whether there was a run, and the start date is no later than that."""
+        """Whether there was a run, and the start date is no later than its data interval's end."""
         earliest = self.restriction.earliest
         return self.last is not None and (earliest is None or earliest <= self.last.end)
 
@@ -379,9 +377,9 @@ class _Search:
     def _as_base(self, run: PlacedTick, picked: Tick | None) -> PlacedTick | None:
         """Return *run*, which was to start on time, as late as the base schedule has it.
 
-        ``None`` where that has no such run; *picked* is the tick that it answers. The base schedule
-        knows no calendars, but tells how late a DAG may begin without a start date, and end with an
-        end date. A run that had to wait has its turn whatever the base schedule says.
+        ``None`` where that has no such run. *picked* is the tick that the base schedule answers
+        with: it knows no calendars, but tells how late a DAG may begin without a start date, and
+        end with an end date. A run that had to wait has its turn whatever the base schedule says.
         """
         assert run.start is not None
         if self.is_first or self._is_past:

@@ -110,7 +110,7 @@ class Ticks:
         return decode_base(self._data)
 
     def pick(self, last: DataInterval | None, restriction: TimeRestriction) -> Tick | None:
-        """Return the tick after the run *last* by *restriction*, its ``catchup`` included."""
+        """Return the tick that follows the run *last* under *restriction*, ``catchup`` included."""
         due = self._remembered(last, restriction) if last is not None else None
         if due is None:
             return next(self._ask(last, restriction), None)
@@ -155,7 +155,10 @@ class Ticks:
         )
 
     def is_calm(self, now: float) -> bool:
-        """Tell whether the base schedule, asked without catchup, says what its ticks say."""
+        """Tell whether the base schedule's answer without catchup follows from its ticks at *now*.
+
+        That is so for plain cron where clocks do not change within a day.
+        """
         cron = self._one_cron
         return cron is not None and self.plain and cron.is_calm(now)
 
@@ -288,7 +291,7 @@ class Ticks:
     def _last_before(self, instant: float, low: float) -> Tick | None:
         """Return the last tick due at *instant* or before, and after *low*.
 
-        Asked for from ever further back.
+        The base schedule is asked for ticks from ever further back.
         """
         back = 60.0
         while back < _FURTHEST:

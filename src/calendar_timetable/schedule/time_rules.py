@@ -1,6 +1,6 @@
 """When a DAG may run: windows and blackouts in their roles, zone and policy.
 
-They are kept as they are before calendars are read; :meth:`TimeRules.read` reads those.
+The calendars in them are not read yet: :meth:`TimeRules.read` does that.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class TimeRules:
 
     @cached_property
     def key(self) -> str:
-        """What rules have in common where one reading of calendars serves them all."""
+        """A text that is the same for rules that one reading of calendars serves."""
         return json.dumps(self.to_json() | {"policy": None}, sort_keys=True)
 
     @cached_property
@@ -98,7 +98,7 @@ class TimeRules:
     def read_afresh(self, now: float) -> CompiledSchedule:
         """Return what :meth:`read` returns, with calendars asked no longer than :data:`FRESH` ago.
 
-        Where that cannot be had, as :meth:`read`.
+        Where one of these cannot be had, return what :meth:`read` returns.
         """
         windows, blackouts = (s and s.asked_within(FRESH) for s in (self.windows, self.blackouts))
         try:
