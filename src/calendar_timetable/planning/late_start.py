@@ -56,12 +56,12 @@ def late_start(
 ) -> float | None:
     """Return when a run that was to start at *planned*, and has not begun by *now*, starts.
 
-    All times are in epoch seconds; ``None`` means that the run, *due* then, is skipped. It may
-    start now, or waits for the next opening. It is skipped where that opening came, or comes, later
-    than ``max_delay`` after its due time; with ``when_blocked="skip"`` where time has closed since
-    it was to start. The answer does not change while the clock moves. With *catchup* the past is
-    made up for however late: there the run is skipped only where the closure that followed its
-    planned start was longer than ``max_delay``.
+    All times are in epoch seconds; *due* is the run's due time, and ``None`` means that it is
+    skipped. It may start now, or waits for the next opening. It is skipped where that opening came,
+    or comes, later than ``max_delay`` after its due time; with ``when_blocked="skip"`` where time
+    has closed since it was to start. The answer does not change while the clock moves. With
+    *catchup* the past is made up for however late: there the run is skipped only where the closure
+    that followed its planned start was longer than ``max_delay``.
     """
     if planned > now or policy.when_blocked == "run":
         return planned

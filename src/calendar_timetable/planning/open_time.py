@@ -95,8 +95,8 @@ class OpenTime:
     def opening_of(self, instant: float, since: float) -> float:
         """Return when the open time that holds *instant* began.
 
-        Where it began before *since*, that is *since* or some time before it; so it is where
-        *instant* is closed. No search goes back further than :data:`_LONGEST_LOOK`.
+        Where it began before *since*, or *instant* is closed, that is *since* or some time before
+        it. No search goes back further than :data:`_LONGEST_LOOK`.
         """
         back = float(DAY)
         while not self.always and instant - back > since and back < _LONGEST_LOOK:
