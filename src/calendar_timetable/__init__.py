@@ -73,7 +73,8 @@ if TYPE_CHECKING:
 
 
 def _airflow_zone() -> str:
-    if "airflow" not in sys.modules:  # whose import takes seconds, for a name that its configuration tells
+    # Importing Airflow takes seconds, and its configuration tells the zone's name as well.
+    if "airflow" not in sys.modules:
         from calendar_timetable.config import setting
 
         name = setting("core", "default_timezone") or "UTC"

@@ -1,7 +1,8 @@
-"""The section ``[calendar_timetable]`` of Airflow's configuration, and its description in the provider's metadata.
+"""Options of the section ``[calendar_timetable]`` in Airflow's configuration.
 
-Read where calendars are read, and only there. An option's environment variable counts also where Airflow itself is
-not imported; a process of ours that can be killed inherits none of it, and is told what it needs to know.
+The provider's metadata describes them. They are read where calendars are read, and only there. An
+option's environment variable counts also where Airflow itself is not imported; a process of ours
+that can be killed inherits none of these variables, and is told what it needs to know.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ SECTION = "calendar_timetable"
 
 
 def option(name: str) -> str:
-    """What the option *name* is set to; ``""`` where it is not set."""
+    """Return what the option *name* is set to; ``""`` where it is not set."""
     return setting(SECTION, name)
 
 
 def setting(section: str, name: str) -> str:
-    """What *name* of a *section* of Airflow's configuration is set to, also where Airflow itself is not imported."""
+    """Return what *name* in *section* of Airflow's configuration is set to; ``""`` where it is not.
+
+    Works also where Airflow itself is not imported.
+    """
     value = os.environ.get(f"AIRFLOW__{section}__{name}".upper())
     if value is None and "airflow.configuration" in sys.modules:
         value = sys.modules["airflow.configuration"].conf.get(section, name, fallback=None)
@@ -34,7 +38,7 @@ def setting(section: str, name: str) -> str:
 
 
 def _configuration_file() -> RawConfigParser:
-    """Airflow's configuration file, as far as it can be read."""
+    """Read Airflow's configuration file, as far as it can be read."""
     home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow")
     path = Path(os.environ.get("AIRFLOW_CONFIG") or home / "airflow.cfg").expanduser()
     found = RawConfigParser(strict=False)
@@ -44,7 +48,11 @@ def _configuration_file() -> RawConfigParser:
 
 
 def fetches_while_parsing() -> bool:
-    """Whether calendars may be asked while a DAG file is read; else only ``calendar-timetable sync`` asks them."""
+    """Tell whether calendars may be fetched while a DAG file is parsed.
+
+    Otherwise only ``calendar-timetable sync`` fetches them. Raises :class:`InvalidArgument` where
+    the option is neither ``parse`` nor ``external``.
+    """
     value = option("fetch") or "parse"
     if value not in ("parse", "external"):
         raise InvalidArgument(f"[{SECTION}] fetch", value, "write parse or external")
@@ -52,7 +60,11 @@ def fetches_while_parsing() -> bool:
 
 
 def connection_files_allowed() -> bool:
-    """Whether an Airflow Connection may name a file of this host: who may write one learns which files there are."""
+    """Tell whether an Airflow Connection may name a file of this host.
+
+    Whoever may write a Connection can find out which files exist. Raises :class:`InvalidArgument`
+    where the option is not a boolean.
+    """
     value = option("connection_files") or "True"
     if value.lower() not in ("true", "t", "1", "false", "f", "0"):
         raise InvalidArgument(f"[{SECTION}] connection_files", value, "write True or False")

@@ -18,7 +18,7 @@ class InvalidArgument(CalendarTimetableError, ValueError):
         super().__init__(f"{field}={masked(repr(value))}: {self.remedy}")
 
 
-# Of an address, also one without its scheme, the host is shown, and what comes before an @ never.
+# Of an address, with or without its scheme, the host is shown; what comes before an @ is not.
 _ADDRESS = re.compile(
     r"""(?:(?<![\w.])\w+://(?:[^\s/@'"]*@)?[^\s/?#'"]*       # https://login@host:port …
         |(?<![^\s'"(\[,=:])(?:[\w-]+\.)+[a-z][\w-]*(?::\d+)?  # host.example:port …
@@ -26,13 +26,17 @@ _ADDRESS = re.compile(
         [/?#][^\s'"]+                                       # … /path?query""",
     re.VERBOSE | re.IGNORECASE,
 )
-_QUERY = re.compile(r"(?<![^\s'\"(\[,=:])([^\s'\"/?]+)/[^\s'\"]*\?[^\s'\"]*=[^\s'\"]*")  # host/path?token=…
+# host/path?token=…
+_QUERY = re.compile(r"(?<![^\s'\"(\[,=:])([^\s'\"/?]+)/[^\s'\"]*\?[^\s'\"]*=[^\s'\"]*")
 _LOGIN = re.compile(r"(?<=://)[^\s/@'\"]*@")
 _PAIR = re.compile(r"[^\s'\"/]+:[^\s'\"/]+@")  # login:password@host
 
 
 def masked(text: str) -> str:
-    """*text* without what in it may be a secret: the paths and queries of addresses, logins and passwords."""
+    """Return *text* without what may be a secret.
+
+    That is the paths and queries of addresses, logins and passwords.
+    """
     text = _ADDRESS.sub(lambda found: re.split(r"(?<![:/])[/?#]", found[0])[0] + "/…", text)
     return _PAIR.sub("…@", _LOGIN.sub("", _QUERY.sub(r"\1/…", text)))
 
@@ -44,14 +48,22 @@ class NoOpening(CalendarTimetableError):
 class CalendarUnavailable(CalendarTimetableError):
     """A calendar could not be read and no copy recent enough is at hand.
 
-    *label* names it, *why* says what is wrong, *since* is when it could last be read, in epoch seconds.
+    *label* names it, *why* says what is wrong, *since* is when it could last be read, in epoch
+    seconds (``None``: never).
     """
 
     def __init__(self, label: str, why: str, since: int | None = None, remedy: str = "") -> None:
         self.label, self.why, self.since = label, why, since
-        super().__init__(f"calendar {label} cannot be read: {why} ({last_read(since)}){'; ' if remedy else ''}{remedy}")
+        super().__init__(
+            f"calendar {label} cannot be read: {why} ({last_read(since)})"
+            f"{'; ' if remedy else ''}{remedy}"
+        )
 
 
 def last_read(since: int | None) -> str:
-    """When a calendar could last be read, in words."""
-    return "never read so far" if since is None else f"since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M} UTC"
+    """Say in words when a calendar could last be read; *since* is in epoch seconds."""
+    return (
+        "never read so far"
+        if since is None
+        else f"since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M} UTC"
+    )

@@ -1,4 +1,7 @@
-"""The connection types ``ical`` and ``caldav``. Their forms are in the provider's metadata, not here."""
+"""Hooks of the connection types ``ical`` and ``caldav``.
+
+Their forms are in the provider's metadata, not here.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ _DAY = 86400
 
 
 class IcalHook(BaseHook):
-    """A calendar's ICS feed."""
+    """Hook of a connection to a calendar's ICS feed."""
 
     conn_name_attr = "calendar_conn_id"
     default_conn_name = "ical_default"
@@ -22,7 +25,10 @@ class IcalHook(BaseHook):
         self.calendar_conn_id = calendar_conn_id
 
     def test_connection(self) -> tuple[bool, str]:
-        """Airflow's Test button: whether the calendar can be read now, past the cache, and what it holds."""
+        """Read the calendar now, past the cache, for Airflow's Test button.
+
+        Returns whether that succeeded, and what the calendar holds or why it cannot be read.
+        """
         from calendar_timetable.calendars.feed.body import check_body
         from calendar_timetable.calendars.ical.expand import ExpansionFailed, expand
         from calendar_timetable.calendars.sources.base import FetchFailed
@@ -37,9 +43,12 @@ class IcalHook(BaseHook):
             fetched = source.fetch()
             if fetched is None:
                 return False, "the server answers that nothing changed, to a first question"
-            reading = expand(check_body(fetched.body), now - 31 * _DAY, now + 366 * _DAY, zones.default_zone())
+            reading = expand(
+                check_body(fetched.body), now - 31 * _DAY, now + 366 * _DAY, zones.default_zone()
+            )
         except (FetchFailed, ExpansionFailed) as error:
-            return False, str(error).replace(f"[{SECTION}] ", "the option ")  # Airflow's command line hides brackets
+            # Airflow's command line hides what is in brackets.
+            return False, str(error).replace(f"[{SECTION}] ", "the option ")
         problems = f"; {len(reading.problems)} could not be parsed" if reading.problems else ""
         held = _counted(reading.components, "event")
         if isinstance(source, CalDavSource):
@@ -50,7 +59,7 @@ class IcalHook(BaseHook):
 
 
 class CaldavHook(IcalHook):
-    """Calendars on a CalDAV server."""
+    """Hook of a connection to calendars on a CalDAV server."""
 
     default_conn_name = "caldav_default"
     conn_type = "caldav"

@@ -1,8 +1,8 @@
-"""What is counted of calendars and of runs, through Airflow's Stats: docs/metrics.md lists it.
+"""Metrics of calendars and of runs, sent through Airflow's Stats: docs/metrics.md lists them.
 
-Of calendars it is sent where Airflow has set its Stats up, which is in the processes that read DAG files, and by
-``calendar-timetable sync``; elsewhere nothing is. A metric that cannot be sent is no reason for a calendar not to be
-read, or for a task not to run.
+Metrics of calendars are sent where Airflow has set its Stats up, which is in the processes that
+parse DAG files, and by ``calendar-timetable sync``; elsewhere they are not. A metric that cannot be
+sent is no reason for a calendar not to be read, or for a task not to run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NOT_NAMED = re.compile(r"[^A-Za-z0-9_-]")
 
 @dataclass(frozen=True)
 class Sender:
-    """Sends of runs, through the Stats of one kind of process: tasks have Stats of their own."""
+    """Sends metrics of runs, through the Stats of one kind of process: tasks have their own."""
 
     module: str
 
@@ -32,7 +32,7 @@ class Sender:
         _send(self.module, "incr", name, number, dag_id=dag_id)
 
     def timing(self, name: str, seconds: float, *, dag_id: str) -> None:
-        """Note a length of time of the DAG; Airflow sends it in milliseconds."""
+        """Send a duration of the DAG, given in *seconds*; Airflow sends it in milliseconds."""
         _send(self.module, "timing", name, timedelta(seconds=seconds), dag_id=dag_id)
 
 
@@ -41,7 +41,10 @@ SCHEDULER = Sender("airflow.observability.stats")
 
 
 def set_up() -> None:
-    """Have Airflow's Stats send metrics from this process as ``[metrics]`` says, as its components do themselves."""
+    """Have Airflow's Stats send metrics from this process as ``[metrics]`` says.
+
+    Airflow's own components do the same for themselves.
+    """
     with suppress(Exception):
         from airflow.observability.metrics import stats_utils
         from airflow.observability.stats import Stats
@@ -55,18 +58,21 @@ def set_up() -> None:
 
 
 def gauge(name: str, label: str, value: float) -> None:
-    """Tell that *name* of the calendar called *label* is *value* now."""
+    """Report that *name* of the calendar called *label* is *value* now."""
     _send_of_calendar("gauge", name, label, value)
 
 
 def count(name: str, label: str) -> None:
-    """Tell that *name* happened once more."""
+    """Report that *name* of the calendar called *label* happened once more."""
     _send_of_calendar("incr", name, label)
 
 
 @contextmanager
 def timed(name: str, label: str) -> Iterator[None]:
-    """A block that takes *name*, whatever comes of it."""
+    """Time the block, and send how long it took as *name* of the calendar called *label*.
+
+    In milliseconds, and also where the block raises.
+    """
     begun = time.monotonic()
     try:
         yield
@@ -80,7 +86,10 @@ def _send_of_calendar(kind: str, name: str, label: str, *values: float) -> None:
 
 
 def _send(module: str, kind: str, name: str, *values: Any, **tag: str) -> None:
-    """Twice, as Airflow does: with the one *tag*, and with its value in the name for servers without tags."""
+    """Send a metric twice, as Airflow does.
+
+    Once with the one *tag*, and once with its value in the name, for servers without tags.
+    """
     with suppress(Exception):
         send = getattr(_stats(module), kind)
         send(f"{_PREFIX}.{name}", *values, tags=tag)

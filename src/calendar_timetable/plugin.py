@@ -1,7 +1,8 @@
-"""What Airflow registers of this package.
+"""What this package registers with Airflow.
 
-For templates: ``{{ macros.calendar_schedule.seconds_left() }}`` and ``{{ macros.calendar_schedule.window_end() }}``.
-See https://airflow.apache.org/docs/apache-airflow/stable/templates-ref.html#macros.
+For templates: ``{{ macros.calendar_schedule.seconds_left() }}`` and
+``{{ macros.calendar_schedule.window_end() }}``. See
+https://airflow.apache.org/docs/apache-airflow/stable/templates-ref.html#macros.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ URL_PREFIX = "/calendar-timetable"
 
 
 def seconds_left(source: Any = None) -> int:
-    """Seconds until the window's end, at least 1: fit for a pod's ``activeDeadlineSeconds``.
+    """Return the seconds until the window's end, at least 1.
 
-    Skips the task where time is closed, unless ``hold_until_open`` is about to hold it, or it resumes from a
-    trigger and has its work to finish. A year's in a run that ignores calendars: by hand, or told to by its conf.
+    Fit for a pod's ``activeDeadlineSeconds``. Skips the task (``AirflowSkipException``) where time
+    is closed, unless ``hold_until_open`` is about to hold it, or it resumes from a trigger and has
+    its work to finish. A run that ignores calendars, as it was triggered by hand or its conf says
+    so, has the seconds of a year.
     """
     from calendar_timetable.runtime import window
     from calendar_timetable.runtime.gate import is_guarded
@@ -35,7 +38,10 @@ def seconds_left(source: Any = None) -> int:
 
 
 def window_end(source: Any = None) -> datetime | None:
-    """When the window ends, UTC; ``None`` where no end is known, a year ahead in a run that ignores calendars."""
+    """Return when the window ends, in UTC; ``None`` where no end is known.
+
+    In a run that ignores calendars that is a year ahead.
+    """
     from calendar_timetable.runtime import window
 
     return window.window_end(source)
@@ -45,7 +51,10 @@ MACROS = [seconds_left, window_end]
 
 
 class CalendarSchedulePlugin(AirflowPlugin):
-    """The timetable, for every component; macros, deadlines and metrics for runs; the page, for the API server."""
+    """The timetable, macros, deadlines and metrics for runs, and the page.
+
+    The timetable is for every component, the page for the API server.
+    """
 
     name = "calendar_schedule"
     timetables = [CalendarTimetable]  # noqa: RUF012
@@ -53,14 +62,14 @@ class CalendarSchedulePlugin(AirflowPlugin):
 
     @cached_property
     def deadline_references(self) -> list[Any]:  # type: ignore[override]
-        """Deadlines out of calendars."""
+        """The references of deadlines that calendars set."""
         from calendar_timetable.runtime.deadlines import REFERENCES
 
         return REFERENCES
 
     @cached_property
     def listeners(self) -> list[Any]:  # type: ignore[override]
-        """What counts runs, and lets deadlines follow their milestones."""
+        """The listener that counts runs, and lets deadlines follow their milestones."""
         from calendar_timetable.runtime import listener
 
         return [listener]

@@ -1,4 +1,4 @@
-"""``CalendarTimetable``: the face that Airflow sees."""
+"""``CalendarTimetable``: what DAG files name as their schedule, and what Airflow calls."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 # What was decoded last: Airflow's DAG processor decodes each schedule some twenty times over.
 _decoded: tuple[dict[str, Any], CompiledSchedule] | tuple[None, None] = None, None
-# Airflow's database has room for 1,000 characters, and AssetOrTimeSchedule puts some words before ours.
+# Characters: Airflow's database has room for 1,000, and AssetOrTimeSchedule puts some before ours.
 _MOST_SAID = 950
 _DEFAULT_LIMIT = 10  # ticks that plan() gives when asked for neither an end nor a number
 
@@ -42,21 +42,26 @@ _DEFAULT_LIMIT = 10  # ticks that plan() gives when asked for neither an end nor
 class CalendarTimetable(Timetable):
     """Runs that are due by *schedule* and start when calendars and weekly rules leave time open.
 
-    :param schedule: when runs are due: a cron expression, a preset, a ``timedelta``, any Airflow timetable, or a
-        :class:`Calendar` whose matching events' starts are the due times.
-    :param timezone: IANA zone of the cron expression, of rules and of what is said to people. Default: Airflow's.
-    :param windows: a run may start only in here: a time set, a calendar's address or Connection id, or a
-        list of these (their union). Default: always.
+    :param schedule: when runs are due: a cron expression, a preset, a ``timedelta``, any Airflow
+        timetable, or a :class:`Calendar` whose matching events' starts are the due times.
+    :param timezone: IANA zone of the cron expression, of rules and of texts for people. Default:
+        Airflow's.
+    :param windows: a run may start only in here: a time set, a calendar's address or Connection id,
+        or a list of these (their union). Default: always.
     :param blackouts: no run may start, or still be running, in here; wins over *windows*.
-    :param duration: how long the run takes; all of it must lie in open time. Default: only the start must.
-    :param when_blocked: ``"postpone"`` to the earliest start that fits, ``"advance"`` to the latest one before,
-        ``"skip"`` the run, or ``"run"`` it anyway.
-    :param max_delay: how far a start may move from its due time, either way; past this the run is skipped.
-    :param stagger: spread starts, also those on time, over this long: each DAG's come later by its own stable share.
-    :param stagger_key: what that share is derived from. Default: the DAG's id (outside of a DAG: the file's name and
-        the schedule).
+    :param duration: how long the run takes; all of it must lie in open time. Default: only the
+        start must.
+    :param when_blocked: ``"postpone"`` to the earliest start that fits, ``"advance"`` to the latest
+        one before, ``"skip"`` the run, or ``"run"`` it anyway.
+    :param max_delay: how far a start may move from its due time, either way; past this the run is
+        skipped.
+    :param stagger: spread starts, also those on time, over this long: each DAG's starts come later
+        by its own stable share.
+    :param stagger_key: what that share is derived from. Default: the DAG's id (outside of a DAG:
+        the file's name and the schedule).
     :param coalesce: of consecutive due times that would start together, run only the last.
-    :param offset: with a :class:`Calendar` as *schedule*, due this long after (or, negative, before) its events.
+    :param offset: with a :class:`Calendar` as *schedule*, due this long after (or, negative,
+        before) its events.
 
     Nothing is read or checked here; see :meth:`validate` and :meth:`serialize`.
     """
@@ -76,7 +81,8 @@ class CalendarTimetable(Timetable):
         coalesce: bool = True,
         offset: timedelta | None = None,
     ) -> None:
-        dag_file = os.path.basename(sys._getframe(1).f_code.co_filename)  # noqa: PTH119, SLF001  (ten times as fast)
+        # This is ten times as fast as pathlib.
+        dag_file = os.path.basename(sys._getframe(1).f_code.co_filename)  # noqa: PTH119, SLF001
         self._arguments = Arguments(
             schedule=schedule,
             timezone=timezone,
@@ -97,7 +103,7 @@ class CalendarTimetable(Timetable):
             self.active_runs_limit = 1
 
     def _take_traits(self, base: object, *, once: bool = False) -> None:
-        """What Airflow asks of a timetable's attributes is the base schedule's to say."""
+        """Take the attributes that Airflow looks up on a timetable from the base schedule."""
         self.periodic = getattr(base, "periodic", not once)
         self.active_runs_limit = getattr(base, "active_runs_limit", None)
         self.run_ordering = getattr(base, "run_ordering", Timetable.run_ordering)
@@ -105,9 +111,10 @@ class CalendarTimetable(Timetable):
     # What Airflow calls while it reads a DAG file.
 
     def validate(self) -> None:
-        """Check every argument, without I/O; ``AirflowTimetableInvalid`` names field, value and remedy.
+        """Check every argument, without I/O.
 
-        What can be, but makes no sense, is warned of: that goes into the DAG processor's log.
+        Raises ``AirflowTimetableInvalid``, which names field, value and remedy. What is possible,
+        but makes no sense, is warned of: that goes into the DAG processor's log.
         """
         if self._data is not None:
             return
@@ -118,21 +125,22 @@ class CalendarTimetable(Timetable):
         self._arguments.warn()
 
     def serialize(self) -> dict[str, Any]:
-        """The schedule with its calendars read: the only place where Airflow lets us do I/O.
+        """Return the schedule with its calendars read: the only place where Airflow lets us do I/O.
 
-        Never raises for a calendar: where one that counts can be had neither fresh nor from a recent copy, no runs
-        are scheduled until it can be read again.
+        Never raises for a calendar: where one that counts can be had neither fresh nor from a
+        recent copy, no runs are scheduled until it can be read again.
         """
         if self._data is None:
-            self._arguments.check()  # AssetOrTimeSchedule does not ask validate()
+            # AssetOrTimeSchedule does not call validate().
+            self._arguments.check()
             return self._arguments.decided(_now())
         return self._data
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> CalendarTimetable:
-        """A timetable that decides from *data* alone, without network, disk or database.
+        """Return a timetable that decides from *data* alone, without network, disk or database.
 
-        The same ``dict``, decoded again, is taken for unchanged.
+        The ``dict`` that was decoded last, when given again, is taken for unchanged.
         """
         global _decoded  # noqa: PLW0603
         last, compiled = _decoded
@@ -151,27 +159,36 @@ class CalendarTimetable(Timetable):
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        """The next run: its ``run_after`` is its start, its data interval is its tick's."""
+        """Return the next run: ``run_after`` is its start, its data interval that of its tick."""
         return next_run(self._compiled, last_automated_data_interval, restriction)
 
     def next_dagrun_info_v2(
         self, *, last_dagrun_info: DagRunInfo | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        """As :meth:`next_dagrun_info`; or, asked as a backfill asks, the next due time of the base schedule.
+        """Return the same as :meth:`next_dagrun_info`, or what a backfill asks for.
 
-        Of runs that start together each starts a microsecond after the one before: Airflow's Calendar view ends where
-        two start at one time.
+        A backfill gets the next due time of the base schedule. Of runs that start together each
+        starts a microsecond after the one before: Airflow's Calendar view ends where two start at
+        one time.
         """
         last = last_dagrun_info and last_dagrun_info.data_interval
-        if isinstance(last_dagrun_info, _DueTime) or (last_dagrun_info is None and _is_backfill(restriction)):
-            return next((_DueTime(*info) for info in due_times(self._compiled, last, restriction)), None)
+        if isinstance(last_dagrun_info, _DueTime) or (
+            last_dagrun_info is None and _is_backfill(restriction)
+        ):
+            return next(
+                (_DueTime(*info) for info in due_times(self._compiled, last, restriction)), None
+            )
         info = next_run(self._compiled, last, restriction)
         if info is None or last_dagrun_info is None or info.run_after > last_dagrun_info.run_after:
             return info
         return info._replace(run_after=last_dagrun_info.run_after + timedelta(microseconds=1))
 
     def next_run_info_from_dag_model(self, *, dag_model: DagModel) -> DagRunInfo | None:
-        """The stored next run, at the moment of its creation: late, and closed by now, it waits for an opening."""
+        """Return the stored next run, at the moment of its creation.
+
+        A run that is late, and blocked by now, waits for an opening. Raises :class:`NoOpening`, and
+        clears the stored run, where it is skipped.
+        """
         info = super().next_run_info_from_dag_model(dag_model=dag_model)
         if info is None:
             return None
@@ -179,29 +196,47 @@ class CalendarTimetable(Timetable):
         planned, due = info.run_after.timestamp(), info.data_interval.end.timestamp()
         start = self._compiled.late_start(planned, due, _now())
         if start is None:
-            dag_model.next_dagrun = dag_model.next_dagrun_create_after = dag_model.next_dagrun_data_interval = None
-            raise NoOpening(f"the run due {info.data_interval.end} is skipped: time is closed for too long")
+            dag_model.next_dagrun = dag_model.next_dagrun_create_after = (
+                dag_model.next_dagrun_data_interval
+            ) = None
+            raise NoOpening(
+                f"the run due {info.data_interval.end} is skipped: time is closed for too long"
+            )
         return info if start == planned else info._replace(run_after=to_pendulum(start))
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
-        """As the base schedule does: a manual run ignores windows."""
+        """Return what the base schedule infers: a manual run ignores windows."""
         return self._base.infer_manual_data_interval(run_after=run_after)
 
     def generate_run_id(
-        self, *, run_type: DagRunType, run_after: DateTime, data_interval: DataInterval | None, **extra: Any
+        self,
+        *,
+        run_type: DagRunType,
+        run_after: DateTime,
+        data_interval: DataInterval | None,
+        **extra: Any,
     ) -> str:
-        """Scheduled runs are named after their due time, as Airflow names its own: two with one start never collide."""
-        if run_type in (DagRunType.SCHEDULED, DagRunType.BACKFILL_JOB) and data_interval is not None:
+        """Name scheduled runs and backfills' after their due time, as Airflow names its own.
+
+        So the ids of two runs with the same start never collide.
+        """
+        if (
+            run_type in (DagRunType.SCHEDULED, DagRunType.BACKFILL_JOB)
+            and data_interval is not None
+        ):
             return run_type.generate_run_id(suffix=data_interval.end.isoformat())
-        return super().generate_run_id(run_type=run_type, run_after=run_after, data_interval=data_interval, **extra)
+        return super().generate_run_id(
+            run_type=run_type, run_after=run_after, data_interval=data_interval, **extra
+        )
 
     # What people see.
 
     @property
     def summary(self) -> str:
-        """The base schedule and, once calendars are read, what its runs go by, and where the next one is moved to.
+        """The base schedule, its rules, and where the next run is moved to.
 
-        As "0 5 * * * + daily 19:00-07:00, not team_calendar (next Wed 25 Nov 2026 19:00 CET, due 05:00)".
+        Rules and the next run are told once calendars are read, as in "0 5 * * * + daily
+        19:00-07:00, not team_calendar (next Wed 25 Nov 2026 19:00 CET, due 05:00)".
         """
         coming = "" if self._data is None else self._compiled.coming_in_short(_now())
         return f"{self._named} ({coming})"[:_MOST_SAID] if coming else self._named[:_MOST_SAID]
@@ -212,7 +247,11 @@ class CalendarTimetable(Timetable):
         return f"{self._base.summary} + {rules}" if rules else self._base.summary
 
     def __repr__(self) -> str:
-        return f"CalendarTimetable({self._arguments})" if self._data is None else f"<CalendarTimetable {self._named}>"
+        return (
+            f"CalendarTimetable({self._arguments})"
+            if self._data is None
+            else f"<CalendarTimetable {self._named}>"
+        )
 
     @property
     def description(self) -> str:  # type: ignore[override]
@@ -223,12 +262,15 @@ class CalendarTimetable(Timetable):
         coming = None if self._data is None else self._compiled.coming(_now())
         return (f"{said}. Next: {self._compiled.sentence(coming)}" if coming else said)[:_MOST_SAID]
 
-    def plan(self, start: datetime, end: datetime | None = None, limit: int | None = None) -> list[PlannedRun]:
-        """What becomes of every tick in ``[start, end)``, at most *limit* of them (10 when neither is given).
+    def plan(
+        self, start: datetime, end: datetime | None = None, limit: int | None = None
+    ) -> list[PlannedRun]:
+        """Return what becomes of every tick in ``[start, end)``, at most *limit* of them.
 
-        Reads the calendars unless this timetable came out of a serialized DAG. Past the horizon, the end of
-        the third month after *start* or *end* itself if that is later, calendars are unknown. The ticks of a
-        ``timedelta`` are counted from *start*: in a DAG they follow the last run.
+        With neither *end* nor *limit* that is 10 ticks. Reads the calendars unless this timetable
+        came out of a serialized DAG. Past the horizon, the end of the third month after *start* or
+        *end* itself if that is later, calendars are unknown. The ticks of a ``timedelta`` are
+        counted from *start*: in a DAG they follow the last run.
         """
         low = zones.to_instant(start, "start")
         high = None if end is None else zones.to_instant(end, "end")
@@ -237,30 +279,41 @@ class CalendarTimetable(Timetable):
         return self.planner(low, high).plan(low, high, limit)
 
     def explain(self, at: datetime) -> str:
-        """In words: whether *at* is open, and what becomes of the first tick at or after it."""
+        """Say in words whether *at* is open, and what becomes of the first tick at or after it."""
         instant = zones.to_instant(at, "at")
         compiled = self.planner(instant, None)
         placed = next(compiled.placed(instant), None)
-        return explain.at_instant(instant, placed, compiled.policy, compiled.open_time, compiled.zone)
+        return explain.at_instant(
+            instant, placed, compiled.policy, compiled.open_time, compiled.zone
+        )
 
     @property
     def calendars(self) -> tuple[UsedCalendar, ...]:
-        """The calendars of this schedule, each in its role; reads them unless it came out of a serialized DAG."""
+        """The calendars of this schedule, each in its role.
+
+        Reads them unless this timetable came out of a serialized DAG.
+        """
         return self._compiled.calendars
 
     def questions(self, moment: float) -> Iterator[tuple[Calendar, TimeRange]]:
-        """Of a timetable straight from its DAG file: what :meth:`serialize` would ask each calendar about."""
+        """Return what :meth:`serialize` would ask at *moment*: calendars, each with a time range.
+
+        *moment* is in epoch seconds. Only for a timetable straight from its DAG file.
+        """
         self._arguments.check()
         return self._arguments.questions(moment)
 
     @property
     def arguments(self) -> Arguments | None:
-        """What its DAG file says; ``None`` of a timetable out of a serialized DAG."""
+        """The arguments in its DAG file; ``None`` of a timetable out of a serialized DAG."""
         return self._arguments if self._data is None else None
 
     @property
     def compiled(self) -> CompiledSchedule:
-        """The schedule with its calendars: as the serialized DAG has them, else as they were when first asked for."""
+        """The schedule with its calendars.
+
+        They are as the serialized DAG has them, else as they were when first asked for.
+        """
         return self._compiled
 
     @property
@@ -274,12 +327,19 @@ class CalendarTimetable(Timetable):
 
     @cached_property
     def _compiled(self) -> CompiledSchedule:
-        """Of a timetable straight from its DAG file: with the calendars as they are now."""
+        """The schedule as the DAG file gives it, with the calendars as they are now.
+
+        :meth:`deserialize` sets this for a timetable out of a serialized DAG.
+        """
         self._arguments.check()
         return self._arguments.read(_now(), hold=True)
 
     def planner(self, start: float, end: float | None) -> CompiledSchedule:
-        """The schedule with its calendars read for the months around *start*, or as far as *end*."""
+        """Return the schedule with its calendars read around *start*, or as far as *end*.
+
+        Around *start* means the months around it; both are in epoch seconds. A timetable out of a
+        serialized DAG reads nothing and returns what it has.
+        """
         if self._data is not None:
             return self._compiled
         self._arguments.check()
@@ -287,14 +347,15 @@ class CalendarTimetable(Timetable):
 
 
 class _DueTime(DagRunInfo):
-    """A run of a backfill: what follows is asked for with it in hand."""
+    """A run of a backfill: given back as the last run, it says that a backfill asks."""
 
 
 def _is_backfill(restriction: TimeRestriction) -> bool:
-    """Whether ``SerializedDAG.iter_dagrun_infos_between`` asks: it gives a range with two ends, and no run at first.
+    """Tell whether ``SerializedDAG.iter_dagrun_infos_between`` asks.
 
-    So does a DAG with a start and an end date before its first run, if it has ``catchup``. A range that has begun and
-    ends by tomorrow is taken for a backfill's.
+    It gives a range with two ends, and no run at first. So does a DAG with a start and an end date
+    before its first run, if it has ``catchup``. A range that has begun and ends by tomorrow is
+    taken for a backfill's.
     """
     earliest, latest, catchup = restriction
     if not catchup or earliest is None or latest is None:

@@ -1,4 +1,7 @@
-"""``calendar-timetable``: look at calendars and schedules before, or without, Airflow, and keep calendars fresh."""
+"""``calendar-timetable``: look at calendars and schedules, and keep calendars fresh.
+
+Before, or without, Airflow. The docstrings of commands are their help texts.
+"""
 
 from __future__ import annotations
 
@@ -35,20 +38,25 @@ _EXAMPLES = {
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Examples stay as they are."""
+    """A help formatter that leaves examples as they are."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code is 0 for success, 1 for problems found or a failure, 2 for wrong usage."""
+    """Run the command, and return the exit code.
+
+    0 for success, 1 for problems found or a failure, 2 for wrong usage.
+    """
     options = _parser().parse_args(arguments)
     try:
         out = console()
-        with _airflow_connections(), redirect_stdout(sys.stderr):  # where Airflow's log and DAG files' prints belong
+        # Airflow's log and what DAG files print belong on stderr.
+        with _airflow_connections(), redirect_stdout(sys.stderr):
             code: int = options.run(options, out)
     except CalendarTimetableError as error:
         print(f"calendar-timetable: {error}", file=sys.stderr)
         return 2 if isinstance(error, (InvalidArgument, values.Misused)) else 1
-    except BrokenPipeError:  # the reader, such as head, has seen enough
+    except BrokenPipeError:
+        # The reader of the output, such as head, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
@@ -56,7 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _airflow_connections() -> Iterator[None]:
-    """Connections from Airflow's database too, as in its own command line; else it looks at the environment only."""
+    """Make connections from Airflow's database available, as in Airflow's own command line.
+
+    Otherwise Airflow looks at the environment only.
+    """
     name = "_AIRFLOW_PROCESS_CONTEXT"
     before = os.environ.get(name)
     os.environ[name] = "server"
@@ -85,7 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     for run, add in added:
         name = run.__name__
-        examples = "examples:\n" + "\n".join(f"  calendar-timetable {name} {line}" for line in _EXAMPLES[name])
+        examples = "examples:\n" + "\n".join(
+            f"  calendar-timetable {name} {line}" for line in _EXAMPLES[name]
+        )
         command = commands.add_parser(
             name,
             help=run.__doc__,
@@ -101,9 +114,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_preview(command: argparse.ArgumentParser) -> None:
     add_schedule(command)
-    command.add_argument("--start", type=values.moment, metavar="TIME", help=f"from here on, {_TIME} (default: now)")
-    command.add_argument("--end", type=values.moment, metavar="TIME", help="up to here, instead of --limit")
-    command.add_argument("--limit", type=values.count, default=10, help="how many due times (default: %(default)s)")
+    command.add_argument(
+        "--start", type=values.moment, metavar="TIME", help=f"from here on, {_TIME} (default: now)"
+    )
+    command.add_argument(
+        "--end", type=values.moment, metavar="TIME", help="up to here, instead of --limit"
+    )
+    command.add_argument(
+        "--limit", type=values.count, default=10, help="how many due times (default: %(default)s)"
+    )
 
 
 def _add_explain(command: argparse.ArgumentParser) -> None:

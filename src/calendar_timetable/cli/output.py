@@ -27,9 +27,10 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 class _Printable:
-    """A file that a terminal may show: what is written passes but for what would steer the terminal, or mislead.
+    """A file that a terminal may show: what would steer the terminal, or mislead, is left out.
 
-    Calendars are written by others. rich leaves out the control characters of ASCII, but not those beyond.
+    Calendars are written by others. rich leaves out the control characters of ASCII, but not those
+    beyond.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -43,7 +44,7 @@ class _Printable:
 
 
 def console() -> Console:
-    """Where results go."""
+    """Return the console that results are written to."""
     out = sys.stdout
     return Console(
         file=cast("TextIO", _Printable(out)),
@@ -54,19 +55,26 @@ def console() -> Console:
 
 
 def progress(step: str) -> AbstractContextManager[Any]:
-    """A sign on stderr, where that is a terminal, that *step* is being done."""
+    """Return a context that shows on stderr, if a terminal, that *step* is being done."""
     return Console(stderr=True).status(f"{step} …")
 
 
 def show_rows(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table with these columns; where it would not fit, its rows one below the other, so that nothing is lost."""
+    """Print a table with these columns.
+
+    Where it would not fit, its rows are printed one below the other, so that nothing is lost.
+    """
     if out.width < _TABLE_WIDTH:
         widest = max(map(len, columns)) + 2
         for row in rows:
             for column, text in zip(columns, row, strict=True):
-                lines = textwrap.wrap(text, max(out.width - widest, 20), break_on_hyphens=False) or [""]
+                lines = textwrap.wrap(
+                    text, max(out.width - widest, 20), break_on_hyphens=False
+                ) or [""]
                 for number, line in enumerate(lines if text else ()):
-                    out.print(f"{'' if number else column:{widest}}{line}", no_wrap=True, crop=False)
+                    out.print(
+                        f"{'' if number else column:{widest}}{line}", no_wrap=True, crop=False
+                    )
             out.print()
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -78,24 +86,24 @@ def show_rows(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str]
 
 
 def utc(moment: datetime) -> str:
-    """*moment* for programs, as the REST API writes it."""
+    """Return *moment* as text for programs, as the REST API writes it."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def clock(moment: datetime, zone: ZoneInfo) -> str:
-    """*moment* in *zone*."""
+    """Return *moment* as text for people, in *zone*."""
     return f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
 
 
 def length(duration: timedelta) -> str:
-    """*duration* in its largest unit."""
+    """Return *duration* as text, in its largest unit."""
     seconds = int(duration.total_seconds())
     unit, name = next((unit for unit in _UNITS if seconds >= unit[0]), _UNITS[-1])
     return f"{seconds // unit} {name}"
 
 
 def health_line(health: Health) -> str:
-    """How one calendar is doing."""
+    """Return in one line how a calendar is doing."""
     said = [
         f"{health.label}: {health.status}",
         "never read" if health.age is None else f"read {length(health.age)} ago",
@@ -119,20 +127,33 @@ def _number_of(events: int) -> str:
 
 
 def reach_text(problem: Problem, zone: ZoneInfo) -> str:
-    """The days of *zone* that *problem* may have to do with."""
+    """Say which days of *zone* the *problem* may have to do with."""
     if problem.start is not None and problem.start == problem.end and not problem.counted:
         return "covers no time"
     if problem.start is None:
         days = "any day"
     else:
         first = problem.start.astimezone(zone).date()
-        last = problem.end and max(problem.start, problem.end - timedelta(seconds=1)).astimezone(zone).date()
-        days = f"{first} and later" if last is None else f"{first}" if first == last else f"{first} to {last}"
+        last = (
+            problem.end
+            and max(problem.start, problem.end - timedelta(seconds=1)).astimezone(zone).date()
+        )
+        days = (
+            f"{first} and later"
+            if last is None
+            else f"{first}"
+            if first == last
+            else f"{first} to {last}"
+        )
     return f"counted all the same, {days}" if problem.counted else f"may cover {days}"
 
 
 def used_by(connection: str | None, dag_ids: Sequence[str] | None) -> str:
-    """Who uses a calendar: an Airflow Connection names it, and DAGs count it, where that is known."""
+    """Say who uses a calendar.
+
+    An Airflow Connection names it, and DAGs count it, where that is known (*dag_ids* is not
+    ``None``).
+    """
     said = [f"Connection {connection}"] if connection else []
     if dag_ids is not None:
         said.append(f"DAG{'s'[: len(dag_ids) > 1]} {', '.join(dag_ids)}" if dag_ids else "no DAG")
@@ -140,7 +161,7 @@ def used_by(connection: str | None, dag_ids: Sequence[str] | None) -> str:
 
 
 def health_json(health: Health) -> dict[str, Any]:
-    """The same for programs; times in ISO 8601, UTC."""
+    """Return how a calendar is doing, for programs; times are in ISO 8601, UTC."""
     times = {name: getattr(health, name) for name in ("read_at", "checked_at", "next_retry")}
     return {
         "calendar": health.label,
@@ -165,7 +186,7 @@ def health_json(health: Health) -> dict[str, Any]:
 
 
 def event_json(event: Occurrence) -> dict[str, Any]:
-    """One occurrence."""
+    """Return one occurrence, for programs."""
     return {
         "uid": event.uid,
         "summary": event.summary,
@@ -178,5 +199,5 @@ def event_json(event: Occurrence) -> dict[str, Any]:
 
 
 def print_json(out: Console, data: object) -> None:
-    """*data*, as it is."""
+    """Print *data* as JSON."""
     print(json.dumps(data, indent=2, ensure_ascii=False), file=out.file)

@@ -1,4 +1,7 @@
-"""Schedules named on the command line: by their arguments, which may do without Airflow, or by a DAG's id."""
+"""Schedules named on the command line: by their arguments, or by a DAG's id.
+
+By their arguments they may do without Airflow.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,8 @@ _PRESETS = {
     "@yearly": "0 0 1 1 *",
 }
 _FIELDS = 5
-_RANDOM = re.compile(r"(?<![A-Z])[HR](?![A-Z])", re.IGNORECASE)  # croniter draws these anew each time
+# croniter draws these anew each time.
+_RANDOM = re.compile(r"(?<![A-Z])[HR](?![A-Z])", re.IGNORECASE)
 
 _OUTCOMES = {"on_time": "on time", "coalesced": "combined", "forced": "runs anyway"}
 
@@ -98,7 +102,9 @@ def explain(options: argparse.Namespace, out: Console) -> int:
     return 0
 
 
-def _until(plan: Iterator[PlacedTick], end: float | None, limit: int | None) -> Iterator[PlacedTick]:
+def _until(
+    plan: Iterator[PlacedTick], end: float | None, limit: int | None
+) -> Iterator[PlacedTick]:
     for number, placed in enumerate(plan):
         if (end is not None and placed.tick.due >= end) or number == limit:
             return
@@ -112,19 +118,31 @@ def _row(placed: PlacedTick, schedule: Schedule, *, lasting: bool) -> list[str]:
     end = placed.start and placed.start + schedule.policy.duration
     outcome = _OUTCOMES.get(placed.outcome, placed.outcome)
     why = words.told(schedule.reasons(placed), schedule.zone, placed.tick.due)
-    return [at(placed.tick.due), at(placed.start), *([at(end)] if lasting else []), outcome, "; ".join(why)]
+    return [
+        at(placed.tick.due),
+        at(placed.start),
+        *([at(end)] if lasting else []),
+        outcome,
+        "; ".join(why),
+    ]
 
 
 def _summary(plan: list[PlacedTick]) -> str:
-    """How many of the due times have a run: "7 of 10 will run (2 postponed, 3 combined)."."""
+    """Say how many due times have a run: "7 of 10 will run (2 postponed, 3 combined)."."""
     outcomes = Counter(placed.outcome for placed in plan if placed.outcome != "on_time")
-    told = ", ".join(f"{count} {_OUTCOMES.get(outcome, outcome)}" for outcome, count in outcomes.items())
-    what = f"{sum(placed.runs for placed in plan)} of {len(plan)} will run" if plan else "No run is due"
+    told = ", ".join(
+        f"{count} {_OUTCOMES.get(outcome, outcome)}" for outcome, count in outcomes.items()
+    )
+    what = (
+        f"{sum(placed.runs for placed in plan)} of {len(plan)} will run"
+        if plan
+        else "No run is due"
+    )
     return f"{what} ({told})." if told else f"{what}."
 
 
 def _as_json(placed: PlacedTick, schedule: Schedule) -> dict[str, Any]:
-    """What becomes of one due time, in the words of the REST API."""
+    """Return what becomes of one due time, in the words of the REST API."""
     due, first, last = (utc(zones.to_datetime(instant)) for instant in placed.tick)
     duration, start = schedule.policy.duration, placed.start
     return {
@@ -134,7 +152,9 @@ def _as_json(placed: PlacedTick, schedule: Schedule) -> dict[str, Any]:
         "outcome": placed.outcome,
         "provisional": start is not None and schedule.open_time.is_beyond(start),
         "data_interval": [first, last],
-        "reasons": [_reason_json(reason, schedule, placed.tick.due) for reason in schedule.reasons(placed)],
+        "reasons": [
+            _reason_json(reason, schedule, placed.tick.due) for reason in schedule.reasons(placed)
+        ],
         "explanation": words.sentence(placed, schedule.policy, schedule.open_time, schedule.zone),
     }
 
@@ -146,25 +166,42 @@ def _reason_json(reason: words.Reason, schedule: Schedule, near: float) -> dict[
 
 
 def add_schedule(command: argparse.ArgumentParser) -> None:
-    """The options that describe a schedule."""
-    command.add_argument("schedule", nargs="?", help="cron expression, preset or a calendar's address")
+    """Add the options that describe a schedule."""
+    command.add_argument(
+        "schedule", nargs="?", help="cron expression, preset or a calendar's address"
+    )
     command.add_argument("--dag-id", help="take the schedule of this DAG instead, whatever it is")
-    command.add_argument("--dags-folder", help="where to look for it (default: Airflow's DAG bundles)")
+    command.add_argument(
+        "--dags-folder", help="where to look for it (default: Airflow's DAG bundles)"
+    )
     zone = "IANA zone of the schedule, of rules and of the answer (default: Airflow's)"
     command.add_argument("--timezone", metavar="ZONE", help=zone)
     times = "weekly rule ('mon-fri 19:00-07:00'), 'holidays:DE-BY', or a calendar; may be repeated"
-    command.add_argument("--window", action="append", default=[], metavar="TIMES", help=f"runs start only in: {times}")
-    command.add_argument("--blackout", action="append", default=[], metavar="TIMES", help=f"no runs in: {times}")
+    command.add_argument(
+        "--window",
+        action="append",
+        default=[],
+        metavar="TIMES",
+        help=f"runs start only in: {times}",
+    )
+    command.add_argument(
+        "--blackout", action="append", default=[], metavar="TIMES", help=f"no runs in: {times}"
+    )
     length = "how long a run takes, such as 4h, 90m or 1d12h: all of it must lie in open time"
     command.add_argument("--duration", type=values.length, metavar="LENGTH", help=length)
     blocked = "what becomes of a run that is blocked (default: %(default)s)"
     choices = ("postpone", "advance", "skip", "run")
     command.add_argument("--when-blocked", choices=choices, default="postpone", help=blocked)
     delay = "how far a start may move from its due time (default: 7d); past this the run is skipped"
-    command.add_argument("--max-delay", type=values.length, default=timedelta(days=7), metavar="LENGTH", help=delay)
+    command.add_argument(
+        "--max-delay", type=values.length, default=timedelta(days=7), metavar="LENGTH", help=delay
+    )
     stagger = "spread starts over this long; a DAG's own share differs from the one shown here"
     command.add_argument("--stagger", type=values.length, metavar="LENGTH", help=stagger)
-    after = "due this long after its events where the schedule is a calendar; before them: --offset=-30m"
+    after = (
+        "due this long after its events where the schedule is a calendar; "
+        "before them: --offset=-30m"
+    )
     command.add_argument("--offset", type=values.signed_length, metavar="LENGTH", help=after)
     every = "run at every due time, also where several start together"
     command.add_argument("--no-coalesce", action="store_true", help=every)
@@ -172,7 +209,11 @@ def add_schedule(command: argparse.ArgumentParser) -> None:
 
 
 def bags(place: str | None) -> list[BundleDagBag]:
-    """The DAG file or files at *place*, else those of every DAG bundle of this Airflow, read as Airflow reads them."""
+    """Return the DAG file or files at *place*, read as Airflow reads them.
+
+    Without *place* those of every DAG bundle of this Airflow. Raises :class:`InvalidArgument` where
+    there is no such place.
+    """
     from airflow.dag_processing.dagbag import BundleDagBag
 
     if place is None:
@@ -193,7 +234,7 @@ def _bundles() -> Iterator[BaseDagBundle]:
 
 
 def calendar_timetable(timetable: Any) -> CalendarTimetable | None:
-    """*timetable*, or the one inside ``AssetOrTimeSchedule``, if it is ours."""
+    """Return *timetable*, or the one inside ``AssetOrTimeSchedule``, if it is ours."""
     from calendar_timetable.timetable import CalendarTimetable
 
     inner = getattr(timetable, "timetable", timetable)
@@ -201,7 +242,7 @@ def calendar_timetable(timetable: Any) -> CalendarTimetable | None:
 
 
 def _schedule(options: argparse.Namespace) -> tuple[str, Reader]:
-    """The zone of the schedule that *options* name, and how to read its calendars."""
+    """Return the zone of the schedule that *options* name, and how to read its calendars."""
     if options.dag_id:
         if options.schedule or options.window or options.blackout:
             raise values.Misused("give a schedule or --dag-id, not both")
@@ -210,14 +251,18 @@ def _schedule(options: argparse.Namespace) -> tuple[str, Reader]:
     if not options.schedule:
         raise InvalidArgument("schedule", options.schedule, "give a schedule, or --dag-id")
     windows, blackouts = (values.all_times(name, options) for name in ("window", "blackout"))
-    alone = Alone.of(options, windows and windows.in_role(deny=False), blackouts and blackouts.in_role(deny=True))
+    alone = Alone.of(
+        options, windows and windows.in_role(deny=False), blackouts and blackouts.in_role(deny=True)
+    )
     if alone is not None:
         return alone.timezone, alone.read
     timetable = _made(options, windows, blackouts)
     return timetable.zone_name, timetable.planner
 
 
-def _made(options: argparse.Namespace, windows: TimeSet | None, blackouts: TimeSet | None) -> CalendarTimetable:
+def _made(
+    options: argparse.Namespace, windows: TimeSet | None, blackouts: TimeSet | None
+) -> CalendarTimetable:
     from calendar_timetable.timetable import CalendarTimetable
 
     return _checked(
@@ -247,7 +292,11 @@ def _checked(timetable: CalendarTimetable) -> CalendarTimetable:
 
 
 def _of_dag(dag_id: str, folder: str | None) -> CalendarTimetable:
-    """The schedule of a DAG; one that is not ours as it would be inside ours, with nothing in its way."""
+    """Return the schedule of a DAG.
+
+    One that is not ours is returned as it would be inside ours, with nothing in its way. Raises
+    :class:`InvalidArgument` where the DAG is not found.
+    """
     places, errors = [], []
     with progress("Reading DAG files"):
         for bag in bags(folder):
@@ -257,7 +306,9 @@ def _of_dag(dag_id: str, folder: str | None) -> CalendarTimetable:
 
                 plain = getattr(dag.timetable, "timetable", dag.timetable)
                 zone = zones.zone_name(dag.timezone)
-                return calendar_timetable(dag.timetable) or _checked(CalendarTimetable(plain, timezone=zone))
+                return calendar_timetable(dag.timetable) or _checked(
+                    CalendarTimetable(plain, timezone=zone)
+                )
             places.append(str(bag.dag_folder))
             errors += [f"{file}: {error}" for file, error in bag.import_errors.items()]
     failed = f" ({'; '.join(errors)})" if errors else ""
@@ -266,7 +317,10 @@ def _of_dag(dag_id: str, folder: str | None) -> CalendarTimetable:
 
 @dataclass(frozen=True)
 class Alone:
-    """A schedule that Airflow is not needed for; the same to its users as ``CompiledSchedule``."""
+    """A schedule that Airflow is not needed for.
+
+    To its users it is the same as ``CompiledSchedule``.
+    """
 
     cron: str
     timezone: str
@@ -276,8 +330,13 @@ class Alone:
     horizon: TimeRange | None = None
 
     @classmethod
-    def of(cls, options: argparse.Namespace, windows: TimeSet | None, blackouts: TimeSet | None) -> Alone | None:
-        """What *options* say; ``None`` where that is not for us, as it is no cron expression that gives due times."""
+    def of(
+        cls, options: argparse.Namespace, windows: TimeSet | None, blackouts: TimeSet | None
+    ) -> Alone | None:
+        """Return what *options* say.
+
+        ``None`` where that is not for us, as it is no cron expression that gives due times.
+        """
         cron = _PRESETS.get(options.schedule, options.schedule)
         zone = zones.load_zone(options.timezone or zones.default_zone()).key
         stagger = int(options.stagger.total_seconds()) if options.stagger else 0
@@ -298,37 +357,49 @@ class Alone:
 
     @cached_property
     def zone(self) -> ZoneInfo:
+        """The zone that the schedule is read in."""
         return zones.load_zone(self.timezone)
 
     @cached_property
     def open_time(self) -> OpenTime:
+        """Where runs may start."""
         return OpenTime(self.windows, self.blackouts, self.horizon)
 
     def read(self, start: float, end: float | None) -> Alone:
-        """The same with its calendars read for the months around *start*, or as far as *end*."""
+        """Return the same schedule with its calendars read around *start*, or as far as *end*.
+
+        Around *start* means the months around it; both are in epoch seconds.
+        """
         reach = self.policy.max_delay + self.policy.duration + self.policy.stagger
         horizon = horizon_around(start, reach, None if end is None else end + reach)
-        windows, blackouts = (s and s.resolve(horizon, self.timezone) for s in (self.windows, self.blackouts))
+        windows, blackouts = (
+            s and s.resolve(horizon, self.timezone) for s in (self.windows, self.blackouts)
+        )
         return Alone(self.cron, self.timezone, self.policy, windows, blackouts, horizon)
 
     def placed(self, start: float) -> Iterator[PlacedTick]:
-        """Every due time from *start* on, in its place."""
+        """Return every due time from *start* on, in its place."""
         ticks = self.ticks(start - self.policy.max_delay)
         return (p for p in place_ticks(ticks, self.policy, self.open_time) if p.tick.due >= start)
 
     def reasons(self, placed: PlacedTick) -> tuple[words.Reason, ...]:
-        """Why *placed* does not simply run when due."""
+        """Return why *placed* does not simply run when due."""
         return words.reasons(placed, self.policy, self.open_time)
 
     def ticks(self, start: float) -> Iterator[Tick]:
-        """Due times from *start* on: what Airflow's own timetable comes to, clock changes included."""
+        """Yield due times from *start* on, in epoch seconds.
+
+        They are what Airflow's own timetable comes to, clock changes included.
+        """
         zone = pendulum.timezone(self.timezone)
         at = pendulum.from_timestamp(start - 1, zone)
         while True:
-            naive = datetime(at.year, at.month, at.day, at.hour, at.minute, at.second)  # noqa: DTZ001  (wall clock)
+            # Wall-clock time in the zone.
+            naive = datetime(at.year, at.month, at.day, at.hour, at.minute, at.second)  # noqa: DTZ001
             cron = croniter(self.cron, start_time=naive)
             following: datetime = cron.get_next(datetime)
-            if cron.expanded[1] == ["*"]:  # at least hourly: through an hour that comes twice, twice
+            # At least hourly: it goes through an hour that comes twice, twice.
+            if cron.expanded[1] == ["*"]:
                 at += timedelta(seconds=(following - naive).total_seconds())
             else:
                 at = pendulum.instance(zone.convert(following.replace(fold=1)))

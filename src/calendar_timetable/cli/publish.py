@@ -1,4 +1,4 @@
-"""``calendar-timetable publish``: writes the runs of this Airflow into a calendar that people share.
+"""``calendar-timetable publish``: writes the runs of this Airflow into a calendar people share.
 
 And ``calendar-timetable subscriptions``: whose addresses of feeds there are, and taking them away.
 """
@@ -23,17 +23,29 @@ if TYPE_CHECKING:
 
 
 def add_publish(command: argparse.ArgumentParser) -> None:
-    """The options of :func:`publish`."""
-    command.add_argument("--to", metavar="CONNECTION[/CALENDAR]", help="default: [calendar_timetable] publish_to")
-    command.add_argument("--scope", help="all, tag:NAME or dag:ID (default: [calendar_timetable] publish_scope)")
-    command.add_argument("--paused", action="store_true", help="also runs of paused DAGs, which do not start")
-    command.add_argument("--dry-run", action="store_true", help="show what would be written and removed")
-    command.add_argument("--force", action="store_true", help="remove more than half of the events that are there")
-    command.add_argument("--remove", action="store_true", help="remove what was published, and write nothing")
+    """Add the options of :func:`publish`."""
+    command.add_argument(
+        "--to", metavar="CONNECTION[/CALENDAR]", help="default: [calendar_timetable] publish_to"
+    )
+    command.add_argument(
+        "--scope", help="all, tag:NAME or dag:ID (default: [calendar_timetable] publish_scope)"
+    )
+    command.add_argument(
+        "--paused", action="store_true", help="also runs of paused DAGs, which do not start"
+    )
+    command.add_argument(
+        "--dry-run", action="store_true", help="show what would be written and removed"
+    )
+    command.add_argument(
+        "--force", action="store_true", help="remove more than half of the events that are there"
+    )
+    command.add_argument(
+        "--remove", action="store_true", help="remove what was published, and write nothing"
+    )
 
 
 def publish(options: argparse.Namespace, out: Console) -> int:
-    """Write planned and past runs into a CalDAV or Google calendar; only events that this Airflow wrote are touched."""
+    """Write planned and past runs into a CalDAV or Google calendar; only events that this Airflow wrote are touched."""  # noqa: E501
     from airflow.configuration import conf
     from airflow.utils.session import create_session
 
@@ -60,7 +72,9 @@ def publish(options: argparse.Namespace, out: Console) -> int:
         with create_session() as session:
             scope = options.scope or option("publish_scope") or "all"
             rows, now, since = publishing.rows_to_publish(session, scope, paused=options.paused)
-    mode: Mode = "look" if options.dry_run else "force" if options.force or options.remove else "write"
+    mode: Mode = (
+        "look" if options.dry_run else "force" if options.force or options.remove else "write"
+    )
     done = publishing.publish_into(calendar, site, publishing.wanted(rows, site, now), since, mode)
     if done.refused:
         why = f"{done.refused} events would be removed, more than half of those that are there"
@@ -71,17 +85,22 @@ def publish(options: argparse.Namespace, out: Console) -> int:
         _show(done, {site.uid(row): row for row in rows}, out)
     else:
         left = f", {done.left} left for the next time" if done.left else ""
-        out.print(f"{done.written} written, {done.removed} removed, {done.unchanged} unchanged{left}")
+        out.print(
+            f"{done.written} written, {done.removed} removed, {done.unchanged} unchanged{left}"
+        )
     return int(bool(done.left))
 
 
 def _show(done: PublishResult, rows: dict[str, RunRow], out: Console) -> None:
-    """What would be done."""
+    """Print what would be done."""
     for uid in done.to_write:
         out.print(f"write   {_clock(rows[uid].at)}  {rows[uid].dag.name}", soft_wrap=True)
     for start in done.to_remove:
         out.print(f"remove  {_clock(start)}")
-    out.print(f"{len(done.to_write)} to write, {len(done.to_remove)} to remove, {done.unchanged} unchanged.")
+    out.print(
+        f"{len(done.to_write)} to write, {len(done.to_remove)} to remove, "
+        f"{done.unchanged} unchanged."
+    )
 
 
 def _clock(instant: float) -> str:
@@ -89,14 +108,18 @@ def _clock(instant: float) -> str:
 
 
 def add_subscriptions(command: argparse.ArgumentParser) -> None:
-    """The options of :func:`subscriptions`."""
+    """Add the options of :func:`subscriptions`."""
     command.add_argument("--owner", metavar="NAME", help="only those of this user")
-    command.add_argument("--revoke", metavar="ID", action="append", default=[], help="take this one away; may repeat")
-    command.add_argument("--revoke-all", action="store_true", help="take all away, or with --owner all of that user")
+    command.add_argument(
+        "--revoke", metavar="ID", action="append", default=[], help="take this one away; may repeat"
+    )
+    command.add_argument(
+        "--revoke-all", action="store_true", help="take all away, or with --owner all of that user"
+    )
 
 
 def subscriptions(options: argparse.Namespace, out: Console) -> int:
-    """List every subscription of this Airflow, and revoke: whoever has a feed's address reads it until then."""
+    """List every subscription of this Airflow, and revoke: whoever has a feed's address reads it until then."""  # noqa: E501
     from airflow.utils.session import create_session
 
     from calendar_timetable.web import subscriptions as kept
@@ -108,7 +131,9 @@ def subscriptions(options: argparse.Namespace, out: Console) -> int:
         found = kept.known(session, options.owner)
         ids = {one.id for one, _ in found}
         for wrong in set(options.revoke) - ids:
-            raise InvalidArgument("--revoke", wrong, "there is no such subscription; without options all are listed")
+            raise InvalidArgument(
+                "--revoke", wrong, "there is no such subscription; without options all are listed"
+            )
         revoked = ids if options.revoke_all else set(options.revoke)
         told = [
             {
@@ -123,10 +148,16 @@ def subscriptions(options: argparse.Namespace, out: Console) -> int:
         ]
         shown = []
         for one, name in found:
-            fetched = "never" if one.last_fetched_at is None else clock(one.last_fetched_at, ZoneInfo("UTC"))
+            fetched = (
+                "never"
+                if one.last_fetched_at is None
+                else clock(one.last_fetched_at, ZoneInfo("UTC"))
+            )
             about = one.kind if one.value is None else f"{one.kind} {one.value}"
             until = clock(one.expires_at, ZoneInfo("UTC"))
-            shown.append((one.id, name, about, until, fetched, "revoked" if one.id in revoked else ""))
+            shown.append(
+                (one.id, name, about, until, fetched, "revoked" if one.id in revoked else "")
+            )
             if one.id in revoked:
                 kept.revoke_for(session, one, name)
     if options.json:

@@ -1,6 +1,6 @@
-"""``calendar-timetable sync``: asks calendars outside of DAG parsing, for all who share the cache folder.
+"""``calendar-timetable sync``: asks calendars outside of DAG parsing.
 
-And ``calendar-timetable check``: reads one.
+It does so for all who share the cache folder. And ``calendar-timetable check``: reads one calendar.
 """
 
 from __future__ import annotations
@@ -55,22 +55,36 @@ class SyncTarget:
 
 
 def add_sync(command: argparse.ArgumentParser) -> None:
-    """The options of :func:`sync`."""
-    given = "a DAG file (.py), an address or a Connection id; default: every DAG file of Airflow's DAG bundles"
+    """Add the options of :func:`sync`."""
+    given = (
+        "a DAG file (.py), an address or a Connection id; "
+        "default: every DAG file of Airflow's DAG bundles"
+    )
     command.add_argument("what", nargs="*", metavar="FILE|CALENDAR", help=given)
     command.add_argument("--dags-folder", help="read the DAG files in here")
-    command.add_argument("--dag-id", action="append", default=[], help="only calendars of this DAG; may be repeated")
+    command.add_argument(
+        "--dag-id", action="append", default=[], help="only calendars of this DAG; may be repeated"
+    )
     command.add_argument("--force", action="store_true", help="fetch at once, due or not")
-    command.add_argument("--asked", action="store_true", help="tell only of calendars that were fetched just now")
+    command.add_argument(
+        "--asked", action="store_true", help="tell only of calendars that were fetched just now"
+    )
     told = "fetch nothing: tell of every calendar in the cache folder, and who uses it"
     command.add_argument("--status", action="store_true", help=told)
-    gone = "remove the calendar of this name (as --status tells it) from the cache folder; may be repeated"
+    gone = (
+        "remove the calendar of this name (as --status tells it) from the cache folder; "
+        "may be repeated"
+    )
     command.add_argument("--forget", action="append", default=[], metavar="NAME", help=gone)
     command.add_argument(
-        "--watch", action="store_true", help="go on until stopped, fetching each calendar when it is due"
+        "--watch",
+        action="store_true",
+        help="go on until stopped, fetching each calendar when it is due",
     )
     every = "with --watch, how often to look at DAG files and for what is due (default: 1m)"
-    command.add_argument("--every", type=values.length, default=timedelta(minutes=1), metavar="LENGTH", help=every)
+    command.add_argument(
+        "--every", type=values.length, default=timedelta(minutes=1), metavar="LENGTH", help=every
+    )
 
 
 def sync(options: argparse.Namespace, out: Console) -> int:
@@ -88,7 +102,9 @@ def sync(options: argparse.Namespace, out: Console) -> int:
     with progress("Reading calendars") as status:
         for number, question in enumerate(found, 1):
             status.update(f"Reading {question.calendar}, {number} of {len(found)} …")
-            told.append(question.calendar.refreshed(question.horizon, question.zone, force=options.force))
+            told.append(
+                question.calendar.refreshed(question.horizon, question.zone, force=options.force)
+            )
     asked = [one for one in told if not options.asked or (one.checked_at or begun) >= begun]
     for file, error in broken.items():
         print(f"calendar-timetable: {file} cannot be read: {error}", file=sys.stderr)
@@ -96,7 +112,10 @@ def sync(options: argparse.Namespace, out: Console) -> int:
 
 
 def _tell(told: list[Health], options: argparse.Namespace, out: Console) -> int:
-    """A line for each feed, of several answers about one the last; the exit code."""
+    """Print a line for each feed, and return the exit code.
+
+    Of several answers about one feed the last is told.
+    """
     latest = list({one.feed or one.label: one for one in told}.values())
     if options.json:
         print_json(out, [health_json(one) for one in latest])
@@ -106,11 +125,17 @@ def _tell(told: list[Health], options: argparse.Namespace, out: Console) -> int:
 
 
 def _status(options: argparse.Namespace, out: Console) -> int:
-    """Of each calendar in the cache folder how it is doing and who uses it; only what is in use is a problem."""
+    """Print how each calendar in the cache folder is doing and who uses it.
+
+    Returns the exit code, for which only what is in use is a problem.
+    """
     known, named, used = health.known(), feeds.connections(), _dags_by_feed()
     in_use = [one for one in known if used is None or one.feed in used]
     if options.json:
-        told = [{"connection": named.get(one.feed), "dag_ids": used and used.get(one.feed, [])} for one in known]
+        told = [
+            {"connection": named.get(one.feed), "dag_ids": used and used.get(one.feed, [])}
+            for one in known
+        ]
         print_json(out, [health_json(one) | who for one, who in zip(known, told, strict=True)])
     for one in () if options.json else known:
         who = used_by(named.get(one.feed), None if used is None else used.get(one.feed, []))
@@ -119,7 +144,10 @@ def _status(options: argparse.Namespace, out: Console) -> int:
 
 
 def _dags_by_feed() -> dict[str, list[str]] | None:
-    """The DAGs that use each feed, as Airflow's database has them; ``None`` where it cannot be asked."""
+    """Return the ids of the DAGs that use each feed, as Airflow's database has them.
+
+    ``None`` where it cannot be asked.
+    """
     try:
         from airflow.models.dag import DagModel
         from airflow.utils.session import create_session
@@ -128,13 +156,20 @@ def _dags_by_feed() -> dict[str, list[str]] | None:
         from calendar_timetable.runs.stored_schedules import read_schedules
 
         with create_session() as session:
-            present = session.scalars(select(DagModel.dag_id).where(DagModel.is_stale.is_(False))).all()
+            present = session.scalars(
+                select(DagModel.dag_id).where(DagModel.is_stale.is_(False))
+            ).all()
             schedules = read_schedules(session, present)
-    except Exception:  # noqa: BLE001  (no database, none that is set up, or none that may be read from here)
+    except Exception:  # noqa: BLE001
+        # There is no database, none that is set up, or none that may be read from here.
         return None
     found: dict[str, list[str]] = {}
     for dag_id, schedule in sorted(schedules.items()):
-        for key in {used.feed.key for used in (schedule.compiled.calendars if schedule.compiled else ()) if used.feed}:
+        for key in {
+            used.feed.key
+            for used in (schedule.compiled.calendars if schedule.compiled else ())
+            if used.feed
+        }:
             found.setdefault(key, []).append(dag_id)
     return found
 
@@ -144,7 +179,9 @@ def _forget(names: list[str], out: Console) -> int:
     for name in names:
         found = [one.feed for one in known if name in (one.label, named.get(one.feed))]
         if not found:
-            raise InvalidArgument("--forget", name, "the cache folder holds no calendar of this name; see --status")
+            raise InvalidArgument(
+                "--forget", name, "the cache folder holds no calendar of this name; see --status"
+            )
         for feed in found:
             cache.forget(feed)
         out.print(f"{name}: forgotten{f', {len(found)} calendars' if len(found) > 1 else ''}")
@@ -152,7 +189,7 @@ def _forget(names: list[str], out: Console) -> int:
 
 
 def _questions(options: argparse.Namespace) -> tuple[list[SyncTarget], dict[str, str]]:
-    """What to ask, each once; and the DAG files that cannot be read, with the reason."""
+    """Return what to ask, each once, and the DAG files that cannot be read, with the reason."""
     from calendar_timetable.calendars.calendar import Calendar
 
     files = [text for text in options.what if text.endswith(".py")]
@@ -169,10 +206,19 @@ def _questions(options: argparse.Namespace) -> tuple[list[SyncTarget], dict[str,
         with progress("Reading DAG files"):
             for folder in folders or [None]:
                 for bag in bags(folder):
-                    broken |= {file: text.strip().splitlines()[-1] for file, text in bag.import_errors.items()}
-                    wanted = [dag for name, dag in bag.dags.items() if name in (options.dag_id or bag.dags)]
+                    broken |= {
+                        file: text.strip().splitlines()[-1]
+                        for file, text in bag.import_errors.items()
+                    }
+                    wanted = [
+                        dag
+                        for name, dag in bag.dags.items()
+                        if name in (options.dag_id or bag.dags)
+                    ]
                     seen |= {dag.dag_id for dag in wanted}
-                    found += (question for dag in wanted for question in _of_dag(dag.timetable, now))
+                    found += (
+                        question for dag in wanted for question in _of_dag(dag.timetable, now)
+                    )
     for dag_id in set(options.dag_id) - seen:
         broken[dag_id] = "no DAG file defines this DAG"
     return list(dict.fromkeys(found)), broken
@@ -186,7 +232,10 @@ def _of_dag(timetable: object, now: float) -> Iterator[SyncTarget]:
 
 
 def _watch(options: argparse.Namespace) -> int:
-    """One pass after the other, each in a process of its own: it sees DAG files as they are, and keeps nothing."""
+    """Run one pass after the other, each in a process of its own, until stopped.
+
+    So each sees DAG files as they are, and keeps nothing. Returns the exit code.
+    """
     arguments = [*options.what, "--asked"]
     arguments += [part for dag_id in options.dag_id for part in ("--dag-id", dag_id)]
     arguments += ["--dags-folder", options.dags_folder] if options.dags_folder else []
@@ -211,22 +260,29 @@ def _watch(options: argparse.Namespace) -> int:
 
 
 class _Stopped(BaseException):
-    pass
+    """A signal says to stop."""
 
 
 def _stop(signum: int, frame: object) -> NoReturn:
+    """Raise :class:`_Stopped`, and ignore signals to stop from here on."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     raise _Stopped
 
 
 def add_check(command: argparse.ArgumentParser) -> None:
-    """The options of :func:`check`."""
-    command.add_argument("address", help="a calendar's address (https://, webcal://, a path) or Connection id")
+    """Add the options of :func:`check`."""
+    command.add_argument(
+        "address", help="a calendar's address (https://, webcal://, a path) or Connection id"
+    )
     zone = "zone for floating and all-day times if the calendar names none"
     command.add_argument("--timezone", metavar="ZONE", help=zone)
-    command.add_argument("--days", type=values.days, default=90, help="how far ahead to look (default: %(default)s)")
-    command.add_argument("--limit", type=values.count, default=10, help="how many events (default: %(default)s)")
+    command.add_argument(
+        "--days", type=values.days, default=90, help="how far ahead to look (default: %(default)s)"
+    )
+    command.add_argument(
+        "--limit", type=values.count, default=10, help="how many events (default: %(default)s)"
+    )
 
 
 def check(options: argparse.Namespace, out: Console) -> int:
@@ -239,7 +295,11 @@ def check(options: argparse.Namespace, out: Console) -> int:
     ahead = TimeRange(int(now.timestamp()), int(now.timestamp()) + (options.days + 1) * 86400)
     with progress(f"Reading {calendar}"):
         health = calendar.refreshed(ahead, zones.default_zone(), force=True)
-        found = [] if health.status == "unavailable" else calendar.events(now, now + timedelta(days=options.days))
+        found = (
+            []
+            if health.status == "unavailable"
+            else calendar.events(now, now + timedelta(days=options.days))
+        )
     events = [event for event in found if event.status != "cancelled"]
     shown = events[: options.limit]
     zone = ZoneInfo(options.timezone or health.zone or "UTC")
@@ -251,9 +311,15 @@ def check(options: argparse.Namespace, out: Console) -> int:
             out.print(f"All-day events are days of {health.zone or 'a zone of its own'}.")
             next_of = f"Next {len(shown)} of {len(events)} in {options.days} days, in {zone.key}:"
             out.print(next_of if events else f"Nothing is coming in {options.days} days.")
-            rows = ((clock(e.start, zone), clock(e.end, zone), "busy" if e.busy else "free", e.summary) for e in shown)
+            rows = (
+                (clock(e.start, zone), clock(e.end, zone), "busy" if e.busy else "free", e.summary)
+                for e in shown
+            )
             if shown:
                 show_rows(out, ("Start", "End", "Busy", "Event"), rows)
         for problem in health.problems:
-            out.print(f"problem: {problem.uid or '(no UID)'}: {problem.reason}; {reach_text(problem, zone)}")
+            out.print(
+                f"problem: {problem.uid or '(no UID)'}: {problem.reason}; "
+                f"{reach_text(problem, zone)}"
+            )
     return 0 if health.status == "ok" else 1

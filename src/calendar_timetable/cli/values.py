@@ -21,29 +21,54 @@ _MOST_LINES = 10_000
 
 
 class Misused(CalendarTimetableError):
-    """What the command cannot work with: a schedule that Airflow refuses, a DAG that has none of ours, no tables."""
+    """What the command cannot work with.
+
+    A schedule that Airflow refuses, a DAG that has none of ours, no tables.
+    """
 
 
 def add_calendar(command: argparse.ArgumentParser) -> None:
-    """The options of the calendars that a command is given."""
-    group = command.add_argument_group("calendars", "which events count, of every calendar that is named")
-    group.add_argument("--match", metavar="GLOB", help="only those with such a title, such as '*freeze*'")
-    group.add_argument("--category", action="append", default=[], metavar="NAME", help="of this category; may repeat")
+    """Add the options of the calendars that a command is given."""
+    group = command.add_argument_group(
+        "calendars", "which events count, of every calendar that is named"
+    )
+    group.add_argument(
+        "--match", metavar="GLOB", help="only those with such a title, such as '*freeze*'"
+    )
+    group.add_argument(
+        "--category",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="of this category; may repeat",
+    )
     group.add_argument("--location", metavar="GLOB", help="only those at such a place")
     group.add_argument("--attendee", metavar="ADDRESS", help="only those with this person")
     busy = "leave out those marked free, or count them (default: blackouts leave them out)"
-    group.add_argument("--busy-only", action=argparse.BooleanOptionalAction, default=None, help=busy)
+    group.add_argument(
+        "--busy-only", action=argparse.BooleanOptionalAction, default=None, help=busy
+    )
     wider = "begin each earlier, and end it later: 30m or 30m,1h"
-    group.add_argument("--pad", type=pad, default=(timedelta(0),) * 2, metavar="BEFORE[,AFTER]", help=wider)
+    group.add_argument(
+        "--pad", type=pad, default=(timedelta(0),) * 2, metavar="BEFORE[,AFTER]", help=wider
+    )
     moved = "move each as a whole; to earlier: --event-offset=-30m"
-    group.add_argument("--event-offset", type=signed_length, default=timedelta(0), metavar="LENGTH", help=moved)
-    group.add_argument("--event-timezone", metavar="ZONE", help="zone of all-day and floating times")
-    group.add_argument("--strict", action="store_true", help="block also what events that cannot be parsed may cover")
+    group.add_argument(
+        "--event-offset", type=signed_length, default=timedelta(0), metavar="LENGTH", help=moved
+    )
+    group.add_argument(
+        "--event-timezone", metavar="ZONE", help="zone of all-day and floating times"
+    )
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="block also what events that cannot be parsed may cover",
+    )
     group.add_argument("--show-titles", action="store_true", help="show titles of events")
 
 
 def all_times(name: str, options: argparse.Namespace) -> TimeSet | None:
-    """The union of what the option *name* names; ``None`` where it is not given."""
+    """Return the union of what the option *name* names; ``None`` where it is not given."""
     found = [times(f"--{name}", text, options) for text in getattr(options, name)]
     for timeset in found:
         timeset.validate()
@@ -51,7 +76,7 @@ def all_times(name: str, options: argparse.Namespace) -> TimeSet | None:
 
 
 def base_schedule(options: argparse.Namespace) -> TimeSet | str:
-    """What says when runs are due: a calendar, or what Airflow reads."""
+    """Return what says when runs are due: a calendar, or what Airflow reads."""
     from calendar_timetable.calendars.addresses import is_address
 
     text: str = options.schedule
@@ -59,7 +84,7 @@ def base_schedule(options: argparse.Namespace) -> TimeSet | str:
 
 
 def calendar_at(address: str, options: argparse.Namespace) -> Calendar:
-    """The calendar at *address*, with the options of :func:`add_calendar`."""
+    """Return the calendar at *address*, with the options of :func:`add_calendar`."""
     from calendar_timetable.calendars.calendar import Calendar
 
     return Calendar(
@@ -78,7 +103,7 @@ def calendar_at(address: str, options: argparse.Namespace) -> Calendar:
 
 
 def times(option: str, text: str, options: argparse.Namespace) -> TimeSet:
-    """What *option* names: a weekly rule, holidays, or a calendar."""
+    """Return what *option* names: a weekly rule, holidays, or a calendar."""
     if text.startswith("holidays:"):
         from calendar_timetable.calendars.holidays import Holidays
 
@@ -103,10 +128,13 @@ def _calendar(option: str, text: str, no_rule: str, options: argparse.Namespace)
         if is_address(text) or _is_connection(text):
             return calendar
     remedy = (
-        "give a weekly rule ('mon-fri 19:00-07:00'), 'holidays:DE-BY', an address, or the id of an Airflow Connection"
+        "give a weekly rule ('mon-fri 19:00-07:00'), 'holidays:DE-BY', an address, "
+        "or the id of an Airflow Connection"
     )
     raise InvalidArgument(
-        option, shown(text), f"no Airflow Connection has that id, and as a weekly rule: {no_rule}; {remedy}"
+        option,
+        shown(text),
+        f"no Airflow Connection has that id, and as a weekly rule: {no_rule}; {remedy}",
     )
 
 
@@ -115,26 +143,29 @@ def _is_connection(text: str) -> bool:
 
     try:
         BaseHook.get_connection(text)
-    except Exception as error:  # noqa: BLE001  (a secrets backend that fails says so when the calendar is read)
+    except Exception as error:  # noqa: BLE001
+        # A secrets backend that fails says so when the calendar is read.
         return type(error).__name__ != "AirflowNotFoundException"
     return True
 
 
 def moment(text: str) -> datetime:
-    """A time in ISO 8601; without an offset it is to be read by :func:`moment_in`."""
+    """Parse a time in ISO 8601; one without an offset is to be read by :func:`moment_in`."""
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a valid time; write it as 2026-11-28T02:00") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a valid time; write it as 2026-11-28T02:00"
+        ) from None
 
 
 def moment_in(given: datetime | None, zone: ZoneInfo) -> datetime | None:
-    """The *given* time, in *zone* where it has no offset of its own."""
+    """Return the *given* time, in *zone* where it has no offset of its own."""
     return given.replace(tzinfo=zone) if given is not None and given.tzinfo is None else given
 
 
 def length(text: str) -> timedelta:
-    """A length of time, not negative."""
+    """Parse a length of time that is not negative."""
     found = signed_length(text)
     if found < timedelta(0):
         raise argparse.ArgumentTypeError(f"{text!r} is negative; write it as 4h, 90m or 1d12h")
@@ -142,28 +173,30 @@ def length(text: str) -> timedelta:
 
 
 def pad(text: str) -> tuple[timedelta, timedelta]:
-    """How much earlier events begin and later they end: one length for both, or two."""
+    """Parse how much earlier events begin and later they end: one length for both, or two."""
     before, _, after = text.partition(",")
     return length(before), length(after or before)
 
 
 def signed_length(text: str) -> timedelta:
-    """A length of time, perhaps negative."""
+    """Parse a length of time that may be negative."""
     match = _LENGTH.fullmatch(text)
     if match is None or not any(match.groups()[1:]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a valid length of time; write it as 4h, 90m or 1d12h")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a valid length of time; write it as 4h, 90m or 1d12h"
+        )
     days, hours, minutes, seconds = (int(n or 0) for n in match.groups()[1:])
     found = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     return -found if match.group(1) == "-" else found
 
 
 def days(text: str) -> int:
-    """A number of days to look ahead."""
+    """Parse a number of days to look ahead."""
     return _number(text, _MOST_DAYS)
 
 
 def count(text: str) -> int:
-    """How many lines to show."""
+    """Parse how many lines to show."""
     return _number(text, _MOST_LINES)
 
 

@@ -23,7 +23,7 @@ from calendar_timetable.planning.time_sets import (
 from calendar_timetable.planning.weekly import Weekly
 
 MOST_TITLES, MOST_BYTES = 2_000, 256 * 1024  # of one calendar in a DAG
-_BESIDE = 25  # bytes of a title's times
+_BESIDE = 25  # bytes that the times of a title take
 COMBINED: dict[str, type[Combined]] = {
     "any": Union,
     "all": Intersection,
@@ -34,7 +34,10 @@ KEYS = {kind: key for key, kind in COMBINED.items()}
 
 
 def encode(timeset: TimeSet, keep: Spans | None = None) -> dict[str, Any]:
-    """*timeset*, resolved, as JSON; of calendars only what lies in *keep* (``None``: everything)."""
+    """Return *timeset*, resolved, as JSON; of calendars only what lies in *keep*.
+
+    ``keep=None`` keeps everything. Raises ``TypeError`` for a set that is not resolved.
+    """
     match timeset:
         case Combined():
             return {KEYS[type(timeset)]: [encode(member, keep) for member in timeset.members]}
@@ -43,10 +46,15 @@ def encode(timeset: TimeSet, keep: Spans | None = None) -> dict[str, Any]:
         case LocalDays():
             days = [day.isoformat() for day in timeset.dates]
             return {"days": days, "label": timeset.label, "timezone": timeset.timezone}
-        case CalendarSpans() if (
-            timeset.unread is not None
-        ):  # an older version refuses what it does not know, and that is right
-            return {"held": {"calendar": timeset.label, **encode_unread(timeset.unread), **encode_feed(timeset.feed)}}
+        # An older version refuses this key, as it does not know it, and that is right.
+        case CalendarSpans() if timeset.unread is not None:
+            return {
+                "held": {
+                    "calendar": timeset.label,
+                    **encode_unread(timeset.unread),
+                    **encode_feed(timeset.feed),
+                }
+            }
         case CalendarSpans():
             kept = timeset.known if keep is None else timeset.known & keep
             packed = kept.packed()
@@ -54,62 +62,96 @@ def encode(timeset: TimeSet, keep: Spans | None = None) -> dict[str, Any]:
             data: dict[str, Any] = {"calendar": timeset.label, **bounds}
             titles = _bounded([list(t) for t in timeset.titles if kept.clip(t[0], t[1])])
             told = {"titles": titles, "note": timeset.note}
-            return data | {key: value for key, value in told.items() if value} | encode_feed(timeset.feed)
+            return (
+                data
+                | {key: value for key, value in told.items() if value}
+                | encode_feed(timeset.feed)
+            )
     raise TypeError(f"{type(timeset).__name__} is not resolved")
 
 
 def _bounded(titles: list[list[Any]]) -> list[list[Any]]:
-    """The first of *titles*: whoever may write into a calendar decides how many there are, and how long."""
+    """Return the first of *titles*, so that their number and bytes stay within limits.
+
+    Whoever may write into a calendar decides how many there are, and how long.
+    """
     sizes = accumulate(len(text.encode()) + _BESIDE for _, _, text in titles)
-    return [title for title, size in zip(titles[:MOST_TITLES], sizes, strict=False) if size <= MOST_BYTES]
+    return [
+        title
+        for title, size in zip(titles[:MOST_TITLES], sizes, strict=False)
+        if size <= MOST_BYTES
+    ]
 
 
 def decode(data: dict[str, Any]) -> TimeSet:
-    """The inverse of :func:`encode`."""
+    """Return the time set that :func:`encode` wrote.
+
+    Raises ``ValueError`` for a kind that this version does not know.
+    """
     if "weekly" in data:
         return Weekly(*data["weekly"], timezone=data["timezone"])
     if "days" in data:
-        return LocalDays(data["label"], data["timezone"], tuple(map(date.fromisoformat, data["days"])))
+        return LocalDays(
+            data["label"], data["timezone"], tuple(map(date.fromisoformat, data["days"]))
+        )
     if "calendar" in data:
         titles = tuple((start, end, text) for start, end, text in data.get("titles", ()))
         packed = "packed" in data
-        spans = Spans.from_packed(Packed(*data["packed"])) if packed else Spans.from_deltas(data["spans"])
-        return CalendarSpans(data["calendar"], spans, titles, data.get("note", ""), decode_feed(data))
+        spans = (
+            Spans.from_packed(Packed(*data["packed"]))
+            if packed
+            else Spans.from_deltas(data["spans"])
+        )
+        return CalendarSpans(
+            data["calendar"], spans, titles, data.get("note", ""), decode_feed(data)
+        )
     if "held" in data:
         held = data["held"]
-        return CalendarSpans(held["calendar"], Spans(), feed=decode_feed(held), unread=decode_unread(held))
+        return CalendarSpans(
+            held["calendar"], Spans(), feed=decode_feed(held), unread=decode_unread(held)
+        )
     for key, kind in COMBINED.items():
         if key in data:
             return kind(tuple(map(decode, data[key])))
-    raise ValueError("unknown kind of time set: was this DAG serialized by a newer calendar_timetable?")
+    raise ValueError(
+        "unknown kind of time set: was this DAG serialized by a newer calendar_timetable?"
+    )
 
 
 def version(data: dict[str, Any]) -> int:
-    """The version of the serialized form that reads this time set: before 2 there was no packing."""
+    """Return the version of the serialized form that reads this time set.
+
+    Before version 2 there were no packed spans.
+    """
     members = (member for key in COMBINED for member in data.get(key, ()))
     return 2 if "packed" in data else max(map(version, members), default=1)
 
 
 def encode_unread(unread: Unread) -> dict[str, Any]:
-    """The keys that tell why a calendar cannot be read."""
+    """Return the keys that tell why a calendar cannot be read."""
     return {key: value for key, value in asdict(unread).items() if value is not None}
 
 
 def decode_unread(data: dict[str, Any]) -> Unread:
-    """The inverse of :func:`encode_unread`."""
+    """Return the :class:`Unread` that :func:`encode_unread` wrote."""
     return Unread(data["why"], data.get("since"))
 
 
 def encode_feed(feed: Feed | None) -> dict[str, Any]:
-    """The keys that tell of *feed*, beside those of its calendar; terms only where they are not the usual ones."""
+    """Return the keys that tell of *feed*, which stand beside those of its calendar.
+
+    Terms are told only where they are not the usual ones.
+    """
     if feed is None:
         return {}
     usual = asdict(Feed(feed.key))
-    return {"feed": feed.key} | {key: value for key, value in asdict(feed).items() if value != usual[key]}
+    return {"feed": feed.key} | {
+        key: value for key, value in asdict(feed).items() if value != usual[key]
+    }
 
 
 def decode_feed(data: dict[str, Any]) -> Feed | None:
-    """The inverse of :func:`encode_feed`."""
+    """Return the :class:`Feed` that :func:`encode_feed` wrote; ``None`` where there is none."""
     if "feed" not in data:
         return None
     terms = {key: data[key] for key in ("on_unavailable", "max_stale") if key in data}

@@ -25,7 +25,7 @@ Kind = Literal[
     "unknown",
     "note",
 ]
-_MOST = 6  # reasons of one kind: more would not be read
+_MOST = 6  # obstacles that are told: more would not be read
 _NAME = 160  # characters of what a person wrote: windows may be of any length
 
 
@@ -33,20 +33,24 @@ _NAME = 160  # characters of what a person wrote: windows may be of any length
 class Reason:
     """One reason why a run does not simply start when due; *start* and *end* in epoch seconds.
 
-    ============================= =====================================================================================
-    kind                          what its fields say
-    ============================= =====================================================================================
-    blackout, outside_windows     time is closed from *start* to *end*, if that is known: by *calendar* and its *event*,
-                                  where titles are shown, or by the rule *detail*, which is in the zone *zone*
-    too_short                     *needed_seconds* do not fit between *start* and *end*, where a blackout begins, which
-                                  is named as above; without a name the windows end
-    combined                      the run that is due at *start* covers this one
-    skipped                       nothing fits from *start*, the due time, to *end*; without these it was not to move
-    advanced                      it starts at *start*, before its due time *end*
-    staggered                     *needed_seconds* later than it could
-    unknown                       calendars are read until *start*, or far from its due time
-    note                          *detail* is to be known of *calendar*
-    ============================= =====================================================================================
+    ========================= ==================================================================
+    kind                      what its fields say
+    ========================= ==================================================================
+    blackout, outside_windows time is closed from *start* to *end*, if that is known: by
+                              *calendar* and its *event*, where titles are shown, or by the rule
+                              *detail*, which is in the zone *zone*
+    too_short                 *needed_seconds* do not fit between *start* and *end*, where a
+                              blackout begins, which is named as above; without a name the
+                              windows end
+    combined                  the run that is due at *start* covers this one
+    skipped                   nothing fits from *start*, the due time, to *end*; without these it
+                              was not to move
+    run_anyway                it starts when due, though blocked: ``when_blocked="run"``
+    advanced                  it starts at *start*, before its due time *end*
+    staggered                 *needed_seconds* later than it could
+    unknown                   calendars are read until *start*, or far from its due time
+    note                      *detail* is to be known of *calendar*
+    ========================= ==================================================================
     """
 
     kind: Kind
@@ -59,7 +63,10 @@ class Reason:
     zone: str | None = None
 
     def text(self, zone: ZoneInfo, near: float, *, alone: bool = False) -> str:
-        """The reason in words, with times in *zone*, read beside the time *near*; *alone*, it names the zone itself."""
+        """Return the reason in words, with times in *zone*, shortened beside the time *near*.
+
+        *near* is in epoch seconds; see :func:`clock`. With *alone* the zone is named in any case.
+        """
 
         def at(instant: float) -> str:
             return clock(instant, zone, near, alone=alone)
@@ -73,7 +80,11 @@ class Reason:
             case "too_short":
                 assert self.start is not None
                 assert self.end is not None
-                then = f"blocked by {self._name(zone)}" if self.calendar or self.detail else "outside windows"
+                then = (
+                    f"blocked by {self._name(zone)}"
+                    if self.calendar or self.detail
+                    else "outside windows"
+                )
                 short = f"only {length(self.end - self.start)} are open from {at(self.start)}"
                 return f"needs {length(self.needed_seconds or 0)}, but {short} (then {then})"
             case "combined":
@@ -105,11 +116,14 @@ class Reason:
             return "skipped (when_blocked='skip')"
         run = f" of {length(self.needed_seconds)}" if self.needed_seconds else ""
         side = "after" if self.end >= self.start else "before"
-        return f"skipped: no available slot{run} within {length(abs(self.end - self.start))} {side} (max_delay)"
+        return (
+            f"skipped: no available slot{run} within {length(abs(self.end - self.start))} {side} "
+            "(max_delay)"
+        )
 
 
 def reasons(placed: PlacedTick, policy: Policy, open_time: OpenTime) -> tuple[Reason, ...]:
-    """Why *placed* does not simply run when due; empty when it does and nothing needs saying."""
+    """Return why *placed* does not simply run when due; empty where nothing needs saying."""
     due, found = placed.tick.due, list[Reason]()
     if placed.outcome in ("postponed", "forced", "skipped", "coalesced"):
         until = placed.opening if placed.opening is not None else due + policy.max_delay
@@ -129,13 +143,20 @@ def reasons(placed: PlacedTick, policy: Policy, open_time: OpenTime) -> tuple[Re
     found += (Reason("note", calendar=label, detail=note) for label, note in open_time.notes)
     if not open_time.is_known(due):
         found.append(Reason("unknown"))
-    elif placed.start is not None and open_time.horizon is not None and open_time.is_beyond(placed.start):
+    elif (
+        placed.start is not None
+        and open_time.horizon is not None
+        and open_time.is_beyond(placed.start)
+    ):
         found.append(Reason("unknown", start=open_time.horizon.end))
     return tuple(found)
 
 
 def obstacles(start: float, until: float, policy: Policy, open_time: OpenTime) -> list[Reason]:
-    """What stands in the way from *start* to *until*, in order."""
+    """Return what stands in the way from *start* to *until*, in order.
+
+    Both are in epoch seconds. No more than :data:`_MOST` reasons are returned.
+    """
     found: list[Reason] = []
     duration = policy.duration
     ahead = max(until, start + policy.max_delay) + duration
@@ -160,21 +181,28 @@ def obstacles(start: float, until: float, policy: Policy, open_time: OpenTime) -
 
 
 def blocked(blocker: Blocker, instant: float) -> Reason:
-    """That *blocker* closes *instant*."""
+    """Return the reason that *blocker* closes *instant*."""
     return _naming(Reason(blocker.kind, start=instant, end=blocker.until), blocker.member, instant)
 
 
 def _naming(reason: Reason, member: TimeSet, instant: float) -> Reason:
-    """*reason* with who closes *instant*: a calendar and, where titles are shown, its event; or a rule and its zone."""
+    """Return *reason* with what closes *instant*.
+
+    That is a calendar and, where titles are shown, its event; or a rule and its zone.
+    """
     if isinstance(member, CalendarSpans):
         title = member.title_at(instant)
-        return replace(reason, calendar=shortened(member.label), event=title[:SHOWN] if title else None)
-    zones = dict.fromkeys(zone for leaf in leaves(member) if (zone := getattr(leaf, "timezone", None)))
+        return replace(
+            reason, calendar=shortened(member.label), event=title[:SHOWN] if title else None
+        )
+    zones = dict.fromkeys(
+        zone for leaf in leaves(member) if (zone := getattr(leaf, "timezone", None))
+    )
     return replace(reason, detail=shortened(str(member)), zone=", ".join(zones) or None)
 
 
 def shortened(name: str) -> str:
-    """*name*, which may be of any length, without its middle where it is long."""
+    """Return *name*, which may be of any length, without its middle where it is long."""
     return name if len(name) <= _NAME else f"{name[: _NAME * 2 // 3]} … {name[-_NAME // 3 :]}"
 
 
@@ -186,12 +214,15 @@ def _skipped(due: float, policy: Policy) -> Reason:
 
 
 def told(why: Iterable[Reason], zone: ZoneInfo, near: float, *, alone: bool = False) -> list[str]:
-    """Reasons in words, each once; see :meth:`Reason.text`."""
+    """Return reasons in words, each once; see :meth:`Reason.text`."""
     return list(dict.fromkeys(reason.text(zone, near, alone=alone) for reason in why))
 
 
 def sentence(placed: PlacedTick, policy: Policy, open_time: OpenTime, zone: ZoneInfo) -> str:
-    """*placed* in one sentence: "due Sat 28 Nov 2026 02:00 CET, blocked by team_calendar until 05:00; starts 05:00"."""
+    """Return *placed* in one sentence.
+
+    As "due Sat 28 Nov 2026 02:00 CET, blocked by team_calendar until 05:00; starts 05:00".
+    """
     due, start = placed.tick.due, placed.start
     why = told(reasons(placed, policy, open_time), zone, due)
     if start is None:
@@ -201,36 +232,43 @@ def sentence(placed: PlacedTick, policy: Policy, open_time: OpenTime, zone: Zone
     return joined("due", due, zone, why, f"starts {on_time_or_at(start, due, zone)}")
 
 
-def at_instant(instant: float, placed: PlacedTick | None, policy: Policy, open_time: OpenTime, zone: ZoneInfo) -> str:
-    """Whether *instant* is open, and what becomes of the due time *placed* that follows, if one does."""
+def at_instant(
+    instant: float, placed: PlacedTick | None, policy: Policy, open_time: OpenTime, zone: ZoneInfo
+) -> str:
+    """Say whether *instant* is open, and what becomes of the due time that follows.
+
+    That is *placed*; ``None`` where no due time follows.
+    """
     why = closed_by(instant, policy, open_time)
     state = "open" if why is None else f"closed, {why.text(zone, instant)}"
-    following = "no due time follows" if placed is None else sentence(placed, policy, open_time, zone)
+    following = (
+        "no due time follows" if placed is None else sentence(placed, policy, open_time, zone)
+    )
     return f"{clock(instant, zone)} is {state}. Next: {following}."
 
 
 def closed_by(instant: float, policy: Policy, open_time: OpenTime) -> Reason | None:
-    """What closes *instant*; ``None`` where nothing does."""
+    """Return what closes *instant*; ``None`` where nothing does."""
     blocker = open_time.blocker(instant, instant + policy.max_delay)
     return None if blocker is None else blocked(blocker, instant)
 
 
 def joined(cause: str, due: float, zone: ZoneInfo, why: Iterable[str], outcome: str = "") -> str:
-    """A sentence about the run that is due at *due*: it names the zone once."""
+    """Return a sentence about the run that is due at *due*: it names the zone once."""
     head = ", ".join((f"{cause} {clock(due, zone)}", *why))
     return f"{head}; {outcome}" if outcome else head
 
 
 def on_time_or_at(start: float, due: float, zone: ZoneInfo) -> str:
-    """When a run starts that is due at *due*."""
+    """Say when a run starts that is due at *due*."""
     return "on time" if int(start) == int(due) else clock(int(start), zone, due)
 
 
 def clock(instant: float, zone: ZoneInfo, near: float | None = None, *, alone: bool = False) -> str:
-    """*instant* on the clock of *zone*, which is named.
+    """Return *instant* as text on the clock of *zone*, which is named.
 
-    Beside the time *near*, which is told too, without what they have in common: the date, and, unless it may be read
-    *alone*, the zone.
+    Beside the time *near*, which the text names too, what they have in common is left out: the
+    date, and, unless the text may be read *alone*, the zone.
     """
     moment = datetime.fromtimestamp(instant, zone)
     time = "%H:%M:%S" if moment.second else "%H:%M"
@@ -238,26 +276,43 @@ def clock(instant: float, zone: ZoneInfo, near: float | None = None, *, alone: b
     if near is None:
         return f"{moment:%a {moment.day} %b %Y {time}} {name}"
     beside = datetime.fromtimestamp(near, zone)
-    named = "" if abbreviation(beside) == name and not alone else f" {name}"  # or the clocks change in between
+    # The name is told also where the clocks change in between.
+    named = "" if abbreviation(beside) == name and not alone else f" {name}"
     if beside.date() == moment.date():
         return f"{moment:{time}}{named}"
     return f"{moment:%a {moment.day} %b {time}}{named}"
 
 
 def abbreviation(moment: datetime) -> str:
-    """What its zone is called at *moment*: CET, or, where it has no name but a number, UTC+03."""
+    """Return what the zone of *moment* is called then, such as CET.
+
+    A zone that has no name but a number is called UTC+03.
+    """
     name = moment.tzname() or "UTC"
     return f"UTC{name}" if name[0] in "+-" else name
 
 
 def length(seconds: float) -> str:
-    """A length of time as "2 d 4 h 30 min"."""
+    """Return a length of time as text: "2 d 4 h 30 min"."""
     left = timedelta(seconds=int(seconds))
-    parts = ((left.days, "d"), (left.seconds // 3600, "h"), (left.seconds // 60 % 60, "min"), (left.seconds % 60, "s"))
+    parts = (
+        (left.days, "d"),
+        (left.seconds // 3600, "h"),
+        (left.seconds // 60 % 60, "min"),
+        (left.seconds % 60, "s"),
+    )
     return " ".join(f"{n} {unit}" for n, unit in parts if n) or "0 s"
 
 
 def on_one_line(text: str) -> str:
-    """*text* on one line, without control characters and without those that turn the direction of writing."""
+    """Return *text* on one line, without control characters.
+
+    Those that turn the direction of writing, lone surrogates and private characters are left out
+    too.
+    """
     kept = (" " if unicodedata.category(char) == "Cc" else char for char in text)
-    return " ".join("".join(char for char in kept if unicodedata.category(char) not in ("Cf", "Cs", "Co")).split())
+    return " ".join(
+        "".join(
+            char for char in kept if unicodedata.category(char) not in ("Cf", "Cs", "Co")
+        ).split()
+    )

@@ -1,4 +1,4 @@
-"""The one rule of lateness: when a run that did not start when it was to start may start all the same.
+"""The one rule of lateness: when a run that did not start as planned may start all the same.
 
 Asked before a run is created, by gates while it runs, and by the page.
 """
@@ -8,21 +8,23 @@ from __future__ import annotations
 from calendar_timetable.planning.open_time import DAY, OpenTime
 from calendar_timetable.planning.plan import Policy
 
-GRACE_SECONDS = 300  # what just fitted is not lost to a delay of this length: schedulers and queues take their time
+# A run that just fitted is not lost to a delay of this length: schedulers and queues take time.
+GRACE_SECONDS = 300
 SEARCH_SECONDS = 366 * DAY  # how far ahead an opening is looked for
 
 
 def may_start(planned: float, now: float, policy: Policy, open_time: OpenTime) -> bool:
-    """Whether a run that was to start at *planned* may start *now*.
+    """Tell whether a run that was to start at *planned* may start *now*; both epoch seconds.
 
-    It may where it fits; or where time is open, and it fitted at *planned*, or at the opening it waited for, at most
-    :data:`GRACE_SECONDS` ago. An advanced run starts in the last second that fits, so that time may be closed by then.
+    It may where it fits; or where time is open, and it fitted at *planned*, or at the opening it
+    waited for, at most :data:`GRACE_SECONDS` ago. An advanced run is planned for the last second
+    that fits, so for it time may be closed by then.
     """
     return open_time.fits(now, policy.duration) or _has_just_fitted(planned, now, policy, open_time)
 
 
 def _has_just_fitted(planned: float, now: float, policy: Policy, open_time: OpenTime) -> bool:
-    """Whether a run may start *now*, which does not fit: see :func:`may_start`."""
+    """Tell whether a run may start *now*, though it does not fit: see :func:`may_start`."""
     duration = policy.duration
     if not duration or not open_time.fits(now, 0):
         return policy.when_blocked == "advance" and _just_fitted(planned, now, duration, open_time)
@@ -34,23 +36,32 @@ def _has_just_fitted(planned: float, now: float, policy: Policy, open_time: Open
 def _just_fitted(instant: float | None, now: float, duration: int, open_time: OpenTime) -> bool:
     if instant is None or not 0 <= now - instant <= GRACE_SECONDS:
         return False
-    return open_time.fits(instant // 1, duration)  # where several start at once, microseconds tell them apart
+    # In whole seconds: where several start at once, microseconds tell them apart.
+    return open_time.fits(instant // 1, duration)
 
 
 def next_opening(now: float, policy: Policy, open_time: OpenTime) -> float | None:
-    """The earliest start from *now* on, as far as that is known."""
+    """Return the earliest start from *now* on, as far as that is known."""
     return open_time.next_fit(now, policy.duration, now + SEARCH_SECONDS)
 
 
 def late_start(
-    planned: float, due: float, now: float, policy: Policy, open_time: OpenTime, *, catchup: bool = True
+    planned: float,
+    due: float,
+    now: float,
+    policy: Policy,
+    open_time: OpenTime,
+    *,
+    catchup: bool = True,
 ) -> float | None:
-    """The start of a run that was *due*, was to start at *planned*, and has not begun by *now*; ``None``: no start.
+    """Return when a run that was to start at *planned*, and has not begun by *now*, starts.
 
-    It may start now, or waits for the next opening. It is skipped where that opening came, or comes, later than
-    ``max_delay`` after its due time; with ``when_blocked="skip"`` where time has closed since it was to start. What is
-    said does not change while the clock moves. With *catchup* the past is made up for however late: there it is
-    skipped only where the closure that followed its planned start was longer than ``max_delay``.
+    All times are in epoch seconds; *due* is the run's due time, and ``None`` means that it is
+    skipped. It may start now, or waits for the next opening. It is skipped where that opening came,
+    or comes, later than ``max_delay`` after its due time; with ``when_blocked="skip"`` where time
+    has closed since it was to start. The answer does not change while the clock moves. With
+    *catchup* the past is made up for however late: there the run is skipped only where the closure
+    that followed its planned start was longer than ``max_delay``.
     """
     if planned > now or policy.when_blocked == "run":
         return planned
@@ -63,7 +74,10 @@ def late_start(
     last = max(planned, due + policy.max_delay) if policy.waits else planned
     if opening > last and open_time.opening_of(opening, last) > last:
         closes = open_time.end_of(planned // 1) if catchup and policy.waits else None
-        if closes is None or open_time.next_fit(closes, policy.duration, closes + policy.max_delay) is None:
+        if (
+            closes is None
+            or open_time.next_fit(closes, policy.duration, closes + policy.max_delay) is None
+        ):
             return None
     if fits or not policy.stagger:
         return planned if fits else opening

@@ -1,4 +1,4 @@
-"""Open time: in a window (or none given) and in no blackout; deny wins."""
+"""Open time: in a window (or none is given) and in no blackout; blackouts win."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange, Time
 
 DAY = 86400
 SHOWN = 80  # characters of a title
-_MARGIN = DAY // 4  # how much more than asked is laid out at once: as much again as is laid out already, and …
+# How much more than asked is laid out at once: at least this; as much again as is laid out already,
+# but no more than _LEAP and an eighth of what is laid out.
+_MARGIN = DAY // 4
 _LONGEST_LOOK = 2 * 366 * DAY  # for where a stretch of open time begins or ends
-_LEAP = 28 * DAY  # … past this an eighth of it
-_FAR = 366 * DAY  # from what is laid out to what is asked: what lies between matters to nobody
+_LEAP = 28 * DAY
+# Further than this from what is laid out, it is laid out anew: what lies between matters to nobody.
+_FAR = 366 * DAY
 
 
 class Blocker(NamedTuple):
-    """What closes an instant: a *member* of the blackouts, or all windows; *until* when, as far as that is known."""
+    """What closes an instant: a *member* of the blackouts, or all windows.
+
+    *until* is when that ends, in epoch seconds; ``None`` where that is not known.
+    """
 
     kind: Literal["blackout", "outside_windows"]
     member: TimeSet
@@ -26,30 +32,36 @@ class Blocker(NamedTuple):
 class OpenTime:
     """Where runs may start, laid out on demand from resolved *windows* and *blackouts*.
 
-    Inside *horizon* everything counts; outside of it calendars are unknown and only rules do (``None``
-    means that no calendar is involved).
+    Inside *horizon* everything counts; outside of it calendars are unknown and only rules do
+    (``None`` means that no calendar is involved). Instants are in epoch seconds, durations in
+    seconds.
     """
 
-    def __init__(self, windows: TimeSet | None, blackouts: TimeSet | None, horizon: TimeRange | None) -> None:
+    def __init__(
+        self, windows: TimeSet | None, blackouts: TimeSet | None, horizon: TimeRange | None
+    ) -> None:
         self.windows, self.blackouts, self.horizon = windows, blackouts, horizon
         self.always = windows is None and blackouts is None
         sets = (leaf for timeset in (windows, blackouts) if timeset for leaf in leaves(timeset))
         calendars = [leaf for leaf in sets if isinstance(leaf, CalendarSpans)]
         self.notes = [(leaf.label, leaf.note) for leaf in calendars if leaf.note]
-        self._ends = horizon.end if horizon is not None and calendars else None  # of what is known
-        self._laid = 0, 0, Spans()  # from, to, what; one value, so that threads may share this
+        # Where what is known of calendars ends.
+        self._ends = horizon.end if horizon is not None and calendars else None
+        # From, to, what: one value, so that threads may share this object.
+        self._laid = 0, 0, Spans()
 
     def fits(self, instant: float, duration: int) -> bool:
-        """Whether a run of *duration* may start at *instant*."""
+        """Tell whether a run of *duration* may start at *instant*."""
         return self.always or self.over(instant, instant + duration + 1).fits(instant, duration)
 
     def next_fit(self, instant: float, duration: int, until: float) -> float | None:
-        """The earliest start in ``[instant, until]``, or ``None``."""
+        """Return the earliest start in ``[instant, until]``, or ``None``."""
         if self.always:
             return instant
         end = instant + duration + 1
         while True:
-            low, high, spans = self._laid  # looked at here once more than needed: this is asked for every tick
+            # over() does the same; looking here first spares the call, as every tick asks this.
+            low, high, spans = self._laid
             if instant < low or high < end:
                 spans = self.over(instant, end)
             found = spans.next_fit(instant, duration)
@@ -60,25 +72,32 @@ class OpenTime:
             end += max(_MARGIN, end - instant)  # mostly time opens soon
 
     def previous_fit(self, instant: float, duration: int, since: float) -> float | None:
-        """The latest start, in whole seconds, in ``[since, instant)``, or ``None``."""
+        """Return the latest start, in whole seconds, in ``[since, instant)``, or ``None``."""
         if self.always:
             return -(-instant // 1) - 1
         found = self.over(since, instant + 1).previous_fit(instant, duration)
         return found if found is not None and found >= since else None
 
     def last_fit(self, instant: float, duration: int, until: float) -> float:
-        """The last start in ``[instant, until]`` before time closes again; *instant* must fit."""
+        """Return the last start in ``[instant, until]`` before time closes; *instant* must fit."""
         if self.always:
             return until
         return min(until, self.over(instant, until + duration + 1).last_fit(instant, duration))
 
     def opening_before(self, instant: float, within: int) -> float | None:
-        """When the open time that holds *instant* began, where that is at most *within* ago; ``None`` when closed."""
+        """Return when the open time that holds *instant* began.
+
+        ``None`` where that is more than *within* seconds ago, or *instant* is closed.
+        """
         began = self.over(instant - within - 1, instant + 1).start_of_span(instant)
         return began if began is not None and instant - began <= within else None
 
     def opening_of(self, instant: float, since: float) -> float:
-        """When the open time that holds *instant* began; some time before *since* where it began before that."""
+        """Return when the open time that holds *instant* began.
+
+        Where it began before *since*, or *instant* is closed, that is *since* or some time before
+        it. No search goes back further than :data:`_LONGEST_LOOK`.
+        """
         back = float(DAY)
         while not self.always and instant - back > since and back < _LONGEST_LOOK:
             began = self.over(instant - back, instant + 1).start_of_span(instant)
@@ -90,7 +109,10 @@ class OpenTime:
         return since if began is None else began
 
     def end_of(self, instant: float) -> float | None:
-        """When the open time that holds *instant* ends; ``None`` where it is closed, or no end is in sight."""
+        """Return when the open time that holds *instant* ends.
+
+        ``None`` where *instant* is closed, or no end is in sight.
+        """
         ahead = float(DAY)
         while not self.always and ahead < _LONGEST_LOOK:
             ends = self.over(instant, instant + ahead).end_of_span(instant)
@@ -100,11 +122,15 @@ class OpenTime:
         return None
 
     def over(self, start: float, end: float) -> Spans:
-        """Open spans, right at least for ``[start, end)``; they may reach further."""
+        """Return open spans, right at least for ``[start, end)``; they may reach further.
+
+        What is laid out is kept, and grows by more than is asked for.
+        """
         low, high, spans = self._laid
         if low <= start and end <= high:
             return spans
-        if low == high or start - high > _FAR or low - end > _FAR:  # nothing is laid out, or all of it is far away
+        # Where nothing is laid out, or all of it is far away, begin anew.
+        if low == high or start - high > _FAR or low - end > _FAR:
             low = high = int(start)
             spans = Spans()
         margin = max(_MARGIN, min(high - low, _LEAP + (high - low) // 8))
@@ -136,14 +162,20 @@ class OpenTime:
         return spans - blackouts.cover(start, end) if blackouts else spans
 
     def blocker(self, instant: float, until: float) -> Blocker | None:
-        """What closes *instant*, and until when as far as *until*; ``None`` where nothing does."""
+        """Return what closes *instant*, and until when; ``None`` where nothing does.
+
+        An end later than *until* is not looked for.
+        """
         start, end = int(instant), int(until) + 1
         known = self.is_known(instant)
-        blackouts = self.blackouts if known or self.blackouts is None else self.blackouts.rules(deny=True)
+        blackouts = (
+            self.blackouts if known or self.blackouts is None else self.blackouts.rules(deny=True)
+        )
         for member in members(blackouts):
             over = member.cover(start, end).end_of_span(instant)
             if over is not None:
-                beyond = known and self._ends is not None and over >= self._ends  # how much longer nobody knows
+                # A closure that lasts to the end of what is known may last longer: nobody knows.
+                beyond = known and self._ends is not None and over >= self._ends
                 return Blocker("blackout", member, over if over < end and not beyond else None)
         windows = self.windows if known or self.windows is None else self.windows.rules(deny=False)
         if windows is not None:
@@ -153,16 +185,16 @@ class OpenTime:
         return None
 
     def is_beyond(self, instant: float) -> bool:
-        """Whether *instant* lies past what is known of calendars."""
+        """Tell whether *instant* lies past what is known of calendars."""
         return self._ends is not None and instant >= self._ends
 
     def is_known(self, instant: float) -> bool:
-        """Whether calendars are known at *instant*."""
+        """Tell whether calendars are known at *instant*."""
         return self.horizon is None or self.horizon.start <= instant < self.horizon.end
 
 
 def members(timeset: TimeSet | None) -> tuple[TimeSet, ...]:
-    """The members of a union, or the set itself."""
+    """Return the members of a union, or the set itself; nothing for ``None``."""
     if timeset is None:
         return ()
     return tuple(timeset.parts()) if isinstance(timeset, Union) else (timeset,)

@@ -17,9 +17,10 @@ Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "f
 
 SEARCH_SECONDS = 2 * 366 * DAY  # how far a search for a run looks before it says "no run"
 _EDGE_SECONDS = 300  # before time closes, in which no start is put
-_FEW = 24  # ticks are looked at one by one faster than passed over
+_FEW = 24  # ticks: so many are looked at one by one faster than passed over
 _APART = 1e-6  # seconds
-new = tuple.__new__  # what is made for every tick is made so: a named tuple's own way takes twice as long
+# Makes what is made for every tick: a named tuple's own way takes twice as long.
+new = tuple.__new__
 
 
 class Tick(NamedTuple):
@@ -35,8 +36,9 @@ class PlannedRun:
     """What becomes of one tick.
 
     ``due`` is when it is due and ``start`` when it may start (``None`` when it will not run), both
-    UTC-aware; ``data_interval`` is what the run covers; ``reasons`` tell why it does not simply run when due.
-    A ``provisional`` start lies where calendars are not known yet: it will change when they are.
+    UTC-aware; ``data_interval`` is what the run covers; ``reasons`` tell why it does not simply run
+    when due. A ``provisional`` start lies where calendars are not known yet: it will change when
+    they are.
     """
 
     due: datetime
@@ -58,16 +60,21 @@ class PlacedTick(NamedTuple):
 
     @property
     def runs(self) -> bool:
+        """Whether the tick has a run."""
         return self.start is not None
 
     def starting(self, start: float) -> PlacedTick:
-        """The same, but for its *start*."""
+        """Return the same, but with this *start*."""
         return self if start == self.start else new(PlacedTick, (self.tick, start, *self[2:]))
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How ticks are placed in open time. Durations in seconds; ``stagger`` is this schedule's own offset."""
+    """How ticks are placed in open time.
+
+    Durations are in seconds; ``stagger`` is this schedule's own share: its starts are that much
+    later.
+    """
 
     when_blocked: WhenBlocked = "postpone"
     duration: int = 0
@@ -81,7 +88,7 @@ class Policy:
         return self.when_blocked in ("postpone", "advance")
 
     def place(self, tick: Tick, open_time: OpenTime) -> PlacedTick:
-        """*tick* by itself, before coalescing and stagger."""
+        """Return where *tick* is placed by itself, before coalescing and stagger."""
         due, duration = tick.due, self.duration
         if self.when_blocked == "postpone":
             start = open_time.next_fit(due, duration, due + self.max_delay)
@@ -101,15 +108,23 @@ class Policy:
 
 
 def share_of(stagger: int, key: str) -> int:
-    """The share of *stagger*, in seconds, that belongs to *key*: stable, and spread evenly over keys."""
+    """Return the share of *stagger*, in seconds, that belongs to *key*.
+
+    It is stable, less than *stagger*, and spread evenly over keys.
+    """
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % stagger if stagger else 0
 
 
-Leap = Callable[[Tick, float], Iterator[Tick]]  # ticks after one, without those that another follows by an instant
+# Ticks after one, without those that another one follows by an instant.
+Leap = Callable[[Tick, float], Iterator[Tick]]
 
 
 class TickStream:
-    """Due times in order, strictly increasing; many can be passed over without a look at each."""
+    """Due times in order, strictly increasing; many can be passed over without a look at each.
+
+    *leap* gives the ticks after one without those that another one follows by an instant; without
+    it they are looked at one by one.
+    """
 
     def __init__(self, ticks: Iterable[Tick], leap: Leap | None = None) -> None:
         self._rest = iter(ticks)
@@ -121,11 +136,14 @@ class TickStream:
             yield tick
 
     def next(self) -> Tick | None:
-        """The next one, which is taken."""
+        """Take the next one and return it; ``None`` at the end."""
         return self._ahead.popleft() if self._ahead else next(self._rest, None)
 
     def take_by(self, instant: float, most: int | None) -> list[Tick]:
-        """Those due by *instant*, which are taken: all, or the last of more than *most* with the first ones."""
+        """Take those due by *instant* and return them.
+
+        That is all of them; of more than *most* the first ones and the last.
+        """
         taken: list[Tick] = []
         ahead = self._ahead
         while (tick := ahead.popleft() if ahead else next(self._rest, None)) is not None:
@@ -141,7 +159,7 @@ class TickStream:
         return taken
 
     def peek(self) -> Tick | None:
-        """The next one, which stays."""
+        """Return the next one without taking it; ``None`` at the end."""
         if not self._ahead:
             tick = next(self._rest, None)
             if tick is None:
@@ -150,7 +168,10 @@ class TickStream:
         return self._ahead[0]
 
     def first_after(self, instant: float, tick: Tick) -> Tick | None:
-        """The first one due after *instant*; all stay. *tick* was taken last."""
+        """Return the first one due after *instant*, without taking any.
+
+        *tick* was taken last.
+        """
         if self._leap is not None:
             return next((t for t in self._leap(tick, instant) if t.due > instant), None)
         found = next((t for t in self._ahead if t.due > instant), None)
@@ -160,7 +181,10 @@ class TickStream:
         return found
 
     def pass_over(self, instant: float, tick: Tick) -> None:
-        """Leave out all those that another one follows by *instant*. *tick* was taken last."""
+        """Leave out all those that another one follows by *instant*.
+
+        *tick* was taken last.
+        """
         if self._leap is not None:
             self._ahead.clear()
             self._rest = self._leap(tick, instant)
@@ -173,28 +197,42 @@ class TickStream:
 
 
 def place_ticks(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> Iterator[PlacedTick]:
-    """Every one of *ticks* (strictly increasing) with its start: combined and staggered.
+    """Yield every one of *ticks* (strictly increasing) with its start: combined and staggered.
 
-    Where ticks carry data intervals, a run's begins where that of the last run ended: what combined or
-    skipped ticks would have covered is not lost.
+    Where ticks carry data intervals, a run's begins where that of the last run ended: what combined
+    or skipped ticks would have covered is not lost.
     """
-    return _place_all(TickStream(ticks), policy, open_time, every=True, until=math.inf, begun=-math.inf)
+    return _place_all(
+        TickStream(ticks), policy, open_time, every=True, until=math.inf, begun=-math.inf
+    )
 
 
 def runs(
-    ticks: TickStream, policy: Policy, open_time: OpenTime, until: float = math.inf, begun: float = -math.inf
+    ticks: TickStream,
+    policy: Policy,
+    open_time: OpenTime,
+    until: float = math.inf,
+    begun: float = -math.inf,
 ) -> Iterator[PlacedTick]:
-    """Those of *ticks* that run, as :func:`place_ticks` has them; what is closed is passed over.
+    """Yield those of *ticks* that run, as :func:`place_ticks` has them.
 
-    Ends where nothing fits from some tick to *until*. *begun* is where the last run's data interval began.
+    What is closed is passed over. Ends where nothing fits from some tick to *until*. *begun* is
+    where the last run's data interval began; both in epoch seconds.
     """
     return _place_all(ticks, policy, open_time, every=False, until=until, begun=begun)
 
 
 def _place_all(
-    ticks: TickStream, policy: Policy, open_time: OpenTime, *, every: bool, until: float, begun: float
+    ticks: TickStream,
+    policy: Policy,
+    open_time: OpenTime,
+    *,
+    every: bool,
+    until: float,
+    begun: float,
 ) -> Iterator[PlacedTick]:
-    alone = not policy.stagger and policy.when_blocked != "advance"  # what is on time shares its start with nobody
+    # Whether a tick that is on time shares its start with no other.
+    alone = not policy.stagger and policy.when_blocked != "advance"
     unserved: float | None = None  # where the interval of the first tick without a run began
     ahead: PlacedTick | None = None  # the next tick, where that was placed to see whether it joins
     while True:
@@ -220,8 +258,14 @@ def _place_all(
             placed, combined = _gather(ticks, placed, every=every)
         assert placed.start is not None
         start = _staggered(placed, policy, open_time, ticks) if policy.stagger else placed.start
-        if policy.coalesce and policy.when_blocked == "advance" and placed.outcome in ("on_time", "advanced"):
-            placed, start, combined, ahead = _gather_before(ticks, placed, start, policy, open_time, every=every)
+        if (
+            policy.coalesce
+            and policy.when_blocked == "advance"
+            and placed.outcome in ("on_time", "advanced")
+        ):
+            placed, start, combined, ahead = _gather_before(
+                ticks, placed, start, policy, open_time, every=every
+            )
         if unserved is not None or combined:
             first = combined[0].tick.interval_start if unserved is None else unserved
             placed = with_interval(placed, first)
@@ -238,8 +282,10 @@ def _place_all(
         yield placed
 
 
-def _pass_closed(ticks: TickStream, tick: Tick, policy: Policy, open_time: OpenTime, until: float) -> bool:
-    """Pass over what is skipped as *tick* is; whether anything fits by *until*."""
+def _pass_closed(
+    ticks: TickStream, tick: Tick, policy: Policy, open_time: OpenTime, until: float
+) -> bool:
+    """Pass over what is skipped as *tick* is, and tell whether anything fits by *until*."""
     opening = open_time.next_fit(tick.due, policy.duration, max(until, tick.due))
     if opening is None:
         return False
@@ -252,8 +298,13 @@ def _pass_closed(ticks: TickStream, tick: Tick, policy: Policy, open_time: OpenT
     return True
 
 
-def _gather(ticks: TickStream, placed: PlacedTick, *, every: bool) -> tuple[PlacedTick, list[PlacedTick]]:
-    """The last tick that the opening of *placed* releases, and those before it: the first, or with *every* all."""
+def _gather(
+    ticks: TickStream, placed: PlacedTick, *, every: bool
+) -> tuple[PlacedTick, list[PlacedTick]]:
+    """Return the last tick that the opening of *placed* releases, and those before it.
+
+    Of those the first, or with *every* all.
+    """
     start = placed.start
     assert start is not None, "it was postponed to an opening"
     following = ticks.take_by(start, None if every else _FEW)
@@ -268,11 +319,18 @@ def _gather(ticks: TickStream, placed: PlacedTick, *, every: bool) -> tuple[Plac
 
 
 def _gather_before(
-    ticks: TickStream, placed: PlacedTick, start: float, policy: Policy, open_time: OpenTime, *, every: bool
+    ticks: TickStream,
+    placed: PlacedTick,
+    start: float,
+    policy: Policy,
+    open_time: OpenTime,
+    *,
+    every: bool,
 ) -> tuple[PlacedTick, float, list[PlacedTick], PlacedTick | None]:
-    """The last tick that starts at *start*, because nothing fits between, its start, those before it, and what follows.
+    """Gather the ticks after *placed* that start no later than *start*, as nothing fits between.
 
-    The tick that follows was placed to see that it does not join, and comes back for that.
+    Returns the last of them, its start, those before it, and what follows. The tick that follows
+    was placed to see that it does not join, and is returned so that it need not be placed again.
     """
     combined: list[PlacedTick] = []
     while (following := ticks.next()) is not None:
@@ -282,22 +340,35 @@ def _gather_before(
         combined.append(placed)
         placed, start = ahead, ahead.start
         if not every:
-            opening = open_time.next_fit(following.due, policy.duration, start + policy.max_delay + 1)
-            last = start + policy.max_delay if opening is None else min(start + policy.max_delay, opening - 1)
+            opening = open_time.next_fit(
+                following.due, policy.duration, start + policy.max_delay + 1
+            )
+            last = (
+                start + policy.max_delay
+                if opening is None
+                else min(start + policy.max_delay, opening - 1)
+            )
             if last > following.due:
                 ticks.pass_over(last, following)
     return placed, start, combined, None
 
 
 def _staggered(placed: PlacedTick, policy: Policy, open_time: OpenTime, ticks: TickStream) -> float:
-    """The start of *placed*, later by this schedule's share: as far as it fits, and before the next due time."""
+    """Return the start of *placed*, later by this schedule's share.
+
+    No later than it fits, and before the next due time.
+    """
     start, due = placed.start, placed.tick.due
     assert start is not None
     if placed.outcome not in ("on_time", "postponed"):
         return start
     latest = min(start + policy.stagger, due + policy.max_delay)
-    # Without a duration, a start in the last second would be lost to a scheduler's ordinary latency.
-    latest = open_time.last_fit(start, policy.duration or _EDGE_SECONDS, latest) if latest > start else latest
+    # Without a duration, a start in the last second would be lost to a scheduler's usual latency.
+    latest = (
+        open_time.last_fit(start, policy.duration or _EDGE_SECONDS, latest)
+        if latest > start
+        else latest
+    )
     following = ticks.first_after(start, placed.tick)
     if following is not None and following.due <= latest:
         latest = following.due - 1
@@ -305,7 +376,10 @@ def _staggered(placed: PlacedTick, policy: Policy, open_time: OpenTime, ticks: T
 
 
 def with_interval(placed: PlacedTick, begins: float | None) -> PlacedTick:
-    """*placed* with a data interval from *begins* on, if that is earlier, and if it has an interval at all."""
+    """Return *placed* with a data interval from *begins* on, if that is earlier.
+
+    Unchanged where it has no interval at all.
+    """
     tick = placed.tick
     if begins is None or tick.interval_start == tick.interval_end or begins >= tick.interval_start:
         return placed
@@ -313,10 +387,11 @@ def with_interval(placed: PlacedTick, begins: float | None) -> PlacedTick:
 
 
 def begun_before(placed: PlacedTick, policy: Policy, begun: float = -math.inf) -> PlacedTick:
-    """An advanced run with a data interval from its start on: Airflow starts no task before the logical date.
+    """Return an advanced run with a data interval from its start on.
 
-    No date may come twice. Where each of several runs has one start, microseconds tell them apart, one for each second
-    that they are advanced; and where the last run's data interval *begun* no earlier, it follows that.
+    Airflow starts no task before the logical date. No logical date may come twice. Where each of
+    several runs has one start, microseconds tell them apart, one for each second that they are
+    advanced; and where the last run's data interval *begun* no earlier, it follows that.
     """
     assert placed.start is not None
     start = placed.start
@@ -325,4 +400,6 @@ def begun_before(placed: PlacedTick, policy: Policy, begun: float = -math.inf) -
     begins = min(placed.tick.interval_start, start)
     if begins <= begun:
         begins = round(begun + _APART, 6)
-    return placed._replace(tick=placed.tick._replace(interval_start=begins), start=max(start, begins))
+    return placed._replace(
+        tick=placed.tick._replace(interval_start=begins), start=max(start, begins)
+    )

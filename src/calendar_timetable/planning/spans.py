@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, overload
 from calendar_timetable.planning.zones import to_datetime
 
 _DIGITS = 4  # base64 characters of one bound, which are three bytes
-_MOST = 1 << 24
+_MOST = 1 << 24  # what three bytes hold
 FEW = 128  # bounds that stay a list: it is short, and can be read by people
 
 
@@ -29,8 +29,8 @@ class Span(NamedTuple):
 class Spans:
     """An immutable set of instants: disjoint, sorted spans in epoch seconds.
 
-    ``bounds`` holds start, end, start, end …, strictly increasing: a lookup is one bisection, and an
-    instant lies inside exactly when an odd number of bounds is at or before it.
+    ``bounds`` holds start, end, start, end …, strictly increasing: a lookup is one bisection, and
+    an instant lies inside exactly when an odd number of bounds is at or before it.
     """
 
     __slots__ = ("_deltas", "_longest", "bounds")
@@ -52,14 +52,17 @@ class Spans:
 
     @classmethod
     def of(cls, bounds: Sequence[int]) -> Spans:
-        """The spans with these *bounds*, which must already be strictly increasing."""
+        """Return the spans with these *bounds*, which must already be strictly increasing."""
         spans = cls.__new__(cls)
         spans.bounds = tuple(bounds)
         return spans
 
     @classmethod
     def joined(cls, parts: Iterable[Spans]) -> Spans:
-        """The union of *parts*, each of which begins where the one before it ends, or after."""
+        """Return the union of *parts*.
+
+        Each must begin where the one before it ends, or after.
+        """
         bounds: list[int] = []
         for part in parts:
             if bounds and part and bounds[-1] == part.bounds[0]:
@@ -105,7 +108,10 @@ class Spans:
         return Spans.of(self._where(other, inside=False))
 
     def _where(self, other: Spans, *, inside: bool) -> list[int]:
-        """The bounds of what of this set lies inside of *other*, or outside; best where *other* has more spans."""
+        """Return the bounds of the part of this set that is inside of *other*, or outside.
+
+        Fastest where *other* has more spans than this set.
+        """
         many = tuple(other.bounds)
         bounds: list[int] = []
         high = 0
@@ -120,54 +126,62 @@ class Spans:
         return bounds
 
     def complement(self, start: int, end: int) -> Spans:
-        """All of ``[start, end)`` that is not in this set."""
+        """Return all of ``[start, end)`` that is not in this set."""
         inner = self.clip(start, end).bounds
         if start >= end or inner == (start, end):
             return Spans()
         low, high = bool(inner) and inner[0] == start, bool(inner) and inner[-1] == end
-        return Spans.of((*(() if low else (start,)), *inner[low : len(inner) - high], *(() if high else (end,))))
+        return Spans.of(
+            (*(() if low else (start,)), *inner[low : len(inner) - high], *(() if high else (end,)))
+        )
 
     def clip(self, start: int, end: int) -> Spans:
-        """The part of this set inside ``[start, end)``."""
+        """Return the part of this set inside ``[start, end)``."""
         if start >= end:
             return Spans()
         low, high = bisect_right(self.bounds, start), bisect_left(self.bounds, end)
-        return Spans.of((*((start,) if low % 2 else ()), *self.bounds[low:high], *((end,) if high % 2 else ())))
+        return Spans.of(
+            (*((start,) if low % 2 else ()), *self.bounds[low:high], *((end,) if high % 2 else ()))
+        )
 
     def pad(self, before: int, after: int) -> Spans:
-        """Every span begun *before* seconds earlier and ended *after* seconds later."""
+        """Return every span begun *before* seconds earlier and ended *after* seconds later."""
         return Spans((start - before, end + after) for start, end in self)
 
     def end_of_span(self, instant: float) -> int | None:
-        """The end of the span that holds *instant*, or ``None`` outside of every span."""
+        """Return the end of the span that holds *instant*; ``None`` outside of every span."""
         index = bisect_right(self.bounds, instant)
         return self.bounds[index] if index % 2 else None
 
     def start_of_span(self, instant: float) -> int | None:
-        """The start of the span that holds *instant*, or ``None`` outside of every span."""
+        """Return the start of the span that holds *instant*; ``None`` outside of every span."""
         index = bisect_right(self.bounds, instant)
         return self.bounds[index - 1] if index % 2 else None
 
     def next_start(self, instant: float) -> int | None:
-        """The first span's start after *instant*, or ``None``."""
+        """Return the start of the first span that begins after *instant*, or ``None``."""
         index = bisect_right(self.bounds, instant)
         index += index % 2
         return self.bounds[index] if index < len(self.bounds) else None
 
     def fits(self, instant: float, duration: int) -> bool:
-        """Whether ``[instant, instant + duration)`` lies inside, or *instant* itself when there is no duration."""
+        """Tell whether ``[instant, instant + duration)`` lies inside.
+
+        With a *duration* of zero, whether *instant* itself does.
+        """
         index = bisect_right(self.bounds, instant)
         return index % 2 == 1 and instant + duration <= self.bounds[index]
 
     def next_fit(self, instant: float, duration: int) -> float | None:
-        """The earliest time at or after *instant* at which *duration* fits."""
+        """Return the earliest time at or after *instant* at which *duration* fits, or ``None``."""
         bounds = self.bounds
         index = bisect_right(bounds, instant)
         if index % 2:
             if instant + duration <= bounds[index]:
                 return instant
             index += 1
-        if duration > self.longest:  # at once: there may be many, and who asks, asks for every tick
+        # Answered at once: there may be many spans, and this is asked for every tick.
+        if duration > self.longest:
             return None
         for i in range(index, len(bounds), 2):
             if bounds[i] + duration <= bounds[i + 1]:
@@ -176,7 +190,7 @@ class Spans:
 
     @property
     def longest(self) -> int:
-        """The length of the longest span."""
+        """The length of the longest span, in seconds."""
         try:
             return self._longest
         except AttributeError:
@@ -184,7 +198,7 @@ class Spans:
             return self._longest
 
     def previous_fit(self, instant: float, duration: int) -> int | None:
-        """The latest whole second before *instant* at which *duration* fits."""
+        """Return the latest whole second before *instant* at which *duration* fits, or ``None``."""
         last_start = -(-instant // 1) - 1  # the last whole second before it
         for i in range((bisect_left(self.bounds, instant) - 1) // 2 * 2, -1, -2):
             start, end = self.bounds[i], self.bounds[i + 1]
@@ -194,18 +208,24 @@ class Spans:
         return None
 
     def last_fit(self, instant: float, duration: int) -> int:
-        """The last whole second, in the span that holds *instant*, at which *duration* fits."""
+        """Return the last whole second at which *duration* fits in the span that holds *instant*.
+
+        *instant* must be in a span.
+        """
         end = self.end_of_span(instant)
         assert end is not None, "only asked where a run fits"
         return end - max(duration, 1)
 
     def deltas(self) -> list[int]:
-        """The bounds as a first instant and then differences: short in JSON."""
+        """Return the bounds as a first instant and then differences, which is short in JSON."""
         return [*self.bounds[:1], *map(sub, self.bounds[1:], self.bounds)]
 
     @classmethod
     def from_deltas(cls, deltas: Sequence[int]) -> Spans:
-        """The inverse of :meth:`deltas`; added up when first looked at: most decoded schedules never are."""
+        """Return the spans whose :meth:`deltas` are given.
+
+        They are added up when first looked at, as most decoded schedules never are.
+        """
         spans = cls.__new__(cls)
         spans._deltas = deltas  # noqa: SLF001
         return spans
@@ -217,23 +237,29 @@ class Spans:
         return self.bounds
 
     def packed(self) -> Packed | None:
-        """The bounds as text, where that is worth it."""
+        """Return the bounds as text; ``None`` where that is not worth it."""
         return Packed.of(self.bounds)
 
     @classmethod
     def from_packed(cls, packed: Packed) -> Spans:
-        """The inverse of :meth:`packed`; unpacked where it is looked at."""
+        """Return the spans whose :meth:`packed` form is given.
+
+        Bounds are unpacked one by one, where they are looked at.
+        """
         spans = cls.__new__(cls)
         spans.bounds = packed
         return spans
 
     def public(self) -> list[Span]:
-        """These spans with UTC-aware datetimes."""
+        """Return these spans with UTC-aware datetimes."""
         return [Span(to_datetime(start), to_datetime(end)) for start, end in self]
 
 
 class Packed(Sequence[int]):
-    """Strictly increasing instants: the *first*, and how many *units* of seconds after it each one is, in base64."""
+    """Strictly increasing instants, packed as text.
+
+    *text* says in base64 how many *units* of seconds each one is after *first*.
+    """
 
     __slots__ = ("first", "text", "unit")
 
@@ -242,7 +268,11 @@ class Packed(Sequence[int]):
 
     @classmethod
     def of(cls, bounds: Sequence[int]) -> Packed | None:
-        """*bounds*, packed; ``None`` where they are few, or too far apart for what divides all their distances."""
+        """Return *bounds*, packed.
+
+        ``None`` where they are few, or where their greatest distance is too large in units of the
+        greatest common divisor of all distances.
+        """
         if len(bounds) <= FEW:
             return None
         first = bounds[0]
@@ -256,6 +286,7 @@ class Packed(Sequence[int]):
         return cls(first, unit, b2a_base64(raw, newline=False).decode())
 
     def to_json(self) -> list[Any]:
+        """Return what its constructor takes, as a list."""
         return [self.first, self.unit, self.text]
 
     def __len__(self) -> int:
@@ -268,7 +299,9 @@ class Packed(Sequence[int]):
     def __getitem__(self, index: int | slice) -> int | tuple[int, ...]:
         if isinstance(index, slice):
             low, high, step = index.indices(len(self))
-            return self._between(low, high)[::step] if step > 0 else self._between(0, len(self))[index]
+            return (
+                self._between(low, high)[::step] if step > 0 else self._between(0, len(self))[index]
+            )
         at = _DIGITS * index if index >= 0 else len(self.text) + _DIGITS * index
         if not 0 <= at < len(self.text):
             raise IndexError(index)

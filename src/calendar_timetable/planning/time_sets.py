@@ -1,7 +1,7 @@
-"""Time sets: what describes a set of instants, what can be made of them, and how far calendars in them are read.
+"""Time sets: descriptions of sets of instants, how they combine, how far calendars are read.
 
-A set as a person writes it (``Weekly``, ``Holidays``, ``Calendar``, ``a | b``, ``a & b``, ``a - b``,
-``~a``) is *resolved* once, where reading is allowed, into a set of rules and known spans. Only
+A set as a person writes it (``Weekly``, ``Holidays``, ``Calendar``, ``a | b``, ``a & b``, ``a -
+b``, ``~a``) is *resolved* once, where reading is allowed, into a set of rules and known spans. Only
 resolved sets decide anything: they are what travels in the DAG.
 """
 
@@ -37,44 +37,58 @@ class TimeSet:
             part.validate()
 
     def parts(self) -> Sequence[TimeSet]:
-        """The time sets this one is made of."""
+        """Return the time sets this one is made of."""
         return ()
 
     def in_role(self, *, deny: bool) -> TimeSet:
-        """This set as it reads where it blocks (*deny*) or where it allows: calendars tell these apart."""
+        """Return this set as it reads in a role: where it blocks (*deny*), or where it allows.
+
+        Calendars tell the two apart.
+        """
         return self
 
     def asked_within(self, newest: timedelta) -> TimeSet:
-        """This set with calendars that are in force for *newest* only, and held past that."""
+        """Return this set with calendars whose copies are in force for *newest* only.
+
+        Past that they are held.
+        """
         return self
 
     def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
-        """This set with its calendars read for *horizon*; *timezone* stands in where none was given.
+        """Return this set with its calendars read for *horizon*.
 
-        Raises :class:`CalendarUnavailable` when a calendar can be had neither fresh nor from its last
-        good copy.
+        *timezone* stands in where none was given. Raises :class:`CalendarUnavailable` when a
+        calendar can be had neither fresh nor from its last good copy.
         """
         raise NotImplementedError
 
     def cover(self, start: int, end: int) -> Spans:
-        """What a resolved set covers of ``[start, end)``, unknown calendars being empty."""
+        """Return what a resolved set covers of ``[start, end)``, in epoch seconds.
+
+        Where calendars are unknown they are taken as empty.
+        """
         raise NotImplementedError
 
     def rules(self, *, deny: bool) -> TimeSet | None:
-        """What is left of a resolved set where calendars are unknown; ``None`` when that is nothing.
+        """Return what is left of a resolved set where calendars are unknown; ``None``: nothing.
 
-        What is unknown never closes time: where the set blocks (*deny*) it is taken as empty, else as all of time.
+        What is unknown never closes time: where the set blocks (*deny*) it is taken as empty, else
+        as all of time.
         """
         return self
 
     def fingerprint(self) -> str | None:
-        """All that what it resolves to depends on, besides the copies of calendars; ``None``: more than it can tell."""
+        """Return a text of all that the resolved set depends on, besides copies of calendars.
+
+        ``None`` where it depends on more than it can tell.
+        """
         return None
 
     def spans(self, start: datetime, end: datetime) -> list[Span]:
-        """The spans of this set within ``[start, end)``: UTC-aware, half-open, merged, sorted.
+        """Return the spans of this set within ``[start, end)``.
 
-        Times without a zone of their own are read in Airflow's default zone. Reads calendars.
+        They are UTC-aware, half-open, merged and sorted. Times without a zone of their own are read
+        in Airflow's default zone. Reads calendars.
         """
         low, high = zones.to_instant(start, "start"), zones.to_instant(end, "end")
         whole = TimeRange(int(low), -int(-high // 1))
@@ -95,7 +109,7 @@ class TimeSet:
 
 
 def leaves(timeset: TimeSet) -> Iterator[TimeSet]:
-    """The sets without parts that *timeset* is made of."""
+    """Yield the sets without parts that *timeset* is made of."""
     parts = timeset.parts()
     if not parts:
         yield timeset
@@ -103,16 +117,23 @@ def leaves(timeset: TimeSet) -> Iterator[TimeSet]:
         yield from leaves(part)
 
 
-def resolve_or_hold(timeset: TimeSet, horizon: TimeRange, timezone: str, held: list[str]) -> TimeSet:
-    """As :meth:`TimeSet.resolve`, but a calendar that cannot be read is told as such: it holds what it counts for.
+def resolve_or_hold(
+    timeset: TimeSet, horizon: TimeRange, timezone: str, held: list[str]
+) -> TimeSet:
+    """Resolve *timeset* as :meth:`TimeSet.resolve` does, but mark calendars that cannot be read.
 
-    *held* names those. Where there is one no other is asked: that would change nothing, and a parse may not take long.
+    A marked calendar holds what it counts for, and its label is added to *held*. Once there is one,
+    no other is asked: that would change nothing, and a parse may not take long.
     """
     if isinstance(timeset, Combined):
-        members = tuple(resolve_or_hold(member, horizon, timezone, held) for member in timeset.members)
+        members = tuple(
+            resolve_or_hold(member, horizon, timezone, held) for member in timeset.members
+        )
         return replace(timeset, members=members)
     if held and timeset.is_read:
-        return CalendarSpans(str(timeset), Spans(), unread=Unread(f"not asked while {held[0]} cannot be read"))
+        return CalendarSpans(
+            str(timeset), Spans(), unread=Unread(f"not asked while {held[0]} cannot be read")
+        )
     try:
         return timeset.resolve(horizon, timezone)
     except CalendarUnavailable as error:
@@ -164,7 +185,9 @@ class Intersection(Combined):
 
     def rules(self, *, deny: bool) -> TimeSet | None:
         known = tuple(r for m in self.members if (r := m.rules(deny=deny)) is not None)
-        return Intersection(known) if known and (not deny or len(known) == len(self.members)) else None
+        return (
+            Intersection(known) if known and (not deny or len(known) == len(self.members)) else None
+        )
 
     def __str__(self) -> str:
         return " and ".join(f"({m})" if isinstance(m, Union) else str(m) for m in self.members)
@@ -226,7 +249,10 @@ class LocalDays(TimeSet):
 
     def cover(self, start: int, end: int) -> Spans:
         zone = zones.load_zone(self.timezone)
-        pairs = ((zones.local_instant(d, 0, zone), zones.local_instant(d, 86400, zone)) for d in self.dates)
+        pairs = (
+            (zones.local_instant(d, 0, zone), zones.local_instant(d, 86400, zone))
+            for d in self.dates
+        )
         return Spans(pairs).clip(start, end)
 
     def __str__(self) -> str:
@@ -235,9 +261,10 @@ class LocalDays(TimeSet):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Which feed a calendar's spans come from, and what holds when it fails: to tell how it is doing.
+    """Which feed a calendar's spans come from, and what holds when it fails.
 
-    *key* is the feed's name in the cache, a digest; *max_stale* is in seconds.
+    Kept to tell how the feed is doing. *key* is the feed's name in the cache, a digest; *max_stale*
+    is in seconds.
     """
 
     key: str
@@ -247,7 +274,10 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Why a calendar that counts cannot be read, and when it last could, in epoch seconds, if it ever could."""
+    """Why a calendar that counts cannot be read.
+
+    *since* is when it last could, in epoch seconds, if it ever could.
+    """
 
     why: str
     since: int | None = None
@@ -260,9 +290,12 @@ class CalendarSpans(TimeSet):
     label: str
     known: Spans
     titles: tuple[tuple[int, int, str], ...] = ()
-    note: str = ""  # what a person must know of it: that it cannot be read and is ignored
-    feed: Feed | None = None  # of DAGs stored before this was told
-    unread: Unread | None = None  # then nothing is known, and nothing is scheduled
+    # What a person must know of it: that it cannot be read and is ignored.
+    note: str = ""
+    # ``None`` in DAGs that were stored before this was told.
+    feed: Feed | None = None
+    # Where this is set nothing is known, and nothing is scheduled.
+    unread: Unread | None = None
 
     def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         if self.unread is not None:
@@ -276,31 +309,45 @@ class CalendarSpans(TimeSet):
         return None
 
     def title_at(self, instant: float) -> str | None:
-        """The title of the event that covers *instant*, where titles are shown."""
+        """Return the title of the event that covers *instant*, where titles are shown."""
         return next((text for start, end, text in self.titles if start <= instant < end), None)
 
     def __str__(self) -> str:
         return self.label
 
 
-def as_timeset(field: str, value: object, calendar_at: Callable[[object], TimeSet]) -> TimeSet | None:
-    """*value* as one time set; *calendar_at* makes one of an address, and a list means the union."""
+def as_timeset(
+    field: str, value: object, calendar_at: Callable[[object], TimeSet]
+) -> TimeSet | None:
+    """Return *value* as one time set; ``None`` where there is none.
+
+    *calendar_at* makes a time set of an address, and a list means the union. Raises
+    :class:`InvalidArgument`, which names *field*.
+    """
     if value is None or isinstance(value, TimeSet):
         return value
     if isinstance(value, (list, tuple)):
-        members = tuple(s for item in value if (s := as_timeset(field, item, calendar_at)) is not None)
+        members = tuple(
+            s for item in value if (s := as_timeset(field, item, calendar_at)) is not None
+        )
         if len(members) < len(value):
-            raise InvalidArgument(field, value, "leave out what is None or empty: it would silently not count")
+            raise InvalidArgument(
+                field, value, "leave out what is None or empty: it would silently not count"
+            )
         return Union(members) if len(members) > 1 else next(iter(members), None)
     if isinstance(value, str) or type(value).__module__.startswith("pathlib"):
         return calendar_at(value)
-    raise InvalidArgument(field, value, "give a Calendar, Weekly or Holidays, an address, or a list of these")
+    raise InvalidArgument(
+        field, value, "give a Calendar, Weekly or Holidays, an address, or a list of these"
+    )
 
 
 def horizon_around(moment: float, reach: int, end: float | None = None) -> TimeRange:
-    """Whole calendar months (UTC): from *reach* seconds before *moment*'s to :data:`MONTHS_AHEAD` after it, or *end*.
+    """Return whole calendar months (UTC) around *moment*, in epoch seconds.
 
-    Anchored to months, so that the serialized form does not change with the clock.
+    They reach from the month of *reach* seconds before the first of *moment*'s month to the end of
+    the :data:`MONTHS_AHEAD` months after it, or to *end* where that is later. Anchored to months,
+    so that the serialized form does not change with the clock.
     """
     this_month = _month(zones.to_datetime(moment))
     low = _month(this_month - timedelta(seconds=max(reach, 1)))

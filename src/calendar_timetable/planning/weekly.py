@@ -17,11 +17,15 @@ from calendar_timetable.planning.time_sets import TimeRange, TimeSet
 from calendar_timetable.planning.zones import local_instant
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_DAYS = 28  # of a stretch, which is laid out at once
+_DAYS = 28  # of a stretch of time, which is laid out at once
 _STRETCH = _DAYS * DAY
-_SHORT = 200  # characters of rules, some fifteen ranges of times; what longer ones cover is not remembered
+# Characters of rules, some fifteen ranges of times; what longer ones cover is not remembered.
+_SHORT = 200
 _THURSDAY = 3  # the epoch's weekday
-_REMEDY = "write days and, if not whole days, times: 'mon-fri 19:00-07:00', 'sat-sun', 'daily 22:00-04:00'"
+_REMEDY = (
+    "write days and, if not whole days, times: "
+    "'mon-fri 19:00-07:00', 'sat-sun', 'daily 22:00-04:00'"
+)
 _TIMES = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
 
 
@@ -37,10 +41,10 @@ class WeeklyRule:
 class Weekly(TimeSet):
     """Weekly rules such as ``"mon-fri 19:00-07:00"``, ``"sat-sun"`` or ``"daily 22:00-04:00"``.
 
-    Days are ``mon`` to ``sun``, ranges and lists of them (``fri-mon``, ``mon,wed``), or ``daily``; without times a
-    rule means whole days, and several ranges of times are separated by commas. A range past midnight
-    belongs to the day it starts on. Times are wall-clock in *timezone* (default: the timetable's), so
-    across a change of the clocks 19:00-07:00 lasts 11 or 13 hours.
+    Days are ``mon`` to ``sun``, ranges and lists of them (``fri-mon``, ``mon,wed``), or ``daily``;
+    without times a rule means whole days, and several ranges of times are separated by commas. A
+    range past midnight belongs to the day it starts on. Times are wall-clock in *timezone*
+    (default: the timetable's), so across a change of the clocks 19:00-07:00 lasts 11 or 13 hours.
     """
 
     def __init__(self, *rules: str, timezone: str | None = None) -> None:
@@ -58,7 +62,10 @@ class Weekly(TimeSet):
         return ", ".join(self.texts)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Weekly) and (self.texts, self.timezone) == (other.texts, other.timezone)
+        return isinstance(other, Weekly) and (self.texts, self.timezone) == (
+            other.texts,
+            other.timezone,
+        )
 
     def __hash__(self) -> int:
         return hash((self.texts, self.timezone))
@@ -77,11 +84,16 @@ class Weekly(TimeSet):
     def cover(self, start: int, end: int) -> Spans:
         zone = self.timezone or zones.default_zone()
         numbers = range(start // _STRETCH, -(-end // _STRETCH))
-        return Spans.joined(_stretch(self.texts, zone, number) for number in numbers).clip(start, end)
+        return Spans.joined(_stretch(self.texts, zone, number) for number in numbers).clip(
+            start, end
+        )
 
 
 def _stretch(texts: tuple[str, ...], timezone: str, number: int) -> Spans:
-    """What rules cover of one stretch of time: remembered where that is not much, because it is asked for again."""
+    """Return what rules cover of the stretch of time that has this *number*.
+
+    Short rules are remembered, because they are asked for again; long ones would take much memory.
+    """
     made = _remembered if sum(map(len, texts)) <= _SHORT else _remembered.__wrapped__
     return made(texts, timezone, number)
 
@@ -97,12 +109,16 @@ def _remembered(texts: tuple[str, ...], timezone: str, number: int) -> Spans:
 
 @lru_cache(maxsize=128)
 def _plain_stretch(texts: tuple[str, ...], offset: int) -> Spans:
-    """The first stretch of all where a zone keeps to *offset*; all others are like it."""
+    """Return the first stretch of all where a zone keeps to *offset*, in seconds.
+
+    All others are like it, but for when they begin.
+    """
     return _lay_out(texts, 0, fixed_zone(timedelta(seconds=offset)))
 
 
 def _lay_out(texts: tuple[str, ...], first: int, zone: tzinfo) -> Spans:
-    days = range(first - 3, first + _DAYS + 2)  # ranges reach into the next day, and dates are a day off in some zones
+    # Ranges reach into the next day, and local dates are a day off from UTC's in some zones.
+    days = range(first - 3, first + _DAYS + 2)
     return Spans(_pairs(texts, days, zone)).clip(first * DAY, first * DAY + _STRETCH)
 
 
@@ -110,7 +126,8 @@ def _pairs(texts: tuple[str, ...], days: range, zone: tzinfo) -> Iterator[tuple[
     rules = [rule for text in texts for rule in parse_weekly_rule(text)]
     for number in days:
         weekday = (number + _THURSDAY) % 7
-        offset = zones.steady_offset(number, number + 2, zone)  # a range ends on the next day at the latest
+        # A range ends on the next day at the latest.
+        offset = zones.steady_offset(number, number + 2, zone)
         for rule in rules:
             if weekday not in rule.days:
                 continue
@@ -123,7 +140,10 @@ def _pairs(texts: tuple[str, ...], days: range, zone: tzinfo) -> Iterator[tuple[
 
 
 def parse_weekly_rule(text: object) -> tuple[WeeklyRule, ...]:
-    """The rules that *text* says, one per range of times."""
+    """Return the rules that *text* says, one per range of times.
+
+    Raises :class:`InvalidArgument`.
+    """
     if not isinstance(text, str):
         raise InvalidArgument("Weekly", text, _REMEDY)
     words = text.lower().split()
@@ -157,5 +177,7 @@ def _parse_times(word: str, text: object) -> tuple[int, int]:
     if max(minute, end_minute) > 59 or start >= DAY or end > DAY:
         raise InvalidArgument("Weekly", text, f"{word!r} is outside 00:00 to 24:00; {_REMEDY}")
     if start == end:
-        raise InvalidArgument("Weekly", text, f"{word!r} is empty; leave the times out for whole days")
+        raise InvalidArgument(
+            "Weekly", text, f"{word!r} is empty; leave the times out for whole days"
+        )
     return start, end if end > start else end + DAY

@@ -41,7 +41,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Arguments:
-    """The arguments of ``CalendarTimetable``, as given: anything at all until :meth:`check` has passed."""
+    """The arguments of ``CalendarTimetable``, as given.
+
+    They may be anything at all until :meth:`check` has passed.
+    """
 
     schedule: Any
     timezone: Any
@@ -55,16 +58,28 @@ class Arguments:
     coalesce: Any
     offset: Any
     dag_file: str
-    dag_id: str | None = None  # as a cluster policy tells it
+    dag_id: str | None = None  # as the cluster policy in policy.py tells it
 
     def __str__(self) -> str:
-        """The arguments that differ from what is usual; of addresses, which may be secrets, what may be shown."""
-        said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("schedule", *_UNSAID)}
-        told = (f"{name}={_shown(value)}" for name, value in said.items() if value != _USUAL.get(name))
+        """Return the arguments that differ from the usual ones.
+
+        Addresses may be secrets: of those only what may be shown.
+        """
+        said = {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if f.name not in ("schedule", *_UNSAID)
+        }
+        told = (
+            f"{name}={_shown(value)}" for name, value in said.items() if value != _USUAL.get(name)
+        )
         return ", ".join((_shown(self.schedule), *told))
 
     def check(self) -> None:
-        """Refuse what cannot be used, without I/O: :class:`InvalidArgument` names field, value and remedy."""
+        """Refuse what cannot be used, without I/O.
+
+        Raises :class:`InvalidArgument`, which names field, value and remedy.
+        """
         _ = self._checked
 
     @cached_property
@@ -77,7 +92,9 @@ class Arguments:
         else:
             check_base(self.base, self.schedule, self.zone_name)
             if self.offset is not None:
-                raise InvalidArgument("offset", self.offset, "goes with a Calendar as schedule; leave it out")
+                raise InvalidArgument(
+                    "offset", self.offset, "goes with a Calendar as schedule; leave it out"
+                )
         for timeset in (self.window_set, self.blackout_set):
             if timeset is not None:
                 timeset.validate()
@@ -88,7 +105,10 @@ class Arguments:
         """Warn of what :meth:`check` lets pass, but makes no sense."""
         policy, windows = self.policy, self.window_set
         if not policy.max_delay and policy.waits and (windows or self.blackout_set):
-            _doubt("max_delay is 0: a blocked run is always skipped; write when_blocked='skip' if that is meant")
+            _doubt(
+                "max_delay is 0: a blocked run is always skipped; "
+                "write when_blocked='skip' if that is meant"
+            )
         stagger = 0 if self.stagger is None else int(self.stagger.total_seconds())
         if stagger > policy.max_delay:
             _doubt("stagger is longer than max_delay: no start is moved further than that")
@@ -98,35 +118,52 @@ class Arguments:
             or policy.when_blocked == "run"
             or not all(isinstance(leaf, Weekly) for timeset in sets for leaf in leaves(timeset))
         ):
-            return  # only rules can be told of without reading anything
+            # Only rules tell what is open without anything being read.
+            return
         weeks = TimeRange(0, 8 * 7 * DAY)
-        open_windows, closed = (s and s.resolve(weeks, self.zone_name) for s in (windows, self.blackout_set))
+        open_windows, closed = (
+            s and s.resolve(weeks, self.zone_name) for s in (windows, self.blackout_set)
+        )
         if OpenTime(open_windows, closed, None).next_fit(0, policy.duration, weeks.end) is None:
-            run = f"for {self.duration}, the duration of a run" if policy.duration else "at any time"
+            run = (
+                f"for {self.duration}, the duration of a run" if policy.duration else "at any time"
+            )
             _doubt(f"no window is open {run}: nothing will run")
 
-    def read(self, moment: float, end: float | None = None, *, hold: bool = False) -> CompiledSchedule:
-        """The schedule with its calendars read for the months around *moment*, or as far as *end*.
+    def read(
+        self, moment: float, end: float | None = None, *, hold: bool = False
+    ) -> CompiledSchedule:
+        """Return the schedule with its calendars read around *moment*, or as far as *end*.
 
-        Where one cannot be read: :class:`CalendarUnavailable`, or (*hold*) a schedule that says so and makes no runs.
+        Around *moment* means the months around it; both are in epoch seconds. Where a calendar
+        cannot be read: raises :class:`CalendarUnavailable`, or (*hold*) returns a schedule that
+        says so and makes no runs.
         """
         policy, horizon = self.policy, self.horizon(moment, end)
         sets = {"windows": self.window_set, "blackouts": self.blackout_set}
         held: list[str] = []
         if hold:
-            resolved = {name: s and resolve_or_hold(s, horizon, self.zone_name, held) for name, s in sets.items()}
+            resolved = {
+                name: s and resolve_or_hold(s, horizon, self.zone_name, held)
+                for name, s in sets.items()
+            }
         else:
             resolved = {name: s and s.resolve(horizon, self.zone_name) for name, s in sets.items()}
-        base = self.base if self.calendar is None else self._events(self.calendar, horizon, hold=hold)
-        compiled = CompiledSchedule(encode_base(base), self.zone_name, policy, horizon=horizon, **resolved)
+        base = (
+            self.base if self.calendar is None else self._events(self.calendar, horizon, hold=hold)
+        )
+        compiled = CompiledSchedule(
+            encode_base(base), self.zone_name, policy, horizon=horizon, **resolved
+        )
         for why in compiled.held:
             _log.warning("No runs are scheduled: %s", why)
         return compiled
 
     def decided(self, moment: float) -> dict[str, Any]:
-        """What :meth:`read` comes to in serialized form: kept from an earlier parse, if nothing has changed since.
+        """Return what :meth:`read` comes to at *moment*, in serialized form.
 
-        Never raises for a calendar: an import error would stop every DAG of the file, and the runs under way.
+        It is kept from an earlier parse, if nothing has changed since. Never raises for a calendar:
+        an import error would stop every DAG of the file, and the runs under way.
         """
         asked = list(self.questions(moment)) if self._is_settled else []
         copies = [calendar.current_version(stretch, self.zone_name) for calendar, stretch in asked]
@@ -136,24 +173,34 @@ class Arguments:
         from calendar_timetable.schedule.compile_cache import kept
 
         base = self.schedule if isinstance(self.schedule, str) else encode_base(self.base)
-        said = type(self.base).__name__, base, self.zone_name, self.policy, self.horizon(moment), self.offset
+        said = (
+            type(self.base).__name__,
+            base,
+            self.zone_name,
+            self.policy,
+            self.horizon(moment),
+            self.offset,
+        )
         arguments = repr((__version__, *said, self.calendar, self.window_set, self.blackout_set))
         return kept(arguments, copies, lambda: self.read(moment, hold=True).to_json())
 
     @property
     def _is_settled(self) -> bool:
-        """Whether what its sets come to follows from what they say of themselves, and from copies of calendars."""
+        """Whether what the sets come to follows from arguments and copies of calendars alone.
+
+        That is so where each set tells all that it depends on: see :meth:`TimeSet.fingerprint`.
+        """
         sets = (self.calendar, self.window_set, self.blackout_set)
         every = [leaf for timeset in sets if timeset is not None for leaf in leaves(timeset)]
         return all(leaf.fingerprint() is not None for leaf in every)
 
     def horizon(self, moment: float, end: float | None = None) -> TimeRange:
-        """How far calendars are read for the months around *moment*, or as far as *end*."""
+        """Return how far calendars are read around *moment*, or as far as *end* (epoch seconds)."""
         reach = self.policy.max_delay + self.policy.duration + self.policy.stagger
         return horizon_around(moment, reach, None if end is None else end + reach)
 
     def questions(self, moment: float) -> Iterator[tuple[Calendar, TimeRange]]:
-        """The calendars that :meth:`read` reads, each with the time that it is asked about."""
+        """Yield the calendars that :meth:`read` reads, each with the time it is asked about."""
         from calendar_timetable.calendars.calendar import Calendar
 
         horizon = self.horizon(moment)
@@ -171,19 +218,26 @@ class Arguments:
     @cached_property
     def calendar(self) -> Calendar | None:
         """The schedule, where it is a calendar."""
-        if isinstance(self.schedule, PurePath) or (isinstance(self.schedule, str) and _is_address(self.schedule)):
+        if isinstance(self.schedule, PurePath) or (
+            isinstance(self.schedule, str) and _is_address(self.schedule)
+        ):
             return _calendar_at(self.schedule)
         if not isinstance(self.schedule, TimeSet):
             return None
         from calendar_timetable.calendars.calendar import Calendar
 
         if not isinstance(self.schedule, Calendar):
-            raise InvalidArgument("schedule", self.schedule, "only a Calendar can be a schedule; put this in windows")
+            raise InvalidArgument(
+                "schedule", self.schedule, "only a Calendar can be a schedule; put this in windows"
+            )
         return self.schedule
 
     @cached_property
     def base(self) -> Timetable:
-        """The schedule as an Airflow timetable; that of a calendar before it is read has no events."""
+        """The schedule as an Airflow timetable.
+
+        That of a calendar has no events before the calendar is read.
+        """
         if self.calendar is not None:
             return CalendarEvents(str(self.calendar), ())
         return make_base(self.schedule, self.zone_name)
@@ -218,13 +272,22 @@ class Arguments:
         )
 
     def _share_of(self, stagger: int) -> int:
-        """This schedule's own share of *stagger*, in seconds: stable, and spread evenly over schedules."""
+        """Return this schedule's own share of *stagger*, in seconds.
+
+        It is stable, and spread evenly over schedules.
+        """
         if self.stagger_key is not None and not isinstance(self.stagger_key, str):
-            raise InvalidArgument("stagger_key", self.stagger_key, "give a text, such as the DAG's id")
-        if not stagger:  # nothing need be put into words
+            raise InvalidArgument(
+                "stagger_key", self.stagger_key, "give a text, such as the DAG's id"
+            )
+        # Without a stagger the base need not be put into words, which takes Airflow long.
+        if not stagger:
             return 0
         return share_of(
-            stagger, self.stagger_key or self.dag_id or f"{self.dag_file} {self.base.summary} {self.zone_name}"
+            stagger,
+            self.stagger_key
+            or self.dag_id
+            or f"{self.dag_file} {self.base.summary} {self.zone_name}",
         )
 
     def _events(self, calendar: Calendar, horizon: TimeRange, *, hold: bool) -> CalendarEvents:
@@ -238,7 +301,7 @@ class Arguments:
         return CalendarEvents(str(calendar), [start + shift for start in starts], feed)
 
     def _due(self, horizon: TimeRange) -> TimeRange:
-        """When the events of a schedule are that make runs due in *horizon*."""
+        """Return when the events of a schedule are that make runs due in *horizon*."""
         shift = int((self.offset or _ZERO).total_seconds())
         return TimeRange(horizon.start - shift, horizon.end - shift)
 
@@ -252,7 +315,9 @@ def _shown(value: object) -> str:
 
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_shown, value))}]"
-    return repr(shown(value) if isinstance(value, (str, PurePath)) and _is_address(str(value)) else value)
+    return repr(
+        shown(value) if isinstance(value, (str, PurePath)) and _is_address(str(value)) else value
+    )
 
 
 def _is_address(text: str) -> bool:

@@ -20,22 +20,40 @@ from calendar_timetable.planning.codec import decode_feed, decode_unread, encode
 from calendar_timetable.planning.time_sets import Feed, Unread
 from calendar_timetable.schedule.cron import cron_ticks, is_plain
 
-_REMEDY = "give a cron expression, a preset such as '@weekly', a timedelta, an Airflow timetable or a Calendar"
+_REMEDY = (
+    "give a cron expression, a preset such as '@weekly', a timedelta, an Airflow timetable "
+    "or a Calendar"
+)
 
 
 @lru_cache(maxsize=8192)
 def to_pendulum(instant: float) -> DateTime:
-    """*instant*, in epoch seconds, as Airflow wants it: a UTC-aware ``pendulum.DateTime``. DAGs share due times."""
-    at = datetime.fromtimestamp(instant, UTC)  # pendulum's own way takes six times as long
-    return DateTime(at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, tzinfo=PENDULUM_UTC)
+    """Return *instant*, in epoch seconds, as Airflow wants it: a UTC-aware ``pendulum.DateTime``.
+
+    Results are remembered, as DAGs share due times.
+    """
+    # pendulum's own way takes six times as long.
+    at = datetime.fromtimestamp(instant, UTC)
+    return DateTime(
+        at.year,
+        at.month,
+        at.day,
+        at.hour,
+        at.minute,
+        at.second,
+        at.microsecond,
+        tzinfo=PENDULUM_UTC,
+    )
 
 
 def make_base(schedule: object, timezone: str) -> Timetable:
-    """The Airflow timetable that Airflow itself would make of *schedule* in *timezone*.
+    """Return the Airflow timetable that Airflow itself would make of *schedule* in *timezone*.
 
-    Honours ``[scheduler] create_cron_data_intervals`` for cron expressions and timedeltas, as Airflow does.
+    Honours ``[scheduler] create_cron_data_intervals`` for cron expressions and timedeltas, as
+    Airflow does. Raises :class:`InvalidArgument` where there is none.
     """
-    if not isinstance(schedule, str):  # which it takes long to tell from a timetable
+    # Asked only where needed: it takes coerce_to_core_timetable long to tell text from a timetable.
+    if not isinstance(schedule, str):
         from airflow.serialization.encoders import coerce_to_core_timetable
 
         schedule = coerce_to_core_timetable(schedule)
@@ -47,19 +65,27 @@ def make_base(schedule: object, timezone: str) -> Timetable:
 
     with_intervals = conf.getboolean("scheduler", "create_cron_data_intervals")
     if isinstance(schedule, (timedelta, relativedelta)):
-        return (interval.DeltaDataIntervalTimetable if with_intervals else trigger.DeltaTriggerTimetable)(schedule)
+        return (
+            interval.DeltaDataIntervalTimetable if with_intervals else trigger.DeltaTriggerTimetable
+        )(schedule)
     if schedule == "@once":
         return simple.OnceTimetable()
     if schedule == "@continuous":
         return simple.ContinuousTimetable()
     if isinstance(schedule, str) and schedule.strip():
-        return cron_base(cron_presets.get(schedule, schedule), timezone, with_intervals=with_intervals)
+        return cron_base(
+            cron_presets.get(schedule, schedule), timezone, with_intervals=with_intervals
+        )
     raise InvalidArgument("schedule", schedule, _REMEDY)
 
 
 @lru_cache(maxsize=512)
 def cron_base(expression: str, timezone: str, *, with_intervals: bool) -> Timetable:
-    """Remembered, because Airflow puts cron into words each time; processes forked to parse inherit it."""
+    """Return Airflow's timetable for a cron expression.
+
+    Remembered, because Airflow puts cron into words each time; processes forked to parse inherit
+    it.
+    """
     from airflow.timetables import interval, trigger
 
     if with_intervals:
@@ -68,9 +94,15 @@ def cron_base(expression: str, timezone: str, *, with_intervals: bool) -> Timeta
 
 
 def check_base(base: Timetable, schedule: object, timezone: str) -> None:
-    """Refuse a *base*, made of *schedule* in *timezone*, that cannot give ticks."""
+    """Refuse a *base*, made of *schedule* in *timezone*, that cannot give ticks.
+
+    Raises :class:`InvalidArgument`.
+    """
     if not base.can_be_scheduled or base.asset_condition or base.partitioned:
-        remedy = "it has no due times of its own; for assets put CalendarTimetable inside AssetOrTimeSchedule"
+        remedy = (
+            "it has no due times of its own; "
+            "for assets put CalendarTimetable inside AssetOrTimeSchedule"
+        )
         raise InvalidArgument("schedule", schedule, remedy)
     now = datetime.now(UTC).timestamp()
     try:
@@ -80,7 +112,8 @@ def check_base(base: Timetable, schedule: object, timezone: str) -> None:
                 ticks.after(now)
                 return
         base.validate()
-        if type(base).__module__.startswith("airflow.timetables."):  # a cron may name a day that never comes
+        # A cron expression may name a day that never comes.
+        if type(base).__module__.startswith("airflow.timetables."):
             restriction = TimeRestriction(to_pendulum(now), None, catchup=True)
             base.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
     except AirflowTimetableInvalid as error:
@@ -96,7 +129,11 @@ class CalendarEvents(Timetable):
     """
 
     def __init__(
-        self, label: str, starts: Sequence[int], feed: Feed | None = None, unread: Unread | None = None
+        self,
+        label: str,
+        starts: Sequence[int],
+        feed: Feed | None = None,
+        unread: Unread | None = None,
     ) -> None:
         self.label, self.starts, self.feed, self.unread = label, tuple(starts), feed, unread
 
@@ -122,10 +159,14 @@ class CalendarEvents(Timetable):
     ) -> DagRunInfo | None:
         candidates = []
         if last_automated_data_interval is not None:
-            candidates.append(bisect_right(self.starts, last_automated_data_interval.end.timestamp()))
+            candidates.append(
+                bisect_right(self.starts, last_automated_data_interval.end.timestamp())
+            )
         elif restriction.earliest is None:
             candidates.append(self._first_run())
-        if restriction.earliest is not None and not (restriction.catchup and last_automated_data_interval):
+        if restriction.earliest is not None and not (
+            restriction.catchup and last_automated_data_interval
+        ):
             candidates.append(bisect_left(self.starts, restriction.earliest.timestamp()))
         if not restriction.catchup:
             candidates.append(max(0, bisect_right(self.starts, datetime.now(UTC).timestamp()) - 1))
@@ -138,17 +179,26 @@ class CalendarEvents(Timetable):
         return DagRunInfo.exact(due)
 
     def _first_run(self) -> int:
-        """As cron without a start date: the last event if it is only just past, else the next one."""
+        """Return the index of the first event to run without a start date, as cron chooses it.
+
+        That is the last event if it is only just past, else the next one.
+        """
         now = datetime.now(UTC).timestamp()
         following = bisect_right(self.starts, now)
         if following == 0:
             return 0
-        gap = self.starts[following] - self.starts[following - 1] if following < len(self.starts) else 0
-        return following - 1 if now - self.starts[following - 1] <= max(gap / 10, 300) else following
+        gap = (
+            self.starts[following] - self.starts[following - 1]
+            if following < len(self.starts)
+            else 0
+        )
+        return (
+            following - 1 if now - self.starts[following - 1] <= max(gap / 10, 300) else following
+        )
 
 
 def encode_base(base: Timetable) -> dict[str, Any]:
-    """*base* as JSON: in Airflow's own form where it is Airflow's to read."""
+    """Return *base* as JSON: in Airflow's own form where it is Airflow's to read."""
     if isinstance(base, CalendarEvents):
         return base.serialize()
     from airflow.serialization.encoders import encode_timetable
@@ -159,7 +209,7 @@ def encode_base(base: Timetable) -> dict[str, Any]:
 
 
 def decode_base(data: dict[str, Any]) -> Timetable:
-    """The inverse of :func:`encode_base`."""
+    """Return the timetable that :func:`encode_base` wrote."""
     if "events" in data:
         return CalendarEvents.deserialize(data)
     from airflow.serialization.decoders import decode_timetable

@@ -1,7 +1,8 @@
 """What schedules came to, kept in the cache folder from one parse of their DAG files to the next.
 
-A schedule is serialized again at every parse, and nearly always nothing has changed. It is the same as long as its
-arguments and the copies of its calendars in force are; anew all the same once a day, for what else it may depend on.
+A schedule is serialized again at every parse, and nearly always nothing has changed. It is the same
+as long as its arguments and the copies of its calendars in force are. Once a day it is made anew
+all the same, for what else it may depend on.
 """
 
 from __future__ import annotations
@@ -22,15 +23,20 @@ from calendar_timetable.calendars.ical.expand import FORMAT
 _DAY = "%Y%m%d"
 
 
-def kept(arguments: str, copies: Sequence[str], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What *make* gives, as JSON reads it: kept, where it was made before of *arguments* and *copies*.
+def kept(
+    arguments: str, copies: Sequence[str], make: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return what *make* gives, from the cache where it was made before.
 
-    A copy is known by its feed and a digest. What is damaged is made anew; what cannot be kept is only slower.
+    That is where it was made of the same *arguments* and *copies*; either way the result is as JSON
+    reads it. A copy is known by its feed and a digest. What is damaged is made anew; what cannot be
+    kept is only slower.
     """
     check_folder()
     now = datetime.now(UTC)
     made_of = repr((FORMAT, arguments, copies)).encode()
-    feeds = [copy.partition(" ")[0] for copy in copies]  # addresses are not in what calendars say of themselves
+    # The feeds are part of the name, as what calendars say of themselves is without addresses.
+    feeds = [copy.partition(" ")[0] for copy in copies]
     name = hashlib.sha256(repr((arguments, feeds)).encode()).hexdigest()[:40]
     day = folder() / "schedules" / now.strftime(_DAY)
     path = day / name
@@ -58,7 +64,10 @@ def _seal(made_of: bytes, content: bytes) -> bytes:
 
 
 def _forget(place: Path, before: str) -> None:
-    """Remove what is of days *before*; of yesterday there may be a host whose clock is behind."""
+    """Remove what was kept on days *before* this one.
+
+    Yesterday's folder is left, as there may be a host whose clock is behind.
+    """
     with suppress(OSError):
         for day in place.iterdir():
             if re.fullmatch(r"\d{8}", day.name) and day.name < before:

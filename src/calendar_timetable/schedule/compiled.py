@@ -1,7 +1,8 @@
 """The schedule as it travels in the DAG: plain data in and out, decisions without I/O.
 
-The serialized form is a contract: keys are only ever added, and what an older reader cannot know has a version of its
-own, given only to schedules that need it; golden files under ``tests`` pin it.
+The serialized form is a contract: keys are only ever added, and what an older reader cannot know
+has a version of its own, given only to schedules that need it; golden files under ``tests`` pin it.
+Instants are in epoch seconds.
 """
 
 from __future__ import annotations
@@ -19,14 +20,31 @@ from calendar_timetable.exceptions import last_read
 from calendar_timetable.planning import codec, explain, zones
 from calendar_timetable.planning.late_start import late_start
 from calendar_timetable.planning.open_time import OpenTime, members
-from calendar_timetable.planning.plan import SEARCH_SECONDS, PlacedTick, PlannedRun, Policy, Tick, place_ticks, runs
+from calendar_timetable.planning.plan import (
+    SEARCH_SECONDS,
+    PlacedTick,
+    PlannedRun,
+    Policy,
+    Tick,
+    place_ticks,
+    runs,
+)
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.time_sets import CalendarSpans, Feed, TimeRange, TimeSet, Unread, leaves
+from calendar_timetable.planning.time_sets import (
+    CalendarSpans,
+    Feed,
+    TimeRange,
+    TimeSet,
+    Unread,
+    leaves,
+)
 from calendar_timetable.schedule.ticks import Ticks
 
 VERSION = 2
-LATE_START = 6 * 3600  # a run that starts late must still know what closes, for this long after its start
-MAX_TICKS = 5_000  # of the horizon; past these all spans are kept instead of those that matter
+# Seconds: a run that starts late must still know what closes, for this long after its start.
+LATE_START = 6 * 3600
+# Of the horizon; past these all spans are kept instead of those that matter.
+MAX_TICKS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +53,8 @@ class UsedCalendar:
 
     role: str
     label: str
-    feed: Feed | None  # unknown of what an older version stored, or could not be looked up
+    # Unknown (``None``) of what an older version stored, or could not be looked up.
+    feed: Feed | None
 
 
 @dataclass
@@ -51,24 +70,32 @@ class CompiledSchedule:
 
     @cached_property
     def zone(self) -> ZoneInfo:
+        """The zone that the schedule is read in."""
         return zones.load_zone(self.timezone)
 
     @cached_property
     def open_time(self) -> OpenTime:
+        """Where runs may start."""
         return OpenTime(self.windows, self.blackouts, self.horizon)
 
     @cached_property
     def open_now(self) -> OpenTime:
-        """The same, laid out around the present: ticks may be far from it, and what lies between matters to nobody."""
+        """The same as :attr:`open_time`, laid out around the present.
+
+        Ticks may be far from it, and what lies between matters to nobody.
+        """
         return OpenTime(self.windows, self.blackouts, self.horizon)
 
     @cached_property
     def open_by_role(self) -> tuple[OpenTime, OpenTime]:
         """What is open by the windows alone, and by the blackouts alone."""
-        return OpenTime(self.windows, None, self.horizon), OpenTime(None, self.blackouts, self.horizon)
+        return OpenTime(self.windows, None, self.horizon), OpenTime(
+            None, self.blackouts, self.horizon
+        )
 
     @cached_property
     def ticks(self) -> Ticks:
+        """The due times of the base schedule."""
         return Ticks(self.base)
 
     @cached_property
@@ -79,18 +106,41 @@ class CompiledSchedule:
             unread.append((self.base["calendar"], codec.decode_unread(self.base["held"])))
         for timeset in (self.windows, self.blackouts):
             sets = leaves(timeset) if timeset is not None else ()
-            unread += [(leaf.label, leaf.unread) for leaf in sets if isinstance(leaf, CalendarSpans) and leaf.unread]
-        return tuple(f"{label} cannot be read: {u.why} ({last_read(u.since)})" for label, u in unread if u)
+            unread += [
+                (leaf.label, leaf.unread)
+                for leaf in sets
+                if isinstance(leaf, CalendarSpans) and leaf.unread
+            ]
+        return tuple(
+            f"{label} cannot be read: {u.why} ({last_read(u.since)})" for label, u in unread if u
+        )
 
-    def late_start(self, planned: float, due: float, now: float, *, catchup: bool = True) -> float | None:
-        """The start of a run that was *due*, was to start at *planned*, and has not begun by *now*."""
-        return planned if planned > now else late_start(planned, due, now, self.policy, self.open_now, catchup=catchup)
+    def late_start(
+        self, planned: float, due: float, now: float, *, catchup: bool = True
+    ) -> float | None:
+        """Return when a run that was *due*, planned for *planned*, starts if it has not by *now*.
+
+        ``None`` where it is skipped; see :func:`calendar_timetable.planning.late_start.late_start`.
+        """
+        return (
+            planned
+            if planned > now
+            else late_start(planned, due, now, self.policy, self.open_now, catchup=catchup)
+        )
 
     def waiting_since(self, now: float) -> float:
-        """Since when due times may wait, or may have been released last: a run fitted then, before time closed."""
+        """Return since when due times may be waiting, or were released by the latest opening.
+
+        That is the last time at which a run fitted before time closed, less the stagger;
+        ``max_delay`` before time opened again, or before *now*, where there was none.
+        """
         policy, open_time = self.policy, self.open_time
         earliest = now - policy.max_delay
-        closed = max(open_time.opening_of(now, earliest), earliest) if open_time.fits(now, policy.duration) else now
+        closed = (
+            max(open_time.opening_of(now, earliest), earliest)
+            if open_time.fits(now, policy.duration)
+            else now
+        )
         fitted = open_time.previous_fit(closed, policy.duration, closed - policy.max_delay - 1)
         return (closed - policy.max_delay if fitted is None else fitted) - policy.stagger - 1
 
@@ -99,30 +149,39 @@ class CompiledSchedule:
         """The calendars that were read, each in its role."""
         found = []
         if "events" in self.base:
-            found.append(UsedCalendar("schedule", self.base["calendar"], codec.decode_feed(self.base)))
+            found.append(
+                UsedCalendar("schedule", self.base["calendar"], codec.decode_feed(self.base))
+            )
         for role, timeset in (("windows", self.windows), ("blackouts", self.blackouts)):
             sets = leaves(timeset) if timeset is not None else ()
-            found += [UsedCalendar(role, leaf.label, leaf.feed) for leaf in sets if isinstance(leaf, CalendarSpans)]
+            found += [
+                UsedCalendar(role, leaf.label, leaf.feed)
+                for leaf in sets
+                if isinstance(leaf, CalendarSpans)
+            ]
         return tuple(found)
 
     def placed(self, start: float) -> Iterator[PlacedTick]:
-        """Every tick from *start* on, in its place."""
+        """Yield every tick due at *start* or later, in its place."""
         return (placed for placed in self.since_last_run(start) if placed.tick.due >= start)
 
     def since_last_run(self, start: float, most: int | None = None) -> Iterator[PlacedTick]:
-        """The same, and what is before it, from the last tick that runs; as far back as ``max_delay`` goes.
+        """Yield what :meth:`placed` yields, and before it what follows the last tick that runs.
 
-        Without any of them where that takes a look at more than *most* ticks.
+        From that tick on, and as far back as ``max_delay`` goes. Yields nothing where that takes a
+        look at more than *most* ticks.
         """
         if not self.ticks.on_grid:
             return self._laid_out(start, most)
         policy = self.policy
         earliest = start - policy.max_delay
-        fitted = self.open_time.previous_fit(start, policy.duration, earliest)  # what waited then has its run by then
+        # What waited before that time has its run by then.
+        fitted = self.open_time.previous_fit(start, policy.duration, earliest)
         begin, back = (earliest if fitted is None else fitted + 1), 60.0
         found = False
         while begin > earliest and not found:
-            # Further back by and by: each tick may cost a question to Airflow, and most runs follow one close by.
+            # Further back by and by: each tick may cost a question to Airflow, and most runs follow
+            # another one closely.
             begin, end, back = max(begin - back, earliest), begin, 4 * back
             for placed in self._laid_out(begin, most):
                 found = placed.runs and placed.tick.due < end
@@ -133,21 +192,25 @@ class CompiledSchedule:
     def _laid_out(self, begin: float, most: int | None) -> Iterator[PlacedTick]:
         ticks = self.ticks.from_instant(begin)
         try:
-            yield from place_ticks(ticks if most is None else _at_most(ticks, most), self.policy, self.open_time)
+            yield from place_ticks(
+                ticks if most is None else _at_most(ticks, most), self.policy, self.open_time
+            )
         except _TooManyTicks:
             return
 
     def plan(self, start: float, end: float | None, limit: int | None) -> list[PlannedRun]:
-        """One :class:`PlannedRun` per tick in ``[start, end)``, at most *limit* of them."""
+        """Return one :class:`PlannedRun` per tick in ``[start, end)``, at most *limit* of them."""
         plan: list[PlannedRun] = []
         for placed in self.placed(start):
-            if (end is not None and placed.tick.due >= end) or (limit is not None and len(plan) >= limit):
+            if (end is not None and placed.tick.due >= end) or (
+                limit is not None and len(plan) >= limit
+            ):
                 break
             plan.append(self.planned(placed))
         return plan
 
     def planned(self, placed: PlacedTick) -> PlannedRun:
-        """*placed* for people."""
+        """Return *placed* for people."""
         due, first, last = map(zones.to_datetime, placed.tick)
         start = None if placed.start is None else zones.to_datetime(placed.start)
         provisional = placed.start is not None and self.open_time.is_beyond(placed.start)
@@ -155,18 +218,24 @@ class CompiledSchedule:
         return PlannedRun(due, start, placed.outcome, (first, last), tuple(why), provisional)
 
     def reasons(self, placed: PlacedTick) -> tuple[explain.Reason, ...]:
-        """Why *placed* does not simply run when due."""
+        """Return why *placed* does not simply run when due."""
         return explain.reasons(placed, self.policy, self.open_time)
 
     def travels(self, start: float, end: float) -> bool:
-        """Whether all that calendars say of ``[start, end)`` is in the serialized form, or beyond the horizon."""
+        """Tell whether all that calendars say of ``[start, end)`` is in the serialized form.
+
+        What lies beyond the horizon does not count.
+        """
         if self.horizon is None or self._kept is None:
             return True
         low, high = max(int(start), self.horizon.start), min(-int(-end // 1), self.horizon.end)
         return low >= high or bool(self._kept.clip(low, high) == Spans(((low, high),)))
 
     def known_until(self, start: float) -> float:
-        """Until when, at least, all that calendars say after the *start* of a run is in the serialized form."""
+        """Return until when all that calendars say after the *start* of a run is serialized.
+
+        At least: it may be known for longer.
+        """
         if self.horizon is None:
             return math.inf
         if not self.ticks.on_grid:
@@ -179,13 +248,17 @@ class CompiledSchedule:
 
     @property
     def rules(self) -> str:
-        """What its runs go by, besides its base schedule: "daily 19:00-07:00, not team_calendar"."""
+        """What runs go by, besides the base schedule: "daily 19:00-07:00, not team_calendar"."""
         windows = [str(self.windows)] if self.windows is not None else []
         blackouts = [f"not {member}" for member in members(self.blackouts)]
         return ", ".join(map(explain.shortened, (*windows, *blackouts)))
 
     def coming(self, now: float) -> PlacedTick | None:
-        """The first run that starts after *now*, as far as that can be told without knowing what ran."""
+        """Return the first run that starts after *now*.
+
+        As far as that can be told without knowing what ran; ``None`` where it cannot, or none
+        comes.
+        """
         if not self.ticks.on_grid or self.held:
             return None
         # The latest due time takes those before it along, where they are combined.
@@ -195,7 +268,10 @@ class CompiledSchedule:
         return next((run for run in found if run.start is not None and run.start > now), None)
 
     def coming_in_short(self, now: float) -> str:
-        """That the next run is moved, and where to; that nothing is scheduled; or that no run comes, and why."""
+        """Say that the next run is moved, and where to, or why there is none; "" otherwise.
+
+        There is none where nothing is scheduled (held), or where no run comes.
+        """
         coming = None if self.held else self.coming(now)
         if coming is None or coming.start is None:
             return next(iter(self.coming_reasons(now)), "")
@@ -205,7 +281,10 @@ class CompiledSchedule:
         return f"next {explain.clock(coming.start, self.zone)}, due {due}"
 
     def coming_reasons(self, now: float) -> tuple[str, ...]:
-        """What holds the next run; where there is none, what becomes of the next tick."""
+        """Return what holds the next run.
+
+        Where there is none, what becomes of the next tick.
+        """
         if self.held:
             return tuple(f"held: {why}" for why in self.held)
         coming = self.coming(now)
@@ -214,14 +293,21 @@ class CompiledSchedule:
         return () if coming is None else self.planned(coming).reasons
 
     def sentence(self, placed: PlacedTick) -> str:
-        """*placed* in one sentence."""
+        """Return *placed* in one sentence."""
         return explain.sentence(placed, self.policy, self.open_time, self.zone)
 
     def to_json(self) -> dict[str, Any]:
-        """The serialized form: of calendars only the spans that decide what this DAG may do."""
+        """Return the serialized form.
+
+        Of calendars it has only the spans that decide what this DAG may do.
+        """
         sets = {"windows": self.windows, "blackouts": self.blackouts}
         given = {name: timeset for name, timeset in sets.items() if timeset is not None}
-        calendars = any(isinstance(leaf, CalendarSpans) for timeset in given.values() for leaf in leaves(timeset))
+        calendars = any(
+            isinstance(leaf, CalendarSpans)
+            for timeset in given.values()
+            for leaf in leaves(timeset)
+        )
         keep = self._decisive() if calendars else None
         encoded = {name: codec.encode(timeset, keep) for name, timeset in given.items()}
         version = max(map(codec.version, encoded.values()), default=1)
@@ -234,20 +320,31 @@ class CompiledSchedule:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> CompiledSchedule:
-        """The inverse of :meth:`to_json`."""
+        """Return the schedule that :meth:`to_json` wrote.
+
+        Raises ``ValueError`` where a newer version wrote it.
+        """
         if data["v"] > VERSION:
-            raise ValueError(f"schedule of version {data['v']}: upgrade airflow-calendar-timetable here")
-        policy = Policy(**{name: data[name] for name in Policy.__dataclass_fields__ if name in data})
+            raise ValueError(
+                f"schedule of version {data['v']}: upgrade airflow-calendar-timetable here"
+            )
+        policy = Policy(
+            **{name: data[name] for name in Policy.__dataclass_fields__ if name in data}
+        )
         sets = {name: codec.decode(data[name]) for name in ("windows", "blackouts") if name in data}
         horizon = TimeRange(*data["horizon"]) if "horizon" in data else None
         return cls(data["base"], data["timezone"], policy, horizon=horizon, **sets)
 
     def _decisive(self) -> Spans | None:
-        """The time that some tick's way to its start, its run or its late start touches; ``None``: all of it."""
+        """Return the time that some tick's way to its start, its run or its late start touches.
+
+        ``None`` stands for all of time.
+        """
         if self.horizon is None or not self.ticks.on_grid:
             return None
         policy, pairs = self.policy, []
-        self.open_time.over(self.horizon.start, self.horizon.end)  # at once: piece by piece would take longer
+        # Lay out all of it at once: piece by piece would take longer.
+        self.open_time.over(self.horizon.start, self.horizon.end)
         after = policy.duration + policy.stagger + LATE_START
         for count, tick in enumerate(self.ticks.at_or_after(self.horizon.start)):
             if tick.due >= self.horizon.end:
@@ -264,18 +361,19 @@ class CompiledSchedule:
             elif policy.when_blocked == "advance":
                 first -= policy.max_delay
             end = int(last) + after
-            if not self.open_time.fits(end, 0):  # who is late in this closure must know when it ends
+            # A run that is late in this closure must know when it ends.
+            if not self.open_time.fits(end, 0):
                 end = int(self.open_time.next_fit(end, 0, self.horizon.end) or self.horizon.end)
             pairs.append((int(first), end))
         return Spans(pairs)
 
 
 class _TooManyTicks(Exception):
-    """More than somebody wants to look at."""
+    """There are more ticks than somebody wants to look at."""
 
 
 def _at_most(ticks: Iterable[Tick], most: int) -> Iterator[Tick]:
-    """*ticks*; :class:`_TooManyTicks` after *most* of them."""
+    """Yield *ticks*; raises :class:`_TooManyTicks` after *most* of them."""
     for count, tick in enumerate(ticks):
         if count == most:
             raise _TooManyTicks

@@ -1,8 +1,9 @@
 """Cron ticks, remembered: the same as Airflow's own, without a new croniter for every step.
 
-Airflow builds a croniter per step because of clock changes. Where the zone's offset is the same before and after a
-step and the wall-clock time is unique, the times of day that an expression names give the same answer; everywhere else
-Airflow's own timetable is asked. ``tests/schedule/test_cron_equality.py`` holds the two together.
+Airflow builds a croniter per step because of clock changes. Where the zone's offset is the same
+before and after a step and the wall-clock time is unique, the times of day that an expression names
+give the same answer; everywhere else Airflow's own timetable is asked.
+``tests/schedule/test_cron_equality.py`` holds the two together.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from calendar_timetable.planning.open_time import DAY
 
 _ANY_TIME = TimeRestriction(None, None, catchup=True)
 _PLAIN = re.compile(r"[\d\s*,/\-A-Za-z#?]+")
-_RANDOM = re.compile(r"(?<![A-Z])[HR](?![A-Z])", re.IGNORECASE)  # croniter draws these anew each time
+# croniter draws these anew each time.
+_RANDOM = re.compile(r"(?<![A-Z])[HR](?![A-Z])", re.IGNORECASE)
 _SCHEDULES = 512
 _REMEMBERED = 20_000  # ticks of one schedule; about two weeks of minutes
 _IN_ALL = 100_000  # ticks of all schedules of one thread, of which a web server has many
@@ -48,7 +50,10 @@ _thread = _Thread()
 
 @dataclass(frozen=True, slots=True)
 class Daily:
-    """An expression as what it says: on which days, by croniter's numbers, and how many seconds into each."""
+    """What a cron expression says: on which days, and how many seconds into each.
+
+    Days, months and weekdays are croniter's numbers.
+    """
 
     seconds: tuple[int, ...]
     days: frozenset[int]
@@ -58,13 +63,21 @@ class Daily:
 
     @classmethod
     def of(cls, expression: str) -> Daily | None:
-        """*expression*, read by croniter; ``None`` where it says more than lists of numbers."""
+        """Return *expression*, read by croniter.
+
+        ``None`` where it says more than lists of numbers.
+        """
         cron = croniter(expression)
-        if len(cron.expanded) != 5 or cron.nth_weekday_of_month or getattr(cron, "nearest_weekday", None):
+        if (
+            len(cron.expanded) != 5
+            or cron.nth_weekday_of_month
+            or getattr(cron, "nearest_weekday", None)
+        ):
             return None
         ranges = (range(60), range(24), range(1, 32), range(1, 13), range(7))
         fields: list[list[Any]] = [
-            [*every] if said[0] == "*" else said for said, every in zip(cron.expanded, ranges, strict=True)
+            [*every] if said[0] == "*" else said
+            for said, every in zip(cron.expanded, ranges, strict=True)
         ]
         if any(not isinstance(number, int) for field in fields for number in field):
             return None
@@ -74,11 +87,11 @@ class Daily:
         return cls(seconds, frozenset(days), frozenset(months), frozenset(weekdays), either)
 
     def dates(self, first: int) -> Iterator[int]:
-        """The days with ticks from day *first* after the epoch on, as such numbers."""
+        """Yield the days with ticks from day *first* on; days are counted from the epoch."""
         return self._of_days(range(first, first + _FAR))
 
     def dates_back(self, last: int) -> Iterator[int]:
-        """The same from day *last* backwards."""
+        """Yield the days with ticks from day *last* backwards."""
         return self._of_days(range(last, last - _FAR, -1))
 
     def _of_days(self, days: Iterable[int]) -> Iterator[int]:
@@ -91,7 +104,10 @@ class Daily:
 
 
 class _Wordless(CronTriggerTimetable):
-    """Airflow's own, but for putting the expression into words, which takes nearly all of the making."""
+    """Airflow's own timetable, but it does not put the expression into words.
+
+    That takes nearly all of the time of making one.
+    """
 
     def _describe_with_dom_dow_fix(self, expression: str) -> str:
         return ""
@@ -108,21 +124,22 @@ class CronTicks:
 
     @cached_property
     def _airflow(self) -> CronTriggerTimetable:
-        """Airflow's own, made only where it is asked."""
+        """Airflow's own timetable, made only where it is asked."""
         return _Wordless(self._expression, timezone=self._timezone)
 
     @cached_property
     def daily(self) -> Daily | None:
-        """What the expression says, where that is lists of numbers."""
+        """What the expression says; ``None`` where that is more than lists of numbers."""
         return Daily.of(self._expression)
 
     def after(self, instant: float) -> float:
-        """The tick that follows *instant*, which is a tick or any other time."""
-        index = self._index_after(instant)  # first: it may begin another chain
+        """Return the tick that follows *instant*, which is a tick or any other time."""
+        # Before the chain is looked at, as this may begin another one.
+        index = self._index_after(instant)
         return self._chain[index]
 
     def all_after(self, instant: float) -> Iterator[list[float]]:
-        """Every tick that follows *instant*, some at a time."""
+        """Yield every tick that follows *instant*, some at a time."""
         while True:
             index = self._index_after(instant)
             some = self._chain[index : index + _AT_ONCE]
@@ -130,20 +147,27 @@ class CronTicks:
             instant = some[-1]
 
     def last_until(self, instant: float) -> float:
-        """The last tick at or before *instant*, which is a tick or any other time."""
+        """Return the last tick at or before *instant*, which is a tick or any other time."""
         chain = self._chain
         index = bisect_right(chain, instant)
         if 1 < index < len(chain):
             return chain[index - 1]
         found = self._plain_until(instant)
         if found is None:
-            found = float(self._airflow._align_to_prev(DateTime.fromtimestamp(instant, UTC)).timestamp())  # noqa: SLF001
+            found = float(
+                self._airflow._align_to_prev(  # noqa: SLF001
+                    DateTime.fromtimestamp(instant, UTC)
+                ).timestamp()
+            )
             while (following := self.after(found)) <= instant:
                 found = following
         return found
 
     def _plain_until(self, instant: float) -> float | None:
-        """The last tick at or before *instant*, if clocks do not change between; ``None`` where that cannot be told."""
+        """Return the last tick at or before *instant*, if clocks do not change between.
+
+        ``None`` where that cannot be told.
+        """
         offset = self._offset(instant)
         if offset is None or self.daily is None:
             return None
@@ -158,7 +182,10 @@ class CronTicks:
         return None
 
     def is_calm(self, now: float) -> bool:
-        """Whether clocks do not change within a day of *now*; where they do, Airflow has a way of its own."""
+        """Tell whether clocks do not change within a day of *now*.
+
+        Where they do, Airflow computes ticks in a way of its own.
+        """
         day = int(now // DAY)
         if self._calm[0] != day:
             self._calm = day, zones.steady_offset(day - 2, day + 3, self._zone) is not None
@@ -167,7 +194,9 @@ class CronTicks:
     def _index_after(self, instant: float) -> int:
         chain = self._chain
         index = bisect_right(chain, instant)
-        if 0 < index < len(chain) and (chain[index - 1] == instant or self._between(instant, chain[index])):
+        if 0 < index < len(chain) and (
+            chain[index - 1] == instant or self._between(instant, chain[index])
+        ):
             return index
         if not index or chain[index - 1] != instant or len(chain) > _REMEMBERED:
             self._chain, index = [instant], 1
@@ -175,21 +204,32 @@ class CronTicks:
         return index
 
     def _between(self, instant: float, tick: float) -> bool:
-        """Whether *tick*, the first in the chain after *instant*, is also what follows it: not where clocks change."""
+        """Tell whether *tick*, the first in the chain after *instant*, is also what follows it.
+
+        Where clocks change in between it may not be.
+        """
         offset = self._offset(tick)
         return offset is not None and offset == self._offset(instant)
 
     def _grow(self) -> None:
-        """Add the next tick to the chain, and with it those of the days to come where these are plain."""
+        """Add the next tick to the chain.
+
+        And with it those of the days to come, where these are plain.
+        """
         tick = self._chain[-1]
         offset = self._offset(tick)
-        ticks = self._plain_after(tick, offset) if offset is not None and self.daily is not None else []
+        ticks = (
+            self._plain_after(tick, offset) if offset is not None and self.daily is not None else []
+        )
         ticks = ticks or [self._ask(tick)]
         self._chain += ticks
         _thread.grown += len(ticks)
 
     def _plain_after(self, tick: float, offset: int) -> list[float]:
-        """Ticks that follow *tick* as long as the zone keeps to *offset*: some, or none where clocks change first."""
+        """Return ticks that follow *tick*, as long as the zone keeps to *offset* (seconds).
+
+        That is some of them, or none where clocks change first.
+        """
         assert self.daily is not None
         found: list[float] = []
         first = int((tick + offset) // DAY)
@@ -207,13 +247,18 @@ class CronTicks:
 
     def _ask(self, tick: float) -> float:
         last = DataInterval.exact(DateTime.fromtimestamp(tick, UTC))
-        info = self._airflow.next_dagrun_info(last_automated_data_interval=last, restriction=_ANY_TIME)
+        info = self._airflow.next_dagrun_info(
+            last_automated_data_interval=last, restriction=_ANY_TIME
+        )
         assert info is not None, "without a latest date cron never ends"
         seconds = info.run_after.timestamp()
         return int(seconds) if seconds == int(seconds) else seconds
 
     def _offset(self, instant: float) -> int | None:
-        """The zone's offset at *instant* in seconds, or ``None`` where its wall-clock time is not unique."""
+        """Return the zone's offset at *instant* in seconds.
+
+        ``None`` where its wall-clock time is not unique.
+        """
         moment = datetime.fromtimestamp(instant, self._zone)
         offset = moment.utcoffset()
         if offset is None or moment.replace(fold=1 - moment.fold).utcoffset() != offset:
@@ -228,32 +273,32 @@ class SeveralCrons:
         self._crons = tuple(crons)
 
     def after(self, instant: float) -> float:
-        """The tick that follows *instant*."""
+        """Return the tick that follows *instant*."""
         return min(cron.after(instant) for cron in self._crons)
 
     def all_after(self, instant: float) -> Iterator[list[float]]:
-        """Every tick that follows *instant*, one at a time."""
+        """Yield every tick that follows *instant*, one at a time."""
         while True:
             instant = self.after(instant)
             yield [instant]
 
     def last_until(self, instant: float) -> float:
-        """The last tick at or before *instant*."""
+        """Return the last tick at or before *instant*."""
         return max(cron.last_until(instant) for cron in self._crons)
 
 
 def is_plain(expression: str) -> bool:
-    """Whether the ticks of *expression* can be remembered."""
+    """Tell whether the ticks of *expression* can be remembered."""
     return bool(_PLAIN.fullmatch(expression)) and not _RANDOM.search(expression)
 
 
 def several_crons(crons: Iterable[tuple[str, str]]) -> SeveralCrons:
-    """The remembered ticks of several plain expressions, each with its zone."""
+    """Return the remembered ticks of several plain expressions, each with its zone."""
     return SeveralCrons(map(cron_ticks, crons))
 
 
 def cron_ticks(cron: tuple[str, str]) -> CronTicks:
-    """The remembered ticks of *cron*, a plain expression and its zone."""
+    """Return the remembered ticks of *cron*, a plain expression and its zone."""
     remembered = _thread.ticks
     if _thread.grown > _IN_ALL:
         remembered.clear()

@@ -28,7 +28,7 @@ from calendar_timetable.schedule.compiled import CompiledSchedule
 
 @dataclass(slots=True)
 class _Ahead:
-    """Where this thread's last answer left off: one that is asked for run after run goes on from there."""
+    """Where this thread's last answer left off, to go on from when the next run is asked for."""
 
     compiled: CompiledSchedule
     restriction: TimeRestriction
@@ -44,10 +44,13 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
-def next_run(compiled: CompiledSchedule, last: DataInterval | None, restriction: TimeRestriction) -> DagRunInfo | None:
-    """The run after *last*; without catchup the latest that is due, and nothing older.
+def next_run(
+    compiled: CompiledSchedule, last: DataInterval | None, restriction: TimeRestriction
+) -> DagRunInfo | None:
+    """Return the run after *last*; without catchup the latest that is due, and nothing older.
 
-    Its ``run_after`` is its start; its data interval ends at its due time.
+    Its ``run_after`` is its start; its data interval ends at its due time. ``None`` where none
+    comes, or the schedule is held.
     """
     if compiled.held:
         return None
@@ -59,7 +62,8 @@ def next_run(compiled: CompiledSchedule, last: DataInterval | None, restriction:
         and ahead.interval is last
         and ahead.compiled is compiled
         and ahead.restriction == restriction
-        and (restriction.catchup or ahead.due > now + 2 * DAY)  # without catchup the clock counts, and when it changes
+        # Without catchup the clock counts, and when clocks change.
+        and (restriction.catchup or ahead.due > now + 2 * DAY)
     ):
         ahead.interval = None  # until there is an answer
         rest: Iterator[PlacedTick] | None = ahead.rest
@@ -72,20 +76,33 @@ def next_run(compiled: CompiledSchedule, last: DataInterval | None, restriction:
         return None
     is_beyond = compiled.open_time.is_beyond
     last_was_beyond = ahead is not None and is_beyond(ahead.due)
-    if is_beyond(run.start) and not last_was_beyond and _rests_on_unknown(compiled, run, last, restriction, now):
+    if (
+        is_beyond(run.start)
+        and not last_was_beyond
+        and _rests_on_unknown(compiled, run, last, restriction, now)
+    ):
         return None
     interval = _data_interval(run.tick)
     if rest is not None:
         if ahead is None:
             _thread.ahead = ahead = _Ahead(compiled, restriction, rest)
         ahead.interval, ahead.due = interval, run.tick.interval_end
-    return DagRunInfo(to_pendulum(run.start), interval, None, None)  # 3.2 has no defaults for the last two
+    # Airflow 3.2 has no defaults for the last two.
+    return DagRunInfo(to_pendulum(run.start), interval, None, None)
 
 
 def _rests_on_unknown(
-    compiled: CompiledSchedule, run: PlacedTick, last: DataInterval | None, restriction: TimeRestriction, now: float
+    compiled: CompiledSchedule,
+    run: PlacedTick,
+    last: DataInterval | None,
+    restriction: TimeRestriction,
+    now: float,
 ) -> bool:
-    """Whether runs are due before what is known of calendars ends, and *run* starts only after that: it is no date."""
+    """Tell whether the start of *run* rests on calendars that are not known yet.
+
+    That is where runs are due before what is known of calendars ends, and *run* starts only after
+    that: its start is no date to tell Airflow.
+    """
     open_time = compiled.open_time
     if not open_time.is_beyond(run.tick.due):
         return True
@@ -99,17 +116,25 @@ def _rests_on_unknown(
 def due_times(
     compiled: CompiledSchedule, last: DataInterval | None, restriction: TimeRestriction
 ) -> Iterator[DagRunInfo]:
-    """The runs of a backfill: one for each due time of the base schedule, whatever calendars say."""
+    """Yield the runs of a backfill: one for each due time of the base schedule.
+
+    What calendars say does not change that.
+    """
     for tick in compiled.ticks.walk(last, restriction):
         placed = compiled.policy.place(tick, compiled.open_time)
         # Its interval names the run: it has to be that of the scheduled run with this due time.
-        interval = _data_interval(begun_before(placed, compiled.policy).tick if placed.outcome == "advanced" else tick)
+        interval = _data_interval(
+            begun_before(placed, compiled.policy).tick if placed.outcome == "advanced" else tick
+        )
         yield DagRunInfo(to_pendulum(tick.due), interval, None, None)
 
 
 def _data_interval(tick: Tick) -> DataInterval:
     begins = to_pendulum(tick.interval_start)
-    return DataInterval(begins, begins if tick.interval_end == tick.interval_start else to_pendulum(tick.interval_end))
+    return DataInterval(
+        begins,
+        begins if tick.interval_end == tick.interval_start else to_pendulum(tick.interval_end),
+    )
 
 
 class _BaseFailed(Exception):
@@ -117,17 +142,22 @@ class _BaseFailed(Exception):
 
 
 class _Search:
-    """For the next run of one schedule, at one moment."""
+    """A search for the next run of one schedule, at one moment."""
 
     def __init__(
-        self, compiled: CompiledSchedule, last: DataInterval | None, restriction: TimeRestriction, now: float
+        self,
+        compiled: CompiledSchedule,
+        last: DataInterval | None,
+        restriction: TimeRestriction,
+        now: float,
     ) -> None:
         self.compiled, self.last, self.restriction, self.now = compiled, last, restriction, now
         self.policy, self.open_time = compiled.policy, compiled.open_time
-        self.is_first = last is None and restriction.earliest is None  # when to begin is left to us
+        # Whether it is left to us when to begin.
+        self.is_first = last is None and restriction.earliest is None
 
     def every_run(self) -> tuple[PlacedTick | None, Iterator[PlacedTick] | None]:
-        """The first run that is left, and those that follow."""
+        """Return the first run that is left, and those that follow."""
         ticks = self.compiled.ticks
         first = ticks.pick(self.last, self.restriction)
         if first is None:
@@ -145,14 +175,17 @@ class _Search:
             if placed.start is not None and (start := self._late(placed)) is not None:
                 placed = self._with_those_due_by(placed.start, placed)
                 return placed.starting(start), None
-        stream = ticks.stream(ticks.walk(self.last, self.restriction, first), self.restriction.latest)
+        stream = ticks.stream(
+            ticks.walk(self.last, self.restriction, first), self.restriction.latest
+        )
         rest = self._runs(stream, first.due)
         run, skipped = next(rest, None), None
         if not self._is_past:
             while run is not None and (late := self._late(run)) is None:
                 skipped = run.tick.interval_start if skipped is None else skipped
                 closes = None if run.start is None else self.open_time.end_of(run.start)
-                if closes is not None:  # what else was due in this stretch of open time is skipped too
+                # What else was due in this stretch of open time is skipped too.
+                if closes is not None:
                     stream.pass_over(closes - 1, run.tick)
                 run = next(rest, None)
             if run is not None:
@@ -161,12 +194,18 @@ class _Search:
 
     @property
     def _is_past(self) -> bool:
-        """Whether only the past is asked about: that follows the plan, not the clock."""
+        """Whether only the past is asked about.
+
+        Then the answer follows the plan, not the clock.
+        """
         latest = self.restriction.latest
         return latest is not None and latest.timestamp() < self.now
 
     def latest_run(self) -> tuple[PlacedTick | None, Iterator[PlacedTick] | None]:
-        """The latest run that is to start by now, else the first one after; and those that follow."""
+        """Return the latest run that is to start by now, else the first one after.
+
+        Also returns the runs that follow; ``None`` where these have to be searched for anew.
+        """
         ticks, now = self.compiled.ticks, self.now
         if self.open_time.always and not self.policy.stagger:
             with suppress(_BaseFailed):
@@ -187,7 +226,10 @@ class _Search:
             with suppress(_BaseFailed):
                 latest = self._as_base(latest, self._pick())
         if latest is None:
-            if coming is None or (coming.tick.due > now and (self.is_first or not ticks.is_calm(now))):  # none waits
+            # Where no run waits, the base schedule's own answer may do.
+            if coming is None or (
+                coming.tick.due > now and (self.is_first or not ticks.is_calm(now))
+            ):
                 with suppress(_BaseFailed):
                     picked = self._pick()
                     if self.is_first or coming is None or self._is_undisturbed(picked):
@@ -197,17 +239,25 @@ class _Search:
             latest = self._together(before, latest)
         return self._late_or_next(latest, coming), None
 
-    def _around_now(self) -> tuple[Iterator[PlacedTick], PlacedTick | None, PlacedTick | None, PlacedTick | None]:
-        """The latest run to start by now, the one before it and the one after, with those that follow that.
+    def _around_now(
+        self,
+    ) -> tuple[Iterator[PlacedTick], PlacedTick | None, PlacedTick | None, PlacedTick | None]:
+        """Return the runs around now: an iterator of later ones, then three runs.
 
-        Begins with the last tick before which none matters to what becomes of later ones. Where data intervals count,
-        that is told by the outcome: what was skipped for long is looked for further back.
+        The three are the run before the latest, the latest run to start by now, and the next one,
+        after which the iterator goes on. The search begins so far back that no earlier tick matters
+        to what becomes of later ones. Where ticks have data intervals, that shows only in the
+        outcome: the search goes further back as long as a run may have taken over what was skipped
+        before.
         """
         ticks, policy = self.compiled.ticks, self.policy
-        together = (
-            policy.coalesce and policy.when_blocked != "advance"
-        )  # the latest due time takes those before it along
-        reach = 0.0 if ticks.exact else float(max(policy.max_delay + policy.duration + policy.stagger, DAY))
+        # Whether the latest due time takes those before it along.
+        together = policy.coalesce and policy.when_blocked != "advance"
+        reach = (
+            0.0
+            if ticks.exact
+            else float(max(policy.max_delay + policy.duration + policy.stagger, DAY))
+        )
         while True:
             stream = ticks.since(self.now - reach, self.last, self.restriction)
             first = stream.peek()
@@ -229,9 +279,14 @@ class _Search:
             found = before or latest or coming
             if first is None or found is None or found.tick.interval_start > first.interval_start:
                 break
-            if self.is_first or (self.last is not None and first.interval_start <= self.last.end.timestamp()):
+            if self.is_first or (
+                self.last is not None and first.interval_start <= self.last.end.timestamp()
+            ):
                 break
-            if self.restriction.earliest is not None and first.due - DAY <= self.restriction.earliest.timestamp():
+            if (
+                self.restriction.earliest is not None
+                and first.due - DAY <= self.restriction.earliest.timestamp()
+            ):
                 break
             if reach > SEARCH_SECONDS:
                 break
@@ -239,7 +294,10 @@ class _Search:
         return rest, before, latest, coming
 
     def _is_alone(self, run: PlacedTick | None) -> bool:
-        """Whether *run* starts on time, and time was open before, so that none waited for the same start."""
+        """Tell whether *run* starts on time, and none waited for the same start.
+
+        None did where time was open before.
+        """
         if run is None or run.outcome != "on_time":
             return False
         return self.open_time.opening_of(run.tick.due, run.tick.due - DAY) < run.tick.due
@@ -252,12 +310,16 @@ class _Search:
 
     @property
     def _is_under_way(self) -> bool:
-        """Whether there was a run, and the start date is no later than that."""
+        """Whether there was a run, and the start date is no later than its data interval's end."""
         earliest = self.restriction.earliest
         return self.last is not None and (earliest is None or earliest <= self.last.end)
 
     def _with_those_due_by(self, start: float, placed: PlacedTick) -> PlacedTick:
-        """The run, of plain cron where all is simple, that *placed* comes to where it begins at *start*."""
+        """Return the run that *placed* comes to where it begins at *start*.
+
+        Only for plain cron where all is simple: the last tick due by *start* takes those before it
+        along.
+        """
         if start == placed.tick.due:
             return placed
         last = self.compiled.ticks.last_until(start, placed.tick, self.restriction.latest)
@@ -270,38 +332,54 @@ class _Search:
     def _pick(self) -> Tick | None:
         try:
             return self.compiled.ticks.pick(self.last, self.restriction)
-        except Exception as error:  # Airflow's CronDataIntervalTimetable fails in some hours after a clock change
+        except Exception as error:
+            # Airflow's CronDataIntervalTimetable fails in some hours after a clock change.
             raise _BaseFailed from error
 
     def _from(self, tick: Tick | None) -> tuple[PlacedTick | None, Iterator[PlacedTick] | None]:
-        """The first run from *tick* on, and those that follow."""
+        """Return the first run from *tick* on, and those that follow."""
         if tick is None:
             return None, None
         on_time = self._on_time(tick)
         if on_time is not None:
             return on_time, self._runs_after(tick)
         ticks = self.compiled.ticks
-        stream = ticks.stream(ticks.walk(self.last, self.restriction, tick), self.restriction.latest)
+        stream = ticks.stream(
+            ticks.walk(self.last, self.restriction, tick), self.restriction.latest
+        )
         rest = self._runs(stream, tick.due)
         return next(rest, None), rest if ticks.plain else None
 
     def _on_time(self, tick: Tick) -> PlacedTick | None:
-        """The run of *tick*, of a plain cron, where it starts on time whatever comes before and after."""
-        if not self.compiled.ticks.plain or self.policy.stagger or self.policy.when_blocked == "advance":
+        """Return the run of *tick* where it starts on time whatever comes before and after.
+
+        Only of a plain cron; ``None`` otherwise.
+        """
+        if (
+            not self.compiled.ticks.plain
+            or self.policy.stagger
+            or self.policy.when_blocked == "advance"
+        ):
             return None
         placed = self.policy.place(tick, self.open_time)
         return placed if placed.outcome == "on_time" else None
 
     def _runs_after(self, tick: Tick) -> Iterator[PlacedTick]:
-        """The runs that follow *tick*, which runs; most who ask take none of them."""
+        """Yield the runs that follow *tick*, which runs.
+
+        Lazily: most who ask take none of them.
+        """
         ticks, latest = self.compiled.ticks, self.restriction.latest
-        yield from self._runs(ticks.stream(ticks.following(tick, self.restriction), latest), tick.due)
+        yield from self._runs(
+            ticks.stream(ticks.following(tick, self.restriction), latest), tick.due
+        )
 
     def _as_base(self, run: PlacedTick, picked: Tick | None) -> PlacedTick | None:
-        """*run*, which was to start on time, as the base schedule, which *picked* a tick, has it late; ``None``: not.
+        """Return *run*, which was to start on time, as late as the base schedule has it.
 
-        That knows no calendars, but tells how late a DAG may begin without a start date, and end with an end date.
-        A run that had to wait has its turn whatever it says.
+        ``None`` where that has no such run. *picked* is the tick that the base schedule answers
+        with: it knows no calendars, but tells how late a DAG may begin without a start date, and
+        end with an end date. A run that had to wait has its turn whatever the base schedule says.
         """
         assert run.start is not None
         if self.is_first or self._is_past:
@@ -310,23 +388,41 @@ class _Search:
             if picked is None or picked.due > run.tick.due:
                 return None
         if picked is not None and picked.due <= self.now and self._is_undisturbed(picked):
-            return self.policy.place(picked, self.open_time).starting(picked.due + run.start - run.tick.due)
+            return self.policy.place(picked, self.open_time).starting(
+                picked.due + run.start - run.tick.due
+            )
         return run
 
     def _is_undisturbed(self, tick: Tick | None) -> bool:
-        """Whether calendars leave all of what *tick* covers open: then it is as if there were none."""
-        return tick is not None and self.open_time.fits(tick.interval_start, int(tick.due - tick.interval_start))
+        """Tell whether calendars leave all of what *tick* covers open.
+
+        Then it is as if there were none.
+        """
+        return tick is not None and self.open_time.fits(
+            tick.interval_start, int(tick.due - tick.interval_start)
+        )
 
     def _together(self, before: PlacedTick, latest: PlacedTick) -> PlacedTick:
-        """*latest*, which waited for an opening, and the run *before* it, which was missed and had to wait as well."""
+        """Return *latest*, which waited for an opening, together with the run *before* it.
+
+        That one was missed and had to wait as well. Where runs are not combined, and *before* may
+        start at that opening, *before* is returned.
+        """
         assert latest.start is not None
         opening = latest.start if latest.opening is None else latest.opening
-        if not self.policy.coalesce and self.policy.waits and opening <= before.tick.due + self.policy.max_delay:
+        if (
+            not self.policy.coalesce
+            and self.policy.waits
+            and opening <= before.tick.due + self.policy.max_delay
+        ):
             return before
         return with_interval(latest, before.tick.interval_start)
 
     def _late_or_next(self, latest: PlacedTick, coming: PlacedTick | None) -> PlacedTick | None:
-        """*latest*, whose start has passed, where it may still start; with *coming*, or else that one."""
+        """Return *latest*, whose start has passed, where it may still start.
+
+        Otherwise *coming*; that one too where both would start together, as one run.
+        """
         start = self._late(latest)
         if start is None:
             return coming and with_interval(coming, latest.tick.interval_start)
@@ -342,7 +438,9 @@ class _Search:
         assert run.start is not None
         if run.start > self.now:
             return run.start
-        return self.compiled.late_start(run.start, run.tick.due, self.now, catchup=self.restriction.catchup)
+        return self.compiled.late_start(
+            run.start, run.tick.due, self.now, catchup=self.restriction.catchup
+        )
 
     def _runs(self, stream: TickStream, first_due: float | None) -> Iterator[PlacedTick]:
         until = max(self.now, self.now if first_due is None else first_due) + SEARCH_SECONDS

@@ -1,4 +1,7 @@
-"""The due times of base schedules, one after the other: Airflow's own, and those of cron remembered."""
+"""The due times of base schedules, one after the other.
+
+Airflow's own timetables are asked for them; those of cron are remembered.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,13 @@ from pendulum import DateTime
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.plan import Tick, TickStream, new
 from calendar_timetable.schedule.base import cron_base, decode_base, to_pendulum
-from calendar_timetable.schedule.cron import CronTicks, SeveralCrons, cron_ticks, is_plain, several_crons
+from calendar_timetable.schedule.cron import (
+    CronTicks,
+    SeveralCrons,
+    cron_ticks,
+    is_plain,
+    several_crons,
+)
 
 _CRON_TRIGGER = "airflow.timetables.trigger.CronTriggerTimetable"
 _CRON_INTERVAL = "airflow.timetables.interval.CronDataIntervalTimetable"
@@ -27,40 +36,62 @@ _ONCE = "airflow.timetables.simple.OnceTimetable"
 _DELTA_INTERVAL = "airflow.timetables.interval.DeltaDataIntervalTimetable"
 _DELTA_TRIGGER = "airflow.timetables.trigger.DeltaTriggerTimetable"
 _DELTAS = (_DELTA_INTERVAL, _DELTA_TRIGGER)
-_BEGIN_NOW = (_ONCE, _DELTA_TRIGGER)  # their first tick is the start date or the present, whichever is later
-_WALKED = 1000  # ticks of a timetable that is not Airflow's, before it is asked anew from an opening on
-_FURTHEST = 10 * 366 * 86400  # seconds that the last tick is looked for
+# The first tick of these is the start date or the present, whichever is later.
+_BEGIN_NOW = (_ONCE, _DELTA_TRIGGER)
+# Ticks of a timetable that is not Airflow's, before it is asked anew from an opening on.
+_WALKED = 1000
+_FURTHEST = 10 * 366 * 86400  # seconds that the last tick is looked for into the past
 _EVENTS = "airflow.timetables.events.EventsTimetable"
 _GRID = (_CRON_TRIGGER, _CRON_INTERVAL, _MULTIPLE, _EVENTS)
 
 
 class Ticks:
-    """The due times of a base schedule, given as JSON: Airflow's own, and those of cron remembered."""
+    """The due times of a base schedule, given as JSON.
+
+    Airflow's own timetable is asked for them; those of cron are remembered. Instants are in epoch
+    seconds.
+    """
 
     def __init__(self, data: dict[str, Any]) -> None:
         self._data = data
         self._kind: str = data.get("__type", "")
-        self.on_grid = "events" in data or self._kind in _GRID  # ticks are the same whatever ran before
+        # Whether ticks are the same whatever ran before.
+        self.on_grid = "events" in data or self._kind in _GRID
         self.is_cron = self._kind in (_CRON_INTERVAL, _CRON_TRIGGER, _MULTIPLE)
         arguments = data.get("__var", {})
-        length = arguments.get("interval", 0) if self._kind == _CRON_TRIGGER else 0  # of each data interval, in seconds
+        # Of each data interval, in seconds.
+        length = arguments.get("interval", 0) if self._kind == _CRON_TRIGGER else 0
         self._length = length if isinstance(length, (int, float)) else 0
-        one_cron = self._kind == _CRON_INTERVAL or (self._kind == _CRON_TRIGGER and length == self._length)
-        self.remembered = one_cron and is_plain(arguments["expression"])  # ticks are cheap to step through
-        self.plain = self.remembered and self._kind == _CRON_TRIGGER and not length  # follows from any time before it
+        one_cron = self._kind == _CRON_INTERVAL or (
+            self._kind == _CRON_TRIGGER and length == self._length
+        )
+        # Whether ticks are cheap to step through.
+        self.remembered = one_cron and is_plain(arguments["expression"])
+        # Whether a tick follows from any time before it.
+        self.plain = self.remembered and self._kind == _CRON_TRIGGER and not length
         zero_length = self._kind == _MULTIPLE and not arguments["interval"]
+        # Whether data intervals have no length.
         self.exact = (
             self.plain
             or (self._kind == _CRON_TRIGGER and not length)
             or (self.on_grid and (zero_length or self._kind in ("", _EVENTS)))
-        )  # no data intervals
-        self._cron_arguments = (arguments["expression"], arguments["timezone"]) if self.remembered else None
+        )
+        self._cron_arguments = (
+            (arguments["expression"], arguments["timezone"]) if self.remembered else None
+        )
         expressions = arguments["expressions"] if zero_length else ()
-        self._several = [(e, arguments["timezone"]) for e in expressions] if all(map(is_plain, expressions)) else []
+        self._several = (
+            [(e, arguments["timezone"]) for e in expressions]
+            if all(map(is_plain, expressions))
+            else []
+        )
 
     @property
     def _cron(self) -> CronTicks | SeveralCrons | None:
-        """What this thread remembers; looked up for each walk, because decoded schedules are shared by threads."""
+        """What this thread remembers of the cron expressions, if that is what the base is.
+
+        Looked up for each walk, because decoded schedules are shared by threads.
+        """
         return several_crons(self._several) if self._several else self._one_cron
 
     @property
@@ -70,21 +101,32 @@ class Ticks:
     @cached_property
     def base(self) -> Timetable:
         """The base schedule as a timetable; made only where ticks are not remembered."""
-        if self._cron_arguments and not self._length and not self._data["__var"].get("run_immediately"):
+        if (
+            self._cron_arguments
+            and not self._length
+            and not self._data["__var"].get("run_immediately")
+        ):
             return cron_base(*self._cron_arguments, with_intervals=self._kind == _CRON_INTERVAL)
         return decode_base(self._data)
 
     def pick(self, last: DataInterval | None, restriction: TimeRestriction) -> Tick | None:
-        """The tick that *restriction*, ``catchup`` included, leads to after the run *last*."""
+        """Return the tick that follows the run *last* under *restriction*, ``catchup`` included."""
         due = self._remembered(last, restriction) if last is not None else None
         if due is None:
             return next(self._ask(last, restriction), None)
-        return Tick(due, due, due) if restriction.latest is None or due <= restriction.latest.timestamp() else None
+        return (
+            Tick(due, due, due)
+            if restriction.latest is None or due <= restriction.latest.timestamp()
+            else None
+        )
 
     def walk(
         self, last: DataInterval | None, restriction: TimeRestriction, first: Tick | None = None
     ) -> Iterator[Tick]:
-        """Every tick after the run *last*, from *first* on where it is given; strictly increasing."""
+        """Return every tick after the run *last*, strictly increasing.
+
+        From *first* on where it is given.
+        """
         if not restriction.catchup:
             restriction = TimeRestriction(restriction.earliest, restriction.latest, catchup=True)
         if first is None and (first := self.pick(last, restriction)) is None:
@@ -92,31 +134,45 @@ class Ticks:
         return chain((first,), self.following(first, restriction))
 
     def from_instant(self, start: float, latest: DateTime | None = None) -> Iterator[Tick]:
-        """Ticks from *start* to *latest*; of a cron base also the one whose interval holds *start*."""
+        """Return ticks from *start* to *latest*.
+
+        Of a cron base also the one whose interval holds *start*.
+        """
         earliest = to_pendulum(start)
         if self.is_cron:
             earliest = self.base.infer_manual_data_interval(run_after=earliest).start
         return self.walk(None, TimeRestriction(earliest, latest, catchup=True))
 
     def at_or_after(self, start: float, latest: DateTime | None = None) -> Iterator[Tick]:
-        """Ticks from *start* to *latest*, or a few earlier ones too; of plain cron without asking Airflow."""
+        """Return ticks from *start* to *latest*, or a few earlier ones too.
+
+        Those of plain cron are told without asking Airflow.
+        """
         if not self.plain:
             return self.from_instant(start, latest)
-        return self.walk(DataInterval.exact(to_pendulum(start - 1)), TimeRestriction(None, latest, catchup=True))
+        return self.walk(
+            DataInterval.exact(to_pendulum(start - 1)), TimeRestriction(None, latest, catchup=True)
+        )
 
     def is_calm(self, now: float) -> bool:
-        """Whether the base schedule, asked without catchup, says what its ticks say."""
+        """Tell whether the base schedule's answer without catchup follows from its ticks at *now*.
+
+        That is so for plain cron where clocks do not change within a day.
+        """
         cron = self._one_cron
         return cron is not None and self.plain and cron.is_calm(now)
 
     def stream(self, ticks: Iterator[Tick], latest: DateTime | None) -> TickStream:
-        """*ticks*, which end with *latest*, so that what is closed can be passed over."""
+        """Return *ticks*, which end with *latest*, as a stream where many can be passed over."""
         return TickStream(ticks, partial(self._leap, latest))
 
-    def since(self, floor: float, last: DataInterval | None, restriction: TimeRestriction) -> TickStream:
-        """Ticks after the run *last* and the start date, from the last one due by *floor*, or else from the first.
+    def since(
+        self, floor: float, last: DataInterval | None, restriction: TimeRestriction
+    ) -> TickStream:
+        """Return ticks after the run *last* and the start date, beginning around *floor*.
 
-        Whether a tick is among them does not depend on the clock, wherever the base schedule allows that.
+        The first of them is the last one due by *floor*, else the first of all. Whether a tick is
+        among them does not depend on the clock, wherever the base schedule allows that.
         """
         earliest, latest, _ = restriction
         every = TimeRestriction(earliest, latest, catchup=True)
@@ -124,7 +180,9 @@ class Ticks:
             return self.stream(self.walk(last, every, self.pick(last, restriction)), latest)
         if last is not None and earliest is not None and earliest > last.end:
             ended = last.end.timestamp()
-            return self._from_floor((t for t in self.walk(None, every) if t.interval_end > ended), floor, every)
+            return self._from_floor(
+                (t for t in self.walk(None, every) if t.interval_end > ended), floor, every
+            )
         low = -math.inf if last is None else last.end.timestamp()
         if last is None and earliest is not None:
             low = earliest.timestamp() - 1e-6
@@ -137,19 +195,28 @@ class Ticks:
             return self.stream(self._back_to(floor, self.pick(None, restriction), every), latest)
         if last is None and earliest is None:
             found = self._last_before(floor, low)
-            ticks = self.from_instant(floor, latest) if found is None else self.walk(None, every, found)
+            ticks = (
+                self.from_instant(floor, latest) if found is None else self.walk(None, every, found)
+            )
             return self.stream(ticks, latest)
         try:
             return self._from_floor(self.walk(last, every), floor, every)
-        except ValueError:  # Airflow's CronDataIntervalTimetable, after a run that was not on its grid
+        except ValueError:
+            # Airflow's CronDataIntervalTimetable raises this after a run that was not on its grid.
             if last is None or not self.on_grid:
                 raise
             begun, ended = last.start.timestamp(), last.end.timestamp()
-            ticks = (t for t in self.from_instant(ended, latest) if t.interval_end > ended and t.interval_start > begun)
+            ticks = (
+                t
+                for t in self.from_instant(ended, latest)
+                if t.interval_end > ended and t.interval_start > begun
+            )
             return self._from_floor(ticks, floor, every)
 
-    def _from_floor(self, ticks: Iterator[Tick], floor: float, restriction: TimeRestriction) -> TickStream:
-        """*ticks*, from the last one due at *floor* or before; else from the first."""
+    def _from_floor(
+        self, ticks: Iterator[Tick], floor: float, restriction: TimeRestriction
+    ) -> TickStream:
+        """Return *ticks* from the last one due at *floor* or before; else from the first."""
         latest = restriction.latest
         stream = self.stream(ticks, latest)
         first = stream.peek()
@@ -158,8 +225,13 @@ class Ticks:
         found = self.last_until(floor, first, latest)
         return stream if found is None else self.stream(self.walk(None, restriction, found), latest)
 
-    def _back_to(self, floor: float, tick: Tick | None, restriction: TimeRestriction) -> Iterator[Tick]:
-        """Ticks from *tick*, or from an earlier one that the start date allows, if *floor* is before it."""
+    def _back_to(
+        self, floor: float, tick: Tick | None, restriction: TimeRestriction
+    ) -> Iterator[Tick]:
+        """Return ticks from *tick*, or from an earlier one if *floor* is before it.
+
+        An earlier one only as far as the start date allows it.
+        """
         step, earliest = self._step, restriction.earliest
         if tick is None or step is None:
             return iter(())
@@ -169,13 +241,23 @@ class Ticks:
         return self.walk(None, restriction, Tick(*(at - count * step for at in tick)))
 
     def _leap(self, latest: DateTime | None, tick: Tick, instant: float) -> Iterator[Tick]:
-        """Ticks after *tick* and until *latest*, without those that another one follows by *instant*."""
+        """Return ticks after *tick* and until *latest*.
+
+        Those that another one follows by *instant* are left out.
+        """
         restriction = TimeRestriction(None, latest, catchup=True)
         found = self.last_until(instant, tick, latest)
-        return self.following(tick, restriction) if found is None else self.walk(None, restriction, found)
+        return (
+            self.following(tick, restriction)
+            if found is None
+            else self.walk(None, restriction, found)
+        )
 
     def last_until(self, instant: float, tick: Tick, latest: DateTime | None = None) -> Tick | None:
-        """The last tick due at *instant* or before, and by *latest*, that is after *tick*, if there is one."""
+        """Return the last tick due at *instant* or before, and by *latest*.
+
+        ``None`` where that is not after *tick*.
+        """
         if latest is not None:
             instant = min(instant, latest.timestamp())
         if instant <= tick.due:
@@ -187,7 +269,11 @@ class Ticks:
             due = cron.last_until(instant)
             if due <= tick.due:
                 return None
-            return Tick(due, cron.last_until(due - 1) if self._kind == _CRON_INTERVAL else due - self._length, due)
+            return Tick(
+                due,
+                cron.last_until(due - 1) if self._kind == _CRON_INTERVAL else due - self._length,
+                due,
+            )
         step = self._step
         if step is not None:
             count = (instant - tick.due) // step
@@ -203,7 +289,10 @@ class Ticks:
         return self._last_before(instant, tick.due)
 
     def _last_before(self, instant: float, low: float) -> Tick | None:
-        """The last tick due at *instant* or before, and after *low*: asked for from ever further back."""
+        """Return the last tick due at *instant* or before, and after *low*.
+
+        The base schedule is asked for ticks from ever further back.
+        """
         back = 60.0
         while back < _FURTHEST:
             found = None
@@ -220,15 +309,22 @@ class Ticks:
 
     @cached_property
     def _step(self) -> float | None:
-        """Seconds from each tick to the next, where that is always the same."""
+        """Seconds from each tick to the next, where that is always the same; else ``None``."""
         delta = getattr(self.base, "_delta", None) if self._kind in _DELTAS else None
         if isinstance(delta, relativedelta):
-            whole = timedelta(days=delta.days, hours=delta.hours, minutes=delta.minutes, seconds=delta.seconds)
-            delta = whole if delta == relativedelta(days=whole.days, seconds=whole.seconds) else None
+            whole = timedelta(
+                days=delta.days, hours=delta.hours, minutes=delta.minutes, seconds=delta.seconds
+            )
+            delta = (
+                whole if delta == relativedelta(days=whole.days, seconds=whole.seconds) else None
+            )
         return delta.total_seconds() if isinstance(delta, timedelta) else None
 
     def _remembered(self, last: DataInterval, restriction: TimeRestriction) -> float | None:
-        """What ``CronTriggerTimetable.next_dagrun_info`` would answer, where that is remembered."""
+        """Return what ``CronTriggerTimetable.next_dagrun_info`` would answer, as a due time.
+
+        ``None`` where that is not remembered, or there is no answer without asking Airflow.
+        """
         cron = self._one_cron
         if cron is None or not self.plain:
             return None
@@ -244,11 +340,17 @@ class Ticks:
         return latest if latest > end else cron.after(end)
 
     def following(self, first: Tick, restriction: TimeRestriction) -> Iterator[Tick]:
-        """Every tick after *first*; lazily, because most who ask take only that one."""
+        """Yield every tick after *first*.
+
+        Lazily, because most who ask take only the next one.
+        """
         cron = self._cron
         if cron is None:
-            if self._kind != _CONTINUOUS:  # whose next tick is always "now"
-                interval = DataInterval(to_pendulum(first.interval_start), to_pendulum(first.interval_end))
+            # The next tick of a continuous schedule is always "now".
+            if self._kind != _CONTINUOUS:
+                interval = DataInterval(
+                    to_pendulum(first.interval_start), to_pendulum(first.interval_end)
+                )
                 yield from self._ask(interval, restriction)
             return
         latest = restriction.latest.timestamp() if restriction.latest else math.inf
@@ -265,7 +367,9 @@ class Ticks:
         newest = last.end if last else None
         stale = False
         while True:
-            info = self.base.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+            info = self.base.next_dagrun_info(
+                last_automated_data_interval=last, restriction=restriction
+            )
             if info is None:
                 return
             interval = info.data_interval or DataInterval.exact(info.run_after)
@@ -273,7 +377,10 @@ class Ticks:
                 newest = interval.end
                 yield Tick(*map(zones.to_instant, (info.run_after, interval.start, interval.end)))
             elif stale and last is not None and interval.end <= last.end:
-                return  # it does not get on
+                # For the second time the base schedule does not get on.
+                return
             else:
-                stale = True  # to the base, a run with a widened interval may look like an earlier one
+                # Once that may be: to the base, a run with a widened interval may look like an
+                # earlier one.
+                stale = True
             last = interval

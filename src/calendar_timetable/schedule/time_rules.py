@@ -1,4 +1,7 @@
-"""When a DAG may run: windows and blackouts in their roles, zone and policy, before calendars are read."""
+"""When a DAG may run: windows and blackouts in their roles, zone and policy.
+
+The calendars in them are not read yet: :meth:`TimeRules.read` does that.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from calendar_timetable.planning.plan import Policy
 from calendar_timetable.planning.time_sets import TimeRange, TimeSet, horizon_around, leaves
 from calendar_timetable.schedule.compiled import CompiledSchedule
 
-FRESH = timedelta(seconds=2)  # a gate that looks asks a calendar again when it was asked longer ago than this
+# A gate that looks asks a calendar again when it was asked longer ago than this.
+FRESH = timedelta(seconds=2)
 _KEPT = 2.0  # seconds that one process goes without looking at the shared copy again
 _MOST_KEPT = 100
 
@@ -23,7 +27,8 @@ _MOST_KEPT = 100
 class TimeRules:
     """When a DAG may run: its windows and blackouts in their roles, before calendars are read.
 
-    ``horizon`` is set where the calendars in it have been read already (a schedule out of a serialized DAG).
+    ``horizon`` is set where the calendars in it have been read already (a schedule out of a
+    serialized DAG).
     """
 
     windows: TimeSet | None
@@ -34,14 +39,24 @@ class TimeRules:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> TimeRules:
-        """The inverse of :meth:`to_json`; :class:`codec.SealedElsewhere`."""
-        windows, blackouts = (data[name] and codec.decode(data[name]) for name in ("windows", "blackouts"))
+        """Return the rules that :meth:`to_json` wrote.
+
+        Raises :class:`codec.SealedElsewhere`.
+        """
+        windows, blackouts = (
+            data[name] and codec.decode(data[name]) for name in ("windows", "blackouts")
+        )
         horizon = data["horizon"] and TimeRange(*data["horizon"])
         return cls(windows, blackouts, data["zone"], Policy(**data["policy"]), horizon)
 
     def to_json(self, *, hide: bool = False) -> dict[str, Any]:
-        """These rules for a trigger, addresses of calendars included; *hide* as in :func:`codec.encode`."""
-        windows, blackouts = (s and codec.encode(s, hide=hide) for s in (self.windows, self.blackouts))
+        """Return these rules for a trigger, addresses of calendars included.
+
+        *hide* is as in :func:`codec.encode`.
+        """
+        windows, blackouts = (
+            s and codec.encode(s, hide=hide) for s in (self.windows, self.blackouts)
+        )
         return {
             "windows": windows,
             "blackouts": blackouts,
@@ -52,35 +67,51 @@ class TimeRules:
 
     @cached_property
     def key(self) -> str:
-        """What rules have in common that one reading serves."""
+        """A text that is the same for rules that one reading of calendars serves."""
         return json.dumps(self.to_json() | {"policy": None}, sort_keys=True)
 
     @cached_property
     def refresh(self) -> float | None:
         """Seconds after which what was read may have changed; ``None`` without calendars."""
-        given = (part for timeset in (self.windows, self.blackouts) if timeset for part in leaves(timeset))
+        given = (
+            part
+            for timeset in (self.windows, self.blackouts)
+            if timeset
+            for part in leaves(timeset)
+        )
         found: list[timedelta] = [part.refresh for part in given if hasattr(part, "refresh")]
         return max(min(found).total_seconds(), 1) if found else None
 
     def read(self, now: float) -> CompiledSchedule:
-        """These rules with the calendars as they are, asked as often as their ``refresh`` says.
+        """Return these rules with the calendars as they are at *now*, in epoch seconds.
 
-        Raises :class:`CalendarUnavailable` for a calendar that cannot be had. Its base is of no use: it has no ticks.
+        Calendars are asked as often as their ``refresh`` says. Raises :class:`CalendarUnavailable`
+        for a calendar that cannot be had. The base of what is returned is of no use: it has no
+        ticks.
         """
         horizon = self.horizon or horizon_around(now, 0)
-        windows, blackouts = (s and s.resolve(horizon, self.timezone) for s in (self.windows, self.blackouts))
+        windows, blackouts = (
+            s and s.resolve(horizon, self.timezone) for s in (self.windows, self.blackouts)
+        )
         return CompiledSchedule({}, self.timezone, self.policy, windows, blackouts, horizon)
 
     def read_afresh(self, now: float) -> CompiledSchedule:
-        """As :meth:`read`, with calendars that were asked no longer than :data:`FRESH` ago, where they can be had."""
+        """Return what :meth:`read` returns, with calendars asked no longer than :data:`FRESH` ago.
+
+        Where one of these cannot be had, return what :meth:`read` returns.
+        """
         windows, blackouts = (s and s.asked_within(FRESH) for s in (self.windows, self.blackouts))
         try:
             return replace(self, windows=windows, blackouts=blackouts).read(now)
         except CalendarUnavailable:
-            return self.read(now)  # with the last good copy, for as long as these rules trust it
+            # With the last good copy, for as long as these rules trust it.
+            return self.read(now)
 
     def read_kept(self, now: float) -> CompiledSchedule:
-        """As :meth:`read`, cheap enough for a loop: this process keeps what it read for a moment."""
+        """Return what :meth:`read` returns, cheap enough for a loop.
+
+        This process keeps what it read for a moment.
+        """
         read_at, kept = _kept.get(self.key, (0.0, None))
         if kept is None or not 0 <= now - read_at <= _KEPT or kept.policy != self.policy:
             kept = self.read(now)
@@ -94,5 +125,5 @@ _kept: dict[str, tuple[float, CompiledSchedule]] = {}
 
 
 def now() -> float:
-    """The clock, in epoch seconds."""
+    """Return the time on the clock, in epoch seconds."""
     return datetime.now(UTC).timestamp()
