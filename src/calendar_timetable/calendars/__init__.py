@@ -1,1 +1,1 @@
-"""Calendars: bytes in, occurrences and spans out. All reading, and all distrust, is here."""
+"""Calendars: feed bytes in, occurrences and spans out. All reading and all distrust is here."""

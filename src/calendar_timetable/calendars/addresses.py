@@ -1,6 +1,7 @@
-"""Addresses as people write them, and what of them may be shown: never a path or query of a URL.
+"""Addresses of calendars as people write them, and what of them may be shown.
 
-Those that are a secret themselves, written in a DAG file, work, with a warning, and are masked.
+Of a URL, path and query are never shown. An address in a DAG file that is itself a secret works,
+but a warning is logged, and Airflow masks the secret.
 """
 
 from __future__ import annotations
@@ -17,24 +18,35 @@ from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.weekly import parse_weekly_rule
 
 log = logging.getLogger(__name__)
-_AFTER = re.compile(r"/owa/calendar/|/calendar/published/|/public-calendars/|/published/\d+/", re.IGNORECASE)
+_AFTER = re.compile(
+    r"/owa/calendar/|/calendar/published/|/public-calendars/|/published/\d+/", re.IGNORECASE
+)
 _GOOGLE = re.compile(r"private-[0-9a-z]+", re.IGNORECASE)
 _KEYS = re.compile(r"token|secret|key|sig|auth|pass|code", re.IGNORECASE)
 _RANDOM = re.compile(
-    r"(?=[^0-9]*[0-9])(?=[^a-z]*[a-z])[0-9a-z]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
+    r"(?=[^0-9]*[0-9])(?=[^a-z]*[a-z])[0-9a-z]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    re.IGNORECASE,
 )
 _warned: set[str] = set()
 
 SCHEMES = {"http": "http", "https": "https", "webcal": "https", "webcals": "https", "file": "file"}
 PORTS = {"http": 80, "https": 443}
 _PATHS = ("/", "./", "../", "~")
-_REMEDY = "give an address ('https://…', 'webcal://…' or the path of an .ics file) or an Airflow Connection id"
-_CALENDAR = r"/[^\s/@?]+@[^\s/@?]+(?:/[^\s/?]+)?"  # one of many behind a Connection
+_REMEDY = (
+    "give an address ('https://…', 'webcal://…' or the path of an .ics file) "
+    "or an Airflow Connection id"
+)
+# After a Connection id: one of the many calendars behind that Connection.
+_CALENDAR = r"/[^\s/@?]+@[^\s/@?]+(?:/[^\s/?]+)?"
 _CONNECTION = re.compile(rf"[\w#!()\-.:]+(?:{_CALENDAR})?")
 
 
 def text_of(address: object) -> str:
-    """*address*, a text or a path, as text; a path always looks like one. ``""`` for anything else."""
+    """Return *address*, a text or a path, as text; ``""`` for anything else.
+
+    A path always looks like one: it gets ``./`` in front where it would be taken for something
+    else.
+    """
     if isinstance(address, os.PathLike):
         path = os.fsdecode(address)
         return path if is_address(path) and "://" not in path else f"./{path}"
@@ -42,12 +54,12 @@ def text_of(address: object) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Whether *text* is an address rather than a Connection id."""
+    """Tell whether *text* is an address rather than a Connection id."""
     return "://" in text or text.startswith(_PATHS) or text.lower().endswith(".ics")
 
 
 def label_of(address: str) -> str:
-    """What people may see of *address*: the Connection id, the host, or the file's name."""
+    """Return what people may see of *address*: the Connection id, the host, or the file's name."""
     if not is_address(address):
         return address
     if "://" not in address:
@@ -61,7 +73,7 @@ def label_of(address: str) -> str:
 
 
 def split_url(address: str) -> SplitResult | None:
-    """The parts of a URL, its scheme in lower case; ``None`` if it is malformed."""
+    """Return the parts of a URL, its scheme in lower case; ``None`` if it is malformed."""
     try:
         parts = urlsplit(address.strip())
         _ = parts.port, parts.hostname
@@ -71,26 +83,36 @@ def split_url(address: str) -> SplitResult | None:
 
 
 def shown(address: object) -> object:
-    """*address* as it may be printed: of a URL the scheme and host only."""
+    """Return *address* as it may be printed: of a URL the scheme, host and port only."""
     text = text_of(address)
     if not text:
         return address
     if "://" not in text:
-        plain = text.startswith(_PATHS) or not re.search(r"[/?@\s]", text) or _CONNECTION.fullmatch(text)
+        plain = (
+            text.startswith(_PATHS)
+            or not re.search(r"[/?@\s]", text)
+            or _CONNECTION.fullmatch(text)
+        )
         return (
             text if plain else re.split(r"[/?\s]", text)[0].rpartition("@")[2] + " …"
-        )  # perhaps a URL without its scheme: a secret
+            # Anything else may be a URL without its scheme, which may hold a secret.
+        )
     parts = split_url(text)
     if parts is None:
         return text.partition("://")[0][:20] + "://…"
     if parts.scheme == "file":
         return f"file://…/{label_of(text)}"
     port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}" + ("/…" if parts.path.strip("/") or parts.query else "")
+    return f"{parts.scheme}://{parts.hostname or ''}{port}" + (
+        "/…" if parts.path.strip("/") or parts.query else ""
+    )
 
 
 def check_address(address: object) -> None:
-    """Refuse what is neither an address nor a Connection id; no I/O."""
+    """Refuse what is neither an address nor a Connection id, without I/O.
+
+    Raises :class:`InvalidArgument`.
+    """
     text = text_of(address)
     if not text:
         raise InvalidArgument("Calendar", address, _REMEDY)
@@ -101,8 +123,12 @@ def check_address(address: object) -> None:
         if parts.scheme not in SCHEMES:
             remedy = "use http, https, webcal, webcals or file"
             raise InvalidArgument("Calendar", shown(address), remedy)
-        if parts.scheme == "file" and (parts.hostname not in (None, "localhost") or not parts.path.strip("/")):
-            raise InvalidArgument("Calendar", shown(address), "a file's address is file:// and its whole path")
+        if parts.scheme == "file" and (
+            parts.hostname not in (None, "localhost") or not parts.path.strip("/")
+        ):
+            raise InvalidArgument(
+                "Calendar", shown(address), "a file's address is file:// and its whole path"
+            )
         if parts.scheme != "file" and not parts.hostname:
             raise InvalidArgument("Calendar", shown(address), f"this URL names no host; {_REMEDY}")
     elif not is_address(text):
@@ -121,29 +147,41 @@ def _is_weekly(text: str) -> bool:
 
 
 def secrets_in(address: str) -> tuple[str, ...]:
-    """The parts of *address* that only those who may read the calendar should know; none of a plain address.
+    """Return the parts of *address* that only those who may read the calendar should know.
 
-    A password, a login without one, what follows the paths of published calendars (Google, Outlook, iCloud, Nextcloud),
-    long random texts, and values in a query that are called so. A public calendar of Google is none.
+    Such parts are a password, a login without a password, what follows the paths of published
+    calendars (Google, Outlook, iCloud, Nextcloud), long random texts, and values in the query whose
+    names say so, such as ``token``. A plain address has none, and neither has a public calendar of
+    Google.
     """
     parts = split_url(address) if "://" in address else None
     if parts is None or parts.scheme == "file":
         return ()
-    told = parts.password or parts.username  # a login without a password is a token
+    # A login without a password is a token.
+    told = parts.password or parts.username
     found = [told, unquote(told)] if told else []
     steps = parts.path.split("/")
     if parts.hostname in ("calendar.google.com", "www.google.com") and "ical" in steps:
         found += [step for step in steps if _GOOGLE.fullmatch(step)]
     elif published := _AFTER.search(parts.path):
-        found += [step for step in parts.path[published.end() :].split("/") if len(step) > 8 and "." not in step[-4:]]
+        found += [
+            step
+            for step in parts.path[published.end() :].split("/")
+            if len(step) > 8 and "." not in step[-4:]
+        ]
     else:
         found += [step for step in steps if _RANDOM.search(step)]
-    found += [value for key, value in parse_qsl(parts.query) if _KEYS.search(key) or _RANDOM.search(value)]
+    found += [
+        value for key, value in parse_qsl(parts.query) if _KEYS.search(key) or _RANDOM.search(value)
+    ]
     return tuple(dict.fromkeys(found))
 
 
 def warn_of(address: str, label: str) -> None:
-    """Say once, of an address in a DAG file that is a secret, what to do; and have Airflow mask it."""
+    """Warn once of an *address* in a DAG file that holds a secret, and have Airflow mask that.
+
+    The warning names the calendar by *label* and says what to do.
+    """
     secrets = secrets_in(address)
     if not secrets or address in _warned:
         return
@@ -154,14 +192,15 @@ def warn_of(address: str, label: str) -> None:
 
             mask_secret(list(secrets))
     log.warning(
-        "Calendar %s: its address holds a secret, which everybody who can read this DAG file can use. Make an "
-        "Airflow Connection of type 'ical' with the address in its field 'Secret URL' (secret_url), or with "
-        "Login and Password, and write Calendar('its_id'); then have the provider make a new address.",
+        "Calendar %s: its address holds a secret, which everybody who can read this DAG "
+        "file can use. Make an Airflow Connection of type 'ical' with the address in its field "
+        "'Secret URL' (secret_url), or with Login and Password, and write Calendar('its_id'); "
+        "then have the provider make a new address.",
         label,
     )
 
 
 def server_of(url: str) -> str:
-    """The name and port of the server of *url*."""
+    """Return the server of *url* as ``"host:port"``; ``""`` if *url* is malformed."""
     parts = split_url(url)
     return "" if parts is None else f"{parts.hostname}:{parts.port or PORTS.get(parts.scheme, 0)}"

@@ -11,7 +11,14 @@ from functools import partial
 from typing import TypeVar
 
 from calendar_timetable import metrics
-from calendar_timetable.calendars.addresses import check_address, is_address, label_of, shown, text_of, warn_of
+from calendar_timetable.calendars.addresses import (
+    check_address,
+    is_address,
+    label_of,
+    shown,
+    text_of,
+    warn_of,
+)
 from calendar_timetable.calendars.feed.cache import FeedState
 from calendar_timetable.calendars.feed.feed import (
     FeedSnapshot,
@@ -39,28 +46,34 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Calendar(CalendarOptions, TimeSet):
-    """The events of a calendar: an address (http, https, webcal, file, a path) or an Airflow Connection id.
+    """The events of a calendar, given by its address or by an Airflow Connection id.
 
-    After the id of a Connection to Google or Microsoft comes the calendar there: ``"my_google/team@example.com"``.
+    *address* is a URL (http, https, webcal, file), a path, or the id of a Connection. After the id
+    of a Connection to Google or Microsoft comes the calendar there:
+    ``"my_google/team@example.com"``.
 
-    *match* and *location* are globs on an event's summary and location, in any case (``"*freeze*"``);
-    *categories*: it must have one of them; *attendee*: an address that it must list, unless it lists nobody.
-    As a blackout only busy events count: not cancelled, transparent, free, or declined by *attendee*. As
-    windows or as a schedule every confirmed event counts, busy or free. *busy_only* overrides which.
+    *match* and *location* are globs on an event's summary and location, and ignore case
+    (``"*freeze*"``). *categories*: an event must have one of them. *attendee*: an address that an
+    event must list, unless it lists nobody. As a blackout only busy events count: not cancelled,
+    transparent, free, or declined by *attendee*. As windows or as a schedule every confirmed event
+    counts, busy or free. *busy_only* overrides whether an event must be busy.
 
-    Events are moved by *offset*, and widened by *pad* (before, after). All-day and floating times are those of
-    *timezone*; without it of the calendar's own zone, where that names a place; else of the timetable.
+    Events are moved by *offset*, and widened by *pad* (before, after). All-day and floating times
+    are in *timezone*; without it, in the calendar's own zone if that names a place; else in the
+    timetable's.
 
-    The feed is asked once per *refresh* on a host; with the default also less often if the feed itself asks for
-    that, up to an hour. When it fails the last good copy stays in force for *max_stale*; then
-    *on_unavailable* is ``"hold"``: the DAG gets no scheduled runs, and who asks this calendar itself gets
-    :class:`CalendarUnavailable`; or ``"ignore"``: taken as empty. *strict* adds the time that events not understood
-    may cover. *show_titles* lets summaries into the serialized DAG. *name*
-    is what people are shown for it: of an address that is otherwise its host only.
+    The feed is asked once per *refresh* on a host; with the default it is asked less often, down to
+    once an hour, if the feed itself asks for that. When it fails, the last good copy stays in force
+    for *max_stale*. Then *on_unavailable* decides. With ``"hold"`` the DAG gets no scheduled runs,
+    and code that asks this calendar itself gets :class:`CalendarUnavailable`. With ``"ignore"`` the
+    calendar is taken as empty. *strict* adds to a blackout the time that events not understood may
+    cover. *show_titles* lets summaries into the serialized DAG. *name* is what people are shown for
+    the calendar; without it, they are shown only the host of an address.
     """
 
     address: str | os.PathLike[str]
-    deny: bool = field(default=True, init=False)  # its role: whether it blocks, or allows
+    # its role: True where it blocks, False where it allows
+    deny: bool = field(default=True, init=False)
 
     is_read = True
 
@@ -70,14 +83,17 @@ class Calendar(CalendarOptions, TimeSet):
 
     @property
     def label(self) -> str:
-        """Its name; else the Connection id, the address' host, or the file's name."""
+        """The *name*; else the Connection id, the host of the address, or the file's name."""
         return self.name or label_of(self._text)
 
     def __str__(self) -> str:
         return self.label
 
     def fingerprint(self) -> str | None:
-        """Where one that cannot be read is ignored, it also depends on whether it could be."""
+        """Return ``repr(self)``; ``None`` if an unreadable calendar is ignored, and for a subclass.
+
+        What an ignored calendar resolves to also depends on whether it could be read.
+        """
         return repr(self) if type(self) is Calendar and self.on_unavailable == "hold" else None
 
     def __repr__(self) -> str:
@@ -101,6 +117,7 @@ class Calendar(CalendarOptions, TimeSet):
     def asked_within(self, newest: timedelta) -> Calendar:
         freshest = min(self.refresh, newest)
         newer = replace(self, refresh=freshest, max_stale=freshest, on_unavailable="hold")
+        # The role is no argument, so replace() has set it to its default.
         return newer.in_role(deny=self.deny)
 
     def validate(self) -> None:
@@ -114,8 +131,11 @@ class Calendar(CalendarOptions, TimeSet):
         rows = self._rows(found, deny=self.deny)
         pairs = [(start + shift - before, end + shift + after) for _, start, end in rows]
         titles = []
-        told: dict[int, str] = {}  # by series: its occurrences share one text
-        for (details, _, _), (start, end) in zip(rows, pairs, strict=True) if self.show_titles else ():
+        # By details object: the occurrences of one series share it, and so one text.
+        told: dict[int, str] = {}
+        for (details, _, _), (start, end) in (
+            zip(rows, pairs, strict=True) if self.show_titles else ()
+        ):
             low, high = max(start, horizon.start), min(end, horizon.end)
             if low < high:
                 if id(details) not in told:
@@ -128,7 +148,10 @@ class Calendar(CalendarOptions, TimeSet):
         return CalendarSpans(self.label, spans, tuple(sorted(titles)), note, self._feed(found))
 
     def starts(self, horizon: TimeRange, timezone: str) -> tuple[list[int], Feed | None]:
-        """When this is the schedule: the starts within *horizon*, in epoch seconds, of the events; their feed."""
+        """Return the starts of the events within *horizon*, in epoch seconds, and their feed.
+
+        They are the due times when this calendar is the base schedule.
+        """
         shift = int(self.offset.total_seconds())
         found = self._in_force(horizon.start - shift, horizon.end - shift, timezone)
         moved = {start + shift for _, start, _ in self._rows(found, deny=False)}
@@ -136,9 +159,10 @@ class Calendar(CalendarOptions, TimeSet):
         return due, self._feed(found)
 
     def current_version(self, horizon: TimeRange, timezone: str) -> str:
-        """What the copy is known by that :meth:`resolve` and :meth:`starts` would read for *horizon*.
+        """Return a name of the copy that :meth:`resolve` and :meth:`starts` read for *horizon*.
 
-        Equal calendars come to the same by the same copy. Blank where only reading tells.
+        Equal calendars with the same copy give the same name; it is ``""`` where only reading can
+        tell.
         """
         try:
             return self._read(*self._stretch(horizon), timezone, current_version)
@@ -146,32 +170,44 @@ class Calendar(CalendarOptions, TimeSet):
             return ""
 
     def refreshed(self, horizon: TimeRange, timezone: str, *, force: bool = False) -> Health:
-        """How this calendar is doing, asked if it is due (or by *force*) outside of DAG parsing.
+        """Refresh this calendar outside of DAG parsing, and return how it is doing.
 
-        What :meth:`resolve` and :meth:`starts` need for *horizon* is in the cache then.
+        The source is asked if it is due, or with *force* at once. Afterwards the cache holds what
+        :meth:`resolve` and :meth:`starts` need for *horizon*.
         """
         ask = partial(refresh_feed, force=force)
         return self._told(partial(self._read, *self._stretch(horizon), timezone, ask), timezone)
 
     def events(self, start: datetime, end: datetime) -> list[Occurrence]:
-        """The occurrences that touch ``[start, end)`` and match, in order; also free and cancelled ones.
+        """Return the occurrences that touch ``[start, end)`` and match, in order.
 
-        Times are those of the calendar: *offset* and *pad* do not count.
+        Free and cancelled ones are included. Times are those of the calendar: *offset* and *pad* do
+        not count. Raises :class:`CalendarUnavailable` unless an unreadable calendar is to be
+        ignored.
         """
         low, high = int(zones.to_instant(start, "start")), -int(-zones.to_instant(end, "end") // 1)
         self.validate()
         found = self._in_force(low, high, zones.default_zone())
-        touching = (row for row in _all(found) if row[1] < high and (row[2] > low or row[1] == row[2] == low))
-        return [details.at(first, last) for details, first, last in touching if self.matches(details)]
+        touching = (
+            row
+            for row in _all(found)
+            if row[1] < high and (row[2] > low or row[1] == row[2] == low)
+        )
+        return [
+            details.at(first, last) for details, first, last in touching if self.matches(details)
+        ]
 
     def problems(self) -> list[Problem]:
-        """The components that could not be understood, by UID."""
+        """Return the components that could not be understood, by UID."""
         self.validate()
         found = self._in_force(*_around_now(), zones.default_zone())
         return [] if found.reading is None else list(found.reading.problems)
 
     def describe(self) -> Health:
-        """How this calendar is doing. Reads it, and never raises for what is wrong with it."""
+        """Read this calendar and return how it is doing.
+
+        A calendar that cannot be read raises nothing: the result says what is wrong.
+        """
         self.validate()
         zone = self.timezone or zones.default_zone()
         return self._told(partial(self._read, *_around_now(), zone, read_feed), zone)
@@ -183,11 +219,16 @@ class Calendar(CalendarOptions, TimeSet):
             return Health("", self.label, "unavailable", error=str(error), zone=zone)
         reading, stale = found.reading, self.max_stale.total_seconds()
         if reading is None:
-            return replace(describe(found.feed, self.label, found.state, stale, zone=zone), status="unavailable")
-        return describe(found.feed, self.label, found.state, stale, problems=reading.problems, zone=reading.zone)
+            return replace(
+                describe(found.feed, self.label, found.state, stale, zone=zone),
+                status="unavailable",
+            )
+        return describe(
+            found.feed, self.label, found.state, stale, problems=reading.problems, zone=reading.zone
+        )
 
     def _stretch(self, horizon: TimeRange) -> tuple[int, int]:
-        """When the events are that may touch *horizon*."""
+        """Return the stretch, in epoch seconds, of the events that may touch *horizon*."""
         before, after = (int(part.total_seconds()) for part in self.pad)
         shift = int(self.offset.total_seconds())
         return horizon.start - shift - after, horizon.end - shift + before
@@ -200,17 +241,25 @@ class Calendar(CalendarOptions, TimeSet):
         try:
             source = source_for(self._text)
         except ConnectionUnseen as error:
+            # This process does not see the Connection: use the source that it named when last seen.
             unseen = unseen_source(self._text, str(error))
             if unseen is None:
                 raise
             return read(unseen, start, end, zone, refresh, self.max_stale.total_seconds())
         found = read(source, start, end, zone, refresh, self.max_stale.total_seconds())
-        if isinstance(found, FeedSnapshot) and found.reading is not None and not is_address(self._text):
+        if (
+            isinstance(found, FeedSnapshot)
+            and found.reading is not None
+            and not is_address(self._text)
+        ):
             remember_feed(self._text, found.feed)
         return found
 
     def _in_force(self, start: int, end: int, timezone: str) -> FeedSnapshot:
-        """The copy in force; :class:`CalendarUnavailable` where there is none, unless that is to be ignored."""
+        """Return the copy in force.
+
+        Raises :class:`CalendarUnavailable` if there is none, unless that is to be ignored.
+        """
         try:
             found = self._read(start, end, timezone, read_feed)
             error = found.error
@@ -220,20 +269,31 @@ class Calendar(CalendarOptions, TimeSet):
             return found
         metrics.count("held", self.label)
         since = int(found.good_at.timestamp()) if found.good_at else None
-        remedy = "check its address and credentials, raise max_stale, or set on_unavailable='ignore'"
+        remedy = (
+            "check its address and credentials, raise max_stale, or set on_unavailable='ignore'"
+        )
         raise CalendarUnavailable(self.label, error, since, remedy)
 
     def _feed(self, found: FeedSnapshot) -> Feed | None:
-        return Feed(found.feed, self.on_unavailable, int(self.max_stale.total_seconds())) if found.feed else None
+        return (
+            Feed(found.feed, self.on_unavailable, int(self.max_stale.total_seconds()))
+            if found.feed
+            else None
+        )
 
     def _rows(self, found: FeedSnapshot, *, deny: bool) -> list[tuple[Details, int, int]]:
         rows = _all(found)
-        told = {id(details): details for details, _, _ in rows}  # occurrences of one series share it
-        wanted = {key for key, details in told.items() if self.matches(details) and counts(details, self, deny=deny)}
+        # Occurrences of one series share one details object: each is matched once.
+        told = {id(details): details for details, _, _ in rows}
+        wanted = {
+            key
+            for key, details in told.items()
+            if self.matches(details) and counts(details, self, deny=deny)
+        }
         return [row for row in rows if id(row[0]) in wanted]
 
     def matches(self, details: Details | Occurrence) -> bool:
-        """Whether an event is one of those that this calendar was asked for, busy or free."""
+        """Tell whether an event is one that this calendar was asked for, busy or free."""
         return matches(details, self)
 
 
@@ -242,7 +302,7 @@ def _all(found: FeedSnapshot) -> tuple[tuple[Details, int, int], ...]:
 
 
 def _reaches(found: FeedSnapshot, horizon: TimeRange) -> list[tuple[int, int]]:
-    """The stretches within *horizon* that components not understood may cover."""
+    """Return the stretches of *horizon*, in epoch seconds, that unclear components may cover."""
     stretches = []
     for problem in () if found.reading is None else found.reading.problems:
         start = horizon.start if problem.start is None else int(problem.start.timestamp())
@@ -253,6 +313,9 @@ def _reaches(found: FeedSnapshot, horizon: TimeRange) -> list[tuple[int, int]]:
 
 
 def _around_now() -> tuple[int, int]:
-    """The stretch that questions without one are about: from last month to a year ahead."""
+    """Return the stretch, in epoch seconds, for questions that name none.
+
+    It is from a month ago to a year ahead.
+    """
     now = int(datetime.now(UTC).timestamp())
     return now - 31 * 86400, now + 366 * 86400

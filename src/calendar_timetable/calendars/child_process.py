@@ -1,4 +1,4 @@
-"""A module of ours run in a process of its own, which can be killed: for all that a feed may keep busy."""
+"""Run one of our modules in a child process, which can be killed when a feed keeps it busy."""
 
 from __future__ import annotations
 
@@ -16,24 +16,27 @@ from typing import Any
 from calendar_timetable.calendars import limits
 
 Message = dict[str, Any]
-_PARENT = "CALENDAR_TIMETABLE_PARENT"  # in a child's environment: the process that waits for its answer
-_PR_SET_PDEATHSIG = 1  # of Linux' prctl(2)
+# In a child's environment: the id of the process that waits for its answer.
+_PARENT = "CALENDAR_TIMETABLE_PARENT"
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
 
 
 class ChildFailed(Exception):
-    """The child gave no answer; the text says why and holds nothing of what it was given."""
+    """The child gave no answer; the text says why and holds nothing of what the child was given."""
 
 
 def ask(module: str, request: Message, body: bytes, seconds: float) -> tuple[Message, bytes]:
-    """Run *module* with *request* and *body* on its stdin; its answer.
+    """Run *module* with *request* and *body* on its stdin, and return its answer.
 
-    It is killed after *seconds*. It inherits nothing of Airflow's configuration, and nothing goes on
-    its command line, which others may read.
+    The child is killed after *seconds*. It inherits nothing of Airflow's configuration, and nothing
+    is put on its command line, which others may read. Raises :class:`ChildFailed`.
     """
     package = str(Path(__file__).parents[2])
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
     environment[_PARENT] = str(os.getpid())
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, (package, os.environ.get("PYTHONPATH")))
+    )
     command = [sys.executable, "-P", "-W", "ignore", "-m", module]
     try:
         done = subprocess.run(  # noqa: S603  (our own module)
@@ -51,25 +54,36 @@ def ask(module: str, request: Message, body: bytes, seconds: float) -> tuple[Mes
         raise ChildFailed(f"cannot start a process ({type(error).__name__})") from None
     head, newline, rest = done.stdout.partition(b"\n")
     if done.returncode or not newline:
-        killed = "it was stopped for its use of time or memory" if done.returncode < 0 else "it broke down"
+        killed = (
+            "it was stopped for its use of time or memory"
+            if done.returncode < 0
+            else "it broke down"
+        )
         raise ChildFailed(killed)
     answer: Message = json.loads(head)
     return answer, rest
 
 
-def answer(handle: Callable[[Message, bytes], tuple[Message, bytes]], memory: int, seconds: float) -> None:
-    """The child's side: answer the one request on stdin, within *memory* bytes and *seconds* of processor time.
+def answer(
+    handle: Callable[[Message, bytes], tuple[Message, bytes]], memory: int, seconds: float
+) -> None:
+    """Answer the one request on stdin: the child's side of :func:`ask`.
 
-    It ends by itself too where nobody is left to end it: with its parent, which Airflow may kill, and past its time.
+    The child may use *memory* bytes and *seconds* of processor time. It also ends by itself where
+    nobody is left to end it: with its parent, which Airflow may kill, and when its time is over.
     """
     _end_with_parent()
-    signal.alarm(math.ceil(seconds + limits.START_SECONDS) + 1)  # its parent's clock, which is no longer, goes first
+    # The parent's timeout is not longer than this, so it comes first.
+    signal.alarm(math.ceil(seconds + limits.START_SECONDS) + 1)
     for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, int(seconds))):
         hard = resource.getrlimit(limit)[1]
-        resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+        resource.setrlimit(
+            limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard)
+        )
     head, body = sys.stdin.buffer.readline(), sys.stdin.buffer.read()
     with os.fdopen(os.dup(1), "wb") as out:
-        os.dup2(2, 1)  # what a library prints is no part of the answer
+        # What a library prints must not become part of the answer.
+        os.dup2(2, 1)
         message, content = handle(json.loads(head), body)
         out.write(json.dumps(message, separators=(",", ":")).encode() + b"\n" + content)
 
@@ -80,5 +94,6 @@ def _end_with_parent() -> None:
         import ctypes
 
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.environ.get(_PARENT, str(os.getppid())) != str(os.getppid()):  # it was gone before that
+    # The parent may have gone before prctl() was called.
+    if os.environ.get(_PARENT, str(os.getppid())) != str(os.getppid()):
         os._exit(1)

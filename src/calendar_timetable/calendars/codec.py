@@ -1,6 +1,7 @@
-"""Time sets as they are written, before any calendar is read: JSON for a trigger, which has no DAG file.
+"""Time sets as JSON, as they were written: for a trigger, which has no DAG file.
 
-Airflow stores the arguments of a deferred task's trigger, and of an asset's watcher in the DAG, in clear (3.3).
+No calendar is read yet. Airflow stores the arguments of a deferred task's trigger, and those of an
+asset's watcher in the DAG (Airflow 3.3), in clear text.
 """
 
 from __future__ import annotations
@@ -19,28 +20,32 @@ from calendar_timetable.planning.time_sets import Combined, TimeSet
 
 
 class SealedElsewhere(CalendarTimetableError):
-    """A calendar's secret address cannot be opened here: Airflow's key is another one than where it was sealed."""
+    """A calendar's secret address cannot be opened here: another key of Airflow sealed it."""
 
 
 _ROLE = "deny"
 
 
 def encode(timeset: TimeSet, *, hide: bool = False) -> dict[str, Any]:
-    """*timeset*, in its role, as JSON; always the same JSON for the same time set.
+    """Return *timeset*, in its role, as JSON; the same time set always gives the same JSON.
 
-    With *hide*, for Airflow's database, every address is sealed with Airflow's own key, where it has one: which of them
-    are a secret nobody can tell for sure.
+    With *hide*, for Airflow's database, every URL is sealed with Airflow's own key, if it has one:
+    nobody can tell for sure which URLs are secret.
     """
     match timeset:
         case Combined():
-            return {codec.KEYS[type(timeset)]: [encode(member, hide=hide) for member in timeset.members]}
+            return {
+                codec.KEYS[type(timeset)]: [encode(member, hide=hide) for member in timeset.members]
+            }
         case Calendar():
             address = {"address": text_of(timeset.address)}
             if hide and "://" in address["address"] and (keys := _fernet_keys()):
                 address = {"sealed": seal(address, keys[0])}
             return address | {
                 _ROLE: timeset.deny,
-                "options": {name: _plain(value) for name, value in timeset.changed_options().items()},
+                "options": {
+                    name: _plain(value) for name, value in timeset.changed_options().items()
+                },
             }
         case Holidays():
             return {"holidays": timeset.code, "timezone": timeset.timezone}
@@ -48,7 +53,7 @@ def encode(timeset: TimeSet, *, hide: bool = False) -> dict[str, Any]:
 
 
 def decode(data: dict[str, Any]) -> TimeSet:
-    """The inverse of :func:`encode`; raises :class:`SealedElsewhere`."""
+    """Return the time set that :func:`encode` was given; raise :class:`SealedElsewhere`."""
     if "sealed" in data:
         data = data | _opened(data["sealed"])
     if "address" in data:
@@ -67,16 +72,19 @@ def _opened(sealed: str) -> dict[str, Any]:
         if opened := unseal(sealed, key):
             return opened
     raise SealedElsewhere(
-        "A calendar's address was sealed with another [core] fernet_key: give all components of Airflow the same key, "
+        "A calendar's address was sealed with another [core] fernet_key: "
+        "give all components of Airflow the same key, "
         "or make an Airflow Connection with the address in it"
     )
 
 
 def _fernet_keys() -> list[str]:
-    """The newest first, as Airflow's own secrets are kept with; none where those are kept in clear."""
+    """Return Airflow's own keys, the newest first; none where it keeps secrets in clear text."""
     from airflow.configuration import conf
 
-    return [key.strip() for key in conf.get("core", "fernet_key", fallback="").split(",") if key.strip()]
+    return [
+        key.strip() for key in conf.get("core", "fernet_key", fallback="").split(",") if key.strip()
+    ]
 
 
 def _plain(value: Any) -> Any:
@@ -86,11 +94,13 @@ def _plain(value: Any) -> Any:
 
 
 def _loaded(name: str, value: Any) -> Any:
-    """*value*, as :func:`_plain` left it, in the type that the option's default has."""
+    """Return *value*, as :func:`_plain` left it, in the type of the option's default."""
     default = DEFAULTS[name]
     if isinstance(default, timedelta):
         return timedelta(seconds=value)
     if isinstance(default, tuple) and isinstance(value, list):
         like = default[0] if default else ""
-        return tuple(timedelta(seconds=item) if isinstance(like, timedelta) else item for item in value)
+        return tuple(
+            timedelta(seconds=item) if isinstance(like, timedelta) else item for item in value
+        )
     return value

@@ -9,15 +9,16 @@ from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.time_sets import LocalDays, TimeRange, TimeSet
 
-_YEARS_AHEAD = 5  # of the horizon; a rule, so it must last where calendars are no longer known
+# Past the horizon: holidays are a rule, which must hold where calendars are no longer known.
+_YEARS_AHEAD = 5
 _REMEDY = "give a country ('DE'), a country and subdivision ('DE-BY') or a market ('NYSE')"
 
 
 class Holidays(TimeSet):
-    """Whole local days that are public holidays: ``"DE"``, ``"DE-BY"``, or of a market: ``"NYSE"``.
+    """Whole local days that are public holidays (``"DE"``, ``"DE-BY"``) or a market's (``"NYSE"``).
 
-    Days are those of *timezone* (default: the timetable's). Needs the extra ``holidays``
-    (``pip install 'airflow-calendar-timetable[holidays]'``), which knows the codes.
+    Days are those of *timezone* (default: the timetable's). Needs the extra ``holidays`` (``pip
+    install 'airflow-calendar-timetable[holidays]'``), which knows the codes.
     """
 
     def __init__(self, code: str, *, timezone: str | None = None) -> None:
@@ -25,20 +26,27 @@ class Holidays(TimeSet):
         self.timezone = timezone
 
     def __repr__(self) -> str:
-        return f"Holidays({self.code!r}" + (f", timezone={self.timezone!r})" if self.timezone else ")")
+        return f"Holidays({self.code!r}" + (
+            f", timezone={self.timezone!r})" if self.timezone else ")"
+        )
 
     def __str__(self) -> str:
         return f"holidays {self.code}"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Holidays) and (self.code, self.timezone) == (other.code, other.timezone)
+        return isinstance(other, Holidays) and (self.code, self.timezone) == (
+            other.code,
+            other.timezone,
+        )
 
     def __hash__(self) -> int:
         return hash((self.code, self.timezone))
 
     def validate(self) -> None:
         code: object = self.code
-        if not isinstance(code, str) or not re.fullmatch(r"[A-Z]{2}(-[A-Z0-9]{1,3})?|[A-Z]{3,6}", code):
+        if not isinstance(code, str) or not re.fullmatch(
+            r"[A-Z]{2}(-[A-Z0-9]{1,3})?|[A-Z]{3,6}", code
+        ):
             raise InvalidArgument("Holidays", self.code, _REMEDY)
         if self.timezone is not None:
             zones.load_zone(self.timezone)
@@ -63,5 +71,7 @@ def _dates(code: str, years: range) -> tuple[date, ...]:
         else:
             found = holidays.financial_holidays(country, years=years)
     except NotImplementedError:
-        raise InvalidArgument("Holidays", code, f"the holidays library does not know it; {_REMEDY}") from None
+        raise InvalidArgument(
+            "Holidays", code, f"the holidays library does not know it; {_REMEDY}"
+        ) from None
     return tuple(sorted(found))

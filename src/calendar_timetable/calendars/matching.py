@@ -9,7 +9,10 @@ from calendar_timetable.calendars.options import CalendarOptions
 
 
 def counts(details: Details, options: CalendarOptions, *, deny: bool) -> bool:
-    """Whether an event blocks (*deny*), or else allows or is due; ``busy_only`` overrides whether it must be busy."""
+    """Tell whether an event counts in its role: it blocks (*deny*), or else it allows or is due.
+
+    ``busy_only`` overrides whether it must be busy.
+    """
     if details.status == "cancelled" or (not deny and details.status != "confirmed"):
         return False
     if not (deny if options.busy_only is None else options.busy_only):
@@ -19,7 +22,7 @@ def counts(details: Details, options: CalendarOptions, *, deny: bool) -> bool:
 
 
 def matches(details: Details | Occurrence, options: CalendarOptions) -> bool:
-    """Whether an event is one of those asked for."""
+    """Tell whether an event is one of those asked for."""
     categories, attendee = options.categories, options.attendee
     several = (categories,) if isinstance(categories, str) else categories
     wanted = {category.casefold() for category in several}

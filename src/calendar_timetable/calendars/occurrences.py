@@ -1,4 +1,4 @@
-"""What a calendar says, after expansion; and the zone that it is read in, as one text."""
+"""What a calendar says after expansion; and the zone that it is read in, as one text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+# Marks a zone that the user gave for this calendar; see wins().
 _WINS = "!"
 
 _YESTERDAY = timedelta(days=1)
@@ -16,9 +17,10 @@ _YESTERDAY = timedelta(days=1)
 class Occurrence:
     """One instance of a calendar event.
 
-    ``start`` and ``end`` are UTC-aware and half-open; ``status`` is ``"confirmed"``, ``"tentative"`` or
-    ``"cancelled"``; ``busy`` tells whether it takes up time by its own word (not cancelled, not
-    transparent, not marked free), before any ``attendee=`` is asked for.
+    ``start`` and ``end`` are UTC-aware and half-open; ``status`` is ``"confirmed"``,
+    ``"tentative"`` or ``"cancelled"``; ``busy`` tells whether the event itself says that it takes
+    up time (not cancelled, not transparent, not marked free), before any ``attendee=`` is
+    considered.
     """
 
     uid: str
@@ -38,8 +40,9 @@ class Occurrence:
 class Problem:
     """A component that could not be understood, by its UID; never its text.
 
-    ``start`` and ``end`` give the time it may cover, ``None`` being an open end; equal, it covers none. Where the event
-    is ``counted`` all the same, no occurrence is missing: at most there is one too many.
+    ``start`` and ``end`` give the time that it may cover, ``None`` being an open end; if they are
+    equal, it covers none. If the event is ``counted`` all the same, no occurrence is missing: at
+    most there is one too many.
     """
 
     uid: str
@@ -49,14 +52,15 @@ class Problem:
     counted: bool = False
 
     def matters(self, now: datetime) -> bool:
-        """Whether it may have to do with a day that is not long over."""
+        """Tell whether it may concern a day that is not long over."""
         return self.end is None or self.end > now - _YESTERDAY
 
 
 class Details(NamedTuple):
     """What all occurrences of one component share; fields as in :class:`Occurrence`.
 
-    A tuple, because every parse makes those of its calendars anew from the cache.
+    It is a tuple because every parse of a DAG file makes the details of its calendars anew from the
+    cache.
     """
 
     uid: str
@@ -70,7 +74,7 @@ class Details(NamedTuple):
     attendees: frozenset[str] = frozenset()
 
     def at(self, start: int, end: int) -> Occurrence:
-        """The occurrence over ``[start, end)``, in epoch seconds."""
+        """Return the occurrence over ``[start, end)``, in epoch seconds."""
         return Occurrence(
             self.uid,
             self.summary,
@@ -91,8 +95,9 @@ class ParsedCalendar:
     """A calendar's body, understood, over one stretch of time.
 
     ``zone`` is the IANA name of the zone whose days all-day events are; ``components`` counts the
-    events in the body, also those outside of the stretch; ``rows`` holds (details, start, end) in epoch
-    seconds, sorted by start; ``series`` what they were read from, by UID, as ``ical/series_cache.py`` knows it.
+    events in the body, including those outside of the stretch; ``rows`` holds (details, start,
+    end), in epoch seconds, sorted by start; ``series`` holds, by UID, the digests of what the rows
+    were read from, as ``ical/series_cache.py`` knows them.
     """
 
     zone: str
@@ -102,8 +107,9 @@ class ParsedCalendar:
     series: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def to_wire(self) -> dict[str, Any]:
-        """This as JSON; details that many occurrences share are written once."""
-        told = {id(details): details for details, _, _ in self.rows}  # occurrences of one series share it
+        """Return the calendar as JSON; details that many occurrences share are written once."""
+        # Occurrences of one series share one details object: each is hashed once.
+        told = {id(details): details for details, _, _ in self.rows}
         table: dict[Details, int] = {}
         places = {key: table.setdefault(details, len(table)) for key, details in told.items()}
         rows = [(places[id(details)], start, end) for details, start, end in self.rows]
@@ -112,13 +118,19 @@ class ParsedCalendar:
             "components": self.components,
             "details": [_details_to_wire(details) for details in table],
             "rows": rows,
-            "problems": [[p.uid, p.reason, _seconds(p.start), _seconds(p.end), p.counted] for p in self.problems],
+            "problems": [
+                [p.uid, p.reason, _seconds(p.start), _seconds(p.end), p.counted]
+                for p in self.problems
+            ],
             "series": dict(self.series),
         }
 
     @classmethod
     def from_wire(cls, data: dict[str, Any]) -> ParsedCalendar:
-        """The inverse of :meth:`to_wire`; ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
+        """Return the calendar that :meth:`to_wire` wrote.
+
+        Raises ``KeyError``, ``TypeError`` or ``ValueError`` for anything else.
+        """
         table = [_details_from_wire(row) for row in data["details"]]
         indexes, starts, ends = zip(*data["rows"], strict=True) if data["rows"] else ((), (), ())
         if not set(map(type, starts + ends)) <= {int}:
@@ -128,7 +140,8 @@ class ParsedCalendar:
             int(data["components"]),
             tuple(zip(map(table.__getitem__, indexes), starts, ends, strict=True)),
             tuple(
-                Problem(uid, why, _moment(low), _moment(high), told) for uid, why, low, high, told in data["problems"]
+                Problem(uid, why, _moment(low), _moment(high), told)
+                for uid, why, low, high, told in data["problems"]
             ),
             dict(data.get("series", {})),
         )
@@ -164,20 +177,20 @@ def _moment(seconds: int | None) -> datetime | None:
 
 
 def address_of(value: str) -> str:
-    """A calendar user's address without ``mailto:``, lower case."""
+    """Return a calendar user's address without ``mailto:``, in lower case."""
     return value.strip().lower().removeprefix("mailto:").strip()
 
 
 def wins(zone: str) -> str:
-    """*zone* as the user gave it for this calendar: it goes before what the calendar says of itself."""
+    """Mark *zone* as given by the user for this calendar: it goes before what the calendar says."""
     return f"{zone}{_WINS}"
 
 
 def is_winning(given: str) -> bool:
-    """Whether *given* goes before what the calendar says."""
+    """Tell whether the zone *given* goes before what the calendar says."""
     return given.endswith(_WINS)
 
 
 def zone_of(given: str) -> str:
-    """The IANA name alone."""
+    """Return the IANA name in *given*, without the mark."""
     return given.removesuffix(_WINS)

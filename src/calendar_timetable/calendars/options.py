@@ -1,4 +1,4 @@
-"""What a ``Calendar`` is given besides its address: the options, their defaults, and what they may be."""
+"""The options of a ``Calendar``: what it is given besides its address, the defaults, the checks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ZERO = timedelta(0)
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class CalendarOptions:
-    """Which events of a calendar count, when, and for how long; :class:`Calendar` says what each means."""
+    """Which events of a calendar count, when, and for how long; :class:`Calendar` explains each."""
 
     match: str | None = None
     categories: str | Sequence[str] = ()
@@ -36,16 +36,17 @@ class CalendarOptions:
     name: str | None = None
 
     def options(self) -> dict[str, Any]:
-        """All options by name."""
+        """Return all options by name."""
         return {name: getattr(self, name) for name in DEFAULTS}
 
     def changed_options(self) -> dict[str, Any]:
-        """The options that differ from their defaults, by name."""
+        """Return the options that differ from their defaults, by name."""
         return {name: value for name, value in self.options().items() if value != DEFAULTS[name]}
 
     def check_options(self) -> None:
-        """Refuse options that cannot be used, without I/O; :class:`InvalidArgument`."""
-        busy_only: Any = self.busy_only  # it may be anything yet
+        """Refuse options that cannot be used, without I/O; raise :class:`InvalidArgument`."""
+        # Before it is checked it may be anything.
+        busy_only: Any = self.busy_only
         for name in ("match", "location", "attendee"):
             value = getattr(self, name)
             if value is not None and not _is_text(value):
@@ -55,7 +56,9 @@ class CalendarOptions:
         if not isinstance(several, (list, tuple)) or not all(map(_is_text, several)):
             raise InvalidArgument("categories", self.categories, "give a text or a list of texts")
         if busy_only is not None and not isinstance(busy_only, bool):
-            raise InvalidArgument("busy_only", busy_only, "give True, False, or None for what fits the role")
+            raise InvalidArgument(
+                "busy_only", busy_only, "give True, False, or None for what fits the role"
+            )
         self._check_lengths()
         if self.timezone is not None:
             zones.load_zone(self.timezone)
@@ -75,7 +78,11 @@ class CalendarOptions:
         zones.whole_seconds("offset", abs(offset) if isinstance(offset, timedelta) else offset)
         zones.whole_seconds("refresh", self.refresh)
         zones.whole_seconds("max_stale", self.max_stale)
-        for name, value in (("pad", max(pad)), ("offset", abs(offset)), ("max_stale", self.max_stale)):
+        for name, value in (
+            ("pad", max(pad)),
+            ("offset", abs(offset)),
+            ("max_stale", self.max_stale),
+        ):
             if value > _LONGEST_TIME:
                 raise InvalidArgument(name, value, "give a shorter timedelta")
 
@@ -86,8 +93,15 @@ DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Calend
 def _check_name(name: object) -> None:
     if name is None:
         return
-    if not _is_text(name) or not str(name).isprintable() or len(str(name)) > _MAX_NAME_LENGTH or "://" in str(name):
-        raise InvalidArgument("name", name, "give a short text to show for the calendar, such as 'Team'")
+    if (
+        not _is_text(name)
+        or not str(name).isprintable()
+        or len(str(name)) > _MAX_NAME_LENGTH
+        or "://" in str(name)
+    ):
+        raise InvalidArgument(
+            "name", name, "give a short text to show for the calendar, such as 'Team'"
+        )
 
 
 def _is_text(value: object) -> bool:

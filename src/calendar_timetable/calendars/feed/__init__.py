@@ -1,1 +1,1 @@
-"""One feed over time: asked, kept, believed."""
+"""One feed over time: when it is asked, what is kept of it, and what is believed."""

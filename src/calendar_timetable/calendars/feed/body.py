@@ -1,4 +1,4 @@
-"""A body before it is read: its encoding, whether it is a calendar at all, and how often that wants to be asked."""
+"""A body before it is read: its encoding, whether it is a calendar, its refresh interval."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from contextlib import suppress
 from calendar_timetable.calendars.sources.base import FetchFailed
 
 _ENDED = re.compile(rb"\nEND:VCALENDAR[ \t]*(?=\r?\n|\Z)", re.IGNORECASE)
-# Only what writes text byte by byte: Python also knows codecs that unpack or run escapes.
+# Only encodings that write text byte by byte: Python also has codecs that decompress or evaluate
+# escapes.
 _CHARSET = re.compile(
     r"(?i:iso-?(?:8859|2022)-|windows-|cp|koi8-|mac|x-mac|gb|big5|shift_jis|sjis|euc-|tis-|latin|hz)[\w-]*"
 )
-_WESTERN = re.compile(r"(?i:iso-?8859-1|latin-?1)")  # read as what it is mistaken for
+# Latin-1 is read as cp1252, which is often meant by that name.
+_WESTERN = re.compile(r"(?i:iso-?8859-1|latin-?1)")
 _RETURNS = re.compile(rb"\r+\n")
 _BARE = re.compile(rb"\r(?:BEGIN|END):V", re.IGNORECASE)
 _UTF16 = re.compile(rb"(?:[\s]\0)*[Bb]\0[Ee]\0"), re.compile(rb"(?:\0[\s])*\0[Bb]\0[Ee]")
 _HEAD = 8192  # bytes in which a calendar's own properties are looked for
 _INTERVAL = re.compile(
     rb"^(?:REFRESH-INTERVAL|X-PUBLISHED-TTL)(?:;[^:\r\n]*)?:[ \t]*"
-    rb"P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?[ \t]*\r?$",
+    rb"P(?:(\d{1,4})W)?(?:(\d{1,4})D)?"
+    rb"(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?[ \t]*\r?$",
     re.IGNORECASE | re.MULTILINE,
 )
 _COMPONENT = re.compile(rb"^BEGIN:(?!VCALENDAR)", re.IGNORECASE | re.MULTILINE)
@@ -27,16 +30,18 @@ _LENGTHS = (7 * 86400, 86400, 3600, 60, 1)
 
 
 def to_utf8(body: bytes, charset: str = "") -> bytes:
-    """*body* in UTF-8 where its encoding is known, with line ends that have a line feed; without NULs.
+    """Return *body* in UTF-8 if its encoding is known; no NULs, and a line feed in each line end.
 
-    UTF-8 comes before *charset*, which a server named for it (RFC 5545 section 3.1.4): many name one without looking.
-    UTF-16 and UTF-32 are told by themselves. Any other encoding that ASCII is part of stays as it is.
+    UTF-8 comes before *charset*, which a server named for it (RFC 5545 section 3.1.4): many servers
+    name one without looking. UTF-16 and UTF-32 are recognised by their bytes. Any other encoding
+    that ASCII is part of stays as it is.
     """
     encoding = _encoding(body)
     if not encoding and _CHARSET.fullmatch(charset) and not _is_utf8(body):
         encoding = "cp1252" if _WESTERN.fullmatch(charset) else charset
     if encoding:
-        with suppress(LookupError):  # a charset that nobody knows
+        # A body with a charset that Python does not know stays as it is.
+        with suppress(LookupError):
             body = body.decode(encoding, "replace").encode()
     body = body.removeprefix(b"\xef\xbb\xbf").replace(b"\0", b"")
     if body.count(b"\r") == body.count(b"\r\n"):
@@ -46,7 +51,8 @@ def to_utf8(body: bytes, charset: str = "") -> bytes:
 
 
 def _is_utf8(body: bytes) -> bool:
-    if b"\x1b" in body:  # seven bits in which other scripts are written, as ISO-2022-JP
+    # Encodings such as ISO-2022-JP write other scripts in seven bits, which are valid UTF-8 too.
+    if b"\x1b" in body:
         return False
     try:
         body.decode()
@@ -65,18 +71,26 @@ def _encoding(body: bytes) -> str:
 
 
 def published_interval(body: bytes) -> float:
-    """Seconds between two questions that a calendar asks for, 0 if it does not.
+    """Return the seconds between two requests that a calendar asks for, 0 if it asks for none.
 
-    As REFRESH-INTERVAL (RFC 7986 section 5.7), or the X-PUBLISHED-TTL from before it.
+    It is told by REFRESH-INTERVAL (RFC 7986 section 5.7), or by X-PUBLISHED-TTL, which is older.
     """
     found = _INTERVAL.search(_COMPONENT.split(body[:_HEAD], 1)[0])
     if found is None:
         return 0.0
-    return float(sum(int(number or 0) * length for number, length in zip(found.groups(), _LENGTHS, strict=True)))
+    return float(
+        sum(
+            int(number or 0) * length
+            for number, length in zip(found.groups(), _LENGTHS, strict=True)
+        )
+    )
 
 
 def check_body(body: bytes) -> bytes:
-    """*body*, in an encoding that ASCII is part of; :class:`FetchFailed` if it cannot be a whole calendar."""
+    """Return *body* in an encoding that ASCII is part of.
+
+    Raises :class:`FetchFailed` if it cannot be a whole calendar.
+    """
     body = to_utf8(body)
     content = body.strip()
     start = content[:200].lower()
@@ -88,6 +102,7 @@ def check_body(body: bytes) -> bytes:
         if start.startswith((b"{", b"[")):
             raise FetchFailed("the answer is JSON, not a calendar")
         raise FetchFailed("the answer is not a calendar")
-    if not _ENDED.search(content, content.lower().rindex(b"begin:vcalendar")):  # what follows the end does no harm
+    # What follows the end of the last calendar does no harm.
+    if not _ENDED.search(content, content.lower().rindex(b"begin:vcalendar")):
         raise FetchFailed("the answer is cut off: it has no END:VCALENDAR")
     return body

@@ -1,7 +1,8 @@
-"""The folder that all DAG files of a host, or of several, share: last good copies, what was tried, and expansions.
+"""The cache folder, which all DAG files of a host, or of several, share.
 
-File names are digests, files are for their owner only, and neither address nor credentials are stored. Each
-file is replaced whole. What cannot be read is absent; what cannot be written is kept for this one
+It holds last good copies, what was tried, and expansions. File names are digests, files are for
+their owner only, and neither addresses nor credentials are stored. Each file is replaced as a
+whole. What cannot be read counts as absent; what cannot be written is kept in memory for this one
 reading, with a warning.
 """
 
@@ -36,42 +37,45 @@ from calendar_timetable.config import option
 from calendar_timetable.exceptions import InvalidArgument
 
 _KEY = 64  # hexadecimal digits
+# Used where the folder's key cannot be kept.
 _OWN = secrets.token_hex(_KEY // 2).encode()
 
 log = logging.getLogger(__name__)
 _VERSION = 1
-_DTSTAMP = re.compile(rb"\nDTSTAMP:[^\r\n]*\r?(?=\n(?![ \t]))")  # with the end of the line before, not its own
-_POLL = 0.05  # seconds between two looks at a lock
+# It takes in the line end before the property, not the property's own.
+_DTSTAMP = re.compile(rb"\nDTSTAMP:[^\r\n]*\r?(?=\n(?![ \t]))")
+_POLL = 0.05  # seconds between two attempts at a lock
 _NAME = re.compile(r"[0-9a-f]{40}")
-_reading_of = lru_cache(maxsize=4)(reading_of)  # many DAGs of one file may use one calendar
+# Many DAGs of one file may use one calendar.
+_reading_of = lru_cache(maxsize=4)(reading_of)
 
 
 @dataclass(frozen=True)
 class FeedState:
-    """What is known of a feed; times in epoch seconds, 0 for never."""
+    """What is known of a feed; times are in epoch seconds, 0 for never."""
 
     digest: str = ""  # of the last good body
     etag: str = ""
     last_modified: str = ""
     components: int = 0  # events in that body
-    fetched_at: float = 0  # when that body came
+    fetched_at: float = 0  # when that body was fetched
     good_at: float = 0  # when the source last confirmed it
     checked_at: float = 0  # when the source was last asked
-    retry_at: float = 0  # before then it asked not to be asked
+    retry_at: float = 0  # not to be asked again before then
     error: str = ""  # why the last check failed
-    asked_as: str = ""  # a digest: other credentials are tried at once
+    asked_as: str = ""  # a digest of the credentials: others are tried at once
     label: str = ""  # what people may see of the feed
     failures: int = 0  # in a row
-    interval: float = 0  # seconds between two questions that the feed asks for
+    interval: float = 0  # seconds between two requests that the feed asks for
 
 
 _NOTHING = asdict(FeedState())
 
 
 class CacheEntry:
-    """One feed in the cache; of another *kind* than ``json``, what is known of something else.
+    """One feed in the cache; with another *kind* than ``json``, what is known of something else.
 
-    Refuses a cache folder that cannot be trusted: :class:`InvalidArgument`.
+    Raises :class:`InvalidArgument` for a cache folder that cannot be trusted.
     """
 
     def __init__(self, identity: str, kind: str = "json") -> None:
@@ -79,17 +83,23 @@ class CacheEntry:
         self.name = hashlib.sha256(identity.encode()).hexdigest()[:40]
         self._folder = folder()
         self._kind = kind
-        self._unwritten: dict[Path, bytes] = {}  # what the folder did not take
+        self._unwritten: dict[Path, bytes] = {}  # what could not be written to the folder
 
     @classmethod
     def called(cls, name: str, kind: str = "json") -> CacheEntry:
-        """The feed of this *name*, which may come from a serialized DAG; a blank one for what is no name."""
+        """Return the feed of this *name*, which may come from a serialized DAG.
+
+        For what is no name it is an entry that holds nothing.
+        """
         entry = cls("", kind)
         entry.name = name if _NAME.fullmatch(name) else "none"
         return entry
 
     def state(self) -> FeedState:
-        """What is known; of a file that is damaged or from another version, what the last good body tells."""
+        """Return what is known of the feed.
+
+        If its file is damaged or from another version, that is what the last good body tells.
+        """
         try:
             data = json.loads(self._read(self._path(self._kind)))
         except OSError:
@@ -98,24 +108,31 @@ class CacheEntry:
             return self._salvaged()
         try:
             known = {name: data.get(name, default) for name, default in _NOTHING.items()}
-            whole = all(isinstance(known[name], _type_of(default)) for name, default in _NOTHING.items())
+            whole = all(
+                isinstance(known[name], _type_of(default)) for name, default in _NOTHING.items()
+            )
             return FeedState(**known) if whole and data["v"] == _VERSION else self._salvaged()
         except (AttributeError, KeyError):
             return self._salvaged()
 
     def _salvaged(self) -> FeedState:
-        """The newest body that is whole, as good as on the day it was written; to be asked for at once."""
+        """Return what the newest undamaged body tells.
+
+        It counts as last confirmed when it was written; its source is to be asked at once.
+        """
         for path in sorted(self._list(f"{self.name}."), key=_changed_at, reverse=True):
             if path.suffix == ".ics":
                 with suppress(OSError):
                     body = self._read(path)
                     if path == self._body(digest_of(body)):
                         count, written = len(EVENTS.findall(body)), _changed_at(path)
-                        return FeedState(digest_of(body), components=count, fetched_at=written, good_at=written)
+                        return FeedState(
+                            digest_of(body), components=count, fetched_at=written, good_at=written
+                        )
         return FeedState()
 
     def body(self, state: FeedState) -> bytes | None:
-        """The last good body, or ``None`` if it is lost or damaged."""
+        """Return the last good body, or ``None`` if it is lost or damaged."""
         try:
             body = self._read(self._body(state.digest))
         except OSError:
@@ -123,23 +140,29 @@ class CacheEntry:
         return body if digest_of(body) == state.digest else None
 
     def holds(self, state: FeedState, body: bytes) -> bool:
-        """Whether *body* is the last good one to the byte: cheaper to tell than its digest."""
+        """Tell whether *body* is the last good one to the byte: cheaper to tell than its digest."""
         try:
             return self._read(self._body(state.digest)) == body
         except OSError:
             return False
 
     def save(self, state: FeedState, body: bytes | None = None) -> None:
-        """Keep *state*, with *body* if that is new: both, or where there is no room, what was there before."""
+        """Keep *state*, with *body* if that is new.
+
+        Both are kept; where there is no room, what was there before stays instead.
+        """
         last = self.state().digest if body is not None else ""
-        path, content = self._path(self._kind), json.dumps({"v": _VERSION, **asdict(state)}).encode()
+        path, content = (
+            self._path(self._kind),
+            json.dumps({"v": _VERSION, **asdict(state)}).encode(),
+        )
         if body is not None and not self._write(self._body(state.digest), body):
             self._unwritten[path] = content
         elif self._write(path, content) and body is not None:
             self._forget(f"{self.name}.{state.digest[:20]}.", f"{self.name}.{last[:20]}.x")
 
     def expansion(self, state: FeedState, start: int, end: int, zone: str) -> ParsedCalendar | None:
-        """A reading of the last good body that covers ``[start, end)``, if there is one."""
+        """Return a kept reading of the last good body that covers ``[start, end)``, or ``None``."""
         stem = self._stem(state, zone)
         for path in [*self._unwritten, *self._list(stem)]:
             bounds = path.name.removeprefix(stem).removesuffix(".json").split("_")
@@ -150,26 +173,36 @@ class CacheEntry:
                 continue
         return None
 
-    def save_expansion(self, state: FeedState, start: int, end: int, zone: str, reading: ParsedCalendar) -> None:
-        """Keep *reading*, of the body of *state*."""
+    def save_expansion(
+        self, state: FeedState, start: int, end: int, zone: str, reading: ParsedCalendar
+    ) -> None:
+        """Keep *reading*, which is of the body of *state*."""
         stem, stretch = self._stem(state, zone), f"{start}_{end}.json"
         if self._write(self._folder / f"{stem}{stretch}", kept(reading)):
             _remove(self._folder / f"{self._was(stem)}{stretch}")
-        for old in sorted(self._list(f"{self.name}.{state.digest[:20]}.x"), key=_changed_at)[: -limits.KEPT_EXPANSIONS]:
+        for old in sorted(self._list(f"{self.name}.{state.digest[:20]}.x"), key=_changed_at)[
+            : -limits.KEPT_EXPANSIONS
+        ]:
             _remove(old)
 
     def earlier(self, state: FeedState, start: int, end: int, zone: str) -> bytes:
-        """A reading of the body of *state*, or of the one before, for just this stretch, as it is kept."""
+        """Return the kept reading, for just this stretch, of the body of *state* or the one before.
+
+        It is as :func:`kept` wrote it, or ``b""`` if there is none.
+        """
         stem = self._stem(state, zone)
         for name in (stem, self._was(stem)):
             with suppress(OSError):
                 return self._read(self._folder / f"{name}{start}_{end}.json")
         return b""
 
-    def last_reading(self, state: FeedState, files: Sequence[Path] | None = None) -> tuple[str, tuple[Problem, ...]]:
-        """The zone, and what was not understood, of the newest expansion of the last good body.
+    def last_reading(
+        self, state: FeedState, files: Sequence[Path] | None = None
+    ) -> tuple[str, tuple[Problem, ...]]:
+        """Return the zone and the problems of the newest expansion of the last good body.
 
-        *files* are those of this feed, where they are known already.
+        *files* are those of this feed, if they are known already. Without an expansion, both are
+        empty.
         """
         prefix = f"{self.name}.{state.digest[:20]}.x"
         listed = self._list(prefix) if files is None else files
@@ -184,16 +217,18 @@ class CacheEntry:
 
     @contextmanager
     def lock(self, *, wait: bool) -> Iterator[bool]:
-        """Alone with this feed, of all that share the folder; ``False`` if another is and not *wait*, or for too long.
+        """Lock this feed against all others that share the folder; yield whether that succeeded.
 
-        On NFS the lock holds between hosts where the server's lock daemon runs; where there are no locks at all
-        everybody is alone, and a feed is asked a few times too often.
+        It is ``False`` if another process holds the lock and *wait* is not set, or holds it for too
+        long. On NFS the lock holds between hosts if the server's lock daemon runs. Where there are
+        no locks at all, everybody gets it, and a feed is asked a few times too often.
         """
         try:
             make_folder()
             file = os.open(self._path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
-            yield True  # without a folder there is nothing to share
+            # Without a folder there is nothing to share.
+            yield True
             return
         try:
             yield _locked(file, limits.LOCK_SECONDS if wait else 0)
@@ -211,7 +246,10 @@ class CacheEntry:
         return f"{self.name}.{state.digest[:20]}.x{key}."
 
     def _was(self, name: str) -> str:
-        """What an expansion's *name* becomes when the body is replaced: it then only helps to make the next one."""
+        """Return the name that the expansion *name* gets when the body is replaced.
+
+        Such an expansion only helps to make the next one.
+        """
         return f"{self.name}.was{name[name.index('.x') :]}"
 
     def _read(self, path: Path) -> bytes:
@@ -220,7 +258,8 @@ class CacheEntry:
         try:
             return path.read_bytes()
         except OSError as error:
-            if error.errno != errno.ESTALE:  # on NFS: another host replaced it this moment
+            # On NFS, ESTALE says that another host has just replaced the file, so it is read again.
+            if error.errno != errno.ESTALE:
                 raise
             return path.read_bytes()
 
@@ -231,10 +270,17 @@ class CacheEntry:
             return []
 
     def _forget(self, keep: str, last: str) -> None:
-        """Remove bodies and expansions of this feed other than those whose names begin with *keep*; move the *last*."""
+        """Remove this feed's bodies and expansions, except those whose names begin with *keep*.
+
+        Expansions whose names begin with *last* are renamed instead (see :meth:`_was`). A ``.new``
+        file goes only after an hour, as another process may be writing it.
+        """
         moved = []
         for path in self._list(f"{self.name}."):
-            current = path.name.startswith(keep) or path.name in (f"{self.name}.{self._kind}", f"{self.name}.lock")
+            current = path.name.startswith(keep) or path.name in (
+                f"{self.name}.{self._kind}",
+                f"{self.name}.lock",
+            )
             if path.name.startswith(last) and path.suffix == ".json" and not current:
                 moved.append(path)
             elif not current and (path.suffix != ".new" or _changed_at(path) < time.time() - 3600):
@@ -249,19 +295,25 @@ class CacheEntry:
             replace_file(path, content)
             self._unwritten.pop(path, None)
         except OSError as error:
-            log.warning("The calendar cache in %s cannot be written: %s", self._folder, error.strerror)
+            log.warning(
+                "The calendar cache in %s cannot be written: %s", self._folder, error.strerror
+            )
             self._unwritten[path] = content
             return False
         return True
 
 
 def names() -> list[str]:
-    """The feeds that the folder holds."""
-    return [name for name, paths in files().items() if any(path.name == f"{name}.json" for path in paths)]
+    """Return the names of the feeds that the folder holds."""
+    return [
+        name
+        for name, paths in files().items()
+        if any(path.name == f"{name}.json" for path in paths)
+    ]
 
 
 def files() -> dict[str, list[Path]]:
-    """What the folder holds of each feed, by one look at it."""
+    """Return the files of each feed in the folder, by its name, from a single listing."""
     check_folder()
     found: dict[str, list[Path]] = {}
     with suppress(OSError):
@@ -297,7 +349,10 @@ def _type_of(default: object) -> Any:
 
 
 def digest_of(body: bytes) -> str:
-    """The digest by which a body is known: big providers write the time of asking into every event's DTSTAMP."""
+    """Return the digest by which a body is known; it leaves out every DTSTAMP.
+
+    Big providers write the time of the request into the DTSTAMP of every event.
+    """
     return hashlib.sha256(_DTSTAMP.sub(b"", body)).hexdigest()
 
 
@@ -314,44 +369,65 @@ def _remove(path: Path) -> None:
 
 
 def moment(seconds: float) -> datetime | None:
-    """*seconds* since the epoch as a UTC-aware datetime; ``None`` for 0, which means never."""
+    """Return epoch *seconds* as a UTC-aware datetime; ``None`` for 0, which means never."""
     return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def folder() -> Path:
-    """``CALENDAR_TIMETABLE_CACHE``, else ``[calendar_timetable] cache_dir``, else in the folder of this Airflow."""
+    """Return the cache folder.
+
+    It is ``CALENDAR_TIMETABLE_CACHE``, else ``[calendar_timetable] cache_dir``, else in this
+    Airflow's home.
+    """
     chosen = os.environ.get("CALENDAR_TIMETABLE_CACHE") or option("cache_dir")
     if chosen:
         return Path(chosen).expanduser()
-    return Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser() / "calendar-timetable-cache"
+    return (
+        Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser()
+        / "calendar-timetable-cache"
+    )
 
 
 def check_folder() -> None:
-    """Refuse a folder in which others could put what is then believed; :class:`InvalidArgument`."""
+    """Refuse a folder in which others could put files that are then believed.
+
+    Raises :class:`InvalidArgument`.
+    """
     place = folder()
-    remedy = "name a folder in [calendar_timetable] cache_dir that does not exist yet: it is made, for its owner only"
+    remedy = (
+        "name a folder in [calendar_timetable] cache_dir that does not exist yet: "
+        "it is made, for its owner only"
+    )
     try:
         found = place.lstat()
         if stat.S_ISLNK(found.st_mode):
-            if found.st_uid not in (0, os.geteuid()):  # who may point it at any folder of ours
-                raise InvalidArgument("The calendar cache folder", str(place), f"it is another user's link; {remedy}")
+            # The owner of a link may point it at any folder of ours.
+            if found.st_uid not in (0, os.geteuid()):
+                raise InvalidArgument(
+                    "The calendar cache folder", str(place), f"it is another user's link; {remedy}"
+                )
             found = place.stat()
     except OSError:
         return
     if not stat.S_ISDIR(found.st_mode):
         return
     if found.st_uid != os.geteuid():
-        raise InvalidArgument("The calendar cache folder", str(place), f"it belongs to another user; {remedy}")
+        raise InvalidArgument(
+            "The calendar cache folder", str(place), f"it belongs to another user; {remedy}"
+        )
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise InvalidArgument(
-            "The calendar cache folder", str(place), f"others may write there; chmod 700 it, or {remedy}"
+            "The calendar cache folder",
+            str(place),
+            f"others may write there; chmod 700 it, or {remedy}",
         )
 
 
 def make_folder() -> Path:
-    """The folder, made where it is not there, with what it lies in, for its owner only; ``OSError``.
+    """Return the folder; if it is missing, make it and its parents, for their owner only.
 
-    It is looked at once more: since the last look somebody else may have made it.
+    It is checked once more, as somebody else may have made it since the last check. Raises
+    ``OSError``, or :class:`InvalidArgument` as :func:`check_folder`.
     """
     place = folder()
     for each in reversed([each for each in (place, *place.parents) if not each.exists()]):
@@ -361,12 +437,15 @@ def make_folder() -> Path:
 
 
 def keyed(text: str) -> str:
-    """A digest of *text* that tells nothing to who does not have the folder's own key."""
+    """Return a digest of *text* that says nothing to anyone without the folder's own key."""
     return hmac.digest(_key(), text.encode(), "sha256").hex()
 
 
 def _key() -> bytes:
-    """The random key of the folder, made by who comes first; where it cannot be kept, one of this process only."""
+    """Return the folder's random key, which the first process that needs it makes.
+
+    Where it cannot be kept, it is a key of this process only.
+    """
     path = folder() / "key"
     with suppress(OSError):
         if not path.exists():
@@ -389,7 +468,7 @@ def _put_once(place: Path, path: Path, content: bytes) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write *path*, in a folder that is there, whole or not at all; ``OSError``."""
+    """Write *path*, in a folder that exists, whole or not at all; raise ``OSError``."""
     handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -10,7 +10,14 @@ from calendar_timetable import metrics
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.feed import refresh as rhythm
 from calendar_timetable.calendars.feed.body import check_body, published_interval
-from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState, digest_of, files, keyed, moment
+from calendar_timetable.calendars.feed.cache import (
+    CacheEntry,
+    FeedState,
+    digest_of,
+    files,
+    keyed,
+    moment,
+)
 from calendar_timetable.calendars.feed.refresh import BackedOff, RefreshPolicy, ServerBackoff
 from calendar_timetable.calendars.ical.expand import ExpansionFailed, expand
 from calendar_timetable.calendars.ical.parser import EVENTS
@@ -29,14 +36,19 @@ from calendar_timetable.config import fetches_while_parsing
 _MINUTE = 60
 _AS = 16  # digits that tell credentials apart
 _BUSY = "another process has been reading it for too long"
-_NEVER_SYNCED = "no copy of it is in the cache folder: run calendar-timetable sync, which alone asks it here"
-_NOT_SYNCED = "it was not read again in time: is calendar-timetable sync running, which alone asks it here?"
-_GRID = 7 * 86400  # expansions begin and end on whole weeks, so that similar questions share one
+_NEVER_SYNCED = (
+    "no copy of it is in the cache folder: run calendar-timetable sync, which alone asks it here"
+)
+_NOT_SYNCED = (
+    "it was not read again in time: is calendar-timetable sync running, which alone asks it here?"
+)
+# Expansions begin and end on whole weeks, so that similar questions share one.
+_GRID = 7 * 86400
 
 
 @dataclass(frozen=True, slots=True)
 class FeedSnapshot:
-    """The copy of a feed in force; ``reading`` is ``None`` when there is none."""
+    """The copy of a feed in force; ``reading`` is ``None`` if there is none."""
 
     reading: ParsedCalendar | None
     state: FeedState
@@ -44,29 +56,36 @@ class FeedSnapshot:
 
     @property
     def error(self) -> str:
+        """Why the last check failed; ``""`` if it did not."""
         return self.state.error
 
     @property
     def good_at(self) -> datetime | None:
-        """When the source last confirmed it."""
+        """When the source last confirmed the copy, UTC-aware; ``None`` if it never did."""
         return moment(self.state.good_at)
 
 
-def read_feed(source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float) -> FeedSnapshot:
-    """The copy of *source* in force, read for at least ``[start, end)`` in epoch seconds.
+def read_feed(
+    source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float
+) -> FeedSnapshot:
+    """Return the copy of *source* in force, read for at least ``[start, end)`` in epoch seconds.
 
-    The source is asked when it is due since anyone who shares the cache folder asked (see :class:`RefreshPolicy`),
-    unless ``[calendar_timetable] fetch`` leaves that to :func:`refresh_feed`. A copy that could not be confirmed for
-    *max_stale* seconds is not in force any more.
+    The source is asked if it is due (see :class:`RefreshPolicy`), counted from when anyone who
+    shares the cache folder last asked, unless ``[calendar_timetable] fetch`` leaves that to
+    :func:`refresh_feed`. A copy that could not be confirmed for *max_stale* seconds is no longer in
+    force.
     """
     ask = source.local or (fetches_while_parsing() and not isinstance(source, UnseenSource))
     return _Feed(source, start, end, zone, refresh, max_stale).copy(ask=ask)
 
 
-def current_version(source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float) -> str:
-    """What the copy is known by that :func:`read_feed` would read: its feed, and the digest of its body.
+def current_version(
+    source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float
+) -> str:
+    """Return a name of the copy that :func:`read_feed` would read: its feed, and its body's digest.
 
-    Blank where only :func:`read_feed` can tell: no server is asked here, and nobody waited for.
+    It is ``""`` where only :func:`read_feed` can tell: no server is asked here, and no process is
+    waited for.
     """
     feed = _Feed(source, start, end, zone, refresh, max_stale)
     state = feed.entry.state()
@@ -76,7 +95,8 @@ def current_version(source: Source, start: int, end: int, zone: str, refresh: fl
         if not feed.is_unchanged(state):
             return ""
         if not 0 <= rhythm.now() - state.checked_at < _MINUTE:
-            state, _ = feed.asked(ask=True)  # to write that down
+            # Asking notes in the cache that the file was checked just now.
+            state, _ = feed.asked(ask=True)
     elif fetches_while_parsing() and feed.is_due(state):
         return ""
     feed.tell_age(state)
@@ -84,19 +104,30 @@ def current_version(source: Source, start: int, end: int, zone: str, refresh: fl
 
 
 def refresh_feed(
-    source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float, *, force: bool = False
+    source: Source,
+    start: int,
+    end: int,
+    zone: str,
+    refresh: float | None,
+    max_stale: float,
+    *,
+    force: bool = False,
 ) -> FeedSnapshot:
-    """As :func:`read_feed`, outside of DAG parsing: the source is asked whatever ``[calendar_timetable] fetch`` says.
+    """Do as :func:`read_feed` outside of DAG parsing, whatever ``[calendar_timetable] fetch`` says.
 
-    That is, if it is due by *refresh*, what its server asked for and what failed before; with *force* at once.
-    What is read here for a stretch and zone is what the DAG files then find in the cache for the same.
+    The source is asked if it is due by *refresh*, by what its server asked for and by what failed
+    before; with *force* at once. What is read here for a stretch and zone is what the DAG files
+    then find in the cache for the same stretch and zone.
     """
     ask = not isinstance(source, UnseenSource)
     return _Feed(source, start, end, zone, refresh, max_stale).copy(ask=ask, force=force)
 
 
 def remember_feed(connection: str, feed: str) -> None:
-    """Keep which *feed* an Airflow Connection names, for processes that do not see Connections of the database."""
+    """Keep which *feed* an Airflow Connection names.
+
+    This is for processes that do not see Connections of the database; see :func:`unseen_source`.
+    """
     entry = CacheEntry(f"connection\n{connection}", "connection")
     state = FeedState(label=feed, asked_as=connection)
     if entry.state() != state:
@@ -104,102 +135,133 @@ def remember_feed(connection: str, feed: str) -> None:
 
 
 def connections() -> dict[str, str]:
-    """The ids of Airflow Connections by the feeds that they named when they were last seen."""
+    """Return the ids of Airflow Connections, by the feed that each named when it was last seen."""
     found = (CacheEntry.called(name, "connection").state() for name in files())
     return {state.label: state.asked_as for state in found if state.asked_as}
 
 
 def unseen_source(connection: str, error: str) -> UnseenSource | None:
-    """The source that an Airflow Connection named when somebody last saw it; :func:`remember_feed`."""
+    """Return the source that an Airflow Connection named when it was last seen, or ``None``.
+
+    :func:`remember_feed` has kept it.
+    """
     feed = CacheEntry(f"connection\n{connection}", "connection").state().label
     return UnseenSource(feed, connection, error) if feed else None
 
 
 class _Feed:
+    """One feed, for a stretch of time that is rounded to whole weeks, and a zone."""
+
     def __init__(
-        self, source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float
+        self,
+        source: Source,
+        start: int,
+        end: int,
+        zone: str,
+        refresh: float | None,
+        max_stale: float,
     ) -> None:
         self.source, self.zone, self.max_stale = source, zone, max_stale
         self.start, self.end = start // _GRID * _GRID, -(-end // _GRID) * _GRID
         self.rhythm = RefreshPolicy(refresh, max_stale)
         self.entry = (
-            CacheEntry.called(source.entry) if isinstance(source, UnseenSource) else CacheEntry(source.identity)
+            CacheEntry.called(source.entry)
+            if isinstance(source, UnseenSource)
+            else CacheEntry(source.identity)
         )
         self.credentials = keyed(source.secret)[:_AS]
-        self._adopted: tuple[str, ParsedCalendar] | None = None  # just now: the digest of the body, and what it says
+        # The digest of the body that was adopted just now, and its reading.
+        self._adopted: tuple[str, ParsedCalendar] | None = None
 
     @cached_property
     def asked_as(self) -> str:
-        """A digest of all that may let a question through which did not go through before."""
+        """A digest of what may let a request succeed that failed before: credentials, networks."""
         allowed = "" if self.source.local else ",".join(allowed_networks())
         return self.credentials + digest_of(allowed.encode())[:_AS]
 
     def copy(self, *, ask: bool, force: bool = False) -> FeedSnapshot:
-        """The copy in force, after the source was asked if it may be and is due, or by *force*."""
+        """Ask the source as :meth:`asked` does, and return the copy in force."""
         state, busy = self.asked(ask=ask, force=force)
         reading = None
         if state.digest:
             try:
                 reading = self.read(state)
-                if reading is None:  # the copy is lost or damaged, or another process has just replaced it
+                # The copy is lost or damaged, or another process has just replaced it.
+                if reading is None:
                     state = self.recover(state, ask=ask)
                     reading = self.read(state) if state.digest else None
             except ExpansionFailed as error:
                 state = replace(state, error=str(error))
         lapsed = self.lapsed(state)
         if not state.error and (reading is None or (lapsed and (busy or not ask))):
-            state = replace(state, error=_BUSY if ask else _NOT_SYNCED if state.good_at else _NEVER_SYNCED)
+            state = replace(
+                state, error=_BUSY if ask else _NOT_SYNCED if state.good_at else _NEVER_SYNCED
+            )
         self.tell_age(state)
         if reading is not None:
             metrics.gauge("quarantined", self.source.label, len(reading.problems))
         return FeedSnapshot(None if lapsed and state.error else reading, state, self.entry.name)
 
     def asked(self, *, ask: bool, force: bool = False) -> tuple[FeedState, bool]:
-        """What is known after the source was asked if it may be and is due; and whether another process is at it."""
+        """Ask the source if it may be asked and is due, and return what is known then.
+
+        The second value says whether another process is asking it. *force* asks also when it is not
+        due.
+        """
         state = self.entry.state()
         if not ask or not (force or self.is_due(state)):
             return state, False
         usable = bool(state.digest) and not self.lapsed(state)
         with self.entry.lock(wait=force or not usable) as alone:
-            state = self.entry.state()  # another process may just have asked
+            # Another process may just have asked.
+            state = self.entry.state()
             if not force and not self.is_due(state):
                 return state, False
             return (self.ask(state, force=force), False) if alone else (state, True)
 
     def is_unchanged(self, state: FeedState) -> bool:
-        """Whether a file is still what it was."""
+        """Tell whether a file is still what it was."""
         try:
             return not state.error and self.source.fetch(Validators(state.etag)) is None
         except FetchFailed:
             return False
 
     def lapsed(self, state: FeedState) -> bool:
-        """Whether the copy has not been confirmed for too long."""
+        """Tell whether the copy has not been confirmed for more than *max_stale* seconds."""
         return rhythm.now() - state.good_at > self.max_stale
 
     def tell_age(self, state: FeedState) -> None:
-        """To who measures."""
+        """Report the age of the copy, in seconds, to the metrics."""
         if state.good_at:
             metrics.gauge("age", self.source.label, max(rhythm.now() - state.good_at, 0))
 
     def is_due(self, state: FeedState) -> bool:
+        """Tell whether it is time to ask the source: by its refresh, or with new credentials."""
         if self.source.local or not state.checked_at:
             return True
-        # Which networks are allowed matters only to what failed.
-        otherwise = state.asked_as != self.asked_as if state.error else state.asked_as[:_AS] != self.credentials
+        # Which networks are allowed matters only after a failure.
+        otherwise = (
+            state.asked_as != self.asked_as
+            if state.error
+            else state.asked_as[:_AS] != self.credentials
+        )
         return otherwise or self.rhythm.is_due(state)
 
     def ask(self, state: FeedState, *, force: bool = False, lost: bool = False) -> FeedState:
-        """Ask the source, and keep what comes of it: a new copy only when it can be read.
+        """Ask the source, and keep what comes of it: a new copy only if it can be read.
 
-        When the body is *lost* the source is not told that there is one.
+        With *lost* the body is gone, and the source is not told that there was one.
         """
         present = rhythm.now()
         state = replace(state, label=self.source.label)
-        tried = replace(state, good_at=min(state.good_at, present), checked_at=present, asked_as=self.asked_as)
+        tried = replace(
+            state, good_at=min(state.good_at, present), checked_at=present, asked_as=self.asked_as
+        )
         try:
             last = (
-                NO_VALIDATORS if lost else Validators(state.etag, state.last_modified, partial(self.entry.body, state))
+                NO_VALIDATORS
+                if lost
+                else Validators(state.etag, state.last_modified, partial(self.entry.body, state))
             )
             server = ServerBackoff(self.source.server, self.rhythm)
             with server.attempt(force=force), metrics.timed("fetch_time", self.source.label):
@@ -213,16 +275,22 @@ class _Feed:
                 return new
         except (FetchFailed, ExpansionFailed) as error:
             wait = max(self.rhythm.backoff(state.failures + 1), getattr(error, "retry_after", 0))
-            new = replace(tried, retry_at=present + wait, error=str(error), failures=state.failures + 1)
+            new = replace(
+                tried, retry_at=present + wait, error=str(error), failures=state.failures + 1
+            )
             metrics.count("failures", self.source.label)
-        if not (self.source.local and new.error == state.error and present - state.checked_at < _MINUTE):
-            self.entry.save(new)  # of a file, asked at every parse, only now and then
+        if not (
+            self.source.local and new.error == state.error and present - state.checked_at < _MINUTE
+        ):
+            # A file is asked at every parse: the same outcome is written once a minute.
+            self.entry.save(new)
         return new
 
     def recover(self, state: FeedState, *, ask: bool) -> FeedState:
-        """What is known when the body of *state* is lost, or was replaced meanwhile.
+        """Return what is known when the body of *state* is lost, or was replaced meanwhile.
 
-        Readings of it for other stretches may still be there, so that a failure leaves it the one in force.
+        Readings of it for other stretches may still be there, so after a failure it stays the one
+        in force.
         """
         with self.entry.lock(wait=True):
             newest = self.entry.state()
@@ -230,12 +298,16 @@ class _Feed:
                 return newest
             if not ask:
                 return replace(newest, error=newest.error or _NEVER_SYNCED)
-            return newest if newest.error and not self.is_due(newest) else self.ask(newest, lost=True)
+            return (
+                newest if newest.error and not self.is_due(newest) else self.ask(newest, lost=True)
+            )
 
     def _adopt(self, fetched: FetchResult, tried: FeedState) -> FeedState:
+        """Keep what was fetched, if it can be read, and return the new state."""
         body = fetched.body
         digest = tried.digest if self.entry.holds(tried, body) else digest_of(body)
-        if digest != tried.digest:  # else it was checked when it came
+        # A body that was there before was checked when it came.
+        if digest != tried.digest:
             body = check_body(body)
             digest = digest if body is fetched.body else digest_of(body)
         components = tried.components if digest == tried.digest else len(EVENTS.findall(body))
@@ -263,7 +335,10 @@ class _Feed:
         return new
 
     def read(self, state: FeedState) -> ParsedCalendar | None:
-        """The reading of the last good body, from the cache if possible; ``None`` if the body is lost."""
+        """Return the reading of the last good body, from the cache if possible.
+
+        It is ``None`` if the body is lost.
+        """
         if self._adopted is not None and self._adopted[0] == state.digest:
             return self._adopted[1]
         reading = self.entry.expansion(state, self.start, self.end, self.zone)
@@ -275,6 +350,7 @@ class _Feed:
         return reading
 
     def expand(self, body: bytes, last: FeedState) -> ParsedCalendar:
+        """Expand *body*, with the help of an earlier reading."""
         with metrics.timed("read_time", self.source.label):
             earlier = self.entry.earlier(last, self.start, self.end, self.zone)
             return expand(body, self.start, self.end, self.zone, earlier)

@@ -11,23 +11,25 @@ from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState, files
 from calendar_timetable.calendars.occurrences import Problem
 from calendar_timetable.planning.time_sets import Feed
 
-MAX_STALE = Feed("").max_stale  # of a calendar that nobody said more about
+# The default, in seconds: for a feed of which no calendar is at hand.
+MAX_STALE = Feed("").max_stale
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
     """How one calendar is doing on this host; times are UTC-aware.
 
-    *status* is ``"ok"``, ``"incomplete"`` (a part that may matter from now on is not understood), ``"stale"`` (the last
-    check failed, the last good copy is in force) or ``"unavailable"`` (there is no copy, or none confirmed for
-    ``max_stale``: that is what ``on_unavailable`` is for).
+    *status* is ``"ok"``, ``"incomplete"`` (a part that may matter from now on is not understood),
+    ``"stale"`` (the last check failed, the last good copy is in force) or ``"unavailable"`` (there
+    is no copy, or none confirmed for ``max_stale``: that is what ``on_unavailable`` is for).
     """
 
-    feed: str  # its name in the cache; empty where that is not known, as of a Connection that does not exist
+    # its name in the cache; empty if unknown, as for a Connection that does not exist
+    feed: str
     label: str
     status: str
     read_at: datetime | None = None  # when its source last confirmed the copy in force
-    fetched_at: datetime | None = None  # when that copy came
+    fetched_at: datetime | None = None  # when that copy was fetched
     checked_at: datetime | None = None  # when its source was last asked
     age: timedelta | None = None  # since read_at
     next_retry: datetime | None = None  # after a failure: not asked before then
@@ -38,20 +40,25 @@ class Health:
 
     @property
     def mattering(self) -> list[Problem]:
-        """The problems that may have to do with a day that is not over."""
+        """The problems that may concern a day that is not over."""
         return [problem for problem in self.problems if problem.matters(datetime.now(UTC))]
 
 
 def known() -> list[Health]:
-    """Every calendar that the cache folder of this host holds, by label."""
+    """Return how every calendar in this host's cache folder is doing, sorted by label."""
     found = (health_of(name, files=paths) for name, paths in files().items())
-    return sorted((health for health in found if health is not None), key=lambda h: (h.label, h.feed))
+    return sorted(
+        (health for health in found if health is not None), key=lambda h: (h.label, h.feed)
+    )
 
 
-def health_of(feed: str, max_stale: float = MAX_STALE, files: Sequence[Path] | None = None) -> Health | None:
-    """How the calendar called *feed* in the cache is doing; ``None`` when this host knows nothing of it.
+def health_of(
+    feed: str, max_stale: float = MAX_STALE, files: Sequence[Path] | None = None
+) -> Health | None:
+    """Return how the calendar called *feed* in the cache is doing; ``None`` if that is not known.
 
-    *files* are those of the feed, where many are asked about: to look for them takes as long as the folder is.
+    *files* are those of the feed, if many feeds are asked about: to look for them reads the whole
+    folder. *max_stale* is in seconds.
     """
     entry = CacheEntry.called(feed)
     state = entry.state()
@@ -62,9 +69,15 @@ def health_of(feed: str, max_stale: float = MAX_STALE, files: Sequence[Path] | N
 
 
 def describe(
-    feed: str, label: str, state: FeedState, max_stale: float, *, problems: Sequence[Problem] = (), zone: str = ""
+    feed: str,
+    label: str,
+    state: FeedState,
+    max_stale: float,
+    *,
+    problems: Sequence[Problem] = (),
+    zone: str = "",
 ) -> Health:
-    """*state* for people."""
+    """Return *state* as people are told it; *max_stale* is in seconds."""
     read_at = moment(state.good_at) if state.digest else None
     age = None if read_at is None else max(datetime.now(UTC) - read_at, timedelta(0))
     gone = age is None or age.total_seconds() > max_stale

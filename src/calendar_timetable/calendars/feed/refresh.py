@@ -1,7 +1,8 @@
-"""When a source is asked again: after its refresh, or what it asks for itself; after failures later and later.
+"""When a source is asked again: after its refresh, or the interval that it asks for.
 
-What failed is kept in the cache folder, so that a dead calendar costs all DAG files together one attempt in a
-while, and a dead server one for all its calendars.
+After failures it is asked later and later. What failed is kept in the cache folder, so that a dead
+calendar costs all DAG files together one attempt in a while, and a dead server costs one for all of
+its calendars.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ _random = random.SystemRandom()
 
 
 def now() -> float:
-    """The present, in epoch seconds."""
+    """Return the present, in epoch seconds."""
     return datetime.now(UTC).timestamp()
 
 
 class BackedOff(FetchFailed):
-    """A server that gave no answer of late; it is left alone until ``retry_at``, in epoch seconds."""
+    """A server gave no answer of late; it is left alone until ``retry_at``, in epoch seconds."""
 
     def __init__(self, reason: str, retry_at: float) -> None:
         self.retry_at = retry_at
@@ -34,25 +35,36 @@ class BackedOff(FetchFailed):
 
 @dataclass(frozen=True, slots=True)
 class RefreshPolicy:
-    """*refresh* in seconds, or ``None``: five minutes or, up to an hour, what the feed itself asks for."""
+    """How often a feed is asked: every *refresh* seconds; *max_stale* is in seconds too.
+
+    If *refresh* is ``None``, it is five minutes or, up to an hour, what the feed itself asks for.
+    """
 
     refresh: float | None
     max_stale: float
 
     def is_due(self, state: FeedState) -> bool:
-        """Whether it is time to ask again."""
+        """Tell whether it is time to ask again."""
         moment = now()
-        if state.checked_at > moment + limits.CLOCK_SKEW:  # the clock was set back
+        # The clock was set back, so how long ago that was is not known.
+        if state.checked_at > moment + limits.CLOCK_SKEW:
             return True
-        asked_for = min(state.interval, limits.MAX_INTERVAL) if self.refresh is None and not state.error else 0
-        waits = max(self._refresh, asked_for), min(state.retry_at - state.checked_at, limits.MAX_RETRY_AFTER)
+        asked_for = (
+            min(state.interval, limits.MAX_INTERVAL)
+            if self.refresh is None and not state.error
+            else 0
+        )
+        waits = (
+            max(self._refresh, asked_for),
+            min(state.retry_at - state.checked_at, limits.MAX_RETRY_AFTER),
+        )
         return moment >= state.checked_at + max(waits)
 
     def backoff(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row.
+        """Return the seconds to wait after this many failures in a row.
 
-        They double, with jitter, up to half an hour or, so that a copy gets several chances before it lapses, a
-        quarter of what it may be stale; never less than the refresh.
+        They double, with jitter, up to half an hour or, so that a copy gets several chances before
+        it lapses, a quarter of what it may be stale; they are never less than the refresh.
         """
         longest = max(self._refresh, min(limits.MAX_BACKOFF, self.max_stale / 4))
         wait = min(max(self._refresh, limits.MIN_BACKOFF) * 2.0 ** min(failures - 1, 20), longest)
@@ -64,7 +76,7 @@ class RefreshPolicy:
 
 
 class ServerBackoff:
-    """What is known of a server (its name and port, or ``""``), for all calendars there."""
+    """What is known of a server (its name and port, or ``""``), for all calendars on it."""
 
     def __init__(self, name: str, rhythm: RefreshPolicy) -> None:
         self._entry = CacheEntry(f"server\n{name}", "server") if name else None
@@ -72,7 +84,10 @@ class ServerBackoff:
 
     @contextmanager
     def attempt(self, *, force: bool) -> Iterator[None]:
-        """A block that asks the server; :class:`BackedOff` while it is left alone, unless *force*."""
+        """Enclose a request to the server.
+
+        Raises :class:`BackedOff` while the server is left alone, unless *force*.
+        """
         state = FeedState() if self._entry is None else self._entry.state()
         if self._entry is None or not state.failures:
             with self._noted(state):
@@ -80,7 +95,8 @@ class ServerBackoff:
             return
         if not force and not self._rhythm.is_due(state):
             raise BackedOff(state.error, state.retry_at)
-        with self._entry.lock(wait=force) as alone:  # one tries, for all
+        # One process tries, on behalf of all.
+        with self._entry.lock(wait=force) as alone:
             if not alone:
                 raise BackedOff(state.error, now())
             with self._noted(state):
@@ -95,7 +111,12 @@ class ServerBackoff:
                 failures, moment = state.failures + 1, now()
                 wait = self._rhythm.backoff(failures)
                 self._entry.save(
-                    FeedState(checked_at=moment, retry_at=moment + wait, error=str(error), failures=failures)
+                    FeedState(
+                        checked_at=moment,
+                        retry_at=moment + wait,
+                        error=str(error),
+                        failures=failures,
+                    )
                 )
                 raise
             self._answered(state)

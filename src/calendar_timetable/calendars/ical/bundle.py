@@ -1,9 +1,9 @@
-"""A calendar kept object by object, so that a source can send only what changed and the rest stays.
+"""A calendar kept object by object, so that a source can send only what changed.
 
-A bundle is a body like any other, one that reads as a calendar: each event carries which object it is of, and in
-which version, as a property of ours that readers ignore (RFC 5545 section 3.8.8.2). Objects whose frame is the same,
-such as those with the same VTIMEZONE, share one VCALENDAR, so that it is read once. No two events of a
-calendar share a UID (RFC 4791 section 4.1).
+A bundle is a body that reads as a calendar, like any other. Each event says, in a property of ours
+that readers ignore (RFC 5545 section 3.8.8.2), which object it belongs to, and in which version.
+Objects with the same frame, such as those with the same VTIMEZONE, share one VCALENDAR, so that it
+is read once. No two objects of a calendar share a UID (RFC 4791 section 4.1).
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ _OPENING = re.compile(rf"^BEGIN:{_KIND}[ \t]*\r?\n", re.IGNORECASE | re.MULTILIN
 _MARKED = re.compile(rf"^{_MARK}:([0-9a-f]+) ([0-9a-f]+)\r\n", re.MULTILINE)
 _CALENDAR = re.compile(r"^BEGIN:VCALENDAR\r\n.*?^END:VCALENDAR\r\n", re.MULTILINE | re.DOTALL)
 _FRAME = re.compile(r"^(?:BEGIN|END):VCALENDAR[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
-_BROKEN = "BEGIN:VEVENT\r\nEND:VEVENT\r\n"  # stands for an object that was not sent whole: it is quarantined
+# Stands for an object that was not sent whole: the reader quarantines it.
+_BROKEN = "BEGIN:VEVENT\r\nEND:VEVENT\r\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One object: its *version* as its source tells it, its events, and what stands around them."""
+    """One object: a digest of its *version* at the source, its events, and what is around them."""
 
     version: str
     frame: str = field(repr=False)
@@ -36,12 +37,16 @@ class Item:
 
 
 def digest(text: str) -> str:
-    """How an address, an id or a version is named in a bundle, which then tells none of them."""
+    """Return what stands for an address, an id or a version in a bundle, so that it tells none."""
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def make_item(data: str, version: str, zone: str = "") -> Item:
-    """*data*, one object as a VCALENDAR; *zone* (an IANA name) is that of its calendar, for objects that name none."""
+    """Return *data*, one object as a VCALENDAR, as an item.
+
+    *zone* (an IANA name) is that of its calendar, for objects that name none. An object that is not
+    whole becomes one that the reader quarantines.
+    """
     data = data.strip()
     if not data[:100].upper().startswith(_BEGIN) or not data[-100:].upper().endswith(_END):
         return Item(digest(version), _frame(zone), (_BROKEN,))
@@ -56,20 +61,28 @@ def make_item(data: str, version: str, zone: str = "") -> Item:
 
 
 def join(items: Mapping[str, Item], zone: str = "") -> bytes:
-    """The body of all *items*, by their key (a :func:`digest`); never without a VCALENDAR."""
+    """Return the body of all *items*, by their key (a :func:`digest`).
+
+    It has at least one VCALENDAR.
+    """
     groups: dict[str, list[str]] = defaultdict(list)
-    head = groups[_frame(zone)]  # also of a calendar that holds nothing; it says the zone
+    # Also there for a calendar that holds nothing; it says the zone.
+    head = groups[_frame(zone)]
     for key, item in sorted(items.items()):
         mark = f"{_MARK}:{key} {item.version}\r\n"
-        groups[item.frame] += [event[: (at := event.index("\n") + 1)] + mark + event[at:] for event in item.events]
+        groups[item.frame] += [
+            event[: (at := event.index("\n") + 1)] + mark + event[at:] for event in item.events
+        ]
         if not item.events:
             head.insert(0, mark)
-    parts = (f"{frame[: -len(_END) - 2]}{''.join(held)}{_END}\r\n" for frame, held in groups.items())
+    parts = (
+        f"{frame[: -len(_END) - 2]}{''.join(held)}{_END}\r\n" for frame, held in groups.items()
+    )
     return "".join(parts).encode()
 
 
 def split(body: bytes) -> dict[str, Item]:
-    """The items of a body that :func:`join` made, by key; none of any other body."""
+    """Return the items, by key, of a body that :func:`join` made; none of any other body."""
     found: dict[str, Item] = {}
     for calendar in _CALENDAR.findall(body.decode(errors="replace")):
         rest = _EVENT.sub("", calendar)
@@ -80,7 +93,9 @@ def split(body: bytes) -> dict[str, Item]:
             if mark is not None:
                 key, version = mark.groups()
                 others = found[key].events if key in found else ()
-                found[key] = Item(version, frame, (*others, _MARKED.sub("", match.group(), count=1)))
+                found[key] = Item(
+                    version, frame, (*others, _MARKED.sub("", match.group(), count=1))
+                )
     return found
 
 

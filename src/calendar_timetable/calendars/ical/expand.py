@@ -8,7 +8,8 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import ChildFailed, Message, answer, ask
 from calendar_timetable.calendars.occurrences import ParsedCalendar
 
-FORMAT = 4  # raise it when the same bytes may give another reading: cached ones are then made anew
+# Raise it when the same bytes may give another reading: cached ones are then made anew.
+FORMAT = 4
 
 
 class ExpansionFailed(Exception):
@@ -16,12 +17,19 @@ class ExpansionFailed(Exception):
 
 
 def expand(body: bytes, start: int, end: int, zone: str, earlier: bytes = b"") -> ParsedCalendar:
-    """What *body* holds in ``[start, end)`` (epoch seconds), read in a process of its own.
+    """Return what *body* holds in ``[start, end)`` (epoch seconds), read in a process of its own.
 
-    *zone* is the IANA name for all-day and floating times of a calendar that names none; *earlier* an earlier
-    reading of that calendar for the same, as the series cache keeps it: what did not change since is taken from there.
+    *zone* is the IANA name for all-day and floating times of a calendar that names none. *earlier*
+    is an earlier reading of that calendar for the same stretch and zone, as the series cache keeps
+    it: what has not changed since is taken from there. Raises :class:`ExpansionFailed`.
     """
-    request = {"start": start, "end": end, "zone": zone, "seconds": limits.EXPAND_SECONDS, "earlier": len(earlier)}
+    request = {
+        "start": start,
+        "end": end,
+        "zone": zone,
+        "seconds": limits.EXPAND_SECONDS,
+        "earlier": len(earlier),
+    }
     try:
         message, _ = ask(
             __name__,
@@ -41,7 +49,8 @@ def _expand(request: Message, body: bytes) -> tuple[Message, bytes]:
     from calendar_timetable.calendars.ical.reader import read
 
     body, earlier = body[(size := request["earlier"]) :], body[:size]
-    seconds = 0.75 * request["seconds"]  # the rest of the time is for starting and answering
+    # The rest of the time is for starting and answering.
+    seconds = 0.75 * request["seconds"]
     try:
         reading = read(body, request["start"], request["end"], request["zone"], seconds, earlier)
     except Unreadable as error:
@@ -52,5 +61,7 @@ def _expand(request: Message, body: bytes) -> tuple[Message, bytes]:
 
 
 if __name__ == "__main__":
-    gc.disable()  # this process ends with its answer, and its memory is limited: searching it for cycles takes a tenth
+    # This process ends with its answer, and its memory is limited. To search it for cycles would
+    # take a tenth of the time.
+    gc.disable()
     answer(_expand, limits.EXPAND_MEMORY, limits.EXPAND_SECONDS)

@@ -1,8 +1,8 @@
 """Bytes into components: unfolding, decoding and nesting (RFC 5545 sections 3.1 and 3.4).
 
-Not icalendar's own parser: it takes ten times as long for a big feed, looks time zones up while it
-parses, and gives the whole calendar up for one bad line. Here a component is split off without being
-understood, so that each can fail alone.
+This is not icalendar's own parser, which takes ten times as long for a big feed, looks up time
+zones while it parses, and gives up the whole calendar for one bad line. Here a component is split
+off without being understood, so that each can fail alone.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ EVENTS = re.compile(rb"\nBEGIN:(?:VEVENT|VFREEBUSY|VAVAILABILITY)[ \t]*\r?(?=\n)
 
 _TIMES = frozenset({"DTSTART", "DTEND", "RDATE", "EXDATE", "RECURRENCE-ID"})
 _KEPT = _TIMES | {
-    "ATTENDEE", "BUSYTYPE", "CALSCALE", "CATEGORIES", "DURATION", "EXRULE", "FREEBUSY", "LOCATION", "METHOD",
-    "ORGANIZER", "PRIORITY", "RRULE", "SEQUENCE", "STATUS", "SUMMARY", "TRANSP", "TZID", "TZOFFSETFROM", "TZOFFSETTO",
-    "UID", "X-MICROSOFT-CDO-BUSYSTATUS", "X-WR-TIMEZONE",
+    "ATTENDEE", "BUSYTYPE", "CALSCALE", "CATEGORIES", "DURATION", "EXRULE", "FREEBUSY", "LOCATION",
+    "METHOD", "ORGANIZER", "PRIORITY", "RRULE", "SEQUENCE", "STATUS", "SUMMARY", "TRANSP", "TZID",
+    "TZOFFSETFROM", "TZOFFSETTO", "UID", "X-MICROSOFT-CDO-BUSYSTATUS", "X-WR-TIMEZONE",
 }  # fmt: skip
 _COMPONENTS = TOP_LEVEL | {
-    "AVAILABLE", "DAYLIGHT", "PARTICIPANT", "STANDARD", "VALARM", "VCALENDAR", "VLOCATION", "VPOLL", "VRESOURCE",
-    "VVOTER", "VOTE",
+    "AVAILABLE", "DAYLIGHT", "PARTICIPANT", "STANDARD", "VALARM", "VCALENDAR", "VLOCATION", "VPOLL",
+    "VRESOURCE", "VVOTER", "VOTE",
 }  # fmt: skip
 _MARK = b"\xef\xbb\xbf"
 _BLANK = re.compile(rb"\n\n+")
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEAD = re.compile(r'((?:[^":]|"[^"]*")*):(.*)', re.DOTALL)
 _PARAMETER = re.compile(r';([^=;:"]+)=((?:[^";\\]+|"[^"]*"|\\.?)*)')
-_MANY_BYTES = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")  # one character in UTF-8
+_MANY_BYTES = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")  # one character of several bytes in UTF-8
 _SHAPE = (re.compile(r"\d"), "9"), (re.compile(r"[^\W\d_]|[^\x00-\x7f]"), "x")
 _SHOWN = 40  # characters of a value's shape
 
@@ -41,7 +41,7 @@ class Unreadable(Exception):
 
 
 def shape_of(value: str) -> str:
-    """What *value* looks like, without what it says: each digit as 9, each letter as x."""
+    """Return what *value* looks like, without what it says: each digit as 9, each letter as x."""
     value = value.strip()[: _SHOWN + 1]
     for pattern, sign in _SHAPE:
         value = pattern.sub(sign, value)
@@ -51,7 +51,7 @@ def shape_of(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ContentLine:
-    """One property: its parameters by upper-case name, its value as written."""
+    """One property: its parameters by upper-case name, and its value as written."""
 
     name: str
     params: dict[str, str]
@@ -60,10 +60,10 @@ class ContentLine:
 
 @dataclass(slots=True)
 class Component:
-    """One component, split off but not understood. ``broken`` when it was not closed properly.
+    """One component, split off but not understood; ``broken`` if it was not closed properly.
 
-    A VCALENDAR that is ``ended`` may have more components after its end.
-    ``raw`` holds the names of its properties and their lines as written: each is split when it is asked for.
+    A VCALENDAR that is ``ended`` may still get components, from after its end. ``raw`` holds the
+    names of its properties and their lines as written: a line is split when it is asked for.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Component:
     ended: bool = False
 
     def all(self, *names: str) -> Iterator[ContentLine]:
-        """Every property called one of *names* that has a value."""
+        """Yield every property called one of *names* that has a value."""
         for name, raw in self.raw:
             if name in names:
                 line = _split(name, raw)
@@ -81,7 +81,11 @@ class Component:
                     yield line
 
     def first(self, name: str) -> ContentLine | None:
-        """The first property called *name*; one with a blank after its colon may be text: another goes before it."""
+        """Return the first property called *name*, or ``None``.
+
+        A line with a blank after its colon may be text of another property, so any other goes
+        before it.
+        """
         found = None
         for line in self.all(name):
             if not line.value.startswith(" "):
@@ -90,17 +94,18 @@ class Component:
         return found
 
     def text(self, name: str) -> str:
-        """The value of the first property called *name*, upper case, or ``""``."""
+        """Return the value of the first property called *name* in upper case, or ``""``."""
         line = self.first(name)
         return "" if line is None else line.value.strip().upper()
 
 
 def read_calendars(body: bytes) -> list[Component]:
-    """The VCALENDARs in *body*; :class:`Unreadable` when there is none or it has too many components.
+    """Return the VCALENDARs in *body*.
 
-    Text that was broken over lines may look like BEGIN or END, or like a property ("Status: cancelled"). So only
-    known names begin and end components, and a property in small letters has no blank after its colon. What
-    follows END:VCALENDAR belongs to the calendar before it.
+    Raises :class:`Unreadable` if there is none, or if there are too many components. Text that was
+    broken over lines may look like BEGIN or END, or like a property ("Status: cancelled"). So only
+    known names begin and end components, and a property in small letters has no blank after its
+    colon. What follows END:VCALENDAR belongs to the calendar before it.
     """
     calendars: list[Component] = []
     stack: list[Component] = []
@@ -147,25 +152,27 @@ def read_calendars(body: bytes) -> list[Component]:
 
 
 def _component(raw: str, at: int) -> str:
-    """The component that a BEGIN or END is of, as its value after *at* says; ``""`` if that is the name of none."""
+    """Return the component that a BEGIN or END names; ``""`` if none. Its colon is at *at*."""
     kind = raw[at + 1 :].rstrip().upper() if raw[at : at + 1] == ":" else ""
     return kind if kind in _COMPONENTS or (kind.startswith("X-") and " " not in kind) else ""
 
 
 def _close(stack: list[Component], depth: int) -> None:
-    """Close the blocks below *depth* that were never ended."""
+    """Close the blocks from *depth* on; those that were never ended are broken."""
     for block in stack[depth:]:
         block.broken = block.broken or not block.ended
     del stack[depth:]
 
 
 def _unfold(body: bytes) -> Iterator[str]:
-    # folds may lie within a character, so unfolding comes before decoding
+    # Folds may lie within a character, so unfolding comes before decoding.
     body = body.replace(b"\r\n", b"\n")
-    if b"\n\n" in body:  # as where every line end was doubled
+    # Some bodies have every line end doubled.
+    if b"\n\n" in body:
         body = _BLANK.sub(b"\n", body)
     body = body.replace(b"\n ", b"").replace(b"\n\t", b"")
-    body = body.removeprefix(_MARK).replace(b"\n" + _MARK, b"\n")  # one each where calendars were put together
+    # Where calendars were put together, each may begin with a byte order mark.
+    body = body.removeprefix(_MARK).replace(b"\n" + _MARK, b"\n")
     try:
         return iter(body.decode().split("\n"))
     except UnicodeDecodeError:
@@ -174,18 +181,23 @@ def _unfold(body: bytes) -> Iterator[str]:
 
 
 def _decoded(line: bytes, usual: int) -> str:
-    """*line* of a body that is not wholly UTF-8, which has *usual* characters of several bytes."""
+    """Decode *line* of a body that is not wholly UTF-8.
+
+    *usual* is the number of characters of several bytes in the body.
+    """
     try:
         return line.decode()
     except UnicodeDecodeError as error:
-        # Among whole characters, or at the end of a line, it is one that was cut. Else the line has another encoding.
+        # Among whole characters, or at the end of a line, what fails is a character that was cut.
+        # Else the line has another encoding.
         cut = usual and (_MANY_BYTES.search(line) or error.end >= len(line.rstrip()))
         return line.decode(errors="replace") if cut else line.decode("cp1252", "replace")
 
 
 def _split(name: str, raw: str) -> ContentLine | None:
     head, colon, value = raw.partition(":")
-    if name in _TIMES and ":" in value:  # unquoted TZID=UTC+02:00; a time itself has no colon
+    # An unquoted TZID=UTC+02:00 has a colon; a time itself has none.
+    if name in _TIMES and ":" in value:
         head, colon, value = raw.rpartition(":")
     elif '"' in head:
         match = _HEAD.match(raw)
@@ -194,5 +206,8 @@ def _split(name: str, raw: str) -> ContentLine | None:
         return None
     if len(head) == len(name):
         return ContentLine(name, {}, value)
-    params = {key.strip().upper(): text.replace('"', "") for key, text in _PARAMETER.findall(head[len(name) :])}
+    params = {
+        key.strip().upper(): text.replace('"', "")
+        for key, text in _PARAMETER.findall(head[len(name) :])
+    }
     return ContentLine(name, params, value)

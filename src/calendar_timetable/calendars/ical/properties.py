@@ -1,4 +1,7 @@
-"""Property values: times, durations, periods, people and texts (RFC 5545 section 3.3); clocks on the wall."""
+"""Property values (RFC 5545 section 3.3), and wall-clock time.
+
+The values are times, durations, periods, people and texts.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +26,18 @@ _SECOND = timedelta(seconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?")
 _DURATION = re.compile(r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
-_WEEKS = re.compile(r"([+-]?P)T(\d+W)")  # as some write it, though weeks are no part of a time
+# Some write weeks like this, though they are no part of a time.
+_WEEKS = re.compile(r"([+-]?P)T(\d+W)")
 _DAY, _SECOND, _LAST_SECOND = timedelta(days=1), timedelta(seconds=1), 59
 _LONGEST_GAP = timedelta(hours=3)
-_LAST_WEST = time(10)  # in UTC, when the day begins in the last place of the west that many live in
+# When the day begins, in UTC, in the westernmost place where many people live.
+_LAST_WEST = time(10)
 _PARTED = re.compile(r"[,;]")
 _LISTED = re.compile(r"(?:\\.|[^,\\])+")
 _ESCAPED = re.compile(r"\\(.)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-_FREE = ("FREE", "WORKINGELSEWHERE")  # as Outlook schedules: at work, but somewhere else
+# Values of Outlook; the second means at work, but somewhere else.
+_FREE = ("FREE", "WORKINGELSEWHERE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,37 +50,49 @@ class WallTime:
 
     @property
     def instant(self) -> int:
-        """Epoch seconds, by RFC 5545 section 3.3.5: from before a gap, first of an overlap."""
+        """Epoch seconds.
+
+        By RFC 5545 section 3.3.5: in a gap by the offset before it, in an overlap the first.
+        """
         return int((self.local.replace(tzinfo=self.zone) - EPOCH).total_seconds())
 
     def local_in(self, zone: tzinfo) -> datetime:
-        """The wall-clock time, naive, in *zone*."""
+        """Return the wall-clock time, naive, in *zone*."""
         if zone == self.zone:
             return self.local
-        return (EPOCH + timedelta(seconds=self.instant)).astimezone(zone).replace(tzinfo=None, fold=0)
+        return (
+            (EPOCH + timedelta(seconds=self.instant)).astimezone(zone).replace(tzinfo=None, fold=0)
+        )
 
     def walls_in(self, zone: tzinfo) -> tuple[datetime, ...]:
-        """The wall-clock times, naive, in *zone* that mean this instant.
+        """Return the wall-clock times, naive, in *zone* that mean this instant.
 
-        Two where clocks go forward: the one that exists, and the one in the gap. None for the second hour of an
-        overlap, since a wall-clock time there means the first.
+        There are two where clocks go forward: the one that exists, and the one in the gap. There is
+        none for the second hour of an overlap, since a wall-clock time there means the first.
         """
         local, instant = self.local_in(zone), self.instant
         earlier = (EPOCH + timedelta(seconds=instant) - _LONGEST_GAP).astimezone(zone).utcoffset()
-        before = (EPOCH + timedelta(seconds=instant)).replace(tzinfo=None) + (earlier or timedelta())
-        return tuple(wall for wall in dict.fromkeys((local, before)) if WallTime(wall, zone).instant == instant)
+        before = (EPOCH + timedelta(seconds=instant)).replace(tzinfo=None) + (
+            earlier or timedelta()
+        )
+        return tuple(
+            wall
+            for wall in dict.fromkeys((local, before))
+            if WallTime(wall, zone).instant == instant
+        )
 
     def day_in(self, zone: tzinfo) -> date:
-        """The day meant, where this belongs to an event of whole days in *zone*.
+        """Return the day meant, where this belongs to an event of whole days in *zone*.
 
-        Many write such a day as its midnight where they are, in UTC: in the east that is on the day before. A second
-        before midnight still belongs to the day that ends then.
+        Many write such a day as its midnight where they are, in UTC: in the east that is on the day
+        before. A second before midnight still belongs to the day that ends then.
         """
         if self.is_date or self.zone is not UTC:
             return self.local.date()
         ending = _SECOND if self.local.second == _LAST_SECOND else timedelta()
         local, midnight = self.local_in(zone) + ending, self.local + ending
-        if local.time() == time() or midnight.minute % 15 or midnight.second:  # here, or nobody's
+        # This is midnight here or, off the quarter hours, midnight nowhere.
+        if local.time() == time() or midnight.minute % 15 or midnight.second:
             return (local - ending).date()
         day = midnight.date() + (_DAY if midnight.time() > _LAST_WEST else timedelta())
         return day - _DAY if ending else day
@@ -89,16 +107,16 @@ class Duration:
 
     @property
     def nominal(self) -> timedelta:
-        """Both together, on a clock that never changes."""
+        """Days and seconds together, on a clock that never changes."""
         return timedelta(self.days, self.seconds)
 
     def after(self, start: datetime, zone: tzinfo) -> int:
-        """The instant this long after wall-clock *start* in *zone*."""
+        """Return the instant, in epoch seconds, this long after wall-clock *start* in *zone*."""
         return WallTime(start + timedelta(self.days), zone).instant + self.seconds
 
 
 def parse_time(text: str, zone: tzinfo) -> WallTime:
-    """A DATE or DATE-TIME; *zone* is for those without ``Z``."""
+    """Return a DATE or DATE-TIME; *zone* is for those without ``Z``. Raise :class:`Unreadable`."""
     match = _TIME.fullmatch(text.strip())
     if match is None:
         raise Unreadable(f"a time is malformed, {shape_of(text)}")
@@ -106,35 +124,39 @@ def parse_time(text: str, zone: tzinfo) -> WallTime:
     try:
         if hour is None:
             return WallTime(datetime(int(year), int(month), int(day)), zone, is_date=True)  # noqa: DTZ001
-        clock = int(hour), int(minute), min(int(second), 59)  # a leap second is read as the one before
+        # A leap second is read as the second before.
+        clock = int(hour), int(minute), min(int(second), 59)
         return WallTime(datetime(int(year), int(month), int(day), *clock), UTC if utc else zone)  # noqa: DTZ001
     except ValueError:
         raise Unreadable(f"no such time, {shape_of(text)}") from None
 
 
 def parse_until(text: str, begin: WallTime) -> datetime:
-    """The last wall-clock time of a series from *begin* on that UNTIL allows (RFC 5545 section 3.3.10).
+    """Return the last wall-clock time that UNTIL allows a series from *begin* on.
 
-    A date includes that day. Without ``Z`` a time is in the zone of the series. Of whole days it says the last one.
+    See RFC 5545 section 3.3.10. A date includes that day. A time without ``Z`` is in the zone of
+    the series. For a series of whole days UNTIL says the last one.
     """
     try:
         until = parse_time(text, begin.zone)
     except Unreadable as error:
         raise Unreadable(f"UNTIL: {error}") from None
-    if until.local.year == MAXYEAR:  # for ever, and no time in every zone
+    # The last year means for ever, and its last days are not a time in every zone.
+    if until.local.year == MAXYEAR:
         return until.local - 2 * _DAY
     if begin.is_date or until.is_date:
         return datetime.combine(until.day_in(begin.zone), time(23, 59, 59))
     last = until.local_in(begin.zone)
     hidden = until.instant - WallTime(last, begin.zone).instant
-    for step in (3600, 60, 1) if hidden else ():  # in the second hour of an overlap: all of the first is before it
+    # UNTIL is in the second hour of an overlap, so all of the first hour is before it.
+    for step in (3600, 60, 1) if hidden else ():
         while WallTime(last + timedelta(seconds=step), begin.zone).instant <= until.instant:
             last += timedelta(seconds=step)
     return last
 
 
 def parse_duration(text: str, name: str = "DURATION") -> Duration:
-    """The value of *name*, which may not be negative here."""
+    """Return the value of *name*, which may not be negative here; raise :class:`Unreadable`."""
     text = _WEEKS.sub(r"\1\2", text.strip().upper())
     match = _DURATION.fullmatch(text)
     if match is None or not any(match.groups()[1:]):
@@ -152,12 +174,14 @@ class Zones(Protocol):
     """The zones that a VCALENDAR may name."""
 
     def find(self, tzid: str) -> tzinfo:
-        """The zone called *tzid*; :class:`Unreadable` if it is unknown."""
+        """Return the zone called *tzid*; raise :class:`Unreadable` if it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class CalendarTime:
-    """How one VCALENDAR tells time: its zones, the *zone* of times that name none, and that of its *days*.
+    """How one VCALENDAR tells time.
+
+    *zones* are its zones, *zone* is that of times that name none, *days* that of dates.
 
     Dates have no zone (RFC 5545 section 3.3.4), not even where a TZID stands beside them.
     """
@@ -167,19 +191,22 @@ class CalendarTime:
     days: tzinfo
 
     def beside(self, begin: WallTime) -> CalendarTime:
-        """The same for what belongs to an event that begins then: it is in the zone of that, where it names none."""
+        """Return the same for what belongs to an event that begins at *begin*.
+
+        Where that names no zone, it is in the zone of *begin*.
+        """
         return CalendarTime(self.zones, begin.zone, begin.zone)
 
     def moment(self, line: ContentLine) -> WallTime:
-        """The one time in *line*."""
+        """Return the one time in *line*."""
         return self._time(line.value, line)
 
     def moments(self, line: ContentLine) -> Iterator[WallTime | tuple[WallTime, WallTime]]:
-        """The times in *line*, which may be periods: (start, end)."""
+        """Return the times in *line*, which may be periods: (start, end)."""
         return (self.listed(text, line) for text in texts_of(line))
 
     def listed(self, text: str, line: ContentLine) -> WallTime | tuple[WallTime, WallTime]:
-        """One of the times in *line*."""
+        """Return *text*, one of the times in *line*; a period is (start, end)."""
         first, slash, last = text.partition("/")
         start = self._time(first, line)
         if not slash:
@@ -192,7 +219,9 @@ class CalendarTime:
     def _time(self, text: str, line: ContentLine) -> WallTime:
         tzid = line.params.get("TZID", "")
         try:
-            if "T" not in text or (text.endswith("T000000") and line.params.get("VALUE", "").upper() == "DATE"):
+            if "T" not in text or (
+                text.endswith("T000000") and line.params.get("VALUE", "").upper() == "DATE"
+            ):
                 return parse_time(text.partition("T")[0], self.days)
             named = tzid.strip() and not text.rstrip().endswith("Z")
             return parse_time(text, self.zones.find(tzid) if named else self.zone)
@@ -201,43 +230,53 @@ class CalendarTime:
 
 
 def texts_of(line: ContentLine) -> list[str]:
-    """The values of a list; some part them by semicolons."""
+    """Return the values of a list; some separate them by semicolons."""
     return [text for text in _PARTED.split(line.value) if text.strip()]
 
 
 def is_local(line: ContentLine) -> bool:
-    """Whether the time in *line* is in no zone by its own word."""
-    return not line.params.get("TZID", "").strip() and "T" in line.value and not line.value.rstrip().endswith("Z")
+    """Tell whether the time in *line* names no zone, neither by TZID nor by ``Z``."""
+    return (
+        not line.params.get("TZID", "").strip()
+        and "T" in line.value
+        and not line.value.rstrip().endswith("Z")
+    )
 
 
 def clean(text: str) -> str:
-    """*text* on one line, and not longer than is of use."""
+    """Return *text* on one line, cut to the length that is of use."""
     return _CONTROL.sub(" ", text[: limits.MAX_TEXT]).strip()
 
 
 def _unescape(text: str) -> str:
-    """A TEXT value as meant (RFC 5545 section 3.3.11)."""
+    """Return a TEXT value as meant (RFC 5545 section 3.3.11)."""
     return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], text)
 
 
 def uid_of(block: Component) -> str:
-    """The UID of *block*, or ``""``."""
+    """Return the UID of *block*, or ``""``."""
     line = block.first("UID")
     return "" if line is None else clean(line.value)
 
 
 def details_of(block: Component, *, all_day: bool) -> Details:
-    """What *block* says beside its times."""
+    """Return what *block* says besides its times."""
 
     def text(name: str) -> str:
         line = block.first(name)
         return "" if line is None else clean(_unescape(line.value[: 2 * limits.MAX_TEXT]))
 
-    status = {"TENTATIVE": "tentative", "CANCELLED": "cancelled"}.get(block.text("STATUS"), "confirmed")
-    free = block.text("TRANSP") == "TRANSPARENT" or block.text("X-MICROSOFT-CDO-BUSYSTATUS") in _FREE
+    status = {"TENTATIVE": "tentative", "CANCELLED": "cancelled"}.get(
+        block.text("STATUS"), "confirmed"
+    )
+    free = (
+        block.text("TRANSP") == "TRANSPARENT" or block.text("X-MICROSOFT-CDO-BUSYSTATUS") in _FREE
+    )
     people = list(islice(block.all("ATTENDEE", "ORGANIZER"), limits.MAX_ATTENDEES))
     refusals = [line for line in people if line.params.get("PARTSTAT", "").upper() == "DECLINED"]
-    categories = [clean(_unescape(c)) for line in block.all("CATEGORIES") for c in _LISTED.findall(line.value)]
+    categories = [
+        clean(_unescape(c)) for line in block.all("CATEGORIES") for c in _LISTED.findall(line.value)
+    ]
     return Details(
         uid_of(block),
         text("SUMMARY"),
@@ -252,29 +291,36 @@ def details_of(block: Component, *, all_day: bool) -> Details:
 
 
 def local_seconds(local: datetime) -> int:
-    """Seconds since 1970 on the clock that *local*, which is naive, was read from."""
+    """Return the seconds since 1970 on the clock that *local*, which is naive, was read from."""
     return (local - _EPOCH) // _SECOND
 
 
 def local_time(seconds: int) -> datetime:
-    """The inverse of :func:`local_seconds`."""
+    """Return the wall-clock time, naive, for *seconds*: the inverse of :func:`local_seconds`."""
     return _EPOCH + timedelta(seconds=seconds)
 
 
 class WallClock:
-    """The clock of *zone*. Of days without a change the offset is remembered: a calendar asks for few days, often."""
+    """The clock of *zone*, which remembers the offset of days without a change.
+
+    A calendar asks for few days, but often.
+    """
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
         self._offsets: dict[int, int] = {}
 
     def instant(self, local: int) -> int:
-        """Epoch seconds, by RFC 5545 section 3.3.5: from before a gap, first of an overlap."""
+        """Return the epoch seconds of *local*, which is in seconds since 1970 on this clock.
+
+        By RFC 5545 section 3.3.5: in a gap by the offset before it, in an overlap the first.
+        """
         offset = self._offsets.get(local // DAY)
         return local - (self._offset(local) if offset is None else offset)
 
     def _offset(self, local: int) -> int:
-        # a zone that a feed defines may change by the minute; no other does so twice within six hours
+        # A zone that a feed defines may change by the minute; no other changes twice within six
+        # hours.
         if isinstance(self._zone, ZoneInfo):
             midnight = local - local % DAY
             offsets = {self._offset_at(midnight + part) for part in range(0, DAY + 1, DAY // 4)}
@@ -290,5 +336,5 @@ class WallClock:
 
 @lru_cache(maxsize=64)
 def wall_clock(zone: tzinfo) -> WallClock:
-    """The clock of *zone*, with what it remembers."""
+    """Return the clock of *zone*, with what it remembers."""
     return WallClock(zone)

@@ -1,8 +1,8 @@
-"""A calendar's body into occurrences, component by component, distrusting each (RFC 5545, RFC 7953).
+"""A calendar's body into occurrences, component by component, distrusting each.
 
-Runs only in the child process of :mod:`calendar_timetable.calendars.ical.expand`. Series are expanded in
-the wall-clock time of their own zone, without any zone attached, and made instants afterwards: so
-recurring-ical-events decides which instances there are, and this module when they are.
+See RFC 5545 and RFC 7953. Runs only in the child process of
+:mod:`calendar_timetable.calendars.ical.expand`. Series are expanded in the wall-clock time of their
+own zone, without any zone attached, and turned into instants afterwards (see :mod:`.series`).
 """
 
 from __future__ import annotations
@@ -22,44 +22,77 @@ from zoneinfo import ZoneInfo
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.feed.body import to_utf8
-from calendar_timetable.calendars.ical.parser import Component, ContentLine, Unreadable, read_calendars
-from calendar_timetable.calendars.ical.properties import CalendarTime, parse_duration, parse_time, texts_of, uid_of
-from calendar_timetable.calendars.ical.series import LATEST, SeriesComponent, expand_series, read_part
+from calendar_timetable.calendars.ical.parser import (
+    Component,
+    ContentLine,
+    Unreadable,
+    read_calendars,
+)
+from calendar_timetable.calendars.ical.properties import (
+    CalendarTime,
+    parse_duration,
+    parse_time,
+    texts_of,
+    uid_of,
+)
+from calendar_timetable.calendars.ical.series import (
+    LATEST,
+    SeriesComponent,
+    expand_series,
+    read_part,
+)
 from calendar_timetable.calendars.ical.series_cache import Row, SeriesCache, digest_of
 from calendar_timetable.calendars.ical.timezones import FeedZones, is_place, named_zone
-from calendar_timetable.calendars.occurrences import Details, ParsedCalendar, Problem, is_winning, zone_of
+from calendar_timetable.calendars.occurrences import (
+    Details,
+    ParsedCalendar,
+    Problem,
+    is_winning,
+    zone_of,
+)
 from calendar_timetable.planning.spans import Spans
 
 _BEGIN, _END, _NEWLINES = b"\nBEGIN:VEVENT", b"\nEND:VEVENT", (b"\r\n", b"\n")
-# Each begins with the end of the line before: the engine looks for that one byte several times as fast as for "^".
-_UID = re.compile(rb"\n[Uu][Ii][Dd](?:;[^:\r\n]*)?:[ \t]*([^\r\n]*)")  # of a folded one, how it begins
-_LINKED = re.compile(rb"\n(?:RRULE|RDATE|EXRULE|RECURRENCE-ID|DURATION|BEGIN:VEVENT)\b", re.IGNORECASE)
+# Each pattern begins with the end of the line before: the engine looks for that one byte several
+# times as fast as for "^".
+# Of a folded UID it is only the beginning.
+_UID = re.compile(rb"\n[Uu][Ii][Dd](?:;[^:\r\n]*)?:[ \t]*([^\r\n]*)")
+_LINKED = re.compile(
+    rb"\n(?:RRULE|RDATE|EXRULE|RECURRENCE-ID|DURATION|BEGIN:VEVENT)\b", re.IGNORECASE
+)
 _DAY = rb"(\d{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))"
 _CLOCK = rb"(T(?:[01]\d|2[0-3])[0-5]\d[0-5]\d)?(Z?)"
 _TIME = re.compile(
-    rb"\nDT(START|END)((?:;VALUE=DATE(?:-TIME)?|;TZID=[\w/+ -]+)*):" + _DAY + _CLOCK + rb"\r?(?=\n(?![ \t]))"
+    rb"\nDT(START|END)((?:;VALUE=DATE(?:-TIME)?|;TZID=[\w/+ -]+)*):"
+    + _DAY
+    + _CLOCK
+    + rb"\r?(?=\n(?![ \t]))"
 )
 _ZONE = re.compile(rb"TZID=([^;]+)")
 _SLACK = timedelta(days=3)  # more than any two clocks on earth differ
 
-_MOST_EAST = 14 * 3600  # how far from UTC a clock may be
+_MOST_EAST = 14 * 3600  # seconds that a clock may be from UTC
 _FAILURES = (Unreadable, ArithmeticError, ValueError)
 
-_SHARES = 8  # a component may use this part of what is left: many hostile ones never use it all
-_LEAST = 0.05  # seconds
+# A component may use 1/_SHARES of the time left, so that many hostile ones never use it all.
+_SHARES = 8
+_LEAST = 0.05  # seconds, the least that a component gets
 
 _COUNTED = ("VEVENT", "VFREEBUSY", "VAVAILABILITY")
 _LOOK = 1000  # bytes that tell which line ends a body has
 T = TypeVar("T")
 
 
-def read(body: bytes, start: int, end: int, default_zone: str, seconds: float, earlier: bytes = b"") -> ParsedCalendar:
-    """What *body* holds between *start* and *end* (epoch seconds).
+def read(
+    body: bytes, start: int, end: int, default_zone: str, seconds: float, earlier: bytes = b""
+) -> ParsedCalendar:
+    """Return what *body* holds between *start* and *end* (epoch seconds).
 
-    *default_zone* (an IANA name) is for all-day and floating times of a calendar that names no place, or of any
-    where it :func:`wins`; components that would take more than their share of *seconds* are quarantined. What did not
-    change since an *earlier* reading for the same stretch and zone, as the series cache keeps it, is taken from there.
-    Raises :class:`Unreadable` when it is no calendar or exceeds a limit as a whole.
+    *default_zone* (an IANA name) is for all-day and floating times of a calendar that names no
+    place, or of any calendar if it was marked by :func:`wins`. Components that would take more than
+    their share of *seconds* of processor time are quarantined. What has not changed since an
+    *earlier* reading for the same stretch and zone, as the series cache keeps it, is taken from
+    there. Raises :class:`Unreadable` if the body is no calendar or exceeds a limit as a whole.
     """
     reader = _Reader(start, end, seconds, SeriesCache(earlier))
     if b"\r" in body[:_LOOK].replace(b"\r\n", b""):
@@ -73,7 +106,7 @@ def read(body: bytes, start: int, end: int, default_zone: str, seconds: float, e
 
 
 class _Event(NamedTuple):
-    """One component, and how its calendar tells time; *context* is what else it means something by."""
+    """One component, and how its calendar tells time; *context* is what else gives it meaning."""
 
     block: Component
     clock: CalendarTime
@@ -82,6 +115,8 @@ class _Event(NamedTuple):
 
 
 class _Reader:
+    """What has been read so far of one body: occurrences (``rows``) and problems."""
+
     def __init__(self, start: int, end: int, seconds: float, memory: SeriesCache) -> None:
         self.start, self.end = start, min(end, LATEST)
         self.memory = memory
@@ -92,7 +127,10 @@ class _Reader:
         self.zone = ""
 
     def clock_of(self, calendar: Component, default_zone: str) -> CalendarTime:
-        """How *calendar* tells time: as the user says, else as it says itself, else by the zone that is given."""
+        """Return how *calendar* tells time.
+
+        As the user says, else as it says itself, else by *default_zone*.
+        """
         zones, given = FeedZones(calendar), ZoneInfo(zone_of(default_zone))
         line = calendar.first("X-WR-TIMEZONE")
         clock = CalendarTime(zones, given, given)
@@ -100,14 +138,19 @@ class _Reader:
             try:
                 found = zones.find(line.value)
             except Unreadable:
-                self.quarantine("", f"X-WR-TIMEZONE is unknown: {given.key} is used instead", counted=True)
+                self.quarantine(
+                    "", f"X-WR-TIMEZONE is unknown: {given.key} is used instead", counted=True
+                )
             else:
                 clock = CalendarTime(zones, found, found if is_place(found) else given)
         self.zone = self.zone or getattr(clock.days, "key", "")
         return clock
 
     def read_calendar(self, calendar: Component, default_zone: str) -> None:
-        """Read what is no series, and keep the events of *calendar* until all that share a UID are known."""
+        """Read what is no series in *calendar*, and keep its events.
+
+        They are expanded when all events that share a UID are known.
+        """
         if calendar.broken:
             self.quarantine("", "the calendar is cut off")
         if calendar.text("CALSCALE") not in ("", "GREGORIAN"):
@@ -129,7 +172,10 @@ class _Reader:
         self.memory.mix(details.uid for details, _, _ in self.rows[outside:])
 
     def read_series(self) -> None:
-        """Expand the events of all calendars; those of one UID are one series, wherever they stand."""
+        """Expand the events of all calendars.
+
+        Those of one UID are one series, wherever they stand.
+        """
         for (uid, _), events in self.series.items():
             self.remember(uid, _digest(events), partial(self.add_all, events))
 
@@ -153,7 +199,10 @@ class _Reader:
             self.add(series)
 
     def guard(self, block: Component, clock: CalendarTime, understand: Callable[[], T]) -> T | None:
-        """What *understand* makes of *block*, which is quarantined if it fails."""
+        """Return what *understand* makes of *block*.
+
+        If that fails, quarantine *block* and return ``None``.
+        """
         try:
             with self.budget.share():
                 _check_closed(block)
@@ -163,28 +212,36 @@ class _Reader:
             return None
 
     def add(self, parts: list[SeriesComponent]) -> None:
-        """Expand one series; quarantine it whole when that fails."""
+        """Expand one series; quarantine it whole if that fails."""
         try:
             with self.budget.share():
                 rows = self.bounded(list(expand_series(parts, self.start, self.end)))
         except Exception as error:  # noqa: BLE001  (one bad series must not lose the rest)
             first = min(part.start for part in parts)
             self.quarantine(
-                parts[0].uid, reason_of(error), first, None if _recurs(parts) else max(p.end for p in parts)
+                parts[0].uid,
+                reason_of(error),
+                first,
+                None if _recurs(parts) else max(p.end for p in parts),
             )
             if len(parts) > 1 and parts[0].recurrence_id is None:
-                self.add(parts[1:])  # what was changed by hand says itself when it is
+                # The overrides still count: each says itself when it is.
+                self.add(parts[1:])
         else:
             self.rows += rows
             for part in parts:
                 until = None if _recurs(parts) else part.end
                 for doubt in part.doubts:
                     self.quarantine(
-                        part.uid, doubt.reason, part.start, None if doubt.adds else until, counted=not doubt.adds
+                        part.uid,
+                        doubt.reason,
+                        part.start,
+                        None if doubt.adds else until,
+                        counted=not doubt.adds,
                     )
 
     def read_freebusy(self, block: Component, clock: CalendarTime) -> None:
-        """Busy periods (RFC 5545 section 3.6.4); FREE ones are no events."""
+        """Read busy periods (RFC 5545 section 3.6.4); FREE ones are no events."""
         rows: list[Row] = []
         for line in block.all("FREEBUSY"):
             kind = line.params.get("FBTYPE", "BUSY").upper()
@@ -200,6 +257,7 @@ class _Reader:
         self.rows += self.bounded(rows)
 
     def period(self, text: str, line: ContentLine, clock: CalendarTime) -> tuple[int, int]:
+        """Return the period in *text*, in epoch seconds; raise :class:`Unreadable`."""
         period = clock.listed(text, line)
         if not isinstance(period, tuple):
             raise Unreadable(f"{line.name}: a period is malformed")
@@ -209,13 +267,18 @@ class _Reader:
         return first, last
 
     def bounded(self, rows: list[Row]) -> list[Row]:
-        """*rows*, unless there are too many with those that are known already."""
+        """Return *rows*; raise :class:`Unreadable` if with those known they are too many."""
         if len(self.rows) + len(rows) > limits.MAX_OCCURRENCES:
-            raise Unreadable(f"it brings the calendar to more than {limits.MAX_OCCURRENCES} occurrences")
+            raise Unreadable(
+                f"it brings the calendar to more than {limits.MAX_OCCURRENCES} occurrences"
+            )
         return rows
 
     def read_availability(self, calendar: Component, clock: CalendarTime) -> None:
-        """Time of a VAVAILABILITY that no AVAILABLE covers is busy; priority 1 goes before 9, then 0 (RFC 7953)."""
+        """Add as busy the time of a VAVAILABILITY that no AVAILABLE covers (RFC 7953).
+
+        Priority 1 goes before 9, and that before 0.
+        """
         governed = Spans()
         blocks = [block for block in calendar.blocks if block.name == "VAVAILABILITY"]
         for block in sorted(blocks, key=_priority):
@@ -223,7 +286,8 @@ class _Reader:
             if governs is None:
                 continue
             outside, rows = self.rows, list[Row]()
-            self.rows = rows  # for a moment: what is available is no occurrence
+            # Collected apart for a moment: what is available is no occurrence.
+            self.rows = rows
             for available in _by_uid(block.blocks, clock):
                 self.add_all(available)
             self.rows = outside
@@ -234,6 +298,7 @@ class _Reader:
             self.rows += [(details, start, end) for start, end in busy]
 
     def _governs(self, block: Component, clock: CalendarTime) -> Spans:
+        """Return the time that a VAVAILABILITY is about, within the stretch that is read."""
         first, last, length = (block.first(name) for name in ("DTSTART", "DTEND", "DURATION"))
         begin = None if first is None else clock.moment(first)
         start = self.start if begin is None else begin.instant
@@ -245,22 +310,39 @@ class _Reader:
         return Spans([(max(start, self.start), min(end, self.end))])
 
     def quarantine(
-        self, uid: str, reason: str, start: int | None = None, end: int | None = None, *, counted: bool = False
+        self,
+        uid: str,
+        reason: str,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        counted: bool = False,
     ) -> None:
-        """Report a component, with the time it may cover; ``None`` is an open end."""
+        """Report a component, with the time that it may cover.
+
+        *start* and *end* are in epoch seconds; ``None`` is an open end.
+        """
         self.problems.append(Problem(uid, reason, _datetime(start), _datetime(end), counted))
 
     def result(self, components: int) -> ParsedCalendar:
-        self.rows.sort(key=itemgetter(1, 2, 0))  # of the details, by UID and summary
+        """Return the reading; *components* is how many events the body has."""
+        # By start and end, then by the details: first UID and summary.
+        self.rows.sort(key=itemgetter(1, 2, 0))
         problems = self.problems
-        if len(problems) > limits.MAX_PROBLEMS:  # the rest may cover anything
+        # The rest may cover any time.
+        if len(problems) > limits.MAX_PROBLEMS:
             more = len(problems) - limits.MAX_PROBLEMS
-            problems = [*problems[: limits.MAX_PROBLEMS], Problem("", f"{more} more components not understood")]
-        return ParsedCalendar(self.zone, components, tuple(self.rows), tuple(problems), self.memory.series)
+            problems = [
+                *problems[: limits.MAX_PROBLEMS],
+                Problem("", f"{more} more components not understood"),
+            ]
+        return ParsedCalendar(
+            self.zone, components, tuple(self.rows), tuple(problems), self.memory.series
+        )
 
 
 def _by_uid(blocks: list[Component], clock: CalendarTime) -> Iterable[list[_Event]]:
-    """The AVAILABLE components, those of one UID together; without a UID each stands alone."""
+    """Return the AVAILABLE components, those of one UID together; each without a UID is alone."""
     groups: dict[tuple[str, int], list[_Event]] = defaultdict(list)
     for number, block in enumerate(blocks):
         if block.name == "AVAILABLE":
@@ -277,14 +359,18 @@ def _digest(events: list[_Event]) -> str:
 
 def _part_of(event: _Event) -> SeriesComponent:
     part = read_part(event.block, event.clock, cancelled=event.cancelled)
-    return part if not event.cancelled else replace(part, details=part.details._replace(busy=False, status="cancelled"))
+    return (
+        part
+        if not event.cancelled
+        else replace(part, details=part.details._replace(busy=False, status="cancelled"))
+    )
 
 
 def _by_master(parts: list[SeriesComponent]) -> list[list[SeriesComponent]]:
-    """The series among *parts* of one UID: usually one.
+    """Return the series among *parts* of one UID: usually one.
 
-    Servers exist that give every event the same UID. Events of equal sequence that start at different
-    times are taken as events, each of its own; overrides go with the first.
+    Servers exist that give every event the same UID. Events of equal sequence that start at
+    different times are taken as events of their own; overrides go with the first.
     """
     masters = [part for part in parts if part.recurrence_id is None]
     overrides = [part for part in parts if part.recurrence_id is not None]
@@ -312,22 +398,28 @@ def _datetime(instant: int | None) -> datetime | None:
 
 
 class OutOfTime(Exception):
-    """A component used more than its share."""
+    """A component used more than its share of the time."""
 
 
 class Budget:
-    """*seconds* of processor time to be shared out. Needs the main thread."""
+    """A number of *seconds* of processor time to be shared out. Needs the main thread."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.process_time() + seconds
-        signal.signal(signal.SIGPROF, _ring)  # for good: nothing rings but what :meth:`share` sets
+        # Set for good: no timer rings but the one that share() sets.
+        signal.signal(signal.SIGPROF, _ring)
 
     def share(self) -> Budget:
-        """For ``with``: a block of code that is interrupted by :class:`OutOfTime` when its share is used up."""
+        """Return a context manager: its block is interrupted when its share of the time is used up.
+
+        :class:`OutOfTime` is raised then.
+        """
         return self
 
     def __enter__(self) -> None:
-        signal.setitimer(signal.ITIMER_PROF, max(_LEAST, (self._end - time.process_time()) / _SHARES))
+        signal.setitimer(
+            signal.ITIMER_PROF, max(_LEAST, (self._end - time.process_time()) / _SHARES)
+        )
 
     def __exit__(self, *error: object) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -338,10 +430,14 @@ def _ring(signum: int, frame: FrameType | None) -> None:
 
 
 def reach(block: Component, clock: CalendarTime) -> tuple[int | None, int | None]:
-    """The time that *block* may cover though it is not understood; ``None`` for an open end."""
+    """Return the time that *block*, which is not understood, may cover; ``None`` for an open end.
+
+    Both ends are in epoch seconds.
+    """
     first, last = block.first("DTSTART"), block.first("DTEND")
     if block.text("STATUS") == "CANCELLED":
-        return 0, 0  # whatever it says, it takes up no time
+        # Whatever else it says, it takes up no time.
+        return 0, 0
     if first is None:
         return None, None
     try:
@@ -351,7 +447,8 @@ def reach(block: Component, clock: CalendarTime) -> tuple[int | None, int | None
     if block.broken or any(block.first(name) for name in ("RRULE", "RDATE", "DURATION")):
         return start, None
     if last is None:
-        return start, latest + 86400  # without an end, at most a whole day
+        # Without an end it lasts at most a whole day.
+        return start, latest + 86400
     try:
         low, high = _rough(last, clock)
     except _FAILURES:
@@ -360,7 +457,7 @@ def reach(block: Component, clock: CalendarTime) -> tuple[int | None, int | None
 
 
 def _rough(line: ContentLine, clock: CalendarTime) -> tuple[int, int]:
-    """The earliest and latest instant that *line* may mean."""
+    """Return the earliest and latest instant that *line* may mean, in epoch seconds."""
     try:
         instant = clock.moment(line).instant
     except Unreadable:
@@ -370,7 +467,7 @@ def _rough(line: ContentLine, clock: CalendarTime) -> tuple[int, int]:
 
 
 def reason_of(error: Exception) -> str:
-    """Why a component is not understood; never with its text."""
+    """Return why a component is not understood, never with its text."""
     if isinstance(error, Unreadable):
         return str(error)
     if isinstance(error, OutOfTime):
@@ -379,7 +476,10 @@ def reason_of(error: Exception) -> str:
 
 
 def sift(body: bytes, start: int) -> tuple[bytes, int]:
-    """*body* without the single events that ended well before *start* (epoch seconds), and how many those were."""
+    """Return *body* without single events that ended well before *start*, and how many those were.
+
+    *start* is in epoch seconds.
+    """
     before = (datetime.fromtimestamp(start, UTC) - _SLACK).strftime("%Y%m%d").encode()
     uids = Counter(_UID.findall(body))
     zones: dict[bytes, bool] = {}
@@ -394,7 +494,7 @@ def sift(body: bytes, start: int) -> tuple[bytes, int]:
 
 
 def _events(body: bytes) -> Iterator[tuple[int, int]]:
-    """Where events begin and end: at the end of the line before."""
+    """Yield where events begin and end: the positions of the line ends before BEGIN and END."""
     last = 0
     while (first := body.find(_BEGIN, last)) >= 0 and (last := body.find(_END, first)) >= 0:
         while last >= 0 and not body.startswith(_NEWLINES, last + len(_END)):
@@ -406,6 +506,7 @@ def _events(body: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _is_over(lines: bytes, before: bytes, uids: Counter[bytes], zones: dict[bytes, bool]) -> bool:
+    """Tell whether an event is surely a single one that ended before the day *before*."""
     times = _TIME.findall(lines)
     if len(times) != 2 or _LINKED.search(lines):
         return False
@@ -428,6 +529,7 @@ def _is_over(lines: bytes, before: bytes, uids: Counter[bytes], zones: dict[byte
 
 
 def _exists(day: bytes) -> bool:
+    """Tell whether *day*, as YYYYMMDD, is a day of the calendar."""
     if day[6:] <= b"28":
         return True
     try:
@@ -438,8 +540,10 @@ def _exists(day: bytes) -> bool:
 
 
 def _is_known(parameters: bytes, zones: dict[bytes, bool]) -> bool:
-    """Whether the zone in *parameters*, if any, is one that everybody knows."""
+    """Tell whether the zone in *parameters*, if any, is one that everybody knows."""
     if parameters not in zones:
         names = _ZONE.findall(parameters)
-        zones[parameters] = len(names) < 2 and all(named_zone(name.decode("ascii", "replace")) for name in names)
+        zones[parameters] = len(names) < 2 and all(
+            named_zone(name.decode("ascii", "replace")) for name in names
+        )
     return zones[parameters]

@@ -1,7 +1,8 @@
-"""Where the instances of a recurrence rule are: the table of RFC 5545 section 3.3.10, in wall-clock time.
+"""The instances of a recurrence rule in wall-clock time, by the table of RFC 5545 section 3.3.10.
 
-All times are integers: seconds since 1970 on a clock without a zone, and days since then. Each period (a year, a
-month, an hour) is expanded by itself: the search begins near the time in question, and at DTSTART only for a COUNT.
+All times are integers: seconds since 1970 on a clock without a zone, and days since then. Each
+period (a year, a month, an hour) is expanded by itself: the search begins near the time in
+question, and at DTSTART only for a COUNT.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from calendar_timetable.calendars.ical.properties import DAY
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _LAST_YEAR, _LAST_DAY = 9998, date(9999, 1, 1).toordinal() - _EPOCH
-_CYCLE = 146_097 * DAY  # four hundred years, after which the calendar is the same again
+# Four hundred years in seconds, after which the calendar is the same again.
+_CYCLE = 146_097 * DAY
 _UNITS = {"HOURLY": 3600, "MINUTELY": 60}
 _SHORT = {"DAILY", *_UNITS}
 _LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 class RecurrenceRule(NamedTuple):
-    """What a RECUR value says; of a part that is not given, nothing. Weekdays count from Monday, 0."""
+    """What a RECUR value says; a part that is not given is empty. Weekdays count from Monday, 0."""
 
     frequency: str
     interval: int = 1
@@ -31,17 +33,22 @@ class RecurrenceRule(NamedTuple):
     weeks: frozenset[int] = frozenset()
     year_days: frozenset[int] = frozenset()
     month_days: frozenset[int] = frozenset()
-    weekdays: frozenset[tuple[int, int]] = frozenset()  # each the how manieth, 0 for every one, and which
+    # Each is an ordinal, 0 for every one, and a weekday.
+    weekdays: frozenset[tuple[int, int]] = frozenset()
     hours: frozenset[int] = frozenset()
     minutes: frozenset[int] = frozenset()
     seconds: frozenset[int] = frozenset()
     positions: frozenset[int] = frozenset()
     week_start: int = 0
-    skip: str = "OMIT"  # what becomes of a 30th of February (RFC 7529 section 4.1)
+    # What becomes of a 30th of February (RFC 7529 section 4.1).
+    skip: str = "OMIT"
 
 
 class Recurrence:
-    """The instances of *rule* from *begin* on, its DTSTART, until *until*, if that is not ``None``."""
+    """The instances of *rule* from *begin*, its DTSTART, on.
+
+    *until*, unless ``None``, is the last second at which there may be one.
+    """
 
     def __init__(self, rule: RecurrenceRule, begin: int, until: int | None = None) -> None:
         self.rule, self.begin, self.until = rule, begin, until
@@ -49,12 +56,12 @@ class Recurrence:
         self._day = day
         start = date.fromordinal(day + _EPOCH)
         self._year, self._month, self._month_day = start.year, start.month, start.day
-        # what a frequency does not expand, it limits
+        # What a frequency does not expand, it limits: see _within_days().
         hours = (0,) if rule.frequency in _UNITS else rule.hours or (second // 3600,)
         minutes = (0,) if rule.frequency == "MINUTELY" else rule.minutes or (second // 60 % 60,)
         seconds = rule.seconds or (second % 60,)
         self._clock = sorted(3600 * h + 60 * m + s for h in hours for m in minutes for s in seconds)
-        # of a day, an hour or a minute the set that BYSETPOS counts in is always the same
+        # Of a day, an hour or a minute the set that BYSETPOS counts in is always the same.
         self._positions = frozenset() if rule.frequency in _SHORT else rule.positions
         if rule.positions and not self._positions:
             self._clock = _at_positions(self._clock, rule.positions)
@@ -62,16 +69,18 @@ class Recurrence:
 
     @property
     def first(self) -> int | None:
-        """The first instance by the rule itself, if there is one within four hundred years."""
-        return next((at for at in self._by_rule(self.begin, self.begin + _CYCLE) if at >= self.begin), None)
+        """The first instance that the rule itself names, if it is within four hundred years."""
+        return next(
+            (at for at in self._by_rule(self.begin, self.begin + _CYCLE) if at >= self.begin), None
+        )
 
     @property
     def is_of_another_year(self) -> bool:
-        """Whether it counts weeks of years, and the week of DTSTART belongs to another year than its day."""
+        """Whether the rule counts weeks, and that of DTSTART is of another year than its day."""
         return bool(self.rule.weeks) and _week_year(self._day, self.rule.week_start) != self._year
 
     def between(self, low: int, high: int) -> Iterator[int]:
-        """What the rule names in ``[low, high)``. DTSTART is among it only where the rule names it."""
+        """Yield what the rule names in ``[low, high)``; DTSTART only if the rule names it."""
         begin, count = self.begin, self.rule.limit
         last = high if self.until is None else min(high, self.until + 1)
         from_ = begin if count else max(low, begin)
@@ -86,7 +95,10 @@ class Recurrence:
                 yield at
 
     def _by_rule(self, low: int, high: int) -> Iterator[int]:
-        """What the rule names in the periods that may reach into ``[low, high)``, in order: these may reach further."""
+        """Return what the rule names in the periods that may reach into ``[low, high)``, in order.
+
+        Those periods, and so the result, may reach further.
+        """
         rule, clock = self.rule, self._clock
         if not clock:
             return iter(())
@@ -115,16 +127,21 @@ class Recurrence:
     def _of_weeks(self, low: int, high: int) -> Iterator[Iterable[int]]:
         rule = self.rule
         week = self._day - (_weekday(self._day) - rule.week_start) % 7
-        offsets = sorted((day - rule.week_start) % 7 for day in self._plain or {_weekday(self._day)})
+        offsets = sorted(
+            (day - rule.week_start) % 7 for day in self._plain or {_weekday(self._day)}
+        )
         step = 7 * rule.interval
         first = week + (max(low // DAY, week) - week) // step * step
-        weeks = ([at + offset for offset in offsets] for at in range(first, min(-(-high // DAY), _LAST_DAY), step))
+        weeks = (
+            [at + offset for offset in offsets]
+            for at in range(first, min(-(-high // DAY), _LAST_DAY), step)
+        )
         return (list(filter(self._passes, days)) for days in weeks) if rule.months else weeks
 
     def _of_months(self, low: int, high: int) -> Iterator[Iterable[int]]:
         rule = self.rule
         base = 12 * self._year + self._month - 1
-        # one earlier, whose last day may have moved on to the next month
+        # One period earlier, as its last day may have moved on to the next month.
         first = base + max((_month_of(low) - base) // rule.interval - 1, 0) * rule.interval
         for number in range(first, min(_month_of(high), 12 * _LAST_YEAR + 11) + 1, rule.interval):
             year, month = divmod(number, 12)
@@ -137,7 +154,8 @@ class Recurrence:
         first = base + max((_month_of(low) // 12 - base) // rule.interval - 1, 0) * rule.interval
         expand = self._week_set if rule.weeks else self._year_set
         return (
-            sorted(expand(year)) for year in range(first, min(_month_of(high) // 12 + 1, _LAST_YEAR) + 1, rule.interval)
+            sorted(expand(year))
+            for year in range(first, min(_month_of(high) // 12 + 1, _LAST_YEAR) + 1, rule.interval)
         )
 
     def _month_set(self, year: int, month: int) -> Iterable[int]:
@@ -149,7 +167,10 @@ class Recurrence:
         return self._limited(days, [(first, length)])
 
     def _named(self, month_days: Iterable[int], first: int, length: int) -> set[int]:
-        """The days of the month from *first* on that *month_days* name, from its end where negative."""
+        """Return the days that *month_days* name, in the month of *length* days from *first* on.
+
+        Negative ones count from its end.
+        """
         found = set()
         for day in month_days:
             if day > length and self.rule.skip != "OMIT":
@@ -164,40 +185,55 @@ class Recurrence:
         rule = self.rule
         first = _first(year, 1)
         length = _first(year + 1, 1) - first
-        # days of the month are those of DTSTART's month where none is named, as in JSCalendar (RFC 8984 section 4.3.3)
+        # Where no month is named, days of the month are those of DTSTART's month, as in JSCalendar
+        # (RFC 8984 section 4.3.3).
         every = rule.year_days or (rule.weekdays and not rule.month_days)
         months = rule.months or (range(1, 13) if every else (self._month,))
         stretches = [(_first(year, month), _length(year, month)) for month in months]
         if rule.year_days:
             named = (day - 1 if day > 0 else length + day for day in rule.year_days)
-            days = {first + day for day in named if 0 <= day < length and self._is_in_month(first + day)}
+            days = {
+                first + day for day in named if 0 <= day < length and self._is_in_month(first + day)
+            }
         elif rule.month_days or not rule.weekdays:
             month_days = rule.month_days or {self._month_day}
-            days = {day for start, size in stretches for day in self._named(month_days, start, size)}
+            days = {
+                day for start, size in stretches for day in self._named(month_days, start, size)
+            }
         else:
             days = {day for start, size in stretches for day in range(start, start + size)}
-        # where months are named the second Monday is that of a month, else of the year
+        # Where months are named, the second Monday is that of a month, else that of the year.
         return self._limited(days, stretches if rule.months else [(first, length)])
 
     def _limited(self, days: set[int], stretches: Iterable[tuple[int, int]]) -> set[int]:
-        """Those of *days* that BYDAY allows, which counts its weekdays within each of *stretches*."""
+        """Return those of *days* that BYDAY allows; ordinals count in each of *stretches*."""
         weekdays = self.rule.weekdays
         if len(self._plain) == len(weekdays):
             return {day for day in days if _weekday(day) in self._plain} if weekdays else days
-        return days & {day for start, size in stretches for day in _by_weekday(weekdays, start, size)}
+        return days & {
+            day for start, size in stretches for day in _by_weekday(weekdays, start, size)
+        }
 
     def _week_set(self, year: int) -> Iterable[int]:
-        """The days in weeks of *year*, which are whole weeks: the first has at least four days in January."""
+        """Return the days in the named weeks of *year*.
+
+        Weeks are whole: the first has at least four days in January.
+        """
         rule = self.rule
         first, after = (_first_week(each, rule.week_start) for each in (year, year + 1))
         count = (after - first) // 7
         weeks = {week - 1 if week > 0 else count + week for week in rule.weeks}
         offsets = {(day - rule.week_start) % 7 for day in self._plain or {_weekday(self._day)}}
-        days = {first + 7 * week + offset for week in weeks if 0 <= week < count for offset in offsets}
+        days = {
+            first + 7 * week + offset for week in weeks if 0 <= week < count for offset in offsets
+        }
         return filter(self._is_in_month, days) if rule.months else days
 
     def _passing(self, days: range) -> Iterable[int]:
-        """Those of *days* that BYxxx parts allow; one look at a month is enough where BYMONTH leaves it out."""
+        """Return those of *days* that BYxxx parts allow.
+
+        One look at a month is enough where BYMONTH leaves it out.
+        """
         if self.rule.months:
             return self._in_months(days)
         limits = self._plain or self.rule.month_days or self.rule.year_days
@@ -218,7 +254,7 @@ class Recurrence:
         return (not self._plain or _weekday(day) in self._plain) and self._is_in_month(day)
 
     def _is_in_month(self, day: int) -> bool:
-        """Whether BYMONTH, BYMONTHDAY and BYYEARDAY all allow *day*."""
+        """Tell whether BYMONTH, BYMONTHDAY and BYYEARDAY all allow *day*."""
         rule = self.rule
         if not (rule.months or rule.month_days or rule.year_days):
             return True
@@ -231,11 +267,16 @@ class Recurrence:
                 return False
         if rule.year_days:
             first = _first(at.year, 1)
-            return day - first + 1 in rule.year_days or day - _first(at.year + 1, 1) in rule.year_days
+            return (
+                day - first + 1 in rule.year_days or day - _first(at.year + 1, 1) in rule.year_days
+            )
         return True
 
     def _within_days(self, low: int, high: int) -> Iterator[int]:
-        """Hours or minutes, day by day; where days lie between them, one by one."""
+        """Yield the instances of an hourly or minutely rule.
+
+        They are found day by day; where days lie between them, one by one.
+        """
         rule, interval = self.rule, self.rule.interval
         unit = _UNITS[rule.frequency]
         base, each = self.begin // unit, DAY // unit
@@ -252,7 +293,9 @@ class Recurrence:
         if interval > each:
             first = base + max(-(-(days.start * each - base) // interval), 0) * interval
             allowed = frozenset(possible)
-            periods = (at for at in range(first, days.stop * each, interval) if at % each in allowed)
+            periods = (
+                at for at in range(first, days.stop * each, interval) if at % each in allowed
+            )
             for period in periods:
                 if self._passes(period // each):
                     yield from (period * unit + at for at in self._clock)
@@ -270,7 +313,10 @@ def _at_positions(found: list[int], positions: frozenset[int]) -> list[int]:
 
 
 def _by_weekday(weekdays: Iterable[tuple[int, int]], first: int, length: int) -> set[int]:
-    """Of the *length* days from *first* on those that *weekdays* name: each the how manieth, and which."""
+    """Return those of the *length* days from *first* on that *weekdays* name.
+
+    Each of *weekdays* is an ordinal, 0 for every one, and a weekday.
+    """
     found: set[int] = set()
     for number, which in weekdays:
         start = (which - _weekday(first)) % 7
@@ -291,22 +337,24 @@ def _first(year: int, month: int) -> int:
 
 
 def _length(year: int, month: int) -> int:
-    return _LENGTHS[month - 1] + (month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0))
+    return _LENGTHS[month - 1] + (
+        month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    )
 
 
 def _month_of(at: int) -> int:
-    """The month that the second *at* is in, counted from the year 0."""
+    """Return the month that the second *at* is in, counted from the year 0."""
     day = date.fromordinal(max(1, min(at // DAY, _LAST_DAY) + _EPOCH))
     return 12 * day.year + day.month - 1
 
 
 def _first_week(year: int, week_start: int) -> int:
-    """Where the first week of *year* begins: the one that has at least four of its days."""
+    """Return where the first week of *year* begins: the one that has at least four of its days."""
     fourth = _first(year, 1) + 3
     return fourth - (_weekday(fourth) - week_start) % 7
 
 
 def _week_year(day: int, week_start: int) -> int:
-    """The year that the week of *day* belongs to: most of its days are in it."""
+    """Return the year that the week of *day* belongs to: the one that most of its days are in."""
     middle = day - (_weekday(day) - week_start) % 7 + 3
     return date.fromordinal(middle + _EPOCH).year

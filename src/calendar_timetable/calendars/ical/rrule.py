@@ -1,4 +1,7 @@
-"""Recurrence rules as text: what is understood, and what is refused (RFC 5545 section 3.3.10, RFC 7529)."""
+"""Recurrence rules as text: what is understood, and what is refused.
+
+See RFC 5545 section 3.3.10, and RFC 7529.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ from calendar_timetable.calendars.ical.recurrence import Recurrence, RecurrenceR
 _FREQUENCIES = ("MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _WEEKDAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
-_NUMBERS = {  # the greatest in each list, and whether it may count from the end
+# The greatest number in each list, and whether it may count from the end.
+_NUMBERS = {
     "BYMONTH": (12, False),
     "BYWEEKNO": (53, True),
     "BYYEARDAY": (366, True),
@@ -25,11 +29,13 @@ _NUMBERS = {  # the greatest in each list, and whether it may count from the end
     "BYSECOND": (60, False),
     "BYSETPOS": (366, True),
 }
-_MOST_TIMES = 600_000  # in a period, of which BYSETPOS takes some
-_LONGEST = {"WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}  # periods, in days
+# In a period, where BYSETPOS takes some of them.
+_MOST_TIMES = 600_000
+_LONGEST = {"WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}  # days in a period
 _CLOCK = ("BYHOUR", "BYMINUTE", "BYSECOND")
 _KNOWN = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", "RSCALE", "SKIP", *_NUMBERS}
-_NOT_WITH = {  # the frequencies with which each part says nothing: "N/A" in the table
+# The frequencies with which each part means nothing: "N/A" in the table of the RFC.
+_NOT_WITH = {
     "BYWEEKNO": {"MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY"},
     "BYYEARDAY": {"DAILY", "WEEKLY", "MONTHLY"},
     "BYMONTHDAY": {"WEEKLY"},
@@ -38,10 +44,15 @@ _SURE_DAY = 28  # every month has it
 
 
 def parse_rrule(text: str, begin: datetime, moment: WallTime) -> Recurrence:
-    """The rule *text* of a series from *begin*, its UNTIL in the zone of *moment*; refused where it is in doubt."""
+    """Return the rule *text* of a series from *begin*, its UNTIL in the zone of *moment*.
+
+    Raises :class:`Unreadable` for a rule whose meaning is in doubt.
+    """
     rule, until = _understood(text, moment.is_date)
     start = local_seconds(begin)
-    found = Recurrence(rule, start, None if until is None else local_seconds(parse_until(until, moment)))
+    found = Recurrence(
+        rule, start, None if until is None else local_seconds(parse_until(until, moment))
+    )
     first = found.first
     if first is None:
         raise Unreadable("its rule never comes true")
@@ -52,7 +63,10 @@ def parse_rrule(text: str, begin: datetime, moment: WallTime) -> Recurrence:
 
 @lru_cache(maxsize=256)
 def _understood(text: str, is_date: bool) -> tuple[RecurrenceRule, str | None]:
-    """What *text* says, and its UNTIL. Most series of a calendar share a few rules."""
+    """Return what *text* says, and its UNTIL.
+
+    It is cached, as most series of a calendar share a few rules.
+    """
     parts = _parts(text)
     frequency = parts.get("FREQ", "")
     if frequency == "SECONDLY":
@@ -64,7 +78,8 @@ def _understood(text: str, is_date: bool) -> tuple[RecurrenceRule, str | None]:
         raise Unreadable("a rule with INTERVAL=0 is refused")
     count = parts.get("COUNT")
     if count is not None and re.fullmatch(r"-\d+", count, re.ASCII):
-        count = None  # as Atlassian Confluence says that there is none
+        # Atlassian Confluence writes a negative COUNT where there is none.
+        count = None
     if count is not None and (not count.isdecimal() or int(count[:9]) == 0):
         raise Unreadable("a rule with COUNT=0 is refused")
     if count is not None and "UNTIL" in parts:
@@ -81,7 +96,8 @@ def _understood(text: str, is_date: bool) -> tuple[RecurrenceRule, str | None]:
     if is_date:
         if frequency in ("HOURLY", "MINUTELY"):
             raise Unreadable("its rule repeats within a day, but it starts on a date")
-        numbers |= dict.fromkeys(_CLOCK, frozenset())  # which MUST be ignored
+        # They MUST be ignored where DTSTART is a date.
+        numbers |= dict.fromkeys(_CLOCK, frozenset())
     rule = RecurrenceRule(
         frequency,
         int(interval[:9]),
@@ -93,7 +109,8 @@ def _understood(text: str, is_date: bool) -> tuple[RecurrenceRule, str | None]:
         weekdays,
         numbers["BYHOUR"],
         numbers["BYMINUTE"],
-        frozenset(min(second, 59) for second in numbers["BYSECOND"]),  # a leap second (section 3.3.12)
+        # 60 is a leap second (section 3.3.12).
+        frozenset(min(second, 59) for second in numbers["BYSECOND"]),
         numbers["BYSETPOS"],
         _DAYS.index(week_start),
         parts.get("SKIP", "OMIT"),
@@ -102,7 +119,7 @@ def _understood(text: str, is_date: bool) -> tuple[RecurrenceRule, str | None]:
 
 
 def _parts(text: str) -> dict[str, str]:
-    """The parts of a rule by name, without the blanks and lower case letters that some write."""
+    """Return the parts of a rule by name, without the blanks and small letters that some write."""
     parts: dict[str, str] = {}
     for part in text.upper().split(";"):
         if not part.strip():
@@ -122,7 +139,9 @@ def _numbers(name: str, text: str | None) -> frozenset[int]:
     least = 1 if negative or name == "BYMONTH" else 0
     form = r"\s*[+-]?\d{1,3}\s*" if negative else r"\s*\d{1,2}\s*"
     found = [int(item) if re.fullmatch(form, item, re.ASCII) else None for item in text.split(",")]
-    numbers = frozenset(number for number in found if number is not None and least <= abs(number) <= most)
+    numbers = frozenset(
+        number for number in found if number is not None and least <= abs(number) <= most
+    )
     if len(numbers) < len(set(found)):
         raise Unreadable("its rule cannot be understood")
     return numbers
@@ -132,16 +151,22 @@ def _weekdays(text: str | None) -> frozenset[tuple[int, int]]:
     if text is None:
         return frozenset()
     found = [_WEEKDAY.fullmatch("".join(item.split())) for item in text.split(",")]
-    weekdays = frozenset((int(match[1]) if match[1] else 0, _DAYS.index(match[2])) for match in found if match)
-    if not all(found) or any(match and match[1] and not -53 <= (int(match[1]) or 99) <= 53 for match in found):
+    weekdays = frozenset(
+        (int(match[1]) if match[1] else 0, _DAYS.index(match[2])) for match in found if match
+    )
+    if not all(found) or any(
+        match and match[1] and not -53 <= (int(match[1]) or 99) <= 53 for match in found
+    ):
         raise Unreadable("its rule cannot be understood")
     return weekdays
 
 
 def _check_together(
-    parts: Mapping[str, str], numbers: Mapping[str, frozenset[int]], weekdays: frozenset[tuple[int, int]]
+    parts: Mapping[str, str],
+    numbers: Mapping[str, frozenset[int]],
+    weekdays: frozenset[tuple[int, int]],
 ) -> None:
-    """Refuse parts that MUST NOT be together, or of which it is not sure what they mean together."""
+    """Refuse parts that MUST NOT be together, or whose meaning together is not sure."""
     frequency = parts["FREQ"]
     counted = any(how_manieth for how_manieth, _ in weekdays)
     if (
@@ -149,14 +174,18 @@ def _check_together(
         or (counted and (frequency not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts))
         or ("BYWEEKNO" in parts and ("BYMONTHDAY" in parts or "BYYEARDAY" in parts))
         or (counted and frequency == "YEARLY" and "BYMONTHDAY" in parts and "BYMONTH" not in parts)
-        or ("BYSETPOS" in parts and not any(name.startswith("BY") for name in parts if name != "BYSETPOS"))
+        or (
+            "BYSETPOS" in parts
+            and not any(name.startswith("BY") for name in parts if name != "BYSETPOS")
+        )
     ):
         raise Unreadable("its rule has parts that may not be together")
     if parts.get("RSCALE", "GREGORIAN") not in ("GREGORIAN", "GREGORY"):
         raise Unreadable("a rule of another calendar than the Gregorian")
     skip = parts.get("SKIP", "OMIT")
     days = numbers["BYMONTHDAY"]
-    # with these it is not sure what a day is that does not exist, or some day would be named twice
+    # With these it is not sure what becomes of a day that does not exist, or a day would be named
+    # twice.
     unsure = (
         "BYWEEKNO" in parts
         or "BYYEARDAY" in parts

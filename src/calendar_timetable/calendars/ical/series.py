@@ -1,8 +1,9 @@
-"""Recurring events: one series of components with the same UID into occurrences (RFC 5545 section 3.8.5).
+"""Recurring events: the components of one UID into occurrences (RFC 5545 section 3.8.5).
 
-Which instances a rule names is decided by :mod:`.recurrence`, in wall-clock time without any zone. Of series with
-more than one rule and single changes recurring-ical-events tells what is left: it is given instances, EXDATE, RDATE and
-RECURRENCE-ID in the zone of the series. When an instance is, and how long it lasts, is decided here.
+:mod:`.recurrence` decides which instances a rule names, in wall-clock time without any zone. For
+series with more than one rule and single changes, recurring-ical-events tells what is left: it is
+given instances, EXDATE, RDATE and RECURRENCE-ID in the zone of the series. When an instance is, and
+how long it lasts, is decided here.
 """
 
 from __future__ import annotations
@@ -36,12 +37,16 @@ from calendar_timetable.calendars.occurrences import Details
 if TYPE_CHECKING:
     from icalendar import Event
 
-LATEST = 253402128000  # 9999-12-30, in epoch seconds: still a time in every zone
+# 9999-12-30, in epoch seconds: still a time in every zone.
+LATEST = 253402128000
 _DAY = timedelta(days=1)
 
 
 class Doubt(NamedTuple):
-    """A value of a series that is not understood, though the rest is sure: why, and whether it may add occurrences."""
+    """A value of a series that is not understood, though the rest is sure.
+
+    *reason* is why, *adds* whether the value may add occurrences.
+    """
 
     reason: str
     adds: bool
@@ -49,17 +54,21 @@ class Doubt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SeriesComponent:
-    """One component of a series: the event itself, or an override with its *recurrence_id*."""
+    """One component of a series: the event itself, or an override with its *recurrence_id*.
+
+    *start* and *end* are in epoch seconds.
+    """
 
     uid: str
     details: Details
     begin: WallTime
-    wall: timedelta  # from start to end by the clock on the wall
-    duration: Duration | None  # where one was given instead of an end
+    wall: timedelta  # from start to end on the wall clock
+    duration: Duration | None  # if one was given instead of an end
     start: int
     end: int
     recurrence_id: WallTime | None
-    floating: bool  # whether that is in the zone of the series, whatever the zone of the override
+    # whether recurrence_id is in the zone of the series, whatever the zone of the override
+    floating: bool
     this_and_future: bool
     sequence: int
     rules: tuple[str, ...]
@@ -70,14 +79,19 @@ class SeriesComponent:
 
     @property
     def recurs(self) -> bool:
+        """Whether it has an RRULE or an RDATE."""
         return bool(self.rules or self.rdates)
 
 
 def read_part(block: Component, clock: CalendarTime, *, cancelled: bool = False) -> SeriesComponent:
-    """*block*, a VEVENT or AVAILABLE, understood, also when *cancelled* elsewhere; :class:`Unreadable`."""
+    """Return *block*, a VEVENT or AVAILABLE, understood.
+
+    *cancelled* says that it is cancelled elsewhere, by its calendar. Raises :class:`Unreadable`.
+    """
     line = block.first("DTSTART")
     if line is None and (cancelled or block.text("STATUS") == "CANCELLED"):
-        line = block.first("RECURRENCE-ID")  # which is all that need be said of an instance that is not
+        # A cancelled instance need not say more than which one it is.
+        line = block.first("RECURRENCE-ID")
     if line is None:
         raise Unreadable("no DTSTART")
     begin = clock.moment(line)
@@ -88,12 +102,14 @@ def read_part(block: Component, clock: CalendarTime, *, cancelled: bool = False)
     if last is not None:
         finish = beside.moment(last)
         if begin.is_date and finish.is_date and finish.local == begin.local:
-            finish = WallTime(finish.local + _DAY, finish.zone, is_date=True)  # meant as that one day
+            # An end on the date of the start is meant as that one day.
+            finish = WallTime(finish.local + _DAY, finish.zone, is_date=True)
         wall, end = max(finish.local_in(begin.zone) - begin.local, timedelta()), finish.instant
     else:
         duration = parse_duration(length.value) if length is not None else Duration(0, 0)
         if begin.is_date and not duration.nominal:
-            duration = Duration(1, 0)  # a day without a length is that day
+            # A date without a length is that day.
+            duration = Duration(1, 0)
         wall, end = duration.nominal, duration.after(begin.local, begin.zone)
     if end < start:
         raise Unreadable("it ends before it starts")
@@ -123,6 +139,7 @@ def read_part(block: Component, clock: CalendarTime, *, cancelled: bool = False)
 def _listed(
     clock: CalendarTime, lines: Iterable[ContentLine], doubts: list[Doubt]
 ) -> Iterator[WallTime | tuple[WallTime, WallTime]]:
+    """Yield the times in *lines*, periods as (start, end); note in *doubts* what is unclear."""
     for line in lines:
         for text in texts_of(line):
             try:
@@ -134,16 +151,28 @@ def _listed(
 def _of_first_hours(
     listed: Iterable[WallTime | tuple[WallTime, WallTime]], begin: WallTime, doubts: list[Doubt]
 ) -> Iterator[WallTime | tuple[WallTime, WallTime]]:
-    """Those *listed* that the clock of *begin* can tell: not in the second of two hours that it shows alike."""
+    """Yield those *listed* that the clock of *begin* can tell; note the others in *doubts*.
+
+    Those are in the second of two hours that the clock shows alike, when it goes back.
+    """
     for one in listed:
         first = one[0] if isinstance(one, tuple) else one
-        if first.is_date or begin.is_date or WallTime(first.local_in(begin.zone), begin.zone).instant == first.instant:
+        if (
+            first.is_date
+            or begin.is_date
+            or WallTime(first.local_in(begin.zone), begin.zone).instant == first.instant
+        ):
             yield one
         else:
-            doubts.append(Doubt("RDATE: a time in the hour that comes twice, when clocks go back", adds=True))
+            doubts.append(
+                Doubt("RDATE: a time in the hour that comes twice, when clocks go back", adds=True)
+            )
 
 
-def _singles(clock: CalendarTime, lines: Iterable[ContentLine], doubts: list[Doubt]) -> Iterator[WallTime]:
+def _singles(
+    clock: CalendarTime, lines: Iterable[ContentLine], doubts: list[Doubt]
+) -> Iterator[WallTime]:
+    """Yield the times in *lines*; note in *doubts* periods, and what is not understood."""
     for moment in _listed(clock, lines, doubts):
         if isinstance(moment, tuple):
             doubts.append(Doubt("EXDATE: a period", adds=False))
@@ -151,11 +180,14 @@ def _singles(clock: CalendarTime, lines: Iterable[ContentLine], doubts: list[Dou
             yield moment
 
 
-def expand_series(parts: list[SeriesComponent], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
-    """The occurrences of one series that touch ``[start, end)``: (details, start, end), unsorted.
+def expand_series(
+    parts: list[SeriesComponent], start: int, end: int
+) -> Iterator[tuple[Details, int, int]]:
+    """Yield the occurrences of one series that touch ``[start, end)``, unsorted.
 
-    *parts* are the event, if it is known, and its overrides. Raises :class:`Unreadable` for a rule
-    that is refused, and whatever the libraries raise.
+    They are (details, start, end), in epoch seconds. *parts* are the event, if it is known, and its
+    overrides. Raises :class:`Unreadable` for a rule that is refused, and whatever the libraries
+    raise.
     """
     parts = settled(parts)
     if parts[0].recurrence_id is not None:
@@ -164,14 +196,18 @@ def expand_series(parts: list[SeriesComponent], start: int, end: int) -> Iterato
         rows = [(parts[0].details, parts[0].start, parts[0].end)]
     else:
         recur = _recur_plainly if _is_plain(parts) else _recur
-        rows = list(dict.fromkeys(recur(parts, start, end)))  # two may be one instant where the clocks go forward
+        # Two instances may be one instant where clocks go forward.
+        rows = list(dict.fromkeys(recur(parts, start, end)))
     for details, first, last in rows:
         if first < end and (last > start or first == last == start):
             yield details, first, min(last, LATEST)
 
 
 def _is_plain(parts: list[SeriesComponent]) -> bool:
-    """Whether this is one rule from which whole instances are taken or moved: nearly every series there is."""
+    """Tell whether this is one rule from which whole instances are taken or moved.
+
+    Nearly every series is.
+    """
     master, *overrides = parts
     return (
         len(master.rules) == 1
@@ -181,12 +217,16 @@ def _is_plain(parts: list[SeriesComponent]) -> bool:
     )
 
 
-def _recur_plainly(parts: list[SeriesComponent], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
-    """As :func:`_recur`, which it takes a fraction of; ``tests`` hold the two together."""
+def _recur_plainly(
+    parts: list[SeriesComponent], start: int, end: int
+) -> Iterator[tuple[Details, int, int]]:
+    """Yield what :func:`_recur` yields, in a fraction of the time; tests hold the two together."""
     master, *overrides = parts
     zone = master.begin.zone
     rule = parse_rrule(master.rules[0], master.begin.local, master.begin)
-    excluded = {local_seconds(wall) for moment in master.exdates for wall in walls_of(moment, master)}
+    excluded = {
+        local_seconds(wall) for moment in master.exdates for wall in walls_of(moment, master)
+    }
     identities = (part.recurrence_id for part in overrides if part.recurrence_id)
     moved = {local_seconds(wall) for identity in identities for wall in walls_of(identity, master)}
     if excluded & moved:
@@ -200,7 +240,8 @@ def _recur_plainly(parts: list[SeriesComponent], start: int, end: int) -> Iterat
     days, seconds = (wall, 0) if length is None else (length.days * DAY, length.seconds)
     instant = wall_clock(zone).instant
     first, bound = local_seconds(low) - wall, local_seconds(high)
-    if first <= rule.begin < bound and rule.begin not in gone:  # DTSTART counts, also where its rule does not name it
+    # DTSTART counts, even where its rule does not name it.
+    if first <= rule.begin < bound and rule.begin not in gone:
         yield master.details, master.start, master.end
     gone.add(rule.begin)
     count = 0
@@ -210,13 +251,16 @@ def _recur_plainly(parts: list[SeriesComponent], start: int, end: int) -> Iterat
             if count > limits.MAX_SERIES_OCCURRENCES:
                 raise Unreadable(f"more than {count - 1} occurrences")
             begins, ends = instant(at), instant(at + days) + seconds
-            # where the clocks go forward a wall-clock end may come before the start
+            # Where clocks go forward, a wall-clock end may come before the start.
             yield master.details, begins, ends if ends > begins else begins + wall
     for part in overrides:
         yield part.details, part.start, part.end
 
 
-def _recur(parts: list[SeriesComponent], start: int, end: int) -> Iterator[tuple[Details, int, int]]:
+def _recur(
+    parts: list[SeriesComponent], start: int, end: int
+) -> Iterator[tuple[Details, int, int]]:
+    """Yield the occurrences of any series that recurs, with the help of recurring-ical-events."""
     from icalendar import Calendar
     from recurring_ical_events import CalendarQuery
 
@@ -224,14 +268,20 @@ def _recur(parts: list[SeriesComponent], start: int, end: int) -> Iterator[tuple
     low, high = (_local(instant, zone) for instant in (start, end))
     low, high = low - 2 * _DAY, high + 2 * _DAY
     reach = max(high - min(part.begin.local_in(zone) for part in parts), timedelta()) + _DAY
-    # an override of all that follow may bring instances in from as far as it moves them, and make them longer
+    # An override of all that follow may bring in instances from as far as it moves them, and make
+    # them longer.
     moved = [
         p.begin.local_in(zone) - wall_of(p.recurrence_id, parts[0])
         for p in parts
         if p.recurrence_id and p.this_and_future
     ]
-    longest = max(min(part.wall, reach) for part in parts) + max(map(abs, moved), default=timedelta())
-    bounds = local_seconds(low) - int(longest.total_seconds()), local_seconds(high) + int(longest.total_seconds())
+    longest = max(min(part.wall, reach) for part in parts) + max(
+        map(abs, moved), default=timedelta()
+    )
+    bounds = (
+        local_seconds(low) - int(longest.total_seconds()),
+        local_seconds(high) + int(longest.total_seconds()),
+    )
     calendar = Calendar()
     for number, part in enumerate(parts):
         calendar.add_component(_event(part, parts[0], number, bounds, min(part.wall, reach)))
@@ -246,22 +296,30 @@ def _recur(parts: list[SeriesComponent], start: int, end: int) -> Iterator[tuple
 def _instants(
     part: SeriesComponent, first: datetime, last: datetime, zone: tzinfo, reach: timedelta
 ) -> tuple[int, int]:
-    """When the instance of *part* from *first* to *last*, in wall-clock time of *zone*, starts and ends."""
-    as_given = last - first == min(part.wall, reach)  # unlike an RDATE with a period of its own
+    """Return when an instance of *part* starts and ends, in epoch seconds.
+
+    *first* and *last* are the same in wall-clock time of *zone*.
+    """
+    # False for an RDATE with a period of its own.
+    as_given = last - first == min(part.wall, reach)
     if as_given and first == part.begin.local_in(zone):
         return part.start, part.end
     start = WallTime(first, zone).instant
     if as_given and part.duration is not None and part.wall <= reach:
         return start, part.duration.after(first, zone)
     end = WallTime(last, zone).instant
-    # where the clocks go forward a wall-clock end may come before the start
+    # Where clocks go forward, a wall-clock end may come before the start.
     return start, end if end > start else start + int((last - first).total_seconds())
 
 
 def _event(
-    part: SeriesComponent, master: SeriesComponent, number: int, bounds: tuple[int, int], wall: timedelta
+    part: SeriesComponent,
+    master: SeriesComponent,
+    number: int,
+    bounds: tuple[int, int],
+    wall: timedelta,
 ) -> Event:
-    """*part* in wall-clock time of the zone of *master*, as recurring-ical-events takes it."""
+    """Return *part* in wall-clock time of *master*'s zone, as recurring-ical-events takes it."""
     from icalendar import Event
     from icalendar.prop import vDDDLists, vDDDTypes
 
@@ -281,7 +339,9 @@ def _event(
     excluded += _by_rules(part.exclusion_rules, part, begin, bounds)
     if excluded:
         event["EXDATE"] = vDDDLists(excluded)
-    added: list[datetime | tuple[datetime, datetime]] = [*_by_rules(part.rules, part, begin, bounds)]
+    added: list[datetime | tuple[datetime, datetime]] = [
+        *_by_rules(part.rules, part, begin, bounds)
+    ]
     for moment in part.rdates:
         if isinstance(moment, tuple):
             added.append((wall_of(moment[0], master), moment[1].local_in(zone)))
@@ -295,7 +355,10 @@ def _event(
 def _by_rules(
     rules: tuple[str, ...], part: SeriesComponent, begin: datetime, bounds: tuple[int, int]
 ) -> list[datetime]:
-    """What *rules* of *part* name within *bounds*."""
+    """Return what *rules* of *part* name within *bounds*.
+
+    Raises :class:`Unreadable` if that is too much.
+    """
     every = (at for text in rules for at in parse_rrule(text, begin, part.begin).between(*bounds))
     found = list(islice(every, limits.MAX_SERIES_OCCURRENCES + 1))
     if len(found) > limits.MAX_SERIES_OCCURRENCES:
@@ -304,23 +367,35 @@ def _by_rules(
 
 
 def _local(instant: int, zone: tzinfo) -> datetime:
-    return (EPOCH + timedelta(seconds=instant)).replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+    return (
+        (EPOCH + timedelta(seconds=instant))
+        .replace(tzinfo=UTC)
+        .astimezone(zone)
+        .replace(tzinfo=None)
+    )
 
 
 def settled(parts: list[SeriesComponent]) -> list[SeriesComponent]:
-    """*parts* with one override for each instance: the one of highest SEQUENCE (RFC 5546 section 2.1.5), else the last.
+    """Return *parts* with one override for each instance.
 
-    A cancelled series takes its overrides with it, except those that were changed after that.
+    It is the one of highest SEQUENCE (RFC 5546 section 2.1.5), else the last. A cancelled series
+    takes its overrides with it, except those that were changed after that.
     """
     if len(parts) == 1:
         return parts
     master = parts[0] if parts[0].recurrence_id is None else None
     newest: dict[object, SeriesComponent] = {}
     for part in parts if master is None else parts[1:]:
-        if master is not None and master.details.status == "cancelled" and part.sequence <= master.sequence:
+        if (
+            master is not None
+            and master.details.status == "cancelled"
+            and part.sequence <= master.sequence
+        ):
             continue
         if master is not None and part.floating and part.recurrence_id is not None:
-            part = replace(part, recurrence_id=WallTime(part.recurrence_id.local, master.begin.zone))  # noqa: PLW2901
+            part = replace(  # noqa: PLW2901
+                part, recurrence_id=WallTime(part.recurrence_id.local, master.begin.zone)
+            )
         moment = part.recurrence_id
         walls = walls_of(moment, master) if moment is not None and master is not None else ()
         key = part.this_and_future, walls or (moment and moment.instant)
@@ -330,9 +405,9 @@ def settled(parts: list[SeriesComponent]) -> list[SeriesComponent]:
 
 
 def walls_of(moment: WallTime, master: SeriesComponent) -> tuple[datetime, ...]:
-    """The wall-clock times that an instance of *master* has which *moment* names: it is told by its instant.
+    """Return the wall-clock times of the instance of *master* that *moment* names.
 
-    A date alone means the one of that day, at its usual time.
+    An instance is told by its instant. A date alone means the one of that day, at its usual time.
     """
     zone, usual = master.begin.zone, master.begin.local.time()
     if master.begin.is_date:
@@ -343,6 +418,6 @@ def walls_of(moment: WallTime, master: SeriesComponent) -> tuple[datetime, ...]:
 
 
 def wall_of(moment: WallTime, master: SeriesComponent) -> datetime:
-    """The likeliest of these: at the usual time, if there is one."""
+    """Return the likeliest of :func:`walls_of`: the one at the usual time, if there is one."""
     walls = walls_of(moment, master) or (moment.local_in(master.begin.zone),)
     return next((wall for wall in walls if wall.time() == master.begin.local.time()), walls[0])

@@ -1,4 +1,4 @@
-"""The time zones a feed names: IANA, Windows, and its own VTIMEZONEs (RFC 5545 section 3.6.5)."""
+"""The time zones that a feed names: IANA, Windows, its own VTIMEZONEs (RFC 5545 section 3.6.5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from calendar_timetable.calendars.ical.parser import Component, Unreadable, shape_of
-from calendar_timetable.calendars.ical.properties import WallTime, local_seconds, local_time, parse_time
+from calendar_timetable.calendars.ical.properties import (
+    WallTime,
+    local_seconds,
+    local_time,
+    parse_time,
+)
 from calendar_timetable.calendars.ical.rrule import parse_rrule
 
 _ESCAPED = re.compile(r"\\([,;:/\"\\])")
@@ -19,10 +24,12 @@ _OFFSET = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2}):?(\d{2})?", re.IGNORECASE)
 _UTC_OFFSET = re.compile(r"([+-]?)(\d{2}):?([0-5]\d)(?::?([0-5]\d))?")
 _DISPLAYED = re.compile(r"\((?:UTC|GMT)(?:([+-]\d{1,2})[:.](\d{2}))?\)\s*(.+)", re.IGNORECASE)
 _MOST_CHANGES, _LAST = 20_000, datetime(2100, 1, 1)  # noqa: DTZ001  (of a zone of the file's own)
-_OF_THE_HOST = {"localtime", "posixrules", "Factory"}  # mean something else on each
+# Names that mean something else on each host.
+_OF_THE_HOST = {"localtime", "posixrules", "Factory"}
 _MOST_OFFSET = timedelta(hours=16)  # of any place, ever
 _EVER = datetime(1, 1, 2)  # noqa: DTZ001  (an onset, which is in UTC by itself)
-_AREAS = {  # the display names of Windows zones that name no city
+# The display names of Windows zones that name no city.
+_AREAS = {
     "atlantic time (canada)": "America/Halifax",
     "eastern time (us & canada)": "America/New_York",
     "central time (us & canada)": "America/Chicago",
@@ -38,8 +45,8 @@ _AREAS = {  # the display names of Windows zones that name no city
 class OwnZone(tzinfo):
     """A zone made of the transitions of a VTIMEZONE.
 
-    A local time that does not exist is read with the offset from before the gap, one that exists
-    twice means the first (RFC 5545 section 3.3.5): both hold when, in local time, a change takes
+    A local time that does not exist is read with the offset from before the gap; one that exists
+    twice means the first (RFC 5545 section 3.3.5). Both hold when, in local time, a change takes
     place at the later of its two clock readings.
     """
 
@@ -51,6 +58,7 @@ class OwnZone(tzinfo):
 
     @property
     def is_utc(self) -> bool:
+        """Whether its offset is always zero."""
         return not any(self._offsets)
 
     def utcoffset(self, moment: datetime | None) -> timedelta:
@@ -69,7 +77,7 @@ class OwnZone(tzinfo):
 
 
 class FeedZones:
-    """Zones by the names one VCALENDAR uses for them; nothing is shared with another feed."""
+    """The zones of one VCALENDAR by the names that it uses; nothing is shared with another feed."""
 
     def __init__(self, calendar: Component) -> None:
         self._own: dict[str, Component] = {}
@@ -78,12 +86,14 @@ class FeedZones:
             if line is not None and block.blocks:
                 for name in {_name(line.value), _name(line.value).casefold()}:
                     known = self._own.setdefault(name, block)
-                    if known != block:  # nobody knows which of two definitions is meant
+                    # Nobody knows which of two definitions is meant: an empty one cannot be
+                    # understood.
+                    if known != block:
                         self._own[name] = Component("VTIMEZONE")
         self._found: dict[str, tzinfo | Unreadable] = {}
 
     def find(self, tzid: str) -> tzinfo:
-        """The zone called *tzid*; :class:`Unreadable` if it is unknown."""
+        """Return the zone called *tzid*; raise :class:`Unreadable` if it is unknown."""
         if tzid not in self._found:
             try:
                 self._found[tzid] = self._look_up(_name(tzid))
@@ -95,7 +105,11 @@ class FeedZones:
         return found
 
     def _look_up(self, name: str) -> tzinfo:
-        """A place by its IANA name; else as the file defines it (RFC 5545 3.2.19); else what the name is known for."""
+        """Return the zone that *name* means; raise :class:`Unreadable` if it is unknown.
+
+        A place by its IANA name comes first, then the definition in the file (RFC 5545 section
+        3.2.19), then what the name is known for.
+        """
         found = _place(name)
         if found is not None:
             return found
@@ -104,7 +118,8 @@ class FeedZones:
             try:
                 return own_zone(own)
             except Exception:  # noqa: BLE001  (whatever is wrong with it)
-                # What a name such as GMT means here only its definition says; the names of Windows are not ambiguous.
+                # Only its definition says what a name such as GMT means here; the names of Windows
+                # are not ambiguous.
                 known = _windows_zone(name) or _display_zone(name)
                 if known is None:
                     raise Unreadable("its time zone's VTIMEZONE cannot be understood") from None
@@ -117,36 +132,45 @@ class FeedZones:
 
 
 def named_zone(name: str) -> ZoneInfo | None:
-    """The zone with this IANA name, Windows name, or vendor's name (``/vendor/Area/City``)."""
+    """Return the zone with this IANA, Windows or vendor's name (``/vendor/Area/City``).
+
+    It is ``None`` if there is none.
+    """
     return _place(name) or _bare_zone(name) or _windows_zone(name)
 
 
 def is_place(zone: tzinfo) -> bool:
-    """Whether *zone* tells where a calendar is at home: UTC and other offsets do not."""
+    """Tell whether *zone* says where a calendar is at home: UTC and other offsets do not."""
     if isinstance(zone, ZoneInfo):
         return not is_utc(zone.key)
     return isinstance(zone, OwnZone) and not zone.is_utc
 
 
 def is_utc(name: str) -> bool:
-    """Whether *name* is one for UTC, or for an offset from it."""
+    """Tell whether *name* is one for UTC, or for an offset from it."""
     return bool(_NO_PLACE.fullmatch(name))
 
 
 def _name(tzid: str) -> str:
-    """*tzid* as meant: quoted, escaped and padded in one place, it may be plain in another."""
+    """Return *tzid* as meant: quoted, escaped or padded in one place, it is plain in another."""
     return " ".join(_ESCAPED.sub(r"\1", tzid.strip().strip('"')).split())
 
 
 def _place(name: str) -> ZoneInfo | None:
-    """The zone with an IANA name that has an area, ``Area/City``, in any case, and after a vendor's name."""
+    """Return the zone with an IANA name that has an area, ``Area/City``, or ``None``.
+
+    The name may be in any case, and come after a vendor's name.
+    """
     if "/" not in name:
         return None
     if name.casefold() == "tzone://microsoft/utc":
         return ZoneInfo("UTC")
     path = name.replace(" ", "_").strip("/").split("/")
     last = 1 if name.startswith("/") else 2
-    return next(filter(None, (_iana_zone("/".join(path[-count:])) for count in (3, 2, 1) if last <= count)), None)
+    return next(
+        filter(None, (_iana_zone("/".join(path[-count:])) for count in (3, 2, 1) if last <= count)),
+        None,
+    )
 
 
 def _bare_zone(name: str) -> ZoneInfo | None:
@@ -159,7 +183,8 @@ def _windows_zone(name: str) -> ZoneInfo | None:
 
 @lru_cache(maxsize=1)
 def _windows() -> dict[str, str]:
-    from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON  # and with it all of icalendar
+    # Imported here because it brings in all of icalendar.
+    from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
     return {name.casefold(): key for name, key in WINDOWS_TO_OLSON.items()}
 
@@ -180,7 +205,10 @@ def _folded() -> dict[str, str]:
 
 
 def _display_zone(name: str) -> ZoneInfo | None:
-    """The zone that Outlook shows as *name*: "(UTC+01:00) Amsterdam, Berlin, Bern"; the offset is that of winter."""
+    """Return the zone that Outlook shows as *name*, or ``None``.
+
+    It looks like "(UTC+01:00) Amsterdam, Berlin, Bern"; the offset is that of winter.
+    """
     if name.casefold() in _AREAS:
         return ZoneInfo(_AREAS[name.casefold()])
     match = _DISPLAYED.fullmatch(name)
@@ -201,7 +229,7 @@ def _display_zone(name: str) -> ZoneInfo | None:
 
 
 def _winter_offset(zone: ZoneInfo) -> timedelta:
-    """The lesser of the offsets of January and July, today's rules."""
+    """Return the lesser of the offsets of January and July, by today's rules."""
     moments = (datetime(2026, month, 1, tzinfo=zone) for month in (1, 7))
     return min(moment.utcoffset() or timedelta() for moment in moments)
 
@@ -216,19 +244,24 @@ def _offset_zone(name: str) -> tzinfo | None:
 
 
 def own_zone(block: Component) -> tzinfo:
-    """The zone that a VTIMEZONE *block* defines; any exception if it cannot be understood."""
+    """Return the zone that a VTIMEZONE *block* defines.
+
+    Raises any exception if the block cannot be understood.
+    """
     parts = [part for part in block.blocks if part.name in ("STANDARD", "DAYLIGHT")]
     if block.broken or any(part.broken for part in parts):
         raise Unreadable("it is cut off")
     offsets = [_offset(part, "TZOFFSETTO") for part in parts]
     if len(parts) == 1 and parts[0].first("DTSTART") is None and offsets[0] is not None:
         return timezone(offsets[0])
-    changes: list[tuple[datetime, timedelta, timedelta]] = []  # when, from which offset, to which
+    # When, from which offset, to which.
+    changes: list[tuple[datetime, timedelta, timedelta]] = []
     for part, after in zip(parts, offsets, strict=True):
         if after is None:
             raise Unreadable("no TZOFFSETTO")
         before = _offset(part, "TZOFFSETFROM")
-        if before is None:  # what the others change to, if they agree
+        # Then it is what the others change to, if they agree.
+        if before is None:
             others = {other for other in offsets if other != after} or {after}
             if len(others) > 1:
                 raise Unreadable("no TZOFFSETFROM")
@@ -242,7 +275,10 @@ def own_zone(block: Component) -> tzinfo:
 
 
 def _onsets(part: Component, before: timezone) -> Iterator[datetime]:
-    """When an observance begins, in wall-clock time of the offset *before* it; some write that time in UTC."""
+    """Yield when an observance begins, in wall-clock time of the offset *before* it.
+
+    Some write that time in UTC.
+    """
     line = part.first("DTSTART")
     if line is None:
         raise Unreadable("no DTSTART")
@@ -259,7 +295,10 @@ def _onsets(part: Component, before: timezone) -> Iterator[datetime]:
 
 
 def _offset(part: Component, name: str) -> timedelta | None:
-    """A UTC-OFFSET (RFC 5545 section 3.3.14). Without its sign it is one to the east."""
+    """Return the UTC-OFFSET called *name* (RFC 5545 section 3.3.14), or ``None``.
+
+    Without its sign it is one to the east. Raises :class:`Unreadable`.
+    """
     line = part.first(name)
     if line is None:
         return None

@@ -1,4 +1,4 @@
-"""Events of other systems written as VEVENTs (RFC 5545 section 3.6.1), for the one reader that there is."""
+"""Events of other systems as VEVENTs (RFC 5545 section 3.6.1), for the one reader there is."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from calendar_timetable.calendars.ical.bundle import Item, make_item
 from calendar_timetable.calendars.ical.timezones import named_zone
 
 _ESCAPED = re.compile(r"[\\;,]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")  # whatever may end a line
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")  # all that may end a line
 
 
 def item(uid: str, lines: Iterable[str], zone: str = "") -> Item:
-    """One event as an object of a bundle; *zone* (an IANA name) is that of its calendar."""
+    """Return one event as an object of a bundle; *zone* (an IANA name) is that of its calendar."""
     head = f"X-WR-TIMEZONE:{zone}\r\n" if zone else ""
     body = "".join(f"{_CONTROL.sub(' ', line)}\r\n" for line in (f"UID:{uid}", *lines))
     event = f"BEGIN:VEVENT\r\n{body}END:VEVENT\r\n"
@@ -23,31 +23,38 @@ def item(uid: str, lines: Iterable[str], zone: str = "") -> Item:
 
 
 def text(name: str, value: object) -> list[str]:
-    """The property *name* with a TEXT value (section 3.3.11); none for what is no text."""
-    return [f"{name}:{_ESCAPED.sub(lambda match: chr(92) + match[0], value)}"] if isinstance(value, str) else []
+    """Return the property *name* with a TEXT value (section 3.3.11); none for what is no text."""
+    return (
+        [f"{name}:{_ESCAPED.sub(lambda match: chr(92) + match[0], value)}"]
+        if isinstance(value, str)
+        else []
+    )
 
 
 def person(name: str, address: object, participation: str = "") -> list[str]:
-    """The property *name* (ATTENDEE, ORGANIZER) with a mail address; none without one."""
+    """Return the property *name* (ATTENDEE, ORGANIZER) with a mail address; none without one."""
     if not isinstance(address, str) or "@" not in address:
         return []
     return [f"{name}{f';PARTSTAT={participation}' if participation else ''}:mailto:{address}"]
 
 
 def day(name: str, value: date) -> str:
-    """The property *name* with a DATE value."""
+    """Return the property *name* with a DATE value."""
     return f"{name};VALUE=DATE:{value:%Y%m%d}"
 
 
 def moment(name: str, value: datetime, zone: ZoneInfo | None = None) -> str:
-    """The property *name* with an aware *value*, in *zone*, which a recurring event needs, else in UTC."""
+    """Return the property *name* with an aware *value*, in *zone* or, without one, in UTC.
+
+    A recurring event needs a zone.
+    """
     if zone is None:
         return f"{name}:{value.astimezone(UTC):%Y%m%dT%H%M%S}Z"
     return f"{name};TZID={zone.key}:{value.astimezone(zone):%Y%m%dT%H%M%S}"
 
 
 def zone_called(name: object) -> ZoneInfo:
-    """The zone with this IANA or Windows name; ``ValueError`` for any other."""
+    """Return the zone with this IANA or Windows name; raise ``ValueError`` for any other."""
     found = named_zone(name) if isinstance(name, str) else None
     if found is None:
         raise ValueError("unknown time zone")
