@@ -1,4 +1,4 @@
-"""While runs run: gate, window's end, calendar events as triggers, deadlines.
+"""What is at work while runs run: gate, window's end, calendar events as triggers, deadlines.
 
 Names are imported when first used: a triggerer or a template needs little of this.
 """

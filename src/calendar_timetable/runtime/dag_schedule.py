@@ -9,27 +9,37 @@ from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.schedule.time_rules import TimeRules
 from calendar_timetable.timetable import CalendarTimetable
 
-_HOLDERS = ("timetable", "dag", "task")  # AssetOrTimeSchedule and DAG, task, task instance; in this order
+# Attributes that lead to it, in this order: of AssetOrTimeSchedule and DAG, task, task instance.
+_HOLDERS = ("timetable", "dag", "task")
 
 
 def rules_of(source: Any = None) -> TimeRules:
-    """The rules of the DAG that *source* belongs to: a schedule, DAG, task, task instance, or a task's context.
+    """Return the rules of the DAG that *source* belongs to.
 
-    Without one, of the running task's DAG.
+    *source* is a schedule, DAG, task, task instance, or a task's context; without one it is the
+    running task's DAG that counts. Raises :class:`InvalidArgument` where the DAG has no calendars.
     """
     timetable = schedule_of(source)
     given = timetable.arguments
+    # A schedule out of a serialized DAG has no arguments, only what was compiled from them.
     if given is None:
         compiled = timetable.compiled
         return TimeRules(
-            compiled.windows, compiled.blackouts, compiled.timezone, compiled.policy, horizon=compiled.horizon
+            compiled.windows,
+            compiled.blackouts,
+            compiled.timezone,
+            compiled.policy,
+            horizon=compiled.horizon,
         )
     given.check()
     return TimeRules(given.window_set, given.blackout_set, given.zone_name, given.policy)
 
 
 def schedule_of(source: Any = None) -> CalendarTimetable:
-    """The ``CalendarTimetable`` of *source*; see :func:`rules_of`."""
+    """Return the ``CalendarTimetable`` of *source*; see :func:`rules_of`.
+
+    Raises :class:`InvalidArgument` where there is none.
+    """
     if source is None:
         from airflow.sdk import get_current_context
 
@@ -38,12 +48,20 @@ def schedule_of(source: Any = None) -> CalendarTimetable:
     found = find_schedule(seen)
     if found is not None:
         return found
-    remedy = "its DAG has no calendars of its own: give the DAG schedule=CalendarTimetable(...), or give one here"
+    remedy = (
+        "its DAG has no calendars of its own: "
+        "give the DAG schedule=CalendarTimetable(...), or give one here"
+    )
     raise InvalidArgument("schedule", getattr(seen, "dag_id", type(seen).__name__), remedy)
 
 
 def find_schedule(holder: Any) -> CalendarTimetable | None:
-    """The ``CalendarTimetable`` that *holder*, a schedule, DAG, task or task instance, leads to."""
+    """Return the ``CalendarTimetable`` that *holder* leads to, or ``None``.
+
+    *holder* is a schedule, DAG, task or task instance.
+    """
     while holder is not None and not isinstance(holder, CalendarTimetable):
-        holder = next((part for name in _HOLDERS if (part := getattr(holder, name, None)) is not None), None)
+        holder = next(
+            (part for name in _HOLDERS if (part := getattr(holder, name, None)) is not None), None
+        )
     return holder

@@ -1,7 +1,9 @@
-"""Deadlines out of calendars, for Airflow's ``DeadlineAlert``: before the next matching event, and the window's end.
+"""Deadlines out of calendars, for Airflow's ``DeadlineAlert``.
 
-See https://airflow.apache.org/docs/apache-airflow/stable/howto/deadline-alerts.html. Calendars are read where the DAG
-file is; what matters of them is stored with the DAG, and the scheduler, which makes a run's deadline, reads none.
+One is before the next matching event, the other at the window's end. See
+https://airflow.apache.org/docs/apache-airflow/stable/howto/deadline-alerts.html. Calendars are read
+where the DAG file is; what matters of them is stored with the DAG, and the scheduler, which makes a
+run's deadline, reads none.
 """
 
 from __future__ import annotations
@@ -29,16 +31,17 @@ if TYPE_CHECKING:
 
     from calendar_timetable.calendars.calendar import Calendar
 
-_REACH = 31 * 86400  # how long before today a run that still runs may have started
+_REACH = 31 * 86400  # seconds; a run that still runs may have started so long ago
 _log = logging.getLogger(__name__)
 
 
 class MilestoneDeadline(BaseDeadlineReference):
-    """*before* the start of the next matching event of *calendar* after the run's planned start.
+    """A deadline some time before the start of the next matching event of *calendar*.
 
-    An event that is moved while the run is under way moves its deadline, within one parse of the DAG file and the
-    calendar's ``refresh``. Without such an event there is no deadline. While the calendar cannot be read, runs that are
-    created get none, and those under way keep theirs.
+    The next event is the first that starts after the run's planned start. An event that is moved
+    while the run is under way moves its deadline, within one parse of the DAG file and the
+    calendar's ``refresh``. Without such an event there is no deadline. While the calendar cannot be
+    read, runs that are created get none, and those under way keep theirs.
 
     :param calendar: a :class:`Calendar`, an Airflow Connection id or an address.
     :param before: how long before the event's start.
@@ -51,7 +54,10 @@ class MilestoneDeadline(BaseDeadlineReference):
         self._data: dict[str, Any] | None = None
 
     def serialize_reference(self) -> dict[str, Any]:
-        """With the milestones themselves: reads the calendar, where ``CalendarTimetable.serialize`` does."""
+        """Return the reference together with the milestones themselves.
+
+        This reads the calendar, in the same place as ``CalendarTimetable.serialize``.
+        """
         if self._data is None:
             calendar = milestones(self)
             horizon = horizon_around(now(), _REACH)
@@ -64,34 +70,52 @@ class MilestoneDeadline(BaseDeadlineReference):
             try:
                 starts, _ = calendar.starts(horizon, zones.default_zone())
             except CalendarUnavailable as error:
-                # Not raised: an import error would stop every DAG of the file, and the runs under way.
-                _log.warning("No deadlines for events of %s: it cannot be read: %s", calendar.label, error.why)
+                # Not raised: an import error would stop every DAG of the file, and runs under way.
+                _log.warning(
+                    "No deadlines for events of %s: it cannot be read: %s",
+                    calendar.label,
+                    error.why,
+                )
                 return {**said, "milestones": [], "unread": True}
-            return {**said, "milestones": [b - a for a, b in zip((0, *starts), starts, strict=False)]}
+            # Each milestone is stored as its distance from the one before.
+            return {
+                **said,
+                "milestones": [b - a for a, b in zip((0, *starts), starts, strict=False)],
+            }
         return self._data
 
     @classmethod
     def deserialize_reference(cls, reference_data: dict[str, Any]) -> MilestoneDeadline:
+        """Return the reference that was serialized, with the milestones as they were stored."""
         found = cls()
-        found._data = {name: value for name, value in reference_data.items() if name != "__class_path"}
+        found._data = {
+            name: value for name, value in reference_data.items() if name != "__class_path"
+        }
         return found
 
     def _evaluate_with(self, *, session: Session, dag_id: str, run_id: str) -> datetime | None:
-        return milestone_deadline(self.serialize_reference(), _run(session, dag_id, run_id).run_after)
+        return milestone_deadline(
+            self.serialize_reference(), _run(session, dag_id, run_id).run_after
+        )
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, MilestoneDeadline) and self.serialize_reference() == other.serialize_reference()
+        return (
+            isinstance(other, MilestoneDeadline)
+            and self.serialize_reference() == other.serialize_reference()
+        )
 
     def __hash__(self) -> int:
         return hash(json.dumps(self.serialize_reference(), sort_keys=True))
 
 
 class WindowEndDeadline(BaseDeadlineReference):
-    """The end of the open time in which the run is planned to start, as its DAG's ``CalendarTimetable`` has it then.
+    """A deadline at the end of the open time in which the run is planned to start.
 
-    For a run that comes into closed time (asked for by an asset) it is the end of the next open time.
-    Stored with the DAG are all rules, and the events near its due times; far from these, rules alone tell.
-    Without an end in sight there is no deadline, nor for a run that ignores calendars: by hand, or told to by its conf.
+    Open time is as the DAG's ``CalendarTimetable`` has it when the deadline is made. For a run that
+    comes into closed time (asked for by an asset) it is the end of the next open time. Stored with
+    the DAG are all rules, and the events near its due times; far from these, only the rules count.
+    There is no deadline where no end is in sight, nor for a run that ignores calendars: triggered
+    by hand, or told to by its conf.
     """
 
     required_kwargs = frozenset({"dag_id", "run_id"})
@@ -113,25 +137,35 @@ class WindowEndDeadline(BaseDeadlineReference):
 
 
 def milestones(reference: MilestoneDeadline) -> Calendar:
-    """The calendar of *reference*, as its DAG file says; :class:`InvalidArgument`."""
+    """Return the calendar of *reference*, as its DAG file gives it.
+
+    Raises :class:`InvalidArgument` where it cannot be used.
+    """
     from calendar_timetable.calendars.calendar import Calendar
 
     found = as_timeset("calendar", reference.calendar or None, Calendar)  # type: ignore[arg-type]
     if not isinstance(found, Calendar):
-        raise InvalidArgument("calendar", reference.calendar, "give a Calendar, an Airflow Connection id or an address")
+        raise InvalidArgument(
+            "calendar",
+            reference.calendar,
+            "give a Calendar, an Airflow Connection id or an address",
+        )
     found.validate()
     return found.in_role(deny=False)
 
 
 def milestone_deadline(data: dict[str, Any], planned: datetime) -> datetime | None:
-    """What a serialized :class:`MilestoneDeadline` says of a run that is planned to start at *planned*."""
+    """Return the deadline of a run that is planned to start at *planned*, or ``None``.
+
+    *data* is a serialized :class:`MilestoneDeadline`.
+    """
     starts = tuple(accumulate(data["milestones"]))
     index = bisect_right(starts, planned.timestamp())
     return zones.to_datetime(starts[index] - data["before"]) if index < len(starts) else None
 
 
 def _run(session: Session, dag_id: str, run_id: str) -> Any:
-    """Its planned start, and what tells whether it ignores calendars."""
+    """Return the run's planned start, and what tells whether it ignores calendars."""
     from airflow.models import DagRun
     from sqlalchemy import select
 

@@ -1,7 +1,9 @@
-"""What happened in a calendar since it was last looked at: pure, and made so that nothing is lost or told twice.
+"""What happened in a calendar since it was last looked at.
 
-A *memory* is what one watcher knows already. Events are compared over the stretch that the memory was made for, so that
-time going by changes nothing; what happens at a time of day is settled by a list of what was told already.
+All functions are pure, and made so that nothing is lost or told twice. A *memory* is what one
+watcher knows already. Events are compared over the stretch that the memory was made for, so that
+the passing of time alone changes nothing; what happens at a time of day is told once, as the memory
+lists what was told already.
 """
 
 from __future__ import annotations
@@ -25,9 +27,12 @@ VERSION = 1
 
 
 class EventState(NamedTuple):
-    """What is remembered of one event (by UID; a series is one), over the memory's stretch."""
+    """What is remembered of one event, by UID, over the memory's stretch.
 
-    print: str
+    A series is one event. Times are in epoch seconds.
+    """
+
+    print: str  # a digest of what its occurrences say
     start: int  # of its next occurrence, else of its last one
     end: int
     last: int  # the end of its last occurrence
@@ -39,7 +44,10 @@ class EventState(NamedTuple):
 
 @dataclass(frozen=True)
 class CalendarSnapshot:
-    """A calendar's events over *stretch*, as read at *at*; ``puzzling`` are the UIDs of those not understood."""
+    """A calendar's events over *stretch*, as read at *at*, in epoch seconds.
+
+    ``puzzling`` are the UIDs of the events that could not be understood.
+    """
 
     at: float
     stretch: TimeRange
@@ -49,7 +57,10 @@ class CalendarSnapshot:
 
 @dataclass(frozen=True)
 class WatchState:
-    """What a watcher has told of; moments up to *settled* never fire again, those in *told* have fired."""
+    """What a watcher has told of.
+
+    Moments up to *settled* (epoch seconds) never fire again; those in *told* have fired.
+    """
 
     settled: float
     stretch: TimeRange
@@ -57,22 +68,34 @@ class WatchState:
     told: dict[str, int] = field(default_factory=dict)
 
     def pack(self) -> str:
-        """This as a short text for Airflow's asset state store."""
+        """Return the memory as a short text, for Airflow's asset state store."""
         data = {"v": VERSION, **asdict(self)}
-        return base64.b85encode(zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 9)).decode()
+        return base64.b85encode(
+            zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 9)
+        ).decode()
 
     @classmethod
     def unpack(cls, packed: str) -> WatchState:
-        """The inverse of :meth:`pack`; ``ValueError`` for what a newer version wrote."""
+        """Return the memory that :meth:`pack` gave as *packed*.
+
+        Raises ``ValueError`` for what a newer version wrote.
+        """
         data = json.loads(zlib.decompress(base64.b85decode(packed)))
         if data.pop("v") != VERSION:
-            raise ValueError("written by a newer airflow-calendar-timetable: upgrade it in the triggerer")
-        rows = {uid: EventState._make([*row[:-1], tuple(row[-1])]) for uid, row in data["rows"].items()}
+            raise ValueError(
+                "written by a newer airflow-calendar-timetable: upgrade it in the triggerer"
+            )
+        rows = {
+            uid: EventState._make([*row[:-1], tuple(row[-1])]) for uid, row in data["rows"].items()
+        }
         return cls(data["settled"], TimeRange(**data["stretch"]), rows, data["told"])
 
 
 class EventChange(NamedTuple):
-    """One thing that happened; times in epoch seconds, of the occurrence that it is about."""
+    """One thing that happened.
+
+    Times are in epoch seconds, and those of the occurrence that it is about.
+    """
 
     kind: Kind
     uid: str
@@ -82,12 +105,21 @@ class EventChange(NamedTuple):
     status: str
     categories: tuple[str, ...]
     title: str = ""
-    was: tuple[int, int] | None = None  # of a changed event, its times before
+    was: tuple[int, int] | None = None  # of a changed event: start and end before
 
     def payload(self) -> dict[str, Any]:
-        """This as the run that it triggers gets it."""
-        data: dict[str, Any] = {"event": self.kind, "uid": self.uid, "start": _iso(self.start), "end": _iso(self.end)}
-        data |= {"all_day": self.all_day, "status": self.status, "categories": list(self.categories)}
+        """Return the change as the run that it triggers gets it."""
+        data: dict[str, Any] = {
+            "event": self.kind,
+            "uid": self.uid,
+            "start": _iso(self.start),
+            "end": _iso(self.end),
+        }
+        data |= {
+            "all_day": self.all_day,
+            "status": self.status,
+            "categories": list(self.categories),
+        }
         if self.title:
             data["title"] = self.title
         if self.was:
@@ -96,19 +128,29 @@ class EventChange(NamedTuple):
 
 
 def begin(reading: CalendarSnapshot, events: Sequence[Occurrence], *, edits: bool) -> WatchState:
-    """The memory of who begins to watch now: what is there already is no news."""
-    return WatchState(reading.at, reading.stretch, _rows(reading, events, reading.stretch) if edits else {})
+    """Return the memory of a watcher that begins to watch now.
+
+    What is there already is no news.
+    """
+    return WatchState(
+        reading.at, reading.stretch, _rows(reading, events, reading.stretch) if edits else {}
+    )
 
 
 def edits(
     memory: WatchState, reading: CalendarSnapshot, events: Sequence[Occurrence]
 ) -> tuple[list[EventChange], WatchState]:
-    """Which of the watched *events* were created, changed and cancelled since *memory*; and what is known now."""
+    """Return what happened to the watched *events* since *memory*, and the new memory.
+
+    That is which of them were created, changed and cancelled.
+    """
     old, seen = memory.rows, _rows(reading, events, memory.stretch)
     new = seen if memory.stretch == reading.stretch else _rows(reading, events, reading.stretch)
     found = [*_appeared(old, seen, new), *_disappeared(old, seen, new, reading)]
     kept = {uid: row for uid, row in old.items() if uid in reading.puzzling}
-    return sorted(found, key=lambda h: (h.start, h.uid)), replace(memory, stretch=reading.stretch, rows=new | kept)
+    return sorted(found, key=lambda h: (h.start, h.uid)), replace(
+        memory, stretch=reading.stretch, rows=new | kept
+    )
 
 
 def _appeared(
@@ -120,25 +162,38 @@ def _appeared(
             if row.alive:
                 yield _of_row("created", uid, row)
         elif uid not in seen:
-            yield _of_row("changed", uid, row, before)  # moved out of what was seen before
+            # It moved to where the memory did not reach.
+            yield _of_row("changed", uid, row, before)
         elif row.print != before.print:
             kind: Kind = "cancelled" if before.alive and not row.alive else "changed"
             yield _of_row(kind, uid, row, before)
 
 
 def _disappeared(
-    old: dict[str, EventState], seen: dict[str, EventState], new: dict[str, EventState], reading: CalendarSnapshot
+    old: dict[str, EventState],
+    seen: dict[str, EventState],
+    new: dict[str, EventState],
+    reading: CalendarSnapshot,
 ) -> Iterator[EventChange]:
     for uid, row in old.items():
         gone = uid not in seen and uid not in new and uid not in reading.puzzling
-        if gone and row.alive and row.last > reading.at:  # the past may be tidied up
+        # That an event which is over was deleted is no news: people tidy up.
+        if gone and row.alive and row.last > reading.at:
             yield _of_row("cancelled", uid, row)
 
 
 def moments(
-    memory: WatchState, events: Sequence[Occurrence], now: float, kinds: frozenset[Kind], before: int
+    memory: WatchState,
+    events: Sequence[Occurrence],
+    now: float,
+    kinds: frozenset[Kind],
+    before: int,
 ) -> tuple[list[EventChange], WatchState, float | None]:
-    """What came up to *now* and was not told; what is known then; and when the next such moment comes."""
+    """Return what came up until *now* and was not told, the new memory, and the next such moment.
+
+    *now* is in epoch seconds, and so is the next moment, ``None`` if there is none. *before* is how
+    many seconds before its start an event is "soon".
+    """
     told = dict(memory.told)
     found: list[tuple[int, EventChange]] = []
     coming: float | None = None
@@ -156,19 +211,29 @@ def moments(
 
 
 def settle(memory: WatchState, until: float) -> WatchState:
-    """Forget what was told up to *until*: nothing new can come up there."""
+    """Forget what was told up to *until*, in epoch seconds: nothing new can come up there."""
     if until <= memory.settled:
         return memory
-    return replace(memory, settled=until, told={key: at for key, at in memory.told.items() if at > until})
+    return replace(
+        memory, settled=until, told={key: at for key, at in memory.told.items() if at > until}
+    )
 
 
-def _moments_of(event: Occurrence, kinds: frozenset[Kind], before: int) -> Iterator[tuple[Kind, int]]:
+def _moments_of(
+    event: Occurrence, kinds: frozenset[Kind], before: int
+) -> Iterator[tuple[Kind, int]]:
     start, end = int(event.start.timestamp()), int(event.end.timestamp())
-    given: tuple[tuple[Kind, int], ...] = (("starts", start), ("ends", end), ("soon", start - before))
+    given: tuple[tuple[Kind, int], ...] = (
+        ("starts", start),
+        ("ends", end),
+        ("soon", start - before),
+    )
     return ((kind, moment) for kind, moment in given if kind in kinds)
 
 
-def _rows(reading: CalendarSnapshot, events: Sequence[Occurrence], stretch: TimeRange) -> dict[str, EventState]:
+def _rows(
+    reading: CalendarSnapshot, events: Sequence[Occurrence], stretch: TimeRange
+) -> dict[str, EventState]:
     groups: dict[str, list[Occurrence]] = {}
     for event in events:
         if event.start.timestamp() < stretch.end and event.end.timestamp() > stretch.start:
@@ -181,7 +246,16 @@ def _row(group: list[Occurrence], now: float) -> EventState:
     known = alive or group
     shown = next((event for event in known if event.end.timestamp() > now), known[-1])
     said = sorted(
-        (e.start.timestamp(), e.end.timestamp(), e.summary, e.location, e.status, e.busy, e.all_day, e.categories)
+        (
+            e.start.timestamp(),
+            e.end.timestamp(),
+            e.summary,
+            e.location,
+            e.status,
+            e.busy,
+            e.all_day,
+            e.categories,
+        )
         for e in group
     )
     return EventState(
@@ -204,7 +278,9 @@ def _of_row(kind: Kind, uid: str, row: EventState, before: EventState | None = N
 
 def _of_occurrence(kind: Kind, event: Occurrence) -> EventChange:
     times = int(event.start.timestamp()), int(event.end.timestamp())
-    return EventChange(kind, event.uid, *times, event.all_day, event.status, event.categories, event.summary)
+    return EventChange(
+        kind, event.uid, *times, event.all_day, event.status, event.categories, event.summary
+    )
 
 
 def _key(kind: str, uid: str, moment: int) -> str:

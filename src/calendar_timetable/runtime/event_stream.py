@@ -1,7 +1,7 @@
 """One poll of one calendar in a triggerer, shared by every trigger that watches it.
 
-Uses the acknowledging form of Airflow's shared streams (``airflow.triggers.shared_stream``, 3.3): what a watcher
-knows is noted only once Airflow has stored the events that it fired.
+It uses the acknowledging form of Airflow's shared streams (``airflow.triggers.shared_stream``,
+3.3): what a watcher knows is noted only once Airflow has stored the events that it fired.
 """
 
 from __future__ import annotations
@@ -23,23 +23,27 @@ from calendar_timetable.runtime.shared_readings import in_thread
 from calendar_timetable.schedule.time_rules import now
 
 _BACK, _AHEAD, _WEEK = 31 * DAY, 366 * DAY, 7 * DAY
-_RETRY = 5.0  # seconds after which a calendar that could not be had is asked for again
+_RETRY = 5.0  # seconds after which a calendar that could not be read is asked again
 _SHORTEST = 0.2  # seconds between two looks
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class StreamSnapshot:
-    """One look at the calendar, for every watcher: the latest reading, at *at*."""
+    """One look at the calendar, for every watcher: the latest reading, at *at* (epoch seconds)."""
 
     reading: CalendarSnapshot
     at: float
     stream: Stream
-    notes: list[Callable[[], Awaitable[None]]] = field(default_factory=list)  # done once all fired events are stored
+    # Called once all fired events are stored.
+    notes: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
 class Stream(SharedStreamProducer):
-    """The poll: looks after each reading, when a watcher asked to be woken, and when one joins."""
+    """The poll of one calendar.
+
+    It looks after each reading, when a watcher asked to be woken, and when one joins.
+    """
 
     def __init__(self, key: str, calendar: Calendar) -> None:
         self.key, self.calendar = key, calendar
@@ -48,6 +52,7 @@ class Stream(SharedStreamProducer):
         self._called = asyncio.Event()
 
     async def open_stream(self) -> AsyncIterator[tuple[StreamSnapshot, StreamSnapshot]]:
+        """Yield a look after each reading, and whenever a watcher asked for one."""
         streams[self.key] = self
         reading = await self._read(None)
         while True:
@@ -59,21 +64,27 @@ class Stream(SharedStreamProducer):
                 reading = await self._read(reading)
 
     async def aclose(self) -> None:
+        """Forget the stream, so that no watcher wakes it any more."""
         if streams.get(self.key) is self:
             del streams[self.key]
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
+        """Note what watchers were told, for each look whose events have been stored."""
         for item in batch:
             if item.outcome.failed:
-                continue  # told again to who failed; others note it with their next news
+                # The watcher that failed is told again; others note it with their next news.
+                continue
             for note in item.broker_payload.notes:
                 try:
                     await note()
-                except Exception as error:  # noqa: BLE001  (one watcher's trouble is not that of all others)
-                    _log.warning("What was told of %s is not noted: %s", self.calendar, type(error).__name__)
+                except Exception as error:  # noqa: BLE001
+                    # One watcher's trouble must not become that of all others.
+                    _log.warning(
+                        "What was told of %s is not noted: %s", self.calendar, type(error).__name__
+                    )
 
     def wake(self, at: float) -> None:
-        """Look again at *at*, at the latest."""
+        """Look again at *at*, in epoch seconds, at the latest."""
         if at not in self._wakes:
             self._wakes.add(at)
             self._called.set()
@@ -88,7 +99,11 @@ class Stream(SharedStreamProducer):
                 return
 
     async def _read(self, last: CalendarSnapshot | None) -> CalendarSnapshot:
-        """A new reading, or *last* again where the calendar cannot be had: nothing of it passes for gone."""
+        """Return a new reading, or *last* again where the calendar cannot be read.
+
+        So no event counts as deleted only because of that. Without *last*, it is tried until it can
+        be read.
+        """
         while True:
             try:
                 reading = await in_thread(read, self.calendar)
@@ -107,16 +122,27 @@ streams: dict[str, Stream] = {}
 
 
 def read(calendar: Calendar) -> CalendarSnapshot:
-    """The events of *calendar* from a month ago to a year ahead, in whole weeks; also cancelled ones."""
+    """Return the events of *calendar* from a month ago to a year ahead, also cancelled ones.
+
+    The stretch is one of whole weeks.
+    """
     at = now()
     stretch = TimeRange(int((at - _BACK) // _WEEK * _WEEK), int(-(-(at + _AHEAD) // _WEEK) * _WEEK))
     low, high = (datetime.fromtimestamp(edge, UTC) for edge in (stretch.start, stretch.end))
     events = tuple(calendar.events(low, high))
-    return CalendarSnapshot(at, stretch, events, frozenset(problem.uid for problem in calendar.problems()))
+    return CalendarSnapshot(
+        at, stretch, events, frozenset(problem.uid for problem in calendar.problems())
+    )
 
 
 def unfiltered(calendar: Calendar) -> Calendar:
-    """All of what *calendar* holds: what its watchers share. It never passes for empty when it cannot be had."""
+    """Return all of what *calendar* holds, which is what its watchers share.
+
+    It never counts as empty when it cannot be read, whatever ``on_unavailable`` says.
+    """
     return Calendar(
-        calendar.address, timezone=calendar.timezone, refresh=calendar.refresh, max_stale=calendar.max_stale
+        calendar.address,
+        timezone=calendar.timezone,
+        refresh=calendar.refresh,
+        max_stale=calendar.max_stale,
     )

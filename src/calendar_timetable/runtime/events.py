@@ -1,4 +1,4 @@
-"""Calendar events as triggers of DAGs, through Airflow's asset watchers (3.3)."""
+"""Calendar events that trigger DAGs, through Airflow's asset watchers (3.3)."""
 
 from __future__ import annotations
 
@@ -31,21 +31,25 @@ except ImportError:  # Airflow 3.2
 
 
 class CalendarEventTrigger(BaseEventTrigger):
-    """Fires when a matching event of *calendar* is created, changed or cancelled, starts, ends, or is near.
+    """Fires when an event of *calendar* is created, changed or cancelled, starts, ends, or is near.
 
-    For ``Asset(..., watchers=[AssetWatcher(name=..., trigger=CalendarEventTrigger(...))])``. An event's ``payload``
-    says what happened, the UID, times (UTC), status and categories; titles only with ``Calendar(show_titles=True)``.
+    For ``Asset(..., watchers=[AssetWatcher(name=..., trigger=CalendarEventTrigger(...))])``. An
+    event's ``payload`` says what happened, the UID, times (UTC), status and categories; titles only
+    with ``Calendar(show_titles=True)``.
 
-    :param calendar: a :class:`Calendar`, an Airflow Connection id or an address. Airflow stores a watcher's arguments
-        in the serialized DAG: there an address that is a secret is sealed with ``[core] fernet_key``, if that is set.
-        ``match``, ``categories``, ``location`` and ``attendee`` choose its events, busy or free.
-    :param on: any of ``"created"``, ``"changed"``, ``"cancelled"`` (deleted, cancelled, or no longer matching),
-        ``"starts"``, ``"ends"``, ``"soon"``. Default: the first three, or ``"soon"`` where *before* is given.
-    :param before: how long before its start an event is ``"soon"``.
+    :param calendar: a :class:`Calendar`, an Airflow Connection id or an address. Airflow stores a
+        watcher's arguments in the serialized DAG: there an address that is a secret is sealed with
+        ``[core] fernet_key``, if that is set. ``match``, ``categories``, ``location`` and
+        ``attendee`` choose its events, busy or free.
+    :param on: any of ``"created"``, ``"changed"``, ``"cancelled"`` (deleted, cancelled, or no
+        longer matching), ``"starts"``, ``"ends"``, ``"soon"``. Default: the first three, or
+        ``"soon"`` where *before* is given.
+    :param before: how long before its start an event is ``"soon"``, as a ``timedelta`` or in
+        seconds.
 
-    A recurring event is created, changed and cancelled as one; each occurrence starts and ends. What is there when
-    watching begins is no news; what happens while no triggerer runs fires later. Nothing is lost; a triggerer
-    killed between firing and noting it fires again.
+    A recurring event is created, changed and cancelled as one; each occurrence starts and ends.
+    What is there when watching begins is no news; what happens while no triggerer runs fires later.
+    Nothing is lost; a triggerer killed between firing and noting it fires again.
     """
 
     def __init__(
@@ -56,7 +60,9 @@ class CalendarEventTrigger(BaseEventTrigger):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         if _Supported is None:
-            raise CalendarTimetableError("CalendarEventTrigger needs Airflow 3.3 or later: upgrade Airflow")
+            raise CalendarTimetableError(
+                "CalendarEventTrigger needs Airflow 3.3 or later: upgrade Airflow"
+            )
         self.calendar = _calendar(calendar)
         self.before = timedelta(seconds=before) if isinstance(before, (int, float)) else before
         default: Sequence[str] = EDITS if self.before is None else ("soon",)
@@ -66,13 +72,18 @@ class CalendarEventTrigger(BaseEventTrigger):
     def _check(self) -> None:
         self.calendar.validate()
         if not self.on or set(self.on) - set(get_args(Kind)):
-            raise InvalidArgument("on", self.on, f"give any of {', '.join(map(repr, get_args(Kind)))}")
+            raise InvalidArgument(
+                "on", self.on, f"give any of {', '.join(map(repr, get_args(Kind)))}"
+            )
         if ("soon" in self.on) != (self.before is not None):
-            raise InvalidArgument("before", self.before, "give a timedelta together with on='soon', and only then")
+            raise InvalidArgument(
+                "before", self.before, "give a timedelta together with on='soon', and only then"
+            )
         if self.before is not None:
             zones.whole_seconds("before", self.before)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the path of this class and the arguments; secret addresses are sealed."""
         return "calendar_timetable.runtime.events.CalendarEventTrigger", self._kwargs(hide=True)
 
     def _kwargs(self, *, hide: bool) -> dict[str, Any]:
@@ -81,30 +92,37 @@ class CalendarEventTrigger(BaseEventTrigger):
         return {"calendar": calendar, "on": ",".join(sorted(self.on)), "before": before}
 
     def __repr__(self) -> str:
-        return f"<CalendarEventTrigger {self.calendar} {', '.join(self.on)}>"  # its address may be a secret
+        # Without its address, which may be a secret.
+        return f"<CalendarEventTrigger {self.calendar} {', '.join(self.on)}>"
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Refuse to run alone: events come through a shared stream."""
         raise CalendarTimetableError("CalendarEventTrigger runs on Airflow's shared streams only")
-        yield  # an async generator, as Airflow asks
+        yield  # makes this an async generator, as Airflow asks
 
     # Airflow's shared streams: one poll per calendar, whatever the number of watchers.
 
     def shared_stream_key(self) -> Hashable | None:
+        """Return what triggers that may share one poll have in common."""
         return _key_of(self.calendar)
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> Stream:
+        """Return the poll of the calendar that *kwargs* name, for all its watchers."""
         from calendar_timetable.runtime.event_stream import Stream, unfiltered
 
         calendar = _calendar(kwargs["calendar"])
         return Stream(_key_of(calendar), unfiltered(calendar))
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[StreamSnapshot]) -> AsyncIterator[TriggerEvent]:
-        """This watcher's own events out of the looks that all share."""
+    async def filter_shared_stream(
+        self, shared_stream: AsyncIterator[StreamSnapshot]
+    ) -> AsyncIterator[TriggerEvent]:
+        """Yield this watcher's own events, out of the looks that all share."""
         from calendar_timetable.runtime.event_stream import streams
 
         if (stream := streams.get(_key_of(self.calendar))) is not None:
-            stream.wake(0)  # it may be asleep, and has not seen us
+            # The poll may be asleep, and does not know of this watcher yet.
+            stream.wake(0)
         watcher = _Watcher(self, await self._recall())
         async for look in shared_stream:
             for happening in watcher.tell(look):
@@ -144,12 +162,12 @@ class _Watcher:
         self.times: frozenset[Kind] = frozenset(kind for kind in TIMES if kind in trigger.on)
         self.before = int(trigger.before.total_seconds()) if trigger.before is not None else 0
         self.memory = memory
-        self.news = ""  # the memory, packed, where it is to be noted
+        self.news = ""  # the memory, packed, when it is to be noted
         self._events: list[Occurrence] = []
         self._read_at: float | None = None
 
     def tell(self, look: StreamSnapshot) -> list[dict[str, Any]]:
-        """The payloads of what is new to this watcher."""
+        """Return the payloads of what is new to this watcher."""
         before = self.memory
         found: list[EventChange] = []
         if look.reading.at != self._read_at:
@@ -157,7 +175,9 @@ class _Watcher:
             found = self._read(look)
         assert self.memory is not None
         if self.times:
-            timed, self.memory, coming = event_diff.moments(self.memory, self._events, look.at, self.times, self.before)
+            timed, self.memory, coming = event_diff.moments(
+                self.memory, self._events, look.at, self.times, self.before
+            )
             found += timed
             if coming is not None:
                 look.stream.wake(coming)
@@ -171,8 +191,11 @@ class _Watcher:
         if self.memory is None:
             self.memory = event_diff.begin(reading, self._events, edits=bool(self.edits))
             return []
-        if last is not None:  # an event entered late is still told of, as long as an old copy may have been in force
-            self.memory = event_diff.settle(self.memory, last - self.calendar.max_stale.total_seconds())
+        # An event entered late is still told of, as long as an old copy may have been in force.
+        if last is not None:
+            self.memory = event_diff.settle(
+                self.memory, last - self.calendar.max_stale.total_seconds()
+            )
         if not self.edits:
             return []
         found, self.memory = event_diff.edits(self.memory, reading, self._events)
@@ -190,21 +213,28 @@ def _substance(memory: WatchState) -> tuple[object, ...]:
 
 
 def _calendar(given: Calendar | str) -> Calendar:
-    """*given*, as its DAG file says or as :meth:`CalendarEventTrigger.serialize` wrote it."""
+    """Return *given* as a calendar.
+
+    It is as its DAG file says, or as :meth:`CalendarEventTrigger.serialize` wrote it. Raises
+    :class:`InvalidArgument` for anything else.
+    """
     found: object
     if isinstance(given, str) and given.startswith("{"):
         found = codec.decode(json.loads(given))
     else:
         found = as_timeset("calendar", given, Calendar)  # type: ignore[arg-type]
     if not isinstance(found, Calendar):
-        raise InvalidArgument("calendar", given, "give a Calendar, an Airflow Connection id or an address")
+        raise InvalidArgument(
+            "calendar", given, "give a Calendar, an Airflow Connection id or an address"
+        )
     return found
 
 
 def _key_of(calendar: Calendar) -> str:
-    """What watchers of the same calendar share: its address and how it is read, not what of it they want.
+    """Return the key that watchers of the same calendar share.
 
-    Airflow logs it, so it does not show them.
+    It stands for the calendar's address and how it is read, not for what a watcher wants of it.
+    Airflow logs it, so it is a digest, which shows none of that.
     """
     from calendar_timetable.runtime.event_stream import unfiltered
 

@@ -1,4 +1,4 @@
-"""The gate: work starts only in open time, also where a calendar changed after its run was planned."""
+"""The gate: work starts only in open time, even if a calendar changed after its run was planned."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from datetime import timedelta
 from typing import Any, Literal, NoReturn
 
 from airflow.sdk import BaseSensorOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSkipException,
+)
 
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.metrics import TASK
@@ -20,31 +24,41 @@ from calendar_timetable.runtime.overrides import override
 from calendar_timetable.schedule.time_rules import TimeRules, now
 
 WhenLate = Literal["skip", "fail"]
-SHORTEST_HOLD = 10  # seconds; a scheduler under load fails a task that is rescheduled for sooner than it looks
+# Seconds. A scheduler under load fails a task that is rescheduled for sooner than it looks.
+SHORTEST_HOLD = 10
 SHORTEST_POLL = 30  # seconds between two looks of a task that is held by rescheduling
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What both forms of the gate share: the rules, the start that was planned, and how long to wait."""
+    """What both forms of the gate share: the rules, the planned start, and how long to wait.
+
+    ``planned`` and ``since`` are in epoch seconds, ``max_delay`` is in seconds.
+    """
 
     rules: TimeRules
     planned: float
-    since: float  # when this try of the task first found time closed, or looks now
+    # When this try of the task first found time closed; else now, when it looks.
+    since: float
     max_delay: float
     when_late: WhenLate
 
     @classmethod
     def at(cls, context: Any, asked: GateOptions, since: float | None) -> Gate:
-        """The gate before the task whose *context* this is."""
+        """Return the gate before the task whose *context* this is."""
         rules = rules_of(context if asked.schedule is None else asked.schedule)
         policy = rules.policy
         if asked.duration is not None:
             policy = replace(policy, duration=zones.whole_seconds("duration", asked.duration))
-        if policy.when_blocked in ("run", "skip"):  # what such a run does when planned; a gate holds
+        # They say what is done when a run is planned; a gate always waits.
+        if policy.when_blocked in ("run", "skip"):
             policy = replace(policy, when_blocked="postpone")
-        wait = policy.max_delay if asked.max_delay is None else zones.whole_seconds("max_delay", asked.max_delay)
+        wait = (
+            policy.max_delay
+            if asked.max_delay is None
+            else zones.whole_seconds("max_delay", asked.max_delay)
+        )
         planned = context["dag_run"].run_after.timestamp()
         since = now() if since is None else since
         return cls(replace(rules, policy=policy), planned, since, wait, asked.when_late)
@@ -55,7 +69,7 @@ class Gate:
         return self.since + self.max_delay
 
     def look(self) -> Verdict:
-        """Read the calendars afresh and say whether work may start now."""
+        """Read the calendars afresh and tell whether work may start now."""
         instant = now()
         try:
             compiled = self.rules.read_afresh(instant)
@@ -69,7 +83,11 @@ class Gate:
         )
 
     def pass_or_raise(self, context: Any) -> Verdict | None:
-        """``None`` when work may start; raises when it waited too long; else why it must wait."""
+        """Return ``None`` when work may start, else why it has to wait.
+
+        Where it waited too long, ``AirflowSkipException`` or ``AirflowFailException`` is raised, as
+        ``when_late`` says.
+        """
         dag_id = context["ti"].dag_id
         verdict = self.look()
         waited = max(now() - self.since, 0)
@@ -84,7 +102,10 @@ class Gate:
         zone = zones.load_zone(self.rules.timezone)
         opens = f"; opens {explain.clock(verdict.opens, zone)}" if verdict.opens else ""
         _log.info(
-            "Time is closed: %s%s. Waits, at most until %s.", verdict.reason, opens, explain.clock(self.late_at, zone)
+            "Time is closed: %s%s. Waits, at most until %s.",
+            verdict.reason,
+            opens,
+            explain.clock(self.late_at, zone),
         )
         return verdict
 
@@ -103,7 +124,7 @@ class GateOptions:
     schedule: Any = None
 
     def check(self) -> None:
-        """Refuse what cannot be used, without I/O; :class:`InvalidArgument`."""
+        """Raise :class:`InvalidArgument` for what cannot be used, without I/O."""
         for name in ("duration", "max_delay"):
             if (value := getattr(self, name)) is not None:
                 zones.whole_seconds(name, value)
@@ -114,15 +135,20 @@ class GateOptions:
 class CalendarGate(BaseSensorOperator):
     """Waits, without a worker slot, until calendars and weekly rules let the work behind it start.
 
-    Calendars are read afresh when it runs. Open, and *duration* fits: it succeeds at once. Otherwise it is deferred to
-    the next opening, following what changes in the calendars meanwhile, once per their ``refresh``.
+    Calendars are read afresh when it runs. Where time is open and *duration* fits, it succeeds at
+    once. Otherwise it is deferred to the next opening, following what changes in the calendars
+    meanwhile, once per their ``refresh``.
 
-    :param duration: how long the work behind it takes; all of it must lie in open time. Default: the schedule's.
-    :param max_delay: how long to wait at most, counted from its first look. Default: the schedule's.
+    :param duration: how long the work behind it takes; all of it must lie in open time. Default:
+        the schedule's.
+    :param max_delay: how long to wait at most, counted from its first look. Default: the
+        schedule's.
     :param when_late: past that, ``"skip"`` (the work behind it is skipped too) or ``"fail"``.
-    :param schedule: whose windows and blackouts count. Default: the DAG's own ``CalendarTimetable``.
+    :param schedule: whose windows and blackouts count. Default: the DAG's own
+        ``CalendarTimetable``.
 
-    Runs triggered by hand pass, and so do runs whose conf says ``{"ignore_calendar": "why"}``; who and why are logged.
+    Runs triggered by hand pass, and so do runs whose conf says ``{"ignore_calendar": "why"}``; who
+    and why are logged.
     """
 
     ui_color = "#e3f0fb"
@@ -153,7 +179,10 @@ class CalendarGate(BaseSensorOperator):
             self._wait(context, None)
 
     def look_again(self, context: Any, event: Mapping[str, Any], since: float) -> None:
-        """Look once more when the trigger fired: time may have closed while the task was queued."""
+        """Look once more after the trigger fired: time may have closed while the task was queued.
+
+        *since*, in epoch seconds, is when this try of the task first looked.
+        """
         self._wait(context, since)
 
     def _wait(self, context: Any, since: float | None) -> None:
@@ -171,12 +200,13 @@ def hold_until_open(
     when_late: WhenLate = "skip",
     schedule: Any = None,
 ) -> None:
-    """A task's ``pre_execute``: holds any operator until time is open, by rescheduling it.
+    """Hold any operator until time is open, by rescheduling its task: a ``pre_execute``.
 
-    ``default_args={"pre_execute": hold_until_open}`` guards every task of a DAG: none holds a slot while it waits,
-    and no try is counted. Arguments, given with ``functools.partial``, and overrides are those of
-    :class:`CalendarGate`. It looks again at the next opening, and once per the calendars' ``refresh`` (at most every
-    :data:`SHORTEST_POLL` seconds). A task that resumes from its own trigger is not held: its work began long ago.
+    ``default_args={"pre_execute": hold_until_open}`` guards every task of a DAG: none holds a slot
+    while it waits, and no try is counted. Arguments, given with ``functools.partial``, and
+    overrides are those of :class:`CalendarGate`. It looks again at the next opening, and once per
+    the calendars' ``refresh`` (at most every :data:`SHORTEST_POLL` seconds). A task that resumes
+    from its own trigger is not held: its work began long ago.
     """
     if _resumes(context) or override(context):
         return
@@ -193,7 +223,10 @@ def hold_until_open(
 
 
 def is_guarded() -> bool:
-    """Whether the running task need not be stopped by others: this module holds it, or it resumes from its trigger."""
+    """Tell whether the running task need not be stopped by others.
+
+    That is where :func:`hold_until_open` holds it, or it resumes from its own trigger.
+    """
     from airflow.sdk import get_current_context
 
     context = get_current_context()
@@ -202,10 +235,14 @@ def is_guarded() -> bool:
 
 
 def _resumes(context: Any) -> bool:
-    """Whether the task was deferred and its trigger has fired: its work began long ago."""
+    """Tell whether the task was deferred and its trigger has fired.
+
+    Then its work began long ago.
+    """
     server = getattr(context["ti"], "_ti_context_from_server", None)
     return bool(getattr(server, "next_method", None))
 
 
 def _poll(rules: TimeRules) -> float | None:
+    """Return when calendars have to be looked at again, in epoch seconds; ``None`` for never."""
     return None if rules.refresh is None else now() + max(rules.refresh, SHORTEST_POLL)

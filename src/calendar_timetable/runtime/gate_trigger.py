@@ -1,4 +1,7 @@
-"""What a gate finds, and what waits for it in the triggerer: one reading per refresh, whatever the number of gates."""
+"""What a gate finds, and what waits for it in the triggerer.
+
+Calendars are read once per refresh there, whatever the number of gates.
+"""
 
 from __future__ import annotations
 
@@ -20,22 +23,31 @@ from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.schedule.time_rules import TimeRules, now
 
 _SHORTEST = 0.2  # seconds between two looks
-_BLIND = 300.0  # seconds after which the task is woken where the calendar's address cannot be opened here
+# Seconds after which the task is woken where the calendar's sealed address cannot be opened here.
+_BLIND = 300.0
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether work may start; if not, the next opening, as far as that is known, and why not."""
+    """Whether work may start; if not, the next opening, as far as that is known, and why not.
+
+    Times are in epoch seconds.
+    """
 
     open: bool
     opens: float | None = None
-    release: float | None = None  # when this schedule's own work starts then: the opening, staggered
+    # When this schedule's own work starts then: the opening, staggered.
+    release: float | None = None
     reason: str = ""
 
 
 def judge(compiled: CompiledSchedule, policy: Policy, planned: float, instant: float) -> Verdict:
-    """Whether work whose run was to start at *planned* may start at *instant*, by the rule that runs are created by."""
-    open_time = compiled.open_time  # laid out once for all who share it, whatever their policies
+    """Tell whether work that was to start at *planned* may start at *instant*.
+
+    Both are in epoch seconds. The rule is the one that runs are created by.
+    """
+    # Computed once for all gates that share it, whatever their policies.
+    open_time = compiled.open_time
     if may_start(planned, instant, policy, open_time):
         return Verdict(True)
     start = next_opening(instant, policy, open_time)
@@ -45,17 +57,20 @@ def judge(compiled: CompiledSchedule, policy: Policy, planned: float, instant: f
 
 
 def why_closed(compiled: CompiledSchedule, policy: Policy, verdict: Verdict, instant: float) -> str:
-    """What stands in the way, in words; costs more than the judgement itself."""
+    """Return what stands in the way, in words; this costs more than :func:`judge`."""
     until = instant + DAY if verdict.opens is None else verdict.opens - 1
     why = explain.obstacles(instant, until, policy, compiled.open_time)
     told = ", ".join(explain.told(why, compiled.zone, instant))
-    return (told or "time is closed") + ("" if verdict.opens else ", and no available slot is known")
+    return (told or "time is closed") + (
+        "" if verdict.opens else ", and no available slot is known"
+    )
 
 
 class GateTrigger(BaseTrigger):
     """Fires when work of these *rules* may start, or at *late_at*, which ends the waiting.
 
-    Holds no connection and no state: a triggerer that takes it over goes on where the other stopped.
+    *planned* and *late_at* are in epoch seconds. It holds no connection and no state: a triggerer
+    that takes it over goes on where the other stopped.
     """
 
     def __init__(self, rules: dict[str, Any], planned: float, late_at: float) -> None:
@@ -63,17 +78,22 @@ class GateTrigger(BaseTrigger):
         self.rules, self.planned, self.late_at = rules, planned, late_at
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the path of this class and its arguments."""
         kwargs = {"rules": self.rules, "planned": self.planned, "late_at": self.late_at}
         return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
 
     def __repr__(self) -> str:
-        return f"<GateTrigger until {zones.to_datetime(self.late_at)}>"  # its rules may hold secret addresses
+        # Without its rules, which may hold secret addresses.
+        return f"<GateTrigger until {zones.to_datetime(self.late_at)}>"
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event, when time is open and it is this schedule's turn, or at *late_at*."""
         try:
             rules = TimeRules.from_json(self.rules)
         except SealedElsewhere as error:
-            self.log.warning("%s. Until then the gate's task looks itself, every few minutes.", error)
+            self.log.warning(
+                "%s. Until then the gate's task looks itself, every few minutes.", error
+            )
             await asyncio.sleep(min(max(self.late_at - now(), 0), _BLIND))
             yield TriggerEvent({"open": False})  # type: ignore[no-untyped-call]
             return
@@ -90,7 +110,9 @@ class GateTrigger(BaseTrigger):
                     if verdict != closed:
                         self.log.info("Time is closed%s", _until(verdict))
                     closed = verdict
-                wakes = [t for t in (self.late_at, closed.release, shared.next_read) if t is not None]
+                wakes = [
+                    t for t in (self.late_at, closed.release, shared.next_read) if t is not None
+                ]
                 await asyncio.sleep(max(min(wakes) - instant, _SHORTEST))
 
     async def _look(self, rules: TimeRules, shared: Shared) -> Verdict:
@@ -108,5 +130,12 @@ def _until(verdict: Verdict) -> str:
 
 
 def _turn_comes(closed: Verdict, instant: float) -> bool:
-    """Whether the opening that was waited for has come, and this schedule's own share of the stagger has not."""
-    return closed.opens is not None and closed.release is not None and closed.opens <= instant < closed.release
+    """Tell whether the awaited opening has come, but not yet this schedule's turn in it.
+
+    Its turn comes when its own share of the stagger has passed.
+    """
+    return (
+        closed.opens is not None
+        and closed.release is not None
+        and closed.opens <= instant < closed.release
+    )

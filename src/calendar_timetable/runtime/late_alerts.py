@@ -1,4 +1,7 @@
-"""What a notifier can say of a run that misses its deadline: ``{{ late.sentence }}`` and the facts behind it."""
+"""What a notifier can say of a run that misses its deadline.
+
+That is ``{{ late.sentence }}``, and the facts behind it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ _QUEUED = 60  # seconds between planned and real start that need no mention
 
 @dataclass(frozen=True)
 class LateRun:
-    """A run at its missed deadline; times are UTC-aware, and ``sentence`` shows them in Airflow's default zone."""
+    """A run at its missed deadline.
+
+    Times are UTC-aware, and ``sentence`` shows them in Airflow's default zone.
+    """
 
     what: str  # the DAG's name
     run_id: str
@@ -47,13 +53,21 @@ def late_alert(
     name: str | None = None,
     **arguments: Any,
 ) -> DeadlineAlert:
-    """A ``DeadlineAlert`` that has *notifier*, any Airflow notifier class, tell of a missed *reference*.
+    """Return a ``DeadlineAlert`` that has *notifier* tell of a missed *reference*.
 
-    *arguments* are the notifier's own; in those that it renders as templates, ``late`` is a :class:`LateRun`, and
-    ``dag_run`` and ``deadline`` are what Airflow gives. Runs in the triggerer.
+    *notifier* is any Airflow notifier class, *arguments* are its own; in those that it renders as
+    templates, ``late`` is a :class:`LateRun`, and ``dag_run`` and ``deadline`` are what Airflow
+    gives. It runs in the triggerer.
     """
-    path = notifier if isinstance(notifier, str) else f"{notifier.__module__}.{notifier.__qualname__}"
-    kwargs: dict[str, Any] = {"notifier": path, "arguments": arguments, "before": 0.0, "milestones": ""}
+    path = (
+        notifier if isinstance(notifier, str) else f"{notifier.__module__}.{notifier.__qualname__}"
+    )
+    kwargs: dict[str, Any] = {
+        "notifier": path,
+        "arguments": arguments,
+        "before": 0.0,
+        "milestones": "",
+    }
     if isinstance(reference, MilestoneDeadline):
         kwargs["before"] = reference.before.total_seconds() - interval.total_seconds()
         kwargs["milestones"] = _described(milestones(reference))
@@ -62,14 +76,20 @@ def late_alert(
 
 
 async def tell(
-    context: dict[str, Any], notifier: str, arguments: dict[str, Any], before: float, milestones: str
+    context: dict[str, Any],
+    notifier: str,
+    arguments: dict[str, Any],
+    before: float,
+    milestones: str,
 ) -> None:
-    """The callback of :func:`late_alert`, in the triggerer."""
+    """Notify of a missed deadline, in the triggerer: the callback of :func:`late_alert`."""
     module, _, name = notifier.rpartition(".")
     made = getattr(import_module(module), name)(**arguments)
     deadline = _moment(context["deadline"]["deadline_time"])
     assert deadline is not None
-    milestone = await _milestone(milestones, deadline + timedelta(seconds=before)) if milestones else ""
+    milestone = (
+        await _milestone(milestones, deadline + timedelta(seconds=before)) if milestones else ""
+    )
     context = {**context, "late": late(context, milestone)}
     if _is_async(made):
         made.context = context
@@ -79,27 +99,44 @@ async def tell(
 
 
 def late(context: dict[str, Any], milestone: str = "") -> LateRun:
-    """The facts out of the *context* that Airflow gives to a deadline's callback."""
+    """Return the facts from the *context* that Airflow gives to a deadline's callback."""
     run = context["dag_run"]
     planned, deadline = _moment(run["run_after"]), _moment(context["deadline"]["deadline_time"])
     assert planned is not None
     assert deadline is not None
-    due = planned  # of a run that no calendar placed: by hand, asked for by an asset, of a backfill
+    # It stays so for a run that no calendar placed: by hand, asked for by an asset, of a backfill.
+    due = planned
     if str(run.get("run_type") or "scheduled") == "scheduled":
         due = _moment(run.get("data_interval_end")) or _moment(run.get("logical_date")) or planned
     started = _moment(run.get("start_date"))
     what = run.get("dag_display_name") or run["dag_id"]
     why = _why(due, planned, started, deadline, str(run.get("state", "")))
     zone = zones.load_zone(zones.default_zone())
-    clock = [explain.clock(moment.timestamp(), zone, deadline.timestamp()) for moment in (due, planned)]
+    clock = [
+        explain.clock(moment.timestamp(), zone, deadline.timestamp()) for moment in (due, planned)
+    ]
     by = f", {milestone}" if milestone else ""
     head = f"{what} has not ended by {explain.clock(deadline.timestamp(), zone)}{by}"
     said = f"{head}: due {clock[0]}, planned {clock[1]}, {why}"
-    run_id = str(run.get("dag_run_id") or run.get("run_id") or "")  # a deadline's context names it as the REST API does
-    return LateRun(what, run_id, str(run.get("state", "")), due, planned, started, deadline, why, milestone, said)
+    # A deadline's context names it as the REST API does.
+    run_id = str(run.get("dag_run_id") or run.get("run_id") or "")
+    return LateRun(
+        what,
+        run_id,
+        str(run.get("state", "")),
+        due,
+        planned,
+        started,
+        deadline,
+        why,
+        milestone,
+        said,
+    )
 
 
-def _why(due: datetime, planned: datetime, started: datetime | None, deadline: datetime, state: str) -> str:
+def _why(
+    due: datetime, planned: datetime, started: datetime | None, deadline: datetime, state: str
+) -> str:
     parts = []
     if planned > due:
         parts.append(f"held by calendars, windows or stagger for {_length(planned - due)}")
@@ -109,7 +146,9 @@ def _why(due: datetime, planned: datetime, started: datetime | None, deadline: d
         if (started - planned).total_seconds() > _QUEUED:
             parts.append(f"waited in the queue for {_length(started - planned)}")
         if deadline > started:
-            parts.append(f"running for {_length(deadline - started)}" if state != "failed" else "failed")
+            parts.append(
+                f"running for {_length(deadline - started)}" if state != "failed" else "failed"
+            )
     return ", ".join(parts) or "no reason known"
 
 
@@ -118,9 +157,14 @@ def _length(delta: timedelta) -> str:
 
 
 def _described(calendar: Calendar) -> str:
-    """*calendar* for the callback, which Airflow stores in clear: of a URL, which may be a secret, the label only."""
+    """Return *calendar* for the callback, which Airflow stores in clear.
+
+    Of a URL, which may be a secret, that is the label only.
+    """
     text = text_of(calendar.address)
-    return calendar.label if is_address(text) and "://" in text else json.dumps(codec.encode(calendar))
+    return (
+        calendar.label if is_address(text) and "://" in text else json.dumps(codec.encode(calendar))
+    )
 
 
 async def _milestone(described: str, starts: datetime) -> str:

@@ -1,7 +1,8 @@
-"""What Airflow's components tell: runs that start and end, of which is told what calendars did to them, once, by the
-scheduler; and the DAG processor's start.
+"""What Airflow's components tell this package: runs that start and end, and their own start.
 
-Every component imports this, and so it imports next to nothing.
+The scheduler counts, once for each run, what calendars did to it. Of the components, it is the DAG
+processor whose start matters. Every component imports this module, and so it imports next to
+nothing.
 """
 
 from __future__ import annotations
@@ -21,25 +22,29 @@ if TYPE_CHECKING:
     from calendar_timetable.planning.plan import PlacedTick
     from calendar_timetable.schedule.compiled import CompiledSchedule
 
-_MOST_TICKS = 3_000  # looked at while the scheduler waits: a weekend of minutes
+_MOST_TICKS = 3_000  # ticks looked at while the scheduler waits: a weekend of minutes
 
 
 @hookimpl
 def on_starting(component: Any) -> None:
-    """A component that has a job starts: in the DAG processor, milestones that move will take deadlines along.
+    """Prepare a component that has a job when it starts.
 
-    Which component it is, is not known yet; others store no deadline alerts. A task runner has no job.
+    In the DAG processor, milestones that move will take deadlines along. Which component it is, is
+    not known yet; others store no deadline alerts, so it does no harm there. A task runner has no
+    job.
     """
     if type(component).__name__ == "Job":
         from calendar_timetable.runtime import moving_deadlines
 
         moving_deadlines.follow()
         if "dag-processor" in sys.argv:
-            # Else every process that it forks, one for each parse, would do for itself what is only done once.
+            # Else every process that it forks, one for each parse, would do again what is done once
+            # here.
             import calendar_timetable.calendars.calendar
             import calendar_timetable.schedule.compile_cache  # noqa: F401
 
-            with suppress(Exception):  # a configuration that schedules will complain of themselves
+            # A wrong configuration is reported by the schedules themselves.
+            with suppress(Exception):
                 from calendar_timetable.timetable import CalendarTimetable
 
                 CalendarTimetable("@daily").serialize()
@@ -47,24 +52,24 @@ def on_starting(component: Any) -> None:
 
 @hookimpl
 def on_dag_run_running(dag_run: Any, msg: str) -> None:
-    """A run starts."""
+    """Count what calendars did to a run that starts."""
     _tell_start(dag_run)
 
 
 @hookimpl
 def on_dag_run_success(dag_run: Any, msg: str) -> None:
-    """A run has succeeded."""
+    """Count what calendars did to a run that has succeeded."""
     _tell_end(dag_run)
 
 
 @hookimpl
 def on_dag_run_failed(dag_run: Any, msg: str) -> None:
-    """A run has failed."""
+    """Count what calendars did to a run that has failed."""
     _tell_end(dag_run)
 
 
 def _tell_start(dag_run: Any) -> None:
-    """Its delay, and the ticks before it that were skipped or ran together with it."""
+    """Count the run's delay, and the ticks before it that were skipped or combined with it."""
     compiled = _planned_by(dag_run)
     if compiled is None or dag_run.data_interval_end is None:
         return
@@ -77,7 +82,7 @@ def _tell_start(dag_run: Any) -> None:
 
 
 def _tell_end(dag_run: Any) -> None:
-    """By how much it outlasted the open time that it started in."""
+    """Count by how much the run outlasted the open time that it started in."""
     compiled = _planned_by(dag_run)
     if compiled is None or dag_run.start_date is None or dag_run.end_date is None:
         return
@@ -89,8 +94,13 @@ def _tell_end(dag_run: Any) -> None:
 
 
 def _planned_by(dag_run: Any) -> CompiledSchedule | None:
-    """The schedule that a scheduled run follows; ``None`` of others, and of one that was told to ignore calendars."""
-    if str(getattr(dag_run.run_type, "value", dag_run.run_type)) != "scheduled" or ignores_calendars(dag_run):
+    """Return the schedule that a scheduled run follows.
+
+    It is ``None`` for other runs, and for a run that was told to ignore calendars.
+    """
+    if str(
+        getattr(dag_run.run_type, "value", dag_run.run_type)
+    ) != "scheduled" or ignores_calendars(dag_run):
         return None
     from calendar_timetable.runtime.dag_schedule import find_schedule
 
@@ -99,8 +109,13 @@ def _planned_by(dag_run: Any) -> CompiledSchedule | None:
 
 
 def _before(compiled: CompiledSchedule, due: float) -> Iterator[PlacedTick]:
-    """The ticks without a run of their own between the last run and the one that is due at *due*; not if too many."""
+    """Return the ticks between the last run and the one due at *due*, none of which has a run.
+
+    *due* is in epoch seconds. Where too many would have to be looked at, there are none.
+    """
     if not compiled.ticks.on_grid or compiled.open_time.always:
         return iter(())
-    earlier = takewhile(lambda placed: placed.tick.due < due, compiled.since_last_run(due, _MOST_TICKS))
+    earlier = takewhile(
+        lambda placed: placed.tick.due < due, compiled.since_last_run(due, _MOST_TICKS)
+    )
     return takewhile(lambda placed: not placed.runs, reversed(list(earlier)))

@@ -1,7 +1,8 @@
 """A milestone that moves takes the deadlines of runs under way along.
 
-Airflow computes a run's deadline once, when the run is created. When a milestone moves, the next parse of the DAG file
-stores its new deadline alert; this follows that, in the same transaction, in the DAG processor.
+Airflow computes a run's deadline once, when the run is created. When a milestone moves, the next
+parse of the DAG file stores its new deadline alert; this module follows that, in the same
+transaction, in the DAG processor.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from sqlalchemy.engine import Connection
 from calendar_timetable.runtime.deadlines import MilestoneDeadline, milestone_deadline
 
 _PATH = f"{MilestoneDeadline.__module__}.{MilestoneDeadline.__qualname__}"
-_NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # of a milestone that is gone; it may come back at another time
+# The deadline where the milestone is gone; it may come back at another time.
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 _log = logging.getLogger(__name__)
 
 
 def follow() -> None:
-    """From now on, in this process: a stored deadline alert moves the deadlines that its predecessors made."""
+    """Let each deadline alert that is stored move the deadlines of runs under way.
+
+    These are the deadlines that its predecessors made. This holds from now on, in this process.
+    """
     from airflow.models.deadline_alert import DeadlineAlert
 
     if not event.contains(DeadlineAlert, "after_insert", _stored):
@@ -29,7 +34,10 @@ def follow() -> None:
 
 
 def _stored(mapper: object, connection: Connection, alert: Any) -> None:
-    """Never raises: a deadline that stays where it was is better than a DAG that cannot be stored."""
+    """Move the deadlines of runs under way, after *alert* was stored; never raise.
+
+    A deadline that stays where it was is better than a DAG that cannot be stored.
+    """
     if alert.reference.get("__class_path") != _PATH:
         return
     try:
@@ -58,7 +66,11 @@ def _move(connection: Connection, alert: Any) -> None:
         .where(DagRun.dag_id == dag_id, DagRun.state.in_(("queued", "running")), ~deadline.c.missed)
         .where(old.c.id != alert.id)
     )
-    said = {"reference": alert.reference, "interval": alert.interval, "callback": alert.callback_def}
+    said = {
+        "reference": alert.reference,
+        "interval": alert.interval,
+        "callback": alert.callback_def,
+    }
     interval: Any = decode_deadline_alert(said).interval
     for row in connection.execute(under_way).all():
         if _same(row, alert):
@@ -70,7 +82,10 @@ def _move(connection: Connection, alert: Any) -> None:
 
 
 def _same(row: Any, alert: Any) -> bool:
-    """Whether *row* was made by the same alert of the DAG file, about other milestones."""
+    """Tell whether *row* was made by the same alert of the DAG file, about other milestones."""
     if (row.interval, row.callback_def) != (alert.interval, alert.callback_def):
         return False
-    return all(row.reference.get(name) == alert.reference.get(name) for name in ("__class_path", "which", "before"))
+    return all(
+        row.reference.get(name) == alert.reference.get(name)
+        for name in ("__class_path", "which", "before")
+    )

@@ -1,6 +1,7 @@
-"""Calendars read in a triggerer: in a few threads, so that its event loop never waits, and once for all who ask alike.
+"""Calendars read in a triggerer, once for all that need the same.
 
-The reading itself happens in child processes (``calendars/child_process.py``); the threads only wait for them.
+They are read in a few threads, so that the triggerer's event loop never waits. The reading itself
+happens in child processes (``calendars/child_process.py``); the threads only wait for them.
 """
 
 from __future__ import annotations
@@ -18,14 +19,19 @@ from calendar_timetable.schedule.time_rules import TimeRules, now
 
 T = TypeVar("T")
 _THREADS = 2  # readings at a time: more would only cost memory
-_RETRY = 5.0  # seconds after which a calendar that could not be had is asked for again
+_RETRY = 5.0  # seconds after which a calendar that could not be read is asked again
 
 
 async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
-    """*function* in one of a few threads; Airflow's Connections may be looked up there, in 3.2 too."""
+    """Return what *function* returns, called in one of a few threads.
+
+    Airflow's Connections may be looked up there, in 3.2 too.
+    """
     from asgiref.sync import sync_to_async
 
-    call: Callable[..., Awaitable[T]] = sync_to_async(function, thread_sensitive=False, executor=_threads())
+    call: Callable[..., Awaitable[T]] = sync_to_async(
+        function, thread_sensitive=False, executor=_threads()
+    )
     return await call(*arguments)
 
 
@@ -39,12 +45,17 @@ class Shared:
 
     def __init__(self, rules: TimeRules) -> None:
         self.rules, self.users = rules, 0
-        self.next_read: float | None = 0.0  # ``None``: never again
+        self.next_read: float | None = 0.0  # epoch seconds; ``None``: never again
         self._last: asyncio.Future[CompiledSchedule] | None = None
 
     async def latest(self) -> CompiledSchedule:
-        """The rules as read at most their ``refresh`` ago; :class:`CalendarUnavailable`."""
-        if self._last is None or (self._last.done() and self.next_read is not None and now() >= self.next_read):
+        """Return the schedule as compiled from calendars read at most ``refresh`` seconds ago.
+
+        Raises :class:`CalendarUnavailable`.
+        """
+        if self._last is None or (
+            self._last.done() and self.next_read is not None and now() >= self.next_read
+        ):
             self._last = asyncio.ensure_future(self._read())
         return await asyncio.shield(self._last)
 
@@ -64,7 +75,7 @@ _shared: dict[str, Shared] = {}
 
 @contextmanager
 def reading(rules: TimeRules) -> Iterator[Shared]:
-    """The shared reading of *rules*, kept while somebody uses it."""
+    """Yield the shared reading of *rules*, which is kept while somebody uses it."""
     shared = _shared.setdefault(rules.key, Shared(rules))
     shared.users += 1
     try:

@@ -1,4 +1,4 @@
-"""How much of the window is left: for deadlines of pods, of commands and of training loops."""
+"""How much of the window is left, for deadlines of pods, of commands and of training loops."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from calendar_timetable.runtime.dag_schedule import rules_of
 from calendar_timetable.runtime.overrides import overridden
 from calendar_timetable.schedule.time_rules import now
 
-AHEAD = 366 * DAY  # how far an end is looked for; where there is none, this much is left
+# Seconds that an end is looked for ahead; where there is none, this much is left.
+AHEAD = 366 * DAY
 
 
 def window_end(source: Any = None, *, at: datetime | None = None) -> datetime | None:
-    """When the open time that holds *at* (default: now) ends, UTC; *at* itself where time is closed.
+    """Return when the open time that holds *at* (default: now) ends, in UTC.
 
-    ``None`` where no end is known within a year. In a run that ignores calendars (by hand, or told to by its conf) it
-    is a year after *at*: in that of the running task, or of the task instance or context that is the *source*.
+    It is *at* itself where time is closed, and ``None`` where no end is known within a year. In a
+    run that ignores calendars (by hand, or told to by its conf) it is a year after *at*: in that of
+    the running task, or of the task instance or context that is the *source*.
 
-    *source* says whose schedule counts: a ``CalendarTimetable``, a DAG, a task, a task instance or a task's context; by
-    default it is that of the running task's DAG. Calendars are read where this runs, through the host's cache, as often
-    as their ``refresh`` says; raises :class:`CalendarUnavailable` for one that cannot be had.
+    *source* says whose schedule counts: a ``CalendarTimetable``, a DAG, a task, a task instance or
+    a task's context; by default it is that of the running task's DAG. Calendars are read where this
+    runs, through the host's cache, as often as their ``refresh`` says; raises
+    :class:`CalendarUnavailable` for one that cannot be had.
     """
     instant = now() if at is None else zones.to_instant(at, "at")
     end = _end(source, instant)
@@ -30,9 +33,10 @@ def window_end(source: Any = None, *, at: datetime | None = None) -> datetime | 
 
 
 def seconds_left(source: Any = None, *, at: datetime | None = None) -> int:
-    """Whole seconds until :func:`window_end`: at least 1 in open time, 0 where time is closed.
+    """Return the whole seconds until :func:`window_end`.
 
-    Where no end is known, and in a run that ignores calendars, a year's.
+    They are at least 1 in open time, and 0 where time is closed. Where no end is known, and in a
+    run that ignores calendars, they are those of a year.
     """
     instant = now() if at is None else zones.to_instant(at, "at")
     end = _end(source, instant)
@@ -42,7 +46,10 @@ def seconds_left(source: Any = None, *, at: datetime | None = None) -> int:
 
 
 def end_of_open_time(open_time: OpenTime, instant: float) -> float | None:
-    """When the open time that holds *instant* ends; *instant* where it is closed, ``None`` where no end is known."""
+    """Return when the open time that holds *instant* ends, in epoch seconds.
+
+    It is *instant* itself where time is closed, and ``None`` where no end is known.
+    """
     if open_time.always:
         return None
     end = open_time.over(instant, instant + AHEAD).end_of_span(instant)
@@ -53,4 +60,8 @@ def end_of_open_time(open_time: OpenTime, instant: float) -> float | None:
 
 def _end(source: Any, instant: float) -> float | None:
     rules = rules_of(source)
-    return instant + AHEAD if overridden(source) else end_of_open_time(rules.read_kept(instant).open_time, instant)
+    return (
+        instant + AHEAD
+        if overridden(source)
+        else end_of_open_time(rules.read_kept(instant).open_time, instant)
+    )

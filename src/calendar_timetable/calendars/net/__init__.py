@@ -1,1 +1,1 @@
-"""HTTP, and whom it may speak to."""
+"""HTTP, and which addresses it may be sent to."""

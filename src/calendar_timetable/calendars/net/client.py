@@ -1,7 +1,7 @@
-"""HTTP as a child process speaks it: bounded, and wary of where it is sent (RFC 9110).
+"""HTTP as a child process speaks it: bounded, and careful about where it is sent (RFC 9110).
 
-The parent describes what may be used (:func:`terms`), the child asks through :class:`HttpClient`. Texts of errors
-name no address and no credentials.
+The parent describes what may be used (:func:`terms`), and the child asks through
+:class:`HttpClient`. The texts of errors name no address and no credentials.
 """
 
 from __future__ import annotations
@@ -26,29 +26,39 @@ _HINTS = {
     404: ": nothing is there, was it removed?",
     410: ": it was removed",
 }
-_AWAY = "HTTP 401: it redirects to another host, port or scheme, where no credentials are sent: give that address"
+_AWAY = (
+    "HTTP 401: it redirects to another host, port or scheme, where no credentials are sent: "
+    "give that address"
+)
 _ELSEWHERE = ": it redirects what is asked of a calendar to another address: give that one"
-_FOLLOWING = ("GET", "PROPFIND", "REPORT")  # methods that change nothing; the last stays where it was sent to
+# Methods that change nothing, and so follow redirects; REPORT only within its origin.
+_FOLLOWING = ("GET", "PROPFIND", "REPORT")
+# Statuses of a refused REPORT whose body may say why.
 _EXPLAINED = (403, 409, 412, 507)
-_EXPLANATION = 16384  # bytes at most
+_EXPLANATION = 16384  # bytes of it that are read at most
 
 
 class DownloadFailed(Exception):
-    """No usable answer. ``status`` is that of the answer if there was one, ``retry_after`` as it was sent.
+    """No usable answer.
 
-    ``unreachable``: there was no connection to the server of the address that was asked for.
+    ``status`` is that of the answer, 0 if there was none, and ``retry_after`` is the header as it
+    was sent. ``unreachable`` says that there was no connection to the server of the address that
+    was asked for.
     """
 
-    def __init__(self, reason: str, status: int = 0, retry_after: str = "", *, unreachable: bool = False) -> None:
+    def __init__(
+        self, reason: str, status: int = 0, retry_after: str = "", *, unreachable: bool = False
+    ) -> None:
         self.status, self.retry_after, self.unreachable = status, retry_after, unreachable
         super().__init__(reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; ``url`` is where it came from in the end.
+    """One answer; ``url`` is where it came from, after redirects.
 
-    The body is empty unless the status is 200 or 207, or says in XML why a REPORT is refused (RFC 4918 section 16).
+    The body is empty unless the status is 200 or 207, or the body says in XML why a REPORT is
+    refused (RFC 4918 section 16).
     """
 
     status: int
@@ -57,19 +67,24 @@ class Answer:
     url: str = field(repr=False)
 
     def refusal(self) -> DownloadFailed:
-        """This answer as a failure."""
-        return DownloadFailed(refusal(self.status), self.status, self.headers.get("retry-after", ""))
+        """Return the answer as a failure."""
+        return DownloadFailed(
+            refusal(self.status), self.status, self.headers.get("retry-after", "")
+        )
 
 
 def refusal(status: int, *, anonymous: bool = False) -> str:
-    """An answer's *status* in words; *anonymous*: no credentials were given."""
+    """Return the *status* of an answer in words.
+
+    *anonymous* says that no credentials were given.
+    """
     if status == 401 and anonymous:
         return "HTTP 401: it needs a login"
     return f"HTTP {status}{_HINTS.get(status, '')}"
 
 
 def terms(url: str, access: Credentials) -> Message:
-    """What a child needs to know to ask for *url*."""
+    """Return what a child needs to know to ask for *url*."""
     return {
         "url": url,
         "credentials": access.headers(),
@@ -82,10 +97,13 @@ def terms(url: str, access: Credentials) -> Message:
     }
 
 
-def send(module: str, request: Message, given: bytes = b"", seconds: float | None = None) -> tuple[Message, bytes]:
-    """The answer of the child *module* to *request* and what it is *given*; :class:`DownloadFailed`.
+def send(
+    module: str, request: Message, given: bytes = b"", seconds: float | None = None
+) -> tuple[Message, bytes]:
+    """Return the answer of the child *module* to *request* and the bytes *given*.
 
-    Within *seconds*, else the time that a fetch may take.
+    It has to come within *seconds*, by default the time that a fetch may take. Raises
+    :class:`DownloadFailed`.
     """
     try:
         message, body = ask(module, request, given, seconds or limits.FETCH_SECONDS)
@@ -93,13 +111,18 @@ def send(module: str, request: Message, given: bytes = b"", seconds: float | Non
         raise DownloadFailed(f"the {'publishing' if seconds else 'download'} was {error}") from None
     if "error" in message:
         raise DownloadFailed(
-            message["error"], message["status"], message["retry_after"], unreachable=message["unreachable"]
+            message["error"],
+            message["status"],
+            message["retry_after"],
+            unreachable=message["unreachable"],
         )
     return message, body
 
 
-def served(work: Callable[[HttpClient, Message], tuple[Message, bytes]], request: Message) -> tuple[Message, bytes]:
-    """The child's side: what *work* gives, or what went wrong."""
+def served(
+    work: Callable[[HttpClient, Message], tuple[Message, bytes]], request: Message
+) -> tuple[Message, bytes]:
+    """Run *work* in the child and return what it returns, or a message of what went wrong."""
     import requests
     from urllib3.exceptions import HTTPError
 
@@ -113,29 +136,35 @@ def served(work: Callable[[HttpClient, Message], tuple[Message, bytes]], request
         except AddressNotAllowed as error:
             failed = DownloadFailed(f"redirected, and there {error}" if web.away else str(error))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            failed = DownloadFailed(_reason(error), unreachable=not web.away and _unconnected(error))
+            failed = DownloadFailed(
+                _reason(error), unreachable=not web.away and _unconnected(error)
+            )
     told = {"error": str(failed), "status": failed.status, "retry_after": failed.retry_after}
     return {**told, "unreachable": failed.unreachable}, b""
 
 
 class HttpClient:
-    """Requests on the terms of one fetch: all their answers together stay within its bytes."""
+    """Requests on the terms of one fetch: all answers together stay within its bytes."""
 
     def __init__(self, session: requests.Session, request: Message) -> None:
         self._session = session
         self._terms = request
         self._left: int = request["bytes"]
-        self._home = {_origin(request["url"])}  # who gets the credentials
+        self._home = {_origin(request["url"])}  # origins that get the credentials
         self.away = False  # whether the last request went to another origin than the first
 
     def trust(self, url: str) -> None:
-        """The origin of *url* may have the credentials too."""
+        """Let the origin of *url* have the credentials too."""
         self._home.add(_origin(url))
 
-    def ask(self, url: str, headers: dict[str, str], method: str = "GET", body: bytes | None = None) -> Answer:
-        """The answer to one request; credentials stay with the fetch's own origin.
+    def ask(
+        self, url: str, headers: dict[str, str], method: str = "GET", body: bytes | None = None
+    ) -> Answer:
+        """Return the answer to one request.
 
-        Redirects are followed by what only reads; what changes something is never sent where its server says.
+        Credentials go only to the fetch's own origin and those trusted. Requests that only read
+        follow redirects; one that changes something is never sent where the server redirects it.
+        Raises :class:`DownloadFailed`.
         """
         at_home = was_at_home = _origin(url) in self._home
         self.away = _origin(url) != _origin(self._terms["url"])
@@ -145,7 +174,8 @@ class HttpClient:
                 url,
                 data=body,
                 headers={**headers, **self._terms["credentials"]} if at_home else headers,
-                auth=lambda prepared: prepared,  # and never what .netrc says
+                # Something has to be given, else requests takes credentials from .netrc.
+                auth=lambda prepared: prepared,
                 stream=True,
                 timeout=(self._terms["connect"], self._terms["read"]),
                 verify=self._terms["verify"],
@@ -153,12 +183,21 @@ class HttpClient:
             )
             with response:
                 if not response.is_redirect:
-                    if response.status_code == 401 and was_at_home and not at_home and self._terms["credentials"]:
+                    if (
+                        response.status_code == 401
+                        and was_at_home
+                        and not at_home
+                        and self._terms["credentials"]
+                    ):
                         raise DownloadFailed(_AWAY, 401)
                     return self._answer(response, url)
                 target = urljoin(url, response.headers["Location"])
-                if method not in _FOLLOWING or (method == "REPORT" and _origin(target) != _origin(url)):
-                    raise DownloadFailed(f"HTTP {response.status_code}{_ELSEWHERE}", response.status_code)
+                if method not in _FOLLOWING or (
+                    method == "REPORT" and _origin(target) != _origin(url)
+                ):
+                    raise DownloadFailed(
+                        f"HTTP {response.status_code}{_ELSEWHERE}", response.status_code
+                    )
             scheme = urlsplit(target).scheme.lower()
             if scheme not in PORTS:
                 raise DownloadFailed("redirected to something other than http or https")
@@ -191,7 +230,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, in words that hold nothing of the address."""
+    """Return what went wrong, in words that hold nothing of the address."""
     import requests
 
     names = _names(error)
@@ -209,13 +248,16 @@ def _reason(error: Exception) -> str:
         return "the answer breaks off"
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return "the answer's compression is broken"
-    if isinstance(error, ValueError):  # of requests' own errors those about addresses
+    # Of requests' own errors, those about addresses are ValueErrors too.
+    if isinstance(error, ValueError):
         return "an address is malformed: its own, or one that it redirects to"
     return f"the connection fails ({type(error).__name__})"
 
 
 def _unconnected(error: Exception) -> bool:
-    return bool(_names(error) & {"NameResolutionError", "NewConnectionError", "ConnectTimeoutError"})
+    return bool(
+        _names(error) & {"NameResolutionError", "NewConnectionError", "ConnectTimeoutError"}
+    )
 
 
 def _names(error: Exception) -> set[str]:

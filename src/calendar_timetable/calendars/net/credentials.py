@@ -1,6 +1,7 @@
-"""Who asks, and which servers are believed: credentials and TLS options of a source.
+"""The credentials and TLS options of a source, and secrets that others cannot open.
 
-And secrets that have to be kept where others read: opened only with the secret that they were sealed with.
+Secrets that have to be kept where others read are sealed: they are opened only with the secret that
+they were sealed with.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Basic authentication (RFC 7617), a bearer token (RFC 6750) or a token in a header of its own."""
+    """What a source signs in with, and which certificates it accepts.
+
+    It is Basic authentication (RFC 7617), a bearer token (RFC 6750) or a token in a header of its
+    own.
+    """
 
     login: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
@@ -28,18 +33,20 @@ class Credentials:
     ca_file: str = field(default="", repr=False)
 
     def headers(self) -> dict[str, str]:
-        """The header fields that carry the credentials."""
+        """Return the header fields that carry the credentials."""
         found: dict[str, str] = {}
         if self.login or self.password:
             pair = base64.b64encode(f"{self.login}:{self.password}".encode())
             found["Authorization"] = f"Basic {pair.decode()}"
         if self.token:
-            found[self.header or "Authorization"] = self.token if self.header else f"Bearer {self.token}"
+            found[self.header or "Authorization"] = (
+                self.token if self.header else f"Bearer {self.token}"
+            )
         return found
 
     @property
     def identity(self) -> str:
-        """What tells it from other accesses: secret."""
+        """A secret text that tells them from other credentials."""
         return json.dumps(astuple(self))
 
 
@@ -48,21 +55,32 @@ ANONYMOUS = Credentials()
 
 @lru_cache(maxsize=64)
 def stretched(secret: str) -> str:
-    """*secret*, which holds a password, as a key: to guess it from what was sealed takes long for each guess."""
-    return hashlib.scrypt(secret.encode(), salt=b"calendar_timetable", n=2**14, r=8, p=1, dklen=32).hex()
+    """Return a key made from *secret*, which holds a password.
+
+    It is slow to compute (scrypt), so that each guess at the password of something sealed takes
+    long.
+    """
+    return hashlib.scrypt(
+        secret.encode(), salt=b"calendar_timetable", n=2**14, r=8, p=1, dklen=32
+    ).hex()
 
 
 def seal(data: dict[str, Any], secret: str) -> str:
-    """*data*, sealed. The same data and secret give the same text (RFC 5297), so it can be compared.
+    """Return *data*, sealed with *secret* (RFC 5297).
 
-    The secret is long and random, as Airflow's own key is; of one that people think up it is :func:`stretched`.
+    The same data and secret give the same text, so that it can be compared. The secret has to be
+    long and random, as Airflow's own key is; one that people have chosen goes through
+    :func:`stretched` first.
     """
     text = json.dumps(data, separators=(",", ":"), sort_keys=True).encode()
     return _cipher(secret).encrypt(text, None).hex()
 
 
 def unseal(sealed: str, secret: str) -> dict[str, Any]:
-    """What was sealed; nothing if that was with another secret, or is damaged."""
+    """Return what was sealed.
+
+    It is empty if that was sealed with another secret, or is damaged.
+    """
     from cryptography.exceptions import InvalidTag
 
     try:

@@ -1,7 +1,7 @@
-"""Which addresses may be connected to, and connections that are made to nothing but the address that was checked.
+"""Which addresses may be connected to, and connections to nothing but the address that was checked.
 
-A calendar's address, and wherever its server redirects to, is somebody else's word: without this a DAG file, a
-Connection or a server could make Airflow ask what only Airflow's network reaches.
+A calendar's address, and wherever its server redirects to, are given by others: without this, a DAG
+file, a Connection or a server could make Airflow ask what only Airflow's network reaches.
 """
 
 from __future__ import annotations
@@ -23,24 +23,30 @@ if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
 
 PRIVATE = (
-    "its address is in a private network: allow that one with [calendar_timetable] allow_private_networks, "
-    "if it is meant"
+    "its address is in a private network: "
+    "allow that one with [calendar_timetable] allow_private_networks, if it is meant"
 )
-NEVER = "its address is one where no calendar is: link-local, multicast or a cloud's metadata service"
+NEVER = (
+    "its address is one where no calendar is: link-local, multicast or a cloud's metadata service"
+)
 
-_LAST_32_BITS = (  # networks whose addresses end with the IPv4 address that they stand for
+# Networks whose addresses end with the IPv4 address that they stand for.
+_LAST_32_BITS = (
     ip_network("64:ff9b::/96"),  # NAT64, RFC 6052
     ip_network("64:ff9b:1::/48"),  # the same inside one's own network, RFC 8215
     ip_network("::ffff:0:0:0/96"),  # RFC 2765
     ip_network("::/96"),  # RFC 4291 section 2.5.5.1
 )
-_ISATAP = (0x00005EFE, 0x02005EFE)  # the half before such an address, in any network: RFC 5214 section 6.1
-_NOT_GLOBAL = (  # whatever this Python's release knows of them
+# The 32 bits before the IPv4 address in an ISATAP address of any network (RFC 5214 section 6.1).
+_ISATAP = (0x00005EFE, 0x02005EFE)
+# Networks that are not global, whatever this release of Python knows of them.
+_NOT_GLOBAL = (
     ip_network("192.0.0.0/24"),
     ip_network("3fff::/20"),
     ip_network("64:ff9b:1::/48"),
     ip_network("5f00::/16"),
 )
+# Addresses of the metadata services of clouds.
 _METADATA = frozenset(
     map(
         ip_address,
@@ -60,16 +66,25 @@ class AddressNotAllowed(Exception):
 
 
 def parse_networks(value: str) -> list[str]:
-    """What ``allow_private_networks`` means: ``True`` is every private network, ``False`` none, else those listed."""
+    """Return the networks that a value of ``allow_private_networks`` allows.
+
+    ``True`` is every private network (``["private"]``), ``False`` none; else they are those listed.
+    Raises ``ValueError`` for what is no network.
+    """
     if value.lower() in ("", "false", "f", "0"):
         return []
     if value.lower() in ("true", "t", "1"):
         return ["private"]
-    return [str(ip_network(part.strip(), strict=False)) for part in value.split(",") if part.strip()]
+    return [
+        str(ip_network(part.strip(), strict=False)) for part in value.split(",") if part.strip()
+    ]
 
 
 def check(address: str, allowed: list[str]) -> None:
-    """Refuse *address*, an IP address, unless it is public or in the networks *allowed*; also what it embeds."""
+    """Raise :class:`AddressNotAllowed` unless *address* is public, or in the networks *allowed*.
+
+    *address* is an IP address; what it embeds is checked too.
+    """
     for each in _meant(ip_address(address.partition("%")[0])):
         listed = (ip_network(network) for network in allowed if network != "private")
         if any(each in network for network in listed):
@@ -87,7 +102,10 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _meant(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
-    """*address*, or where it stands for others, those: packets to it may end there."""
+    """Yield where packets to *address* may end.
+
+    That is the address itself or, where it stands for others, those.
+    """
     if isinstance(address, IPv4Address):
         yield address
         return
@@ -102,7 +120,11 @@ def _meant(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Add
 
 
 def resolve(host: str, port: int, allowed: list[str], seconds: float) -> list[str]:
-    """The IP addresses of *host*, every one of them checked; ``OSError`` if there is none in time."""
+    """Return the IP addresses of *host*, every one of them checked.
+
+    Raises ``OSError`` if there is none within *seconds*, and :class:`AddressNotAllowed` if one of
+    them may not be connected to.
+    """
     found: list[Any] = []
     failed: list[OSError] = []
 
@@ -112,7 +134,8 @@ def resolve(host: str, port: int, allowed: list[str], seconds: float) -> list[st
         except (OSError, UnicodeError) as error:
             failed.append(socket.gaierror(str(error)))
 
-    asking = threading.Thread(target=ask, daemon=True)  # nothing else bounds it, or can say that it was the name
+    # In a thread, as nothing else bounds the look-up, or can say that it was the name that failed.
+    asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(seconds)
     if failed or asking.is_alive() or not found:
@@ -124,8 +147,12 @@ def resolve(host: str, port: int, allowed: list[str], seconds: float) -> list[st
 
 
 def check_behind_proxy(url: str, allowed: list[str]) -> None:
-    """Refuse what can be told to be private without a look-up: the proxy makes that, and decides on the rest."""
-    host = unquote(urlsplit(url).hostname or "").partition("%")[0].rstrip(".")  # without the zone of an IPv6 address
+    """Raise :class:`AddressNotAllowed` for what can be told to be private without a look-up.
+
+    The proxy looks names up, and decides on the rest.
+    """
+    # Without the zone of an IPv6 address.
+    host = unquote(urlsplit(url).hostname or "").partition("%")[0].rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         host = "127.0.0.1"
     try:
@@ -146,7 +173,9 @@ def guard(session: requests.Session, allowed: list[str]) -> None:
             super().init_poolmanager(*arguments, **options)
             self.poolmanager.pool_classes_by_scheme = _pools(allowed)
 
-        def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        def send(
+            self, request: requests.PreparedRequest, *arguments: Any, **options: Any
+        ) -> requests.Response:
             if select_proxy(request.url or "", options.get("proxies")):
                 check_behind_proxy(request.url or "", allowed)
             return super().send(request, *arguments, **options)
@@ -156,7 +185,7 @@ def guard(session: requests.Session, allowed: list[str]) -> None:
 
 
 def _pools(allowed: list[str]) -> dict[str, Any]:
-    """urllib3's pools, by scheme, with connections to addresses that were checked."""
+    """Return urllib3's pools by scheme, with connections to addresses that were checked."""
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.connection import HTTPConnection, HTTPSConnection
 
@@ -178,12 +207,17 @@ def _pools(allowed: list[str]) -> dict[str, Any]:
 
 
 def _connect(connection: HTTPConnection, allowed: list[str]) -> socket.socket:
-    """A socket to one of the host's addresses; what its certificate must name stays the host."""
+    """Return a socket to one of the host's addresses.
+
+    The server's certificate still has to name the host.
+    """
     from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
     from urllib3.util.connection import create_connection
 
     timeout = connection.timeout
-    until = time.monotonic() + (timeout if isinstance(timeout, int | float) else limits.CONNECT_SECONDS)
+    until = time.monotonic() + (
+        timeout if isinstance(timeout, int | float) else limits.CONNECT_SECONDS
+    )
     try:
         addresses = resolve(connection.host, connection.port, allowed, until - time.monotonic())
     except socket.gaierror as error:
@@ -193,7 +227,10 @@ def _connect(connection: HTTPConnection, allowed: list[str]) -> socket.socket:
         share = max(until - time.monotonic(), 0.1) / len(addresses)
         try:
             return create_connection(
-                (addresses.pop(0), connection.port), share, connection.source_address, connection.socket_options
+                (addresses.pop(0), connection.port),
+                share,
+                connection.source_address,
+                connection.socket_options,
             )
         except OSError as error:
             failure = error
@@ -203,7 +240,10 @@ def _connect(connection: HTTPConnection, allowed: list[str]) -> socket.socket:
 
 
 def allowed_networks() -> list[str]:
-    """Which networks that are not public calendars may be in."""
+    """Return which networks that are not public calendars may be in.
+
+    Raises :class:`InvalidArgument` where the option's value cannot be used.
+    """
     value = option("allow_private_networks")
     try:
         return parse_networks(value)

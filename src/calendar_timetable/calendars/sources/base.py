@@ -1,4 +1,7 @@
-"""Where a calendar's bytes come from. Another kind of calendar is another :class:`Source`."""
+"""The protocol of a source: where the bytes of a calendar come from.
+
+Another kind of calendar is another :class:`Source`.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class FetchFailed(Exception):
-    """A source gave no calendar. The text says why, without address or credentials.
+    """A source gave no calendar; the text says why, without address or credentials.
 
-    ``retry_after`` is for how many seconds the source asked not to be asked again; ``unreachable`` says that there
-    was no connection to its server, so that others of its calendars need not be tried either.
+    ``retry_after`` is the number of seconds for which the source asked not to be asked again.
+    ``unreachable`` says that there was no connection to its server, so that other calendars of that
+    server need not be tried either.
     """
 
     def __init__(self, reason: str, retry_after: float = 0, *, unreachable: bool = False) -> None:
@@ -33,16 +37,23 @@ class FetchResult:
     body: bytes = field(repr=False)
     etag: str = ""
     last_modified: str = ""
-    fresh_for: float = 0  # seconds that the server calls it fresh (RFC 9111 section 4.2.1)
+    # Seconds for which the server says that it is fresh (RFC 9111 section 4.2.1).
+    fresh_for: float = 0
 
 
 class ConnectionUnseen(FetchFailed):
-    """An Airflow Connection that this process does not see: Airflow's command line does not see the database's."""
+    """An Airflow Connection that this process cannot see.
+
+    Airflow's command line, for example, does not see those that are kept in the database.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What is left of the last good fetch; ``body`` reads it, ``None`` when it is lost."""
+    """What is kept of the last good fetch: its validators, and access to its body.
+
+    ``body`` reads the body, or returns ``None`` when it is lost.
+    """
 
     etag: str = ""
     last_modified: str = ""
@@ -53,37 +64,46 @@ NO_VALIDATORS = Validators()
 
 
 class Source(Protocol):
-    """One feed."""
+    """One calendar feed."""
 
     @property
     def label(self) -> str:
-        """What people may see of it."""
+        """The name of the feed that people may see."""
 
     @property
     def identity(self) -> str:
-        """What tells it from other feeds: not to be shown, and without passwords: DAGs carry its digest."""
+        """A text that tells the feed from others, without passwords.
+
+        It must not be shown. DAGs carry its digest.
+        """
 
     @property
     def secret(self) -> str:
-        """What changes when its identity or its credentials do: secret."""
+        """A secret text that changes when the identity or the credentials change."""
 
     @property
     def server(self) -> str:
-        """The name and port of the server that it is on; ``""`` if it is on none."""
+        """The name and port of the server that the feed is on; ``""`` if it is on none."""
 
     @property
     def local(self) -> bool:
-        """Whether asking costs nothing, so that it is asked each time."""
+        """Whether a fetch costs nothing, so that the feed is fetched each time."""
 
     def fetch(self, last: Validators = NO_VALIDATORS) -> FetchResult | None:
-        """Its body, or ``None`` when that is still the *last* one; :class:`FetchFailed`."""
+        """Return the body, or ``None`` when that is still the *last* one.
+
+        Raises :class:`FetchFailed`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class UnseenSource:
-    """A source whose Connection is not seen here: of it there is only what others who share the cache folder read."""
+    """A source whose Connection this process cannot see.
 
-    entry: str  # its feed's name in the cache
+    All that can be had of it is what other processes that share the cache folder have read.
+    """
+
+    entry: str  # the name of its feed in the cache
     label: str
     error: str
     local = False
@@ -96,13 +116,20 @@ class UnseenSource:
 
 
 def failed(error: DownloadFailed) -> FetchFailed:
-    """What a child said of a download that failed."""
-    return FetchFailed(str(error), parse_retry_after(error.retry_after), unreachable=error.unreachable)
+    """Turn the failed download that a child reported into a :class:`FetchFailed`."""
+    return FetchFailed(
+        str(error), parse_retry_after(error.retry_after), unreachable=error.unreachable
+    )
 
 
 def parse_retry_after(value: str) -> float:
-    """Retry-After (RFC 9110 section 10.2.3), a number or a date, in seconds; at most an hour."""
-    from email.utils import parsedate_to_datetime  # of which who only reads a calendar has no need
+    """Return the seconds that a Retry-After asks to wait, at most an hour.
+
+    *value* is a number of seconds or a date (RFC 9110 section 10.2.3). Of anything else, and of a
+    date that is past, it is 0.
+    """
+    # Imported only here: a process that only reads a calendar does without it.
+    from email.utils import parsedate_to_datetime
 
     seconds = 0.0
     if re.fullmatch(r"\s*\d+\s*", value):

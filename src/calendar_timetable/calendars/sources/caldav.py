@@ -1,4 +1,4 @@
-"""CalDAV calendars as a source: what is kept between two readings, and what a child is asked."""
+"""CalDAV calendars as a source: what is kept between two fetches, and what the child is asked."""
 
 from __future__ import annotations
 
@@ -7,37 +7,54 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from calendar_timetable.calendars.addresses import server_of
-from calendar_timetable.calendars.net.credentials import ANONYMOUS, Credentials, seal, stretched, unseal
+from calendar_timetable.calendars.net.credentials import (
+    ANONYMOUS,
+    Credentials,
+    seal,
+    stretched,
+    unseal,
+)
 from calendar_timetable.calendars.sources.base import NO_VALIDATORS, FetchResult, Validators, failed
 
 log = logging.getLogger(__name__)
-_BUSY_BEFORE, _BUSY_AHEAD = timedelta(days=62), timedelta(days=400)  # how far free/busy is asked for, to whole months
+# How far before and after now free/busy is asked for; both ends go back to the first of a month.
+_BUSY_BEFORE, _BUSY_AHEAD = timedelta(days=62), timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
 class CalDavSource:
-    """The calendars of a server, principal, home or calendar address (RFC 4791).
+    """The calendars at the address of a server, principal, home or calendar (RFC 4791).
 
-    Its validator is where they were found and their tokens, sealed with the credentials: while nothing
-    changes, one PROPFIND for each such place is all that is asked. The tokens are those from before the
-    events were read, so that a change meanwhile is seen next time. Its body is a bundle, so that only the objects that
-    changed are read.
+    The validator holds where they were found and their tokens, sealed with the credentials: while
+    nothing changes, one PROPFIND for each such place is the only request. The tokens date from
+    before the events were read, so that a change in between is seen the next time. The body is a
+    bundle, so that only the objects that changed are read.
     """
 
     url: str = field(repr=False)
     label: str
     access: Credentials = field(default=ANONYMOUS, repr=False)
-    calendars: tuple[str, ...] = field(default=(), repr=False)  # names or addresses; all when empty
-    days_back: int = 0  # leave out what ended so many days ago; 0 for nothing
-    free_busy: bool = False  # ask only when they are busy
-    availability: bool = False  # count when their owner is available too
+    calendars: tuple[str, ...] = field(default=(), repr=False)  # names or addresses; empty: all
+    days_back: int = 0  # leave out what ended more days ago; 0: leave out nothing
+    free_busy: bool = False  # read only free/busy, not the events
+    availability: bool = False  # count their owner's availability too
     local = False
 
     @property
     def identity(self) -> str:
-        """The Connection and what it reads, but not its password: a wrong one leaves the last good copy in force."""
+        """The Connection and what is read from it, but not its password.
+
+        So a wrong password leaves the last good copy in force.
+        """
         chosen = [name for name in ("free_busy", "availability") if getattr(self, name)]
-        parts = ("caldav", self.label, self.url, self.access.login, str(self.days_back), *self.calendars)
+        parts = (
+            "caldav",
+            self.label,
+            self.url,
+            self.access.login,
+            str(self.days_back),
+            *self.calendars,
+        )
         return "\n".join((*parts, *(f"\t{name}" for name in chosen)))
 
     @property
@@ -63,20 +80,27 @@ class CalDavSource:
             "known": known,
         }
         try:
-            message, body = send(f"{__package__}.caldav_child", request, (last.body() or b"") if known else b"")
+            message, body = send(
+                f"{__package__}.caldav_child", request, (last.body() or b"") if known else b""
+            )
         except DownloadFailed as error:
             raise failed(error) from None
         for note in message["notes"]:
             log.info("Calendar %s: %s", self.label, note)
-        return None if message["unchanged"] else FetchResult(body, seal(message["known"], stretched(self.secret)))
+        return (
+            None
+            if message["unchanged"]
+            else FetchResult(body, seal(message["known"], stretched(self.secret)))
+        )
 
     def count(self, fetched: FetchResult) -> tuple[int, int]:
-        """How many calendars *fetched* holds, and of how many of them only the free/busy."""
+        """Return how many calendars *fetched* holds, and of how many of them only free/busy."""
         told = unseal(fetched.etag, stretched(self.secret)).get("calendars", {}).values()
-        busy = [known["busy"] for known in told if "busy" in known]  # the others hold their owner's availability
+        # The others hold only their owner's availability.
+        busy = [known["busy"] for known in told if "busy" in known]
         return len(busy), sum(busy)
 
 
 def _month(moment: datetime) -> str:
-    """The first of the month, so that what is asked changes once a month."""
+    """Return the first of the month of *moment*, so that the request changes once a month."""
     return f"{moment:%Y%m}01T000000Z"

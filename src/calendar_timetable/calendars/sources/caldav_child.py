@@ -1,6 +1,7 @@
-"""A CalDAV account read where it can be killed.
+"""Read a CalDAV account, in a process that can be killed.
 
-One calendar's objects by as few questions as its server allows: what changed, else what differs, else all.
+The objects of a calendar are read with as few requests as its server allows: by what changed, else
+by what differs, else all of them.
 """
 
 from __future__ import annotations
@@ -32,13 +33,19 @@ from calendar_timetable.calendars.sources.caldav_protocol import (
 
 Items = dict[str, Item]
 _GONE = (404, 410)
-# What a server makes up anew for each answer (RFC 5545 section 3.6.4), and which would look like a change.
-_OF_THE_ANSWER = re.compile(r"^(?:DTSTAMP|UID|PRODID)[;:].*\r?\n(?:[ \t].*\r?\n)*", re.IGNORECASE | re.MULTILINE)
+# Properties that a server makes up anew for each free/busy answer (RFC 5545 section 3.6.4). They
+# would look like a change.
+_OF_THE_ANSWER = re.compile(
+    r"^(?:DTSTAMP|UID|PRODID)[;:].*\r?\n(?:[ \t].*\r?\n)*", re.IGNORECASE | re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is read: events from *since* on (all when it is empty), or only when a calendar is busy, in *range*."""
+    """What is read: events from *since* on, or only free/busy in *range*.
+
+    An empty *since* means all events.
+    """
 
     since: str
     range: tuple[str, str]
@@ -47,7 +54,10 @@ class Terms:
 
 @dataclass
 class Reader:
-    """Reads one calendar; ``known`` is what :meth:`read` told of it the last time."""
+    """Reads one calendar.
+
+    ``known`` is what :meth:`read` returned about the calendar the last time.
+    """
 
     server: CalDavServer
     calendar: Found
@@ -56,41 +66,56 @@ class Reader:
     notes: list[str] = field(default_factory=list)  # what went wrong and was overcome
 
     def __post_init__(self) -> None:
-        self.prefix = digest(self.calendar.path)[:12]  # of the keys of its items
+        self.prefix = digest(self.calendar.path)[:12]  # the keys of its items begin with it
         self._availability = self.prefix + digest("availability")
         self._sync = self.calendar.sync
-        self._complete = True  # everything that was asked for came
+        self._complete = True  # whether everything that was asked for came
         self._too_many = False
 
     def is_unchanged(self) -> bool:
-        """Whether the server says so. Without tokens it never does."""
-        now: Message = {"zone": self.calendar.zone, "availability": digest(self.calendar.availability)}
+        """Tell whether the server says that nothing changed; without tokens it never does."""
+        now: Message = {
+            "zone": self.calendar.zone,
+            "availability": digest(self.calendar.availability),
+        }
         if self.calendar.kinds:
-            now |= {"token": self.calendar.token or None, "of": self._of(busy=bool(self.known.get("busy")))}
+            now |= {
+                "token": self.calendar.token or None,
+                "of": self._of(busy=bool(self.known.get("busy"))),
+            }
         return all(self.known.get(name, "") == value for name, value in now.items())
 
     def read(self, held: Items) -> tuple[Message, Items]:
-        """What to know of it the next time, and its items by key; *held* are those of the last time."""
+        """Return what to remember of the calendar for the next time, and its items by key.
+
+        *held* are the items of the last time.
+        """
         calendar = self.calendar
         told: Message = {"zone": calendar.zone, "availability": digest(calendar.availability)}
         items = {key: item for key, item in held.items() if key != self._availability}
         if calendar.kinds and not self.is_unchanged():
             items, busy = self._events(items)
             token, sync = (calendar.token, self._sync) if self._complete else ("", "")
-            told |= {"token": token, "sync": "" if busy else sync, "busy": busy, "of": self._of(busy=busy)}
+            told |= {
+                "token": token,
+                "sync": "" if busy else sync,
+                "busy": busy,
+                "of": self._of(busy=busy),
+            }
         if calendar.availability:
             availability = make_item(calendar.availability, calendar.availability, calendar.zone)
             items[self._availability] = availability
         return {**self.known, **told}, items
 
     def _of(self, *, busy: bool) -> str:
+        """Return the time that was asked for, as text: if it differs, all is read anew."""
         return "/".join(self.terms.range) if busy else self.terms.since
 
     def _events(self, held: Items) -> tuple[Items, bool]:
-        """Its items, and whether they are only its free/busy.
+        """Return the items, and whether they are only free/busy.
 
-        Where events may not be read that is asked for by itself, but never in place of events that could be read
-        before: what is chosen by their titles would silently be gone.
+        Where events may not be read, free/busy is asked for instead, but never in place of events
+        that could be read before: what is chosen by their titles would be gone without a word.
         """
         if self.terms.busy_only:
             return self._free_busy(), True
@@ -124,13 +149,16 @@ class Reader:
         raise failed
 
     def _ways(self, held: Items) -> Iterator[Callable[[], Items]]:
-        """Each to be tried when the server refuses those before it."""
+        """Yield ways to read the objects, each for when the server refuses those before it."""
         known = self.known
         if known.get("busy") or known.get("zone") != self.calendar.zone:
-            held = {}  # none of them is of use: each tells its calendar's zone
+            # None of them is of use: they are free/busy, or tell another zone of their calendar.
+            held = {}
         if held and known.get("sync") and known.get("of") == self.terms.since:
             yield partial(self._changes, known["sync"], held)
-            self.notes.append("its sync token is not accepted any more: all its events are compared")
+            self.notes.append(
+                "its sync token is not accepted any more: all its events are compared"
+            )
         if held:
             yield partial(self._differences, held)
             self.notes.append("its events cannot be compared: all are read")
@@ -141,7 +169,10 @@ class Reader:
                 yield partial(self._changes, "", {})
 
     def _changes(self, token: str, held: Items) -> Items:
-        """By a sync-collection (RFC 6578), which may come in pages (section 3.6)."""
+        """Return *held* with what changed since *token*, by a sync-collection (RFC 6578).
+
+        The answer may come in pages (section 3.6).
+        """
         items, missing = dict(held), dict[str, str]()
         for _ in range(limits.MAX_PAGES):
             answer = self.server.report(self.calendar.url, 0, changes(token))
@@ -156,6 +187,7 @@ class Reader:
                 elif key and one.status != 507 and not _is_same(items.get(key), one):
                     missing[key] = one.href
                     items.pop(key, None)
+            # A 507 says that there are more pages (RFC 6578 section 3.6).
             if all(one.status != 507 for one in answer.resources):
                 self._sync = answer.token
                 return items | self._objects_at(missing)
@@ -165,7 +197,10 @@ class Reader:
         raise CalDavError(DownloadFailed("its list of changes does not end"))
 
     def _differences(self, held: Items) -> Items:
-        """By ETags (RFC 9110 section 8.8.3), for servers that keep no tokens."""
+        """Return the items after a comparison of ETags (RFC 9110 section 8.8.3).
+
+        This is for servers that keep no tokens.
+        """
         listed = self._listing(data=False)
         same = {key: held[key] for key, one in listed if _is_same(held.get(key), one)}
         return same | self._objects_at({key: one.href for key, one in listed if key not in same})
@@ -174,7 +209,11 @@ class Reader:
         return {key: self._item(one) for key, one in self._listing(data=True)}
 
     def _objects_at(self, hrefs: dict[str, str]) -> Items:
-        """The objects at *hrefs*, by key (a multiget), without those that are gone by now."""
+        """Return the items of the objects at *hrefs*, by key, as a multiget gives them.
+
+        Those that are gone by now are left out; those that the server does not answer for are
+        quarantined.
+        """
         waiting, items = list(hrefs.items()), Items()
         answered: set[str] = set()
         for first in range(0, len(waiting), limits.MULTIGET):
@@ -189,11 +228,14 @@ class Reader:
         listed: list[tuple[str, Resource]] = []
         for kind in self.calendar.kinds:
             try:
-                answer = self.server.report(self.calendar.url, 1, query(kind, self.terms.since, data=data))
+                answer = self.server.report(
+                    self.calendar.url, 1, query(kind, self.terms.since, data=data)
+                )
             except CalDavError as error:
                 if kind == self.calendar.kinds[0] or isinstance(error, ResultTruncated):
                     raise
-                continue  # it may hold such components, but does not look for them
+                # The calendar may hold such components, but the server does not search for them.
+                continue
             for one in answer.resources:
                 key = self._key(one)
                 if one.status == 507 or (not key and one.status != 200):
@@ -203,12 +245,19 @@ class Reader:
         return listed
 
     def _key(self, one: Resource) -> str:
-        """The key of an object's item; ``""`` for the calendar itself and what else is no object."""
+        """Return the key of an object's item; ``""`` for the calendar itself and non-objects."""
         path = path_of(urljoin(self.calendar.url, one.href))
-        return "" if one.href.endswith("/") or path == self.calendar.path else self.prefix + digest(path)
+        return (
+            ""
+            if one.href.endswith("/") or path == self.calendar.path
+            else self.prefix + digest(path)
+        )
 
     def _item(self, one: Resource | None) -> Item:
-        """The item of an object as it was sent; one that is quarantined, and asked for again, if it was not."""
+        """Return the item of an object as it was sent.
+
+        If it was not sent, the item is quarantined, and asked for again the next time.
+        """
         data = one.text(f"{CALDAV}calendar-data") if one is not None else ""
         self._complete = self._complete and bool(data)
         version = one.text(f"{DAV}getetag") if one is not None and data else ""
@@ -230,37 +279,56 @@ def _is_same(item: Item | None, one: Resource) -> bool:
 
 
 def _read(given: bytes, web: HttpClient, request: Message) -> tuple[Message, bytes]:
-    """The calendars now; *given* is the body of the last time, without which nothing but their places is known."""
+    """Read the calendars as they are now.
+
+    *given* is the body of the last time; without it, only the places of the calendars are known.
+    """
     server = CalDavServer(web, request["url"])
     known: Message = request["known"]
     before: Message = known.get("calendars", {}) if given else {}
-    found, at = _find(Account(server, request["calendars"]), known, availability=request["availability"])
+    found, at = _find(
+        Account(server, request["calendars"]), known, availability=request["availability"]
+    )
     terms = Terms(request["since"], tuple(request["range"]), request["busy_only"])
     readers = [Reader(server, calendar, terms, before.get(calendar.path, {})) for calendar in found]
-    if before.keys() == {reader.calendar.path for reader in readers} and all(map(Reader.is_unchanged, readers)):
+    if before.keys() == {reader.calendar.path for reader in readers} and all(
+        map(Reader.is_unchanged, readers)
+    ):
         return {"unchanged": True, "known": {**at, "calendars": before}, "notes": []}, b""
 
     held = cache(partial(split, given))
     told, parts = {}, []
     for reader in readers:
-        own: Items = {key: item for key, item in held().items() if key.startswith(reader.prefix)} if before else {}
+        own: Items = (
+            {key: item for key, item in held().items() if key.startswith(reader.prefix)}
+            if before
+            else {}
+        )
         told[reader.calendar.path], items = reader.read(own)
         parts.append(join(items, reader.calendar.zone))
     body = b"".join(parts)
     if len(body) > request["bytes"]:
         raise DownloadFailed(f"larger than {request['bytes'] // 1024} KiB")
     now = {**at, "calendars": told}
-    return {"unchanged": now == known and body == given, "known": now, "notes": _notes(readers)}, body
+    return {
+        "unchanged": now == known and body == given,
+        "known": now,
+        "notes": _notes(readers),
+    }, body
 
 
 def _find(account: Account, known: Message, *, availability: bool) -> tuple[list[Found], Message]:
-    """The calendars and what keeps their owner's availability, where they were the last time or are now."""
+    """Return the calendars and what keeps their owner's availability, and where these are.
+
+    They are looked for where they were the last time and, if they have moved, found anew.
+    """
     places: list[Place] = [(url, depth) for url, depth in known.get("places", ())]
     inboxes: list[str] = known.get("inboxes", [])
     try:
         found = [*account.choose(places), *account.availability(inboxes)] if places else []
     except DownloadFailed as error:
-        elsewhere = any(account.server.is_partner(url) for url, _ in places)  # where accounts are moved about
+        # On such a provider, accounts move from one host to another.
+        elsewhere = any(account.server.is_partner(url) for url, _ in places)
         if error.status not in GONE and not (elsewhere and error.status in (401, 421)):
             raise
         found = []  # it has moved: find it anew

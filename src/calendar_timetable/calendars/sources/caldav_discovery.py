@@ -1,4 +1,7 @@
-"""Which calendars an address leads to, and which of them are wanted (RFC 6764, RFC 4791, RFC 5397)."""
+"""Which calendars an address leads to, and which of them are wanted.
+
+See RFC 6764, RFC 4791 and RFC 5397.
+"""
 
 from __future__ import annotations
 
@@ -7,43 +10,64 @@ from urllib.parse import urljoin
 
 from calendar_timetable.calendars.ical.timezones import named_zone
 from calendar_timetable.calendars.net.client import DownloadFailed
-from calendar_timetable.calendars.sources.caldav_protocol import CALDAV, DAV, SERVER, CalDavServer, Resource, path_of
+from calendar_timetable.calendars.sources.caldav_protocol import (
+    CALDAV,
+    DAV,
+    SERVER,
+    CalDavServer,
+    Resource,
+    path_of,
+)
 
 GONE = (403, 404, 405, 410)
 _HOME, _INBOX = f"{CALDAV}calendar-home-set", f"{CALDAV}schedule-inbox-URL"
 _PRINCIPAL, _AVAILABILITY = f"{DAV}current-user-principal", f"{CALDAV}calendar-availability"
-Place = tuple[str, int]  # an address and the depth to which it is asked
+Place = tuple[str, int]  # an address and the Depth with which it is asked
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A calendar, or what keeps only its owner's availability: then it holds no ``kinds`` of components."""
+    """A calendar, or what keeps only its owner's availability.
+
+    The latter holds no ``kinds`` of components.
+    """
 
     url: str = field(repr=False)
     name: str = field(default="", repr=False)
     kinds: tuple[str, ...] = ()
     token: str = field(default="", repr=False)  # changes whenever an event does
-    sync: str = field(default="", repr=False)  # from where a sync-collection goes on
+    sync: str = field(default="", repr=False)  # the token from which a sync-collection goes on
     zone: str = ""
     availability: str = field(default="", repr=False)
-    closed: bool = False  # it does not even tell what it is
+    closed: bool = False  # its properties may not be read
 
     @property
     def path(self) -> str:
+        """The path that tells it from what else its server has."""
         return path_of(self.url)
 
 
 class Account:
-    """What a server shows to those who have its credentials: the calendars *wanted*, by name or address, or all."""
+    """What a server shows to those who have its credentials.
+
+    *wanted* are the names or addresses of the calendars to read; none means all.
+    """
 
     def __init__(self, server: CalDavServer, wanted: list[str]) -> None:
         self.server = server
         self.wanted = wanted
 
     def find(self) -> list[Place]:
-        """Where the calendars are listed (RFC 6764 section 6): a calendar itself, or the homes of a principal."""
+        """Return where the calendars are listed (RFC 6764 section 6).
+
+        That is a calendar itself, or the homes of a principal.
+        """
         named = [entry for entry in self.wanted if not _is_address(entry)]
-        direct = [(self.server.beside(self.server.address, entry), 0) for entry in self.wanted if _is_address(entry)]
+        direct = [
+            (self.server.beside(self.server.address, entry), 0)
+            for entry in self.wanted
+            if _is_address(entry)
+        ]
         return [*(self._homes() if named or not direct else []), *direct]
 
     def _homes(self) -> list[Place]:
@@ -52,7 +76,8 @@ class Account:
         except DownloadFailed as error:
             if error.status != 403 or not path_of(self.server.address):
                 raise
-            return [(self.server.address, 0)]  # its free/busy may be open all the same
+            # Its free/busy may be readable all the same.
+            return [(self.server.address, 0)]
         if resource.is_calendar:
             return [(url, 0)]
         homes = resource.hrefs(_HOME)
@@ -62,11 +87,17 @@ class Account:
             found, url = self._one(self.server.beside(url, principal))
             homes = found.hrefs(_HOME)
         if not homes:
-            raise DownloadFailed("no calendars are found from this address: give that of the calendar itself")
+            raise DownloadFailed(
+                "no calendars are found from this address: give that of the calendar itself"
+            )
         return [(self.server.beside(url, home), 1) for home in homes]
 
     def _start(self) -> tuple[Resource, str]:
-        """The address itself; of a bare server, what its well-known address leads to (RFC 6764 section 5)."""
+        """Return the resource at the address, and its URL.
+
+        For a bare server, that is what its well-known address leads to, if it has one (RFC 6764
+        section 5).
+        """
         if not path_of(self.server.address):
             try:
                 return self._one(urljoin(self.server.address, "/.well-known/caldav"))
@@ -88,10 +119,18 @@ class Account:
             if error.status != 403 or place[1]:
                 raise
             return [Found(place[0], kinds=("VEVENT",), closed=True)]
-        return [_found(one, self.server.beside(url, one.href)) for one in found.resources if one.is_calendar]
+        return [
+            _found(one, self.server.beside(url, one.href))
+            for one in found.resources
+            if one.is_calendar
+        ]
 
     def choose(self, places: list[Place]) -> list[Found]:
-        """The calendars wanted, of those that *places* list."""
+        """Return the wanted calendars, of those that *places* list.
+
+        Raises :class:`DownloadFailed` unless each entry of *wanted* fits exactly one calendar, or
+        if there are none at all.
+        """
         found = {calendar.path: calendar for place in places for calendar in self._list(place)}
         if not self.wanted:
             if not found:
@@ -99,19 +138,33 @@ class Account:
             return [found[path] for path in sorted(found)]
         chosen = {}
         for entry in self.wanted:
-            path = path_of(self.server.beside(self.server.address, entry)) if _is_address(entry) else ""
-            fitting = [key for key, c in found.items() if key == path or c.name.casefold() == entry.casefold()]
+            path = (
+                path_of(self.server.beside(self.server.address, entry))
+                if _is_address(entry)
+                else ""
+            )
+            fitting = [
+                key
+                for key, c in found.items()
+                if key == path or c.name.casefold() == entry.casefold()
+            ]
             if len(fitting) != 1:
                 shown = "one of the addresses in 'calendars'" if path else f"{entry!r}"
                 remedy = "give their addresses instead" if fitting else "was it renamed or removed?"
-                raise DownloadFailed(f"{len(fitting) or 'no'} calendars are called {shown}: {remedy}")
+                raise DownloadFailed(
+                    f"{len(fitting) or 'no'} calendars are called {shown}: {remedy}"
+                )
             chosen[fitting[0]] = found[fitting[0]]
         return [chosen[path] for path in sorted(chosen)]
 
     # --- when their owner is available ------------------------------------------------------------
 
     def inboxes(self) -> list[str]:
-        """What keeps the availability of the account's owner: the inbox (RFC 7953 section 7.2.4) or the principal."""
+        """Return the addresses that keep the availability of the account's owner.
+
+        These are scheduling inboxes (RFC 7953 section 7.2.4) or the principal. Raises
+        :class:`DownloadFailed` if there are none.
+        """
         start, url = self._start()
         kept: list[str] = []
         for href in start.hrefs(_PRINCIPAL):
@@ -119,11 +172,13 @@ class Account:
             kept += [self.server.beside(at, inbox) for inbox in principal.hrefs(_INBOX)]
             kept += [at] if principal.text(_AVAILABILITY) else []
         if not kept:
-            raise DownloadFailed("the server keeps no availability for this account: switch 'availability' off")
+            raise DownloadFailed(
+                "the server keeps no availability for this account: switch 'availability' off"
+            )
         return kept
 
     def availability(self, inboxes: list[str]) -> list[Found]:
-        """The availability that *inboxes* keep."""
+        """Return the availability that *inboxes* keep."""
         return [Found(url, availability=self._one(url)[0].text(_AVAILABILITY)) for url in inboxes]
 
 

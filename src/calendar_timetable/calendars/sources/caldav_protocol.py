@@ -1,4 +1,7 @@
-"""What WebDAV and CalDAV say in XML (RFC 4918, RFC 4791), read with defusedxml, and how a server is asked."""
+"""WebDAV and CalDAV XML (RFC 4918, RFC 4791), and how a server is asked.
+
+Answers are parsed with defusedxml.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,20 @@ from calendar_timetable.calendars.net.client import Answer, DownloadFailed, Http
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-# Providers that keep the calendars of one account on another host, told by the host that people write. Only these
-# get the credentials too: hosts that share a domain need not trust each other.
+# Providers that keep the calendars of an account on another host, by the host that users enter.
+# Only these hosts get the credentials too: hosts that share a domain need not trust each other.
 _PARTNERS = {"caldav.icloud.com": re.compile(r"p\d+-caldav\.icloud\.com")}
 _NOT_SPOKEN = (405, 501)
-_BUSY = (401, 408, 429, 502, 503, 504)  # another question would get the same answer
+_BUSY = (401, 408, 429, 502, 503, 504)  # asking in another way would get the same answer
 
 DAV, CALDAV, SERVER = "{DAV:}", "{urn:ietf:params:xml:ns:caldav}", "{http://calendarserver.org/ns/}"
-_SPACES = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:S="http://calendarserver.org/ns/"'
+_SPACES = (
+    'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:S="http://calendarserver.org/ns/"'
+)
 _PROPERTIES = (
     "<D:resourcetype/><D:displayname/><D:sync-token/><D:current-user-principal/><S:getctag/>"
-    "<C:calendar-home-set/><C:supported-calendar-component-set/><C:calendar-timezone/><C:calendar-timezone-id/>"
-    "<C:calendar-availability/><C:schedule-inbox-URL/>"
+    "<C:calendar-home-set/><C:supported-calendar-component-set/><C:calendar-timezone/>"
+    "<C:calendar-timezone-id/><C:calendar-availability/><C:schedule-inbox-URL/>"
 )
 _STATUS = re.compile(r"HTTP/[\d.]{1,5}\s{1,5}(\d{3})")
 _TZID = re.compile(r"^TZID(?:;[^:\r\n]*)?:([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
@@ -40,24 +45,31 @@ _OBJECT = "<D:prop><D:getetag/><C:calendar-data/></D:prop>"
 
 
 def query(kind: str, since: str, *, data: bool) -> str:
-    """A calendar-query for components called *kind* (RFC 4791 section 7.8), those that touch the time from *since* on.
+    """Return a calendar-query for components called *kind* (RFC 4791 section 7.8).
 
-    Series are never expanded by the server: their own times and zones come as they were written.
+    It asks for those that touch the time from *since* on; an empty *since* means all. Series are
+    never expanded by the server: their own times and zones come as they were written.
     """
     time = f'<C:time-range start="{since}"/>' if since else ""
-    wanted = f'<C:comp-filter name="VCALENDAR"><C:comp-filter name="{kind}">{time}</C:comp-filter></C:comp-filter>'
+    wanted = (
+        f'<C:comp-filter name="VCALENDAR"><C:comp-filter name="{kind}">{time}'
+        "</C:comp-filter></C:comp-filter>"
+    )
     asked = _OBJECT if data else "<D:prop><D:getetag/></D:prop>"
     return _document("C:calendar-query", f"{asked}<C:filter>{wanted}</C:filter>")
 
 
 def multiget(hrefs: Iterable[str]) -> str:
-    """The objects at *hrefs* (RFC 4791 section 7.9)."""
+    """Return a calendar-multiget for the objects at *hrefs* (RFC 4791 section 7.9)."""
     listed = "".join(f"<D:href>{escape(href)}</D:href>" for href in hrefs)
     return _document("C:calendar-multiget", f"{_OBJECT}{listed}")
 
 
 def changes(token: str) -> str:
-    """What changed since *token*, everything when it is empty: a sync-collection (RFC 6578 section 3.2)."""
+    """Return a sync-collection for what changed since *token* (RFC 6578 section 3.2).
+
+    An empty *token* asks for everything.
+    """
     return _document(
         "D:sync-collection",
         f"<D:sync-token>{escape(token)}</D:sync-token><D:sync-level>1</D:sync-level>{_OBJECT}",
@@ -65,32 +77,35 @@ def changes(token: str) -> str:
 
 
 def free_busy(start: str, end: str) -> str:
-    """A free-busy-query (RFC 4791 section 7.10)."""
+    """Return a free-busy-query from *start* to *end* (RFC 4791 section 7.10)."""
     return _document("C:free-busy-query", f'<C:time-range start="{start}" end="{end}"/>')
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One response of a multistatus: its own status, 200 where its properties tell, and those found."""
+    """One response of a multistatus, with the properties that were found.
+
+    ``status`` is the response's own or, where only its properties have one, 200 if any was found.
+    """
 
     href: str = field(repr=False)
     status: int
     _found: dict[str, Element] = field(repr=False)
 
     def text(self, name: str) -> str:
-        """The text of property *name*, or ``""``."""
+        """Return the text of property *name*, or ``""``."""
         element = self._found.get(name)
         return "" if element is None else (element.text or "").strip()
 
     def hrefs(self, name: str) -> list[str]:
-        """The addresses in property *name*."""
+        """Return the addresses in property *name*."""
         element = self._found.get(name)
         found = [] if element is None else element.findall(f"{DAV}href")
         return [text for href in found if (text := (href.text or "").strip())]
 
     @property
     def is_calendar(self) -> bool:
-        """Whether it is a calendar collection that may hold events (RFC 4791 sections 4.2 and 5.2.3)."""
+        """Whether it is a calendar that may hold events (RFC 4791 sections 4.2 and 5.2.3)."""
         kind = self._found.get(f"{DAV}resourcetype")
         if kind is None or kind.find(f"{CALDAV}calendar") is None:
             return False
@@ -99,34 +114,46 @@ class Resource:
 
     @property
     def is_inbox(self) -> bool:
-        """Whether it is where invitations arrive (RFC 6638 section 2.2), which keeps a person's availability."""
+        """Whether it is a scheduling inbox (RFC 6638 section 2.2).
+
+        That is where invitations arrive; it keeps a person's availability.
+        """
         kind = self._found.get(f"{DAV}resourcetype")
         return kind is not None and kind.find(f"{CALDAV}schedule-inbox") is not None
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The components in it that take time: events, and others where it says that it may hold them."""
+        """The components in it that take time.
+
+        These are events, and others where it says that it may hold them.
+        """
         listed = self._found.get(f"{CALDAV}supported-calendar-component-set")
         names = [] if listed is None else [comp.get("name", "").upper() for comp in listed]
         return ("VEVENT", *(name for name in ("VFREEBUSY", "VAVAILABILITY") if name in names))
 
     @property
     def tzid(self) -> str:
-        """Its zone for dates and floating times (RFC 7809 section 5.2, RFC 4791 section 5.2.2)."""
+        """The zone for its dates and floating times; ``""`` if it names none.
+
+        See RFC 7809 section 5.2 and RFC 4791 section 5.2.2.
+        """
         match = _TZID.search(self.text(f"{CALDAV}calendar-timezone"))
         return self.text(f"{CALDAV}calendar-timezone-id") or (match[1].strip() if match else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Multistatus:
-    """The responses of a multistatus (RFC 4918 section 13) and its sync-token (RFC 6578 section 6.4)."""
+    """The responses of a multistatus, and its sync-token.
+
+    See RFC 4918 section 13 and RFC 6578 section 6.4.
+    """
 
     resources: list[Resource]
     token: str = field(repr=False)
 
 
 def multistatus(body: bytes) -> Multistatus:
-    """*body*, read; :class:`DownloadFailed` if it is something else."""
+    """Parse *body* as a multistatus; raise :class:`DownloadFailed` if it is something else."""
     root = _parse(body)
     if root is None:
         raise DownloadFailed("the answer's XML is broken or cut off")
@@ -137,7 +164,10 @@ def multistatus(body: bytes) -> Multistatus:
 
 
 def conditions(body: bytes) -> frozenset[str]:
-    """The names of the conditions that a refused request does not meet (RFC 4918 section 16), without namespaces."""
+    """Return the names of the conditions that a refused request does not meet.
+
+    They come without namespaces (RFC 4918 section 16).
+    """
     root = _parse(body)
     if root is None or root.tag != f"{DAV}error":
         return frozenset()
@@ -163,10 +193,18 @@ def _resource(response: Element) -> Resource:
     for propstat in response.findall(f"{DAV}propstat"):
         status = _status(propstat)
         if 200 <= status < 300:
-            found.update({prop.tag: prop for block in propstat.findall(f"{DAV}prop") for prop in block})
+            found.update(
+                {prop.tag: prop for block in propstat.findall(f"{DAV}prop") for prop in block}
+            )
         else:
             failed = status
-    own = _status(response) if response.find(f"{DAV}status") is not None else 200 if found else failed or 200
+    own = (
+        _status(response)
+        if response.find(f"{DAV}status") is not None
+        else 200
+        if found
+        else failed or 200
+    )
     return Resource((response.findtext(f"{DAV}href") or "").strip(), own, found)
 
 
@@ -176,7 +214,10 @@ def _status(element: Element) -> int:
 
 
 class CalDavError(DownloadFailed):
-    """The server does not do what it was asked; ``conditions`` are the names of those that are not met."""
+    """The server does not do what it was asked.
+
+    ``conditions`` are the names of the conditions that are not met.
+    """
 
     def __init__(self, error: DownloadFailed, unmet: frozenset[str] = frozenset()) -> None:
         self.conditions = unmet
@@ -184,21 +225,29 @@ class CalDavError(DownloadFailed):
 
 
 class ResultTruncated(CalDavError):
-    """The server sends only some of what it was asked for (RFC 5323 section 5.17, RFC 4791 section 7.8)."""
+    """The server sends only some of what it was asked for.
+
+    See RFC 5323 section 5.17 and RFC 4791 section 7.8.
+    """
 
     def __init__(self) -> None:
-        super().__init__(DownloadFailed("the server sends only some of its events: set days_back", 507))
+        super().__init__(
+            DownloadFailed("the server sends only some of its events: set days_back", 507)
+        )
 
 
 class CalDavServer:
-    """A server as asked by those who have its credentials."""
+    """A server, asked with the credentials of one fetch."""
 
     def __init__(self, web: HttpClient, address: str) -> None:
         self._web = web
         self.address = address
 
     def propfind(self, url: str, depth: int) -> tuple[Multistatus, str]:
-        """The resources at *url*, with the address they were found at (RFC 4918 section 9.1)."""
+        """Return the resources at *url*, and the address where they were found.
+
+        See RFC 4918 section 9.1. Raises :class:`DownloadFailed`.
+        """
         found = self._ask("PROPFIND", url, depth, DESCRIBE)
         if found.status != 207:
             if found.status < 400 or found.status in _NOT_SPOKEN:
@@ -208,14 +257,20 @@ class CalDavServer:
         return multistatus(found.body), found.url
 
     def report(self, url: str, depth: int, body: str) -> Multistatus:
-        """The answer to a REPORT at *url* (RFC 3253 section 3.6); :class:`CalDavError`, :class:`ResultTruncated`."""
+        """Return the answer to a REPORT at *url* (RFC 3253 section 3.6).
+
+        Raises :class:`CalDavError`, :class:`ResultTruncated`, and :class:`DownloadFailed` where
+        another REPORT would not help.
+        """
         found = self._report(url, depth, body)
         if found.status != 207:
-            raise CalDavError(DownloadFailed(f"HTTP {found.status}: the server speaks no CalDAV at this address"))
+            raise CalDavError(
+                DownloadFailed(f"HTTP {found.status}: the server speaks no CalDAV at this address")
+            )
         return multistatus(found.body)
 
     def text(self, url: str, depth: int, body: str) -> str:
-        """The same where the answer is a calendar."""
+        """Return the answer to a REPORT whose answer is a calendar; see :meth:`report`."""
         return self._report(url, depth, body).body.decode(errors="replace")
 
     def _report(self, url: str, depth: int, body: str) -> Answer:
@@ -232,11 +287,19 @@ class CalDavServer:
     def _ask(self, method: str, url: str, depth: int, body: str) -> Answer:
         if self.is_partner(url):
             self._web.trust(url)
-        headers = {"Depth": str(depth), "Content-Type": "application/xml; charset=utf-8", "User-Agent": _agent()}
+        headers = {
+            "Depth": str(depth),
+            "Content-Type": "application/xml; charset=utf-8",
+            "User-Agent": _agent(),
+        }
         return self._web.ask(url, headers, method, body.encode())
 
     def beside(self, url: str, href: str) -> str:
-        """*href* as found at *url*, on the same host: of a server behind a proxy only the path is believed."""
+        """Return the address that *href*, found at *url*, leads to.
+
+        On the same host only its path is believed, as the server may be behind a proxy. Another
+        host has to be a partner (:meth:`is_partner`), else :class:`DownloadFailed` is raised.
+        """
         target, base = urlsplit(urljoin(url, href)), urlsplit(url)
         if target.hostname != base.hostname:
             there = urlunsplit(target._replace(fragment=""))
@@ -246,7 +309,7 @@ class CalDavServer:
         return urlunsplit(target._replace(scheme=base.scheme, netloc=base.netloc, fragment=""))
 
     def is_partner(self, url: str) -> bool:
-        """Whether *url* is on a host of the same provider that gets the credentials too."""
+        """Tell whether *url* is on a host of the same provider that gets the credentials too."""
         home, there = urlsplit(self.address), urlsplit(url)
         partner = _PARTNERS.get(home.hostname or "")
         if partner is None or (home.scheme, there.scheme) != ("https", "https"):
@@ -255,7 +318,10 @@ class CalDavServer:
 
 
 def path_of(url: str) -> str:
-    """What tells a resource from others of its server, however its address is written."""
+    """Return the path of *url*, decoded and without a slash at its end.
+
+    It tells a resource from others of its server, however its address is written.
+    """
     return unquote(urlsplit(url).path).rstrip("/")
 
 

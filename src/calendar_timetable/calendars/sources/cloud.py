@@ -1,8 +1,8 @@
-"""Calendars of a service that Airflow has a provider for: its Connection and its hook know how to sign in.
+"""Calendars of a service that Airflow has a provider for, whose hook knows how to sign in.
 
-The hook runs in a process of its own that can be killed, as all reading of the network does. That process is given
-the one Connection it needs, on its stdin, and nothing else of Airflow's configuration: neither its
-database nor its secrets backends.
+The hook runs in a process of its own that can be killed, as all reading of the network does. That
+process gets the one Connection that it needs, on its stdin, and nothing else of Airflow's
+configuration: neither its database nor its secrets backends.
 """
 
 from __future__ import annotations
@@ -21,24 +21,27 @@ from calendar_timetable.calendars.net.client import DownloadFailed
 from calendar_timetable.calendars.net.credentials import seal, stretched, unseal
 from calendar_timetable.calendars.sources.base import NO_VALIDATORS, FetchResult, Validators, failed
 
-CONN_ID = "calendar"  # by which the hook finds the Connection in its process
+CONN_ID = "calendar"  # the id by which the hook finds the Connection in its process
 Work = Callable[[Message, bytes], tuple[Message, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class HostedSource:
-    """One calendar of a service; ``service`` names the module here that speaks to it."""
+    """One calendar of a service.
+
+    ``service`` names the module of this package that speaks to the service.
+    """
 
     service: str
     label: str
     calendar: str
-    connection: str = field(repr=False)  # its fields, as JSON
+    connection: str = field(repr=False)  # the fields of the Connection, as JSON
     days_back: int = 0
     local = False
 
     @property
     def identity(self) -> str:
-        """The Connection's id and what is read with it, but nothing that signs in."""
+        """The Connection's id and what is read with it, but no credentials."""
         return "\n".join((self.service, self.label, self.calendar, str(self.days_back)))
 
     @property
@@ -47,11 +50,14 @@ class HostedSource:
 
     @property
     def server(self) -> str:
-        """The service as this Connection reaches it, which may be through a proxy of its own."""
+        """The service as this Connection reaches it.
+
+        Each Connection counts by itself, as it may go through a proxy of its own.
+        """
         return f"{self.service} {self.label.partition('/')[0]}"
 
     def request(self) -> Message:
-        """What a process needs to know to speak to the service."""
+        """Return what a child needs to know to speak to the service."""
         connection = json.loads(self.connection)
         return {"connection": connection, "calendar": self.calendar, "read": limits.READ_SECONDS}
 
@@ -65,19 +71,28 @@ class HostedSource:
             message, body = send(f"{__package__}.{self.service}", request, body)
         except DownloadFailed as error:
             raise failed(error) from None
-        return None if message["unchanged"] else FetchResult(body, seal(message["known"], stretched(self.secret)))
+        return (
+            None
+            if message["unchanged"]
+            else FetchResult(body, seal(message["known"], stretched(self.secret)))
+        )
 
 
 # --- the child's side -----------------------------------------------------------------------------
 
 
 class Gone(Exception):
-    """The service has forgotten where we were: read all of it."""
+    """The service no longer knows up to where it was read: all of it has to be read again."""
 
 
 def run(work: Work, extra: str, seconds: float = limits.FETCH_SECONDS) -> None:
-    """Answer the request on stdin by *work*, which needs what our *extra* installs."""
-    answer(lambda request, body: _served(work, extra, request, body), limits.EXPAND_MEMORY, seconds + 1)
+    """Answer the request on stdin with *work*, which needs the packages of our *extra*.
+
+    The process may use *seconds* of processor time and one more.
+    """
+    answer(
+        lambda request, body: _served(work, extra, request, body), limits.EXPAND_MEMORY, seconds + 1
+    )
 
 
 def _served(work: Work, extra: str, request: Message, body: bytes) -> tuple[Message, bytes]:
@@ -96,7 +111,9 @@ def _served(work: Work, extra: str, request: Message, body: bytes) -> tuple[Mess
         failure = DownloadFailed("HTTP 410: it forgets where the reading was, again and again", 410)
     except ImportError as error:
         missing = error.name or "a module"
-        failure = DownloadFailed(f"{missing} cannot be imported: pip install 'airflow-calendar-timetable[{extra}]'")
+        failure = DownloadFailed(
+            f"{missing} cannot be imported: pip install 'airflow-calendar-timetable[{extra}]'"
+        )
     except Exception as error:  # noqa: BLE001  (its text may hold addresses, tokens and titles)
         failure = _failure(error)
     told = {"error": str(failure), "status": failure.status, "retry_after": failure.retry_after}
@@ -106,8 +123,8 @@ def _served(work: Work, extra: str, request: Message, body: bytes) -> tuple[Mess
 def _give(connection: Message) -> None:
     """Let hooks find *connection*, and only that.
 
-    Airflow's own look-up would ask elsewhere too, and takes longer to load than all else, as does its masking of
-    secrets in logs: what this process prints goes nowhere.
+    Airflow's own look-up would ask elsewhere too, and takes longer to load than everything else. So
+    does its masking of secrets in logs, which is not needed: what this process prints goes nowhere.
     """
     from airflow.sdk import BaseHook, Connection
 
@@ -132,7 +149,7 @@ def _give(connection: Message) -> None:
 
 
 def whole(items: dict[str, Item], zone: str = "") -> bytes:
-    """The body of *items*, within the bounds of any feed."""
+    """Return the body of *items*; raise :class:`DownloadFailed` beyond the limits of a feed."""
     if len(items) > limits.MAX_COMPONENTS:
         raise DownloadFailed(f"more than {limits.MAX_COMPONENTS} events: set days_back")
     body = join(items, zone)
@@ -142,7 +159,10 @@ def whole(items: dict[str, Item], zone: str = "") -> bytes:
 
 
 def texts(value: Any, *names: str) -> str:
-    """The text at this path in *value*, as JSON gives it; ``""`` where there is none."""
+    """Return the text at the path *names* in *value*, as JSON gives it.
+
+    Where there is none, it is ``""``.
+    """
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, str) else ""
@@ -169,7 +189,10 @@ _NO_ANSWER = {
 
 
 def _failure(error: BaseException) -> DownloadFailed:
-    """What went wrong, in words that hold nothing of what was asked or answered."""
+    """Return the failure that *error* stands for.
+
+    Its text holds nothing of what was asked or answered.
+    """
     cause: BaseException | None = error
     for _ in range(20):
         name = type(cause).__name__

@@ -1,5 +1,6 @@
-"""Google Calendar through the Google provider's hook, where it can be killed: who asks, refusals, what changed.
+"""Google Calendar through the Google provider's hook, in a process that can be killed.
 
+How it is asked, what its refusals mean, and what changed since the last reading. See
 https://developers.google.com/workspace/calendar/api/guides/errors
 """
 
@@ -24,25 +25,36 @@ from calendar_timetable.calendars.sources.cloud import CONN_ID, Gone, run, texts
 
 SCOPE = "https://www.googleapis.com/auth/calendar.readonly"
 _FIELDS = (
-    "kind,nextPageToken,nextSyncToken,timeZone,items(id,status,summary,location,start,end,recurrence,recurringEventId,"
-    "originalStartTime,transparency,eventType,attendeesOmitted,attendees(email,self,responseStatus),organizer(email))"
+    "kind,nextPageToken,nextSyncToken,timeZone,"
+    "items(id,status,summary,location,start,end,recurrence,recurringEventId,originalStartTime,"
+    "transparency,eventType,attendeesOmitted,attendees(email,self,responseStatus),organizer(email))"
 )
 _ID = len(digest(""))
 _RECURRENCE = re.compile(r"(?:RRULE|EXRULE|RDATE|EXDATE)[;:].*")
 _PATTERN = ("DTSTART", "RRULE", "EXRULE", "RDATE", "EXDATE")
-_ANSWERS = {"accepted": "ACCEPTED", "declined": "DECLINED", "tentative": "TENTATIVE", "needsAction": "NEEDS-ACTION"}
-_FREE_TYPES = ("workingLocation", "birthday")  # which tell something of a day and take up no time
+_ANSWERS = {
+    "accepted": "ACCEPTED",
+    "declined": "DECLINED",
+    "tentative": "TENTATIVE",
+    "needsAction": "NEEDS-ACTION",
+}
+_FREE_TYPES = ("workingLocation", "birthday")  # they describe a day and take up no time
 
 Event = dict[str, Any]
-PAGE = 2500  # events: the most that Google allows
-_BUSY = ("rateLimitExceeded", "userRateLimitExceeded")  # for a moment; the other quotas are of a day
+PAGE = 2500  # events; the most that Google allows
+# These last for a moment; the other quotas are per day.
+_BUSY = ("rateLimitExceeded", "userRateLimitExceeded")
 _QUOTA = (*_BUSY, "quotaExceeded", "dailyLimitExceeded")
-_QUOTA_WAIT = "60"  # seconds, where Google names none: its quotas are per minute
+_QUOTA_WAIT = "60"  # seconds where Google names none: its quotas are per minute
 _WORDS = {404: "no such calendar, or it is not shared with the Connection's account"}
 
 
 class GoogleApiError(DownloadFailed):
-    """An answer that says no: Google's own word for why, whether it is *busy*, and how long it says to *wait*."""
+    """A refusal by Google.
+
+    ``reason`` is Google's own word for why, ``busy`` says that it is only for a moment, and
+    ``wait`` is for how many seconds Google says to wait.
+    """
 
     def __init__(self, words: str, status: int, reason: str, retry_after: str) -> None:
         quota = status == 429 or (status == 403 and reason in _QUOTA)
@@ -54,7 +66,10 @@ class GoogleApiError(DownloadFailed):
 
 
 class Google:
-    """The API as the Connection of this process may use it, within *scope*: to *do* something."""
+    """The API as the Connection of this process may use it, within *scope*.
+
+    *do* says in words what it is used for, for messages of errors.
+    """
 
     def __init__(self, scope: str, do: str) -> None:
         from airflow.exceptions import AirflowException  # type: ignore[attr-defined]
@@ -64,32 +79,51 @@ class Google:
 
         hook = GoogleCalendarHook(api_version="v3", gcp_conn_id=CONN_ID)
         if not get_field(hook.extras, "scope"):
-            hook.extras["scope"] = scope  # the provider's own default lets nobody at calendars
+            # The provider's own default scope gives no access to calendars.
+            hook.extras["scope"] = scope
         try:
             self.events: Any = hook.get_conn().events()
         except (AirflowException, GoogleAuthError, LookupError, ValueError) as error:
             shown = type(error).__name__
-            reason = f"the Connection's credentials cannot be used ({shown}): paste the whole key into Keyfile JSON"
+            reason = (
+                f"the Connection's credentials cannot be used ({shown}): "
+                "paste the whole key into Keyfile JSON"
+            )
             raise DownloadFailed(reason) from None
         self._words = {
-            "accessNotConfigured": "the Google Calendar API is not enabled in the account's project: enable it there",
-            "insufficientPermissions": f"the Connection's Scopes do not let it {do}: empty them, or add {scope}",
-            "requiredAccessLevel": f"the calendar's sharing does not let the Connection's account {do}",
+            "accessNotConfigured": (
+                "the Google Calendar API is not enabled in the account's project: enable it there"
+            ),
+            "insufficientPermissions": (
+                f"the Connection's Scopes do not let it {do}: empty them, or add {scope}"
+            ),
+            "requiredAccessLevel": (
+                f"the calendar's sharing does not let the Connection's account {do}"
+            ),
         }
 
     def answer(self, request: Any, kind: str, retries: int = 0) -> Event:
-        """What Google answers, a *kind* of resource; with *retries* where it is busy. :class:`GoogleApiError`."""
+        """Return what Google answers, a *kind* of resource; any kind if that is empty.
+
+        Where Google is busy it is asked again, up to *retries* times. Raises
+        :class:`GoogleApiError`, or another :class:`DownloadFailed` for credentials that are not
+        accepted and answers of another kind.
+        """
         from google.auth.exceptions import RefreshError
         from googleapiclient.errors import HttpError
 
         try:
             answer = request.execute(num_retries=retries)
         except HttpError as error:
-            raise self._refusal(int(error.resp.status), error.content, error.resp.get("retry-after", "")) from None
+            raise self._refusal(
+                int(error.resp.status), error.content, error.resp.get("retry-after", "")
+            ) from None
         except RefreshError as error:
             known = re.search(r"\binvalid_[a-z]+|\bunauthorized_client\b", str(error))
             code = f" ({known.group()})" if known else ""
-            raise DownloadFailed(f"Google does not accept the Connection's credentials{code}") from None
+            raise DownloadFailed(
+                f"Google does not accept the Connection's credentials{code}"
+            ) from None
         if kind and texts(answer, "kind") != kind:
             raise DownloadFailed("the answer is not one of Google Calendar: is a proxy in between?")
         found: Event = answer
@@ -99,11 +133,13 @@ class Google:
         reason = ""
         with suppress(ValueError, LookupError, TypeError):
             reason = str(json.loads(content)["error"]["errors"][0]["reason"])
-        return GoogleApiError(self._words.get(reason, _WORDS.get(status, "")), status, reason, retry_after)
+        return GoogleApiError(
+            self._words.get(reason, _WORDS.get(status, "")), status, reason, retry_after
+        )
 
 
 def read(request: Message, body: bytes) -> tuple[Message, bytes]:
-    """What the calendar holds now, and from where to go on."""
+    """Return what the calendar holds now, and from where the next reading goes on."""
     known, since = request["known"], _since(request["days_back"])
     calendar = _Calendar(request["calendar"])
     if known.get("token") and known["since"] == since:
@@ -118,20 +154,28 @@ def read(request: Message, body: bytes) -> tuple[Message, bytes]:
 
 
 class _Calendar:
-    """One calendar, asked through the hook; ``zone`` and ``token`` are what the last reading told."""
+    """One calendar, asked through the hook.
+
+    ``zone`` and ``token`` are what the last reading returned.
+    """
 
     def __init__(self, calendar: str) -> None:
         self._google, self._calendar = Google(SCOPE, "read calendars"), calendar
         self.zone = self.token = ""
 
     def events(self, **query: str | None) -> list[Event]:
-        """All pages of one reading, the latest of each event; :class:`Gone` when its token has expired."""
+        """Return the events of all pages of one reading, each in its latest version.
+
+        Raises :class:`Gone` when the token has expired.
+        """
         found: dict[str, Event] = {}
         page: str | None = None
         while True:
             answer = self._ask(pageToken=page, **query)
             for event in answer.get("items", ()):
-                found[texts(event, "id") or json.dumps(event)] = event if isinstance(event, dict) else {}
+                found[texts(event, "id") or json.dumps(event)] = (
+                    event if isinstance(event, dict) else {}
+                )
             if len(found) > 2 * limits.MAX_COMPONENTS:
                 raise DownloadFailed(f"more than {limits.MAX_COMPONENTS} events: set days_back")
             page = texts(answer, "nextPageToken")
@@ -143,42 +187,64 @@ class _Calendar:
 
     def _ask(self, **query: str | None) -> Event:
         ask = self._google.events.list
-        request = ask(calendarId=self._calendar, singleEvents=False, maxResults=PAGE, fields=_FIELDS, **query)
+        request = ask(
+            calendarId=self._calendar, singleEvents=False, maxResults=PAGE, fields=_FIELDS, **query
+        )
         try:
-            return self._google.answer(request, "calendar#events", 2 if query.get("pageToken") else 0)
+            return self._google.answer(
+                request, "calendar#events", 2 if query.get("pageToken") else 0
+            )
         except GoogleApiError as refused:
             if refused.status == 410:
                 raise Gone from None
             raise
 
-    def answer(self, since: str, items: dict[str, Item], *, unchanged: bool = False) -> tuple[Message, bytes]:
+    def answer(
+        self, since: str, items: dict[str, Item], *, unchanged: bool = False
+    ) -> tuple[Message, bytes]:
+        """Return the message and the body of a reading that found *items*."""
         known = {"token": self.token, "since": since, "zone": self.zone}
-        return {"unchanged": unchanged, "known": known}, b"" if unchanged else whole(items, self.zone)
+        return {"unchanged": unchanged, "known": known}, b"" if unchanged else whole(
+            items, self.zone
+        )
 
 
 def _since(days_back: int) -> str:
-    """The first of the month that *days_back* leads to, so that it changes once a month; ``""`` for no bound."""
+    """Return the first of the month that *days_back* leads to; ``""`` for no bound.
+
+    So it changes once a month.
+    """
     return f"{datetime.now(UTC) - timedelta(days=days_back):%Y-%m-01}" if days_back else ""
 
 
 def _uprooted(kept: dict[str, Item], changed: list[Event], zone: str) -> bool:
-    """Whether a series with exceptions has other times now: nothing tells which of its exceptions are left."""
+    """Tell whether a series with exceptions has other times now.
+
+    Nothing then tells which of its exceptions are left.
+    """
     with_exceptions = {key[:_ID] for key in kept if len(key) > _ID}
     for event in changed:
         key = _key(event)
-        if key in with_exceptions and key in kept and _pattern(kept[key]) != _pattern(_item(event, zone)):
+        if (
+            key in with_exceptions
+            and key in kept
+            and _pattern(kept[key]) != _pattern(_item(event, zone))
+        ):
             return True
     return False
 
 
 def _pattern(item: Item) -> list[str]:
-    return [line for event in item.events for line in event.splitlines() if line.startswith(_PATTERN)]
+    return [
+        line for event in item.events for line in event.splitlines() if line.startswith(_PATTERN)
+    ]
 
 
 def merge(kept: dict[str, Item], changed: list[Event], zone: str) -> dict[str, Item]:
-    """The objects of a calendar after what has *changed*; a series that was deleted takes its exceptions along.
+    """Return the objects of a calendar after what has *changed*.
 
-    An object is an event, a master or an exception; the key of an exception begins with that of its master.
+    An object is an event, a master or an exception; the key of an exception begins with that of its
+    master. A series that was deleted takes its exceptions along.
     """
     deleted = {_key(event) for event in changed if _is_deleted(event)}
     items = {key: item for key, item in kept.items() if key[:_ID] not in deleted}
@@ -190,7 +256,10 @@ def merge(kept: dict[str, Item], changed: list[Event], zone: str) -> dict[str, I
 
 
 def _is_deleted(event: Event) -> bool:
-    """Of an exception it means something else: that the series does not take place then."""
+    """Tell whether *event* was deleted.
+
+    On an exception the status means something else: that the series does not take place then.
+    """
     return event.get("status") == "cancelled" and not event.get("recurringEventId")
 
 
@@ -200,7 +269,10 @@ def _key(event: Event) -> str:
 
 
 def _item(event: Event, zone: str) -> Item:
-    """UID is Google's id of the series: of a cancelled exception nothing else is promised."""
+    """Return the object of *event*; one that cannot be understood is quarantined.
+
+    Its UID is Google's id of the series: nothing else is promised for a cancelled exception.
+    """
     uid = texts(event, "recurringEventId") or texts(event, "id")
     try:
         lines = list(_lines(event, zone))
@@ -212,14 +284,19 @@ def _item(event: Event, zone: str) -> Item:
 def _lines(event: Event, zone: str) -> Iterator[str]:
     recurrence = event.get("recurrence") or []
     start = event.get("start") or event["originalStartTime"]
-    home = writer.zone_called(start.get("timeZone") or zone or "UTC") if recurrence and "date" not in start else None
+    home = (
+        writer.zone_called(start.get("timeZone") or zone or "UTC")
+        if recurrence and "date" not in start
+        else None
+    )
     yield _time("DTSTART", start, home)
     if event.get("end"):
         yield _time("DTEND", event["end"], home)
     if event.get("recurringEventId"):
         yield _time("RECURRENCE-ID", event["originalStartTime"], None)
     for line in recurrence:
-        yield line if _RECURRENCE.fullmatch(line) else "RRULE:FREQ="  # which is quarantined
+        # A line that is not understood becomes a rule that is quarantined.
+        yield line if _RECURRENCE.fullmatch(line) else "RRULE:FREQ="
     status = texts(event, "status").upper()
     if status in ("TENTATIVE", "CANCELLED"):
         yield f"STATUS:{status}"
@@ -232,10 +309,12 @@ def _lines(event: Event, zone: str) -> Iterator[str]:
     declined = any(one.get("self") and one.get("responseStatus") == "declined" for one in people)
     if event.get("transparency") == "transparent" or kind in _FREE_TYPES or declined:
         yield "TRANSP:TRANSPARENT"
-    if not event.get("attendeesOmitted"):  # else those who are listed are not all
+    if not event.get("attendeesOmitted"):  # else the list is not complete
         yield from writer.person("ORGANIZER", texts(event, "organizer", "email"))
         for one in people:
-            yield from writer.person("ATTENDEE", one.get("email"), _ANSWERS.get(one.get("responseStatus"), ""))
+            yield from writer.person(
+                "ATTENDEE", one.get("email"), _ANSWERS.get(one.get("responseStatus"), "")
+            )
 
 
 def _time(name: str, value: dict[str, str], home: ZoneInfo | None) -> str:

@@ -1,7 +1,8 @@
 """Calendars as ICS: over HTTP, in a process that can be killed, and files of this host.
 
-The download is a process of its own, since nothing else bounds a name look-up, a handshake or headers that drip; and
-so that requests, its threads' locks and its sockets never meet Airflow's forks.
+The download has a process of its own, since nothing else bounds a name look-up, a handshake or
+headers that trickle in; and so that requests, the locks of its threads and its sockets never meet
+Airflow's forks.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ from calendar_timetable.calendars.sources.base import (
 
 @dataclass(frozen=True, slots=True)
 class HttpSource:
-    """An ICS feed over HTTP(S); ``connection`` is the id of the Airflow Connection that it comes from."""
+    """An ICS feed over HTTP(S).
+
+    ``connection`` is the id of the Airflow Connection that it comes from, ``""`` for none.
+    """
 
     url: str = field(repr=False)
     label: str
@@ -42,7 +46,10 @@ class HttpSource:
 
     @property
     def identity(self) -> str:
-        """The password is no part: a wrong one leaves the last good copy in force."""
+        """The address and the login, but not the password.
+
+        So a wrong password leaves the last good copy in force.
+        """
         return "\n".join(("http", self.connection, self.url, self.access.login))
 
     @property
@@ -57,7 +64,10 @@ class HttpSource:
         from calendar_timetable._version import __version__
         from calendar_timetable.calendars.net.client import DownloadFailed, refusal
 
-        headers = {"User-Agent": f"calendar-timetable/{__version__}", "Accept": "text/calendar, */*;q=0.1"}
+        headers = {
+            "User-Agent": f"calendar-timetable/{__version__}",
+            "Accept": "text/calendar, */*;q=0.1",
+        }
         if last.etag:
             headers["If-None-Match"] = last.etag
         if last.last_modified:
@@ -71,10 +81,13 @@ class HttpSource:
             return None
         if status != 200:
             raise FetchFailed(
-                refusal(status, anonymous=not self.access.headers()), parse_retry_after(answer["retry_after"])
+                refusal(status, anonymous=not self.access.headers()),
+                parse_retry_after(answer["retry_after"]),
             )
         body = to_utf8(body, parse_charset(answer["content_type"]))
-        return FetchResult(body, answer["etag"], answer["last_modified"], parse_max_age(answer["cache_control"]))
+        return FetchResult(
+            body, answer["etag"], answer["last_modified"], parse_max_age(answer["cache_control"])
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +109,7 @@ class FileSource:
 
     def fetch(self, last: Validators = NO_VALIDATORS) -> FetchResult | None:
         try:
-            # A pipe that nobody writes into would hold who opens it.
+            # Without O_NONBLOCK, to open a pipe that nobody writes into would block.
             handle = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(handle, "rb") as file:
                 info = os.fstat(handle)
@@ -113,8 +126,13 @@ class FileSource:
         return FetchResult(body, version)
 
 
-def source_at(address: str, label: str, access: Credentials = ANONYMOUS, connection: str = "") -> Source:
-    """The ICS feed at *address*, which may hold a login and a password of its own."""
+def source_at(
+    address: str, label: str, access: Credentials = ANONYMOUS, connection: str = ""
+) -> Source:
+    """Return the ICS feed at *address*, which may hold a login and a password of its own.
+
+    Those of *access* go before them. Raises :class:`FetchFailed` for another kind of address.
+    """
     if "://" not in address:
         return FileSource(Path(address).expanduser().absolute(), label)
     parts = split_url(address)
@@ -129,27 +147,36 @@ def source_at(address: str, label: str, access: Credentials = ANONYMOUS, connect
 
 
 def plain_url(parts: SplitResult) -> str:
-    """The http or https URL to ask, without credentials and fragment."""
+    """Return the http or https URL to ask, without credentials and fragment."""
     netloc = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(scheme=SCHEMES[parts.scheme], netloc=netloc, fragment=""))
 
 
 def parse_charset(value: str) -> str:
-    """The charset that a Content-Type names (RFC 9110 section 8.3.1)."""
+    """Return the charset that a Content-Type names, or ``""`` (RFC 9110 section 8.3.1)."""
     found = re.search(r";\s*charset\s*=\s*[\"']?([\w.:-]{1,40})", value, re.IGNORECASE)
     return found.group(1) if found else ""
 
 
 def parse_max_age(value: str) -> float:
-    """The seconds of Cache-Control's max-age (RFC 9111 section 5.2.2.1); 0 where it is not to be stored."""
+    """Return the seconds of Cache-Control's max-age (RFC 9111 section 5.2.2.1).
+
+    They are 0 where there is none, and with no-cache or no-store.
+    """
     found = re.search(r"\bmax-age=\"?(\d{1,9})\b", value.lower())
-    return float(found.group(1)) if found and not re.search(r"no-cache|no-store", value.lower()) else 0.0
+    return (
+        float(found.group(1))
+        if found and not re.search(r"no-cache|no-store", value.lower())
+        else 0.0
+    )
 
 
 def download(url: str, headers: dict[str, str], access: Credentials) -> tuple[Message, bytes]:
-    """GET *url*: its ``status``, its body, and of its headers, as sent, those that :func:`_get` names.
+    """Download *url*: return its status and headers as a message, and its body.
 
-    The body is empty unless the status is 200. Raises :class:`~calendar_timetable.calendars.net.client.DownloadFailed`.
+    The message holds the ``status`` and, as sent, the headers that :func:`_get` names. The body is
+    empty unless the status is 200. Raises
+    :class:`~calendar_timetable.calendars.net.client.DownloadFailed`.
     """
     return send(__name__, {**terms(url, access), "headers": headers})
 

@@ -1,4 +1,7 @@
-"""Airflow Connections as sources. Every mistake is named by Connection, field and remedy, never by its value."""
+"""Airflow Connections as sources.
+
+The text of an error names the Connection, the field and the remedy, never the field's value.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,19 @@ from calendar_timetable.calendars.sources.ics import plain_url, source_at
 from calendar_timetable.config import connection_files_allowed
 
 _ICS_TYPES = ("ical", "generic", *SCHEMES)
-_SERVICES = {"google_cloud_platform": "google", "msgraph": "microsoft"}  # types of Airflow's providers
+# The Connection types of Airflow's providers, and the service that each leads to.
+_SERVICES = {"google_cloud_platform": "google", "msgraph": "microsoft"}
 _EXAMPLES = {"google": "team@group.calendar.google.com", "microsoft": "team@example.com"}
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110 section 5.6.2
 _VALUE = re.compile(r"[\x21-\xff](?:[\x20-\xff]*[\x21-\xff])?")
 
 
 def connected_source(conn_id: str, calendar: str = "") -> Source:
-    """The source that the Airflow Connection *conn_id* describes; :class:`FetchFailed` says what is wrong with it.
+    """Return the source that the Airflow Connection *conn_id* describes.
 
-    Of type ``caldav``: calendars on a CalDAV server. Of type ``ical`` (also ``generic``, ``http`` and
-    the other schemes): an ICS feed. Of type ``google_cloud_platform`` or ``msgraph``: the *calendar* there.
+    Of type ``caldav``: calendars on a CalDAV server. Of type ``ical`` (also ``generic``, ``http``
+    and the other schemes): an ICS feed. Of type ``google_cloud_platform`` or ``msgraph``: the
+    *calendar* there. Raises :class:`FetchFailed`, which says what is wrong with the Connection.
     """
     connection = _look_up(conn_id, tuple(_SERVICES) if calendar else ("ical", "caldav"))
     kind = connection.conn_type or "generic"
@@ -36,7 +41,9 @@ def connected_source(conn_id: str, calendar: str = "") -> Source:
         return _hosted(_SERVICES[kind], connection, fields, calendar)
     if calendar:
         remedy = f"write Calendar({conn_id!r})"
-        raise fields.wrong("Connection Type", f"is {kind!r}, which needs no calendar after the id", remedy)
+        raise fields.wrong(
+            "Connection Type", f"is {kind!r}, which needs no calendar after the id", remedy
+        )
     if kind == "caldav":
         return _caldav(connection, fields)
     if kind not in _ICS_TYPES:
@@ -51,7 +58,9 @@ def connected_source(conn_id: str, calendar: str = "") -> Source:
     source = source_at(address, conn_id, _access(connection, fields), conn_id)
     if source.local and not connection_files_allowed():
         remedy = "give an address, or allow files of Connections with that option"
-        raise fields.wrong("Host", "is a file, which [calendar_timetable] connection_files forbids", remedy)
+        raise fields.wrong(
+            "Host", "is a file, which [calendar_timetable] connection_files forbids", remedy
+        )
     return source
 
 
@@ -60,12 +69,15 @@ def _look_up(conn_id: str, kinds: tuple[str, ...]) -> Any:
 
     try:
         return BaseHook.get_connection(conn_id)
-    except Exception as error:  # noqa: BLE001  (its text may hold what the secrets backend was asked)
+    except Exception as error:  # noqa: BLE001
+        # Only its type is shown: its text may hold what the secrets backend was asked.
         if type(error).__name__ == "AirflowNotFoundException":
             wanted = " or ".join(map(repr, kinds))
             reason = f"there is no Airflow Connection {conn_id!r}: make one of type {wanted}"
         else:
-            reason = f"the Airflow Connection {conn_id!r} cannot be looked up ({type(error).__name__})"
+            reason = (
+                f"the Airflow Connection {conn_id!r} cannot be looked up ({type(error).__name__})"
+            )
         raise ConnectionUnseen(reason) from None
 
 
@@ -73,7 +85,9 @@ def _extra(conn_id: str, connection: Any) -> dict[str, Any]:
     extra: object = connection.extra_dejson
     given = str(getattr(connection, "extra", None) or "").strip()
     if not isinstance(extra, dict) or (given and not extra and given.strip("{} \r\n\t")):
-        raise _Fields(conn_id, {}).wrong("Extra", "is not a JSON object", 'write it as {"field": "value"}')
+        raise _Fields(conn_id, {}).wrong(
+            "Extra", "is not a JSON object", 'write it as {"field": "value"}'
+        )
     return extra
 
 
@@ -107,26 +121,39 @@ def _hosted(service: str, connection: Any, fields: _Fields, calendar: str) -> Ho
     if "@" not in wanted:
         named = f"Calendar('{fields.conn_id}/{_EXAMPLES[service]}')"
         what = "names no calendar by its address" if wanted else "is not there"
-        raise fields.wrong("extra field calendar", what, f"write {named}, or put the part after the slash there")
+        raise fields.wrong(
+            "extra field calendar", what, f"write {named}, or put the part after the slash there"
+        )
     names = ("conn_type", "login", "password", "host", "schema", "port")
     given = {name: getattr(connection, name) for name in names} | {"extra": fields.extra}
     label = f"{fields.conn_id}/{calendar}" if calendar else fields.conn_id
-    return HostedSource(service, label, wanted, json.dumps(given, sort_keys=True), fields.days("days_back"))
+    return HostedSource(
+        service, label, wanted, json.dumps(given, sort_keys=True), fields.days("days_back")
+    )
 
 
 def _access(connection: Any, fields: _Fields) -> Credentials:
     header, token, ca_file = fields.text("header"), fields.text("token"), fields.text("ca_file")
     if header and not token:
-        raise fields.wrong("extra field token", "is empty while header is set", "put what that header says there")
+        raise fields.wrong(
+            "extra field token", "is empty while header is set", "put what that header says there"
+        )
     if header and not _HEADER.fullmatch(header):
         raise fields.wrong("extra field header", "is not a header's name", "write it as X-Api-Key")
     if token and not _VALUE.fullmatch(token):
-        raise fields.wrong("extra field token", "holds what no header may hold", "copy it anew, on one line")
+        raise fields.wrong(
+            "extra field token", "holds what no header may hold", "copy it anew, on one line"
+        )
     if ca_file and not Path(ca_file).is_file():
         remedy = "give the path of a PEM file that every Airflow component can read"
         raise fields.wrong("extra field ca_file", "names no file on this host", remedy)
     return Credentials(
-        connection.login or "", connection.password or "", token, header, fields.switch("verify", default=True), ca_file
+        connection.login or "",
+        connection.password or "",
+        token,
+        header,
+        fields.switch("verify", default=True),
+        ca_file,
     )
 
 
@@ -138,40 +165,53 @@ class _Fields:
     extra: dict[str, Any]
 
     def wrong(self, name: str, what: str, remedy: str) -> FetchFailed:
+        """Return the error that says *what* is wrong with field *name*, and the *remedy*."""
         return FetchFailed(f"Airflow Connection {self.conn_id!r}: {name} {what}; {remedy}")
 
     def text(self, name: str) -> str:
+        """Return the text of field *name*, or ``""``."""
         value = self.extra.get(name)
         if value is not None and not isinstance(value, str):
             raise self.wrong(f"extra field {name}", "is not a text", "write it in quotes")
         return (value or "").strip()
 
     def switch(self, name: str, *, default: bool) -> bool:
+        """Return whether field *name* is true; *default* where it is not set."""
         value = self.extra.get(name)
         if value in (None, ""):
             return default
         text = str(value).strip().lower()
         if text not in ("true", "false"):
-            raise self.wrong(f"extra field {name}", "is neither true nor false", "write one of them")
+            raise self.wrong(
+                f"extra field {name}", "is neither true nor false", "write one of them"
+            )
         return text == "true"
 
     def listed(self, name: str) -> tuple[str, ...]:
-        """A list of texts, or one text with an entry on each line."""
+        """Return field *name*, a list of texts, or one text with an entry on each line."""
         value = self.extra.get(name) or []
         entries = value.splitlines() if isinstance(value, str) else value
         if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-            raise self.wrong(f"extra field {name}", "is not a list of texts", 'write it as ["Team", "On call"]')
+            raise self.wrong(
+                f"extra field {name}", "is not a list of texts", 'write it as ["Team", "On call"]'
+            )
         return tuple(entry.strip() for entry in entries if entry.strip())
 
     def days(self, name: str) -> int:
+        """Return field *name* as a number of days; 0 where it is not set."""
         text = str(self.extra.get(name) or 0).strip()
         if not text.isdecimal() or int(text[:9]) > 36500:
-            raise self.wrong(f"extra field {name}", "is not a number of days", "write it as 366, or leave it out")
+            raise self.wrong(
+                f"extra field {name}", "is not a number of days", "write it as 366, or leave it out"
+            )
         return int(text)
 
 
 def source_for(address: str) -> Source:
-    """The source that *address*, already validated, names. Looks a Connection up; :class:`FetchFailed`."""
+    """Return the source that *address*, already validated, names.
+
+    Where it names a Connection, that is looked up. Raises :class:`FetchFailed`.
+    """
     if is_address(address):
         return source_at(address, label_of(address))
 
@@ -180,7 +220,11 @@ def source_for(address: str) -> Source:
 
 
 def connection_address(connection: Any) -> str | None:
-    """The address in an Airflow Connection: extra ``url``, a host that is a URL or path, or host with its parts."""
+    """Return the address in an Airflow Connection; ``None`` where there is none.
+
+    That is the extra field ``url``, a host that is a URL or a path, or the host with its schema,
+    port and path.
+    """
     extra = connection.extra_dejson
     if extra.get("url"):
         return str(extra["url"])
@@ -188,9 +232,13 @@ def connection_address(connection: Any) -> str | None:
     if not host or "://" in host or host.startswith(("/", "./", "../", "~")):
         return host or None
     path, schema = str(extra.get("path") or ""), connection.schema or ""
-    if schema not in SCHEMES:  # a Connection given as a URI keeps its path there
-        path, schema = path or schema, connection.conn_type if connection.conn_type in SCHEMES else "https"
+    # A Connection given as a URI keeps its path in the schema.
+    if schema not in SCHEMES:
+        path, schema = (
+            path or schema,
+            connection.conn_type if connection.conn_type in SCHEMES else "https",
+        )
     port = f":{connection.port}" if connection.port else ""
     if "/" in host:
-        return f"{schema}://{host}"  # its own port and path with it
+        return f"{schema}://{host}"  # the host brings its own port and path
     return f"{schema}://{host}{port}/{path.lstrip('/')}"

@@ -1,9 +1,10 @@
-"""Microsoft 365 through the Microsoft provider's Graph hook, where it can be killed.
+"""Microsoft 365 through the Microsoft provider's Graph hook, in a process that can be killed.
 
-Graph expands recurring events itself and tells what changed only for a stretch of time, a calendar view. So it is
-read for whole months around today, and read anew when the month changes.
+Graph expands recurring events itself, and tells what changed only for a stretch of time, a calendar
+view. So whole months around today are read, and read anew when the month changes.
 
-https://learn.microsoft.com/en-us/graph/delta-query-events and …/graph/api/resources/event
+See https://learn.microsoft.com/en-us/graph/delta-query-events and
+https://learn.microsoft.com/en-us/graph/api/resources/event
 """
 
 from __future__ import annotations
@@ -27,23 +28,30 @@ from calendar_timetable.calendars.sources.cloud import CONN_ID, Gone, run, texts
 
 Event = dict[str, Any]
 _DAYS_BACK = 31
-_DAYS_AHEAD = 400  # calendars are looked at for up to a year ahead
+_DAYS_AHEAD = 400  # days; calendars are looked at for up to a year ahead
 _PREFER = 'outlook.timezone="UTC", odata.maxpagesize=500, IdType="ImmutableId"'
 _GONE = re.compile(r"(?:sync|resync)[a-z]*(?:notfound|required|invalid)", re.IGNORECASE)
 _ANSWERS = {"accepted": "ACCEPTED", "declined": "DECLINED", "tentativelyAccepted": "TENTATIVE"}
 _FREE = ("free", "workingElsewhere")
 _REFUSALS = {
     401: "Microsoft does not accept the Connection's token: is Scopes changed?",
-    403: "the app may not read this mailbox: give it the application permission Calendars.Read, with admin consent",
+    403: (
+        "the app may not read this mailbox: "
+        "give it the application permission Calendars.Read, with admin consent"
+    ),
     404: "no such mailbox or calendar",
 }
 
 
 def read(request: Message, body: bytes) -> tuple[Message, bytes]:
-    """What the calendar holds now, and from where to go on."""
+    """Return what the calendar holds now, and from where the next reading goes on."""
     connection = request["connection"]
-    if not connection["login"] or not any(connection["extra"].get(name) for name in ("tenant_id", "tenantId")):
-        raise DownloadFailed("the Connection needs Client ID, Client Secret and Tenant ID: fill them in")
+    if not connection["login"] or not any(
+        connection["extra"].get(name) for name in ("tenant_id", "tenantId")
+    ):
+        raise DownloadFailed(
+            "the Connection needs Client ID, Client Secret and Tenant ID: fill them in"
+        )
     return asyncio.run(_read(request, body))
 
 
@@ -55,18 +63,32 @@ async def _read(request: Message, body: bytes) -> tuple[Message, bytes]:
     if known.get("link") and known["view"] == view:
         with suppress(Gone):
             changed = await graph.round(known["link"])
-            message: Message = {"unchanged": not changed, "known": {"link": graph.link, "view": view}}
+            message: Message = {
+                "unchanged": not changed,
+                "known": {"link": graph.link, "view": view},
+            }
             return message, whole(merge(split(body), changed)) if changed else b""
     user, _, calendar = request["calendar"].partition("/")
-    path = f"users/{quote(user, safe='@')}" + (f"/calendars/{quote(calendar, safe='')}" if calendar else "")
-    everything = await graph.round(f"{path}/calendarView/delta", startDateTime=view[0], endDateTime=view[1])
-    return {"unchanged": False, "known": {"link": graph.link, "view": view}}, whole(merge({}, everything))
+    path = f"users/{quote(user, safe='@')}" + (
+        f"/calendars/{quote(calendar, safe='')}" if calendar else ""
+    )
+    everything = await graph.round(
+        f"{path}/calendarView/delta", startDateTime=view[0], endDateTime=view[1]
+    )
+    return {"unchanged": False, "known": {"link": graph.link, "view": view}}, whole(
+        merge({}, everything)
+    )
 
 
 def _view(days_back: int) -> list[str]:
-    """From the first of a month to the first of another, so that it changes once a month."""
+    """Return the start and the end of the view (UTC).
+
+    Both are the first of a month, so that they change once a month.
+    """
     now = datetime.now(UTC)
-    return [f"{now + timedelta(days=days):%Y-%m-01T00:00:00Z}" for days in (-days_back, _DAYS_AHEAD)]
+    return [
+        f"{now + timedelta(days=days):%Y-%m-01T00:00:00Z}" for days in (-days_back, _DAYS_AHEAD)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +99,28 @@ class _Answer:
 
 
 class _Graph:
-    """Delta rounds through the hook; ``link`` is where the next one begins."""
+    """Delta rounds through the hook; ``link`` is where the next round begins."""
 
     def __init__(self, hook: Any) -> None:
         self.hook = hook
         self.link = ""
 
     async def round(self, start: str, **query: str) -> list[Event]:
-        """All pages of one round, the latest of each event; :class:`Gone` when it has to begin anew."""
+        """Return the events of all pages of one round, each in its latest version.
+
+        Raises :class:`Gone` when the round has to begin anew.
+        """
         found: dict[str, Event] = {}
-        url, left = start, limits.MAX_BODY * 10  # bodies and invitations come along: they cannot be left out
+        # More than a body may have: texts and invitations come along, and cannot be left out.
+        url, left = start, limits.MAX_BODY * 10
         while True:
             content = await self._ask(url, query)
             left -= len(content)
             page = json.loads(content)
             for event in page.get("value", ()):
-                found[texts(event, "id") or json.dumps(event)] = event if isinstance(event, dict) else {}
+                found[texts(event, "id") or json.dumps(event)] = (
+                    event if isinstance(event, dict) else {}
+                )
             if left < 0 or len(found) > 2 * limits.MAX_COMPONENTS:
                 raise DownloadFailed("its events are too many to be read")
             self.link = texts(page, "@odata.deltaLink")
@@ -105,17 +133,25 @@ class _Graph:
 
     async def _ask(self, url: str, query: dict[str, str]) -> bytes:
         from azure.core.exceptions import ClientAuthenticationError
-        from kiota_http.middleware.options import RedirectHandlerOption, ResponseHandlerOption, RetryHandlerOption
+        from kiota_http.middleware.options import (
+            RedirectHandlerOption,
+            ResponseHandlerOption,
+            RetryHandlerOption,
+        )
 
         if url.startswith("http"):
-            base = (await self.hook.get_async_conn()).base_url  # the token goes nowhere else
+            # The token is sent to no other host.
+            base = (await self.hook.get_async_conn()).base_url
             if urlsplit(url)[:2] != urlsplit(base)[:2]:
                 raise DownloadFailed("it leads to another host than the Connection's")
-        asked = self.hook.request_information(url, query_parameters=query, headers={"Prefer": _PREFER})
+        asked = self.hook.request_information(
+            url, query_parameters=query, headers={"Prefer": _PREFER}
+        )
         asked.add_request_options(
             [
                 ResponseHandlerOption(response_handler=_Received()),
-                RetryHandlerOption(should_retry=False),  # when to ask again is decided where it outlives this process
+                # When to ask again is decided by the caller, as that has to outlive this process.
+                RetryHandlerOption(should_retry=False),
                 RedirectHandlerOption(should_redirect=False),
             ]
         )
@@ -124,21 +160,31 @@ class _Graph:
         except ClientAuthenticationError as error:
             code = re.search(r"AADSTS\d+", str(error))
             shown = f" ({code.group()})" if code else ""
-            raise DownloadFailed(f"Microsoft does not accept the Connection's client id or secret{shown}") from None
+            raise DownloadFailed(
+                f"Microsoft does not accept the Connection's client id or secret{shown}"
+            ) from None
         if answer.status != 200:
             raise _refusal(answer)
         return answer.body
 
 
 class _Received:
-    """Takes an answer as it is; the hook's own handler keeps neither status nor Retry-After."""
+    """Keeps an answer as it is.
+
+    The hook's own response handler keeps neither the status nor Retry-After.
+    """
 
     async def handle_response_async(self, response: Any, error_map: object) -> _Answer:
-        return _Answer(response.status_code, response.headers.get("retry-after", ""), response.content)
+        return _Answer(
+            response.status_code, response.headers.get("retry-after", ""), response.content
+        )
 
 
 def _refusal(answer: _Answer) -> Exception:
-    """https://learn.microsoft.com/en-us/graph/errors"""
+    """Return the error that a refusal by Graph stands for.
+
+    See https://learn.microsoft.com/en-us/graph/errors
+    """
     code = ""
     with suppress(ValueError):
         code = texts(json.loads(answer.body), "error", "code")
@@ -146,7 +192,9 @@ def _refusal(answer: _Answer) -> Exception:
         return Gone()
     shown = f" ({code})" if re.fullmatch(r"[A-Za-z_.]{1,60}", code) else ""
     if answer.status in _REFUSALS:
-        return DownloadFailed(f"HTTP {answer.status}: {_REFUSALS[answer.status]}{shown}", answer.status)
+        return DownloadFailed(
+            f"HTTP {answer.status}: {_REFUSALS[answer.status]}{shown}", answer.status
+        )
     return DownloadFailed(f"{refusal(answer.status)}{shown}", answer.status, answer.retry_after)
 
 
@@ -154,25 +202,39 @@ def _refusal(answer: _Answer) -> Exception:
 
 
 def merge(kept: dict[str, Item], changed: list[Event]) -> dict[str, Item]:
-    """The objects of a view after what has *changed*; the key of an occurrence begins with that of its series.
+    """Return the objects of a view after what has *changed*.
 
-    When an occurrence is deleted, Graph sends the series' master and the occurrences that are left, and does not
-    name the one that is gone. So a master that comes is the series begun anew. Occurrences say no
-    more than their times and whose they are: the rest is what the master says.
+    The key of an occurrence begins with that of its series. When an occurrence is deleted, Graph
+    sends the master of the series and the occurrences that are left, and does not name the one that
+    is gone. So a master that comes means that the series begins anew. Occurrences say only their
+    times and their series: the rest is what the master says.
+
+    Raises :class:`Gone` if an occurrence comes without its master.
     """
     removed = {digest(texts(event, "id")) for event in changed if "@removed" in event}
-    masters = {texts(event, "id"): event for event in changed if event.get("type") == "seriesMaster"}
+    masters = {
+        texts(event, "id"): event for event in changed if event.get("type") == "seriesMaster"
+    }
     ended = removed | {digest(series) for series in masters}
     size = len(digest(""))
-    items = {key: item for key, item in kept.items() if key[:size] not in ended and key[size:] not in removed}
+    items = {
+        key: item
+        for key, item in kept.items()
+        if key[:size] not in ended and key[size:] not in removed
+    }
     for event in changed:
         if "@removed" in event or event.get("type") == "seriesMaster":
             continue
         series = texts(event, "seriesMasterId")
-        full = masters.get(series, {}) | {name: value for name, value in event.items() if value is not None}
+        full = masters.get(series, {}) | {
+            name: value for name, value in event.items() if value is not None
+        }
         if series and "showAs" not in full and kept:
-            raise Gone  # an occurrence whose master did not come along: only a whole reading brings it
-        items[(digest(series) if series else "") + digest(texts(event, "id") or json.dumps(event))] = _item(full)
+            # An occurrence came without its master: only reading everything brings that.
+            raise Gone
+        items[
+            (digest(series) if series else "") + digest(texts(event, "id") or json.dumps(event))
+        ] = _item(full)
     return items
 
 
@@ -217,7 +279,10 @@ def _moment(value: dict[str, str]) -> datetime:
 
 
 def _day(moment: datetime, zone: str) -> date:
-    """The day that begins at *moment*: in the zone asked for, or, of events that keep their own, in that."""
+    """Return the day that begins at *moment*.
+
+    That is midnight in the zone asked for or, for events that keep a zone of their own, in *zone*.
+    """
     midnight = not (moment.hour or moment.minute)
     return moment.date() if midnight else moment.astimezone(writer.zone_called(zone)).date()
 
