@@ -1,6 +1,7 @@
-"""A CalDAV calendar to publish into: ``python -m calendar_timetable.publishing.caldav``, a process that can be killed.
+"""Publish into a CalDAV calendar (RFC 4791), in a child process that can be killed.
 
-RFC 4791: our events have names of their own, and ETags guard every change.
+The process runs ``python -m calendar_timetable.publishing.caldav``. Our events have resource names
+of their own, and ETags guard every change.
 """
 
 from __future__ import annotations
@@ -19,22 +20,42 @@ from calendar_timetable.calendars.child_process import Message, answer
 from calendar_timetable.calendars.net.client import DownloadFailed, HttpClient, send, served, terms
 from calendar_timetable.calendars.sources.caldav import CalDavSource
 from calendar_timetable.calendars.sources.caldav_discovery import Account
-from calendar_timetable.calendars.sources.caldav_protocol import CALDAV, DAV, CalDavServer, multiget, path_of, query
-from calendar_timetable.publishing.target import DIGEST, DesiredEvent, ExistingEvent, Mode, PublishResult, owns, publish
+from calendar_timetable.calendars.sources.caldav_protocol import (
+    CALDAV,
+    DAV,
+    CalDavServer,
+    multiget,
+    path_of,
+    query,
+)
+from calendar_timetable.publishing.target import (
+    DIGEST,
+    DesiredEvent,
+    ExistingEvent,
+    Mode,
+    PublishResult,
+    owns,
+    publish,
+)
 
 if TYPE_CHECKING:
     from calendar_timetable.runs.calendar_events import Site
 
-_AT_ONCE = 50
+_AT_ONCE = 50  # events that one request reads
 _BYTES = 200 * 1024 * 1024  # of all answers of one publishing
-_STARTING = 60.0  # seconds for the process itself, and for its last request
-_CHANGED = 412  # RFC 9110 section 15.5.13: it is not what it was any more
+# Seconds besides PUBLISH_SECONDS, for the process itself and for its last request.
+_STARTING = 60.0
+# Precondition Failed (RFC 9110 section 15.5.13): the event is not any more what it was when read.
+_CHANGED = 412
 
 
 def publishing(
     source: CalDavSource, site: Site, events: Sequence[DesiredEvent], since: float, mode: Mode
 ) -> PublishResult:
-    """Make the one calendar of *source* tell *events*; :class:`DownloadFailed`."""
+    """Make the one calendar of *source* hold *events*, or raise :class:`DownloadFailed`.
+
+    *since* is in epoch seconds; see :func:`~calendar_timetable.publishing.target.publish`.
+    """
     request = {
         **terms(source.url, source.access),
         "calendars": list(source.calendars),
@@ -53,31 +74,50 @@ def publishing(
 
 
 def work(body: bytes, web: HttpClient, request: Message) -> tuple[Message, bytes]:
-    """Publish what the *body* tells."""
+    """Publish the events in *body*; return the :class:`PublishResult` as a dict, and no body.
+
+    Raise :class:`DownloadFailed` unless exactly one calendar is found.
+    """
     until = time.monotonic() + request["seconds"]
     server = CalDavServer(web, request["url"])
     account = Account(server, request["calendars"])
     found = account.choose(account.find())
     if len(found) != 1:
-        raise DownloadFailed(f"{len(found)} calendars are there: name the one to write in 'calendars'")
+        raise DownloadFailed(
+            f"{len(found)} calendars are there: name the one to write in 'calendars'"
+        )
     events = [DesiredEvent(**event) for event in json.loads(body)]
     target = _Calendar(web, server, found[0].url, request["site"], until)
     return asdict(publish(target, events, request["since"], request["mode"])), b""
 
 
 class _Calendar:
-    def __init__(self, web: HttpClient, server: CalDavServer, url: str, site: str, until: float) -> None:
+    """The calendar at *url* as a target; nothing is changed after *until*, in monotonic seconds."""
+
+    def __init__(
+        self, web: HttpClient, server: CalDavServer, url: str, site: str, until: float
+    ) -> None:
         self._web, self._server, self._url, self._site = web, server, url.rstrip("/") + "/", site
         self._until = until
         self._prefix = f"calendar-timetable-{site}-"
 
     def kept(self) -> Iterator[ExistingEvent]:
         listed = self._server.report(self._url, 1, query("VEVENT", "", data=False)).resources
-        ours = [one.href for one in listed if path_of(one.href).rpartition("/")[2].startswith(self._prefix)]
+        ours = [
+            one.href
+            for one in listed
+            if path_of(one.href).rpartition("/")[2].startswith(self._prefix)
+        ]
         for first in range(0, len(ours), _AT_ONCE):
-            for one in self._server.report(self._url, 1, multiget(ours[first : first + _AT_ONCE])).resources:
+            for one in self._server.report(
+                self._url, 1, multiget(ours[first : first + _AT_ONCE])
+            ).resources:
                 body, etag = one.text(f"{CALDAV}calendar-data"), one.text(f"{DAV}getetag")
-                kept = _read_kept(body, self._site, one.href, etag) if one.status == 200 and etag else None
+                kept = (
+                    _read_kept(body, self._site, one.href, etag)
+                    if one.status == 200 and etag
+                    else None
+                )
                 if kept is not None:
                     yield kept
 
@@ -90,11 +130,15 @@ class _Calendar:
     def remove(self, kept: ExistingEvent) -> bool:
         return self._change("DELETE", kept.place, {"If-Match": kept.etag})
 
-    def _change(self, method: str, place: str, headers: dict[str, str], body: bytes | None = None) -> bool:
+    def _change(
+        self, method: str, place: str, headers: dict[str, str], body: bytes | None = None
+    ) -> bool:
+        """Send a change that *headers* guard; return whether it is made, or the event is gone."""
         if time.monotonic() >= self._until:
             return False
         url = self._server.beside(self._url, urljoin(self._url, place))
         answer = self._web.ask(url, headers, method, body)
+        # Somebody else was faster: a changed event is left to the next time, a deleted one is gone.
         if answer.status == _CHANGED or (method == "DELETE" and answer.status == 404):
             return answer.status == 404
         if answer.status not in (200, 201, 204):
@@ -103,7 +147,7 @@ class _Calendar:
 
 
 def _read_kept(body: str, site: str, place: str, etag: str) -> ExistingEvent | None:
-    """The event of *site* in *body*; ``None`` where it is anybody else's."""
+    """Return the event of *site* in *body*; ``None`` where it is anybody else's or unreadable."""
     from icalendar import Calendar
 
     try:

@@ -1,9 +1,11 @@
-"""A Google calendar to publish into: ``python -m calendar_timetable.publishing.google``, a process that can be killed.
+"""Publish into a Google calendar, in a child process that can be killed.
 
-An event's id is made from its UID, so that one run is never two events, whoever publishes, and whenever. Events of ours
-are marked in their private properties; of those nothing is changed whose ETag is not the one that was read.
+The process runs ``python -m calendar_timetable.publishing.google``. An event's id is made from its
+UID, so that one run is never two events, whoever publishes, and whenever. Our events are marked in
+their private properties. One is changed only if its ETag is still the one that was read.
 
-https://developers.google.com/workspace/calendar/api/v3/reference/events and …/guides/version-resources
+https://developers.google.com/workspace/calendar/api/v3/reference/events
+and …/guides/version-resources
 """
 
 from __future__ import annotations
@@ -23,7 +25,13 @@ from calendar_timetable.calendars.child_process import Message
 from calendar_timetable.calendars.net.client import send
 from calendar_timetable.calendars.sources.cloud import HostedSource, run, texts
 from calendar_timetable.calendars.sources.google import PAGE, Event, Google, GoogleApiError
-from calendar_timetable.publishing.target import DesiredEvent, ExistingEvent, Mode, PublishResult, publish
+from calendar_timetable.publishing.target import (
+    DesiredEvent,
+    ExistingEvent,
+    Mode,
+    PublishResult,
+    publish,
+)
 
 if TYPE_CHECKING:
     from calendar_timetable.runs.calendar_events import Site
@@ -32,14 +40,19 @@ SCOPE = "https://www.googleapis.com/auth/calendar.events"
 _OWNER, _UID, _DIGEST = "calendarTimetable", "calendarTimetableUid", "calendarTimetableDigest"
 _FIELDS = "kind,nextPageToken,items(id,etag,start,extendedProperties/private)"
 _LONGEST = 8_000  # characters of a description
-_STARTING = 60.0  # seconds for the process itself, and for its last request
+# Seconds besides PUBLISH_SECONDS, for the process itself and for its last request.
+_STARTING = 60.0
+# HTTP statuses: the id is taken, the ETag is another one, the event is deleted.
 _DUPLICATE, _CHANGED, _GONE = 409, 412, (404, 410)
 
 
 def publishing(
     source: HostedSource, site: Site, events: Sequence[DesiredEvent], since: float, mode: Mode
 ) -> PublishResult:
-    """Make the calendar of *source* tell *events*; :class:`DownloadFailed`."""
+    """Make the calendar of *source* hold *events*, or raise :class:`DownloadFailed`.
+
+    *since* is in epoch seconds; see :func:`~calendar_timetable.publishing.target.publish`.
+    """
     request = {
         **source.request(),
         "site": site.key,
@@ -57,7 +70,7 @@ def publishing(
 
 
 def work(request: Message, body: bytes) -> tuple[Message, bytes]:
-    """Publish what the body tells."""
+    """Publish the events in *body*; return the :class:`PublishResult` as a dict, and no body."""
     until = time.monotonic() + request["seconds"]
     target = _Calendar(request["calendar"], request["site"], until, request["pauses"])
     events = [DesiredEvent(**event) for event in json.loads(body)]
@@ -65,15 +78,22 @@ def work(request: Message, body: bytes) -> tuple[Message, bytes]:
 
 
 class _Calendar:
+    """The *calendar* as a target; nothing is changed after *until*, in monotonic seconds."""
+
     def __init__(self, calendar: str, site: str, until: float, pauses: Sequence[float]) -> None:
         self._google = Google(SCOPE, "change events")
         self._calendar, self._site, self._until, self._pauses = calendar, site, until, pauses
 
     def kept(self) -> Iterator[ExistingEvent]:
-        query: dict[str, Any] = {"privateExtendedProperty": f"{_OWNER}={self._site}", "maxResults": PAGE}
+        query: dict[str, Any] = {
+            "privateExtendedProperty": f"{_OWNER}={self._site}",
+            "maxResults": PAGE,
+        }
         page: str | None = None
         while page != "":
-            answer = self._ask("list", kind="calendar#events", fields=_FIELDS, pageToken=page, **query)
+            answer = self._ask(
+                "list", kind="calendar#events", fields=_FIELDS, pageToken=page, **query
+            )
             for event in answer.get("items", ()):
                 kept = self._kept(event)
                 if kept is not None:
@@ -110,9 +130,16 @@ class _Calendar:
         return True
 
     def _write_over(self, event: DesiredEvent, told: Event) -> bool:
-        """Where the id is taken: by an event that was deleted, which Google keeps, or by another publisher's."""
+        """Write over the event that has this id already; return whether ours is in its place.
+
+        It may be one that was deleted, which Google keeps, or one that another publisher wrote.
+        """
         try:
-            there = self._ask("get", eventId=told["id"], fields="kind,id,status,etag,start,extendedProperties/private")
+            there = self._ask(
+                "get",
+                eventId=told["id"],
+                fields="kind,id,status,etag,start,extendedProperties/private",
+            )
         except GoogleApiError as refused:
             if refused.status in _GONE:
                 return False
@@ -120,24 +147,38 @@ class _Calendar:
         deleted, kept = there.get("status") == "cancelled", self._kept(there)
         if kept is not None and kept.digest == event.digest and not deleted:
             return True
+        # Somebody else's event, or one of ours from which somebody else has removed our mark.
         if kept is None and not deleted:
-            return False  # somebody else's, or somebody else has taken our mark off
-        return self.write(event, ExistingEvent(event.uid, "", 0, texts(there, "id"), texts(there, "etag")))
+            return False
+        return self.write(
+            event, ExistingEvent(event.uid, "", 0, texts(there, "id"), texts(there, "etag"))
+        )
 
     def _kept(self, event: Event) -> ExistingEvent | None:
-        """*event* if it is one of ours. A copy that somebody made of one is theirs: it has another id."""
+        """Return *event* if it is one of ours, else ``None``.
+
+        A copy that somebody made of one of ours belongs to them: it has another id.
+        """
         marks = (event.get("extendedProperties") or {}).get("private") or {}
         uid, start = texts(marks, _UID), texts(event, "start", "dateTime")
         if texts(marks, _OWNER) != self._site or not uid or _id_of(uid) != texts(event, "id"):
             return None
         begins = datetime.fromisoformat(start).timestamp() if start else 0.0
-        return ExistingEvent(uid, texts(marks, _DIGEST), begins, texts(event, "id"), texts(event, "etag"))
+        return ExistingEvent(
+            uid, texts(marks, _DIGEST), begins, texts(event, "id"), texts(event, "etag")
+        )
 
     def _late(self) -> bool:
         return time.monotonic() >= self._until
 
-    def _ask(self, method: str, etag: str = "", *, kind: str = "calendar#event", **arguments: Any) -> Event:
-        """One request, again and again while Google is busy: for about a minute, or when it says."""
+    def _ask(
+        self, method: str, etag: str = "", *, kind: str = "calendar#event", **arguments: Any
+    ) -> Event:
+        """Send a request, again and again while Google is busy: for about a minute.
+
+        Each pause is at least as long as Google says. Raise :class:`GoogleApiError` when the pauses
+        or the time for publishing are used up, or at once where Google is not busy.
+        """
         for pause in (*self._pauses, None):
             request = getattr(self._google.events, method)(calendarId=self._calendar, **arguments)
             if etag:
@@ -145,7 +186,8 @@ class _Calendar:
             try:
                 return self._google.answer(request, kind)
             except GoogleApiError as refused:
-                wait = max(refused.wait, (pause or 0) * random.uniform(1, 1.5))  # noqa: S311  (no secret: to spread)
+                # Random so that publishers who were refused together do not come back together.
+                wait = max(refused.wait, (pause or 0) * random.uniform(1, 1.5))  # noqa: S311
                 if pause is None or not refused.busy or time.monotonic() + wait >= self._until:
                     raise
             time.sleep(wait)
@@ -153,20 +195,28 @@ class _Calendar:
 
 
 def _id_of(uid: str) -> str:
-    """The id of the event with *uid*: its hexadecimal digits, which are of base32hex too (RFC 4648 section 7)."""
+    """Return the id of the event with *uid*: its hexadecimal digits.
+
+    These are digits of base32hex too (RFC 4648 section 7), in which Google wants ids.
+    """
     return uid.partition("@")[0].replace("-", "")
 
 
 def _as_text(description: str) -> str:
-    """*description*, which may quote titles that others wrote, where Google reads HTML; as much as it takes."""
+    """Return *description* escaped, as Google reads HTML there, and no longer than it takes.
+
+    It may quote titles that others wrote.
+    """
+    # The cut may leave the beginning of a character reference, such as "&am", at the end.
     return re.sub(r"&[^;]{0,5}$", "", escape(description, quote=False)[:_LONGEST])
 
 
 def as_google(event: DesiredEvent, site: str) -> Event:
-    """*event* in Google's words.
+    """Return *event* as Google's API describes one.
 
-    A tick that is skipped is told by its title: Google deletes what is cancelled. A reminder would reach our account
-    only. It is not marked as private, which would hide it from those the calendar is shared with.
+    Only its title shows that a due time is skipped, as Google deletes what is cancelled. There is
+    no reminder, which would reach only our account. The event is not marked as private, which would
+    hide it from those the calendar is shared with.
     """
     from icalendar import Calendar
 

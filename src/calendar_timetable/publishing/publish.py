@@ -1,4 +1,4 @@
-"""Runs written into a calendar that people share: which ones, as events, and where to."""
+"""Write runs into a calendar that people share: which runs, as which events, and where to."""
 
 from __future__ import annotations
 
@@ -19,23 +19,31 @@ from calendar_timetable.calendars.sources.lookup import connected_source
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.publishing import caldav as publish_caldav
 from calendar_timetable.publishing import google
-from calendar_timetable.publishing.target import DIGEST, DesiredEvent, Mode, PublishingFailed, PublishResult
+from calendar_timetable.publishing.target import (
+    DIGEST,
+    DesiredEvent,
+    Mode,
+    PublishingFailed,
+    PublishResult,
+)
 from calendar_timetable.runs.calendar_events import Site, event_of
 from calendar_timetable.runs.listing import Filters, find_rows, readable_dags
 from calendar_timetable.runs.rows import RunRow
 from calendar_timetable.runs.stored_schedules import read_schedules
 
 PAST, AHEAD = timedelta(days=1), timedelta(days=35)
-_PASSING = ("DTSTAMP", "LAST-MODIFIED", "SEQUENCE")  # what changes while the run stays the same
+# Properties that change while the run stays the same: they do not count for the digest.
+_PASSING = ("DTSTAMP", "LAST-MODIFIED", "SEQUENCE")
 
 
 def publish_into(
     calendar: str, site: Site, events: Sequence[DesiredEvent], since: float, mode: Mode = "write"
 ) -> PublishResult:
-    """Make *calendar*, an Airflow Connection, tell *events*; see :func:`~calendar_timetable.publishing.target.publish`.
+    """Make *calendar* hold *events*, or raise :class:`PublishingFailed`, which says what is wrong.
 
-    A Connection of type CalDAV that names one calendar, or of Google's provider with the calendar after a slash, as
-    in ``Calendar(...)``. :class:`PublishingFailed` says what is wrong.
+    *calendar* names an Airflow Connection: one of type CalDAV that names one calendar, or one of
+    Google's provider, with the calendar after a slash as in ``Calendar(...)``. For *since* (epoch
+    seconds) and *mode* see :func:`~calendar_timetable.publishing.target.publish`.
     """
     conn_id, _, place = calendar.partition("/")
     try:
@@ -54,7 +62,7 @@ def publish_into(
 
 
 def wanted(rows: Iterable[RunRow], site: Site, now: float) -> list[DesiredEvent]:
-    """*rows* as the events to publish."""
+    """Return *rows* as the events to publish, as they are at *now*, in epoch seconds."""
     found = []
     for row in rows:
         event = event_of(row, site, now)
@@ -64,10 +72,14 @@ def wanted(rows: Iterable[RunRow], site: Site, now: float) -> list[DesiredEvent]
     return found
 
 
-def rows_to_publish(session: Session, scope: str, *, paused: bool = False) -> tuple[list[RunRow], float, float]:
-    """The runs of *scope* ("all", "tag:…" or "dag:…") around now; with now, and since when they are told.
+def rows_to_publish(
+    session: Session, scope: str, *, paused: bool = False
+) -> tuple[list[RunRow], float, float]:
+    """Return the runs of *scope* around now, the time now, and the earliest time that is included.
 
-    Those of *paused* DAGs, which do not start, only where they are asked for.
+    Both times are in epoch seconds. *scope* is "all", "tag:…" or "dag:…". Runs of paused DAGs,
+    which do not start, are left out unless *paused* is true. Raise :class:`InvalidArgument` where
+    *scope* is none of these, or no DAG has the tag or id.
     """
     from airflow.models.dag import DagModel
 
@@ -85,13 +97,18 @@ def rows_to_publish(session: Session, scope: str, *, paused: bool = False) -> tu
     )
     dags = readable_dags(session, set(session.scalars(select(DagModel.dag_id))), filters)
     if not dags and kind != "all":
-        raise InvalidArgument("publish scope", scope, f"no DAG has this {'id' if kind == 'dag' else 'tag'}")
+        raise InvalidArgument(
+            "publish scope", scope, f"no DAG has this {'id' if kind == 'dag' else 'tag'}"
+        )
     dags = [dag for dag in dags if paused or not dag.paused]
-    rows, _ = find_rows(session, dags, read_schedules(session, [dag.dag_id for dag in dags]), filters, now)
+    rows, _ = find_rows(
+        session, dags, read_schedules(session, [dag.dag_id for dag in dags]), filters, now
+    )
     return rows, now, since
 
 
 def _digest(event: Event) -> str:
+    """Return a hash of *event* that stays the same as long as the run does."""
     lines = event.copy()
     lines.subcomponents = list(event.subcomponents)
     for name in _PASSING:
@@ -100,7 +117,7 @@ def _digest(event: Event) -> str:
 
 
 def _alone(event: Event) -> str:
-    """A calendar object of its own: it has no METHOD (RFC 4791 section 4.1)."""
+    """Return *event* as a calendar object of its own, without METHOD (RFC 4791 section 4.1)."""
     calendar = Calendar()
     calendar.add("prodid", f"-//calendar_timetable//{__version__}//EN")
     calendar.add("version", "2.0")

@@ -1,4 +1,4 @@
-"""A calendar that runs are written into: by UID, nothing twice, and only ever our own events."""
+"""Bring a calendar up to date with runs: by UID, none twice, and only our own events."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from calendar_timetable.runs.calendar_events import DOMAIN
 
 DIGEST = "X-CALENDAR-TIMETABLE-DIGEST"
 Mode = Literal["write", "force", "look"]
-_FEW = 10  # events may be removed whatever share they are
+_FEW = 10  # events that may be removed, whatever share of all they are
 
 
 class PublishingFailed(CalendarTimetableError):
-    """The calendar cannot be published into, with the reason."""
+    """The calendar cannot be published into; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredEvent:
-    """An event that the calendar is to hold: *body* is a calendar object (RFC 4791 section 4.1) with its *digest*."""
+    """An event that the calendar is to hold.
+
+    *body* is a calendar object (RFC 4791 section 4.1) that carries the event's *digest*.
+    """
 
     uid: str
     digest: str
@@ -29,7 +32,10 @@ class DesiredEvent:
 
 @dataclass(frozen=True, slots=True)
 class ExistingEvent:
-    """An event of ours as the calendar holds it; *place* and *etag* are the calendar's own."""
+    """An event of ours as the calendar holds it.
+
+    *start* is in epoch seconds; *place* and *etag* are the calendar's own.
+    """
 
     uid: str
     digest: str
@@ -39,32 +45,40 @@ class ExistingEvent:
 
 
 def owns(site: str, uid: str) -> bool:
-    """Whether *uid* is that of an event that the Airflow with this key wrote."""
+    """Tell whether *uid* is that of an event which the Airflow with the key *site* wrote."""
     return uid.endswith(f"-{site}@{DOMAIN}")
 
 
 class Target(Protocol):
-    """A calendar to publish into. It answers for its own: it touches no event but those of one Airflow."""
+    """A calendar to publish into.
+
+    An implementation has to see to it that only the events of one Airflow are touched.
+    """
 
     def kept(self) -> Iterable[ExistingEvent]:
-        """The events that this Airflow has written."""
+        """Return the events that this Airflow has written."""
         ...
 
     def write(self, event: DesiredEvent, kept: ExistingEvent | None) -> bool:
-        """Write the event, in the place of *kept*; whether it is there: not where somebody else was faster."""
+        """Write the event, in the place of *kept* if that is given; return whether it is there.
+
+        It is not where somebody else was faster, or where there is no time left.
+        """
         ...
 
     def remove(self, kept: ExistingEvent) -> bool:
-        """Remove the event; whether it is gone."""
+        """Remove the event; return whether it is gone."""
         ...
 
 
 @dataclass(slots=True)
 class PublishResult:
-    """What was done; *left*, for the next time, is what somebody else was changing or what there was no time for.
+    """What was done, as numbers of events.
 
-    *refused*: nothing was done, as so many events would have been removed. Of a mere look, *to_write* are the UIDs of
-    what would be written, and *to_remove* when the events start that would be removed.
+    *left*, for the next time, are those that somebody else was changing or that there was no time
+    for. *refused*: nothing was done, as so many events would have been removed. After a mere look,
+    *to_write* has the UIDs of the events that would be written, and *to_remove* the starts, in
+    epoch seconds, of those that would be removed.
     """
 
     written: int = 0
@@ -76,17 +90,24 @@ class PublishResult:
     to_remove: list[float] = field(default_factory=list)
 
 
-def publish(target: Target, events: Iterable[DesiredEvent], since: float, mode: Mode = "write") -> PublishResult:
-    """Make *target* tell *events*: write what is new or has changed, remove what is not planned any more.
+def publish(
+    target: Target, events: Iterable[DesiredEvent], since: float, mode: Mode = "write"
+) -> PublishResult:
+    """Make *target* hold *events*: write what is new or changed, remove what is no longer planned.
 
-    Events that start before *since* are history, and stay: with no events and since 0, all are taken back. More than
-    half of those that are not history are removed only by *mode* ``"force"``; ``"look"`` changes nothing.
+    Events that start before *since* (epoch seconds) are history and stay; with no events and a
+    *since* of 0, all are removed. More than half of those that are not history, and more than ten,
+    are removed only by *mode* ``"force"``. Mode ``"look"`` changes nothing.
     """
     done = PublishResult()
     kept = {event.uid: event for event in target.kept()}
     coming = sum(event.start >= since for event in kept.values())
     wanted = [(event, kept.pop(event.uid, None)) for event in events]
-    changes = [(event, before) for event, before in wanted if before is None or before.digest != event.digest]
+    changes = [
+        (event, before)
+        for event, before in wanted
+        if before is None or before.digest != event.digest
+    ]
     dropped = [event for event in kept.values() if event.start >= since]
     done.unchanged = len(wanted) - len(changes)
     if mode == "look":

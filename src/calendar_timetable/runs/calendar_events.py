@@ -16,30 +16,45 @@ from calendar_timetable.runs.rows import LATE, RunRow, explanation, reasons_of
 
 DOMAIN = "calendar-timetable"
 
+# SEQUENCE counts the seconds from here to the event's last change, so that it never goes back.
 _SEQUENCE_FROM = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
 _STATES = {"running": "running", "success": "done", "failed": "failed", "skipped": "skipped"}
 _REFRESH = timedelta(minutes=15)
-_SHOWN = 900  # seconds that an event of unknown length lasts: without any, calendars draw next to nothing
+# Seconds that an event of unknown length lasts: without a length, calendars draw next to nothing.
+_SHOWN = 900
 
 
 class Site:
-    """The Airflow that events come from and link to, with the *key* that tells it from others."""
+    """The Airflow that events come from and link to; its *key* distinguishes it from others."""
 
     def __init__(self, base_url: str, key: str) -> None:
         self.base_url, self.key = base_url.rstrip("/"), key
 
     def uid(self, row: RunRow) -> str:
-        """Globally unique, and the same as long as the run is (RFC 7986 section 5.3: it tells nothing)."""
-        return f"{hashlib.sha256(f'{self.key} {row.identity}'.encode()).hexdigest()[:40]}-{self.key}@{DOMAIN}"
+        """Return a globally unique id that stays the same as long as the run does.
+
+        It reveals nothing about the run (RFC 7986 section 5.3).
+        """
+        return (
+            f"{hashlib.sha256(f'{self.key} {row.identity}'.encode()).hexdigest()[:40]}"
+            f"-{self.key}@{DOMAIN}"
+        )
 
     def link(self, row: RunRow) -> str:
-        """Where the run is to be seen, or as long as there is none, its DAG."""
-        run = f"/runs/{quote(row.run.run_id, safe='')}" if row.run is not None and row.count == 1 else ""
+        """Return the address of the run's page, or of its DAG's where *row* is not one such run."""
+        run = (
+            f"/runs/{quote(row.run.run_id, safe='')}"
+            if row.run is not None and row.count == 1
+            else ""
+        )
         return f"{self.base_url}/dags/{quote(row.dag.dag_id, safe='')}{run}"
 
 
 def feed(rows: Iterable[RunRow], site: Site, name: str, now: float) -> bytes:
-    """A calendar of *rows*: the same bytes as long as they are the same."""
+    """Return a calendar of *rows*, as they are at *now* in epoch seconds, called *name*.
+
+    The bytes stay the same as long as the events do.
+    """
     calendar = Calendar()
     calendar.add("prodid", f"-//calendar_timetable//{__version__}//EN")
     calendar.add("version", "2.0")
@@ -54,13 +69,17 @@ def feed(rows: Iterable[RunRow], site: Site, name: str, now: float) -> bytes:
 
 
 def event_of(row: RunRow, site: Site, now: float) -> Event:
-    """*row* as an event. It takes no time from anyone: TRANSP:TRANSPARENT."""
+    """Return *row*, as it is at *now* in epoch seconds, as an event.
+
+    It takes no time from anyone: TRANSP:TRANSPARENT.
+    """
     event = Event()
     changed = zones.to_datetime(int(row.changed(now)))
     late = row.is_late(now)
     event.add("uid", site.uid(row))
     event.add("sequence", int(changed.timestamp() - _SEQUENCE_FROM))
-    event.add("dtstamp", changed)  # in a published calendar, when it last changed: RFC 5545 section 3.8.7.2
+    # In a published calendar DTSTAMP is the time of the last change: RFC 5545 section 3.8.7.2.
+    event.add("dtstamp", changed)
     event.add("last-modified", changed)
     event.add("dtstart", zones.to_datetime(int(row.at)))
     end = int(row.at) + _SHOWN if row.end is None or int(row.end) <= int(row.at) else int(row.end)

@@ -1,4 +1,4 @@
-"""What Airflow's database tells of DAGs and of runs that exist."""
+"""DAGs and existing runs, as read from Airflow's database."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ from calendar_timetable.runs.forecast import StoredNextRun
 from calendar_timetable.runs.lru import LruCache
 
 MOST_RUNS = 20_000  # existing runs in one answer
-_LONGEST = 14 * DAY  # a run that began longer ago than this is looked for only where it was to start
-_RECENT = timedelta(days=35)  # how far back runs tell how long a DAG takes …
-_SAMPLE = 5  # … and how many of them
-_FRESH = 300  # seconds for which that is remembered
+# Seconds before a range in which a run that reaches into it may have been due to start. One that
+# began longer ago is found only by a range that holds its planned start.
+_LONGEST = 14 * DAY
+_RECENT = timedelta(days=35)  # how old runs may be that show how long a DAG's runs usually take
+_SAMPLE = 5  # how many of these runs are looked at
+_FRESH = 300  # seconds for which their usual length is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Dag:
 
 @dataclass(frozen=True, slots=True)
 class ExistingRun:
-    """A run that Airflow has made; epoch seconds."""
+    """A run that Airflow has made; times are in epoch seconds."""
 
     dag_id: str
     run_id: str
@@ -57,7 +59,7 @@ class ExistingRun:
 
 
 def dags(dag_ids: Collection[str]) -> Any:
-    """What :func:`read_dags` asks of DAGs."""
+    """Return the query for the DAGs that :func:`read_dags` reads."""
     return (
         select(
             DagModel.dag_id,
@@ -77,12 +79,16 @@ def dags(dag_ids: Collection[str]) -> Any:
 
 
 def tags_of(dag_ids: Collection[str]) -> Any:
-    """What :func:`read_dags` asks of tags."""
-    return select(DagTag.dag_id, DagTag.name).where(DagTag.dag_id.in_(dag_ids)).order_by(DagTag.dag_id, DagTag.name)
+    """Return the query for the tags that :func:`read_dags` reads."""
+    return (
+        select(DagTag.dag_id, DagTag.name)
+        .where(DagTag.dag_id.in_(dag_ids))
+        .order_by(DagTag.dag_id, DagTag.name)
+    )
 
 
 def pools() -> Any:
-    """Every pool, and how many slots it has; below 0 where that is without end."""
+    """Return the query for every pool and the number of its slots, below 0 if unlimited."""
     return select(Pool.pool, Pool.slots).order_by(Pool.pool)
 
 
@@ -93,27 +99,51 @@ def read_dags(
     tags: Collection[str] = (),
     owners: Collection[str] = (),
 ) -> list[Dag]:
-    """Those of *dag_ids* that are there, with any of *tags* and of *owners* where these are given."""
+    """Return those of *dag_ids* that exist, with any of *tags* and any of *owners* if given."""
     tagged: dict[str, list[str]] = defaultdict(list)
     for dag_id, tag in session.execute(tags_of(dag_ids)):
         tagged[dag_id].append(tag)
     found = []
-    for dag_id, name, owned, paused, start, low, high, key, summary, most in session.execute(dags(dag_ids)):
+    for dag_id, name, owned, paused, start, low, high, key, summary, most in session.execute(
+        dags(dag_ids)
+    ):
         dag_owners = tuple(sorted({owner.strip() for owner in (owned or "").split(",")} - {""}))
         dag_tags = tuple(sorted(tagged[dag_id]))
-        if (tags and not set(tags) & set(dag_tags)) or (owners and not set(owners) & set(dag_owners)):
+        if (tags and not set(tags) & set(dag_tags)) or (
+            owners and not set(owners) & set(dag_owners)
+        ):
             continue
         stored = None
         if start is not None:
             at = zones.to_instant(start)
-            interval = (at, at) if low is None or high is None else (zones.to_instant(low), zones.to_instant(high))
+            interval = (
+                (at, at)
+                if low is None or high is None
+                else (zones.to_instant(low), zones.to_instant(high))
+            )
             stored = StoredNextRun(at, *interval, key)
-        found.append(Dag(dag_id, name or dag_id, dag_owners, dag_tags, bool(paused), stored, summary or "", most))
+        found.append(
+            Dag(
+                dag_id,
+                name or dag_id,
+                dag_owners,
+                dag_tags,
+                bool(paused),
+                stored,
+                summary or "",
+                most,
+            )
+        )
     return found
 
 
-def read_runs(session: Session, dag_ids: Collection[str], since: float, until: float) -> tuple[list[ExistingRun], bool]:
-    """The runs that touch ``[since, until)``, newest last; and whether older ones were left out."""
+def read_runs(
+    session: Session, dag_ids: Collection[str], since: float, until: float
+) -> tuple[list[ExistingRun], bool]:
+    """Return the runs that touch ``[since, until)``, newest last, and whether older are left out.
+
+    Times are in epoch seconds. At most ``MOST_RUNS`` runs are read.
+    """
     query = (
         select(
             DagRun.dag_id,
@@ -132,8 +162,21 @@ def read_runs(session: Session, dag_ids: Collection[str], since: float, until: f
         .limit(MOST_RUNS + 1)
     )
     found = []
-    for dag_id, run_id, run_type, state, run_after, started, ended, low, high, changed in session.execute(query):
-        interval = None if low is None or high is None else (zones.to_instant(low), zones.to_instant(high))
+    for (
+        dag_id,
+        run_id,
+        run_type,
+        state,
+        run_after,
+        started,
+        ended,
+        low,
+        high,
+        changed,
+    ) in session.execute(query):
+        interval = (
+            None if low is None or high is None else (zones.to_instant(low), zones.to_instant(high))
+        )
         run = ExistingRun(
             dag_id,
             run_id,
@@ -151,21 +194,25 @@ def read_runs(session: Session, dag_ids: Collection[str], since: float, until: f
 
 
 def _between(since: float, until: float) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions on ``run_after`` of runs that may touch ``[since, until)``."""
     low, high = zones.to_datetime(since - _LONGEST), zones.to_datetime(until)
     return DagRun.run_after >= low, DagRun.run_after < high
 
 
 def runs_state(dag_ids: Collection[str], since: float, until: float) -> Any:
-    """What changes whenever the runs that :func:`read_runs` finds do."""
-    query = select(func.count(), func.max(DagRun.id), func.max(DagRun.updated_at), func.max(DagRun.end_date))
+    """Return a query whose result changes whenever the runs that :func:`read_runs` finds do."""
+    query = select(
+        func.count(), func.max(DagRun.id), func.max(DagRun.updated_at), func.max(DagRun.end_date)
+    )
     return query.where(DagRun.dag_id.in_(dag_ids), *_between(since, until))
 
 
-_lengths: LruCache[tuple[float, float | None]] = LruCache(20_000, lambda _: 1)  # by DAG: when it was asked, and seconds
+# By DAG: when the database was asked, in monotonic seconds, and how many seconds its runs take.
+_lengths: LruCache[tuple[float, float | None]] = LruCache(20_000, lambda _: 1)
 
 
 def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:
-    """How long the last successful runs of each DAG took, in seconds: their median."""
+    """Return how long the last successful runs of each DAG took: their median, in seconds."""
     now = time.monotonic()
     known: dict[str, float | None] = {}
     missing: list[str] = []
@@ -176,7 +223,11 @@ def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:
         else:
             known[dag_id] = kept[1]
     if missing:
-        place = func.row_number().over(partition_by=DagRun.dag_id, order_by=DagRun.run_after.desc()).label("place")
+        place = (
+            func.row_number()
+            .over(partition_by=DagRun.dag_id, order_by=DagRun.run_after.desc())
+            .label("place")
+        )
         recent = (
             select(DagRun.dag_id, DagRun.start_date, DagRun.end_date, place)
             .where(
@@ -189,7 +240,9 @@ def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:
             .subquery()
         )
         taken: dict[str, list[float]] = defaultdict(list)
-        for dag_id, started, ended, _ in session.execute(select(recent).where(recent.c.place <= _SAMPLE)):
+        for dag_id, started, ended, _ in session.execute(
+            select(recent).where(recent.c.place <= _SAMPLE)
+        ):
             taken[dag_id].append((ended - started).total_seconds())
         for dag_id in missing:
             sample = sorted(taken[dag_id])

@@ -1,4 +1,4 @@
-"""What will run: the stored next run of a DAG, and then as its schedule goes on from there."""
+"""What will run: the stored next run of a DAG, and what its schedule says from there on."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ from calendar_timetable.runs.stored_schedules import Schedule
 from calendar_timetable.schedule.base import to_pendulum
 from calendar_timetable.schedule.compiled import CompiledSchedule
 
-MOST_TICKS = 11_000  # of one DAG in one answer: a week of minutes, five weeks of every five minutes
-_MOST_STEPS = 5 * MOST_TICKS  # on the way to a range that is far away
-_REMEMBERED = 100_000  # ticks in all plans together, of some 200 bytes each; a longer plan than …
-_LONGEST = 2_000  # … is worked out anew
-_FRESH = 60  # seconds for which a plan is right: a start that has passed may have to move
+# Due times of one DAG in one answer: a week of minutes, or five weeks of every five minutes.
+MOST_TICKS = 11_000
+_MOST_STEPS = 5 * MOST_TICKS  # due times passed on the way to a range that is far away
+_REMEMBERED = 100_000  # ticks in all remembered plans together, of some 200 bytes each
+_LONGEST = 2_000  # ticks in one of these plans; a longer one is worked out anew each time
+# Seconds for which a plan is right: a start that has passed by then may have to move.
+_FRESH = 60
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredNextRun:
-    """A DAG's next run as Airflow has stored it; epoch seconds."""
+    """A DAG's next run as Airflow has stored it; times are in epoch seconds."""
 
     start: float
     interval_start: float
@@ -38,20 +40,27 @@ class StoredNextRun:
 
     @property
     def info(self) -> DagRunInfo:
+        """The run as Airflow's timetables describe one."""
         interval = DataInterval(to_pendulum(self.interval_start), to_pendulum(self.interval_end))
         at = to_pendulum(self.start)
         if self.partition_key is not None:
-            return DagRunInfo.exact(at)._replace(data_interval=None, partition_key=self.partition_key)
+            return DagRunInfo.exact(at)._replace(
+                data_interval=None, partition_key=self.partition_key
+            )
         return DagRunInfo.exact(at)._replace(data_interval=interval)
 
     @property
     def tick(self) -> Tick:
+        """The run's due time with its data interval."""
         return Tick(self.interval_end, self.interval_start, self.interval_end)
 
 
 @dataclass(frozen=True, slots=True)
 class ForecastQuery:
-    """What is asked of one DAG: ticks due or starting in ``[since, until)``, as seen at *now*."""
+    """What is asked of one DAG: ticks due or starting in ``[since, until)``, as seen at *now*.
+
+    Times are in epoch seconds; at most *ticks* are wanted.
+    """
 
     now: float
     since: float
@@ -59,16 +68,20 @@ class ForecastQuery:
     ticks: int = MOST_TICKS
 
 
-# By question, with the minute of the answer: a later one takes the place of an earlier one.
-_plans: LruCache[tuple[float, list[PlacedTick], bool]] = LruCache(_REMEMBERED, lambda plan: 10 + len(plan[1]), _LONGEST)
+# By question: the minute in which it was answered, the ticks, and whether there are more.
+# A later answer replaces an earlier one.
+_plans: LruCache[tuple[float, list[PlacedTick], bool]] = LruCache(
+    _REMEMBERED, lambda plan: 10 + len(plan[1]), _LONGEST
+)
 
 
 def forecast(
     schedule: Schedule, stored: StoredNextRun | None, question: ForecastQuery
 ) -> tuple[list[PlacedTick], bool]:
-    """Every tick that *question* asks for, in its place, and whether some were left out.
+    """Return every tick that *question* asks for, placed, and whether some were left out.
 
-    Of ticks that have passed, only those that did not run: those that did are Airflow's to tell.
+    Of ticks that have passed, only those that did not run: those that did are existing runs, which
+    are read from Airflow's database.
     """
     minute = question.now // _FRESH
     key = schedule.dag_id, schedule.version, stored, question.since, question.until, question.ticks
@@ -80,17 +93,26 @@ def forecast(
         with time_budget.share(time_budget.DAG):
             more = _find(schedule, stored, question, found)
     except time_budget.Spent:
-        return found, True  # and not remembered: who asks for less has time for it
+        # Not remembered: for a question that asks for less there may be time enough.
+        return found, True
     _plans.put(key, (minute, found, more))
     return found, more
 
 
-def _find(schedule: Schedule, stored: StoredNextRun | None, question: ForecastQuery, found: list[PlacedTick]) -> bool:
-    """Add what *question* asks for to *found*; whether there is more."""
+def _find(
+    schedule: Schedule,
+    stored: StoredNextRun | None,
+    question: ForecastQuery,
+    found: list[PlacedTick],
+) -> bool:
+    """Add what *question* asks for to *found*; return whether there is more."""
     try:
         for count, placed in enumerate(_walk(schedule, stored, question)):
             start = placed.tick.due if placed.start is None else placed.start
-            if min(placed.tick.due, start) < question.until and max(placed.tick.due, start) >= question.since:
+            if (
+                min(placed.tick.due, start) < question.until
+                and max(placed.tick.due, start) >= question.since
+            ):
                 found.append(placed)
             if len(found) > question.ticks or count > max(_MOST_STEPS, 5 * question.ticks):
                 del found[question.ticks :]
@@ -103,11 +125,16 @@ def _find(schedule: Schedule, stored: StoredNextRun | None, question: ForecastQu
 
 
 def replanned(
-    schedule: Schedule, stored: StoredNextRun | None, waiting: Collection[float], now: float, until: float
+    schedule: Schedule,
+    stored: StoredNextRun | None,
+    waiting: Collection[float],
+    now: float,
+    until: float,
 ) -> Iterator[PlacedTick]:
-    """The ticks from the stored run's on, placed anew: for a schedule that is not the one in force.
+    """Yield the ticks from the stored run's on, placed by a schedule that is not the one in force.
 
-    Also those before that, of intervals that end at *waiting*: no run is planned for them, but there may be one now.
+    Earlier ticks are included where their data interval ends at one of *waiting*: no run is planned
+    for them, but by this schedule there may be one. Times are in epoch seconds.
     """
     compiled = schedule.compiled
     assert compiled is not None, "only our own schedules have arguments to change"
@@ -117,7 +144,9 @@ def replanned(
     if compiled.ticks.on_grid:
         ticks = compiled.ticks.at_or_after(first, latest)
     elif stored is not None:
-        following = compiled.ticks.walk(stored.info.data_interval, schedule.restriction._replace(catchup=True))
+        following = compiled.ticks.walk(
+            stored.info.data_interval, schedule.restriction._replace(catchup=True)
+        )
         ticks = chain((stored.tick,), following)
     else:
         return
@@ -129,16 +158,21 @@ def replanned(
 
 
 def _not_before(compiled: CompiledSchedule, placed: PlacedTick, now: float) -> PlacedTick:
-    """*placed*; a start that has passed, and is closed by now, waits for an opening."""
+    """Return *placed*; a start that has passed, and is closed by now, waits for an opening."""
     if placed.start is None or placed.start > now:
         return placed
     start = compiled.late_start(placed.start, placed.tick.due, now)
     if start == placed.start:
         return placed
-    return PlacedTick(placed.tick, None, "skipped") if start is None else started(placed.tick, start)
+    return (
+        PlacedTick(placed.tick, None, "skipped") if start is None else started(placed.tick, start)
+    )
 
 
-def _walk(schedule: Schedule, stored: StoredNextRun | None, question: ForecastQuery) -> Iterator[PlacedTick]:
+def _walk(
+    schedule: Schedule, stored: StoredNextRun | None, question: ForecastQuery
+) -> Iterator[PlacedTick]:
+    """Return the ticks around the range of *question*, in order, as fits the kind of schedule."""
     compiled = schedule.compiled
     if compiled is not None:
         if compiled.held:
@@ -153,16 +187,22 @@ def _walk(schedule: Schedule, stored: StoredNextRun | None, question: ForecastQu
 
 
 def _ours_on_grid(
-    compiled: CompiledSchedule, schedule: Schedule, stored: StoredNextRun | None, question: ForecastQuery
+    compiled: CompiledSchedule,
+    schedule: Schedule,
+    stored: StoredNextRun | None,
+    question: ForecastQuery,
 ) -> Iterator[PlacedTick]:
-    """All ticks around the range, whatever ran before; the stored run stands for its own."""
+    """Yield all ticks around the range, whatever ran before; the stored run stands for its own."""
+    # Ticks that are due before the range may be postponed into it, those after it advanced into it.
     reach = 0 if compiled.open_time.always else compiled.policy.max_delay
     ahead = reach if compiled.policy.when_blocked == "advance" else 0
     earliest, latest, catchup = schedule.restriction
     start = question.since - reach
-    if stored is not None and question.since >= question.now:  # all that is earlier has run, or never will
+    # Whatever is due before the stored run has run, or never will.
+    if stored is not None and question.since >= question.now:
         start = max(start, min(stored.interval_end, question.since))
-    # What was due before the DAG was seen is not told, but for what its first run follows, or waits with.
+    # What was due before the DAG was first seen is left out, except from its first run on, which
+    # may be older: other due times wait together with it, or follow it.
     seen = schedule.since if stored is None else min(schedule.since, stored.interval_end)
     start = max(start, seen, earliest.timestamp() if earliest else 0)
     pending = stored
@@ -179,7 +219,11 @@ def _ours_on_grid(
         if placed.start is None:
             if tick.due >= schedule.since:
                 yield placed
-        elif stored and tick.interval_end > stored.interval_end and (catchup or placed.start > question.now):
+        elif (
+            stored
+            and tick.interval_end > stored.interval_end
+            and (catchup or placed.start > question.now)
+        ):
             yield placed
     if pending is not None:
         yield from _stored_run(compiled, pending, None, question.now)
@@ -188,9 +232,11 @@ def _ours_on_grid(
 def _ours_after(
     compiled: CompiledSchedule, schedule: Schedule, stored: StoredNextRun, question: ForecastQuery
 ) -> Iterator[PlacedTick]:
-    """Ticks that depend on what ran: only those after the stored run can be told."""
+    """Yield the stored run and the ticks after it: earlier ones depend on what ran."""
     yield from _stored_run(compiled, stored, None, question.now)
-    ticks = compiled.ticks.walk(stored.info.data_interval, schedule.restriction._replace(catchup=True))
+    ticks = compiled.ticks.walk(
+        stored.info.data_interval, schedule.restriction._replace(catchup=True)
+    )
     for placed in place_ticks(time_budget.metered(ticks), compiled.policy, compiled.open_time):
         if placed.tick.due - compiled.policy.max_delay >= question.until:
             return
@@ -201,27 +247,41 @@ def _ours_after(
 def _stored_run(
     compiled: CompiledSchedule, stored: StoredNextRun, placed: PlacedTick | None, now: float
 ) -> Iterator[PlacedTick]:
-    """The stored run, where it will be created: late, and closed by now, it waits for an opening."""
+    """Yield the stored run where it will start: if late and closed by now, at an opening.
+
+    Without such an opening it is skipped. It is *placed* itself where that has the same start.
+    """
     start = compiled.late_start(stored.start, stored.tick.due, now)
     if start is None:
         yield PlacedTick(stored.tick, None, "skipped")
-    elif placed is not None and placed.start == start and placed.tick.interval_end == stored.interval_end:
+    elif (
+        placed is not None
+        and placed.start == start
+        and placed.tick.interval_end == stored.interval_end
+    ):
         yield placed
     else:
         yield started(stored.tick, start)
 
 
 def started(tick: Tick, start: float) -> PlacedTick:
-    """*tick* as a run that starts at *start*, whatever the calendars say now."""
+    """Return *tick* as a run that starts at *start*, whatever the calendars say now."""
     if start == tick.due:
         return PlacedTick(tick, start, "on_time")
     return (
-        PlacedTick(tick, start, "postponed", opening=start) if start > tick.due else PlacedTick(tick, start, "advanced")
+        PlacedTick(tick, start, "postponed", opening=start)
+        if start > tick.due
+        else PlacedTick(tick, start, "advanced")
     )
 
 
-def _remembered(schedule: Schedule, stored: StoredNextRun, question: ForecastQuery) -> Iterator[PlacedTick]:
-    """Plain cron: its ticks are remembered, and need not be walked through to a range that is far away."""
+def _remembered(
+    schedule: Schedule, stored: StoredNextRun, question: ForecastQuery
+) -> Iterator[PlacedTick]:
+    """Yield the ticks of plain cron.
+
+    As they are remembered, they need not be walked through up to a range that is far away.
+    """
     yield _at(stored.info)
     last, restriction = stored.info.data_interval, schedule.restriction
     restriction = restriction._replace(catchup=restriction.catchup or stored.start > question.now)
@@ -236,22 +296,28 @@ def _remembered(schedule: Schedule, stored: StoredNextRun, question: ForecastQue
             yield PlacedTick(tick, tick.due, "on_time")
 
 
-def _stepped(schedule: Schedule, stored: StoredNextRun, question: ForecastQuery) -> Iterator[PlacedTick]:
-    """Any other timetable, asked as the scheduler asks it."""
+def _stepped(
+    schedule: Schedule, stored: StoredNextRun, question: ForecastQuery
+) -> Iterator[PlacedTick]:
+    """Yield the runs of any other timetable, asked as the scheduler asks it."""
     info: DagRunInfo | None = stored.info
     latest = schedule.restriction.latest
     while info is not None and info.run_after.timestamp() < question.until:
         yield _at(info)
         catchup = schedule.restriction.catchup or info.run_after.timestamp() > question.now
         following = schedule.timetable.next_dagrun_info_v2(
-            last_dagrun_info=info, restriction=TimeRestriction(schedule.restriction.earliest, latest, catchup)
+            last_dagrun_info=info,
+            restriction=TimeRestriction(schedule.restriction.earliest, latest, catchup),
         )
+        # A timetable that does not advance would keep this loop going for ever.
         if following is not None and following.run_after <= info.run_after:
-            return  # it does not get on
+            return
         info = following
 
 
 def _at(info: DagRunInfo) -> PlacedTick:
     due = zones.to_instant(info.run_after)
-    interval = (due, due) if info.data_interval is None else map(zones.to_instant, info.data_interval)
+    interval = (
+        (due, due) if info.data_interval is None else map(zones.to_instant, info.data_interval)
+    )
     return PlacedTick(Tick(due, *interval), due, "on_time")

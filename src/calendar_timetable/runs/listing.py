@@ -1,4 +1,4 @@
-"""The runs of many DAGs in one list: those that exist, those that are planned, those that will not be."""
+"""The runs of many DAGs in one list: existing, planned, and due times without a run."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from calendar_timetable.runs.rows import RunRow, collapse, existing_row, planned
 from calendar_timetable.runs.stored_schedules import Schedule, newest, read_schedules
 
 _ANSWERS = 16 * 1024 * 1024  # bytes of all lists that are remembered together
-_SAMPLE = 50  # DAGs that tell how often all of them run
+_SAMPLE = 50  # DAGs from which it is estimated how often all of them run
 _WEEK = 7 * DAY
-_FRESH = 60  # seconds for which one is right: what is late changes with the clock
+_FRESH = 60  # seconds for which a list is right: what is late changes with the clock
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a list shows; empty means everything. Times in epoch seconds."""
+    """What a list shows; empty means everything. Times are in epoch seconds."""
 
     since: float
     until: float
@@ -38,7 +38,8 @@ class Filters:
     states: tuple[str, ...] = ()
     calendars: tuple[str, ...] = ()
     moved: bool = False
-    paused: bool = True  # also what is planned of paused DAGs, which does not start
+    # Whether what is planned of paused DAGs, which does not start, is shown too.
+    paused: bool = True
     limit: int = 500
     offset: int = 0
 
@@ -58,10 +59,16 @@ def answered(
     work: Work,
     *more: object,
 ) -> bytes:
-    """What *work* makes of the DAGs that *filters* name; remembered while it stays right, by all that it depends on."""
+    """Return what *work* makes of the *readable* DAGs that *filters* name.
+
+    It is remembered while it stays right, by all that it depends on, *more* included. *now* is in
+    epoch seconds; existing runs of the DAGs *runs_of* may be shown, or of all where that is
+    ``None``.
+    """
     wanted = asked_of(readable, filters.dag_ids)
+    # Only the state of the DAGs that are wanted may count: that of others changes as well.
     if filters.tags or filters.owners:
-        wanted = [dag.dag_id for dag in readable_dags(session, readable, filters)]  # of no others
+        wanted = [dag.dag_id for dag in readable_dags(session, readable, filters)]
     key = known_by(session, wanted, filters, runs_of, now // _FRESH, *more)
     answer = _answers.get(key)
     if answer is None:
@@ -71,15 +78,26 @@ def answered(
 
 
 def known_by(
-    session: Session, dag_ids: Collection[str], filters: Filters, runs_of: Collection[str] | None, *more: object
+    session: Session,
+    dag_ids: Collection[str],
+    filters: Filters,
+    runs_of: Collection[str] | None,
+    *more: object,
 ) -> bytes:
-    """What is the same as long as a list of runs is."""
+    """Return a key that stays the same as long as a list of runs does."""
     untold = () if runs_of is None else sorted(set(dag_ids) - set(runs_of))
-    return hashlib.sha256(repr((filters, untold, _state(session, dag_ids, filters), more)).encode()).digest()
+    return hashlib.sha256(
+        repr((filters, untold, _state(session, dag_ids, filters), more)).encode()
+    ).digest()
 
 
-def _state(session: Session, dag_ids: Collection[str], filters: Filters) -> list[list[tuple[object, ...]]]:
-    """All that a list is made of, as the database's driver gives it: what is only compared need not be understood."""
+def _state(
+    session: Session, dag_ids: Collection[str], filters: Filters
+) -> list[list[tuple[object, ...]]]:
+    """Return all that a list is made of, as the database's driver gives it.
+
+    It is only compared, so its values need not be converted to Python's types.
+    """
     queries = (
         database.dags(dag_ids),
         database.tags_of(dag_ids),
@@ -87,38 +105,50 @@ def _state(session: Session, dag_ids: Collection[str], filters: Filters) -> list
         database.runs_state(dag_ids, filters.since, filters.until),
         database.pools(),
     )
-    untyped = (q.with_only_columns(*(type_coerce(c, NullType()) for c in q.selected_columns)) for q in queries)
+    untyped = (
+        q.with_only_columns(*(type_coerce(c, NullType()) for c in q.selected_columns))
+        for q in queries
+    )
     return [list(map(tuple, session.execute(query))) for query in untyped]
 
 
 def asked_of(readable: Collection[str], dag_ids: Collection[str] | None) -> Collection[str]:
-    """The *dag_ids* that are *readable*; all of these, unless some are named."""
+    """Return the *dag_ids* that are *readable*, or all that are readable if none are named."""
     return set(readable) & set(dag_ids) if dag_ids else readable
 
 
 def readable_dags(session: Session, readable: Collection[str], filters: Filters) -> list[Dag]:
-    """The DAGs that a list is about."""
+    """Return the *readable* DAGs that a list with these *filters* is about."""
     wanted = asked_of(readable, filters.dag_ids)
     return database.read_dags(session, wanted, tags=filters.tags, owners=filters.owners)
 
 
-def concerned(session: Session, dag_ids: Collection[str], filters: Filters) -> tuple[list[Dag], dict[str, Schedule]]:
-    """Those of *dag_ids* that are there and use the calendars that *filters* name, and their schedules."""
+def concerned(
+    session: Session, dag_ids: Collection[str], filters: Filters
+) -> tuple[list[Dag], dict[str, Schedule]]:
+    """Return those of *dag_ids* that exist and use the calendars in *filters*.
+
+    With them come the schedules of all that exist, by DAG id.
+    """
     dags = database.read_dags(session, dag_ids)
     schedules = read_schedules(session, [dag.dag_id for dag in dags])
     return using_calendars(dags, schedules, filters), schedules
 
 
 def using_calendars(dags: list[Dag], schedules: dict[str, Schedule], filters: Filters) -> list[Dag]:
-    """Those of *dags* that go by the calendars which *filters* name, if they name some."""
+    """Return those of *dags* that use the calendars in *filters*, or all if these name none."""
     if not filters.calendars:
         return dags
     wanted = set(filters.calendars)
-    return [dag for dag in dags if dag.dag_id in schedules and wanted & set(schedules[dag.dag_id].calendars)]
+    return [
+        dag
+        for dag in dags
+        if dag.dag_id in schedules and wanted & set(schedules[dag.dag_id].calendars)
+    ]
 
 
 def paused_among(dags: list[Dag]) -> int:
-    """How many of *dags* have a next run that does not start, as they are paused."""
+    """Count those of *dags* that have a next run which does not start, as they are paused."""
     return sum(dag.paused and dag.stored is not None for dag in dags)
 
 
@@ -130,18 +160,31 @@ def first_rows(
     now: float,
     runs_of: Collection[str] | None = None,
 ) -> tuple[list[RunRow], bool]:
-    """The rows to show, in order, and whether there are more; looks only as far ahead as it must."""
+    """Return the rows to show, in order, and whether there are more.
+
+    Only as much of the range is looked at as is needed for the page that *filters* ask for.
+    """
     wanted = filters.offset + filters.limit
     length = filters.until - filters.since
-    if len(dags) > 4 * _SAMPLE:  # how far ahead they reach is told by some of them
+    # Of many DAGs, a sample shows how long a part of the range fills the page.
+    if len(dags) > 4 * _SAMPLE:
         week = replace(filters, until=min(filters.until, filters.since + _WEEK))
         some = dags[:: len(dags) // _SAMPLE]
-        found = sum(shown(row, filters) for row in find_rows(session, some, schedules, week, now, runs_of)[0])
+        found = sum(
+            shown(row, filters)
+            for row in find_rows(session, some, schedules, week, now, runs_of)[0]
+        )
         length = 1.1 * wanted * (week.until - week.since) * len(some) / len(dags) / max(found, 1)
     while True:
         until = min(filters.until, filters.since + length)
-        rows, truncated = find_rows(session, dags, schedules, replace(filters, until=until), now, runs_of)
-        rows = [row for row in rows if shown(row, filters) and (until == filters.until or row.at < until)]
+        rows, truncated = find_rows(
+            session, dags, schedules, replace(filters, until=until), now, runs_of
+        )
+        rows = [
+            row
+            for row in rows
+            if shown(row, filters) and (until == filters.until or row.at < until)
+        ]
         if until == filters.until or len(rows) > wanted or time_budget.spent():
             return sorted(rows, key=lambda row: row.key), truncated or until < filters.until
         length *= max(1.5, min(16, 1.25 * wanted / max(len(rows), 1)))
@@ -155,9 +198,10 @@ def find_rows(
     now: float,
     runs_of: Collection[str] | None = None,
 ) -> tuple[list[RunRow], bool]:
-    """Every row of *dags* in the range of *filters*, DAG by DAG; and whether some were left out.
+    """Return every row of *dags* in the range of *filters*, DAG by DAG, and whether there are more.
 
-    Existing runs, and how long they took, only of the DAGs *runs_of*; of all where that is ``None``.
+    Existing runs, and how long they took, are included only for the DAGs *runs_of*, or for all
+    where that is ``None``.
     """
     found: list[RunRow] = []
     truncated = False
@@ -168,7 +212,10 @@ def find_rows(
 
 
 class Part(NamedTuple):
-    """The rows of one DAG, each run by itself, in order; past *told_until*, where there is one, there are more."""
+    """The rows of one DAG, each run by itself, in order.
+
+    There are more past *told_until* (epoch seconds), unless that is ``None``.
+    """
 
     rows: list[RunRow]
     told_until: float | None
@@ -183,7 +230,11 @@ def rows_by_dag(
     runs_of: Collection[str] | None = None,
     most: int = MOST_TICKS,
 ) -> Iterator[Part]:
-    """The rows of each of *dags* in the range of *filters*; of each at most *most* due times."""
+    """Yield the rows of each of *dags* in the range of *filters*, at most *most* due times of each.
+
+    Existing runs, and how long they took, are included only for the DAGs *runs_of*, or for all
+    where that is ``None``.
+    """
     dags = using_calendars(dags, schedules, filters)
     told = [dag.dag_id for dag in dags if runs_of is None or dag.dag_id in runs_of]
     existing, older_left_out = database.read_runs(session, told, filters.since, filters.until)
@@ -199,34 +250,49 @@ def rows_by_dag(
         more = False
         if schedule is not None and (filters.paused or not dag.paused):
             places, more = forecast(schedule, dag.stored, question)
+            # A paused DAG's past due times without a run are left out.
             ahead = [
                 planned_row(dag, schedule, placed, length)
                 for placed in places
                 if placed.start is not None or placed.tick.due > now or not dag.paused
             ]
             rows += [row for row in ahead if row.identity not in made] if made else ahead
-        rows = sorted((row for row in rows if row.touches(filters.since, filters.until)), key=lambda row: row.key)
+        rows = sorted(
+            (row for row in rows if row.touches(filters.since, filters.until)),
+            key=lambda row: row.key,
+        )
         if older_left_out:
             yield Part(rows, filters.since)
         else:
             yield Part(rows, (rows[-1].at if rows else filters.since) if more else None)
 
 
-def run_lengths(session: Session, schedules: dict[str, Schedule], dag_ids: Collection[str]) -> dict[str, float]:
-    """How long runs take, in seconds: what the schedule says, else what they usually took."""
-    said = {i: s.compiled.policy.duration for i, s in schedules.items() if s.compiled and s.compiled.policy.duration}
+def run_lengths(
+    session: Session, schedules: dict[str, Schedule], dag_ids: Collection[str]
+) -> dict[str, float]:
+    """Return how many seconds runs take, by DAG id: as its schedule says, else as usual."""
+    said = {
+        i: s.compiled.policy.duration
+        for i, s in schedules.items()
+        if s.compiled and s.compiled.policy.duration
+    }
     return database.usual_lengths(session, [i for i in dag_ids if i not in said]) | said
 
 
-def next_rows(dag: Dag, schedule: Schedule, now: float, until: float, limit: int, length: float | None) -> list[RunRow]:
-    """What becomes of the next ticks of one DAG, the stored one first, at most *limit* of them; runs last *length*."""
+def next_rows(
+    dag: Dag, schedule: Schedule, now: float, until: float, limit: int, length: float | None
+) -> list[RunRow]:
+    """Return what becomes of one DAG's next ticks, the stored one first, at most *limit* of them.
+
+    Its runs last *length* seconds, if that is known; *now* and *until* are in epoch seconds.
+    """
     since = now if dag.stored is None else min(now, dag.stored.start, dag.stored.interval_end)
     places, _ = forecast(schedule, dag.stored, ForecastQuery(now, since, until, limit))
     return [planned_row(dag, schedule, placed, length) for placed in places[:limit]]
 
 
 def shown(row: RunRow, filters: Filters) -> bool:
-    """Whether *filters* let the *row* through."""
+    """Tell whether *filters* let the *row* through."""
     move = "combined" if row.placed.outcome == "coalesced" else row.placed.outcome
     return (not filters.states or row.state in filters.states or move in filters.states) and (
         not filters.moved or row.placed.outcome != "on_time"

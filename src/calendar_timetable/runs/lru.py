@@ -1,4 +1,4 @@
-"""What web servers remember between requests, each process for itself, and never more than so much."""
+"""What a process of a web server remembers between requests, within a fixed total weight."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ V = TypeVar("V")
 class LruCache(Generic[V]):
     """The values that were used last, by key, for the threads of one process.
 
-    All together weigh *most* at the most, each by *weigh*; one that weighs more than *largest* is not kept.
+    Together they weigh at most *most*, each as much as *weigh* says. A value that weighs more than
+    *largest* is not kept.
     """
 
     def __init__(self, most: int, weigh: Callable[[V], int], largest: int | None = None) -> None:
@@ -26,22 +27,25 @@ class LruCache(Generic[V]):
         _memories.add(self)
 
     def get(self, key: Hashable) -> V | None:
+        """Return the value for *key*, or ``None`` if none is kept."""
         with self._lock:
             return self._values.get(key)
 
     def put(self, key: Hashable, value: V) -> None:
+        """Keep *value* for *key*, instead of an earlier one, unless it is too large."""
         with self._lock:
             self._values.pop(key, None)
             if self._weigh(value) <= self._largest:
                 self._values[key] = value
 
     def clear(self) -> None:
+        """Forget all values."""
         with self._lock:
             self._values.clear()
 
     @property
     def weight(self) -> int:
-        """What all of them weigh now."""
+        """What all values weigh now."""
         return int(self._values.currsize)
 
 
@@ -53,13 +57,14 @@ class Single:
         self._lock = threading.Lock()
 
     def begin(self, key: Hashable) -> bool:
-        """Whether nobody else is at it; then :meth:`end` must follow."""
+        """Tell whether no other thread is making the value; if so, :meth:`end` must follow."""
         with self._lock:
             free = key not in self._made
             self._made.add(key)
             return free
 
     def end(self, key: Hashable) -> None:
+        """Let other threads make the value for *key* again."""
         with self._lock, suppress(KeyError):
             self._made.remove(key)
 
@@ -68,6 +73,6 @@ _memories: WeakSet[Any] = WeakSet()
 
 
 def forget() -> None:
-    """Start as after a restart: for tests and measurements."""
+    """Empty all caches of this process, as a restart does: for tests and measurements."""
     for memory in list(_memories):
         memory.clear()

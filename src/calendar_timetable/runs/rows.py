@@ -1,4 +1,4 @@
-"""Runs that exist and ticks that are planned, as the rows that people see; and what comes after a run's start."""
+"""Existing runs and planned ticks as the rows that people see; what comes after a run's start."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ from calendar_timetable.runs.forecast import started
 from calendar_timetable.runs.stored_schedules import Schedule
 from calendar_timetable.schedule.compiled import CompiledSchedule
 
-_AHEAD = 8 * DAY  # how far is looked: what is further off is no concern of whoever watches a run
+# Seconds after a run's start that are looked at: what is further off does not concern those who
+# watch the run.
+_AHEAD = 8 * DAY
 
 RunState = Literal["planned", "queued", "running", "success", "failed", "skipped"]
 LATE = 300  # seconds after which a start counts as late
-_DENSE = 3600  # runs closer together than this …
-_QUARTER = 900  # of an hour: by no less do zones differ today
-_FEW = 3  # … and at least so many are shown as one
+_DENSE = 3600  # seconds; runs closer together than this may be shown as one row
+_QUARTER = 900  # seconds, a quarter of an hour: the offsets of zones are multiples of it today
+_FEW = 3  # runs that are shown as one row, at least
 _BY_TICK = ("scheduled", "backfill")
 _CAUSES = {"manual": "Triggered by hand", "asset_triggered": "Triggered by assets"}
 _UTC = ZoneInfo("UTC")
@@ -37,7 +39,11 @@ _PAUSED = "will not start: DAG is paused"
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run, one tick without a run, or a stretch of runs. ``start`` and ``end`` in epoch seconds."""
+    """One run, one tick without a run, or a stretch of several.
+
+    *start* and *end* are in epoch seconds. A stretch stands for *count* runs, about *every* seconds
+    apart.
+    """
 
     dag: Dag
     schedule: Schedule | None
@@ -53,33 +59,38 @@ class RunRow:
 
     @property
     def key(self) -> tuple[float, str, float]:
-        """Rows are shown in this order."""
+        """The key by which rows are sorted when shown."""
         return self.at, self.dag.dag_id, self.placed.tick.due
 
     @property
     def at(self) -> float:
-        """Where it stands in time."""
+        """Its place in time, in epoch seconds: its start, or its due time if it has none."""
         return self.placed.tick.due if self.start is None else self.start
 
     @property
     def identity(self) -> str:
-        """Stays the same when the run moves, and when it is made."""
+        """A name that stays the same when the run moves, and when Airflow makes it."""
         if self.known_as:
             return self.known_as
         if self.run is not None and self.run.run_type not in _BY_TICK:
             return f"{self.dag.dag_id} {self.run.run_id}"
-        return f"{self.dag.dag_id} {zones.to_datetime(self.placed.tick.interval_end).isoformat()[:19]}Z"
+        return (
+            f"{self.dag.dag_id} "
+            f"{zones.to_datetime(self.placed.tick.interval_end).isoformat()[:19]}Z"
+        )
 
     @property
     def zone(self) -> ZoneInfo:
+        """The zone of its schedule, or UTC without one."""
         return _UTC if self.schedule is None else self.schedule.zone
 
     def changed(self, now: float) -> float:
-        """When what is told of it last changed; never goes back."""
+        """Return when what is shown of it last changed, in epoch seconds; this never goes back."""
         times = [self.placed.tick.due, self.start, self.end]
         stored = self.dag.stored
         if stored is not None and stored.interval_end == self.placed.tick.interval_end:
-            times.append(stored.start)  # which the run was to start at, before it was late
+            # The run was to start then, before it was late.
+            times.append(stored.start)
         if self.is_late(now):
             times.append((self.at if self.run is None else self.run.run_after) + LATE)
         past = [t for t in times if t is not None and t <= now]
@@ -87,21 +98,31 @@ class RunRow:
         return max((*past, *known))
 
     def right_until(self, now: float) -> float:
-        """The next instant at which the clock alone changes what is told of it."""
+        """Return the next instant at which the clock alone changes what is shown of it.
+
+        In epoch seconds; infinity where there is none.
+        """
+        # From its expected end on, that of a run which is still running moves with the clock.
         if self.state == "running":
-            return now if self.end is None or self.end <= now else self.end  # its expected end goes with the clock
+            return now if self.end is None or self.end <= now else self.end
         if self.state not in ("planned", "queued", "skipped"):
             return math.inf
         waited_for = self.at if self.run is None else self.run.run_after
-        return min((at for at in (self.placed.tick.due, self.at, waited_for + LATE) if at > now), default=math.inf)
+        return min(
+            (at for at in (self.placed.tick.due, self.at, waited_for + LATE) if at > now),
+            default=math.inf,
+        )
 
     def touches(self, since: float, until: float) -> bool:
-        """Whether its tick, or its run, lies in ``[since, until)``."""
+        """Tell whether its tick, or its run, lies in ``[since, until)``, in epoch seconds."""
         times = [t for t in (self.placed.tick.due, self.start, self.end) if t is not None]
         return min(times) < until and max(times) >= since
 
     def is_late(self, now: float) -> bool:
-        """Whether it started, or will start, later than it was to. A paused DAG's runs are not waited for."""
+        """Tell whether it started, or will start, more than ``LATE`` seconds later than it was to.
+
+        Planned runs of a paused DAG do not count as late.
+        """
         if self.run is None:
             return self.start is not None and not self.dag.paused and now - self.start > LATE
         if self.run.run_type != "scheduled":
@@ -110,17 +131,28 @@ class RunRow:
 
 
 def planned_row(dag: Dag, schedule: Schedule, placed: PlacedTick, length: float | None) -> RunRow:
-    """A tick to come, or one that passed without a run."""
+    """Return the row of a tick to come, or of one that passed without a run.
+
+    *length* is how many seconds its run is expected to last, if that is known.
+    """
     state: RunState = "skipped" if placed.start is None else "planned"
     end = None if placed.start is None or length is None else placed.start + length
-    return RunRow(dag, schedule, placed, None, state, placed.start, end, end_estimated=end is not None)
+    return RunRow(
+        dag, schedule, placed, None, state, placed.start, end, end_estimated=end is not None
+    )
 
 
-def existing_row(dag: Dag, schedule: Schedule | None, run: ExistingRun, length: float | None, now: float) -> RunRow:
-    """A run that Airflow has made."""
+def existing_row(
+    dag: Dag, schedule: Schedule | None, run: ExistingRun, length: float | None, now: float
+) -> RunRow:
+    """Return the row of a run that Airflow has made, as it is at *now* in epoch seconds.
+
+    *length* is how many seconds the run is expected to last, if that is known.
+    """
     ours = schedule is not None and schedule.compiled is not None and run.run_type in _BY_TICK
     if run.interval is not None and run.run_type in _BY_TICK:
         low, high = run.interval
+        # Other schedules' runs are taken to be due when they may start, as in forecasts.
         placed = started(Tick(high if ours else run.run_after, low, high), run.run_after)
     else:
         placed = started(Tick(run.run_after, run.run_after, run.run_after), run.run_after)
@@ -130,18 +162,23 @@ def existing_row(dag: Dag, schedule: Schedule | None, run: ExistingRun, length: 
         end, estimated = start + length, True
     if run.state == "running" and end is not None:
         end = max(end, now)
-    state: RunState = {"running": "running", "success": "success", "failed": "failed"}.get(run.state, "queued")  # type: ignore[assignment]
+    state: RunState = {"running": "running", "success": "success", "failed": "failed"}.get(
+        run.state, "queued"
+    )  # type: ignore[assignment]
     return RunRow(dag, schedule, placed, run, state, start, end, estimated)
 
 
 def collapse(rows: Iterable[RunRow]) -> Iterator[RunRow]:
-    """*rows* of one DAG, in order; neighbours of a day that are alike and less than an hour apart as one."""
+    """Yield *rows* of one DAG, in order, those of a long enough stretch as one row.
+
+    In a stretch, neighbours are alike, of the same day, and less than an hour apart.
+    """
     for stretch in stretches(rows):
         yield from [_as_one(stretch)] if is_often(stretch) else stretch
 
 
 def stretches(rows: Iterable[RunRow]) -> Iterator[list[RunRow]]:
-    """*rows* of one DAG, in order, parted where neighbours are not alike or not close."""
+    """Yield *rows* of one DAG, in order, parted where neighbours are not alike or not close."""
     stretch: list[RunRow] = []
     for row in rows:
         if stretch and not _alike(stretch[-1], row):
@@ -153,7 +190,7 @@ def stretches(rows: Iterable[RunRow]) -> Iterator[list[RunRow]]:
 
 
 def is_often(stretch: list[RunRow]) -> bool:
-    """Whether a list has one row for all of the *stretch*."""
+    """Tell whether a list has one row for all of the *stretch*."""
     return len(stretch) >= _FEW
 
 
@@ -172,7 +209,10 @@ def _day(row: RunRow) -> date:
 
 @lru_cache(maxsize=2048)
 def _day_of(quarter: float, zone: ZoneInfo) -> date:
-    """The day there: of all the runs of an hour it is asked again and again."""
+    """Return the day in *zone*, at a *quarter* of an hour counted from the epoch.
+
+    Remembered, because it is asked again and again for all the runs of an hour.
+    """
     return datetime.fromtimestamp(quarter * _QUARTER, UTC).astimezone(zone).date()
 
 
@@ -180,22 +220,35 @@ def _as_one(stretch: list[RunRow]) -> RunRow:
     first, last = stretch[0], stretch[-1]
     gaps = sorted(int(b.at - a.at) for a, b in pairwise(stretch))
     end = last.at if last.end is None else last.end
-    lasting = last if first.state == "planned" else first  # the end of the day that stays the same
+    # The row is known by the run that stays in it: the first planned runs become existing ones, and
+    # existing runs get new ones at the end.
+    lasting = last if first.state == "planned" else first
     known_as = f"{lasting.identity} stretch"
-    return replace(first, end=end, count=len(stretch), every=gaps[len(gaps) // 2], known_as=known_as)
+    return replace(
+        first, end=end, count=len(stretch), every=gaps[len(gaps) // 2], known_as=known_as
+    )
 
 
 def outlook_of(row: RunRow) -> Outlook:
-    """What comes after its start, for a run that goes by its schedule and is not over."""
-    compiled = None if row.schedule is None or row.schedule.changed_to is not None else row.schedule.compiled
+    """Return what comes after the start of a run that goes by its schedule and is not over.
+
+    For any other row the result is empty.
+    """
+    compiled = (
+        None
+        if row.schedule is None or row.schedule.changed_to is not None
+        else row.schedule.compiled
+    )
     by_schedule = row.run is None or row.run.run_type in _BY_TICK
     if compiled is None or row.start is None or row.count > 1 or not by_schedule:
         return Outlook()
-    return Outlook() if row.state in ("success", "failed") else outlook(compiled, row.start, row.end)
+    return (
+        Outlook() if row.state in ("success", "failed") else outlook(compiled, row.start, row.end)
+    )
 
 
 def reasons_of(row: RunRow) -> tuple[explain.Reason, ...]:
-    """Why the run does not simply start when due."""
+    """Return why the run does not simply start when due."""
     compiled = None if row.schedule is None else row.schedule.compiled
     if compiled is None or (row.placed.outcome == "on_time" and row.run):
         return ()
@@ -203,16 +256,24 @@ def reasons_of(row: RunRow) -> tuple[explain.Reason, ...]:
 
 
 def explanation(row: RunRow, reasons: Iterable[explain.Reason] = ()) -> str:
-    """One sentence: "Due Sat 21 Nov 2026 02:00 CET, blocked by team_calendar until 05:00; starts 05:00"."""
+    """Explain *row* in one sentence, in the zone of its schedule.
+
+    For example "Due Sat 21 Nov 2026 02:00 CET, blocked by team_calendar until 05:00; starts 05:00".
+    """
     due, zone = row.placed.tick.due, row.zone
     if row.count > 1:
         return _explanation_of_many(row, zone)
     cause = "Due" if row.run is None else _CAUSES.get(row.run.run_type, "Due")
-    return explain.joined(cause, due, zone, explain.told(reasons, zone, due), _outcome(row, due, zone))
+    return explain.joined(
+        cause, due, zone, explain.told(reasons, zone, due), _outcome(row, due, zone)
+    )
 
 
 def _explanation_of_many(row: RunRow, zone: ZoneInfo) -> str:
-    first, last = explain.clock(row.at, zone), explain.clock(row.at + row.every * (row.count - 1), zone, row.at)
+    first, last = (
+        explain.clock(row.at, zone),
+        explain.clock(row.at + row.every * (row.count - 1), zone, row.at),
+    )
     what, ends = f"{row.count} runs", ""
     if row.start is None:
         what = f"{row.count} due times"
@@ -237,7 +298,10 @@ def _outcome(row: RunRow, due: float, zone: ZoneInfo) -> str:
 
 
 class Blackout(NamedTuple):
-    """When a blackout begins, and what of: a calendar and, where that is shown, its event; or a rule, and its zone."""
+    """When a blackout begins, and what blocks.
+
+    That is a *calendar* and, where it is shown, its *event*; or a rule (*detail*) and its *zone*.
+    """
 
     start: datetime
     calendar: str | None
@@ -256,9 +320,10 @@ class Outlook(NamedTuple):
 
 
 def outlook(compiled: CompiledSchedule, start: float, end: float | None) -> Outlook:
-    """What comes after *start*, for a run that is expected to *end* then.
+    """Return what comes after *start*, for a run that is expected to end at *end*.
 
-    A DAG carries of its calendars what its own runs touch: past that, nothing is told for certain.
+    Both are in epoch seconds. A DAG carries of its calendars only what its own runs touch: past
+    that, nothing is certain.
     """
     if compiled.open_time.always or not compiled.open_time.fits(start, 0):
         return Outlook()
@@ -283,7 +348,10 @@ def outlook(compiled: CompiledSchedule, start: float, end: float | None) -> Outl
 def _end(
     open_time: OpenTime, timeset: TimeSet | None, compiled: CompiledSchedule, start: float
 ) -> tuple[float | None, float]:
-    """When what is open by *timeset* alone closes after *start*, and until when that is known."""
+    """Return when *open_time* closes after *start*, and until when that is known, in epoch seconds.
+
+    *open_time* is what is open by *timeset* alone.
+    """
     if timeset is None:
         return None, inf
     calendars = any(isinstance(leaf, CalendarSpans) for leaf in leaves(timeset))
@@ -293,10 +361,14 @@ def _end(
 
 
 def _named(compiled: CompiledSchedule, at: float) -> Blackout:
-    """The blackout that begins *at*."""
+    """Return the blackout that begins at *at*, in epoch seconds."""
     covering = (m for m in members(compiled.blackouts) if at in m.cover(int(at), int(at) + 1))
     found = Blocker("blackout", next(covering, members(compiled.blackouts)[0]), None)
     why = blocked(found, at)
     return Blackout(
-        start=zones.to_datetime(at), calendar=why.calendar, event=why.event, detail=why.detail, zone=why.zone
+        start=zones.to_datetime(at),
+        calendar=why.calendar,
+        event=why.event,
+        detail=why.detail,
+        zone=why.zone,
     )

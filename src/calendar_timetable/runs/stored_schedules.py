@@ -1,4 +1,4 @@
-"""Schedules as Airflow stores them: read once per version of a DAG, then remembered."""
+"""Schedules as Airflow stores them: read once for each version of a DAG, then remembered."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ from calendar_timetable.schedule.ticks import Ticks
 
 OURS = "calendar_timetable.timetable.CalendarTimetable"
 _ASSET_OR_TIME = "airflow.timetables.assets.AssetOrTimeSchedule"
-_REMEMBERED = 32 * 1024 * 1024  # characters of all schedules together, as Airflow serializes them …
-_EACH = 2_000  # … and of each as many more, for what it is made into
+# Characters of all remembered schedules together, as Airflow serializes them.
+_REMEMBERED = 32 * 1024 * 1024
+_EACH = 2_000  # characters added for each schedule, for the objects that are made of it
 _MOST_POOLS = 20  # of one DAG
 _AT_ONCE = 200  # serialized DAGs that one query reads
 
@@ -41,27 +42,31 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a DAG is due, told without its file. ``data`` is its timetable as Airflow serializes it."""
+    """When a DAG is due, known without its file.
+
+    *data* is the DAG's timetable as Airflow serializes it.
+    """
 
     dag_id: str
     version: str
     since: float  # when the DAG was first seen, in epoch seconds
-    changed: float  # when it last became what it is
+    changed: float  # when the DAG's serialized form last changed, in epoch seconds
     data: dict[str, Any] = field(repr=False)
     timezone: str
     restriction: TimeRestriction
-    pools: tuple[str, ...]  # which its tasks take slots of
-    changed_to: CompiledSchedule | None = None  # of a what-if: instead of what *data* says
+    pools: tuple[str, ...]  # those that its tasks take slots of
+    # In a what-if: the schedule that replaces what *data* says.
+    changed_to: CompiledSchedule | None = None
 
     @cached_property
     def compiled(self) -> CompiledSchedule | None:
-        """The schedule, where it is one of ours."""
+        """The schedule where it is one of ours, else ``None``."""
         if self.changed_to is not None:
             return self.changed_to
         if self.data["__type"] != OURS:
             return None
         compiled = CompiledSchedule.from_json(self.data["__var"])
-        # Many DAGs go by the same windows: these are laid out once.
+        # Many DAGs use the same windows: their open time is worked out once.
         key = compiled.windows, compiled.blackouts, compiled.horizon
         compiled.open_time = _open_times.setdefault(key, compiled.open_time)
         return compiled
@@ -73,12 +78,12 @@ class Schedule:
 
     @cached_property
     def timetable(self) -> Timetable:
-        """The timetable itself."""
+        """The timetable that *data* says."""
         return decode_timetable(self.data)
 
     @cached_property
     def zone(self) -> ZoneInfo:
-        """The zone in which people think of it."""
+        """The zone in which people think of the schedule; UTC where it has no known name."""
         try:
             return zones.load_zone(self.timezone)
         except InvalidArgument:  # Airflow takes fixed offsets too
@@ -86,17 +91,28 @@ class Schedule:
 
     @cached_property
     def calendars(self) -> tuple[str, ...]:
-        """The labels of the calendars it goes by."""
-        return tuple(dict.fromkeys(used.label for used in self.compiled.calendars)) if self.compiled else ()
+        """The labels of the calendars that it uses, each once."""
+        return (
+            tuple(dict.fromkeys(used.label for used in self.compiled.calendars))
+            if self.compiled
+            else ()
+        )
 
 
-_open_times: WeakValueDictionary[Any, OpenTime] = WeakValueDictionary()  # as long as some schedule goes by it
-# By DAG: a new version takes the place of the one before.
-_schedules: LruCache[tuple[Any, int, Schedule]] = LruCache(_REMEMBERED, lambda kept: _EACH + kept[1])
+# By windows, blackouts and horizon; each is kept as long as some schedule uses it.
+_open_times: WeakValueDictionary[Any, OpenTime] = WeakValueDictionary()
+# By DAG: the key and hash of its newest version, its weight, and the schedule. A new version
+# replaces the one before.
+_schedules: LruCache[tuple[Any, int, Schedule]] = LruCache(
+    _REMEMBERED, lambda kept: _EACH + kept[1]
+)
 
 
 def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Schedule]:
-    """The schedules of *dag_ids*, each from its DAG's newest version; what cannot be read is left out, and logged."""
+    """Return the schedules of *dag_ids*, each from its DAG's newest version.
+
+    A schedule that cannot be read is left out, and logged.
+    """
     found: dict[str, Schedule] = {}
     missing: dict[Any, float] = {}
     for key, version, dag_id, since in session.execute(newest(dag_ids)):
@@ -113,14 +129,19 @@ def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Sche
             except Exception:  # one broken DAG must not take the page away from all others
                 log.exception("Cannot read the schedule of %s", row.dag_id)
                 continue
-            _schedules.put(row.dag_id, ((row.id, row.dag_hash), len(json.dumps(schedule.data)), schedule))
+            _schedules.put(
+                row.dag_id, ((row.id, row.dag_hash), len(json.dumps(schedule.data)), schedule)
+            )
             found[row.dag_id] = schedule
         session.expunge_all()
     return found
 
 
 def newest(dag_ids: Collection[str]) -> Any:
-    """Each DAG's newest serialized form: its key, its hash, and when the DAG was first seen."""
+    """Return the query for each DAG's newest serialized form.
+
+    It gives its key, its hash, the DAG's id, and when the DAG was first seen.
+    """
     versions = (
         select(
             DagVersion.dag_id,
@@ -132,19 +153,30 @@ def newest(dag_ids: Collection[str]) -> Any:
         .subquery()
     )
     return (
-        select(SerializedDagModel.id, SerializedDagModel.dag_hash, SerializedDagModel.dag_id, versions.c.since)
+        select(
+            SerializedDagModel.id,
+            SerializedDagModel.dag_hash,
+            SerializedDagModel.dag_id,
+            versions.c.since,
+        )
         .join(DagVersion, SerializedDagModel.dag_version_id == DagVersion.id)
-        .join(versions, (DagVersion.dag_id == versions.c.dag_id) & (DagVersion.version_number == versions.c.newest))
+        .join(
+            versions,
+            (DagVersion.dag_id == versions.c.dag_id)
+            & (DagVersion.version_number == versions.c.newest),
+        )
     )
 
 
 def _read(row: SerializedDagModel, since: float) -> Schedule:
+    """Return the schedule of the DAG in *row*, first seen at *since* in epoch seconds."""
     whole = row.data
     assert whole is not None, "every serialized DAG has data"
     dag = whole["dag"]
     data = dag.get("timetable")
+    # Only Airflow understands another version of the form, or how dates of tasks limit the DAG's.
     if whole.get("__version") != DagSerialization.SERIALIZER_VERSION or _tasks_have_dates(dag):
-        restriction = row.dag._time_restriction  # noqa: SLF001  (tasks' dates count too)
+        restriction = row.dag._time_restriction  # noqa: SLF001
         data = encode_base(row.dag.timetable)
     else:
         dates = (dag.get("start_date"), dag.get("end_date"))
@@ -155,12 +187,26 @@ def _read(row: SerializedDagModel, since: float) -> Schedule:
     timezone = data["__var"].get("timezone") or dag.get("timezone")
     timezone = timezone if isinstance(timezone, str) else "UTC"
     changed = row.last_updated.timestamp()
-    pools = sorted({str(task["__var"].get("pool") or Pool.DEFAULT_POOL_NAME) for task in dag.get("tasks", ())})
-    return Schedule(row.dag_id, row.dag_hash, since, changed, data, timezone, restriction, tuple(pools[:_MOST_POOLS]))
+    pools = sorted(
+        {str(task["__var"].get("pool") or Pool.DEFAULT_POOL_NAME) for task in dag.get("tasks", ())}
+    )
+    return Schedule(
+        row.dag_id,
+        row.dag_hash,
+        since,
+        changed,
+        data,
+        timezone,
+        restriction,
+        tuple(pools[:_MOST_POOLS]),
+    )
 
 
 def _tasks_have_dates(dag: dict[str, Any]) -> bool:
-    return any("start_date" in task["__var"] or "end_date" in task["__var"] for task in dag.get("tasks", ()))
+    return any(
+        "start_date" in task["__var"] or "end_date" in task["__var"]
+        for task in dag.get("tasks", ())
+    )
 
 
 def _portions(keys: Collection[Any]) -> Iterator[list[Any]]:

@@ -1,9 +1,11 @@
-"""What an answer may cost: seconds of processor time, for it and for each DAG in it; how many may be costly at once.
+"""What an answer may cost in processor time, and how many costly answers there may be at once.
 
-The middleware of the app opens a budget for every request. Whoever works step by step asks :func:`spent`, or draws
-the steps through :func:`metered`. Without a budget, as on the command line, nothing is ever spent.
+The middleware of the app opens a budget for every request. Code that works step by step asks
+:func:`spent`, or draws the steps through :func:`metered`. Without a budget, as on the command line,
+nothing is ever spent.
 
-It is the processor time of the thread that counts: on a busy machine an answer takes longer, but holds as much.
+What counts is the processor time of the thread: on a busy machine an answer takes longer, but
+holds as much.
 """
 
 from __future__ import annotations
@@ -16,28 +18,35 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 T = TypeVar("T")
-ANSWER = 4.5  # seconds for an answer; with what comes before and after it stays below five, or so
-PLANNING = 3.5  # seconds of these for what there is to tell: the rest is for telling it
-DAG = 1.0  # seconds for one DAG in it
+# Seconds for an answer: with what comes before and after, it stays below about five.
+ANSWER = 4.5
+PLANNING = 3.5  # seconds of these for finding what the answer holds; the rest is for writing it
+DAG = 1.0  # seconds for one DAG in the answer
 CHEAP = 0.5  # seconds after which an answer is a costly one
-COSTLY_AT_ONCE = 2
-RETRY_AFTER = 5
+COSTLY_AT_ONCE = 2  # costly answers, in each process
+RETRY_AFTER = 5  # seconds
 
 
 class Spent(Exception):
-    """There is no time left: tell what is found, and that it is not all."""
+    """There is no time left: the answer is to hold what is found, and say that it is not all."""
 
 
 class Busy(Exception):
-    """Too many costly answers are being worked out: this one has to be asked for again."""
+    """Too many costly answers are being worked out: this one has to be asked for again later.
+
+    *retry_after* is in seconds.
+    """
 
     def __init__(self, retry_after: int = RETRY_AFTER) -> None:
         self.retry_after = retry_after
-        super().__init__(f"Others have asked for much at this moment: ask again in {retry_after} seconds, or for less")
+        super().__init__(
+            f"Others have asked for much at this moment: "
+            f"ask again in {retry_after} seconds, or for less"
+        )
 
 
 class _Budget:
-    """Of one answer. Its time begins with the first step, in the thread that works it out."""
+    """The budget of one answer; its time begins with the first step, in the thread that works."""
 
     def __init__(self) -> None:
         self.begun: float | None = None
@@ -50,7 +59,8 @@ class _Budget:
 
     def become_costly(self) -> None:
         with self._lock:
-            if self._closed:  # nobody waits for it any more
+            # The request has ended: nobody waits for this answer any more.
+            if self._closed:
                 self.until = 0.0
                 return
             if not _costly.acquire(blocking=False):
@@ -70,7 +80,10 @@ _costly = threading.BoundedSemaphore(COSTLY_AT_ONCE)
 
 @contextmanager
 def answer() -> Iterator[None]:
-    """One answer, within its budget; :class:`Busy` where it turns out costly and others are already."""
+    """Open the budget of one answer.
+
+    :class:`Busy` is raised where the answer turns out costly and enough others are already.
+    """
     mine = _Budget()
     token = _budget.set(mine)
     try:
@@ -82,7 +95,7 @@ def answer() -> Iterator[None]:
 
 @contextmanager
 def share(seconds: float) -> Iterator[None]:
-    """A part of an answer: it may take no more than so many *seconds* of what is left."""
+    """Limit a part of an answer to so many *seconds* of what is left."""
     budget = _budget.get()
     if budget is None:
         yield
@@ -98,7 +111,7 @@ def share(seconds: float) -> Iterator[None]:
 
 
 def spent() -> bool:
-    """Whether the time is over; :class:`Busy`."""
+    """Tell whether the time is over; raise :class:`Busy` where too many answers are costly."""
     budget = _budget.get()
     if budget is None:
         return False
@@ -111,7 +124,7 @@ def spent() -> bool:
 
 
 def metered(steps: Iterable[T]) -> Iterator[T]:
-    """*steps*, as long as there is time; :class:`Spent`."""
+    """Yield *steps* as long as there is time, then raise :class:`Spent`."""
     for step in steps:
         if spent():
             raise Spent

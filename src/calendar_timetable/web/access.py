@@ -1,4 +1,4 @@
-"""Who asks, what they may read, and whether a change was asked for by our own page."""
+"""Who asks, what they may read, and whether our own page asked for a change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PREFIX = "/calendar-timetable"  # under which Airflow mounts the app
 
 
 def readable_dag_ids(user: GetUserDep, session: SessionDep) -> set[str]:
-    """The ids of the DAGs that the user may read."""
+    """Return the ids of the DAGs that the user may read."""
     return get_auth_manager().get_authorized_dag_ids(user=user, method="GET", session=session)
 
 
@@ -26,7 +26,10 @@ Readable = Annotated[set[str], Depends(readable_dag_ids)]
 
 
 def readable_dag(dag_id: str, readable: Readable) -> str:
-    """*dag_id* of the path; 404 both for one that is not there and for one that the user may not read."""
+    """Return *dag_id* of the path, or answer 404.
+
+    The answer is the same for a DAG that does not exist and for one that the user may not read.
+    """
     if dag_id not in readable:
         raise HTTPException(404, "There is no such DAG")
     return dag_id
@@ -35,23 +38,32 @@ def readable_dag(dag_id: str, readable: Readable) -> str:
 ReadableDag = Annotated[str, Depends(readable_dag)]
 
 
-def allowed(user: Any, session: Session, dag_ids: Collection[str], entity: DagAccessEntity) -> set[str]:
-    """Those of *dag_ids* whose runs, or whose code, the user may read: more than to read a DAG, as in Airflow's API."""
+def allowed(
+    user: Any, session: Session, dag_ids: Collection[str], entity: DagAccessEntity
+) -> set[str]:
+    """Return those of *dag_ids* whose runs, or whose code, the user may read, as *entity* says.
+
+    As in Airflow's API, this takes another right than to read the DAG.
+    """
     manager = get_auth_manager()
     teams = DagModel.get_dag_id_to_team_name_mapping(list(dag_ids), session=session)
 
     def is_allowed(dag_id: str) -> bool:
         details = DagDetails(id=dag_id, team_name=teams.get(dag_id))
-        return manager.is_authorized_dag(method="GET", access_entity=entity, details=details, user=user)
+        return manager.is_authorized_dag(
+            method="GET", access_entity=entity, details=details, user=user
+        )
 
     return set(filter(is_allowed, dag_ids))
 
 
 def asked_by_us(request: Request) -> None:
-    """Refuse a change that another site may have asked for in the user's name.
+    """Refuse with 403 a change that another site may have asked for in the user's name.
 
     No other site can send this header without the server's consent (CORS), which is never given.
     """
     by_us = request.headers.get("x-requested-with") == ASKED_BY_US
     if not by_us or request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-        raise HTTPException(403, f"Changes need the header X-Requested-With: {ASKED_BY_US}, from this site")
+        raise HTTPException(
+            403, f"Changes need the header X-Requested-With: {ASKED_BY_US}, from this site"
+        )

@@ -16,13 +16,15 @@ from calendar_timetable.web import models, static_page, subscription_routes
 from calendar_timetable.web.routes import api
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    "Content-Security-Policy": (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "private, no-store",
 }
 
-_SHOWN = 80  # characters of a value that is wrong
+_SHOWN = 80  # characters of a wrong value that are repeated in the answer
 
 app = FastAPI(
     title="Calendar Timetable",
@@ -32,17 +34,19 @@ app = FastAPI(
     redoc_url=None,
     openapi_url=None,
 )
-app.dependency_overrides[auth_manager_from_app] = get_auth_manager  # which Airflow's own dependencies look for
+# Airflow's own dependencies look for the auth manager in the state of the app: this one has none.
+app.dependency_overrides[auth_manager_from_app] = get_auth_manager
 app.include_router(api)
 app.include_router(subscription_routes.router)
-app.add_route("/feed.ics", subscription_routes.feed, include_in_schema=False)  # which the login above does not reach
+# A plain route, to which the login that the app depends on does not apply: its token is enough.
+app.add_route("/feed.ics", subscription_routes.feed, include_in_schema=False)
 app.include_router(static_page.router)
 app.add_exception_handler(HTTPException, static_page.ask_to_log_in)
 
 
 @app.middleware("http")
 async def harden(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """A bound on what an answer may cost, and headers for every one of them, errors included."""
+    """Bound what an answer may cost, and add headers to every answer, errors included."""
     with time_budget.answer():
         response = await call_next(request)
     for name, value in HEADERS.items():
@@ -52,14 +56,17 @@ async def harden(request: Request, call_next: Callable[[Request], Awaitable[Resp
 
 @app.exception_handler(RequestValidationError)
 def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
-    """What is wrong with a request: each field with its message; what was sent is repeated of addresses only."""
+    """Answer 422 with what is wrong with a request: each field with its message.
+
+    What was sent is repeated only where it stands in the address.
+    """
     detail = [_wrong(each["loc"], each["msg"], each.get("input")) for each in error.errors()]
     return JSONResponse(models.Refusal(detail=detail).model_dump(), 422)
 
 
 @app.exception_handler(time_budget.Busy)
 def put_off(_: Request, error: time_budget.Busy) -> JSONResponse:
-    """Too much is asked for at once: when to ask again."""
+    """Answer 429, as too much is asked for at once, and say when to ask again."""
     return JSONResponse({"detail": str(error)}, 429, {"Retry-After": str(error.retry_after)})
 
 

@@ -1,4 +1,4 @@
-"""How the calendars are doing: what the DAGs use, and what this host's cache knows of it."""
+"""How the calendars are doing that DAGs use, as far as this host's cache knows."""
 
 from __future__ import annotations
 
@@ -31,16 +31,23 @@ class _Use:
     titled: bool = False  # whether some DAG that the viewer may read shows its titles
 
 
-def calendars(session: Session, readable: Collection[str], *, limit: int, offset: int) -> models.Calendars:
-    """The calendars of the *readable* DAGs, by label; "unknown" where this host has not read them."""
+def calendars(
+    session: Session, readable: Collection[str], *, limit: int, offset: int
+) -> models.Calendars:
+    """Return the calendars of the *readable* DAGs, by label.
+
+    Their status is "unknown" where this host has not read them.
+    """
     dag_ids = [dag.dag_id for dag in database.read_dags(session, readable)]
     uses: dict[tuple[str, str], _Use] = {}
     for dag_id, schedule in read_schedules(session, dag_ids).items():
         titled = _titled(schedule)
         for used in schedule.compiled.calendars if schedule.compiled else ():
             use = uses.setdefault((used.label, used.feed.key if used.feed else ""), _Use())
-            # Of DAGs that see it in different ways, the strictest: it is the first to be held.
-            if use.feed is None or (used.feed is not None and used.feed.max_stale < use.feed.max_stale):
+            # Of DAGs that give it different options the strictest counts: it is held first.
+            if use.feed is None or (
+                used.feed is not None and used.feed.max_stale < use.feed.max_stale
+            ):
                 use.feed = used.feed
             use.dag_ids.add(dag_id)
             use.roles.add(used.role)
@@ -48,11 +55,13 @@ def calendars(session: Session, readable: Collection[str], *, limit: int, offset
     shown = sorted(uses.items())[offset : offset + limit]
     try:
         files = cache.files()
-    except InvalidArgument:  # nothing in there is believed
+    except InvalidArgument:  # the cache folder cannot be trusted, so nothing in it is believed
         found = [_told(label, use, None) for (label, _), use in shown]
     else:
         found = [_told(label, use, _known(use, files)) for (label, _), use in shown]
-    return models.Calendars(calendars=found, total_entries=len(uses), truncated=offset + len(shown) < len(uses))
+    return models.Calendars(
+        calendars=found, total_entries=len(uses), truncated=offset + len(shown) < len(uses)
+    )
 
 
 def _known(use: _Use, files: dict[str, list[Path]]) -> Health | None:
@@ -84,7 +93,8 @@ def _facts(health: Health, *, titled: bool) -> dict[str, object]:
         "error": health.error,
         "events": health.events,
         "problems": [
-            _problem(problem, titled=titled) for problem in sorted(health.problems, key=_over)[:MOST_PROBLEMS]
+            _problem(problem, titled=titled)
+            for problem in sorted(health.problems, key=_over)[:MOST_PROBLEMS]
         ],
     }
 
@@ -101,11 +111,12 @@ def _problem(problem: Problem, *, titled: bool) -> models.Problem:
 
 
 def _over(problem: Problem) -> bool:
+    """Tell whether the time that *problem* may concern has passed."""
     return not problem.matters(datetime.now(UTC))
 
 
 def _titled(schedule: Schedule) -> list[Feed | None]:
-    """The feeds whose titles travel in *schedule*: of these their UIDs may be told as well."""
+    """Return the feeds whose titles travel in *schedule*: their UIDs may be shown as well."""
     compiled = schedule.compiled
     sets = (compiled.windows, compiled.blackouts) if compiled else ()
     members = (leaf for timeset in sets if timeset is not None for leaf in leaves(timeset))
@@ -113,5 +124,8 @@ def _titled(schedule: Schedule) -> list[Feed | None]:
 
 
 def _shown(uid: str, *, titled: bool) -> str:
-    """*uid*, which often is a mail address; else a digest, by which who has the calendar finds the event."""
+    """Return *uid* where the calendar is *titled*, else a digest: a UID often is a mail address.
+
+    Whoever has the calendar finds the event by the digest.
+    """
     return on_one_line(uid) if titled or not uid else hashlib.sha256(uid.encode()).hexdigest()[:12]

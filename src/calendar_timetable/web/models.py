@@ -1,6 +1,6 @@
 """What the REST API answers: the documents of its OpenAPI description, and how they are sent.
 
-Answers need not be sent twice (RFC 9110 section 13.1.2).
+An answer that the client has already is not sent again (RFC 9110 section 13.1.2).
 """
 
 from __future__ import annotations
@@ -28,12 +28,17 @@ MOST_DAYS = 62  # of a length in a what-if
 
 def _bounded(seconds: int) -> int:
     if seconds > MOST_DAYS * 86400:
-        told = f"{seconds} seconds are too long for a what-if: give at most {MOST_DAYS * 86400}, {MOST_DAYS} days"
+        told = (
+            f"{seconds} seconds are too long for a what-if: "
+            f"give at most {MOST_DAYS * 86400}, {MOST_DAYS} days"
+        )
         raise PydanticCustomError("too_long", "{told}", {"told": told})
     return seconds
 
 
-Seconds = Annotated[int, Field(ge=0, description=f"At most {MOST_DAYS} days"), AfterValidator(_bounded)]
+Seconds = Annotated[
+    int, Field(ge=0, description=f"At most {MOST_DAYS} days"), AfterValidator(_bounded)
+]
 
 
 class Wrong(BaseModel):
@@ -71,11 +76,15 @@ class Reason(BaseModel):
 
     kind: Kind
     calendar: str | None = None
-    event: Annotated[str | None, Field(description="An event of the calendar, where titles are shown")] = None
+    event: Annotated[
+        str | None, Field(description="An event of the calendar, where titles are shown")
+    ] = None
     start: datetime | None = None
     end: datetime | None = None
     needed_seconds: int | None = None
-    detail: Annotated[str | None, Field(description="The rule that is meant, or what is to be known")] = None
+    detail: Annotated[
+        str | None, Field(description="The rule that is meant, or what is to be known")
+    ] = None
     zone: Annotated[str | None, Field(description="The zone of the rule")] = None
     text: str = Field(description="All of it in English, with times in the schedule's zone")
 
@@ -102,12 +111,18 @@ class Run(BaseModel):
     calendars: list[str]
     late: bool
     collapsed: Collapsed | None
-    window_end: datetime | None = Field(None, description="When the window ends in which it starts, where it has one")
-    next_blackout: Blackout | None = Field(None, description="The next one after its start, where that is known")
+    window_end: datetime | None = Field(
+        None, description="When the window ends in which it starts, where it has one"
+    )
+    next_blackout: Blackout | None = Field(
+        None, description="The next one after its start, where that is known"
+    )
     spare_seconds: int | None = Field(
         None, description="From its end to that of open time; below 0 where that is first"
     )
-    spare_at_least: bool = Field(False, description="Whether it may be more: no further ahead are calendars known")
+    spare_at_least: bool = Field(
+        False, description="Whether it may be more: no further ahead are calendars known"
+    )
 
 
 class DagLimits(BaseModel):
@@ -131,8 +146,12 @@ class Runs(BaseModel):
     runs: Iterable[Run]
     total_entries: int = Field(description="Where truncated: at least so many")
     truncated: bool = Field(description="Whether there are more runs than are told or counted")
-    paused_dags: int = Field(description="DAGs that are paused; what is planned of them is told only with paused=true")
-    parallelism: int = Field(description="How many tasks Airflow runs at once, by [core] parallelism")
+    paused_dags: int = Field(
+        description="DAGs that are paused; what is planned of them is told only with paused=true"
+    )
+    parallelism: int = Field(
+        description="How many tasks Airflow runs at once, by [core] parallelism"
+    )
     limits: list[DagLimits] = Field(description="Of each DAG with a run here")
     pools: list[PoolSlots] = Field(description="Those that these DAGs use")
 
@@ -151,7 +170,9 @@ class Count(BaseModel):
     start: datetime
     end: datetime
     runs: int
-    often: int = Field(description="Of these, runs that lists tell in one row for a stretch of a day")
+    often: int = Field(
+        description="Of these, runs that lists tell in one row for a stretch of a day"
+    )
     moved: int
     running: int
     failed: int
@@ -259,8 +280,8 @@ class TimeSpans(BaseModel):
 class Problem(BaseModel):
     """A part of a calendar that could not be understood.
 
-    It may cover the time from ``start`` to ``end``, null being an open end; ``matters`` unless that is over. What is
-    ``counted`` all the same at most covers too much.
+    It may cover the time from ``start`` to ``end``, null being an open end; ``matters`` unless that
+    is over. What is ``counted`` all the same at most covers too much.
     """
 
     uid: str
@@ -346,9 +367,13 @@ class Subscribe(BaseModel):
     kind: Literal["all", "tag", "dag"]
     value: Annotated[str, Field(min_length=1, max_length=250)] | None = None
     days: Annotated[int, Field(ge=1, le=730, description="For how many days it lasts")] = 365
-    skipped: Annotated[bool, Field(description="Also due times that do not run, as cancelled events")] = True
+    skipped: Annotated[
+        bool, Field(description="Also due times that do not run, as cancelled events")
+    ] = True
     moved: Annotated[bool, Field(description="Only what calendars and windows affect")] = False
-    frequent: Annotated[bool, Field(description="Also DAGs that are due more than once a day")] = True
+    frequent: Annotated[bool, Field(description="Also DAGs that are due more than once a day")] = (
+        True
+    )
     paused: Annotated[bool, Field(description="Also paused DAGs, whose runs do not start")] = False
 
     @model_validator(mode="after")
@@ -365,7 +390,9 @@ Limit = Annotated[int, Query(ge=1, le=5000, description="How many at most")]
 Offset = Annotated[int, Query(ge=0, le=1_000_000, description="How many to leave out first")]
 REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"description": "Nobody is logged in"},
-    403: {"description": "Who is logged in may not do this, or another site has asked for a change"},
+    403: {
+        "description": "Who is logged in may not do this, or another site has asked for a change"
+    },
     404: {"description": "It is not there, or who asks may not read it"},
     422: {"description": "The question is wrong, or asks for too much", "model": Refusal},
     429: {"description": "Others ask for much at this moment: Retry-After says when to ask again"},
@@ -373,14 +400,18 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 def wrong(field: str, message: str) -> RequestValidationError:
-    """What is wrong with a parameter of the question: answered with 422."""
-    return RequestValidationError([{"loc": ("query", field), "msg": message, "type": "value_error"}])
+    """Return the error for a wrong parameter of the question, which is answered with 422."""
+    return RequestValidationError(
+        [{"loc": ("query", field), "msg": message, "type": "value_error"}]
+    )
 
 
 def known_parameters(request: Request) -> None:
-    """Refuse what no route would look at: a mistyped filter would quietly show everything."""
+    """Refuse parameters that the route does not know: a mistyped filter would show everything."""
     route = request.scope["route"]
-    known = sorted({parameter.alias for parameter in get_flat_dependant(route.dependant).query_params})
+    known = sorted(
+        {parameter.alias for parameter in get_flat_dependant(route.dependant).query_params}
+    )
     for name in request.query_params:
         if name not in known:
             remedy = f"give one of {', '.join(known)}" if known else "this takes none"
@@ -388,7 +419,7 @@ def known_parameters(request: Request) -> None:
 
 
 def answer(request: Request, content: BaseModel | bytes) -> Response:
-    """*content* as JSON with its ETag; 304 to who has it already."""
+    """Return *content* as JSON with its ETag, or 304 where the client has it already."""
     body = content if isinstance(content, bytes) else content.model_dump_json().encode()
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
@@ -398,6 +429,9 @@ def answer(request: Request, content: BaseModel | bytes) -> Response:
 
 
 def known_already(request: Request, etag: str) -> bool:
-    """Whether who asks has the answer with *etag*."""
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    """Tell whether the client has the answer with *etag* already."""
+    known = {
+        tag.strip().removeprefix("W/")
+        for tag in request.headers.get("if-none-match", "").split(",")
+    }
     return etag in known or "*" in known

@@ -41,19 +41,30 @@ _ALMOST = "  # its other arguments as in the DAG file"
 MOST_RANGES = 100  # of times, in all rules of a what-if together
 TOO_MUCH = "this is too much to work out: give fewer rules, or a shorter delay"
 _NONE = ("", "None")  # what Airflow says of a DAG without a schedule
-UNTOLD = "of its calendars the DAG carries only what its own schedule needs: there may be more in the way"
+UNTOLD = (
+    "of its calendars the DAG carries only what its own schedule needs: "
+    "there may be more in the way"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class May:
-    """What the viewer of a plan may read besides the DAG: of its *runs* how long they took, its *code*."""
+    """What the viewer of a plan may read besides the DAG.
+
+    That is how long its *runs* took, and its *code*.
+    """
 
     runs: bool = True
     code: bool = True
 
 
-def plan_of(session: Session, dag_id: str, limit: int, now: float, may: May = May()) -> models.Plan | None:
-    """What becomes of the next *limit* due times of *dag_id*; ``None`` where it has no schedule."""
+def plan_of(
+    session: Session, dag_id: str, limit: int, now: float, may: May = May()
+) -> models.Plan | None:
+    """Return what becomes of the next *limit* due times of *dag_id* after *now*, in epoch seconds.
+
+    ``None`` where there is no such DAG or its schedule cannot be read.
+    """
     dag, schedule = _find(session, dag_id)
     if dag is None or schedule is None:
         return None
@@ -80,9 +91,10 @@ def what_if(
     now: float,
     may: May = May(),
 ) -> models.WhatIfPlan | None:
-    """The plan of *dag_id* under other arguments; ``None`` where its schedule is not ours.
+    """Return the plan of *dag_id* under other arguments; ``None`` where its schedule is not ours.
 
-    What it would be is worked out and forgotten: nothing of it stays in this process.
+    That plan is not remembered: nothing of it stays in this process. Raise
+    :class:`RequestValidationError` where an argument is wrong or no run is found in time.
     """
     dag, schedule = _find(session, dag_id)
     if dag is None or schedule is None or schedule.compiled is None:
@@ -90,7 +102,9 @@ def what_if(
     compiled = schedule.compiled
     changed = _changed(compiled, asked, dag_id)
     other = replace(schedule, changed_to=changed)
-    current = next_rows(dag, schedule, now, now + SEARCH_SECONDS, limit, _length(session, schedule, may))
+    current = next_rows(
+        dag, schedule, now, now + SEARCH_SECONDS, limit, _length(session, schedule, may)
+    )
     told = _told(current, now)
     length = _length(session, other, may)
     waiting = {row.placed.tick.interval_end for row in current}
@@ -107,18 +121,22 @@ def what_if(
     except time_budget.Spent:
         truncated = True
     if truncated and not found:
-        raise RequestValidationError([{"loc": ("body", "windows"), "msg": TOO_MUCH, "type": "value_error"}])
+        raise RequestValidationError(
+            [{"loc": ("body", "windows"), "msg": TOO_MUCH, "type": "value_error"}]
+        )
     return models.WhatIfPlan(
         plan=found,
         current=told,
         python=python_of(changed, asked.stagger_seconds, dag_id) if may.code else None,
-        no_run_reason=None if any(run.start for run in found) else "none of these due times would run",
+        no_run_reason=None
+        if any(run.start for run in found)
+        else "none of these due times would run",
         truncated=truncated,
     )
 
 
 def _told(rows: list[RunRow], now: float) -> list[models.Run]:
-    """As many of *rows* in words as there is time for."""
+    """Return as many of *rows*, in words, as there is time for."""
     found: list[models.Run] = []
     for row in rows:
         if time_budget.spent():
@@ -128,6 +146,7 @@ def _told(rows: list[RunRow], now: float) -> list[models.Run]:
 
 
 def _length(session: Session, schedule: Schedule, may: May) -> float | None:
+    """Return how many seconds the DAG's runs take, if that is known and may be shown."""
     dag_id = schedule.dag_id
     return run_lengths(session, {dag_id: schedule}, [dag_id] if may.runs else []).get(dag_id)
 
@@ -153,7 +172,11 @@ def _arguments(compiled: CompiledSchedule) -> models.Arguments:
 
 
 def _labels(timeset: TimeSet | None) -> list[str]:
-    return [str(leaf) for leaf in (leaves(timeset) if timeset else ()) if isinstance(leaf, CalendarSpans)]
+    return [
+        str(leaf)
+        for leaf in (leaves(timeset) if timeset else ())
+        if isinstance(leaf, CalendarSpans)
+    ]
 
 
 def _uses_calendars(compiled: CompiledSchedule) -> bool:
@@ -161,7 +184,7 @@ def _uses_calendars(compiled: CompiledSchedule) -> bool:
 
 
 def _reach(placed: PlacedTick, policy: Policy) -> tuple[float, float]:
-    """The time that decided where *placed* starts."""
+    """Return the time that decided where *placed* starts, from and to in epoch seconds."""
     due = placed.tick.due
     if placed.start is not None:
         return min(due, placed.start), max(due, placed.start) + policy.duration
@@ -179,34 +202,56 @@ def _changed(compiled: CompiledSchedule, asked: models.WhatIf, dag_id: str) -> C
     }
     if asked.stagger_seconds is not None:
         changes["stagger"] = share_of(asked.stagger_seconds, dag_id)  # as with stagger_key=dag_id
-    policy = replace(policy, **{name: value for name, value in changes.items() if value is not None})
+    policy = replace(
+        policy, **{name: value for name, value in changes.items() if value is not None}
+    )
     _check_ranges(asked)
     sets = {
-        name: getattr(compiled, name) if texts is None else _time_set(name, texts, getattr(compiled, name), compiled)
+        name: getattr(compiled, name)
+        if texts is None
+        else _time_set(name, texts, getattr(compiled, name), compiled)
         for name, texts in (("windows", asked.windows), ("blackouts", asked.blackouts))
     }
-    return CompiledSchedule(compiled.base, compiled.timezone, policy, horizon=compiled.horizon, **sets)
+    return CompiledSchedule(
+        compiled.base, compiled.timezone, policy, horizon=compiled.horizon, **sets
+    )
 
 
 def _check_ranges(asked: models.WhatIf) -> None:
-    """Refuse rules that together say more than a what-if may cost; what is no rule says nothing here."""
+    """Refuse rules that together have more ranges of times than a what-if may cost.
+
+    A text that is no rule does not count here.
+    """
     count = 0
     for field, texts in (("windows", asked.windows), ("blackouts", asked.blackouts)):
         for text in filter(None, map(str.strip, texts or ())):
             with suppress(InvalidArgument):
                 count += len(parse_weekly_rule(text))
         if count > MOST_RANGES:
-            told = f"{count} ranges of times are too many: a what-if takes at most {MOST_RANGES} in all its rules"
-            raise RequestValidationError([{"loc": ("body", field), "msg": told, "type": "value_error"}])
+            told = (
+                f"{count} ranges of times are too many: "
+                f"a what-if takes at most {MOST_RANGES} in all its rules"
+            )
+            raise RequestValidationError(
+                [{"loc": ("body", field), "msg": told, "type": "value_error"}]
+            )
 
 
-def _time_set(field: str, texts: list[str], present: TimeSet | None, compiled: CompiledSchedule) -> TimeSet | None:
-    """The union of what *texts* name: a member that is there already, or a weekly rule."""
+def _time_set(
+    field: str, texts: list[str], present: TimeSet | None, compiled: CompiledSchedule
+) -> TimeSet | None:
+    """Return the union of what *texts* name: a member that is *present* already, or a weekly rule.
+
+    Raise :class:`RequestValidationError`, for *field*, where a text is neither.
+    """
     named: dict[str, list[TimeSet]] = {}
     for member in members(present):
         named.setdefault(str(member), []).append(member)
     zones = {
-        text: member.timezone for member in members(present) if isinstance(member, Weekly) for text in member.texts
+        text: member.timezone
+        for member in members(present)
+        if isinstance(member, Weekly)
+        for text in member.texts
     }
     found: list[TimeSet] = []
     by_zone: dict[str | None, list[str]] = {}
@@ -217,13 +262,16 @@ def _time_set(field: str, texts: list[str], present: TimeSet | None, compiled: C
         try:
             Weekly(text).validate()
         except InvalidArgument as error:
-            raise RequestValidationError([{"loc": ("body", field), "msg": str(error), "type": "value_error"}]) from None
+            raise RequestValidationError(
+                [{"loc": ("body", field), "msg": str(error), "type": "value_error"}]
+            ) from None
         by_zone.setdefault(zones.get(text, compiled.timezone), []).append(text)
     found += [Weekly(*rules, timezone=zone) for zone, rules in by_zone.items()]
     return Union(tuple(found)) if len(found) > 1 else next(iter(found), None)
 
 
 def _why_none(schedule: Schedule, dag: Dag, now: float) -> str | None:
+    """Return why Airflow has no next run of *dag*; ``None`` where it has one."""
     if dag.stored is not None:
         return None
     latest = schedule.restriction.latest
@@ -237,15 +285,18 @@ def _why_none(schedule: Schedule, dag: Dag, now: float) -> str | None:
 
 
 def python_of(compiled: CompiledSchedule, stagger: int | None = None, key: str = "") -> str:
-    """``CalendarTimetable(...)`` for *compiled*; *stagger* in seconds, by *key*, where it is not the DAG file's.
+    """Return *compiled* as Python: ``CalendarTimetable(...)``.
 
-    What does not travel in a DAG (a calendar's options, the length of its stagger) is left to a comment.
+    *stagger*, in seconds, and its *key* are given where they are not the DAG file's. What does not
+    travel in a DAG (a calendar's options, the length of its stagger) is left to a comment.
     """
     policy, usual = compiled.policy, Policy()
     lines = [f"{_base(compiled)},", f"timezone={compiled.timezone!r},"]
     for name, timeset in (("windows", compiled.windows), ("blackouts", compiled.blackouts)):
         if timeset is not None:
-            comment = _ALMOST if any(isinstance(leaf, CalendarSpans) for leaf in leaves(timeset)) else ""
+            comment = (
+                _ALMOST if any(isinstance(leaf, CalendarSpans) for leaf in leaves(timeset)) else ""
+            )
             lines.append(f"{name}={_sets(timeset, compiled.timezone)},{comment}")
     if policy.duration:
         lines.append(f"duration={delta(policy.duration)},")
@@ -263,21 +314,33 @@ def python_of(compiled: CompiledSchedule, stagger: int | None = None, key: str =
 
 
 def delta(seconds: float) -> str:
-    """A ``timedelta`` of *seconds* as Python."""
+    """Return a ``timedelta`` of *seconds* as Python."""
     length = timedelta(seconds=seconds)
     hours, rest = divmod(length.seconds, 3600)
     minutes, left = divmod(rest, 60)
-    parts = {"days": length.days, "hours": hours, "minutes": minutes, "seconds": left + length.microseconds / 1e6}
+    parts = {
+        "days": length.days,
+        "hours": hours,
+        "minutes": minutes,
+        "seconds": left + length.microseconds / 1e6,
+    }
     said = ", ".join(f"{name}={value:g}" for name, value in parts.items() if value)
     return f"timedelta({said})"
 
 
 def rules(timeset: TimeSet | None) -> list[str]:
-    """The members of *timeset* as lines that a person can edit: weekly rules one by one, the rest by name."""
+    """Return the members of *timeset* as lines that a person can edit.
+
+    Weekly rules stand one by one, all other members by name.
+    """
     if timeset is None:
         return []
     parts = timeset.parts() if isinstance(timeset, Union) else (timeset,)
-    return [line for part in parts for line in (part.texts if isinstance(part, Weekly) else (str(part),))]
+    return [
+        line
+        for part in parts
+        for line in (part.texts if isinstance(part, Weekly) else (str(part),))
+    ]
 
 
 def _base(compiled: CompiledSchedule) -> str:
@@ -287,16 +350,23 @@ def _base(compiled: CompiledSchedule) -> str:
     kind, given = data["__type"].rpartition(".")[2], data["__var"]
     with_intervals = conf.getboolean("scheduler", "create_cron_data_intervals")
     plain_cron = kind == ("CronDataIntervalTimetable" if with_intervals else "CronTriggerTimetable")
-    plain_delta = kind == ("DeltaDataIntervalTimetable" if with_intervals else "DeltaTriggerTimetable")
+    plain_delta = kind == (
+        "DeltaDataIntervalTimetable" if with_intervals else "DeltaTriggerTimetable"
+    )
     if plain_cron and given["timezone"] == compiled.timezone and not given.get("interval"):
         return repr(given["expression"])
     if plain_delta and isinstance(given.get("delta"), (int, float)) and not given.get("interval"):
         return delta(given["delta"])
     if kind in ("OnceTimetable", "ContinuousTimetable"):
         return repr({"OnceTimetable": "@once"}.get(kind, "@continuous"))
-    if kind in ("CronTriggerTimetable", "CronDataIntervalTimetable", "MultipleCronTriggerTimetable"):
+    if kind in (
+        "CronTriggerTimetable",
+        "CronDataIntervalTimetable",
+        "MultipleCronTriggerTimetable",
+    ):
         return _timetable(kind, given)
-    return "..."  # any other timetable: as in the DAG file
+    # Any other timetable: as in the DAG file.
+    return "..."
 
 
 def _timetable(kind: str, given: dict[str, Any]) -> str:
@@ -316,7 +386,11 @@ def _sets(timeset: TimeSet, timezone: str) -> str:
 def _set(timeset: TimeSet, timezone: str) -> str:
     match timeset:
         case Weekly():
-            zone = f", timezone={timeset.timezone!r}" if timeset.timezone not in (None, timezone) else ""
+            zone = (
+                f", timezone={timeset.timezone!r}"
+                if timeset.timezone not in (None, timezone)
+                else ""
+            )
             return f"Weekly({', '.join(map(repr, timeset.texts))}{zone})"
         case LocalDays():
             zone = f", timezone={timeset.timezone!r}" if timeset.timezone != timezone else ""

@@ -1,4 +1,4 @@
-"""The REST API of the page, under ``/calendar-timetable/api``: every route needs Airflow's login."""
+"""The REST API of the page, under ``/calendar-timetable/api``; every route needs a login."""
 
 from __future__ import annotations
 
@@ -29,21 +29,25 @@ from calendar_timetable.web.store import has_table
 
 MOST_DAYS = 100
 MOST_DAYS_BY_HOUR = 15
-MOST_AWAY = timedelta(days=2 * 366)  # from now: what is further off is worked out for nobody
+MOST_AWAY = timedelta(days=2 * 366)  # from now; nothing is worked out that is further off
 _WEEK = timedelta(days=7)
 
 
-api = APIRouter(prefix="/api", dependencies=[Depends(get_user), Depends(known_parameters)], responses=REFUSALS)
+api = APIRouter(
+    prefix="/api", dependencies=[Depends(get_user), Depends(known_parameters)], responses=REFUSALS
+)
 Names = Annotated[list[str] | None, Query(max_length=500)]
 Moment = Annotated[datetime | None, Query(description="ISO 8601; without an offset, UTC")]
 
 
 def time_range(start: Moment = None, end: Moment = None) -> tuple[float, float]:
-    """``[start, end)`` in epoch seconds; from now and for a week, unless said."""
+    """Return ``[start, end)`` in epoch seconds: from now and for a week, unless given."""
     low = _near("start", start) if start else datetime.now(UTC).replace(second=0, microsecond=0)
     high = _near("end", end) if end else low + _WEEK
     if not low < high <= low + timedelta(days=MOST_DAYS):
-        remedy = f"give a time after start, {low:%Y-%m-%dT%H:%MZ}, and at most {MOST_DAYS} days after it"
+        remedy = (
+            f"give a time after start, {low:%Y-%m-%dT%H:%MZ}, and at most {MOST_DAYS} days after it"
+        )
         raise wrong("end", f"{high:%Y-%m-%dT%H:%MZ} cannot be the end: {remedy}")
     return zones.to_instant(low), zones.to_instant(high)
 
@@ -52,7 +56,8 @@ def _near(field: str, moment: datetime) -> datetime:
     now = datetime.now(UTC)
     first, last = now - MOST_AWAY, now + MOST_AWAY
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    if not first <= moment <= last:  # before it is changed into UTC, which the first and last years do not survive
+    # Checked before it is converted to UTC, which fails in the first and last years there are.
+    if not first <= moment <= last:
         remedy = f"give a time from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
         raise wrong(field, f"{moment.isoformat()} is more than two years away: {remedy}")
     return moment.astimezone(UTC)
@@ -62,7 +67,7 @@ TimeRange = Annotated[tuple[float, float], Depends(time_range)]
 
 
 def wanted_dags(readable: Readable, dag_id: Names = None) -> Collection[str]:
-    """The ids of the DAGs that are asked about, of those that the user may read."""
+    """Return the ids of the DAGs that are asked about, of those that the user may read."""
     return listing.asked_of(readable, dag_id)
 
 
@@ -74,12 +79,18 @@ def run_filters(
     dag_id: Names = None,
     tag: Names = None,
     owner: Names = None,
-    state: Annotated[list[models.StateOrMove] | None, Query(description="Or how calendars moved a run")] = None,
+    state: Annotated[
+        list[models.StateOrMove] | None, Query(description="Or how calendars moved a run")
+    ] = None,
     calendar: Names = None,
-    moved: Annotated[bool, Query(description="Only runs that do not simply start when due")] = False,
-    paused: Annotated[bool, Query(description="Also what is planned of paused DAGs, which does not start")] = False,
+    moved: Annotated[
+        bool, Query(description="Only runs that do not simply start when due")
+    ] = False,
+    paused: Annotated[
+        bool, Query(description="Also what is planned of paused DAGs, which does not start")
+    ] = False,
 ) -> Filters:
-    """Which runs are asked about; parameters that repeat mean any of their values."""
+    """Return which runs are asked about; a parameter that repeats means any of its values."""
     return Filters(
         *between,
         dag_ids=tuple(dag_id or ()),
@@ -107,9 +118,9 @@ def runs(
 ) -> Response:
     """Runs that exist, that are planned, and due times that do not run, by start; of every schedule, not only ours.
 
-    A DAG that runs more often than hourly has one row for each stretch of a day. Without *start* and *end*: a
-    week from now. ``truncated`` tells that there are more than are told. Runs that exist are told of DAGs whose runs
-    the user may read.
+    A DAG that runs more often than hourly has one row for each stretch of a day. Without *start*
+    and *end*: a week from now. ``truncated`` tells that there are more than are told. Runs that
+    exist are told of DAGs whose runs the user may read.
     """
     runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
     page = replace(asked, limit=limit, offset=offset)
@@ -119,15 +130,25 @@ def runs(
 def hours_or_days(
     between: TimeRange,
     by: Annotated[Literal["hour", "day"], Query(description="What is counted together")] = "day",
-    timezone: Annotated[str, Query(max_length=100, description="IANA zone whose days these are")] = "UTC",
+    timezone: Annotated[
+        str, Query(max_length=100, description="IANA zone whose days these are")
+    ] = "UTC",
 ) -> list[float]:
-    """The instants between which runs are counted: where each hour, or local day, begins, and the last one ends."""
+    """Return the instants between which runs are counted, in epoch seconds.
+
+    They are where each hour, or day of the zone *timezone*, begins, and where the last one ends.
+    """
     try:
         zone = zones.load_zone(timezone)
     except InvalidArgument:
-        raise wrong("timezone", f"{timezone!r} is not a time zone: give an IANA name such as Europe/Berlin") from None
+        raise wrong(
+            "timezone", f"{timezone!r} is not a time zone: give an IANA name such as Europe/Berlin"
+        ) from None
     if by == "hour" and between[1] - between[0] > MOST_DAYS_BY_HOUR * DAY:
-        raise wrong("by", f"'hour' is too much for this range: give at most {MOST_DAYS_BY_HOUR} days, or 'day'")
+        raise wrong(
+            "by",
+            f"'hour' is too much for this range: give at most {MOST_DAYS_BY_HOUR} days, or 'day'",
+        )
     return run_list.edges(*between, None if by == "hour" else zone)
 
 
@@ -142,7 +163,8 @@ def counts(
 ) -> Response:
     """How many runs start in each hour, or on each day, of the range: where there are too many for a list.
 
-    Every hour or day is told. Where there was no time to count all of its runs, ``at_least`` says so.
+    Every hour or day is told. Where there was no time to count all of its runs, ``at_least`` says
+    so.
     """
     runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
     return answer(request, run_list.counts(session, wanted, asked, edges, _now(), runs_of))
@@ -155,8 +177,11 @@ def choices(request: Request, session: SessionDep, readable: Readable) -> Respon
 
 
 def viewer_may(dag_id: ReadableDag, user: GetUserDep, session: SessionDep) -> plans.May:
-    """What may be told of a DAG besides that it is there."""
-    runs, code = (bool(allowed(user, session, [dag_id], e)) for e in (DagAccessEntity.RUN, DagAccessEntity.CODE))
+    """Return what the user may see of a DAG besides that it exists."""
+    runs, code = (
+        bool(allowed(user, session, [dag_id], e))
+        for e in (DagAccessEntity.RUN, DagAccessEntity.CODE)
+    )
     return plans.May(runs, code)
 
 
@@ -178,7 +203,9 @@ def plan(
     return answer(request, found)
 
 
-@api.post("/dags/{dag_id}/what-if", response_model=models.WhatIfPlan, dependencies=[Depends(asked_by_us)])
+@api.post(
+    "/dags/{dag_id}/what-if", response_model=models.WhatIfPlan, dependencies=[Depends(asked_by_us)]
+)
 def what_if(
     session: SessionDep,
     dag_id: ReadableDag,
@@ -232,7 +259,7 @@ def me(request: Request, session: SessionDep, user: GetUserDep) -> Response:
 
 @api.get("/openapi.json", include_in_schema=False)
 def openapi(request: Request) -> Response:
-    """The description of this API."""
+    """Return the description of this API."""
     return answer(request, json.dumps(request.app.openapi()).encode())
 
 

@@ -1,4 +1,4 @@
-"""The runs of many DAGs in one list for people, by what it can be filtered, and how many start by hour or day."""
+"""The runs of many DAGs in one list for people, its filters, and runs counted by hour or day."""
 
 from __future__ import annotations
 
@@ -16,43 +16,69 @@ from sqlalchemy.orm import Session
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.runs import database, time_budget
 from calendar_timetable.runs.database import Dag
-from calendar_timetable.runs.listing import Filters, answered, concerned, first_rows, paused_among, rows_by_dag, shown
-from calendar_timetable.runs.rows import RunRow, explanation, is_often, outlook_of, reasons_of, stretches
+from calendar_timetable.runs.listing import (
+    Filters,
+    answered,
+    concerned,
+    first_rows,
+    paused_among,
+    rows_by_dag,
+    shown,
+)
+from calendar_timetable.runs.rows import (
+    RunRow,
+    explanation,
+    is_often,
+    outlook_of,
+    reasons_of,
+    stretches,
+)
 from calendar_timetable.runs.stored_schedules import read_schedules
 from calendar_timetable.web import models
 
 _HOUR = 3600
-_NAMED = 4  # DAGs of a day
-_MOST_DAGS = 1_000
-_MOST_TICKS = 62_000  # of one DAG: six weeks of minutes
+_NAMED = 4  # DAGs that are named for a day
+_MOST_DAGS = 1_000  # DAGs whose ids one answer with counts holds
+_MOST_TICKS = 62_000  # due times of one DAG: six weeks of minutes
 _MOVED = ("postponed", "advanced", "forced")
 
 
 def list_runs(
-    session: Session, readable: Collection[str], filters: Filters, now: float, runs_of: Collection[str] | None = None
+    session: Session,
+    readable: Collection[str],
+    filters: Filters,
+    now: float,
+    runs_of: Collection[str] | None = None,
 ) -> bytes:
-    """The runs of the *readable* DAGs that *filters* let through, by start: ``models.Runs`` as JSON.
+    """Return the runs of the *readable* DAGs that *filters* let through: ``models.Runs`` as JSON.
 
-    Runs that exist, and how long they took, only of the DAGs *runs_of*; of all where that is ``None``.
+    They are in order of their starts; *now* is in epoch seconds. Existing runs, and how long they
+    took, are included only for the DAGs *runs_of*, or for all where that is ``None``.
     Nothing is worked out again while neither the DAGs nor their runs have changed.
     """
     return answered(session, readable, filters, now, runs_of, _list_runs)
 
 
 def choices(session: Session, readable: Collection[str]) -> models.Choices:
-    """What :class:`Filters` of the *readable* DAGs can name."""
+    """Return what :class:`Filters` of the *readable* DAGs can name."""
     dags = database.read_dags(session, readable)
     schedules = read_schedules(session, [dag.dag_id for dag in dags])
     return models.Choices(
         dags=[models.DagChoice(dag_id=dag.dag_id, dag_display_name=dag.name) for dag in dags],
         tags=sorted({tag for dag in dags for tag in dag.tags}),
         owners=sorted({owner for dag in dags for owner in dag.owners}),
-        calendars=sorted({calendar for schedule in schedules.values() for calendar in schedule.calendars}),
+        calendars=sorted(
+            {calendar for schedule in schedules.values() for calendar in schedule.calendars}
+        ),
     )
 
 
 def _list_runs(
-    session: Session, dag_ids: Collection[str], filters: Filters, now: float, runs_of: Collection[str] | None
+    session: Session,
+    dag_ids: Collection[str],
+    filters: Filters,
+    now: float,
+    runs_of: Collection[str] | None,
 ) -> bytes:
     dags, schedules = concerned(session, dag_ids, filters)
     with time_budget.share(time_budget.PLANNING):
@@ -61,7 +87,8 @@ def _list_runs(
     for row in rows[filters.offset : filters.offset + filters.limit]:
         if time_budget.spent():
             break
-        told.append(as_run(row, now).model_dump_json())  # one at a time: thousands keep the garbage collector busy
+        # One at a time: thousands of models at once keep the garbage collector busy.
+        told.append(as_run(row, now).model_dump_json())
     shown = {row.dag.dag_id: row.dag for row in rows[filters.offset : filters.offset + len(told)]}
     uses = {dag_id: schedules[dag_id].pools if dag_id in schedules else () for dag_id in shown}
     used = {pool for pools in uses.values() for pool in pools}
@@ -71,16 +98,24 @@ def _list_runs(
         "paused_dags": paused_among(dags),
         "parallelism": conf.getint("core", "parallelism"),
         "limits": [
-            {"dag_id": dag.dag_id, "max_active_runs": dag.max_active_runs, "pools": uses[dag.dag_id]}
+            {
+                "dag_id": dag.dag_id,
+                "max_active_runs": dag.max_active_runs,
+                "pools": uses[dag.dag_id],
+            }
             for dag in shown.values()
         ],
-        "pools": [{"name": pool, "slots": slots} for pool, slots in session.execute(database.pools()) if pool in used],
+        "pools": [
+            {"name": pool, "slots": slots}
+            for pool, slots in session.execute(database.pools())
+            if pool in used
+        ],
     }
     return f'{{"runs":[{",".join(told)}],{json.dumps(rest)[1:]}'.encode()
 
 
 def as_run(row: RunRow, now: float) -> models.Run:
-    """*row* for people: with its words."""
+    """Return *row* for people, with its reasons and its explanation in words."""
     reasons = reasons_of(row)
     zone, due = row.zone, row.placed.tick.due
     outlook = outlook_of(row)
@@ -104,13 +139,15 @@ def as_run(row: RunRow, now: float) -> models.Run:
         explanation=explanation(row, reasons),
         calendars=[] if row.schedule is None else list(row.schedule.calendars),
         late=row.is_late(now),
-        collapsed=models.Collapsed(count=row.count, every_seconds=row.every) if row.count > 1 else None,
+        collapsed=models.Collapsed(count=row.count, every_seconds=row.every)
+        if row.count > 1
+        else None,
         **(outlook._asdict() | {"next_blackout": blackout}),
     )
 
 
 def told(reason: explain.Reason, zone: ZoneInfo, near: float) -> models.Reason:
-    """*reason* as data and, for the due time *near*, in words."""
+    """Return *reason* as data and, for the due time *near* in epoch seconds, in words."""
     times = {"start": _moment(reason.start), "end": _moment(reason.end)}
     return models.Reason(**{**asdict(reason), **times}, text=reason.text(zone, near, alone=True))
 
@@ -120,7 +157,10 @@ def _moment(instant: float | None) -> datetime | None:
 
 
 def edges(since: float, until: float, zone: ZoneInfo | None) -> list[float]:
-    """Where hours, or with a *zone* its days, begin in ``[since, until)``, and where the last one ends."""
+    """Return where hours, or with a *zone* its days, begin in ``[since, until)``.
+
+    The last item is where the last of them ends. All are in epoch seconds.
+    """
     if zone is None:
         return [*(since + _HOUR * n for n in range(-int(-(until - since) // _HOUR))), until]
     found = [since]
@@ -133,7 +173,7 @@ def edges(since: float, until: float, zone: ZoneInfo | None) -> list[float]:
 
 @dataclass(slots=True)
 class _Count:
-    """Of one hour or day."""
+    """What starts in one hour or on one day."""
 
     runs: int = 0
     often: int = 0
@@ -141,8 +181,9 @@ class _Count:
     running: int = 0
     failed: int = 0
     skipped: int = 0
-    first: dict[str, float] = field(default_factory=dict)  # when each DAG starts, and …
-    by_dag: Counter[str] = field(default_factory=Counter)  # … how often
+    # By DAG: when it starts first, in epoch seconds, and how often it starts.
+    first: dict[str, float] = field(default_factory=dict)
+    by_dag: Counter[str] = field(default_factory=Counter)
 
     def add(self, row: RunRow, *, often: bool) -> None:
         if row.start is None or row.state == "skipped":
@@ -166,10 +207,18 @@ def counts(
     now: float,
     runs_of: Collection[str] | None,
 ) -> bytes:
-    """``models.Counts`` of the *readable* DAGs that *filters* let through, as JSON."""
+    """Return ``models.Counts`` of the *readable* DAGs that *filters* let through, as JSON.
+
+    Runs are counted between neighbouring *edges*; these and *now* are in epoch seconds. Existing
+    runs are counted only of the DAGs *runs_of*, or of all where that is ``None``.
+    """
 
     def work(
-        session: Session, dag_ids: Collection[str], filters: Filters, now: float, runs_of: Collection[str] | None
+        session: Session,
+        dag_ids: Collection[str],
+        filters: Filters,
+        now: float,
+        runs_of: Collection[str] | None,
     ) -> bytes:
         dags, schedules = concerned(session, dag_ids, filters)
         names = {dag.dag_id: dag for dag in dags}
@@ -178,7 +227,11 @@ def counts(
         seen: list[str] = []
         with time_budget.share(time_budget.PLANNING):
             for part in rows_by_dag(session, dags, schedules, filters, now, runs_of, _MOST_TICKS):
-                rows = [row for row in part.rows if filters.since <= row.at < filters.until and shown(row, filters)]
+                rows = [
+                    row
+                    for row in part.rows
+                    if filters.since <= row.at < filters.until and shown(row, filters)
+                ]
                 for stretch in stretches(rows):
                     often = is_often(stretch)
                     for row in stretch:
@@ -188,13 +241,17 @@ def counts(
                 if part.told_until is not None:
                     told_until = min(told_until, part.told_until)
         told = [_told(*of, told_until, names) for of in zip(found, edges, edges[1:], strict=False)]
-        answer = models.Counts(counts=told, dag_ids=seen[:_MOST_DAGS], paused_dags=paused_among(dags))
+        answer = models.Counts(
+            counts=told, dag_ids=seen[:_MOST_DAGS], paused_dags=paused_among(dags)
+        )
         return answer.model_dump_json().encode()
 
     return answered(session, readable, filters, now, runs_of, work, tuple(edges))
 
 
-def _told(count: _Count, start: float, end: float, told_until: float, dags: dict[str, Dag]) -> models.Count:
+def _told(
+    count: _Count, start: float, end: float, told_until: float, dags: dict[str, Dag]
+) -> models.Count:
     long = end - start > _HOUR
     first = sorted(count.first, key=count.first.__getitem__)[:_NAMED] if long else []
     return models.Count(
@@ -207,6 +264,9 @@ def _told(count: _Count, start: float, end: float, told_until: float, dags: dict
         failed=count.failed,
         skipped=count.skipped,
         at_least=end > told_until,
-        dags=[models.DagCount(dag_id=i, dag_display_name=dags[i].name, runs=count.by_dag[i]) for i in first],
+        dags=[
+            models.DagCount(dag_id=i, dag_display_name=dags[i].name, runs=count.by_dag[i])
+            for i in first
+        ],
         more_dags=len(count.by_dag) - len(first) if long else 0,
     )

@@ -1,4 +1,4 @@
-"""The built page: its files for Airflow's own page, and a page of its own for roles that see no plugins."""
+"""The built page: its files for Airflow's page, and a page by itself for roles without plugins."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ files = StaticFiles(directory=STATIC, check_dir=False)
 
 
 def version_of(name: str) -> str:
-    """A part of an address that changes when the file does; empty where the page is not built."""
+    """Return a text for addresses that changes when the file does; empty if it is not built."""
     try:
         return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
     except FileNotFoundError:
@@ -34,12 +34,15 @@ def version_of(name: str) -> str:
 
 
 def base_path() -> str:
-    """The path that Airflow is served under, without a slash at its end."""
+    """Return the path that Airflow is served under, without a slash at its end."""
     return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
 
 
 async def ask_to_log_in(request: Request, error: Exception) -> Response:
-    """Send a person whose browser opens the page without a login to Airflow's, and back; anything else is told."""
+    """Redirect a browser that opens the page without a login to Airflow's login, and back.
+
+    Any other error is answered as FastAPI does.
+    """
     assert isinstance(error, HTTPException)
     if error.status_code == 401 and request.headers.get("sec-fetch-mode") == "navigate":
         here = f"{request.url.path}?{request.url.query}".removesuffix("?")
@@ -49,13 +52,13 @@ async def ask_to_log_in(request: Request, error: Exception) -> Response:
 
 @router.get("/")
 async def page(request: Request) -> Response:
-    """The page by itself."""
+    """Serve the page by itself."""
     return await static("index.html", request)
 
 
 @router.get("/static/{name}")
 async def static(name: str, request: Request) -> Response:
-    """One file of the built page; a browser asks whether its copy is still the same."""
+    """Serve one file of the built page; browsers ask each time whether their copy is current."""
     if not NAME.fullmatch(name):
         raise HTTPException(404)
     response = await files.get_response(name, request.scope)

@@ -1,4 +1,7 @@
-"""The tables of subscriptions and of this Airflow's key, which ``airflow db migrate`` makes beside Airflow's own."""
+"""The tables of subscriptions and of this Airflow's key.
+
+``airflow db migrate`` creates them beside Airflow's own.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 TABLE, SITE_TABLE = "calendar_timetable_subscription", "calendar_timetable_site"
 NO_TABLE = "Subscriptions and publishing need tables: run 'airflow db migrate' once"
-_present: set[str] = set()  # databases known to have it
+_present: set[str] = set()  # addresses of databases that are known to have the tables
 
 
 class _Base(DeclarativeBase):
@@ -23,14 +26,18 @@ class _Base(DeclarativeBase):
 
 
 class Subscription(_Base):
-    """Somebody's subscription to a feed. Its token is known by its hash only; *claims* say whose rights it has."""
+    """Somebody's subscription to a feed.
+
+    Only the hash of its token is kept; *claims* say whose rights it has.
+    """
 
     __tablename__ = TABLE
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     owner: Mapped[str] = mapped_column(String(250), index=True)
-    claims: Mapped[str] = mapped_column(Text)  # as the auth manager writes them, encrypted with Airflow's Fernet key
+    # As the auth manager writes them, encrypted with Airflow's Fernet key.
+    claims: Mapped[str] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(String(8))
     value: Mapped[str | None] = mapped_column(String(250))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -48,17 +55,21 @@ class _Site(_Base):
 
 
 class SubscriptionsDB(BaseDBManager):
-    """Lets ``airflow db migrate`` make and upgrade the tables: Airflow finds this in the provider's ``db-managers``."""
+    """Lets ``airflow db migrate`` create and upgrade the tables.
+
+    Airflow finds it in the provider's ``db-managers``.
+    """
 
     metadata = _Base.metadata
     migration_dir = str(Path(__file__).parent / "migrations")
-    alembic_file = ""  # all that would be in it is said here
+    # There is no such file: all that would be in it is said here.
+    alembic_file = ""
     version_table_name = "alembic_version_calendar_timetable"
     supports_table_dropping = True
 
 
 def has_table(session: Session) -> bool:
-    """Whether ``airflow db migrate`` has made the tables; of these the newest tells."""
+    """Tell whether ``airflow db migrate`` has created the tables, by the newest of them."""
     bind = session.get_bind()
     name = str(bind.engine.url)
     if name not in _present and inspect(bind).has_table(SITE_TABLE):
@@ -67,11 +78,15 @@ def has_table(session: Session) -> bool:
 
 
 def site_key(session: Session) -> str:
-    """The key of this Airflow, by which it knows what it has published: random, and the same for ever."""
+    """Return the key of this Airflow, by which it knows what it has published.
+
+    It is random, made when it is first asked for, and never changes.
+    """
     query = select(_Site.key)
     found = session.scalar(query)
     if found is None:
-        with suppress(IntegrityError), session.begin_nested():  # another process may be faster
+        # Another process may be faster: then its key counts.
+        with suppress(IntegrityError), session.begin_nested():
             session.add(_Site(id=1, key=secrets.token_hex(6)))
             session.flush()
         found = session.scalar(query)

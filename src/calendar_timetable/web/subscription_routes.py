@@ -1,4 +1,4 @@
-"""The routes of subscriptions, and the feed itself: the only thing here that is had without a login."""
+"""The routes of subscriptions, and the feed itself: the only route that needs no login."""
 
 from __future__ import annotations
 
@@ -29,21 +29,33 @@ from calendar_timetable.runs.rows import RunRow
 from calendar_timetable.runs.stored_schedules import read_schedules
 from calendar_timetable.web import models, subscriptions
 from calendar_timetable.web.access import PREFIX, Readable, asked_by_us
-from calendar_timetable.web.models import REFUSALS, Limit, Offset, answer, known_already, known_parameters
+from calendar_timetable.web.models import (
+    REFUSALS,
+    Limit,
+    Offset,
+    answer,
+    known_already,
+    known_parameters,
+)
 from calendar_timetable.web.store import NO_TABLE, Subscription, has_table, site_key
 
 PAST, AHEAD = timedelta(days=30), timedelta(days=60)
 MOST_EVENTS = 5_000
-_GRID = 6 * 3600  # the range moves that seldom, so that what is worked out is worked out once
+# Seconds. The range moves by such steps only, so that a feed is not worked out for every request.
+_GRID = 6 * 3600
 _FRESH = 300  # seconds for which a feed is right enough while nothing but the clock changes
-_RETRY_AFTER = 10
-_PLANNING = 2.5  # seconds of processor time; to write as many events as there may be takes as long
+_RETRY_AFTER = 10  # seconds
+# Seconds of processor time for planning. To write as many events as there may be takes as long.
+_PLANNING = 2.5
 _FEEDS = 16 * 1024 * 1024  # bytes of all feeds that are remembered together
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a feed holds, as its address says: who has that may choose, and sees no more than its owner may."""
+    """What a feed holds, as its address says.
+
+    Whoever has the address may choose, and sees no more than its owner may.
+    """
 
     skipped: bool = True
     moved: bool = False
@@ -52,17 +64,19 @@ class Choice:
 
     @classmethod
     def of(cls, given: QueryParams) -> Choice:
-        """What an address says; else what is usual."""
+        """Return what the parameters of an address say, with the defaults for what they do not."""
         usual = asdict(cls())
         return cls(**{name: given.get(name, str(usual[name])).lower() == "true" for name in usual})
 
     def told(self) -> dict[str, str]:
-        """The part of an address that says this: what is not usual."""
+        """Return the parameters of an address that say this: what is not the default."""
         usual = asdict(Choice())
-        return {name: str(value).lower() for name, value in asdict(self).items() if value != usual[name]}
+        return {
+            name: str(value).lower() for name, value in asdict(self).items() if value != usual[name]
+        }
 
     def of_rows(self, rows: Iterable[RunRow]) -> list[RunRow]:
-        """Those of *rows* that the feed holds."""
+        """Return those of *rows* that the feed holds."""
         rows = list(rows)
         often = set() if self.frequent else _due_often(rows)
         return [
@@ -94,7 +108,7 @@ router = APIRouter(
 
 
 def table(session: SessionDep) -> None:
-    """503 with the remedy where the table was never made."""
+    """Answer 503 with the remedy where the tables were never created."""
     if not has_table(session):
         raise HTTPException(503, NO_TABLE)
 
@@ -110,24 +124,34 @@ def list_subscriptions(
     owned = subscriptions.owned_by(session, user)
     shown = [_told(subscription) for subscription in owned[offset : offset + limit]]
     more = offset + len(shown) < len(owned)
-    return answer(request, models.Subscriptions(subscriptions=shown, total_entries=len(owned), truncated=more))
+    return answer(
+        request, models.Subscriptions(subscriptions=shown, total_entries=len(owned), truncated=more)
+    )
 
 
 def logged(event: str) -> Any:
-    """Have what is done noted in Airflow's audit log, once it was asked for by our own page."""
+    """Return a dependency that notes *event* in Airflow's audit log.
+
+    It stands after :func:`asked_by_us`, so that only what our own page asked for is noted.
+    """
     return Depends(action_logging(f"calendar_timetable.{event}"))
 
 
 @router.post("", status_code=201, dependencies=[Depends(asked_by_us), Table, logged("subscribe")])
 def subscribe(
-    request: Request, session: SessionDep, user: GetUserDep, readable: Readable, asked: models.Subscribe
+    request: Request,
+    session: SessionDep,
+    user: GetUserDep,
+    readable: Readable,
+    asked: models.Subscribe,
 ) -> models.NewSubscription:
     """Make the address of a feed: of all that one may read, of a tag, or of a DAG. It is told only now.
 
-    Whoever has the address reads the feed with the owner's rights, re-checked each time, until it expires or
-    is revoked.
+    Whoever has the address reads the feed with the owner's rights, re-checked each time, until it
+    expires or is revoked.
     """
-    if not user.get_id():  # as of who reads by FAB's public role
+    # Somebody who reads by the public role of FAB has no id.
+    if not user.get_id():
         raise HTTPException(403, "Log in first: a feed has the rights of its owner")
     if asked.kind == "dag" and asked.value not in readable:
         raise HTTPException(404, "There is no such DAG")
@@ -135,13 +159,19 @@ def subscribe(
         made, token = subscriptions.subscribe(session, user, asked.kind, asked.value, asked.days)
     except subscriptions.TooManySubscriptions:
         most = subscriptions.MOST_PER_OWNER
-        raise HTTPException(409, f"You have {most} subscriptions already: revoke one first") from None
+        raise HTTPException(
+            409, f"You have {most} subscriptions already: revoke one first"
+        ) from None
     choice = Choice(asked.skipped, asked.moved, asked.frequent, asked.paused)
     url = f"{site_address(request)}{PREFIX}/feed.ics?{urlencode({'token': token, **choice.told()})}"
     return models.NewSubscription(**_told(made).model_dump(), url=url)
 
 
-@router.delete("/{subscription_id}", status_code=204, dependencies=[Depends(asked_by_us), Table, logged("unsubscribe")])
+@router.delete(
+    "/{subscription_id}",
+    status_code=204,
+    dependencies=[Depends(asked_by_us), Table, logged("unsubscribe")],
+)
 def revoke(session: SessionDep, user: GetUserDep, subscription_id: str) -> None:
     """Make one's own subscription's address useless; 404 for one that is not there, or not one's own."""
     if not subscriptions.revoke(session, user, subscription_id):
@@ -149,7 +179,7 @@ def revoke(session: SessionDep, user: GetUserDep, subscription_id: str) -> None:
 
 
 async def feed(request: Request) -> Response:
-    """The runs that a subscription is about, as a calendar; 404 whatever is wrong with its token."""
+    """Serve the runs of a subscription as a calendar, or 404 whatever is wrong with its token."""
     token = request.query_params.get("token", "")
     choice = Choice.of(request.query_params)
     found = await run_in_threadpool(_feed, token, choice, site_address(request)) if token else None
@@ -163,6 +193,7 @@ async def feed(request: Request) -> Response:
 
 
 def _feed(token: str, choice: Choice, base_url: str) -> Written | None:
+    """Return the feed of the subscription that *token* opens; ``None`` where it opens none."""
     with create_session(scoped=False) as session:
         if not has_table(session):
             return None
@@ -178,9 +209,11 @@ def _in_force(
     choice: Choice,
     base_url: str,
 ) -> Written:
-    """The feed of *subscription*, written once for as long as nothing that it tells of changes.
+    """Return the feed of *subscription*, written once for as long as nothing in it changes.
 
-    What it depends on is known before it is written: who asks again while that is the same costs next to nothing.
+    What it depends on is known before it is written, so that asking again while that is the same
+    costs next to nothing. Raise :class:`~calendar_timetable.runs.time_budget.Busy` while another
+    request has it written.
     """
     now = _now()
     around = now // _GRID * _GRID
@@ -192,7 +225,9 @@ def _in_force(
         tags=value if subscription.kind == "tag" else (),
         limit=MOST_EVENTS,
     )
-    dags = [dag for dag in readable_dags(session, readable, filters) if choice.paused or not dag.paused]
+    dags = [
+        dag for dag in readable_dags(session, readable, filters) if choice.paused or not dag.paused
+    ]
     all_of_it = replace(filters, since=around - PAST.total_seconds())
     told = [dag.dag_id for dag in dags]
     key = known_by(session, told, all_of_it, runs_of, subscription.id, choice, base_url)
@@ -229,7 +264,9 @@ def _written(
     rows = {row.identity: row for row in (*past, *ahead)}
     nearest = sorted(choice.of_rows(rows.values()), key=lambda row: abs(row.at - now))[:MOST_EVENTS]
     name = f"Airflow runs: {subscription.value}" if subscription.value else "Airflow runs"
-    body = write(sorted(nearest, key=lambda row: row.key), Site(base_url, site_key(session)), name, now)
+    body = write(
+        sorted(nearest, key=lambda row: row.key), Site(base_url, site_key(session)), name, now
+    )
     until = max(min((row.right_until(now) for row in nearest), default=math.inf), now + _FRESH)
     return Written(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"', until)
 
@@ -239,16 +276,18 @@ def _now() -> float:
 
 
 def _due_often(rows: Iterable[RunRow]) -> set[str]:
-    """The DAGs that are due more than once on some day."""
+    """Return the ids of the DAGs that are due more than once on some day of their zone."""
     due: Counter[tuple[str, date]] = Counter()
     for row in rows:
         if row.run is None or row.run.run_type == "scheduled":
-            due[row.dag.dag_id, datetime.fromtimestamp(row.placed.tick.due, row.zone).date()] += row.count
+            due[row.dag.dag_id, datetime.fromtimestamp(row.placed.tick.due, row.zone).date()] += (
+                row.count
+            )
     return {dag_id for (dag_id, _), count in due.items() if count > 1}
 
 
 def site_address(request: Request) -> str:
-    """Where people reach this Airflow: ``[api] base_url``, else as it was asked for."""
+    """Return where people reach this Airflow: ``[api] base_url``, else as it was asked for."""
     base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
     return base or str(request.base_url).rstrip("/").removesuffix(PREFIX)
 

@@ -1,4 +1,4 @@
-"""Subscriptions: a feed's address that carries its owner's rights, for as long as these last."""
+"""Subscriptions: addresses of feeds that carry their owner's rights, for as long as these last."""
 
 from __future__ import annotations
 
@@ -31,8 +31,13 @@ class TooManySubscriptions(Exception):
     """The owner has as many subscriptions as one may have."""
 
 
-def subscribe(session: Session, user: Any, kind: str, value: str | None, days: int) -> tuple[Subscription, str]:
-    """A new subscription of *user*, and its token, which is kept nowhere."""
+def subscribe(
+    session: Session, user: Any, kind: str, value: str | None, days: int
+) -> tuple[Subscription, str]:
+    """Create a subscription of *user*; return it and its token, which is kept nowhere.
+
+    Raise :class:`TooManySubscriptions` where the user has ``MOST_PER_OWNER`` already.
+    """
     owned = session.scalar(select(func.count()).where(Subscription.owner == user.get_id()))
     if owned is not None and owned >= MOST_PER_OWNER:
         raise TooManySubscriptions
@@ -54,14 +59,14 @@ def subscribe(session: Session, user: Any, kind: str, value: str | None, days: i
 
 
 def owned_by(session: Session, user: Any) -> Sequence[Subscription]:
-    """The subscriptions of *user*, oldest first; those that have expired are forgotten."""
+    """Return the subscriptions of *user*, oldest first; delete all that have expired."""
     session.execute(delete(Subscription).where(Subscription.expires_at <= datetime.now(UTC)))
     query = select(Subscription).where(Subscription.owner == user.get_id())
     return session.scalars(query.order_by(Subscription.created_at, Subscription.id)).all()
 
 
 def revoke(session: Session, user: Any, key: str) -> bool:
-    """Whether *user* had the subscription *key*; it is gone now."""
+    """Delete the subscription *key* of *user*; return whether there was one."""
     query = select(Subscription).where(Subscription.id == key, Subscription.owner == user.get_id())
     found = session.scalar(query)
     if found is not None:
@@ -70,31 +75,43 @@ def revoke(session: Session, user: Any, key: str) -> bool:
 
 
 def known(session: Session, owner: str | None = None) -> list[tuple[Subscription, str]]:
-    """Every subscription, or those of the user called *owner*, with its owner's name; for who runs this Airflow."""
+    """Return every subscription, or those of *owner* (a name or id), each with its owner's name.
+
+    This is for people who run this Airflow.
+    """
     query = select(Subscription).order_by(Subscription.created_at, Subscription.id)
     found = ((subscription, _name_of(subscription)) for subscription in session.scalars(query))
-    return [(subscription, name) for subscription, name in found if owner in (None, name, subscription.owner)]
+    return [
+        (subscription, name)
+        for subscription, name in found
+        if owner in (None, name, subscription.owner)
+    ]
 
 
 def revoke_for(session: Session, subscription: Subscription, name: str) -> None:
-    """Take *subscription* of the user called *name* away, and note it in Airflow's audit log."""
+    """Delete *subscription* of the user called *name*, and note that in Airflow's audit log."""
     told = {"subscription_id": subscription.id, "of": name, "method": "command line"}
-    session.add(Log(event="calendar_timetable.unsubscribe", owner=getpass.getuser(), extra=json.dumps(told)))
+    session.add(
+        Log(event="calendar_timetable.unsubscribe", owner=getpass.getuser(), extra=json.dumps(told))
+    )
     session.delete(subscription)
 
 
 def _name_of(subscription: Subscription) -> str:
+    """Return the name of the subscription's owner, or the owner's id where it cannot be read."""
     try:
         name: str = json.loads(get_fernet().decrypt(subscription.claims.encode()))["name"]
-    except Exception:  # noqa: BLE001  (sealed with another key: it opens nothing, and can be taken away)
+    # Sealed with another key: such a subscription opens nothing, but can be listed and revoked.
+    except Exception:  # noqa: BLE001
         return subscription.owner
     return name
 
 
 def opened_by(session: Session, token: str) -> tuple[Subscription, set[str], set[str]] | None:
-    """The subscription that *token* opens, with the DAGs that its owner may read now, and those whose runs they may.
+    """Return the subscription that *token* opens, and what its owner may read now.
 
-    ``None`` when there is none, when it has expired, and when its owner is not there any more.
+    That is the ids of the DAGs that they may read, and of those whose runs they may read. ``None``
+    when there is no subscription, when it has expired, and when its owner is not there any more.
     """
     found = session.scalar(select(Subscription).where(Subscription.token_hash == _hash(token)))
     now = datetime.now(UTC)
@@ -106,7 +123,8 @@ def opened_by(session: Session, token: str) -> tuple[Subscription, set[str], set
         readable = manager.get_authorized_dag_ids(user=user, method="GET", session=session)
         wanted = {found.value or ""} & readable if found.kind == "dag" else readable
         runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
-    except Exception:  # noqa: BLE001  (each auth manager says in its own way that somebody is gone)
+    # Each auth manager says in its own way that a user is gone.
+    except Exception:  # noqa: BLE001
         return None
     if found.last_fetched_at is None or now - found.last_fetched_at >= _NOTED:
         found.last_fetched_at = now
@@ -114,17 +132,22 @@ def opened_by(session: Session, token: str) -> tuple[Subscription, set[str], set
 
 
 def _user_now(manager: Any, subscription: Subscription) -> Any:
-    """The owner with the rights of today, not of the day of subscribing."""
+    """Return the owner with the rights of today, not of the day of subscribing.
+
+    Raise :class:`LookupError` where their id belongs to another user now.
+    """
     sealed = json.loads(get_fernet().decrypt(subscription.claims.encode()))
     user = manager.deserialize_user(sealed["claims"])
     if user.get_name() != sealed["name"]:
         raise LookupError("the id belongs to somebody else now")
-    if isinstance(manager, SimpleAuthManager):  # its claims carry the role of that day
+    # The claims of this manager carry the role that the user had on that day.
+    if isinstance(manager, SimpleAuthManager):
         if conf.getboolean("core", "simple_auth_manager_all_admins"):
             return user
         return next(known for known in manager.get_users() if known.get_id() == subscription.owner)
     refreshed = manager.refresh_user(user=user)
-    if refreshed is not None:  # its old tokens may be spent
+    # The user's old tokens may be spent by this, so the new ones are kept.
+    if refreshed is not None:
         subscription.claims = _seal(refreshed)
         return refreshed
     return user

@@ -1,4 +1,4 @@
-"""Windows and blackouts as spans, each once however many DAGs go by it."""
+"""Windows and blackouts as spans, each once, however many DAGs use it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from calendar_timetable.runs import database, time_budget
 from calendar_timetable.runs.stored_schedules import read_schedules
 from calendar_timetable.web import models
 
-_AROUND = 7 * DAY  # so that spans which reach past the range are shown whole
+_AROUND = 7 * DAY  # seconds, so that spans which reach past the range are shown whole
 _Kind = Literal["window", "blackout"]
 
 
@@ -31,11 +31,18 @@ class _Found(NamedTuple):
 
 
 def spans(
-    session: Session, readable: Collection[str], since: float, until: float, *, limit: int, offset: int
+    session: Session,
+    readable: Collection[str],
+    since: float,
+    until: float,
+    *,
+    limit: int,
+    offset: int,
 ) -> models.TimeSpans:
-    """What closes and opens time for the *readable* DAGs in ``[since, until)``.
+    """Return what closes and opens time for the *readable* DAGs in ``[since, until)``.
 
-    Of a calendar, the parts that matter to some tick of a DAG: nothing more travels in it.
+    Both are in epoch seconds. Of a calendar there are only the parts that matter to some due time
+    of a DAG: nothing more travels in the DAG.
     """
     dag_ids = [dag.dag_id for dag in database.read_dags(session, readable)]
     shared: dict[tuple[_Kind, TimeSet], set[str]] = defaultdict(set)
@@ -55,7 +62,15 @@ def spans(
             if found.start < until and found.end > since:
                 users[found] |= using
     ordered = sorted(
-        users, key=lambda found: (found.start, found.end, found.kind, found.label, found.title or "", found.zone or "")
+        users,
+        key=lambda found: (
+            found.start,
+            found.end,
+            found.kind,
+            found.label,
+            found.title or "",
+            found.zone or "",
+        ),
     )
     shown = ordered[offset : offset + limit]
     return models.TimeSpans(
@@ -78,12 +93,18 @@ def spans(
 
 def _spans(kind: _Kind, member: TimeSet, since: int, until: int) -> Iterator[_Found]:
     titles = member.titles if isinstance(member, CalendarSpans) else ()
-    zone = next((zone for leaf in leaves(member) if (zone := getattr(leaf, "timezone", None))), None)
+    zone = next(
+        (zone for leaf in leaves(member) if (zone := getattr(leaf, "timezone", None))), None
+    )
     titled = sorted(t for t in titles if t[0] < until and t[1] > since)
     for start, end, title in titled:
         yield _Found(start, end, kind, str(member), title, zone)
-    lows, highs = [low for low, _, _ in titled], list(accumulate((high for _, high, _ in titled), max))
+    lows, highs = (
+        [low for low, _, _ in titled],
+        list(accumulate((high for _, high, _ in titled), max)),
+    )
     for start, end in member.cover(since, until):
         before = bisect_right(lows, start)
-        if not before or highs[before - 1] < end:  # no title tells of all of it
+        # No event with a title covers all of this span.
+        if not before or highs[before - 1] < end:
             yield _Found(start, end, kind, str(member), None, zone)

@@ -9,11 +9,13 @@ from calendar_timetable.web.store import SubscriptionsDB
 
 
 def migrate() -> None:
-    """Run what is missing, or write it as SQL when asked for that."""
+    """Run the migrations that are missing, or write them as SQL where Alembic is offline."""
     metadata, versions = SubscriptionsDB.metadata, SubscriptionsDB.version_table_name
     if context.is_offline_mode():
         url = settings.SQL_ALCHEMY_CONN
-        context.configure(url=url, literal_binds=True, target_metadata=metadata, version_table=versions)
+        context.configure(
+            url=url, literal_binds=True, target_metadata=metadata, version_table=versions
+        )
         with context.begin_transaction():
             context.run_migrations()
         return

@@ -15,7 +15,7 @@ _TABLE = "calendar_timetable_subscription"
 
 
 def upgrade() -> None:
-    """Make it."""
+    """Create the table."""
     op.create_table(
         _TABLE,
         sa.Column("id", sa.String(36), primary_key=True),
@@ -32,5 +32,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it, with every subscription."""
+    """Drop the table, with every subscription."""
     op.drop_table(_TABLE)

@@ -14,7 +14,7 @@ _TABLE = "calendar_timetable_site"
 
 
 def upgrade() -> None:
-    """Make it."""
+    """Create the table."""
     op.create_table(
         _TABLE,
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
@@ -23,5 +23,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it: what was published is nobody's then."""
+    """Drop the table: no Airflow knows the published events as its own after that."""
     op.drop_table(_TABLE)
