@@ -21,7 +21,9 @@ class BuildPage(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build what is missing or older than its source."""
         if self._source.is_dir():
-            path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
+            path = os.pathsep.join(
+                [sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)]
+            )
             command = [str(Path(self.root, "tools", "page")), "build"]
             subprocess.run(command, env={**os.environ, "PATH": path}, check=True)  # noqa: S603
 

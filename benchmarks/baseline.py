@@ -36,7 +36,10 @@ def keep(measured: Measured, file: Path) -> None:
     for group, figures in measured.items():
         before = known.get(group, {})
         targets = {what: entry["target"] for what, entry in before.items()}
-        known[group] = {f.what: {"ratio": float(f"{f.ratio:.3g}"), "target": targets.get(f.what)} for f in figures}
+        known[group] = {
+            f.what: {"ratio": float(f"{f.ratio:.3g}"), "target": targets.get(f.what)}
+            for f in figures
+        }
     file.write_text(json.dumps(known, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
@@ -45,12 +48,20 @@ def regressions(measured: Measured, known: Baseline) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for group, figures in measured.items():
         entries, ratios = known.get(group, {}), {f.what: f.ratio for f in figures}
-        wrong = [f"{what}: not in the baseline; --keep puts it there" for what in ratios.keys() - entries.keys()]
-        wrong += [f"{what}: in the baseline, but not measured any more" for what in entries.keys() - ratios.keys()]
+        wrong = [
+            f"{what}: not in the baseline; --keep puts it there"
+            for what in ratios.keys() - entries.keys()
+        ]
+        wrong += [
+            f"{what}: in the baseline, but not measured any more"
+            for what in entries.keys() - ratios.keys()
+        ]
         for what in ratios.keys() & entries.keys():
             ratio, before = ratios[what], entries[what]["ratio"]
             if ratio >= WORSE * before:
-                wrong.append(f"{what}: {ratio:.4g}, {ratio / before:.2f} times the baseline's {before:.4g}")
+                wrong.append(
+                    f"{what}: {ratio:.4g}, {ratio / before:.2f} times the baseline's {before:.4g}"
+                )
         if wrong:
             found[group] = sorted(wrong)
     return found

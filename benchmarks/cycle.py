@@ -1,7 +1,8 @@
 """A parse cycle of many DAGs: what share of the DAG processor's CPU is ours.
 
-Airflow reads every file again each half minute, in a process forked for it, and then tells its database (here SQLite in
-memory). Nothing has changed since the last cycle, every DAG has run, and the calendars are in a warm cache.
+Airflow reads every file again each half minute, in a process forked for it, and then tells its
+database (here SQLite in memory). Nothing has changed since the last cycle, every DAG has run, and
+the calendars are in a warm cache.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ def figures() -> Iterator[Figure]:
         what = f"our CPU in a parse cycle on {CALENDARS} calendars, DAGs in a file: {each}"
         yield of_pairs(what, "all of it", [(spent, ours) for spent, ours, _ in taken], "s")
         what = f"CPU of a parse cycle on {CALENDARS} calendars, DAGs in a file: {each}"
-        yield of_pairs(what, "the same DAGs with cron", [(ours, cron) for _, ours, cron in taken], "s")
+        yield of_pairs(
+            what, "the same DAGs with cron", [(ours, cron) for _, ours, cron in taken], "s"
+        )
 
 
 def cycles(dags: int, each: int, count: int) -> Iterator[tuple[float, float, float]]:
@@ -70,7 +73,9 @@ def cycles(dags: int, each: int, count: int) -> Iterator[tuple[float, float, flo
     with folder() as home, airflow_database() as session, counted() as spent:
         session.execute(insert(DagBundleModel).values(name="bench"))
         for number in range(CALENDARS):
-            (home / f"{number}.ics").write_bytes(google_like(EVENTS, datetime.now(UTC), seed=number))
+            (home / f"{number}.ics").write_bytes(
+                google_like(EVENTS, datetime.now(UTC), seed=number)
+            )
         files = [
             [file_of(home, name, range(first, first + each)) for name in ("ours", "cron")]
             for first in range(0, dags, each)
@@ -107,7 +112,9 @@ def cycle(file: Path, session: Session, spent: list[float]) -> float:
     (found, ours), taken = forked(parse)
     spent.append(ours)
     dags = [LazyDeserializedDAG(data=data) for data in found]
-    update_dag_parsing_results_in_db("bench", None, dags, {}, 1.0, set(), session, files_parsed={("bench", file.name)})
+    update_dag_parsing_results_in_db(
+        "bench", None, dags, {}, 1.0, set(), session, files_parsed={("bench", file.name)}
+    )
     session.commit()
     session.expunge_all()
     return taken + time.process_time() - began
@@ -138,7 +145,9 @@ def counted() -> Iterator[list[float]]:
         for kind in (CalendarTimetable, Calendar, Weekly):
             for name, member in list(vars(kind).items()):
                 if isinstance(member, classmethod):
-                    stack.enter_context(patch.object(kind, name, classmethod(count(member.__func__))))
+                    stack.enter_context(
+                        patch.object(kind, name, classmethod(count(member.__func__)))
+                    )
                 elif isinstance(member, property) and member.fget is not None:
                     stack.enter_context(patch.object(kind, name, property(count(member.fget))))
                 elif isfunction(member):

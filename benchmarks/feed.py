@@ -122,7 +122,10 @@ def dense(events: int, now: datetime, seed: int = 1) -> bytes:
     for number in range(events):
         start = first + timedelta(minutes=15 * dice.randrange(4 * 24 * 3 * 365))
         end = start + timedelta(minutes=30)
-        lines = [f"DTSTART;TZID=Europe/Berlin:{start:{_WALL}}", f"DTEND;TZID=Europe/Berlin:{end:{_WALL}}"]
+        lines = [
+            f"DTSTART;TZID=Europe/Berlin:{start:{_WALL}}",
+            f"DTEND;TZID=Europe/Berlin:{end:{_WALL}}",
+        ]
         if number % 5 == 0:
             other = dice.choice(_DAYS)
             day = other if dice.random() < 0.05 else _DAYS[start.weekday()]
@@ -131,15 +134,33 @@ def dense(events: int, now: datetime, seed: int = 1) -> bytes:
             lines.append(f"RRULE:{rule}" + (f";UNTIL={until:{_WALL}}Z" if number % 10 else ""))
             if dice.random() < 0.3:
                 lines.append(f"EXDATE;TZID=Europe/Berlin:{start + timedelta(days=7):{_WALL}}")
-        parts.append(_SHORT_EVENT.format(times="\n".join(lines), number=number, stamp=f"{now:{_WALL}}Z"))
+        parts.append(
+            _SHORT_EVENT.format(times="\n".join(lines), number=number, stamp=f"{now:{_WALL}}Z")
+        )
     parts.append("END:VCALENDAR\n")
     return "".join(parts).replace("\n", "\r\n").encode()
 
 
-def _fields(dice: random.Random, number: int, start: datetime, stamp: datetime) -> dict[str, object]:
+def _fields(
+    dice: random.Random, number: int, start: datetime, stamp: datetime
+) -> dict[str, object]:
     answers = ("ACCEPTED", "DECLINED", "NEEDS-ACTION")
-    people = (_PERSON.format(number=dice.randrange(200), answer=dice.choice(answers)) for _ in range(dice.randrange(6)))
-    words = ["weights", "loss", "curve", "batch", "tokens", "epoch", "review", "data", "quality", "rollout"]
+    people = (
+        _PERSON.format(number=dice.randrange(200), answer=dice.choice(answers))
+        for _ in range(dice.randrange(6))
+    )
+    words = [
+        "weights",
+        "loss",
+        "curve",
+        "batch",
+        "tokens",
+        "epoch",
+        "review",
+        "data",
+        "quality",
+        "rollout",
+    ]
     text = " ".join(dice.choice(words) for _ in range(dice.randrange(60)))
     return {
         "stamp": f"{stamp.astimezone(UTC):%Y%m%dT%H%M%SZ}",

@@ -28,7 +28,11 @@ class Figure:
 
 
 def compare(
-    what: str, peer: str, ours: Callable[[], object], other: Callable[[], object], rounds: int = ROUNDS
+    what: str,
+    peer: str,
+    ours: Callable[[], object],
+    other: Callable[[], object],
+    rounds: int = ROUNDS,
 ) -> Figure:
     """Time both in turns."""
     ours(), other()

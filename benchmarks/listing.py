@@ -33,7 +33,9 @@ def figures(rounds: int = 9) -> Iterator[Figure]:
     with airflow_database() as session:
         crons = deployment(session)
         since = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        shown = Counter(run.dag_id for run in models.Runs.model_validate_json(ask(session, crons, since)).runs)
+        shown = Counter(
+            run.dag_id for run in models.Runs.model_validate_json(ask(session, crons, since)).runs
+        )
         gc.collect()  # what making so many DAGs has left behind
         cold, warm = [], []
         for _ in range(rounds):
@@ -55,7 +57,12 @@ def deployment(session: Session) -> dict[str, str]:
     for number in range(DAGS):
         cron = f"{dice.randrange(60)} {dice.randrange(24)} * * {dice.choice(('*', '*', 'SAT', 'MON-FRI'))}"
         schedule = CalendarTimetable(cron, timezone="UTC", windows=NIGHTS) if number % 2 else cron
-        dag = DAG(f"dag_{number}", schedule=schedule, start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False)
+        dag = DAG(
+            f"dag_{number}",
+            schedule=schedule,
+            start_date=datetime(2026, 1, 1, tzinfo=UTC),
+            catchup=False,
+        )
         add_dag(session, dag, now, seen=now - timedelta(days=100))
         crons[dag.dag_id] = cron
     return crons
@@ -71,19 +78,25 @@ def in_a_thread(call: Callable[[], object]) -> None:
 def ask(session: Session, dag_ids: dict[str, str], since: datetime) -> bytes:
     """What the REST API answers."""
     until = since + timedelta(days=DAYS)
-    return list_runs(session, dag_ids, Filters(since.timestamp(), until.timestamp(), limit=SHOWN), time.time())
+    return list_runs(
+        session, dag_ids, Filters(since.timestamp(), until.timestamp(), limit=SHOWN), time.time()
+    )
 
 
 def airflows_own(crons: dict[str, str], shown: Counter[str], since: datetime) -> float:
     """Seconds that as many steps of Airflow's own timetables take, which are there already."""
-    timetables: dict[str, Timetable] = {i: CronTriggerTimetable(crons[i], timezone="UTC") for i in shown}
+    timetables: dict[str, Timetable] = {
+        i: CronTriggerTimetable(crons[i], timezone="UTC") for i in shown
+    }
     restriction = TimeRestriction(DateTime.instance(since), None, catchup=True)
 
     def step() -> None:
         for dag_id, runs in shown.items():
             last: DataInterval | None = None
             for _ in range(runs):
-                info = timetables[dag_id].next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+                info = timetables[dag_id].next_dagrun_info(
+                    last_automated_data_interval=last, restriction=restriction
+                )
                 assert info is not None
                 last = info.data_interval
 

@@ -1,7 +1,8 @@
 """The memory of a cold read, against icalendar and recurring-ical-events over the same days of the same calendar.
 
-Each in a process of its own, which tells its peak itself (``VmHWM``; ``ru_maxrss`` would begin with that of the process
-which started it): all of it, less that of a process which imports the same modules and reads a calendar of one event.
+Each in a process of its own, which tells its peak itself (``VmHWM``; ``ru_maxrss`` would begin with
+that of the process which started it): all of it, less that of a process which imports the same
+modules and reads a calendar of one event.
 """
 
 from __future__ import annotations
@@ -55,12 +56,17 @@ def figures() -> Iterator[Figure]:
                 raise AssertionError(f"{found} occurrences, and {peer_found} by the peer")
             pair = ours - start[0], peers - start[1]
             yield of_pairs(
-                f"memory of a cold read, {events:,} events", "icalendar, recurring-ical-events", [pair], "MB"
+                f"memory of a cold read, {events:,} events",
+                "icalendar, recurring-ical-events",
+                [pair],
+                "MB",
             )
 
 
 def peak(side: str, file: Path) -> tuple[float, int]:
     """Megabytes, and how many occurrences were found."""
     command = [sys.executable, "-c", _BOTH.replace("READ", side), str(file), str(START), str(END)]
-    megabytes, found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    megabytes, found = subprocess.run(
+        command, check=True, capture_output=True, text=True
+    ).stdout.split()
     return float(megabytes), int(found)

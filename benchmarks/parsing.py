@@ -15,7 +15,11 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 import structlog
-from airflow.dag_processing.processor import DagFileParseRequest, _parse_file, _pre_import_airflow_modules
+from airflow.dag_processing.processor import (
+    DagFileParseRequest,
+    _parse_file,
+    _pre_import_airflow_modules,
+)
 from airflow.jobs.job import Job
 from airflow.observability.stats import Stats
 from airflow.plugins_manager import get_timetables_plugins
@@ -48,13 +52,17 @@ def figures() -> Iterator[Figure]:
         calendar = home / "team.ics"
         calendar.write_bytes(google_like(EVENTS, datetime.now(UTC)))
         ours, cron = home / "ours.py", home / "cron.py"
-        ours.write_text(FILE.format(imports=IMPORTS, schedule=SCHEDULE.format(calendar=str(calendar))))
+        ours.write_text(
+            FILE.format(imports=IMPORTS, schedule=SCHEDULE.format(calendar=str(calendar)))
+        )
         cron.write_text(FILE.format(imports="", schedule='"0 2 * * SAT"'))
         prepare(ours)
         for file in (ours, cron):
             remember(file)
         pairs = [(parse(ours), parse(cron)) for _ in range(ROUNDS)]
-        yield figure("CPU of a DAG file's parse, weekly, warm cache", "the same file with cron", pairs)
+        yield figure(
+            "CPU of a DAG file's parse, weekly, warm cache", "the same file with cron", pairs
+        )
 
 
 @contextmanager
@@ -96,7 +104,9 @@ def parse(file: Path) -> float:
 
 def read(file: Path) -> list[dict[str, Any]]:
     """The DAGs in *file*, serialized."""
-    request = DagFileParseRequest(file=str(file), bundle_path=file.parent, bundle_name="bench", callback_requests=[])
+    request = DagFileParseRequest(
+        file=str(file), bundle_path=file.parent, bundle_name="bench", callback_requests=[]
+    )
     result = _parse_file(request, structlog.get_logger())
     assert result is not None
     assert result.serialized_dags

@@ -22,7 +22,8 @@ from calendar_timetable.planning.time_sets import CalendarSpans
 PEER = "CronTriggerTimetable"
 ZONE = "Europe/Berlin"
 WINDOWS = Weekly("mon-fri 19:00-07:00", "sat-sun")
-BLACKOUTS = 10_000  # of a quarter of an hour at most, one every 20 minutes: every other full hour lies in one
+# Of a quarter of an hour at most, one every 20 minutes: every other full hour lies in one
+BLACKOUTS = 10_000
 STEPS = 2_000  # the most that Airflow's Calendar view takes
 CALLS = 2_000  # of which the slowest 1 % is looked at
 
@@ -48,7 +49,8 @@ def scheduling(name: str, expression: str) -> Iterator[Figure]:
     last = DataInterval.exact(cron._get_next(last_week))  # noqa: SLF001  (as the Calendar view steps)
 
     def fresh() -> Timetable:
-        return CalendarTimetable.deserialize(data.copy())  # as each read of the database: not what was decoded last
+        # As each read of the database: not what was decoded last
+        return CalendarTimetable.deserialize(data.copy())
 
     def fresh_cron() -> Timetable:
         return CronTriggerTimetable.deserialize(cron_data)
@@ -61,12 +63,16 @@ def scheduling(name: str, expression: str) -> Iterator[Figure]:
         yield compare(f"{what}: next run, of an object asked before", PEER, again, cron_again)
         yield tail(f"{what}: the same, 99th percentile", again)
         told = f"{what}: deserialize and next run, as a scheduler does"
-        yield compare(told, PEER, partial(fresh_answer, fresh, ask), partial(fresh_answer, fresh_cron, ask))
+        yield compare(
+            told, PEER, partial(fresh_answer, fresh, ask), partial(fresh_answer, fresh_cron, ask)
+        )
     yield compare(f"{name}: deserialize", PEER, fresh, fresh_cron)
     what, same = f"{name}: {STEPS:,} steps of the Calendar view", fresh()
     peer_steps = partial(cron_steps, cron, last)
     yield compare(f"{what}, first time", PEER, lambda: steps(fresh(), last), peer_steps, rounds=7)
-    yield compare(f"{what}, of an object asked before", PEER, lambda: steps(same, last), peer_steps, rounds=7)
+    yield compare(
+        f"{what}, of an object asked before", PEER, lambda: steps(same, last), peer_steps, rounds=7
+    )
 
 
 def in_a_closure(name: str, expression: str, days: int) -> Iterator[Figure]:
@@ -76,7 +82,9 @@ def in_a_closure(name: str, expression: str, days: int) -> Iterator[Figure]:
     cron = CronTriggerTimetable(expression, timezone=ZONE)
     last = DataInterval.exact(cron._get_prev(DateTime.instance(now - timedelta(days=3))))  # noqa: SLF001
     known = CalendarSpans("bench", Spans([(begin, begin + days * 86400)]))
-    timetable = CalendarTimetable(expression, timezone=ZONE, blackouts=known, max_delay=timedelta(days=400))
+    timetable = CalendarTimetable(
+        expression, timezone=ZONE, blackouts=known, max_delay=timedelta(days=400)
+    )
     data, cron_data = json.loads(json.dumps(timetable.serialize())), cron.serialize()
     for catchup in (False, True):
         restriction = TimeRestriction(DateTime(2026, 1, 1, tzinfo=UTC), None, catchup)
@@ -86,25 +94,39 @@ def in_a_closure(name: str, expression: str, days: int) -> Iterator[Figure]:
 
         what = f"{name}, closed for {days} days, catchup {'on' if catchup else 'off'}: deserialize and next run"
         ours = partial(fresh_answer, lambda: CalendarTimetable.deserialize(data.copy()), ask)
-        yield compare(what, PEER, ours, partial(fresh_answer, lambda: CronTriggerTimetable.deserialize(cron_data), ask))
+        yield compare(
+            what,
+            PEER,
+            ours,
+            partial(fresh_answer, lambda: CronTriggerTimetable.deserialize(cron_data), ask),
+        )
 
 
 def half_closed() -> Iterator[Figure]:
     """Hourly, with a thousand busy and all-day events that close half of all time: now it is open, or closed."""
     now = DateTime.instance(datetime.now(UTC))
     cron = CronTriggerTimetable("0 * * * *", timezone=ZONE)
-    moments = [DataInterval.exact(cron._get_prev(now - timedelta(hours=hours))) for hours in range(0, 96, 5)]  # noqa: SLF001
+    moments = [
+        DataInterval.exact(cron._get_prev(now - timedelta(hours=hours)))  # noqa: SLF001
+        for hours in range(0, 96, 5)
+    ]
     for state in ("open", "closed"):
         shifted = (thousand_events(now.int_timestamp - hours * 3600) for hours in range(240))
-        events = next(spans for spans in shifted if (now.timestamp() in spans) == (state == "closed"))
-        timetable = CalendarTimetable("0 * * * *", timezone=ZONE, blackouts=CalendarSpans("bench", events))
+        events = next(
+            spans for spans in shifted if (now.timestamp() in spans) == (state == "closed")
+        )
+        timetable = CalendarTimetable(
+            "0 * * * *", timezone=ZONE, blackouts=CalendarSpans("bench", events)
+        )
         data = json.loads(json.dumps(timetable.serialize()))
         for catchup in (False, True):
             restriction = TimeRestriction(DateTime(2026, 1, 1, tzinfo=UTC), None, catchup)
 
             def ask(timetable: Timetable, restriction: TimeRestriction = restriction) -> None:
                 for last in moments:
-                    timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+                    timetable.next_dagrun_info(
+                        last_automated_data_interval=last, restriction=restriction
+                    )
 
             what = f"hourly, half of all time closed by 1,000 events, now {state}, catchup {'on' if catchup else 'off'}"
             ours = CalendarTimetable.deserialize(data)
@@ -138,8 +160,12 @@ def stored(expression: str, blackouts: int) -> dict[str, Any]:
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     dice = random.Random(1)
     first = int((hour - timedelta(days=40, seconds=480)).timestamp())
-    spans = Spans((first + i * 1200, first + i * 1200 + dice.randint(60, 900)) for i in range(blackouts))
-    timetable = CalendarTimetable(expression, timezone=ZONE, windows=WINDOWS, blackouts=CalendarSpans("bench", spans))
+    spans = Spans(
+        (first + i * 1200, first + i * 1200 + dice.randint(60, 900)) for i in range(blackouts)
+    )
+    timetable = CalendarTimetable(
+        expression, timezone=ZONE, windows=WINDOWS, blackouts=CalendarSpans("bench", spans)
+    )
     data: dict[str, Any] = json.loads(json.dumps(timetable.serialize()))
     return data
 

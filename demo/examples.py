@@ -52,7 +52,10 @@ class ExampleServices:
             "genai_serving": {"conn_type": "http", "host": "127.0.0.1", "port": self.serving_port},
         }
         return {
-            **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(said) for name, said in connections.items()},
+            **{
+                f"AIRFLOW_CONN_{name.upper()}": json.dumps(said)
+                for name, said in connections.items()
+            },
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(Path(__file__).with_name("plugins")),
             "AIRFLOW_VAR_GENAI_FOLDER": str(self.data),
             "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -69,7 +72,10 @@ class ExampleServices:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self.serving is not None:
             self.serving.kill()
@@ -95,4 +101,6 @@ def make_pools(airflow: LocalAirflow, **slots: int) -> None:
     with airflow.session() as session:
         for name, (number, deferred) in POOLS.items():
             pool = {"name": name, "slots": slots.get(name, number), "include_deferred": deferred}
-            session.post(f"{airflow.address}/api/v2/pools", json=pool, timeout=20).raise_for_status()
+            session.post(
+                f"{airflow.address}/api/v2/pools", json=pool, timeout=20
+            ).raise_for_status()

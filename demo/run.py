@@ -1,6 +1,7 @@
 """``make demo``: a team calendar and a real Airflow on this machine, and a run that a meeting holds.
 
-Everything lives in ``.demo`` and ends with Ctrl-C. ``--exit-after-first-run`` ends by itself once the held run is done.
+Everything lives in ``.demo`` and ends with Ctrl-C. ``--exit-after-first-run`` ends by itself once
+the held run is done.
 """
 
 from __future__ import annotations
@@ -29,9 +30,15 @@ EVERY = timedelta(minutes=2)  # how often that DAG is due
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make demo", description="A run that a meeting holds, in a real Airflow.")
-    parser.add_argument("--exit-after-first-run", action="store_true", help="end when the held run has succeeded")
-    parser.add_argument("--folder", type=Path, default=Path(".demo"), help="where all state goes; emptied first")
+    parser = argparse.ArgumentParser(
+        prog="make demo", description="A run that a meeting holds, in a real Airflow."
+    )
+    parser.add_argument(
+        "--exit-after-first-run", action="store_true", help="end when the held run has succeeded"
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=Path(".demo"), help="where all state goes; emptied first"
+    )
     options = parser.parse_args()
     for number in ENDING:
         signal.signal(number, _interrupt)
@@ -138,11 +145,15 @@ class _HeldRun:
         run = wait_until("the run to finish", lambda: self._first("success", "failed"), seconds=120)
         _say(f"finished: {run['state']}")
         if run["state"] == "failed":
-            raise RuntimeError("the run failed; see its log in Airflow, or in the folder airflow/logs")
+            raise RuntimeError(
+                "the run failed; see its log in Airflow, or in the folder airflow/logs"
+            )
 
     def _first(self, *states: str) -> dict[str, Any] | None:
         """The DAG's first scheduled run, once there is one (in one of *states*)."""
-        runs = self._get("/dagRuns?run_type=scheduled&order_by=run_after&limit=1").get("dag_runs", ())
+        runs = self._get("/dagRuns?run_type=scheduled&order_by=run_after&limit=1").get(
+            "dag_runs", ()
+        )
         return next((run for run in runs if not states or run["state"] in states), None)
 
     def _get(self, path: str) -> dict[str, Any]:

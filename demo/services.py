@@ -27,7 +27,9 @@ def free_port() -> int:
         return port
 
 
-def wait_until(what: str, check: Callable[[], T | None], *, seconds: float, every: float = 0.25) -> T:
+def wait_until(
+    what: str, check: Callable[[], T | None], *, seconds: float, every: float = 0.25
+) -> T:
     """Poll ``check`` until it returns something true, and return that; TimeoutError past the deadline."""
     deadline = time.monotonic() + seconds
     while True:
@@ -45,7 +47,11 @@ def stop_all(services: Iterable[Service], *, seconds: float = 10) -> None:
     for service in services:
         service.ask_to_end()
     with contextlib.suppress(TimeoutError):
-        wait_until("services to end", lambda: not any(service.running for service in services), seconds=seconds)
+        wait_until(
+            "services to end",
+            lambda: not any(service.running for service in services),
+            seconds=seconds,
+        )
     for service, family in zip(services, families, strict=True):
         service.kill(family)
 
@@ -54,7 +60,9 @@ def stop_all(services: Iterable[Service], *, seconds: float = 10) -> None:
 def uninterrupted() -> Iterator[None]:
     """Put Ctrl-C off while a child is started and noted down: none may live that nobody knows of."""
     put_off: list[tuple[int, object]] = []
-    before = {number: signal.signal(number, lambda *call: put_off.append(call)) for number in ENDING}
+    before = {
+        number: signal.signal(number, lambda *call: put_off.append(call)) for number in ENDING
+    }
     try:
         yield
     finally:
@@ -68,7 +76,13 @@ class Service:
     """One program in a session of its own, its output in a file."""
 
     def __init__(
-        self, name: str, command: Sequence[str | Path], *, env: Mapping[str, str], log: Path, user: str | None = None
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        env: Mapping[str, str],
+        log: Path,
+        user: str | None = None,
     ) -> None:
         self.name = name
         self.log = log
@@ -112,7 +126,8 @@ class Service:
     def family(self) -> set[psutil.Process]:
         """The program and all it started: its session, and descendants that have left the session.
 
-        A killed Airflow component leaves its task processes behind without a parent; the session finds them.
+        A killed Airflow component leaves its task processes behind without a parent; the session
+        finds them.
         """
         if self.running:
             return self._session() | set(psutil.Process(self.pid).children(recursive=True))

@@ -1,7 +1,7 @@
 """A cookbook: ten short DAGs, one for each thing that a calendar can say about a schedule.
 
-They are paused until somebody wants one. ``calendar-timetable preview --dag-id recipe_windows`` shows what each
-will do, and why.
+They are paused until somebody wants one. ``calendar-timetable preview --dag-id recipe_windows``
+shows what each will do, and why.
 """
 
 from datetime import timedelta
@@ -32,7 +32,9 @@ def recipe(name: str, schedule: CalendarTimetable, what: str) -> DAG:
 
 recipe(
     "windows",
-    CalendarTimetable("0 17 * * *", timezone=ZONE, windows=Weekly("mon-fri 19:00-07:00", "sat-sun")),
+    CalendarTimetable(
+        "0 17 * * *", timezone=ZONE, windows=Weekly("mon-fri 19:00-07:00", "sat-sun")
+    ),
     "Due at 17:00, may start from 19:00 on: weekly rules say when work is welcome",
 )
 recipe(
@@ -78,7 +80,9 @@ recipe(
 )
 recipe(
     "coalesce",
-    CalendarTimetable("@hourly", timezone=ZONE, windows=Weekly("daily 22:00-23:00"), coalesce=False),
+    CalendarTimetable(
+        "@hourly", timezone=ZONE, windows=Weekly("daily 22:00-23:00"), coalesce=False
+    ),
     "What was due all day runs at 22:00, each hour's run of its own; with coalesce=True (the default) only the last",
 )
 recipe(
@@ -92,7 +96,9 @@ recipe(
         "0 20 * * *",
         timezone=ZONE,
         windows=(OFF_PEAK | Holidays("DE-BY"))
-        - Calendar(TEAM_CALENDAR, match="*maintenance*", pad=(timedelta(hours=1), timedelta(hours=1))),
+        - Calendar(
+            TEAM_CALENDAR, match="*maintenance*", pad=(timedelta(hours=1), timedelta(hours=1))
+        ),
     ),
     "Off-peak or a holiday, and an hour away from any maintenance: time sets combine with |, &, - and ~",
 )

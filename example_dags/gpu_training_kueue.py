@@ -34,11 +34,22 @@ with DAG(
         max_delay=timedelta(hours=11),
     ),
     params={
-        "image": Param(None, type=["null", "string"], description="default: the Variable trainer_image"),
-        "namespace": Param(None, type=["null", "string"], description="default: the Variable training_namespace"),
-        "name": Param(None, type=["null", "string"], pattern=r"^[a-z0-9-]+$", description="default: the week's"),
+        "image": Param(
+            None, type=["null", "string"], description="default: the Variable trainer_image"
+        ),
+        "namespace": Param(
+            None, type=["null", "string"], description="default: the Variable training_namespace"
+        ),
+        "name": Param(
+            None,
+            type=["null", "string"],
+            pattern=r"^[a-z0-9-]+$",
+            description="default: the week's",
+        ),
         "steps": Param(300, type="integer", minimum=1),
-        "at_most_seconds": Param(8 * 3600, type="integer", minimum=1, description="of a run that is started by hand"),
+        "at_most_seconds": Param(
+            8 * 3600, type="integer", minimum=1, description="of a run that is started by hand"
+        ),
     },
     max_active_runs=1,
     is_paused_upon_creation=True,
@@ -49,7 +60,9 @@ with DAG(
     if absent := missing("airflow.providers.cncf.kubernetes"):
         say_what_is_missing(absent)
     else:
-        from airflow.providers.cncf.kubernetes.operators.kueue import KubernetesStartKueueJobOperator
+        from airflow.providers.cncf.kubernetes.operators.kueue import (
+            KubernetesStartKueueJobOperator,
+        )
         from calendar_examples.kueue import WaitForJob
         from kubernetes.client import models as k8s
 
@@ -72,11 +85,15 @@ with DAG(
                 requests={"cpu": "1", "memory": "2Gi"},
             ),
             node_selector={"nvidia.com/gpu.present": "true"},
-            tolerations=[k8s.V1Toleration(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule")],
+            tolerations=[
+                k8s.V1Toleration(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule")
+            ],
             volumes=[
                 k8s.V1Volume(
                     name="checkpoints",
-                    persistent_volume_claim=k8s.V1PersistentVolumeClaimVolumeSource(claim_name="checkpoints"),
+                    persistent_volume_claim=k8s.V1PersistentVolumeClaimVolumeSource(
+                        claim_name="checkpoints"
+                    ),
                 )
             ],
             volume_mounts=[k8s.V1VolumeMount(name="checkpoints", mount_path="/checkpoints")],

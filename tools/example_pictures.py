@@ -46,7 +46,8 @@ def take(page: Browser, name: str, path: str) -> None:
     page.choose(size=size, default_dag_view='"graph"', theme="light", timezone='"Europe/Berlin"')
     page.driver.get(f"{page.airflow.address}{path}")
     page.one("a[href*='/dags/recipe_']" if name == "calendar_recipes" else ".react-flow__node")
-    page.driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 1500))")  # the graph settles
+    # The graph settles
+    page.driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 1500))")
     page.driver.save_screenshot(str(IMAGES / f"{name}.png"))
 
 

@@ -1,6 +1,7 @@
 """The flame graph of docs/performance.md: ``python -m tools.flame_graphs``, by py-spy, which Airflow brings along.
 
-Drawn here rather than by py-spy: a picture in a page runs no script, and this one keeps to the reader's light or dark.
+Drawn here rather than by py-spy: a picture in a page runs no script, and this one keeps to the
+reader's light or dark.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ class Frame:
 
     def rows(self, least: float) -> int:
         """How deep it goes, where frames seen less than *least* times are left out."""
-        return 1 + max((below.rows(least) for below in self.below.values() if below.count >= least), default=0)
+        return 1 + max(
+            (below.rows(least) for below in self.below.values() if below.count >= least), default=0
+        )
 
 
 def main() -> None:
@@ -105,7 +108,13 @@ def drawn(roots: dict[str, Frame]) -> str:
         parts += boxes(root, root.count, 0.0, top + ROW)
         top += ROW * (root.rows(root.count * NARROWEST / WIDTH) + 1)
     size = f'viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" height="{top}"'
-    lines = (f'<svg xmlns="http://www.w3.org/2000/svg" {size}>', f"<style>{STYLE}</style>", *parts, "</svg>", "")
+    lines = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size}>',
+        f"<style>{STYLE}</style>",
+        *parts,
+        "</svg>",
+        "",
+    )
     return "\n".join(lines)
 
 
@@ -116,7 +125,8 @@ def boxes(frame: Frame, whole: int, left: float, top: float) -> Iterator[str]:
         if width < NARROWEST:
             break
         kind = "ours" if "calendar_timetable" in below.name else "other"
-        label = re.sub(r" \(.*?([^/:]+)(?::\d+)?\)$", r", \1", below.name)  # its name and its file's
+        # Its name and its file's
+        label = re.sub(r" \(.*?([^/:]+)(?::\d+)?\)$", r", \1", below.name)
         share = f"{label}: {100 * below.count / whole:.1f} %"
         box = f'x="{left:.1f}" y="{top}" width="{width:.1f}" height="{ROW}"'
         yield f'<g><title>{escape(share)}</title><rect class="{kind}" {box}/>'

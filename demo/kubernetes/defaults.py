@@ -16,7 +16,10 @@ def filled_in(given: Json) -> Json:
     for container in spec["containers"]:
         resources = container.get("resources") or {}
         if limits := resources.get("limits"):
-            container["resources"] = {**resources, "requests": {**limits, **(resources.get("requests") or {})}}
+            container["resources"] = {
+                **resources,
+                "requests": {**limits, **(resources.get("requests") or {})},
+            }
     made["status"] = {} if made["kind"] == "Job" else {"phase": "Pending"}
     return made
 

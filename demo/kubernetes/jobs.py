@@ -36,7 +36,8 @@ class Jobs:
         for job in self._store.find("Job"):
             pods = made.pop(job["metadata"]["uid"], [])
             if not over(job):
-                with contextlib.suppress(KeyError, Conflict):  # changed by somebody meanwhile: see the next round
+                # Changed by somebody meanwhile: see the next round
+                with contextlib.suppress(KeyError, Conflict):
                     self._step(job, pods)
         for pod in chain.from_iterable(made.values()):
             if not pod["metadata"].get("deletionTimestamp"):
@@ -48,7 +49,9 @@ class Jobs:
         if spec.get("suspend"):
             if self._admitted(job):
                 self._edit(job, lambda j: j["spec"].update(suspend=False))
-                record_event(self._store, job, "Normal", "Admitted", f"Admitted by queue {_queue(job)}")
+                record_event(
+                    self._store, job, "Normal", "Admitted", f"Admitted by queue {_queue(job)}"
+                )
             return
         if "startTime" not in status:
             self._edit(job, lambda j: j["status"].update(startTime=timestamp()))
@@ -92,7 +95,12 @@ class Jobs:
         metadata, template = job["metadata"], job["spec"]["template"]
         own = template.get("metadata") or {}
         names = {"job-name": metadata["name"], "batch.kubernetes.io/job-name": metadata["name"]}
-        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
+        owner = {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "name": metadata["name"],
+            "uid": metadata["uid"],
+        }
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -113,9 +121,19 @@ class Jobs:
         return seconds is not None and (datetime.now(UTC) - begun).total_seconds() >= seconds
 
     def _finish(self, job: Json, how: str, reason: str, **counts: int) -> None:
-        condition = {"type": how, "status": "True", "reason": reason, "lastTransitionTime": timestamp()}
+        condition = {
+            "type": how,
+            "status": "True",
+            "reason": reason,
+            "lastTransitionTime": timestamp(),
+        }
         more = {"completionTime": timestamp()} if how == "Complete" else {}
-        self._edit(job, lambda j: j["status"].update(active=0, ready=0, conditions=[condition], **more, **counts))
+        self._edit(
+            job,
+            lambda j: j["status"].update(
+                active=0, ready=0, conditions=[condition], **more, **counts
+            ),
+        )
 
     def _edit(self, job: Json, change: object) -> None:
         assert callable(change)
@@ -123,7 +141,9 @@ class Jobs:
 
 
 def over(job: Json) -> bool:
-    return any(each["type"] in ("Complete", "Failed") for each in job["status"].get("conditions") or ())
+    return any(
+        each["type"] in ("Complete", "Failed") for each in job["status"].get("conditions") or ()
+    )
 
 
 def _owner(pod: Json) -> str | None:

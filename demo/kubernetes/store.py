@@ -24,7 +24,8 @@ class Store:
 
     def __init__(self) -> None:
         self._objects: dict[Key, Json] = {}
-        self._changes: list[tuple[int, str, Json]] = []  # version, "ADDED"/"MODIFIED"/"DELETED", the object
+        # Version, "ADDED"/"MODIFIED"/"DELETED", the object
+        self._changes: list[tuple[int, str, Json]] = []
         self._changed = threading.Condition()
 
     @property
@@ -36,7 +37,11 @@ class Store:
         metadata = made.setdefault("metadata", {})
         if not metadata.get("name"):
             metadata["name"] = f"{metadata['generateName']}{secrets.token_hex(3)[:5]}"
-        metadata |= {"namespace": namespace, "uid": str(uuid.uuid4()), "creationTimestamp": timestamp()}
+        metadata |= {
+            "namespace": namespace,
+            "uid": str(uuid.uuid4()),
+            "creationTimestamp": timestamp(),
+        }
         key = (kind, namespace, metadata["name"])
         with self._changed:
             if key in self._objects:
@@ -48,12 +53,20 @@ class Store:
         with self._changed:
             return copy.deepcopy(self._objects[kind, namespace, name])
 
-    def find(self, kind: str, namespace: str | None = None, labels: str = "", fields: str = "") -> list[Json]:
+    def find(
+        self, kind: str, namespace: str | None = None, labels: str = "", fields: str = ""
+    ) -> list[Json]:
         with self._changed:
-            found = [o for (of, place, _), o in self._objects.items() if of == kind and namespace in (None, place)]
+            found = [
+                o
+                for (of, place, _), o in self._objects.items()
+                if of == kind and namespace in (None, place)
+            ]
             return copy.deepcopy([o for o in found if selected(o, labels, fields)])
 
-    def update(self, kind: str, namespace: str, name: str, change: Callable[[Json], object]) -> Json:
+    def update(
+        self, kind: str, namespace: str, name: str, change: Callable[[Json], object]
+    ) -> Json:
         """Let ``change`` edit the object in place, undisturbed by others; KeyError where there is none."""
         with self._changed:
             edited = copy.deepcopy(self._objects[kind, namespace, name])
@@ -91,7 +104,8 @@ def selected(thing: Json, labels: str, fields: str) -> bool:
     """Whether label and field selectors, as in a request's query, choose this object."""
     own = thing["metadata"].get("labels") or {}
     return all(_label_fits(own, term) for term in _terms(labels)) and all(
-        _field(thing, path) == value for path, _, value in (term.partition("=") for term in _terms(fields))
+        _field(thing, path) == value
+        for path, _, value in (term.partition("=") for term in _terms(fields))
     )
 
 

@@ -1,7 +1,8 @@
 """What the example DAGs share: the team's calendar, its off-peak hours, a place for data, and who is told.
 
-``TEAM_CALENDAR`` is the calendar file beside this one unless the environment variable of that name says otherwise,
-so that the examples plan and run with nothing set up. Of your own, write the id of an Airflow Connection.
+``TEAM_CALENDAR`` is the calendar file beside this one unless the environment variable of that name
+says otherwise, so that the examples plan and run with nothing set up. Of your own, write the id of
+an Airflow Connection.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from calendar_timetable import Calendar, CalendarEventTrigger, CalendarTimetable
 if TYPE_CHECKING:
     from airflow.sdk import AssetWatcher, ObjectStoragePath
 
-TEAM_CALENDAR = os.environ.get("TEAM_CALENDAR") or str(Path(__file__).with_name("team_calendar.ics"))
+TEAM_CALENDAR = os.environ.get("TEAM_CALENDAR") or str(
+    Path(__file__).with_name("team_calendar.ics")
+)
 ZONE = "Europe/Berlin"
 OFF_PEAK = Weekly("daily 19:00-07:00", "sat-sun")
 
@@ -35,7 +38,9 @@ def workspace(*parts: str) -> ObjectStoragePath:
     from airflow.sdk import ObjectStoragePath, Variable
 
     home = os.environ.get("AIRFLOW_HOME") or str(Path.home() / "airflow")
-    return ObjectStoragePath(Variable.get("examples_workspace", default=f"file://{home}/examples")).joinpath(*parts)
+    return ObjectStoragePath(
+        Variable.get("examples_workspace", default=f"file://{home}/examples")
+    ).joinpath(*parts)
 
 
 def calendar_watchers(name: str, *, match: str) -> list[AssetWatcher]:
@@ -43,7 +48,9 @@ def calendar_watchers(name: str, *, match: str) -> list[AssetWatcher]:
     from airflow.sdk import AssetWatcher
 
     try:
-        trigger = CalendarEventTrigger(Calendar(TEAM_CALENDAR, match=match), on=["created", "changed"])
+        trigger = CalendarEventTrigger(
+            Calendar(TEAM_CALENDAR, match=match), on=["created", "changed"]
+        )
     except CalendarTimetableError:
         return []
     return [AssetWatcher(name=name, trigger=trigger)]

@@ -11,9 +11,21 @@ from kubernetes.client import models as k8s
 class TrainerPod(KubernetesPodOperator):
     """One program of ``trainer/`` in a pod that waits without a worker, as gpu_training explains it line by line."""
 
-    def __init__(self, *, command: tuple[str, ...], at_most_seconds: str, claim: str, gpu: bool = False, **kwargs: Any):
+    def __init__(
+        self,
+        *,
+        command: tuple[str, ...],
+        at_most_seconds: str,
+        claim: str,
+        gpu: bool = False,
+        **kwargs: Any,
+    ):
         limits = {"cpu": "2", "memory": "4Gi"} | ({"nvidia.com/gpu": "1"} if gpu else {})
-        tolerations = [k8s.V1Toleration(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule")] if gpu else []
+        tolerations = (
+            [k8s.V1Toleration(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule")]
+            if gpu
+            else []
+        )
         source = k8s.V1PersistentVolumeClaimVolumeSource(claim_name=claim)
         spec = {
             "activeDeadlineSeconds": at_most_seconds,
@@ -27,7 +39,9 @@ class TrainerPod(KubernetesPodOperator):
             "namespace": "{{ params.namespace or var.value.get('training_namespace', 'training') }}",
             "cmds": ["python"],
             "arguments": list(command),
-            "container_resources": k8s.V1ResourceRequirements(limits=limits, requests={"cpu": "1", "memory": "1Gi"}),
+            "container_resources": k8s.V1ResourceRequirements(
+                limits=limits, requests={"cpu": "1", "memory": "1Gi"}
+            ),
             "tolerations": tolerations,
             "volumes": [k8s.V1Volume(name="data", persistent_volume_claim=source)],
             "volume_mounts": [k8s.V1VolumeMount(name="data", mount_path="/data")],

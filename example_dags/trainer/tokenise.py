@@ -15,7 +15,9 @@ HELD_OUT = 10  # every tenth document or so
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=Path, required=True, help="folder of text files")
-    parser.add_argument("--out", type=Path, required=True, help="folder for train.npy and held_out.npy")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for train.npy and held_out.npy"
+    )
     arguments = parser.parse_args()
 
     parts: dict[str, list[str]] = {"train": [], "held_out": []}
@@ -26,7 +28,8 @@ def main() -> None:
         if len(text) < 40 or digest in seen:
             continue
         seen.add(digest)
-        parts["held_out" if digest[0] % HELD_OUT == 0 else "train"].append(text)  # a document is always on one side
+        # A document is always on one side
+        parts["held_out" if digest[0] % HELD_OUT == 0 else "train"].append(text)
     if not all(parts.values()):
         raise SystemExit("ERROR too few documents to train on some and to judge by others")
     arguments.out.mkdir(parents=True, exist_ok=True)

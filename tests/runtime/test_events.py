@@ -17,7 +17,12 @@ from airflow.sdk import Asset, AssetWatcher
 from airflow.serialization.encoders import encode_trigger
 from airflow.triggers.base import BaseEventTrigger
 
-from calendar_timetable import Calendar, CalendarEventTrigger, CalendarTimetableError, InvalidArgument
+from calendar_timetable import (
+    Calendar,
+    CalendarEventTrigger,
+    CalendarTimetableError,
+    InvalidArgument,
+)
 from calendar_timetable.calendars.sources import ics
 from calendar_timetable.calendars.sources.base import FetchFailed
 from calendar_timetable.schedule.time_rules import now
@@ -127,7 +132,9 @@ async def until(check: Callable[[], object]) -> None:
             await asyncio.sleep(0.02)
 
 
-def watch(team: TeamCalendar, *on: str, before: timedelta | None = None, **options: Any) -> CalendarEventTrigger:
+def watch(
+    team: TeamCalendar, *on: str, before: timedelta | None = None, **options: Any
+) -> CalendarEventTrigger:
     calendar = Calendar(team.address, refresh=timedelta(seconds=0), **options)
     return CalendarEventTrigger(calendar, on=on or None, before=before)
 
@@ -203,7 +210,9 @@ def test_what_happens_while_no_triggerer_runs_fires_later(team: TeamCalendar) ->
     asyncio.run(go())
 
 
-def test_one_poll_for_all_and_late_comers_need_not_wait(team: TeamCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_poll_for_all_and_late_comers_need_not_wait(
+    team: TeamCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reads: Counter[str] = Counter()
     real = stream.read
 
@@ -212,13 +221,23 @@ def test_one_poll_for_all_and_late_comers_need_not_wait(team: TeamCalendar, monk
         return real(calendar)
 
     monkeypatch.setattr(stream, "read", counted)
-    calendars = [Calendar(team.address, refresh=timedelta(hours=1), match=f"Retrain {number}*") for number in range(50)]
+    calendars = [
+        Calendar(team.address, refresh=timedelta(hours=1), match=f"Retrain {number}*")
+        for number in range(50)
+    ]
 
     async def go() -> None:
         database = Database()
-        async with running(database, *(CalendarEventTrigger(calendar) for calendar in calendars)) as triggerer:
+        async with running(
+            database, *(CalendarEventTrigger(calendar) for calendar in calendars)
+        ) as triggerer:
             await until(lambda: len(database.state) == 50)
-            triggerer.run(50, CalendarEventTrigger(Calendar(team.address, refresh=timedelta(hours=1)), on="starts"))
+            triggerer.run(
+                50,
+                CalendarEventTrigger(
+                    Calendar(team.address, refresh=timedelta(hours=1)), on="starts"
+                ),
+            )
             await until(lambda: len(database.state) == 51)
 
     asyncio.run(go())
@@ -226,7 +245,9 @@ def test_one_poll_for_all_and_late_comers_need_not_wait(team: TeamCalendar, monk
     assert not stream.streams
 
 
-def test_a_calendar_that_cannot_be_read_cancels_nothing(team: TeamCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_calendar_that_cannot_be_read_cancels_nothing(
+    team: TeamCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stream, "_RETRY", 0.1)
     failures: list[Exception] = []
     real = ics.FileSource.fetch
@@ -314,14 +335,19 @@ def test_airflow_takes_it_for_an_asset_watcher(team: TeamCalendar) -> None:
     again = CalendarEventTrigger(**encoded["kwargs"])
 
     assert encode_trigger(again) == encoded
-    assert BaseEventTrigger.hash(encoded["classpath"], encoded["kwargs"]) == BaseEventTrigger.hash(*again.serialize())
+    assert BaseEventTrigger.hash(encoded["classpath"], encoded["kwargs"]) == BaseEventTrigger.hash(
+        *again.serialize()
+    )
 
 
-def test_an_address_that_is_a_secret_is_sealed(team: TeamCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_is_a_secret_is_sealed(
+    team: TeamCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With Airflow's own key, or the one before; the text is the same each time, or each parse made a DAG version."""
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "old")
     calendar = Calendar(
-        "https://calendar.google.com/calendar/ical/a%40b.org/private-0c1d2e3f/basic.ics", match="Retrain*"
+        "https://calendar.google.com/calendar/ical/a%40b.org/private-0c1d2e3f/basic.ics",
+        match="Retrain*",
     )
     trigger = CalendarEventTrigger(calendar)
     encoded = encode_trigger(trigger)

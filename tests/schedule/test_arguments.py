@@ -28,7 +28,8 @@ from tests.support.timetables import next_run, pen, travelled
 DAY = timedelta(days=1)
 ANY: Any = None  # what the tables below pass on purpose is of wrong types
 
-# arguments (the first is the schedule), then what the message must hold: field, value, a word of the remedy
+# arguments (the first is the schedule), then what the message must hold: field, value, a word of
+# the remedy
 WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, str]] = [
     ("no schedule", (None,), {}, "schedule", "None", "cron"),
     ("empty schedule", ("",), {}, "schedule", "''", "cron"),
@@ -95,9 +96,13 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("args", "kwargs", "field", "value", "remedy"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG]
+    ("args", "kwargs", "field", "value", "remedy"),
+    [row[1:] for row in WRONG],
+    ids=[row[0] for row in WRONG],
 )
-def test_wrong_arguments(args: tuple[Any, ...], kwargs: dict[str, Any], field: str, value: str, remedy: str) -> None:
+def test_wrong_arguments(
+    args: tuple[Any, ...], kwargs: dict[str, Any], field: str, value: str, remedy: str
+) -> None:
     schedule = CalendarTimetable(*args, **kwargs)  # must not fail: a worker only parses the file
 
     with pytest.raises(AirflowTimetableInvalid) as caught:
@@ -147,7 +152,9 @@ class Limited(CalendarTimetable):
 
 
 def test_a_subclass_is_made_by_its_own_way_when_decoded() -> None:
-    assert Limited.deserialize(Limited("0 2 * * *", timezone="UTC").serialize()).active_runs_limit == 1
+    assert (
+        Limited.deserialize(Limited("0 2 * * *", timezone="UTC").serialize()).active_runs_limit == 1
+    )
 
 
 RIGHT: list[dict[str, Any]] = [
@@ -160,13 +167,22 @@ RIGHT: list[dict[str, Any]] = [
     {"windows": [], "blackouts": ()},
     {"windows": Weekly("mon-fri 19:00-07:00", "sat-sun", timezone="America/New_York")},
     {"windows": [Weekly("mon"), Weekly("tue")], "blackouts": (Holidays("DE-BY"),)},
-    {"windows": ~(Weekly("mon-fri") | Holidays("NYSE")) & Weekly("daily 01:00-05:00") - Weekly("sun")},
+    {
+        "windows": ~(Weekly("mon-fri") | Holidays("NYSE"))
+        & Weekly("daily 01:00-05:00") - Weekly("sun")
+    },
     {"blackouts": "team_calendar"},
     {"blackouts": "https://example.org/team.ics"},
     {"blackouts": "webcal://example.org/team"},
     {"blackouts": "./team.ics"},
     {"blackouts": Path("team.ics")},
-    {"blackouts": [Calendar("team_calendar", match="*freeze*"), "file:///srv/team.ics", Weekly("sun")]},
+    {
+        "blackouts": [
+            Calendar("team_calendar", match="*freeze*"),
+            "file:///srv/team.ics",
+            Weekly("sun"),
+        ]
+    },
     {"duration": timedelta(hours=4)},
     {"duration": timedelta(0), "max_delay": timedelta(0), "stagger": timedelta(0)},
     {"duration": None, "stagger": None, "stagger_key": None, "offset": None},
@@ -178,7 +194,9 @@ RIGHT: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("kwargs", RIGHT, ids=lambda kwargs: ", ".join(f"{k}={v!s:.24}" for k, v in kwargs.items()))
+@pytest.mark.parametrize(
+    "kwargs", RIGHT, ids=lambda kwargs: ", ".join(f"{k}={v!s:.24}" for k, v in kwargs.items())
+)
 def test_right_arguments(kwargs: dict[str, Any]) -> None:
     CalendarTimetable("0 2 * * SAT", **kwargs).validate()
 
@@ -198,12 +216,14 @@ def test_without_a_zone_it_is_airflows() -> None:
 def test_a_zone_of_any_kind_goes_by_its_name() -> None:
     zones = ["Europe/Berlin", ZoneInfo("Europe/Berlin"), pendulum.timezone("Europe/Berlin")]
 
-    assert {json.dumps(CalendarTimetable("@daily", timezone=zone).serialize()) for zone in zones} == {
-        json.dumps(CalendarTimetable("@daily", timezone="Europe/Berlin").serialize())
-    }
+    assert {
+        json.dumps(CalendarTimetable("@daily", timezone=zone).serialize()) for zone in zones
+    } == {json.dumps(CalendarTimetable("@daily", timezone="Europe/Berlin").serialize())}
 
 
 def test_a_cron_expression_that_airflow_draws_anew_each_time_goes_on() -> None:
-    plan = CalendarTimetable("R 2 * * *", timezone="UTC").plan(datetime(2026, 3, 2, tzinfo=UTC), limit=3)
+    plan = CalendarTimetable("R 2 * * *", timezone="UTC").plan(
+        datetime(2026, 3, 2, tzinfo=UTC), limit=3
+    )
     ticks = [run.due for run in plan]
     assert len(ticks) == 3 and ticks == sorted(set(ticks))

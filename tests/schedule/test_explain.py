@@ -34,7 +34,13 @@ class Titled(TimeSet):
 OFF_PEAK = Weekly("daily 19:00-07:00")
 # (arguments of the schedule, due, the sentence, each reason's fields that are not empty)
 SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
-    "on time": ("0 2 * * SAT", {}, "2026-11-28 01:00", "due Sat 28 Nov 2026 02:00 CET; starts on time", []),
+    "on time": (
+        "0 2 * * SAT",
+        {},
+        "2026-11-28 01:00",
+        "due Sat 28 Nov 2026 02:00 CET; starts on time",
+        [],
+    ),
     "a titled event": (
         "0 2 * * SAT",
         {"blackouts": Titled()},
@@ -144,8 +150,18 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
             " skipped: no available slot of 13 h within 1 h after (max_delay)"
         ),
         [
-            {"kind": "too_short", "start": "2026-11-25 04:00", "end": "2026-11-25 06:00", "needed_seconds": 46800},
-            {"kind": "skipped", "start": "2026-11-25 04:00", "end": "2026-11-25 05:00", "needed_seconds": 46800},
+            {
+                "kind": "too_short",
+                "start": "2026-11-25 04:00",
+                "end": "2026-11-25 06:00",
+                "needed_seconds": 46800,
+            },
+            {
+                "kind": "skipped",
+                "start": "2026-11-25 04:00",
+                "end": "2026-11-25 05:00",
+                "needed_seconds": 46800,
+            },
         ],
     ),
     "combined": (
@@ -202,7 +218,9 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("case", SAID.values(), ids=SAID)
-def test_a_run_in_data_and_in_a_sentence(case: tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]) -> None:
+def test_a_run_in_data_and_in_a_sentence(
+    case: tuple[str, dict[str, Any], str, str, list[dict[str, Any]]],
+) -> None:
     schedule, arguments, due, sentence, data = case
     compiled = CalendarTimetable(schedule, timezone=ZONE, **arguments).planner(instant(due), None)
     placed = next(compiled.placed(instant(due)))
@@ -210,12 +228,17 @@ def test_a_run_in_data_and_in_a_sentence(case: tuple[str, dict[str, Any], str, s
     assert compiled.sentence(placed) == sentence
     for one in data:
         one |= {name: instant(one[name]) for name in ("start", "end") if name in one}
-    found = [{k: v for k, v in asdict(reason).items() if v is not None} for reason in compiled.reasons(placed)]
+    found = [
+        {k: v for k, v in asdict(reason).items() if v is not None}
+        for reason in compiled.reasons(placed)
+    ]
     assert found == data
 
 
 def test_what_stands_alone_names_its_zone() -> None:
-    [run] = CalendarTimetable("0 12 * * *", timezone=ZONE, windows=OFF_PEAK).plan(utc("2026-11-25 00:00"), limit=1)
+    [run] = CalendarTimetable("0 12 * * *", timezone=ZONE, windows=OFF_PEAK).plan(
+        utc("2026-11-25 00:00"), limit=1
+    )
     assert run.reasons == ("outside daily 19:00-07:00 until 19:00 CET",)
 
 
@@ -249,20 +272,31 @@ def test_airflows_list_of_dags_tells_what_a_schedule_goes_by() -> None:
     team = FakeCalendar(spans(("2026-11-27 10:00", "2026-11-29 23:00")))
     said = {
         "0 5 * * *": {},
-        "0 5 * * * + daily 19:00-07:00, not team_calendar": {"windows": OFF_PEAK, "blackouts": team},
+        "0 5 * * * + daily 19:00-07:00, not team_calendar": {
+            "windows": OFF_PEAK,
+            "blackouts": team,
+        },
         "0 5 * * * + daily 19:00-04:00 (next Wed 25 Nov 2026 19:00 CET, due 05:00)": {
             "windows": Weekly("daily 19:00-04:00")
         },
     }
     with time_machine.travel(now, tick=False):
         for summary, arguments in said.items():
-            assert travelled(CalendarTimetable("0 5 * * *", timezone=ZONE, **arguments)).summary == summary
-        assert len(travelled(CalendarTimetable("0 5 * * *", timezone=ZONE, windows=long)).summary) < 300
+            assert (
+                travelled(CalendarTimetable("0 5 * * *", timezone=ZONE, **arguments)).summary
+                == summary
+            )
+        assert (
+            len(travelled(CalendarTimetable("0 5 * * *", timezone=ZONE, windows=long)).summary)
+            < 300
+        )
 
 
 def test_a_schedule_says_what_it_is_and_no_secret() -> None:
     secret = "https://calendar.google.com/calendar/ical/a%40b.c/private-0123456789abcdef0123456789abcdef/basic.ics"
-    timetable = CalendarTimetable("0 5 * * *", timezone=ZONE, windows=OFF_PEAK, blackouts=[secret, Weekly("sat")])
+    timetable = CalendarTimetable(
+        "0 5 * * *", timezone=ZONE, windows=OFF_PEAK, blackouts=[secret, Weekly("sat")]
+    )
     said = repr(timetable)
     assert said.startswith(
         "CalendarTimetable('0 5 * * *', timezone='Europe/Berlin', windows=Weekly('daily 19:00-07:00'),"

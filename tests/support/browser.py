@@ -46,7 +46,12 @@ class Browser:
         self.driver.add_cookie({"name": "_token", "value": token})
 
     def open(
-        self, path: str, *, theme: str = "light", zone: str = "Europe/Berlin", size: tuple[int, int] = (1280, 900)
+        self,
+        path: str,
+        *,
+        theme: str = "light",
+        zone: str = "Europe/Berlin",
+        size: tuple[int, int] = (1280, 900),
     ) -> None:
         """Go to a path under Airflow's address with what people chose in Airflow; wait for the page's runs."""
         self.choose(theme=theme, timezone=json.dumps(zone), size=size)
@@ -59,7 +64,12 @@ class Browser:
             self.driver.get(f"{self.airflow.address}/api/v2/version")
         for name, value in stored.items():
             self.run("localStorage.setItem(arguments[0], arguments[1])", name, value)
-        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
+        metrics = {
+            "width": size[0],
+            "height": size[1],
+            "deviceScaleFactor": 1,
+            "mobile": size[0] < 600,
+        }
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def settled(self) -> None:
@@ -80,10 +90,14 @@ class Browser:
 
     def one(self, selector: str, containing: str = "") -> WebElement:
         """The first of these, once it is there."""
-        return wait_until(f"{selector} {containing!r}", lambda: self.all(selector, containing), seconds=60)[0]
+        return wait_until(
+            f"{selector} {containing!r}", lambda: self.all(selector, containing), seconds=60
+        )[0]
 
     def gone(self, selector: str, containing: str = "") -> None:
-        wait_until(f"no {selector} {containing!r}", lambda: not self.all(selector, containing), seconds=90)
+        wait_until(
+            f"no {selector} {containing!r}", lambda: not self.all(selector, containing), seconds=90
+        )
 
     def using(self, selector: str, do: Callable[[WebElement], T], containing: str = "") -> T:
         """What *do* makes of the first of these; again, where the page drew it anew meanwhile."""
@@ -113,7 +127,9 @@ class Browser:
         return " ".join(self.using(selector, lambda element: element.text).split())
 
     def texts(self, selector: str) -> list[str]:
-        return [" ".join(str(each.get_property("textContent")).split()) for each in self.all(selector)]
+        return [
+            " ".join(str(each.get_property("textContent")).split()) for each in self.all(selector)
+        ]
 
     def press(self, *keys: str) -> None:
         webdriver.ActionChains(self.driver).send_keys(*keys).perform()
@@ -135,14 +151,27 @@ class Browser:
         """What the console complained of since the last time; *but* of what has an address that begins so."""
         entries = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
         found = [str(entry["message"]) for entry in entries if entry["level"] == "SEVERE"]
-        return [error for error in found if but is None or not error.startswith(self.airflow.address + but)]
+        return [
+            error
+            for error in found
+            if but is None or not error.startswith(self.airflow.address + but)
+        ]
 
     def hosts(self) -> set[str | None]:
         """Where requests went since the last time."""
-        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]  # type: ignore[no-untyped-call]
-        sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        events = [
+            json.loads(entry["message"])["message"]
+            for entry in self.driver.get_log("performance")  # type: ignore[no-untyped-call]
+        ]
+        sent = [
+            event["params"] for event in events if event["method"] == "Network.requestWillBeSent"
+        ]
         addresses = [urlsplit(event["request"]["url"]) for event in sent]
-        return {address.netloc for address in addresses if address.scheme not in ("data", "blob", "chrome", "about")}
+        return {
+            address.netloc
+            for address in addresses
+            if address.scheme not in ("data", "blob", "chrome", "about")
+        }
 
     @contextmanager
     def quiet(self, *, but: str | None = None) -> Iterator[None]:
@@ -159,7 +188,11 @@ class Browser:
 
     def sideways(self) -> int:
         """By how many pixels the document is wider than the window."""
-        return int(self.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+        return int(
+            self.run(
+                "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+        )
 
     def violations(self) -> list[str]:
         """What axe finds serious or critical in our part of the document."""
@@ -202,8 +235,11 @@ class Browser:
     def _between(self, part: str, what: str) -> Iterator[None]:
         concerned = f"`${{asked[0]}}`.includes({json.dumps(part)})"
         changed = f"async (...asked) => {{ if ({concerned}) {{ {what} }} return ask(...asked) }}"
-        script = f"{{ const ask = fetch; fetch = {changed} }}"  # a block: several of these do not know each other
-        added = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+        # A block: several of these do not know each other
+        script = f"{{ const ask = fetch; fetch = {changed} }}"
+        added = self.driver.execute_cdp_cmd(
+            "Page.addScriptToEvaluateOnNewDocument", {"source": script}
+        )
         try:
             yield
         finally:
@@ -211,14 +247,18 @@ class Browser:
 
 
 @contextmanager
-def chromium(airflow: LocalAirflow, profile: Path, *, logged_in: requests.Session | None = None) -> Iterator[Browser]:
+def chromium(
+    airflow: LocalAirflow, profile: Path, *, logged_in: requests.Session | None = None
+) -> Iterator[Browser]:
     """A Chromium with a profile of its own; with a session's login, or nobody's."""
     options = webdriver.ChromeOptions()
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     options.binary_location = "/usr/bin/chromium"
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+    driver = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService("/usr/bin/chromedriver")
+    )
     try:
         browser = Browser(driver, airflow)
         if logged_in:

@@ -1,8 +1,8 @@
 """The rules of time written out naively, minute by minute: no bisection, nothing of the package's code.
 
-Everything counts minutes from an origin, and every window, blackout, tick and duration is whole minutes,
-so that the only start off the minute is that of an advanced run without a duration: it takes the last
-whole second before time closes.
+Everything counts minutes from an origin, and every window, blackout, tick and duration is whole
+minutes, so that the only start off the minute is that of an advanced run without a duration: it
+takes the last whole second before time closes.
 """
 
 from __future__ import annotations
@@ -74,7 +74,12 @@ class Brute:
         covered_until: int | None = None  # where the last run's data interval ended
         for i, (begin, due) in enumerate(ticks):
             start, outcome = placed[i]
-            if self.coalesce and start is not None and i + 1 < len(ticks) and placed[i + 1][0] == start:
+            if (
+                self.coalesce
+                and start is not None
+                and i + 1 < len(ticks)
+                and placed[i + 1][0] == start
+            ):
                 start, outcome = None, "coalesced"
             first = begin
             if start is not None:

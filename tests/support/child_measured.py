@@ -26,7 +26,9 @@ def main() -> None:
         answer = {"reading": expand(body, start, end, "UTC").to_wire(), "error": ""}
     except ExpansionFailed as error:
         answer = {"reading": None, "error": str(error)}
-    parent, child = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    parent, child = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     used = {
         "child_memory": child.ru_maxrss * 1024,
         "child_seconds": child.ru_utime + child.ru_stime,

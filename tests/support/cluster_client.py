@@ -34,7 +34,12 @@ class Asked:
         container = {"name": "base", "image": self.image, "command": ["python", "-c", program]}
         container |= spec.pop("container", {})
         tolerations = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
-        body = {"restartPolicy": "Never", "tolerations": tolerations, "containers": [container], **spec}
+        body = {
+            "restartPolicy": "Never",
+            "tolerations": tolerations,
+            "containers": [container],
+            **spec,
+        }
         return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": body}
 
 

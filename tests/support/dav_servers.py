@@ -45,7 +45,9 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> Connect:
             raise AirflowNotFoundException(SECRET)
         return made[conn_id]
 
-    monkeypatch.setitem(sys.modules, "airflow.sdk", SimpleNamespace(BaseHook=SimpleNamespace(get_connection=find)))
+    monkeypatch.setitem(
+        sys.modules, "airflow.sdk", SimpleNamespace(BaseHook=SimpleNamespace(get_connection=find))
+    )
     return make
 
 
@@ -70,7 +72,9 @@ class Server:
         return f"http://127.0.0.1:{self.port}/"
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
@@ -92,18 +96,27 @@ class Server:
                 self.process.wait()
             self.process = None
 
-    def send(self, method: str, path: str, body: str = "", content_type: str = "text/calendar") -> None:
+    def send(
+        self, method: str, path: str, body: str = "", content_type: str = "text/calendar"
+    ) -> None:
         """One request of a plain client below the home; it must succeed."""
         url = self.address.rstrip("/") + self.home + path
         headers = {"Content-Type": f"{content_type}; charset=utf-8"}
-        answer = requests.request(method, url, data=body.encode(), headers=headers, auth=self.auth, timeout=10)
+        answer = requests.request(
+            method, url, data=body.encode(), headers=headers, auth=self.auth, timeout=10
+        )
         assert answer.status_code < 300, (method, answer.status_code, answer.text)
 
     def set_property(self, path: str, name: str, value: str) -> None:
         """Set a property of CalDAV's."""
         prop = f"<D:set><D:prop><C:{name}>{value}</C:{name}></D:prop></D:set>"
         spaces = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"'
-        self.send("PROPPATCH", path, f"<D:propertyupdate {spaces}>{prop}</D:propertyupdate>", "application/xml")
+        self.send(
+            "PROPPATCH",
+            path,
+            f"<D:propertyupdate {spaces}>{prop}</D:propertyupdate>",
+            "application/xml",
+        )
 
     def make_calendar(self, path: str, name: str, timezone: str = "") -> None:
         zone = f"<C:calendar-timezone>{timezone}</C:calendar-timezone>" if timezone else ""
@@ -152,8 +165,24 @@ def radicale(folder: Path, password: str) -> Server:
 def xandikos(folder: Path) -> Server:
     """Xandikos, which lets everybody in, with its one first calendar."""
     port = free_port()
-    command = [sys.executable, "-m", "xandikos", "serve", "-d", str(folder), "--defaults", "--no-detect-systemd"]
-    command += ["--state-dir", str(folder.parent / "xandikos-state"), "-l", "127.0.0.1", "-p", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "xandikos",
+        "serve",
+        "-d",
+        str(folder),
+        "--defaults",
+        "--no-detect-systemd",
+    ]
+    command += [
+        "--state-dir",
+        str(folder.parent / "xandikos-state"),
+        "-l",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
     return Server(command, port, "/user/calendars/")
 
 
@@ -162,7 +191,8 @@ class Wire:
     """A proxy before a server: counts what passes, and cuts answers short when told."""
 
     target: int
-    passed: list[str] = field(default_factory=list)  # "PROPFIND 1 /alice/", "REPORT 1 /alice/team/ calendar-query"
+    # "PROPFIND 1 /alice/", "REPORT 1 /alice/team/ calendar-query"
+    passed: list[str] = field(default_factory=list)
     sent: int = 0  # bytes of answers
     cut: str = ""  # the method whose answers break off half-way
     before: Callable[[str], None] = lambda line: None  # called with each request before it goes on
@@ -190,7 +220,9 @@ def _handler(wire: Wire) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _pass(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            asked = re.search(rb"<\w:(calendar-query|calendar-multiget|sync-collection|free-busy-query)", body)
+            asked = re.search(
+                rb"<\w:(calendar-query|calendar-multiget|sync-collection|free-busy-query)", body
+            )
             what = f" {asked[1].decode()}" if asked else ""
             wire.passed.append(f"{self.command} {self.headers.get('Depth')} {self.path}{what}")
             wire.before(wire.passed[-1])

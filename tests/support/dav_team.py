@@ -30,7 +30,9 @@ END:VCALENDAR"""
 
 def at(uid: str, hour: int, *more: str) -> str:
     """An event of one hour on the tenth of March, as a client puts it."""
-    return feed(event(f"UID:{uid}", f"DTSTART:20240310T{hour:02}0000Z", "DURATION:PT1H", *more)).decode()
+    return feed(
+        event(f"UID:{uid}", f"DTSTART:20240310T{hour:02}0000Z", "DURATION:PT1H", *more)
+    ).decode()
 
 
 def hours(calendar: Calendar) -> list[int]:

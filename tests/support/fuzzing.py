@@ -15,12 +15,19 @@ from calendar_timetable.calendars.sources.base import FetchFailed
 from tests.support.ics import event, feed
 from tests.support.moments import instant
 
-LEAK = "Confidential"  # in every text of the seeds: no error may hold it (a UID may be told, and has none)
+# In every text of the seeds: no error may hold it (a UID may be told, and has none)
+LEAK = "Confidential"
 START, END = instant("2024-01-01"), instant("2025-01-01")
 SECONDS = 2.0  # of processor time for one body; what takes longer is to be quarantined
 
 SEED = feed(
-    event("UID:a", f"SUMMARY:{LEAK}", f"DESCRIPTION:{LEAK}", "DTSTART:20240310T120000Z", "DURATION:PT1H"),
+    event(
+        "UID:a",
+        f"SUMMARY:{LEAK}",
+        f"DESCRIPTION:{LEAK}",
+        "DTSTART:20240310T120000Z",
+        "DURATION:PT1H",
+    ),
     event(
         f"LOCATION:{LEAK}",
         f"CATEGORIES:{LEAK},{LEAK}",
@@ -38,7 +45,12 @@ SEED = feed(
     ),
     "BEGIN:VTIMEZONE\r\nTZID:Own\r\nBEGIN:STANDARD\r\nDTSTART:16010101T030000\r\nRRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10\r\n"
     "TZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nEND:STANDARD\r\nEND:VTIMEZONE",
-    event("UID:z", "DTSTART;TZID=Own:20240310T120000", "RDATE;VALUE=PERIOD:20240305T100000Z/PT1H", f"X-{LEAK}:{LEAK}"),
+    event(
+        "UID:z",
+        "DTSTART;TZID=Own:20240310T120000",
+        "RDATE;VALUE=PERIOD:20240305T100000Z/PT1H",
+        f"X-{LEAK}:{LEAK}",
+    ),
     event("UID:n", f"DTSTART;TZID={LEAK}:20240310T120000", f"RRULE:FREQ={LEAK}"),
     event("UID:f", f"FREEBUSY;X={LEAK}:20240302T100000Z/PT1H", kind="VFREEBUSY"),
     event(
@@ -78,7 +90,9 @@ def check_calendar(body: bytes) -> None:
         assert end > START
         assert start < END
         assert details.summary.isprintable()
-    assert list(reading.rows) == sorted(reading.rows, key=lambda row: (row[1], row[2], row[0].uid, row[0].summary))
+    assert list(reading.rows) == sorted(
+        reading.rows, key=lambda row: (row[1], row[2], row[0].uid, row[0].summary)
+    )
     assert ParsedCalendar.from_wire(json.loads(json.dumps(reading.to_wire()))) == reading
 
 

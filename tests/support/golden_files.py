@@ -27,14 +27,22 @@ def current(name: str) -> dict[str, Any]:
     """What the code of today says: the serialized form (its keys in order), and the runs that it leads to."""
     with time_machine.travel(SCHEDULES[name].now, tick=False):
         serialized = SCHEDULES[name].make().serialize()
-    return {"now": SCHEDULES[name].now.isoformat(), "serialized": serialized, "runs": runs_of(name, None)}
+    return {
+        "now": SCHEDULES[name].now.isoformat(),
+        "serialized": serialized,
+        "runs": runs_of(name, None),
+    }
 
 
 def breaks(old: object, new: object, where: str = "") -> list[str]:
     """How *new* is more than an addition of keys to *old*."""
     if isinstance(old, dict) and isinstance(new, dict):
         gone = [f"{where}.{key} is gone" for key in old.keys() - new.keys()]
-        return gone + [line for key in old.keys() & new.keys() for line in breaks(old[key], new[key], f"{where}.{key}")]
+        return gone + [
+            line
+            for key in old.keys() & new.keys()
+            for line in breaks(old[key], new[key], f"{where}.{key}")
+        ]
     return [] if old == new else [f"{where} was {old!r:.80}, is {new!r:.80}"]
 
 

@@ -47,7 +47,9 @@ class Google:
     def token(self, ask: Ask) -> Given:
         claims = json.loads(base64.urlsafe_b64decode(ask.form["assertion"].split(".")[1] + "=="))
         assert (claims["iss"], claims["scope"]) == (ACCOUNT, self.scope)
-        return self.login or Given(200, {"access_token": SECRET, "expires_in": 3600, "token_type": "Bearer"})
+        return self.login or Given(
+            200, {"access_token": SECRET, "expires_in": 3600, "token_type": "Bearer"}
+        )
 
     def calendar(self, ask: Ask) -> Given:
         if self.next:
@@ -63,7 +65,11 @@ class Google:
         if token and begin <= self.expired:
             return refusal(410, "fullSyncRequired")
         latest = {one["id"]: one for one in self.changes[begin:]}
-        whole = [one for one in latest.values() if token or one["status"] != "cancelled" or "recurringEventId" in one]
+        whole = [
+            one
+            for one in latest.values()
+            if token or one["status"] != "cancelled" or "recurringEventId" in one
+        ]
         first = int(ask.query.get("pageToken", "0"))
         body: dict[str, Any] = {
             "kind": "calendar#events",
@@ -80,13 +86,19 @@ def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
     with internet(tmp_path / "net") as net:
         for name, value in net.environment.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(limits, "FETCH_SECONDS", 90.0)  # on a busy machine the providers take long to load
+        # On a busy machine the providers take long to load
+        monkeypatch.setattr(limits, "FETCH_SECONDS", 90.0)
         yield net
 
 
 def account_key() -> str:
     """The key file of a service account."""
-    account = {"type": "service_account", "client_email": ACCOUNT, "private_key": KEY, "private_key_id": "1"}
+    account = {
+        "type": "service_account",
+        "client_email": ACCOUNT,
+        "private_key": KEY,
+        "private_key_id": "1",
+    }
     account |= {"project_id": "project", "token_uri": "https://oauth2.googleapis.com/token"}
     return json.dumps(account)
 

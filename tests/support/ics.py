@@ -17,13 +17,23 @@ def event(*lines: str, kind: str = "VEVENT") -> str:
 
 def feed(*components: str, head: tuple[str, ...] = ()) -> bytes:
     """A calendar with these components."""
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN", *head, *components, "END:VCALENDAR", ""]
+    lines = [
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//test//EN",
+        *head,
+        *components,
+        "END:VCALENDAR",
+        "",
+    ]
     return "\r\n".join(lines).encode()
 
 
 def half_hour(uid: str, hour: int, *more: str) -> str:
     """A calendar of one event on the tenth of March, as a client puts it."""
-    return feed(event(f"UID:{uid}", f"DTSTART:20240310T{hour:02}0000Z", "DURATION:PT30M", *more)).decode()
+    return feed(
+        event(f"UID:{uid}", f"DTSTART:20240310T{hour:02}0000Z", "DURATION:PT30M", *more)
+    ).decode()
 
 
 def understood(body: bytes, start: str, end: str, zone: str = "UTC") -> ParsedCalendar:

@@ -28,14 +28,24 @@ class IcsOrigin:
 
     def serve(self, events: Iterable[str]) -> None:
         """Let the calendar hold these events from now on (see :func:`event`)."""
-        lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN", *events, "END:VCALENDAR", ""]
+        lines = [
+            "BEGIN:VCALENDAR",
+            "VERSION:2.0",
+            "PRODID:-//tests//EN",
+            *events,
+            "END:VCALENDAR",
+            "",
+        ]
         self._body = "\r\n".join(lines).encode()
 
     def __enter__(self) -> IcsOrigin:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._open.close()
 

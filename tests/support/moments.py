@@ -24,7 +24,8 @@ def local(text: str, zone: str) -> datetime:
 def iso(moment: datetime | None, zone: str = "UTC") -> str | None:
     """As tables of expected times write it: "2026-03-29T03:00+02:00"; seconds only where there are some.
 
-    Not while freezegun freezes time: its datetimes, as pendulum's, forget which of two equal hours it is.
+    Not while freezegun freezes time: its datetimes, as pendulum's, forget which of two equal hours
+    it is.
     """
     if moment is None:
         return None

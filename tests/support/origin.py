@@ -39,7 +39,9 @@ class Origin:
 
     def serve(self, body: bytes, **headers: str) -> None:
         """Answer with *body* from now on."""
-        self.reply = lambda request: Reply(200, {k.replace("_", "-"): v for k, v in headers.items()}, body)
+        self.reply = lambda request: Reply(
+            200, {k.replace("_", "-"): v for k, v in headers.items()}, body
+        )
 
     def fail(self, reply: Reply) -> None:
         self.reply = lambda request: reply
@@ -48,7 +50,9 @@ class Origin:
 def _handler(origin: Origin) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            origin.seen.append({"path": self.path, **{k.lower(): v for k, v in self.headers.items()}})
+            origin.seen.append(
+                {"path": self.path, **{k.lower(): v for k, v in self.headers.items()}}
+            )
             reply = origin.reply(self)
             try:
                 if reply.raw:

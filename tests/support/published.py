@@ -30,7 +30,11 @@ SITE = Site("https://airflow.example.com/prod", "0a1b2c3d")
 
 @pytest.fixture(params=["radicale", "xandikos"])
 def server(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Server]:
-    made = radicale(tmp_path / "radicale", SECRET) if request.param == "radicale" else xandikos(tmp_path / "xandikos")
+    made = (
+        radicale(tmp_path / "radicale", SECRET)
+        if request.param == "radicale"
+        else xandikos(tmp_path / "xandikos")
+    )
     made.start()
     try:
         made.make_calendar("runs", "Runs")
@@ -56,7 +60,9 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
 def runs_calendar(server: Server, connect: Connect) -> str:
     """The id of the Connection of an empty calendar."""
     login, password = server.auth or (None, None)
-    return connect(server.address.rstrip("/") + server.home + "runs/", login=login, password=password)
+    return connect(
+        server.address.rstrip("/") + server.home + "runs/", login=login, password=password
+    )
 
 
 def rows_of(session: Session, *dag_ids: str, now: datetime = NOW) -> list[RunRow]:
@@ -74,11 +80,15 @@ def objects(server: Server) -> dict[str, str]:
         "</C:calendar-query>"
     )
     headers = {"Depth": "1", "Content-Type": "application/xml"}
-    answer = requests.request("REPORT", url, data=query, headers=headers, auth=server.auth, timeout=60)
+    answer = requests.request(
+        "REPORT", url, data=query, headers=headers, auth=server.auth, timeout=60
+    )
     found = {}
     for part in answer.text.replace("&#13;", "").split("BEGIN:VCALENDAR")[1:]:
         text = "BEGIN:VCALENDAR" + part.partition("END:VCALENDAR")[0] + "END:VCALENDAR\n"
-        whole: Any = icalendar.Calendar.from_ical(text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+        whole: Any = icalendar.Calendar.from_ical(
+            text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+        )
         found[str(whole.walk("VEVENT")[0]["UID"])] = text
     return found
 

@@ -1,7 +1,7 @@
 """Write the golden files again: ``python -m tests.support.regenerate_golden [--force]``, from the project's folder.
 
-The serialized form is a contract: DAGs stored by an older version are read by a newer one. Without ``--force``
-only new files and added keys are written, and anything else is refused.
+The serialized form is a contract: DAGs stored by an older version are read by a newer one. Without
+``--force`` only new files and added keys are written, and anything else is refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ def main(force: bool) -> int:
         if golden_files.file_of(name).exists():
             wrong = golden_files.breaks(golden_files.load(name), golden_files.current(name))
             if wrong and not force:
-                sys.stderr.write(f"{name}: the stored form would change:\n  " + "\n  ".join(wrong) + "\n")
+                sys.stderr.write(
+                    f"{name}: the stored form would change:\n  " + "\n  ".join(wrong) + "\n"
+                )
                 refused = 1
                 continue
         golden_files.write(name)

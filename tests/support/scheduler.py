@@ -68,7 +68,8 @@ class Scheduler:
     def _look(self, now: datetime) -> datetime | None:
         """Make what is due *now*; when the next is to start."""
         with time_machine.travel(now, tick=False):
-            # Each parse computes the next run anew; a run that was made is followed by the next at once.
+            # Each parse computes the next run anew; a run that was made is followed by the next at
+            # once.
             while (info := self.next()) is not None:
                 if info.run_after > now:
                     return plain(info.run_after)
@@ -84,6 +85,8 @@ class Scheduler:
         run_id = self.timetable.generate_run_id(
             run_type=DagRunType.SCHEDULED, run_after=info.run_after, data_interval=interval
         )
-        assert run_id not in {made[2] for made in self.made}, "Airflow's scheduler crashes on a run id twice"
+        assert run_id not in {made[2] for made in self.made}, (
+            "Airflow's scheduler crashes on a run id twice"
+        )
         self.made.append((plain(interval.end), plain(info.run_after), run_id))
         self.last = info

@@ -1,7 +1,8 @@
 """Recurrence rules as slowly as can be, straight from the table in RFC 5545 section 3.3.10.
 
-Nothing is calculated. All days of a period are looked at one by one, and each part of the rule is asked whether it allows
-the day; where no part names the day, DTSTART does. Nothing here is shared with the package.
+Nothing is calculated. All days of a period are looked at one by one, and each part of the rule is
+asked whether it allows the day; where no part names the day, DTSTART does. Nothing here is shared
+with the package.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ def instances(parts: Parts, start: datetime, last: datetime) -> list[datetime]:
         named = sorted({datetime.combine(day, clock) for day in days for clock in clocks})
         if "BYSETPOS" in parts:
             positions = numbers(parts, "BYSETPOS")
-            named = [at for n, at in enumerate(named) if n + 1 in positions or n - len(named) in positions]
+            named = [
+                at
+                for n, at in enumerate(named)
+                if n + 1 in positions or n - len(named) in positions
+            ]
         found += [at for at in named if start <= at <= min(last, until)]
     return found[: int(parts["COUNT"])] if "COUNT" in parts else found
 
@@ -45,9 +50,21 @@ def periods(parts: Parts, start: datetime, last: datetime) -> Iterator[Period]:
         if frequency not in ("HOURLY", "MINUTELY"):
             yield days, times(parts, start, {})
         else:
-            for hour, minute in product(range(24), range(60) if frequency == "MINUTELY" else [None]):
-                if day > start.date() or (hour, minute or 0) >= (start.hour, start.minute if minute is not None else 0):
-                    yield days, times(parts, start, {"BYHOUR": hour} | ({} if minute is None else {"BYMINUTE": minute}))
+            for hour, minute in product(
+                range(24), range(60) if frequency == "MINUTELY" else [None]
+            ):
+                if day > start.date() or (hour, minute or 0) >= (
+                    start.hour,
+                    start.minute if minute is not None else 0,
+                ):
+                    yield (
+                        days,
+                        times(
+                            parts,
+                            start,
+                            {"BYHOUR": hour} | ({} if minute is None else {"BYMINUTE": minute}),
+                        ),
+                    )
         day = after
 
 
@@ -64,7 +81,9 @@ def first_of_period(parts: Parts, day: date) -> date:
         if "BYWEEKNO" not in parts:
             return date(day.year, 1, 1)
         wkst = parts.get("WKST", "MO")
-        return next(first for year in (1, 0, -1) if (first := first_week(wkst, day.year + year)) <= day)
+        return next(
+            first for year in (1, 0, -1) if (first := first_week(wkst, day.year + year)) <= day
+        )
     if frequency == "MONTHLY":
         return day.replace(day=1)
     return week(parts.get("WKST", "MO"), day) if frequency == "WEEKLY" else day
@@ -91,7 +110,9 @@ def times(parts: Parts, start: datetime, fixed: dict[str, int]) -> list[time]:
     own = {"BYHOUR": start.hour, "BYMINUTE": start.minute, "BYSECOND": start.second}
     for name, value in own.items():
         if name in fixed:
-            clocks.append([fixed[name]] if name not in parts or fixed[name] in numbers(parts, name) else [])
+            clocks.append(
+                [fixed[name]] if name not in parts or fixed[name] in numbers(parts, name) else []
+            )
         else:
             clocks.append([min(n, 59) for n in numbers(parts, name)] if name in parts else [value])
     return [time(h, m, s) for h, m, s in product(*clocks)]
@@ -110,10 +131,12 @@ def allowed(parts: Parts, day: date, start: date) -> bool:
     for name, count in counts.items():
         if name in parts and not numbers(parts, name).intersection(count()):
             return False
-    if "BYDAY" in parts and not any(is_weekday(parts, text, day) for text in parts["BYDAY"].split(",")):
+    if "BYDAY" in parts and not any(
+        is_weekday(parts, text, day) for text in parts["BYDAY"].split(",")
+    ):
         return False
-    # "Information, not contained in the rule, necessary to determine the various recurrence instance start time and
-    # dates are derived from DTSTART"
+    # "Information, not contained in the rule, necessary to determine the various recurrence
+    # instance start time and dates are derived from DTSTART"
     if frequency == "WEEKLY" and "BYDAY" not in parts:
         return day.weekday() == start.weekday()
     if frequency == "MONTHLY" and not {"BYDAY", "BYMONTHDAY"} & parts.keys():

@@ -16,7 +16,9 @@ from xml.etree.ElementTree import Element
 from defusedxml.ElementTree import fromstring
 
 DAV, CALDAV = "{DAV:}", "{urn:ietf:params:xml:ns:caldav}"
-SPACES = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:S="http://calendarserver.org/ns/"'
+SPACES = (
+    'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:S="http://calendarserver.org/ns/"'
+)
 COLLECTION = "<D:resourcetype><D:collection/><C:calendar/></D:resourcetype>"
 Given = tuple[int, bytes]
 
@@ -51,7 +53,8 @@ class SmallDav:
     page: int = 0  # changes that it tells at once
     most: int = 0  # objects that a query may find
     written: Callable[[str], str] = str  # how it writes an object's path
-    answers: dict[str, Given] = field(default_factory=dict)  # by the request's name, in place of the true one
+    # By the request's name, in place of the true one
+    answers: dict[str, Given] = field(default_factory=dict)
     before: Callable[[str], object] = lambda name: None  # called with the name of each request
     seen: list[str] = field(default_factory=list)  # "propfind", "sync-collection 3"
     port: int = 0
@@ -102,7 +105,9 @@ class SmallDav:
         last = min(len(self.changed), first + self.page) if self.page else len(self.changed)
         paths = dict.fromkeys(self.changed[first:last])
         more = [status("/c/", 507)] if last < len(self.changed) else []
-        return multistatus(*(self._object(path, data=data) for path in paths), *more, token=self._token(last))
+        return multistatus(
+            *(self._object(path, data=data) for path in paths), *more, token=self._token(last)
+        )
 
     def _object(self, path: str, *, data: bool) -> str:
         path = path[path.index("/c/") :]
@@ -137,7 +142,10 @@ def serving(
             self.send_response_only(200)
             self.end_headers()
             self.connection = tls.wrap_socket(self.connection, server_side=True)
-            self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+            self.rfile, self.wfile = (
+                self.connection.makefile("rb"),
+                self.connection.makefile("wb", 0),
+            )
             self.close_connection = False
 
         def finish(self) -> None:

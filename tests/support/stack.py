@@ -82,7 +82,8 @@ class Stack(LocalAirflow):
         self._dag_file(dag_id).unlink(missing_ok=True)
         with self.engine.begin() as connection:
             connection.execute(
-                sqlalchemy.text("UPDATE dag SET is_paused = true WHERE dag_id = :dag_id"), {"dag_id": dag_id}
+                sqlalchemy.text("UPDATE dag SET is_paused = true WHERE dag_id = :dag_id"),
+                {"dag_id": dag_id},
             )
 
     def _dag_file(self, dag_id: str) -> Path:
@@ -92,12 +93,21 @@ class Stack(LocalAirflow):
 
     def rows(self, query: str, **values: Any) -> list[Mapping[str, Any]]:
         with self.engine.connect() as connection:
-            return [dict(row) for row in connection.execute(sqlalchemy.text(query), values).mappings()]
+            return [
+                dict(row) for row in connection.execute(sqlalchemy.text(query), values).mappings()
+            ]
 
     def next_run(self, dag_id: str) -> tuple[datetime | None, datetime | None] | None:
         """The stored next run: its logical date, and when it may be created. None before the first parse."""
-        found = self.rows("SELECT next_dagrun, next_dagrun_create_after FROM dag WHERE dag_id = :dag_id", dag_id=dag_id)
-        return (_moment(found[0]["next_dagrun"]), _moment(found[0]["next_dagrun_create_after"])) if found else None
+        found = self.rows(
+            "SELECT next_dagrun, next_dagrun_create_after FROM dag WHERE dag_id = :dag_id",
+            dag_id=dag_id,
+        )
+        return (
+            (_moment(found[0]["next_dagrun"]), _moment(found[0]["next_dagrun_create_after"]))
+            if found
+            else None
+        )
 
     def runs(self, dag_id: str) -> list[Run]:
         found = self.rows(
@@ -147,12 +157,18 @@ class Stack(LocalAirflow):
         }
 
     def versions(self, dag_id: str) -> int:
-        return int(self.rows("SELECT count(*) AS n FROM dag_version WHERE dag_id = :dag_id", dag_id=dag_id)[0]["n"])
+        return int(
+            self.rows(
+                "SELECT count(*) AS n FROM dag_version WHERE dag_id = :dag_id", dag_id=dag_id
+            )[0]["n"]
+        )
 
     def import_error(self, dag_id: str) -> str | None:
         """What Airflow shows of a DAG file that it cannot take."""
         found = self.rows("SELECT filename, stacktrace FROM import_error")
-        return next((row["stacktrace"] for row in found if row["filename"].endswith(f"{dag_id}.py")), None)
+        return next(
+            (row["stacktrace"] for row in found if row["filename"].endswith(f"{dag_id}.py")), None
+        )
 
     # Waiting.
 
@@ -161,7 +177,9 @@ class Stack(LocalAirflow):
         try:
             return wait_until(what, check, seconds=seconds)
         except TimeoutError as late:
-            logs = "\n".join(f"----- {name}\n{service.tail(15)}" for name, service in self.services.items())
+            logs = "\n".join(
+                f"----- {name}\n{service.tail(15)}" for name, service in self.services.items()
+            )
             raise AssertionError(f"{late}\n{logs}") from None
 
     def wait_for_dag(self, dag_id: str) -> tuple[datetime | None, datetime | None]:
@@ -173,7 +191,10 @@ class Stack(LocalAirflow):
         return self.wait(f"{dag_id} to be parsed", parsed)
 
     def wait_for_next_run(self, dag_id: str, tick: datetime, start: datetime) -> None:
-        self.wait(f"{dag_id} to be due {tick} and start {start}", lambda: self.next_run(dag_id) == (tick, start))
+        self.wait(
+            f"{dag_id} to be due {tick} and start {start}",
+            lambda: self.next_run(dag_id) == (tick, start),
+        )
 
     def wait_for_runs(self, dag_id: str, count: int, *, seconds: float = 120) -> list[Run]:
         """Until ``count`` runs of the DAG have succeeded; all of its runs."""
@@ -208,12 +229,17 @@ class Stack(LocalAirflow):
         there = 0
         for _ in range(4):
             with self.session() as session:
-                # More patient than a server is with its database (SQLite: 20 s), which then says what it waited for.
-                answer: requests.Response = session.request(method, self.address + path, timeout=90, **arguments)
+                # More patient than a server is with its database (SQLite: 20 s), which then says
+                # what it waited for.
+                answer: requests.Response = session.request(
+                    method, self.address + path, timeout=90, **arguments
+                )
             if answer.status_code != 500 or "Database error" not in answer.text:
                 break
             there = 409
-        assert answer.ok or answer.status_code == there, f"{method} {path}: {answer.status_code} {answer.text[:2000]}"
+        assert answer.ok or answer.status_code == there, (
+            f"{method} {path}: {answer.status_code} {answer.text[:2000]}"
+        )
         return answer.json() if answer.content else None
 
 

@@ -12,7 +12,12 @@ from tests.support.brute import Brute, Minutes
 ORIGIN = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 EPOCH = int(ORIGIN.timestamp())
 LENGTH = 2 * 1440  # minutes that ticks are drawn from
-POLICIES: list[Literal["postpone", "advance", "skip", "run"]] = ["postpone", "advance", "skip", "run"]
+POLICIES: list[Literal["postpone", "advance", "skip", "run"]] = [
+    "postpone",
+    "advance",
+    "skip",
+    "run",
+]
 
 
 def minute(moment: datetime) -> int:

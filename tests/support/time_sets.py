@@ -32,7 +32,9 @@ class Explicit(TimeSet):
 class FakeCalendar(TimeSet):
     """A calendar that knows these spans: as any calendar, only inside the horizon."""
 
-    def __init__(self, known: Spans, label: str = "team_calendar", feed: Feed | None = None) -> None:
+    def __init__(
+        self, known: Spans, label: str = "team_calendar", feed: Feed | None = None
+    ) -> None:
         self.known, self.label, self.feed = known, label, feed
         self.reads = 0
 

@@ -48,7 +48,9 @@ def stepped(
         if travel:
             assert isinstance(timetable, CalendarTimetable)
             timetable = travelled(timetable)
-        info = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction(earliest, latest))
+        info = timetable.next_dagrun_info(
+            last_automated_data_interval=last, restriction=restriction(earliest, latest)
+        )
         if info is None:
             return
         yield info
@@ -72,7 +74,8 @@ def next_run(
     """The next run after the one whose tick (or data interval) is *last*."""
     interval = DataInterval.exact(pen(last)) if isinstance(last, datetime) else last
     return timetable.next_dagrun_info(
-        last_automated_data_interval=interval, restriction=restriction(earliest, latest, catchup=catchup)
+        last_automated_data_interval=interval,
+        restriction=restriction(earliest, latest, catchup=catchup),
     )
 
 

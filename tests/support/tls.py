@@ -19,7 +19,9 @@ def tls_for(folder: Path, *hosts: str) -> tuple[ssl.SSLContext, Path]:
     now = datetime.now(UTC)
     names = x509.SubjectAlternativeName([_named(host) for host in hosts])
     certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+        x509.CertificateBuilder(
+            name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1)
+        )
         .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

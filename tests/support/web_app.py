@@ -55,7 +55,9 @@ class Rights:
 
 
 @contextmanager
-def asked(session: Session, patch: pytest.MonkeyPatch, rights: Rights | None = None) -> Iterator[TestClient]:
+def asked(
+    session: Session, patch: pytest.MonkeyPatch, rights: Rights | None = None
+) -> Iterator[TestClient]:
     """A client of the app, whose login is a :class:`Viewer`."""
     from calendar_timetable.web import access, subscription_routes, subscriptions
     from calendar_timetable.web.app import app

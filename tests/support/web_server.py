@@ -21,7 +21,10 @@ def event(name: str, days: int) -> tuple[str, ...]:
     first = datetime.now(UTC) + timedelta(days=1)
     return (
         *("BEGIN:VEVENT", f"UID:{days}@tests", "DTSTAMP:20260101T000000Z", f"SUMMARY:{name}"),
-        *(f"DTSTART;VALUE=DATE:{first:%Y%m%d}", f"DTEND;VALUE=DATE:{first + timedelta(days=days):%Y%m%d}"),
+        *(
+            f"DTSTART;VALUE=DATE:{first:%Y%m%d}",
+            f"DTEND;VALUE=DATE:{first + timedelta(days=days):%Y%m%d}",
+        ),
         "END:VEVENT",
     )
 
@@ -31,7 +34,13 @@ def calendar(*lines: str) -> str:
     return "\r\n".join((*head, *lines, "END:VCALENDAR", ""))
 
 
-BROKEN = ("BEGIN:VEVENT", "UID:broken@tests", "DTSTAMP:20260101T000000Z", "DTSTART:someday", "END:VEVENT")
+BROKEN = (
+    "BEGIN:VEVENT",
+    "UID:broken@tests",
+    "DTSTAMP:20260101T000000Z",
+    "DTSTART:someday",
+    "END:VEVENT",
+)
 HOSTILE = "<img src=x onerror=document.title='owned'>\u202e \\nX-Injected: 1"
 
 
@@ -57,7 +66,9 @@ def served(
     told = {"PYTHONPATH": str(modules), "TEAM_CALENDAR": str(team)}
     team.write_text(calendar(*event("Release freeze", 3), *BROKEN))
     if examples:
-        shutil.copytree(EXAMPLES, dags, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            EXAMPLES, dags, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
         shutil.copy(dags / "calendar_examples" / "team_calendar.ics", team)
         told["AIRFLOW__CORE__LOAD_EXAMPLES"] = "True"
     team.with_name("hostile.ics").write_text(calendar(*event(HOSTILE, 1)))
@@ -83,5 +94,7 @@ def change(airflow: LocalAirflow, statement: str) -> None:
 def within(airflow: LocalAirflow, script: str, *arguments: str) -> None:
     """Run one of the scripts of ``in_airflow/`` in an Airflow's environment."""
     command = [sys.executable, SCRIPTS / script, *arguments]
-    done = subprocess.run(command, env=airflow.env, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(
+        command, env=airflow.env, capture_output=True, text=True, timeout=240, check=False
+    )
     assert done.returncode == 0, done.stderr[-4000:]

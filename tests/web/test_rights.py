@@ -37,21 +37,34 @@ def rights() -> Rights:
 
 
 @pytest.fixture
-def client(session: Session, monkeypatch: pytest.MonkeyPatch, rights: Rights) -> Iterator[TestClient]:
+def client(
+    session: Session, monkeypatch: pytest.MonkeyPatch, rights: Rights
+) -> Iterator[TestClient]:
     """Of somebody who may read DAGs, and of them what *rights* say; there is one DAG with a run by hand."""
     lru.forget()
     store._Base.metadata.create_all(session.get_bind())
     schedule = CalendarTimetable("0 12 * * *", timezone="UTC", windows=Weekly("daily 22:00-06:00"))
     add_dag(session, DAG("secret", schedule=schedule, start_date=START, catchup=False), NOW)
     times = {"start_date": NOW - timedelta(hours=3), "end_date": NOW - timedelta(hours=1)}
-    add_run(session, "secret", "success", NOW - timedelta(hours=3), run_id=ACME, run_type="manual", **times)
+    add_run(
+        session,
+        "secret",
+        "success",
+        NOW - timedelta(hours=3),
+        run_id=ACME,
+        run_type="manual",
+        **times,
+    )
     with asked(session, monkeypatch, rights) as found:
         yield found
     lru.forget()
 
 
 def listed(client: TestClient) -> list[dict[str, Any]]:
-    around = {"start": (NOW - timedelta(days=1)).isoformat(), "end": (NOW + timedelta(days=5)).isoformat()}
+    around = {
+        "start": (NOW - timedelta(days=1)).isoformat(),
+        "end": (NOW + timedelta(days=5)).isoformat(),
+    }
     answer = client.get("/api/runs", params=around)
     assert answer.status_code == 200
     found: list[dict[str, Any]] = answer.json()["runs"]
@@ -86,7 +99,9 @@ def test_python_is_told_to_who_may_read_code(client: TestClient, rights: Rights)
     def pythons() -> list[Any]:
         first = client.get("/api/dags/secret/plan").json()
         second = client.post("/api/dags/secret/what-if", json={"when_blocked": "skip"}).json()
-        assert first["arguments"]["windows"] == ["daily 22:00-06:00"], "which the DAG's own page tells too"
+        assert first["arguments"]["windows"] == ["daily 22:00-06:00"], (
+            "which the DAG's own page tells too"
+        )
         return [first["python"], second["python"]]
 
     assert pythons() == [None, None]
@@ -117,7 +132,9 @@ def test_a_feed_has_these_rights_at_each_fetch(client: TestClient, rights: Right
     assert ACME in fetched()
 
 
-def test_subscriptions_are_noted_in_airflows_audit_log(client: TestClient, session: Session) -> None:
+def test_subscriptions_are_noted_in_airflows_audit_log(
+    client: TestClient, session: Session
+) -> None:
     made = subscription(client)
     assert client.delete(f"/api/subscriptions/{made['id']}").status_code == 204
     noted = session.scalars(select(Log).order_by(Log.id)).all()
@@ -125,12 +142,17 @@ def test_subscriptions_are_noted_in_airflows_audit_log(client: TestClient, sessi
         ("calendar_timetable.subscribe", "viewer"),
         ("calendar_timetable.unsubscribe", "viewer"),
     ]
-    assert json.loads(noted[0].extra)["kind"] == "all" and made["token"] not in str([log.extra for log in noted])
+    assert json.loads(noted[0].extra)["kind"] == "all" and made["token"] not in str(
+        [log.extra for log in noted]
+    )
     assert json.loads(noted[1].extra)["subscription_id"] == made["id"]
 
 
 def test_who_runs_airflow_can_revoke(
-    client: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    client: TestClient,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     @contextmanager
     def same_session(**_: Any) -> Iterator[Session]:
@@ -155,17 +177,28 @@ def test_who_runs_airflow_can_revoke(
     assert main(["subscriptions", "--owner", "viewer", "--revoke-all"]) == 0
     assert client.get("/feed.ics", params={"token": second["token"]}).status_code == 404
     noted = session.scalars(select(Log).where(Log.event == "calendar_timetable.unsubscribe")).all()
-    assert [json.loads(log.extra)["subscription_id"] for log in noted] == [first["id"], second["id"]]
+    assert [json.loads(log.extra)["subscription_id"] for log in noted] == [
+        first["id"],
+        second["id"],
+    ]
 
 
-def test_what_another_site_asks_for_is_not_noted_as_done(client: TestClient, session: Session) -> None:
-    answer = client.post("/api/subscriptions", json={"kind": "all"}, headers={"X-Requested-With": ""})
+def test_what_another_site_asks_for_is_not_noted_as_done(
+    client: TestClient, session: Session
+) -> None:
+    answer = client.post(
+        "/api/subscriptions", json={"kind": "all"}, headers={"X-Requested-With": ""}
+    )
     assert (answer.status_code, session.scalars(select(Log)).all()) == (403, [])
 
 
 @pytest.mark.parametrize("titles", [True, False])
 def test_uids_are_told_where_titles_are(
-    client: TestClient, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, titles: bool
+    client: TestClient,
+    session: Session,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    titles: bool,
 ) -> None:
     """Many a UID is somebody's mail address."""
     monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", str(tmp_path / "cache"))
@@ -183,4 +216,6 @@ def test_uids_are_told_where_titles_are(
     team.unlink()
     (tmp_path / "cache").chmod(0o777)
     (told,) = client.get("/api/calendars").json()["calendars"]
-    assert (told["status"], told["problems"]) == ("unknown", []), "others could have written what stands there"
+    assert (told["status"], told["problems"]) == ("unknown", []), (
+        "others could have written what stands there"
+    )

@@ -56,9 +56,15 @@ def test_migrations_lead_to_the_model_and_back(tmp_path: Path) -> None:
         "PATH": "/usr/bin:/bin",
     }
     command = [sys.executable, "-c", WALK, name]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
-    ours = ["alembic_version_calendar_timetable", "calendar_timetable_site", "calendar_timetable_subscription"]
+    ours = [
+        "alembic_version_calendar_timetable",
+        "calendar_timetable_site",
+        "calendar_timetable_subscription",
+    ]
     tables = f"({ours}, [])"
     assert done.stdout.splitlines()[-5:] == [
         tables,

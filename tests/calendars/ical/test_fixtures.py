@@ -1,6 +1,7 @@
 """Every calendar that icalendar and recurring-ical-events bring for their own tests: read without a crash, and compared.
 
-What those libraries understand is read alike, but for the files that are named here with the reason.
+What those libraries understand is read alike, but for the files that are named here with the
+reason.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def theirs(body: bytes, zone: ZoneInfo) -> set[tuple[int, int]]:
         for event in recurring_ical_events.of(calendar).between(START, END):
             if event.name == "VEVENT" and event.get("STATUS", "").upper() != "CANCELLED":
                 start, end = instant(event.start), instant(event.end)
-                whole_day = not isinstance(event.start, datetime) and start == end  # which they give no length
+                # Which they give no length
+                whole_day = not isinstance(event.start, datetime) and start == end
                 found.add((start, end + 86400 if whole_day else end))
     return found
 

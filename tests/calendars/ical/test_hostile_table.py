@@ -1,7 +1,8 @@
 """Each thing a feed may do to harm: the child that expands it keeps its limits, and the rest of the calendar stays.
 
-What the child may use is limited by the kernel (``RLIMIT_AS``, ``RLIMIT_CPU``); that it kept the limits is told by what
-the kernel counted. The parent, which stands for DAG processor, scheduler and web server, never loads what expands.
+What the child may use is limited by the kernel (``RLIMIT_AS``, ``RLIMIT_CPU``); that it kept the
+limits is told by what the kernel counted. The parent, which stands for DAG processor, scheduler and
+web server, never loads what expands.
 """
 
 from __future__ import annotations
@@ -123,7 +124,8 @@ TABLE: dict[str, Hostile] = {
     ),
     "an end in the year 9999, each day": Hostile(
         event("UID:x", "DTSTART:20241229T000000Z", "DTEND:99991231T235959Z", "RRULE:FREQ=DAILY;COUNT=2"),
-        others=("2024-12-29 00:00/9999-12-30 00:00", "2024-12-30 00:00/2025-01-05 00:00"),  # no further than is asked,
+        # No further than is asked,
+        others=("2024-12-29 00:00/9999-12-30 00:00", "2024-12-30 00:00/2025-01-05 00:00"),
     ),
     "a length beyond all calendars": Hostile(bad(WHEN, "DURATION:P99999999999D"), set_aside("DURATION: a duration is out of range")),
     "raw CRLF in a summary": Hostile(
@@ -180,7 +182,10 @@ def test_texts_stay_on_one_line() -> None:
 
 
 def test_100_000_events_are_read_with_the_rest() -> None:
-    many = [event(f"UID:{n}", f"DTSTART:2024{1 + n // 28 % 12:02}{1 + n % 28:02}T000000Z") for n in range(100_000)]
+    many = [
+        event(f"UID:{n}", f"DTSTART:2024{1 + n // 28 % 12:02}{1 + n % 28:02}T000000Z")
+        for n in range(100_000)
+    ]
     found = expanded(feed(*many, GOOD), parent=4 * PARENT)
     assert found["error"] == ""
     rows = found["reading"]["rows"]
@@ -188,7 +193,9 @@ def test_100_000_events_are_read_with_the_rest() -> None:
     assert FINE in spans(ParsedCalendar.from_wire(found["reading"]))
 
 
-def test_more_events_than_that_are_refused_and_the_last_good_copy_stays(origin: Origin, clock: Clock) -> None:
+def test_more_events_than_that_are_refused_and_the_last_good_copy_stays(
+    origin: Origin, clock: Clock
+) -> None:
     many = feed("BEGIN:VEVENT\r\nEND:VEVENT\r\n" * (limits.MAX_COMPONENTS + 1))
     calendar = Calendar(origin.url())
     horizon = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
@@ -199,7 +206,9 @@ def test_more_events_than_that_are_refused_and_the_last_good_copy_stays(origin: 
         assert isinstance(resolved, CalendarSpans)
         assert list(resolved.known) == [(instant("2024-03-10T12:00"), instant("2024-03-10T13:00"))]
         assert calendar.describe().status == status
-    assert calendar.describe().error == f"cannot be read: more than {limits.MAX_COMPONENTS} components"
+    assert (
+        calendar.describe().error == f"cannot be read: more than {limits.MAX_COMPONENTS} components"
+    )
 
 
 def test_only_the_child_can_expand() -> None:
@@ -209,8 +218,11 @@ def test_only_the_child_can_expand() -> None:
         file.name
         for file in package.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.ImportFrom) and node.module == "calendar_timetable.calendars.ical.reader"
+        if isinstance(node, ast.ImportFrom)
+        and node.module == "calendar_timetable.calendars.ical.reader"
     }
     assert importers == {"expand.py"}
     top = ast.parse((package / "calendars" / "ical" / "expand.py").read_text()).body
-    assert not [node for node in top if isinstance(node, ast.ImportFrom) and "reader" in (node.module or "")]
+    assert not [
+        node for node in top if isinstance(node, ast.ImportFrom) and "reader" in (node.module or "")
+    ]

@@ -1,7 +1,8 @@
 """What public bug reports show that calendar software writes, and how it is read: literal spans, and where RFC 5545 says so.
 
-Each row is rebuilt from such a report, by kind: the last day of a series, whose day a date is, whose definition of a
-zone counts, what an event's other times are in, which instance is meant, text that is broken.
+Each row is rebuilt from such a report, by kind: the last day of a series, whose day a date is,
+whose definition of a zone counts, what an event's other times are in, which instance is meant, text
+that is broken.
 """
 
 from __future__ import annotations
@@ -41,12 +42,20 @@ class Case:
 def days(*lines: str, first: str = "20261201", until: str = "", rule: str = "FREQ=DAILY") -> bytes:
     """A series of whole days."""
     return feed(
-        event(f"DTSTART;VALUE=DATE:{first}", f"RRULE:{rule};UNTIL={until}" if until else f"RRULE:{rule}", *lines)
+        event(
+            f"DTSTART;VALUE=DATE:{first}",
+            f"RRULE:{rule};UNTIL={until}" if until else f"RRULE:{rule}",
+            *lines,
+        )
     )
 
 
 def daily(
-    *more: str, zone: str = BERLIN, at: str = "20261112T104700", count: int = 6, extra: tuple[str, ...] = ()
+    *more: str,
+    zone: str = BERLIN,
+    at: str = "20261112T104700",
+    count: int = 6,
+    extra: tuple[str, ...] = (),
 ) -> bytes:
     """A daily series of half an hour."""
     line = f"DTSTART;{zone}:{at}" if zone else f"DTSTART:{at}"
@@ -250,7 +259,12 @@ COMPANIONS = [
 ]  # fmt: skip
 
 GAP = {"zone": BERLIN, "at": "20270326T023000", "count": 4}
-IN_GAP = ["2027-03-26 01:30/02:00", "2027-03-27 01:30/02:00", "2027-03-28 01:30/02:00", "2027-03-29 00:30/01:00"]
+IN_GAP = [
+    "2027-03-26 01:30/02:00",
+    "2027-03-27 01:30/02:00",
+    "2027-03-28 01:30/02:00",
+    "2027-03-29 00:30/01:00",
+]
 OVERLAP = {"zone": BERLIN, "at": "20261024T023000", "count": 3}
 IN_OVERLAP = ["2026-10-24 00:30/01:00", "2026-10-25 00:30/01:00", "2026-10-26 01:30/02:00"]
 MOVED = f"DTSTART;{BERLIN}:20261201T100000"
@@ -358,7 +372,11 @@ CASES = [*LAST_DAY, *WHOSE_DAY, *WHOSE_ZONE, *COMPANIONS, *INSTANCES, *TEXT, *ON
 def test_it_is_read_as_it_was_meant(case: Case) -> None:
     reading = understood(check_body(case.body), case.start, case.end, case.zone)
     assert sorted(
-        {span for row, span in zip(reading.rows, spans(reading), strict=True) if row[0].status != "cancelled"}
+        {
+            span
+            for row, span in zip(reading.rows, spans(reading), strict=True)
+            if row[0].status != "cancelled"
+        }
     ) == sorted(case.expected)
     assert tuple(problem.reason for problem in reading.problems) == case.problems
     assert case.rfc[0].isdigit() or case.rfc.startswith("RFC")
@@ -383,7 +401,9 @@ def test_one_cut_character_costs_only_itself(cut: bytes, expected: str) -> None:
 
 
 def test_a_text_with_a_return_in_it_is_whole() -> None:
-    assert titles(feed(event("SUMMARY:Release\rfreeze", "DTSTART:20261128T090000Z"))) == ["Release freeze"]
+    assert titles(feed(event("SUMMARY:Release\rfreeze", "DTSTART:20261128T090000Z"))) == [
+        "Release freeze"
+    ]
 
 
 @pytest.mark.parametrize("ends", [b"\r", b"\r\r\n", b"\n\r\n"])
@@ -399,7 +419,8 @@ def test_line_ends_of_all_kinds_are_counted(ends: bytes) -> None:
         ("Zmrazení vydání", "iso-8859-2", "text/calendar;charset=ISO-8859-2"),
         ("凍結", "iso-2022-jp", "text/calendar; charset=iso-2022-jp"),
         ("Müßiggang €", "cp1252", "text/calendar; charset=iso-8859-1"),
-        (TITLE, "utf-8", "text/calendar; charset=iso-8859-1"),  # what it is goes before what it is called
+        # What it is goes before what it is called
+        (TITLE, "utf-8", "text/calendar; charset=iso-8859-1"),
         (TITLE, "utf-8", "text/calendar"),
         (TITLE, "latin-1", "text/calendar; charset=utf-8"),
         (TITLE, "latin-1", "text/calendar; charset=nonsense"),
@@ -407,7 +428,9 @@ def test_line_ends_of_all_kinds_are_counted(ends: bytes) -> None:
         (TITLE, "utf-16", "text/calendar; charset=utf-8"),
     ],
 )
-def test_the_charset_that_a_server_names(origin: Origin, title: str, encoding: str, content_type: str) -> None:
+def test_the_charset_that_a_server_names(
+    origin: Origin, title: str, encoding: str, content_type: str
+) -> None:
     """RFC 5545 section 3.1.4."""
     text = feed(event(f"SUMMARY:{title}", "DTSTART:20261128T090000Z", END)).decode()
     origin.serve(text.encode(encoding), Content_Type=content_type)

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 
 from calendar_timetable.calendars.ical import recurrence
 from calendar_timetable.calendars.ical.parser import Unreadable
-from calendar_timetable.calendars.ical.properties import WallTime, local_seconds, local_time, parse_time
+from calendar_timetable.calendars.ical.properties import (
+    WallTime,
+    local_seconds,
+    local_time,
+    parse_time,
+)
 from calendar_timetable.calendars.ical.recurrence import Recurrence
 from calendar_timetable.calendars.ical.rrule import parse_rrule
 from tests.support import slow_rrule
@@ -24,7 +29,9 @@ CLOCK = {"BYHOUR", "BYMINUTE", "BYSECOND"}
 FOR_EVER = datetime(9998, 1, 1)
 
 
-def named(text: str, start: str, low: datetime | None = None, high: datetime = FOR_EVER, most: int = 12) -> list[str]:
+def named(
+    text: str, start: str, low: datetime | None = None, high: datetime = FOR_EVER, most: int = 12
+) -> list[str]:
     """What the rule *text* of a series from *start* names, dates alone where *start* is one."""
     moment = parse_time(start, UTC)
     rule = parse_rrule(text, moment.local, moment)
@@ -40,21 +47,45 @@ def parsed(text: str, start: datetime, *, is_date: bool = False) -> tuple[Recurr
         return None, str(error)
 
 
-# --- any rule, against the table ----------------------------------------------------------------------
+# --- any rule, against the table ------------------------------------------------------------------
 
 PARTS = {  # which parts the table has for each frequency, and over how many days they are looked at
-    "MINUTELY": (("BYMONTH", "BYYEARDAY", "BYMONTHDAY", "BYDAY", "BYHOUR", "BYMINUTE", "BYSECOND"), 1),
-    "HOURLY": (("BYMONTH", "BYYEARDAY", "BYMONTHDAY", "BYDAY", "BYHOUR", "BYMINUTE", "BYSECOND"), 9),
+    "MINUTELY": (
+        ("BYMONTH", "BYYEARDAY", "BYMONTHDAY", "BYDAY", "BYHOUR", "BYMINUTE", "BYSECOND"),
+        1,
+    ),
+    "HOURLY": (
+        ("BYMONTH", "BYYEARDAY", "BYMONTHDAY", "BYDAY", "BYHOUR", "BYMINUTE", "BYSECOND"),
+        9,
+    ),
     "DAILY": (("BYMONTH", "BYMONTHDAY", "BYDAY", "BYHOUR", "BYMINUTE", "BYSECOND"), 300),
     "WEEKLY": (("BYMONTH", "BYDAY", "BYHOUR", "BYMINUTE", "BYSECOND"), 500),
     "MONTHLY": (("BYMONTH", "BYMONTHDAY", "BYDAY", "BYHOUR", "BYMINUTE", "BYSECOND"), 800),
-    "YEARLY": (("BYMONTH", "BYWEEKNO", "BYYEARDAY", "BYMONTHDAY", "BYDAY", "BYHOUR", "BYMINUTE", "BYSECOND"), 2300),
+    "YEARLY": (
+        (
+            "BYMONTH",
+            "BYWEEKNO",
+            "BYYEARDAY",
+            "BYMONTHDAY",
+            "BYDAY",
+            "BYHOUR",
+            "BYMINUTE",
+            "BYSECOND",
+        ),
+        2300,
+    ),
 }
 NUMBERS = {
     "BYMONTH": st.integers(1, 12),
-    "BYWEEKNO": st.integers(1, 53) | st.integers(-53, -1) | st.sampled_from([1, 2, 52, 53, -1, -2, -53]),
-    "BYYEARDAY": st.integers(1, 366) | st.integers(-366, -1) | st.sampled_from([1, 59, 60, 61, 365, 366, -1, -366]),
-    "BYMONTHDAY": st.integers(1, 31) | st.integers(-31, -1) | st.sampled_from([1, 28, 29, 30, 31, -1, -29, -31]),
+    "BYWEEKNO": st.integers(1, 53)
+    | st.integers(-53, -1)
+    | st.sampled_from([1, 2, 52, 53, -1, -2, -53]),
+    "BYYEARDAY": st.integers(1, 366)
+    | st.integers(-366, -1)
+    | st.sampled_from([1, 59, 60, 61, 365, 366, -1, -366]),
+    "BYMONTHDAY": st.integers(1, 31)
+    | st.integers(-31, -1)
+    | st.sampled_from([1, 28, 29, 30, 31, -1, -29, -31]),
     "BYHOUR": st.integers(0, 23),
     "BYMINUTE": st.integers(0, 59),
     "BYSECOND": st.integers(0, 60),
@@ -75,16 +106,29 @@ def weekdays(parts: dict[str, str]) -> st.SearchStrategy[str]:
 def series(draw: st.DrawFn) -> tuple[dict[str, str], datetime, bool]:
     """A rule that the grammar allows, its DTSTART, and whether that is a date."""
     is_date = draw(st.integers(0, 3)) == 0
-    frequency = draw(st.sampled_from(sorted(PARTS.keys() - ({"MINUTELY", "HOURLY"} if is_date else set()))))
+    frequency = draw(
+        st.sampled_from(sorted(PARTS.keys() - ({"MINUTELY", "HOURLY"} if is_date else set())))
+    )
     near = st.builds(  # where years and leap years turn, most of all
         lambda year, day: datetime(year, 1, 1) + timedelta(days=day),
         st.sampled_from([1996, 1999, 2000, 2015, 2020, 2021, 2024, 2026, 2027, 2100]),
         st.sampled_from([*range(-4, 5), 58, 59, 60, 88, 89, 90]) | st.integers(0, 365),
     )
-    start = draw(near) if is_date else draw(near) + timedelta(seconds=draw(st.sampled_from([0, 32400, 86399, 50521])))
+    start = (
+        draw(near)
+        if is_date
+        else draw(near) + timedelta(seconds=draw(st.sampled_from([0, 32400, 86399, 50521])))
+    )
     parts = {"FREQ": frequency}
     if draw(st.booleans()):
-        most = {"MINUTELY": 800, "HOURLY": 50, "DAILY": 40, "WEEKLY": 9, "MONTHLY": 14, "YEARLY": 5}[frequency]
+        most = {
+            "MINUTELY": 800,
+            "HOURLY": 50,
+            "DAILY": 40,
+            "WEEKLY": 9,
+            "MONTHLY": 14,
+            "YEARLY": 5,
+        }[frequency]
         parts["INTERVAL"] = str(draw(st.integers(1, most)))
     possible = PARTS[frequency][0]
     for name in draw(st.lists(st.sampled_from(possible), max_size=4, unique=True)):
@@ -92,14 +136,26 @@ def series(draw: st.DrawFn) -> tuple[dict[str, str], datetime, bool]:
             parts[name] = ",".join(draw(st.lists(weekdays(parts), min_size=1, max_size=5)))
         else:
             size = 40 if name in ("BYYEARDAY", "BYMONTHDAY") else 4
-            parts[name] = ",".join(map(str, draw(st.lists(NUMBERS[name], min_size=1, max_size=size))))
+            parts[name] = ",".join(
+                map(str, draw(st.lists(NUMBERS[name], min_size=1, max_size=size)))
+            )
     # what may not be together is in REFUSED
     if "BYWEEKNO" in parts:
-        parts = {name: value for name, value in parts.items() if name not in ("BYMONTHDAY", "BYYEARDAY")}
-    if "BYWEEKNO" in parts or (frequency == "YEARLY" and "BYMONTHDAY" in parts and "BYMONTH" not in parts):
-        parts |= {"BYDAY": ",".join(day[-2:] for day in parts["BYDAY"].split(","))} if "BYDAY" in parts else {}
+        parts = {
+            name: value for name, value in parts.items() if name not in ("BYMONTHDAY", "BYYEARDAY")
+        }
+    if "BYWEEKNO" in parts or (
+        frequency == "YEARLY" and "BYMONTHDAY" in parts and "BYMONTH" not in parts
+    ):
+        parts |= (
+            {"BYDAY": ",".join(day[-2:] for day in parts["BYDAY"].split(","))}
+            if "BYDAY" in parts
+            else {}
+        )
     if len(parts.keys() - {"FREQ", "INTERVAL"}) and draw(st.integers(0, 3)) == 0:
-        parts["BYSETPOS"] = ",".join(map(str, draw(st.lists(NUMBERS["BYSETPOS"], min_size=1, max_size=3))))
+        parts["BYSETPOS"] = ",".join(
+            map(str, draw(st.lists(NUMBERS["BYSETPOS"], min_size=1, max_size=3)))
+        )
     if draw(st.integers(0, 2)) == 0:
         parts["WKST"] = draw(st.sampled_from(DAYS))
     end = draw(st.sampled_from(["", "", "COUNT", "UNTIL"]))
@@ -107,14 +163,18 @@ def series(draw: st.DrawFn) -> tuple[dict[str, str], datetime, bool]:
         parts["COUNT"] = str(draw(st.integers(1, 40)))
     elif end:
         until = start + timedelta(days=PARTS[frequency][1] * draw(st.floats(-0.1, 1)))
-        parts["UNTIL"] = f"{until.replace(hour=23, minute=59, second=59) if is_date else until:{STAMP}}"
+        parts["UNTIL"] = (
+            f"{until.replace(hour=23, minute=59, second=59) if is_date else until:{STAMP}}"
+        )
     return parts, start, is_date
 
 
 @pytest.mark.slow
 @settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(drawn=series(), part=st.floats(0, 0.9))
-def test_any_rule_is_as_the_table_says(drawn: tuple[dict[str, str], datetime, bool], part: float) -> None:
+def test_any_rule_is_as_the_table_says(
+    drawn: tuple[dict[str, str], datetime, bool], part: float
+) -> None:
     parts, start, is_date = drawn
     days = PARTS[parts["FREQ"]][1]
     high = start + timedelta(days=days)
@@ -125,7 +185,11 @@ def test_any_rule_is_as_the_table_says(drawn: tuple[dict[str, str], datetime, bo
     rule, refused = parsed(text, start, is_date=is_date)
     if rule is None:
         of_which_year = "it is not sure from which year its rule counts"
-        assert refused == of_which_year if expected else refused in (of_which_year, "its rule never comes true")
+        assert (
+            refused == of_which_year
+            if expected
+            else refused in (of_which_year, "its rule never comes true")
+        )
         assert refused != of_which_year or (
             parts["INTERVAL"] != "1" and "BYWEEKNO" in parts and expected[:1] != [start]
         )
@@ -150,7 +214,7 @@ def test_the_reference_knows_the_examples_of_the_rfc() -> None:
     ]  # fmt: skip
 
 
-# --- python-dateutil ----------------------------------------------------------------------------------
+# --- python-dateutil ------------------------------------------------------------------------------
 
 
 def departs(parts: dict[str, str]) -> bool:
@@ -166,16 +230,21 @@ def departs(parts: dict[str, str]) -> bool:
 
 @settings(max_examples=300, deadline=None)
 @given(drawn=series())
-def test_dateutil_agrees_where_it_keeps_to_the_table(drawn: tuple[dict[str, str], datetime, bool]) -> None:
+def test_dateutil_agrees_where_it_keeps_to_the_table(
+    drawn: tuple[dict[str, str], datetime, bool],
+) -> None:
     parts, start, is_date = drawn
-    if is_date or departs(parts) or parts["FREQ"] in ("MINUTELY", "HOURLY"):  # of which it takes each, for years
+    # Of which it takes each, for years
+    if is_date or departs(parts) or parts["FREQ"] in ("MINUTELY", "HOURLY"):
         return
     text = ";".join(f"{name}={value}" for name, value in parts.items())
     high = start + timedelta(days=3 * PARTS[parts["FREQ"]][1])
     rule, _ = parsed(text, start)
     if rule is None:
         return
-    found = [local_time(at) for at in islice(rule.between(local_seconds(start), local_seconds(high)), 40)]
+    found = [
+        local_time(at) for at in islice(rule.between(local_seconds(start), local_seconds(high)), 40)
+    ]
     # no more than that: after the last one dateutil may walk to the end of time
     assert found == list(islice(iter(rrulestr(text, dtstart=start)), len(found)))
 
@@ -221,7 +290,9 @@ DEPARTURES = [  # why, the rule, its start, what it names, and what dateutil say
 
 
 @pytest.mark.parametrize(
-    ("rule", "start", "ours", "theirs"), [row[1:] for row in DEPARTURES], ids=[row[0] for row in DEPARTURES]
+    ("rule", "start", "ours", "theirs"),
+    [row[1:] for row in DEPARTURES],
+    ids=[row[0] for row in DEPARTURES],
 )
 def test_where_dateutil_departs(rule: str, start: str, ours: list[str], theirs: list[str]) -> None:
     assert named(rule, start, most=3) == ours
@@ -229,7 +300,7 @@ def test_where_dateutil_departs(rule: str, start: str, ours: list[str], theirs: 
     assert [f"{at:{STAMP}}" for at in islice(found, 3)] == theirs
 
 
-# --- literal cases ------------------------------------------------------------------------------------
+# --- literal cases --------------------------------------------------------------------------------
 
 NAMED = [  # what it is about, the rule, its start, what it names
     ("week 53 is not in every year", "FREQ=YEARLY;BYWEEKNO=53;BYDAY=SU", "20210103", ["20210103", "20270103", "20330102"]),
@@ -268,9 +339,12 @@ NAMED = [  # what it is about, the rule, its start, what it names
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("rule", "start", "expected"), [row[1:] for row in NAMED], ids=[row[0] for row in NAMED])
+@pytest.mark.parametrize(
+    ("rule", "start", "expected"), [row[1:] for row in NAMED], ids=[row[0] for row in NAMED]
+)
 def test_named(rule: str, start: str, expected: list[str]) -> None:
-    most = len(expected) + ("COUNT=" in rule.upper().replace(" ", "") or "INTERVAL=9" in rule)  # ends where it has to
+    # Ends where it has to
+    most = len(expected) + ("COUNT=" in rule.upper().replace(" ", "") or "INTERVAL=9" in rule)
     assert named(rule, start, most=most) == expected
 
 
@@ -280,7 +354,8 @@ UNKNOWN, TOGETHER, SKIP = (
     "a rule with a SKIP that is not sure",
 )
 EVERY_SECOND = "".join(
-    f";BY{unit}=" + ",".join(map(str, range(most))) for unit, most in [("HOUR", 24), ("MINUTE", 60), ("SECOND", 60)]
+    f";BY{unit}=" + ",".join(map(str, range(most)))
+    for unit, most in [("HOUR", 24), ("MINUTE", 60), ("SECOND", 60)]
 )
 REFUSED = {
     "FREQ=SECONDLY;COUNT=2": "a rule that repeats every second is refused",
@@ -327,7 +402,8 @@ REFUSED = {
     "RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=FORWARD;BYMONTHDAY=1,31": SKIP,
     "RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=BACKWARD;BYMONTHDAY=-31": SKIP,
     "RSCALE=GREGORIAN;FREQ=YEARLY;SKIP=BACKWARD;BYYEARDAY=366": SKIP,
-    "FREQ=YEARLY;BYDAY=MO;BYSETPOS=1" + EVERY_SECOND: "its rule has too many times of the day to count them",
+    "FREQ=YEARLY;BYDAY=MO;BYSETPOS=1"
+    + EVERY_SECOND: "its rule has too many times of the day to count them",
     "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30": "its rule never comes true",
     "FREQ=MINUTELY;INTERVAL=2;BYMINUTE=1,3": "its rule never comes true",
     "FREQ=HOURLY;INTERVAL=24;BYHOUR=7": "its rule never comes true",
@@ -345,12 +421,13 @@ def test_refused(rule: str) -> None:
 
 def test_refused_for_its_start() -> None:
     with pytest.raises(Unreadable, match="it is not sure from which year its rule counts"):
-        named("FREQ=YEARLY;BYWEEKNO=53;INTERVAL=6;BYDAY=TH", "20270103")  # is that in 2026, as its week, or in 2027?
+        # Is that in 2026, as its week, or in 2027?
+        named("FREQ=YEARLY;BYWEEKNO=53;INTERVAL=6;BYDAY=TH", "20270103")
     with pytest.raises(Unreadable, match="its rule repeats within a day, but it starts on a date"):
         named("FREQ=HOURLY;INTERVAL=24", "20260105")
 
 
-# --- the cost -----------------------------------------------------------------------------------------
+# --- the cost -------------------------------------------------------------------------------------
 
 HOSTILE = [
     "FREQ=MINUTELY",
@@ -383,7 +460,9 @@ def test_the_search_begins_near_what_is_asked(rule: str, monkeypatch: pytest.Mon
         return
     low, high = local_seconds(datetime(2026, 1, 1)), local_seconds(datetime(2027, 1, 1))
     monkeypatch.setattr(recurrence, "_weekday", counted)
-    monkeypatch.setattr(recurrence.Recurrence, "_is_in_month", lambda self, day: bool(counted(day) + 9))
+    monkeypatch.setattr(
+        recurrence.Recurrence, "_is_in_month", lambda self, day: bool(counted(day) + 9)
+    )
     every = [local_time(at).year for at in found.between(low, high)]
     assert set(every) <= {2026}
     assert steps < 1500

@@ -1,7 +1,7 @@
 """What runs when, by Airflow's own word: ``python expected_runs.py START END``, in an Airflow's environment.
 
-Prints, by DAG, the starts from its stored next run on, asked of its stored timetable step by step as the scheduler does;
-and of our timetables their plan.
+Prints, by DAG, the starts from its stored next run on, asked of its stored timetable step by step
+as the scheduler does; and of our timetables their plan.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from sqlalchemy import select
 
 def starts(dag: Any, model: DagModel, since: datetime, until: datetime) -> list[str]:
     """The starts in the range."""
-    earliest, latest = (moment and DateTime.instance(moment) for moment in (dag.start_date, dag.end_date))
+    earliest, latest = (
+        moment and DateTime.instance(moment) for moment in (dag.start_date, dag.end_date)
+    )
     info = dag.timetable.next_run_info_from_dag_model(dag_model=model)
     found = []
     while info is not None and info.run_after < until:

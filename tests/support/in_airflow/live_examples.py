@@ -33,7 +33,9 @@ def main(folder: str) -> None:
         alive.run((BEGIN, END))
         lives[dag_id] = {
             "start_date": dag.start_date and str(dag.start_date),
-            "told": [line(run.tick, run.start) for run in told if run.start and BEGIN < run.start < END],
+            "told": [
+                line(run.tick, run.start) for run in told if run.start and BEGIN < run.start < END
+            ],
             "made": [line(due, start) for due, start, _ in alive.made if BEGIN < start < END],
         }
     print(json.dumps(lives))

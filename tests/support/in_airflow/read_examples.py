@@ -31,7 +31,9 @@ def hide(*modules: str) -> None:
     sys.meta_path.insert(0, Absent(modules))
     known = importlib_metadata.distributions
     hidden = {f"apache-{module.replace('.', '-')}" for module in modules}
-    importlib_metadata.distributions = lambda **options: (each for each in known(**options) if each.name not in hidden)
+    importlib_metadata.distributions = lambda **options: (
+        each for each in known(**options) if each.name not in hidden
+    )
 
 
 def main(folder: str, *absent: str) -> None:
@@ -48,7 +50,8 @@ def main(folder: str, *absent: str) -> None:
             "description": dag.description,
             "plan": plan(dag.timetable, FROM),
             "plan_as_stored": plan(
-                DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable, datetime.now(UTC)
+                DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable,
+                datetime.now(UTC),
             ),
         }
     print(json.dumps(told))

@@ -1,6 +1,7 @@
 """Asked in lines of JSON, says in one line each what MLflow's registry and the files hold; knows but where Airflow is.
 
-Started as ``read_registry.py DAGS_FOLDER``; ``["champion", features]`` or ``["right", batch, predictions]`` are asked.
+Started as ``read_registry.py DAGS_FOLDER``; ``["champion", features]`` or ``["right", batch,
+predictions]`` are asked.
 """
 
 from __future__ import annotations

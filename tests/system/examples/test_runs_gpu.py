@@ -92,7 +92,10 @@ def ended(airflow: Examples, trainings: dict[str, Training]) -> dict[Training, d
         }
         for each in trainings.values()
     }
-    return {each: {name: airflow.end_of(run) for name, run in runs.items()} for each, runs in begun.items()}
+    return {
+        each: {name: airflow.end_of(run) for name, run in runs.items()}
+        for each, runs in begun.items()
+    }
 
 
 def test_success(training: Training, ended: dict[Training, dict[str, Finished]]) -> None:
@@ -112,7 +115,9 @@ def test_failure(training: Training, ended: dict[Training, dict[str, Finished]])
     training.airflow.chat.hears(f"GPU training failed: {run.run_id}")
 
 
-def test_nothing_of_the_environment_is_logged(training: Training, ended: dict[Training, dict[str, Finished]]) -> None:
+def test_nothing_of_the_environment_is_logged(
+    training: Training, ended: dict[Training, dict[str, Finished]]
+) -> None:
     for run in ended[training].values():
         assert "env_vars" not in run.logs("train")
         assert "kube_config_path" not in run.logs("train")
@@ -130,10 +135,15 @@ def resumed(
         assert stopped.tasks == {"train": "skipped"}, stopped.explain()
         saved = int(re.findall(r"asked to stop: saved at step (\d+)", stopped.logs("train"))[-1])
         found[training] = stopped, saved, training.begin("long", steps=saved + 5)
-    return {training: (stopped, saved, airflow.end_of(rest)) for training, (stopped, saved, rest) in found.items()}
+    return {
+        training: (stopped, saved, airflow.end_of(rest))
+        for training, (stopped, saved, rest) in found.items()
+    }
 
 
-def test_deadline(training: Training, resumed: dict[Training, tuple[Finished, int, Finished]]) -> None:
+def test_deadline(
+    training: Training, resumed: dict[Training, tuple[Finished, int, Finished]]
+) -> None:
     """A training that is stopped is skipped, and goes on from its checkpoint."""
     stopped, saved, rest = resumed[training]
 
@@ -146,7 +156,9 @@ def test_deadline(training: Training, resumed: dict[Training, tuple[Finished, in
 def without_gpu(airflow: Examples, trainings: dict[str, Training]) -> dict[Training, Finished]:
     airflow.pods.stand_in("having no GPU left")
     resources = {"limits": {"nvidia.com/gpu": str(GPUS)}}
-    with airflow.pods.running("import time; time.sleep(3600)", until="Running", resources=resources):
+    with airflow.pods.running(
+        "import time; time.sleep(3600)", until="Running", resources=resources
+    ):
         begun = {each: each.begin("no-gpu", steps=5) for each in trainings.values()}
         return {each: airflow.end_of(run) for each, run in begun.items()}
 
@@ -166,16 +178,29 @@ def restarted(airflow: Examples, trainings: dict[str, Training]) -> dict[Trainin
     cluster = airflow.pods.stand_in("losing its API server")
     asked = {"image": f"{STAND_IN_IMAGE}-asked-for", "namespace": "default"}
     confs = {each: asked if mode == "sync" else {} for mode, each in trainings.items()}
-    begun = {each: each.begin("restart", steps=LONG, at_most_seconds=90, **conf) for each, conf in confs.items()}
+    begun = {
+        each: each.begin("restart", steps=LONG, at_most_seconds=90, **conf)
+        for each, conf in confs.items()
+    }
 
     def at_work(training: Training) -> Json | None:
         """Its pod, once it trains; while it is being loaded the operator would wait for no more than 15 seconds."""
         wanted = training.folder("restart")
         pods = (pod for pod in cluster.store.find("Pod") if pod["status"].get("phase") == "Running")
-        pod = next((p for p in pods if any(wanted in a for a in p["spec"]["containers"][0].get("args", ()))), None)
+        pod = next(
+            (
+                p
+                for p in pods
+                if any(wanted in a for a in p["spec"]["containers"][0].get("args", ()))
+            ),
+            None,
+        )
         return pod if pod and "INFO step" in cluster.pods.log(pod).read_text() else None
 
-    pods = [airflow.wait("a training", partial(at_work, each), seconds=120) for each in trainings.values()]
+    pods = [
+        airflow.wait("a training", partial(at_work, each), seconds=120)
+        for each in trainings.values()
+    ]
     made = [(pod["spec"]["containers"][0]["image"], pod["metadata"]["namespace"]) for pod in pods]
     assert made == [(asked["image"], "default"), (airflow.pods.image, airflow.pods.namespace)]
     cluster.stop_api()
@@ -190,7 +215,9 @@ def longer(file: Path, length: int) -> bool:
     return file.stat().st_size > length
 
 
-def test_the_api_server_restarts_in_mid_run(training: Training, restarted: dict[Training, Finished]) -> None:
+def test_the_api_server_restarts_in_mid_run(
+    training: Training, restarted: dict[Training, Finished]
+) -> None:
     run = restarted[training]
 
     assert run.tasks == {"train": "skipped"}, run.explain()
@@ -214,7 +241,9 @@ class Window:
         """A window more; the run that it asks for trains this many steps."""
         self._windows.append(("Window", opens, closes))
         self._calendar.write_bytes(ics(self._windows))
-        schedule = f'CalendarTimetable(Calendar("{self._calendar}"), windows=Calendar("{self._calendar}"))'
+        schedule = (
+            f'CalendarTimetable(Calendar("{self._calendar}"), windows=Calendar("{self._calendar}"))'
+        )
         start, end = EXAMPLE.index("CalendarTimetable(\n"), EXAMPLE.index("    params={")
         source = changed(
             (EXAMPLE[start:end], f"{schedule},\n"),
@@ -229,9 +258,13 @@ class Window:
         """The run of this number, from 1, once it has ended."""
 
         def look() -> Finished | None:
-            ended = [run for run in self.airflow.runs(self.dag_id) if run.state in ("success", "failed")]
+            ended = [
+                run for run in self.airflow.runs(self.dag_id) if run.state in ("success", "failed")
+            ]
             return (
-                Finished(self.airflow, self.dag_id, ended[-1].run_id, ended[-1].state) if len(ended) == number else None
+                Finished(self.airflow, self.dag_id, ended[-1].run_id, ended[-1].state)
+                if len(ended) == number
+                else None
             )
 
         return self.airflow.wait(f"run {number} in a window", look, seconds=600)
@@ -252,7 +285,9 @@ def test_the_pod_ends_with_the_window(airflow: Examples, window: Window) -> None
     assert first.tasks == {"train": "skipped"}, first.explain()
     assert "asked to stop: saved at step" in first.logs("train")
     row = airflow.rows("SELECT end_date FROM task_instance WHERE dag_id = 'gpu_training_window'")[0]
-    assert str(row["end_date"]) >= f"{window.closes:%Y-%m-%d %H:%M:%S}", "not before the window's end"
+    assert str(row["end_date"]) >= f"{window.closes:%Y-%m-%d %H:%M:%S}", (
+        "not before the window's end"
+    )
 
     opens = in_a_moment(15)
     window.open(opens, opens + timedelta(hours=1), steps=1)
@@ -266,13 +301,17 @@ def queued(airflow: Examples) -> tuple[str, str] | None:
     """A training in Kueue's queue that will be stopped; begun while the tests before it go on."""
     if not airflow.pods.has("KUEUE"):
         return None
-    return airflow.begin("gpu_training_kueue", name=f"queued-{SESSION}", steps=LONG, at_most_seconds=40)
+    return airflow.begin(
+        "gpu_training_kueue", name=f"queued-{SESSION}", steps=LONG, at_most_seconds=40
+    )
 
 
 def test_kueue(airflow: Examples, queued: tuple[str, str] | None) -> None:
     """One Job at a time, as the queue's quota says; one that is stopped is skipped, and the next goes on from there."""
     if queued is None:
-        pytest.skip("a real cluster is asked: set KUEUE where it has Kueue, and a LocalQueue gpu-queue")
+        pytest.skip(
+            "a real cluster is asked: set KUEUE where it has Kueue, and a LocalQueue gpu-queue"
+        )
     stopped = airflow.end_of(queued)
     assert stopped.tasks == {"submit": "success", "wait": "skipped"}, stopped.explain()
     saved = int(re.findall(r"out of time: saved at step (\d+)", stopped.logs("wait"))[-1])

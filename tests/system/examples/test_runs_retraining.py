@@ -48,8 +48,12 @@ def test_the_gate_decides_truthfully_and_the_registry_holds_it(
 
     assert later.state == "success", later.explain()
     result = later.xcom("evaluate")
-    assert result["champion_accuracy"] == pytest.approx(known["accuracy"]), "judged by the same digits"
-    assert result["accuracy"] > result["champion_accuracy"] + 0.002, "1,380 digits teach more than 180"
+    assert result["champion_accuracy"] == pytest.approx(known["accuracy"]), (
+        "judged by the same digits"
+    )
+    assert result["accuracy"] > result["champion_accuracy"] + 0.002, (
+        "1,380 digits teach more than 180"
+    )
     assert later.tasks["register_and_promote"] == "success"
     known = reader.champion()
     assert (known["version"], known["run_id"]) == ("2", result["run_id"])
@@ -76,7 +80,9 @@ def test_the_gate_decides_truthfully_and_the_registry_holds_it(
 
 
 def test_data_passes_by_reference(airflow: Examples, first: Finished) -> None:
-    sizes = airflow.rows("SELECT task_id, length(value) AS size FROM xcom WHERE dag_id = 'weekly_retraining'")
+    sizes = airflow.rows(
+        "SELECT task_id, length(value) AS size FROM xcom WHERE dag_id = 'weekly_retraining'"
+    )
 
     assert {row["task_id"] for row in sizes} >= {"ingest", "features", "train", "evaluate"}
     assert all(row["size"] < 600 for row in sizes), sizes
@@ -112,7 +118,9 @@ def test_inference(airflow: Examples, reader: Reader, first: Finished) -> None:
 
 def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
     """Asked for in a freeze, it waits at its gate, and holds no worker; the team is told if it waits too long."""
-    pytest.importorskip("airflow.triggers.shared_stream", reason="calendar events trigger DAGs from Airflow 3.3 on")
+    pytest.importorskip(
+        "airflow.triggers.shared_stream", reason="calendar events trigger DAGs from Airflow 3.3 on"
+    )
     airflow.unpause("weekly_retraining")
     airflow.read_again()  # Airflow watches for a DAG that was paused once its file is read again
     noted = (
@@ -132,8 +140,12 @@ def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
 
     [run_id] = airflow.wait("the run that the event asks for to be held", at_its_gate, seconds=600)
     run = "(SELECT id FROM dag_run WHERE dag_id = 'weekly_retraining' AND run_id = :run_id)"
-    [deadline] = airflow.rows(f"SELECT deadline_time FROM deadline WHERE dagrun_id = {run}", run_id=run_id)
-    morning = (stack.known(deadline["deadline_time"]) + timedelta(minutes=30)).astimezone(ZoneInfo("Europe/Berlin"))
+    [deadline] = airflow.rows(
+        f"SELECT deadline_time FROM deadline WHERE dagrun_id = {run}", run_id=run_id
+    )
+    morning = (stack.known(deadline["deadline_time"]) + timedelta(minutes=30)).astimezone(
+        ZoneInfo("Europe/Berlin")
+    )
     assert morning.time() == time(7), "off-peak time ends"
     assert morning > in_a_moment(0), "the next that it knows of"
     late = sqlalchemy.text(f"UPDATE deadline SET deadline_time = :now WHERE dagrun_id = {run}")

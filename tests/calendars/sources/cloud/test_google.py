@@ -46,12 +46,19 @@ def sign_in(connect: Connect, **extra: Any) -> str:
 
 def queries(net: Internet) -> list[dict[str, str]]:
     ours = ("syncToken", "pageToken", "timeMin", "singleEvents")
-    return [{name: ask.query[name] for name in ours if name in ask.query} for ask in net.asked("www.googleapis.com")]
+    return [
+        {name: ask.query[name] for name in ours if name in ask.query}
+        for ask in net.asked("www.googleapis.com")
+    ]
 
 
-def test_reads_whole_and_then_what_changed(google: Google, net: Internet, connect: Connect, clock: Clock) -> None:
+def test_reads_whole_and_then_what_changed(
+    google: Google, net: Internet, connect: Connect, clock: Clock
+) -> None:
     google.page = 2
-    google.put(event(), event("x", "2024-05-01", "2024-05-02"), event("y", "2024-05-01", "2024-05-02"))
+    google.put(
+        event(), event("x", "2024-05-01", "2024-05-02"), event("y", "2024-05-01", "2024-05-02")
+    )
     calendar = Calendar(f"{sign_in(connect)}/{TEAM}", timezone="UTC")
     assert (known(calendar).label, list(known(calendar).known)) == (f"google/{TEAM}", NOON)
     whole: dict[str, str] = {"singleEvents": "false"}
@@ -79,7 +86,9 @@ def test_reads_whole_and_then_what_changed(google: Google, net: Internet, connec
     assert SECRET not in "".join(path.read_text() for path in cached())
 
 
-def test_what_makes_it_read_whole_again(google: Google, net: Internet, connect: Connect, clock: Clock) -> None:
+def test_what_makes_it_read_whole_again(
+    google: Google, net: Internet, connect: Connect, clock: Clock
+) -> None:
     google.put(event())
     calendar = Calendar(f"{sign_in(connect)}/{TEAM}")
     known(calendar)
@@ -122,7 +131,9 @@ REFUSED: dict[str, tuple[Given, str, float]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_refusals(name: str, google: Google, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals(
+    name: str, google: Google, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given, reason, wait = REFUSED[name]
     google.next = [given, given]
     monkeypatch.setattr(limits, "READ_SECONDS", 1.0 if given.hang else limits.READ_SECONDS)
@@ -133,7 +144,9 @@ def test_refusals(name: str, google: Google, connect: Connect, monkeypatch: pyte
     assert raised.value.retry_after == wait
 
 
-def test_a_page_that_is_refused_is_asked_for_again(google: Google, net: Internet, connect: Connect) -> None:
+def test_a_page_that_is_refused_is_asked_for_again(
+    google: Google, net: Internet, connect: Connect
+) -> None:
     google.page = 1
     google.put(event(), event("x"))
     source = connected_source(sign_in(connect), TEAM)
@@ -148,7 +161,9 @@ def test_a_page_that_is_refused_is_asked_for_again(google: Google, net: Internet
     assert len(queries(net)) == 3
 
 
-def test_credentials_that_are_refused_leave_the_last_good_copy(google: Google, connect: Connect, clock: Clock) -> None:
+def test_credentials_that_are_refused_leave_the_last_good_copy(
+    google: Google, connect: Connect, clock: Clock
+) -> None:
     google.put(event())
     calendar = Calendar(f"{sign_in(connect)}/{TEAM}", max_stale=timedelta(hours=1))
     known(calendar)
@@ -173,8 +188,15 @@ def test_who_is_not_google_gets_no_key(google: Google, net: Internet, connect: C
 
 def test_a_real_airflow_connection_and_the_command_line(google: Google, tmp_path: Path) -> None:
     google.put(event(), {"id": "odd", "status": "confirmed", "summary": SECRET})
-    given = {"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": json.loads(account_key())}}
-    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW_CONN_GOOGLE": json.dumps(given)}
+    given = {
+        "conn_type": "google_cloud_platform",
+        "extra": {"keyfile_dict": json.loads(account_key())},
+    }
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW_CONN_GOOGLE": json.dumps(given),
+    }
     code = f"""
 from calendar_timetable.calendars import limits
 from calendar_timetable.cli import main

@@ -22,7 +22,11 @@ def exception(series: str, original: str, start: str = "", end: str = "", **give
 
 
 DAILY = event(
-    "s", "2024-03-29T12:00:00+01:00", "2024-03-29T13:00:00+01:00", zone=BERLIN, recurrence=["RRULE:FREQ=DAILY;COUNT=4"]
+    "s",
+    "2024-03-29T12:00:00+01:00",
+    "2024-03-29T13:00:00+01:00",
+    zone=BERLIN,
+    recurrence=["RRULE:FREQ=DAILY;COUNT=4"],
 )
 NOON = ["03-10 12:00/03-10 13:00"]
 TABLE: dict[str, tuple[list[Event], list[str]]] = {
@@ -77,7 +81,10 @@ def test_what_can_be_chosen_by() -> None:
         {"resource": True},
     ]
     full = event(
-        summary="Freeze; all, \\ of\r\nBEGIN:VEVENT", location="Room 1", eventType="focusTime", attendees=people
+        summary="Freeze; all, \\ of\r\nBEGIN:VEVENT",
+        location="Room 1",
+        eventType="focusTime",
+        attendees=people,
     )
     full |= {"organizer": {"email": "carol@example.com"}}
     (row,) = understood(join(merge({}, [full], "")), "2024-03-01", "2024-04-01").rows
@@ -86,7 +93,9 @@ def test_what_can_be_chosen_by() -> None:
     assert (details.location, details.categories) == ("Room 1", ("focusTime",))
     assert details.attendees == {"ann@example.com", "bob@example.com", "carol@example.com"}
     assert details.declined == {"ann@example.com"}
-    (row,) = understood(join(merge({}, [{**full, "attendeesOmitted": True}], "")), "2024-03-01", "2024-04-01").rows
+    (row,) = understood(
+        join(merge({}, [{**full, "attendeesOmitted": True}], "")), "2024-03-01", "2024-04-01"
+    ).rows
     assert not row[0].attendees, "not all of them: attendee= must not leave it out"
 
 
@@ -94,9 +103,15 @@ BROKEN: dict[str, tuple[Event, str]] = {
     "no start": ({"id": "x", "status": "confirmed"}, "no DTSTART"),
     "start is no object": (event("x") | {"start": "noon"}, "no DTSTART"),
     "no such day": (event("x", "2024-02-30", "2024-02-31"), "no DTSTART"),
-    "unknown zone": (event("x", zone="Mars/Olympus", recurrence=["RRULE:FREQ=DAILY"]), "no DTSTART"),
+    "unknown zone": (
+        event("x", zone="Mars/Olympus", recurrence=["RRULE:FREQ=DAILY"]),
+        "no DTSTART",
+    ),
     "unknown rule": (event("x", recurrence=["FREQ=DAILY"]), "its rule has no known FREQ"),
-    "rule of many lines": (event("x", recurrence=["RRULE:FREQ=DAILY\r\nEND:VEVENT"]), "its rule has no known FREQ"),
+    "rule of many lines": (
+        event("x", recurrence=["RRULE:FREQ=DAILY\r\nEND:VEVENT"]),
+        "its rule has no known FREQ",
+    ),
     "people are no list": (event("x", attendees=5), "no DTSTART"),
 }
 
@@ -124,8 +139,12 @@ def test_changes_come_on_top_of_what_is_kept() -> None:
     kept = split(join(first, "UTC"))
     assert kept == first, "nothing is lost on the way through the cache"
     assert taken(merge(kept, [LATER], "UTC"))[0] == "03-10 15:00/03-10 16:00"
-    assert merge(kept, [{"id": "one", "status": "cancelled"}], "UTC") == merge({}, [DAILY, MOVED], "UTC")
-    assert merge(kept, [{"id": "s", "status": "cancelled"}, MOVED], "UTC") == merge({}, [event()], "UTC")
+    assert merge(kept, [{"id": "one", "status": "cancelled"}], "UTC") == merge(
+        {}, [DAILY, MOVED], "UTC"
+    )
+    assert merge(kept, [{"id": "s", "status": "cancelled"}, MOVED], "UTC") == merge(
+        {}, [event()], "UTC"
+    )
     assert merge(kept, [exception("s", "2024-03-30T12:00:00+01:00")], "UTC") == merge(
         {}, [event(), DAILY, exception("s", "2024-03-30T12:00:00+01:00")], "UTC"
     )
@@ -135,6 +154,8 @@ def test_a_series_with_exceptions_that_gets_other_times_is_read_anew() -> None:
     kept = merge({}, [DAILY, MOVED, event()], "UTC")
     assert not _uprooted(kept, [{**DAILY, "summary": "Another title"}], "UTC")
     assert not _uprooted(kept, [LATER], "UTC")
-    assert not _uprooted(merge({}, [DAILY], "UTC"), [{**DAILY, "recurrence": ["RRULE:FREQ=WEEKLY"]}], "UTC")
+    assert not _uprooted(
+        merge({}, [DAILY], "UTC"), [{**DAILY, "recurrence": ["RRULE:FREQ=WEEKLY"]}], "UTC"
+    )
     assert _uprooted(kept, [{**DAILY, "recurrence": ["RRULE:FREQ=WEEKLY"]}], "UTC")
     assert _uprooted(kept, [{**DAILY, "start": at("2024-03-29T14:00:00+01:00", BERLIN)}], "UTC")

@@ -46,7 +46,12 @@ def states(net: Internet) -> list[str]:  # noqa: F811
     return [ask.query.get("$deltatoken") or ask.query.get("$skiptoken") or "whole" for ask in asked]
 
 
-def test_reads_whole_and_then_what_changed(graph: Graph, net: Internet, connect: Connect, clock: Clock) -> None:  # noqa: F811
+def test_reads_whole_and_then_what_changed(
+    graph: Graph,
+    net: Internet,  # noqa: F811
+    connect: Connect,
+    clock: Clock,
+) -> None:
     graph.page = 2
     graph.put(event(), master(), occurrence("20"), occurrence("21"))
     calendar = Calendar(f"{sign_in(connect)}/{TEAM}", timezone="UTC")
@@ -112,7 +117,9 @@ REFUSED: dict[str, tuple[Given, str, float]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_refusals(name: str, graph: Graph, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals(
+    name: str, graph: Graph, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given, reason, wait = REFUSED[name]
     graph.next = [given, given]
     monkeypatch.setattr(limits, "READ_SECONDS", 1.0 if given.hang else limits.READ_SECONDS)
@@ -123,7 +130,9 @@ def test_refusals(name: str, graph: Graph, connect: Connect, monkeypatch: pytest
     assert raised.value.retry_after == wait
 
 
-def test_a_wrong_secret_leaves_the_last_good_copy(graph: Graph, connect: Connect, clock: Clock) -> None:
+def test_a_wrong_secret_leaves_the_last_good_copy(
+    graph: Graph, connect: Connect, clock: Clock
+) -> None:
     graph.put(event())
     calendar = Calendar(f"{sign_in(connect)}/{TEAM}")
     known(calendar)
@@ -131,4 +140,7 @@ def test_a_wrong_secret_leaves_the_last_good_copy(graph: Graph, connect: Connect
     graph.login = Given(401, {"error": "invalid_client", "error_description": said})
     clock.now += 300
     assert list(known(calendar).known) == NOON
-    assert error(calendar) == "Microsoft does not accept the Connection's client id or secret (AADSTS7000215)"
+    assert (
+        error(calendar)
+        == "Microsoft does not accept the Connection's client id or secret (AADSTS7000215)"
+    )

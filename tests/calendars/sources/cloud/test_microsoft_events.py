@@ -61,7 +61,10 @@ def test_what_can_be_chosen_by() -> None:
         {"emailAddress": {}},
     ]
     full = event(
-        subject="Freeze; all", location={"displayName": "Room 1"}, categories=["Red", "A, b"], attendees=people
+        subject="Freeze; all",
+        location={"displayName": "Room 1"},
+        categories=["Red", "A, b"],
+        attendees=people,
     )
     full["organizer"] = {"emailAddress": {"address": "carol@example.com"}}
     (row,) = understood(join(merge({}, [full])), "2024-03-01", "2024-04-01").rows
@@ -74,9 +77,15 @@ def test_what_can_be_chosen_by() -> None:
 
 def test_occurrences_have_ids_that_stay() -> None:
     moved = event(
-        "s-12", "2024-03-13T07:00", "2024-03-13T08:00", seriesMasterId="s", originalStart="2024-03-12T12:00:00Z"
+        "s-12",
+        "2024-03-13T07:00",
+        "2024-03-13T08:00",
+        seriesMasterId="s",
+        originalStart="2024-03-12T12:00:00Z",
     )
-    rows = understood(join(merge({}, [master(), occurrence("11"), moved])), "2024-03-01", "2024-04-01").rows
+    rows = understood(
+        join(merge({}, [master(), occurrence("11"), moved])), "2024-03-01", "2024-04-01"
+    ).rows
     assert [row[0].uid for row in rows] == ["ical-s/2024-03-11T12:00", "ical-s-12/2024-03-12T12:00"]
 
 
@@ -102,8 +111,13 @@ def test_changes_come_on_top_of_what_is_kept() -> None:
     first = merge({}, [event(), master(), occurrence("11"), occurrence("12")])
     kept = split(join(first))
     assert kept == first, "nothing is lost on the way through the cache"
-    assert taken(merge(kept, [event(start="2024-03-10T15:00", end="2024-03-10T16:00")]))[0] == "03-10 15:00/03-10 16:00"
-    assert merge(kept, [removed("one")]) == merge({}, [master(), occurrence("11"), occurrence("12")])
+    assert (
+        taken(merge(kept, [event(start="2024-03-10T15:00", end="2024-03-10T16:00")]))[0]
+        == "03-10 15:00/03-10 16:00"
+    )
+    assert merge(kept, [removed("one")]) == merge(
+        {}, [master(), occurrence("11"), occurrence("12")]
+    )
     assert merge(kept, [removed("s")]) == merge({}, [event()]), "its occurrences go with it"
     assert taken(merge(kept, [removed("s-11")])) == [*NOON, "03-12 12:00/03-12 13:00"]
 
