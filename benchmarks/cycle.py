@@ -53,7 +53,7 @@ for number in {numbers}:
         )
     with DAG(f"{name}_{{number}}", schedule=schedule, start_date=datetime(2026, 1, 1), catchup=False):
         EmptyOperator(task_id="prepare") >> EmptyOperator(task_id="train") >> EmptyOperator(task_id="publish")
-"""
+"""  # noqa: E501
 
 
 def figures() -> Iterator[Figure]:

@@ -54,8 +54,13 @@ DESCRIPTION:This is an event reminder
 TRIGGER:-P0DT0H10M0S
 END:VALARM
 """
-_RULES = ("FREQ=WEEKLY;BYDAY={day}", "FREQ=WEEKLY;INTERVAL=2;BYDAY={day}", "FREQ=DAILY", "FREQ=MONTHLY;BYDAY=2{day}",
-          "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR")  # fmt: skip
+_RULES = (
+    "FREQ=WEEKLY;BYDAY={day}",
+    "FREQ=WEEKLY;INTERVAL=2;BYDAY={day}",
+    "FREQ=DAILY",
+    "FREQ=MONTHLY;BYDAY=2{day}",
+    "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR",
+)
 _SHORT_EVENT = """BEGIN:VEVENT
 UID:dense{number:06d}@example.com
 DTSTAMP:{stamp}
@@ -64,9 +69,12 @@ SUMMARY:Meeting {number}
 END:VEVENT
 """
 _DENSE_RULES = (
-    "FREQ=WEEKLY;BYDAY={day}", "FREQ=WEEKLY;BYDAY={day},{other}", "FREQ=WEEKLY;INTERVAL=2;BYDAY={day}",
-    "FREQ=MONTHLY;BYDAY=2{day}", "FREQ=DAILY",
-)  # fmt: skip
+    "FREQ=WEEKLY;BYDAY={day}",
+    "FREQ=WEEKLY;BYDAY={day},{other}",
+    "FREQ=WEEKLY;INTERVAL=2;BYDAY={day}",
+    "FREQ=MONTHLY;BYDAY=2{day}",
+    "FREQ=DAILY",
+)
 _DENSE_SHARES = (60, 15, 15, 8, 2)
 _WALL = "%Y%m%dT%H%M%S"
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
@@ -93,7 +101,10 @@ def google_like(events: int, now: datetime, seed: int = 1, stamp: datetime | Non
         end = start + timedelta(minutes=30)
         times = f"DTSTART{zone}:{start:%Y%m%dT%H%M%S}{mark}\nDTEND{zone}:{end:%Y%m%dT%H%M%S}{mark}"
         if not rule and dice.random() < 0.05:
-            times = f"DTSTART;VALUE=DATE:{start:%Y%m%d}\nDTEND;VALUE=DATE:{start + timedelta(days=1):%Y%m%d}"
+            times = (
+                f"DTSTART;VALUE=DATE:{start:%Y%m%d}\n"
+                f"DTEND;VALUE=DATE:{start + timedelta(days=1):%Y%m%d}"
+            )
         if rule:
             times += f"\nRRULE:{rule}"
             if dice.random() < 0.3:
@@ -104,7 +115,8 @@ def google_like(events: int, now: datetime, seed: int = 1, stamp: datetime | Non
             moved = start + timedelta(days=14)
             times = (
                 f"DTSTART{zone}:{moved + timedelta(hours=1):%Y%m%dT%H%M%S}\n"
-                f"DTEND{zone}:{moved + timedelta(hours=2):%Y%m%dT%H%M%S}\nRECURRENCE-ID{zone}:{moved:%Y%m%dT%H%M%S}"
+                f"DTEND{zone}:{moved + timedelta(hours=2):%Y%m%dT%H%M%S}\n"
+                f"RECURRENCE-ID{zone}:{moved:%Y%m%dT%H%M%S}"
             )
             parts.append(_EVENT.format(times=times, uid=f"series{number - 1:06d}", **fields))
     parts.append("END:VCALENDAR\n")

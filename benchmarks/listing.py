@@ -55,7 +55,10 @@ def deployment(session: Session) -> dict[str, str]:
     dice, crons = random.Random(1), {}
     now = datetime.now(UTC)
     for number in range(DAGS):
-        cron = f"{dice.randrange(60)} {dice.randrange(24)} * * {dice.choice(('*', '*', 'SAT', 'MON-FRI'))}"
+        cron = (
+            f"{dice.randrange(60)} {dice.randrange(24)} * * "
+            f"{dice.choice(('*', '*', 'SAT', 'MON-FRI'))}"
+        )
         schedule = CalendarTimetable(cron, timezone="UTC", windows=NIGHTS) if number % 2 else cron
         dag = DAG(
             f"dag_{number}",

@@ -46,7 +46,8 @@ def scheduling(name: str, expression: str) -> Iterator[Figure]:
     cron = CronTriggerTimetable(expression, timezone=ZONE)
     cron_data = cron.serialize()
     last_week = DateTime.instance(datetime.now(UTC) - timedelta(days=7))
-    last = DataInterval.exact(cron._get_next(last_week))  # noqa: SLF001  (as the Calendar view steps)
+    # As the Calendar view steps
+    last = DataInterval.exact(cron._get_next(last_week))  # noqa: SLF001
 
     def fresh() -> Timetable:
         # As each read of the database: not what was decoded last
@@ -92,7 +93,10 @@ def in_a_closure(name: str, expression: str, days: int) -> Iterator[Figure]:
         def ask(timetable: Timetable, restriction: TimeRestriction = restriction) -> None:
             timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
 
-        what = f"{name}, closed for {days} days, catchup {'on' if catchup else 'off'}: deserialize and next run"
+        what = (
+            f"{name}, closed for {days} days, "
+            f"catchup {'on' if catchup else 'off'}: deserialize and next run"
+        )
         ours = partial(fresh_answer, lambda: CalendarTimetable.deserialize(data.copy()), ask)
         yield compare(
             what,
@@ -128,7 +132,10 @@ def half_closed() -> Iterator[Figure]:
                         last_automated_data_interval=last, restriction=restriction
                     )
 
-            what = f"hourly, half of all time closed by 1,000 events, now {state}, catchup {'on' if catchup else 'off'}"
+            what = (
+                f"hourly, half of all time closed by 1,000 events, now {state}, "
+                f"catchup {'on' if catchup else 'off'}"
+            )
             ours = CalendarTimetable.deserialize(data)
             yield compare(f"{what}: next run", PEER, partial(ask, ours), partial(ask, cron))
 

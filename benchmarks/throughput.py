@@ -41,7 +41,7 @@ for number in range({dags}):
     with DAG(f"{side}_{{number:04}}", schedule=schedules["{side}"], start_date={start!r}, catchup=True) as dag:
         EmptyOperator(task_id="train")
     globals()[dag.dag_id] = dag
-"""
+"""  # noqa: E501
 
 
 def figures() -> Iterator[Figure]:
@@ -90,13 +90,16 @@ def created(stack: Stack, side: str) -> float:
     """Seconds from the first of the runs of *side* to the last."""
     columns = stack.rows(
         "SELECT column_name AS name FROM information_schema.columns"
-        " WHERE table_name = 'due' AND (column_name LIKE 'next_dagrun%' OR column_name LIKE 'exceeds_max%')"
+        " WHERE table_name = 'due'"
+        " AND (column_name LIKE 'next_dagrun%' OR column_name LIKE 'exceeds_max%')"
     )
     again = ", ".join(f"{column['name']} = due.{column['name']}" for column in columns)
     _execute(
-        stack, "TRUNCATE dag_run CASCADE", "TRUNCATE job CASCADE",
+        stack,
+        "TRUNCATE dag_run CASCADE",
+        "TRUNCATE job CASCADE",
         f"UPDATE dag SET is_paused = true, {again} FROM due WHERE dag.dag_id = due.dag_id",
-    )  # fmt: skip
+    )
     schedulers = [stack.start("scheduler", name=f"scheduler-{number}") for number in (1, 2)]
     try:
         beating = (
@@ -104,7 +107,10 @@ def created(stack: Stack, side: str) -> float:
         )
         stack.wait("both schedulers", lambda: stack.rows(beating)[0]["n"] == 2, seconds=300)
         _execute(stack, f"UPDATE dag SET is_paused = false WHERE dag_id LIKE '{side}%'")
-        runs = "SELECT count(*) AS n, extract(epoch FROM max(created_at) - min(created_at)) AS seconds FROM dag_run"
+        runs = (
+            "SELECT count(*) AS n, extract(epoch FROM max(created_at) - min(created_at)) AS seconds"
+            " FROM dag_run"
+        )
         stack.wait("all runs", lambda: stack.rows(runs)[0]["n"] == DAGS, seconds=1800)
         return float(stack.rows(runs)[0]["seconds"])
     finally:

@@ -106,10 +106,13 @@ Airflow         {airflow.address}   login: {airflow.user}   password: {airflow.p
 Upcoming runs   {airflow.address}/calendar-timetable/   (in Airflow: Browse > Upcoming runs)
 Team calendar   {calendar.address}   (ICS; edit it with any CalDAV client)
 
-The DAG {DAG_ID} is due every other minute, but "{MEETING}" keeps it from starting until {_clock(ends)}.
-The page says so. The other examples are paused: unpause one, or trigger it to see it run at once. gpu_training and
-genai_finetune train on a cluster that is none: their pods are processes of this machine.
-""",
+"""
+        f'The DAG {DAG_ID} is due every other minute, but "{MEETING}" keeps it from starting until'
+        f" {_clock(ends)}.\n"
+        "The page says so. The other examples are paused: unpause one, or trigger it to see it run"
+        " at once. gpu_training and\n"
+        "genai_finetune train on a cluster that is none: their pods are processes of this"
+        " machine.\n",
         flush=True,
     )
 

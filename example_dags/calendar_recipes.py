@@ -45,7 +45,10 @@ recipe(
 recipe(
     "duration",
     CalendarTimetable("0 5 * * *", timezone=ZONE, windows=OFF_PEAK, duration=timedelta(hours=3)),
-    "Three hours from 05:00 would last until 08:00, past the window's end: it waits for the evening",
+    (
+        "Three hours from 05:00 would last until 08:00, past the window's end: "
+        "it waits for the evening"
+    ),
 )
 recipe(
     "advance",
@@ -56,7 +59,10 @@ recipe(
         duration=timedelta(hours=2),
         when_blocked="advance",
     ),
-    "The report has to be there on Monday at 12:00: it starts at the last moment before that fits, at 05:00",
+    (
+        "The report has to be there on Monday at 12:00: "
+        "it starts at the last moment before that fits, at 05:00"
+    ),
 )
 recipe(
     "skip",
@@ -71,19 +77,28 @@ recipe(
         blackouts=Calendar(TEAM_CALENDAR),
         max_delay=timedelta(minutes=10),
     ),
-    "Ten minutes late is still useful, later is not: on days with a stand-up of a quarter of an hour it does not run",
+    (
+        "Ten minutes late is still useful, later is not: "
+        "on days with a stand-up of a quarter of an hour it does not run"
+    ),
 )
 recipe(
     "stagger",
     CalendarTimetable("0 18 * * *", timezone=ZONE, windows=OFF_PEAK, stagger=timedelta(minutes=30)),
-    "When the window opens at 19:00 not all begin at once: each within half an hour, always as long after it",
+    (
+        "When the window opens at 19:00 not all begin at once: "
+        "each within half an hour, always as long after it"
+    ),
 )
 recipe(
     "coalesce",
     CalendarTimetable(
         "@hourly", timezone=ZONE, windows=Weekly("daily 22:00-23:00"), coalesce=False
     ),
-    "What was due all day runs at 22:00, each hour's run of its own; with coalesce=True (the default) only the last",
+    (
+        "What was due all day runs at 22:00, each hour's run of its own; "
+        "with coalesce=True (the default) only the last"
+    ),
 )
 recipe(
     "offset",
@@ -100,5 +115,8 @@ recipe(
             TEAM_CALENDAR, match="*maintenance*", pad=(timedelta(hours=1), timedelta(hours=1))
         ),
     ),
-    "Off-peak or a holiday, and an hour away from any maintenance: time sets combine with |, &, - and ~",
+    (
+        "Off-peak or a holiday, and an hour away from any maintenance: "
+        "time sets combine with |, &, - and ~"
+    ),
 )

@@ -1,6 +1,7 @@
 """From documents to a language model in service: fine-tune at night, judge, deploy, look, take back what is no good.
 
-    unfinished > ingest > tokenise [pod] > pretrain [GPU pod] > fine_tune [GPU pod] > evaluate [pod] > decide
+    unfinished > ingest > tokenise [pod] > pretrain [GPU pod] > fine_tune [GPU pod]
+        > evaluate [pod] > decide
         better: deploy > check > (roll_back, if it does not answer as it should)          else: keep
 
 Documents, tokens, weights and metrics lie on a volume that workers see as the Variable

@@ -69,11 +69,17 @@ with DAG(
         KubernetesPodOperator(
             task_id="train",
             name="gpu-training",
-            image="{{ params.image or var.value.get('trainer_image', 'registry.example.com/trainer:1') }}",
+            image=(
+                "{{ params.image or var.value.get('trainer_image', "
+                "'registry.example.com/trainer:1') }}"
+            ),
             namespace="{{ params.namespace or var.value.get('training_namespace', 'training') }}",
             cmds=["python", "train.py"],
             arguments=[
-                "--checkpoints=/checkpoints/{{ params.name or dag_run.run_after.strftime('%G-w%V') }}",
+                (
+                    "--checkpoints=/checkpoints/"
+                    "{{ params.name or dag_run.run_after.strftime('%G-w%V') }}"
+                ),
                 "--steps={{ params.steps }}",
             ],
             # A GPU is whole, and requested and limited alike; Kubernetes takes the request from the

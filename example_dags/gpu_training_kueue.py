@@ -1,8 +1,9 @@
 """The same training on a cluster with Kueue: a Job that waits in a queue, and lets other teams' Jobs go first.
 
-How long a Job waits is not known when it is created, so ``activeDeadlineSeconds``, which counts from the Job's
-start, cannot hold it to the window. The training is told the moment instead: at ``STOP_AT`` it saves and ends with
-75. And ``wait`` gives up at that moment a Job that never started, so that none starts in the morning.
+How long a Job waits is not known when it is created, so ``activeDeadlineSeconds``, which counts from
+the Job's start, cannot hold it to the window. The training is told the moment instead: at
+``STOP_AT`` it saves and ends with 75. And ``wait`` gives up at that moment a Job that never
+started, so that none starts in the morning.
 
 Waiting is deferred: neither the queue nor the training holds a worker.
 """
@@ -17,8 +18,8 @@ from calendar_examples.notify import TellTheTeam
 from calendar_timetable import Calendar, CalendarTimetable, hold_until_open
 
 STOP_AT = (
-    "{{ (dag_run.run_after + macros.timedelta(seconds=params.at_most_seconds) if dag_run.run_type == 'manual'"
-    " else macros.calendar_schedule.window_end()) or '' }}"
+    "{{ (dag_run.run_after + macros.timedelta(seconds=params.at_most_seconds)"
+    " if dag_run.run_type == 'manual' else macros.calendar_schedule.window_end()) or '' }}"
 )
 
 with DAG(
@@ -72,11 +73,17 @@ with DAG(
             queue_name="gpu-queue",
             suspend=True,
             backoff_limit=0,
-            image="{{ params.image or var.value.get('trainer_image', 'registry.example.com/trainer:1') }}",
+            image=(
+                "{{ params.image or var.value.get('trainer_image', "
+                "'registry.example.com/trainer:1') }}"
+            ),
             namespace="{{ params.namespace or var.value.get('training_namespace', 'training') }}",
             cmds=["python", "train.py"],
             arguments=[
-                "--checkpoints=/checkpoints/{{ params.name or dag_run.run_after.strftime('%G-w%V') }}",
+                (
+                    "--checkpoints=/checkpoints/"
+                    "{{ params.name or dag_run.run_after.strftime('%G-w%V') }}"
+                ),
                 "--steps={{ params.steps }}",
             ],
             env_vars={"STOP_AT": STOP_AT},

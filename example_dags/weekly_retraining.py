@@ -5,8 +5,9 @@ the calendar. The whole run, an hour, must fit into off-peak time; in a week wit
 freeze" it waits, at most three days. Right before the work starts the gate looks at the calendar
 again.
 
-    champion > gate > ingest > validate > features > train (one task per setting) > evaluate > decide
-                                                                  better: register_and_promote, else: report_and_stop
+    champion > gate > ingest > validate > features > train (one task per setting)
+        > evaluate > decide
+        better: register_and_promote, else: report_and_stop
 
 Tasks hand each other references: data goes through object storage, models through MLflow. Running a
 day again trains, registers and promotes nothing twice.
@@ -134,7 +135,8 @@ with DAG(
         @task
         def report_and_stop(result: dict) -> str:
             return (
-                f"The champion stays: version {result['champion']} is right in {result['champion_accuracy']:.1%}, "
+                f"The champion stays: version {result['champion']} is right"
+                f" in {result['champion_accuracy']:.1%}, "
                 f"the best new model in {result['accuracy']:.1%} of the held-out digits"
             )
 

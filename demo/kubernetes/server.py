@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from demo.kubernetes.cluster import Cluster
 
 _PATH = re.compile(
-    r"/(?:api/v1|apis/batch/v1)/namespaces/([^/]+)/(pods|events|jobs)(?:/([^/]+)(?:/(log|status))?)?"
+    r"/(?:api/v1|apis/batch/v1)/namespaces/([^/]+)/(pods|events|jobs)"
+    r"(?:/([^/]+)(?:/(log|status))?)?"
 )
 _KINDS = {"pods": "Pod", "events": "Event", "jobs": "Job"}
 _REASONS = {
@@ -220,7 +221,10 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
                     415, "the body of the request was in an unknown format: send a merge patch"
                 )
             if self.kind == "Pod" and self.body.get("spec"):
-                message = f'Pod "{self.name}" is invalid: spec: Forbidden: pod updates may not change fields'
+                message = (
+                    f'Pod "{self.name}" is invalid: spec: Forbidden: '
+                    "pod updates may not change fields"
+                )
                 raise Refused(422, message, name=self.name, kind="Pod")
             patched = store.update(
                 self.kind, self.namespace, self.name, lambda o: _merge(o, self.body)

@@ -42,7 +42,8 @@ def quantity(text: object) -> Decimal:
     found = _QUANTITY.fullmatch(str(text)) if isinstance(text, str | int | float) else None
     if found is None:
         raise Malformed(
-            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+            "quantities must match the regular expression "
+            "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
         )
     number, unit = found.groups()
     if unit and unit[0] in "eE" and len(unit) > 1 and unit[1] != "i":
@@ -186,7 +187,8 @@ def _container(container: Json, path: str, volumes: Sequence[str]) -> Iterator[C
             yield Cause(f"{path}.env[{n}].name", "FieldValueRequired", "Required value")
         if not isinstance(variable.get("value", ""), str):
             raise Malformed(
-                "json: cannot unmarshal into Go struct field EnvVar.spec.containers.env.value of type string"
+                "json: cannot unmarshal into Go struct field EnvVar.spec.containers.env.value of "
+                "type string"
             )
     yield from _resources(container.get("resources") or {}, f"{path}.resources")
 
@@ -233,7 +235,10 @@ def _toleration(toleration: Json, path: str) -> Iterator[Cause]:
         yield _invalid(
             f"{path}.operator",
             operator,
-            'operator must be Exists when `key` is empty, which means "match all values and all keys"',
+            (
+                "operator must be Exists when `key` is empty, "
+                'which means "match all values and all keys"'
+            ),
         )
     if toleration.get("tolerationSeconds") is not None and effect != "NoExecute":
         yield _invalid(
@@ -279,7 +284,8 @@ def _integer(holder: Json, name: str) -> int | None:
     value = holder.get(name)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
         raise Malformed(
-            f"json: cannot unmarshal {type(value).__name__} into Go struct field {name} of type int64"
+            f"json: cannot unmarshal {type(value).__name__} "
+            f"into Go struct field {name} of type int64"
         )
     return value
 

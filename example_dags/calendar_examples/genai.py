@@ -61,7 +61,10 @@ def keep(name: str) -> str:
     """Let the model in service stay."""
     metrics = _metrics(name)
     _write(folder("runs", name, "judged"), "not better")
-    return f"{_current()} stays: perplexity {metrics['perplexity_in_service']:.2f}, {name} has {metrics['perplexity']:.2f}"
+    return (
+        f"{_current()} stays: perplexity {metrics['perplexity_in_service']:.2f}, "
+        f"{name} has {metrics['perplexity']:.2f}"
+    )
 
 
 def deploy(name: str) -> None:

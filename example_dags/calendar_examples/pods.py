@@ -35,8 +35,13 @@ class TrainerPod(KubernetesPodOperator):
         }
         arguments: dict[str, Any] = {
             "name": "genai-{{ task.task_id }}",
-            "image": "{{ params.image or var.value.get('trainer_image', 'registry.example.com/trainer:1') }}",
-            "namespace": "{{ params.namespace or var.value.get('training_namespace', 'training') }}",
+            "image": (
+                "{{ params.image or var.value.get('trainer_image', "
+                "'registry.example.com/trainer:1') }}"
+            ),
+            "namespace": (
+                "{{ params.namespace or var.value.get('training_namespace', 'training') }}"
+            ),
             "cmds": ["python"],
             "arguments": list(command),
             "container_resources": k8s.V1ResourceRequirements(

@@ -61,7 +61,8 @@ def main() -> int:
         if reason := interrupted():
             checkpoint()
             _say(
-                f"{reason}: saved at step {done} of {arguments.steps}; the next run goes on from here"
+                f"{reason}: saved at step {done} of {arguments.steps}; "
+                "the next run goes on from here"
             )
             return INTERRUPTED
         params, moments, surprise = model.train_step(
@@ -70,7 +71,8 @@ def main() -> int:
         done += 1
         if done % arguments.save_every == 0 or done == arguments.steps:
             _say(
-                f"step {done} of {arguments.steps}, loss {float(surprise):.3f}, {time.monotonic() - begun:.0f} s"
+                f"step {done} of {arguments.steps}, loss {float(surprise):.3f}, "
+                f"{time.monotonic() - begun:.0f} s"
             )
             checkpoint()
         if arguments.pause:

@@ -49,8 +49,14 @@ def test_what_was_synced_is_parsed_without_asking_or_expanding(
     run: Run, origin: Origin, dags: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     origin.serve(BODY)
-    padded = f"Calendar({origin.url()!r}, pad=(timedelta(days=9), timedelta(days=9)), offset=timedelta(days=40))"
-    timetable = f"CalendarTimetable({padded}, offset=timedelta(days=-70), blackouts=Weekly('mon') | {padded})"
+    padded = (
+        f"Calendar({origin.url()!r}, pad=(timedelta(days=9), timedelta(days=9)), "
+        "offset=timedelta(days=40))"
+    )
+    timetable = (
+        f"CalendarTimetable({padded}, offset=timedelta(days=-70), "
+        f"blackouts=Weekly('mon') | {padded})"
+    )
     write(dags, "padded", timetable)
     code, out, _ = run("sync", "--dags-folder", str(dags))
     assert code == 0
@@ -197,7 +203,8 @@ def test_a_connection_that_does_not_exist(run: Run, dags: Path) -> None:
     code, out, _ = run("sync", "--dags-folder", str(dags))
     assert code == 1
     assert out.startswith(
-        "nowhere: unavailable, never read. The last fetch failed: there is no Airflow Connection 'nowhere'"
+        "nowhere: unavailable, never read. The last fetch failed: there is no Airflow Connection "
+        "'nowhere'"
     )
 
 

@@ -24,7 +24,8 @@ def commands() -> str:
             f"$ calendar-timetable {name} {line}".rstrip() for line in _EXAMPLES[name]
         )
         parts.append(
-            f"\n## {name}\n\n{command.description}\n\n```console\n{examples}\n```\n\n| | |\n|---|---|\n{rows}\n"
+            f"\n## {name}\n\n{command.description}\n\n```console\n{examples}\n```\n\n| | |\n"
+            f"|---|---|\n{rows}\n"
         )
     return "".join(parts)
 

@@ -19,7 +19,10 @@ from tests.support.dav_servers import Connect, Server
 from tests.support.published import NOW, SITE, nightly, objects, rows_of
 from tests.system.web.test_publish_command import written
 
-BIRTHDAY = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20270101T000000Z\r\n"
+BIRTHDAY = (
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\n"
+    "DTSTAMP:20270101T000000Z\r\n"
+)
 BIRTHDAY += "DTSTART:20270312T100000Z\r\nSUMMARY:Birthday\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
 
 

@@ -365,13 +365,36 @@ def test_an_answer_that_is_lost_makes_no_second_event(
 
 
 REFUSED: dict[str, tuple[Given, str, int]] = {
-    "busy for ever": (refusal(403, "rateLimitExceeded"), "HTTP 403: Google's quota is used up for now", 3),
-    "busy for long": (refusal(429, "rateLimitExceeded", Retry_After="3599"), "HTTP 429: Google's quota is used up for now", 1),
+    "busy for ever": (
+        refusal(403, "rateLimitExceeded"),
+        "HTTP 403: Google's quota is used up for now",
+        3,
+    ),
+    "busy for long": (
+        refusal(429, "rateLimitExceeded", Retry_After="3599"),
+        "HTTP 429: Google's quota is used up for now",
+        1,
+    ),
     "of the day": (refusal(403, "quotaExceeded"), "HTTP 403: Google's quota is used up for now", 1),
-    "read only": (refusal(403, "requiredAccessLevel"), "HTTP 403: the calendar's sharing does not let the Connection's account change events", 1),
-    "no such calendar": (refusal(404, "notFound"), "HTTP 404: no such calendar, or it is not shared with the Connection's account", 1),
-    "scopes": (refusal(403, "insufficientPermissions"), f"HTTP 403: the Connection's Scopes do not let it change events: empty them, or add {SCOPE}", 1),
-}  # fmt: skip
+    "read only": (
+        refusal(403, "requiredAccessLevel"),
+        "HTTP 403: the calendar's sharing does not let the Connection's account change events",
+        1,
+    ),
+    "no such calendar": (
+        refusal(404, "notFound"),
+        "HTTP 404: no such calendar, or it is not shared with the Connection's account",
+        1,
+    ),
+    "scopes": (
+        refusal(403, "insufficientPermissions"),
+        (
+            "HTTP 403: the Connection's Scopes do not let it change events: empty them, or add "
+            f"{SCOPE}"
+        ),
+        1,
+    ),
+}
 
 
 @pytest.mark.usefixtures("in_this_process")

@@ -67,10 +67,24 @@ def brief(runs: list[models.Run]) -> list[tuple[str, str, str, str]]:
 
 def test_a_week_of_one_dag(session: Session) -> None:
     add_dag(session, held("a-week"), NOW, seen=utc("2027-02-01"))
-    add_run(session, "a-week", "success", utc("2027-03-08 12:00"), run_after=utc("2027-03-08 22:00"),
-            start_date=utc("2027-03-08 22:00:05"), end_date=utc("2027-03-08 23:30:05"))  # fmt: skip
-    add_run(session, "a-week", "failed", utc("2027-03-09 12:00"), run_after=utc("2027-03-09 22:00"),
-            start_date=utc("2027-03-09 22:20"), end_date=utc("2027-03-09 22:21"))  # fmt: skip
+    add_run(
+        session,
+        "a-week",
+        "success",
+        utc("2027-03-08 12:00"),
+        run_after=utc("2027-03-08 22:00"),
+        start_date=utc("2027-03-08 22:00:05"),
+        end_date=utc("2027-03-08 23:30:05"),
+    )
+    add_run(
+        session,
+        "a-week",
+        "failed",
+        utc("2027-03-09 12:00"),
+        run_after=utc("2027-03-09 22:00"),
+        start_date=utc("2027-03-09 22:20"),
+        end_date=utc("2027-03-09 22:21"),
+    )
     runs = listed(session, "a-week")
     assert brief(runs) == [
         ("Mon 12", "Mon 22:00", "success", "postponed"),

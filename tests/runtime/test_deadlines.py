@@ -176,29 +176,34 @@ CONTEXT: dict[str, Any] = {
             {},
             "for 'Release 1' in team",
             (
-                "Training has not ended by Wed 4 Mar 2026 09:00 UTC, for 'Release 1' in team: due Mon 2 Mar 02:00, planned"
-                " Mon 2 Mar 05:00, held by calendars, windows or stagger for 3 h, waited in the queue for 30 min, running for 2 d 3 h 30 min"
+                "Training has not ended by Wed 4 Mar 2026 09:00 UTC, for 'Release 1' in team: "
+                "due Mon 2 Mar 02:00, planned Mon 2 Mar 05:00, "
+                "held by calendars, windows or stagger for 3 h, waited in the "
+                "queue for 30 min, running for 2 d 3 h 30 min"
             ),
         ),
         (
             {"run_after": "2026-03-02T02:00:00Z", "start_date": None, "state": "queued"},
             "",
-            "Training has not ended by Wed 4 Mar 2026 09:00 UTC: due Mon 2 Mar 02:00, planned Mon 2 Mar 02:00, not started yet",
+            (
+                "Training has not ended by Wed 4 Mar 2026 09:00 UTC: due Mon 2 Mar 02:00, "
+                "planned Mon 2 Mar 02:00, not started yet"
+            ),
         ),
         (
             {"data_interval_end": None, "logical_date": None, "start_date": "2026-03-02T05:00:01Z"},
             "",
             (
-                "Training has not ended by Wed 4 Mar 2026 09:00 UTC: due Mon 2 Mar 05:00, planned Mon 2 Mar 05:00,"
-                " running for 2 d 3 h 59 min 59 s"
+                "Training has not ended by Wed 4 Mar 2026 09:00 UTC: due Mon 2 Mar 05:00, "
+                "planned Mon 2 Mar 05:00, running for 2 d 3 h 59 min 59 s"
             ),
         ),
         (
             {"run_type": "manual", "start_date": "2026-03-02T05:00:01Z"},  # no calendar held it
             "",
             (
-                "Training has not ended by Wed 4 Mar 2026 09:00 UTC: due Mon 2 Mar 05:00, planned Mon 2 Mar 05:00,"
-                " running for 2 d 3 h 59 min 59 s"
+                "Training has not ended by Wed 4 Mar 2026 09:00 UTC: due Mon 2 Mar 05:00, "
+                "planned Mon 2 Mar 05:00, running for 2 d 3 h 59 min 59 s"
             ),
         ),
     ],

@@ -152,7 +152,10 @@ def differences(
         )
         if ours != expected:
             first = next(i for i in range(len(expected)) if ours[i : i + 1] != expected[i : i + 1])
-            yield f"{name}, run {first}: {ours[first : first + 1]} instead of {expected[first : first + 1]}"
+            yield (
+                f"{name}, run {first}: {ours[first : first + 1]} instead of "
+                f"{expected[first : first + 1]}"
+            )
 
 
 def test_what_the_sample_covers() -> None:

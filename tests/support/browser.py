@@ -74,7 +74,10 @@ class Browser:
 
     def settled(self) -> None:
         """Wait until the page is there, which Airflow may draw twice, and reads nothing."""
-        still = "return !document.querySelector('.ct-page') || document.querySelector('[aria-busy=true], .ct-loading')"
+        still = (
+            "return !document.querySelector('.ct-page') || "
+            "document.querySelector('[aria-busy=true], .ct-loading')"
+        )
         wait_until("the page to have read", lambda: not self.run(still), seconds=120)
 
     def run(self, script: str, *arguments: Any) -> Any:
@@ -198,7 +201,8 @@ class Browser:
         """What axe finds serious or critical in our part of the document."""
         self.run(AXE.read_text())
         found = self.driver.execute_async_script(  # type: ignore[no-untyped-call]
-            "const done = arguments[0]; axe.run(document.querySelector('.ct-page')).then(r => done(r.violations))"
+            "const done = arguments[0]; "
+            "axe.run(document.querySelector('.ct-page')).then(r => done(r.violations))"
         )
         return [
             f"{each['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"

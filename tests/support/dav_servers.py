@@ -155,7 +155,8 @@ def radicale(folder: Path, password: str) -> Server:
     (folder / "rights").write_text(RIGHTS)
     (folder / "config").write_text(
         f"[server]\nhosts = 127.0.0.1:{port}\n[storage]\nfilesystem_folder = {folder / 'storage'}\n"
-        f"[auth]\ntype = htpasswd\nhtpasswd_filename = {folder / 'users'}\nhtpasswd_encryption = plain\ndelay = 0\n"
+        f"[auth]\ntype = htpasswd\nhtpasswd_filename = {folder / 'users'}\n"
+        "htpasswd_encryption = plain\ndelay = 0\n"
         f"[rights]\ntype = from_file\nfile = {folder / 'rights'}\n"
     )
     command = [sys.executable, "-m", "radicale", "--config", str(folder / "config")]

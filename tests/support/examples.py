@@ -133,7 +133,10 @@ class Finished:
     def tasks(self) -> dict[str, str]:
         """State by task; a mapped task's by "task[0]"."""
         rows = self._airflow.rows(
-            "SELECT task_id, map_index, state FROM task_instance WHERE dag_id = :dag_id AND run_id = :run_id",
+            (
+                "SELECT task_id, map_index, state FROM task_instance"
+                " WHERE dag_id = :dag_id AND run_id = :run_id"
+            ),
             dag_id=self.dag_id,
             run_id=self.run_id,
         )
@@ -145,14 +148,17 @@ class Finished:
         }
 
     def xcom(self, task_id: str, key: str = "return_value") -> Any:
-        path = f"/api/v2/dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        path = (
+            f"/api/v2/dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{task_id}/"
+            f"xcomEntries/{key}"
+        )
         return self._airflow.get(path)["value"]
 
     def xcoms(self, task_id: str) -> list[Any]:
         """What each of a mapped task's instances has returned."""
         rows = self._airflow.rows(
-            "SELECT value FROM xcom WHERE dag_id = :dag_id AND run_id = :run_id AND task_id = :task_id"
-            " AND key = 'return_value' ORDER BY map_index",
+            "SELECT value FROM xcom WHERE dag_id = :dag_id AND run_id = :run_id"
+            " AND task_id = :task_id AND key = 'return_value' ORDER BY map_index",
             dag_id=self.dag_id,
             run_id=self.run_id,
             task_id=task_id,

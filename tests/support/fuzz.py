@@ -10,7 +10,10 @@ import atheris
 with atheris.instrument_imports(include=["calendar_timetable"], enable_loader_override=False):
     from tests.support.fuzzing import ANSWER, CHECKS, SEED
 
-DICTIONARY = "BEGIN END VEVENT VTIMEZONE VFREEBUSY VAVAILABILITY DTSTART DTEND DURATION RRULE RDATE EXDATE TZID VALUE=DATE FREQ= BYDAY="
+DICTIONARY = (
+    "BEGIN END VEVENT VTIMEZONE VFREEBUSY VAVAILABILITY "
+    "DTSTART DTEND DURATION RRULE RDATE EXDATE TZID VALUE=DATE FREQ= BYDAY="
+)
 
 
 def main() -> None:

@@ -43,7 +43,8 @@ SEED = feed(
         f"ATTENDEE;CN={LEAK};PARTSTAT=DECLINED:mailto:{LEAK}@b",
         "SEQUENCE:2",
     ),
-    "BEGIN:VTIMEZONE\r\nTZID:Own\r\nBEGIN:STANDARD\r\nDTSTART:16010101T030000\r\nRRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10\r\n"
+    "BEGIN:VTIMEZONE\r\nTZID:Own\r\nBEGIN:STANDARD\r\nDTSTART:16010101T030000\r\n"
+    "RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10\r\n"
     "TZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nEND:STANDARD\r\nEND:VTIMEZONE",
     event(
         "UID:z",
@@ -62,10 +63,13 @@ SEED = feed(
     head=("X-WR-TIMEZONE:Asia/Tokyo", "REFRESH-INTERVAL;VALUE=DURATION:PT5M"),
 )
 ANSWER = (
-    '<?xml version="1.0"?><multistatus xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><response>'
-    f"<href>/{LEAK}/1.ics</href><propstat><prop><getetag>1</getetag><displayname>{LEAK}</displayname>"
+    '<?xml version="1.0"?><multistatus xmlns="DAV:" '
+    'xmlns:C="urn:ietf:params:xml:ns:caldav"><response>'
+    f"<href>/{LEAK}/1.ics</href><propstat><prop><getetag>1</getetag><displayname>{LEAK}"
+    "</displayname>"
     "<resourcetype><collection/><C:calendar/></resourcetype>"
-    f"<C:calendar-data>{SEED.decode()}</C:calendar-data></prop><status>HTTP/1.1 200 OK</status></propstat></response>"
+    f"<C:calendar-data>{SEED.decode()}</C:calendar-data></prop><status>HTTP/1.1 200 OK</status>"
+    "</propstat></response>"
     f"<response><href>/{LEAK}/2.ics</href><status>HTTP/1.1 404 Not Found</status></response>"
     "<sync-token>token</sync-token></multistatus>"
 ).encode()

@@ -85,12 +85,25 @@ _WALL = "%Y%m%dT%H%M%S"
 
 def own_zone(summer: str = "+0200") -> str:
     """A VTIMEZONE that nobody else knows; *summer* is its offset from March to October."""
-    return "\r\n".join((
-        "BEGIN:VTIMEZONE", "TZID:Own", "BEGIN:DAYLIGHT", "DTSTART:19700329T020000", "TZOFFSETFROM:+0100",
-        f"TZOFFSETTO:{summer}", "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU", "END:DAYLIGHT", "BEGIN:STANDARD",
-        "DTSTART:19701025T030000", f"TZOFFSETFROM:{summer}", "TZOFFSETTO:+0100",
-        "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU", "END:STANDARD", "END:VTIMEZONE",
-    ))  # fmt: skip
+    return "\r\n".join(
+        (
+            "BEGIN:VTIMEZONE",
+            "TZID:Own",
+            "BEGIN:DAYLIGHT",
+            "DTSTART:19700329T020000",
+            "TZOFFSETFROM:+0100",
+            f"TZOFFSETTO:{summer}",
+            "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU",
+            "END:DAYLIGHT",
+            "BEGIN:STANDARD",
+            "DTSTART:19701025T030000",
+            f"TZOFFSETFROM:{summer}",
+            "TZOFFSETTO:+0100",
+            "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU",
+            "END:STANDARD",
+            "END:VTIMEZONE",
+        )
+    )
 
 
 def _line(name: str, zone: str, at: datetime) -> str:

@@ -75,8 +75,10 @@ def objects(server: Server) -> dict[str, str]:
     """UID and text of everything in the calendar, as another client reads it."""
     url = server.address.rstrip("/") + server.home + "runs/"
     query = (
-        '<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><C:calendar-data/></D:prop>'
-        '<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"/></C:comp-filter></C:filter>'
+        '<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav">'
+        "<D:prop><C:calendar-data/></D:prop>"
+        '<C:filter><C:comp-filter name="VCALENDAR">'
+        '<C:comp-filter name="VEVENT"/></C:comp-filter></C:filter>'
         "</C:calendar-query>"
     )
     headers = {"Depth": "1", "Content-Type": "application/xml"}

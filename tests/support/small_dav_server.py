@@ -29,7 +29,10 @@ def found(href: str, props: str) -> str:
 
 
 def status(href: str, code: int) -> str:
-    return f"<D:response><D:href>{escape(href)}</D:href><D:status>HTTP/1.1 {code} X</D:status></D:response>"
+    return (
+        f"<D:response><D:href>{escape(href)}</D:href>"
+        f"<D:status>HTTP/1.1 {code} X</D:status></D:response>"
+    )
 
 
 def multistatus(*responses: str, token: str = "") -> Given:

@@ -111,8 +111,8 @@ class Stack(LocalAirflow):
 
     def runs(self, dag_id: str) -> list[Run]:
         found = self.rows(
-            "SELECT run_id, run_type, state, logical_date, run_after, created_at, data_interval_start, data_interval_end"
-            " FROM dag_run"
+            "SELECT run_id, run_type, state, logical_date, run_after, created_at,"
+            " data_interval_start, data_interval_end FROM dag_run"
             " WHERE dag_id = :dag_id ORDER BY run_after, logical_date",
             dag_id=dag_id,
         )

@@ -40,7 +40,9 @@ def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
         within(airflow, "fab_users.py", airflow.password)
 
     settings = {
-        "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
+        "AIRFLOW__CORE__AUTH_MANAGER": (
+            "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+        ),
         "AIRFLOW__FAB__CACHE_TTL": "0",  # else it goes by the users of half a minute ago
     }
     with served(tmp_path_factory.mktemp("fab"), settings, make_users) as airflow:

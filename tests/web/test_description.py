@@ -97,7 +97,10 @@ def test_the_bounds_that_the_documents_tell(description: dict[str, Any]) -> None
         f"at most {MOST_TICKS:,} due times",
         "`limit` (500, of time sets 2,000; at most 5,000)",
         f'lasts {days.default} days, or `"days"` up to 730',
-        f"runs of the last {PAST.days} and the next {AHEAD.days} days (the nearest {MOST_EVENTS:,})",
+        (
+            f"runs of the last {PAST.days} and the next {AHEAD.days} days (the nearest "
+            f"{MOST_EVENTS:,})"
+        ),
         f"one of {', '.join(get_args(RunState))}",
     ):
         assert told in text, told

@@ -204,8 +204,12 @@ def test_uids_are_told_where_titles_are(
     monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", str(tmp_path / "cache"))
     team = tmp_path / "team.ics"
     soon = f"DTSTART:{NOW + timedelta(days=1):%Y%m%dT%H%M%SZ}"
-    team.write_bytes(feed(event("UID:good", soon, "DURATION:P2D", "SUMMARY:Freeze"),
-                          event("UID:ceo-private-uid@corp", "DTSTART:someday")))  # fmt: skip
+    team.write_bytes(
+        feed(
+            event("UID:good", soon, "DURATION:P2D", "SUMMARY:Freeze"),
+            event("UID:ceo-private-uid@corp", "DTSTART:someday"),
+        )
+    )
     schedule = CalendarTimetable("0 * * * *", blackouts=Calendar(team, show_titles=titles))
     add_dag(session, DAG("held", schedule=schedule, start_date=START, catchup=False), NOW)
     (told,) = client.get("/api/calendars").json()["calendars"]

@@ -268,7 +268,10 @@ LINES: dict[str, Fault] = {
     ),
     "https -> http": Fault("redirected from https to http", to_plain_http, before=over_tls),
     "cross-host with credentials": Fault(
-        "HTTP 401: it redirects to another host, port or scheme, where no credentials are sent: give that address",
+        (
+            "HTTP 401: it redirects to another host, port or scheme, where no credentials are "
+            "sent: give that address"
+        ),
         to_a_stranger,
     ),
 }

@@ -209,9 +209,14 @@ def test_titles_in_a_dag_are_bounded(tmp_path: Path) -> None:
     team, events = tmp_path / "team.ics", []
     for number in range(4):
         events += [
-            event(f"UID:{number}", f"SUMMARY:{number}{'x' * 400}", "DTSTART:20240302T000000Z", "DURATION:PT5M",
-                  f"RRULE:FREQ=MINUTELY;INTERVAL={20 + number};COUNT=1400")
-        ]  # fmt: skip
+            event(
+                f"UID:{number}",
+                f"SUMMARY:{number}{'x' * 400}",
+                "DTSTART:20240302T000000Z",
+                "DURATION:PT5M",
+                f"RRULE:FREQ=MINUTELY;INTERVAL={20 + number};COUNT=1400",
+            )
+        ]
     team.write_bytes(feed(*events))
     found = known(Calendar(team, show_titles=True))
     assert len(found.titles) > 2 * codec.MOST_TITLES
@@ -233,15 +238,25 @@ def test_titles_in_a_dag_are_bounded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda secret: CalendarTimetable("0 2 * * *", windows=Weekly(f"https://u:hunter2@127.0.0.1:9/{secret}?token=x")),
-        lambda secret: CalendarTimetable("0 2 * * *", windows=Weekly(f"host.example/private/{secret}/x?token={secret}")),
-        lambda secret: CalendarTimetable("0 2 * * *", windows=Weekly(f"mon {secret}.example/{secret}")),
+        lambda secret: CalendarTimetable(
+            "0 2 * * *", windows=Weekly(f"https://u:hunter2@127.0.0.1:9/{secret}?token=x")
+        ),
+        lambda secret: CalendarTimetable(
+            "0 2 * * *", windows=Weekly(f"host.example/private/{secret}/x?token={secret}")
+        ),
+        lambda secret: CalendarTimetable(
+            "0 2 * * *", windows=Weekly(f"mon {secret}.example/{secret}")
+        ),
         lambda secret: CalendarTimetable(f"host.example/private/{secret}?token={secret}"),
-        lambda secret: CalendarTimetable("0 2 * * *", timezone=f"host.example/private/{secret}?token={secret}"),
-        lambda secret: CalendarTimetable("0 2 * * *", windows=[f"team/{secret}?token={secret}", None]),
+        lambda secret: CalendarTimetable(
+            "0 2 * * *", timezone=f"host.example/private/{secret}?token={secret}"
+        ),
+        lambda secret: CalendarTimetable(
+            "0 2 * * *", windows=[f"team/{secret}?token={secret}", None]
+        ),
         lambda secret: CalendarTimetable("0 2 * * *", windows=f"team/{secret}?token={secret}"),
     ],
-)  # fmt: skip
+)
 def test_an_import_error_tells_no_secret(make: object) -> None:
     """Not even where the remedy quotes what it was given."""
     assert callable(make)

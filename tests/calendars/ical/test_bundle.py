@@ -7,7 +7,10 @@ import pytest
 from calendar_timetable.calendars.ical.bundle import Item, digest, join, make_item, split
 from calendar_timetable.calendars.ical.reader import read
 
-ZONE = "BEGIN:VTIMEZONE\r\nTZID:Office\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:+0200\r\nTZOFFSETTO:+0200\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+ZONE = (
+    "BEGIN:VTIMEZONE\r\nTZID:Office\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
+    "TZOFFSETFROM:+0200\r\nTZOFFSETTO:+0200\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+)
 
 
 def event(uid: str, *lines: str) -> str:

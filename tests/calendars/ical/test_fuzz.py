@@ -143,8 +143,10 @@ LINES = st.builds(
 COMPONENTS = st.builds(
     lambda lines, kind: event("UID:e", *lines, kind=kind),
     st.lists(LINES, max_size=6),
-    st.sampled_from(["VEVENT", "VEVENT", "VEVENT", "VFREEBUSY", "VAVAILABILITY", "VTIMEZONE", "VTODO"]),
-)  # fmt: skip
+    st.sampled_from(
+        ["VEVENT", "VEVENT", "VEVENT", "VFREEBUSY", "VAVAILABILITY", "VTIMEZONE", "VTODO"]
+    ),
+)
 
 
 @settings(max_examples=200, deadline=None)

@@ -147,15 +147,23 @@ def test_another_stretch_or_zone_remembers_nothing(expanded: list[str]) -> None:
 
 ELSEWHERE = {
     "free/busy": calendar(
-        event(*DAILY), "BEGIN:VFREEBUSY", "UID:a", "FREEBUSY:20260402T100000Z/20260402T110000Z", "END:VFREEBUSY"
+        event(*DAILY),
+        "BEGIN:VFREEBUSY",
+        "UID:a",
+        "FREEBUSY:20260402T100000Z/20260402T110000Z",
+        "END:VFREEBUSY",
     ),
     "availability": calendar(
-        event(*DAILY), "BEGIN:VAVAILABILITY", "UID:a", "DTSTART:20260402T100000Z", "DTEND:20260402T110000Z",
-        "END:VAVAILABILITY"
+        event(*DAILY),
+        "BEGIN:VAVAILABILITY",
+        "UID:a",
+        "DTSTART:20260402T100000Z",
+        "DTEND:20260402T110000Z",
+        "END:VAVAILABILITY",
     ),
     "one that is not understood": calendar(event(*DAILY)) + calendar(event("DTSTART:nonsense")),
     "no UID at all": calendar(event(*DAILY, uid=""), event("DTSTART:20260401T100000Z", uid="")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("body", ELSEWHERE.values(), ids=ELSEWHERE)

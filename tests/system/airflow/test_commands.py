@@ -56,7 +56,8 @@ def test_calendar_view_shows_planned_runs(
     closed = today() + 3 * DAY
     origin.serve([event("closed", closed, closed + DAY)])
     dag_id = write_dag(
-        f"CalendarTimetable('0 1 * * *', blackouts=Calendar({origin.address!r}), when_blocked='skip')"
+        f"CalendarTimetable('0 1 * * *', blackouts=Calendar({origin.address!r}), "
+        "when_blocked='skip')"
     )
     stack.wait_for_dag(dag_id)
     last = datetime.now(UTC)

@@ -98,7 +98,10 @@ def now() -> datetime:
 
 def payloads(stack: Stack, dag_id: str) -> list[dict[str, Any]]:
     """Of every asset event, in order."""
-    query = "SELECT e.extra FROM asset_event e JOIN asset a ON a.id = e.asset_id WHERE a.name = :name ORDER BY e.id"
+    query = (
+        "SELECT e.extra FROM asset_event e JOIN asset a ON a.id = e.asset_id"
+        " WHERE a.name = :name ORDER BY e.id"
+    )
     found = [row["extra"] for row in stack.rows(query, name=dag_id)]
     return [(json.loads(extra) if isinstance(extra, str) else extra)["payload"] for extra in found]
 
@@ -117,7 +120,10 @@ def is_asked(origin: IcsOrigin, count: int) -> bool:
 
 def noted(stack: Stack, dag_id: str) -> str | None:
     """What the watcher has noted in Airflow's asset state store."""
-    query = "SELECT s.value FROM asset_state_store s JOIN asset a ON a.id = s.asset_id WHERE a.name = :name"
+    query = (
+        "SELECT s.value FROM asset_state_store s JOIN asset a ON a.id = s.asset_id"
+        " WHERE a.name = :name"
+    )
     return next((row["value"] for row in stack.rows(query, name=dag_id)), None)
 
 
@@ -205,7 +211,10 @@ def test_a_milestone_that_moves_takes_the_deadline_along(
     stack.write_dag(dag_id, DEADLINES.format(dag_id=dag_id, address=origin.address, path=str(path)))
 
     def deadlines() -> list[tuple[datetime, bool]]:
-        query = "SELECT deadline_time, missed FROM deadline d JOIN dag_run r ON r.id = d.dagrun_id WHERE r.dag_id = :dag_id"
+        query = (
+            "SELECT deadline_time, missed FROM deadline d JOIN dag_run r ON r.id = d.dagrun_id"
+            " WHERE r.dag_id = :dag_id"
+        )
         rows = stack.rows(query, dag_id=dag_id)
         return [(known(row["deadline_time"]), bool(row["missed"])) for row in rows]
 

@@ -39,7 +39,10 @@ def put(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[..., 
     written: list[str] = []
 
     def write(tasks: str, schedule: str, options: str = "") -> str:
-        dag_id = f"{request.node.originalname.removeprefix('test_')}_{request.node.callspec.id}_{len(written)}"
+        dag_id = (
+            f"{request.node.originalname.removeprefix('test_')}"
+            f"_{request.node.callspec.id}_{len(written)}"
+        )
         head = HEAD.format(dag_id=dag_id, schedule=schedule, options=options)
         stack.write_dag(dag_id, head + textwrap.indent(textwrap.dedent(tasks), "    "))
         written.append(dag_id)
@@ -53,7 +56,8 @@ def put(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[..., 
 def tasks(stack: Stack, dag_id: str) -> dict[str, str]:
     """The state of each of a DAG's tasks, in its first run."""
     found = stack.rows(
-        "SELECT task_id, ti.state FROM task_instance ti JOIN dag_run r ON r.run_id = ti.run_id AND r.dag_id = ti.dag_id"
+        "SELECT task_id, ti.state FROM task_instance ti JOIN dag_run r"
+        " ON r.run_id = ti.run_id AND r.dag_id = ti.dag_id"
         " WHERE ti.dag_id = :dag_id ORDER BY r.logical_date DESC",
         dag_id=dag_id,
     )
@@ -139,7 +143,8 @@ def test_a_meeting_added_seconds_before_a_due_run_holds_its_work(
     # The plan is made once and then not again for an hour: it is up to the gate to see the meeting.
     schedule = (
         f"CalendarTimetable(Calendar({conn_id!r}, match='Nightly', refresh=REFRESH),"
-        f" blackouts=Calendar({conn_id!r}, match='Busy', refresh=REFRESH), duration=timedelta(minutes=1))"
+        f" blackouts=Calendar({conn_id!r}, match='Busy', refresh=REFRESH), "
+        "duration=timedelta(minutes=1))"
     )
     plan, closer = (
         schedule.replace("REFRESH", refresh)
@@ -207,7 +212,10 @@ def test_work_queued_into_a_blackout_does_not_start_there(
         work()
     """
     start = now() - 15 * SECOND
-    options = f"start_date=datetime.fromisoformat({start.isoformat()!r}), max_active_runs=1, catchup=True, "
+    options = (
+        f"start_date=datetime.fromisoformat({start.isoformat()!r}), max_active_runs=1, "
+        "catchup=True, "
+    )
     options += f"end_date=datetime.fromisoformat({(start + 15 * SECOND).isoformat()!r}), "
     options += "default_args={'pre_execute': hold_until_open}"
     lined_up = put(
@@ -236,7 +244,8 @@ def test_work_queued_into_a_blackout_does_not_start_there(
 def started(stack: Stack, dag_id: str) -> list[datetime]:
     """When a DAG's one task last started, run by run."""
     query = (
-        "SELECT ti.start_date FROM task_instance ti JOIN dag_run r ON r.run_id = ti.run_id AND r.dag_id = ti.dag_id"
+        "SELECT ti.start_date FROM task_instance ti JOIN dag_run r"
+        " ON r.run_id = ti.run_id AND r.dag_id = ti.dag_id"
         " WHERE ti.dag_id = :dag_id ORDER BY r.logical_date"
     )
     return [known(row["start_date"]) for row in stack.rows(query, dag_id=dag_id)]
@@ -245,7 +254,8 @@ def started(stack: Stack, dag_id: str) -> list[datetime]:
 def states(stack: Stack, dag_id: str) -> list[str]:
     """Of a DAG's one task, run by run."""
     query = (
-        "SELECT ti.state FROM task_instance ti JOIN dag_run r ON r.run_id = ti.run_id AND r.dag_id = ti.dag_id"
+        "SELECT ti.state FROM task_instance ti JOIN dag_run r"
+        " ON r.run_id = ti.run_id AND r.dag_id = ti.dag_id"
         " WHERE ti.dag_id = :dag_id ORDER BY r.logical_date"
     )
     return [row["state"] for row in stack.rows(query, dag_id=dag_id)]
@@ -282,8 +292,14 @@ def test_a_training_that_outlasts_its_window_goes_on_in_the_next(
     first = now() + 25 * SECOND
     ends, opens = first + 12 * SECOND, first + 24 * SECOND
     origin.serve([event("freeze", ends, opens, "Freeze")])
-    schedule = f"CalendarTimetable(timedelta(seconds=20), blackouts=Calendar({origin.address!r}, refresh=timedelta(seconds=1)))"
-    options = f"start_date=datetime.fromisoformat({first.isoformat()!r}), max_active_runs=1, catchup=True, "
+    schedule = (
+        f"CalendarTimetable(timedelta(seconds=20), blackouts=Calendar({origin.address!r}, "
+        "refresh=timedelta(seconds=1)))"
+    )
+    options = (
+        f"start_date=datetime.fromisoformat({first.isoformat()!r}), max_active_runs=1, "
+        "catchup=True, "
+    )
     options += "default_args={'pre_execute': hold_until_open}"
     dag_id = put(TRAINING.format(script=tmp_path / "train.sh", folder=tmp_path), schedule, options)
     stack.wait_for_dag(dag_id)

@@ -37,18 +37,31 @@ from tests.support.statsd import StatsdServer
 
 DAGS = {
     "by_address": "CalendarTimetable('0 * * * *', blackouts=at('good.ics'))",
-    "by_connection": "CalendarTimetable('0 * * * *', windows=Calendar('planted'), blackouts=Calendar('planted_token'))",
+    "by_connection": (
+        "CalendarTimetable('0 * * * *', windows=Calendar('planted'), "
+        "blackouts=Calendar('planted_token'))"
+    ),
     "due_by_events": "CalendarTimetable(at('good.ics'), offset=timedelta(minutes=1))",
-    "matching": f"CalendarTimetable('0 * * * *', blackouts=at('good.ics', attendee='{ATTENDEE}@example.com', strict=True))",
-    "ignoring": "CalendarTimetable('0 * * * *', blackouts=[at('page.ics', on_unavailable='ignore')])",
-    "watched": "[Asset('watched', watchers=[AssetWatcher(name='w', trigger=CalendarEventTrigger(at('good.ics')))])]",
+    "matching": (
+        "CalendarTimetable('0 * * * *', blackouts=at('good.ics', "
+        f"attendee='{ATTENDEE}@example.com', strict=True))"
+    ),
+    "ignoring": (
+        "CalendarTimetable('0 * * * *', blackouts=[at('page.ics', on_unavailable='ignore')])"
+    ),
+    "watched": (
+        "[Asset('watched', watchers=[AssetWatcher(name='w', "
+        "trigger=CalendarEventTrigger(at('good.ics')))])]"
+    ),
     "gated": "CalendarTimetable('* * * * *')",
     "held_by_denied": "CalendarTimetable('0 * * * *', blackouts=at('denied.ics'))",
     "held_by_page": "CalendarTimetable('0 * * * *', blackouts=at('page.ics'))",
     "held_by_junk": "CalendarTimetable('0 * * * *', blackouts=at('junk.ics'))",
     "held_by_redirect": "CalendarTimetable('0 * * * *', blackouts=at('away.ics'))",
     "held_by_connection": "CalendarTimetable('0 * * * *', blackouts=Calendar('planted_denied'))",
-    "wrong_scheme": "CalendarTimetable('0 * * * *', blackouts=Calendar(ADDRESS.replace('http', 'gopher', 1)))",
+    "wrong_scheme": (
+        "CalendarTimetable('0 * * * *', blackouts=Calendar(ADDRESS.replace('http', 'gopher', 1)))"
+    ),
     "wrong_argument": "CalendarTimetable('0 * * * *', blackouts=at('good.ics', refresh=3))",
 }
 

@@ -24,12 +24,18 @@ def now() -> datetime:
     "arguments",
     [
         "'0 2 * * *', blackouts=team",
-        "'0 2 * * *', timezone='America/New_York', windows=Weekly('sat-sun'), duration=timedelta(hours=3)",
+        (
+            "'0 2 * * *', timezone='America/New_York', windows=Weekly('sat-sun'), "
+            "duration=timedelta(hours=3)"
+        ),
         "'@hourly', blackouts=team, duration=timedelta(minutes=30), max_delay=timedelta(hours=30)",
         "'30 3 * * *', blackouts=team, when_blocked='advance'",
         "'0 */6 * * *', blackouts=team, when_blocked='skip'",
         "'0 4 * * *', blackouts=team, when_blocked='run'",
-        "'@daily', windows=~team, blackouts=Weekly('daily 00:00-05:00'), stagger=timedelta(hours=1), stagger_key='k'",
+        (
+            "'@daily', windows=~team, blackouts=Weekly('daily 00:00-05:00'), "
+            "stagger=timedelta(hours=1), stagger_key='k'"
+        ),
         "team, offset=timedelta(minutes=-10), blackouts=Weekly('daily 00:00-23:00')",
     ],
 )

@@ -139,14 +139,18 @@ def plant(stack: Stack, calendar: IcsOrigin) -> Planted:
     begins = begun + 30 * SECOND
     closes = begins + 4 * MINUTE
     due = minute_after(closes)
-    options = f"blackouts=Calendar({calendar.address!r}, match='Blackout'), duration=timedelta(minutes=4), timezone='UTC'"
+    options = (
+        f"blackouts=Calendar({calendar.address!r}, match='Blackout'), "
+        "duration=timedelta(minutes=4), timezone='UTC'"
+    )
     early = {
         "early_cron": f"'{due.minute} {due.hour} * * *'",
         "early_interval": f"CronDataIntervalTimetable('{due.minute} {due.hour} * * *', 'UTC')",
         "early_events": f"EventsTimetable([{at(due)}, {at(due + DAY)}])",
     }
     dags += [
-        f"with DAG({dag_id!r}, schedule=CalendarTimetable({base}, {options}, when_blocked='advance')):\n"
+        f"with DAG({dag_id!r}, schedule=CalendarTimetable({base}, {options}, "
+        "when_blocked='advance')):\n"
         "    LatestOnlyOperator(task_id='latest_only') >> work()\n"
         for dag_id, base in early.items()
     ]
@@ -164,11 +168,13 @@ def plant(stack: Stack, calendar: IcsOrigin) -> Planted:
     team = f"Calendar({calendar.address!r}, refresh=timedelta(seconds=1), match="
     dags += [
         f"with DAG({dag_id!r}, is_paused_upon_creation=True,"
-        f" schedule=CalendarTimetable({team}'Nightly'), blackouts={team}'Freeze'), {options})):\n    work()\n"
+        f" schedule=CalendarTimetable({team}'Nightly'), blackouts={team}'Freeze'), {options})):\n"
+        "    work()\n"
         for dag_id, options in paused.items()
     ]
     dags.append(
-        f"with DAG({BYSTANDER!r}, schedule=timedelta(seconds=5)):\n    EmptyOperator(task_id='nothing')\n"
+        f"with DAG({BYSTANDER!r}, schedule=timedelta(seconds=5)):\n"
+        "    EmptyOperator(task_id='nothing')\n"
     )
     written(stack, "planted", "\n".join(dags))
     waits = {dag_id: due for dag_id, (_, due) in waiting.items()}
@@ -281,8 +287,8 @@ class Adopted:
         )
         return HEAD + (
             "os.environ['AIRFLOW__SCHEDULER__CREATE_CRON_DATA_INTERVALS'] = 'True'\n"
-            f"with DAG({self.dag_id!r}, schedule={schedule}, catchup={self.catchup}, start_date={at(self.start)},"
-            " max_active_runs=2):\n"
+            f"with DAG({self.dag_id!r}, schedule={schedule}, catchup={self.catchup}, "
+            f"start_date={at(self.start)}, max_active_runs=2):\n"
             "    EmptyOperator(task_id='nothing')\n"
         )
 
@@ -401,7 +407,8 @@ def test_a_calendar_that_dies_holds_its_dag_and_nothing_else(stack: Stack, tmp_p
             stack,
             "dies",
             f"with DAG({held!r}, schedule={schedule}):{TWO_TASKS.format(go=str(go))}\n"
-            f"with DAG({tested!r}, schedule={schedule}, is_paused_upon_creation=True):\n    work()\n"
+            f"with DAG({tested!r}, schedule={schedule}, is_paused_upon_creation=True):\n"
+            "    work()\n"
             f"with DAG({neighbour!r}, schedule=CalendarTimetable(timedelta(seconds=5))):\n"
             "    EmptyOperator(task_id='nothing')\n",
         )
@@ -478,7 +485,10 @@ def test_a_backfill_makes_what_calendars_skipped_or_combined(
     begins, ends = midnight - 3 * DAY, midnight - 2 * DAY
     origin.serve([event("closed", begins + 4 * HOUR, begins + 20 * HOUR)])
     how = "when_blocked='skip'" if by == "api" else "when_blocked='postpone'"
-    schedule = f"CalendarTimetable('0 */6 * * *', timezone='UTC', blackouts=Calendar({origin.address!r}), {how})"
+    schedule = (
+        "CalendarTimetable('0 */6 * * *', timezone='UTC', "
+        f"blackouts=Calendar({origin.address!r}), {how})"
+    )
     dag_id = write_dag(
         schedule, options=f"start_date=datetime.fromisoformat({(begins - DAY).isoformat()!r})"
     )

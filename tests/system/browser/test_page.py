@@ -200,7 +200,8 @@ def test_what_became_of_runs_and_a_link_to_each(browser: Browser) -> None:
     yesterday = f"{datetime.now(ZoneInfo('Europe/Berlin')) - timedelta(days=1):%Y-%m-%d}"
     states = ["success", "failed", "running", "queued"]
     browser.open(
-        f"{PAGE}?view=agenda&dag=worked&date={yesterday}{''.join(f'&state={state}' for state in states)}"
+        f"{PAGE}?view=agenda&dag=worked&date={yesterday}"
+        f"{''.join(f'&state={state}' for state in states)}"
     )
     rows = browser.all(".ct-calendar .ct-run")
     assert [row.find_element(By.CSS_SELECTOR, ".ct-badge").text for row in rows] == states
@@ -214,7 +215,8 @@ def test_what_became_of_runs_and_a_link_to_each(browser: Browser) -> None:
         for name in [f"--chakra-colors-{state}-solid" for state in states]
     ]
     browser.open(
-        f"{PAGE}?dag=worked&date={datetime.now(ZoneInfo('Europe/Berlin')) - timedelta(hours=8):%Y-%m-%dT%H:00}"
+        f"{PAGE}?dag=worked"
+        f"&date={datetime.now(ZoneInfo('Europe/Berlin')) - timedelta(hours=8):%Y-%m-%dT%H:00}"
     )
     shown = {state: browser.one(f".ct-timeline .ct-run.ct-{state}") for state in states}
     assert all(
@@ -335,7 +337,10 @@ def test_the_focus_comes_back_from_every_panel(browser: Browser, opener: str, ti
     browser.one("dialog h2", title)
     for _ in range(30):  # what lies behind is not reached
         browser.press(Keys.TAB)
-        outside = "const at = document.activeElement; return !at.closest('dialog') && at !== document.body"
+        outside = (
+            "const at = document.activeElement; return !at.closest('dialog') && "
+            "at !== document.body"
+        )
         assert not browser.run(outside)
     browser.press(Keys.ESCAPE)
     browser.gone("dialog")
@@ -347,7 +352,10 @@ def test_the_details_lie_beside_the_calendar(browser: Browser) -> None:
     browser.click("[aria-label='Later']")
     browser.settled()
     browser.click(RUN + ".ct-moved", "visible")
-    box = "const box = document.querySelector(arguments[0]).getBoundingClientRect(); return [box.left, box.right]"
+    box = (
+        "const box = document.querySelector(arguments[0]).getBoundingClientRect(); "
+        "return [box.left, box.right]"
+    )
     assert browser.run(box, ".ct-calendar")[1] <= browser.run(box, "dialog")[0]
     facts = browser.text("dialog .ct-facts")
     assert "Window ends" in facts and "06:00" in facts

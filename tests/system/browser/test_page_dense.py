@@ -169,7 +169,10 @@ def test_much_is_readable(dense: Browser, view: str, theme: str, size: tuple[int
     assert dense.sideways() == 0
     assert dense.run(CLASHES) == []
     assert dense.violations() == []
-    shown = "return [...document.querySelectorAll('.ct-calendar .ct-mid')].every(e => e.title === e.textContent)"
+    shown = (
+        "return [...document.querySelectorAll('.ct-calendar .ct-mid')]"
+        ".every(e => e.title === e.textContent)"
+    )
     assert dense.run(shown), "where a name is shortened, all of it is told on hover"
 
 

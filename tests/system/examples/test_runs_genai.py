@@ -18,7 +18,8 @@ PODS = ("tokenise", "pretrain", "fine_tune", "evaluate")
 def first(airflow: Examples) -> Finished:
     if not airflow.pods.has("GENAI_FOLDER"):
         pytest.skip(
-            "a real cluster is asked: set GENAI_FOLDER to where this machine sees the claim genai, empty"
+            "a real cluster is asked: set GENAI_FOLDER to where this machine sees the claim "
+            "genai, empty"
         )
     return airflow.run("genai_finetune", name="first", base_steps=60, steps=40)
 

@@ -22,7 +22,10 @@ EXAMPLE = (EXAMPLES / "gpu_training.py").read_text()
 LONG = 1_000_000  # steps
 MODES = ("sync", "deferrable")
 SESSION = uuid.uuid4().hex[:8]  # volumes of a real cluster outlive it
-WRITE = "import pathlib, sys; f = pathlib.Path(sys.argv[1]); f.parent.mkdir(parents=True); f.write_text(sys.argv[2])"
+WRITE = (
+    "import pathlib, sys; f = pathlib.Path(sys.argv[1]); f.parent.mkdir(parents=True); "
+    "f.write_text(sys.argv[2])"
+)
 READ = "import pathlib, sys; sys.exit(not pathlib.Path(sys.argv[1]).stat().st_size)"
 
 

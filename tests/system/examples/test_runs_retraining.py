@@ -132,7 +132,8 @@ def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
 
     def at_its_gate() -> list[str]:
         rows = airflow.rows(
-            "SELECT t.run_id FROM task_instance t JOIN dag_run r ON r.dag_id = t.dag_id AND r.run_id = t.run_id"
+            "SELECT t.run_id FROM task_instance t JOIN dag_run r"
+            " ON r.dag_id = t.dag_id AND r.run_id = t.run_id"
             " WHERE t.dag_id = 'weekly_retraining' AND r.run_type = 'asset_triggered'"
             " AND t.task_id = 'gate' AND t.state = 'deferred'"
         )

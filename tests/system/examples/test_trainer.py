@@ -176,9 +176,9 @@ def models(whole: tuple[Path, str]) -> Path:
 
 def test_perplexity_tells_the_better_model(models: Path, tmp_path: Path) -> None:
     text = (
-        "The print function writes its arguments to the text stream, separated by sep and followed by end. "
-        * 40
-    )
+        "The print function writes its arguments to the text stream, separated by sep and "
+        "followed by end. "
+    ) * 40
     sys.path.insert(0, str(EXAMPLES / "trainer"))
     try:
         from text import encode  # type: ignore[import-not-found]

@@ -82,7 +82,10 @@ def test_a_pod_waits_for_a_gpu(asked: Asked) -> None:
     [
         (
             {"tolerations": [], "container": GPU},
-            "1 node(s) had untolerated taint {nvidia.com/gpu: present}, 1 Insufficient nvidia.com/gpu",
+            (
+                "1 node(s) had untolerated taint {nvidia.com/gpu: present}, 1 Insufficient "
+                "nvidia.com/gpu"
+            ),
         ),
         (
             {"nodeSelector": {"gpu": "h100"}},

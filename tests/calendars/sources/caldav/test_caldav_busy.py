@@ -174,10 +174,14 @@ def account(path: str, inbox: str) -> tuple[int, bytes]:
     collections = {
         "/dav/calendars/alice/": "<D:resourcetype><D:collection/></D:resourcetype>",
         "/dav/calendars/alice/team/": f"{COLLECTION}<S:getctag>1</S:getctag>",
-        "/dav/calendars/alice/inbox/": "<D:resourcetype><D:collection/><C:schedule-inbox/></D:resourcetype>"
+        "/dav/calendars/alice/inbox/": "<D:resourcetype><D:collection/><C:schedule-inbox/>"
+        "</D:resourcetype>"
         f"<C:calendar-availability>{inbox}</C:calendar-availability>",
     }
-    principal = "<D:current-user-principal><D:href>/dav/principals/alice/</D:href></D:current-user-principal>"
+    principal = (
+        "<D:current-user-principal><D:href>/dav/principals/alice/</D:href>"
+        "</D:current-user-principal>"
+    )
     home = "<C:calendar-home-set><D:href>/dav/calendars/alice/</D:href></C:calendar-home-set>"
     owns = (
         "<C:schedule-inbox-URL><D:href>/dav/calendars/alice/inbox/</D:href></C:schedule-inbox-URL>"

@@ -33,7 +33,11 @@ def asked(wire: Wire) -> list[str]:
     return names
 
 
-def test_a_changed_event_is_all_that_is_sent(team: Server, connect: Connect, clock: Clock) -> None:  # noqa: F811
+def test_a_changed_event_is_all_that_is_sent(
+    team: Server,  # noqa: F811
+    connect: Connect,
+    clock: Clock,
+) -> None:
     for number in range(60):
         team.send(
             "PUT",

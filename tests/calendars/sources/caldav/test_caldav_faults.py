@@ -30,7 +30,10 @@ COLLECTION = "<D:resourcetype><D:collection/><C:calendar/></D:resourcetype>"
 
 
 def multistatus(*responses: str) -> Given:
-    spaces = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:S="http://calendarserver.org/ns/"'
+    spaces = (
+        'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" '
+        'xmlns:S="http://calendarserver.org/ns/"'
+    )
     return 207, {}, f"<D:multistatus {spaces}>{''.join(responses)}</D:multistatus>".encode()
 
 

@@ -28,11 +28,17 @@ Props = dict[str, str]
 # To a PROPFIND, by path: where it redirects to, a refusal, or resources
 Answers = dict[str, str | int | Props]
 PLAIN = "<D:resourcetype><D:collection/></D:resourcetype>"
-BOOK = '<D:resourcetype><D:collection/><A:addressbook xmlns:A="urn:ietf:params:xml:ns:carddav"/></D:resourcetype>'
+BOOK = (
+    "<D:resourcetype><D:collection/>"
+    '<A:addressbook xmlns:A="urn:ietf:params:xml:ns:carddav"/></D:resourcetype>'
+)
 
 
 def kind(*names: str) -> str:
-    return f"<D:resourcetype><D:collection/>{''.join(f'<C:{name}/>' for name in names)}</D:resourcetype>"
+    return (
+        f"<D:resourcetype><D:collection/>{''.join(f'<C:{name}/>' for name in names)}"
+        "</D:resourcetype>"
+    )
 
 
 def holding(name: str, *components: str) -> str:
@@ -160,7 +166,8 @@ SERVERS: dict[str, Case] = {
         {
             "/caldav.php/": {"/caldav.php/": PLAIN + principal("/caldav.php/alice/")},
             "/caldav.php/alice/": {
-                "/caldav.php/alice/": f"<D:resourcetype><D:collection/><D:principal/></D:resourcetype>"
+                "/caldav.php/alice/": "<D:resourcetype><D:collection/><D:principal/>"
+                "</D:resourcetype>"
                 f"{home('/caldav.php/alice/')}",
                 "/caldav.php/alice/on%20call/": holding(""),
                 "/caldav.php/alice/home/": holding("Alice", "VEVENT"),

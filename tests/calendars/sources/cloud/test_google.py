@@ -117,17 +117,45 @@ def test_the_calendar_in_the_connection(google: Google, connect: Connect) -> Non
 
 
 REFUSED: dict[str, tuple[Given, str, float]] = {
-    "quota": (refusal(403, "userRateLimitExceeded"), "HTTP 403: Google's quota is used up for now", 60),
-    "quota with Retry-After": (refusal(429, "rateLimitExceeded", Retry_After="7"), "HTTP 429: Google's quota is used up for now", 7),
-    "not enabled": (refusal(403, "accessNotConfigured"), "HTTP 403: the Google Calendar API is not enabled in the account's project", 0),
-    "scopes": (refusal(403, "insufficientPermissions"), "HTTP 403: the Connection's Scopes do not let it read calendars", 0),
-    "not shared": (refusal(404, "notFound"), "HTTP 404: no such calendar, or it is not shared with the Connection's account", 0),
-    "gone twice": (refusal(410, "fullSyncRequired"), "HTTP 410: it forgets where the reading was, again and again", 0),
+    "quota": (
+        refusal(403, "userRateLimitExceeded"),
+        "HTTP 403: Google's quota is used up for now",
+        60,
+    ),
+    "quota with Retry-After": (
+        refusal(429, "rateLimitExceeded", Retry_After="7"),
+        "HTTP 429: Google's quota is used up for now",
+        7,
+    ),
+    "not enabled": (
+        refusal(403, "accessNotConfigured"),
+        "HTTP 403: the Google Calendar API is not enabled in the account's project",
+        0,
+    ),
+    "scopes": (
+        refusal(403, "insufficientPermissions"),
+        "HTTP 403: the Connection's Scopes do not let it read calendars",
+        0,
+    ),
+    "not shared": (
+        refusal(404, "notFound"),
+        "HTTP 404: no such calendar, or it is not shared with the Connection's account",
+        0,
+    ),
+    "gone twice": (
+        refusal(410, "fullSyncRequired"),
+        "HTTP 410: it forgets where the reading was, again and again",
+        0,
+    ),
     "unavailable": (Given(503, b"<html>sorry", {"Retry-After": "9"}), "HTTP 503", 9),
-    "web page": (Given(200, b"<html>Sign in", {"Content-Type": "text/html"}), "the answer is not one of Google Calendar", 0),
+    "web page": (
+        Given(200, b"<html>Sign in", {"Content-Type": "text/html"}),
+        "the answer is not one of Google Calendar",
+        0,
+    ),
     "breaks off": (Given(200, b"{" + b" " * 99, cut=True), "the answer breaks off", 0),
     "hangs": (Given(hang=True), "no answer in time", 0),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -178,7 +206,9 @@ def test_credentials_that_are_refused_leave_the_last_good_copy(
     assert str(raised.value).startswith(f"calendar google/{TEAM} cannot be read: {reason}")
 
 
-def test_who_is_not_google_gets_no_key(google: Google, net: Internet, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_who_is_not_google_gets_no_key(
+    google: Google, net: Internet, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with internet(tmp_path / "other") as other:
         monkeypatch.setenv("HTTPLIB2_CA_CERTS", other.environment["SSL_CERT_FILE"])
         with pytest.raises(FetchFailed, match="its TLS certificate or handshake is not accepted"):

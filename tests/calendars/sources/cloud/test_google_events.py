@@ -31,30 +31,77 @@ DAILY = event(
 NOON = ["03-10 12:00/03-10 13:00"]
 TABLE: dict[str, tuple[list[Event], list[str]]] = {
     "single": ([event()], NOON),
-    "with an offset": ([event(start="2024-03-10T12:00:00+05:30", end="2024-03-10T13:00:00+05:30")], ["03-10 06:30/03-10 07:30"]),
-    "without an offset, in its zone": ([event(zone=BERLIN, start="2024-03-10T12:00:00")], ["03-10 11:00/03-10 12:00"]),
-    "all day, in the calendar's zone": ([event(start="2024-03-31", end="2024-04-01")], ["03-30 23:00/03-31 22:00"]),
+    "with an offset": (
+        [event(start="2024-03-10T12:00:00+05:30", end="2024-03-10T13:00:00+05:30")],
+        ["03-10 06:30/03-10 07:30"],
+    ),
+    "without an offset, in its zone": (
+        [event(zone=BERLIN, start="2024-03-10T12:00:00")],
+        ["03-10 11:00/03-10 12:00"],
+    ),
+    "all day, in the calendar's zone": (
+        [event(start="2024-03-31", end="2024-04-01")],
+        ["03-30 23:00/03-31 22:00"],
+    ),
     "recurring across the change of clocks": (
         [DAILY],
-        ["03-29 11:00/03-29 12:00", "03-30 11:00/03-30 12:00", "03-31 10:00/03-31 11:00", "04-01 10:00/04-01 11:00"],
+        [
+            "03-29 11:00/03-29 12:00",
+            "03-30 11:00/03-30 12:00",
+            "03-31 10:00/03-31 11:00",
+            "04-01 10:00/04-01 11:00",
+        ],
     ),
     "recurring, offsets of another zone than its own": (
-        [{**DAILY, "start": at("2024-03-29T06:00:00-05:00", BERLIN), "end": at("2024-03-29T07:00:00-05:00", BERLIN), "recurrence": ["RRULE:FREQ=DAILY;UNTIL=20240331T100000Z"]}],
+        [
+            {
+                **DAILY,
+                "start": at("2024-03-29T06:00:00-05:00", BERLIN),
+                "end": at("2024-03-29T07:00:00-05:00", BERLIN),
+                "recurrence": ["RRULE:FREQ=DAILY;UNTIL=20240331T100000Z"],
+            }
+        ],
         ["03-29 11:00/03-29 12:00", "03-30 11:00/03-30 12:00", "03-31 10:00/03-31 11:00"],
     ),
     "EXDATE and RDATE": (
-        [{**DAILY, "recurrence": ["EXDATE;TZID=Europe/Berlin:20240330T120000", "RRULE:FREQ=DAILY;COUNT=2", "RDATE:20240405T100000Z"]}],
+        [
+            {
+                **DAILY,
+                "recurrence": [
+                    "EXDATE;TZID=Europe/Berlin:20240330T120000",
+                    "RRULE:FREQ=DAILY;COUNT=2",
+                    "RDATE:20240405T100000Z",
+                ],
+            }
+        ],
         ["03-29 11:00/03-29 12:00", "04-05 10:00/04-05 11:00"],
     ),
     "one moved, one cancelled": (
-        [DAILY, exception("s", "2024-03-30T12:00:00+01:00", "2024-03-30T18:00:00Z", "2024-03-30T19:00:00Z"), exception("s", "2024-03-31T12:00:00+02:00")],
-        ["03-29 11:00/03-29 12:00", "03-30 18:00/03-30 19:00", "03-31 10:00/03-31 10:00 cancelled free", "04-01 10:00/04-01 11:00"],
+        [
+            DAILY,
+            exception(
+                "s", "2024-03-30T12:00:00+01:00", "2024-03-30T18:00:00Z", "2024-03-30T19:00:00Z"
+            ),
+            exception("s", "2024-03-31T12:00:00+02:00"),
+        ],
+        [
+            "03-29 11:00/03-29 12:00",
+            "03-30 18:00/03-30 19:00",
+            "03-31 10:00/03-31 10:00 cancelled free",
+            "04-01 10:00/04-01 11:00",
+        ],
     ),
     "all-day series, one day cancelled": (
-        [event("s", "2024-03-11", "2024-03-12", recurrence=["RRULE:FREQ=DAILY;COUNT=2"]), exception("s", "2024-03-12")],
+        [
+            event("s", "2024-03-11", "2024-03-12", recurrence=["RRULE:FREQ=DAILY;COUNT=2"]),
+            exception("s", "2024-03-12"),
+        ],
         ["03-10 23:00/03-11 23:00", "03-11 23:00/03-12 23:00 cancelled free"],
     ),
-    "invited to one instance only": ([exception("s", "2024-03-10T12:00:00Z", "2024-03-10T12:00:00Z")], NOON),
+    "invited to one instance only": (
+        [exception("s", "2024-03-10T12:00:00Z", "2024-03-10T12:00:00Z")],
+        NOON,
+    ),
     "deleted": ([{"id": "one", "status": "cancelled"}], []),
     "tentative": ([event(status="tentative")], [NOON[0] + " tentative"]),
     "transparent": ([event(transparency="transparent")], [NOON[0] + " free"]),
@@ -63,9 +110,15 @@ TABLE: dict[str, tuple[list[Event], list[str]]] = {
     "focus time": ([event(eventType="focusTime")], NOON),
     "working location": ([event(eventType="workingLocation")], [NOON[0] + " free"]),
     "birthday": ([event(eventType="birthday")], [NOON[0] + " free"]),
-    "declined by the calendar's owner": ([event(attendees=[{"email": "a@b", "self": True, "responseStatus": "declined"}])], [NOON[0] + " free"]),
-    "declined by somebody else": ([event(attendees=[{"email": "a@b", "responseStatus": "declined"}])], NOON),
-}  # fmt: skip
+    "declined by the calendar's owner": (
+        [event(attendees=[{"email": "a@b", "self": True, "responseStatus": "declined"}])],
+        [NOON[0] + " free"],
+    ),
+    "declined by somebody else": (
+        [event(attendees=[{"email": "a@b", "responseStatus": "declined"}])],
+        NOON,
+    ),
+}
 
 
 @pytest.mark.parametrize("name", TABLE)

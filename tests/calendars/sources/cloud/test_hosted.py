@@ -31,8 +31,12 @@ TEAM = "team@group.calendar.google.com"
 
 @pytest.mark.parametrize(
     "text",
-    [f"google_cloud_default/{TEAM}", "g/en.german#holiday@group.v.calendar.google.com", "ms/team@example.com/AAMkAGI2TQ_-9AAA="],
-)  # fmt: skip
+    [
+        f"google_cloud_default/{TEAM}",
+        "g/en.german#holiday@group.v.calendar.google.com",
+        "ms/team@example.com/AAMkAGI2TQ_-9AAA=",
+    ],
+)
 def test_a_calendar_behind_a_connection_is_named_by_both(text: str) -> None:
     calendar = Calendar(text)
     calendar.validate()
@@ -86,13 +90,35 @@ def test_what_tells_one_from_another(connect: Connect) -> None:
 
 
 MISTAKES: list[tuple[dict[str, Any], str, str]] = [
-    ({}, "", "extra field calendar is not there; write Calendar('conn/team@group.calendar.google.com'), or put the part"),
-    ({"kind": "msgraph"}, "", "extra field calendar is not there; write Calendar('conn/team@example.com'), or put the part"),
-    ({"calendar": "Team"}, "", "extra field calendar names no calendar by its address; write Calendar('conn/team@"),
+    (
+        {},
+        "",
+        (
+            "extra field calendar is not there; write "
+            "Calendar('conn/team@group.calendar.google.com'), or put the part"
+        ),
+    ),
+    (
+        {"kind": "msgraph"},
+        "",
+        (
+            "extra field calendar is not there; write Calendar('conn/team@example.com'), or put "
+            "the part"
+        ),
+    ),
+    (
+        {"calendar": "Team"},
+        "",
+        "extra field calendar names no calendar by its address; write Calendar('conn/team@",
+    ),
     ({"calendar": 5}, "", "extra field calendar is not a text; write it in quotes"),
     ({"days_back": "all"}, TEAM, "extra field days_back is not a number of days"),
-    ({"kind": "caldav"}, TEAM, "Connection Type is 'caldav', which needs no calendar after the id; write Calendar('conn')"),
-]  # fmt: skip
+    (
+        {"kind": "caldav"},
+        TEAM,
+        "Connection Type is 'caldav', which needs no calendar after the id; write Calendar('conn')",
+    ),
+]
 
 
 @pytest.mark.parametrize(("given", "calendar", "reason"), MISTAKES)
@@ -106,7 +132,10 @@ def test_a_mistake_is_named_with_its_remedy(
 
 
 def test_a_connection_that_is_not_there(connect: Connect) -> None:
-    reason = "there is no Airflow Connection 'conn': make one of type 'google_cloud_platform' or 'msgraph'"
+    reason = (
+        "there is no Airflow Connection 'conn': make one of type 'google_cloud_platform' or "
+        "'msgraph'"
+    )
     with pytest.raises(FetchFailed, match=f"^{reason}$"):
         connected_source("conn", TEAM)
 
@@ -164,7 +193,10 @@ def test_the_reading_process_is_given_none_of_airflows_configuration(
     )
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:////{SECRET}")
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", f"http://{SECRET}")
-    reason = r"the Connection's credentials cannot be used \(KeyError\): paste the whole key into Keyfile JSON"
+    reason = (
+        r"the Connection's credentials cannot be used \(KeyError\): paste the whole key into "
+        r"Keyfile JSON"
+    )
     with pytest.raises(FetchFailed, match=reason):
         connected_source(service(connect, keyfile_dict='{"type": "service_account"}'), TEAM).fetch()
     given = json.loads(told.read_text())
