@@ -43,7 +43,10 @@ _EXAMPLES = re.compile("tests/system/examples/test_runs")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With ``-n``, tests that share a running Airflow go to the same worker, and other tests go by file."""
+    """With ``-n``, tests that share a running Airflow go to the same worker.
+
+    Other tests go by file.
+    """
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
     class ByAirflow(LoadScopeScheduling):  # type: ignore[misc]

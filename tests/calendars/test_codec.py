@@ -1,4 +1,7 @@
-"""Rules survive the way to a trigger: every kind of time set, every option of a calendar, each in its role."""
+"""Rules survive the way to a trigger.
+
+Every kind of time set, every option of a calendar, each in its role.
+"""
 
 from __future__ import annotations
 

@@ -70,7 +70,10 @@ def test_a_subdivision_has_days_of_its_own() -> None:
 
 
 def test_a_holiday_on_a_change_of_the_clocks_is_23_hours_long() -> None:
-    """Easter Sunday 31 March 2024, the day Berlin's clocks go forward, is a holiday in Brandenburg."""
+    """Easter Sunday 31 March 2024 is a holiday in Brandenburg.
+
+    It is the day Berlin's clocks go forward.
+    """
     (day,) = Holidays("DE-BB", timezone="Europe/Berlin").spans(
         utc("2024-03-30 23:00"), utc("2024-03-31 22:00")
     )

@@ -1,4 +1,6 @@
-"""No secret, and by default no event's text, gets out of one process that reads calendars, whatever they answer.
+"""No secret, and by default no event's text, gets out of a process that reads calendars.
+
+Whatever they answer.
 
 ``tests/system/airflow/test_leaks.py`` searches a whole Airflow.
 """
@@ -64,7 +66,10 @@ def connections(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> dict[str, Si
 
 
 def said_of(make: Callable[[], CalendarTimetable]) -> str:
-    """All that a schedule lets be seen: its form, words, plan; or its error with every frame of it."""
+    """All that a schedule lets be seen.
+
+    Its form, words, plan; or its error with every frame of it.
+    """
     try:
         timetable = make()
         compiled = CalendarTimetable.deserialize(json.loads(json.dumps(timetable.serialize())))

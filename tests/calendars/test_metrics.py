@@ -68,7 +68,10 @@ def read(origin: Origin, stats: StatsdServer) -> Metrics:
 
 
 def all_of(stats: StatsdServer) -> Metrics:
-    """What came: datagrams from one socket to another of this host stay in order, so a last word ends them."""
+    """What came until a last word.
+
+    Datagrams from one socket to another of this host stay in order, so a last word ends them.
+    """
     metrics.count("last_word", "x")
     wait_until("the last word", lambda: "calendar_timetable.last_word.x" in stats.got(), seconds=90)
     return {name: values for name, values in stats.got().items() if "last_word" not in name}

@@ -1,4 +1,7 @@
-"""The command line: check, preview, explain; wrong usage is told with its remedy, and how all of it ends."""
+"""The command line: check, preview, explain.
+
+Wrong usage is told with its remedy, and how all of it ends.
+"""
 
 from __future__ import annotations
 

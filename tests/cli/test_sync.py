@@ -1,4 +1,7 @@
-"""``calendar-timetable sync``: calendars asked outside of DAG parsing, so that parsing finds them in the cache."""
+"""``calendar-timetable sync``.
+
+Calendars asked outside of DAG parsing, so that parsing finds them in the cache.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The plan against a brute force that goes through time minute by minute (``tests/support/brute.py``)."""
+"""The plan against a brute force that goes through time minute by minute.
+
+The brute force is ``tests/support/brute.py``.
+"""
 
 from __future__ import annotations
 

@@ -215,7 +215,10 @@ def test_sets_survive_json(timeset: TimeSet) -> None:
     ("instant", "opening"), [(9, None), (10, 10), (19, 10), (20, 10), (21, None), (40, None)]
 )
 def test_an_opening_counts_only_while_it_is_recent(instant: int, opening: int | None) -> None:
-    """Not every moment in open time is one: a run that came late to the end of a window must wait for the next."""
+    """Not every moment in open time is one.
+
+    A run that came late to the end of a window must wait for the next.
+    """
     open_time = OpenTime(CalendarSpans("calendar", Spans([(10, 40)])), None, TimeRange(0, 100))
 
     assert open_time.opening_before(instant, within=10) == opening

@@ -1,4 +1,7 @@
-"""Weekly rules: what texts mean, and their wall clocks. Changes of the clocks are in test_dst_weeks.py."""
+"""Weekly rules: what texts mean, and their wall clocks.
+
+Changes of the clocks are in test_dst_weeks.py.
+"""
 
 from __future__ import annotations
 
@@ -165,7 +168,10 @@ CHANGES = [
 
 @pytest.mark.parametrize("zone", CHANGES)
 def test_years_are_as_their_days_one_by_one(zone: str) -> None:
-    """From 2008 on: clocks that change at midnight, by half an hour, four times a year, or skip a day."""
+    """From 2008 on, clocks that change in unusual ways.
+
+    At midnight, by half an hour, four times a year, or so that a day is skipped.
+    """
     first, last, day = 1_200_000_000 // 86400, 1_700_000_000 // 86400, timedelta(days=1)
     rules = {
         "mon-fri 19:00-07:00": (0, 1, 2, 3, 4),

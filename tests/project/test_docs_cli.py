@@ -1,4 +1,7 @@
-"""docs/cli.md tells every command and every option as ``--help`` does; ``python -m tests.project.test_docs_cli`` writes it."""
+"""docs/cli.md tells every command and every option as ``--help`` does.
+
+``python -m tests.project.test_docs_cli`` writes it.
+"""
 
 from __future__ import annotations
 

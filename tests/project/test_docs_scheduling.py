@@ -1,4 +1,7 @@
-"""What README.md and docs/scheduling.md promise: the first example without a start date, and how to adopt this timetable."""
+"""What README.md and docs/scheduling.md promise.
+
+The first example without a start date, and how to adopt this timetable.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ END:VCALENDAR
 
 
 def test_the_first_example_runs_without_a_start_date(tmp_path: Path) -> None:
-    """Due on Saturday at 02:00, in a freeze until 19:00: it waits for its end, however often the DAG file is parsed."""
+    """Due on Saturday at 02:00, in a freeze until 19:00.
+
+    It waits for its end, however often the DAG file is parsed.
+    """
     (tmp_path / "team.ics").write_text(FREEZE.replace("\n", "\r\n"))
     snippet = re.findall(
         r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL

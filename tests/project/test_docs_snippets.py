@@ -1,4 +1,7 @@
-"""Every Python snippet of README.md and docs runs as it is printed, with its own imports; and what else they print."""
+"""Every Python snippet of README.md and docs runs as it is printed, with its own imports.
+
+And what else they print.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What is shipped: the wheel and the sdist hold the built page, and who installs the sdist needs no npm."""
+"""What is shipped: the wheel and the sdist hold the built page.
+
+Who installs the sdist needs no npm.
+"""
 
 from __future__ import annotations
 

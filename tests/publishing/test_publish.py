@@ -1,4 +1,7 @@
-"""Publishing into a real CalDAV server: what is new, moved and dropped; and nothing that is not ours."""
+"""Publishing into a real CalDAV server.
+
+What is new, moved and dropped; and nothing that is not ours.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,10 @@ def test_a_moved_run_stays_one_event(session: Session, server: Server, runs_cale
 def test_only_our_own_events_are_touched(
     session: Session, server: Server, runs_calendar: str
 ) -> None:
-    """Not those of people, nor of another Airflow, nor what only looks like ours; not even when all is withdrawn."""
+    """Not those of people, nor of another Airflow, nor what only looks like ours.
+
+    Not even when all is withdrawn.
+    """
     add_dag(session, nightly("ours"), NOW)
     rows, other = rows_of(session, "ours"), Site("https://airflow.example.com/prod", "4e5f6071")
     strangers = {

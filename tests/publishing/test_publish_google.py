@@ -1,4 +1,7 @@
-"""Publishing into Google Calendar over TLS: the provider's real hook, and a service that answers as Google documents it."""
+"""Publishing into Google Calendar over TLS.
+
+The provider's real hook, and a service that answers as Google documents it.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ Event = dict[str, Any]
 
 @dataclass
 class Google:
-    """The events of one calendar, deleted ones included; after the reference of events.insert, update, delete, list."""
+    """The events of one calendar, deleted ones included.
+
+    After the reference of events.insert, update, delete, list.
+    """
 
     events: dict[str, Event] = field(default_factory=dict)
     page: int = 100
@@ -151,7 +157,10 @@ def google(net: Internet, monkeypatch: pytest.MonkeyPatch) -> Google:  # noqa: F
 
 @pytest.fixture
 def in_this_process(google: Google, net: Internet, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    """For what is said to the service, the same without a process that loads the provider for seconds each time."""
+    """The same without a process that loads the provider for seconds each time.
+
+    For what is said to the service.
+    """
     monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", os.environ["AIRFLOW_CONN_GOOGLE"])
 
     def send(module: str, request: Any, body: bytes, seconds: float) -> Any:
@@ -259,7 +268,10 @@ def test_states_in_googles_words(google: Google, rows: list[RunRow], session: Se
 
 @pytest.mark.usefixtures("in_this_process")
 def test_only_our_own_events_are_touched(google: Google, rows: list[RunRow]) -> None:
-    """Not those of people, nor of another Airflow, nor a copy of ours, nor one whose mark was taken off."""
+    """Not those of people, nor of another Airflow, nor a copy of ours.
+
+    Nor one whose mark was taken off.
+    """
     other = Site("https://airflow.example.com/prod", "4e5f6071")
     assert written(rows[:2], other) == PublishResult(written=2)
     assert written(rows) == PublishResult(written=4)
@@ -419,7 +431,10 @@ def test_what_there_is_no_time_for_is_left(
 
 
 def test_titles_of_others_are_no_html_there() -> None:
-    """Google shows HTML in a description: a link in the title of somebody's event would become one."""
+    """Google shows HTML in a description.
+
+    A link in the title of somebody's event would become one.
+    """
     event = icalendar.Event()
     for name, value in (
         ("uid", f"{'a' * 40}-x@calendar-timetable"),

@@ -1,4 +1,7 @@
-"""Publishing removes no more than half of what is there unless told to, and a look changes nothing."""
+"""Publishing removes no more than half of what is there unless told to.
+
+A look changes nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Runs as calendar events, from the plan to the end: one event each, told anew whenever something changes."""
+"""Runs as calendar events, from the plan to the end.
+
+One event each, told anew whenever something changes.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ def nightly(session: Session) -> str:
 
 
 def told(session: Session, dag_id: str, now: datetime) -> dict[datetime, Any]:
-    """The events of the feed at *now*, by the tick of each, as icalendar reads them; vobject reads the same."""
+    """The events of the feed at *now*, by the tick of each, as icalendar reads them.
+
+    The library vobject reads the same.
+    """
     dags, schedules = read_dags(session, [dag_id]), read_schedules(session, [dag_id])
     filters = Filters(utc("2027-03-10").timestamp(), utc("2027-03-13").timestamp())
     rows, _ = find_rows(session, dags, schedules, filters, now.timestamp())

@@ -1,4 +1,7 @@
-"""The list against the scheduler: the runs of every kind of schedule are those that Airflow would make, to the second."""
+"""The list against the scheduler.
+
+The runs of every kind of schedule are those that Airflow would make, to the second.
+"""
 
 from __future__ import annotations
 

@@ -144,7 +144,10 @@ def test_late_is_what_started_late(
 
 
 def test_the_stored_run_stands_even_where_the_plan_is_another(session: Session) -> None:
-    """Airflow has stored 23:00 before the schedule changed; that is what it will do until it parses the file again."""
+    """Airflow has stored 23:00 before the schedule changed.
+
+    That is what it will do until it parses the file again.
+    """
     at = utc("2027-03-10 23:00")
     add_dag(session, held("stored"), NOW, next_dagrun_create_after=at)
     assert brief(listed(session, "stored"))[0] == ("Wed 12", "Wed 23:00", "planned", "postponed")
@@ -282,7 +285,10 @@ def test_how_long_a_run_will_take(session: Session) -> None:
 
 
 def outlook(session: Session, dag_id: str, **more: Any) -> tuple[Any, ...]:
-    """Window's end, next blackout, hours to spare, and whether at least so many: of the run that is planned next."""
+    """Window's end, next blackout, hours to spare, and whether at least so many are left.
+
+    Of the run that is planned next.
+    """
     timetable = CalendarTimetable("0 20 * * *", timezone="UTC", duration=HOUR, **more)
     add_dag(session, DAG(dag_id, schedule=timetable, start_date=START, catchup=False), NOW)
     run = next(run for run in listed(session, dag_id) if run.state == "planned")

@@ -1,4 +1,7 @@
-"""Deadlines out of calendars: what is stored with the DAG, what a run gets of it, and what a notifier can say."""
+"""Deadlines out of calendars.
+
+What is stored with the DAG, what a run gets of it, and what a notifier can say.
+"""
 
 from __future__ import annotations
 
@@ -137,7 +140,10 @@ def test_the_windows_end_is_of_no_account_to_a_run_that_ignores_it(
 def end_of_window(
     windows: Any, planned: str, monkeypatch: pytest.MonkeyPatch, **given: Any
 ) -> datetime | None:
-    """The deadline, five minutes before the window's end, of a run that is planned to start then."""
+    """The deadline of a run that is planned to start then.
+
+    It is five minutes before the window's end.
+    """
     made = CalendarTimetable("0 2 * * *", timezone="UTC", windows=windows)
     dag = SimpleNamespace(timetable=CalendarTimetable.deserialize(made.serialize()))
     stored = SimpleNamespace(get=lambda dag_id, session: SimpleNamespace(dag=dag))

@@ -1,4 +1,7 @@
-"""What a watcher tells, look by look: a table of edits, and a random calendar against a plain model."""
+"""What a watcher tells, look by look.
+
+A table of edits, and a random calendar against a plain model.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,10 @@ def test_edits(before: CalendarSnapshot, after: CalendarSnapshot, expected: list
 
 
 def test_a_stretch_that_moves_on_is_no_edit() -> None:
-    """A series has more occurrences in sight every week; what comes into sight by itself was never told of."""
+    """A series has more occurrences in sight every week.
+
+    What comes into sight by itself was never told of.
+    """
     before = looked(*WEEKLY)
     later = replace(looked(*WEEKLY, occurrence("weekly", 400 * 24), at=NOW + 14 * DAY))
     moved = replace(later, stretch=TimeRange(STRETCH.start + 14 * DAY, STRETCH.end + 60 * DAY))
@@ -205,7 +211,10 @@ calendars = st.dictionaries(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(calendars, min_size=2, max_size=6))
 def test_against_a_plain_model(looks: list[dict[str, tuple[int, str]]]) -> None:
-    """Whatever is edited and however often: after each look the told edits lead from the last calendar to this one."""
+    """Whatever is edited and however often, the told edits lead from one calendar to the next.
+
+    After each look they lead from the last calendar to this one.
+    """
     readings = [
         looked(*(occurrence(uid, h, status=s) for uid, (h, s) in look.items())) for look in looks
     ]

@@ -1,4 +1,7 @@
-"""Calendar events as triggers, on Airflow's own shared streams, with a triggerer that may be killed at any moment."""
+"""Calendar events as triggers, on Airflow's own shared streams.
+
+With a triggerer that may be killed at any moment.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ class Database:
 
 
 class Store:
-    """The part of ``AssetStateStoreAccessors`` that a watcher uses, in a triggerer that may be dead."""
+    """The part of ``AssetStateStoreAccessors`` that a watcher uses.
+
+    In a triggerer that may be dead.
+    """
 
     def __init__(self, triggerer: Triggerer, *assets: str) -> None:
         self._triggerer, self._by_name = triggerer, assets
@@ -73,7 +79,10 @@ class Store:
 
 
 class Triggerer:
-    """As ``TriggerRunner.run_trigger`` and its supervisor: fired events are stored a little later, then confirmed."""
+    """As ``TriggerRunner.run_trigger`` and its supervisor.
+
+    Fired events are stored a little later, then confirmed.
+    """
 
     def __init__(self, database: Database, pause: Callable[[], float] = lambda: 0.01) -> None:
         self.database, self.pause, self.alive = database, pause, True
@@ -278,7 +287,10 @@ def test_a_calendar_that_cannot_be_read_cancels_nothing(
 
 
 def test_none_lost_across_kills(team: TeamCalendar) -> None:
-    """Edits go on while triggerers are killed at random moments: each fires once, or twice around a kill."""
+    """Edits go on while triggerers are killed at random moments.
+
+    Each fires once, or twice around a kill.
+    """
     dice = random.Random(4711)
 
     async def go() -> tuple[Counter[str], int]:
@@ -310,7 +322,10 @@ def test_none_lost_across_kills(team: TeamCalendar) -> None:
 
 
 def test_two_assets_may_share_a_trigger(team: TeamCalendar) -> None:
-    """Airflow makes one trigger of equal ones: what it told is noted with both, so that either may be removed."""
+    """Airflow makes one trigger of equal ones.
+
+    What it told is noted with both, so that either may be removed.
+    """
 
     async def go() -> None:
         database = Database()
@@ -343,7 +358,10 @@ def test_airflow_takes_it_for_an_asset_watcher(team: TeamCalendar) -> None:
 def test_an_address_that_is_a_secret_is_sealed(
     team: TeamCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With Airflow's own key, or the one before; the text is the same each time, or each parse made a DAG version."""
+    """With Airflow's own key, or the one before.
+
+    The text is the same each time, or each parse made a DAG version.
+    """
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "old")
     calendar = Calendar(
         "https://calendar.google.com/calendar/ical/a%40b.org/private-0c1d2e3f/basic.ics",

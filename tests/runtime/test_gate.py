@@ -1,4 +1,7 @@
-"""The gate's decisions, in both forms: what passes, what waits and until when, what gives up, who overrides."""
+"""The gate's decisions, in both forms.
+
+What passes, what waits and until when, what gives up, who overrides.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,10 @@ def schedule(team: TeamCalendar) -> CalendarTimetable:
 
 
 def outcome(context: dict[str, Any], **options: Any) -> str:
-    """What both forms of the gate do: "passes", or when the held form looks again and the deferred one gives up."""
+    """What both forms of the gate do.
+
+    "passes", or when the held form looks again and the deferred one gives up.
+    """
     try:
         hold_until_open(context, **options)
     except AirflowRescheduleException as held:
@@ -164,7 +170,10 @@ def test_an_unreadable_calendar_holds(team: TeamCalendar, schedule: CalendarTime
 
 
 def test_a_held_task_is_not_rescheduled_for_at_once(schedule: CalendarTimetable) -> None:
-    """Airflow's scheduler may not have seen it end yet, and would fail it: two looks are some seconds apart."""
+    """Airflow's scheduler may not have seen it end yet, and would fail it.
+
+    Two looks are some seconds apart.
+    """
     with at("2026-03-02 21:59:58"):
         assert outcome(context_of(schedule)) == "02 22:00:08"
 
@@ -172,7 +181,10 @@ def test_a_held_task_is_not_rescheduled_for_at_once(schedule: CalendarTimetable)
 def test_a_gate_does_not_go_by_what_another_is_just_asking(
     schedule: CalendarTimetable, team: TeamCalendar
 ) -> None:
-    """Two gates look at once: neither takes the old copy because the other holds the feed's lock."""
+    """Two gates look at once.
+
+    Neither takes the old copy because the other holds the feed's lock.
+    """
     with at("2026-03-02 02:00:05"):
         assert outcome(context_of(schedule)) == "passes"
     team.put("meeting", "2026-03-02 01:30", "2026-03-02 04:00")

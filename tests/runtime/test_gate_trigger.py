@@ -127,7 +127,10 @@ def test_goes_on_when_the_calendar_cannot_be_read(tmp_path: Path) -> None:
 def test_a_thousand_gates_cost_one_fetch_per_refresh(
     origin: IcsOrigin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also of 1,000 DAGs whose runs take unlike long; and nobody reads in the event loop's own thread."""
+    """Also of 1,000 DAGs whose runs take unlike long.
+
+    And nobody reads in the event loop's own thread.
+    """
     ends = moment(4)
     origin.serve([event("meeting", moment(-60), ends)])
     threads = set()

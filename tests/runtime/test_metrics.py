@@ -1,4 +1,7 @@
-"""What is counted: by the scheduler, of runs that start and end; and that the docs and the dashboard name all of it."""
+"""What is counted: by the scheduler, of runs that start and end.
+
+And that the docs and the dashboard name all of it.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,10 @@ def test_a_dense_schedule_does_not_keep_the_scheduler(
     asked_most: int,
     combined: int,
 ) -> None:
-    """The scheduler tells the listener of each run while all others wait: it is not to look through ``max_delay``."""
+    """The scheduler tells the listener of each run while all others wait.
+
+    It is not to look through ``max_delay``.
+    """
     dense = CalendarTimetable("* * * * * */10", timezone="UTC", blackouts=Weekly(closed))
     asked: Counter[str] = Counter()
     ask = CronTicks._ask

@@ -1,4 +1,7 @@
-"""The recipes of docs/runtime.md, run as they stand there: by schedule, by hand, and in a run that ignores calendars."""
+"""The recipes of docs/runtime.md, run as they stand there.
+
+By schedule, by hand, and in a run that ignores calendars.
+"""
 
 from __future__ import annotations
 

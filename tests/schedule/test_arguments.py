@@ -1,4 +1,7 @@
-"""Wrong arguments: named with their value and the remedy by ``validate()``, and by nothing before it."""
+"""Wrong arguments are named with their value and the remedy by ``validate()``.
+
+And by nothing before it.
+"""
 
 from __future__ import annotations
 

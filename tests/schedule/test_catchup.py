@@ -1,4 +1,7 @@
-"""Rule 6: what is due with and without catchup, between start and end date, and when it could not be made in time."""
+"""Rule 6: what is due with and without catchup.
+
+Between start and end date, and when it could not be made in time.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ def shown(info: DagRunInfo | None) -> tuple[str, str] | None:
 def at(
     now: str, timetable: CalendarTimetable, last: str | None = None, *, catchup: bool, **limits: Any
 ) -> tuple[str, str] | None:
-    """What follows the run of the tick *last*, at *now*; from the arguments and from the database alike."""
+    """What follows the run of the tick *last*, at *now*.
+
+    From the arguments and from the database alike.
+    """
     with time_machine.travel(nov(now), tick=False):
         found = [
             shown(
@@ -295,7 +301,10 @@ def test_a_window_that_the_run_just_fits_is_not_lost_to_latency() -> None:
 
 
 def test_an_advanced_run_is_not_lost_to_latency() -> None:
-    """Without a duration it starts in the last second before time closes; it is made some seconds later."""
+    """Without a duration it starts in the last second before time closes.
+
+    It is made some seconds later.
+    """
     timetable = CalendarTimetable(
         "0 8 * * *", timezone="UTC", windows=Weekly("daily 19:00-07:00"), when_blocked="advance"
     )

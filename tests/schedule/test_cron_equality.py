@@ -1,4 +1,6 @@
-"""Without windows and blackouts, and with windows that are always open, runs are Airflow's own, to the second.
+"""Without windows and blackouts, or with windows always open, runs are Airflow's own.
+
+To the second.
 
 220 cron expressions x 12 zones x catchup on and off, 50 runs each, are compared for
 CronTriggerTimetable (plain and with ``interval=``) and CronDataIntervalTimetable, twice: without
@@ -126,7 +128,10 @@ def asked(
 def answers(
     timetable: Timetable, last: DataInterval | None, limits: TimeRestriction
 ) -> list[DagRunInfo | None]:
-    """Ours beside Airflow's; empty where Airflow's own fails, as it does in some hours when clocks change."""
+    """Ours beside Airflow's.
+
+    Empty where Airflow's own fails, as it does in some hours when clocks change.
+    """
     try:
         expected = asked(timetable, last, limits)
     except (AssertionError, ValueError):
@@ -266,7 +271,10 @@ def test_an_end_date_ends_as_in_airflow(kind: Kind, catchup: bool) -> None:
 @pytest.mark.parametrize("windows", ALWAYS.values(), ids=ALWAYS)
 @pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25"])
 def test_where_airflows_own_fails_ours_still_answers(day: str, windows: Weekly | None) -> None:
-    """A failure in next_dagrun_info silently ends a DAG; CronDataIntervalTimetable fails when clocks change."""
+    """A failure in next_dagrun_info silently ends a DAG.
+
+    CronDataIntervalTimetable fails when clocks change.
+    """
     failed = []
     for expression in ("30 2 * * *", "0 * 4 * *", "19 * * * 4,5"):
         ours = CalendarTimetable(cron_data_interval(expression, "Europe/Berlin"), windows=windows)

@@ -1,4 +1,7 @@
-"""Runs in the weeks in which clocks change, as a table of literal times; their windows are in test_dst_windows.py."""
+"""Runs in the weeks in which clocks change, as a table of literal times.
+
+Their windows are in test_dst_windows.py.
+"""
 
 from __future__ import annotations
 

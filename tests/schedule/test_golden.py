@@ -1,4 +1,6 @@
-"""The serialized form, pinned: DAGs that are stored today must be read, and mean the same, for ever.
+"""The serialized form, pinned.
+
+DAGs that are stored today must be read, and mean the same, for ever.
 
 ``python -m tests.support.regenerate_golden`` adds what is new and refuses what is not an addition.
 """

@@ -1,4 +1,6 @@
-"""A DAG's life: a clock that jumps, parses at any time, schedulers that are late, down or two, and people who edit.
+"""A DAG's life: a clock that jumps, late schedulers, and people who edit.
+
+The DAG is parsed at any time, and schedulers may be late, down or two.
 
 Whatever happens in between: no id and no logical date comes twice, none is after its run's start,
 due times increase, and nothing starts in time that was closed when its run was made.

@@ -38,7 +38,10 @@ shared = nightly()
 
 
 def starts_of(tmp_path: Path, schedule: str) -> dict[str, datetime]:
-    """When the scheduler starts each of ten DAGs of one file next, asked on Monday noon after a run at six."""
+    """When the scheduler starts each of ten DAGs of one file next.
+
+    Asked on Monday noon after a run at six.
+    """
     file = tmp_path / "factory.py"
     loop = (
         f"for i in range(10):\n    globals()[f'dag_{{i}}'] = DAG(f'dag_{{i}}', "

@@ -1,4 +1,7 @@
-"""What the plan tells on the first day is made: with the clock moving, a parse now and then, and a scheduler alive."""
+"""What the plan tells on the first day is made.
+
+With the clock moving, a parse now and then, and a scheduler alive.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ Made = tuple[datetime, datetime, datetime, datetime]  # start, data interval, wh
 
 
 class Life:
-    """A DAG in an Airflow: parsed at *parses*, and looked at by a scheduler *latency* seconds after each start."""
+    """A DAG in an Airflow.
+
+    Parsed at *parses*, and looked at by a scheduler *latency* seconds after each start.
+    """
 
     def __init__(
         self, schedule: CalendarTimetable, limits: TimeRestriction, latency: float

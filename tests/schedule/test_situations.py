@@ -1,4 +1,7 @@
-"""Situations from public reports about schedulers, each with the literal times that people expect."""
+"""Situations from public reports about schedulers.
+
+Each with the literal times that people expect.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,10 @@ def test_a_first_data_interval_does_not_shrink_while_it_waits() -> None:
 
 
 def test_a_due_time_missed_before_a_freeze_joins_what_waits() -> None:
-    """Unpaused in the freeze: one run at the opening, and not one for the interval before and one for those in it."""
+    """Unpaused in the freeze.
+
+    One run at the opening, and not one for the interval before and one for those in it.
+    """
     freeze = FakeCalendar(spans(("2026-11-23 00:30", "2026-11-27 12:00")))
     timetable = CalendarTimetable(CronDataIntervalTimetable("0 0 * * *", "UTC"), blackouts=freeze)
     last = interval("2026-11-20", "2026-11-21")

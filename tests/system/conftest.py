@@ -14,7 +14,9 @@ from tests.support.web_server import served, within
 
 @pytest.fixture(scope="session")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
-    """SimpleAuthManager with users ``admin`` and ``reader``; the latter may read the DAG ``visible`` only.
+    """SimpleAuthManager with users ``admin`` and ``reader``.
+
+    The latter may read the DAG ``visible`` only.
 
     It is served under a path, as behind a proxy that many tools share; FAB's is not.
     """
@@ -34,7 +36,10 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
 
 @pytest.fixture(scope="session")
 def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
-    """FAB's auth manager with the same users, ``nobody``, who may read no DAG, and ``leaver``, to be taken away."""
+    """FAB's auth manager with the same users and two more.
+
+    They are ``nobody``, who may read no DAG, and ``leaver``, to be taken away.
+    """
 
     def make_users(airflow: LocalAirflow) -> None:
         within(airflow, "fab_users.py", airflow.password)

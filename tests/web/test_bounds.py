@@ -156,7 +156,10 @@ def test_a_list_says_where_there_was_no_time_for_more(
 
 
 def test_a_slow_timetable_far_ahead_costs_its_share(client: TestClient, session: Session) -> None:
-    """Every step asks Airflow's own timetable, which takes long: a million of them lie between now and the range."""
+    """Every step asks Airflow's own timetable, which takes long.
+
+    A million of them lie between now and the range.
+    """
     plain(session, "slow", MultipleCronTriggerTimetable("* * * * *", "30 5 * * *", timezone="UTC"))
     start = datetime.now(UTC) + timedelta(days=700)
     answers = []
@@ -270,7 +273,10 @@ def test_what_never_fits_is_told_at_once() -> None:
 
 
 def refreshes(client: TestClient, clock: list[float], count: int) -> None:
-    """The page as it is open: every minute it asks for what comes, and how the runs of before went."""
+    """The page as it is open.
+
+    Every minute it asks for what comes, and how the runs of before went.
+    """
     for _ in range(count):
         clock[0] += 60
         start = datetime.fromtimestamp(clock[0] // 60 * 60, UTC)

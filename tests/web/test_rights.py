@@ -1,4 +1,7 @@
-"""More than to read a DAG is needed for its runs and its code, as in Airflow's own API; and what is noted of whom."""
+"""More than to read a DAG is needed for its runs and its code, as in Airflow's own API.
+
+And what is noted of whom.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ def rights() -> Rights:
 def client(
     session: Session, monkeypatch: pytest.MonkeyPatch, rights: Rights
 ) -> Iterator[TestClient]:
-    """Of somebody who may read DAGs, and of them what *rights* say; there is one DAG with a run by hand."""
+    """Of somebody who may read DAGs, and of them what *rights* say.
+
+    There is one DAG with a run by hand.
+    """
     lru.forget()
     store._Base.metadata.create_all(session.get_bind())
     schedule = CalendarTimetable("0 12 * * *", timezone="UTC", windows=Weekly("daily 22:00-06:00"))

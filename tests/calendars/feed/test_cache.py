@@ -204,7 +204,10 @@ def test_hosts_whose_clocks_differ_share_one_fetch(origin: Origin, clock: Clock)
 
 
 def test_a_state_keeps_what_it_knows_of_its_own_version(cache: Path) -> None:
-    """Keys are only added: an older state lacks some, a newer one has some that are not known here."""
+    """Keys are only added.
+
+    An older state lacks some, a newer one has some that are not known here.
+    """
     entry = CacheEntry("x")
     state = FeedState(
         digest_of(b"a"),

@@ -1,4 +1,6 @@
-"""The fault table: whatever a feed does, the last good copy stays in force and the DAG keeps its plan.
+"""The fault table: whatever a feed does, the last good copy stays in force.
+
+The DAG keeps its plan.
 
 Each line is a fault of a real server, with the reason that people are shown. When the copy has
 become too old, the DAG is held or the calendar ignored, as it was told. Nothing secret is said
@@ -154,7 +156,10 @@ def slowly(reply: Reply) -> Start:
 
 
 def no_such_host(scene: Scene) -> None:
-    """A name that was known: what is kept of the calendar is kept under its address, which stays."""
+    """A name that was known.
+
+    What is kept of the calendar is kept under its address, which stays.
+    """
     from calendar_timetable.calendars.sources.base import FetchResult
     from calendar_timetable.calendars.sources.ics import HttpSource
 

@@ -1,4 +1,7 @@
-"""Whom the cache folder is believed from, what a digest tells, and what of a feed goes on to people and into DAGs."""
+"""Whom the cache folder is believed from, and what of a feed goes on.
+
+What a digest tells, and what of a feed reaches people and DAGs.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +88,10 @@ def test_a_link_of_another_user_is_refused(
 def test_a_folder_that_somebody_makes_meanwhile_is_looked_at_again(
     origin: Origin, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was not there at the first look; then another user made it, and anybody may write there."""
+    """It was not there at the first look.
+
+    Then another user made it, and anybody may write there.
+    """
     real = Path.mkdir
 
     def mkdir(

@@ -1,4 +1,7 @@
-"""A calendar kept object by object reads as one calendar, and comes apart again as it went together."""
+"""A calendar kept object by object reads as one calendar.
+
+It comes apart again as it went together.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Every calendar that icalendar and recurring-ical-events bring for their own tests: read without a crash, and compared.
+"""Every calendar that icalendar and recurring-ical-events bring for their own tests.
+
+Read without a crash, and compared.
 
 What those libraries understand is read alike, but for the files that are named here with the
 reason.

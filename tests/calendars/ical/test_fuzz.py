@@ -1,4 +1,6 @@
-"""Mutated feeds: never hang, never raise but what is documented, never put a word of theirs into an error.
+"""Mutated feeds never hang, and never raise but what is documented.
+
+They never put a word of theirs into an error.
 
 ``make fuzz`` does the same for longer, led by what the code does with its input.
 """

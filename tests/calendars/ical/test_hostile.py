@@ -1,4 +1,7 @@
-"""Feeds that are malformed or mean harm: bounded in time and memory, and the rest of the calendar stays."""
+"""Feeds that are malformed or mean harm.
+
+Bounded in time and memory, and the rest of the calendar stays.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Each thing a feed may do to harm: the child that expands it keeps its limits, and the rest of the calendar stays.
+"""Each thing a feed may do to harm.
+
+The child that expands it keeps its limits, and the rest of the calendar stays.
 
 What the child may use is limited by the kernel (``RLIMIT_AS``, ``RLIMIT_CPU``); that it kept the
 limits is told by what the kernel counted. The parent, which stands for DAG processor, scheduler and
@@ -40,7 +42,10 @@ WHEN = "DTSTART:20240101T000000Z"
 
 @dataclass(frozen=True)
 class Hostile:
-    """*components* beside a good event: which UIDs are set aside and why ("or" as fast as the host is), what else is read."""
+    """*components* beside a good event.
+
+    Which UIDs are set aside and why ("or" as fast as the host is), what else is read.
+    """
 
     components: str
     problems: tuple[tuple[str, str], ...] = ()
@@ -274,7 +279,10 @@ def test_more_events_than_that_are_refused_and_the_last_good_copy_stays(
 
 
 def test_only_the_child_can_expand() -> None:
-    """Nothing but the module that is run in the child imports what expands; and it does so inside of one function."""
+    """Nothing but the module that is run in the child imports what expands.
+
+    And it does so inside of one function.
+    """
     package = Path(calendar_timetable.__file__).parent
     importers = {
         file.name

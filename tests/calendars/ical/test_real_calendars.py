@@ -1,4 +1,6 @@
-"""What public bug reports show that calendar software writes, and how it is read: literal spans, and where RFC 5545 says so.
+"""What public bug reports show that calendar software writes, and how it is read.
+
+Literal spans, and where RFC 5545 says so.
 
 Each row is rebuilt from such a report, by kind: the last day of a series, whose day a date is,
 whose definition of a zone counts, what an event's other times are in, which instance is meant, text
@@ -26,7 +28,10 @@ YORK = "TZID=America/New_York"  # forward 2027-03-14 02:00, back 2026-11-01 02:0
 
 @dataclass(frozen=True)
 class Case:
-    """One row. ``rfc`` is a section of RFC 5545 unless it names another; ``seen`` says in whose calendars."""
+    """One row. ``rfc`` is a section of RFC 5545 unless it names another.
+
+    ``seen`` says in whose calendars.
+    """
 
     name: str
     seen: str

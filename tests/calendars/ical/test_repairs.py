@@ -1,4 +1,7 @@
-"""What real servers emit though they should not, and how it is read: literal spans, and where each comes from."""
+"""What real servers emit though they should not, and how it is read.
+
+Literal spans, and where each comes from.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A calendar read again after an edit gives what reading it anew gives, whatever is remembered of it."""
+"""A calendar read again after an edit gives what reading it anew gives.
+
+Whatever is remembered of it.
+"""
 
 from __future__ import annotations
 
@@ -229,7 +232,10 @@ def test_what_is_remembered_counts_towards_the_limit(monkeypatch: pytest.MonkeyP
 def test_readings_for_every_stretch_help_the_next_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expanded: list[str]
 ) -> None:
-    """As DAGs of several horizons ask for them; and none of them once the body has changed twice."""
+    """As DAGs of several horizons ask for them.
+
+    And none of them once the body has changed twice.
+    """
     monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(
         feeds,

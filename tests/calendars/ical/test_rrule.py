@@ -1,4 +1,7 @@
-"""Recurrence rules (RFC 5545 section 3.3.10, RFC 7529): against a slow reference, against dateutil, and in literal cases."""
+"""Recurrence rules (RFC 5545 section 3.3.10, RFC 7529).
+
+Against a slow reference, against dateutil, and in literal cases.
+"""
 
 from __future__ import annotations
 
@@ -226,7 +229,10 @@ def test_the_reference_knows_the_examples_of_the_rfc() -> None:
 
 
 def departs(parts: dict[str, str]) -> bool:
-    """Whether dateutil is known to read such a rule in another way: :data:`DEPARTURES` has one of each."""
+    """Whether dateutil is known to read such a rule in another way.
+
+    :data:`DEPARTURES` has one of each.
+    """
     return (
         "BYSETPOS" in parts
         or "BYWEEKNO" in parts
@@ -487,7 +493,10 @@ HOSTILE = [
 
 @pytest.mark.parametrize("rule", HOSTILE)
 def test_the_search_begins_near_what_is_asked(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A year of a series from the year 1 costs what a year costs; and one that never comes true ends."""
+    """A year of a series from the year 1 costs what a year costs.
+
+    And one that never comes true ends.
+    """
     steps = 0
 
     def counted(day: int) -> int:
@@ -522,7 +531,10 @@ def test_the_search_begins_near_what_is_asked(rule: str, monkeypatch: pytest.Mon
     ],
 )
 def test_a_rule_that_never_comes_true_is_told_soon(rule: str) -> None:
-    """One event may not cost all others the time that their calendar has: seconds of processor time, not of a clock."""
+    """One event may not cost all others the time that their calendar has.
+
+    Seconds of processor time, not of a clock.
+    """
     begun = time.process_time()
     assert parsed(rule, datetime(2026, 1, 1, 9)) == (None, "its rule never comes true")
     assert time.process_time() - begun < 2

@@ -1,4 +1,7 @@
-"""Which addresses are asked: by literal tables, and by connections that must or must not be made."""
+"""Which addresses are asked.
+
+By literal tables, and by connections that must or must not be made.
+"""
 
 from __future__ import annotations
 
@@ -259,7 +262,10 @@ def names(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
 def test_the_address_that_was_checked_is_the_one_connected_to(
     origin: Origin, session: requests.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name that points elsewhere when it is looked up again (DNS rebinding) gains nothing: it is not."""
+    """A name that points elsewhere when it is looked up again (DNS rebinding) gains nothing.
+
+    It is not looked up again.
+    """
     asked = names(monkeypatch, ["127.0.0.1"], ["10.9.9.9"])
     origin.serve(GOOD)
     guard(session, ["127.0.0.1/32"])

@@ -1,4 +1,7 @@
-"""Airflow Connections as calendars: how they sign in, whom they trust, and every mistake named with its remedy."""
+"""Airflow Connections as calendars.
+
+How they sign in, whom they trust, and every mistake named with its remedy.
+"""
 
 from __future__ import annotations
 
@@ -236,7 +239,10 @@ print(json.dumps(report))
 
 
 def in_airflow(home: Path, made: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The forms of our types, and the answer of the Test button for each of *made*, by a real Airflow."""
+    """The forms of our types, and the answer of the Test button for each of *made*.
+
+    By a real Airflow.
+    """
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
     environment |= {"AIRFLOW_HOME": str(home), "NO_PROXY": "127.0.0.1"}
     environment["AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS"] = "127.0.0.0/8"

@@ -1,4 +1,7 @@
-"""Real Airflows for tests: shared while a test leaves them running, one kind of database after the other."""
+"""Real Airflows for tests.
+
+Shared while a test leaves them running, one kind of database after the other.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,10 @@ def origin() -> Iterator[IcsOrigin]:
 
 @pytest.fixture
 def write_dag(stack: Stack, request: pytest.FixtureRequest) -> Iterator[WriteDag]:
-    """Writes a DAG of one quick task, named after the test, from the source of its schedule; gives its id."""
+    """Write a DAG of one quick task, named after the test, and give its id.
+
+    It is written from the source of its schedule.
+    """
     written: list[str] = []
 
     def write(schedule: str, *, options: str = "") -> str:

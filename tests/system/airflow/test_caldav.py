@@ -1,4 +1,7 @@
-"""A calendar on a CalDAV server, through a Connection in Airflow's database, edited while Airflow runs."""
+"""A calendar on a CalDAV server, edited while Airflow runs.
+
+It is used through a Connection in Airflow's database.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ class Story:
         )
 
     def meet(self, hours: int) -> None:
-        """Put the meeting as a client does: from the time that the run is due, for so many hours."""
+        """Put the meeting as a client does.
+
+        It lasts so many hours from the time that the run is due.
+        """
         lines = (f"DTSTART:{self.due:%Y%m%dT%H%M%SZ}", f"DURATION:PT{hours}H", "SUMMARY:Freeze")
         self.team.send("PUT", "team/m.ics", feed(event("UID:m", *lines)).decode())
 
@@ -93,7 +99,10 @@ def test_a_calendar_of_a_caldav_server(
 
 
 def live(story: Story, wire: Wire, fields: dict[str, str]) -> None:
-    """Edits reach the stored next run; whatever happens to the server is survived, and named while it lasts."""
+    """Edits reach the stored next run.
+
+    Whatever happens to the server is survived, and named while it lasts.
+    """
     stack, team = story.stack, story.team
     story.held(0)
     story.meet(1)

@@ -1,4 +1,7 @@
-"""What people do with a DAG: trigger it by hand, ask when it runs next, backfill it, look at its calendar."""
+"""What people do with a DAG.
+
+Trigger it by hand, ask when it runs next, backfill it, look at its calendar.
+"""
 
 from __future__ import annotations
 

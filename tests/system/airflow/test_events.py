@@ -1,4 +1,7 @@
-"""Calendar events and milestones in a running Airflow, whose triggerer is killed again and again."""
+"""Calendar events and milestones in a running Airflow.
+
+Its triggerer is killed again and again.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The gate and the window's end in a running Airflow: what changes after a run was planned still holds its work."""
+"""The gate and the window's end in a running Airflow.
+
+What changes after a run was planned still holds its work.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""No secret, and by default no event's text, gets out of the calendars: a search through all that a whole Airflow writes.
+"""No secret, and by default no event's text, gets out of the calendars.
+
+A search through all that a whole Airflow writes.
 
 One Airflow reads calendars by address and by Connection, good ones and bad ones; then its database,
 logs, answers, pages, files' names, metrics and commands are searched for what was planted.
@@ -112,7 +114,10 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 def _connections(airflow: Stack, origin: Origin) -> None:
-    """Secret addresses where they belong: Airflow shows a Connection's Host to whoever may see Connections."""
+    """Secret addresses where they belong.
+
+    Airflow shows a Connection's Host to whoever may see Connections.
+    """
     server = f"http://127.0.0.1:{origin.port}"
     basic = {"login": "alice", "password": OTHER_PASSWORD}
     airflow.post(
@@ -171,7 +176,10 @@ def _failed(airflow: Stack) -> set[str]:
 
 
 def database(airflow: Stack) -> dict[str, str]:
-    """Every table but those where Airflow keeps what people gave it: the DAG files' source, and Connections."""
+    """Every table but those where Airflow keeps what people gave it.
+
+    The DAG files' source, and Connections.
+    """
     names = set(sqlalchemy.inspect(airflow.engine).get_table_names()) - {"dag_code", "connection"}
     return {
         f"table {name}": repr(airflow.rows(f'SELECT * FROM "{name}"')) for name in sorted(names)

@@ -1,4 +1,7 @@
-"""A DAG file that is wrong says so where Airflow shows import errors; one whose calendar cannot be had is held."""
+"""A DAG file that is wrong says so where Airflow shows import errors.
+
+One whose calendar cannot be had is held.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Calendars of Google and Microsoft, through Connections of their providers in Airflow's database, read by its DAG processor."""
+"""Calendars of Google and Microsoft, read by Airflow's DAG processor.
+
+Through Connections of their providers in Airflow's database.
+"""
 
 from __future__ import annotations
 

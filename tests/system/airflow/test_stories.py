@@ -184,7 +184,10 @@ def plant(stack: Stack, calendar: IcsOrigin) -> Planted:
 
 
 def let_the_scheduler_go_round(stack: Stack, dag_id: str = BYSTANDER) -> None:
-    """Until another DAG's runs have been made, from begin to end: what was to be made is made by then."""
+    """Until another DAG's runs have been made, from begin to end.
+
+    What was to be made is made by then.
+    """
     stack.wait_for_runs(dag_id, len(stack.runs(dag_id)) + 2, seconds=PATIENCE)
 
 

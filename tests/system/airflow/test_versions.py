@@ -28,7 +28,10 @@ def due() -> datetime:
 
 @pytest.fixture
 def still(tmp_path: Path, origin: IcsOrigin, due: datetime) -> Iterator[Stack]:
-    """An Airflow without running components, and the DAG that runs every day unless somebody is busy."""
+    """An Airflow without running components, and a DAG that runs every day.
+
+    The DAG does not run while somebody is busy.
+    """
     stack = Stack(tmp_path / "airflow")
     stack.migrate()
     busy = f"Calendar({origin.address!r}, refresh=timedelta(0))"

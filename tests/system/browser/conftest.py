@@ -24,6 +24,9 @@ def chrome(
 
 @pytest.fixture
 def browser(chrome: Browser) -> Iterator[Browser]:
-    """That Chromium: no test leaves an error in its console, or has sent anything to another host."""
+    """That Chromium, whose console stays free of errors.
+
+    No test leaves an error in its console, or has sent anything to another host.
+    """
     with chrome.quiet():
         yield chrome

@@ -1,4 +1,7 @@
-"""The page as people use it: in Airflow's navigation and by itself; in Chromium on a real Airflow."""
+"""The page as people use it.
+
+In Airflow's navigation and by itself; in Chromium on a real Airflow.
+"""
 
 from __future__ import annotations
 
@@ -169,7 +172,10 @@ def test_one_run_its_sentence_and_its_dags_plan(browser: Browser, login: Login) 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
 def test_a_week_in_which_the_clocks_change(browser: Browser, zone: str) -> None:
-    """ "visible" may start at 22:00 in Berlin, where summer time begins on the last Sunday in March."""
+    """The DAG "visible" may start at 22:00 in Berlin.
+
+    Summer time begins there on the last Sunday in March.
+    """
     later = datetime.now(ZoneInfo("Europe/Berlin")).replace(
         hour=22, minute=0, second=0, microsecond=0
     )

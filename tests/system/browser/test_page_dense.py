@@ -1,4 +1,7 @@
-"""The page with 18 DAGs that run often, and in zones that are not the DAGs'; in Chromium on a real Airflow."""
+"""The page with 18 DAGs that run often, and in zones that are not the DAGs'.
+
+In Chromium on a real Airflow.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,10 @@ def run(number: int, due: datetime) -> dict[str, Any]:
 
 @pytest.fixture
 def dense(browser: Browser) -> Iterator[Browser]:
-    """More than a browser shows: 18 DAGs, hourly, of which the first 500 runs are loaded and all are counted."""
+    """More than a browser shows.
+
+    18 DAGs, hourly, of which the first 500 runs are loaded and all are counted.
+    """
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     runs = [
         run(number, hour + n * HOUR + number * timedelta(minutes=3))

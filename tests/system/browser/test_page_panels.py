@@ -1,4 +1,7 @@
-"""What lies beside the runs: a DAG's tab, what-if, calendars' health, subscriptions; in Chromium on a real Airflow."""
+"""What lies beside the runs.
+
+A DAG's tab, what-if, calendars' health, subscriptions; in Chromium on a real Airflow.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Every example is read, serialized and planned with nothing set up; and where its packages are missing it says so."""
+"""Every example is read, serialized and planned with nothing set up.
+
+And where its packages are missing it says so.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""genai_finetune in a real Airflow: a model goes into service, a worse one does not, one that fails there is taken back."""
+"""genai_finetune in a real Airflow.
+
+A model goes into service, a worse one does not, one that fails there is taken back.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,10 @@ def test_a_model_that_is_not_better_is_kept_out(airflow: Examples, first: Finish
 
 
 def test_a_model_that_fails_in_service_is_taken_back(airflow: Examples, first: Finished) -> None:
-    """The machine that serves has become too small for a new model: it refuses what it is to load."""
+    """The machine that serves has become too small for a new model.
+
+    It refuses what it is to load.
+    """
     current = airflow.backing.data / "serving" / "current"
     before, hidden = current.read_text(), current.with_name("hidden")
     current.rename(hidden)  # it starts empty-handed

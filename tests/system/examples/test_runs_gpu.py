@@ -1,4 +1,7 @@
-"""gpu_training through the real operator, in a real Airflow: holding a worker and deferred, in good and bad weather."""
+"""gpu_training through the real operator, in a real Airflow.
+
+Holding a worker and deferred, in good and bad weather.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ READ = "import pathlib, sys; sys.exit(not pathlib.Path(sys.argv[1]).stat().st_si
 
 
 class Training:
-    """The example in one of both modes, impatient: it saves often, waits for a GPU for seconds, fails at the first try."""
+    """The example in one of both modes, impatient.
+
+    It saves often, waits for a GPU for seconds, fails at the first try.
+    """
 
     def __init__(self, airflow: Examples, mode: str) -> None:
         self.airflow, self.dag_id = airflow, f"gpu_training_{mode}"
@@ -84,7 +90,10 @@ def training(request: pytest.FixtureRequest, trainings: dict[str, Training]) -> 
 
 @pytest.fixture(scope="module")
 def ended(airflow: Examples, trainings: dict[str, Training]) -> dict[Training, dict[str, Finished]]:
-    """Three runs at once: one that is well, one whose checkpoint is broken, and one that takes too long."""
+    """Three runs at once.
+
+    One that is well, one whose checkpoint is broken, and one that takes too long.
+    """
     for each in trainings.values():
         airflow.pods.run(WRITE, f"{each.folder('broken')}/checkpoint.npz", "not a checkpoint")
     begun = {
@@ -177,7 +186,10 @@ def test_no_gpu(training: Training, without_gpu: dict[Training, Finished]) -> No
 
 @pytest.fixture(scope="module")
 def restarted(airflow: Examples, trainings: dict[str, Training]) -> dict[Training, Finished]:
-    """The API server goes away while they train, and comes back. Parameters say where one of them runs, and what."""
+    """The API server goes away while they train, and comes back.
+
+    Parameters say where one of them runs, and what.
+    """
     cluster = airflow.pods.stand_in("losing its API server")
     asked = {"image": f"{STAND_IN_IMAGE}-asked-for", "namespace": "default"}
     confs = {each: asked if mode == "sync" else {} for mode, each in trainings.items()}
@@ -187,7 +199,10 @@ def restarted(airflow: Examples, trainings: dict[str, Training]) -> dict[Trainin
     }
 
     def at_work(training: Training) -> Json | None:
-        """Its pod, once it trains; while it is being loaded the operator would wait for no more than 15 seconds."""
+        """Its pod, once it trains.
+
+        While it is being loaded the operator would wait for no more than 15 seconds.
+        """
         wanted = training.folder("restart")
         pods = (pod for pod in cluster.store.find("Pod") if pod["status"].get("phase") == "Running")
         pod = next(
@@ -228,7 +243,10 @@ def test_the_api_server_restarts_in_mid_run(
 
 
 class Window:
-    """The example with a calendar of windows of its own, running by itself; begun while the tests before it go on."""
+    """The example with a calendar of windows of its own, running by itself.
+
+    Begun while the tests before it go on.
+    """
 
     dag_id = "gpu_training_window"
 
@@ -310,7 +328,10 @@ def queued(airflow: Examples) -> tuple[str, str] | None:
 
 
 def test_kueue(airflow: Examples, queued: tuple[str, str] | None) -> None:
-    """One Job at a time, as the queue's quota says; one that is stopped is skipped, and the next goes on from there."""
+    """One Job at a time, as the queue's quota says.
+
+    One that is stopped is skipped, and the next goes on from there.
+    """
     if queued is None:
         pytest.skip(
             "a real cluster is asked: set KUEUE where it has Kueue, and a LocalQueue gpu-queue"

@@ -117,7 +117,10 @@ def test_inference(airflow: Examples, reader: Reader, first: Finished) -> None:
 
 
 def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
-    """Asked for in a freeze, it waits at its gate, and holds no worker; the team is told if it waits too long."""
+    """Asked for in a freeze, it waits at its gate, and holds no worker.
+
+    The team is told if it waits too long.
+    """
     pytest.importorskip(
         "airflow.triggers.shared_stream", reason="calendar events trigger DAGs from Airflow 3.3 on"
     )
@@ -158,7 +161,10 @@ def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
 
 
 class Reader:
-    """A process that knows of this Airflow no more than where it is, and is asked what it finds there."""
+    """A process that knows of this Airflow no more than where it is.
+
+    It is asked what it finds there.
+    """
 
     def __init__(self, airflow: Examples, errors: Path) -> None:
         program = SCRIPTS / "read_registry.py"
@@ -176,7 +182,10 @@ class Reader:
         self._features = f"file://{airflow.home}/examples/retraining/2026-01-17/features.npz"
 
     def champion(self) -> dict[str, Any]:
-        """What the registry says of the champion, and how that model does when it is loaded and scored there."""
+        """What the registry says of the champion, and how that model does.
+
+        The model is loaded and scored there.
+        """
         known: dict[str, Any] = self.ask("champion", self._features)
         return known
 

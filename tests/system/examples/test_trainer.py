@@ -85,7 +85,10 @@ def test_an_interrupted_training_ends_in_the_same_weights(
 
 
 def test_asked_to_stop_while_it_is_being_loaded(tmp_path: Path) -> None:
-    """A training is asked to stop as soon as it is started, where its GPU's node is drained or its window ends."""
+    """A training is asked to stop as soon as it is started.
+
+    Its GPU's node is drained, or its window ends.
+    """
     command = [
         sys.executable,
         "-X",

@@ -1,4 +1,7 @@
-"""What the API server refuses. One table for the stand-in and, where one is named, for a real server: dry runs only."""
+"""What the API server refuses.
+
+One table for the stand-in and, where one is named, for a real server: dry runs only.
+"""
 
 from __future__ import annotations
 

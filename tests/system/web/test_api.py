@@ -1,4 +1,7 @@
-"""The REST API on a real Airflow web server: what it tells of every kind of schedule, to whom, and how it is asked."""
+"""The REST API on a real Airflow web server.
+
+What it tells of every kind of schedule, to whom, and how it is asked.
+"""
 
 from __future__ import annotations
 

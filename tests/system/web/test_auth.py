@@ -195,7 +195,10 @@ def test_every_page_has_its_policy(anywhere: LocalAirflow, path: str, user: str 
 
 
 def test_a_feed_has_the_rights_of_its_owner_now(fab: LocalAirflow) -> None:
-    """Who is deactivated, whose id is somebody else's now, or who is gone opens nothing; nor does a lost role show."""
+    """Who is deactivated, whose id is somebody else's now, or who is gone opens nothing.
+
+    Nor does a lost role show.
+    """
     fab.user = "leaver"
     path = f"{fab.address}/calendar-timetable/api/subscriptions"
     address = (

@@ -1,4 +1,7 @@
-"""The list against the scheduler, for all example DAGs: Airflow's own and ours, as stored, served under a path."""
+"""The list against the scheduler, for all example DAGs.
+
+Airflow's own and ours, as stored, served under a path.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The page's files: who gets them, with which headers, and how large they are. On a real Airflow web server."""
+"""The page's files: who gets them, with which headers, and how large they are.
+
+On a real Airflow web server.
+"""
 
 from __future__ import annotations
 

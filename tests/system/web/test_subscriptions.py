@@ -1,4 +1,7 @@
-"""Subscriptions: an address that works in any calendar, with its owner's rights, until it is revoked or expires."""
+"""Subscriptions: an address that works in any calendar, with its owner's rights.
+
+Until it is revoked or expires.
+"""
 
 from __future__ import annotations
 

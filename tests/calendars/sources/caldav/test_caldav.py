@@ -1,4 +1,7 @@
-"""CalDAV against real servers: what is edited there is seen, and what fails leaves the last good copy in force."""
+"""CalDAV against real servers.
+
+What is edited there is seen, and what fails leaves the last good copy in force.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Where only free/busy is shared, and what is kept of a person's availability (RFC 4791 section 7.10, RFC 7953)."""
+"""Where only free/busy is shared, and what is kept of a person's availability.
+
+See RFC 4791 section 7.10 and RFC 7953.
+"""
 
 from __future__ import annotations
 

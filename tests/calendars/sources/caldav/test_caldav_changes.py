@@ -1,4 +1,7 @@
-"""What a refresh of a CalDAV calendar costs when a little changed, on real servers: tokens kept, lost, and in mid-sync."""
+"""What a refresh of a CalDAV calendar costs when a little changed, on real servers.
+
+Tokens kept, lost, and in mid-sync.
+"""
 
 from __future__ import annotations
 

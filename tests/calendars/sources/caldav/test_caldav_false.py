@@ -1,4 +1,7 @@
-"""CalDAV servers that play false, or can do less: what changed is found all the same, by other questions."""
+"""CalDAV servers that play false, or can do less.
+
+What changed is found all the same, by other questions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""CalDAV servers that answer what they should not: each is named, and no one else gets the credentials."""
+"""CalDAV servers that answer what they should not.
+
+Each is named, and no one else gets the credentials.
+"""
 
 from __future__ import annotations
 

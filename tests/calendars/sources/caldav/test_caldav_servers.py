@@ -1,4 +1,7 @@
-"""What well-known servers answer to those who look for calendars, as their documents and users tell: known answers."""
+"""What well-known servers answer to those who look for calendars.
+
+Known answers, as their documents and users tell them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Google Calendar over HTTP: the provider's real hook, and a service that answers as Google documents it."""
+"""Google Calendar over HTTP.
+
+The provider's real hook, and a service that answers as Google documents it.
+"""
 
 from __future__ import annotations
 

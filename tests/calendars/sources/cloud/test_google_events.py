@@ -13,7 +13,10 @@ from tests.support.ics import understood
 
 
 def exception(series: str, original: str, start: str = "", end: str = "", **given: Any) -> Event:
-    """One instance that differs; without *start* it does not take place, and Google promises nothing else of it."""
+    """One instance that differs.
+
+    Without *start* it does not take place, and Google promises nothing else of it.
+    """
     own = f"{series}_{original}"
     said = {"recurringEventId": series, "originalStartTime": at(original)}
     if not start:

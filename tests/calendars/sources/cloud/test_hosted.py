@@ -1,4 +1,7 @@
-"""Calendars of services that Airflow has providers for: how they are named, and what is said when it is wrong."""
+"""Calendars of services that Airflow has providers for.
+
+How they are named, and what is said when it is wrong.
+"""
 
 from __future__ import annotations
 

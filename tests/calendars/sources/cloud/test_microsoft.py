@@ -1,4 +1,7 @@
-"""Microsoft 365 over HTTP: the provider's real hook, and a service that answers as Graph's documents say."""
+"""Microsoft 365 over HTTP.
+
+The provider's real hook, and a service that answers as Graph's documents say.
+"""
 
 from __future__ import annotations
 
