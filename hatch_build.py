@@ -1,4 +1,7 @@
-"""Builds the page before the packages are made; from an sdist, which brings it built, nothing is to do."""
+"""Build the page before the packages are made.
+
+From an sdist, which brings the page built, nothing is to do.
+"""
 
 from __future__ import annotations
 

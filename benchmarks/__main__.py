@@ -32,7 +32,7 @@ GROUPS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 1 where ``--check`` finds a regression, twice in a row."""
+    """Return the exit code: 1 where ``--check`` finds a regression, twice in a row."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "groups", nargs="*", metavar="GROUP", help=f"any of {', '.join(GROUPS)}; default: all"
@@ -79,7 +79,10 @@ def measure(group: str, known: baseline.Baseline) -> list[Figure]:
 
 
 def check(measured: dict[str, list[Figure]], known: baseline.Baseline) -> int:
-    """Report regressions; a group that seems to have one is measured again, and the better of each figure counts."""
+    """Report regressions.
+
+    A group that seems to have one is measured again, and the better of each figure counts.
+    """
     for group in baseline.regressions(measured, known):
         first = {f.what: f for f in measured[group]}
         again = measure(group, known)
@@ -92,7 +95,7 @@ def check(measured: dict[str, list[Figure]], known: baseline.Baseline) -> int:
 
 
 def write(file: Path, measured: dict[str, list[Figure]]) -> None:
-    """The figures as JSON, with what they were measured on."""
+    """Return the figures as JSON, with what they were measured on."""
     where = {
         name: version(f"apache-{name}" if name == "airflow" else name)
         for name in ("airflow", "icalendar")

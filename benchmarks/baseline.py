@@ -1,4 +1,7 @@
-"""What was measured before, and what is aimed at: ``baseline.json``, by group and by the figure's name."""
+"""What was measured before, and what is aimed at.
+
+``baseline.json`` holds it by group and by the figure's name.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ WORSE = 1.5  # times the baseline's ratio: more than a busy machine explains
 
 
 class Known(TypedDict):
-    """A figure's ratio when it was last kept, and the most that is aimed at; ``None``: nothing is."""
+    """A figure's ratio when it was last kept, and the most that is aimed at.
+
+    ``None`` means that nothing is aimed at.
+    """
 
     ratio: float
     target: float | None
@@ -25,7 +31,7 @@ Measured = Mapping[str, Sequence[Figure]]
 
 
 def load(file: Path) -> Baseline:
-    """What *file* holds; nothing where there is none."""
+    """Return what *file* holds, or nothing where there is no such file."""
     known: Baseline = json.loads(file.read_text()) if file.exists() else {}
     return known
 
@@ -44,7 +50,10 @@ def keep(measured: Measured, file: Path) -> None:
 
 
 def regressions(measured: Measured, known: Baseline) -> dict[str, list[str]]:
-    """By group, what is wrong with what was *measured*: a ratio much worse than known, or none to compare."""
+    """Return, by group, what is wrong with what was *measured*.
+
+    That is a ratio much worse than the known one, or a figure with none to compare.
+    """
     found: dict[str, list[str]] = {}
     for group, figures in measured.items():
         entries, ratios = known.get(group, {}), {f.what: f.ratio for f in figures}

@@ -1,4 +1,6 @@
-"""The dearest questions that the page's API takes, against the bounds that it keeps: processor time, and memory kept.
+"""The dearest questions that the page's API takes, against the bounds that it keeps.
+
+The bounds are on processor time, and on memory kept.
 
 Each is asked as a browser asks it, of an app in this process.
 """

@@ -69,7 +69,10 @@ def figures() -> Iterator[Figure]:
 
 
 def cycles(dags: int, each: int, count: int) -> Iterator[tuple[float, float, float]]:
-    """Seconds of CPU in *count* cycles of *dags*, *each* of them in one file: our code's, all of it, all with cron."""
+    """Measure *count* cycles of *dags*, *each* of them in one file, in seconds of CPU.
+
+    Gives, per cycle: our code's, all of it, and all with cron.
+    """
     with folder() as home, airflow_database() as session, counted() as spent:
         session.execute(insert(DagBundleModel).values(name="bench"))
         for number in range(CALENDARS):
@@ -94,7 +97,7 @@ def cycles(dags: int, each: int, count: int) -> Iterator[tuple[float, float, flo
 
 
 def file_of(home: Path, name: str, numbers: range) -> Path:
-    """A DAG file in *home*."""
+    """Write a DAG file into *home*, and return its path."""
     calendar = str(home / f"{numbers.start // len(numbers) % CALENDARS}.ics")
     path = home / f"{name}_{numbers.start}.py"
     path.write_text(FILE.format(name=name, numbers=numbers, calendar=calendar))
@@ -102,7 +105,7 @@ def file_of(home: Path, name: str, numbers: range) -> Path:
 
 
 def cycle(file: Path, session: Session, spent: list[float]) -> float:
-    """What the DAG processor does with one file: seconds of CPU, in both processes."""
+    """Do what the DAG processor does with one file; return the seconds of CPU of both processes."""
 
     def parse() -> tuple[list[dict[str, Any]], float]:
         spent.clear()
@@ -122,7 +125,7 @@ def cycle(file: Path, session: Session, spent: list[float]) -> float:
 
 @contextmanager
 def counted() -> Iterator[list[float]]:
-    """The seconds of CPU of every call that comes to us from outside."""
+    """Count the seconds of CPU of every call that comes to us from outside."""
     spent: list[float] = []
     inside = False
 

@@ -1,4 +1,7 @@
-"""A calendar such as Google publishes of a busy team: years of past events, some series, attendees, alarms."""
+"""A calendar such as Google publishes of a busy team.
+
+It has years of past events, some series, attendees and alarms.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,10 @@ _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
 def google_like(events: int, now: datetime, seed: int = 1, stamp: datetime | None = None) -> bytes:
-    """*events* components, spread from eight years before *now* to a quarter after; *stamp* is every DTSTAMP."""
+    """Return a calendar of *events* components.
+
+    They are spread from eight years before *now* to a quarter after. *stamp* is every DTSTAMP.
+    """
     dice = random.Random(seed)
     first = now.replace(tzinfo=None, minute=0, second=0, microsecond=0) - timedelta(days=8 * 365)
     parts = [_HEAD]
@@ -124,7 +130,9 @@ def google_like(events: int, now: datetime, seed: int = 1, stamp: datetime | Non
 
 
 def dense(events: int, now: datetime, seed: int = 1) -> bytes:
-    """*events* components with little text, spread over three years until *now*; a fifth are series that still go on.
+    """Return a calendar of *events* components with little text.
+
+    They are spread over three years until *now*; a fifth are series that still go on.
 
     Half of these have no end, a twentieth a DTSTART that its rule does not name, a third an EXDATE.
     """

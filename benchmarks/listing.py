@@ -1,4 +1,7 @@
-"""The page's list of runs for a big deployment, against asking Airflow's own timetables once per shown run."""
+"""The page's list of runs for a big deployment.
+
+It is measured against asking Airflow's own timetables once per shown run.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ NIGHTS = Weekly("daily 19:00-07:00")
 
 
 def figures(rounds: int = 9) -> Iterator[Figure]:
-    """A list that nobody has asked for before, and the same one again."""
+    """Measure a list that nobody has asked for before, and the same one again."""
     with airflow_database() as session:
         crons = deployment(session)
         since = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
@@ -51,7 +54,10 @@ def figures(rounds: int = 9) -> Iterator[Figure]:
 
 
 def deployment(session: Session) -> dict[str, str]:
-    """1,000 DAGs at any minute, nearly each with a cron of its own, every other one held to the nights; their crons."""
+    """Store 1,000 DAGs that are due at any minute, and return their crons.
+
+    Nearly each has a cron of its own, and every other one is held to the nights.
+    """
     dice, crons = random.Random(1), {}
     now = datetime.now(UTC)
     for number in range(DAGS):
@@ -79,7 +85,7 @@ def in_a_thread(call: Callable[[], object]) -> None:
 
 
 def ask(session: Session, dag_ids: dict[str, str], since: datetime) -> bytes:
-    """What the REST API answers."""
+    """Return what the REST API answers."""
     until = since + timedelta(days=DAYS)
     return list_runs(
         session, dag_ids, Filters(since.timestamp(), until.timestamp(), limit=SHOWN), time.time()

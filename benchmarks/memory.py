@@ -1,4 +1,6 @@
-"""The memory of a cold read, against icalendar and recurring-ical-events over the same days of the same calendar.
+"""The memory of a cold read, against icalendar and recurring-ical-events.
+
+Both read the same days of the same calendar.
 
 Each in a process of its own, which tells its peak itself (``VmHWM``; ``ru_maxrss`` would begin with
 that of the process which started it): all of it, less that of a process which imports the same

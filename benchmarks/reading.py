@@ -1,4 +1,6 @@
-"""Reading a big team calendar, and reading it again, against what parsing the same bytes takes icalendar.
+"""Reading a big team calendar, and reading it again.
+
+It is measured against what parsing the same bytes takes icalendar.
 
 By processor time, as one thread does all of it: other work on the machine changes it little. The
 dense calendar is read by all who take part: that of the processes which are started for it counts
@@ -39,7 +41,10 @@ START, END = (int((NOW + timedelta(days=days)).timestamp()) for days in (-30, 90
 
 
 def figures() -> Iterator[Figure]:
-    """120 days of :data:`EVENTS` events, as the reading process does it; how that grows with the calendar."""
+    """Measure 120 days of :data:`EVENTS` events, as the reading process reads them.
+
+    Also how that grows with the calendar.
+    """
     body = google_like(EVENTS, NOW)
     stamped = google_like(EVENTS, NOW, stamp=NOW + timedelta(hours=1))
     earlier = kept(anew(body))
@@ -94,13 +99,14 @@ class Feed:
         return FetchResult(self.body, "")
 
     def again(self, body: bytes) -> None:
-        """What becomes of *body* when it is what is fetched: the cached readings of the last one stand."""
+        """Read *body* as what is fetched after the last one, whose cached readings stand."""
         self.body = body
         if self.feed.ask(self.state).digest != self.state.digest:
             raise AssertionError("the same calendar was taken for another")
 
 
 def anew(body: bytes, earlier: bytes = b"") -> ParsedCalendar:
+    """Read *body* in this process, without the garbage collector, as the reading process does."""
     gc.disable()  # as the reading process does
     try:
         return read(body, START, END, "UTC", 600, earlier)
@@ -109,7 +115,10 @@ def anew(body: bytes, earlier: bytes = b"") -> ParsedCalendar:
 
 
 def resolved(body: bytes) -> None:
-    """*body* read as a DAG processor reads it for the first time: by a child, into an empty cache."""
+    """Read *body* as a DAG processor reads it for the first time.
+
+    A child reads it, into an empty cache.
+    """
     with (
         tempfile.TemporaryDirectory() as folder,
         patch.dict(os.environ, CALENDAR_TIMETABLE_CACHE=f"{folder}/cache"),
@@ -140,6 +149,7 @@ def all_ms(call: Callable[[], object]) -> float:
 
 
 def processor_ms(call: Callable[[], object]) -> float:
+    """Return the milliseconds of processor time that *call* takes in this process."""
     began = time.process_time()
     call()
     return 1e3 * (time.process_time() - began)

@@ -1,4 +1,7 @@
-"""What Airflow asks of a schedule with 10,000 blackouts, against plain cron with the same expression and zone."""
+"""What Airflow asks of a schedule with 10,000 blackouts.
+
+It is measured against plain cron with the same expression and zone.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +110,10 @@ def in_a_closure(name: str, expression: str, days: int) -> Iterator[Figure]:
 
 
 def half_closed() -> Iterator[Figure]:
-    """Hourly, with a thousand busy and all-day events that close half of all time: now it is open, or closed."""
+    """Measure an hourly schedule of which events close half of all time.
+
+    There are a thousand busy and all-day events; now it is open, or closed.
+    """
     now = DateTime.instance(datetime.now(UTC))
     cron = CronTriggerTimetable("0 * * * *", timezone=ZONE)
     moments = [
@@ -141,7 +147,10 @@ def half_closed() -> Iterator[Figure]:
 
 
 def thousand_events(around: int) -> Spans:
-    """Sixty whole days and 940 short events, from sixty days before *around*, epoch seconds, to four months after."""
+    """Return sixty whole days and 940 short events.
+
+    They lie from sixty days before *around*, in epoch seconds, to four months after.
+    """
     dice = random.Random(2)
     days = [around + day * 86400 for day in range(-60, 120)]
     events = [(day, day + 86400) for day in dice.sample(days, 60)]
@@ -158,12 +167,12 @@ def answer(last: DataInterval, restriction: TimeRestriction, timetable: Timetabl
 
 
 def fresh_answer(make: Callable[[], Timetable], ask: Callable[[Timetable], None]) -> None:
-    """It decodes the DAG each time."""
+    """Ask a schedule that *make* makes anew: Airflow decodes the DAG each time."""
     ask(make())
 
 
 def stored(expression: str, blackouts: int) -> dict[str, Any]:
-    """A schedule as it comes out of Airflow's database."""
+    """Return a schedule as it comes out of Airflow's database."""
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     dice = random.Random(1)
     first = int((hour - timedelta(days=40, seconds=480)).timestamp())
@@ -193,7 +202,7 @@ def cron_steps(cron: CronTriggerTimetable, last: DataInterval) -> None:
 
 
 def tail(what: str, call: Callable[[], object]) -> Figure:
-    """The 99th percentile of *call*, against its median."""
+    """Return the 99th percentile of *call*, against its median."""
 
     def pair() -> tuple[float, float]:
         times = [clocked(call) * 1e6 for _ in range(CALLS)]
@@ -203,6 +212,6 @@ def tail(what: str, call: Callable[[], object]) -> Figure:
 
 
 def size(what: str, expression: str, blackouts: int, most: int) -> Figure:
-    """What the schedule adds to its serialized DAG, against *most* KB."""
+    """Return what the schedule adds to its serialized DAG, against *most* KB."""
     bytes_ = len(json.dumps(stored(expression, blackouts)))
     return of_pairs(f"serialized size, {what}", f"{most} KB", [(bytes_, most * 1024)], "bytes")

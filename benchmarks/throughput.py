@@ -1,4 +1,6 @@
-"""How fast two schedulers on PostgreSQL create the runs of many due DAGs, against the same DAGs with plain cron.
+"""How fast two schedulers on PostgreSQL create the runs of many due DAGs.
+
+It is measured against the same DAGs with plain cron.
 
 A real Airflow: runs become due all at once when their DAGs are unpaused, and a run's row says when
 it was created. The schedulers are started anew for every measurement, on the same rows.
@@ -125,7 +127,7 @@ def _execute(stack: Stack, *statements: str) -> None:
 
 
 def _freezes(now: datetime) -> bytes:
-    """A hundred freezes before *now* and as many after, none of them within a day of it."""
+    """Return a hundred freezes before *now* and as many after, none within a day of it."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0"]
     for days in (*range(-101, -1), *range(2, 102)):
         start = now + timedelta(days=days)

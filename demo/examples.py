@@ -1,4 +1,7 @@
-"""What the example DAGs run against here: a cluster for their pods, a server for their model, pools, Connections."""
+"""What the example DAGs run against here.
+
+A cluster for their pods, a server for their model, pools, and Connections.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,16 @@ POOLS = {  # slots, and whether deferred tasks count
 
 
 def example_cluster(folder: Path, *, gpus: int) -> Cluster:
-    """A cluster that has what the examples ask for."""
+    """Return a cluster that has what the examples ask for."""
     images = {"registry.example.com/trainer": TRAINER}
     queues = {"gpu-queue": {"nvidia.com/gpu": 1}}
     return Cluster(folder, images=images, nodes=(gpu_node(gpus), CPU_NODE), queues=queues)
 
 
 class ExampleServices:
-    """Started on enter, ended on exit; ``settings`` is what Airflow's environment needs to know of it.
+    """Services for the examples, started on enter and ended on exit.
+
+    ``settings`` is what Airflow's environment needs to know of them.
 
     :param data: the volume of genai_finetune, where that is not the cluster's own.
     """
@@ -97,7 +102,7 @@ class ExampleServices:
 
 
 def make_pools(airflow: LocalAirflow, **slots: int) -> None:
-    """The pools that examples name; *slots* where other numbers are wanted."""
+    """Make the pools that examples name; *slots* says where other numbers are wanted."""
     with airflow.session() as session:
         for name, (number, deferred) in POOLS.items():
             pool = {"name": name, "slots": slots.get(name, number), "include_deferred": deferred}

@@ -1,4 +1,7 @@
-"""A real Airflow in one folder: api-server, scheduler, DAG processor and triggerer as child processes."""
+"""A real Airflow in one folder.
+
+The api-server, scheduler, DAG processor and triggerer are child processes.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ _PATIENCE, _API_PATIENCE = 60, 10
 
 
 class LocalAirflow:
-    """Airflow with its state in ``home``, under *path*; only processes that this object starts ever use it."""
+    """An Airflow with its state in ``home``, under *path*.
+
+    Only processes that this object starts ever use it.
+    """
 
     def __init__(
         self,
@@ -116,7 +122,10 @@ class LocalAirflow:
         return service
 
     def wait_until_ready(self, *, seconds: float = 120) -> None:
-        """Wait until the web server answers and every component that was started has reported itself healthy."""
+        """Wait until the web server answers and every component is healthy.
+
+        Every component that was started has to report itself so.
+        """
         parts = {"scheduler", "triggerer", "dag_processor"} & {
             name.replace("-", "_") for name in self.services
         }
@@ -134,7 +143,7 @@ class LocalAirflow:
         wait_until("Airflow to be ready", healthy, seconds=seconds)
 
     def session(self) -> requests.Session:
-        """An HTTP session that is logged in."""
+        """Return an HTTP session that is logged in."""
         session = requests.Session()
         session.trust_env = False
         answer = session.post(
@@ -153,7 +162,10 @@ class LocalAirflow:
 
 
 def _inherited_environment() -> dict[str, str]:
-    """This process's environment without another Airflow's settings and without Python path tricks."""
+    """Return the environment of this process without another Airflow's settings.
+
+    Python path tricks are left out too.
+    """
     return {
         name: value
         for name, value in os.environ.items()

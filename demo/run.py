@@ -1,4 +1,6 @@
-"""``make demo``: a team calendar and a real Airflow on this machine, and a run that a meeting holds.
+"""``make demo``: a team calendar and a real Airflow, and a run that a meeting holds.
+
+All of it is on this machine.
 
 Everything lives in ``.demo`` and ends with Ctrl-C. ``--exit-after-first-run`` ends by itself once
 the held run is done.
@@ -30,6 +32,7 @@ EVERY = timedelta(minutes=2)  # how often that DAG is due
 
 
 def main() -> int:
+    """Run the demo, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="make demo", description="A run that a meeting holds, in a real Airflow."
     )
@@ -69,7 +72,10 @@ def _demo(folder: Path, at_end: ExitStack) -> None:
 
 
 def start(folder: Path, at_end: ExitStack) -> tuple[LocalAirflow, TeamCalendar]:
-    """Start all that belongs to the demo in *folder*, with a meeting that lasts an hour; *at_end* ends it."""
+    """Start all that belongs to the demo in *folder*, with a meeting that lasts an hour.
+
+    *at_end* ends it.
+    """
     with _step("Starting a calendar server"):
         with uninterrupted():
             calendar = TeamCalendar(folder / "calendar")
@@ -125,13 +131,19 @@ class _HeldRun:
         self._address = f"{airflow.address}/api/v2/dags/{DAG_ID}"
 
     def planned(self) -> tuple[datetime | None, datetime | None]:
-        """When the next run is due, and when it may start; nothing before Airflow has read the DAG."""
+        """Return when the next run is due, and when it may start.
+
+        Both are None before Airflow has read the DAG.
+        """
         dag = self._get("/details")
         due, start = dag.get("next_dagrun_logical_date"), dag.get("next_dagrun_run_after")
         return due and datetime.fromisoformat(due), start and datetime.fromisoformat(start)
 
     def follow(self) -> None:
-        """Say what becomes of it, as it happens; who edits the calendar meanwhile sees the run move."""
+        """Say what becomes of the run, as it happens.
+
+        Who edits the calendar meanwhile sees the run move.
+        """
         said: set[tuple[datetime, datetime]] = set()
         held = False
         while not (run := self._first()):
@@ -153,14 +165,14 @@ class _HeldRun:
             )
 
     def _first(self, *states: str) -> dict[str, Any] | None:
-        """The DAG's first scheduled run, once there is one (in one of *states*)."""
+        """Return the DAG's first scheduled run, once there is one (in one of *states*)."""
         runs = self._get("/dagRuns?run_type=scheduled&order_by=run_after&limit=1").get(
             "dag_runs", ()
         )
         return next((run for run in runs if not states or run["state"] in states), None)
 
     def _get(self, path: str) -> dict[str, Any]:
-        """What Airflow answers; nothing where it does not, because who asks will ask again."""
+        """Return what Airflow answers, or nothing: who asks will ask again."""
         try:
             answer = self._session.get(self._address + path, timeout=10)
         except requests.RequestException:

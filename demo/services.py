@@ -20,7 +20,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nothing listens on now."""
+    """Return a port on 127.0.0.1 that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -30,7 +30,10 @@ def free_port() -> int:
 def wait_until(
     what: str, check: Callable[[], T | None], *, seconds: float, every: float = 0.25
 ) -> T:
-    """Poll ``check`` until it returns something true, and return that; TimeoutError past the deadline."""
+    """Poll ``check`` until it returns something true, and return that.
+
+    Raises TimeoutError past the deadline.
+    """
     deadline = time.monotonic() + seconds
     while True:
         if result := check():
@@ -41,7 +44,10 @@ def wait_until(
 
 
 def stop_all(services: Iterable[Service], *, seconds: float = 10) -> None:
-    """Ask all to end, then kill those that have not in time, and whatever any of them left behind."""
+    """Ask all to end, then kill those that have not in time.
+
+    Whatever any of them left behind is killed too.
+    """
     services = list(services)
     families = [service.family() for service in services]
     for service in services:
@@ -58,7 +64,10 @@ def stop_all(services: Iterable[Service], *, seconds: float = 10) -> None:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Put Ctrl-C off while a child is started and noted down: none may live that nobody knows of."""
+    """Put Ctrl-C off while a child is started and noted down.
+
+    No child may live that nobody knows of.
+    """
     put_off: list[tuple[int, object]] = []
     before = {
         number: signal.signal(number, lambda *call: put_off.append(call)) for number in ENDING
@@ -124,7 +133,9 @@ class Service:
         return "\n".join(text[-lines:])
 
     def family(self) -> set[psutil.Process]:
-        """The program and all it started: its session, and descendants that have left the session.
+        """Return the program and all it started.
+
+        That is its session, and descendants that have left the session.
 
         A killed Airflow component leaves its task processes behind without a parent; the session
         finds them.

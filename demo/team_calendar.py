@@ -19,7 +19,10 @@ _RIGHTS = "[all]\nuser: .*\ncollection: .*\npermissions: RrWwi\n"
 
 
 class TeamCalendar:
-    """Radicale on a free port; its one calendar can be read as ICS and edited with any CalDAV client."""
+    """Radicale on a free port.
+
+    Its one calendar can be read as ICS and edited with any CalDAV client.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +49,10 @@ class TeamCalendar:
         wait_until("the calendar server to answer", self._answers, seconds=30)
 
     def write(self, *, meeting_ends: datetime) -> None:
-        """Replace the calendar: a meeting that runs now, until *meeting_ends*; and what else a team plans."""
+        """Replace the calendar.
+
+        It then holds a meeting that runs now, until *meeting_ends*, and what else a team plans.
+        """
         body = "\r\n".join(
             [
                 "BEGIN:VCALENDAR",

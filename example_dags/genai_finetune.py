@@ -1,4 +1,6 @@
-"""From documents to a language model in service: fine-tune at night, judge, deploy, look, take back what is no good.
+"""From documents to a language model in service.
+
+Fine-tune at night, judge, deploy, look, take back what is no good.
 
     unfinished > ingest > tokenise [pod] > pretrain [GPU pod] > fine_tune [GPU pod]
         > evaluate [pod] > decide
@@ -122,7 +124,10 @@ with DAG(
 
         @task.branch
         def decide(name: str, params=None) -> str:
-            """The gate: perplexity on documents that were held out, against that of the model in service."""
+            """The gate: perplexity on documents that were held out.
+
+            It is compared with that of the model in service.
+            """
             return "deploy" if genai.is_better(name, params["margin"]) else "keep"
 
         @task
@@ -142,7 +147,10 @@ with DAG(
 
         @task(trigger_rule=TriggerRule.ONE_FAILED, retries=0)
         def roll_back(name: str) -> None:
-            """Put the model before it back in its place; the run fails all the same, and says why."""
+            """Put the model before it back in its place.
+
+            The run fails all the same, and says why.
+            """
             genai.roll_back(name)
 
         begin = unfinished(NAME)

@@ -1,4 +1,6 @@
-"""Train on a GPU at night: what is not finished when the window ends is saved, and goes on the next night.
+"""Train on a GPU at night.
+
+What is not finished when the window ends is saved, and goes on the next night.
 
 Due every day at 19:00. ``hold_until_open`` keeps the pod from being created outside the window,
 however long the task was queued; ``activeDeadlineSeconds`` ends the pod with the window. The

@@ -1,7 +1,9 @@
-"""The same training on a cluster with Kueue: a Job that waits in a queue, and lets other teams' Jobs go first.
+"""The same training on a cluster with Kueue.
 
-How long a Job waits is not known when it is created, so ``activeDeadlineSeconds``, which counts from
-the Job's start, cannot hold it to the window. The training is told the moment instead: at
+A Job waits in a queue, and lets other teams' Jobs go first.
+
+How long a Job waits is not known when it is created, so ``activeDeadlineSeconds``, which counts
+from the Job's start, cannot hold it to the window. The training is told the moment instead: at
 ``STOP_AT`` it saves and ends with 75. And ``wait`` gives up at that moment a Job that never
 started, so that none starts in the morning.
 

@@ -1,4 +1,6 @@
-"""Retrain a model every week, off-peak and never in a release freeze, and promote it only if it is better.
+"""Retrain a model every week, and promote it only if it is better.
+
+It runs off-peak and never in a release freeze.
 
 Due on Saturdays at 02:00, and asked for by an event "Retrain digits ..." that somebody writes into
 the calendar. The whole run, an hour, must fit into off-peak time; in a week with an event "...
@@ -121,7 +123,10 @@ with DAG(
 
         @task.branch
         def decide(result: dict, params=None) -> str:
-            """The quality gate: the first champion is any model, the next must be better by a margin."""
+            """The quality gate for a new champion.
+
+            The first champion is any model, the next must be better by a margin.
+            """
             known = result["champion_accuracy"]
             better = known is None or result["accuracy"] >= known + params["margin"]
             return "register_and_promote" if better else "report_and_stop"

@@ -1,4 +1,6 @@
-"""The flame graph of docs/performance.md: ``python -m tools.flame_graphs``, by py-spy, which Airflow brings along.
+"""Draw the flame graph of docs/performance.md: ``python -m tools.flame_graphs``.
+
+The samples are py-spy's, which Airflow brings along.
 
 Drawn here rather than by py-spy: a picture in a page runs no script, and this one keeps to the
 reader's light or dark.
@@ -100,7 +102,7 @@ def sampled() -> Iterator[tuple[list[str], int]]:
 
 
 def drawn(roots: dict[str, Frame]) -> str:
-    """The picture: one graph below the other, callers above what they call."""
+    """Return the picture: one graph below the other, callers above what they call."""
     parts: list[str] = []
     top = 0
     for name, root in roots.items():
@@ -119,7 +121,7 @@ def drawn(roots: dict[str, Frame]) -> str:
 
 
 def boxes(frame: Frame, whole: int, left: float, top: float) -> Iterator[str]:
-    """What is below *frame*, from *left* on; the widest first."""
+    """Return what is below *frame*, from *left* on; the widest first."""
     for below in sorted(frame.below.values(), key=lambda each: -each.count):
         width = WIDTH * below.count / whole
         if width < NARROWEST:

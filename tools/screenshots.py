@@ -1,4 +1,7 @@
-"""Take the pictures of README and docs: ``make screenshots``. The demo, as whoever has just started it sees it."""
+"""Take the pictures of README and docs: ``make screenshots``.
+
+They show the demo as whoever has just started it sees it.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ def main() -> None:
 def take(
     page: Browser, name: str, path: str, *, size: tuple[int, int], theme: str = "light"
 ) -> None:
-    """One picture of the page within Airflow."""
+    """Take one picture of the page within Airflow."""
     page.open(path, theme=theme, size=size)
     if path == WHAT_IF:
         page.fill("textarea", "daily 22:00-06:00")

@@ -1,4 +1,6 @@
-"""A Kubernetes API over HTTP whose pods run as processes of this machine: what the GPU examples run against here.
+"""A Kubernetes API over HTTP whose pods run as processes of this machine.
+
+The GPU examples run against it here.
 
 It answers the requests that Airflow's Kubernetes operators make, and refuses what a real API server
 would refuse. It is no Kubernetes: images are folders, volumes are folders, nodes are names, and

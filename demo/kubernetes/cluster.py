@@ -35,7 +35,7 @@ class Node:
 
 
 def gpu_node(gpus: int = 1) -> Node:
-    """Marked and tainted as NVIDIA's operator and the clouds do it."""
+    """Return a node that is marked and tainted as NVIDIA's operator and the clouds do it."""
     capacity = {"cpu": "64", "memory": "256Gi", GPU: str(gpus)}
     return Node(
         "gpu", capacity, {"nvidia.com/gpu.present": "true"}, ((GPU, "present", "NoSchedule"),)
@@ -97,7 +97,10 @@ class Cluster:
         self.pods.kill_all()
 
     def stop_api(self) -> None:
-        """Take the API server away, and every connection to it; pods run on, as they do on a real node."""
+        """Take the API server away, and every connection to it.
+
+        Pods run on, as they do on a real node.
+        """
         self._api.stop()
 
     def start_api(self) -> None:
@@ -105,13 +108,13 @@ class Cluster:
         self._api.start()
 
     def volume(self, claim: str) -> Path:
-        """The folder that a PersistentVolumeClaim stands for."""
+        """Return the folder that a PersistentVolumeClaim stands for."""
         folder = self._volumes / claim
         folder.mkdir(exist_ok=True)
         return folder
 
     def access(self) -> Json:
-        """A kubeconfig."""
+        """Return a kubeconfig."""
         names = {"cluster": "local", "user": "airflow"}
         return {
             "apiVersion": "v1",
@@ -196,6 +199,7 @@ def requested(spec: Json, resource: str) -> Any:
 
 
 def finished(pod: Json) -> bool:
+    """Tell whether *pod* has succeeded or failed."""
     return pod["status"].get("phase") in ("Succeeded", "Failed")
 
 

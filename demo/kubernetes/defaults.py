@@ -8,7 +8,7 @@ from demo.kubernetes.store import Json
 
 
 def filled_in(given: Json) -> Json:
-    """A valid Pod or Job with the defaults that matter here, and a status to begin with."""
+    """Return a valid Pod or Job with the defaults that matter here, and a first status."""
     made = copy.deepcopy(given)
     spec = _pod_spec(made)
     spec.setdefault("restartPolicy", "Always")

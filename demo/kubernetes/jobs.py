@@ -25,7 +25,9 @@ class Jobs:
         self._queues = queues
 
     def reconcile(self) -> None:
-        """Bring every Job one step on; and, as the garbage collector does, end the pods whose Job is gone.
+        """Bring every Job one step on, and end the pods whose Job is gone.
+
+        The latter is what the garbage collector does.
 
         Also a pod that was made while its Job was being deleted has to go.
         """
@@ -71,7 +73,10 @@ class Jobs:
             self._edit(job, lambda j: j["status"].update(active=1, ready=0, failed=failed))
 
     def _admitted(self, job: Json) -> bool:
-        """Whether the Job's queue has room for what it asks; a Job without a queue stays suspended."""
+        """Tell whether the Job's queue has room for what it asks.
+
+        A Job without a queue stays suspended.
+        """
         quota = self._queues.get(_queue(job) or "")
         if quota is None:
             return False
@@ -141,13 +146,14 @@ class Jobs:
 
 
 def over(job: Json) -> bool:
+    """Tell whether *job* has completed or failed."""
     return any(
         each["type"] in ("Complete", "Failed") for each in job["status"].get("conditions") or ()
     )
 
 
 def _owner(pod: Json) -> str | None:
-    """The uid of the Job that made the pod."""
+    """Return the uid of the Job that made the pod."""
     owners = pod["metadata"].get("ownerReferences") or ()
     return next((owner["uid"] for owner in owners if owner["kind"] == "Job"), None)
 

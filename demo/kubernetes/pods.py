@@ -112,13 +112,13 @@ class Pods:
             process.wait()
 
     def log(self, pod: Json) -> Path:
-        """The file with what the pod has written, each line after its time."""
+        """Return the file with what the pod has written, each line after its time."""
         return self._folder / f"{pod['metadata']['uid']}.log"
 
     def log_lines(
         self, pod: Json, *, follow: bool, ended: threading.Event
     ) -> Iterator[tuple[datetime, str]]:
-        """What the pod has written; with ``follow`` also what it will write."""
+        """Yield what the pod has written; with ``follow`` also what it will write."""
         file = self.log(pod)
         if not file.exists():
             return

@@ -51,7 +51,10 @@ class Refused(Exception):
 
 
 class Api:
-    """The listener: can be stopped, with every connection to it, and started again at the same address."""
+    """The listener, which can be stopped and started again at the same address.
+
+    When it stops, every connection to it ends.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -93,7 +96,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nothing to report."""
+        """Report nothing of a client that went away."""
 
     def stop(self) -> None:
         self.ending.set()

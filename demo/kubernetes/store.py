@@ -20,7 +20,10 @@ class Conflict(LookupError):
 
 
 class Store:
-    """What etcd is to a real cluster. Objects go in and come out as copies; every change wakes who waits."""
+    """What etcd is to a real cluster.
+
+    Objects go in and come out as copies; every change wakes who waits.
+    """
 
     def __init__(self) -> None:
         self._objects: dict[Key, Json] = {}
@@ -49,7 +52,7 @@ class Store:
             return self._put(key, made, "ADDED")
 
     def get(self, kind: str, namespace: str, name: str) -> Json:
-        """A copy; KeyError where there is none."""
+        """Return a copy, or raise KeyError where there is none."""
         with self._changed:
             return copy.deepcopy(self._objects[kind, namespace, name])
 
@@ -67,7 +70,10 @@ class Store:
     def update(
         self, kind: str, namespace: str, name: str, change: Callable[[Json], object]
     ) -> Json:
-        """Let ``change`` edit the object in place, undisturbed by others; KeyError where there is none."""
+        """Let ``change`` edit the object in place, undisturbed by others.
+
+        Raises KeyError where there is none.
+        """
         with self._changed:
             edited = copy.deepcopy(self._objects[kind, namespace, name])
             change(edited)
@@ -80,7 +86,10 @@ class Store:
                 self._note("DELETED", gone)
 
     def changes(self, kind: str, since: int, wait: float) -> list[tuple[int, str, Json]]:
-        """Changes to objects of this kind after version ``since``; waits up to ``wait`` seconds for the first."""
+        """Return changes to objects of this kind after version ``since``.
+
+        Waits up to ``wait`` seconds for the first.
+        """
         with self._changed:
             self._changed.wait_for(lambda: len(self._changes) > since, wait)
             return [change for change in self._changes[since:] if change[2]["kind"] == kind]
@@ -97,6 +106,7 @@ class Store:
 
 
 def timestamp() -> str:
+    """Return the time now as Kubernetes writes it, in UTC."""
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -110,7 +120,7 @@ def selected(thing: Json, labels: str, fields: str) -> bool:
 
 
 def _terms(selector: str) -> Iterator[str]:
-    """The parts of a selector; commas within parentheses do not part."""
+    """Split a selector at its commas, except for those within parentheses."""
     return (term.strip() for term in re.split(r",(?![^(]*\))", selector) if term.strip())
 
 

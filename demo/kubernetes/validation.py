@@ -1,4 +1,6 @@
-"""What a real API server refuses of a Pod or Job, in its words (``pkg/apis/core/validation`` of Kubernetes 1.34).
+"""What a real API server refuses of a Pod or Job, in its words.
+
+The words are of ``pkg/apis/core/validation`` of Kubernetes 1.34.
 
 Only what pods of our kind use; a field unknown here is taken as it is, as the real server does by
 default.
@@ -38,7 +40,10 @@ class Cause(NamedTuple):
 
 
 def quantity(text: object) -> Decimal:
-    """``"500m"``, ``"4Gi"`` or ``2`` as a number; :class:`Malformed` where Kubernetes would not read it."""
+    """Return ``"500m"``, ``"4Gi"`` or ``2`` as a number.
+
+    Raises :class:`Malformed` where Kubernetes would not read it.
+    """
     found = _QUANTITY.fullmatch(str(text)) if isinstance(text, str | int | float) else None
     if found is None:
         raise Malformed(

@@ -1,4 +1,6 @@
-"""What the example DAGs share: the team's calendar, its off-peak hours, a place for data, and who is told.
+"""What the example DAGs share.
+
+The team's calendar, its off-peak hours, a place for data, and who is told.
 
 ``TEAM_CALENDAR`` is the calendar file beside this one unless the environment variable of that name
 says otherwise, so that the examples plan and run with nothing set up. Of your own, write the id of
@@ -31,7 +33,9 @@ RETRY = {
 
 
 def workspace(*parts: str) -> ObjectStoragePath:
-    """Where tasks leave data for each other: the Variable ``examples_workspace``, e.g. ``s3://aws_default@bucket/examples``.
+    """Where tasks leave data for each other.
+
+    It is the Variable ``examples_workspace``, e.g. ``s3://aws_default@bucket/examples``.
 
     Without it a folder of this machine, which is enough for one machine only.
     """
@@ -44,7 +48,10 @@ def workspace(*parts: str) -> ObjectStoragePath:
 
 
 def calendar_watchers(name: str, *, match: str) -> list[AssetWatcher]:
-    """Watch the team's calendar for events that are created or changed; nothing before Airflow 3.3, which cannot."""
+    """Watch the team's calendar for events that are created or changed.
+
+    Nothing is watched before Airflow 3.3, which cannot.
+    """
     from airflow.sdk import AssetWatcher
 
     try:
@@ -57,5 +64,8 @@ def calendar_watchers(name: str, *, match: str) -> list[AssetWatcher]:
 
 
 def day_of(dag_run: Any) -> str:
-    """The day a run is for; one that an event triggered has no logical date, and is for the day it was asked for."""
+    """The day a run is for.
+
+    A run that an event triggered has no logical date, and is for the day it was asked for.
+    """
     return f"{dag_run.logical_date or dag_run.run_after:%Y-%m-%d}"

@@ -1,4 +1,6 @@
-"""The work behind weekly_retraining and inference_offpeak: scikit-learn's handwritten digits, week by week.
+"""The work behind weekly_retraining and inference_offpeak.
+
+It learns scikit-learn's handwritten digits, week by week.
 
 Every function takes and gives references: where data lies, which run of MLflow. The data itself
 never goes through XCom.
@@ -76,7 +78,10 @@ def with_ink(images: Any) -> Any:
 
 
 def train(prepared: str, setting: dict[str, float], day: str) -> dict[str, Any]:
-    """A model with this setting, as a run of MLflow; the run that is there already when the day is run again."""
+    """A model with this setting, as a run of MLflow.
+
+    It is the run that is there already when the day is run again.
+    """
     import mlflow
     from mlflow.models import infer_signature
     from sklearn.model_selection import cross_val_score

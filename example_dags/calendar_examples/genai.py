@@ -33,7 +33,10 @@ def is_judged(name: str) -> bool:
 
 
 def ingest(name: str) -> int:
-    """Write one file for each docstring of the standard library's packages that this model is to write like."""
+    """Write one file for each docstring of the standard library's packages.
+
+    This model is to write like them.
+    """
     target = folder("runs", name, "documents")
     target.mkdir(parents=True, exist_ok=True)
     library = Path(sysconfig.get_path("stdlib"))
@@ -51,7 +54,10 @@ def ingest(name: str) -> int:
 
 
 def is_better(name: str, margin: float) -> bool:
-    """The gate: the first model goes into service, the next if its perplexity is lower by this share."""
+    """The gate for a new model.
+
+    The first model goes into service, the next if its perplexity is lower by this share.
+    """
     metrics = _metrics(name)
     known = metrics.get("perplexity_in_service")
     return known is None or metrics["perplexity"] <= known * (1 - margin)
@@ -77,7 +83,10 @@ def deploy(name: str) -> None:
 
 
 def check(name: str) -> int:
-    """Ask the service some questions; how many it answered. AirflowFailException where it does not do as it should."""
+    """Ask the service some questions; return how many it answered.
+
+    Raises AirflowFailException where it does not do as it should.
+    """
     if (service := _service()) is None:
         _write(folder("runs", name, "judged"), "deployed")
         raise AirflowSkipException(

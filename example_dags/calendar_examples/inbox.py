@@ -1,4 +1,7 @@
-"""Batches of images that wait to be classified, and what became of them: the work behind inference_offpeak."""
+"""Batches of images that wait to be classified, and what became of them.
+
+This is the work behind inference_offpeak.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,9 @@ GRACE = timedelta(minutes=5)  # for a training to save, past the moment at which
 
 
 class WaitForJob(BaseOperator):
-    """Succeeds and fails with the Job; skips when it was interrupted (``skip_on_exit_code``) or never got its turn.
+    """Wait for a Job: succeed, fail or skip with it.
+
+    It skips when the Job was interrupted (``skip_on_exit_code``) or never got its turn.
 
     At ``give_up_at`` (ISO time; empty: never) and some grace the Job is deleted, and the task is
     skipped.

@@ -1,4 +1,7 @@
-"""The pods of genai_finetune: the trainer's image, the data's volume, and a GPU where it is asked for."""
+"""The pods of genai_finetune.
+
+The trainer's image, the data's volume, and a GPU where it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from kubernetes.client import models as k8s
 
 
 class TrainerPod(KubernetesPodOperator):
-    """One program of ``trainer/`` in a pod that waits without a worker, as gpu_training explains it line by line."""
+    """One program of ``trainer/`` in a pod that waits without a worker.
+
+    The example gpu_training explains it line by line.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,7 @@
-"""Perplexity of a model on text it has not seen, written beside the model: what the gate decides by."""
+"""Perplexity of a model on text it has not seen, written beside the model.
+
+The gate decides by it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A small generative model: a character-level transformer in JAX, on the GPU where there is one, else on the CPU."""
+"""A small generative model: a character-level transformer in JAX.
+
+It runs on the GPU where there is one, else on the CPU.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +116,10 @@ def no_moments(params: Params) -> Params:
 def batches(
     tokens: np.ndarray, shape: Shape, seed: int, first_step: int, rows: int = 32
 ) -> Iterator[np.ndarray]:
-    """Random rows of the text, the same for the same step: a resumed training goes on as if never interrupted."""
+    """Random rows of the text, the same for the same step.
+
+    A resumed training goes on as if never interrupted.
+    """
     step = first_step
     while True:
         starts = np.random.default_rng((seed, step)).integers(
@@ -124,7 +130,10 @@ def batches(
 
 
 def perplexity(params: Params, tokens: np.ndarray, shape: Shape) -> float:
-    """How many characters the model is undecided between, on average, over the whole of ``tokens``."""
+    """How many characters the model is undecided between, on average.
+
+    The average is over the whole of ``tokens``.
+    """
     length = shape.context + 1
     rows = tokens[: len(tokens) // length * length].reshape(-1, length)
     parts = [rows[n : n + 64] for n in range(0, len(rows), 64)]
@@ -151,7 +160,10 @@ def _next_chances(params: Params, seen: jax.Array, last: int, shape: Shape) -> j
 
 
 def save(folder: Path, name: str, arrays: Params, **facts: Any) -> None:
-    """Write arrays and facts as one file, in one step: whoever reads it finds the old or the new, never half."""
+    """Write arrays and facts as one file, in one step.
+
+    Whoever reads it finds the old or the new, never half.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     written: dict[str, Any] = {"facts": json.dumps(facts)} | {
         key: np.asarray(value) for key, value in arrays.items()

@@ -21,7 +21,10 @@ MOST = 2000  # characters that one request may ask for
 
 
 class Served:
-    """The model in service; swapped in one assignment, so that every request is answered by one model."""
+    """The model in service.
+
+    It is swapped in one assignment, so that every request is answered by one model.
+    """
 
     def __init__(self, data: Path, most_parameters: int) -> None:
         self._data = data

@@ -1,4 +1,7 @@
-"""Documents to tokens: without repetitions, and split into what is trained on and what is held out to judge by."""
+"""Documents to tokens, without repetitions.
+
+They are split into what is trained on and what is held out to judge by.
+"""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from sqlalchemy.pool import StaticPool
 
 @contextmanager
 def airflow_database() -> Iterator[Session]:
-    """A session on a database of its own."""
+    """Open a session on a database of its own."""
     import_all_models()
     engine = create_engine(
         "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
@@ -74,7 +74,7 @@ def add_dag(
 
 
 def add_run(session: Session, dag_id: str, state: str, due: datetime, **columns: Any) -> None:
-    """A run that Airflow made for the tick *due*."""
+    """Add a run that Airflow made for the tick *due*."""
     stored: dict[str, Any] = {
         "run_type": "scheduled",
         "run_id": f"scheduled__{due.isoformat()}",

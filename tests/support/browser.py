@@ -53,13 +53,16 @@ class Browser:
         zone: str = "Europe/Berlin",
         size: tuple[int, int] = (1280, 900),
     ) -> None:
-        """Go to a path under Airflow's address with what people chose in Airflow; wait for the page's runs."""
+        """Go to a path under Airflow's address with what people chose in Airflow.
+
+        Waits for the page's runs.
+        """
         self.choose(theme=theme, timezone=json.dumps(zone), size=size)
         self.driver.get(self.airflow.address + path)
         self.settled()
 
     def choose(self, *, size: tuple[int, int], **stored: str) -> None:
-        """A window of this size, and what Airflow's page keeps of people's choices."""
+        """Set the size of the window, and what Airflow's page keeps of people's choices."""
         if not self.driver.current_url.startswith(self.airflow.address):
             self.driver.get(f"{self.airflow.address}/api/v2/version")
         for name, value in stored.items():
@@ -84,7 +87,7 @@ class Browser:
         return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
 
     def all(self, selector: str, containing: str = "") -> list[WebElement]:
-        """What a CSS selector finds, of that what contains a text."""
+        """Return what a CSS selector finds, of that what contains a text."""
         found = self.driver.find_elements(By.CSS_SELECTOR, selector)
         try:
             return [each for each in found if containing in str(each.get_property("textContent"))]
@@ -92,7 +95,7 @@ class Browser:
             return []  # it was drawn anew meanwhile; who waits asks again
 
     def one(self, selector: str, containing: str = "") -> WebElement:
-        """The first of these, once it is there."""
+        """Return the first of these, once it is there."""
         return wait_until(
             f"{selector} {containing!r}", lambda: self.all(selector, containing), seconds=60
         )[0]
@@ -103,7 +106,7 @@ class Browser:
         )
 
     def using(self, selector: str, do: Callable[[WebElement], T], containing: str = "") -> T:
-        """What *do* makes of the first of these; again, where the page drew it anew meanwhile."""
+        """Return what *do* makes of the first of these; try again if the page drew it anew."""
 
         def attempt() -> list[T]:
             try:
@@ -151,7 +154,10 @@ class Browser:
         return str(self.using(selector, lambda element: self.run(script, element, name)))
 
     def errors(self, *, but: str | None = None) -> list[str]:
-        """What the console complained of since the last time; *but* of what has an address that begins so."""
+        """Return what the console complained of since the last time.
+
+        What has an address that begins with *but* is left out.
+        """
         entries = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
         found = [str(entry["message"]) for entry in entries if entry["level"] == "SEVERE"]
         return [
@@ -178,7 +184,10 @@ class Browser:
 
     @contextmanager
     def quiet(self, *, but: str | None = None) -> Iterator[None]:
-        """The console hears of no error *but* of such addresses, and no other host of anything."""
+        """Check that the console has no error *but* of such addresses.
+
+        No other host may be asked.
+        """
         self.errors(), self.hosts()
         yield
         assert not (errors := self.errors(but=but)), errors
@@ -198,7 +207,7 @@ class Browser:
         )
 
     def violations(self) -> list[str]:
-        """What axe finds serious or critical in our part of the document."""
+        """Return what axe finds serious or critical in our part of the document."""
         self.run(AXE.read_text())
         found = self.driver.execute_async_script(  # type: ignore[no-untyped-call]
             "const done = arguments[0]; "
@@ -223,7 +232,10 @@ class Browser:
 
     @contextmanager
     def holding(self, part: str) -> Iterator[None]:
-        """On pages opened from now on, requests with this in their address wait until the end of the block."""
+        """Hold requests with this in their address until the end of the block.
+
+        It holds on pages that are opened from now on.
+        """
         held = "globalThis.held ??= new Promise(go => { globalThis.letGo = go })"
         with self._between(part, f"await ({held}); return ask(...asked)"):
             yield
@@ -254,7 +266,7 @@ class Browser:
 def chromium(
     airflow: LocalAirflow, profile: Path, *, logged_in: requests.Session | None = None
 ) -> Iterator[Browser]:
-    """A Chromium with a profile of its own; with a session's login, or nobody's."""
+    """Start a Chromium with a profile of its own, and a session's login or nobody's."""
     options = webdriver.ChromeOptions()
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)

@@ -35,7 +35,7 @@ class Chat:
         self.address = f"http://127.0.0.1:{self._server.server_port}/hooks/secret"
 
     def hears(self, what: str) -> None:
-        """Waits until exactly this is said."""
+        """Wait until exactly this is said."""
         wait_until(f"the team to be told {what!r}", lambda: what in self.said, seconds=120)
 
     def close(self) -> None:

@@ -1,4 +1,6 @@
-"""Expands the calendar on stdin where production does; tells the result, and what child and parent used for it.
+"""Expand the calendar on stdin where production does, and tell what that used.
+
+Tells the result, and what child and parent used for it.
 
 A process of its own, so that what its only child used can be told.
 """

@@ -1,4 +1,6 @@
-"""Google's and Microsoft's hosts, as a proxy shows them: the real hooks talk TLS to the addresses they know.
+"""Google's and Microsoft's hosts, as a proxy shows them.
+
+The real hooks talk TLS to the addresses they know.
 
 What is behind is written after the documents of both, with their errors, limits, paging and tokens
 that expire.
@@ -46,7 +48,10 @@ class Ask:
 
 @dataclass
 class Given:
-    """One answer; a *body* that is no bytes is sent as JSON. ``cut`` breaks it off; ``hang`` never ends it."""
+    """One answer.
+
+    A *body* that is no bytes is sent as JSON. ``cut`` breaks it off; ``hang`` never ends it.
+    """
 
     status: int = 200
     body: Any = None
@@ -72,10 +77,12 @@ class Internet:
 
 
 def new_key() -> rsa.RSAPrivateKey:
+    """Return a new RSA key."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def pem(key: rsa.RSAPrivateKey) -> str:
+    """Return *key* as PEM text."""
     form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, form, plain).decode()
 
@@ -103,7 +110,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def internet(folder: Path) -> Iterator[Internet]:
-    """A proxy on a free port, behind which the hosts are."""
+    """Start a proxy on a free port, behind which the hosts are."""
     ca_file, key_file = certificate(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(ca_file, key_file)

@@ -1,4 +1,7 @@
-"""Real CalDAV servers on free loopback ports, plain requests that edit them, and a wire that can be tapped or cut."""
+"""Real CalDAV servers on free loopback ports.
+
+Also plain requests that edit them, and a wire that can be tapped or cut.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ Connect = Callable[..., str]
 
 @pytest.fixture(name="connect")
 def connections(monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Makes an Airflow Connection, without Airflow's start-up; gives its id."""
+    """Make an Airflow Connection, without Airflow's start-up; give its id."""
     made: dict[str, SimpleNamespace] = {}
 
     def make(address: str, conn_id: str = "dav", kind: str = "caldav", **given: Any) -> str:
@@ -52,6 +55,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 
 def free_port() -> int:
+    """Return a port on 127.0.0.1 that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -148,7 +152,10 @@ permissions: f
 
 
 def radicale(folder: Path, password: str) -> Server:
-    """Radicale with basic authentication, for two users; each may ask when the other's calendars are busy."""
+    """Return Radicale with basic authentication, for two users.
+
+    Each may ask when the other's calendars are busy.
+    """
     port = free_port()
     folder.mkdir()
     (folder / "users").write_text(f"{LOGIN}:{password}\n{OTHER}:{password}\n")

@@ -49,7 +49,10 @@ class Examples(Stack):
         }
 
     def _read_calendars_often(self) -> None:
-        """A watcher looks at the calendar as often as that is read: every five minutes."""
+        """Let watchers read the calendar every five seconds.
+
+        A watcher looks at it as often as it is read: otherwise every five minutes.
+        """
         shared = self.dags / "calendar_examples" / "__init__.py"
         source = shared.read_text()
         often = source.replace("match=match)", "match=match, refresh=timedelta(seconds=5))")
@@ -64,7 +67,10 @@ class Examples(Stack):
         self.statsd.close()
 
     def plan(self, titles: list[tuple[str, datetime]]) -> None:
-        """Have the team's calendar say that these begin then; nothing heavy is to start by itself now."""
+        """Have the team's calendar say that these begin then.
+
+        Nothing heavy is to start by itself now.
+        """
         now = in_a_moment(0)
         closed = (
             "Release freeze, and maintenance",
@@ -155,7 +161,7 @@ class Finished:
         return self._airflow.get(path)["value"]
 
     def xcoms(self, task_id: str) -> list[Any]:
-        """What each of a mapped task's instances has returned."""
+        """Return what each of a mapped task's instances has returned."""
         rows = self._airflow.rows(
             "SELECT value FROM xcom WHERE dag_id = :dag_id AND run_id = :run_id"
             " AND task_id = :task_id AND key = 'return_value' ORDER BY map_index",
@@ -184,11 +190,12 @@ class Finished:
 
 
 def ics(events: list[tuple[str, datetime, datetime]]) -> bytes:
-    """A calendar with these events: title, start, end."""
+    """Return a calendar with these events: title, start, end."""
     written = [event(f"e{n}", start, end, title) for n, (title, start, end) in enumerate(events)]
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN", *written, "END:VCALENDAR", ""]
     return "\r\n".join(lines).encode()
 
 
 def in_a_moment(seconds: int) -> datetime:
+    """Return the moment *seconds* from now, in UTC."""
     return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)

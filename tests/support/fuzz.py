@@ -1,4 +1,7 @@
-"""Fuzzing led by coverage: ``make fuzz``, or ``python -m tests.support.fuzz [folder] [libFuzzer's options]``."""
+"""Fuzzing led by coverage.
+
+``make fuzz``, or ``python -m tests.support.fuzz [folder] [libFuzzer's options]``.
+"""
 
 from __future__ import annotations
 

@@ -76,7 +76,10 @@ ANSWER = (
 
 
 def check_calendar(body: bytes) -> None:
-    """Read *body* as a calendar: refused with a documented error, or read; never with a word of it in an error."""
+    """Read *body* as a calendar, or see it refused with a documented error.
+
+    No word of it may be in an error.
+    """
     try:
         whole = check_body(body)
         assert published_interval(whole) >= 0

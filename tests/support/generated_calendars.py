@@ -1,4 +1,7 @@
-"""Calendars as people write them, drawn by Hypothesis: whole series with all that belongs to them, and edits of these."""
+"""Calendars as people write them, drawn by Hypothesis.
+
+Whole series with all that belongs to them, and edits of these.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,17 @@ DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
 def calendar(*events: str) -> bytes:
+    """Return a calendar of these components."""
     return "\r\n".join(("BEGIN:VCALENDAR", "VERSION:2.0", *events, "END:VCALENDAR", "")).encode()
 
 
 def event(*lines: str, uid: str = "a") -> str:
+    """Return an event with these lines."""
     return "\r\n".join(("BEGIN:VEVENT", f"UID:{uid}", *lines, "END:VEVENT"))
 
 
 def slowly(body: bytes, monkeypatch: pytest.MonkeyPatch) -> ParsedCalendar:
+    """Read *body* without the shortcuts for plain series."""
     with monkeypatch.context() as patch:
         patch.setattr(reader, "sift", lambda body, start: (body, 0))
         patch.setattr(series, "_is_plain", lambda parts: False)
@@ -34,6 +40,7 @@ def slowly(body: bytes, monkeypatch: pytest.MonkeyPatch) -> ParsedCalendar:
 
 @st.composite
 def rules(draw: st.DrawFn) -> str:
+    """Draw a recurrence rule."""
     frequency = draw(
         st.sampled_from(["HOURLY", "DAILY", "WEEKLY", "WEEKLY", "MONTHLY", "MONTHLY", "YEARLY"])
     )
@@ -84,7 +91,10 @@ _WALL = "%Y%m%dT%H%M%S"
 
 
 def own_zone(summer: str = "+0200") -> str:
-    """A VTIMEZONE that nobody else knows; *summer* is its offset from March to October."""
+    """Return a VTIMEZONE that nobody else knows.
+
+    *summer* is its offset from March to October.
+    """
     return "\r\n".join(
         (
             "BEGIN:VTIMEZONE",
@@ -116,7 +126,10 @@ def _day(name: str, at: datetime) -> str:
 
 @st.composite
 def whole_series(draw: st.DrawFn, uid: str) -> list[str]:
-    """One event with its rule, further dates, dates left out, and overrides of one or of all later instances."""
+    """Draw one event with its rule, further dates, and dates left out.
+
+    Also overrides of one or of all later instances.
+    """
     zone, all_day = draw(st.sampled_from(ZONES)), draw(st.integers(0, 5)) == 0
     begin = draw(st.datetimes(datetime(2024, 6, 1), datetime(2026, 6, 1))).replace(
         second=0, microsecond=0

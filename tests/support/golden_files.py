@@ -15,16 +15,21 @@ FOLDER = Path(__file__).parents[1] / "schedule" / "golden"
 
 
 def file_of(name: str) -> Path:
+    """Return the path of the golden file of the schedule called *name*."""
     return FOLDER / f"{name}.json"
 
 
 def load(name: str) -> dict[str, Any]:
+    """Return what the golden file of *name* holds."""
     loaded: dict[str, Any] = json.loads(file_of(name).read_text())
     return loaded
 
 
 def current(name: str) -> dict[str, Any]:
-    """What the code of today says: the serialized form (its keys in order), and the runs that it leads to."""
+    """Return what the code of today says of the schedule called *name*.
+
+    That is the serialized form (its keys in order), and the runs that it leads to.
+    """
     with time_machine.travel(SCHEDULES[name].now, tick=False):
         serialized = SCHEDULES[name].make().serialize()
     return {
@@ -47,5 +52,6 @@ def breaks(old: object, new: object, where: str = "") -> list[str]:
 
 
 def write(name: str) -> None:
+    """Write the golden file of *name* anew."""
     FOLDER.mkdir(exist_ok=True)
     file_of(name).write_text(as_json(current(name)))

@@ -10,7 +10,7 @@ from tests.support.ics import understood
 
 
 def at(text: str, zone: str = "") -> dict[str, str]:
-    """A Google time: a date, or a date-time."""
+    """Return a Google time: a date, or a date-time."""
     key = "dateTime" if "T" in text else "date"
     return {key: text} | ({"timeZone": zone} if zone else {})
 
@@ -18,6 +18,7 @@ def at(text: str, zone: str = "") -> dict[str, str]:
 def event(
     own: str = "one", start: str = "2024-03-10T12:00:00Z", end: str = "", **given: Any
 ) -> Event:
+    """Return an event as Google sends it."""
     zone = given.pop("zone", "")
     finish = end or start.replace("T12", "T13")
     return {

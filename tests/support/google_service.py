@@ -23,7 +23,10 @@ KEY = pem(new_key())
 
 
 def refusal(status: int, reason: str, **headers: str) -> Given:
-    """An error as https://developers.google.com/workspace/calendar/api/guides/errors shows it."""
+    """Return an error as Google documents it.
+
+    See https://developers.google.com/workspace/calendar/api/guides/errors.
+    """
     shown = {name.replace("_", "-"): value for name, value in headers.items()}
     error = {"domain": "calendar", "reason": reason, "message": SECRET}
     return Given(status, {"error": {"errors": [error], "code": status, "message": SECRET}}, shown)
@@ -83,6 +86,7 @@ class Google:
 
 @pytest.fixture
 def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
+    """Start the proxy with the hosts behind it, and let this process use it."""
     with internet(tmp_path / "net") as net:
         for name, value in net.environment.items():
             monkeypatch.setenv(name, value)
@@ -92,7 +96,7 @@ def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
 
 
 def account_key() -> str:
-    """The key file of a service account."""
+    """Write the key file of a service account."""
     account = {
         "type": "service_account",
         "client_email": ACCOUNT,
@@ -104,6 +108,7 @@ def account_key() -> str:
 
 
 def cached() -> list[Path]:
+    """Return the files of the cache folder that hold states and calendars."""
     from calendar_timetable.calendars.feed.cache import folder
 
     return [path for path in folder().iterdir() if path.suffix in (".json", ".ics")]

@@ -8,12 +8,14 @@ from calendar_timetable.calendars.sources.microsoft import Event
 
 
 def at(text: str, zone: str = "UTC") -> dict[str, str]:
+    """Return a Graph time: a wall clock, and its zone."""
     return {"dateTime": f"{text}:00.0000000", "timeZone": zone}
 
 
 def event(
     own: str = "one", start: str = "2024-03-10T12:00", end: str = "2024-03-10T13:00", **given: Any
 ) -> Event:
+    """Return an event as Graph sends it."""
     zone = given.pop("zone", "UTC")
     said = {
         "id": own,
@@ -26,6 +28,7 @@ def event(
 
 
 def master(**given: Any) -> Event:
+    """Return the master event of a series."""
     return event("s", type="seriesMaster", **given)
 
 
@@ -42,4 +45,5 @@ def occurrence(day: str, hours: str = "12 13", **given: Any) -> Event:
 
 
 def removed(own: str) -> Event:
+    """Return what a delta says of a removed event."""
     return {"id": own, "@removed": {"reason": "deleted"}}

@@ -16,7 +16,7 @@ LOGIN = "https://login.microsoftonline.com"
 
 
 def refusal(status: int, code: str, **headers: str) -> Given:
-    """An error as https://learn.microsoft.com/en-us/graph/errors shows it."""
+    """Return an error as https://learn.microsoft.com/en-us/graph/errors shows it."""
     shown = {name.replace("_", "-"): value for name, value in headers.items()}
     return Given(
         status,
@@ -27,7 +27,10 @@ def refusal(status: int, code: str, **headers: str) -> Given:
 
 @dataclass
 class Graph:
-    """One mailbox: ``put`` changes it; delta tokens count the changes. It always sends the whole view's events."""
+    """One mailbox.
+
+    ``put`` changes it; delta tokens count the changes. It always sends the whole view's events.
+    """
 
     page: int = 100
     changes: list[Event] = field(default_factory=list)

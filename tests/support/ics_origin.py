@@ -1,4 +1,7 @@
-"""A web server that serves one calendar which a test edits, and that counts how often it is asked."""
+"""A web server that serves one calendar which a test edits.
+
+It counts how often it is asked.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from tests.support.origin import Reply, serving
 
 
 class IcsOrigin:
-    """Serve ``/team.ics`` on a free port, with an ETag; answer 304 to who has it already, and 503 while it is down."""
+    """Serve ``/team.ics`` on a free port, with an ETag.
+
+    Answers 304 to who has it already, and 503 while it is down.
+    """
 
     def __init__(self) -> None:
         self.requests = 0

@@ -85,6 +85,7 @@ def _handler(origin: Origin) -> type[BaseHTTPRequestHandler]:
 
 @contextmanager
 def serving(tls: ssl.SSLContext | None = None) -> Iterator[Origin]:
+    """Start an origin on a free port; with *tls* it speaks TLS."""
     origin = Origin()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(origin))
     server.daemon_threads = True

@@ -1,4 +1,7 @@
-"""Words planted in addresses, credentials and events, and an origin whose answers quote them: for searches of what leaks."""
+"""Words planted in addresses, credentials and events, for searches of what leaks.
+
+An origin's answers quote them.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ def _texts() -> list[str]:
 
 
 def calendar() -> bytes:
-    """Closed from yesterday until the day after tomorrow, tasks due soon, and events that cannot be understood."""
+    """Return a calendar that is closed until the day after tomorrow.
+
+    It is closed from yesterday on, and has tasks due soon and events that cannot be understood.
+    """
     now = datetime.now(UTC)
     times = (
         f"DTSTART:{now - timedelta(days=1):%Y%m%dT%H%M%SZ}",

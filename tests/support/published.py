@@ -30,6 +30,7 @@ SITE = Site("https://airflow.example.com/prod", "0a1b2c3d")
 
 @pytest.fixture(params=["radicale", "xandikos"])
 def server(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Server]:
+    """Start a CalDAV server: Radicale or Xandikos."""
     made = (
         radicale(tmp_path / "radicale", SECRET)
         if request.param == "radicale"
@@ -45,7 +46,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Server]:
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Makes an Airflow Connection, and gives its id."""
+    """Make an Airflow Connection, and give its id."""
     monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS", "True")
 
     def make(host: str, conn_id: str = "dav", conn_type: str = "caldav", **given: Any) -> str:
@@ -58,7 +59,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 @pytest.fixture
 def runs_calendar(server: Server, connect: Connect) -> str:
-    """The id of the Connection of an empty calendar."""
+    """Return the id of the Connection of an empty calendar."""
     login, password = server.auth or (None, None)
     return connect(
         server.address.rstrip("/") + server.home + "runs/", login=login, password=password
@@ -66,6 +67,7 @@ def runs_calendar(server: Server, connect: Connect) -> str:
 
 
 def rows_of(session: Session, *dag_ids: str, now: datetime = NOW) -> list[RunRow]:
+    """Return the runs of these DAGs from a day before ``NOW`` to four days after."""
     dags = read_dags(session, dag_ids)
     filters = Filters((NOW - timedelta(days=1)).timestamp(), (NOW + timedelta(days=4)).timestamp())
     return find_rows(session, dags, read_schedules(session, dag_ids), filters, now.timestamp())[0]
@@ -96,5 +98,6 @@ def objects(server: Server) -> dict[str, str]:
 
 
 def nightly(dag_id: str, windows: Weekly = NIGHTS) -> DAG:
+    """Return a DAG that is due at noon and runs at night."""
     timetable = CalendarTimetable("0 12 * * *", timezone="UTC", windows=windows)
     return DAG(dag_id, schedule=timetable, start_date=datetime(2027, 1, 1), catchup=False)

@@ -1,4 +1,6 @@
-"""Write the golden files again: ``python -m tests.support.regenerate_golden [--force]``, from the project's folder.
+"""Write the golden files again, from the project's folder.
+
+Run ``python -m tests.support.regenerate_golden [--force]``.
 
 The serialized form is a contract: DAGs stored by an older version are read by a newer one. Without
 ``--force`` only new files and added keys are written, and anything else is refused.
@@ -13,6 +15,7 @@ from tests.support.schedules import SCHEDULES
 
 
 def main(force: bool) -> int:
+    """Write the files, and return the exit code: 1 where one was refused."""
     refused = 0
     for name in SCHEDULES:
         if golden_files.file_of(name).exists():

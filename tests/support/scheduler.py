@@ -1,4 +1,7 @@
-"""Airflow's scheduler in a few lines: it holds one next run, and makes it when its time has come."""
+"""Airflow's scheduler in a few lines.
+
+It holds one next run, and makes it when its time has come.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from tests.support.timetables import restriction
 
 
 def dag_model(info: DagRunInfo) -> Any:
-    """A stand-in for the stored row of a DAG whose next run is *info*."""
+    """Return a stand-in for the stored row of a DAG whose next run is *info*."""
     interval = info.data_interval
     return SimpleNamespace(
         next_dagrun=info.logical_date,
@@ -30,12 +33,15 @@ def dag_model(info: DagRunInfo) -> Any:
 
 
 def plain(moment: datetime) -> datetime:
+    """Return *moment* as a plain datetime in UTC."""
     return datetime.fromtimestamp(moment.timestamp(), UTC)
 
 
 @dataclass
 class Scheduler:
-    """Parses and looks for due runs once per *step*; ``made`` holds (tick, when it may start, run id).
+    """A scheduler that parses and looks for due runs once per *step*.
+
+    ``made`` holds (tick, when it may start, run id).
 
     ``begun`` holds when each of them began: not before its start, nor before it was made.
     """

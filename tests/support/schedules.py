@@ -1,4 +1,7 @@
-"""A dozen schedules of every kind, by name: for golden files, for fresh processes and for blocked I/O."""
+"""A dozen schedules of every kind, by name.
+
+For golden files, for fresh processes and for blocked I/O.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +130,7 @@ SCHEDULES: dict[str, Named] = {
 def runs_of(
     name: str, timetable: CalendarTimetable | None, limit: int = 12
 ) -> list[list[str | None]]:
-    """The next runs of the schedule called *name*, as text: start, and its data interval."""
+    """Return the next runs of the schedule called *name*, as text: start, and data interval."""
     named = SCHEDULES[name]
     with time_machine.travel(named.now, tick=False):
         found = stepped(timetable or named.make(), *SPAN, limit=limit)

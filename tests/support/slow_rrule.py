@@ -20,7 +20,7 @@ Period = tuple[list[date], list[time]]
 
 
 def instances(parts: Parts, start: datetime, last: datetime) -> list[datetime]:
-    """What the rule of *parts* names from *start*, its DTSTART, to *last*."""
+    """Return what the rule of *parts* names from *start*, its DTSTART, to *last*."""
     found: list[datetime] = []
     until = datetime.strptime(parts["UNTIL"], "%Y%m%dT%H%M%S") if "UNTIL" in parts else last  # noqa: DTZ007
     for number, (days, clocks) in enumerate(periods(parts, start, min(last, until))):
@@ -39,7 +39,10 @@ def instances(parts: Parts, start: datetime, last: datetime) -> list[datetime]:
 
 
 def periods(parts: Parts, start: datetime, last: datetime) -> Iterator[Period]:
-    """Of every period from that of *start* on, the days and the times that BYxxx parts allow in it."""
+    """Yield, of every period from that of *start* on, its days and its times.
+
+    Those are the days and the times that BYxxx parts allow in it.
+    """
     frequency = parts["FREQ"]
     day = first_of_period(parts, start.date())
     while day <= last.date():
@@ -69,13 +72,14 @@ def periods(parts: Parts, start: datetime, last: datetime) -> Iterator[Period]:
 
 
 def days_from(first: date, after: date) -> Iterator[date]:
+    """Yield the days from *first* on, before *after*."""
     while first < after:
         yield first
         first += ONE
 
 
 def first_of_period(parts: Parts, day: date) -> date:
-    """The first day of the year, month or week that *day* is in; else *day*."""
+    """Return the first day of the year, month or week that *day* is in; else *day*."""
     frequency = parts["FREQ"]
     if frequency == "YEARLY":
         if "BYWEEKNO" not in parts:
@@ -90,7 +94,7 @@ def first_of_period(parts: Parts, day: date) -> date:
 
 
 def week(wkst: str, day: date) -> date:
-    """The first day of the week that *day* is in."""
+    """Return the first day of the week that *day* is in."""
     while DAYS[day.weekday()] != wkst:
         day -= ONE
     return day
@@ -98,14 +102,20 @@ def week(wkst: str, day: date) -> date:
 
 @lru_cache
 def first_week(wkst: str, year: int) -> date:
-    """Where the first week of *year* begins, which "contains at least four (4) days in that calendar year"."""
+    """Return where the first week of *year* begins.
+
+    That week "contains at least four (4) days in that calendar year".
+    """
     first = week(wkst, date(year, 1, 1))
     in_year = sum((first + n * ONE).year == year for n in range(7))
     return first if in_year >= 4 else first + 7 * ONE
 
 
 def times(parts: Parts, start: datetime, fixed: dict[str, int]) -> list[time]:
-    """The times of the day: of what the frequency *fixed* each part is a limit, of the rest it names all."""
+    """Return the times of the day.
+
+    Of what the frequency *fixed* each part is a limit, of the rest it names all.
+    """
     clocks = []
     own = {"BYHOUR": start.hour, "BYMINUTE": start.minute, "BYSECOND": start.second}
     for name, value in own.items():
@@ -153,7 +163,10 @@ def allowed(parts: Parts, day: date, start: date) -> bool:
 
 
 def is_weekday(parts: Parts, text: str, day: date) -> bool:
-    """Whether *text*, an element of BYDAY, is *day*: the n-th of the month, or of the year without BYMONTH."""
+    """Tell whether *text*, an element of BYDAY, is *day*.
+
+    It is the n-th of the month, or of the year without BYMONTH.
+    """
     if text[-2:] != DAYS[day.weekday()]:
         return False
     if len(text) == 2:
@@ -171,18 +184,24 @@ def weekdays_of(year: int, month: int | None, weekday: int) -> list[date]:
 
 
 def next_year(parts: Parts, day: date) -> date:
+    """Return the first day of the period after the year of *day*."""
     return first_of_period(parts, first_of_period(parts, day) + 375 * ONE)
 
 
 def numbered(first: date, day: date, after: date, size: int) -> tuple[int, int]:
-    """The number of *day*, counted in steps of *size* days from *first* on, and back from the day before *after*."""
+    """Return the numbers of *day*, counted from both ends.
+
+    It is counted in steps of *size* days from *first* on, and back from the day before *after*.
+    """
     return (day - first).days // size + 1, -(((after - day).days - 1) // size + 1)
 
 
 def numbers(parts: Parts, name: str) -> frozenset[int]:
+    """Return the numbers of the part called *name*."""
     return numbers_in(parts[name])
 
 
 @lru_cache
 def numbers_in(text: str) -> frozenset[int]:
+    """Return the numbers in *text*, which commas part."""
     return frozenset(int(number) for number in text.split(","))

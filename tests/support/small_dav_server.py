@@ -24,11 +24,13 @@ Given = tuple[int, bytes]
 
 
 def found(href: str, props: str) -> str:
+    """Return a response with these properties."""
     stats = f"<D:propstat><D:prop>{props}</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
     return f"<D:response><D:href>{escape(href)}</D:href>{stats}</D:response>"
 
 
 def status(href: str, code: int) -> str:
+    """Return a response with this status."""
     return (
         f"<D:response><D:href>{escape(href)}</D:href>"
         f"<D:status>HTTP/1.1 {code} X</D:status></D:response>"
@@ -36,11 +38,13 @@ def status(href: str, code: int) -> str:
 
 
 def multistatus(*responses: str, token: str = "") -> Given:
+    """Return an answer 207 with these responses, and with *token* where there is one."""
     end = f"<D:sync-token>{token}</D:sync-token>" if token else ""
     return 207, f"<D:multistatus {SPACES}>{''.join(responses)}{end}</D:multistatus>".encode()
 
 
 def refusal(code: int, condition: str) -> Given:
+    """Return an error with this precondition (RFC 4918 section 16)."""
     return code, f"<D:error {SPACES}><{condition}/></D:error>".encode()
 
 
@@ -127,7 +131,10 @@ def serving(
     answer: Callable[[BaseHTTPRequestHandler, bytes], tuple[int, dict[str, str], bytes]],
     tls: ssl.SSLContext | None = None,
 ) -> Iterator[int]:
-    """A server of these answers to PROPFIND and REPORT, on the port given; with *tls* a proxy to every host of them."""
+    """Start a server of these answers to PROPFIND and REPORT, on the port given.
+
+    With *tls*, it is a proxy to every host of them.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
@@ -172,6 +179,7 @@ def serving(
 
 @contextmanager
 def small_dav() -> Iterator[SmallDav]:
+    """Start the small server on a free port."""
     server = SmallDav()
 
     def reply(request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:

@@ -98,7 +98,10 @@ class Stack(LocalAirflow):
             ]
 
     def next_run(self, dag_id: str) -> tuple[datetime | None, datetime | None] | None:
-        """The stored next run: its logical date, and when it may be created. None before the first parse."""
+        """Return the stored next run: its logical date, and when it may be created.
+
+        None before the first parse.
+        """
         found = self.rows(
             "SELECT next_dagrun, next_dagrun_create_after FROM dag WHERE dag_id = :dag_id",
             dag_id=dag_id,
@@ -130,12 +133,12 @@ class Stack(LocalAirflow):
         ]
 
     def summary(self, dag_id: str) -> str:
-        """What Airflow shows of the DAG's schedule; empty before the first parse."""
+        """Return what Airflow shows of the DAG's schedule; empty before the first parse."""
         found = self.rows("SELECT timetable_summary FROM dag WHERE dag_id = :dag_id", dag_id=dag_id)
         return found[0]["timetable_summary"] or "" if found else ""
 
     def timetable(self, dag_id: str) -> str:
-        """The name of the stored timetable's class; empty before the first parse."""
+        """Return the name of the stored timetable's class; empty before the first parse."""
         found = self.rows("SELECT timetable_type FROM dag WHERE dag_id = :dag_id", dag_id=dag_id)
         return found[0]["timetable_type"].rpartition(".")[2] if found else ""
 
@@ -164,7 +167,7 @@ class Stack(LocalAirflow):
         )
 
     def import_error(self, dag_id: str) -> str | None:
-        """What Airflow shows of a DAG file that it cannot take."""
+        """Return what Airflow shows of a DAG file that it cannot take."""
         found = self.rows("SELECT filename, stacktrace FROM import_error")
         return next(
             (row["stacktrace"] for row in found if row["filename"].endswith(f"{dag_id}.py")), None
@@ -173,7 +176,10 @@ class Stack(LocalAirflow):
     # Waiting.
 
     def wait(self, what: str, check: Callable[[], T | None], *, seconds: float = 90) -> T:
-        """Poll until ``check`` gives something true; show the components' last words when it does not."""
+        """Poll until ``check`` gives something true.
+
+        Shows the components' last words when it does not.
+        """
         try:
             return wait_until(what, check, seconds=seconds)
         except TimeoutError as late:
@@ -222,7 +228,7 @@ class Stack(LocalAirflow):
         self._json("DELETE", path)
 
     def _json(self, method: str, path: str, **arguments: Any) -> Any:
-        """A request that found the database locked is made again, as Airflow's own clients do.
+        """Make a request; make it again, as Airflow's own clients do, if the database was locked.
 
         What it makes may be there then, from the time before.
         """
@@ -244,7 +250,10 @@ class Stack(LocalAirflow):
 
 
 def _moment(value: datetime | str | None) -> datetime | None:
-    """A database's timestamp: SQLite gives text without a zone, PostgreSQL a datetime with one."""
+    """Read a database's timestamp.
+
+    SQLite gives text without a zone, PostgreSQL a datetime with one.
+    """
     if value is None:
         return None
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -252,11 +261,15 @@ def _moment(value: datetime | str | None) -> datetime | None:
 
 
 def in_some_hours() -> datetime:
-    """The full hour, two to three hours ahead, at which a daily cron is due next however long a test takes."""
+    """Return a full hour, two to three hours ahead.
+
+    A daily cron is due next at it, however long a test takes.
+    """
     return (datetime.now(UTC) + timedelta(hours=3)).replace(minute=0, second=0, microsecond=0)
 
 
 def known(value: datetime | str) -> datetime:
+    """Read a database's timestamp that is there."""
     moment = _moment(value)
     assert moment is not None
     return moment

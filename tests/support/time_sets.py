@@ -10,6 +10,7 @@ from tests.support.moments import instant
 
 
 def spans(*pairs: tuple[str, str]) -> Spans:
+    """Return the spans of these pairs of start and end, in UTC."""
     return Spans((instant(start), instant(end)) for start, end in pairs)
 
 

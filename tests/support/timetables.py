@@ -19,12 +19,14 @@ Step = tuple[datetime, datetime, datetime]
 
 
 def pen(moment: datetime) -> pendulum.DateTime:
+    """Return *moment* as a pendulum datetime in UTC."""
     return pendulum.instance(moment.astimezone(UTC))
 
 
 def restriction(
     earliest: datetime | None = None, latest: datetime | None = None, *, catchup: bool = True
 ) -> TimeRestriction:
+    """Return a restriction with these limits."""
     return TimeRestriction(earliest and pen(earliest), latest and pen(latest), catchup=catchup)
 
 
@@ -42,7 +44,7 @@ def stepped(
     *,
     travel: bool = False,
 ) -> Iterator[DagRunInfo]:
-    """Runs as the scheduler makes them, one after the other, with catchup."""
+    """Return runs as the scheduler makes them, one after the other, with catchup."""
     last: DataInterval | None = None
     for _ in range(limit):
         if travel:
@@ -58,6 +60,7 @@ def stepped(
 
 
 def said(info: DagRunInfo) -> Step:
+    """Return what *info* says: when the run may start, and its data interval."""
     interval = info.data_interval
     assert interval is not None
     return info.run_after, interval.start, interval.end
@@ -71,7 +74,7 @@ def next_run(
     *,
     catchup: bool = True,
 ) -> DagRunInfo | None:
-    """The next run after the one whose tick (or data interval) is *last*."""
+    """Return the next run after the one whose tick (or data interval) is *last*."""
     interval = DataInterval.exact(pen(last)) if isinstance(last, datetime) else last
     return timetable.next_dagrun_info(
         last_automated_data_interval=interval,
@@ -80,4 +83,5 @@ def next_run(
 
 
 def as_json(data: dict[str, Any]) -> str:
+    """Return *data* as golden files hold it."""
     return json.dumps(data, indent=1, sort_keys=True) + "\n"

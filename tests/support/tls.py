@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def tls_for(folder: Path, *hosts: str) -> tuple[ssl.SSLContext, Path]:
-    """What a server that goes by *hosts* needs, and the file that vouches for it."""
+    """Return what a server that goes by *hosts* needs, and the file that vouches for it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.now(UTC)

@@ -17,7 +17,7 @@ from tests.support.in_airflow import SCRIPTS
 
 
 def event(name: str, days: int) -> tuple[str, ...]:
-    """An event of so many days, from the next midnight on."""
+    """Return an event of so many days, from the next midnight on."""
     first = datetime.now(UTC) + timedelta(days=1)
     return (
         *("BEGIN:VEVENT", f"UID:{days}@tests", "DTSTAMP:20260101T000000Z", f"SUMMARY:{name}"),
@@ -30,6 +30,7 @@ def event(name: str, days: int) -> tuple[str, ...]:
 
 
 def calendar(*lines: str) -> str:
+    """Return a calendar with these lines."""
     head = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN")
     return "\r\n".join((*head, *lines, "END:VCALENDAR", ""))
 
@@ -53,7 +54,9 @@ def served(
     *,
     examples: bool = False,
 ) -> Iterator[LocalAirflow]:
-    """A web server with the DAGs of ``web_dags.py``, under *path*; *prepare* makes its users once there is a database.
+    """Start a web server with the DAGs of ``web_dags.py``, under *path*.
+
+    *prepare* makes its users once there is a database.
 
     With *examples*, also with all that Airflow brings, and with ours.
     """

@@ -1,4 +1,6 @@
-"""What runs when, by Airflow's own word: ``python expected_runs.py START END``, in an Airflow's environment.
+"""What runs when, by Airflow's own word.
+
+Run as ``python expected_runs.py START END``, in an Airflow's environment.
 
 Prints, by DAG, the starts from its stored next run on, asked of its stored timetable step by step
 as the scheduler does; and of our timetables their plan.
@@ -20,7 +22,7 @@ from sqlalchemy import select
 
 
 def starts(dag: Any, model: DagModel, since: datetime, until: datetime) -> list[str]:
-    """The starts in the range."""
+    """Return the starts in the range."""
     earliest, latest = (
         moment and DateTime.instance(moment) for moment in (dag.start_date, dag.end_date)
     )
@@ -46,6 +48,7 @@ def plan(timetable: Any, since: datetime, until: datetime) -> dict[str, list[str
 
 
 def main(start: str, end: str) -> None:
+    """Print the starts of every DAG between *start* and *end*, as JSON."""
     since, until = datetime.fromisoformat(start), datetime.fromisoformat(end)
     told: dict[str, Any] = {}
     with create_session() as session:

@@ -1,4 +1,7 @@
-"""Reads all example DAGs as Airflow's DAG processor does, and prints what it finds: FOLDER [ABSENT MODULE ...]."""
+"""Read all example DAGs as Airflow's DAG processor does, and print what it finds.
+
+Run with FOLDER [ABSENT MODULE ...].
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,7 @@ def hide(*modules: str) -> None:
 
 
 def main(folder: str, *absent: str) -> None:
+    """Print what is found in *folder* where the modules *absent* cannot be imported."""
     hide(*absent)
     from airflow.dag_processing.dagbag import BundleDagBag
     from airflow.serialization.serialized_objects import DagSerialization
@@ -58,7 +62,7 @@ def main(folder: str, *absent: str) -> None:
 
 
 def plan(timetable: Any, start: datetime) -> list[str]:
-    """The first due times from *start* on, and what becomes of each."""
+    """Return the first due times from *start* on, and what becomes of each."""
     timetable = getattr(timetable, "timetable", timetable)  # of AssetOrTimeSchedule
     if not hasattr(timetable, "plan"):
         return []

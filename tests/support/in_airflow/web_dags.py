@@ -1,4 +1,8 @@
-"""DAGs for the page: moved by a weekly rule, hidden from a reader, hostile names, and Airflow's own kinds of schedule."""
+"""DAGs for the page.
+
+They are moved by a weekly rule, hidden from a reader, have hostile names, or one of Airflow's own
+kinds of schedule.
+"""
 
 import os
 from datetime import datetime, timedelta
