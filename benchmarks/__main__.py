@@ -18,17 +18,37 @@ from pathlib import Path
 from benchmarks import baseline
 from benchmarks.figures import Figure
 
-GROUPS = ("scheduling", "parsing", "cycle", "importing", "reading", "memory", "listing", "bounds", "throughput")
+GROUPS = (
+    "scheduling",
+    "parsing",
+    "cycle",
+    "importing",
+    "reading",
+    "memory",
+    "listing",
+    "bounds",
+    "throughput",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 1 where ``--check`` finds a regression, twice in a row."""
+    """Return the exit code: 1 where ``--check`` finds a regression, twice in a row."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"any of {', '.join(GROUPS)}; default: all")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, with their spread")
-    parser.add_argument("--check", action="store_true", help=f"fail on a ratio {baseline.WORSE} times the baseline's")
+    parser.add_argument(
+        "groups", nargs="*", metavar="GROUP", help=f"any of {', '.join(GROUPS)}; default: all"
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the figures there, with their spread"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help=f"fail on a ratio {baseline.WORSE} times the baseline's",
+    )
     parser.add_argument("--keep", action="store_true", help="make what is measured the baseline")
-    parser.add_argument("--baseline", type=Path, default=baseline.FILE, metavar="FILE", help="default: %(default)s")
+    parser.add_argument(
+        "--baseline", type=Path, default=baseline.FILE, metavar="FILE", help="default: %(default)s"
+    )
     options = parser.parse_args(arguments)
     if unknown := set(options.groups) - set(GROUPS):
         parser.error(f"no group {', '.join(sorted(unknown))}: choose from {', '.join(GROUPS)}")
@@ -51,12 +71,18 @@ def measure(group: str, known: baseline.Baseline) -> list[Figure]:
         aim = "" if target is None else f"{target:g}{'!' if figure.ratio > target else ' '}"
         spread = f"{figure.low:.4g}-{figure.high:.4g}"
         sides = f"{figure.ours:>9.6g}  {figure.theirs:>9.6g} {figure.unit}"
-        print(f"{figure.ratio:9.4g} {spread:>19} {aim:>7}  {sides}  {figure.what} / {figure.peer}", flush=True)
+        print(
+            f"{figure.ratio:9.4g} {spread:>19} {aim:>7}  {sides}  {figure.what} / {figure.peer}",
+            flush=True,
+        )
     return figures
 
 
 def check(measured: dict[str, list[Figure]], known: baseline.Baseline) -> int:
-    """Report regressions; a group that seems to have one is measured again, and the better of each figure counts."""
+    """Report regressions.
+
+    A group that seems to have one is measured again, and the better of each figure counts.
+    """
     for group in baseline.regressions(measured, known):
         first = {f.what: f for f in measured[group]}
         again = measure(group, known)
@@ -69,11 +95,16 @@ def check(measured: dict[str, list[Figure]], known: baseline.Baseline) -> int:
 
 
 def write(file: Path, measured: dict[str, list[Figure]]) -> None:
-    """The figures as JSON, with what they were measured on."""
-    where = {name: version(f"apache-{name}" if name == "airflow" else name) for name in ("airflow", "icalendar")}
+    """Return the figures as JSON, with what they were measured on."""
+    where = {
+        name: version(f"apache-{name}" if name == "airflow" else name)
+        for name in ("airflow", "icalendar")
+    }
     where |= {"python": platform.python_version(), "machine": platform.machine()}
     groups = {group: [asdict(f) for f in figures] for group, figures in measured.items()}
-    file.write_text(json.dumps({"on": where, "figures": groups}, indent=2, ensure_ascii=False) + "\n")
+    file.write_text(
+        json.dumps({"on": where, "figures": groups}, indent=2, ensure_ascii=False) + "\n"
+    )
 
 
 if __name__ == "__main__":

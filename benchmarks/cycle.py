@@ -1,7 +1,8 @@
 """A parse cycle of many DAGs: what share of the DAG processor's CPU is ours.
 
-Airflow reads every file again each half minute, in a process forked for it, and then tells its database (here SQLite in
-memory). Nothing has changed since the last cycle, every DAG has run, and the calendars are in a warm cache.
+Airflow reads every file again each half minute, in a process forked for it, and then tells its
+database (here SQLite in memory). Nothing has changed since the last cycle, every DAG has run, and
+the calendars are in a warm cache.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ for number in {numbers}:
         )
     with DAG(f"{name}_{{number}}", schedule=schedule, start_date=datetime(2026, 1, 1), catchup=False):
         EmptyOperator(task_id="prepare") >> EmptyOperator(task_id="train") >> EmptyOperator(task_id="publish")
-"""
+"""  # noqa: E501
 
 
 def figures() -> Iterator[Figure]:
@@ -62,15 +63,22 @@ def figures() -> Iterator[Figure]:
         what = f"our CPU in a parse cycle on {CALENDARS} calendars, DAGs in a file: {each}"
         yield of_pairs(what, "all of it", [(spent, ours) for spent, ours, _ in taken], "s")
         what = f"CPU of a parse cycle on {CALENDARS} calendars, DAGs in a file: {each}"
-        yield of_pairs(what, "the same DAGs with cron", [(ours, cron) for _, ours, cron in taken], "s")
+        yield of_pairs(
+            what, "the same DAGs with cron", [(ours, cron) for _, ours, cron in taken], "s"
+        )
 
 
 def cycles(dags: int, each: int, count: int) -> Iterator[tuple[float, float, float]]:
-    """Seconds of CPU in *count* cycles of *dags*, *each* of them in one file: our code's, all of it, all with cron."""
+    """Measure *count* cycles of *dags*, *each* of them in one file, in seconds of CPU.
+
+    Gives, per cycle: our code's, all of it, and all with cron.
+    """
     with folder() as home, airflow_database() as session, counted() as spent:
         session.execute(insert(DagBundleModel).values(name="bench"))
         for number in range(CALENDARS):
-            (home / f"{number}.ics").write_bytes(google_like(EVENTS, datetime.now(UTC), seed=number))
+            (home / f"{number}.ics").write_bytes(
+                google_like(EVENTS, datetime.now(UTC), seed=number)
+            )
         files = [
             [file_of(home, name, range(first, first + each)) for name in ("ours", "cron")]
             for first in range(0, dags, each)
@@ -89,7 +97,7 @@ def cycles(dags: int, each: int, count: int) -> Iterator[tuple[float, float, flo
 
 
 def file_of(home: Path, name: str, numbers: range) -> Path:
-    """A DAG file in *home*."""
+    """Write a DAG file into *home*, and return its path."""
     calendar = str(home / f"{numbers.start // len(numbers) % CALENDARS}.ics")
     path = home / f"{name}_{numbers.start}.py"
     path.write_text(FILE.format(name=name, numbers=numbers, calendar=calendar))
@@ -97,7 +105,7 @@ def file_of(home: Path, name: str, numbers: range) -> Path:
 
 
 def cycle(file: Path, session: Session, spent: list[float]) -> float:
-    """What the DAG processor does with one file: seconds of CPU, in both processes."""
+    """Do what the DAG processor does with one file; return the seconds of CPU of both processes."""
 
     def parse() -> tuple[list[dict[str, Any]], float]:
         spent.clear()
@@ -107,7 +115,9 @@ def cycle(file: Path, session: Session, spent: list[float]) -> float:
     (found, ours), taken = forked(parse)
     spent.append(ours)
     dags = [LazyDeserializedDAG(data=data) for data in found]
-    update_dag_parsing_results_in_db("bench", None, dags, {}, 1.0, set(), session, files_parsed={("bench", file.name)})
+    update_dag_parsing_results_in_db(
+        "bench", None, dags, {}, 1.0, set(), session, files_parsed={("bench", file.name)}
+    )
     session.commit()
     session.expunge_all()
     return taken + time.process_time() - began
@@ -115,7 +125,7 @@ def cycle(file: Path, session: Session, spent: list[float]) -> float:
 
 @contextmanager
 def counted() -> Iterator[list[float]]:
-    """The seconds of CPU of every call that comes to us from outside."""
+    """Count the seconds of CPU of every call that comes to us from outside."""
     spent: list[float] = []
     inside = False
 
@@ -138,7 +148,9 @@ def counted() -> Iterator[list[float]]:
         for kind in (CalendarTimetable, Calendar, Weekly):
             for name, member in list(vars(kind).items()):
                 if isinstance(member, classmethod):
-                    stack.enter_context(patch.object(kind, name, classmethod(count(member.__func__))))
+                    stack.enter_context(
+                        patch.object(kind, name, classmethod(count(member.__func__)))
+                    )
                 elif isinstance(member, property) and member.fget is not None:
                     stack.enter_context(patch.object(kind, name, property(count(member.fget))))
                 elif isfunction(member):

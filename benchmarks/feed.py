@@ -1,4 +1,7 @@
-"""A calendar such as Google publishes of a busy team: years of past events, some series, attendees, alarms."""
+"""A calendar such as Google publishes of a busy team.
+
+It has years of past events, some series, attendees and alarms.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +57,13 @@ DESCRIPTION:This is an event reminder
 TRIGGER:-P0DT0H10M0S
 END:VALARM
 """
-_RULES = ("FREQ=WEEKLY;BYDAY={day}", "FREQ=WEEKLY;INTERVAL=2;BYDAY={day}", "FREQ=DAILY", "FREQ=MONTHLY;BYDAY=2{day}",
-          "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR")  # fmt: skip
+_RULES = (
+    "FREQ=WEEKLY;BYDAY={day}",
+    "FREQ=WEEKLY;INTERVAL=2;BYDAY={day}",
+    "FREQ=DAILY",
+    "FREQ=MONTHLY;BYDAY=2{day}",
+    "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR",
+)
 _SHORT_EVENT = """BEGIN:VEVENT
 UID:dense{number:06d}@example.com
 DTSTAMP:{stamp}
@@ -64,16 +72,22 @@ SUMMARY:Meeting {number}
 END:VEVENT
 """
 _DENSE_RULES = (
-    "FREQ=WEEKLY;BYDAY={day}", "FREQ=WEEKLY;BYDAY={day},{other}", "FREQ=WEEKLY;INTERVAL=2;BYDAY={day}",
-    "FREQ=MONTHLY;BYDAY=2{day}", "FREQ=DAILY",
-)  # fmt: skip
+    "FREQ=WEEKLY;BYDAY={day}",
+    "FREQ=WEEKLY;BYDAY={day},{other}",
+    "FREQ=WEEKLY;INTERVAL=2;BYDAY={day}",
+    "FREQ=MONTHLY;BYDAY=2{day}",
+    "FREQ=DAILY",
+)
 _DENSE_SHARES = (60, 15, 15, 8, 2)
 _WALL = "%Y%m%dT%H%M%S"
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
 def google_like(events: int, now: datetime, seed: int = 1, stamp: datetime | None = None) -> bytes:
-    """*events* components, spread from eight years before *now* to a quarter after; *stamp* is every DTSTAMP."""
+    """Return a calendar of *events* components.
+
+    They are spread from eight years before *now* to a quarter after. *stamp* is every DTSTAMP.
+    """
     dice = random.Random(seed)
     first = now.replace(tzinfo=None, minute=0, second=0, microsecond=0) - timedelta(days=8 * 365)
     parts = [_HEAD]
@@ -93,7 +107,10 @@ def google_like(events: int, now: datetime, seed: int = 1, stamp: datetime | Non
         end = start + timedelta(minutes=30)
         times = f"DTSTART{zone}:{start:%Y%m%dT%H%M%S}{mark}\nDTEND{zone}:{end:%Y%m%dT%H%M%S}{mark}"
         if not rule and dice.random() < 0.05:
-            times = f"DTSTART;VALUE=DATE:{start:%Y%m%d}\nDTEND;VALUE=DATE:{start + timedelta(days=1):%Y%m%d}"
+            times = (
+                f"DTSTART;VALUE=DATE:{start:%Y%m%d}\n"
+                f"DTEND;VALUE=DATE:{start + timedelta(days=1):%Y%m%d}"
+            )
         if rule:
             times += f"\nRRULE:{rule}"
             if dice.random() < 0.3:
@@ -104,7 +121,8 @@ def google_like(events: int, now: datetime, seed: int = 1, stamp: datetime | Non
             moved = start + timedelta(days=14)
             times = (
                 f"DTSTART{zone}:{moved + timedelta(hours=1):%Y%m%dT%H%M%S}\n"
-                f"DTEND{zone}:{moved + timedelta(hours=2):%Y%m%dT%H%M%S}\nRECURRENCE-ID{zone}:{moved:%Y%m%dT%H%M%S}"
+                f"DTEND{zone}:{moved + timedelta(hours=2):%Y%m%dT%H%M%S}\n"
+                f"RECURRENCE-ID{zone}:{moved:%Y%m%dT%H%M%S}"
             )
             parts.append(_EVENT.format(times=times, uid=f"series{number - 1:06d}", **fields))
     parts.append("END:VCALENDAR\n")
@@ -112,7 +130,9 @@ def google_like(events: int, now: datetime, seed: int = 1, stamp: datetime | Non
 
 
 def dense(events: int, now: datetime, seed: int = 1) -> bytes:
-    """*events* components with little text, spread over three years until *now*; a fifth are series that still go on.
+    """Return a calendar of *events* components with little text.
+
+    They are spread over three years until *now*; a fifth are series that still go on.
 
     Half of these have no end, a twentieth a DTSTART that its rule does not name, a third an EXDATE.
     """
@@ -122,7 +142,10 @@ def dense(events: int, now: datetime, seed: int = 1) -> bytes:
     for number in range(events):
         start = first + timedelta(minutes=15 * dice.randrange(4 * 24 * 3 * 365))
         end = start + timedelta(minutes=30)
-        lines = [f"DTSTART;TZID=Europe/Berlin:{start:{_WALL}}", f"DTEND;TZID=Europe/Berlin:{end:{_WALL}}"]
+        lines = [
+            f"DTSTART;TZID=Europe/Berlin:{start:{_WALL}}",
+            f"DTEND;TZID=Europe/Berlin:{end:{_WALL}}",
+        ]
         if number % 5 == 0:
             other = dice.choice(_DAYS)
             day = other if dice.random() < 0.05 else _DAYS[start.weekday()]
@@ -131,15 +154,33 @@ def dense(events: int, now: datetime, seed: int = 1) -> bytes:
             lines.append(f"RRULE:{rule}" + (f";UNTIL={until:{_WALL}}Z" if number % 10 else ""))
             if dice.random() < 0.3:
                 lines.append(f"EXDATE;TZID=Europe/Berlin:{start + timedelta(days=7):{_WALL}}")
-        parts.append(_SHORT_EVENT.format(times="\n".join(lines), number=number, stamp=f"{now:{_WALL}}Z"))
+        parts.append(
+            _SHORT_EVENT.format(times="\n".join(lines), number=number, stamp=f"{now:{_WALL}}Z")
+        )
     parts.append("END:VCALENDAR\n")
     return "".join(parts).replace("\n", "\r\n").encode()
 
 
-def _fields(dice: random.Random, number: int, start: datetime, stamp: datetime) -> dict[str, object]:
+def _fields(
+    dice: random.Random, number: int, start: datetime, stamp: datetime
+) -> dict[str, object]:
     answers = ("ACCEPTED", "DECLINED", "NEEDS-ACTION")
-    people = (_PERSON.format(number=dice.randrange(200), answer=dice.choice(answers)) for _ in range(dice.randrange(6)))
-    words = ["weights", "loss", "curve", "batch", "tokens", "epoch", "review", "data", "quality", "rollout"]
+    people = (
+        _PERSON.format(number=dice.randrange(200), answer=dice.choice(answers))
+        for _ in range(dice.randrange(6))
+    )
+    words = [
+        "weights",
+        "loss",
+        "curve",
+        "batch",
+        "tokens",
+        "epoch",
+        "review",
+        "data",
+        "quality",
+        "rollout",
+    ]
     text = " ".join(dice.choice(words) for _ in range(dice.randrange(60)))
     return {
         "stamp": f"{stamp.astimezone(UTC):%Y%m%dT%H%M%SZ}",

@@ -1,4 +1,7 @@
-"""A figure: what ours takes against a named peer, taken in turns in one run. Less is better, always."""
+"""A figure: what ours takes against a named peer, taken in turns in one run.
+
+Less is better, always.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ ROUNDS = 200
 
 @dataclass(frozen=True)
 class Figure:
-    """*ours* and *theirs* are medians, in *unit*; *ratio* is of the medians, with its quartiles pair by pair.
+    """One measurement, *ours* against *theirs*.
+
+    *ours* and *theirs* are medians, in *unit*; *ratio* is of the medians, with its quartiles pair
+    by pair.
 
     *what* names the figure in the baseline: nothing that changes from run to run belongs in it.
     """
@@ -28,7 +34,11 @@ class Figure:
 
 
 def compare(
-    what: str, peer: str, ours: Callable[[], object], other: Callable[[], object], rounds: int = ROUNDS
+    what: str,
+    peer: str,
+    ours: Callable[[], object],
+    other: Callable[[], object],
+    rounds: int = ROUNDS,
 ) -> Figure:
     """Time both in turns."""
     ours(), other()
@@ -36,12 +46,12 @@ def compare(
 
 
 def figure(what: str, peer: str, pairs: Sequence[tuple[float, float]]) -> Figure:
-    """The medians of timed *pairs*, in seconds."""
+    """Return the medians of timed *pairs*, in seconds."""
     return of_pairs(what, peer, [(ours * 1e6, theirs * 1e6) for ours, theirs in pairs], "µs")
 
 
 def of_pairs(what: str, peer: str, pairs: Sequence[tuple[float, float]], unit: str) -> Figure:
-    """The medians of *pairs* measured together, in *unit*: one pair has no spread."""
+    """Return the medians of *pairs* measured together, in *unit*; one pair has no spread."""
     ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
     ratios = [a / b for a, b in pairs]
     low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3

@@ -12,7 +12,7 @@ ROUNDS = 5
 
 
 def figures() -> Iterator[Figure]:
-    """The import that every DAG file with a ``CalendarTimetable`` makes."""
+    """Measure the import that every DAG file with a ``CalendarTimetable`` makes."""
     pairs = [(_load("calendar_timetable"), _load("airflow.sdk")) for _ in range(ROUNDS)]
     yield figure("import calendar_timetable", "import airflow.sdk", pairs)
 

@@ -1,4 +1,7 @@
-"""DAG files read as the DAG processor reads them, with calendars in a warm cache, against the same files with cron."""
+"""DAG files read as the DAG processor reads them, with calendars in a warm cache.
+
+They are measured against the same files with cron.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,11 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 import structlog
-from airflow.dag_processing.processor import DagFileParseRequest, _parse_file, _pre_import_airflow_modules
+from airflow.dag_processing.processor import (
+    DagFileParseRequest,
+    _parse_file,
+    _pre_import_airflow_modules,
+)
 from airflow.jobs.job import Job
 from airflow.observability.stats import Stats
 from airflow.plugins_manager import get_timetables_plugins
@@ -43,23 +50,27 @@ SCHEDULE = 'CalendarTimetable("0 2 * * SAT", timezone="UTC", blackouts=Calendar(
 
 
 def figures() -> Iterator[Figure]:
-    """What one more calendar costs each parse."""
+    """Measure what one more calendar costs each parse."""
     with folder() as home:
         calendar = home / "team.ics"
         calendar.write_bytes(google_like(EVENTS, datetime.now(UTC)))
         ours, cron = home / "ours.py", home / "cron.py"
-        ours.write_text(FILE.format(imports=IMPORTS, schedule=SCHEDULE.format(calendar=str(calendar))))
+        ours.write_text(
+            FILE.format(imports=IMPORTS, schedule=SCHEDULE.format(calendar=str(calendar)))
+        )
         cron.write_text(FILE.format(imports="", schedule='"0 2 * * SAT"'))
         prepare(ours)
         for file in (ours, cron):
             remember(file)
         pairs = [(parse(ours), parse(cron)) for _ in range(ROUNDS)]
-        yield figure("CPU of a DAG file's parse, weekly, warm cache", "the same file with cron", pairs)
+        yield figure(
+            "CPU of a DAG file's parse, weekly, warm cache", "the same file with cron", pairs
+        )
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder for DAG files, and a cache of calendars that nobody else uses."""
+    """Make a folder for DAG files, and a cache of calendars that nobody else uses."""
     with TemporaryDirectory() as home:
         before = os.environ.get("CALENDAR_TIMETABLE_CACHE")
         os.environ["CALENDAR_TIMETABLE_CACHE"] = f"{home}/cache"
@@ -72,7 +83,7 @@ def folder() -> Iterator[Path]:
 
 
 def prepare(file: Path) -> None:
-    """What the manager has done by the time that it starts a process for *file*."""
+    """Do what the manager has done by the time that it starts a process for *file*."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.disable(logging.CRITICAL)
     _pre_import_airflow_modules(str(file), structlog.get_logger())
@@ -83,7 +94,10 @@ def prepare(file: Path) -> None:
 
 
 def remember(file: Path) -> None:
-    """What the manager does with a file's DAGs, as far as the processes that it forks inherit it; warm the cache."""
+    """Do what the manager does with a file's DAGs, and warm the cache.
+
+    That is as far as the processes that it forks inherit it.
+    """
     for data in forked(lambda: read(file))[0]:
         timetable = LazyDeserializedDAG(data=data).timetable
         _ = timetable.summary, timetable.description
@@ -95,8 +109,10 @@ def parse(file: Path) -> float:
 
 
 def read(file: Path) -> list[dict[str, Any]]:
-    """The DAGs in *file*, serialized."""
-    request = DagFileParseRequest(file=str(file), bundle_path=file.parent, bundle_name="bench", callback_requests=[])
+    """Return the DAGs in *file*, serialized."""
+    request = DagFileParseRequest(
+        file=str(file), bundle_path=file.parent, bundle_name="bench", callback_requests=[]
+    )
     result = _parse_file(request, structlog.get_logger())
     assert result is not None
     assert result.serialized_dags
@@ -105,7 +121,10 @@ def read(file: Path) -> list[dict[str, Any]]:
 
 
 def forked(work: Callable[[], T]) -> tuple[T, float]:
-    """What *work* gives in a process of its own, as the manager starts one for each parse; its seconds of CPU."""
+    """Return what *work* gives in a process of its own, and its seconds of CPU.
+
+    The manager starts such a process for each parse.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

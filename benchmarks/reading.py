@@ -1,7 +1,10 @@
-"""Reading a big team calendar, and reading it again, against what parsing the same bytes takes icalendar.
+"""Reading a big team calendar, and reading it again.
 
-By processor time, as one thread does all of it: other work on the machine changes it little. The dense calendar is
-read by all who take part: that of the processes which are started for it counts too.
+It is measured against what parsing the same bytes takes icalendar.
+
+By processor time, as one thread does all of it: other work on the machine changes it little. The
+dense calendar is read by all who take part: that of the processes which are started for it counts
+too.
 """
 
 from __future__ import annotations
@@ -38,12 +41,18 @@ START, END = (int((NOW + timedelta(days=days)).timestamp()) for days in (-30, 90
 
 
 def figures() -> Iterator[Figure]:
-    """120 days of :data:`EVENTS` events, as the reading process does it; how that grows with the calendar."""
+    """Measure 120 days of :data:`EVENTS` events, as the reading process reads them.
+
+    Also how that grows with the calendar.
+    """
     body = google_like(EVENTS, NOW)
     stamped = google_like(EVENTS, NOW, stamp=NOW + timedelta(hours=1))
     earlier = kept(anew(body))
     changed = edited(stamped)
-    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, CALENDAR_TIMETABLE_CACHE=folder):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.dict(os.environ, CALENDAR_TIMETABLE_CACHE=folder),
+    ):
         feed = Feed(body)
         ours: dict[str, Callable[[], object]] = {
             f"cold read, {EVENTS:,} events, 120 days": lambda: anew(body),
@@ -59,10 +68,18 @@ def figures() -> Iterator[Figure]:
     for what, pairs in times.items():
         yield of_pairs(what, "icalendar's parse", pairs, "ms")
     full = dense(EVENTS, NOW)
-    pairs = [(all_ms(lambda: resolved(full)), processor_ms(lambda: Calendar.from_ical(full))) for _ in "12345"]
-    yield of_pairs(f"cold read, dense: {EVENTS // 5:,} live series, 150 days", "icalendar's parse", pairs, "ms")
+    pairs = [
+        (all_ms(lambda: resolved(full)), processor_ms(lambda: Calendar.from_ical(full)))
+        for _ in "12345"
+    ]
+    yield of_pairs(
+        f"cold read, dense: {EVENTS // 5:,} live series, 150 days", "icalendar's parse", pairs, "ms"
+    )
     small, big = google_like(1_000, NOW), google_like(100_000, NOW)
-    pairs = [(processor_ms(lambda: anew(big)), min(processor_ms(lambda: anew(small)) for _ in range(3))) for _ in "123"]
+    pairs = [
+        (processor_ms(lambda: anew(big)), min(processor_ms(lambda: anew(small)) for _ in range(3)))
+        for _ in "123"
+    ]
     yield of_pairs("cold read, 100,000 events", "the same of 1,000 events", pairs, "ms")
 
 
@@ -82,13 +99,14 @@ class Feed:
         return FetchResult(self.body, "")
 
     def again(self, body: bytes) -> None:
-        """What becomes of *body* when it is what is fetched: the cached readings of the last one stand."""
+        """Read *body* as what is fetched after the last one, whose cached readings stand."""
         self.body = body
         if self.feed.ask(self.state).digest != self.state.digest:
             raise AssertionError("the same calendar was taken for another")
 
 
 def anew(body: bytes, earlier: bytes = b"") -> ParsedCalendar:
+    """Read *body* in this process, without the garbage collector, as the reading process does."""
     gc.disable()  # as the reading process does
     try:
         return read(body, START, END, "UTC", 600, earlier)
@@ -97,8 +115,14 @@ def anew(body: bytes, earlier: bytes = b"") -> ParsedCalendar:
 
 
 def resolved(body: bytes) -> None:
-    """*body* read as a DAG processor reads it for the first time: by a child, into an empty cache."""
-    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, CALENDAR_TIMETABLE_CACHE=f"{folder}/cache"):
+    """Read *body* as a DAG processor reads it for the first time.
+
+    A child reads it, into an empty cache.
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.dict(os.environ, CALENDAR_TIMETABLE_CACHE=f"{folder}/cache"),
+    ):
         file = Path(folder) / "team.ics"
         file.write_bytes(body)
         calendar_timetable.Calendar(str(file)).resolve(TimeRange(START, START + 150 * 86400), "UTC")
@@ -125,6 +149,7 @@ def all_ms(call: Callable[[], object]) -> float:
 
 
 def processor_ms(call: Callable[[], object]) -> float:
+    """Return the milliseconds of processor time that *call* takes in this process."""
     began = time.process_time()
     call()
     return 1e3 * (time.process_time() - began)

@@ -1,4 +1,7 @@
-"""What Airflow asks of a schedule with 10,000 blackouts, against plain cron with the same expression and zone."""
+"""What Airflow asks of a schedule with 10,000 blackouts.
+
+It is measured against plain cron with the same expression and zone.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ from calendar_timetable.planning.time_sets import CalendarSpans
 PEER = "CronTriggerTimetable"
 ZONE = "Europe/Berlin"
 WINDOWS = Weekly("mon-fri 19:00-07:00", "sat-sun")
-BLACKOUTS = 10_000  # of a quarter of an hour at most, one every 20 minutes: every other full hour lies in one
+# Of a quarter of an hour at most, one every 20 minutes: every other full hour lies in one
+BLACKOUTS = 10_000
 STEPS = 2_000  # the most that Airflow's Calendar view takes
 CALLS = 2_000  # of which the slowest 1 % is looked at
 
@@ -45,10 +49,12 @@ def scheduling(name: str, expression: str) -> Iterator[Figure]:
     cron = CronTriggerTimetable(expression, timezone=ZONE)
     cron_data = cron.serialize()
     last_week = DateTime.instance(datetime.now(UTC) - timedelta(days=7))
-    last = DataInterval.exact(cron._get_next(last_week))  # noqa: SLF001  (as the Calendar view steps)
+    # As the Calendar view steps
+    last = DataInterval.exact(cron._get_next(last_week))  # noqa: SLF001
 
     def fresh() -> Timetable:
-        return CalendarTimetable.deserialize(data.copy())  # as each read of the database: not what was decoded last
+        # As each read of the database: not what was decoded last
+        return CalendarTimetable.deserialize(data.copy())
 
     def fresh_cron() -> Timetable:
         return CronTriggerTimetable.deserialize(cron_data)
@@ -61,12 +67,16 @@ def scheduling(name: str, expression: str) -> Iterator[Figure]:
         yield compare(f"{what}: next run, of an object asked before", PEER, again, cron_again)
         yield tail(f"{what}: the same, 99th percentile", again)
         told = f"{what}: deserialize and next run, as a scheduler does"
-        yield compare(told, PEER, partial(fresh_answer, fresh, ask), partial(fresh_answer, fresh_cron, ask))
+        yield compare(
+            told, PEER, partial(fresh_answer, fresh, ask), partial(fresh_answer, fresh_cron, ask)
+        )
     yield compare(f"{name}: deserialize", PEER, fresh, fresh_cron)
     what, same = f"{name}: {STEPS:,} steps of the Calendar view", fresh()
     peer_steps = partial(cron_steps, cron, last)
     yield compare(f"{what}, first time", PEER, lambda: steps(fresh(), last), peer_steps, rounds=7)
-    yield compare(f"{what}, of an object asked before", PEER, lambda: steps(same, last), peer_steps, rounds=7)
+    yield compare(
+        f"{what}, of an object asked before", PEER, lambda: steps(same, last), peer_steps, rounds=7
+    )
 
 
 def in_a_closure(name: str, expression: str, days: int) -> Iterator[Figure]:
@@ -76,7 +86,9 @@ def in_a_closure(name: str, expression: str, days: int) -> Iterator[Figure]:
     cron = CronTriggerTimetable(expression, timezone=ZONE)
     last = DataInterval.exact(cron._get_prev(DateTime.instance(now - timedelta(days=3))))  # noqa: SLF001
     known = CalendarSpans("bench", Spans([(begin, begin + days * 86400)]))
-    timetable = CalendarTimetable(expression, timezone=ZONE, blackouts=known, max_delay=timedelta(days=400))
+    timetable = CalendarTimetable(
+        expression, timezone=ZONE, blackouts=known, max_delay=timedelta(days=400)
+    )
     data, cron_data = json.loads(json.dumps(timetable.serialize())), cron.serialize()
     for catchup in (False, True):
         restriction = TimeRestriction(DateTime(2026, 1, 1, tzinfo=UTC), None, catchup)
@@ -84,35 +96,61 @@ def in_a_closure(name: str, expression: str, days: int) -> Iterator[Figure]:
         def ask(timetable: Timetable, restriction: TimeRestriction = restriction) -> None:
             timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
 
-        what = f"{name}, closed for {days} days, catchup {'on' if catchup else 'off'}: deserialize and next run"
+        what = (
+            f"{name}, closed for {days} days, "
+            f"catchup {'on' if catchup else 'off'}: deserialize and next run"
+        )
         ours = partial(fresh_answer, lambda: CalendarTimetable.deserialize(data.copy()), ask)
-        yield compare(what, PEER, ours, partial(fresh_answer, lambda: CronTriggerTimetable.deserialize(cron_data), ask))
+        yield compare(
+            what,
+            PEER,
+            ours,
+            partial(fresh_answer, lambda: CronTriggerTimetable.deserialize(cron_data), ask),
+        )
 
 
 def half_closed() -> Iterator[Figure]:
-    """Hourly, with a thousand busy and all-day events that close half of all time: now it is open, or closed."""
+    """Measure an hourly schedule of which events close half of all time.
+
+    There are a thousand busy and all-day events; now it is open, or closed.
+    """
     now = DateTime.instance(datetime.now(UTC))
     cron = CronTriggerTimetable("0 * * * *", timezone=ZONE)
-    moments = [DataInterval.exact(cron._get_prev(now - timedelta(hours=hours))) for hours in range(0, 96, 5)]  # noqa: SLF001
+    moments = [
+        DataInterval.exact(cron._get_prev(now - timedelta(hours=hours)))  # noqa: SLF001
+        for hours in range(0, 96, 5)
+    ]
     for state in ("open", "closed"):
         shifted = (thousand_events(now.int_timestamp - hours * 3600) for hours in range(240))
-        events = next(spans for spans in shifted if (now.timestamp() in spans) == (state == "closed"))
-        timetable = CalendarTimetable("0 * * * *", timezone=ZONE, blackouts=CalendarSpans("bench", events))
+        events = next(
+            spans for spans in shifted if (now.timestamp() in spans) == (state == "closed")
+        )
+        timetable = CalendarTimetable(
+            "0 * * * *", timezone=ZONE, blackouts=CalendarSpans("bench", events)
+        )
         data = json.loads(json.dumps(timetable.serialize()))
         for catchup in (False, True):
             restriction = TimeRestriction(DateTime(2026, 1, 1, tzinfo=UTC), None, catchup)
 
             def ask(timetable: Timetable, restriction: TimeRestriction = restriction) -> None:
                 for last in moments:
-                    timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+                    timetable.next_dagrun_info(
+                        last_automated_data_interval=last, restriction=restriction
+                    )
 
-            what = f"hourly, half of all time closed by 1,000 events, now {state}, catchup {'on' if catchup else 'off'}"
+            what = (
+                f"hourly, half of all time closed by 1,000 events, now {state}, "
+                f"catchup {'on' if catchup else 'off'}"
+            )
             ours = CalendarTimetable.deserialize(data)
             yield compare(f"{what}: next run", PEER, partial(ask, ours), partial(ask, cron))
 
 
 def thousand_events(around: int) -> Spans:
-    """Sixty whole days and 940 short events, from sixty days before *around*, epoch seconds, to four months after."""
+    """Return sixty whole days and 940 short events.
+
+    They lie from sixty days before *around*, in epoch seconds, to four months after.
+    """
     dice = random.Random(2)
     days = [around + day * 86400 for day in range(-60, 120)]
     events = [(day, day + 86400) for day in dice.sample(days, 60)]
@@ -129,17 +167,21 @@ def answer(last: DataInterval, restriction: TimeRestriction, timetable: Timetabl
 
 
 def fresh_answer(make: Callable[[], Timetable], ask: Callable[[Timetable], None]) -> None:
-    """It decodes the DAG each time."""
+    """Ask a schedule that *make* makes anew: Airflow decodes the DAG each time."""
     ask(make())
 
 
 def stored(expression: str, blackouts: int) -> dict[str, Any]:
-    """A schedule as it comes out of Airflow's database."""
+    """Return a schedule as it comes out of Airflow's database."""
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     dice = random.Random(1)
     first = int((hour - timedelta(days=40, seconds=480)).timestamp())
-    spans = Spans((first + i * 1200, first + i * 1200 + dice.randint(60, 900)) for i in range(blackouts))
-    timetable = CalendarTimetable(expression, timezone=ZONE, windows=WINDOWS, blackouts=CalendarSpans("bench", spans))
+    spans = Spans(
+        (first + i * 1200, first + i * 1200 + dice.randint(60, 900)) for i in range(blackouts)
+    )
+    timetable = CalendarTimetable(
+        expression, timezone=ZONE, windows=WINDOWS, blackouts=CalendarSpans("bench", spans)
+    )
     data: dict[str, Any] = json.loads(json.dumps(timetable.serialize()))
     return data
 
@@ -160,7 +202,7 @@ def cron_steps(cron: CronTriggerTimetable, last: DataInterval) -> None:
 
 
 def tail(what: str, call: Callable[[], object]) -> Figure:
-    """The 99th percentile of *call*, against its median."""
+    """Return the 99th percentile of *call*, against its median."""
 
     def pair() -> tuple[float, float]:
         times = [clocked(call) * 1e6 for _ in range(CALLS)]
@@ -170,6 +212,6 @@ def tail(what: str, call: Callable[[], object]) -> Figure:
 
 
 def size(what: str, expression: str, blackouts: int, most: int) -> Figure:
-    """What the schedule adds to its serialized DAG, against *most* KB."""
+    """Return what the schedule adds to its serialized DAG, against *most* KB."""
     bytes_ = len(json.dumps(stored(expression, blackouts)))
     return of_pairs(f"serialized size, {what}", f"{most} KB", [(bytes_, most * 1024)], "bytes")

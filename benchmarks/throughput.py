@@ -1,7 +1,9 @@
-"""How fast two schedulers on PostgreSQL create the runs of many due DAGs, against the same DAGs with plain cron.
+"""How fast two schedulers on PostgreSQL create the runs of many due DAGs.
 
-A real Airflow: runs become due all at once when their DAGs are unpaused, and a run's row says when it was created.
-The schedulers are started anew for every measurement, on the same rows.
+It is measured against the same DAGs with plain cron.
+
+A real Airflow: runs become due all at once when their DAGs are unpaused, and a run's row says when
+it was created. The schedulers are started anew for every measurement, on the same rows.
 """
 
 from __future__ import annotations
@@ -41,13 +43,15 @@ for number in range({dags}):
     with DAG(f"{side}_{{number:04}}", schedule=schedules["{side}"], start_date={start!r}, catchup=True) as dag:
         EmptyOperator(task_id="train")
     globals()[dag.dag_id] = dag
-"""
+"""  # noqa: E501
 
 
 def figures() -> Iterator[Figure]:
     """Seconds for all runs, in turns."""
     with tempfile.TemporaryDirectory() as folder, PostgresServer() as server:
-        stack = Stack(Path(folder) / "airflow", database=server.create_database("airflow"), schedulers=2)
+        stack = Stack(
+            Path(folder) / "airflow", database=server.create_database("airflow"), schedulers=2
+        )
         try:
             prepare(stack)
             pairs = [(created(stack, "ours"), created(stack, "cron")) for _ in range(ROUNDS)]
@@ -63,10 +67,12 @@ def prepare(stack: Stack) -> None:
     now = datetime.now(UTC)
     ics = stack.home / "freezes.ics"
     ics.write_bytes(_freezes(now))
-    tick = (now - timedelta(hours=1)).astimezone(ZoneInfo("Europe/Berlin"))  # the next one is a day later
+    # The next one is a day later
+    tick = (now - timedelta(hours=1)).astimezone(ZoneInfo("Europe/Berlin"))
     terms = {
         "cron": f"{tick.minute} {tick.hour} * * *",
-        "start": tick.astimezone(UTC).replace(second=0, microsecond=0, tzinfo=None),  # naive means UTC there
+        # Naive means UTC there
+        "start": tick.astimezone(UTC).replace(second=0, microsecond=0, tzinfo=None),
         "opens": f"{tick - timedelta(hours=3):%H:%M}",
         "closes": f"{tick + timedelta(hours=5):%H:%M}",
         "ics": str(ics),
@@ -74,7 +80,9 @@ def prepare(stack: Stack) -> None:
     for side in SIDES:
         stack.write_dag(side, _FILE.format(side=side, dags=DAGS, **terms))
     done = stack.airflow("dags", "reserialize", seconds=3600)
-    found = stack.rows("SELECT count(*) AS n FROM dag WHERE next_dagrun_create_after <= now()")[0]["n"]
+    found = stack.rows("SELECT count(*) AS n FROM dag WHERE next_dagrun_create_after <= now()")[0][
+        "n"
+    ]
     if found != len(SIDES) * DAGS:
         raise AssertionError(f"{found} DAGs are due:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
     _execute(stack, "CREATE TABLE due AS SELECT * FROM dag")
@@ -84,19 +92,27 @@ def created(stack: Stack, side: str) -> float:
     """Seconds from the first of the runs of *side* to the last."""
     columns = stack.rows(
         "SELECT column_name AS name FROM information_schema.columns"
-        " WHERE table_name = 'due' AND (column_name LIKE 'next_dagrun%' OR column_name LIKE 'exceeds_max%')"
+        " WHERE table_name = 'due'"
+        " AND (column_name LIKE 'next_dagrun%' OR column_name LIKE 'exceeds_max%')"
     )
     again = ", ".join(f"{column['name']} = due.{column['name']}" for column in columns)
     _execute(
-        stack, "TRUNCATE dag_run CASCADE", "TRUNCATE job CASCADE",
+        stack,
+        "TRUNCATE dag_run CASCADE",
+        "TRUNCATE job CASCADE",
         f"UPDATE dag SET is_paused = true, {again} FROM due WHERE dag.dag_id = due.dag_id",
-    )  # fmt: skip
+    )
     schedulers = [stack.start("scheduler", name=f"scheduler-{number}") for number in (1, 2)]
     try:
-        beating = "SELECT count(*) AS n FROM job WHERE job_type = 'SchedulerJob' AND state = 'running'"
+        beating = (
+            "SELECT count(*) AS n FROM job WHERE job_type = 'SchedulerJob' AND state = 'running'"
+        )
         stack.wait("both schedulers", lambda: stack.rows(beating)[0]["n"] == 2, seconds=300)
         _execute(stack, f"UPDATE dag SET is_paused = false WHERE dag_id LIKE '{side}%'")
-        runs = "SELECT count(*) AS n, extract(epoch FROM max(created_at) - min(created_at)) AS seconds FROM dag_run"
+        runs = (
+            "SELECT count(*) AS n, extract(epoch FROM max(created_at) - min(created_at)) AS seconds"
+            " FROM dag_run"
+        )
         stack.wait("all runs", lambda: stack.rows(runs)[0]["n"] == DAGS, seconds=1800)
         return float(stack.rows(runs)[0]["seconds"])
     finally:
@@ -111,12 +127,13 @@ def _execute(stack: Stack, *statements: str) -> None:
 
 
 def _freezes(now: datetime) -> bytes:
-    """A hundred freezes before *now* and as many after, none of them within a day of it."""
+    """Return a hundred freezes before *now* and as many after, none within a day of it."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0"]
     for days in (*range(-101, -1), *range(2, 102)):
         start = now + timedelta(days=days)
         times = (
-            f"{name}:{at:%Y%m%dT%H%M%SZ}" for name, at in (("DTSTART", start), ("DTEND", start + timedelta(hours=4)))
+            f"{name}:{at:%Y%m%dT%H%M%SZ}"
+            for name, at in (("DTSTART", start), ("DTEND", start + timedelta(hours=4)))
         )
         lines += ["BEGIN:VEVENT", f"UID:freeze{days}", *times, "END:VEVENT"]
     return "\r\n".join([*lines, "END:VCALENDAR", ""]).encode()

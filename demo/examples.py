@@ -1,4 +1,7 @@
-"""What the example DAGs run against here: a cluster for their pods, a server for their model, pools, Connections."""
+"""What the example DAGs run against here.
+
+A cluster for their pods, a server for their model, pools, and Connections.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,16 @@ POOLS = {  # slots, and whether deferred tasks count
 
 
 def example_cluster(folder: Path, *, gpus: int) -> Cluster:
-    """A cluster that has what the examples ask for."""
+    """Return a cluster that has what the examples ask for."""
     images = {"registry.example.com/trainer": TRAINER}
     queues = {"gpu-queue": {"nvidia.com/gpu": 1}}
     return Cluster(folder, images=images, nodes=(gpu_node(gpus), CPU_NODE), queues=queues)
 
 
 class ExampleServices:
-    """Started on enter, ended on exit; ``settings`` is what Airflow's environment needs to know of it.
+    """Services for the examples, started on enter and ended on exit.
+
+    ``settings`` is what Airflow's environment needs to know of them.
 
     :param data: the volume of genai_finetune, where that is not the cluster's own.
     """
@@ -52,7 +57,10 @@ class ExampleServices:
             "genai_serving": {"conn_type": "http", "host": "127.0.0.1", "port": self.serving_port},
         }
         return {
-            **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(said) for name, said in connections.items()},
+            **{
+                f"AIRFLOW_CONN_{name.upper()}": json.dumps(said)
+                for name, said in connections.items()
+            },
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(Path(__file__).with_name("plugins")),
             "AIRFLOW_VAR_GENAI_FOLDER": str(self.data),
             "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -69,7 +77,10 @@ class ExampleServices:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self.serving is not None:
             self.serving.kill()
@@ -91,8 +102,10 @@ class ExampleServices:
 
 
 def make_pools(airflow: LocalAirflow, **slots: int) -> None:
-    """The pools that examples name; *slots* where other numbers are wanted."""
+    """Make the pools that examples name; *slots* says where other numbers are wanted."""
     with airflow.session() as session:
         for name, (number, deferred) in POOLS.items():
             pool = {"name": name, "slots": slots.get(name, number), "include_deferred": deferred}
-            session.post(f"{airflow.address}/api/v2/pools", json=pool, timeout=20).raise_for_status()
+            session.post(
+                f"{airflow.address}/api/v2/pools", json=pool, timeout=20
+            ).raise_for_status()

@@ -1,4 +1,7 @@
-"""A real Airflow in one folder: api-server, scheduler, DAG processor and triggerer as child processes."""
+"""A real Airflow in one folder.
+
+The api-server, scheduler, DAG processor and triggerer are child processes.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,17 @@ from demo.services import Service, free_port, stop_all, uninterrupted, wait_unti
 
 COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
 
-# Seconds for which SQLite is waited for: the usual five are little where all of Airflow shares two cores. Requests that
-# start tasks at once can block each other in the API server until the first gives up: all others outlast that.
+# Seconds for which SQLite is waited for: the usual five are little where all of Airflow shares two
+# cores. Requests that start tasks at once can block each other in the API server until the first
+# gives up: all others outlast that.
 _PATIENCE, _API_PATIENCE = 60, 10
 
 
 class LocalAirflow:
-    """Airflow with its state in ``home``, under *path*; only processes that this object starts ever use it."""
+    """An Airflow with its state in ``home``, under *path*.
+
+    Only processes that this object starts ever use it.
+    """
 
     def __init__(
         self,
@@ -47,16 +54,19 @@ class LocalAirflow:
         self.env = _inherited_environment() | {
             "AIRFLOW_HOME": str(home),
             "CALENDAR_TIMETABLE_CACHE": str(home / "calendar-cache"),
-            "AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS": "True",  # its calendars are on this host
+            # Its calendars are on this host
+            "AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS": "True",
             "NO_PROXY": "127.0.0.1,localhost",
             "PYTHONUNBUFFERED": "1",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database or f"sqlite:///{home}/airflow.db?timeout={_PATIENCE}",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database
+            or f"sqlite:///{home}/airflow.db?timeout={_PATIENCE}",
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "false",
-            # An edited calendar is seen seconds later, where a production Airflow takes half a minute.
+            # An edited calendar is seen seconds later, where a production Airflow takes half a
+            # minute.
             "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "2",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
@@ -87,7 +97,9 @@ class LocalAirflow:
         """Make the tables, or bring them up to date."""
         done = self.airflow("db", "migrate", seconds=300)
         if done.returncode != 0:
-            raise RuntimeError(f"airflow db migrate failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+            raise RuntimeError(
+                f"airflow db migrate failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+            )
 
     def start(self, component: str, name: str | None = None) -> Service:
         """Start one component; ``name`` tells two schedulers apart."""
@@ -101,15 +113,22 @@ class LocalAirflow:
         env = dict(self.env)
         if component == "api-server":
             database = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
-            env[database] = env[database].replace(f"?timeout={_PATIENCE}", f"?timeout={_API_PATIENCE}")
+            env[database] = env[database].replace(
+                f"?timeout={_PATIENCE}", f"?timeout={_API_PATIENCE}"
+            )
         with uninterrupted():
             service = Service(name, command, env=env, log=self.home / "logs" / f"{name}.log")
             self.services[name] = service
         return service
 
     def wait_until_ready(self, *, seconds: float = 120) -> None:
-        """Wait until the web server answers and every component that was started has reported itself healthy."""
-        parts = {"scheduler", "triggerer", "dag_processor"} & {name.replace("-", "_") for name in self.services}
+        """Wait until the web server answers and every component is healthy.
+
+        Every component that was started has to report itself so.
+        """
+        parts = {"scheduler", "triggerer", "dag_processor"} & {
+            name.replace("-", "_") for name in self.services
+        }
 
         def healthy() -> bool:
             for service in self.services.values():
@@ -124,11 +143,13 @@ class LocalAirflow:
         wait_until("Airflow to be ready", healthy, seconds=seconds)
 
     def session(self) -> requests.Session:
-        """An HTTP session that is logged in."""
+        """Return an HTTP session that is logged in."""
         session = requests.Session()
         session.trust_env = False
         answer = session.post(
-            f"{self.address}/auth/token", json={"username": self.user, "password": self.password}, timeout=10
+            f"{self.address}/auth/token",
+            json={"username": self.user, "password": self.password},
+            timeout=10,
         )
         answer.raise_for_status()
         session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
@@ -141,9 +162,13 @@ class LocalAirflow:
 
 
 def _inherited_environment() -> dict[str, str]:
-    """This process's environment without another Airflow's settings and without Python path tricks."""
+    """Return the environment of this process without another Airflow's settings.
+
+    Python path tricks are left out too.
+    """
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("AIRFLOW_", "AIRFLOW__", "CALENDAR_TIMETABLE_")) and name != "PYTHONPATH"
+        if not name.startswith(("AIRFLOW_", "AIRFLOW__", "CALENDAR_TIMETABLE_"))
+        and name != "PYTHONPATH"
     }

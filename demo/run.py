@@ -1,6 +1,9 @@
-"""``make demo``: a team calendar and a real Airflow on this machine, and a run that a meeting holds.
+"""``make demo``: a team calendar and a real Airflow, and a run that a meeting holds.
 
-Everything lives in ``.demo`` and ends with Ctrl-C. ``--exit-after-first-run`` ends by itself once the held run is done.
+All of it is on this machine.
+
+Everything lives in ``.demo`` and ends with Ctrl-C. ``--exit-after-first-run`` ends by itself once
+the held run is done.
 """
 
 from __future__ import annotations
@@ -29,9 +32,16 @@ EVERY = timedelta(minutes=2)  # how often that DAG is due
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make demo", description="A run that a meeting holds, in a real Airflow.")
-    parser.add_argument("--exit-after-first-run", action="store_true", help="end when the held run has succeeded")
-    parser.add_argument("--folder", type=Path, default=Path(".demo"), help="where all state goes; emptied first")
+    """Run the demo, and return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="make demo", description="A run that a meeting holds, in a real Airflow."
+    )
+    parser.add_argument(
+        "--exit-after-first-run", action="store_true", help="end when the held run has succeeded"
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=Path(".demo"), help="where all state goes; emptied first"
+    )
     options = parser.parse_args()
     for number in ENDING:
         signal.signal(number, _interrupt)
@@ -62,7 +72,10 @@ def _demo(folder: Path, at_end: ExitStack) -> None:
 
 
 def start(folder: Path, at_end: ExitStack) -> tuple[LocalAirflow, TeamCalendar]:
-    """Start all that belongs to the demo in *folder*, with a meeting that lasts an hour; *at_end* ends it."""
+    """Start all that belongs to the demo in *folder*, with a meeting that lasts an hour.
+
+    *at_end* ends it.
+    """
     with _step("Starting a calendar server"):
         with uninterrupted():
             calendar = TeamCalendar(folder / "calendar")
@@ -99,10 +112,13 @@ Airflow         {airflow.address}   login: {airflow.user}   password: {airflow.p
 Upcoming runs   {airflow.address}/calendar-timetable/   (in Airflow: Browse > Upcoming runs)
 Team calendar   {calendar.address}   (ICS; edit it with any CalDAV client)
 
-The DAG {DAG_ID} is due every other minute, but "{MEETING}" keeps it from starting until {_clock(ends)}.
-The page says so. The other examples are paused: unpause one, or trigger it to see it run at once. gpu_training and
-genai_finetune train on a cluster that is none: their pods are processes of this machine.
-""",
+"""
+        f'The DAG {DAG_ID} is due every other minute, but "{MEETING}" keeps it from starting until'
+        f" {_clock(ends)}.\n"
+        "The page says so. The other examples are paused: unpause one, or trigger it to see it run"
+        " at once. gpu_training and\n"
+        "genai_finetune train on a cluster that is none: their pods are processes of this"
+        " machine.\n",
         flush=True,
     )
 
@@ -115,13 +131,19 @@ class _HeldRun:
         self._address = f"{airflow.address}/api/v2/dags/{DAG_ID}"
 
     def planned(self) -> tuple[datetime | None, datetime | None]:
-        """When the next run is due, and when it may start; nothing before Airflow has read the DAG."""
+        """Return when the next run is due, and when it may start.
+
+        Both are None before Airflow has read the DAG.
+        """
         dag = self._get("/details")
         due, start = dag.get("next_dagrun_logical_date"), dag.get("next_dagrun_run_after")
         return due and datetime.fromisoformat(due), start and datetime.fromisoformat(start)
 
     def follow(self) -> None:
-        """Say what becomes of it, as it happens; who edits the calendar meanwhile sees the run move."""
+        """Say what becomes of the run, as it happens.
+
+        Who edits the calendar meanwhile sees the run move.
+        """
         said: set[tuple[datetime, datetime]] = set()
         held = False
         while not (run := self._first()):
@@ -138,15 +160,19 @@ class _HeldRun:
         run = wait_until("the run to finish", lambda: self._first("success", "failed"), seconds=120)
         _say(f"finished: {run['state']}")
         if run["state"] == "failed":
-            raise RuntimeError("the run failed; see its log in Airflow, or in the folder airflow/logs")
+            raise RuntimeError(
+                "the run failed; see its log in Airflow, or in the folder airflow/logs"
+            )
 
     def _first(self, *states: str) -> dict[str, Any] | None:
-        """The DAG's first scheduled run, once there is one (in one of *states*)."""
-        runs = self._get("/dagRuns?run_type=scheduled&order_by=run_after&limit=1").get("dag_runs", ())
+        """Return the DAG's first scheduled run, once there is one (in one of *states*)."""
+        runs = self._get("/dagRuns?run_type=scheduled&order_by=run_after&limit=1").get(
+            "dag_runs", ()
+        )
         return next((run for run in runs if not states or run["state"] in states), None)
 
     def _get(self, path: str) -> dict[str, Any]:
-        """What Airflow answers; nothing where it does not, because who asks will ask again."""
+        """Return what Airflow answers, or nothing: who asks will ask again."""
         try:
             answer = self._session.get(self._address + path, timeout=10)
         except requests.RequestException:

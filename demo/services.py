@@ -20,15 +20,20 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nothing listens on now."""
+    """Return a port on 127.0.0.1 that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def wait_until(what: str, check: Callable[[], T | None], *, seconds: float, every: float = 0.25) -> T:
-    """Poll ``check`` until it returns something true, and return that; TimeoutError past the deadline."""
+def wait_until(
+    what: str, check: Callable[[], T | None], *, seconds: float, every: float = 0.25
+) -> T:
+    """Poll ``check`` until it returns something true, and return that.
+
+    Raises TimeoutError past the deadline.
+    """
     deadline = time.monotonic() + seconds
     while True:
         if result := check():
@@ -39,22 +44,34 @@ def wait_until(what: str, check: Callable[[], T | None], *, seconds: float, ever
 
 
 def stop_all(services: Iterable[Service], *, seconds: float = 10) -> None:
-    """Ask all to end, then kill those that have not in time, and whatever any of them left behind."""
+    """Ask all to end, then kill those that have not in time.
+
+    Whatever any of them left behind is killed too.
+    """
     services = list(services)
     families = [service.family() for service in services]
     for service in services:
         service.ask_to_end()
     with contextlib.suppress(TimeoutError):
-        wait_until("services to end", lambda: not any(service.running for service in services), seconds=seconds)
+        wait_until(
+            "services to end",
+            lambda: not any(service.running for service in services),
+            seconds=seconds,
+        )
     for service, family in zip(services, families, strict=True):
         service.kill(family)
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Put Ctrl-C off while a child is started and noted down: none may live that nobody knows of."""
+    """Put Ctrl-C off while a child is started and noted down.
+
+    No child may live that nobody knows of.
+    """
     put_off: list[tuple[int, object]] = []
-    before = {number: signal.signal(number, lambda *call: put_off.append(call)) for number in ENDING}
+    before = {
+        number: signal.signal(number, lambda *call: put_off.append(call)) for number in ENDING
+    }
     try:
         yield
     finally:
@@ -68,7 +85,13 @@ class Service:
     """One program in a session of its own, its output in a file."""
 
     def __init__(
-        self, name: str, command: Sequence[str | Path], *, env: Mapping[str, str], log: Path, user: str | None = None
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        env: Mapping[str, str],
+        log: Path,
+        user: str | None = None,
     ) -> None:
         self.name = name
         self.log = log
@@ -110,9 +133,12 @@ class Service:
         return "\n".join(text[-lines:])
 
     def family(self) -> set[psutil.Process]:
-        """The program and all it started: its session, and descendants that have left the session.
+        """Return the program and all it started.
 
-        A killed Airflow component leaves its task processes behind without a parent; the session finds them.
+        That is its session, and descendants that have left the session.
+
+        A killed Airflow component leaves its task processes behind without a parent; the session
+        finds them.
         """
         if self.running:
             return self._session() | set(psutil.Process(self.pid).children(recursive=True))

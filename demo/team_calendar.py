@@ -13,12 +13,16 @@ import requests
 from demo.services import Service, free_port, wait_until
 
 MEETING = "Release meeting"
-# Anybody on this machine may read and write: it listens on loopback only, and holds nothing but this demo.
+# Anybody on this machine may read and write: it listens on loopback only, and holds nothing but
+# this demo.
 _RIGHTS = "[all]\nuser: .*\ncollection: .*\npermissions: RrWwi\n"
 
 
 class TeamCalendar:
-    """Radicale on a free port; its one calendar can be read as ICS and edited with any CalDAV client."""
+    """Radicale on a free port.
+
+    Its one calendar can be read as ICS and edited with any CalDAV client.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -33,16 +37,31 @@ class TeamCalendar:
             "--rights-file": str(rights),
             "--storage-filesystem-folder": str(folder / "collections"),
         }
-        command = [sys.executable, "-m", "radicale", *(part for option in options.items() for part in option)]
+        command = [
+            sys.executable,
+            "-m",
+            "radicale",
+            *(part for option in options.items() for part in option),
+        ]
         self.service = Service("calendar", command, env=os.environ, log=folder / "radicale.log")
 
     def wait_until_ready(self) -> None:
         wait_until("the calendar server to answer", self._answers, seconds=30)
 
     def write(self, *, meeting_ends: datetime) -> None:
-        """Replace the calendar: a meeting that runs now, until *meeting_ends*; and what else a team plans."""
+        """Replace the calendar.
+
+        It then holds a meeting that runs now, until *meeting_ends*, and what else a team plans.
+        """
         body = "\r\n".join(
-            ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//demo//EN", *_events(meeting_ends), "END:VCALENDAR", ""]
+            [
+                "BEGIN:VCALENDAR",
+                "VERSION:2.0",
+                "PRODID:-//demo//EN",
+                *_events(meeting_ends),
+                "END:VCALENDAR",
+                "",
+            ]
         )
         answer = requests.put(
             self.address,
@@ -70,10 +89,16 @@ def _events(ends: datetime) -> Iterator[str]:
     yield from _event("design-review", "Design review", ends + 9 * minutes, ends + 16 * minutes)
     yield from _event("customer-call", "Customer call", ends + 31 * minutes, ends + 52 * minutes)
     yield from _event(
-        "lunch", "Team lunch", today + timedelta(hours=36), today + timedelta(hours=37), "TRANSP:TRANSPARENT"
+        "lunch",
+        "Team lunch",
+        today + timedelta(hours=36),
+        today + timedelta(hours=37),
+        "TRANSP:TRANSPARENT",
     )
     yield from _event("retrain", "Retrain: wine", ends + 4 * minutes, ends + 5 * minutes)
-    yield from _event("freeze", "Release freeze", monday + timedelta(days=2), monday + timedelta(days=5))
+    yield from _event(
+        "freeze", "Release freeze", monday + timedelta(days=2), monday + timedelta(days=5)
+    )
     # The hours in which heavy work is welcome; marked free, so that they keep nobody's time.
     off_peak = ("TRANSP:TRANSPARENT", "RRULE:FREQ=DAILY")
     evening = today - timedelta(days=1, hours=2)

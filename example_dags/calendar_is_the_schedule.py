@@ -1,8 +1,8 @@
 """The calendar is the schedule: an event "Retrain: wine" trains the model "wine" when it begins.
 
-Who may edit the calendar plans trainings, moves them and takes them off, and needs no access to Airflow. The run
-asks the calendar what is to be trained, so it needs to know no names. Two events that begin together are one run,
-which trains both.
+Who may edit the calendar plans trainings, moves them and takes them off, and needs no access to
+Airflow. The run asks the calendar what is to be trained, so it needs to know no names. Two events
+that begin together are one run, which trains both.
 """
 
 from datetime import timedelta
@@ -38,11 +38,17 @@ with DAG(
             begins = dag_run.data_interval_end  # when the run was due
             if dag_run.run_type != "manual" and begins is not None:
                 planned = TRAININGS.events(begins, begins + timedelta(seconds=1))
-                names = {event.summary.partition(":")[2].strip() for event in planned if event.start == begins}
+                names = {
+                    event.summary.partition(":")[2].strip()
+                    for event in planned
+                    if event.start == begins
+                }
             else:
                 names = set(params["names"])
             if unknown := names - models.NAMES:
-                raise AirflowFailException(f"no such model: {sorted(unknown)}; there are {sorted(models.NAMES)}")
+                raise AirflowFailException(
+                    f"no such model: {sorted(unknown)}; there are {sorted(models.NAMES)}"
+                )
             return sorted(names)
 
         @task(map_index_template="{{ name }}")

@@ -1,7 +1,7 @@
 """A cookbook: ten short DAGs, one for each thing that a calendar can say about a schedule.
 
-They are paused until somebody wants one. ``calendar-timetable preview --dag-id recipe_windows`` shows what each
-will do, and why.
+They are paused until somebody wants one. ``calendar-timetable preview --dag-id recipe_windows``
+shows what each will do, and why.
 """
 
 from datetime import timedelta
@@ -32,7 +32,9 @@ def recipe(name: str, schedule: CalendarTimetable, what: str) -> DAG:
 
 recipe(
     "windows",
-    CalendarTimetable("0 17 * * *", timezone=ZONE, windows=Weekly("mon-fri 19:00-07:00", "sat-sun")),
+    CalendarTimetable(
+        "0 17 * * *", timezone=ZONE, windows=Weekly("mon-fri 19:00-07:00", "sat-sun")
+    ),
     "Due at 17:00, may start from 19:00 on: weekly rules say when work is welcome",
 )
 recipe(
@@ -43,7 +45,10 @@ recipe(
 recipe(
     "duration",
     CalendarTimetable("0 5 * * *", timezone=ZONE, windows=OFF_PEAK, duration=timedelta(hours=3)),
-    "Three hours from 05:00 would last until 08:00, past the window's end: it waits for the evening",
+    (
+        "Three hours from 05:00 would last until 08:00, past the window's end: "
+        "it waits for the evening"
+    ),
 )
 recipe(
     "advance",
@@ -54,7 +59,10 @@ recipe(
         duration=timedelta(hours=2),
         when_blocked="advance",
     ),
-    "The report has to be there on Monday at 12:00: it starts at the last moment before that fits, at 05:00",
+    (
+        "The report has to be there on Monday at 12:00: "
+        "it starts at the last moment before that fits, at 05:00"
+    ),
 )
 recipe(
     "skip",
@@ -69,17 +77,28 @@ recipe(
         blackouts=Calendar(TEAM_CALENDAR),
         max_delay=timedelta(minutes=10),
     ),
-    "Ten minutes late is still useful, later is not: on days with a stand-up of a quarter of an hour it does not run",
+    (
+        "Ten minutes late is still useful, later is not: "
+        "on days with a stand-up of a quarter of an hour it does not run"
+    ),
 )
 recipe(
     "stagger",
     CalendarTimetable("0 18 * * *", timezone=ZONE, windows=OFF_PEAK, stagger=timedelta(minutes=30)),
-    "When the window opens at 19:00 not all begin at once: each within half an hour, always as long after it",
+    (
+        "When the window opens at 19:00 not all begin at once: "
+        "each within half an hour, always as long after it"
+    ),
 )
 recipe(
     "coalesce",
-    CalendarTimetable("@hourly", timezone=ZONE, windows=Weekly("daily 22:00-23:00"), coalesce=False),
-    "What was due all day runs at 22:00, each hour's run of its own; with coalesce=True (the default) only the last",
+    CalendarTimetable(
+        "@hourly", timezone=ZONE, windows=Weekly("daily 22:00-23:00"), coalesce=False
+    ),
+    (
+        "What was due all day runs at 22:00, each hour's run of its own; "
+        "with coalesce=True (the default) only the last"
+    ),
 )
 recipe(
     "offset",
@@ -92,7 +111,12 @@ recipe(
         "0 20 * * *",
         timezone=ZONE,
         windows=(OFF_PEAK | Holidays("DE-BY"))
-        - Calendar(TEAM_CALENDAR, match="*maintenance*", pad=(timedelta(hours=1), timedelta(hours=1))),
+        - Calendar(
+            TEAM_CALENDAR, match="*maintenance*", pad=(timedelta(hours=1), timedelta(hours=1))
+        ),
     ),
-    "Off-peak or a holiday, and an hour away from any maintenance: time sets combine with |, &, - and ~",
+    (
+        "Off-peak or a holiday, and an hour away from any maintenance: "
+        "time sets combine with |, &, - and ~"
+    ),
 )

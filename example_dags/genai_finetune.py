@@ -1,14 +1,18 @@
-"""From documents to a language model in service: fine-tune at night, judge, deploy, look, take back what is no good.
+"""From documents to a language model in service.
 
-    unfinished > ingest > tokenise [pod] > pretrain [GPU pod] > fine_tune [GPU pod] > evaluate [pod] > decide
+Fine-tune at night, judge, deploy, look, take back what is no good.
+
+    unfinished > ingest > tokenise [pod] > pretrain [GPU pod] > fine_tune [GPU pod]
+        > evaluate [pod] > decide
         better: deploy > check > (roll_back, if it does not answer as it should)          else: keep
 
-Documents, tokens, weights and metrics lie on a volume that workers see as the Variable ``genai_folder`` and pods as
-``/data``; tasks tell each other nothing but names. A model is made per week: a night that is too short is continued
-in the next, and once a week's model is judged, the rest of the week's runs have nothing to do.
+Documents, tokens, weights and metrics lie on a volume that workers see as the Variable
+``genai_folder`` and pods as ``/data``; tasks tell each other nothing but names. A model is made per
+week: a night that is too short is continued in the next, and once a week's model is judged, the
+rest of the week's runs have nothing to do.
 
-The service is ``trainer/serve.py``. The Connection ``genai_serving`` (HTTP) says where; without it the model is put
-in its place and nobody is asked to load it.
+The service is ``trainer/serve.py``. The Connection ``genai_serving`` (HTTP) says where; without it
+the model is put in its place and nobody is asked to load it.
 """
 
 from datetime import timedelta
@@ -33,17 +37,31 @@ with DAG(
         "0 21 * * *",
         timezone=ZONE,
         windows=OFF_PEAK,
-        blackouts=[Calendar(TEAM_CALENDAR, match="*freeze*"), Calendar(TEAM_CALENDAR, match="*maintenance*")],
+        blackouts=[
+            Calendar(TEAM_CALENDAR, match="*freeze*"),
+            Calendar(TEAM_CALENDAR, match="*maintenance*"),
+        ],
         duration=timedelta(hours=2),
         max_delay=timedelta(hours=9),
     ),
     params={
-        "image": Param(None, type=["null", "string"], description="default: the Variable trainer_image"),
-        "namespace": Param(None, type=["null", "string"], description="default: the Variable training_namespace"),
-        "name": Param(None, type=["null", "string"], pattern=r"^[a-z0-9-]+$", description="default: the week's"),
+        "image": Param(
+            None, type=["null", "string"], description="default: the Variable trainer_image"
+        ),
+        "namespace": Param(
+            None, type=["null", "string"], description="default: the Variable training_namespace"
+        ),
+        "name": Param(
+            None,
+            type=["null", "string"],
+            pattern=r"^[a-z0-9-]+$",
+            description="default: the week's",
+        ),
         "base_steps": Param(200, type="integer", minimum=1),
         "steps": Param(150, type="integer", minimum=1),
-        "margin": Param(0.02, type="number", minimum=0, description="share by which perplexity must fall"),
+        "margin": Param(
+            0.02, type="number", minimum=0, description="share by which perplexity must fall"
+        ),
         "at_most_seconds": Param(8 * 3600, type="integer", minimum=1),
     },
     max_active_runs=1,
@@ -68,9 +86,13 @@ with DAG(
             return genai.ingest(name)
 
         def pod(task_id: str, *command: str, **options) -> TrainerPod:
-            return TrainerPod(task_id=task_id, command=command, at_most_seconds=SECONDS, claim="genai", **options)
+            return TrainerPod(
+                task_id=task_id, command=command, at_most_seconds=SECONDS, claim="genai", **options
+            )
 
-        tokenise = pod("tokenise", "tokenise.py", f"--documents={RUN}/documents", f"--out={RUN}/tokens")
+        tokenise = pod(
+            "tokenise", "tokenise.py", f"--documents={RUN}/documents", f"--out={RUN}/tokens"
+        )
         pretrain = pod(
             "pretrain",
             "train.py",
@@ -93,12 +115,19 @@ with DAG(
             pre_execute=hold_until_open,
         )
         evaluate = pod(
-            "evaluate", "evaluate.py", f"--model={RUN}/model", f"--corpus={RUN}/tokens/held_out.npy", "--data=/data"
+            "evaluate",
+            "evaluate.py",
+            f"--model={RUN}/model",
+            f"--corpus={RUN}/tokens/held_out.npy",
+            "--data=/data",
         )
 
         @task.branch
         def decide(name: str, params=None) -> str:
-            """The gate: perplexity on documents that were held out, against that of the model in service."""
+            """The gate: perplexity on documents that were held out.
+
+            It is compared with that of the model in service.
+            """
             return "deploy" if genai.is_better(name, params["margin"]) else "keep"
 
         @task
@@ -118,7 +147,10 @@ with DAG(
 
         @task(trigger_rule=TriggerRule.ONE_FAILED, retries=0)
         def roll_back(name: str) -> None:
-            """Put the model before it back in its place; the run fails all the same, and says why."""
+            """Put the model before it back in its place.
+
+            The run fails all the same, and says why.
+            """
             genai.roll_back(name)
 
         begin = unfinished(NAME)

@@ -1,11 +1,12 @@
 """Classify what has arrived, when it arrives or else off-peak, and do nothing when nothing has.
 
-``inference_offpeak`` runs when the asset ``digits_inbox`` is updated, and every hour of off-peak time: that catches
-what arrived without saying so. Its first task skips the rest where there is nothing new. ``digits_arrive`` stands
-for whoever delivers.
+``inference_offpeak`` runs when the asset ``digits_inbox`` is updated, and every hour of off-peak
+time: that catches what arrived without saying so. Its first task skips the rest where there is
+nothing new. ``digits_arrive`` stands for whoever delivers.
 
-A batch is one file in the inbox; its predictions go to one file of the same name beside it. So a batch is done exactly
-when that file is there, and a run that was interrupted or is repeated does the rest, and nothing twice.
+A batch is one file in the inbox; its predictions go to one file of the same name beside it. So a
+batch is done exactly when that file is there, and a run that was interrupted or is repeated does
+the rest, and nothing twice.
 """
 
 from datetime import timedelta
@@ -59,11 +60,15 @@ with DAG(
         @task(pool="training", max_active_tis_per_dagrun=2, outlets=[predictions_made])
         def classify(batch: str):
             count, result = inbox.classify(batch)
-            yield Metadata(predictions_made, {"batch": batch, "predictions": result, "count": count})
+            yield Metadata(
+                predictions_made, {"batch": batch, "predictions": result, "count": count}
+            )
 
         classify.expand(batch=look())
 
-with DAG("digits_arrive", description="Delivers a batch", schedule=None, tags=["calendar", "mlops"]):
+with DAG(
+    "digits_arrive", description="Delivers a batch", schedule=None, tags=["calendar", "mlops"]
+):
     if absent := missing("sklearn"):
         say_what_is_missing(absent)
     else:

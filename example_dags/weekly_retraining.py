@@ -1,19 +1,32 @@
-"""Retrain a model every week, off-peak and never in a release freeze, and promote it only if it is better.
+"""Retrain a model every week, and promote it only if it is better.
 
-Due on Saturdays at 02:00, and asked for by an event "Retrain digits ..." that somebody writes into the calendar. The
-whole run, an hour, must fit into off-peak time; in a week with an event "... freeze" it waits, at most three days.
-Right before the work starts the gate looks at the calendar again.
+It runs off-peak and never in a release freeze.
 
-    champion > gate > ingest > validate > features > train (one task per setting) > evaluate > decide
-                                                                  better: register_and_promote, else: report_and_stop
+Due on Saturdays at 02:00, and asked for by an event "Retrain digits ..." that somebody writes into
+the calendar. The whole run, an hour, must fit into off-peak time; in a week with an event "...
+freeze" it waits, at most three days. Right before the work starts the gate looks at the calendar
+again.
 
-Tasks hand each other references: data goes through object storage, models through MLflow. Running a day again
-trains, registers and promotes nothing twice.
+    champion > gate > ingest > validate > features > train (one task per setting)
+        > evaluate > decide
+        better: register_and_promote, else: report_and_stop
+
+Tasks hand each other references: data goes through object storage, models through MLflow. Running a
+day again trains, registers and promotes nothing twice.
 """
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, DeadlineAlert, Metadata, Param, SyncCallback, task
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetOrTimeSchedule,
+    DeadlineAlert,
+    Metadata,
+    Param,
+    SyncCallback,
+    task,
+)
 from airflow.sdk.exceptions import AirflowFailException
 from calendar_examples import OFF_PEAK, RETRY, TEAM_CALENDAR, ZONE, calendar_watchers, day_of
 from calendar_examples.extras import missing, say_what_is_missing
@@ -22,8 +35,12 @@ from calendar_examples.notify import TellTheTeam
 from calendar_timetable import Calendar, CalendarGate, CalendarTimetable
 from calendar_timetable.runtime import WindowEndDeadline
 
-# Who writes "Retrain digits, new labels" into the team's calendar gets a run as soon as time is open.
-asked_for = Asset("digits_retraining_asked_for", watchers=calendar_watchers("retrain_digits", match="Retrain digits*"))
+# Who writes "Retrain digits, new labels" into the team's calendar gets a run as soon as time is
+# open.
+asked_for = Asset(
+    "digits_retraining_asked_for",
+    watchers=calendar_watchers("retrain_digits", match="Retrain digits*"),
+)
 champion_changed = Asset("digits_champion", uri="mlflow://models/digits/champion")
 
 SETTINGS = [{"C": 0.1, "gamma": 0.001}, {"C": 1.0, "gamma": 0.01}, {"C": 10.0, "gamma": 0.01}]
@@ -43,7 +60,11 @@ with DAG(
         ),
         assets=[asked_for],
     ),
-    params={"margin": Param(0.002, type="number", minimum=0, description="how much better a new champion must be")},
+    params={
+        "margin": Param(
+            0.002, type="number", minimum=0, description="how much better a new champion must be"
+        )
+    },
     max_active_runs=1,
     is_paused_upon_creation=True,
     default_args=RETRY,
@@ -52,7 +73,8 @@ with DAG(
         reference=WindowEndDeadline(),
         interval=-timedelta(minutes=30),
         callback=SyncCallback(
-            TellTheTeam, kwargs={"message": "Off-peak time ends in half an hour, and retraining has not"}
+            TellTheTeam,
+            kwargs={"message": "Off-peak time ends in half an hour, and retraining has not"},
         ),
     ),
     tags=["calendar", "mlops"],
@@ -85,7 +107,9 @@ with DAG(
         def features(raw: str) -> str:
             return digits.features(raw)
 
-        @task(pool="training", max_active_tis_per_dagrun=2, map_index_template="C={{ setting['C'] }}")
+        @task(
+            pool="training", max_active_tis_per_dagrun=2, map_index_template="C={{ setting['C'] }}"
+        )
         def train(prepared: str, setting: dict[str, float], dag_run=None) -> dict:
             return digits.train(prepared, setting, day_of(dag_run))
 
@@ -99,7 +123,10 @@ with DAG(
 
         @task.branch
         def decide(result: dict, params=None) -> str:
-            """The quality gate: the first champion is any model, the next must be better by a margin."""
+            """The quality gate for a new champion.
+
+            The first champion is any model, the next must be better by a margin.
+            """
             known = result["champion_accuracy"]
             better = known is None or result["accuracy"] >= known + params["margin"]
             return "register_and_promote" if better else "report_and_stop"
@@ -113,7 +140,8 @@ with DAG(
         @task
         def report_and_stop(result: dict) -> str:
             return (
-                f"The champion stays: version {result['champion']} is right in {result['champion_accuracy']:.1%}, "
+                f"The champion stays: version {result['champion']} is right"
+                f" in {result['champion_accuracy']:.1%}, "
                 f"the best new model in {result['accuracy']:.1%} of the held-out digits"
             )
 

@@ -1,6 +1,7 @@
 """An Airflow home of the tests' own, made before anything imports Airflow and removed at the end.
 
-Hypothesis looks at the same examples on every machine, or with ``HYPOTHESIS_PROFILE=deep`` at many new ones.
+Hypothesis looks at the same examples on every machine, or with ``HYPOTHESIS_PROFILE=deep`` at many
+new ones.
 """
 
 from __future__ import annotations
@@ -19,13 +20,19 @@ os.environ |= {
     "AIRFLOW_HOME": _HOME,
     "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
     "AIRFLOW__CORE__UNIT_TEST_MODE": "false",
-    "AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS": "True",  # the tests' servers are on this host
+    # The tests' servers are on this host
+    "AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS": "True",
     "CALENDAR_TIMETABLE_CACHE": f"{_HOME}/calendar-cache",
 }
 
 _CALM = [HealthCheck.too_slow]
 settings.register_profile(
-    "unit", max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=_CALM
+    "unit",
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=_CALM,
 )
 settings.register_profile("deep", max_examples=2_000, deadline=None, suppress_health_check=_CALM)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
@@ -36,7 +43,10 @@ _EXAMPLES = re.compile("tests/system/examples/test_runs")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With ``-n``, tests that share a running Airflow go to the same worker, and other tests go by file."""
+    """With ``-n``, tests that share a running Airflow go to the same worker.
+
+    Other tests go by file.
+    """
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
     class ByAirflow(LoadScopeScheduling):  # type: ignore[misc]

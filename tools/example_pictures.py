@@ -1,4 +1,7 @@
-"""Take the pictures of the pages in docs/examples: each example's tasks, as Airflow's UI shows them."""
+"""Take the pictures of the pages in docs/examples.
+
+They show each example's tasks, as Airflow's UI shows them.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +45,13 @@ def main() -> None:
 
 
 def take(page: Browser, name: str, path: str) -> None:
+    """Take one picture of Airflow's page at *path*."""
     size = (WIDE.get(name, 1200), 900 if name == "calendar_recipes" else 560)
     page.choose(size=size, default_dag_view='"graph"', theme="light", timezone='"Europe/Berlin"')
     page.driver.get(f"{page.airflow.address}{path}")
     page.one("a[href*='/dags/recipe_']" if name == "calendar_recipes" else ".react-flow__node")
-    page.driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 1500))")  # the graph settles
+    # The graph settles
+    page.driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 1500))")
     page.driver.save_screenshot(str(IMAGES / f"{name}.png"))
 
 

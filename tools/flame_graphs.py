@@ -1,6 +1,9 @@
-"""The flame graph of docs/performance.md: ``python -m tools.flame_graphs``, by py-spy, which Airflow brings along.
+"""Draw the flame graph of docs/performance.md: ``python -m tools.flame_graphs``.
 
-Drawn here rather than by py-spy: a picture in a page runs no script, and this one keeps to the reader's light or dark.
+The samples are py-spy's, which Airflow brings along.
+
+Drawn here rather than by py-spy: a picture in a page runs no script, and this one keeps to the
+reader's light or dark.
 """
 
 from __future__ import annotations
@@ -62,7 +65,9 @@ class Frame:
 
     def rows(self, least: float) -> int:
         """How deep it goes, where frames seen less than *least* times are left out."""
-        return 1 + max((below.rows(least) for below in self.below.values() if below.count >= least), default=0)
+        return 1 + max(
+            (below.rows(least) for below in self.below.values() if below.count >= least), default=0
+        )
 
 
 def main() -> None:
@@ -97,7 +102,7 @@ def sampled() -> Iterator[tuple[list[str], int]]:
 
 
 def drawn(roots: dict[str, Frame]) -> str:
-    """The picture: one graph below the other, callers above what they call."""
+    """Return the picture: one graph below the other, callers above what they call."""
     parts: list[str] = []
     top = 0
     for name, root in roots.items():
@@ -105,18 +110,25 @@ def drawn(roots: dict[str, Frame]) -> str:
         parts += boxes(root, root.count, 0.0, top + ROW)
         top += ROW * (root.rows(root.count * NARROWEST / WIDTH) + 1)
     size = f'viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" height="{top}"'
-    lines = (f'<svg xmlns="http://www.w3.org/2000/svg" {size}>', f"<style>{STYLE}</style>", *parts, "</svg>", "")
+    lines = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size}>',
+        f"<style>{STYLE}</style>",
+        *parts,
+        "</svg>",
+        "",
+    )
     return "\n".join(lines)
 
 
 def boxes(frame: Frame, whole: int, left: float, top: float) -> Iterator[str]:
-    """What is below *frame*, from *left* on; the widest first."""
+    """Return what is below *frame*, from *left* on; the widest first."""
     for below in sorted(frame.below.values(), key=lambda each: -each.count):
         width = WIDTH * below.count / whole
         if width < NARROWEST:
             break
         kind = "ours" if "calendar_timetable" in below.name else "other"
-        label = re.sub(r" \(.*?([^/:]+)(?::\d+)?\)$", r", \1", below.name)  # its name and its file's
+        # Its name and its file's
+        label = re.sub(r" \(.*?([^/:]+)(?::\d+)?\)$", r", \1", below.name)
         share = f"{label}: {100 * below.count / whole:.1f} %"
         box = f'x="{left:.1f}" y="{top}" width="{width:.1f}" height="{ROW}"'
         yield f'<g><title>{escape(share)}</title><rect class="{kind}" {box}/>'

@@ -1,4 +1,7 @@
-"""Take the pictures of README and docs: ``make screenshots``. The demo, as whoever has just started it sees it."""
+"""Take the pictures of README and docs: ``make screenshots``.
+
+They show the demo as whoever has just started it sees it.
+"""
 
 from __future__ import annotations
 
@@ -23,19 +26,30 @@ def main() -> None:
         session = airflow.session()
 
         def planned() -> bool:
-            plans = (f"{airflow.address}/calendar-timetable/api/dags/{dag_id}/plan" for dag_id in (DAG_ID, EXAMPLE))
+            plans = (
+                f"{airflow.address}/calendar-timetable/api/dags/{dag_id}/plan"
+                for dag_id in (DAG_ID, EXAMPLE)
+            )
             return all(session.get(plan, timeout=30).ok for plan in plans)
 
         wait_until("the examples to be read", planned, seconds=120)
         with chromium(airflow, Path(folder, "chromium"), logged_in=session) as page:
             take(page, "timeline.png", f"{PAGE}?paused=true", size=(1280, 860))
-            take(page, "upcoming-dark.png", f"{PAGE}?view=agenda&paused=true", theme="dark", size=(1280, 720))
+            take(
+                page,
+                "upcoming-dark.png",
+                f"{PAGE}?view=agenda&paused=true",
+                theme="dark",
+                size=(1280, 720),
+            )
             take(page, "what-if.png", WHAT_IF, size=(1440, 900))
             take(page, "phone.png", f"{PAGE}?paused=true", theme="dark", size=(390, 700))
 
 
-def take(page: Browser, name: str, path: str, *, size: tuple[int, int], theme: str = "light") -> None:
-    """One picture of the page within Airflow."""
+def take(
+    page: Browser, name: str, path: str, *, size: tuple[int, int], theme: str = "light"
+) -> None:
+    """Take one picture of the page within Airflow."""
     page.open(path, theme=theme, size=size)
     if path == WHAT_IF:
         page.fill("textarea", "daily 22:00-06:00")

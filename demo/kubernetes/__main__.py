@@ -1,4 +1,7 @@
-"""The cluster of the examples by itself, until Ctrl-C or SIGTERM: ``python -m demo.kubernetes FOLDER``."""
+"""The cluster of the examples by itself, until Ctrl-C or SIGTERM.
+
+Start it as ``python -m demo.kubernetes FOLDER``.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from demo.examples import example_cluster
 
 
 def main(folder: Path) -> None:
+    """Run the cluster in *folder* until it is interrupted, and print how to reach it."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), example_cluster(folder, gpus=3) as cluster:
         print(f"export KUBECONFIG={cluster.kubeconfig} KUBERNETES_NAMESPACE=training", flush=True)

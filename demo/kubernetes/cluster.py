@@ -35,9 +35,11 @@ class Node:
 
 
 def gpu_node(gpus: int = 1) -> Node:
-    """Marked and tainted as NVIDIA's operator and the clouds do it."""
+    """Return a node that is marked and tainted as NVIDIA's operator and the clouds do it."""
     capacity = {"cpu": "64", "memory": "256Gi", GPU: str(gpus)}
-    return Node("gpu", capacity, {"nvidia.com/gpu.present": "true"}, ((GPU, "present", "NoSchedule"),))
+    return Node(
+        "gpu", capacity, {"nvidia.com/gpu.present": "true"}, ((GPU, "present", "NoSchedule"),)
+    )
 
 
 CPU_NODE = Node("cpu", {"cpu": "64", "memory": "256Gi", GPU: "0"})
@@ -69,7 +71,9 @@ class Cluster:
         self._jobs = Jobs(self.store, self.pods, queues or {})
         self._api = Api(self)
         self._ending = threading.Event()
-        self._controller = threading.Thread(target=self._control, name="kubernetes-controller", daemon=True)
+        self._controller = threading.Thread(
+            target=self._control, name="kubernetes-controller", daemon=True
+        )
         for part in (folder, self._volumes, folder / "pods"):
             part.mkdir(parents=True, exist_ok=True)
 
@@ -81,7 +85,10 @@ class Cluster:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._ending.set()
         if self._controller.ident is not None:
@@ -90,7 +97,10 @@ class Cluster:
         self.pods.kill_all()
 
     def stop_api(self) -> None:
-        """Take the API server away, and every connection to it; pods run on, as they do on a real node."""
+        """Take the API server away, and every connection to it.
+
+        Pods run on, as they do on a real node.
+        """
         self._api.stop()
 
     def start_api(self) -> None:
@@ -98,13 +108,13 @@ class Cluster:
         self._api.start()
 
     def volume(self, claim: str) -> Path:
-        """The folder that a PersistentVolumeClaim stands for."""
+        """Return the folder that a PersistentVolumeClaim stands for."""
         folder = self._volumes / claim
         folder.mkdir(exist_ok=True)
         return folder
 
     def access(self) -> Json:
-        """A kubeconfig."""
+        """Return a kubeconfig."""
         names = {"cluster": "local", "user": "airflow"}
         return {
             "apiVersion": "v1",
@@ -138,25 +148,44 @@ class Cluster:
                 bound["status"]["startTime"] = timestamp()
 
             pod = self.store.update("Pod", namespace, name, bind)
-            record_event(self.store, pod, "Normal", "Scheduled", f"Successfully assigned {namespace}/{name} to {node}")
+            record_event(
+                self.store,
+                pod,
+                "Normal",
+                "Scheduled",
+                f"Successfully assigned {namespace}/{name} to {node}",
+            )
             self.pods.start(pod)
             return
         counted = ", ".join(f"{count} {why}" for why, count in Counter(reasons.values()).items())
         message = f"0/{len(self.nodes)} nodes are available: {counted}."
-        said = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+        said = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": message,
+        }
         if pod["status"].get("conditions") != [said]:
-            self.store.update("Pod", namespace, name, lambda p: p["status"].update(conditions=[said]))
+            self.store.update(
+                "Pod", namespace, name, lambda p: p["status"].update(conditions=[said])
+            )
             record_event(self.store, pod, "Warning", "FailedScheduling", message)
 
     def _why_not(self, spec: Json, node: Node) -> str | None:
-        if any(node.labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
+        if any(
+            node.labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()
+        ):
             return "node(s) didn't match Pod's node affinity/selector"
         for key, value, effect in node.taints:
             if effect != "PreferNoSchedule" and not any(
                 _tolerates(each, key, value, effect) for each in spec.get("tolerations") or ()
             ):
                 return f"node(s) had untolerated taint {{{key}: {value}}}"
-        others = [p["spec"] for p in self.store.find("Pod", fields=f"spec.nodeName={node.name}") if not finished(p)]
+        others = [
+            p["spec"]
+            for p in self.store.find("Pod", fields=f"spec.nodeName={node.name}")
+            if not finished(p)
+        ]
         for resource, capacity in node.capacity.items():
             if sum(requested(each, resource) for each in (spec, *others)) > quantity(capacity):
                 return f"Insufficient {resource}"
@@ -170,6 +199,7 @@ def requested(spec: Json, resource: str) -> Any:
 
 
 def finished(pod: Json) -> bool:
+    """Tell whether *pod* has succeeded or failed."""
     return pod["status"].get("phase") in ("Succeeded", "Failed")
 
 

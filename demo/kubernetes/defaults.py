@@ -8,7 +8,7 @@ from demo.kubernetes.store import Json
 
 
 def filled_in(given: Json) -> Json:
-    """A valid Pod or Job with the defaults that matter here, and a status to begin with."""
+    """Return a valid Pod or Job with the defaults that matter here, and a first status."""
     made = copy.deepcopy(given)
     spec = _pod_spec(made)
     spec.setdefault("restartPolicy", "Always")
@@ -16,7 +16,10 @@ def filled_in(given: Json) -> Json:
     for container in spec["containers"]:
         resources = container.get("resources") or {}
         if limits := resources.get("limits"):
-            container["resources"] = {**resources, "requests": {**limits, **(resources.get("requests") or {})}}
+            container["resources"] = {
+                **resources,
+                "requests": {**limits, **(resources.get("requests") or {})},
+            }
     made["status"] = {} if made["kind"] == "Job" else {"phase": "Pending"}
     return made
 

@@ -25,7 +25,9 @@ class Jobs:
         self._queues = queues
 
     def reconcile(self) -> None:
-        """Bring every Job one step on; and, as the garbage collector does, end the pods whose Job is gone.
+        """Bring every Job one step on, and end the pods whose Job is gone.
+
+        The latter is what the garbage collector does.
 
         Also a pod that was made while its Job was being deleted has to go.
         """
@@ -36,7 +38,8 @@ class Jobs:
         for job in self._store.find("Job"):
             pods = made.pop(job["metadata"]["uid"], [])
             if not over(job):
-                with contextlib.suppress(KeyError, Conflict):  # changed by somebody meanwhile: see the next round
+                # Changed by somebody meanwhile: see the next round
+                with contextlib.suppress(KeyError, Conflict):
                     self._step(job, pods)
         for pod in chain.from_iterable(made.values()):
             if not pod["metadata"].get("deletionTimestamp"):
@@ -48,7 +51,9 @@ class Jobs:
         if spec.get("suspend"):
             if self._admitted(job):
                 self._edit(job, lambda j: j["spec"].update(suspend=False))
-                record_event(self._store, job, "Normal", "Admitted", f"Admitted by queue {_queue(job)}")
+                record_event(
+                    self._store, job, "Normal", "Admitted", f"Admitted by queue {_queue(job)}"
+                )
             return
         if "startTime" not in status:
             self._edit(job, lambda j: j["status"].update(startTime=timestamp()))
@@ -68,7 +73,10 @@ class Jobs:
             self._edit(job, lambda j: j["status"].update(active=1, ready=0, failed=failed))
 
     def _admitted(self, job: Json) -> bool:
-        """Whether the Job's queue has room for what it asks; a Job without a queue stays suspended."""
+        """Tell whether the Job's queue has room for what it asks.
+
+        A Job without a queue stays suspended.
+        """
         quota = self._queues.get(_queue(job) or "")
         if quota is None:
             return False
@@ -92,7 +100,12 @@ class Jobs:
         metadata, template = job["metadata"], job["spec"]["template"]
         own = template.get("metadata") or {}
         names = {"job-name": metadata["name"], "batch.kubernetes.io/job-name": metadata["name"]}
-        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
+        owner = {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "name": metadata["name"],
+            "uid": metadata["uid"],
+        }
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -113,9 +126,19 @@ class Jobs:
         return seconds is not None and (datetime.now(UTC) - begun).total_seconds() >= seconds
 
     def _finish(self, job: Json, how: str, reason: str, **counts: int) -> None:
-        condition = {"type": how, "status": "True", "reason": reason, "lastTransitionTime": timestamp()}
+        condition = {
+            "type": how,
+            "status": "True",
+            "reason": reason,
+            "lastTransitionTime": timestamp(),
+        }
         more = {"completionTime": timestamp()} if how == "Complete" else {}
-        self._edit(job, lambda j: j["status"].update(active=0, ready=0, conditions=[condition], **more, **counts))
+        self._edit(
+            job,
+            lambda j: j["status"].update(
+                active=0, ready=0, conditions=[condition], **more, **counts
+            ),
+        )
 
     def _edit(self, job: Json, change: object) -> None:
         assert callable(change)
@@ -123,11 +146,14 @@ class Jobs:
 
 
 def over(job: Json) -> bool:
-    return any(each["type"] in ("Complete", "Failed") for each in job["status"].get("conditions") or ())
+    """Tell whether *job* has completed or failed."""
+    return any(
+        each["type"] in ("Complete", "Failed") for each in job["status"].get("conditions") or ()
+    )
 
 
 def _owner(pod: Json) -> str | None:
-    """The uid of the Job that made the pod."""
+    """Return the uid of the Job that made the pod."""
     owners = pod["metadata"].get("ownerReferences") or ()
     return next((owner["uid"] for owner in owners if owner["kind"] == "Job"), None)
 

@@ -17,13 +17,19 @@ from demo.kubernetes.events import record_event
 from demo.kubernetes.store import Json, Store, timestamp
 
 _VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
-_ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+_ENVIRONMENT = {
+    "PATH": os.environ.get("PATH", os.defpath),
+    "LANG": "C.UTF-8",
+    "PYTHONUNBUFFERED": "1",
+}
 
 
 class Pods:
     """Starts, watches and ends the processes, and keeps each pod's status."""
 
-    def __init__(self, store: Store, images: Mapping[str, Path], volume: Callable[[str], Path], folder: Path) -> None:
+    def __init__(
+        self, store: Store, images: Mapping[str, Path], volume: Callable[[str], Path], folder: Path
+    ) -> None:
         self._store = store
         self._images = images
         self._volume = volume
@@ -38,14 +44,23 @@ class Pods:
         folder = self._images.get(re.sub(r":[\w.-]+$", "", image))
         if folder is None:
             message = f'Back-off pulling image "{container["image"]}": not found'
-            self._set(pod, {"waiting": {"reason": "ImagePullBackOff", "message": message}}, phase="Pending")
+            self._set(
+                pod,
+                {"waiting": {"reason": "ImagePullBackOff", "message": message}},
+                phase="Pending",
+            )
             record_event(self._store, pod, "Warning", "Failed", message)
             return
         try:
             process = _Process(pod, folder, self.log(pod), self._volume)
         except OSError as error:
             message = f"failed to create containerd task: {error.strerror}"
-            ended = {"exitCode": 128, "reason": "StartError", "message": message, "finishedAt": timestamp()}
+            ended = {
+                "exitCode": 128,
+                "reason": "StartError",
+                "message": message,
+                "finishedAt": timestamp(),
+            }
             self._set(pod, {"terminated": ended}, phase="Failed")
             record_event(self._store, pod, "Warning", "Failed", message)
             return
@@ -55,7 +70,9 @@ class Pods:
             self._set(pod, {"running": {"startedAt": process.begun}}, phase="Running")
         except KeyError:  # deleted while it was being started
             process.end(0)
-        record_event(self._store, pod, "Normal", "Started", f"Started container {container['name']}")
+        record_event(
+            self._store, pod, "Normal", "Started", f"Started container {container['name']}"
+        )
         threading.Thread(target=self._follow, args=(pod, process), daemon=True).start()
 
     def enforce_deadlines(self, now: datetime) -> None:
@@ -65,7 +82,11 @@ class Pods:
         for process in running:
             seconds = process.pod["spec"].get("activeDeadlineSeconds")
             begun = datetime.fromisoformat(process.pod["status"]["startTime"])
-            if seconds is not None and (now - begun).total_seconds() >= seconds and not process.overdue:
+            if (
+                seconds is not None
+                and (now - begun).total_seconds() >= seconds
+                and not process.overdue
+            ):
                 process.overdue = True
                 process.end(process.pod["spec"]["terminationGracePeriodSeconds"])
 
@@ -91,11 +112,13 @@ class Pods:
             process.wait()
 
     def log(self, pod: Json) -> Path:
-        """The file with what the pod has written, each line after its time."""
+        """Return the file with what the pod has written, each line after its time."""
         return self._folder / f"{pod['metadata']['uid']}.log"
 
-    def log_lines(self, pod: Json, *, follow: bool, ended: threading.Event) -> Iterator[tuple[datetime, str]]:
-        """What the pod has written; with ``follow`` also what it will write."""
+    def log_lines(
+        self, pod: Json, *, follow: bool, ended: threading.Event
+    ) -> Iterator[tuple[datetime, str]]:
+        """Yield what the pod has written; with ``follow`` also what it will write."""
         file = self.log(pod)
         if not file.exists():
             return
@@ -129,7 +152,12 @@ class Pods:
                 "message": "Pod was active on the node longer than the specified deadline",
             }
             record_event(self._store, pod, "Normal", "DeadlineExceeded", why["message"])
-        ended = {"exitCode": code, "reason": reason, "startedAt": process.begun, "finishedAt": timestamp()}
+        ended = {
+            "exitCode": code,
+            "reason": reason,
+            "startedAt": process.begun,
+            "finishedAt": timestamp(),
+        }
         with contextlib.suppress(KeyError):
             self._set(pod, {"terminated": ended}, phase="Succeeded" if good else "Failed", **why)
         with self._lock:
@@ -173,7 +201,11 @@ class _Process:
             """With the container's paths as they are on this machine."""
             text = _VARIABLE.sub(lambda found: environment.get(found[1], found[0]), text)
             for mounted, real in places.items():
-                text = re.sub(rf"(?<![\w./-]){re.escape(mounted)}(?=/|$)", str(real).replace("\\", r"\\"), text)
+                text = re.sub(
+                    rf"(?<![\w./-]){re.escape(mounted)}(?=/|$)",
+                    str(real).replace("\\", r"\\"),
+                    text,
+                )
             return text
 
         command = [*(container.get("command") or ()), *(container.get("args") or ())]

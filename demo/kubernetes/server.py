@@ -18,9 +18,18 @@ from demo.kubernetes.store import Conflict, Json, selected
 if TYPE_CHECKING:
     from demo.kubernetes.cluster import Cluster
 
-_PATH = re.compile(r"/(?:api/v1|apis/batch/v1)/namespaces/([^/]+)/(pods|events|jobs)(?:/([^/]+)(?:/(log|status))?)?")
+_PATH = re.compile(
+    r"/(?:api/v1|apis/batch/v1)/namespaces/([^/]+)/(pods|events|jobs)"
+    r"(?:/([^/]+)(?:/(log|status))?)?"
+)
 _KINDS = {"pods": "Pod", "events": "Event", "jobs": "Job"}
-_REASONS = {400: "BadRequest", 401: "Unauthorized", 404: "NotFound", 405: "MethodNotAllowed", 409: "AlreadyExists"}
+_REASONS = {
+    400: "BadRequest",
+    401: "Unauthorized",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    409: "AlreadyExists",
+}
 _REASONS |= {415: "UnsupportedMediaType", 422: "Invalid", 501: "NotImplemented"}
 
 
@@ -42,7 +51,10 @@ class Refused(Exception):
 
 
 class Api:
-    """The listener: can be stopped, with every connection to it, and started again at the same address."""
+    """The listener, which can be stopped and started again at the same address.
+
+    When it stops, every connection to it ends.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -70,7 +82,9 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(address, handler)
         self.ending = threading.Event()
-        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.thread = threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
         self._open: set[socket.socket] = set()
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -82,7 +96,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nothing to report."""
+        """Report nothing of a client that went away."""
 
     def stop(self) -> None:
         self.ending.set()
@@ -146,18 +160,37 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
             elif how == "DELETE" and self.name:
                 self._delete()
             else:
-                raise Refused(405, "the server does not allow this method on the requested resource")
+                raise Refused(
+                    405, "the server does not allow this method on the requested resource"
+                )
 
         def _list(self) -> None:
             found = store.find(self.kind, self.namespace, *self._selectors())
             version = "batch/v1" if self.kind == "Job" else "v1"
             metadata = {"resourceVersion": str(store.version)}
-            self._answer(200, {"kind": f"{self.kind}List", "apiVersion": version, "metadata": metadata, "items": found})
+            self._answer(
+                200,
+                {
+                    "kind": f"{self.kind}List",
+                    "apiVersion": version,
+                    "metadata": metadata,
+                    "items": found,
+                },
+            )
 
         def _create(self) -> None:
             if self.namespace not in cluster.namespaces:
-                raise Refused(404, f'namespaces "{self.namespace}" not found', name=self.namespace, kind="namespaces")
-            given = {"apiVersion": "batch/v1" if self.kind == "Job" else "v1", "kind": self.kind, **self.body}
+                raise Refused(
+                    404,
+                    f'namespaces "{self.namespace}" not found',
+                    name=self.namespace,
+                    kind="namespaces",
+                )
+            given = {
+                "apiVersion": "batch/v1" if self.kind == "Job" else "v1",
+                "kind": self.kind,
+                **self.body,
+            }
             causes = (validation.job_causes if self.kind == "Job" else validation.pod_causes)(given)
             if causes:
                 name = (given.get("metadata") or {}).get("name", "")
@@ -165,7 +198,11 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
                 said = what[0] if len(what) == 1 else f"[{', '.join(what)}]"
                 details = [cause._asdict() for cause in causes]
                 raise Refused(
-                    422, f'{self.kind} "{name}" is invalid: {said}', name=name, kind=self.kind, causes=details
+                    422,
+                    f'{self.kind} "{name}" is invalid: {said}',
+                    name=name,
+                    kind=self.kind,
+                    causes=details,
                 )
             if why := defaults.not_done_here(given):
                 raise Refused(501, why)
@@ -180,12 +217,21 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
 
         def _patch(self) -> None:
             assert self.name is not None
-            if "json-patch+json" in self.headers.get("Content-Type", "") or not isinstance(self.body, dict):
-                raise Refused(415, "the body of the request was in an unknown format: send a merge patch")
+            if "json-patch+json" in self.headers.get("Content-Type", "") or not isinstance(
+                self.body, dict
+            ):
+                raise Refused(
+                    415, "the body of the request was in an unknown format: send a merge patch"
+                )
             if self.kind == "Pod" and self.body.get("spec"):
-                message = f'Pod "{self.name}" is invalid: spec: Forbidden: pod updates may not change fields'
+                message = (
+                    f'Pod "{self.name}" is invalid: spec: Forbidden: '
+                    "pod updates may not change fields"
+                )
                 raise Refused(422, message, name=self.name, kind="Pod")
-            patched = store.update(self.kind, self.namespace, self.name, lambda o: _merge(o, self.body))
+            patched = store.update(
+                self.kind, self.namespace, self.name, lambda o: _merge(o, self.body)
+            )
             self._answer(200, patched)
 
         def _delete(self) -> None:
@@ -202,9 +248,13 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
             self._answer(200, thing)
 
         def _watch(self) -> None:
-            until = datetime.now(UTC) + timedelta(seconds=float(self.query.get("timeoutSeconds") or 1800))
+            until = datetime.now(UTC) + timedelta(
+                seconds=float(self.query.get("timeoutSeconds") or 1800)
+            )
             since = self.query.get("resourceVersion")
-            version, before = (int(since), []) if since and since != "0" else (store.version, self._known())
+            version, before = (
+                (int(since), []) if since and since != "0" else (store.version, self._known())
+            )
             self._stream("application/json")
             for known in before:
                 self._chunk(json.dumps({"type": "ADDED", "object": known}) + "\n")
@@ -212,7 +262,9 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
                 latest = store.version
                 for at, how, thing in store.changes(self.kind, version, 0.2):
                     latest = max(latest, at)
-                    if thing["metadata"]["namespace"] == self.namespace and selected(thing, *self._selectors()):
+                    if thing["metadata"]["namespace"] == self.namespace and selected(
+                        thing, *self._selectors()
+                    ):
                         self._chunk(json.dumps({"type": how, "object": thing}) + "\n")
                 version = latest
             self._chunk("")
@@ -227,14 +279,22 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
             if wanted not in (None, "", container):
                 raise Refused(400, f"container {wanted} is not valid for pod {self.name}")
             if not pod["status"].get("containerStatuses"):
-                raise Refused(400, f'container "{container}" in pod "{self.name}" is waiting to start')
-            flags = {name: self.query.get(name) in ("true", "True") for name in ("follow", "timestamps")}
+                raise Refused(
+                    400, f'container "{container}" in pod "{self.name}" is waiting to start'
+                )
+            flags = {
+                name: self.query.get(name) in ("true", "True") for name in ("follow", "timestamps")
+            }
             seconds = self.query.get("sinceSeconds")
             since = datetime.now(UTC) - timedelta(seconds=int(seconds)) if seconds else None
             self._stream("text/plain")
-            for when, text in cluster.pods.log_lines(pod, follow=flags["follow"], ended=self.server.ending):
+            for when, text in cluster.pods.log_lines(
+                pod, follow=flags["follow"], ended=self.server.ending
+            ):
                 if since is None or when >= since:
-                    self._chunk(f"{when:%Y-%m-%dT%H:%M:%S.%f}000Z {text}" if flags["timestamps"] else text)
+                    self._chunk(
+                        f"{when:%Y-%m-%dT%H:%M:%S.%f}000Z {text}" if flags["timestamps"] else text
+                    )
             if not self.server.ending.is_set():  # a stopped server ends no answer in good order
                 self._chunk("")
 

@@ -20,11 +20,15 @@ class Conflict(LookupError):
 
 
 class Store:
-    """What etcd is to a real cluster. Objects go in and come out as copies; every change wakes who waits."""
+    """What etcd is to a real cluster.
+
+    Objects go in and come out as copies; every change wakes who waits.
+    """
 
     def __init__(self) -> None:
         self._objects: dict[Key, Json] = {}
-        self._changes: list[tuple[int, str, Json]] = []  # version, "ADDED"/"MODIFIED"/"DELETED", the object
+        # Version, "ADDED"/"MODIFIED"/"DELETED", the object
+        self._changes: list[tuple[int, str, Json]] = []
         self._changed = threading.Condition()
 
     @property
@@ -36,7 +40,11 @@ class Store:
         metadata = made.setdefault("metadata", {})
         if not metadata.get("name"):
             metadata["name"] = f"{metadata['generateName']}{secrets.token_hex(3)[:5]}"
-        metadata |= {"namespace": namespace, "uid": str(uuid.uuid4()), "creationTimestamp": timestamp()}
+        metadata |= {
+            "namespace": namespace,
+            "uid": str(uuid.uuid4()),
+            "creationTimestamp": timestamp(),
+        }
         key = (kind, namespace, metadata["name"])
         with self._changed:
             if key in self._objects:
@@ -44,17 +52,28 @@ class Store:
             return self._put(key, made, "ADDED")
 
     def get(self, kind: str, namespace: str, name: str) -> Json:
-        """A copy; KeyError where there is none."""
+        """Return a copy, or raise KeyError where there is none."""
         with self._changed:
             return copy.deepcopy(self._objects[kind, namespace, name])
 
-    def find(self, kind: str, namespace: str | None = None, labels: str = "", fields: str = "") -> list[Json]:
+    def find(
+        self, kind: str, namespace: str | None = None, labels: str = "", fields: str = ""
+    ) -> list[Json]:
         with self._changed:
-            found = [o for (of, place, _), o in self._objects.items() if of == kind and namespace in (None, place)]
+            found = [
+                o
+                for (of, place, _), o in self._objects.items()
+                if of == kind and namespace in (None, place)
+            ]
             return copy.deepcopy([o for o in found if selected(o, labels, fields)])
 
-    def update(self, kind: str, namespace: str, name: str, change: Callable[[Json], object]) -> Json:
-        """Let ``change`` edit the object in place, undisturbed by others; KeyError where there is none."""
+    def update(
+        self, kind: str, namespace: str, name: str, change: Callable[[Json], object]
+    ) -> Json:
+        """Let ``change`` edit the object in place, undisturbed by others.
+
+        Raises KeyError where there is none.
+        """
         with self._changed:
             edited = copy.deepcopy(self._objects[kind, namespace, name])
             change(edited)
@@ -67,7 +86,10 @@ class Store:
                 self._note("DELETED", gone)
 
     def changes(self, kind: str, since: int, wait: float) -> list[tuple[int, str, Json]]:
-        """Changes to objects of this kind after version ``since``; waits up to ``wait`` seconds for the first."""
+        """Return changes to objects of this kind after version ``since``.
+
+        Waits up to ``wait`` seconds for the first.
+        """
         with self._changed:
             self._changed.wait_for(lambda: len(self._changes) > since, wait)
             return [change for change in self._changes[since:] if change[2]["kind"] == kind]
@@ -84,6 +106,7 @@ class Store:
 
 
 def timestamp() -> str:
+    """Return the time now as Kubernetes writes it, in UTC."""
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -91,12 +114,13 @@ def selected(thing: Json, labels: str, fields: str) -> bool:
     """Whether label and field selectors, as in a request's query, choose this object."""
     own = thing["metadata"].get("labels") or {}
     return all(_label_fits(own, term) for term in _terms(labels)) and all(
-        _field(thing, path) == value for path, _, value in (term.partition("=") for term in _terms(fields))
+        _field(thing, path) == value
+        for path, _, value in (term.partition("=") for term in _terms(fields))
     )
 
 
 def _terms(selector: str) -> Iterator[str]:
-    """The parts of a selector; commas within parentheses do not part."""
+    """Split a selector at its commas, except for those within parentheses."""
     return (term.strip() for term in re.split(r",(?![^(]*\))", selector) if term.strip())
 
 

@@ -1,6 +1,9 @@
-"""What a real API server refuses of a Pod or Job, in its words (``pkg/apis/core/validation`` of Kubernetes 1.34).
+"""What a real API server refuses of a Pod or Job, in its words.
 
-Only what pods of our kind use; a field unknown here is taken as it is, as the real server does by default.
+The words are of ``pkg/apis/core/validation`` of Kubernetes 1.34.
+
+Only what pods of our kind use; a field unknown here is taken as it is, as the real server does by
+default.
 """
 
 from __future__ import annotations
@@ -37,10 +40,16 @@ class Cause(NamedTuple):
 
 
 def quantity(text: object) -> Decimal:
-    """``"500m"``, ``"4Gi"`` or ``2`` as a number; :class:`Malformed` where Kubernetes would not read it."""
+    """Return ``"500m"``, ``"4Gi"`` or ``2`` as a number.
+
+    Raises :class:`Malformed` where Kubernetes would not read it.
+    """
     found = _QUANTITY.fullmatch(str(text)) if isinstance(text, str | int | float) else None
     if found is None:
-        raise Malformed("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
+        raise Malformed(
+            "quantities must match the regular expression "
+            "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+        )
     number, unit = found.groups()
     if unit and unit[0] in "eE" and len(unit) > 1 and unit[1] != "i":
         return Decimal(number + unit)
@@ -49,21 +58,34 @@ def quantity(text: object) -> Decimal:
 
 def pod_causes(pod: Json) -> list[Cause]:
     """All that is wrong with a Pod."""
-    return [*_metadata(pod.get("metadata") or {}, "metadata"), *_pod_spec(pod.get("spec") or {}, "spec")]
+    return [
+        *_metadata(pod.get("metadata") or {}, "metadata"),
+        *_pod_spec(pod.get("spec") or {}, "spec"),
+    ]
 
 
 def job_causes(job: Json) -> list[Cause]:
     """All that is wrong with a Job."""
     spec = job.get("spec") or {}
     causes = _metadata(job.get("metadata") or {}, "metadata")
-    for name in ("parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"):
+    for name in (
+        "parallelism",
+        "completions",
+        "backoffLimit",
+        "activeDeadlineSeconds",
+        "ttlSecondsAfterFinished",
+    ):
         causes += _at_least(spec, name, f"spec.{name}", 0)
     template = spec.get("template") or {}
     pod = template.get("spec") or {}
-    causes += _labels((template.get("metadata") or {}).get("labels"), "spec.template.metadata.labels")
+    causes += _labels(
+        (template.get("metadata") or {}).get("labels"), "spec.template.metadata.labels"
+    )
     causes += _pod_spec(pod, "spec.template.spec")
     if pod.get("restartPolicy") == "Always":
-        causes.append(_unsupported("spec.template.spec.restartPolicy", "Always", ("OnFailure", "Never")))
+        causes.append(
+            _unsupported("spec.template.spec.restartPolicy", "Always", ("OnFailure", "Never"))
+        )
     return causes
 
 
@@ -71,9 +93,19 @@ def _metadata(metadata: Json, path: str) -> list[Cause]:
     name = metadata.get("name") or metadata.get("generateName", "").rstrip("-")
     causes = _labels(metadata.get("labels"), f"{path}.labels")
     if not name:
-        causes.append(Cause(f"{path}.name", "FieldValueRequired", "Required value: name or generateName is required"))
+        causes.append(
+            Cause(
+                f"{path}.name",
+                "FieldValueRequired",
+                "Required value: name or generateName is required",
+            )
+        )
     elif not _SUBDOMAIN.fullmatch(name) or len(name) > 253:
-        causes.append(_invalid(f"{path}.name", name, "a lowercase RFC 1123 subdomain must consist of lower case "))
+        causes.append(
+            _invalid(
+                f"{path}.name", name, "a lowercase RFC 1123 subdomain must consist of lower case "
+            )
+        )
     return causes
 
 
@@ -81,17 +113,31 @@ def _labels(labels: Mapping[str, str] | None, path: str) -> list[Cause]:
     causes = []
     for key, value in (labels or {}).items():
         if not _is_key(key):
-            causes.append(_invalid(path, key, "name part must consist of alphanumeric characters, '-', '_' or '.'"))
+            causes.append(
+                _invalid(
+                    path, key, "name part must consist of alphanumeric characters, '-', '_' or '.'"
+                )
+            )
         if not isinstance(value, str):
-            raise Malformed(f"json: cannot unmarshal into Go struct field ObjectMeta.{path} of type string")
+            raise Malformed(
+                f"json: cannot unmarshal into Go struct field ObjectMeta.{path} of type string"
+            )
         if not _VALUE.fullmatch(value) or len(value) > 63:
-            causes.append(_invalid(path, value, "a valid label must be an empty string or consist of alphanumeric"))
+            causes.append(
+                _invalid(
+                    path, value, "a valid label must be an empty string or consist of alphanumeric"
+                )
+            )
     return causes
 
 
 def _pod_spec(spec: Json, path: str) -> list[Cause]:
     volumes = [volume.get("name", "") for volume in spec.get("volumes") or ()]
-    causes = [cause for n, name in enumerate(volumes) for cause in _name(name, f"{path}.volumes[{n}].name")]
+    causes = [
+        cause
+        for n, name in enumerate(volumes)
+        for cause in _name(name, f"{path}.volumes[{n}].name")
+    ]
     containers = spec.get("containers") or []
     if not containers:
         causes.append(Cause(f"{path}.containers", "FieldValueRequired", "Required value"))
@@ -100,10 +146,22 @@ def _pod_spec(spec: Json, path: str) -> list[Cause]:
             causes += _container(container, f"{path}.{kind}[{n}]", volumes)
     policy = spec.get("restartPolicy", "Always")
     if policy not in ("Always", "OnFailure", "Never"):
-        causes.append(_unsupported(f"{path}.restartPolicy", policy, ("Always", "OnFailure", "Never")))
-    if (deadline := _integer(spec, "activeDeadlineSeconds")) is not None and not 1 <= deadline <= _MOST:
-        causes.append(_invalid(f"{path}.activeDeadlineSeconds", deadline, f"must be between 1 and {_MOST}, inclusive"))
-    causes += _at_least(spec, "terminationGracePeriodSeconds", f"{path}.terminationGracePeriodSeconds", 0)
+        causes.append(
+            _unsupported(f"{path}.restartPolicy", policy, ("Always", "OnFailure", "Never"))
+        )
+    if (
+        deadline := _integer(spec, "activeDeadlineSeconds")
+    ) is not None and not 1 <= deadline <= _MOST:
+        causes.append(
+            _invalid(
+                f"{path}.activeDeadlineSeconds",
+                deadline,
+                f"must be between 1 and {_MOST}, inclusive",
+            )
+        )
+    causes += _at_least(
+        spec, "terminationGracePeriodSeconds", f"{path}.terminationGracePeriodSeconds", 0
+    )
     causes += _labels(spec.get("nodeSelector"), f"{path}.nodeSelector")
     for n, toleration in enumerate(spec.get("tolerations") or ()):
         causes += _toleration(toleration, f"{path}.tolerations[{n}]")
@@ -121,7 +179,9 @@ def _container(container: Json, path: str, volumes: Sequence[str]) -> Iterator[C
     for n, mount in enumerate(container.get("volumeMounts") or ()):
         where = f"{path}.volumeMounts[{n}]"
         if mount.get("name") not in volumes:
-            yield Cause(f"{where}.name", "FieldValueNotFound", f'Not found: "{mount.get("name", "")}"')
+            yield Cause(
+                f"{where}.name", "FieldValueNotFound", f'Not found: "{mount.get("name", "")}"'
+            )
         if not mount.get("mountPath"):
             yield Cause(f"{where}.mountPath", "FieldValueRequired", "Required value")
         elif mount["mountPath"] in mounted:
@@ -132,7 +192,8 @@ def _container(container: Json, path: str, volumes: Sequence[str]) -> Iterator[C
             yield Cause(f"{path}.env[{n}].name", "FieldValueRequired", "Required value")
         if not isinstance(variable.get("value", ""), str):
             raise Malformed(
-                "json: cannot unmarshal into Go struct field EnvVar.spec.containers.env.value of type string"
+                "json: cannot unmarshal into Go struct field EnvVar.spec.containers.env.value of "
+                "type string"
             )
     yield from _resources(container.get("resources") or {}, f"{path}.resources")
 
@@ -159,26 +220,45 @@ def _resources(resources: Json, path: str) -> Iterator[Cause]:
         elif "/" in name and quantity(amount) != quantity(limit):
             yield _invalid(f"{path}.requests", amount, f"must be equal to {name} limit of {limit}")
         elif limit is not None and quantity(amount) > quantity(limit):
-            yield _invalid(f"{path}.requests", amount, f"must be less than or equal to {name} limit of {limit}")
+            yield _invalid(
+                f"{path}.requests", amount, f"must be less than or equal to {name} limit of {limit}"
+            )
 
 
 def _toleration(toleration: Json, path: str) -> Iterator[Cause]:
-    key, operator, value = toleration.get("key", ""), toleration.get("operator") or "Equal", toleration.get("value", "")
+    key, operator, value = (
+        toleration.get("key", ""),
+        toleration.get("operator") or "Equal",
+        toleration.get("value", ""),
+    )
     effect = toleration.get("effect", "")
     if key and not _is_key(key):
-        yield _invalid(f"{path}.key", key, "name part must consist of alphanumeric characters, '-', '_' or '.'")
+        yield _invalid(
+            f"{path}.key", key, "name part must consist of alphanumeric characters, '-', '_' or '.'"
+        )
     if not key and operator != "Exists":
         yield _invalid(
             f"{path}.operator",
             operator,
-            'operator must be Exists when `key` is empty, which means "match all values and all keys"',
+            (
+                "operator must be Exists when `key` is empty, "
+                'which means "match all values and all keys"'
+            ),
         )
     if toleration.get("tolerationSeconds") is not None and effect != "NoExecute":
-        yield _invalid(f"{path}.effect", effect, "effect must be 'NoExecute' when `tolerationSeconds` is set")
+        yield _invalid(
+            f"{path}.effect", effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"
+        )
     if operator == "Exists" and value:
-        yield _invalid(f"{path}.operator", operator, "value must be empty when `operator` is 'Exists'")
+        yield _invalid(
+            f"{path}.operator", operator, "value must be empty when `operator` is 'Exists'"
+        )
     elif operator == "Equal" and (not _VALUE.fullmatch(value) or len(value) > 63):
-        yield _invalid(f"{path}.operator", value, "a valid label must be an empty string or consist of alphanumeric")
+        yield _invalid(
+            f"{path}.operator",
+            value,
+            "a valid label must be an empty string or consist of alphanumeric",
+        )
     elif operator not in ("Exists", "Equal"):
         yield _unsupported(f"{path}.operator", operator, ("Equal", "Exists"))
     if effect and effect not in _EFFECTS:
@@ -189,7 +269,13 @@ def _name(name: str, path: str) -> list[Cause]:
     if not name:
         return [Cause(path, "FieldValueRequired", "Required value")]
     if not _LABEL.fullmatch(name):
-        return [_invalid(path, name, "a lowercase RFC 1123 label must consist of lower case alphanumeric characters")]
+        return [
+            _invalid(
+                path,
+                name,
+                "a lowercase RFC 1123 label must consist of lower case alphanumeric characters",
+            )
+        ]
     return []
 
 
@@ -202,7 +288,10 @@ def _is_key(key: str) -> bool:
 def _integer(holder: Json, name: str) -> int | None:
     value = holder.get(name)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise Malformed(f"json: cannot unmarshal {type(value).__name__} into Go struct field {name} of type int64")
+        raise Malformed(
+            f"json: cannot unmarshal {type(value).__name__} "
+            f"into Go struct field {name} of type int64"
+        )
     return value
 
 
@@ -220,4 +309,6 @@ def _invalid(path: str, value: object, why: str) -> Cause:
 
 def _unsupported(path: str, value: object, supported: Sequence[str]) -> Cause:
     named = ", ".join(f'"{name}"' for name in supported)
-    return Cause(path, "FieldValueNotSupported", f'Unsupported value: "{value}": supported values: {named}')
+    return Cause(
+        path, "FieldValueNotSupported", f'Unsupported value: "{value}": supported values: {named}'
+    )

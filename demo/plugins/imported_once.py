@@ -1,7 +1,9 @@
-"""What the examples import and takes seconds, imported by the processes that fork: tasks and parses begin with it.
+"""What the examples import and takes seconds, imported by the processes that fork.
 
-Airflow loads its plugins in the scheduler, whose LocalExecutor forks a process for every task, and in the DAG
-processor, which forks one for every file.
+Tasks and parses then begin with it.
+
+Airflow loads its plugins in the scheduler, whose LocalExecutor forks a process for every task, and
+in the DAG processor, which forks one for every file.
 """
 
 from __future__ import annotations

@@ -25,5 +25,7 @@ def load(reference: str) -> dict[str, Any]:
     """What :func:`save` wrote."""
     import numpy as np
 
-    with np.load(io.BytesIO(ObjectStoragePath(reference).read_bytes()), allow_pickle=False) as arrays:
+    with np.load(
+        io.BytesIO(ObjectStoragePath(reference).read_bytes()), allow_pickle=False
+    ) as arrays:
         return dict(arrays)

@@ -1,7 +1,9 @@
-"""The work behind weekly_retraining and inference_offpeak: scikit-learn's handwritten digits, week by week.
+"""The work behind weekly_retraining and inference_offpeak.
 
-Every function takes and gives references: where data lies, which run of MLflow. The data itself never goes through
-XCom.
+It learns scikit-learn's handwritten digits, week by week.
+
+Every function takes and gives references: where data lies, which run of MLflow. The data itself
+never goes through XCom.
 """
 
 from __future__ import annotations
@@ -44,9 +46,12 @@ def validate(raw: str) -> dict[str, int]:
     images, labels = data["images"], data["labels"]
     checks = {
         "an image for every label": len(images) == len(labels) > 0,
-        "8 x 8 grey values from 0 to 16": images.shape[1:] == (64,) and images.min() >= 0 and images.max() <= 16,
+        "8 x 8 grey values from 0 to 16": images.shape[1:] == (64,)
+        and images.min() >= 0
+        and images.max() <= 16,
         "no gaps": bool(np.isfinite(images).all()),
-        "every digit often enough": len(np.unique(labels)) == CLASSES and min(np.bincount(labels)) >= 5,
+        "every digit often enough": len(np.unique(labels)) == CLASSES
+        and min(np.bincount(labels)) >= 5,
         "no held-out digit among them": not _each(images) & _each(data["held_out_images"]),
     }
     if broken := [name for name, holds in checks.items() if not holds]:
@@ -73,7 +78,10 @@ def with_ink(images: Any) -> Any:
 
 
 def train(prepared: str, setting: dict[str, float], day: str) -> dict[str, Any]:
-    """A model with this setting, as a run of MLflow; the run that is there already when the day is run again."""
+    """A model with this setting, as a run of MLflow.
+
+    It is the run that is there already when the day is run again.
+    """
     import mlflow
     from mlflow.models import infer_signature
     from sklearn.model_selection import cross_val_score
@@ -86,7 +94,11 @@ def train(prepared: str, setting: dict[str, float], day: str) -> dict[str, Any]:
     data = arrays.load(prepared)
     identity = {"day": day, "setting": str(sorted(setting.items())), "data": _fingerprint(data)}
     if (run := registry.finished_run(identity)) is not None:
-        return {"run_id": run.info.run_id, "score": run.data.metrics["cross_validated"], "reused": True}
+        return {
+            "run_id": run.info.run_id,
+            "score": run.data.metrics["cross_validated"],
+            "reused": True,
+        }
     images, labels = data["images"], data["labels"]
     with mlflow.start_run(run_name=f"{day} {setting}", tags=identity) as run:
         model = make_pipeline(StandardScaler(), SVC(**setting))

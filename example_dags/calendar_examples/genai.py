@@ -10,11 +10,16 @@ from typing import Any
 
 import requests
 from airflow.sdk import BaseHook, Variable
-from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSkipException,
+)
 
 CONNECTION = "genai_serving"
 QUESTIONS = ("def ", "Return the ", "This module ")
-PACKAGES = ("argparse.py", "asyncio", "email", "http", "logging", "unittest", "urllib")  # whose documentation it learns
+# Whose documentation it learns
+PACKAGES = ("argparse.py", "asyncio", "email", "http", "logging", "unittest", "urllib")
 
 
 def folder(*parts: str) -> Path:
@@ -28,11 +33,18 @@ def is_judged(name: str) -> bool:
 
 
 def ingest(name: str) -> int:
-    """Write one file for each docstring of the standard library's packages that this model is to write like."""
+    """Write one file for each docstring of the standard library's packages.
+
+    This model is to write like them.
+    """
     target = folder("runs", name, "documents")
     target.mkdir(parents=True, exist_ok=True)
     library = Path(sysconfig.get_path("stdlib"))
-    files = [file for name in PACKAGES for file in sorted((library / name).rglob("*.py")) or [library / name]]
+    files = [
+        file
+        for name in PACKAGES
+        for file in sorted((library / name).rglob("*.py")) or [library / name]
+    ]
     count = 0
     for file in files:
         for text in _docstrings(file.read_text(encoding="utf-8")):
@@ -42,7 +54,10 @@ def ingest(name: str) -> int:
 
 
 def is_better(name: str, margin: float) -> bool:
-    """The gate: the first model goes into service, the next if its perplexity is lower by this share."""
+    """The gate for a new model.
+
+    The first model goes into service, the next if its perplexity is lower by this share.
+    """
     metrics = _metrics(name)
     known = metrics.get("perplexity_in_service")
     return known is None or metrics["perplexity"] <= known * (1 - margin)
@@ -53,7 +68,8 @@ def keep(name: str) -> str:
     metrics = _metrics(name)
     _write(folder("runs", name, "judged"), "not better")
     return (
-        f"{_current()} stays: perplexity {metrics['perplexity_in_service']:.2f}, {name} has {metrics['perplexity']:.2f}"
+        f"{_current()} stays: perplexity {metrics['perplexity_in_service']:.2f}, "
+        f"{name} has {metrics['perplexity']:.2f}"
     )
 
 
@@ -67,10 +83,15 @@ def deploy(name: str) -> None:
 
 
 def check(name: str) -> int:
-    """Ask the service some questions; how many it answered. AirflowFailException where it does not do as it should."""
+    """Ask the service some questions; return how many it answered.
+
+    Raises AirflowFailException where it does not do as it should.
+    """
     if (service := _service()) is None:
         _write(folder("runs", name, "judged"), "deployed")
-        raise AirflowSkipException(f"No Connection {CONNECTION!r}: the model is in its place, and nothing serves it")
+        raise AirflowSkipException(
+            f"No Connection {CONNECTION!r}: the model is in its place, and nothing serves it"
+        )
     serving = service.get("/health")["model"]
     if serving != _model(name):
         raise AirflowFailException(f"the service answers with {serving}, not with {_model(name)}")
@@ -89,7 +110,9 @@ def roll_back(name: str) -> None:
     service = _service()
     if not before.exists():
         folder("serving", "current").unlink(missing_ok=True)
-        raise AirflowFailException(f"{name} does not do as it should, and there is no model before it")
+        raise AirflowFailException(
+            f"{name} does not do as it should, and there is no model before it"
+        )
     model = before.read_text().strip()
     _write(folder("serving", "current"), model)
     if service is not None:
@@ -109,7 +132,9 @@ class _Service:
     def post(self, path: str, body: dict[str, Any]) -> Any:
         answer = requests.post(self._address + path, json=body, timeout=60)
         if not answer.ok:
-            raise AirflowFailException(f"the service says: {answer.json().get('error', answer.status_code)}")
+            raise AirflowFailException(
+                f"the service says: {answer.json().get('error', answer.status_code)}"
+            )
         return answer.json()
 
     def reload(self) -> None:
@@ -134,7 +159,9 @@ def _current() -> str | None:
 
 
 def _metrics(name: str) -> dict[str, float]:
-    metrics: dict[str, float] = json.loads(folder("runs", name, "model", "metrics.json").read_text())
+    metrics: dict[str, float] = json.loads(
+        folder("runs", name, "model", "metrics.json").read_text()
+    )
     return metrics
 
 

@@ -1,4 +1,7 @@
-"""Batches of images that wait to be classified, and what became of them: the work behind inference_offpeak."""
+"""Batches of images that wait to be classified, and what became of them.
+
+This is the work behind inference_offpeak.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,12 @@ def deliver(name: str) -> str:
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
-    chosen = np.random.default_rng(int.from_bytes(name.encode()) % 2**32).choice(len(labels), BATCH, replace=False)
-    return arrays.save(workspace("inbox", f"{name}.npz"), images=images[chosen], labels=labels[chosen])
+    chosen = np.random.default_rng(int.from_bytes(name.encode()) % 2**32).choice(
+        len(labels), BATCH, replace=False
+    )
+    return arrays.save(
+        workspace("inbox", f"{name}.npz"), images=images[chosen], labels=labels[chosen]
+    )
 
 
 def waiting() -> list[str]:
@@ -25,13 +32,19 @@ def waiting() -> list[str]:
     if not folder.exists():
         return []
     done = {file.name for file in _results().iterdir()} if _results().exists() else set()
-    return sorted(str(file) for file in folder.iterdir() if file.name.endswith(".npz") and file.name not in done)
+    return sorted(
+        str(file)
+        for file in folder.iterdir()
+        if file.name.endswith(".npz") and file.name not in done
+    )
 
 
 def classify(batch: str) -> tuple[int, str]:
     """Write the champion's predictions; how many, and where they lie."""
     predictions = digits.classify(arrays.load(batch)["images"])
-    return len(predictions), arrays.save(_results() / ObjectStoragePath(batch).name, predictions=predictions)
+    return len(predictions), arrays.save(
+        _results() / ObjectStoragePath(batch).name, predictions=predictions
+    )
 
 
 def _results() -> ObjectStoragePath:

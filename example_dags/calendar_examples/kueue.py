@@ -15,9 +15,12 @@ GRACE = timedelta(minutes=5)  # for a training to save, past the moment at which
 
 
 class WaitForJob(BaseOperator):
-    """Succeeds and fails with the Job; skips when it was interrupted (``skip_on_exit_code``) or never got its turn.
+    """Wait for a Job: succeed, fail or skip with it.
 
-    At ``give_up_at`` (ISO time; empty: never) and some grace the Job is deleted, and the task is skipped.
+    It skips when the Job was interrupted (``skip_on_exit_code``) or never got its turn.
+
+    At ``give_up_at`` (ISO time; empty: never) and some grace the Job is deleted, and the task is
+    skipped.
     """
 
     template_fields: Sequence[str] = ("job_name", "namespace", "give_up_at")
@@ -66,22 +69,32 @@ class WaitForJob(BaseOperator):
             raise AirflowSkipException(f"Job {self.job_name} was interrupted; the next run goes on")
         raise AirflowFailException(f"Job {self.job_name}: {event['message']}; exit codes {codes}")
 
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any
+    ) -> Any:
         """As the base does, but a Job that was not done in time is taken away."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout:
             hook = KubernetesHook(conn_id=self.kubernetes_conn_id)
-            hook.batch_v1_client.delete_namespaced_job(self.job_name, self.namespace, propagation_policy="Background")
-            raise AirflowSkipException(f"Job {self.job_name} was not done by {self.give_up_at}") from None
+            hook.batch_v1_client.delete_namespaced_job(
+                self.job_name, self.namespace, propagation_policy="Background"
+            )
+            raise AirflowSkipException(
+                f"Job {self.job_name} was not done by {self.give_up_at}"
+            ) from None
 
     def _exit_codes(self) -> list[int]:
         """How the Job's containers ended; logs what they wrote."""
         hook = KubernetesHook(conn_id=self.kubernetes_conn_id)
         chosen = f"job-name={self.job_name}"
         codes = []
-        for pod in hook.core_v1_client.list_namespaced_pod(self.namespace, label_selector=chosen).items:
-            for line in hook.get_pod_logs(pod.metadata.name, container="base", namespace=self.namespace):
+        for pod in hook.core_v1_client.list_namespaced_pod(
+            self.namespace, label_selector=chosen
+        ).items:
+            for line in hook.get_pod_logs(
+                pod.metadata.name, container="base", namespace=self.namespace
+            ):
                 self.log.info("%s", line.decode(errors="replace").rstrip())
             ended = (status.state.terminated for status in pod.status.container_statuses or ())
             codes += [state.exit_code for state in ended if state]

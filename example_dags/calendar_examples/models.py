@@ -11,7 +11,10 @@ NAMES = frozenset({"breast_cancer", "digits", "iris", "wine"})
 
 
 def train(name: str) -> dict[str, Any]:
-    """Train the model of this name on the data that scikit-learn ships, and keep it; how good it is."""
+    """Train the model of this name on the data that scikit-learn ships, and keep it.
+
+    Returns how good it is.
+    """
     from sklearn import datasets
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.model_selection import cross_val_score

@@ -11,10 +11,13 @@ CONNECTION = "team_chat"
 
 
 class TellTheTeam(BaseNotifier):
-    """Posts a message to the webhook in the Connection ``team_chat`` (Slack, Mattermost); without one it logs it.
+    """Post a message to the webhook in the Connection ``team_chat`` (Slack, Mattermost).
 
-    Both as ``on_failure_callback=TellTheTeam("…")`` and in a deadline, as ``SyncCallback(TellTheTeam,
-    kwargs={"message": "…"})``. The address is a secret: put it in the Connection's Password.
+    Without that Connection it logs the message.
+
+    Both as ``on_failure_callback=TellTheTeam("…")`` and in a deadline, as
+    ``SyncCallback(TellTheTeam, kwargs={"message": "…"})``. The address is a secret: put it in the
+    Connection's Password.
     """
 
     template_fields = ("message",)

@@ -1,6 +1,7 @@
 """MLflow: runs, the registered model "digits", and which of its versions is the champion.
 
-The store is where ``MLFLOW_TRACKING_URI`` says; without it, a SQLite file beside the data of the examples.
+The store is where ``MLFLOW_TRACKING_URI`` says; without it, a SQLite file beside the data of the
+examples.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ def finished_run(tags: dict[str, str]) -> Any | None:
     client = open_store()
     experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
     wanted = " and ".join(f'tags.{name} = "{value}"' for name, value in tags.items())
-    found = client.search_runs([experiment], f"{wanted} and attributes.status = 'FINISHED'", max_results=1)
+    found = client.search_runs(
+        [experiment], f"{wanted} and attributes.status = 'FINISHED'", max_results=1
+    )
     return found[0] if found else None
 
 

@@ -1,4 +1,7 @@
-"""A small generative model: a character-level transformer in JAX, on the GPU where there is one, else on the CPU."""
+"""A small generative model: a character-level transformer in JAX.
+
+It runs on the GPU where there is one, else on the CPU.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +41,17 @@ def initialize(shape: Shape, seed: int) -> Params:
         return jnp.asarray(random.normal(0, 0.02, size), jnp.float32)
 
     width = shape.width
-    layer = {"qkv": (width, 3 * width), "out": (width, width), "up": (width, 4 * width), "down": (4 * width, width)}
-    params = {f"layer{n}.{name}": matrix(*size) for n in range(shape.layers) for name, size in layer.items()}
+    layer = {
+        "qkv": (width, 3 * width),
+        "out": (width, width),
+        "up": (width, 4 * width),
+        "down": (4 * width, width),
+    }
+    params = {
+        f"layer{n}.{name}": matrix(*size)
+        for n in range(shape.layers)
+        for name, size in layer.items()
+    }
     return params | {"token": matrix(len(CHARACTERS), width), "place": matrix(shape.context, width)}
 
 
@@ -72,35 +84,56 @@ def loss(params: Params, rows: jax.Array, shape: Shape) -> jax.Array:
 
 
 @partial(jax.jit, static_argnames="shape")
-def train_step(params: Params, moments: Params, step: int, rows: jax.Array, rate: float, shape: Shape) -> Any:
+def train_step(
+    params: Params, moments: Params, step: int, rows: jax.Array, rate: float, shape: Shape
+) -> Any:
     """One step of Adam: the new weights, its new moments and the loss before the step."""
     surprise, slope = jax.value_and_grad(loss)(params, rows, shape)
     first = {name: 0.9 * moments[f"first.{name}"] + 0.1 * slope[name] for name in params}
     second = {name: 0.99 * moments[f"second.{name}"] + 0.01 * slope[name] ** 2 for name in params}
     new = {
-        name: params[name] - rate * (first[name] / (1 - 0.9**step)) / (jnp.sqrt(second[name] / (1 - 0.99**step)) + 1e-8)
+        name: params[name]
+        - rate
+        * (first[name] / (1 - 0.9**step))
+        / (jnp.sqrt(second[name] / (1 - 0.99**step)) + 1e-8)
         for name in params
     }
-    moments = {f"first.{n}": v for n, v in first.items()} | {f"second.{n}": v for n, v in second.items()}
+    moments = {f"first.{n}": v for n, v in first.items()} | {
+        f"second.{n}": v for n, v in second.items()
+    }
     return new, moments, surprise
 
 
 def no_moments(params: Params) -> Params:
     """Adam's memory before the first step."""
-    return {f"{kind}.{name}": jnp.zeros_like(value) for kind in ("first", "second") for name, value in params.items()}
+    return {
+        f"{kind}.{name}": jnp.zeros_like(value)
+        for kind in ("first", "second")
+        for name, value in params.items()
+    }
 
 
-def batches(tokens: np.ndarray, shape: Shape, seed: int, first_step: int, rows: int = 32) -> Iterator[np.ndarray]:
-    """Random rows of the text, the same for the same step: a resumed training goes on as if never interrupted."""
+def batches(
+    tokens: np.ndarray, shape: Shape, seed: int, first_step: int, rows: int = 32
+) -> Iterator[np.ndarray]:
+    """Random rows of the text, the same for the same step.
+
+    A resumed training goes on as if never interrupted.
+    """
     step = first_step
     while True:
-        starts = np.random.default_rng((seed, step)).integers(0, len(tokens) - shape.context - 1, rows)
+        starts = np.random.default_rng((seed, step)).integers(
+            0, len(tokens) - shape.context - 1, rows
+        )
         yield np.stack([tokens[start : start + shape.context + 1] for start in starts])
         step += 1
 
 
 def perplexity(params: Params, tokens: np.ndarray, shape: Shape) -> float:
-    """How many characters the model is undecided between, on average, over the whole of ``tokens``."""
+    """How many characters the model is undecided between, on average.
+
+    The average is over the whole of ``tokens``.
+    """
     length = shape.context + 1
     rows = tokens[: len(tokens) // length * length].reshape(-1, length)
     parts = [rows[n : n + 64] for n in range(0, len(rows), 64)]
@@ -127,9 +160,14 @@ def _next_chances(params: Params, seen: jax.Array, last: int, shape: Shape) -> j
 
 
 def save(folder: Path, name: str, arrays: Params, **facts: Any) -> None:
-    """Write arrays and facts as one file, in one step: whoever reads it finds the old or the new, never half."""
+    """Write arrays and facts as one file, in one step.
+
+    Whoever reads it finds the old or the new, never half.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    written: dict[str, Any] = {"facts": json.dumps(facts)} | {key: np.asarray(value) for key, value in arrays.items()}
+    written: dict[str, Any] = {"facts": json.dumps(facts)} | {
+        key: np.asarray(value) for key, value in arrays.items()
+    }
     with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{name}-", delete=False) as draft:
         np.savez(draft, **written)
         draft.flush()

@@ -1,8 +1,9 @@
 """The model in service, behind a small HTTP endpoint.
 
-``serving/current`` in the data folder is a text file that names the model's folder, within the data folder. ``POST
-/reload`` reads it again: the new model is loaded and tried before it takes over, else the old one stays. ``GET
-/health`` names the model that answers, ``POST /generate`` with ``{"prompt": "...", "length": 80}`` lets it write.
+``serving/current`` in the data folder is a text file that names the model's folder, within the data
+folder. ``POST /reload`` reads it again: the new model is loaded and tried before it takes over,
+else the old one stays. ``GET /health`` names the model that answers, ``POST /generate`` with
+``{"prompt": "...", "length": 80}`` lets it write.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ MOST = 2000  # characters that one request may ask for
 
 
 class Served:
-    """The model in service; swapped in one assignment, so that every request is answered by one model."""
+    """The model in service.
+
+    It is swapped in one assignment, so that every request is answered by one model.
+    """
 
     def __init__(self, data: Path, most_parameters: int) -> None:
         self._data = data
@@ -42,7 +46,9 @@ class Served:
             params, shape, _ = model.load_model(self._data / name)
             size = sum(value.size for value in params.values())
             if size > self._most_parameters:
-                raise ValueError(f"{size:,} parameters; this server has room for {self._most_parameters:,}")
+                raise ValueError(
+                    f"{size:,} parameters; this server has room for {self._most_parameters:,}"
+                )
             model.generate(params, "a", 1, shape)
             self._loaded = (name, params, shape)
 
@@ -63,17 +69,28 @@ def handler(served: Served) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             try:
-                said = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+                said = json.loads(
+                    self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}"
+                )
                 if self.path == "/reload":
                     served.reload()
                     self._answer(200, {"model": served.name})
                 elif self.path == "/generate":
                     length = min(int(said.get("length", 80)), MOST)
-                    self._answer(200, {"model": served.name, "text": served.generate(str(said["prompt"]), length)})
+                    self._answer(
+                        200,
+                        {
+                            "model": served.name,
+                            "text": served.generate(str(said["prompt"]), length),
+                        },
+                    )
                 else:
                     self._answer(404, {"error": "GET /health, POST /reload, POST /generate"})
             except (KeyError, TypeError, ValueError, OSError, LookupError) as error:
-                self._answer(409 if self.path == "/reload" else 400, {"error": str(error), "model": served.name})
+                self._answer(
+                    409 if self.path == "/reload" else 400,
+                    {"error": str(error), "model": served.name},
+                )
 
         def _answer(self, status: int, what: dict[str, Any]) -> None:
             body = json.dumps(what).encode()
@@ -88,10 +105,14 @@ def handler(served: Served) -> type[BaseHTTPRequestHandler]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the folder with models and serving/current")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="the folder with models and serving/current"
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--most-parameters", type=int, default=100_000_000, help="what this machine has room for")
+    parser.add_argument(
+        "--most-parameters", type=int, default=100_000_000, help="what this machine has room for"
+    )
     arguments = parser.parse_args()
 
     served = Served(arguments.data, arguments.most_parameters)

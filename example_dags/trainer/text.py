@@ -1,4 +1,7 @@
-"""Text as numbers and back. One vocabulary for every corpus: a model can be fine-tuned on text it was not made for."""
+"""Text as numbers and back.
+
+One vocabulary for every corpus: a model can be fine-tuned on text it was not made for.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Documents to tokens: without repetitions, and split into what is trained on and what is held out to judge by."""
+"""Documents to tokens, without repetitions.
+
+They are split into what is trained on and what is held out to judge by.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ HELD_OUT = 10  # every tenth document or so
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=Path, required=True, help="folder of text files")
-    parser.add_argument("--out", type=Path, required=True, help="folder for train.npy and held_out.npy")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for train.npy and held_out.npy"
+    )
     arguments = parser.parse_args()
 
     parts: dict[str, list[str]] = {"train": [], "held_out": []}
@@ -26,7 +31,8 @@ def main() -> None:
         if len(text) < 40 or digest in seen:
             continue
         seen.add(digest)
-        parts["held_out" if digest[0] % HELD_OUT == 0 else "train"].append(text)  # a document is always on one side
+        # A document is always on one side
+        parts["held_out" if digest[0] % HELD_OUT == 0 else "train"].append(text)
     if not all(parts.values()):
         raise SystemExit("ERROR too few documents to train on some and to judge by others")
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """Train the model, or fine-tune one: what the GPU pod runs.
 
-Checkpoints go to a volume. Asked to stop (SIGTERM: the pod's deadline, or its node is drained) or at the time in
-STOP_AT, it saves and ends with 75 (EX_TEMPFAIL): run again, it goes on from there, and ends where it would have ended
-uninterrupted.
+Checkpoints go to a volume. Asked to stop (SIGTERM: the pod's deadline, or its node is drained) or
+at the time in STOP_AT, it saves and ends with 75 (EX_TEMPFAIL): run again, it goes on from there,
+and ends where it would have ended uninterrupted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def main() -> int:
     seed = arguments.seed
     if (found := model.load(work, "checkpoint")) is not None:
         arrays, facts = found
-        moments = {name: value for name, value in arrays.items() if name.startswith(("first.", "second."))}
+        moments = {
+            name: value for name, value in arrays.items() if name.startswith(("first.", "second."))
+        }
         params = {name: value for name, value in arrays.items() if name not in moments}
         shape, done = model.Shape(**facts["shape"]), int(facts["step"])
         _say(f"resuming at step {done} of {arguments.steps}")
@@ -58,12 +60,20 @@ def main() -> int:
             break
         if reason := interrupted():
             checkpoint()
-            _say(f"{reason}: saved at step {done} of {arguments.steps}; the next run goes on from here")
+            _say(
+                f"{reason}: saved at step {done} of {arguments.steps}; "
+                "the next run goes on from here"
+            )
             return INTERRUPTED
-        params, moments, surprise = model.train_step(params, moments, done + 1, rows, arguments.rate, shape)
+        params, moments, surprise = model.train_step(
+            params, moments, done + 1, rows, arguments.rate, shape
+        )
         done += 1
         if done % arguments.save_every == 0 or done == arguments.steps:
-            _say(f"step {done} of {arguments.steps}, loss {float(surprise):.3f}, {time.monotonic() - begun:.0f} s")
+            _say(
+                f"step {done} of {arguments.steps}, loss {float(surprise):.3f}, "
+                f"{time.monotonic() - begun:.0f} s"
+            )
             checkpoint()
         if arguments.pause:
             time.sleep(arguments.pause)
@@ -74,15 +84,26 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoints", required=True, help="folder on a volume that outlives the pod")
-    parser.add_argument("--corpus", help="text file, or tokens (.npy); default: Python's own documentation")
+    parser.add_argument(
+        "--checkpoints", required=True, help="folder on a volume that outlives the pod"
+    )
+    parser.add_argument(
+        "--corpus", help="text file, or tokens (.npy); default: Python's own documentation"
+    )
     parser.add_argument("--start-from", help="folder of a model to fine-tune; default: begin anew")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--save-every", type=int, default=50, help="steps between checkpoints")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--pause", type=float, default=0, help="seconds to rest after each step: share a busy machine")
-    parser.add_argument("--stop-at", default=os.environ.get("STOP_AT"), help="ISO time with zone: the window's end")
+    parser.add_argument(
+        "--pause",
+        type=float,
+        default=0,
+        help="seconds to rest after each step: share a busy machine",
+    )
+    parser.add_argument(
+        "--stop-at", default=os.environ.get("STOP_AT"), help="ISO time with zone: the window's end"
+    )
     return parser.parse_args()
 
 
@@ -105,10 +126,13 @@ def _corpus(name: str | None) -> np.ndarray:
     from text import encode
 
     if name is None:
-        from pydoc_data.topics import topics  # some 700 kB of English that every Python brings along
+        # Some 700 kB of English that every Python brings along
+        from pydoc_data.topics import topics
 
         return encode("\n\n".join(topics[key] for key in sorted(topics)))
-    return np.load(name) if name.endswith(".npy") else encode(Path(name).read_text(encoding="utf-8"))
+    return (
+        np.load(name) if name.endswith(".npy") else encode(Path(name).read_text(encoding="utf-8"))
+    )
 
 
 def _say(what: str) -> None:

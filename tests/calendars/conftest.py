@@ -17,6 +17,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What asks a server, or lies where most do, is marked: ``make test-fast`` leaves it out."""
     for item in items:
         if HERE in item.path.parents and (
-            SERVERS & set(getattr(item, "fixturenames", ())) or any(f in item.path.parents for f in WITH_SERVERS)
+            SERVERS & set(getattr(item, "fixturenames", ()))
+            or any(f in item.path.parents for f in WITH_SERVERS)
         ):
             item.add_marker(pytest.mark.server)

@@ -34,15 +34,29 @@ TEAM = feed(
     at(4, "SUMMARY:Lunch", "TRANSP:TRANSPARENT"),
     at(5, "SUMMARY:Home office", "X-MICROSOFT-CDO-BUSYSTATUS:FREE", "CATEGORIES:Personal"),
     at(6, "SUMMARY:Private", "CLASS:PRIVATE"),
-    at(7, "SUMMARY:Meeting", "ATTENDEE;PARTSTAT=DECLINED:mailto:Ann@example.org", "ATTENDEE:mailto:bob@example.org"),
-    at(8, "SUMMARY:Review", "ATTENDEE;PARTSTAT=ACCEPTED:mailto:ann@example.org", "ORGANIZER:mailto:eve@example.org"),
+    at(
+        7,
+        "SUMMARY:Meeting",
+        "ATTENDEE;PARTSTAT=DECLINED:mailto:Ann@example.org",
+        "ATTENDEE:mailto:bob@example.org",
+    ),
+    at(
+        8,
+        "SUMMARY:Review",
+        "ATTENDEE;PARTSTAT=ACCEPTED:mailto:ann@example.org",
+        "ORGANIZER:mailto:eve@example.org",
+    ),
 )
 
 
 def test_at_work_but_somewhere_else_is_free(tmp_path: Path) -> None:
     path = tmp_path / "team.ics"
     path.write_bytes(
-        feed(at(1), at(2, "X-MICROSOFT-CDO-BUSYSTATUS:WORKINGELSEWHERE"), at(3, "X-MICROSOFT-CDO-BUSYSTATUS:OOF"))
+        feed(
+            at(1),
+            at(2, "X-MICROSOFT-CDO-BUSYSTATUS:WORKINGELSEWHERE"),
+            at(3, "X-MICROSOFT-CDO-BUSYSTATUS:OOF"),
+        )
     )
     assert days(Calendar(path)) == [1, 3]
 
@@ -91,7 +105,9 @@ def test_which_events_block(options: dict[str, Any], expected: list[int], team: 
     ("options", "expected"),
     [({}, [1, 4, 5, 6, 7, 8]), ({"busy_only": True}, [1, 6, 7, 8]), ({"match": "*freeze*"}, [1])],
 )
-def test_which_events_allow_and_are_due(options: dict[str, Any], expected: list[int], team: Path) -> None:
+def test_which_events_allow_and_are_due(
+    options: dict[str, Any], expected: list[int], team: Path
+) -> None:
     window = Calendar(team, **options).in_role(deny=False)
     assert days(window) == expected
     starts = Calendar(team, **options).starts(HORIZON, "UTC")[0]
@@ -108,7 +124,11 @@ def test_events_tell_all_that_match_also_free_and_cancelled_ones(team: Path) -> 
         ("4", False, "confirmed"),
         ("5", False, "confirmed"),
     ]
-    assert (found[0].categories, found[1].location, found[0].all_day) == (("Ops", "Important"), "Room 1", False)
+    assert (found[0].categories, found[1].location, found[0].all_day) == (
+        ("Ops", "Important"),
+        "Room 1",
+        False,
+    )
     assert found[0].end - found[0].start == HOUR
     noon = datetime(2024, 3, 2, 12, tzinfo=UTC)
     assert [e.uid for e in calendar.events(noon + HOUR / 2, noon + HOUR)] == ["2"]
@@ -117,7 +137,9 @@ def test_events_tell_all_that_match_also_free_and_cancelled_ones(team: Path) -> 
 
 def test_pad_and_offset(team: Path) -> None:
     calendar = Calendar(team, match="Private", pad=(HOUR, 2 * HOUR), offset=-HOUR)
-    assert list(known(calendar).known) == [(instant("2024-03-06T10:00"), instant("2024-03-06T14:00"))]
+    assert list(known(calendar).known) == [
+        (instant("2024-03-06T10:00"), instant("2024-03-06T14:00"))
+    ]
     assert calendar.starts(HORIZON, "UTC")[0] == [instant("2024-03-06T11:00")]
     beyond = TimeRange(instant("2024-03-06T13:30"), instant("2024-03-06T18:00"))
     assert list(known(calendar, beyond).known) == [(beyond.start, instant("2024-03-06T14:00"))]
@@ -139,13 +161,17 @@ def test_an_event_without_length_blocks_nothing_but_its_padding(tmp_path: Path) 
 def test_titles_only_when_asked_for(team: Path) -> None:
     assert known(Calendar(team, match="*freeze")).titles == ()
     shown = known(Calendar(team, match="*freeze", show_titles=True))
-    assert shown.titles == ((instant("2024-03-01T12:00"), instant("2024-03-01T13:00"), "Release Freeze"),)
+    assert shown.titles == (
+        (instant("2024-03-01T12:00"), instant("2024-03-01T13:00"), "Release Freeze"),
+    )
 
 
 def test_strict_blocks_the_time_of_what_is_not_understood(tmp_path: Path) -> None:
     path = tmp_path / "a.ics"
     bad = event("UID:bad", "DTSTART:20240310T120000Z", "DTEND:20240310T110000Z")
-    path.write_bytes(feed(bad, event("UID:open", "DTSTART:20240325T000000Z", "RRULE:FREQ=SECONDLY")))
+    path.write_bytes(
+        feed(bad, event("UID:open", "DTSTART:20240325T000000Z", "RRULE:FREQ=SECONDLY"))
+    )
     assert list(known(Calendar(path)).known) == []
     strict = Calendar(path, strict=True, timezone="UTC")
     assert list(known(strict).known) == [
@@ -165,7 +191,7 @@ def test_the_zone_is_the_one_given_else_the_timetables(tmp_path: Path) -> None:
     assert Calendar(path, timezone="Asia/Tokyo").describe().zone == "Asia/Tokyo"
 
 
-# --- names and equality -----------------------------------------------------------------------------
+# --- names and equality ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -180,7 +206,11 @@ def test_the_zone_is_the_one_given_else_the_timetables(tmp_path: Path) -> None:
         ("webcal://example.org", "example.org", "Calendar('webcal://example.org')"),
         (f"file:///{SECRET}/team.ics", "team.ics", "Calendar('file://…/team.ics')"),
         ("/srv/team.ics", "team.ics", "Calendar('/srv/team.ics')"),
-        (f"calendar.google.com/{SECRET}/basic.ics", "basic.ics", "Calendar('calendar.google.com …')"),
+        (
+            f"calendar.google.com/{SECRET}/basic.ics",
+            "basic.ics",
+            "Calendar('calendar.google.com …')",
+        ),
         (Path("team.ics"), "team.ics", "Calendar('team.ics')"),
         (Path("folder/team"), "team", "Calendar('./folder/team')"),
     ],
@@ -200,7 +230,7 @@ def test_equality_is_by_arguments() -> None:
     assert one.in_role(deny=True) == one
 
 
-# --- wrong arguments --------------------------------------------------------------------------------
+# --- wrong arguments ------------------------------------------------------------------------------
 
 REMEDY = "give an address"
 WRONG: list[tuple[Any, dict[str, Any], str]] = [
@@ -210,8 +240,16 @@ WRONG: list[tuple[Any, dict[str, Any], str]] = [
     ("mon-fri 19:00-07:00", {}, "a weekly rule goes in Weekly('mon-fri 19:00-07:00')"),
     ("sat-sun", {}, "a weekly rule goes in Weekly('sat-sun')"),
     ("0 2 * * *", {}, REMEDY),
-    (f"calendar.example.org/{SECRET}/basic", {}, "Calendar='calendar.example.org …': give an address"),
-    (f"ftp://example.org/{SECRET}", {}, "Calendar='ftp://example.org/…': use http, https, webcal, webcals or file"),
+    (
+        f"calendar.example.org/{SECRET}/basic",
+        {},
+        "Calendar='calendar.example.org …': give an address",
+    ),
+    (
+        f"ftp://example.org/{SECRET}",
+        {},
+        "Calendar='ftp://example.org/…': use http, https, webcal, webcals or file",
+    ),
     (f"https:///{SECRET}", {}, "this URL names no host"),
     (f"https://[bad/{SECRET}", {}, "this URL is malformed"),
     (f"https://h:port/{SECRET}", {}, "this URL is malformed"),
@@ -255,13 +293,16 @@ def test_wrong_arguments(address: Any, options: dict[str, Any], message: str) ->
 
 
 @pytest.mark.parametrize(
-    "address", ["c", "my-conn.id", "https://h", "WebCal://h/x", "~/a.ics", "../a", "a.ICS", Path("a")]
+    "address",
+    ["c", "my-conn.id", "https://h", "WebCal://h/x", "~/a.ics", "../a", "a.ICS", Path("a")],
 )
 def test_right_addresses(address: str | os.PathLike[str]) -> None:
-    Calendar(address, offset=-HOUR, refresh=timedelta(0), busy_only=False, categories=["a"]).validate()
+    Calendar(
+        address, offset=-HOUR, refresh=timedelta(0), busy_only=False, categories=["a"]
+    ).validate()
 
 
-# --- Connections ------------------------------------------------------------------------------------
+# --- Connections ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -270,13 +311,22 @@ def test_right_addresses(address: str | os.PathLike[str]) -> None:
         ({"extra": {"url": "https://h/x.ics"}, "host": "other"}, "https://h/x.ics"),
         ({"host": "webcal://h/x.ics"}, "webcal://h/x.ics"),
         ({"host": "h", "extra": {"path": "/x.ics"}}, "https://h/x.ics"),
-        ({"host": "h", "schema": "http", "port": 8080, "extra": {"path": "x.ics"}}, "http://h:8080/x.ics"),
+        (
+            {"host": "h", "schema": "http", "port": 8080, "extra": {"path": "x.ics"}},
+            "http://h:8080/x.ics",
+        ),
         ({"host": "h", "conn_type": "http", "schema": "x.ics"}, "http://h/x.ics"),
         ({}, None),
     ],
 )
 def test_the_address_in_a_connection(fields: dict[str, Any], address: str | None) -> None:
-    base = {"host": None, "schema": None, "port": None, "conn_type": "generic", "extra_dejson": fields.pop("extra", {})}
+    base = {
+        "host": None,
+        "schema": None,
+        "port": None,
+        "conn_type": "generic",
+        "extra_dejson": fields.pop("extra", {}),
+    }
     assert lookup.connection_address(SimpleNamespace(**{**base, **fields})) == address
 
 
@@ -292,14 +342,24 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> dict[str, SimpleNamespace]:
                 raise RuntimeError(f"{SECRET} is not defined")
             return known_ids[conn_id]
 
-    monkeypatch.setitem(__import__("sys").modules, "airflow.sdk", SimpleNamespace(BaseHook=BaseHook))
+    monkeypatch.setitem(
+        __import__("sys").modules, "airflow.sdk", SimpleNamespace(BaseHook=BaseHook)
+    )
     return known_ids
 
 
-def test_a_connection_gives_address_and_credentials(origin: Origin, connections: dict[str, SimpleNamespace]) -> None:
+def test_a_connection_gives_address_and_credentials(
+    origin: Origin, connections: dict[str, SimpleNamespace]
+) -> None:
     origin.serve(TEAM)
     connections["team"] = SimpleNamespace(
-        host=origin.url(), schema=None, port=None, conn_type="generic", login="ann", password=SECRET, extra_dejson={}
+        host=origin.url(),
+        schema=None,
+        port=None,
+        conn_type="generic",
+        login="ann",
+        password=SECRET,
+        extra_dejson={},
     )
     found = known(Calendar("team", match="Private"))
     assert (found.label, len(found.known)) == ("team", 1)
@@ -307,11 +367,15 @@ def test_a_connection_gives_address_and_credentials(origin: Origin, connections:
 
 
 @pytest.mark.parametrize("conn_id", ["missing", "blank"])
-def test_a_connection_that_is_of_no_use(conn_id: str, connections: dict[str, SimpleNamespace]) -> None:
+def test_a_connection_that_is_of_no_use(
+    conn_id: str, connections: dict[str, SimpleNamespace]
+) -> None:
     connections["blank"] = SimpleNamespace(
         host="", schema="", port=None, conn_type="generic", login="", password="", extra_dejson={}
     )
-    with pytest.raises(CalendarUnavailable, match=rf"calendar {conn_id} cannot be read: .*Connection") as raised:
+    with pytest.raises(
+        CalendarUnavailable, match=rf"calendar {conn_id} cannot be read: .*Connection"
+    ) as raised:
         known(Calendar(conn_id))
     assert SECRET not in str(raised.value)
     assert Calendar(conn_id, timezone="UTC").describe().status == "unavailable"

@@ -39,7 +39,10 @@ def test_its_time_is_bounded() -> None:
 
 
 STUCK = "tests.support.child_stuck"
-PARENT = f"from calendar_timetable.calendars.child_process import ask; ask({STUCK!r}, {{'seconds': 600}}, b'', 600)"
+PARENT = (
+    f"from calendar_timetable.calendars.child_process import ask; "
+    f"ask({STUCK!r}, {{'seconds': 600}}, b'', 600)"
+)
 
 
 def child_of(parent: int) -> int:

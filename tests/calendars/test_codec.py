@@ -1,4 +1,7 @@
-"""Rules survive the way to a trigger: every kind of time set, every option of a calendar, each in its role."""
+"""Rules survive the way to a trigger.
+
+Every kind of time set, every option of a calendar, each in its role.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,9 @@ def roles(timeset: TimeSet) -> list[bool]:
 def test_every_option_of_a_calendar_is_tried() -> None:
     """A new option must be one that the way to a trigger carries."""
     options = inspect.signature(Calendar).parameters
-    assert {n for n, p in options.items() if p.kind is p.KEYWORD_ONLY} == set(codec.encode(FULL)["options"])
+    assert {n for n, p in options.items() if p.kind is p.KEYWORD_ONLY} == set(
+        codec.encode(FULL)["options"]
+    )
     assert codec.decode(codec.encode(FULL)) == FULL
 
 
@@ -96,7 +101,10 @@ def test_of_a_serialized_schedule_what_it_carries() -> None:
     made = CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=Weekly("sat"))
     compiled = rules_of(CalendarTimetable.deserialize(made.serialize()))
 
-    assert TimeRules.from_json(json.loads(json.dumps(compiled.to_json()))).to_json() == compiled.to_json()
+    assert (
+        TimeRules.from_json(json.loads(json.dumps(compiled.to_json()))).to_json()
+        == compiled.to_json()
+    )
     assert compiled.refresh is None
 
 

@@ -38,7 +38,12 @@ DAYS = [
         ("2026-07-01", "2026-07-10"),
         ("2026-07-03T00:00-04:00", "2026-07-05T00:00-04:00"),
     ),
-    ("JP", "Asia/Tokyo", ("2026-02-08", "2026-02-20"), ("2026-02-11T00:00+09:00", "2026-02-12T00:00+09:00")),
+    (
+        "JP",
+        "Asia/Tokyo",
+        ("2026-02-08", "2026-02-20"),
+        ("2026-02-11T00:00+09:00", "2026-02-12T00:00+09:00"),
+    ),
     (
         "NYSE",
         "America/New_York",
@@ -49,7 +54,9 @@ DAYS = [
 
 
 @pytest.mark.parametrize(("code", "zone", "asked", "expected"), DAYS)
-def test_whole_local_days(code: str, zone: str, asked: tuple[str, str], expected: tuple[str, str]) -> None:
+def test_whole_local_days(
+    code: str, zone: str, asked: tuple[str, str], expected: tuple[str, str]
+) -> None:
     span = Holidays(code, timezone=zone).spans(utc(asked[0]), utc(asked[1]))[0]
 
     assert (iso(span.start, zone), iso(span.end, zone)) == expected
@@ -63,14 +70,21 @@ def test_a_subdivision_has_days_of_its_own() -> None:
 
 
 def test_a_holiday_on_a_change_of_the_clocks_is_23_hours_long() -> None:
-    """Easter Sunday 31 March 2024, the day Berlin's clocks go forward, is a holiday in Brandenburg."""
-    (day,) = Holidays("DE-BB", timezone="Europe/Berlin").spans(utc("2024-03-30 23:00"), utc("2024-03-31 22:00"))
+    """Easter Sunday 31 March 2024 is a holiday in Brandenburg.
+
+    It is the day Berlin's clocks go forward.
+    """
+    (day,) = Holidays("DE-BB", timezone="Europe/Berlin").spans(
+        utc("2024-03-30 23:00"), utc("2024-03-31 22:00")
+    )
 
     assert day.end - day.start == timedelta(hours=23)
 
 
 def test_they_are_a_rule_and_last_past_the_horizon() -> None:
-    resolved = Holidays("DE").resolve(TimeRange(instant("2026-03-01"), instant("2026-07-01")), "Europe/Berlin")
+    resolved = Holidays("DE").resolve(
+        TimeRange(instant("2026-03-01"), instant("2026-07-01")), "Europe/Berlin"
+    )
     later = resolved.rules(deny=True)
 
     assert isinstance(later, TimeSet)
@@ -81,7 +95,10 @@ def test_they_hold_runs() -> None:
     schedule = CalendarTimetable("0 9 * * *", timezone="Europe/Berlin", blackouts=Holidays("DE"))
     plan = schedule.plan(utc("2026-12-24 00:00"), utc("2026-12-27 00:00"))
 
-    assert [(iso(run.due, "Europe/Berlin"), run.outcome, iso(run.start, "Europe/Berlin")) for run in plan] == [
+    assert [
+        (iso(run.due, "Europe/Berlin"), run.outcome, iso(run.start, "Europe/Berlin"))
+        for run in plan
+    ] == [
         ("2026-12-24T09:00+01:00", "on_time", "2026-12-24T09:00+01:00"),
         ("2026-12-25T09:00+01:00", "coalesced", None),
         ("2026-12-26T09:00+01:00", "postponed", "2026-12-27T00:00+01:00"),

@@ -1,4 +1,6 @@
-"""No secret, and by default no event's text, gets out of one process that reads calendars, whatever they answer.
+"""No secret, and by default no event's text, gets out of a process that reads calendars.
+
+Whatever they answer.
 
 ``tests/system/airflow/test_leaks.py`` searches a whole Airflow.
 """
@@ -42,11 +44,18 @@ def address(origin: Origin, name: str) -> str:
 @pytest.fixture
 def connections(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> dict[str, SimpleNamespace]:
     """Connections by id, that hold what is planted."""
-    plain = SimpleNamespace(conn_type="ical", host="", schema="", port=None, login=None, password=None, extra_dejson={})
+    plain = SimpleNamespace(
+        conn_type="ical", host="", schema="", port=None, login=None, password=None, extra_dejson={}
+    )
     feed_at = f"http://127.0.0.1:{origin.port}/{PATH}"
     made = {
         f"conn_{name}": SimpleNamespace(
-            **{**vars(plain), "host": f"{feed_at}/{name}.ics?key={QUERY}", "login": "alice", "password": OTHER_PASSWORD}
+            **{
+                **vars(plain),
+                "host": f"{feed_at}/{name}.ics?key={QUERY}",
+                "login": "alice",
+                "password": OTHER_PASSWORD,
+            }
         )
         for name in NAMES
     }
@@ -57,11 +66,22 @@ def connections(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> dict[str, Si
 
 
 def said_of(make: Callable[[], CalendarTimetable]) -> str:
-    """All that a schedule lets be seen: its form, words, plan; or its error with every frame of it."""
+    """All that a schedule lets be seen.
+
+    Its form, words, plan; or its error with every frame of it.
+    """
     try:
         timetable = make()
         compiled = CalendarTimetable.deserialize(json.loads(json.dumps(timetable.serialize())))
-        return repr([compiled.serialize(), compiled.summary, compiled.description, compiled.calendars, vars(timetable)])
+        return repr(
+            [
+                compiled.serialize(),
+                compiled.summary,
+                compiled.description,
+                compiled.calendars,
+                vars(timetable),
+            ]
+        )
     except CalendarTimetableError as error:
         return "".join(traceback.format_exception(error)) + repr(error.args)
 
@@ -81,7 +101,11 @@ def test_nothing_planted_gets_out(
     for given in [*(address(origin, name) for name in NAMES), *connections]:
         for policy in ("hold", "ignore"):
             calendar = Calendar(given, on_unavailable=policy, strict=True)
-            arguments = {"schedule": calendar} if role == "schedule" else {"schedule": "0 * * * *", role: calendar}
+            arguments = (
+                {"schedule": calendar}
+                if role == "schedule"
+                else {"schedule": "0 * * * *", role: calendar}
+            )
             name = f"{given[:9]} {given[-20:].partition('.ics')[0]} {policy}"
             said[name] = said_of(lambda arguments=arguments: CalendarTimetable(**arguments))  # type: ignore[misc]
             said[f"{name}: health"] = repr(
@@ -98,7 +122,9 @@ def test_nothing_planted_gets_out(
     said["output"] = "".join(capfd.readouterr())
     files = [path for path in cache.rglob("*") if path.is_file()]
     said["names in the cache"] = repr(sorted(path.name for path in files))
-    told = [path for path in files if path.suffix in ("", ".json", ".server") and ".x" not in path.name]
+    told = [
+        path for path in files if path.suffix in ("", ".json", ".server") and ".x" not in path.name
+    ]
     said["states and schedules in the cache"] = repr([path.read_text() for path in told])
     assert found_in(said) == ""
     held = [text for text in said.values() if "cannot be read" in text]
@@ -106,10 +132,14 @@ def test_nothing_planted_gets_out(
     assert any("HTTP 401" in text for text in held)
 
 
-def test_what_was_planted_was_used(origin: Origin, connections: dict[str, SimpleNamespace], cache: Path) -> None:
+def test_what_was_planted_was_used(
+    origin: Origin, connections: dict[str, SimpleNamespace], cache: Path
+) -> None:
     """That the search above could have found something."""
     origin.reply = answer
-    shown = CalendarTimetable("0 * * * *", blackouts=Calendar(address(origin, "good"), show_titles=True)).serialize()
+    shown = CalendarTimetable(
+        "0 * * * *", blackouts=Calendar(address(origin, "good"), show_titles=True)
+    ).serialize()
     assert TITLE in json.dumps(shown), "who asks for titles gets them"
     for conn_id in ("conn_good", "conn_token"):
         Calendar(conn_id).describe()

@@ -25,7 +25,10 @@ from tests.support.statsd import StatsdServer
 
 Metrics = dict[str, list[tuple[str, str]]]
 HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
-BODY = feed(event("UID:good", f"SUMMARY:{SECRET}", "DTSTART:20240310T120000Z"), event("UID:bad", "SUMMARY:no start"))
+BODY = feed(
+    event("UID:good", f"SUMMARY:{SECRET}", "DTSTART:20240310T120000Z"),
+    event("UID:bad", "SUMMARY:no start"),
+)
 
 
 @pytest.fixture
@@ -65,13 +68,18 @@ def read(origin: Origin, stats: StatsdServer) -> Metrics:
 
 
 def all_of(stats: StatsdServer) -> Metrics:
-    """What came: datagrams from one socket to another of this host stay in order, so a last word ends them."""
+    """What came until a last word.
+
+    Datagrams from one socket to another of this host stay in order, so a last word ends them.
+    """
     metrics.count("last_word", "x")
     wait_until("the last word", lambda: "calendar_timetable.last_word.x" in stats.got(), seconds=90)
     return {name: values for name, values in stats.got().items() if "last_word" not in name}
 
 
-def test_a_good_reading_then_a_confirmation_then_a_failure(stats: StatsdServer, origin: Origin, clock: Clock) -> None:
+def test_a_good_reading_then_a_confirmation_then_a_failure(
+    stats: StatsdServer, origin: Origin, clock: Clock
+) -> None:
     origin.serve(BODY, ETag='"1"')
     first = read(origin, stats)
     assert SECRET not in stats.text
@@ -159,5 +167,7 @@ def test_sync_sends_them(statsd: StatsdServer, origin: Origin, cache: Path) -> N
     assert json.loads(done.stdout)[0]["status"] == "incomplete", done.stderr
     names = {"age", "quarantined", "fetch_time", "read_time"}
     wait_until(
-        "the metrics", lambda: {f"calendar_timetable.{name}" for name in names} <= statsd.got().keys(), seconds=20
+        "the metrics",
+        lambda: {f"calendar_timetable.{name}" for name in names} <= statsd.got().keys(),
+        seconds=20,
     )

@@ -25,16 +25,21 @@ UUID = "1f2e3d4c-1234-4abc-8def-0123456789ab"
 ADDRESSES = {
     f"{GOOGLE}/team%40group.calendar.google.com/private-{HEX}/basic.ics": (f"private-{HEX}",),
     f"{GOOGLE}/c_{HEX}%40group.calendar.google.com/public/basic.ics": (),
-    f"webcal://www.google.com/calendar/ical/a%40b.example/private-{HEX}/basic.ics": (f"private-{HEX}",),
+    f"webcal://www.google.com/calendar/ical/a%40b.example/private-{HEX}/basic.ics": (
+        f"private-{HEX}",
+    ),
     f"https://outlook.office365.com/owa/calendar/{HEX}@b.example/{HEX}17/calendar.ics": (
         f"{HEX}@b.example",
         f"{HEX}17",
     ),
     f"https://outlook.live.com/owa/calendar/{UUID}/{UUID}/cid-AB/calendar.ics": (UUID,),
     "https://p42-caldav.icloud.com/published/2/MTIzNDU2Nzg5MDEyMzQ1Nj": ("MTIzNDU2Nzg5MDEyMzQ1Nj",),
-    "https://cloud.example.com/remote.php/dav/public-calendars/yZbdQxnLmKpRtWgs?export": ("yZbdQxnLmKpRtWgs",),
+    "https://cloud.example.com/remote.php/dav/public-calendars/yZbdQxnLmKpRtWgs?export": (
+        "yZbdQxnLmKpRtWgs",
+    ),
     "https://alice:pa%2Fss@h.example/team.ics": ("pa%2Fss", "pa/ss"),
-    "https://s3cr3t%21@h.example/team.ics": ("s3cr3t%21", "s3cr3t!"),  # a token in the place of a login
+    # A token in the place of a login
+    "https://s3cr3t%21@h.example/team.ics": ("s3cr3t%21", "s3cr3t!"),
     f"https://h.example/{UUID}/team.ics": (UUID,),
     "https://h.example/team.ics?token=abc": ("abc",),
     "https://h.example/team.ics?api_key=abc&view=week": ("abc",),
@@ -60,10 +65,17 @@ def test_a_secret_address_works_and_is_warned_of_once(
     with caplog.at_level(logging.DEBUG):
         for _ in range(2):
             Calendar(origin.url(), name="Team").resolve(HORIZON, "UTC")
-    (record,) = [record for record in caplog.records if record.name == "calendar_timetable.calendars.addresses"]
+    (record,) = [
+        record
+        for record in caplog.records
+        if record.name == "calendar_timetable.calendars.addresses"
+    ]
     assert record.levelname == "WARNING"
     assert record.getMessage().startswith("Calendar Team: its address holds a secret")
-    assert "Connection of type 'ical' with the address in its field 'Secret URL' (secret_url)" in record.getMessage()
+    assert (
+        "Connection of type 'ical' with the address in its field 'Secret URL' (secret_url)"
+        in record.getMessage()
+    )
     assert SECRET not in caplog.text
 
 
@@ -80,8 +92,12 @@ print(redact(sys.argv[1]), redact("of {HEX}"), redact("and pa ss"))
 @pytest.mark.slow
 def test_airflow_masks_it() -> None:
     address = f"https://alice:pa%20ss@h.example/private-{HEX}/{HEX}?u={HEX}"
-    done = subprocess.run([sys.executable, "-c", MASKED, address], capture_output=True, text=True, timeout=120)
-    assert done.stdout.splitlines()[-1] == "https://alice:***@h.example/***/***?u=*** of *** and ***"
+    done = subprocess.run(
+        [sys.executable, "-c", MASKED, address], capture_output=True, text=True, timeout=120
+    )
+    assert (
+        done.stdout.splitlines()[-1] == "https://alice:***@h.example/***/***?u=*** of *** and ***"
+    )
 
 
 def test_a_name_tells_calendars_of_one_host_apart() -> None:

@@ -1,4 +1,7 @@
-"""The command line: check, preview, explain; wrong usage is told with its remedy, and how all of it ends."""
+"""The command line: check, preview, explain.
+
+Wrong usage is told with its remedy, and how all of it ends.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,11 @@ from tests.support.origin import SECRET, Origin, Reply
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 TOMORROW = event(
-    "UID:soon", "SUMMARY:Freeze", f"DTSTART:{NOW + timedelta(days=1):%Y%m%dT%H%M%SZ}", "DURATION:PT2H", "TRANSP:OPAQUE"
+    "UID:soon",
+    "SUMMARY:Freeze",
+    f"DTSTART:{NOW + timedelta(days=1):%Y%m%dT%H%M%SZ}",
+    "DURATION:PT2H",
+    "TRANSP:OPAQUE",
 )
 BAD = event("UID:bad", "SUMMARY:Odd", "DTSTART:20240101T000000Z", "RRULE:FREQ=SECONDLY")
 
@@ -34,7 +41,7 @@ def answered(told: tuple[int, str, str]) -> Any:
     return json.loads(told[1])
 
 
-# --- check ---------------------------------------------------------------------------------------------
+# --- check ----------------------------------------------------------------------------------------
 
 
 def test_check(run: Run, origin: Origin) -> None:
@@ -53,9 +60,17 @@ def test_check_as_json(run: Run, origin: Origin) -> None:
     told = run("check", origin.url(), "--json")
     found = answered(told)
     assert told[0] == 1
-    assert (found["calendar"], found["status"], found["error"], found["events"]) == ("127.0.0.1", "incomplete", "", 2)
+    assert (found["calendar"], found["status"], found["error"], found["events"]) == (
+        "127.0.0.1",
+        "incomplete",
+        "",
+        2,
+    )
     (problem,) = found["problems"]
-    assert (problem["uid"], problem["reason"]) == ("bad", "a rule that repeats every second is refused")
+    assert (problem["uid"], problem["reason"]) == (
+        "bad",
+        "a rule that repeats every second is refused",
+    )
     assert (problem["start"] is None, problem["end"], problem["counted"]) == (False, None, False)
     assert [event["summary"] for event in found["next"]] == ["Freeze"]
 
@@ -64,17 +79,31 @@ TODAY = NOW.date()
 TROUBLED = {
     "a rule": (BAD, 1, "may cover 2024-01-01 and later"),
     "an end": (
-        event("UID:bad", f"DTSTART:{NOW + timedelta(days=1):%Y%m%d}T100000Z", f"DTEND:{NOW:%Y%m%d}T100000Z"),
+        event(
+            "UID:bad",
+            f"DTSTART:{NOW + timedelta(days=1):%Y%m%d}T100000Z",
+            f"DTEND:{NOW:%Y%m%d}T100000Z",
+        ),
         1,
         f"may cover {TODAY} to {TODAY + timedelta(days=1)}",
     ),
     "an EXDATE": (
-        event("UID:bad", f"DTSTART:{TODAY:%Y%m%d}T100000Z", "RRULE:FREQ=DAILY;COUNT=3", "EXDATE:never"),
+        event(
+            "UID:bad", f"DTSTART:{TODAY:%Y%m%d}T100000Z", "RRULE:FREQ=DAILY;COUNT=3", "EXDATE:never"
+        ),
         1,
         f"counted all the same, {TODAY} and later",
     ),
-    "what is over": (event("UID:bad", "DTSTART:20240301T100000Z", "DTEND:20240229T100000Z"), 0, "may cover 2024-02-29"),
-    "what is cancelled": (event("UID:bad", "DTSTART:nonsense", "STATUS:CANCELLED"), 0, "covers no time"),
+    "what is over": (
+        event("UID:bad", "DTSTART:20240301T100000Z", "DTEND:20240229T100000Z"),
+        0,
+        "may cover 2024-02-29",
+    ),
+    "what is cancelled": (
+        event("UID:bad", "DTSTART:nonsense", "STATUS:CANCELLED"),
+        0,
+        "covers no time",
+    ),
 }
 
 
@@ -83,7 +112,11 @@ def test_what_is_not_understood_ends_check_and_sync_alike(
     run: Run, origin: Origin, bad: str, code: int, says: str
 ) -> None:
     origin.serve(feed(TOMORROW, bad))
-    for command in (("check", origin.url(), "--timezone", "UTC"), ("sync", origin.url()), ("sync", "--status")):
+    for command in (
+        ("check", origin.url(), "--timezone", "UTC"),
+        ("sync", origin.url()),
+        ("sync", "--status"),
+    ):
         told, out, _ = run(*command)
         assert told == code
         assert out.startswith(f"127.0.0.1: {'incomplete' if code else 'ok'}, ")
@@ -135,16 +168,28 @@ def test_nothing_is_coming(run: Run, origin: Origin) -> None:
         ),
         (("preview", "@daily", "--duration=-4h"), "'-4h' is negative"),
         (("preview", "@daily", "--stagger", ""), "'' is not a valid length of time"),
-        (("preview", "@daily", "--start", "noon"), "'noon' is not a valid time; write it as 2026-11-28T02:00"),
-        (("preview", "@daily", "--window", "funday"), "--window='funday': no Airflow Connection has that id"),
-        (("preview", "@daily", "--window", "funday"), "as a weekly rule: 'funday' is not a valid day"),
+        (
+            ("preview", "@daily", "--start", "noon"),
+            "'noon' is not a valid time; write it as 2026-11-28T02:00",
+        ),
+        (
+            ("preview", "@daily", "--window", "funday"),
+            "--window='funday': no Airflow Connection has that id",
+        ),
+        (
+            ("preview", "@daily", "--window", "funday"),
+            "as a weekly rule: 'funday' is not a valid day",
+        ),
         (("preview", "@daily", "--blackout", "funday 19:00-20:00"), "--blackout='funday …'"),
         (("preview", "@daily", "--window", "mon 25:00-26:00"), "as a weekly rule"),
         (("preview", "@daily", "--offset", "1h"), "offset"),
         (("preview",), "give a schedule, or --dag-id"),
         (("preview", "@daily", "--dag-id", "x"), "give a schedule or --dag-id, not both"),
         (("preview", "funday"), "schedule='funday'"),
-        (("preview", "--dag-id", "x", "--dags-folder", "/nowhere"), "there is no such file or folder"),
+        (
+            ("preview", "--dag-id", "x", "--dags-folder", "/nowhere"),
+            "there is no such file or folder",
+        ),
         (("check", "ftp://example.com/x"), "use http, https, webcal"),
         (("frobnicate",), "invalid choice"),
         ((), "required"),
@@ -163,7 +208,15 @@ def test_version(run: Run) -> None:
 
 
 def test_help_is_whole(run: Run) -> None:
-    for command in ((), ("check",), ("preview",), ("explain",), ("sync",), ("publish",), ("subscriptions",)):
+    for command in (
+        (),
+        ("check",),
+        ("preview",),
+        ("explain",),
+        ("sync",),
+        ("publish",),
+        ("subscriptions",),
+    ):
         code, out, _ = run(*command, "--help")
         assert code == 0
         assert "``" not in out
@@ -171,11 +224,20 @@ def test_help_is_whole(run: Run) -> None:
         assert "exit codes: 0 all is well; 1 problems were found" in " ".join(out.split())
 
 
-# --- preview and explain -------------------------------------------------------------------------------
+# --- preview and explain --------------------------------------------------------------------------
 
 
 def test_preview(run: Run) -> None:
-    arguments = ("preview", "0 9 * * *", "--timezone", "UTC", "--blackout", "tue", "--start", "2026-03-02T00:00+00:00")
+    arguments = (
+        "preview",
+        "0 9 * * *",
+        "--timezone",
+        "UTC",
+        "--blackout",
+        "tue",
+        "--start",
+        "2026-03-02T00:00+00:00",
+    )
     code, out, _ = run(*arguments, "--limit", "2")
     assert code == 0
     assert "Mon 2026-03-02 09:00  Mon 2026-03-02 09:00  on time" in out
@@ -186,7 +248,16 @@ def test_preview(run: Run) -> None:
 
 
 def test_a_preview_without_any_run_is_a_problem(run: Run) -> None:
-    arguments = ("preview", "0 9 * * *", "--timezone", "UTC", "--duration", "200h", "--window", "sat-sun")
+    arguments = (
+        "preview",
+        "0 9 * * *",
+        "--timezone",
+        "UTC",
+        "--duration",
+        "200h",
+        "--window",
+        "sat-sun",
+    )
     code, out, _ = run(*arguments, "--limit", "3")
     assert (code, out.splitlines()[-1]) == (1, "0 of 3 will run (3 skipped).")
     code, out, err = run(*arguments, "--start", "2026-03-02", "--end", "2026-03-01")
@@ -196,7 +267,9 @@ def test_a_preview_without_any_run_is_a_problem(run: Run) -> None:
 def test_a_preview_knows_the_options_of_a_calendar(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "team.ics"
     meeting = event("SUMMARY:Stand-up", "DTSTART:20260302T085500Z", "DTEND:20260302T091000Z")
-    file.write_bytes(feed(meeting, event("SUMMARY:Freeze", "DTSTART:20260303T080000Z", "DTEND:20260303T100000Z")))
+    file.write_bytes(
+        feed(meeting, event("SUMMARY:Freeze", "DTSTART:20260303T080000Z", "DTEND:20260303T100000Z"))
+    )
     arguments = ("preview", "0 9 * * *", "--timezone", "UTC", "--blackout", str(file), "--json")
     between = ("--start", "2026-03-02", "--limit", "2")
 
@@ -208,15 +281,34 @@ def test_a_preview_knows_the_options_of_a_calendar(run: Run, tmp_path: Path) -> 
     assert starts("--match", "*freeze*", "--pad", "1h,30m") == ["02T09:00", "03T10:30"]
     assert starts("--event-offset=-1h") == ["02T09:00", "03T09:00"]
     (reason,) = answered(run(*arguments, *between, "--show-titles"))[1]["reasons"]
-    assert (reason["kind"], reason["calendar"], reason["event"]) == ("blackout", "team.ics", "Freeze")
+    assert (reason["kind"], reason["calendar"], reason["event"]) == (
+        "blackout",
+        "team.ics",
+        "Freeze",
+    )
     assert (reason["start"], reason["end"]) == ("2026-03-03T09:00:00Z", "2026-03-03T10:00:00Z")
 
 
 @pytest.mark.parametrize("width", [40, 60, 99])
-def test_a_narrow_terminal_loses_nothing(run: Run, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+def test_a_narrow_terminal_loses_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
     module = sys.modules["calendar_timetable.cli"]
-    monkeypatch.setattr(module, "console", lambda: Console(file=sys.stdout, width=width, highlight=False, markup=False))
-    arguments = ("preview", "0 9 * * *", "--timezone", "UTC", "--blackout", "mon-fri 08:00-20:00", "--limit", "2")
+    monkeypatch.setattr(
+        module,
+        "console",
+        lambda: Console(file=sys.stdout, width=width, highlight=False, markup=False),
+    )
+    arguments = (
+        "preview",
+        "0 9 * * *",
+        "--timezone",
+        "UTC",
+        "--blackout",
+        "mon-fri 08:00-20:00",
+        "--limit",
+        "2",
+    )
     _, out, _ = run(*arguments, "--start", "2026-03-02", "--duration", "3h")
     assert max(map(len, out.splitlines())) <= width
     assert "…" not in out
@@ -256,13 +348,25 @@ def test_a_file_and_cron_need_no_airflow(tmp_path: Path, command: tuple[str, ...
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1] == "alone"
     if command[0] != "check":
-        assert "Asia/Kolkata" in done.stdout or " IST" in done.stdout, "the zone that Airflow is configured with"
+        assert "Asia/Kolkata" in done.stdout or " IST" in done.stdout, (
+            "the zone that Airflow is configured with"
+        )
 
 
-CRONS = ("30 2 * * *", "*/20 * * * *", "0 */2 * * *", "15 1,2,3 * * SUN", "0 0 29 2 *", "0 0 1-7 * MON", "@hourly")
+CRONS = (
+    "30 2 * * *",
+    "*/20 * * * *",
+    "0 */2 * * *",
+    "15 1,2,3 * * SUN",
+    "0 0 29 2 *",
+    "0 0 1-7 * MON",
+    "@hourly",
+)
 
 
-@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"])
+@pytest.mark.parametrize(
+    "zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"]
+)
 @pytest.mark.parametrize("cron", CRONS)
 def test_without_airflow_due_times_are_airflows(cron: str, zone: str) -> None:
     for start in (
@@ -288,12 +392,25 @@ def test_preview_of_a_calendar_with_an_offset(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "releases.ics"
     file.write_bytes(feed(event("DTSTART:20260302T120000Z")))
     arguments = ("preview", str(file), "--start", "2026-03-02T00:00+00:00", "--json")
-    assert [run["due"] for run in answered(run(*arguments, "--offset", "1h30m"))] == ["2026-03-02T13:30:00Z"]
-    assert [run["due"] for run in answered(run(*arguments, "--offset=-30m"))] == ["2026-03-02T11:30:00Z"]
+    assert [run["due"] for run in answered(run(*arguments, "--offset", "1h30m"))] == [
+        "2026-03-02T13:30:00Z"
+    ]
+    assert [run["due"] for run in answered(run(*arguments, "--offset=-30m"))] == [
+        "2026-03-02T11:30:00Z"
+    ]
 
 
 def test_explain(run: Run) -> None:
-    arguments = ("explain", "0 9 * * *", "--timezone", "UTC", "--window", "sat-sun", "--at", "2026-03-02T00:00+00:00")
+    arguments = (
+        "explain",
+        "0 9 * * *",
+        "--timezone",
+        "UTC",
+        "--window",
+        "sat-sun",
+        "--at",
+        "2026-03-02T00:00+00:00",
+    )
     code, out, _ = run(*arguments)
     assert code == 0
     assert "is closed, outside sat-sun until Sat" in out
@@ -304,19 +421,30 @@ def test_explain(run: Run) -> None:
         False,
         out,
     )
-    assert (told["reason"]["kind"], told["reason"]["end"]) == ("outside_windows", "2026-03-07T00:00:00Z")
+    assert (told["reason"]["kind"], told["reason"]["end"]) == (
+        "outside_windows",
+        "2026-03-07T00:00:00Z",
+    )
     assert (told["next"]["due"], told["next"]["outcome"]) == ("2026-03-02T09:00:00Z", "coalesced")
 
 
 @pytest.mark.parametrize(
     ("at", "answer"),
     [
-        ("2026-11-27T10:30", "Fri 27 Nov 2026 10:30 CET is closed, blocked by team.ics until 11:00."),
+        (
+            "2026-11-27T10:30",
+            "Fri 27 Nov 2026 10:30 CET is closed, blocked by team.ics until 11:00.",
+        ),
         ("2026-11-27T10:30Z", "Fri 27 Nov 2026 11:30 CET is open."),
-        ("2026-11-27T04:30-05:00", "Fri 27 Nov 2026 10:30 CET is closed, blocked by team.ics until 11:00."),
+        (
+            "2026-11-27T04:30-05:00",
+            "Fri 27 Nov 2026 10:30 CET is closed, blocked by team.ics until 11:00.",
+        ),
     ],
 )
-def test_a_time_without_an_offset_is_in_the_schedules_zone(run: Run, tmp_path: Path, at: str, answer: str) -> None:
+def test_a_time_without_an_offset_is_in_the_schedules_zone(
+    run: Run, tmp_path: Path, at: str, answer: str
+) -> None:
     file = tmp_path / "team.ics"
     file.write_bytes(feed(event("DTSTART:20261127T090000Z", "DTEND:20261127T100000Z")))
     schedule = ("0 9 * * *", "--timezone", "Europe/Berlin", "--blackout", str(file))
@@ -327,7 +455,9 @@ def test_a_time_without_an_offset_is_in_the_schedules_zone(run: Run, tmp_path: P
 def test_a_range_without_offsets_is_in_the_schedules_zone(run: Run) -> None:
     schedule = ("preview", "0 2 * * SAT", "--timezone", "Europe/Berlin")
     between = ("--start", "2026-11-28T02:00", "--end", "2026-11-28T02:01")
-    assert [run["due"] for run in answered(run(*schedule, *between, "--json"))] == ["2026-11-28T01:00:00Z"]
+    assert [run["due"] for run in answered(run(*schedule, *between, "--json"))] == [
+        "2026-11-28T01:00:00Z"
+    ]
 
 
 DAG = """
@@ -349,13 +479,17 @@ with DAG("cron", schedule="@daily"):
 def test_a_dag_by_its_id(run: Run, tmp_path: Path, dag_id: str) -> None:
     (tmp_path / "a_dag.py").write_text(DAG)
     arguments = ("--dag-id", dag_id, "--dags-folder", str(tmp_path), "--json")
-    found = answered(run("preview", *arguments, "--start", "2026-03-06T00:00+00:00", "--limit", "1"))
+    found = answered(
+        run("preview", *arguments, "--start", "2026-03-06T00:00+00:00", "--limit", "1")
+    )
     assert found[0]["start"] == "2026-03-07T00:00:00Z"
 
 
 def test_a_dag_that_is_not_ours_or_not_there(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a_dag.py").write_text(DAG)
-    (tmp_path / "broken_dag.py").write_text("from airflow.sdk import DAG\nraise RuntimeError('for a test')")
+    (tmp_path / "broken_dag.py").write_text(
+        "from airflow.sdk import DAG\nraise RuntimeError('for a test')"
+    )
     code, out, _ = run("preview", "--dag-id", "cron", "--dags-folder", str(tmp_path))
     assert (code, out.splitlines()[-1]) == (0, "10 of 10 will run.")
     code, out, err = run("explain", "--dag-id", "other", "--dags-folder", str(tmp_path))

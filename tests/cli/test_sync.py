@@ -1,4 +1,7 @@
-"""``calendar-timetable sync``: calendars asked outside of DAG parsing, so that parsing finds them in the cache."""
+"""``calendar-timetable sync``.
+
+Calendars asked outside of DAG parsing, so that parsing finds them in the cache.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +52,14 @@ def test_what_was_synced_is_parsed_without_asking_or_expanding(
     run: Run, origin: Origin, dags: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     origin.serve(BODY)
-    padded = f"Calendar({origin.url()!r}, pad=(timedelta(days=9), timedelta(days=9)), offset=timedelta(days=40))"
-    timetable = f"CalendarTimetable({padded}, offset=timedelta(days=-70), blackouts=Weekly('mon') | {padded})"
+    padded = (
+        f"Calendar({origin.url()!r}, pad=(timedelta(days=9), timedelta(days=9)), "
+        "offset=timedelta(days=40))"
+    )
+    timetable = (
+        f"CalendarTimetable({padded}, offset=timedelta(days=-70), "
+        f"blackouts=Weekly('mon') | {padded})"
+    )
     write(dags, "padded", timetable)
     code, out, _ = run("sync", "--dags-folder", str(dags))
     assert code == 0
@@ -72,12 +81,19 @@ def _names() -> dict[str, Any]:
 
     from calendar_timetable import Weekly
 
-    return {"timedelta": timedelta, "Calendar": Calendar, "CalendarTimetable": CalendarTimetable, "Weekly": Weekly}
+    return {
+        "timedelta": timedelta,
+        "Calendar": Calendar,
+        "CalendarTimetable": CalendarTimetable,
+        "Weekly": Weekly,
+    }
 
 
 def test_only_what_is_due_is_asked_unless_forced(run: Run, origin: Origin, dags: Path) -> None:
     origin.serve(BODY)
-    file = str(write(dags, "one", f"CalendarTimetable('@daily', blackouts=Calendar({origin.url()!r}))"))
+    file = str(
+        write(dags, "one", f"CalendarTimetable('@daily', blackouts=Calendar({origin.url()!r}))")
+    )
     for arguments, asked in (((), 1), ((), 1), (("--force",), 2), (("--asked",), 2)):
         code, out, _ = run("sync", file, *arguments)
         assert (code, len(origin.seen)) == (0, asked)
@@ -104,7 +120,10 @@ def test_status_asks_nobody(run: Run, origin: Origin, other_origin: Origin) -> N
     code, out, _ = run("sync", "--status", "--json")
     found = json.loads(out)
     assert code == 1
-    assert sorted((one["status"], one["events"]) for one in found) == [("ok", 1), ("unavailable", 0)]
+    assert sorted((one["status"], one["events"]) for one in found) == [
+        ("ok", 1),
+        ("unavailable", 0),
+    ]
     assert [len(one.seen) for one in (origin, other_origin)] == [1, 1]
     assert len({one["feed"] for one in found}) == 2
 
@@ -114,7 +133,9 @@ def test_status_tells_the_connection_and_forgets_what_is_asked(
 ) -> None:
     origin.serve(BODY)
     other_origin.fail(Reply(404))
-    monkeypatch.setenv("AIRFLOW_CONN_TEAM_CALENDAR", json.dumps({"conn_type": "ical", "host": origin.url()}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_TEAM_CALENDAR", json.dumps({"conn_type": "ical", "host": origin.url()})
+    )
     run("sync", "team_calendar", other_origin.url())
     code, out, _ = run("sync", "--status")
     assert code == 1
@@ -125,20 +146,34 @@ def test_status_tells_the_connection_and_forgets_what_is_asked(
     assert (code, out) == (2, "") and "holds no calendar of this name" in err
     code, out, _ = run("sync", "--status", "--json")
     (one,) = json.loads(out)
-    assert (code, one["calendar"], one["connection"], one["dag_ids"]) == (0, "team_calendar", "team_calendar", None)
+    assert (code, one["calendar"], one["connection"], one["dag_ids"]) == (
+        0,
+        "team_calendar",
+        "team_calendar",
+        None,
+    )
 
 
-def test_only_calendars_in_use_are_a_problem(run: Run, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_calendars_in_use_are_a_problem(
+    run: Run, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     origin.fail(Reply(404))
     run("sync", origin.url())
     (feed,) = (one["feed"] for one in json.loads(run("sync", "--status", "--json")[1]))
-    for dags, code, said in (({}, 0, "; used by no DAG"), ({feed: ["a", "b"]}, 1, "; used by DAGs a, b")):
-        monkeypatch.setattr(sys.modules["calendar_timetable.cli.sync"], "_dags_by_feed", lambda dags=dags: dags)
+    for dags, code, said in (
+        ({}, 0, "; used by no DAG"),
+        ({feed: ["a", "b"]}, 1, "; used by DAGs a, b"),
+    ):
+        monkeypatch.setattr(
+            sys.modules["calendar_timetable.cli.sync"], "_dags_by_feed", lambda dags=dags: dags
+        )
         told, out, _ = run("sync", "--status")
         assert (told, out.strip().endswith(said)) == (code, True)
 
 
-def test_the_cache_is_in_the_folder_of_this_airflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cache_is_in_the_folder_of_this_airflow(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("CALENDAR_TIMETABLE_CACHE")
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     assert folder() == tmp_path / "calendar-timetable-cache"
@@ -171,11 +206,12 @@ def test_a_connection_that_does_not_exist(run: Run, dags: Path) -> None:
     code, out, _ = run("sync", "--dags-folder", str(dags))
     assert code == 1
     assert out.startswith(
-        "nowhere: unavailable, never read. The last fetch failed: there is no Airflow Connection 'nowhere'"
+        "nowhere: unavailable, never read. The last fetch failed: there is no Airflow Connection "
+        "'nowhere'"
     )
 
 
-# --- where parsing may not ask -----------------------------------------------------------------------------
+# --- where parsing may not ask --------------------------------------------------------------------
 
 
 def test_where_parsing_may_not_ask_sync_does(
@@ -191,7 +227,7 @@ def test_where_parsing_may_not_ask_sync_does(
     assert len(origin.seen) == 1
 
 
-# --- watching ------------------------------------------------------------------------------------------------
+# --- watching -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -200,7 +236,9 @@ def watch(cache: Path, dags: Path, tmp_path: Path) -> Iterator[subprocess.Popen[
     command = [sys.executable, "-m", "calendar_timetable.cli", "sync", "--dags-folder", str(dags)]
     log = (tmp_path / "watch.log").open("w")
     with log:
-        watching = subprocess.Popen([*command, "--watch", "--every", "1s"], stdout=log, stderr=log, text=True)
+        watching = subprocess.Popen(
+            [*command, "--watch", "--every", "1s"], stdout=log, stderr=log, text=True
+        )
     yield watching
     if watching.poll() is None:
         for child in psutil.Process(watching.pid).children(recursive=True):
@@ -221,7 +259,9 @@ def test_watching_follows_dag_files_and_ends_cleanly(
     often = f"Calendar({origin.url()!r}, refresh=timedelta(0))"
     write(dags, "one", f"CalendarTimetable('@daily', blackouts={often})")
     wait_until("a first reading", lambda: seen(tmp_path, "127.0.0.1: ok, read "), seconds=60)
-    origin.serve(feed(event("DTSTART:20260310T120000Z"), event("UID:b", "DTSTART:20260311T120000Z")))
+    origin.serve(
+        feed(event("DTSTART:20260310T120000Z"), event("UID:b", "DTSTART:20260311T120000Z"))
+    )
     wait_until("the edit to be read", lambda: seen(tmp_path, "2 events"), seconds=60)
     held = Reply(raw=b"HTTP/1.1 200 OK\r\n" + b"X-Slow: 1\r\n" * 1000, pause=0.05)
     before = len(origin.seen)
@@ -237,7 +277,15 @@ def test_watching_follows_dag_files_and_ends_cleanly(
 
 
 def test_watching_ends_at_once_on_wrong_usage(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "calendar_timetable.cli", "sync", "--dags-folder", str(tmp_path / "no"), "--watch"]
+    command = [
+        sys.executable,
+        "-m",
+        "calendar_timetable.cli",
+        "sync",
+        "--dags-folder",
+        str(tmp_path / "no"),
+        "--watch",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "there is no such file or folder" in done.stderr

@@ -1,7 +1,8 @@
 """Windows over a change of the clocks, as a table of literal times.
 
-Wall-clock: 19:00-07:00 is 11 or 13 hours long when it holds a change of the clocks. A local time that does not
-exist is read with the offset from before the gap, one that exists twice means the first (RFC 5545).
+Wall-clock: 19:00-07:00 is 11 or 13 hours long when it holds a change of the clocks. A local time
+that does not exist is read with the offset from before the gap, one that exists twice means the
+first (RFC 5545).
 """
 
 from __future__ import annotations
@@ -152,8 +153,8 @@ WINDOWS = {
         ("2011-12-28T12:00-10:00", "2012-01-01T12:00+14:00"),
         [
             ("2011-12-28T19:00-10:00", "2011-12-29T07:00-10:00", 12),
-            # Thursday's would end on the Friday that is not there: 07:00 at -10 is Saturday 07:00; and Friday's
-            # own 19:00 is Saturday 19:00
+            # Thursday's would end on the Friday that is not there: 07:00 at -10 is Saturday 07:00;
+            # and Friday's own 19:00 is Saturday 19:00
             ("2011-12-29T19:00-10:00", "2011-12-31T07:00+14:00", 12),
             ("2011-12-31T19:00+14:00", "2012-01-01T07:00+14:00", 12),
         ],
@@ -174,5 +175,9 @@ WINDOWS = {
 def test_windows(case: Windows) -> None:
     found = Weekly(case.rule, timezone=case.zone).spans(*map(utc, case.asked))
 
-    assert [(iso(a, case.zone), iso(b, case.zone)) for a, b in found] == [(a, b) for a, b, _ in case.expected]
-    assert [(b - a) / timedelta(hours=1) for a, b in found] == [hours for _, _, hours in case.expected]
+    assert [(iso(a, case.zone), iso(b, case.zone)) for a, b in found] == [
+        (a, b) for a, b, _ in case.expected
+    ]
+    assert [(b - a) / timedelta(hours=1) for a, b in found] == [
+        hours for _, _, hours in case.expected
+    ]

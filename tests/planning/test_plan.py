@@ -1,4 +1,7 @@
-"""The plan against a brute force that goes through time minute by minute (``tests/support/brute.py``)."""
+"""The plan against a brute force that goes through time minute by minute.
+
+The brute force is ``tests/support/brute.py``.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,9 @@ def test_the_plan_is_the_brute_force(ticks: list[tuple[int, int]], brute: Brute)
 
 
 @given(ticks=irregular_ticks(), brute=brutes())
-def test_ticks_increase_and_starts_never_go_back(ticks: list[tuple[int, int]], brute: Brute) -> None:
+def test_ticks_increase_and_starts_never_go_back(
+    ticks: list[tuple[int, int]], brute: Brute
+) -> None:
     placed = laid_out(ticks, brute)
     starts = [p.start for p in placed if p.start is not None]
 
@@ -65,7 +70,9 @@ def test_ticks_increase_and_starts_never_go_back(ticks: list[tuple[int, int]], b
 
 
 @given(ticks=irregular_ticks(), brute=brutes())
-def test_the_whole_run_lies_in_open_time_and_near_its_tick(ticks: list[tuple[int, int]], brute: Brute) -> None:
+def test_the_whole_run_lies_in_open_time_and_near_its_tick(
+    ticks: list[tuple[int, int]], brute: Brute
+) -> None:
     for placed in laid_out(ticks, brute):
         if placed.start is None or placed.outcome == "forced":
             continue
@@ -76,7 +83,9 @@ def test_the_whole_run_lies_in_open_time_and_near_its_tick(ticks: list[tuple[int
 
 
 @given(ticks=irregular_ticks(), brute=brutes())
-def test_without_coalescing_every_tick_that_fits_somewhere_runs(ticks: list[tuple[int, int]], brute: Brute) -> None:
+def test_without_coalescing_every_tick_that_fits_somewhere_runs(
+    ticks: list[tuple[int, int]], brute: Brute
+) -> None:
     alone = [brute.place(due)[0] for _, due in ticks]
     placed = laid_out(ticks, Brute(**{**vars(brute), "coalesce": False}))
 
@@ -84,7 +93,9 @@ def test_without_coalescing_every_tick_that_fits_somewhere_runs(ticks: list[tupl
 
 
 @given(ticks=irregular_ticks(), brute=brutes(), share=st.integers(0, 4 * 3600))
-def test_stagger_moves_every_start_and_none_too_far(ticks: list[tuple[int, int]], brute: Brute, share: int) -> None:
+def test_stagger_moves_every_start_and_none_too_far(
+    ticks: list[tuple[int, int]], brute: Brute, share: int
+) -> None:
     placed = laid_out(ticks, brute, stagger=share)
     starts = [p.start for p in placed if p.start is not None]
 
@@ -102,16 +113,25 @@ def test_stagger_moves_every_start_and_none_too_far(ticks: list[tuple[int, int]]
         if outcome in ("advanced", "forced"):
             assert moved < 1, "later it would not fit, or it is to start when due"
             continue
-        # The start may be off the minute: its own second and the last second of the run must be open.
+        # The start may be off the minute: its own second and the last second of the run must be
+        # open.
         assert brute.fits(int(run.start - EPOCH) // 60)
-        assert int(run.start - EPOCH) % 60 == 0 or brute.duration == 0 or brute.fits(int(run.start - EPOCH) // 60 + 1)
+        assert (
+            int(run.start - EPOCH) % 60 == 0
+            or brute.duration == 0
+            or brute.fits(int(run.start - EPOCH) // 60 + 1)
+        )
         assert run.start - run.tick.due <= brute.max_delay * 60
         following = next((due for due in dues if due > EPOCH + alone), None)
         assert following is None or run.start < following
-        if moved < share:  # what kept it from more: the end of open time, the next due time, or max_delay
-            limits = [run.tick.due + brute.max_delay * 60] + ([] if following is None else [following - 1])
+        # What kept it from more: the end of open time, the next due time, or max_delay
+        if moved < share:
+            limits = [run.tick.due + brute.max_delay * 60] + (
+                [] if following is None else [following - 1]
+            )
             later = int(run.start - EPOCH) + 1
-            edge = later if brute.duration else later + 299  # no start is put into the last five minutes
+            # No start is put into the last five minutes
+            edge = later if brute.duration else later + 299
             closes = not all(map(brute.fits, range(later // 60, -(-edge // 60) + 1)))
             assert closes or run.start in limits
 

@@ -45,7 +45,9 @@ def test_spans_are_disjoint_sorted_and_hold_what_was_given(drawn: list[tuple[int
 
 
 @given(pairs, pairs)
-def test_union_intersection_and_difference(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> None:
+def test_union_intersection_and_difference(
+    a: list[tuple[int, int]], b: list[tuple[int, int]]
+) -> None:
     assert held(Spans(a) | Spans(b)) == model(a) | model(b)
     assert held(Spans(a) & Spans(b)) == model(a) & model(b)
     assert held(Spans(a) - Spans(b)) == model(a) - model(b)
@@ -88,7 +90,9 @@ def test_pad(drawn: list[tuple[int, int]], before: int, after: int) -> None:
 def test_lookups(drawn: list[tuple[int, int]], instant: int) -> None:
     spans, seconds = Spans(drawn), model(drawn)
     outside_after = [s for s in range(instant, HIGH + 1) if s not in seconds]
-    starts_after = [s for s in range(instant + 1, HIGH + 1) if s in seconds and s - 1 not in seconds]
+    starts_after = [
+        s for s in range(instant + 1, HIGH + 1) if s in seconds and s - 1 not in seconds
+    ]
 
     assert spans.end_of_span(instant) == (outside_after[0] if instant in seconds else None)
     assert spans.next_start(instant) == (starts_after[0] if starts_after else None)
@@ -141,7 +145,12 @@ def test_packed_bounds_are_those_packed(data: st.DataObject, bounds: list[int]) 
     start, end = data.draw(instants), data.draw(instants)
     stretch = slice(*sorted((data.draw(st.integers(-200, 200)), data.draw(st.integers(-200, 200)))))
 
-    assert (spans, hash(spans), len(spans), list(spans)) == (plain, hash(plain), len(plain), list(plain))
+    assert (spans, hash(spans), len(spans), list(spans)) == (
+        plain,
+        hash(plain),
+        len(plain),
+        list(plain),
+    )
     assert spans.clip(start, end) == plain.clip(start, end)
     assert (start in spans, spans.next_start(start)) == (start in plain, plain.next_start(start))
     assert spans.bounds[stretch] == plain.bounds[stretch]
@@ -172,14 +181,23 @@ def test_public_spans_are_aware_half_open_and_named() -> None:
     assert span.start.tzinfo is UTC
 
 
-@pytest.mark.parametrize(("instant", "inside"), [(9, False), (10, True), (19, True), (19.999, True), (20, False)])
+@pytest.mark.parametrize(
+    ("instant", "inside"), [(9, False), (10, True), (19, True), (19.999, True), (20, False)]
+)
 def test_spans_are_half_open(instant: float, inside: bool) -> None:
     assert (instant in Spans([(10, 20)])) is inside
 
 
 @pytest.mark.parametrize(
     ("start", "duration", "fits"),
-    [(10, 10, True), (10, 11, False), (10.5, 10, False), (10.5, 9, True), (20, 0, False), (19.5, 0, True)],
+    [
+        (10, 10, True),
+        (10, 11, False),
+        (10.5, 10, False),
+        (10.5, 9, True),
+        (20, 0, False),
+        (19.5, 0, True),
+    ],
 )
 def test_a_run_must_end_by_the_end_of_its_span(start: float, duration: int, fits: bool) -> None:
     assert Spans([(10, 20)]).fits(start, duration) is fits

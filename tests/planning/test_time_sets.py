@@ -14,13 +14,22 @@ from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import codec
 from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.time_sets import CalendarSpans, LocalDays, TimeRange, TimeSet, as_timeset
+from calendar_timetable.planning.time_sets import (
+    CalendarSpans,
+    LocalDays,
+    TimeRange,
+    TimeSet,
+    as_timeset,
+)
 from calendar_timetable.planning.weekly import Weekly
 from tests.support.moments import instant, iso, utc
 from tests.support.time_sets import Explicit, FakeCalendar, spans
 
 LIMIT = 60
-pairs = st.lists(st.tuples(st.integers(0, LIMIT), st.integers(0, LIMIT)).filter(lambda p: p[0] < p[1]), max_size=4)
+pairs = st.lists(
+    st.tuples(st.integers(0, LIMIT), st.integers(0, LIMIT)).filter(lambda p: p[0] < p[1]),
+    max_size=4,
+)
 
 
 class Expression:
@@ -60,9 +69,13 @@ def test_operators_are_those_of_sets(expression: Expression) -> None:
 
 
 @given(expressions, st.integers(0, LIMIT), st.integers(0, LIMIT))
-def test_a_part_of_the_cover_is_the_cover_of_the_part(expression: Expression, start: int, end: int) -> None:
+def test_a_part_of_the_cover_is_the_cover_of_the_part(
+    expression: Expression, start: int, end: int
+) -> None:
     if start < end:
-        assert expression.built.cover(start, end) == expression.built.cover(0, LIMIT).clip(start, end)
+        assert expression.built.cover(start, end) == expression.built.cover(0, LIMIT).clip(
+            start, end
+        )
 
 
 @given(expressions, st.booleans())
@@ -92,7 +105,8 @@ OFF_PEAK = CalendarSpans("off_peak", spans(("2026-03-02 00:00", "2026-03-02 06:0
 NIGHTS = Weekly("daily 00:00-06:00", timezone="UTC")
 SUNDAYS = Weekly("sun", timezone="UTC")
 
-# windows, blackouts, and on Sunday 5 April at 03:00 / Monday 6 April at 12:00 (both past the horizon): open?
+# windows, blackouts, and on Sunday 5 April at 03:00 / Monday 6 April at 12:00 (both past the
+# horizon): open?
 PAST: list[tuple[str, TimeSet | None, TimeSet | None, bool, bool]] = [
     ("blackout calendar", None, CALENDAR, True, True),
     ("window calendar", OFF_PEAK, None, True, True),
@@ -116,7 +130,9 @@ PAST: list[tuple[str, TimeSet | None, TimeSet | None, bool, bool]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "windows", "blackouts", "sunday", "monday"), PAST, ids=lambda v: v if isinstance(v, str) else ""
+    ("name", "windows", "blackouts", "sunday", "monday"),
+    PAST,
+    ids=lambda v: v if isinstance(v, str) else "",
 )
 def test_past_the_horizon_only_rules_apply(
     name: str, windows: TimeSet | None, blackouts: TimeSet | None, sunday: bool, monday: bool
@@ -142,7 +158,9 @@ def test_a_run_may_reach_over_the_horizon() -> None:
 
 
 def test_public_spans() -> None:
-    timeset = FakeCalendar(spans(("2026-03-02 09:00", "2026-03-02 12:00"))) - Weekly("mon 10:00-11:00", timezone="UTC")
+    timeset = FakeCalendar(spans(("2026-03-02 09:00", "2026-03-02 12:00"))) - Weekly(
+        "mon 10:00-11:00", timezone="UTC"
+    )
 
     found = timeset.spans(utc("2026-03-02 09:30"), utc("2026-03-03"))
     assert [(iso(a), iso(b)) for a, b in found] == [
@@ -160,7 +178,9 @@ def test_a_list_means_the_union() -> None:
     union = as_timeset("windows", [NIGHTS, [SUNDAYS]], pytest.fail)
     assert union is not None
 
-    assert union.cover(HORIZON.start, HORIZON.end) == (NIGHTS | SUNDAYS).cover(HORIZON.start, HORIZON.end)
+    assert union.cover(HORIZON.start, HORIZON.end) == (NIGHTS | SUNDAYS).cover(
+        HORIZON.start, HORIZON.end
+    )
     assert as_timeset("windows", [], pytest.fail) is None
     assert as_timeset("windows", None, pytest.fail) is None
 
@@ -175,7 +195,9 @@ def test_only_time_sets_combine(other: Any) -> None:
 SERIALIZED = [
     NIGHTS,
     CALENDAR,
-    CalendarSpans("titled", CALENDAR.known, ((CALENDAR.known.bounds[0], CALENDAR.known.bounds[1], "Freeze"),)),
+    CalendarSpans(
+        "titled", CALENDAR.known, ((CALENDAR.known.bounds[0], CALENDAR.known.bounds[1], "Freeze"),)
+    ),
     LocalDays("holidays XX", "Europe/Berlin", (date(2026, 3, 3), date(2026, 12, 24))),
     (NIGHTS | CALENDAR) - ~SUNDAYS & OFF_PEAK,
 ]
@@ -189,9 +211,14 @@ def test_sets_survive_json(timeset: TimeSet) -> None:
     assert back.cover(HORIZON.start, HORIZON.end) == timeset.cover(HORIZON.start, HORIZON.end)
 
 
-@pytest.mark.parametrize(("instant", "opening"), [(9, None), (10, 10), (19, 10), (20, 10), (21, None), (40, None)])
+@pytest.mark.parametrize(
+    ("instant", "opening"), [(9, None), (10, 10), (19, 10), (20, 10), (21, None), (40, None)]
+)
 def test_an_opening_counts_only_while_it_is_recent(instant: int, opening: int | None) -> None:
-    """Not every moment in open time is one: a run that came late to the end of a window must wait for the next."""
+    """Not every moment in open time is one.
+
+    A run that came late to the end of a window must wait for the next.
+    """
     open_time = OpenTime(CalendarSpans("calendar", Spans([(10, 40)])), None, TimeRange(0, 100))
 
     assert open_time.opening_before(instant, within=10) == opening

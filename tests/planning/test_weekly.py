@@ -1,4 +1,7 @@
-"""Weekly rules: what texts mean, and their wall clocks. Changes of the clocks are in test_dst_weeks.py."""
+"""Weekly rules: what texts mean, and their wall clocks.
+
+Changes of the clocks are in test_dst_weeks.py.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,9 @@ RULES: list[tuple[tuple[str, ...], list[tuple[str, str]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("texts", "expected"), RULES, ids=lambda value: ", ".join(map(str, value))[:40])
+@pytest.mark.parametrize(
+    ("texts", "expected"), RULES, ids=lambda value: ", ".join(map(str, value))[:40]
+)
 def test_rules_of_one_week(texts: tuple[str, ...], expected: list[tuple[str, str]]) -> None:
     found = Weekly(*texts, timezone="UTC").spans(*WEEK)
 
@@ -83,7 +88,9 @@ ZONES = [
 @pytest.mark.parametrize(("zone", "start"), ZONES)
 def test_times_are_those_of_the_zone(zone: str, start: str) -> None:
     """Monday, 09:00 there, whatever the day is in UTC."""
-    found = Weekly("mon 09:00-10:00", timezone=zone).spans(utc("2026-03-01 12:00"), utc("2026-03-03 12:00"))
+    found = Weekly("mon 09:00-10:00", timezone=zone).spans(
+        utc("2026-03-01 12:00"), utc("2026-03-03 12:00")
+    )
 
     assert [iso(span.start) for span in found] == [start]
 
@@ -91,7 +98,9 @@ def test_times_are_those_of_the_zone(zone: str, start: str) -> None:
 def test_spans_are_cut_to_what_was_asked_for() -> None:
     found = Weekly("daily", timezone="UTC").spans(utc("2026-03-02 10:00"), utc("2026-03-02 11:00"))
 
-    assert [(iso(a), iso(b)) for a, b in found] == [("2026-03-02T10:00+00:00", "2026-03-02T11:00+00:00")]
+    assert [(iso(a), iso(b)) for a, b in found] == [
+        ("2026-03-02T10:00+00:00", "2026-03-02T11:00+00:00")
+    ]
 
 
 WRONG = [
@@ -159,13 +168,23 @@ CHANGES = [
 
 @pytest.mark.parametrize("zone", CHANGES)
 def test_years_are_as_their_days_one_by_one(zone: str) -> None:
-    """From 2008 on: clocks that change at midnight, by half an hour, four times a year, or skip a day."""
+    """From 2008 on, clocks that change in unusual ways.
+
+    At midnight, by half an hour, four times a year, or so that a day is skipped.
+    """
     first, last, day = 1_200_000_000 // 86400, 1_700_000_000 // 86400, timedelta(days=1)
-    rules = {"mon-fri 19:00-07:00": (0, 1, 2, 3, 4), "sat-sun": (5, 6), "sat,sun 23:30-02:30": (5, 6)}
+    rules = {
+        "mon-fri 19:00-07:00": (0, 1, 2, 3, 4),
+        "sat-sun": (5, 6),
+        "sat,sun 23:30-02:30": (5, 6),
+    }
     hours = ((19, 31), (0, 24), (23.5, 26.5))
     dates = [date(1970, 1, 1) + day * number for number in range(first - 3, last + 3)]
     pairs = [
-        (local_instant(at, int(start * 3600), ZoneInfo(zone)), local_instant(at, int(end * 3600), ZoneInfo(zone)))
+        (
+            local_instant(at, int(start * 3600), ZoneInfo(zone)),
+            local_instant(at, int(end * 3600), ZoneInfo(zone)),
+        )
         for days, (start, end) in zip(rules.values(), hours, strict=True)
         for at in dates
         if at.weekday() in days

@@ -15,7 +15,8 @@ import calendar_timetable
 PACKAGE = Path(calendar_timetable.__file__).parent
 ROOT = "calendar_timetable"
 LAYERS = (  # each imports what stands below it, and its own; of one line, none imports another
-    ("", "plugin", "cli", "policy", "provider", "hooks"),  # "" is the package: its names are those of every part
+    # "" is the package: its names are those of every part
+    ("", "plugin", "cli", "policy", "provider", "hooks"),
     ("publishing", "web", "runtime"),
     ("runs", "timetable"),
     ("schedule",),
@@ -70,7 +71,18 @@ def test_there_are_no_circles() -> None:
     assert len(list(TopologicalSorter(graph).static_order())) == len(graph)
 
 
-NO_IO = {"http", "io", "os", "pathlib", "socket", "sqlite3", "subprocess", "tempfile", "threading", "urllib"}
+NO_IO = {
+    "http",
+    "io",
+    "os",
+    "pathlib",
+    "socket",
+    "sqlite3",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "urllib",
+}
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith(f"{ROOT}.planning")])
@@ -88,10 +100,21 @@ def test_calendars_know_no_timetable(module: str) -> None:
 def test_the_graph_is_found() -> None:
     """That the tests above look at something."""
     assert f"{ROOT}.planning.plan" in GRAPH[f"{ROOT}.schedule.compiled"]
-    assert f"{ROOT}.calendars.calendar" in GRAPH[f"{ROOT}.schedule.arguments"], "also imports inside functions"
+    assert f"{ROOT}.calendars.calendar" in GRAPH[f"{ROOT}.schedule.arguments"], (
+        "also imports inside functions"
+    )
 
 
-HEAVY = ["icalendar", "requests", "recurring_ical_events", "airflow", "pendulum", "holidays", "dateutil", "croniter"]
+HEAVY = [
+    "icalendar",
+    "requests",
+    "recurring_ical_events",
+    "airflow",
+    "pendulum",
+    "holidays",
+    "dateutil",
+    "croniter",
+]
 
 
 def fresh(code: str) -> str:

@@ -33,11 +33,17 @@ class Group(ModuleType):
 def known(tmp_path: Path) -> Path:
     file = tmp_path / "baseline.json"
     entries = {FAST: {"ratio": 0.02, "target": 0.05}, SLOW: {"ratio": 2.0, "target": None}}
-    file.write_text(json.dumps({"made_up": entries, "another": {"not measured here": {"ratio": 1, "target": None}}}))
+    file.write_text(
+        json.dumps(
+            {"made_up": entries, "another": {"not measured here": {"ratio": 1, "target": None}}}
+        )
+    )
     return file
 
 
-def run(monkeypatch: pytest.MonkeyPatch, file: Path, *ratios: dict[str, float], options: str = "--check") -> int:
+def run(
+    monkeypatch: pytest.MonkeyPatch, file: Path, *ratios: dict[str, float], options: str = "--check"
+) -> int:
     monkeypatch.setattr(benchmarks, "GROUPS", ("made_up",))
     monkeypatch.setitem(sys.modules, "benchmarks.made_up", Group(list(ratios)))
     return benchmarks.main([*options.split(), "--baseline", str(file)])
@@ -56,7 +62,9 @@ def test_one_and_a_half_times_a_ratio_fails(
     assert capsys.readouterr().err == "made_up: steps: 0.03, 1.50 times the baseline's 0.02\n"
 
 
-def test_what_is_worse_only_once_was_the_machine(monkeypatch: pytest.MonkeyPatch, known: Path) -> None:
+def test_what_is_worse_only_once_was_the_machine(
+    monkeypatch: pytest.MonkeyPatch, known: Path
+) -> None:
     assert run(monkeypatch, known, {FAST: 0.3, SLOW: 2.0}, {FAST: 0.02, SLOW: 20.0}) == 0
 
 
@@ -78,7 +86,9 @@ def test_figures_that_cannot_be_compared_fail(
     assert said in capsys.readouterr().err
 
 
-def test_a_new_baseline_keeps_targets_and_other_groups(monkeypatch: pytest.MonkeyPatch, known: Path) -> None:
+def test_a_new_baseline_keeps_targets_and_other_groups(
+    monkeypatch: pytest.MonkeyPatch, known: Path
+) -> None:
     assert run(monkeypatch, known, {FAST: 0.012345, "new": 1.0}, options="made_up --keep") == 0
 
     assert json.loads(known.read_text()) == {
@@ -87,14 +97,25 @@ def test_a_new_baseline_keeps_targets_and_other_groups(monkeypatch: pytest.Monke
     }
 
 
-def test_the_json_has_the_spread(monkeypatch: pytest.MonkeyPatch, known: Path, tmp_path: Path) -> None:
+def test_the_json_has_the_spread(
+    monkeypatch: pytest.MonkeyPatch, known: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "figures.json"
 
     run(monkeypatch, known, {FAST: 0.5}, options=f"--json {file}")
 
     told = json.loads(file.read_text())
     assert told["figures"]["made_up"] == [
-        {"what": FAST, "peer": "a peer", "ours": 0.5, "theirs": 1, "ratio": 0.5, "low": 0.5, "high": 0.5, "unit": "s"}
+        {
+            "what": FAST,
+            "peer": "a peer",
+            "ours": 0.5,
+            "theirs": 1,
+            "ratio": 0.5,
+            "low": 0.5,
+            "high": 0.5,
+            "unit": "s",
+        }
     ]
     assert set(told["on"]) == {"airflow", "icalendar", "python", "machine"}
 
@@ -110,4 +131,6 @@ def test_the_committed_baseline_is_of_groups_that_are_there() -> None:
     known = baseline.load(baseline.FILE)
 
     assert set(known) == set(benchmarks.GROUPS)
-    assert all(entry.keys() == {"ratio", "target"} for group in known.values() for entry in group.values())
+    assert all(
+        entry.keys() == {"ratio", "target"} for group in known.values() for entry in group.values()
+    )

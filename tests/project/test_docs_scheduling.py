@@ -1,4 +1,7 @@
-"""What README.md and docs/scheduling.md promise: the first example without a start date, and how to adopt this timetable."""
+"""What README.md and docs/scheduling.md promise.
+
+The first example without a start date, and how to adopt this timetable.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,14 @@ END:VCALENDAR
 
 
 def test_the_first_example_runs_without_a_start_date(tmp_path: Path) -> None:
-    """Due on Saturday at 02:00, in a freeze until 19:00: it waits for its end, however often the DAG file is parsed."""
+    """Due on Saturday at 02:00, in a freeze until 19:00.
+
+    It waits for its end, however often the DAG file is parsed.
+    """
     (tmp_path / "team.ics").write_text(FREEZE.replace("\n", "\r\n"))
-    snippet = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)[0]
+    snippet = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )[0]
     found: dict[str, Any] = {}
     address = repr(str(tmp_path / "team.ics"))
     with time_machine.travel(BEGIN, tick=False):
@@ -50,7 +58,11 @@ def test_the_first_example_runs_without_a_start_date(tmp_path: Path) -> None:
         )
         dag: DAG = found["dag"]
         schedule: Any = dag.timetable
-        alive = Scheduler(travelled(schedule), start_date=dag.start_date, step=timedelta(minutes=30))  # type: ignore[arg-type]
+        alive = Scheduler(
+            travelled(schedule),
+            start_date=dag.start_date,  # type: ignore[arg-type]
+            step=timedelta(minutes=30),
+        )
     made = alive.run((BEGIN, BEGIN + timedelta(days=12)))
 
     assert dag.start_date is None
@@ -62,11 +74,16 @@ def test_the_first_example_runs_without_a_start_date(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "plain",
-    [CronTriggerTimetable("0 2 * * *", timezone="UTC"), CronDataIntervalTimetable("0 2 * * *", "UTC")],
+    [
+        CronTriggerTimetable("0 2 * * *", timezone="UTC"),
+        CronDataIntervalTimetable("0 2 * * *", "UTC"),
+    ],
     ids=["cron", "data intervals"],
 )
 @pytest.mark.parametrize("back", [False, True], ids=["adopted", "left"])
-def test_a_change_of_timetable_makes_nothing_twice_and_leaves_nothing_out(plain: Timetable, back: bool) -> None:
+def test_a_change_of_timetable_makes_nothing_twice_and_leaves_nothing_out(
+    plain: Timetable, back: bool
+) -> None:
     ours = travelled(CalendarTimetable(plain, timezone="UTC", windows=Weekly("daily 01:00-05:00")))
     before, after = (ours, plain) if back else (plain, ours)
     ids, intervals, last = [], [], None
@@ -81,7 +98,9 @@ def test_a_change_of_timetable_makes_nothing_twice_and_leaves_nothing_out(plain:
         last = info.data_interval
         intervals.append(last)
         ids.append(
-            timetable.generate_run_id(run_type=DagRunType.SCHEDULED, run_after=info.run_after, data_interval=last)
+            timetable.generate_run_id(
+                run_type=DagRunType.SCHEDULED, run_after=info.run_after, data_interval=last
+            )
         )
 
     assert len(set(ids)) == 8

@@ -1,4 +1,7 @@
-"""Every Python snippet of README.md and docs runs as it is printed, with its own imports; and what else they print."""
+"""Every Python snippet of README.md and docs runs as it is printed, with its own imports.
+
+And what else they print.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +33,21 @@ def snippets() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("snippet", list(snippets()))
-def test_a_snippet_runs_as_it_is_printed(snippet: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_snippet_runs_as_it_is_printed(
+    snippet: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     slack: Any = ModuleType("slack_webhook")
-    slack.SlackWebhookNotifier = type("SlackWebhookNotifier", (), {"__init__": lambda self, **_: None})
+    slack.SlackWebhookNotifier = type(
+        "SlackWebhookNotifier", (), {"__init__": lambda self, **_: None}
+    )
     for name in (_SLACK, f"{_SLACK}.notifications"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.setitem(sys.modules, f"{_SLACK}.notifications.slack_webhook", slack)
     monkeypatch.setitem(sys.modules, "mlflow", MagicMock())  # it would look for a server
-    exec(compile(snippet, "snippet", "exec"), {"__name__": "snippet", "__file__": str(tmp_path / "dag.py")})
+    exec(
+        compile(snippet, "snippet", "exec"),
+        {"__name__": "snippet", "__file__": str(tmp_path / "dag.py")},
+    )
 
 
 def test_the_first_five_minutes(tmp_path: Path) -> None:
@@ -45,17 +55,23 @@ def test_the_first_five_minutes(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text()
     (calendar,) = re.findall(r"^```ics\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
     (tmp_path / "team.ics").write_text(calendar)
-    commands = re.findall(r"^\$ calendar-timetable (.* team\.ics.*|check team\.ics)$", readme, re.MULTILINE)
+    commands = re.findall(
+        r"^\$ calendar-timetable (.* team\.ics.*|check team\.ics)$", readme, re.MULTILINE
+    )
     assert [command.split()[0] for command in commands] == ["check", "preview"]
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     said = []
     for command in commands:
         made = [sys.executable, "-m", "calendar_timetable.cli", *shlex.split(command)]
-        done = subprocess.run(made, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            made, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == 0, done.stderr
         said.append(done.stdout)
     assert said[0].startswith("team.ics: ok, ") and "Release freeze" in said[0]
-    assert "blocked by team.ics until Mon" in said[1] and said[1].endswith("10 of 10 will run (5 postponed).\n")
+    assert "blocked by team.ics until Mon" in said[1] and said[1].endswith(
+        "10 of 10 will run (5 postponed).\n"
+    )
 
 
 def test_links_lead_somewhere() -> None:

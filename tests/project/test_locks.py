@@ -38,10 +38,14 @@ def test_the_demo_has_what_it_imports() -> None:
                 elif isinstance(node, ast.ImportFrom) and node.module:
                     imported.add(node.module)
     here = {file.stem for file in (ROOT / "example_dags" / "trainer").glob("*.py")}
-    tops = {name.partition(".")[0] for name in imported} - set(sys.stdlib_module_names) - OURS - here
+    tops = (
+        {name.partition(".")[0] for name in imported} - set(sys.stdlib_module_names) - OURS - here
+    )
 
     assert {"airflow", "jax", "kubernetes", "mlflow", "psutil", "requests", "sklearn"} <= tops
-    lacking = [top for top in tops if not {_normal(name) for name in distributions[top]} & demo.keys()]
+    lacking = [
+        top for top in tops if not {_normal(name) for name in distributions[top]} & demo.keys()
+    ]
     assert lacking == []
     assert {"radicale", "holidays", "apache-airflow-providers-cncf-kubernetes"} <= demo.keys(), (
         "started or asked for by name"

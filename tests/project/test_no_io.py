@@ -1,8 +1,8 @@
 """Scheduler and API server decide without files, sockets, databases or other programs.
 
-A fresh process makes its timetables with everything blocked by an audit hook, the only guard that C code
-cannot get around. First comes one of another kind, so that what is imported late and cached (zone data, Airflow's
-own classes) is there.
+A fresh process makes its timetables with everything blocked by an audit hook, the only guard that C
+code cannot get around. First comes one of another kind, so that what is imported late and cached
+(zone data, Airflow's own classes) is there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What is shipped: the wheel and the sdist hold the built page, and who installs the sdist needs no npm."""
+"""What is shipped: the wheel and the sdist hold the built page.
+
+Who installs the sdist needs no npm.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,26 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "src" / "calendar_timetable" / "web" / "static"
-BUILT = ["icon-dark.svg", "icon.svg", "index.html", "main-licenses.md", "main.js", "shell-licenses.md", "shell.js"]
+BUILT = [
+    "icon-dark.svg",
+    "icon.svg",
+    "index.html",
+    "main-licenses.md",
+    "main.js",
+    "shell-licenses.md",
+    "shell.js",
+]
 
 
 def build(what: Path, kind: str, into: Path, **environment: str) -> Path:
-    command = [Path(sys.executable).with_name("uv"), "build", "--quiet", f"--{kind}", "--out-dir", into]
+    command = [
+        Path(sys.executable).with_name("uv"),
+        "build",
+        "--quiet",
+        f"--{kind}",
+        "--out-dir",
+        into,
+    ]
     done = subprocess.run(
         [*command, "--python", sys.executable, what],
         env={**os.environ, **environment},
@@ -53,12 +71,18 @@ def test_a_wheel_is_built_of_the_sdist_without_npm(sdist: Path, tmp_path: Path) 
     wheel = build(sdist, "wheel", tmp_path / "wheel", PATH=f"{tmp_path / 'bin'}:{os.defpath}")
     with zipfile.ZipFile(wheel) as archive:
         shipped = {name: archive.read(f"calendar_timetable/web/static/{name}") for name in BUILT}
-    assert {name: len(body) for name, body in shipped.items() if body != (STATIC / name).read_bytes()} == {}
+    assert {
+        name: len(body) for name, body in shipped.items() if body != (STATIC / name).read_bytes()
+    } == {}
 
 
 def test_what_npm_installs_is_known_by_its_hash() -> None:
     """And by no address: which registry is asked is for those to say who build."""
     packages = json.loads((ROOT / "ui" / "package-lock.json").read_text())["packages"]
-    unlocked = [name for name, each in packages.items() if name and not each.get("integrity", "").startswith("sha512-")]
+    unlocked = [
+        name
+        for name, each in packages.items()
+        if name and not each.get("integrity", "").startswith("sha512-")
+    ]
     assert len(packages) > 50 and unlocked == []
     assert [name for name, each in packages.items() if "resolved" in each] == []

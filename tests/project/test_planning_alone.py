@@ -31,7 +31,17 @@ else:
 def test_the_tests_of_planning_pass_without_airflow(tmp_path: Path) -> None:
     (tmp_path / "without_airflow.py").write_text(WITHOUT)
     paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "without_airflow", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "without_airflow",
+        "-p",
+        "no:cacheprovider",
+    ]
     done = subprocess.run(
         [*command, "-m", "not slow", "tests/planning"],
         cwd=ROOT,

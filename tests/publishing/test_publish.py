@@ -1,4 +1,7 @@
-"""Publishing into a real CalDAV server: what is new, moved and dropped; and nothing that is not ours."""
+"""Publishing into a real CalDAV server.
+
+What is new, moved and dropped; and nothing that is not ours.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ from tests.support.published import NOW, SITE, nightly, objects, rows_of
 from tests.system.web.test_publish_command import written
 
 BIRTHDAY = (
-    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20270101T000000Z\r\n"
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\n"
+    "DTSTAMP:20270101T000000Z\r\n"
 )
 BIRTHDAY += "DTSTART:20270312T100000Z\r\nSUMMARY:Birthday\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
 
@@ -34,13 +38,23 @@ def test_what_changes_is_written_and_what_is_dropped_is_removed(
 ) -> None:
     add_dag(session, nightly("published"), NOW)
     rows = rows_of(session, "published")
-    assert [f"{row.placed.tick.due - NOW.timestamp():.0f}" for row in rows] == ["0", "86400", "172800", "259200"]
+    assert [f"{row.placed.tick.due - NOW.timestamp():.0f}" for row in rows] == [
+        "0",
+        "86400",
+        "172800",
+        "259200",
+    ]
     assert written(runs_calendar, rows) == PublishResult(written=4)
     assert set(objects(server)) == {SITE.uid(row) for row in rows}
     assert written(runs_calendar, rows) == PublishResult(unchanged=4)
 
     add_run(
-        session, "published", "running", NOW, run_after=NOW + timedelta(hours=10), start_date=NOW + timedelta(hours=10)
+        session,
+        "published",
+        "running",
+        NOW,
+        run_after=NOW + timedelta(hours=10),
+        start_date=NOW + timedelta(hours=10),
     )
     later = NOW + timedelta(hours=10, minutes=1)
     going_on = rows_of(session, "published", now=later)
@@ -50,7 +64,9 @@ def test_what_changes_is_written_and_what_is_dropped_is_removed(
     assert written(runs_calendar, going_on[:2], now=later) == PublishResult(unchanged=2, removed=2)
     assert set(objects(server)) == {SITE.uid(row) for row in rows[:2]}
     much_later = NOW + timedelta(days=9)
-    assert written(runs_calendar, [], now=much_later) == PublishResult(), "what is past is history, and stays"
+    assert written(runs_calendar, [], now=much_later) == PublishResult(), (
+        "what is past is history, and stays"
+    )
 
 
 def test_a_moved_run_stays_one_event(session: Session, server: Server, runs_calendar: str) -> None:
@@ -63,11 +79,19 @@ def test_a_moved_run_stays_one_event(session: Session, server: Server, runs_cale
     assert "DTSTART:20270310T230000Z" in objects(server)[SITE.uid(before[0])]
 
 
-def test_only_our_own_events_are_touched(session: Session, server: Server, runs_calendar: str) -> None:
-    """Not those of people, nor of another Airflow, nor what only looks like ours; not even when all is withdrawn."""
+def test_only_our_own_events_are_touched(
+    session: Session, server: Server, runs_calendar: str
+) -> None:
+    """Not those of people, nor of another Airflow, nor what only looks like ours.
+
+    Not even when all is withdrawn.
+    """
     add_dag(session, nightly("ours"), NOW)
     rows, other = rows_of(session, "ours"), Site("https://airflow.example.com/prod", "4e5f6071")
-    strangers = {"birthday@example.com": "birthday.ics", "x@calendar-timetable": f"calendar-timetable-{SITE.key}-x.ics"}
+    strangers = {
+        "birthday@example.com": "birthday.ics",
+        "x@calendar-timetable": f"calendar-timetable-{SITE.key}-x.ics",
+    }
     for uid, name in strangers.items():
         server.send("PUT", f"runs/{name}", BIRTHDAY.format(uid=uid))
     written(runs_calendar, rows, other)
@@ -95,8 +119,16 @@ def test_what_somebody_else_changes_meanwhile_is_left(
 
     def meddled(target: Any) -> list[ExistingEvent]:
         found = list(read(target))
-        text = event_of(replace(row, end=(row.start or 0) + 7), SITE, NOW.timestamp()).to_ical().decode()
-        server.send("PUT", name, f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\n{text}END:VCALENDAR\r\n")
+        text = (
+            event_of(replace(row, end=(row.start or 0) + 7), SITE, NOW.timestamp())
+            .to_ical()
+            .decode()
+        )
+        server.send(
+            "PUT",
+            name,
+            f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\n{text}END:VCALENDAR\r\n",
+        )
         return found
 
     monkeypatch.setattr(caldav._Calendar, "kept", meddled)
@@ -115,11 +147,17 @@ def test_what_cannot_be_published_into_is_said(connect: Connect, server: Server)
     with pytest.raises(PublishingFailed, match="there is no Airflow Connection 'none'"):
         withdrawn("none")
     if server.auth:
-        wrong = connect(server.address + "alice/runs/", conn_id="wrong", login="alice", password="nope-nope")
-        with pytest.raises(PublishingFailed, match="wrong: HTTP 401: login, password or token is not accepted"):
+        wrong = connect(
+            server.address + "alice/runs/", conn_id="wrong", login="alice", password="nope-nope"
+        )
+        with pytest.raises(
+            PublishingFailed, match="wrong: HTTP 401: login, password or token is not accepted"
+        ):
             withdrawn(wrong)
     server.make_calendar("second", "Second")
     login, password = server.auth or (None, None)
-    several = connect(server.address.rstrip("/") + server.home, conn_id="several", login=login, password=password)
+    several = connect(
+        server.address.rstrip("/") + server.home, conn_id="several", login=login, password=password
+    )
     with pytest.raises(PublishingFailed, match="name the one to write in 'calendars'"):
         withdrawn(several)

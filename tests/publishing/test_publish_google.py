@@ -1,4 +1,7 @@
-"""Publishing into Google Calendar over TLS: the provider's real hook, and a service that answers as Google documents it."""
+"""Publishing into Google Calendar over TLS.
+
+The provider's real hook, and a service that answers as Google documents it.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ Event = dict[str, Any]
 
 @dataclass
 class Google:
-    """The events of one calendar, deleted ones included; after the reference of events.insert, update, delete, list."""
+    """The events of one calendar, deleted ones included.
+
+    After the reference of events.insert, update, delete, list.
+    """
 
     events: dict[str, Event] = field(default_factory=dict)
     page: int = 100
@@ -51,7 +57,9 @@ class Google:
     before: Callable[[Ask, str], Given | None] = lambda ask, own: None  # asked before anything else
 
     def answer(self, ask: Ask) -> Given:
-        own = ask.path.removeprefix(EVENTS).strip("/") or (json.loads(ask.body)["id"] if ask.body else "")
+        own = ask.path.removeprefix(EVENTS).strip("/") or (
+            json.loads(ask.body)["id"] if ask.body else ""
+        )
         if not ask.path.startswith(EVENTS):
             return refusal(404, "notFound")
         return self.before(ask, own) or {
@@ -63,10 +71,16 @@ class Google:
 
     def list(self, ask: Ask, _: str) -> Given:
         name, _, value = ask.query["privateExtendedProperty"].partition("=")
-        found = [e for e in self.events.values() if e["status"] != "cancelled" and marks(e).get(name) == value]
+        found = [
+            e
+            for e in self.events.values()
+            if e["status"] != "cancelled" and marks(e).get(name) == value
+        ]
         first = int(ask.query.get("pageToken", "0"))
         more = {"nextPageToken": str(first + self.page)} if first + self.page < len(found) else {}
-        return Given(200, {"kind": "calendar#events", "items": found[first : first + self.page], **more})
+        return Given(
+            200, {"kind": "calendar#events", "items": found[first : first + self.page], **more}
+        )
 
     def get(self, _: Ask, own: str) -> Given:
         return Given(200, self.events[own]) if own in self.events else refusal(404, "notFound")
@@ -81,7 +95,11 @@ class Google:
         there = self.events.get(own)
         if there is None:
             return refusal(404, "notFound")
-        return self.put(own, json.loads(ask.body)) if same(ask, there) else refusal(412, "conditionNotMet")
+        return (
+            self.put(own, json.loads(ask.body))
+            if same(ask, there)
+            else refusal(412, "conditionNotMet")
+        )
 
     def delete(self, ask: Ask, own: str) -> Given:
         there = self.events.get(own)
@@ -96,13 +114,22 @@ class Google:
         if event["end"]["dateTime"] < event["start"]["dateTime"]:
             return refusal(400, "timeRangeEmpty")
         self.changes += 1
-        self.events[own] = {**event, "kind": "calendar#event", "id": own, "etag": f'"{self.changes}"'}
+        self.events[own] = {
+            **event,
+            "kind": "calendar#event",
+            "id": own,
+            "etag": f'"{self.changes}"',
+        }
         return Given(200, self.events[own])
 
     @property
     def shown(self) -> dict[str, str]:
         """Ids and titles, as people see them."""
-        return {own: event["summary"] for own, event in self.events.items() if event["status"] != "cancelled"}
+        return {
+            own: event["summary"]
+            for own, event in self.events.items()
+            if event["status"] != "cancelled"
+        }
 
 
 def marks(event: Event) -> dict[str, str]:
@@ -119,7 +146,10 @@ def google(net: Internet, monkeypatch: pytest.MonkeyPatch) -> Google:  # noqa: F
     service = Google()
     token = SignIn(scope=SCOPE).token
     net.services = {"oauth2.googleapis.com": token, "www.googleapis.com": service.answer}
-    given = {"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": json.loads(account_key())}}
+    given = {
+        "conn_type": "google_cloud_platform",
+        "extra": {"keyfile_dict": json.loads(account_key())},
+    }
     monkeypatch.setenv("AIRFLOW_CONN_GOOGLE", json.dumps(given))
     monkeypatch.setattr(limits, "PUBLISH_PAUSES", (0.01, 0.02))
     return service
@@ -127,7 +157,10 @@ def google(net: Internet, monkeypatch: pytest.MonkeyPatch) -> Google:  # noqa: F
 
 @pytest.fixture
 def in_this_process(google: Google, net: Internet, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    """For what is said to the service, the same without a process that loads the provider for seconds each time."""
+    """The same without a process that loads the provider for seconds each time.
+
+    For what is said to the service.
+    """
     monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", os.environ["AIRFLOW_CONN_GOOGLE"])
 
     def send(module: str, request: Any, body: bytes, seconds: float) -> Any:
@@ -154,7 +187,9 @@ def rows(session: Session) -> list[RunRow]:
     return rows_of(session, "published")
 
 
-def written(rows: list[RunRow], site: Site = SITE, since: float = 0, calendar: str = f"google/{TEAM}") -> PublishResult:
+def written(
+    rows: list[RunRow], site: Site = SITE, since: float = 0, calendar: str = f"google/{TEAM}"
+) -> PublishResult:
     return publish_into(calendar, site, wanted(rows, site, NOW.timestamp()), since)
 
 
@@ -173,7 +208,9 @@ def moved(row: RunRow, seconds: int = 60) -> RunRow:
 def test_a_process_of_its_own_publishes(google: Google, rows: list[RunRow]) -> None:
     assert written(rows) == PublishResult(written=4)
     assert set(google.shown) == {id_of(row) for row in rows}
-    google.before = lambda ask, own: refusal(403, "requiredAccessLevel") if ask.method == "DELETE" else None
+    google.before = lambda ask, own: (
+        refusal(403, "requiredAccessLevel") if ask.method == "DELETE" else None
+    )
     reason = "HTTP 403: the calendar's sharing does not let the Connection's account change events"
     with pytest.raises(PublishingFailed, match=reason):
         written(rows[1:])
@@ -189,7 +226,10 @@ def test_what_changes_is_written_and_what_is_dropped_is_removed(
     google.page = 2
     assert written(rows) == PublishResult(written=4)
     first = google.events[id_of(rows[0])]
-    assert (first["summary"], first["start"]["dateTime"]) == ("published", "2027-03-10T22:00:00+00:00")
+    assert (first["summary"], first["start"]["dateTime"]) == (
+        "published",
+        "2027-03-10T22:00:00+00:00",
+    )
     assert first["description"].startswith(
         "Due Wed 10 Mar 2027 12:00 UTC, outside daily 22:00-06:00 until 22:00; starts 22:00"
     )
@@ -219,12 +259,19 @@ def test_states_in_googles_words(google: Google, rows: list[RunRow], session: Se
     paused = replace(rows[2], dag=replace(rows[2].dag, paused=True))
     assert written([rows_of(session, "published")[0], skipped, paused]) == PublishResult(written=3)
     told = {event["summary"]: event["status"] for event in google.events.values()}
-    assert told == {"published (failed)": "confirmed", "published (skipped)": "confirmed", "published": "tentative"}
+    assert told == {
+        "published (failed)": "confirmed",
+        "published (skipped)": "confirmed",
+        "published": "tentative",
+    }
 
 
 @pytest.mark.usefixtures("in_this_process")
 def test_only_our_own_events_are_touched(google: Google, rows: list[RunRow]) -> None:
-    """Not those of people, nor of another Airflow, nor a copy of ours, nor one whose mark was taken off."""
+    """Not those of people, nor of another Airflow, nor a copy of ours.
+
+    Nor one whose mark was taken off.
+    """
     other = Site("https://airflow.example.com/prod", "4e5f6071")
     assert written(rows[:2], other) == PublishResult(written=2)
     assert written(rows) == PublishResult(written=4)
@@ -232,7 +279,11 @@ def test_only_our_own_events_are_touched(google: Google, rows: list[RunRow]) -> 
     google.put("copy12345", {**ours, "summary": "copy"})
     google.put("birthday1", {**ours, "summary": "Birthday", "extendedProperties": {}})
     google.put(id_of(rows[1]), {**ours, "summary": "taken over", "extendedProperties": {}})
-    theirs = {own: dict(event) for own, event in google.events.items() if own not in {id_of(row) for row in rows}}
+    theirs = {
+        own: dict(event)
+        for own, event in google.events.items()
+        if own not in {id_of(row) for row in rows}
+    }
     theirs[id_of(rows[1])] = dict(google.events[id_of(rows[1])])
 
     assert written([moved(row) for row in rows]) == PublishResult(written=3, left=1)
@@ -257,7 +308,9 @@ def test_two_that_publish_at_once(google: Google, rows: list[RunRow], net: Inter
                 own,
                 {
                     **json.loads(ask.body),
-                    "extendedProperties": {"private": {**marks(json.loads(ask.body)), f"{MARK}Digest": "old"}},
+                    "extendedProperties": {
+                        "private": {**marks(json.loads(ask.body)), f"{MARK}Digest": "old"}
+                    },
                 },
             )
         elif own == id_of(rows[2]):  # somebody drags it away
@@ -267,10 +320,18 @@ def test_two_that_publish_at_once(google: Google, rows: list[RunRow], net: Inter
         return None
 
     google.before = other
-    assert written([rows[0], rows[1], moved(rows[2])]) == PublishResult(written=2, removed=1, left=1)
+    assert written([rows[0], rows[1], moved(rows[2])]) == PublishResult(
+        written=2, removed=1, left=1
+    )
     assert changes(net)[2:] == ["POST", "POST", "PUT", "PUT", "DELETE"]
-    assert google.shown == {id_of(rows[0]): "published", id_of(rows[1]): "published", id_of(rows[2]): "dragged"}
-    assert written([rows[0], rows[1], moved(rows[2])]) == PublishResult(written=1, unchanged=2), "the next time"
+    assert google.shown == {
+        id_of(rows[0]): "published",
+        id_of(rows[1]): "published",
+        id_of(rows[2]): "dragged",
+    }
+    assert written([rows[0], rows[1], moved(rows[2])]) == PublishResult(written=1, unchanged=2), (
+        "the next time"
+    )
 
 
 BUSY = [
@@ -282,7 +343,11 @@ BUSY = [
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_while_google_is_busy_it_is_asked_again(google: Google, rows: list[RunRow], net: Internet) -> None:  # noqa: F811
+def test_while_google_is_busy_it_is_asked_again(
+    google: Google,
+    rows: list[RunRow],
+    net: Internet,  # noqa: F811
+) -> None:
     said = list(BUSY)
 
     def busy(ask: Ask, own: str) -> Given | None:
@@ -295,7 +360,11 @@ def test_while_google_is_busy_it_is_asked_again(google: Google, rows: list[RunRo
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_an_answer_that_is_lost_makes_no_second_event(google: Google, rows: list[RunRow], net: Internet) -> None:  # noqa: F811
+def test_an_answer_that_is_lost_makes_no_second_event(
+    google: Google,
+    rows: list[RunRow],
+    net: Internet,  # noqa: F811
+) -> None:
     def lose(ask: Ask, own: str) -> Given | None:
         if ask.method == "POST" and own not in google.events:
             google.insert(ask, own)
@@ -308,13 +377,36 @@ def test_an_answer_that_is_lost_makes_no_second_event(google: Google, rows: list
 
 
 REFUSED: dict[str, tuple[Given, str, int]] = {
-    "busy for ever": (refusal(403, "rateLimitExceeded"), "HTTP 403: Google's quota is used up for now", 3),
-    "busy for long": (refusal(429, "rateLimitExceeded", Retry_After="3599"), "HTTP 429: Google's quota is used up for now", 1),
+    "busy for ever": (
+        refusal(403, "rateLimitExceeded"),
+        "HTTP 403: Google's quota is used up for now",
+        3,
+    ),
+    "busy for long": (
+        refusal(429, "rateLimitExceeded", Retry_After="3599"),
+        "HTTP 429: Google's quota is used up for now",
+        1,
+    ),
     "of the day": (refusal(403, "quotaExceeded"), "HTTP 403: Google's quota is used up for now", 1),
-    "read only": (refusal(403, "requiredAccessLevel"), "HTTP 403: the calendar's sharing does not let the Connection's account change events", 1),
-    "no such calendar": (refusal(404, "notFound"), "HTTP 404: no such calendar, or it is not shared with the Connection's account", 1),
-    "scopes": (refusal(403, "insufficientPermissions"), f"HTTP 403: the Connection's Scopes do not let it change events: empty them, or add {SCOPE}", 1),
-}  # fmt: skip
+    "read only": (
+        refusal(403, "requiredAccessLevel"),
+        "HTTP 403: the calendar's sharing does not let the Connection's account change events",
+        1,
+    ),
+    "no such calendar": (
+        refusal(404, "notFound"),
+        "HTTP 404: no such calendar, or it is not shared with the Connection's account",
+        1,
+    ),
+    "scopes": (
+        refusal(403, "insufficientPermissions"),
+        (
+            "HTTP 403: the Connection's Scopes do not let it change events: empty them, or add "
+            f"{SCOPE}"
+        ),
+        1,
+    ),
+}
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -330,22 +422,34 @@ def test_refusals(name: str, google: Google, rows: list[RunRow], net: Internet) 
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_what_there_is_no_time_for_is_left(google: Google, rows: list[RunRow], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_there_is_no_time_for_is_left(
+    google: Google, rows: list[RunRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limits, "PUBLISH_SECONDS", 0.001)
     assert written(rows) == PublishResult(left=4)
     assert not google.events
 
 
 def test_titles_of_others_are_no_html_there() -> None:
-    """Google shows HTML in a description: a link in the title of somebody's event would become one."""
+    """Google shows HTML in a description.
+
+    A link in the title of somebody's event would become one.
+    """
     event = icalendar.Event()
-    for name, value in (("uid", f"{'a' * 40}-x@calendar-timetable"), ("dtstart", NOW), ("summary", "nightly")):
+    for name, value in (
+        ("uid", f"{'a' * 40}-x@calendar-timetable"),
+        ("dtstart", NOW),
+        ("summary", "nightly"),
+    ):
         event.add(name, value)
     event.add("status", "CONFIRMED")
     event.add("description", 'held by team (<a href="https://evil.example/x">Approve</a> & more)')
     whole = icalendar.Calendar()
     whole.add_component(event)
     told = as_google(DesiredEvent(str(event["UID"]), "digest", whole.to_ical().decode()), "x")
-    assert told["description"] == 'held by team (&lt;a href="https://evil.example/x"&gt;Approve&lt;/a&gt; &amp; more)'
+    assert (
+        told["description"]
+        == 'held by team (&lt;a href="https://evil.example/x"&gt;Approve&lt;/a&gt; &amp; more)'
+    )
     assert publish_google._as_text("<" * 9_000) == "&lt;" * 2_000
     assert publish_google._as_text("x" + "<" * 9_000) == "x" + "&lt;" * 1_999

@@ -99,7 +99,9 @@ def test_it_writes_where_it_may(two: tuple[Hostile, Hostile]) -> None:
 
 
 @pytest.mark.parametrize("place", ["/index/_doc/1", "SAME"])
-def test_nothing_is_written_where_a_server_points_to(two: tuple[Hostile, Hostile], place: str) -> None:
+def test_nothing_is_written_where_a_server_points_to(
+    two: tuple[Hostile, Hostile], place: str
+) -> None:
     server, other = two
     server.redirects["PUT"] = "/elsewhere" if place == "SAME" else other.address + place
     with pytest.raises(PublishingFailed, match="HTTP 307: it redirects"):
@@ -138,7 +140,9 @@ def in_this_process(_: str, request: Any, body: bytes, __: float) -> tuple[Any, 
     return told, rest
 
 
-def test_a_server_that_drips_is_given_up(two: tuple[Hostile, Hostile], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_drips_is_given_up(
+    two: tuple[Hostile, Hostile], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A byte now and then keeps every other clock from running out."""
     two[0].drips = "REPORT"
     monkeypatch.setattr(limits, "PUBLISH_SECONDS", 3.0)
@@ -149,7 +153,9 @@ def test_a_server_that_drips_is_given_up(two: tuple[Hostile, Hostile], monkeypat
     assert time.monotonic() - began < 60
 
 
-def test_what_there_was_no_time_for_is_left(two: tuple[Hostile, Hostile], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_there_was_no_time_for_is_left(
+    two: tuple[Hostile, Hostile], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limits, "PUBLISH_SECONDS", 0.0)
     assert published().left == 1
     assert [method for method, _ in two[0].asked if method == "PUT"] == []

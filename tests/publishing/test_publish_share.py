@@ -1,4 +1,7 @@
-"""Publishing removes no more than half of what is there unless told to, and a look changes nothing."""
+"""Publishing removes no more than half of what is there unless told to.
+
+A look changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,13 @@ from collections.abc import Iterable
 
 import pytest
 
-from calendar_timetable.publishing.target import DesiredEvent, ExistingEvent, Mode, PublishResult, publish
+from calendar_timetable.publishing.target import (
+    DesiredEvent,
+    ExistingEvent,
+    Mode,
+    PublishResult,
+    publish,
+)
 
 
 class Board:
@@ -16,7 +25,9 @@ class Board:
         self.events = {f"run-{start}": start for start in starts}
 
     def kept(self) -> Iterable[ExistingEvent]:
-        return [ExistingEvent(uid, "same", start, uid, "etag") for uid, start in self.events.items()]
+        return [
+            ExistingEvent(uid, "same", start, uid, "etag") for uid, start in self.events.items()
+        ]
 
     def write(self, event: DesiredEvent, kept: ExistingEvent | None) -> bool:
         self.events[event.uid] = 1_000
@@ -40,10 +51,17 @@ def wanted(starts: Iterable[int]) -> list[DesiredEvent]:
         (range(10), (), "write", PublishResult(removed=10)),
         (range(11), (), "write", PublishResult(refused=11)),
         (range(-100, 12), (), "write", PublishResult(refused=12)),
-        (range(3), (1, 7), "look", PublishResult(unchanged=1, to_write=["run-7"], to_remove=[0, 2])),
+        (
+            range(3),
+            (1, 7),
+            "look",
+            PublishResult(unchanged=1, to_write=["run-7"], to_remove=[0, 2]),
+        ),
     ],
 )
-def test_what_is_removed(there: Iterable[int], wanted_now: Iterable[int], mode: Mode, done: PublishResult) -> None:
+def test_what_is_removed(
+    there: Iterable[int], wanted_now: Iterable[int], mode: Mode, done: PublishResult
+) -> None:
     board = Board(there)
     before = dict(board.events)
     assert publish(board, wanted(wanted_now), 0, mode) == done

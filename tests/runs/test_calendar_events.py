@@ -1,4 +1,7 @@
-"""Runs as calendar events, from the plan to the end: one event each, told anew whenever something changes."""
+"""Runs as calendar events, from the plan to the end.
+
+One event each, told anew whenever something changes.
+"""
 
 from __future__ import annotations
 
@@ -33,20 +36,32 @@ MINUTE = timedelta(minutes=1)
 def nightly(session: Session) -> str:
     """A DAG that is due at noon and waits for the night."""
     timetable = CalendarTimetable("0 12 * * *", timezone="UTC", windows=Weekly("daily 22:00-06:00"))
-    add_dag(session, DAG("nightly", schedule=timetable, start_date=datetime(2027, 1, 1), catchup=False), NOON)
+    add_dag(
+        session,
+        DAG("nightly", schedule=timetable, start_date=datetime(2027, 1, 1), catchup=False),
+        NOON,
+    )
     return "nightly"
 
 
 def told(session: Session, dag_id: str, now: datetime) -> dict[datetime, Any]:
-    """The events of the feed at *now*, by the tick of each, as icalendar reads them; vobject reads the same."""
+    """The events of the feed at *now*, by the tick of each, as icalendar reads them.
+
+    The library vobject reads the same.
+    """
     dags, schedules = read_dags(session, [dag_id]), read_schedules(session, [dag_id])
     filters = Filters(utc("2027-03-10").timestamp(), utc("2027-03-13").timestamp())
     rows, _ = find_rows(session, dags, schedules, filters, now.timestamp())
     body = feed(rows, SITE, "Airflow runs", now.timestamp())
     calendar: Any = icalendar.Calendar.from_ical(body)
     events = {str(event["UID"]): event for event in calendar.walk("VEVENT")}
-    second = {event.uid.value: event for event in vobject.readOne(body.decode(), validate=True).vevent_list}
-    assert {uid: event.start for uid, event in events.items()} == {u: e.dtstart.value for u, e in second.items()}
+    second = {
+        event.uid.value: event
+        for event in vobject.readOne(body.decode(), validate=True).vevent_list
+    }
+    assert {uid: event.start for uid, event in events.items()} == {
+        u: e.dtstart.value for u, e in second.items()
+    }
     assert {uid: len(event.alarms.times) for uid, event in events.items()} == {
         uid: len(event.contents.get("valarm", [])) for uid, event in second.items()
     }
@@ -57,7 +72,10 @@ def told(session: Session, dag_id: str, now: datetime) -> dict[datetime, Any]:
 def changed(before: Any, after: Any) -> bool:
     """Whether *after* is a later word of the same event."""
     assert after["UID"] == before["UID"]
-    assert after["SEQUENCE"] >= before["SEQUENCE"] and after["LAST-MODIFIED"].dt >= before["LAST-MODIFIED"].dt
+    assert (
+        after["SEQUENCE"] >= before["SEQUENCE"]
+        and after["LAST-MODIFIED"].dt >= before["LAST-MODIFIED"].dt
+    )
     assert after["DTSTAMP"].dt == after["LAST-MODIFIED"].dt
     return bool(after["SEQUENCE"] > before["SEQUENCE"])
 
@@ -86,7 +104,9 @@ def test_from_the_plan_to_the_end(session: Session, nightly: str) -> None:
     session.commit()
     queued = told(session, nightly, NIGHT + MINUTE)[NOON]
     assert changed(planned, queued)
-    assert str(queued["URL"]).startswith("https://airflow.example.com/prod/dags/nightly/runs/scheduled__2027")
+    assert str(queued["URL"]).startswith(
+        "https://airflow.example.com/prod/dags/nightly/runs/scheduled__2027"
+    )
 
     late = told(session, nightly, NIGHT + 6 * MINUTE)[NOON]
     assert changed(queued, late)
@@ -96,7 +116,11 @@ def test_from_the_plan_to_the_end(session: Session, nightly: str) -> None:
     session.commit()
     running = told(session, nightly, NIGHT + 8 * MINUTE)[NOON]
     assert changed(late, running)
-    assert (running["SUMMARY"], running.start, alarms(running)) == ("nightly (running)", NIGHT + 7 * MINUTE, [])
+    assert (running["SUMMARY"], running.start, alarms(running)) == (
+        "nightly (running)",
+        NIGHT + 7 * MINUTE,
+        [],
+    )
 
     run._state, run.end_date, run.updated_at = "failed", NIGHT + 9 * MINUTE, NIGHT + 9 * MINUTE
     session.commit()
@@ -107,7 +131,9 @@ def test_from_the_plan_to_the_end(session: Session, nightly: str) -> None:
         NIGHT + 9 * MINUTE,
         [NIGHT + 9 * MINUTE],
     )
-    assert not changed(failed, told(session, nightly, NIGHT + 60 * MINUTE)[NOON]), "nothing happens to it any more"
+    assert not changed(failed, told(session, nightly, NIGHT + 60 * MINUTE)[NOON]), (
+        "nothing happens to it any more"
+    )
 
 
 def test_a_plan_that_moves_is_the_same_event(session: Session, nightly: str) -> None:
@@ -135,16 +161,26 @@ def test_a_run_that_misses_its_night_waits_for_the_next(session: Session, nightl
 
 
 def test_what_does_not_run_is_cancelled_and_what_may_not_is_tentative(session: Session) -> None:
-    timetable = CalendarTimetable("0 12 * * *", timezone="UTC", blackouts=Weekly("thu"), when_blocked="skip")
+    timetable = CalendarTimetable(
+        "0 12 * * *", timezone="UTC", blackouts=Weekly("thu"), when_blocked="skip"
+    )
     dag = DAG("skips", schedule=timetable, start_date=datetime(2027, 1, 1), catchup=False)
     add_dag(session, dag, NOON)
-    states = {at: (event["STATUS"], event["SUMMARY"]) for at, event in told(session, "skips", NOON).items()}
+    states = {
+        at: (event["STATUS"], event["SUMMARY"])
+        for at, event in told(session, "skips", NOON).items()
+    }
     assert states == {
         NOON: ("CONFIRMED", "skips"),
         NOON + timedelta(days=1): ("CANCELLED", "skips (skipped)"),
         NOON + timedelta(days=2): ("CONFIRMED", "skips"),
     }
-    add_dag(session, DAG("paused", schedule="0 12 * * *", start_date=datetime(2027, 1, 1)), NOON, is_paused=True)
+    add_dag(
+        session,
+        DAG("paused", schedule="0 12 * * *", start_date=datetime(2027, 1, 1)),
+        NOON,
+        is_paused=True,
+    )
     assert {event["STATUS"] for event in told(session, "paused", NOON).values()} == {"TENTATIVE"}
 
 

@@ -1,4 +1,7 @@
-"""The list against the scheduler: the runs of every kind of schedule are those that Airflow would make, to the second."""
+"""The list against the scheduler.
+
+The runs of every kind of schedule are those that Airflow would make, to the second.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,11 @@ from airflow.timetables import trigger
 from airflow.timetables.base import DagRunInfo, TimeRestriction
 from airflow.timetables.events import EventsTimetable
 from airflow.timetables.interval import CronDataIntervalTimetable, DeltaDataIntervalTimetable
-from airflow.timetables.trigger import CronTriggerTimetable, DeltaTriggerTimetable, MultipleCronTriggerTimetable
+from airflow.timetables.trigger import (
+    CronTriggerTimetable,
+    DeltaTriggerTimetable,
+    MultipleCronTriggerTimetable,
+)
 from dateutil.relativedelta import relativedelta
 from pendulum import DateTime
 from sqlalchemy.orm import Session
@@ -33,9 +40,13 @@ HOURS = timedelta(hours=1)
 AIRFLOWS: dict[str, Callable[[], Any]] = {
     "cron": lambda: "30 4 * * *",
     "cron in a zone": lambda: CronTriggerTimetable("30 2 * * *", timezone="America/New_York"),
-    "cron with interval": lambda: CronTriggerTimetable("0 3 * * *", timezone="Asia/Kolkata", interval=24 * HOURS),
+    "cron with interval": lambda: CronTriggerTimetable(
+        "0 3 * * *", timezone="Asia/Kolkata", interval=24 * HOURS
+    ),
     "cron with data intervals": lambda: CronDataIntervalTimetable("0 */6 * * *", "Europe/Berlin"),
-    "several crons": lambda: MultipleCronTriggerTimetable("0 1 * * *", "0 13 * * MON", timezone="UTC"),
+    "several crons": lambda: MultipleCronTriggerTimetable(
+        "0 1 * * *", "0 13 * * MON", timezone="UTC"
+    ),
     "timedelta": lambda: 7 * HOURS,
     "trigger delta": lambda: DeltaTriggerTimetable(26 * HOURS),
     "interval delta": lambda: DeltaDataIntervalTimetable(26 * HOURS),
@@ -73,18 +84,28 @@ def scheduled(session: Session, dag_id: str, until: datetime) -> list[datetime]:
 
 def told(session: Session, dag_id: str, since: datetime, until: datetime) -> list[models.Run]:
     asked = Filters(since.timestamp(), until.timestamp(), dag_ids=(dag_id,), limit=5000)
-    return list(models.Runs.model_validate_json(list_runs(session, [dag_id], asked, NOW.timestamp())).runs)
+    return list(
+        models.Runs.model_validate_json(list_runs(session, [dag_id], asked, NOW.timestamp())).runs
+    )
 
 
 def compare(session: Session, dag_id: str, schedule: Any, within: str) -> None:
-    add_dag(session, DAG(dag_id, schedule=schedule, start_date=START, catchup=False), NOW, seen=START)
+    add_dag(
+        session, DAG(dag_id, schedule=schedule, start_date=START, catchup=False), NOW, seen=START
+    )
     since, until = (NOW + timedelta(days=days) for days in RANGES[within])
     runs = [run for run in told(session, dag_id, since, until) if run.start and run.start < until]
     # Where several start together Airflow is told microseconds that keep them apart.
-    expected = [start.replace(microsecond=0) for start in scheduled(session, dag_id, until) if start >= since]
+    expected = [
+        start.replace(microsecond=0)
+        for start in scheduled(session, dag_id, until)
+        if start >= since
+    ]
     found = [run.start for run in runs if run.start and run.start >= since]
     assert sum(run.collapsed.count if run.collapsed else 1 for run in runs) == len(expected)
-    assert found == (expected if len(found) == len(expected) else [at for at in expected if at in found])
+    assert found == (
+        expected if len(found) == len(expected) else [at for at in expected if at in found]
+    )
     assert all(run.outcome == "on_time" or run.reasons for run in runs)
 
 
@@ -108,11 +129,20 @@ def test_the_plan_tells_the_same(session: Session, name: str) -> None:
     with time_machine.travel(NOW, tick=False):
         timetable = SCHEDULES[name].make()
         dag_id = f"plan-{name}"
-        add_dag(session, DAG(dag_id, schedule=timetable, start_date=START, catchup=False), NOW, seen=START)
+        add_dag(
+            session,
+            DAG(dag_id, schedule=timetable, start_date=START, catchup=False),
+            NOW,
+            seen=START,
+        )
         compiled = read_schedules(session, [dag_id])[dag_id].compiled
         assert compiled is not None
         since, until = NOW + timedelta(days=2), NOW + timedelta(days=9)
-        runs = {run.due: (run.start, run.outcome) for run in told(session, dag_id, since, until) if not run.collapsed}
+        runs = {
+            run.due: (run.start, run.outcome)
+            for run in told(session, dag_id, since, until)
+            if not run.collapsed
+        }
         if compiled.ticks.on_grid:
             plan = compiled.plan(since.timestamp(), until.timestamp(), None)
             assert {p.due: (p.start, p.outcome) for p in plan if p.due in runs} == {

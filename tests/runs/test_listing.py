@@ -46,22 +46,45 @@ def held(dag_id: str, **more: Any) -> DAG:
     return DAG(dag_id, schedule=timetable, start_date=START, catchup=False)
 
 
-def listed(session: Session, *dag_ids: str, now: datetime = NOW, **filters: Any) -> list[models.Run]:
-    asked = Filters(**{"since": MONDAY.timestamp(), "until": NEXT_MONDAY.timestamp(), "limit": 5000, **filters})
-    return list(models.Runs.model_validate_json(list_runs(session, dag_ids, asked, now.timestamp())).runs)
+def listed(
+    session: Session, *dag_ids: str, now: datetime = NOW, **filters: Any
+) -> list[models.Run]:
+    asked = Filters(
+        **{"since": MONDAY.timestamp(), "until": NEXT_MONDAY.timestamp(), "limit": 5000, **filters}
+    )
+    return list(
+        models.Runs.model_validate_json(list_runs(session, dag_ids, asked, now.timestamp())).runs
+    )
 
 
 def brief(runs: list[models.Run]) -> list[tuple[str, str, str, str]]:
     """Day of the tick, start, state and outcome."""
-    return [(f"{r.due:%a %H}", f"{r.start:%a %H:%M}" if r.start else "-", r.state, r.outcome) for r in runs]
+    return [
+        (f"{r.due:%a %H}", f"{r.start:%a %H:%M}" if r.start else "-", r.state, r.outcome)
+        for r in runs
+    ]
 
 
 def test_a_week_of_one_dag(session: Session) -> None:
     add_dag(session, held("a-week"), NOW, seen=utc("2027-02-01"))
-    add_run(session, "a-week", "success", utc("2027-03-08 12:00"), run_after=utc("2027-03-08 22:00"),
-            start_date=utc("2027-03-08 22:00:05"), end_date=utc("2027-03-08 23:30:05"))  # fmt: skip
-    add_run(session, "a-week", "failed", utc("2027-03-09 12:00"), run_after=utc("2027-03-09 22:00"),
-            start_date=utc("2027-03-09 22:20"), end_date=utc("2027-03-09 22:21"))  # fmt: skip
+    add_run(
+        session,
+        "a-week",
+        "success",
+        utc("2027-03-08 12:00"),
+        run_after=utc("2027-03-08 22:00"),
+        start_date=utc("2027-03-08 22:00:05"),
+        end_date=utc("2027-03-08 23:30:05"),
+    )
+    add_run(
+        session,
+        "a-week",
+        "failed",
+        utc("2027-03-09 12:00"),
+        run_after=utc("2027-03-09 22:00"),
+        start_date=utc("2027-03-09 22:20"),
+        end_date=utc("2027-03-09 22:21"),
+    )
     runs = listed(session, "a-week")
     assert brief(runs) == [
         ("Mon 12", "Mon 22:00", "success", "postponed"),
@@ -83,7 +106,14 @@ def test_a_week_of_one_dag(session: Session) -> None:
 def test_a_run_keeps_its_id_from_plan_to_end(session: Session) -> None:
     add_dag(session, held("one-id"), NOW)
     before = next(run for run in listed(session, "one-id") if run.due == NOW)
-    add_run(session, "one-id", "running", NOW, run_after=utc("2027-03-10 22:00"), start_date=utc("2027-03-10 22:00"))
+    add_run(
+        session,
+        "one-id",
+        "running",
+        NOW,
+        run_after=utc("2027-03-10 22:00"),
+        start_date=utc("2027-03-10 22:00"),
+    )
     later = utc("2027-03-10 22:30")
     after = [run for run in listed(session, "one-id", now=later) if run.due == NOW]
     assert (before.state, before.run_id) == ("planned", None)
@@ -100,31 +130,39 @@ def test_a_run_keeps_its_id_from_plan_to_end(session: Session) -> None:
         ("running", {"start_date": utc("2027-03-10 11:06")}, ("running", "planned", True)),
     ],
 )
-def test_late_is_what_started_late(session: Session, state: str, columns: Any, expected: Any) -> None:
+def test_late_is_what_started_late(
+    session: Session, state: str, columns: Any, expected: Any
+) -> None:
     dag_id = f"late-{state}-{expected[-1]}"
     add_dag(session, DAG(dag_id, schedule="0 11 * * *", start_date=START, catchup=False), NOW)
     add_run(session, dag_id, state, utc("2027-03-10 11:00"), **columns)
     first, second, *_ = listed(session, dag_id, now=utc("2027-03-10 11:04"))
     assert (first.state, second.state, first.late) == expected
-    assert [run.late for run in listed(session, dag_id, now=NOW) if run.state == "queued"] == [True] * (
-        state == "queued"
-    )
+    assert [run.late for run in listed(session, dag_id, now=NOW) if run.state == "queued"] == [
+        True
+    ] * (state == "queued")
 
 
 def test_the_stored_run_stands_even_where_the_plan_is_another(session: Session) -> None:
-    """Airflow has stored 23:00 before the schedule changed; that is what it will do until it parses the file again."""
+    """Airflow has stored 23:00 before the schedule changed.
+
+    That is what it will do until it parses the file again.
+    """
     at = utc("2027-03-10 23:00")
     add_dag(session, held("stored"), NOW, next_dagrun_create_after=at)
     assert brief(listed(session, "stored"))[0] == ("Wed 12", "Wed 23:00", "planned", "postponed")
 
 
 def test_a_passed_start_in_closed_time_is_told_as_it_will_be(session: Session) -> None:
-    add_dag(session, held("missed"), utc("2027-03-09 12:00"), seen=utc("2027-03-01"))  # it should have run Tue 22:00
+    # It should have run Tue 22:00
+    add_dag(session, held("missed"), utc("2027-03-09 12:00"), seen=utc("2027-03-01"))
     assert ("Tue 12", "Wed 22:00", "planned", "postponed") in brief(listed(session, "missed"))
 
 
 def test_skipped_ticks_of_the_past_are_told_from_when_the_dag_was_there(session: Session) -> None:
-    timetable = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=Weekly("mon-wed"), when_blocked="skip")
+    timetable = CalendarTimetable(
+        "0 9 * * *", timezone="UTC", blackouts=Weekly("mon-wed"), when_blocked="skip"
+    )
     for dag_id, seen, paused in (
         ("old", "2027-02-01", False),
         ("young", "2027-03-09 12:00", False),
@@ -144,18 +182,29 @@ def test_what_is_planned_of_paused_dags_is_told_only_to_who_asks(session: Sessio
     add_dag(session, held("paused"), NOW, is_paused=True)
     add_run(session, "paused", "running", MONDAY + 12 * HOUR, start_date=MONDAY + 22 * HOUR)
     both = "active", "paused"
-    assert {r.dag_id for r in listed(session, *both, paused=False) if r.state == "planned"} == {"active"}
-    assert [r.state for r in listed(session, *both, paused=False) if r.dag_id == "paused"] == ["running"]
+    assert {r.dag_id for r in listed(session, *both, paused=False) if r.state == "planned"} == {
+        "active"
+    }
+    assert [r.state for r in listed(session, *both, paused=False) if r.dag_id == "paused"] == [
+        "running"
+    ]
     assert {r.dag_id for r in listed(session, *both) if r.state == "planned"} == set(both)
     asked = Filters(MONDAY.timestamp(), NEXT_MONDAY.timestamp(), paused=False)
-    assert models.Runs.model_validate_json(list_runs(session, both, asked, NOW.timestamp())).paused_dags == 1
+    assert (
+        models.Runs.model_validate_json(
+            list_runs(session, both, asked, NOW.timestamp())
+        ).paused_dags
+        == 1
+    )
 
 
 def test_ticks_that_run_together_are_all_told(session: Session) -> None:
     timetable = CalendarTimetable("0 */8 * * *", timezone="UTC", windows=Weekly("sat 12:00-18:00"))
     add_dag(session, DAG("together", schedule=timetable, start_date=START, catchup=False), NOW)
     runs = [run for run in listed(session, "together") if run.due > NOW]
-    assert [run.outcome for run in runs if run.due < utc("2027-03-13 12:00")] == ["coalesced"] * 8 + ["postponed"]
+    assert [run.outcome for run in runs if run.due < utc("2027-03-13 12:00")] == [
+        "coalesced"
+    ] * 8 + ["postponed"]
     assert [reason.kind for reason in runs[0].reasons] == ["outside_windows", "combined"]
     assert runs[0].reasons[-1].start == runs[8].due
     assert runs[0].explanation.endswith("combined with the Sat 13 Mar 08:00 run")
@@ -164,7 +213,11 @@ def test_ticks_that_run_together_are_all_told(session: Session) -> None:
 def test_what_waits_from_before_the_dag_was_seen_is_all_told(session: Session) -> None:
     """The first run is of a due time that had passed, and so are those that start with it."""
     timetable = CalendarTimetable("0 * * * *", timezone="UTC", windows=NIGHTS, coalesce=False)
-    add_dag(session, DAG("waiting", schedule=timetable, start_date=utc("2027-03-10 08:30"), catchup=False), NOW)
+    add_dag(
+        session,
+        DAG("waiting", schedule=timetable, start_date=utc("2027-03-10 08:30"), catchup=False),
+        NOW,
+    )
     session.query(DagModel).update(
         {
             "next_dagrun_create_after": utc("2027-03-10 22:00"),
@@ -180,7 +233,10 @@ def test_what_waits_from_before_the_dag_was_seen_is_all_told(session: Session) -
 def test_nothing_is_planned_after_the_end_date(session: Session) -> None:
     end = datetime(2027, 3, 12, 18)
     ours = DAG(
-        "ends", schedule=CalendarTimetable("0 12 * * *", timezone="UTC", windows=NIGHTS), start_date=START, end_date=end
+        "ends",
+        schedule=CalendarTimetable("0 12 * * *", timezone="UTC", windows=NIGHTS),
+        start_date=START,
+        end_date=end,
     )
     theirs = DAG("ends-too", schedule="0 12 * * *", start_date=START, end_date=end)
     for dag in (ours, theirs):
@@ -191,10 +247,27 @@ def test_nothing_is_planned_after_the_end_date(session: Session) -> None:
 def test_runs_of_other_kinds_have_their_own_ids_and_words(session: Session) -> None:
     add_dag(session, DAG("by-hand", schedule=None, start_date=START), NOW)
     at = utc("2027-03-09 10:30")
-    add_run(session, "by-hand", "success", at, run_type="manual", run_id="manual__1", start_date=at, end_date=at + HOUR)
+    add_run(
+        session,
+        "by-hand",
+        "success",
+        at,
+        run_type="manual",
+        run_id="manual__1",
+        start_date=at,
+        end_date=at + HOUR,
+    )
     (run,) = listed(session, "by-hand")
-    assert (run.id, run.run_type, run.outcome, run.late) == ("by-hand manual__1", "manual", "on_time", False)
-    assert run.explanation == "Triggered by hand Tue 9 Mar 2027 10:30 UTC; started on time, succeeded after 1 h"
+    assert (run.id, run.run_type, run.outcome, run.late) == (
+        "by-hand manual__1",
+        "manual",
+        "on_time",
+        False,
+    )
+    assert (
+        run.explanation
+        == "Triggered by hand Tue 9 Mar 2027 10:30 UTC; started on time, succeeded after 1 h"
+    )
 
 
 def test_how_long_a_run_will_take(session: Session) -> None:
@@ -206,11 +279,16 @@ def test_how_long_a_run_will_take(session: Session) -> None:
         at = before - timedelta(days=days)
         add_run(session, "usual", "success", at, start_date=at, end_date=at + hours * HOUR)
     planned = [run for run in listed(session, "usual") if run.state == "planned"]
-    assert {(run.end - run.start, run.end_estimated) for run in planned if run.start and run.end} == {(2 * HOUR, True)}
+    assert {
+        (run.end - run.start, run.end_estimated) for run in planned if run.start and run.end
+    } == {(2 * HOUR, True)}
 
 
 def outlook(session: Session, dag_id: str, **more: Any) -> tuple[Any, ...]:
-    """Window's end, next blackout, hours to spare, and whether at least so many: of the run that is planned next."""
+    """Window's end, next blackout, hours to spare, and whether at least so many are left.
+
+    Of the run that is planned next.
+    """
     timetable = CalendarTimetable("0 20 * * *", timezone="UTC", duration=HOUR, **more)
     add_dag(session, DAG(dag_id, schedule=timetable, start_date=START, catchup=False), NOW)
     run = next(run for run in listed(session, dag_id) if run.state == "planned")
@@ -223,7 +301,12 @@ def test_what_comes_after_a_run(session: Session) -> None:
     closed, nights = "thu 03:00-05:00", Weekly("daily 19:00-02:00")
     assert outlook(session, "free") == (None, None, None, False)
     assert outlook(session, "window", windows=nights) == ("Thu 02", None, 5, False)
-    assert outlook(session, "blackout", blackouts=Weekly(closed)) == (None, ("Thu 03", closed), 6, False)
+    assert outlook(session, "blackout", blackouts=Weekly(closed)) == (
+        None,
+        ("Thu 03", closed),
+        6,
+        False,
+    )
     both = outlook(session, "both", windows=nights, blackouts=Weekly(closed))
     assert both == ("Thu 02", ("Thu 03", closed), 5, False)
 
@@ -252,13 +335,17 @@ def test_counts_by_day_are_those_of_the_list(session: Session, zone: str) -> Non
     add_dag(session, held("moved"), NOW)
     add_dag(session, DAG("often", schedule="*/10 * * * *", start_date=START, catchup=False), NOW)
     add_dag(session, held("paused"), NOW, is_paused=True)
-    skipping = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=Weekly("sat-sun"), when_blocked="skip")
+    skipping = CalendarTimetable(
+        "0 9 * * *", timezone="UTC", blackouts=Weekly("sat-sun"), when_blocked="skip"
+    )
     add_dag(session, DAG("skips", schedule=skipping, start_date=START, catchup=False), NOW)
     everything = "moved", "often", "paused", "skips"
     since, until = NOW.timestamp(), (NOW + timedelta(days=5)).timestamp()
     asked = Filters(since, until, paused=False)
     edges = run_list.edges(since, until, ZoneInfo(zone))
-    told = models.Counts.model_validate_json(run_list.counts(session, everything, asked, edges, NOW.timestamp(), None))
+    told = models.Counts.model_validate_json(
+        run_list.counts(session, everything, asked, edges, NOW.timestamp(), None)
+    )
     expected: dict[str, Counter[str]] = defaultdict(Counter)
     for dag_id in everything[:2]:
         for run in listed(session, dag_id, since=since, until=until):
@@ -267,23 +354,34 @@ def test_counts_by_day_are_those_of_the_list(session: Session, zone: str) -> Non
                 expected[f"{at.astimezone(ZoneInfo(zone)):%a}"]["runs"] += 1
     days = [f"{count.start.astimezone(ZoneInfo(zone)):%a}" for count in told.counts]
     assert days == ["Wed", "Thu", "Fri", "Sat", "Sun", "Mon"]
-    weekend = [count.skipped for count, day in zip(told.counts, days, strict=True) if day in ("Sat", "Sun")]
+    weekend = [
+        count.skipped for count, day in zip(told.counts, days, strict=True) if day in ("Sat", "Sun")
+    ]
     assert weekend == [1, 1] and sum(count.skipped for count in told.counts) == 2
-    ours = [count.runs - sum(d.runs for d in count.dags if d.dag_id == "skips") for count in told.counts]
+    ours = [
+        count.runs - sum(d.runs for d in count.dags if d.dag_id == "skips") for count in told.counts
+    ]
     assert ours == [expected[day]["runs"] for day in days]
     assert sum(count.moved for count in told.counts) == 5
     assert (told.dag_ids, told.paused_dags) == (["moved", "often", "skips"], 1)
     assert not any(count.at_least for count in told.counts)
 
 
-def test_counts_by_hour_and_where_they_are_cut(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_by_hour_and_where_they_are_cut(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add_dag(session, DAG("often", schedule="*/10 * * * *", start_date=START, catchup=False), NOW)
     since, until = NOW.timestamp(), (NOW + 3 * HOUR).timestamp()
 
     def told() -> list[tuple[int, bool]]:
         edges = run_list.edges(since, until, None)
-        answer = run_list.counts(session, ["often"], Filters(since, until), edges, NOW.timestamp(), None)
-        return [(count.runs, count.at_least) for count in models.Counts.model_validate_json(answer).counts]
+        answer = run_list.counts(
+            session, ["often"], Filters(since, until), edges, NOW.timestamp(), None
+        )
+        return [
+            (count.runs, count.at_least)
+            for count in models.Counts.model_validate_json(answer).counts
+        ]
 
     assert told() == [(6, False)] * 3
     lru.forget()
@@ -295,9 +393,20 @@ def test_often_is_told_by_day_and_state(session: Session) -> None:
     add_dag(session, DAG("often", schedule="*/15 * * * *", start_date=START, catchup=False), NOW)
     for quarter in range(8):  # from 10:00 to 11:45, the third one failed
         at = utc("2027-03-10 10:00") + quarter * HOUR / 4
-        add_run(session, "often", "failed" if quarter == 2 else "success", at, start_date=at, end_date=at + HOUR / 60)
+        add_run(
+            session,
+            "often",
+            "failed" if quarter == 2 else "success",
+            at,
+            start_date=at,
+            end_date=at + HOUR / 60,
+        )
     found = [
-        (f"{r.start:%a %H:%M}", r.state, r.collapsed and (r.collapsed.count, r.collapsed.every_seconds))
+        (
+            f"{r.start:%a %H:%M}",
+            r.state,
+            r.collapsed and (r.collapsed.count, r.collapsed.every_seconds),
+        )
         for r in listed(session, "often")
         if r.start
     ]
@@ -325,7 +434,9 @@ def test_what_limits_runs_is_told_of_the_dags_in_the_list(session: Session) -> N
     asked = Filters(MONDAY.timestamp(), NEXT_MONDAY.timestamp())
 
     def told() -> models.Runs:
-        return models.Runs.model_validate_json(list_runs(session, ["limited"], asked, NOW.timestamp()))
+        return models.Runs.model_validate_json(
+            list_runs(session, ["limited"], asked, NOW.timestamp())
+        )
 
     assert [limit.model_dump() for limit in told().limits] == [
         {"dag_id": "limited", "max_active_runs": 3, "pools": ["default_pool", "gpu"]}
@@ -339,7 +450,11 @@ def test_what_limits_runs_is_told_of_the_dags_in_the_list(session: Session) -> N
 
 def test_filters_by_state_and_move(session: Session) -> None:
     add_dag(session, held("moved"), NOW)
-    add_dag(session, DAG("still", schedule="0 6 * * *", start_date=START, catchup=False, tags=["x"]), NOW)
+    add_dag(
+        session,
+        DAG("still", schedule="0 6 * * *", start_date=START, catchup=False, tags=["x"]),
+        NOW,
+    )
     both = "moved", "still"
     assert {run.dag_id for run in listed(session, *both)} == set(both)
     assert {run.dag_id for run in listed(session, *both, moved=True)} == {"moved"}
@@ -348,14 +463,24 @@ def test_filters_by_state_and_move(session: Session) -> None:
     assert {run.outcome for run in listed(session, *both, states=("postponed",))} == {"postponed"}
     add_dag(
         session,
-        DAG("together", schedule=CalendarTimetable("0 * * * *", timezone="UTC", windows=NIGHTS), start_date=START),
+        DAG(
+            "together",
+            schedule=CalendarTimetable("0 * * * *", timezone="UTC", windows=NIGHTS),
+            start_date=START,
+        ),
         NOW,
     )
-    assert {run.outcome for run in listed(session, "together", states=("combined",))} == {"coalesced"}
-    assert {run.dag_id for run in listed(session, "moved")} == {"moved"}, "who may read one sees one"
+    assert {run.outcome for run in listed(session, "together", states=("combined",))} == {
+        "coalesced"
+    }
+    assert {run.dag_id for run in listed(session, "moved")} == {"moved"}, (
+        "who may read one sees one"
+    )
 
 
-def test_a_broken_dag_does_not_take_the_others_away(session: Session, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_dag_does_not_take_the_others_away(
+    session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
     add_dag(session, held("fine"), NOW)
     add_dag(session, held("broken"), NOW)
     row = session.query(SerializedDagModel).filter_by(dag_id="broken").one()
@@ -389,7 +514,11 @@ def test_a_second_answer_reads_no_dag_again(session: Session) -> None:
         ("is_paused", True, lambda run: run.paused),
         ("owners", "somebody", lambda run: run.owners == ["somebody"]),
         ("_dag_display_property_value", "A name", lambda run: run.dag_display_name == "A name"),
-        ("next_dagrun_create_after", utc("2027-03-10 23:00"), lambda run: run.start == utc("2027-03-10 23:00")),
+        (
+            "next_dagrun_create_after",
+            utc("2027-03-10 23:00"),
+            lambda run: run.start == utc("2027-03-10 23:00"),
+        ),
         ("is_stale", True, None),
     ],
 )
@@ -428,19 +557,31 @@ def test_a_filtered_list_stands_whatever_other_dags_do(session: Session) -> None
 def test_what_if_counts_with_ticks_that_were_to_run_together(session: Session) -> None:
     """Those before the stored run: they are told, and under other arguments each may run."""
     timetable = CalendarTimetable("0 12 * * *", timezone="UTC", windows=Weekly("mon"))
-    add_dag(session, DAG("mondays", schedule=timetable, start_date=START, catchup=False), MONDAY + 13 * HOUR)
+    add_dag(
+        session,
+        DAG("mondays", schedule=timetable, start_date=START, catchup=False),
+        MONDAY + 13 * HOUR,
+    )
     now = utc("2027-03-11 11:00").timestamp()  # Thursday; the next run is Sunday's, on Monday
 
     def what_if(**changes: Any) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         found = plans.what_if(session, "mondays", models.WhatIf(**changes), 6, now)
         assert found is not None
         plan, current = (
-            [(f"{r.due:%a}", f"{r.start:%a %H}" if r.start else "-") for r in p] for p in (found.plan, found.current)
+            [(f"{r.due:%a}", f"{r.start:%a %H}" if r.start else "-") for r in p]
+            for p in (found.plan, found.current)
         )
         return plan, current
 
     plan, current = what_if()
     assert plan == current
-    assert current == [("Thu", "-"), ("Fri", "-"), ("Sat", "-"), ("Sun", "Mon 00"), ("Mon", "Mon 12"), ("Tue", "-")]
+    assert current == [
+        ("Thu", "-"),
+        ("Fri", "-"),
+        ("Sat", "-"),
+        ("Sun", "Mon 00"),
+        ("Mon", "Mon 12"),
+        ("Tue", "-"),
+    ]
     plan, _ = what_if(windows=[])
     assert plan == [(day, f"{day} 12") for day in ("Thu", "Fri", "Sat", "Sun", "Mon", "Tue")]

@@ -1,4 +1,7 @@
-"""Deadlines out of calendars: what is stored with the DAG, what a run gets of it, and what a notifier can say."""
+"""Deadlines out of calendars.
+
+What is stored with the DAG, what a run gets of it, and what a notifier can say.
+"""
 
 from __future__ import annotations
 
@@ -55,8 +58,12 @@ def release(team: TeamCalendar) -> MilestoneDeadline:
 def test_before_the_next_milestone(team: TeamCalendar, planned: str, deadline: str | None) -> None:
     team.put("one", "2026-03-05 09:00", "2026-03-05 10:00", "SUMMARY:Release 1")
     team.put("lunch", "2026-03-03 12:00", "2026-03-03 13:00", "SUMMARY:Lunch")
-    team.put("gone", "2026-03-03 09:00", "2026-03-03 10:00", "SUMMARY:Release 0", "STATUS:CANCELLED")
-    team.put("two", "2026-03-12 09:00", "2026-03-12 10:00", "SUMMARY:Release 2", "TRANSP:TRANSPARENT")
+    team.put(
+        "gone", "2026-03-03 09:00", "2026-03-03 10:00", "SUMMARY:Release 0", "STATUS:CANCELLED"
+    )
+    team.put(
+        "two", "2026-03-12 09:00", "2026-03-12 10:00", "SUMMARY:Release 2", "TRANSP:TRANSPARENT"
+    )
     stored = json.loads(json.dumps(encode_deadline_reference(release(team))))
     again = decode_deadline_reference(stored)
 
@@ -115,7 +122,9 @@ def test_mistakes_are_named(reference: MilestoneDeadline) -> None:
         (~Weekly("daily 00:00-24:00"), "2026-03-03 02:00", None),
     ],
 )
-def test_the_windows_end(windows: Any, planned: str, deadline: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_windows_end(
+    windows: Any, planned: str, deadline: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = end_of_window(windows, planned, monkeypatch)
     assert found == (None if deadline is None else utc(deadline))
 
@@ -128,13 +137,20 @@ def test_the_windows_end_is_of_no_account_to_a_run_that_ignores_it(
     assert end_of_window(NIGHTS, planned, monkeypatch, **run) is None
 
 
-def end_of_window(windows: Any, planned: str, monkeypatch: pytest.MonkeyPatch, **given: Any) -> datetime | None:
-    """The deadline, five minutes before the window's end, of a run that is planned to start then."""
+def end_of_window(
+    windows: Any, planned: str, monkeypatch: pytest.MonkeyPatch, **given: Any
+) -> datetime | None:
+    """The deadline of a run that is planned to start then.
+
+    It is five minutes before the window's end.
+    """
     made = CalendarTimetable("0 2 * * *", timezone="UTC", windows=windows)
     dag = SimpleNamespace(timetable=CalendarTimetable.deserialize(made.serialize()))
     stored = SimpleNamespace(get=lambda dag_id, session: SimpleNamespace(dag=dag))
     monkeypatch.setattr("airflow.models.serialized_dag.SerializedDagModel", stored)
-    run = SimpleNamespace(**{"run_after": utc(planned), "run_type": "scheduled", "conf": None} | given)
+    run = SimpleNamespace(
+        **{"run_after": utc(planned), "run_type": "scheduled", "conf": None} | given
+    )
     session = SimpleNamespace(execute=lambda query: SimpleNamespace(one=lambda: run))
     reference = decode_deadline_reference(encode_deadline_reference(WindowEndDeadline()))
 
@@ -166,29 +182,34 @@ CONTEXT: dict[str, Any] = {
             {},
             "for 'Release 1' in team",
             (
-                "Training has not ended by Wed 4 Mar 2026 09:00 UTC, for 'Release 1' in team: due Mon 2 Mar 02:00, planned"
-                " Mon 2 Mar 05:00, held by calendars, windows or stagger for 3 h, waited in the queue for 30 min, running for 2 d 3 h 30 min"
+                "Training has not ended by Wed 4 Mar 2026 09:00 UTC, for 'Release 1' in team: "
+                "due Mon 2 Mar 02:00, planned Mon 2 Mar 05:00, "
+                "held by calendars, windows or stagger for 3 h, waited in the "
+                "queue for 30 min, running for 2 d 3 h 30 min"
             ),
         ),
         (
             {"run_after": "2026-03-02T02:00:00Z", "start_date": None, "state": "queued"},
             "",
-            "Training has not ended by Wed 4 Mar 2026 09:00 UTC: due Mon 2 Mar 02:00, planned Mon 2 Mar 02:00, not started yet",
+            (
+                "Training has not ended by Wed 4 Mar 2026 09:00 UTC: due Mon 2 Mar 02:00, "
+                "planned Mon 2 Mar 02:00, not started yet"
+            ),
         ),
         (
             {"data_interval_end": None, "logical_date": None, "start_date": "2026-03-02T05:00:01Z"},
             "",
             (
-                "Training has not ended by Wed 4 Mar 2026 09:00 UTC: due Mon 2 Mar 05:00, planned Mon 2 Mar 05:00,"
-                " running for 2 d 3 h 59 min 59 s"
+                "Training has not ended by Wed 4 Mar 2026 09:00 UTC: due Mon 2 Mar 05:00, "
+                "planned Mon 2 Mar 05:00, running for 2 d 3 h 59 min 59 s"
             ),
         ),
         (
             {"run_type": "manual", "start_date": "2026-03-02T05:00:01Z"},  # no calendar held it
             "",
             (
-                "Training has not ended by Wed 4 Mar 2026 09:00 UTC: due Mon 2 Mar 05:00, planned Mon 2 Mar 05:00,"
-                " running for 2 d 3 h 59 min 59 s"
+                "Training has not ended by Wed 4 Mar 2026 09:00 UTC: due Mon 2 Mar 05:00, "
+                "planned Mon 2 Mar 05:00, running for 2 d 3 h 59 min 59 s"
             ),
         ),
     ],
@@ -223,10 +244,14 @@ class AsyncPager(Pager):
 
 @pytest.mark.parametrize(("notifier", "sign"), [(Pager, ""), (AsyncPager, "async ")])
 @pytest.mark.parametrize(("titles", "named"), [(True, "'Release 1' in"), (False, "an event of")])
-def test_a_notifier_tells_of_it(team: TeamCalendar, notifier: Any, sign: str, titles: bool, named: str) -> None:
+def test_a_notifier_tells_of_it(
+    team: TeamCalendar, notifier: Any, sign: str, titles: bool, named: str
+) -> None:
     team.put("one", "2026-03-05 09:00", "2026-03-05 10:00", "SUMMARY:Release 1")
     reference = MilestoneDeadline(Calendar(team.address, show_titles=titles), before=DAY)
-    alert = late_alert(reference, notifier, text="{{ late.what }} {{ late.milestone }} of {{ dag_run.run_id }}")
+    alert = late_alert(
+        reference, notifier, text="{{ late.what }} {{ late.milestone }} of {{ dag_run.run_id }}"
+    )
     assert isinstance(alert, DeadlineAlert)
     encode_deadline_alert(alert)
     assert alert.callback.path == "calendar_timetable.runtime.late_alerts.tell"
@@ -244,7 +269,10 @@ def test_a_secret_address_does_not_go_into_the_callback() -> None:
     assert "4711" not in json.dumps(alert.callback.kwargs)
     SENT.clear()
     asyncio.run(
-        late_alerts.tell(context=CONTEXT, **alert.callback.kwargs | {"arguments": {"text": "{{ late.milestone }}"}})
+        late_alerts.tell(
+            context=CONTEXT,
+            **alert.callback.kwargs | {"arguments": {"text": "{{ late.milestone }}"}},
+        )
     )
     assert SENT == ["for an event of example.org"]
 

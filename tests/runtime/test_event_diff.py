@@ -1,4 +1,7 @@
-"""What a watcher tells, look by look: a table of edits, and a random calendar against a plain model."""
+"""What a watcher tells, look by look.
+
+A table of edits, and a random calendar against a plain model.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +24,32 @@ STRETCH = TimeRange(NOW - 30 * DAY, NOW + 366 * DAY)
 
 
 def occurrence(
-    uid: str, hours: float, *, length: float = 1, status: str = "confirmed", summary: str = "Retrain"
+    uid: str,
+    hours: float,
+    *,
+    length: float = 1,
+    status: str = "confirmed",
+    summary: str = "Retrain",
 ) -> Occurrence:
     start = datetime.fromtimestamp(NOW + hours * HOUR, UTC)
     return Occurrence(
-        uid, summary, start, start + timedelta(hours=length), False, status != "cancelled", status, ("Ops",)
+        uid,
+        summary,
+        start,
+        start + timedelta(hours=length),
+        False,
+        status != "cancelled",
+        status,
+        ("Ops",),
     )
 
 
-def looked(*events: Occurrence, at: float = NOW, puzzling: frozenset[str] = frozenset()) -> CalendarSnapshot:
-    return CalendarSnapshot(at, STRETCH, tuple(sorted(events, key=lambda event: event.start)), puzzling)
+def looked(
+    *events: Occurrence, at: float = NOW, puzzling: frozenset[str] = frozenset()
+) -> CalendarSnapshot:
+    return CalendarSnapshot(
+        at, STRETCH, tuple(sorted(events, key=lambda event: event.start)), puzzling
+    )
 
 
 def told(before: CalendarSnapshot, after: CalendarSnapshot) -> list[str]:
@@ -52,9 +71,17 @@ WEEKLY = [occurrence("weekly", day * 24) for day in (-7, 0, 7, 14, 21)]
         (looked(), looked(occurrence("a", 5)), ["created a"]),
         (looked(), looked(*WEEKLY), ["created weekly"]),
         (looked(occurrence("a", 5)), looked(occurrence("a", 6)), ["changed a"]),
-        (looked(occurrence("a", 5)), looked(occurrence("a", 5, summary="Retrain GPT")), ["changed a"]),
+        (
+            looked(occurrence("a", 5)),
+            looked(occurrence("a", 5, summary="Retrain GPT")),
+            ["changed a"],
+        ),
         (looked(occurrence("a", 5)), looked(), ["cancelled a"]),
-        (looked(occurrence("a", 5)), looked(occurrence("a", 5, status="cancelled")), ["cancelled a"]),
+        (
+            looked(occurrence("a", 5)),
+            looked(occurrence("a", 5, status="cancelled")),
+            ["cancelled a"],
+        ),
         (looked(occurrence("a", 5, status="cancelled")), looked(), []),
         (looked(occurrence("a", 5, status="cancelled")), looked(occurrence("a", 5)), ["changed a"]),
         (looked(), looked(occurrence("a", 5, status="cancelled")), []),
@@ -68,7 +95,8 @@ WEEKLY = [occurrence("weekly", day * 24) for day in (-7, 0, 7, 14, 21)]
             looked(occurrence("c", 1), occurrence("a", 5)),
             ["created c", "created a", "cancelled b"],
         ),
-        (looked(occurrence("a", 5)), looked(occurrence("a", 5), at=NOW + 400 * HOUR), []),  # time goes by
+        # Time goes by
+        (looked(occurrence("a", 5)), looked(occurrence("a", 5), at=NOW + 400 * HOUR), []),
         (looked(*WEEKLY), looked(*WEEKLY, at=NOW + 400 * HOUR), []),
     ],
 )
@@ -77,7 +105,10 @@ def test_edits(before: CalendarSnapshot, after: CalendarSnapshot, expected: list
 
 
 def test_a_stretch_that_moves_on_is_no_edit() -> None:
-    """A series has more occurrences in sight every week; what comes into sight by itself was never told of."""
+    """A series has more occurrences in sight every week.
+
+    What comes into sight by itself was never told of.
+    """
     before = looked(*WEEKLY)
     later = replace(looked(*WEEKLY, occurrence("weekly", 400 * 24), at=NOW + 14 * DAY))
     moved = replace(later, stretch=TimeRange(STRETCH.start + 14 * DAY, STRETCH.end + 60 * DAY))
@@ -89,7 +120,9 @@ def test_a_stretch_that_moves_on_is_no_edit() -> None:
 
 def test_payloads() -> None:
     before, after = looked(occurrence("a", 5)), looked(occurrence("a", 7, length=2))
-    (changed,), memory = event_diff.edits(event_diff.begin(before, before.events, edits=True), after, after.events)
+    (changed,), memory = event_diff.edits(
+        event_diff.begin(before, before.events, edits=True), after, after.events
+    )
     assert changed.payload() == {
         "event": "changed",
         "uid": "a",
@@ -123,7 +156,9 @@ class Looker:
 
     def look(self, hours: float, *events: Occurrence) -> list[str]:
         at = NOW + hours * HOUR
-        found, self.memory, self.coming = event_diff.moments(self.memory, events, at, self.kinds, self.before)
+        found, self.memory, self.coming = event_diff.moments(
+            self.memory, events, at, self.kinds, self.before
+        )
         self.memory = WatchState.unpack(self.memory.pack())
         return [f"{happening.kind} {happening.uid}" for happening in found]
 
@@ -142,7 +177,9 @@ def test_starts_and_ends() -> None:
     assert looker.look(1, *events) == ["starts a"]
     assert looker.look(1.2, *events) == []
     assert looker.look(2, *events) == ["starts b", "ends a"]
-    assert looker.look(2.1, *events, occurrence("late", 0.5)) == ["starts late", "ends late"], "entered after its start"
+    assert looker.look(2.1, *events, occurrence("late", 0.5)) == ["starts late", "ends late"], (
+        "entered after its start"
+    )
     assert looker.look(100, *events) == ["ends b"], "no triggerer ran for days"
     assert looker.coming is None
 
@@ -174,18 +211,31 @@ calendars = st.dictionaries(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(calendars, min_size=2, max_size=6))
 def test_against_a_plain_model(looks: list[dict[str, tuple[int, str]]]) -> None:
-    """Whatever is edited and however often: after each look the told edits lead from the last calendar to this one."""
-    readings = [looked(*(occurrence(uid, h, status=s) for uid, (h, s) in look.items())) for look in looks]
+    """Whatever is edited and however often, the told edits lead from one calendar to the next.
+
+    After each look they lead from the last calendar to this one.
+    """
+    readings = [
+        looked(*(occurrence(uid, h, status=s) for uid, (h, s) in look.items())) for look in looks
+    ]
     memory = event_diff.begin(readings[0], readings[0].events, edits=True)
     for last, new, reading in zip(looks, looks[1:], readings[1:], strict=False):
         found, memory = event_diff.edits(WatchState.unpack(memory.pack()), reading, reading.events)
         expected = set()
         for uid in last.keys() | new.keys():
             was, now = last.get(uid), new.get(uid)
-            alive, lives = was is not None and was[1] == "confirmed", now is not None and now[1] == "confirmed"
+            alive, lives = (
+                was is not None and was[1] == "confirmed",
+                now is not None and now[1] == "confirmed",
+            )
             if was == now or not (alive or lives or (was and now)):
                 continue
-            expected.add((uid, "created" if was is None else "cancelled" if alive and not lives else "changed"))
+            expected.add(
+                (
+                    uid,
+                    "created" if was is None else "cancelled" if alive and not lives else "changed",
+                )
+            )
         assert {(happening.uid, happening.kind) for happening in found} == expected
 
 
@@ -199,6 +249,11 @@ def test_a_memory_of_a_newer_version_is_refused() -> None:
 
 def test_a_thousand_events_fit_the_state_store() -> None:
     """Airflow warns of values over 64 KiB (``[state_store] max_value_storage_bytes``)."""
-    reading = looked(*(occurrence(f"{n:08x}-4a5b-6c7d-8e9f-0123456789ab@google.com", n / 10 + 1) for n in range(1000)))
+    reading = looked(
+        *(
+            occurrence(f"{n:08x}-4a5b-6c7d-8e9f-0123456789ab@google.com", n / 10 + 1)
+            for n in range(1000)
+        )
+    )
 
     assert len(event_diff.begin(reading, reading.events, edits=True).pack()) < 65_536

@@ -1,4 +1,7 @@
-"""Calendar events as triggers, on Airflow's own shared streams, with a triggerer that may be killed at any moment."""
+"""Calendar events as triggers, on Airflow's own shared streams.
+
+With a triggerer that may be killed at any moment.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,12 @@ from airflow.sdk import Asset, AssetWatcher
 from airflow.serialization.encoders import encode_trigger
 from airflow.triggers.base import BaseEventTrigger
 
-from calendar_timetable import Calendar, CalendarEventTrigger, CalendarTimetableError, InvalidArgument
+from calendar_timetable import (
+    Calendar,
+    CalendarEventTrigger,
+    CalendarTimetableError,
+    InvalidArgument,
+)
 from calendar_timetable.calendars.sources import ics
 from calendar_timetable.calendars.sources.base import FetchFailed
 from calendar_timetable.schedule.time_rules import now
@@ -46,7 +54,10 @@ class Database:
 
 
 class Store:
-    """The part of ``AssetStateStoreAccessors`` that a watcher uses, in a triggerer that may be dead."""
+    """The part of ``AssetStateStoreAccessors`` that a watcher uses.
+
+    In a triggerer that may be dead.
+    """
 
     def __init__(self, triggerer: Triggerer, *assets: str) -> None:
         self._triggerer, self._by_name = triggerer, assets
@@ -68,7 +79,10 @@ class Store:
 
 
 class Triggerer:
-    """As ``TriggerRunner.run_trigger`` and its supervisor: fired events are stored a little later, then confirmed."""
+    """As ``TriggerRunner.run_trigger`` and its supervisor.
+
+    Fired events are stored a little later, then confirmed.
+    """
 
     def __init__(self, database: Database, pause: Callable[[], float] = lambda: 0.01) -> None:
         self.database, self.pause, self.alive = database, pause, True
@@ -127,7 +141,9 @@ async def until(check: Callable[[], object]) -> None:
             await asyncio.sleep(0.02)
 
 
-def watch(team: TeamCalendar, *on: str, before: timedelta | None = None, **options: Any) -> CalendarEventTrigger:
+def watch(
+    team: TeamCalendar, *on: str, before: timedelta | None = None, **options: Any
+) -> CalendarEventTrigger:
     calendar = Calendar(team.address, refresh=timedelta(seconds=0), **options)
     return CalendarEventTrigger(calendar, on=on or None, before=before)
 
@@ -203,7 +219,9 @@ def test_what_happens_while_no_triggerer_runs_fires_later(team: TeamCalendar) ->
     asyncio.run(go())
 
 
-def test_one_poll_for_all_and_late_comers_need_not_wait(team: TeamCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_poll_for_all_and_late_comers_need_not_wait(
+    team: TeamCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reads: Counter[str] = Counter()
     real = stream.read
 
@@ -212,13 +230,23 @@ def test_one_poll_for_all_and_late_comers_need_not_wait(team: TeamCalendar, monk
         return real(calendar)
 
     monkeypatch.setattr(stream, "read", counted)
-    calendars = [Calendar(team.address, refresh=timedelta(hours=1), match=f"Retrain {number}*") for number in range(50)]
+    calendars = [
+        Calendar(team.address, refresh=timedelta(hours=1), match=f"Retrain {number}*")
+        for number in range(50)
+    ]
 
     async def go() -> None:
         database = Database()
-        async with running(database, *(CalendarEventTrigger(calendar) for calendar in calendars)) as triggerer:
+        async with running(
+            database, *(CalendarEventTrigger(calendar) for calendar in calendars)
+        ) as triggerer:
             await until(lambda: len(database.state) == 50)
-            triggerer.run(50, CalendarEventTrigger(Calendar(team.address, refresh=timedelta(hours=1)), on="starts"))
+            triggerer.run(
+                50,
+                CalendarEventTrigger(
+                    Calendar(team.address, refresh=timedelta(hours=1)), on="starts"
+                ),
+            )
             await until(lambda: len(database.state) == 51)
 
     asyncio.run(go())
@@ -226,7 +254,9 @@ def test_one_poll_for_all_and_late_comers_need_not_wait(team: TeamCalendar, monk
     assert not stream.streams
 
 
-def test_a_calendar_that_cannot_be_read_cancels_nothing(team: TeamCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_calendar_that_cannot_be_read_cancels_nothing(
+    team: TeamCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stream, "_RETRY", 0.1)
     failures: list[Exception] = []
     real = ics.FileSource.fetch
@@ -257,7 +287,10 @@ def test_a_calendar_that_cannot_be_read_cancels_nothing(team: TeamCalendar, monk
 
 
 def test_none_lost_across_kills(team: TeamCalendar) -> None:
-    """Edits go on while triggerers are killed at random moments: each fires once, or twice around a kill."""
+    """Edits go on while triggerers are killed at random moments.
+
+    Each fires once, or twice around a kill.
+    """
     dice = random.Random(4711)
 
     async def go() -> tuple[Counter[str], int]:
@@ -289,7 +322,10 @@ def test_none_lost_across_kills(team: TeamCalendar) -> None:
 
 
 def test_two_assets_may_share_a_trigger(team: TeamCalendar) -> None:
-    """Airflow makes one trigger of equal ones: what it told is noted with both, so that either may be removed."""
+    """Airflow makes one trigger of equal ones.
+
+    What it told is noted with both, so that either may be removed.
+    """
 
     async def go() -> None:
         database = Database()
@@ -314,14 +350,22 @@ def test_airflow_takes_it_for_an_asset_watcher(team: TeamCalendar) -> None:
     again = CalendarEventTrigger(**encoded["kwargs"])
 
     assert encode_trigger(again) == encoded
-    assert BaseEventTrigger.hash(encoded["classpath"], encoded["kwargs"]) == BaseEventTrigger.hash(*again.serialize())
+    assert BaseEventTrigger.hash(encoded["classpath"], encoded["kwargs"]) == BaseEventTrigger.hash(
+        *again.serialize()
+    )
 
 
-def test_an_address_that_is_a_secret_is_sealed(team: TeamCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With Airflow's own key, or the one before; the text is the same each time, or each parse made a DAG version."""
+def test_an_address_that_is_a_secret_is_sealed(
+    team: TeamCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With Airflow's own key, or the one before.
+
+    The text is the same each time, or each parse made a DAG version.
+    """
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "old")
     calendar = Calendar(
-        "https://calendar.google.com/calendar/ical/a%40b.org/private-0c1d2e3f/basic.ics", match="Retrain*"
+        "https://calendar.google.com/calendar/ical/a%40b.org/private-0c1d2e3f/basic.ics",
+        match="Retrain*",
     )
     trigger = CalendarEventTrigger(calendar)
     encoded = encode_trigger(trigger)

@@ -54,7 +54,9 @@ def origin() -> Iterator[IcsOrigin]:
 
 
 def busy(address: str, refresh: timedelta = SECOND) -> CalendarTimetable:
-    return CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=Calendar(address, refresh=refresh))
+    return CalendarTimetable(
+        "0 2 * * *", timezone="UTC", blackouts=Calendar(address, refresh=refresh)
+    )
 
 
 def test_fires_at_the_opening(origin: IcsOrigin) -> None:
@@ -80,12 +82,16 @@ def test_follows_a_meeting_that_is_removed(origin: IcsOrigin) -> None:
 
 
 def test_ends_when_it_is_too_late(team: TeamCalendar) -> None:
-    always = CalendarTimetable("0 2 * * *", timezone="UTC", blackouts=[Weekly("daily"), Calendar(team.address)])
+    always = CalendarTimetable(
+        "0 2 * * *", timezone="UTC", blackouts=[Weekly("daily"), Calendar(team.address)]
+    )
 
     assert asyncio.run(fired(trigger(always, late_in=1))) == [{"open": False}]
 
 
-def test_a_secret_address_is_sealed_for_airflows_database(origin: IcsOrigin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_address_is_sealed_for_airflows_database(
+    origin: IcsOrigin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With Airflow's own key; a triggerer that has another one has the task look."""
     monkeypatch.setattr(gate_trigger, "_BLIND", 0.1)
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "workers")
@@ -118,8 +124,13 @@ def test_goes_on_when_the_calendar_cannot_be_read(tmp_path: Path) -> None:
     assert asyncio.run(go()) == [{"open": True}]
 
 
-def test_a_thousand_gates_cost_one_fetch_per_refresh(origin: IcsOrigin, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also of 1,000 DAGs whose runs take unlike long; and nobody reads in the event loop's own thread."""
+def test_a_thousand_gates_cost_one_fetch_per_refresh(
+    origin: IcsOrigin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of 1,000 DAGs whose runs take unlike long.
+
+    And nobody reads in the event loop's own thread.
+    """
     ends = moment(4)
     origin.serve([event("meeting", moment(-60), ends)])
     threads = set()
@@ -147,7 +158,9 @@ def test_a_thousand_gates_cost_one_fetch_per_refresh(origin: IcsOrigin, monkeypa
     assert not shared_readings._shared, "nothing stays behind"
 
 
-def test_the_event_loop_runs_on_while_a_calendar_is_read(monkeypatch: pytest.MonkeyPatch, team: TeamCalendar) -> None:
+def test_the_event_loop_runs_on_while_a_calendar_is_read(
+    monkeypatch: pytest.MonkeyPatch, team: TeamCalendar
+) -> None:
     reads, beats = threading.Event(), threading.Event()
     real = TimeRules.read
 
@@ -217,16 +230,23 @@ asyncio.run(go())
 """
 
 
-def test_a_thousand_gates_on_a_full_calendar_fit_in_a_few_hundred_megabytes(team: TeamCalendar) -> None:
+def test_a_thousand_gates_on_a_full_calendar_fit_in_a_few_hundred_megabytes(
+    team: TeamCalendar,
+) -> None:
     """Airflow itself included, which takes most of it."""
     start = moment(-1800)
     meetings = [
-        event(f"m{n}", start + timedelta(hours=n), start + timedelta(hours=n, minutes=59)) for n in range(10_000)
+        event(f"m{n}", start + timedelta(hours=n), start + timedelta(hours=n, minutes=59))
+        for n in range(10_000)
     ]
     team.path.write_text(
-        "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//t//EN", *meetings, "END:VCALENDAR", ""])
+        "\r\n".join(
+            ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//t//EN", *meetings, "END:VCALENDAR", ""]
+        )
     )
-    done = subprocess.run([sys.executable, "-c", THOUSAND, team.address], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", THOUSAND, team.address], capture_output=True, text=True, timeout=300
+    )
 
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout.split()[-1]) < 400, "MB"

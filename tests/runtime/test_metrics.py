@@ -1,4 +1,7 @@
-"""What is counted: by the scheduler, of runs that start and end; and that the docs and the dashboard name all of it."""
+"""What is counted: by the scheduler, of runs that start and end.
+
+And that the docs and the dashboard name all of it.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,9 @@ def run(
 
 # Due each hour, and allowed on Saturdays and on Friday nights.
 WEEKENDS = CalendarTimetable("0 * * * *", timezone="UTC", windows=Weekly("sat", "fri 00:00-06:00"))
-SKIPPING = CalendarTimetable("0 * * * *", timezone="UTC", windows=Weekly("sat", "fri 00:00-06:00"), when_blocked="skip")
+SKIPPING = CalendarTimetable(
+    "0 * * * *", timezone="UTC", windows=Weekly("sat", "fri 00:00-06:00"), when_blocked="skip"
+)
 
 
 def test_a_run_that_calendars_held(counted: Counter[str]) -> None:
@@ -73,9 +78,16 @@ def test_skipped_ticks_are_counted_once(counted: Counter[str]) -> None:
     [("sun 00:00-00:01", 200, 0), ("thu 23:00-24:00", 1_000, 360), ("tue-thu", 7_000, 0)],
 )
 def test_a_dense_schedule_does_not_keep_the_scheduler(
-    counted: Counter[str], monkeypatch: pytest.MonkeyPatch, closed: str, asked_most: int, combined: int
+    counted: Counter[str],
+    monkeypatch: pytest.MonkeyPatch,
+    closed: str,
+    asked_most: int,
+    combined: int,
 ) -> None:
-    """The scheduler tells the listener of each run while all others wait: it is not to look through ``max_delay``."""
+    """The scheduler tells the listener of each run while all others wait.
+
+    It is not to look through ``max_delay``.
+    """
     dense = CalendarTimetable("* * * * * */10", timezone="UTC", blackouts=Weekly(closed))
     asked: Counter[str] = Counter()
     ask = CronTicks._ask
@@ -117,7 +129,9 @@ def test_stats_that_fail_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*given: object, **named: object) -> None:
         raise OSError("no route to the StatsD server")
 
-    monkeypatch.setattr(metrics, "_stats", lambda module: SimpleNamespace(incr=broken, timing=broken))
+    monkeypatch.setattr(
+        metrics, "_stats", lambda module: SimpleNamespace(incr=broken, timing=broken)
+    )
     metrics.TASK.count("gate.held", dag_id="d")
     metrics.SCHEDULER.timing("run.delay", 3, dag_id="d")
 
@@ -126,7 +140,9 @@ def test_stats_that_fail_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_they_reach_airflows_stats(monkeypatch: pytest.MonkeyPatch, sender: metrics.Sender) -> None:
     sent: list[tuple[str, Any, Any]] = []
     stats = import_module(sender.module).Stats
-    monkeypatch.setattr(stats, "incr", lambda stat, count=1, tags=None: sent.append((stat, count, tags)))
+    monkeypatch.setattr(
+        stats, "incr", lambda stat, count=1, tags=None: sent.append((stat, count, tags))
+    )
     monkeypatch.setattr(stats, "timing", lambda stat, dt, tags=None: sent.append((stat, dt, tags)))
     sender.count("gate.held", 2, dag_id="my.dag")
     sender.timing("gate.wait", 3, dag_id="my.dag")
@@ -141,23 +157,33 @@ def test_they_reach_airflows_stats(monkeypatch: pytest.MonkeyPatch, sender: metr
 
 
 def names_in_code() -> set[str]:
-    source = "".join(path.read_text() for path in (ROOT / "src/calendar_timetable/runtime").glob("*.py"))
+    source = "".join(
+        path.read_text() for path in (ROOT / "src/calendar_timetable/runtime").glob("*.py")
+    )
     found = set(re.findall(r'(?:TASK|SCHEDULER)\.(?:count|timing)\(\s*f?"([\w.{}]+)"', source))
     return (found - {"ticks.{outcome}"}) | {"ticks.skipped", "ticks.coalesced"}
 
 
 def test_docs_name_every_metric() -> None:
     documented = set(
-        re.findall(r"^\| `calendar_timetable\.([\w.]+)`", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)
+        re.findall(
+            r"^\| `calendar_timetable\.([\w.]+)`",
+            (ROOT / "docs/metrics.md").read_text(),
+            re.MULTILINE,
+        )
     )
 
     assert names_in_code() <= documented
-    assert {name for name in documented if name.startswith(("gate.", "run.", "ticks."))} == names_in_code()
+    assert {
+        name for name in documented if name.startswith(("gate.", "run.", "ticks."))
+    } == names_in_code()
 
 
 def test_the_dashboard_shows_every_metric() -> None:
     dashboard = json.loads((ROOT / "docs/grafana.json").read_text())
-    queries = " ".join(target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ()))
+    queries = " ".join(
+        target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())
+    )
 
     for name in names_in_code():
         assert f"calendar_timetable_{name.replace('.', '_')}" in queries

@@ -1,4 +1,7 @@
-"""The recipes of docs/runtime.md, run as they stand there: by schedule, by hand, and in a run that ignores calendars."""
+"""The recipes of docs/runtime.md, run as they stand there.
+
+By schedule, by hand, and in a run that ignores calendars.
+"""
 
 from __future__ import annotations
 
@@ -66,14 +69,18 @@ def at(moment: datetime) -> Any:
 
 
 def test_every_snippet_is_run_here() -> None:
-    for number, name in enumerate(("pre_execute", "activeDeadlineSeconds", "BashOperator", "seconds_left() < 120")):
+    for number, name in enumerate(
+        ("pre_execute", "activeDeadlineSeconds", "BashOperator", "seconds_left() < 120")
+    ):
         assert name in SNIPPETS[number]
     assert len(SNIPPETS) == 4, "a new one: run it here"
 
 
 def test_the_guard(team: TeamCalendar) -> None:
     snippet = (
-        SNIPPETS[GUARD].replace('"team_calendar"', repr(team.address)).replace("):\n    ...", ") as training:\n    ...")
+        SNIPPETS[GUARD]
+        .replace('"team_calendar"', repr(team.address))
+        .replace("):\n    ...", ") as training:\n    ...")
     )
     found: dict[str, Any] = {}
     exec(snippet, found)
@@ -87,7 +94,9 @@ def test_the_guard(team: TeamCalendar) -> None:
 
 
 @overrides
-def test_the_gate_before_work_that_ends_with_the_window(recipe: Recipe, run: dict[str, Any]) -> None:
+def test_the_gate_before_work_that_ends_with_the_window(
+    recipe: Recipe, run: dict[str, Any]
+) -> None:
     train = recipe.read(COMMAND)["the_dag"].get_task("train")
     with at(CLOSED):
         CalendarGate(task_id="gate").execute(recipe.starts(train, **run))
@@ -157,7 +166,10 @@ class Model:
 
 
 def train_in(recipe: Recipe, model: Model, moment: datetime, **run: Any) -> None:
-    given = {"load_checkpoint": lambda: model, "save_checkpoint": lambda model: setattr(model, "saved", True)}
+    given = {
+        "load_checkpoint": lambda: model,
+        "save_checkpoint": lambda model: setattr(model, "saved", True),
+    }
     found = recipe.read(LOOP, **given)
     with at(moment):
         recipe.starts(**run)

@@ -13,7 +13,14 @@ from airflow.sdk import DAG, AssetOrTimeSchedule
 from airflow.sdk.definitions.asset import Asset
 from airflow.sdk.exceptions import AirflowSkipException
 
-from calendar_timetable import Calendar, CalendarTimetable, CalendarUnavailable, InvalidArgument, Weekly, plugin
+from calendar_timetable import (
+    Calendar,
+    CalendarTimetable,
+    CalendarUnavailable,
+    InvalidArgument,
+    Weekly,
+    plugin,
+)
 from calendar_timetable.plugin import CalendarSchedulePlugin
 from calendar_timetable.runtime import overrides, seconds_left, window_end
 from calendar_timetable.runtime.gate import hold_until_open
@@ -42,9 +49,12 @@ def test_end_and_what_is_left(at: str, end: str, left: int) -> None:
 
 
 def test_a_window_is_as_long_as_the_clock_makes_it() -> None:
-    nights = CalendarTimetable("0 2 * * *", timezone="Europe/Berlin", windows=Weekly("daily 22:00-06:00"))
+    nights = CalendarTimetable(
+        "0 2 * * *", timezone="Europe/Berlin", windows=Weekly("daily 22:00-06:00")
+    )
 
-    assert seconds_left(nights, at=utc("2026-03-28 21:00")) == 7 * 3600  # the night in which clocks go forward
+    # The night in which clocks go forward
+    assert seconds_left(nights, at=utc("2026-03-28 21:00")) == 7 * 3600
     assert seconds_left(nights, at=utc("2026-10-24 20:00")) == 9 * 3600  # and back
 
 
@@ -62,7 +72,9 @@ def test_a_blackout_ends_the_window_and_is_followed(team: TeamCalendar) -> None:
     assert window_end(schedule, at=utc(f"{MONDAY} 02:00")) == utc(f"{MONDAY} 04:00")
 
     team.put("freeze", f"{MONDAY} 03:00", f"{MONDAY} 05:00")
-    assert window_end(schedule, at=utc(f"{MONDAY} 02:00:01")) == utc(f"{MONDAY} 04:00"), "kept for a moment"
+    assert window_end(schedule, at=utc(f"{MONDAY} 02:00:01")) == utc(f"{MONDAY} 04:00"), (
+        "kept for a moment"
+    )
     assert window_end(schedule, at=utc(f"{MONDAY} 02:00:10")) == utc(f"{MONDAY} 03:00")
 
 
@@ -77,7 +89,15 @@ def test_the_schedule_is_found() -> None:
     dag = DAG("nights", schedule=NIGHTS)
     mixed = DAG("mixed", schedule=AssetOrTimeSchedule(timetable=NIGHTS, assets=[Asset("data")]))
     context = context_of(NIGHTS)
-    sources: list[Any] = [NIGHTS, dag, mixed, context, context["ti"], context["task"], SimpleNamespace(dag=mixed)]
+    sources: list[Any] = [
+        NIGHTS,
+        dag,
+        mixed,
+        context,
+        context["ti"],
+        context["task"],
+        SimpleNamespace(dag=mixed),
+    ]
 
     assert {window_end(source, at=at) for source in sources} == {utc("2026-03-02 06:00")}
 
@@ -96,7 +116,9 @@ class Running:
         monkeypatch.setattr("airflow.sdk.get_current_context", lambda: self.context)
 
     def render(self, template: str) -> str:
-        namespace = SimpleNamespace(**{macro.__name__: macro for macro in CalendarSchedulePlugin.macros})
+        namespace = SimpleNamespace(
+            **{macro.__name__: macro for macro in CalendarSchedulePlugin.macros}
+        )
         environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
         given = {"macros": SimpleNamespace(calendar_schedule=namespace), **self.context}
         return environment.from_string(template).render(**given)
@@ -116,7 +138,10 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Running:
 def test_in_a_template(running: Running) -> None:
     assert running.render("{{ macros.calendar_schedule.seconds_left() }}") == "3600"
     assert running.render("{{ macros.calendar_schedule.seconds_left(dag) }}") == "3600"
-    assert running.render("{{ macros.calendar_schedule.window_end().isoformat() }}") == "2026-03-02T06:00:00+00:00"
+    assert (
+        running.render("{{ macros.calendar_schedule.window_end().isoformat() }}")
+        == "2026-03-02T06:00:00+00:00"
+    )
 
 
 @time_machine.travel(datetime(2026, 3, 2, 7, 0, tzinfo=UTC), tick=False)
@@ -146,7 +171,13 @@ def test_a_run_that_ignores_calendars_has_a_year(
     running.context = context_of(NIGHTS, **run)
     now = datetime(2026, 3, 2, hour, tzinfo=UTC)
     with time_machine.travel(now, tick=False):
-        for source in (None, NIGHTS, running.context, running.context["ti"], running.context["task"]):
+        for source in (
+            None,
+            NIGHTS,
+            running.context,
+            running.context["ti"],
+            running.context["task"],
+        ):
             assert seconds_left(source) == AHEAD
             assert window_end(source) == now + timedelta(days=366)
         assert running.render("{{ macros.calendar_schedule.seconds_left() }}") == str(AHEAD)
@@ -154,7 +185,10 @@ def test_a_run_that_ignores_calendars_has_a_year(
             running.render("{{ macros.calendar_schedule.window_end().isoformat() }}")
             == f"2027-03-03T0{hour}:00:00+00:00"
         )
-    assert len([record for record in caplog.records if "Calendars are ignored" in record.getMessage()]) == 1
+    assert (
+        len([record for record in caplog.records if "Calendars are ignored" in record.getMessage()])
+        == 1
+    )
 
 
 @pytest.mark.parametrize("run", OVERRIDES)
@@ -166,13 +200,20 @@ def test_the_run_of_the_source_counts_where_no_task_is_running(run: dict[str, An
         task=by_hand["task"], _ti_context_from_server=SimpleNamespace(dag_run=by_hand["dag_run"])
     )
 
-    assert {seconds_left(source, at=closed) for source in (by_hand, task_instance, on_a_worker)} == {AHEAD}
-    assert {seconds_left(source, at=closed) for source in (scheduled, scheduled["ti"], by_hand["task"], NIGHTS)} == {0}
+    assert {
+        seconds_left(source, at=closed) for source in (by_hand, task_instance, on_a_worker)
+    } == {AHEAD}
+    assert {
+        seconds_left(source, at=closed)
+        for source in (scheduled, scheduled["ti"], by_hand["task"], NIGHTS)
+    } == {0}
 
 
 @pytest.mark.parametrize("run", OVERRIDES)
 def test_a_run_that_ignores_calendars_reads_none(running: Running, run: dict[str, Any]) -> None:
-    running.context = context_of(CalendarTimetable("0 2 * * *", blackouts=Calendar("/nowhere/team.ics")), **run)
+    running.context = context_of(
+        CalendarTimetable("0 2 * * *", blackouts=Calendar("/nowhere/team.ics")), **run
+    )
     assert seconds_left() == AHEAD
 
     running.context = context_of(None, **run)

@@ -1,4 +1,7 @@
-"""Wrong arguments: named with their value and the remedy by ``validate()``, and by nothing before it."""
+"""Wrong arguments are named with their value and the remedy by ``validate()``.
+
+And by nothing before it.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +31,15 @@ from tests.support.timetables import next_run, pen, travelled
 DAY = timedelta(days=1)
 ANY: Any = None  # what the tables below pass on purpose is of wrong types
 
-# arguments (the first is the schedule), then what the message must hold: field, value, a word of the remedy
+# arguments (the first is the schedule), then what the message must hold: field, value, a word of
+# the remedy
 WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, str]] = [
     ("no schedule", (None,), {}, "schedule", "None", "cron"),
     ("empty schedule", ("",), {}, "schedule", "''", "cron"),
     ("a number", (7,), {}, "schedule", "7", "timedelta"),
     ("a wrong cron", ("61 * * * *",), {}, "schedule", "'61 * * * *'", "cron"),
-    ("a year that airflow cannot go back from", ("0 0 1 1 * 0 2040",), {}, "schedule", "2040", "cron"),
+    ("a year that airflow cannot go back from", ("0 0 1 1 * 0 2040",), {}, "schedule", "2040",
+     "cron"),
     ("a day that never comes", ("0 0 31 2 *",), {}, "schedule", "'0 0 31 2 *'", "cron"),
     ("too few fields", ("0 2 *",), {}, "schedule", "'0 2 *'", "cron"),
     ("an unknown preset", ("@fortnightly",), {}, "schedule", "'@fortnightly'", "preset"),
@@ -44,60 +49,86 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, str]] = [
     ("an asset", (Asset("sales"),), {}, "schedule", "sales", "cron"),
     ("a list of assets", ([Asset("sales")],), {}, "schedule", "sales", "cron"),
     ("without schedule", (NullTimetable(),), {}, "schedule", "NullTimetable", "due times"),
-    ("assets only", (AssetTriggeredTimetable(Asset("sales")),), {}, "schedule", "AssetTriggered", "AssetOrTimeSchedule"),
+    ("assets only", (AssetTriggeredTimetable(Asset("sales")),), {}, "schedule", "AssetTriggered",
+     "AssetOrTimeSchedule"),
     (
         "assets or time",
-        (AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 2 * * *", timezone="UTC"), assets=[Asset("sales")]),),
+        (AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 2 * * *", timezone="UTC"),
+                             assets=[Asset("sales")]),),
         {}, "schedule", "AssetOrTimeSchedule", "inside AssetOrTimeSchedule",
     ),
-    ("partitions", (CronPartitionTimetable("0 2 * * *", timezone="UTC"),), {}, "schedule", "CronPartition", "schedule"),
+    ("partitions", (CronPartitionTimetable("0 2 * * *", timezone="UTC"),), {}, "schedule",
+     "CronPartition", "schedule"),
     ("a weekly rule as schedule", (Weekly("mon"),), {}, "schedule", "Weekly('mon')", "windows"),
     ("holidays as schedule", (Holidays("DE"),), {}, "schedule", "Holidays('DE')", "windows"),
-    ("an unknown zone", ("@daily",), {"timezone": "Europe/Atlantis"}, "timezone", "'Europe/Atlantis'", "IANA"),
+    ("an unknown zone", ("@daily",), {"timezone": "Europe/Atlantis"}, "timezone",
+     "'Europe/Atlantis'", "IANA"),
     ("an empty zone", ("@daily",), {"timezone": ""}, "timezone", "''", "IANA"),
     ("an offset as zone", ("@daily",), {"timezone": 2}, "timezone", "2", "IANA"),
-    ("a zone without a name", ("@daily",), {"timezone": timezone(DAY / 24)}, "timezone", "datetime.timezone(", "IANA"),
-    ("a path as zone", ("@daily",), {"timezone": "../../etc/passwd"}, "timezone", "'../../etc/passwd'", "IANA"),
+    ("a zone without a name", ("@daily",), {"timezone": timezone(DAY / 24)}, "timezone",
+     "datetime.timezone(", "IANA"),
+    ("a path as zone", ("@daily",), {"timezone": "../../etc/passwd"}, "timezone",
+     "'../../etc/passwd'", "IANA"),
     ("a number as windows", ("@daily",), {"windows": 7}, "windows", "7", "Weekly"),
     ("a number as blackouts", ("@daily",), {"blackouts": 7}, "blackouts", "7", "Calendar"),
-    ("a number in a list", ("@daily",), {"blackouts": [Weekly("mon"), 7]}, "blackouts", "7", "Calendar"),
-    ("a cron as windows", ("@daily",), {"windows": timedelta(hours=2)}, "windows", "7200", "Weekly"),
-    ("a rule not in Weekly", ("@daily",), {"windows": "mon-fri 19:00-07:00"}, "Calendar", "'mon-fri 19:00-07:00'", "Weekly("),
-    ("an unknown scheme", ("@daily",), {"blackouts": "ftp://example.org/a.ics"}, "Calendar", "ftp://", "webcal"),
+    ("a number in a list", ("@daily",), {"blackouts": [Weekly("mon"), 7]}, "blackouts", "7",
+     "Calendar"),
+    ("a cron as windows", ("@daily",), {"windows": timedelta(hours=2)}, "windows", "7200",
+     "Weekly"),
+    ("a rule not in Weekly", ("@daily",), {"windows": "mon-fri 19:00-07:00"}, "Calendar",
+     "'mon-fri 19:00-07:00'", "Weekly("),
+    ("an unknown scheme", ("@daily",), {"blackouts": "ftp://example.org/a.ics"}, "Calendar",
+     "ftp://", "webcal"),
     ("a wrong rule", ("@daily",), {"windows": Weekly("funday")}, "Weekly", "'funday'", "mon-fri"),
-    ("a wrong rule in a list", ("@daily",), {"blackouts": [Weekly("mon 7-9")]}, "Weekly", "'mon 7-9'", "19:00-07:00"),
-    ("a wrong rule inside out", ("@daily",), {"windows": ~(Weekly("mon") - Weekly(""))}, "Weekly", "''", "mon-fri"),
+    ("a wrong rule in a list", ("@daily",), {"blackouts": [Weekly("mon 7-9")]}, "Weekly",
+     "'mon 7-9'", "19:00-07:00"),
+    ("a wrong rule inside out", ("@daily",), {"windows": ~(Weekly("mon") - Weekly(""))}, "Weekly",
+     "''", "mon-fri"),
     ("no rule", ("@daily",), {"windows": Weekly()}, "Weekly", "()", "at least one"),
-    ("a rule's zone", ("@daily",), {"windows": Weekly("mon", timezone="X/Y")}, "timezone", "'X/Y'", "IANA"),
-    ("a wrong code", ("@daily",), {"blackouts": Holidays("Germany")}, "Holidays", "'Germany'", "DE-BY"),
-    ("holidays' zone", ("@daily",), {"blackouts": Holidays("DE", timezone="X/Y")}, "timezone", "'X/Y'", "IANA"),
+    ("a rule's zone", ("@daily",), {"windows": Weekly("mon", timezone="X/Y")}, "timezone", "'X/Y'",
+     "IANA"),
+    ("a wrong code", ("@daily",), {"blackouts": Holidays("Germany")}, "Holidays", "'Germany'",
+     "DE-BY"),
+    ("holidays' zone", ("@daily",), {"blackouts": Holidays("DE", timezone="X/Y")}, "timezone",
+     "'X/Y'", "IANA"),
     ("seconds as duration", ("@daily",), {"duration": 3600}, "duration", "3600", "timedelta"),
     ("negative duration", ("@daily",), {"duration": -DAY}, "duration", "days=-1", "timedelta"),
-    ("half a second", ("@daily",), {"duration": timedelta(seconds=0.5)}, "duration", "500000", "whole seconds"),
-    ("unknown policy", ("@daily",), {"when_blocked": "wait"}, "when_blocked", "'wait'", "'postpone'"),
+    ("half a second", ("@daily",), {"duration": timedelta(seconds=0.5)}, "duration", "500000",
+     "whole seconds"),
+    ("unknown policy", ("@daily",), {"when_blocked": "wait"}, "when_blocked", "'wait'",
+     "'postpone'"),
     ("no policy", ("@daily",), {"when_blocked": None}, "when_blocked", "None", "'skip'"),
-    ("a list as policy", ("@daily",), {"when_blocked": ["skip"]}, "when_blocked", "['skip']", "'skip'"),
+    ("a list as policy", ("@daily",), {"when_blocked": ["skip"]}, "when_blocked", "['skip']",
+     "'skip'"),
     ("no delay", ("@daily",), {"max_delay": None}, "max_delay", "None", "timedelta"),
     ("negative delay", ("@daily",), {"max_delay": -DAY}, "max_delay", "days=-1", "timedelta"),
     ("seconds as delay", ("@daily",), {"max_delay": 60}, "max_delay", "60", "timedelta"),
     ("minutes as stagger", ("@daily",), {"stagger": 30}, "stagger", "30", "timedelta"),
     ("negative stagger", ("@daily",), {"stagger": -DAY}, "stagger", "days=-1", "timedelta"),
-    ("a number as key", ("@daily",), {"stagger": DAY, "stagger_key": 7}, "stagger_key", "7", "text"),
+    ("a number as key", ("@daily",), {"stagger": DAY, "stagger_key": 7}, "stagger_key", "7",
+     "text"),
     ("a number as key, unused", ("@daily",), {"stagger_key": 7}, "stagger_key", "7", "text"),
     ("coalesce by text", ("@daily",), {"coalesce": "yes"}, "coalesce", "'yes'", "True or False"),
     ("coalesce not said", ("@daily",), {"coalesce": None}, "coalesce", "None", "True or False"),
     ("offset without calendar", ("@daily",), {"offset": DAY}, "offset", "days=1", "Calendar"),
     ("minutes as offset", (Calendar("team"),), {"offset": 15}, "offset", "15", "timedelta"),
-    ("half a second's offset", (Calendar("team"),), {"offset": timedelta(seconds=0.5)}, "offset", "500000", "whole seconds"),
-    ("a calendar's match", ("@daily",), {"blackouts": Calendar("team", match=ANY or 7)}, "match", "7", "text"),
-    ("a calendar's last resort", ("@daily",), {"blackouts": Calendar("team", on_unavailable="wait")}, "on_unavailable", "'wait'", "'hold'"),
+    ("half a second's offset", (Calendar("team"),), {"offset": timedelta(seconds=0.5)}, "offset",
+     "500000", "whole seconds"),
+    ("a calendar's match", ("@daily",), {"blackouts": Calendar("team", match=ANY or 7)}, "match",
+     "7", "text"),
+    ("a calendar's last resort", ("@daily",),
+     {"blackouts": Calendar("team", on_unavailable="wait")}, "on_unavailable", "'wait'", "'hold'"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("args", "kwargs", "field", "value", "remedy"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG]
+    ("args", "kwargs", "field", "value", "remedy"),
+    [row[1:] for row in WRONG],
+    ids=[row[0] for row in WRONG],
 )
-def test_wrong_arguments(args: tuple[Any, ...], kwargs: dict[str, Any], field: str, value: str, remedy: str) -> None:
+def test_wrong_arguments(
+    args: tuple[Any, ...], kwargs: dict[str, Any], field: str, value: str, remedy: str
+) -> None:
     schedule = CalendarTimetable(*args, **kwargs)  # must not fail: a worker only parses the file
 
     with pytest.raises(AirflowTimetableInvalid) as caught:
@@ -147,7 +178,9 @@ class Limited(CalendarTimetable):
 
 
 def test_a_subclass_is_made_by_its_own_way_when_decoded() -> None:
-    assert Limited.deserialize(Limited("0 2 * * *", timezone="UTC").serialize()).active_runs_limit == 1
+    assert (
+        Limited.deserialize(Limited("0 2 * * *", timezone="UTC").serialize()).active_runs_limit == 1
+    )
 
 
 RIGHT: list[dict[str, Any]] = [
@@ -160,13 +193,22 @@ RIGHT: list[dict[str, Any]] = [
     {"windows": [], "blackouts": ()},
     {"windows": Weekly("mon-fri 19:00-07:00", "sat-sun", timezone="America/New_York")},
     {"windows": [Weekly("mon"), Weekly("tue")], "blackouts": (Holidays("DE-BY"),)},
-    {"windows": ~(Weekly("mon-fri") | Holidays("NYSE")) & Weekly("daily 01:00-05:00") - Weekly("sun")},
+    {
+        "windows": ~(Weekly("mon-fri") | Holidays("NYSE"))
+        & Weekly("daily 01:00-05:00") - Weekly("sun")
+    },
     {"blackouts": "team_calendar"},
     {"blackouts": "https://example.org/team.ics"},
     {"blackouts": "webcal://example.org/team"},
     {"blackouts": "./team.ics"},
     {"blackouts": Path("team.ics")},
-    {"blackouts": [Calendar("team_calendar", match="*freeze*"), "file:///srv/team.ics", Weekly("sun")]},
+    {
+        "blackouts": [
+            Calendar("team_calendar", match="*freeze*"),
+            "file:///srv/team.ics",
+            Weekly("sun"),
+        ]
+    },
     {"duration": timedelta(hours=4)},
     {"duration": timedelta(0), "max_delay": timedelta(0), "stagger": timedelta(0)},
     {"duration": None, "stagger": None, "stagger_key": None, "offset": None},
@@ -178,7 +220,9 @@ RIGHT: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("kwargs", RIGHT, ids=lambda kwargs: ", ".join(f"{k}={v!s:.24}" for k, v in kwargs.items()))
+@pytest.mark.parametrize(
+    "kwargs", RIGHT, ids=lambda kwargs: ", ".join(f"{k}={v!s:.24}" for k, v in kwargs.items())
+)
 def test_right_arguments(kwargs: dict[str, Any]) -> None:
     CalendarTimetable("0 2 * * SAT", **kwargs).validate()
 
@@ -198,12 +242,14 @@ def test_without_a_zone_it_is_airflows() -> None:
 def test_a_zone_of_any_kind_goes_by_its_name() -> None:
     zones = ["Europe/Berlin", ZoneInfo("Europe/Berlin"), pendulum.timezone("Europe/Berlin")]
 
-    assert {json.dumps(CalendarTimetable("@daily", timezone=zone).serialize()) for zone in zones} == {
-        json.dumps(CalendarTimetable("@daily", timezone="Europe/Berlin").serialize())
-    }
+    assert {
+        json.dumps(CalendarTimetable("@daily", timezone=zone).serialize()) for zone in zones
+    } == {json.dumps(CalendarTimetable("@daily", timezone="Europe/Berlin").serialize())}
 
 
 def test_a_cron_expression_that_airflow_draws_anew_each_time_goes_on() -> None:
-    plan = CalendarTimetable("R 2 * * *", timezone="UTC").plan(datetime(2026, 3, 2, tzinfo=UTC), limit=3)
+    plan = CalendarTimetable("R 2 * * *", timezone="UTC").plan(
+        datetime(2026, 3, 2, tzinfo=UTC), limit=3
+    )
     ticks = [run.due for run in plan]
     assert len(ticks) == 3 and ticks == sorted(set(ticks))

@@ -1,4 +1,7 @@
-"""Rule 6: what is due with and without catchup, between start and end date, and when it could not be made in time."""
+"""Rule 6: what is due with and without catchup.
+
+Between start and end date, and when it could not be made in time.
+"""
 
 from __future__ import annotations
 
@@ -41,23 +44,35 @@ def shown(info: DagRunInfo | None) -> tuple[str, str] | None:
 def at(
     now: str, timetable: CalendarTimetable, last: str | None = None, *, catchup: bool, **limits: Any
 ) -> tuple[str, str] | None:
-    """What follows the run of the tick *last*, at *now*; from the arguments and from the database alike."""
+    """What follows the run of the tick *last*, at *now*.
+
+    From the arguments and from the database alike.
+    """
     with time_machine.travel(nov(now), tick=False):
         found = [
-            shown(next_run(each, (last and nov(last)) or None, catchup=catchup, **({"earliest": START} | limits)))  # type: ignore[arg-type]
+            shown(
+                next_run(
+                    each,
+                    (last and nov(last)) or None,
+                    catchup=catchup,
+                    **({"earliest": START} | limits),  # type: ignore[arg-type]
+                )
+            )
             for each in (timetable, travelled(timetable))
         ]
     assert found[0] == found[1]
     return found[0]
 
 
-# now, the tick that ran last, and without catchup: the next tick and its start. Due at 09:00 every day.
+# now, the tick that ran last, and without catchup: the next tick and its start. Due at 09:00 every
+# day.
 DAILY: list[tuple[str, str | None, tuple[str, str]]] = [
     ("10 10:00", "06 09:00", ("10 09:00", "10 09:00")),  # the latest due, nothing older
     ("10 10:00", "10 09:00", ("11 09:00", "11 09:00")),
     ("10 10:00", None, ("10 09:00", "10 09:00")),
     ("10 08:59", "06 09:00", ("09 09:00", "09 09:00")),
-    ("11 23:00", "11 09:00", ("14 09:00", "14 12:00")),  # 12, 13 and 14 start together: only the last runs
+    # 12, 13 and 14 start together: only the last runs
+    ("11 23:00", "11 09:00", ("14 09:00", "14 12:00")),
     ("13 10:00", "11 09:00", ("14 09:00", "14 12:00")),  # still, while they wait
     ("14 12:01", "11 09:00", ("14 09:00", "14 12:00")),  # and once released
     ("15 08:00", "11 09:00", ("14 09:00", "14 12:00")),
@@ -67,7 +82,9 @@ DAILY: list[tuple[str, str | None, tuple[str, str]]] = [
 
 
 @pytest.mark.parametrize(("now", "last", "expected"), DAILY)
-def test_without_catchup_the_latest_due_is_honoured(now: str, last: str | None, expected: tuple[str, str]) -> None:
+def test_without_catchup_the_latest_due_is_honoured(
+    now: str, last: str | None, expected: tuple[str, str]
+) -> None:
     timetable = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=FREEZE)
 
     assert at(now, timetable, last, catchup=False) == expected
@@ -92,7 +109,9 @@ EACH: list[tuple[str, str | None, tuple[str, str]]] = [
 
 
 @pytest.mark.parametrize(("now", "last", "expected"), EACH)
-def test_ticks_that_wait_are_not_lost_to_newer_ones(now: str, last: str | None, expected: tuple[str, str]) -> None:
+def test_ticks_that_wait_are_not_lost_to_newer_ones(
+    now: str, last: str | None, expected: tuple[str, str]
+) -> None:
     timetable = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=FREEZE, coalesce=False)
 
     assert at(now, timetable, last, catchup=False) == expected
@@ -150,7 +169,9 @@ EVENTS: list[tuple[str, str | None, tuple[str, str] | None]] = [
 def test_an_event_as_tick_is_not_lost_by_a_late_parse(
     now: str, last: str | None, expected: tuple[str, str] | None
 ) -> None:
-    assert at(now, CalendarTimetable(Events("team"), timezone="UTC"), last, catchup=False) == expected
+    assert (
+        at(now, CalendarTimetable(Events("team"), timezone="UTC"), last, catchup=False) == expected
+    )
 
 
 def test_events_as_ticks_move_by_their_offset() -> None:
@@ -166,15 +187,18 @@ def test_events_as_ticks_wait_for_open_time() -> None:
     assert at("12 09:01", timetable, "11 14:00", catchup=False) == ("12 14:00", "14 12:00")
 
 
-# start_date, end_date, the tick that ran last, with catchup at the 20th: the next tick and its start
+# start_date, end_date, the tick that ran last, with catchup at the 20th: the next tick and its
+# start
 LIMITS: list[tuple[str, str | None, str | None, tuple[str, str] | None]] = [
     ("05 09:00", None, None, ("05 09:00", "05 09:00")),
     ("05 09:01", None, None, ("06 09:00", "06 09:00")),
     ("05 00:00", "05 09:00", None, ("05 09:00", "05 09:00")),
     ("05 00:00", "05 08:59", None, None),
     ("05 00:00", "05 09:00", "05 09:00", None),
-    ("12 00:00", "12 09:00", None, ("12 09:00", "14 12:00")),  # the end bounds ticks: the start may be later
-    ("05 00:00", "13 10:00", "11 09:00", ("13 09:00", "14 12:00")),  # and the tick of the 14th is none
+    # The end bounds ticks: the start may be later
+    ("12 00:00", "12 09:00", None, ("12 09:00", "14 12:00")),
+    # And the tick of the 14th is none
+    ("05 00:00", "13 10:00", "11 09:00", ("13 09:00", "14 12:00")),
     ("13 00:00", None, None, ("14 09:00", "14 12:00")),
     ("14 10:00", None, None, ("15 09:00", "15 09:00")),
 ]
@@ -192,13 +216,17 @@ def test_start_and_end_date_bound_ticks(
 
 @pytest.mark.parametrize("catchup", [True, False])
 def test_every_iteration_ends_at_the_end_date(catchup: bool) -> None:
-    timetable = CalendarTimetable("* * * * *", timezone="UTC", windows=Weekly("mon") & ~Weekly("mon"))
+    timetable = CalendarTimetable(
+        "* * * * *", timezone="UTC", windows=Weekly("mon") & ~Weekly("mon")
+    )
 
     assert at("04 00:00", timetable, None, catchup=catchup, latest=nov("05 00:00")) is None
 
 
 # A run due at 07:00 that could not be made then: now, hours that it takes, policy, its start
-MEETING = FakeCalendar(spans(("2026-11-12 08:00", "2026-11-12 10:00"), ("2026-11-12 10:30", "2026-11-12 12:30")))
+MEETING = FakeCalendar(
+    spans(("2026-11-12 08:00", "2026-11-12 10:00"), ("2026-11-12 10:30", "2026-11-12 12:30"))
+)
 LATE: list[tuple[str, int, str, str]] = [
     ("12 06:59", 0, "postpone", "12 07:00"),
     ("12 07:01", 0, "postpone", "12 07:00"),
@@ -244,18 +272,25 @@ def test_a_late_run_never_starts_in_a_blackout(
 
 @pytest.mark.parametrize("catchup", [True, False])
 def test_a_late_run_that_may_not_wait_is_skipped_for_good(catchup: bool) -> None:
-    timetable = CalendarTimetable("0 7 * * *", timezone="UTC", blackouts=MEETING, when_blocked="skip")
+    timetable = CalendarTimetable(
+        "0 7 * * *", timezone="UTC", blackouts=MEETING, when_blocked="skip"
+    )
     stored = DagRunInfo.exact(pen(nov("12 07:00")))
 
     for now in ("12 09:00", "12 10:30"):  # the meeting, and after it
         assert at(now, timetable, "11 07:00", catchup=catchup) == ("13 07:00", "13 07:00")
-        with time_machine.travel(nov(now), tick=False), pytest.raises(NoOpening, match="is skipped"):
+        with (
+            time_machine.travel(nov(now), tick=False),
+            pytest.raises(NoOpening, match="is skipped"),
+        ):
             timetable.next_run_info_from_dag_model(dag_model=dag_model(stored))
 
 
 def test_a_window_that_the_run_just_fits_is_not_lost_to_latency() -> None:
     window = FakeCalendar(spans(("2026-11-12 07:00", "2026-11-12 08:00")))
-    timetable = CalendarTimetable("0 7 * * *", timezone="UTC", windows=window, duration=timedelta(hours=1))
+    timetable = CalendarTimetable(
+        "0 7 * * *", timezone="UTC", windows=window, duration=timedelta(hours=1)
+    )
     stored = DagRunInfo.exact(pen(nov("12 07:00")))
 
     with time_machine.travel(nov("12 07:00:20"), tick=False):
@@ -266,7 +301,10 @@ def test_a_window_that_the_run_just_fits_is_not_lost_to_latency() -> None:
 
 
 def test_an_advanced_run_is_not_lost_to_latency() -> None:
-    """Without a duration it starts in the last second before time closes; it is made some seconds later."""
+    """Without a duration it starts in the last second before time closes.
+
+    It is made some seconds later.
+    """
     timetable = CalendarTimetable(
         "0 8 * * *", timezone="UTC", windows=Weekly("daily 19:00-07:00"), when_blocked="advance"
     )

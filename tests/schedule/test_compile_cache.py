@@ -71,14 +71,20 @@ def kept_files(cache: Path) -> list[Path]:
 SCHEDULES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "blackouts": lambda team: {"schedule": NIGHTLY, "blackouts": Calendar(team)},
     "an address": lambda team: {"schedule": NIGHTLY, "blackouts": team},
-    "windows": lambda team: {"schedule": NIGHTLY, "windows": Calendar(team, pad=(timedelta(hours=1), timedelta(0)))},
+    "windows": lambda team: {
+        "schedule": NIGHTLY,
+        "windows": Calendar(team, pad=(timedelta(hours=1), timedelta(0))),
+    },
     "the schedule": lambda team: {"schedule": Calendar(team), "offset": timedelta(minutes=-5)},
     "an interval": lambda team: {"schedule": timedelta(hours=5), "blackouts": Calendar(team)},
     "a timetable": lambda team: {
         "schedule": MultipleCronTriggerTimetable("0 1 * * *", "0 3 * * MON", timezone="UTC"),
         "blackouts": Calendar(team),
     },
-    "titles, strict": lambda team: {"schedule": NIGHTLY, "blackouts": Calendar(team, strict=True, show_titles=True)},
+    "titles, strict": lambda team: {
+        "schedule": NIGHTLY,
+        "blackouts": Calendar(team, strict=True, show_titles=True),
+    },
     "sets": lambda team: {
         "schedule": NIGHTLY,
         "windows": Weekly("daily 22:00-07:00") | (Calendar(team, match="rev*") - Weekly("sun")),
@@ -92,7 +98,9 @@ SCHEDULES: dict[str, Callable[[Path], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_what_is_kept_is_what_would_be_made(name: str, team: Path, nothing_is_read: Callable[[], None]) -> None:
+def test_what_is_kept_is_what_would_be_made(
+    name: str, team: Path, nothing_is_read: Callable[[], None]
+) -> None:
     given = SCHEDULES[name](team)
     made, expected = CalendarTimetable(**given).serialize(), anew(CalendarTimetable(**given))
     assert made == expected
@@ -247,12 +255,16 @@ def test_a_folder_that_cannot_be_written_only_costs_time(
     assert kept_files(cache) == []
 
 
-def test_secret_addresses_on_one_server_are_told_apart(origin: Origin, nothing_is_read: Callable[[], None]) -> None:
+def test_secret_addresses_on_one_server_are_told_apart(
+    origin: Origin, nothing_is_read: Callable[[], None]
+) -> None:
     bodies = {f"/private-{number}/team.ics": feed(*EVENTS[number:]) for number in range(3)}
     origin.reply = lambda request: Reply(200, {}, bodies[request.path.partition("?")[0]])
 
     def serialize() -> list[dict[str, Any]]:
-        return [CalendarTimetable(NIGHTLY, blackouts=origin.url(path)).serialize() for path in bodies]
+        return [
+            CalendarTimetable(NIGHTLY, blackouts=origin.url(path)).serialize() for path in bodies
+        ]
 
     serialize()
     first = serialize()
@@ -261,7 +273,9 @@ def test_secret_addresses_on_one_server_are_told_apart(origin: Origin, nothing_i
     assert serialize() == first
 
 
-def test_a_calendar_that_is_ignored_for_once_is_back_the_next_time(team: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_calendar_that_is_ignored_for_once_is_back_the_next_time(
+    team: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def blackouts() -> Calendar:
         return Calendar(team, on_unavailable="ignore")
 
@@ -272,9 +286,13 @@ def test_a_calendar_that_is_ignored_for_once_is_back_the_next_time(team: Path, m
 
     with monkeypatch.context() as patch, freeze_time(datetime.now(UTC) + timedelta(days=320)):
         patch.setattr(feeds, "expand", fail)
-        assert "cannot be read" in json.dumps(CalendarTimetable(NIGHTLY, blackouts=blackouts()).serialize())
+        assert "cannot be read" in json.dumps(
+            CalendarTimetable(NIGHTLY, blackouts=blackouts()).serialize()
+        )
     with freeze_time(datetime.now(UTC) + timedelta(days=320)):
-        assert "cannot be read" not in json.dumps(CalendarTimetable(NIGHTLY, blackouts=blackouts()).serialize())
+        assert "cannot be read" not in json.dumps(
+            CalendarTimetable(NIGHTLY, blackouts=blackouts()).serialize()
+        )
     assert CalendarTimetable(NIGHTLY, blackouts=blackouts()).serialize() == whole
 
 
@@ -292,7 +310,9 @@ class Mine(Calendar):
     """A calendar of a user's own."""
 
 
-@pytest.mark.parametrize("name", ["holidays", "a user's own set", "a user's own calendar", "one to be ignored"])
+@pytest.mark.parametrize(
+    "name", ["holidays", "a user's own set", "a user's own calendar", "one to be ignored"]
+)
 def test_what_goes_by_more_than_copies_is_not_kept(name: str, team: Path, cache: Path) -> None:
     windows_or_schedule: dict[str, dict[str, Any]] = {
         "holidays": {"windows": Holidays("DE")},
@@ -300,7 +320,9 @@ def test_what_goes_by_more_than_copies_is_not_kept(name: str, team: Path, cache:
         "a user's own calendar": {"schedule": Mine(team)},
         "one to be ignored": {"windows": Calendar(team, on_unavailable="ignore")},
     }
-    CalendarTimetable(**{"schedule": NIGHTLY, "blackouts": team, **windows_or_schedule[name]}).serialize()
+    CalendarTimetable(
+        **{"schedule": NIGHTLY, "blackouts": team, **windows_or_schedule[name]}
+    ).serialize()
     assert kept_files(cache) == []
 
 

@@ -1,16 +1,20 @@
-"""Without windows and blackouts, and with windows that are always open, runs are Airflow's own, to the second.
+"""Without windows and blackouts, or with windows always open, runs are Airflow's own.
 
-220 cron expressions x 12 zones x catchup on and off, 50 runs each, are compared for CronTriggerTimetable
-(plain and with ``interval=``) and CronDataIntervalTimetable, twice: without any windows, where Airflow's
-timetable could simply be asked, and with ``Weekly("mon-sun")``, where our own code decides.
+To the second.
 
-By default this is a spread sample, 25 runs each: every expression in one of the zones with one of the three
-timetables, catchup on and off; every zone has some 18 expressions, 6 of them with each timetable.
-``CALENDAR_TIMETABLE_EQUALITY=full`` compares the whole product, 50 runs each, in over half an hour.
+220 cron expressions x 12 zones x catchup on and off, 50 runs each, are compared for
+CronTriggerTimetable (plain and with ``interval=``) and CronDataIntervalTimetable, twice: without
+any windows, where Airflow's timetable could simply be asked, and with ``Weekly("mon-sun")``, where
+our own code decides.
 
-Dates are spread over 2010 to 2027 so that each expression starts in another season, days before a change of
-the clocks in one of the zones. Without catchup the clock is moved along with the runs, at uneven steps, so
-that some ticks are missed.
+By default this is a spread sample, 25 runs each: every expression in one of the zones with one of
+the three timetables, catchup on and off; every zone has some 18 expressions, 6 of them with each
+timetable. ``CALENDAR_TIMETABLE_EQUALITY=full`` compares the whole product, 50 runs each, in over
+half an hour.
+
+Dates are spread over 2010 to 2027 so that each expression starts in another season, days before a
+change of the clocks in one of the zones. Without catchup the clock is moved along with the runs, at
+uneven steps, so that some ticks are missed.
 """
 
 from __future__ import annotations
@@ -44,8 +48,20 @@ RUNS = 50 if FULL else 25
 ALWAYS = {"no windows": None, "always open": Weekly("mon-sun")}
 
 STARTS = [
-    *("2011-12-27 09:41", "2026-03-26 22:13", "2026-10-22 03:00", "2026-03-05 11:11", "2026-10-29 00:00"),
-    *("2026-04-02 05:05", "2026-09-30 16:00", "2026-09-02 17:30", "2027-02-03 00:59", "2016-10-12 12:00"),
+    *(
+        "2011-12-27 09:41",
+        "2026-03-26 22:13",
+        "2026-10-22 03:00",
+        "2026-03-05 11:11",
+        "2026-10-29 00:00",
+    ),
+    *(
+        "2026-04-02 05:05",
+        "2026-09-30 16:00",
+        "2026-09-02 17:30",
+        "2027-02-03 00:59",
+        "2016-10-12 12:00",
+    ),
     *("2010-09-22 20:00", "2018-02-14 13:37", "2024-02-27 23:59"),
 ]
 
@@ -97,16 +113,25 @@ def rows(timetable: Timetable, start: datetime, runs: int, *, catchup: bool) -> 
             last = info.data_interval
             if not catchup:
                 pause = timedelta(minutes=(7 * i) % 90, seconds=i % 3)
-                clock.move_to(max(datetime.now(UTC), info.run_after) + (pause if i % 4 else timedelta(0)))
+                clock.move_to(
+                    max(datetime.now(UTC), info.run_after) + (pause if i % 4 else timedelta(0))
+                )
     return found
 
 
-def asked(timetable: Timetable, last: DataInterval | None, limits: TimeRestriction) -> DagRunInfo | None:
+def asked(
+    timetable: Timetable, last: DataInterval | None, limits: TimeRestriction
+) -> DagRunInfo | None:
     return timetable.next_dagrun_info(last_automated_data_interval=last, restriction=limits)
 
 
-def answers(timetable: Timetable, last: DataInterval | None, limits: TimeRestriction) -> list[DagRunInfo | None]:
-    """Ours beside Airflow's; empty where Airflow's own fails, as it does in some hours when clocks change."""
+def answers(
+    timetable: Timetable, last: DataInterval | None, limits: TimeRestriction
+) -> list[DagRunInfo | None]:
+    """Ours beside Airflow's.
+
+    Empty where Airflow's own fails, as it does in some hours when clocks change.
+    """
     try:
         expected = asked(timetable, last, limits)
     except (AssertionError, ValueError):
@@ -122,13 +147,20 @@ def row(info: DagRunInfo) -> Row:
     return info.run_after, info.data_interval.start, info.data_interval.end
 
 
-def differences(made: Callable[[], Timetable], start: datetime, runs: int, *, catchup: bool) -> Iterator[str]:
+def differences(
+    made: Callable[[], Timetable], start: datetime, runs: int, *, catchup: bool
+) -> Iterator[str]:
     expected = rows(made(), start, runs, catchup=catchup)
     for name, windows in ALWAYS.items():
-        ours = rows(CalendarTimetable(made(), windows=windows), start, len(expected), catchup=catchup)
+        ours = rows(
+            CalendarTimetable(made(), windows=windows), start, len(expected), catchup=catchup
+        )
         if ours != expected:
             first = next(i for i in range(len(expected)) if ours[i : i + 1] != expected[i : i + 1])
-            yield f"{name}, run {first}: {ours[first : first + 1]} instead of {expected[first : first + 1]}"
+            yield (
+                f"{name}, run {first}: {ours[first : first + 1]} instead of "
+                f"{expected[first : first + 1]}"
+            )
 
 
 def test_what_the_sample_covers() -> None:
@@ -150,7 +182,12 @@ def test_cron_is_airflows(zone: str, kind: Kind, catchup: bool) -> None:
         f"{expression} from {start}: {difference}"
         for a_kind, expression, a_zone, start, a_catchup in cases()
         if (a_kind, a_zone, a_catchup) == (kind, zone, catchup)
-        for difference in differences(lambda e=expression: kind(e, zone), start, RUNS, catchup=catchup)  # type: ignore[misc]
+        for difference in differences(
+            lambda e=expression: kind(e, zone),  # type: ignore[misc]
+            start,
+            RUNS,
+            catchup=catchup,
+        )
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -178,7 +215,11 @@ def test_other_timetables_are_airflows(made: int, start: str, catchup: bool) -> 
 
 
 BARE: list[tuple[Any, str, Callable[[], Timetable]]] = [
-    ("30 2 * * *", "Europe/Berlin", lambda: CronTriggerTimetable("30 2 * * *", timezone="Europe/Berlin")),
+    (
+        "30 2 * * *",
+        "Europe/Berlin",
+        lambda: CronTriggerTimetable("30 2 * * *", timezone="Europe/Berlin"),
+    ),
     ("@daily", "Asia/Kolkata", lambda: CronTriggerTimetable("@daily", timezone="Asia/Kolkata")),
     (timedelta(hours=7), "UTC", lambda: DeltaTriggerTimetable(timedelta(hours=7))),
     (relativedelta(months=1), "UTC", lambda: DeltaTriggerTimetable(relativedelta(months=1))),
@@ -193,7 +234,9 @@ def test_texts_and_deltas_mean_what_they_mean_to_airflow(
     start = utc("2026-03-20 10:10")
     for windows in ALWAYS.values():
         ours = CalendarTimetable(schedule, timezone=zone, windows=windows)
-        assert rows(ours, start, 50, catchup=catchup) == rows(airflows(), start, 50, catchup=catchup)
+        assert rows(ours, start, 50, catchup=catchup) == rows(
+            airflows(), start, 50, catchup=catchup
+        )
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -203,7 +246,10 @@ def test_without_a_start_date(kind: Kind) -> None:
             for catchup in (True, False):
                 made = kind(expression, "Europe/Berlin")
                 with time_machine.travel(utc(now), tick=False):
-                    said = [each and row(each) for each in answers(made, None, restriction(catchup=catchup))]
+                    said = [
+                        each and row(each)
+                        for each in answers(made, None, restriction(catchup=catchup))
+                    ]
                 assert said == said[:1] * len(said), (expression, now)
 
 
@@ -225,7 +271,10 @@ def test_an_end_date_ends_as_in_airflow(kind: Kind, catchup: bool) -> None:
 @pytest.mark.parametrize("windows", ALWAYS.values(), ids=ALWAYS)
 @pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25"])
 def test_where_airflows_own_fails_ours_still_answers(day: str, windows: Weekly | None) -> None:
-    """A failure in next_dagrun_info silently ends a DAG; CronDataIntervalTimetable fails when clocks change."""
+    """A failure in next_dagrun_info silently ends a DAG.
+
+    CronDataIntervalTimetable fails when clocks change.
+    """
     failed = []
     for expression in ("30 2 * * *", "0 * 4 * *", "19 * * * 4,5"):
         ours = CalendarTimetable(cron_data_interval(expression, "Europe/Berlin"), windows=windows)

@@ -1,4 +1,7 @@
-"""Runs in the weeks in which clocks change, as a table of literal times; their windows are in test_dst_windows.py."""
+"""Runs in the weeks in which clocks change, as a table of literal times.
+
+Their windows are in test_dst_windows.py.
+"""
 
 from __future__ import annotations
 
@@ -257,7 +260,9 @@ def test_cron_held_to_windows(week: Week) -> None:
         assert compiled.plan(first, limit=len(week.expected)) == plan
         runs: list[Any] = []
         info = next_run(compiled, earliest=first)
-        while info is not None and info.data_interval is not None and len(runs) < len(week.expected):
+        while (
+            info is not None and info.data_interval is not None and len(runs) < len(week.expected)
+        ):
             assert info.data_interval is not None
             runs.append((info.data_interval.end, info.run_after))
             info = next_run(compiled, info.data_interval, earliest=first)
@@ -271,9 +276,13 @@ def test_cron_held_to_windows(week: Week) -> None:
 
 def test_a_blackout_in_an_hour_that_comes_twice_covers_the_first() -> None:
     schedule = CalendarTimetable(
-        "*/30 * * * *", timezone="Europe/Berlin", blackouts=Weekly("sun 02:00-02:30"), when_blocked="skip"
+        "*/30 * * * *",
+        timezone="Europe/Berlin",
+        blackouts=Weekly("sun 02:00-02:30"),
+        when_blocked="skip",
     )
-    with time_machine.travel(utc("2026-10-20"), tick=False):  # freezegun's datetimes know no second 02:00
+    # Freezegun's datetimes know no second 02:00
+    with time_machine.travel(utc("2026-10-20"), tick=False):
         plan = schedule.plan(utc("2026-10-25T01:30+02:00"), utc("2026-10-25T03:00+01:00"))
 
     assert [(iso(run.due, "Europe/Berlin"), run.outcome) for run in plan] == [

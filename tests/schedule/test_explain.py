@@ -34,14 +34,20 @@ class Titled(TimeSet):
 OFF_PEAK = Weekly("daily 19:00-07:00")
 # (arguments of the schedule, due, the sentence, each reason's fields that are not empty)
 SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
-    "on time": ("0 2 * * SAT", {}, "2026-11-28 01:00", "due Sat 28 Nov 2026 02:00 CET; starts on time", []),
+    "on time": (
+        "0 2 * * SAT",
+        {},
+        "2026-11-28 01:00",
+        "due Sat 28 Nov 2026 02:00 CET; starts on time",
+        [],
+    ),
     "a titled event": (
         "0 2 * * SAT",
         {"blackouts": Titled()},
         "2026-11-28 01:00",
         (
-            'due Sat 28 Nov 2026 02:00 CET, blocked by "Release freeze" (team_calendar) until Mon 30 Nov 00:00;'
-            " starts Mon 30 Nov 00:00"
+            'due Sat 28 Nov 2026 02:00 CET, blocked by "Release freeze" (team_calendar) '
+            "until Mon 30 Nov 00:00; starts Mon 30 Nov 00:00"
         ),
         [
             {
@@ -79,7 +85,10 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
         "0 12 * * *",
         {"blackouts": Weekly("daily 04:00-07:00", timezone="America/New_York")},
         "2026-11-25 11:00",
-        "due Wed 25 Nov 2026 12:00 CET, blocked by daily 04:00-07:00 (America/New_York) until 13:00; starts 13:00",
+        (
+            "due Wed 25 Nov 2026 12:00 CET, blocked by daily 04:00-07:00 (America/New_York) until "
+            "13:00; starts 13:00"
+        ),
         [
             {
                 "kind": "blackout",
@@ -95,8 +104,9 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
         {"blackouts": Titled(), "duration": 3 * HOUR},
         "2026-11-27 08:00",
         (
-            "due Fri 27 Nov 2026 09:00 CET, needs 3 h, but only 2 h are open from 09:00 (then blocked by"
-            ' "Release freeze" (team_calendar)), blocked by "Release freeze" (team_calendar) until Mon 30 Nov 00:00;'
+            "due Fri 27 Nov 2026 09:00 CET, needs 3 h, but only 2 h are open from 09:00 "
+            '(then blocked by "Release freeze" (team_calendar)), '
+            'blocked by "Release freeze" (team_calendar) until Mon 30 Nov 00:00;'
             " starts Mon 30 Nov 00:00"
         ),
         [
@@ -122,8 +132,8 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
         {"windows": OFF_PEAK, "duration": 3 * HOUR, "when_blocked": "skip"},
         "2026-11-25 04:00",
         (
-            "due Wed 25 Nov 2026 05:00 CET, needs 3 h, but only 2 h are open from 05:00 (then outside windows),"
-            " skipped (when_blocked='skip')"
+            "due Wed 25 Nov 2026 05:00 CET, needs 3 h, but only 2 h are open from 05:00 "
+            "(then outside windows), skipped (when_blocked='skip')"
         ),
         [
             {
@@ -140,19 +150,33 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
         {"windows": OFF_PEAK, "duration": 13 * HOUR, "max_delay": HOUR},
         "2026-11-25 04:00",
         (
-            "due Wed 25 Nov 2026 05:00 CET, needs 13 h, but only 2 h are open from 05:00 (then outside windows),"
-            " skipped: no available slot of 13 h within 1 h after (max_delay)"
+            "due Wed 25 Nov 2026 05:00 CET, needs 13 h, but only 2 h are open from 05:00 "
+            "(then outside windows), "
+            "skipped: no available slot of 13 h within 1 h after (max_delay)"
         ),
         [
-            {"kind": "too_short", "start": "2026-11-25 04:00", "end": "2026-11-25 06:00", "needed_seconds": 46800},
-            {"kind": "skipped", "start": "2026-11-25 04:00", "end": "2026-11-25 05:00", "needed_seconds": 46800},
+            {
+                "kind": "too_short",
+                "start": "2026-11-25 04:00",
+                "end": "2026-11-25 06:00",
+                "needed_seconds": 46800,
+            },
+            {
+                "kind": "skipped",
+                "start": "2026-11-25 04:00",
+                "end": "2026-11-25 05:00",
+                "needed_seconds": 46800,
+            },
         ],
     ),
     "combined": (
         "0 12,15 * * *",
         {"windows": OFF_PEAK},
         "2026-11-25 11:00",
-        "due Wed 25 Nov 2026 12:00 CET, outside daily 19:00-07:00 until 19:00, combined with the 15:00 run",
+        (
+            "due Wed 25 Nov 2026 12:00 CET, outside daily 19:00-07:00 until 19:00, combined with "
+            "the 15:00 run"
+        ),
         [
             {
                 "kind": "outside_windows",
@@ -169,8 +193,8 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
         {"windows": OFF_PEAK, "when_blocked": "run"},
         "2026-11-25 11:00",
         (
-            "due Wed 25 Nov 2026 12:00 CET, outside daily 19:00-07:00 until 19:00, runs anyway (when_blocked='run');"
-            " starts on time"
+            "due Wed 25 Nov 2026 12:00 CET, outside daily 19:00-07:00 until 19:00, "
+            "runs anyway (when_blocked='run'); starts on time"
         ),
         [
             {
@@ -187,7 +211,10 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
         "0 12 24 10 *",
         {"blackouts": Weekly("sat-sun")},
         "2026-10-24 10:00",
-        "due Sat 24 Oct 2026 12:00 CEST, blocked by sat-sun until Mon 26 Oct 00:00 CET; starts Mon 26 Oct 00:00 CET",
+        (
+            "due Sat 24 Oct 2026 12:00 CEST, blocked by sat-sun until Mon 26 Oct 00:00 CET; "
+            "starts Mon 26 Oct 00:00 CET"
+        ),
         [
             {
                 "kind": "blackout",
@@ -202,7 +229,9 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("case", SAID.values(), ids=SAID)
-def test_a_run_in_data_and_in_a_sentence(case: tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]) -> None:
+def test_a_run_in_data_and_in_a_sentence(
+    case: tuple[str, dict[str, Any], str, str, list[dict[str, Any]]],
+) -> None:
     schedule, arguments, due, sentence, data = case
     compiled = CalendarTimetable(schedule, timezone=ZONE, **arguments).planner(instant(due), None)
     placed = next(compiled.placed(instant(due)))
@@ -210,12 +239,17 @@ def test_a_run_in_data_and_in_a_sentence(case: tuple[str, dict[str, Any], str, s
     assert compiled.sentence(placed) == sentence
     for one in data:
         one |= {name: instant(one[name]) for name in ("start", "end") if name in one}
-    found = [{k: v for k, v in asdict(reason).items() if v is not None} for reason in compiled.reasons(placed)]
+    found = [
+        {k: v for k, v in asdict(reason).items() if v is not None}
+        for reason in compiled.reasons(placed)
+    ]
     assert found == data
 
 
 def test_what_stands_alone_names_its_zone() -> None:
-    [run] = CalendarTimetable("0 12 * * *", timezone=ZONE, windows=OFF_PEAK).plan(utc("2026-11-25 00:00"), limit=1)
+    [run] = CalendarTimetable("0 12 * * *", timezone=ZONE, windows=OFF_PEAK).plan(
+        utc("2026-11-25 00:00"), limit=1
+    )
     assert run.reasons == ("outside daily 19:00-07:00 until 19:00 CET",)
 
 
@@ -228,8 +262,8 @@ def test_explain_names_the_zone_of_its_answer() -> None:
     timetable = CalendarTimetable("0 9 * * *", timezone=ZONE, blackouts=Weekly("sat-sun"))
     assert timetable.explain(utc("2026-11-28 01:00")) == (
         "Sat 28 Nov 2026 02:00 CET is closed, blocked by sat-sun until Mon 30 Nov 00:00."
-        " Next: due Sat 28 Nov 2026 09:00 CET, blocked by sat-sun until Mon 30 Nov 00:00, combined with the Sun 29 Nov"
-        " 09:00 run."
+        " Next: due Sat 28 Nov 2026 09:00 CET, blocked by sat-sun until Mon 30 Nov 00:00,"
+        " combined with the Sun 29 Nov 09:00 run."
     )
 
 
@@ -249,23 +283,38 @@ def test_airflows_list_of_dags_tells_what_a_schedule_goes_by() -> None:
     team = FakeCalendar(spans(("2026-11-27 10:00", "2026-11-29 23:00")))
     said = {
         "0 5 * * *": {},
-        "0 5 * * * + daily 19:00-07:00, not team_calendar": {"windows": OFF_PEAK, "blackouts": team},
+        "0 5 * * * + daily 19:00-07:00, not team_calendar": {
+            "windows": OFF_PEAK,
+            "blackouts": team,
+        },
         "0 5 * * * + daily 19:00-04:00 (next Wed 25 Nov 2026 19:00 CET, due 05:00)": {
             "windows": Weekly("daily 19:00-04:00")
         },
     }
     with time_machine.travel(now, tick=False):
         for summary, arguments in said.items():
-            assert travelled(CalendarTimetable("0 5 * * *", timezone=ZONE, **arguments)).summary == summary
-        assert len(travelled(CalendarTimetable("0 5 * * *", timezone=ZONE, windows=long)).summary) < 300
+            assert (
+                travelled(CalendarTimetable("0 5 * * *", timezone=ZONE, **arguments)).summary
+                == summary
+            )
+        assert (
+            len(travelled(CalendarTimetable("0 5 * * *", timezone=ZONE, windows=long)).summary)
+            < 300
+        )
 
 
 def test_a_schedule_says_what_it_is_and_no_secret() -> None:
-    secret = "https://calendar.google.com/calendar/ical/a%40b.c/private-0123456789abcdef0123456789abcdef/basic.ics"
-    timetable = CalendarTimetable("0 5 * * *", timezone=ZONE, windows=OFF_PEAK, blackouts=[secret, Weekly("sat")])
+    secret = (
+        "https://calendar.google.com/calendar/ical/a%40b.c/"
+        "private-0123456789abcdef0123456789abcdef/basic.ics"
+    )
+    timetable = CalendarTimetable(
+        "0 5 * * *", timezone=ZONE, windows=OFF_PEAK, blackouts=[secret, Weekly("sat")]
+    )
     said = repr(timetable)
     assert said.startswith(
-        "CalendarTimetable('0 5 * * *', timezone='Europe/Berlin', windows=Weekly('daily 19:00-07:00'),"
+        "CalendarTimetable('0 5 * * *', timezone='Europe/Berlin', "
+        "windows=Weekly('daily 19:00-07:00'),"
     )
     assert "private" not in said and "Weekly('sat')]" in said
     assert repr(travelled(CalendarTimetable("@daily", windows=OFF_PEAK))) == (

@@ -1,4 +1,6 @@
-"""The serialized form, pinned: DAGs that are stored today must be read, and mean the same, for ever.
+"""The serialized form, pinned.
+
+DAGs that are stored today must be read, and mean the same, for ever.
 
 ``python -m tests.support.regenerate_golden`` adds what is new and refuses what is not an addition.
 """
@@ -73,7 +75,9 @@ def test_what_a_version_1_wrote_of_many_spans_means_the_same() -> None:
     calendar, weekly = stored["serialized"]["blackouts"]["any"]
     deltas = Spans.from_packed(Packed(*calendar["packed"])).deltas()
     of_old = {"calendar": calendar["calendar"], "spans": deltas}
-    older = CalendarTimetable.deserialize(stored["serialized"] | {"v": 1, "blackouts": {"any": [of_old, weekly]}})
+    older = CalendarTimetable.deserialize(
+        stored["serialized"] | {"v": 1, "blackouts": {"any": [of_old, weekly]}}
+    )
 
     assert len(deltas) > 200
     assert runs_of("many_meetings", older) == stored["runs"]
@@ -93,7 +97,8 @@ def test_the_class_is_stored_under_its_import_path() -> None:
     )
     try:
         assert (
-            encode_timetable(CalendarTimetable("@daily"))["__type"] == "calendar_timetable.timetable.CalendarTimetable"
+            encode_timetable(CalendarTimetable("@daily"))["__type"]
+            == "calendar_timetable.timetable.CalendarTimetable"
         )
     except TimetableNotRegistered as error:  # run from the source, where no plugin is installed
         assert "calendar_timetable.timetable.CalendarTimetable" in str(error)  # noqa: PT017
@@ -113,7 +118,8 @@ def test_on_every_day_of_a_month_the_bytes_are_the_same(name: str) -> None:
     assert {serialized(name, day) for day in days} == {serialized(name, NOW)}
 
 
-# Edits that touch no tick's way to its start, its run (an hour) or the six hours after: the DAG runs at 09:00.
+# Edits that touch no tick's way to its start, its run (an hour) or the six hours after: the DAG
+# runs at 09:00.
 ELSEWHERE: list[tuple[str, str]] = [
     ("2026-11-12 20:00", "2026-11-12 22:00"),
     ("2026-11-14 20:00", "2026-11-15 06:30"),
@@ -137,6 +143,8 @@ def test_an_edit_that_moves_no_run_leaves_the_bytes(edit: tuple[str, str]) -> No
     assert json.dumps(held_by(MEETINGS.known | spans(edit))) == json.dumps(held_by(MEETINGS.known))
 
 
-@pytest.mark.parametrize("edit", [("2026-11-13 09:30", "2026-11-13 09:45"), ("2027-01-05 09:00", "2027-01-05 23:00")])
+@pytest.mark.parametrize(
+    "edit", [("2026-11-13 09:30", "2026-11-13 09:45"), ("2027-01-05 09:00", "2027-01-05 23:00")]
+)
 def test_an_edit_that_moves_a_run_changes_them(edit: tuple[str, str]) -> None:
     assert held_by(MEETINGS.known | spans(edit)) != held_by(MEETINGS.known)

@@ -1,7 +1,9 @@
-"""A DAG's life: a clock that jumps, parses at any time, schedulers that are late, down or two, and people who edit.
+"""A DAG's life: a clock that jumps, late schedulers, and people who edit.
 
-Whatever happens in between: no id and no logical date comes twice, none is after its run's start, due times increase,
-and nothing starts in time that was closed when its run was made.
+The DAG is parsed at any time, and schedulers may be late, down or two.
+
+Whatever happens in between: no id and no logical date comes twice, none is after its run's start,
+due times increase, and nothing starts in time that was closed when its run was made.
 """
 
 from __future__ import annotations
@@ -14,7 +16,11 @@ import time_machine
 from airflow.timetables.base import DagRunInfo, Timetable
 from airflow.timetables.events import EventsTimetable
 from airflow.timetables.interval import CronDataIntervalTimetable, DeltaDataIntervalTimetable
-from airflow.timetables.trigger import CronTriggerTimetable, DeltaTriggerTimetable, MultipleCronTriggerTimetable
+from airflow.timetables.trigger import (
+    CronTriggerTimetable,
+    DeltaTriggerTimetable,
+    MultipleCronTriggerTimetable,
+)
 from airflow.utils.types import DagRunType
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -35,7 +41,9 @@ SCHEDULES: dict[str, Any] = {
     "daily": "0 8 * * *",
     "hourly": "0 * * * *",
     "several crons": MultipleCronTriggerTimetable("0 6 * * *", "30 5,22 * * *", timezone="UTC"),
-    "cron with an interval": CronTriggerTimetable("15 */4 * * *", timezone="UTC", interval=timedelta(hours=4)),
+    "cron with an interval": CronTriggerTimetable(
+        "15 */4 * * *", timezone="UTC", interval=timedelta(hours=4)
+    ),
     "hourly data intervals": CronDataIntervalTimetable("0 * * * *", "UTC"),
     "daily data intervals": CronDataIntervalTimetable("30 7 * * *", "UTC"),
     "data intervals of 5 hours": DeltaDataIntervalTimetable(timedelta(hours=5)),
@@ -62,7 +70,10 @@ class Life(RuleBasedStateMachine):
         self.troubles: list[str] = []
 
     @initialize(
-        schedule=st.sampled_from(sorted(SCHEDULES)), catchup=st.booleans(), started=st.booleans(), ours=st.booleans()
+        schedule=st.sampled_from(sorted(SCHEDULES)),
+        catchup=st.booleans(),
+        started=st.booleans(),
+        ours=st.booleans(),
     )
     def add(self, schedule: str, catchup: bool, started: bool, ours: bool) -> None:
         self.schedule, self.catchup, self.ours = SCHEDULES[schedule], catchup, ours
@@ -80,7 +91,9 @@ class Life(RuleBasedStateMachine):
         stagger=st.sampled_from([0, 45]),
     )
     def edit(self, nights: bool, **options: Any) -> None:
-        minutes = {name: timedelta(minutes=options[name]) for name in ("duration", "max_delay", "stagger")}
+        minutes = {
+            name: timedelta(minutes=options[name]) for name in ("duration", "max_delay", "stagger")
+        }
         self.options = options | minutes | ({"windows": NIGHTS} if nights else {})
 
     @rule(start=st.integers(-300, 1440), length=st.integers(10, 3000))
@@ -139,7 +152,8 @@ class Life(RuleBasedStateMachine):
     def _next(self) -> DagRunInfo | None:
         last = max(self.runs, key=lambda run: run.logical_date) if self.runs else None  # type: ignore[arg-type,return-value]
         return self.timetable.next_dagrun_info_v2(
-            last_dagrun_info=last and DagRunInfo(*last), restriction=restriction(self.start_date, catchup=self.catchup)
+            last_dagrun_info=last and DagRunInfo(*last),
+            restriction=restriction(self.start_date, catchup=self.catchup),
         )
 
     def _schedule(self) -> None:
@@ -157,7 +171,9 @@ class Life(RuleBasedStateMachine):
             return
         assert info is not None
         run_id = self.timetable.generate_run_id(
-            run_type=DagRunType.SCHEDULED, run_after=info.run_after, data_interval=info.data_interval
+            run_type=DagRunType.SCHEDULED,
+            run_after=info.run_after,
+            data_interval=info.data_interval,
         )
         if isinstance(self.timetable, CalendarTimetable):
             self._look_at(info, self.timetable)
@@ -182,7 +198,9 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def nothing_comes_twice(self) -> None:
         assert not self.troubles
-        assert len(set(self.ids)) == len(self.ids), "Airflow's scheduler ends at a run id that it has"
+        assert len(set(self.ids)) == len(self.ids), (
+            "Airflow's scheduler ends at a run id that it has"
+        )
         dates = [run.logical_date for run in self.runs]
         assert len(set(dates)) == len(dates)
 

@@ -20,7 +20,9 @@ def planned_row(run: PlannedRun) -> Row:
         return int(at.timestamp()) - EPOCH  # type: ignore[attr-defined,no-any-return]
 
     start = None if run.start is None else offset(run.start)
-    return Row(offset(run.due) // 60, start, run.outcome, *(offset(end) // 60 for end in run.data_interval))
+    return Row(
+        offset(run.due) // 60, start, run.outcome, *(offset(end) // 60 for end in run.data_interval)
+    )
 
 
 @pytest.mark.parametrize("base", BASES, ids=repr)
@@ -31,8 +33,8 @@ def test_the_public_plan_is_the_brute_force(base: Base, brute: Brute) -> None:
         plan = timetable(base, brute).plan(moment(first), moment(last + 1))
     rows = [planned_row(run) for run in plan]
     expected = brute.plan(base.ticks)
-    # A tick past the range may start together with one inside of it, and one before it may leave its data
-    # interval to one inside: these are not compared.
+    # A tick past the range may start together with one inside of it, and one before it may leave
+    # its data interval to one inside: these are not compared.
     end = last - (brute.max_delay if brute.when_blocked == "advance" else 0)
     settled = [i for i, row in enumerate(expected) if row.start is None or row.start // 60 < end]
     whole = [i for i in settled if i > 0 and any(r.start is not None for r in expected[:i])]
@@ -50,13 +52,17 @@ def test_the_public_plan_is_the_brute_force(base: Base, brute: Brute) -> None:
     length=st.integers(61, 600),
     spread=st.integers(1, 60),
 )
-def test_a_released_start_is_moved_by_the_same_share_each_time(seed: str, tick: int, length: int, spread: int) -> None:
+def test_a_released_start_is_moved_by_the_same_share_each_time(
+    seed: str, tick: int, length: int, spread: int
+) -> None:
     due = tick * 60
     base = Base("once a while", "0 */3 * * *", ())
     brute = Brute(windows=None, blackouts=[(due - 60, due + length)], max_delay=6000)
     with time_machine.travel(moment(-3000), tick=False):
         runs = [
-            timetable(base, brute, stagger=timedelta(minutes=spread), stagger_key=seed).plan(moment(due), limit=9)
+            timetable(base, brute, stagger=timedelta(minutes=spread), stagger_key=seed).plan(
+                moment(due), limit=9
+            )
             for _ in range(2)
         ]
     released = [run for run in runs[0] if run.outcome == "postponed" and run.start is not None]

@@ -38,9 +38,15 @@ shared = nightly()
 
 
 def starts_of(tmp_path: Path, schedule: str) -> dict[str, datetime]:
-    """When the scheduler starts each of ten DAGs of one file next, asked on Monday noon after a run at six."""
+    """When the scheduler starts each of ten DAGs of one file next.
+
+    Asked on Monday noon after a run at six.
+    """
     file = tmp_path / "factory.py"
-    loop = f"for i in range(10):\n    globals()[f'dag_{{i}}'] = DAG(f'dag_{{i}}', schedule={schedule})\n"
+    loop = (
+        f"for i in range(10):\n    globals()[f'dag_{{i}}'] = DAG(f'dag_{{i}}', "
+        f"schedule={schedule})\n"
+    )
     file.write_text(HEAD + loop)
     with time_machine.travel(datetime(2026, 3, 2, 12, tzinfo=UTC), tick=False):
         bag = DagBag(str(file))

@@ -1,4 +1,7 @@
-"""What the plan tells on the first day is made: with the clock moving, a parse now and then, and a scheduler alive."""
+"""What the plan tells on the first day is made.
+
+With the clock moving, a parse now and then, and a scheduler alive.
+"""
 
 from __future__ import annotations
 
@@ -24,22 +27,30 @@ from tests.support.timetables import restriction, travelled
 
 MORE_BASES = [
     Base(
-        "cron with an interval", CronTriggerTimetable("30 */2 * * *", timezone="UTC", interval=timedelta(hours=2)), ()
+        "cron with an interval",
+        CronTriggerTimetable("30 */2 * * *", timezone="UTC", interval=timedelta(hours=2)),
+        (),
     ),
     Base("daily data intervals", CronDataIntervalTimetable("0 8 * * *", "UTC"), ()),
     Base("daily", "0 8 * * *", ()),
     Base("every minute", "* * * * *", ()),
 ]
-# A timedelta without a start date is due when it is asked; Airflow's own moves on as the clock does.
+# A timedelta without a start date is due when it is asked; Airflow's own moves on as the clock
+# does.
 PROMISING = [base for base in BASES if base.name != "every 45 minutes"] + MORE_BASES
 
 Made = tuple[datetime, datetime, datetime, datetime]  # start, data interval, when it was made
 
 
 class Life:
-    """A DAG in an Airflow: parsed at *parses*, and looked at by a scheduler *latency* seconds after each start."""
+    """A DAG in an Airflow.
 
-    def __init__(self, schedule: CalendarTimetable, limits: TimeRestriction, latency: float) -> None:
+    Parsed at *parses*, and looked at by a scheduler *latency* seconds after each start.
+    """
+
+    def __init__(
+        self, schedule: CalendarTimetable, limits: TimeRestriction, latency: float
+    ) -> None:
         self.schedule, self.limits, self.latency = schedule, limits, timedelta(seconds=latency)
         self.stored: DagRunInfo | None = None
         self.last: DagRunInfo | None = None
@@ -53,7 +64,8 @@ class Life:
 
     def next(self) -> DagRunInfo | None:
         return self.current.next_dagrun_info(
-            last_automated_data_interval=self.last and self.last.data_interval, restriction=self.limits
+            last_automated_data_interval=self.last and self.last.data_interval,
+            restriction=self.limits,
         )
 
     def live(self, begin: datetime, parses: list[int], end: datetime) -> list[Made]:
@@ -61,7 +73,10 @@ class Life:
         for pause in [*parses, LENGTH * 2]:
             self.parse(now)
             until = min(now + timedelta(minutes=pause), end)
-            while self.stored is not None and max(plain(self.stored.run_after), now) + self.latency < until:
+            while (
+                self.stored is not None
+                and max(plain(self.stored.run_after), now) + self.latency < until
+            ):
                 now = max(plain(self.stored.run_after), now) + self.latency
                 self.create(now)
             now = until
@@ -75,9 +90,13 @@ class Life:
             info = self.current.next_run_info_from_dag_model(dag_model=dag_model(self.stored))
             assert info is not None
             assert info.data_interval is not None
-            assert info.data_interval.start <= info.run_after, "Airflow starts no task before the logical date"
+            assert info.data_interval.start <= info.run_after, (
+                "Airflow starts no task before the logical date"
+            )
             self.made.append((*map(plain, (info.run_after, *info.data_interval)), now))
-            assert self.last is None or info.data_interval.end > self.last.data_interval.end, "due times increase"  # type: ignore[union-attr]
+            assert self.last is None or info.data_interval.end > self.last.data_interval.end, (  # type: ignore[union-attr]
+                "due times increase"
+            )
             self.last = info
             self.stored = self.next()
 
@@ -107,16 +126,28 @@ LIVES = {
     first=600,
 )
 def test_what_is_told_on_the_first_day_is_made(
-    base: Base, start_date: bool, brute: Brute, share: int, catchup: bool, latency: int, parses: list[int], first: int
+    base: Base,
+    start_date: bool,
+    brute: Brute,
+    share: int,
+    catchup: bool,
+    latency: int,
+    parses: list[int],
+    first: int,
 ) -> None:
-    if base.name == "every minute":  # of which one opening may release hundreds: they would take longer than a minute
+    # Of which one opening may release hundreds: they would take longer than a minute
+    if base.name == "every minute":
         latency = 0
     schedule: Any = timetable(base, brute, stagger=timedelta(minutes=share), stagger_key="a")
     begin, end = moment(first), moment(LENGTH + 600)
     limits = restriction(begin if start_date else None, catchup=catchup)
     with time_machine.travel(begin, tick=False):
         since = begin if start_date else begin - timedelta(minutes=brute.max_delay + brute.duration)
-        if not start_date and catchup and base.name in ("hourly data intervals", "daily data intervals", "events"):
+        if (
+            not start_date
+            and catchup
+            and base.name in ("hourly data intervals", "daily data intervals", "events")
+        ):
             return  # Airflow's own makes no run then, or begins with the first event of all
         plan = schedule.plan(since, end + timedelta(days=2), 100_000)
     made = Life(schedule, limits, latency).live(begin, parses, end)
@@ -124,12 +155,21 @@ def test_what_is_told_on_the_first_day_is_made(
     promised = [run for run in told(plan, begin) if run[0] < settled]
     kept = [(start, due) for start, _, due, _ in made if begin < start < settled]
 
-    if kept and kept[0][1] in [run.due for run in plan if run.start is not None and run.start <= begin]:
+    if kept and kept[0][1] in [
+        run.due for run in plan if run.start is not None and run.start <= begin
+    ]:
         del kept[0]  # it was to start before the DAG was there, and is made up for
     if start_date and "data intervals" in base.name and len(promised) == len(kept) + 1:
         del promised[0]  # of an interval that began before the start date
     assert kept == promised
     # What is made up for keeps the start that was planned; its work begins when it is made.
-    assert all(max(a[0], a[3]) <= max(b[0], b[3]) and a[1] < b[1] and a[2] < b[2] for a, b in pairwise(made))
-    if made and any(first_of != due for _, first_of, due, _ in made) and brute.when_blocked != "advance":
+    assert all(
+        max(a[0], a[3]) <= max(b[0], b[3]) and a[1] < b[1] and a[2] < b[2]
+        for a, b in pairwise(made)
+    )
+    if (
+        made
+        and any(first_of != due for _, first_of, due, _ in made)
+        and brute.when_blocked != "advance"
+    ):
         assert all(a[2] == b[1] for a, b in pairwise(made)), "no data is lost"

@@ -29,7 +29,11 @@ END = moment(LENGTH - 1)
 def compare(schedule: CalendarTimetable, base: Base) -> None:
     start, first = (moment(at) for at in base.ticks[0])
     steps = [said(info) for info in stepped(schedule, start, END)]
-    expected = [(run.start, *run.data_interval) for run in schedule.plan(first, END + timedelta(days=3)) if run.start]
+    expected = [
+        (run.start, *run.data_interval)
+        for run in schedule.plan(first, END + timedelta(days=3))
+        if run.start
+    ]
     # Near the end of the range, the tick past it that a run may coalesce with is in the plan only.
     settled = [step for step in steps if step[2] <= END - timedelta(days=1)]
 
@@ -37,7 +41,9 @@ def compare(schedule: CalendarTimetable, base: Base) -> None:
     assert [(start, tick) for start, _, tick in settled] == [
         (start, tick) for start, _, tick in expected[: len(settled)]
     ]
-    assert settled[1:] == expected[1 : len(settled)], "the first run's interval may begin before the start date"
+    assert settled[1:] == expected[1 : len(settled)], (
+        "the first run's interval may begin before the start date"
+    )
 
 
 @pytest.mark.parametrize("base", BASES, ids=repr)
@@ -68,7 +74,9 @@ def test_a_round_trip_at_every_step_changes_nothing(base: Base, brute: Brute, sh
 @given(brute=brutes())
 def test_runs_of_the_scheduler_never_go_back(base: Base, brute: Brute) -> None:
     with time_machine.travel(BEFORE, tick=False):
-        steps = [said(info) for info in stepped(timetable(base, brute), moment(base.ticks[0][0]), END)]
+        steps = [
+            said(info) for info in stepped(timetable(base, brute), moment(base.ticks[0][0]), END)
+        ]
 
     assert all(a[0] <= b[0] and a[1] < b[1] and a[2] < b[2] for a, b in pairwise(steps))
 
@@ -83,7 +91,12 @@ NEVER = {
 @pytest.mark.parametrize("when_blocked", ["postpone", "advance", "skip"])
 @pytest.mark.parametrize("name", NEVER)
 def test_a_search_that_finds_no_opening_ends_with_no_run(name: str, when_blocked: str) -> None:
-    schedule = CalendarTimetable("0 */6 * * *", timezone="UTC", when_blocked=when_blocked, **NEVER[name])  # type: ignore[arg-type]
+    schedule = CalendarTimetable(
+        "0 */6 * * *",
+        timezone="UTC",
+        when_blocked=when_blocked,  # type: ignore[arg-type]
+        **NEVER[name],  # type: ignore[arg-type]
+    )
     with time_machine.travel(BEFORE, tick=False):
         for catchup in (True, False):
             assert next_run(schedule, earliest=moment(0), catchup=catchup) is None
@@ -121,7 +134,11 @@ def test_a_fresh_process_under_another_tz_decides_the_same() -> None:
         input=json.dumps(payloads),
         capture_output=True,
         text=True,
-        env={**os.environ, "TZ": "Pacific/Auckland", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        env={
+            **os.environ,
+            "TZ": "Pacific/Auckland",
+            "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        },
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -25,24 +25,32 @@ from sqlalchemy.pool import StaticPool
 
 @contextmanager
 def airflow_database() -> Iterator[Session]:
-    """A session on a database of its own."""
+    """Open a session on a database of its own."""
     import_all_models()
-    engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    engine = create_engine(
+        "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+    )
     Base.metadata.create_all(engine)
     with Session(engine) as session:
         yield session
     engine.dispose()
 
 
-def add_dag(session: Session, dag: DAG, at: datetime, *, seen: datetime | None = None, **columns: Any) -> None:
+def add_dag(
+    session: Session, dag: DAG, at: datetime, *, seen: datetime | None = None, **columns: Any
+) -> None:
     """*dag* as it is stored when it is parsed at *at*, for the first time at *seen*."""
     lazy = LazyDeserializedDAG(data=DagSerialization.to_dict(dag))
     timetable = lazy.timetable
     start = dag.start_date
-    restriction = TimeRestriction(DateTime.instance(max(start, at)) if start else None, None, catchup=True)
+    restriction = TimeRestriction(
+        DateTime.instance(max(start, at)) if start else None, None, catchup=True
+    )
     info = timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
     interval = info.data_interval if info else None
-    version = DagVersion(dag_id=dag.dag_id, version_number=1, bundle_name="dags", created_at=seen or at)
+    version = DagVersion(
+        dag_id=dag.dag_id, version_number=1, bundle_name="dags", created_at=seen or at
+    )
     session.add_all((version, *(DagTag(dag_id=dag.dag_id, name=tag) for tag in dag.tags)))
     session.flush()
     serialized = SerializedDagModel(lazy)
@@ -66,7 +74,7 @@ def add_dag(session: Session, dag: DAG, at: datetime, *, seen: datetime | None =
 
 
 def add_run(session: Session, dag_id: str, state: str, due: datetime, **columns: Any) -> None:
-    """A run that Airflow made for the tick *due*."""
+    """Add a run that Airflow made for the tick *due*."""
     stored: dict[str, Any] = {
         "run_type": "scheduled",
         "run_id": f"scheduled__{due.isoformat()}",
@@ -74,7 +82,10 @@ def add_run(session: Session, dag_id: str, state: str, due: datetime, **columns:
         "data_interval": (due, due),
         "run_after": due,
     }
-    run = DagRun(dag_id=dag_id, **{**stored, **{k: v for k, v in columns.items() if k in stored or k == "start_date"}})
+    run = DagRun(
+        dag_id=dag_id,
+        **{**stored, **{k: v for k, v in columns.items() if k in stored or k == "start_date"}},
+    )
     run._state = state
     run.end_date = columns.get("end_date")
     run.updated_at = columns.get("end_date") or due

@@ -1,4 +1,7 @@
-"""Schedules with their ticks told apart from Airflow's code, and what a brute force describes as a timetable."""
+"""Schedules with their ticks told apart from Airflow's code.
+
+Also what a brute force describes, as a timetable.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from tests.support.timetables import pen
 
 
 def calendar(stretch: list[Minutes] | None, label: str) -> FakeCalendar | None:
+    """Return a calendar of *stretch*, in minutes from ``EPOCH``; None of None."""
     if stretch is None:
         return None
     return FakeCalendar(Spans((EPOCH + a * 60, EPOCH + b * 60) for a, b in stretch), label)
@@ -31,7 +35,10 @@ def calendar(stretch: list[Minutes] | None, label: str) -> FakeCalendar | None:
 
 @dataclass(frozen=True)
 class Base:
-    """A schedule and, told apart from Airflow's code, its ticks: (start of interval, due), in minutes."""
+    """A schedule and its ticks, told apart from Airflow's code.
+
+    A tick is (start of interval, due), in minutes.
+    """
 
     name: str
     schedule: Any
@@ -79,7 +86,7 @@ BASES = [
 
 
 def timetable(base: Base, brute: Brute, **more: Any) -> CalendarTimetable:
-    """The public face of what *brute* describes."""
+    """Return the public face of what *brute* describes."""
     return CalendarTimetable(
         base.schedule,
         timezone="UTC",

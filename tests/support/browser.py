@@ -46,32 +46,48 @@ class Browser:
         self.driver.add_cookie({"name": "_token", "value": token})
 
     def open(
-        self, path: str, *, theme: str = "light", zone: str = "Europe/Berlin", size: tuple[int, int] = (1280, 900)
+        self,
+        path: str,
+        *,
+        theme: str = "light",
+        zone: str = "Europe/Berlin",
+        size: tuple[int, int] = (1280, 900),
     ) -> None:
-        """Go to a path under Airflow's address with what people chose in Airflow; wait for the page's runs."""
+        """Go to a path under Airflow's address with what people chose in Airflow.
+
+        Waits for the page's runs.
+        """
         self.choose(theme=theme, timezone=json.dumps(zone), size=size)
         self.driver.get(self.airflow.address + path)
         self.settled()
 
     def choose(self, *, size: tuple[int, int], **stored: str) -> None:
-        """A window of this size, and what Airflow's page keeps of people's choices."""
+        """Set the size of the window, and what Airflow's page keeps of people's choices."""
         if not self.driver.current_url.startswith(self.airflow.address):
             self.driver.get(f"{self.airflow.address}/api/v2/version")
         for name, value in stored.items():
             self.run("localStorage.setItem(arguments[0], arguments[1])", name, value)
-        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
+        metrics = {
+            "width": size[0],
+            "height": size[1],
+            "deviceScaleFactor": 1,
+            "mobile": size[0] < 600,
+        }
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def settled(self) -> None:
         """Wait until the page is there, which Airflow may draw twice, and reads nothing."""
-        still = "return !document.querySelector('.ct-page') || document.querySelector('[aria-busy=true], .ct-loading')"
+        still = (
+            "return !document.querySelector('.ct-page') || "
+            "document.querySelector('[aria-busy=true], .ct-loading')"
+        )
         wait_until("the page to have read", lambda: not self.run(still), seconds=120)
 
     def run(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
 
     def all(self, selector: str, containing: str = "") -> list[WebElement]:
-        """What a CSS selector finds, of that what contains a text."""
+        """Return what a CSS selector finds, of that what contains a text."""
         found = self.driver.find_elements(By.CSS_SELECTOR, selector)
         try:
             return [each for each in found if containing in str(each.get_property("textContent"))]
@@ -79,14 +95,18 @@ class Browser:
             return []  # it was drawn anew meanwhile; who waits asks again
 
     def one(self, selector: str, containing: str = "") -> WebElement:
-        """The first of these, once it is there."""
-        return wait_until(f"{selector} {containing!r}", lambda: self.all(selector, containing), seconds=60)[0]
+        """Return the first of these, once it is there."""
+        return wait_until(
+            f"{selector} {containing!r}", lambda: self.all(selector, containing), seconds=60
+        )[0]
 
     def gone(self, selector: str, containing: str = "") -> None:
-        wait_until(f"no {selector} {containing!r}", lambda: not self.all(selector, containing), seconds=90)
+        wait_until(
+            f"no {selector} {containing!r}", lambda: not self.all(selector, containing), seconds=90
+        )
 
     def using(self, selector: str, do: Callable[[WebElement], T], containing: str = "") -> T:
-        """What *do* makes of the first of these; again, where the page drew it anew meanwhile."""
+        """Return what *do* makes of the first of these; try again if the page drew it anew."""
 
         def attempt() -> list[T]:
             try:
@@ -113,7 +133,9 @@ class Browser:
         return " ".join(self.using(selector, lambda element: element.text).split())
 
     def texts(self, selector: str) -> list[str]:
-        return [" ".join(str(each.get_property("textContent")).split()) for each in self.all(selector)]
+        return [
+            " ".join(str(each.get_property("textContent")).split()) for each in self.all(selector)
+        ]
 
     def press(self, *keys: str) -> None:
         webdriver.ActionChains(self.driver).send_keys(*keys).perform()
@@ -132,21 +154,40 @@ class Browser:
         return str(self.using(selector, lambda element: self.run(script, element, name)))
 
     def errors(self, *, but: str | None = None) -> list[str]:
-        """What the console complained of since the last time; *but* of what has an address that begins so."""
+        """Return what the console complained of since the last time.
+
+        What has an address that begins with *but* is left out.
+        """
         entries = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
         found = [str(entry["message"]) for entry in entries if entry["level"] == "SEVERE"]
-        return [error for error in found if but is None or not error.startswith(self.airflow.address + but)]
+        return [
+            error
+            for error in found
+            if but is None or not error.startswith(self.airflow.address + but)
+        ]
 
     def hosts(self) -> set[str | None]:
         """Where requests went since the last time."""
-        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]  # type: ignore[no-untyped-call]
-        sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        events = [
+            json.loads(entry["message"])["message"]
+            for entry in self.driver.get_log("performance")  # type: ignore[no-untyped-call]
+        ]
+        sent = [
+            event["params"] for event in events if event["method"] == "Network.requestWillBeSent"
+        ]
         addresses = [urlsplit(event["request"]["url"]) for event in sent]
-        return {address.netloc for address in addresses if address.scheme not in ("data", "blob", "chrome", "about")}
+        return {
+            address.netloc
+            for address in addresses
+            if address.scheme not in ("data", "blob", "chrome", "about")
+        }
 
     @contextmanager
     def quiet(self, *, but: str | None = None) -> Iterator[None]:
-        """The console hears of no error *but* of such addresses, and no other host of anything."""
+        """Check that the console has no error *but* of such addresses.
+
+        No other host may be asked.
+        """
         self.errors(), self.hosts()
         yield
         assert not (errors := self.errors(but=but)), errors
@@ -159,13 +200,18 @@ class Browser:
 
     def sideways(self) -> int:
         """By how many pixels the document is wider than the window."""
-        return int(self.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+        return int(
+            self.run(
+                "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+        )
 
     def violations(self) -> list[str]:
-        """What axe finds serious or critical in our part of the document."""
+        """Return what axe finds serious or critical in our part of the document."""
         self.run(AXE.read_text())
         found = self.driver.execute_async_script(  # type: ignore[no-untyped-call]
-            "const done = arguments[0]; axe.run(document.querySelector('.ct-page')).then(r => done(r.violations))"
+            "const done = arguments[0]; "
+            "axe.run(document.querySelector('.ct-page')).then(r => done(r.violations))"
         )
         return [
             f"{each['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
@@ -186,7 +232,10 @@ class Browser:
 
     @contextmanager
     def holding(self, part: str) -> Iterator[None]:
-        """On pages opened from now on, requests with this in their address wait until the end of the block."""
+        """Hold requests with this in their address until the end of the block.
+
+        It holds on pages that are opened from now on.
+        """
         held = "globalThis.held ??= new Promise(go => { globalThis.letGo = go })"
         with self._between(part, f"await ({held}); return ask(...asked)"):
             yield
@@ -202,8 +251,11 @@ class Browser:
     def _between(self, part: str, what: str) -> Iterator[None]:
         concerned = f"`${{asked[0]}}`.includes({json.dumps(part)})"
         changed = f"async (...asked) => {{ if ({concerned}) {{ {what} }} return ask(...asked) }}"
-        script = f"{{ const ask = fetch; fetch = {changed} }}"  # a block: several of these do not know each other
-        added = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+        # A block: several of these do not know each other
+        script = f"{{ const ask = fetch; fetch = {changed} }}"
+        added = self.driver.execute_cdp_cmd(
+            "Page.addScriptToEvaluateOnNewDocument", {"source": script}
+        )
         try:
             yield
         finally:
@@ -211,14 +263,18 @@ class Browser:
 
 
 @contextmanager
-def chromium(airflow: LocalAirflow, profile: Path, *, logged_in: requests.Session | None = None) -> Iterator[Browser]:
-    """A Chromium with a profile of its own; with a session's login, or nobody's."""
+def chromium(
+    airflow: LocalAirflow, profile: Path, *, logged_in: requests.Session | None = None
+) -> Iterator[Browser]:
+    """Start a Chromium with a profile of its own, and a session's login or nobody's."""
     options = webdriver.ChromeOptions()
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     options.binary_location = "/usr/bin/chromium"
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+    driver = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService("/usr/bin/chromedriver")
+    )
     try:
         browser = Browser(driver, airflow)
         if logged_in:

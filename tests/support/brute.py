@@ -1,8 +1,10 @@
-"""The rules of time written out naively, minute by minute: no bisection, nothing of the package's code.
+"""The rules of time written out naively, minute by minute.
 
-Everything counts minutes from an origin, and every window, blackout, tick and duration is whole minutes,
-so that the only start off the minute is that of an advanced run without a duration: it takes the last
-whole second before time closes.
+There is no bisection, and nothing of the package's code.
+
+Everything counts minutes from an origin, and every window, blackout, tick and duration is whole
+minutes, so that the only start off the minute is that of an advanced run without a duration: it
+takes the last whole second before time closes.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ class Row:
 
 
 def is_open(minute: int, windows: Sequence[Minutes] | None, blackouts: Sequence[Minutes]) -> bool:
+    """Tell whether *minute* lies in a window and in no blackout."""
     for start, end in blackouts:
         if start <= minute < end:
             return False
@@ -38,6 +41,8 @@ def is_open(minute: int, windows: Sequence[Minutes] | None, blackouts: Sequence[
 
 @dataclass(frozen=True)
 class Brute:
+    """A schedule's rules of time, in minutes, and what follows from them."""
+
     windows: Sequence[Minutes] | None
     blackouts: Sequence[Minutes]
     when_blocked: str = "postpone"
@@ -68,13 +73,21 @@ class Brute:
         return None, "skipped"
 
     def plan(self, ticks: Sequence[tuple[int, int]]) -> list[Row]:
-        """Rows for *ticks*, each the start and the end of its data interval; it is due at the end."""
+        """Return rows for *ticks*.
+
+        Each tick is the start and the end of its data interval; it is due at the end.
+        """
         placed = [self.place(due) for _, due in ticks]
         rows = []
         covered_until: int | None = None  # where the last run's data interval ended
         for i, (begin, due) in enumerate(ticks):
             start, outcome = placed[i]
-            if self.coalesce and start is not None and i + 1 < len(ticks) and placed[i + 1][0] == start:
+            if (
+                self.coalesce
+                and start is not None
+                and i + 1 < len(ticks)
+                and placed[i + 1][0] == start
+            ):
                 start, outcome = None, "coalesced"
             first = begin
             if start is not None:

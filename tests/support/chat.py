@@ -18,7 +18,9 @@ class Chat:
 
         class Webhook(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                said.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+                said.append(
+                    json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"]
+                )
                 self.send_response(204)
                 self.end_headers()
 
@@ -26,12 +28,14 @@ class Chat:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
+        )
         self._thread.start()
         self.address = f"http://127.0.0.1:{self._server.server_port}/hooks/secret"
 
     def hears(self, what: str) -> None:
-        """Waits until exactly this is said."""
+        """Wait until exactly this is said."""
         wait_until(f"the team to be told {what!r}", lambda: what in self.said, seconds=120)
 
     def close(self) -> None:

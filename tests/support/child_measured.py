@@ -1,4 +1,6 @@
-"""Expands the calendar on stdin where production does; tells the result, and what child and parent used for it.
+"""Expand the calendar on stdin where production does, and tell what that used.
+
+Tells the result, and what child and parent used for it.
 
 A process of its own, so that what its only child used can be told.
 """
@@ -26,7 +28,9 @@ def main() -> None:
         answer = {"reading": expand(body, start, end, "UTC").to_wire(), "error": ""}
     except ExpansionFailed as error:
         answer = {"reading": None, "error": str(error)}
-    parent, child = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    parent, child = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     used = {
         "child_memory": child.ru_maxrss * 1024,
         "child_seconds": child.ru_utime + child.ru_stime,

@@ -1,4 +1,7 @@
-"""A child process that waits, as on a server that does not answer; its name says once its bounds are in place."""
+"""A child process that waits, as on a server that does not answer.
+
+Its name says once its bounds are in place.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
-"""Google's and Microsoft's hosts, as a proxy shows them: the real hooks talk TLS to the addresses they know.
+"""Google's and Microsoft's hosts, as a proxy shows them.
 
-What is behind is written after the documents of both, with their errors, limits, paging and tokens that expire.
+The real hooks talk TLS to the addresses they know.
+
+What is behind is written after the documents of both, with their errors, limits, paging and tokens
+that expire.
 """
 
 from __future__ import annotations
@@ -22,7 +25,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-HOSTS = ("oauth2.googleapis.com", "www.googleapis.com", "login.microsoftonline.com", "graph.microsoft.com")
+HOSTS = (
+    "oauth2.googleapis.com",
+    "www.googleapis.com",
+    "login.microsoftonline.com",
+    "graph.microsoft.com",
+)
 
 
 @dataclass
@@ -40,7 +48,10 @@ class Ask:
 
 @dataclass
 class Given:
-    """One answer; a *body* that is no bytes is sent as JSON. ``cut`` breaks it off; ``hang`` never ends it."""
+    """One answer.
+
+    A *body* that is no bytes is sent as JSON. ``cut`` breaks it off; ``hang`` never ends it.
+    """
 
     status: int = 200
     body: Any = None
@@ -66,10 +77,12 @@ class Internet:
 
 
 def new_key() -> rsa.RSAPrivateKey:
+    """Return a new RSA key."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def pem(key: rsa.RSAPrivateKey) -> str:
+    """Return *key* as PEM text."""
     form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, form, plain).decode()
 
@@ -78,9 +91,13 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     """Files of a certificate for all hosts, which vouches for itself, and of its key."""
     key, now = new_key(), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    names = [x509.DNSName(host) for host in HOSTS] + [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names = [x509.DNSName(host) for host in HOSTS] + [
+        x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    ]
     made = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+        x509.CertificateBuilder(
+            name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1)
+        )
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
@@ -93,7 +110,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def internet(folder: Path) -> Iterator[Internet]:
-    """A proxy on a free port, behind which the hosts are."""
+    """Start a proxy on a free port, behind which the hosts are."""
     ca_file, key_file = certificate(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(ca_file, key_file)
@@ -101,7 +118,12 @@ def internet(folder: Path) -> Iterator[Internet]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(net, context))
     server.daemon_threads = True
     proxy = f"http://127.0.0.1:{server.server_address[1]}"
-    net.environment = {"HTTPS_PROXY": proxy, "https_proxy": proxy, "HTTP_PROXY": proxy, "http_proxy": proxy}
+    net.environment = {
+        "HTTPS_PROXY": proxy,
+        "https_proxy": proxy,
+        "HTTP_PROXY": proxy,
+        "http_proxy": proxy,
+    }
     for name in ("HTTPLIB2_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         net.environment[name] = str(ca_file)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
@@ -144,7 +166,11 @@ def _handler(net: Internet, context: ssl.SSLContext) -> type[BaseHTTPRequestHand
             net.seen.append(ask)
             service = net.services.get(self.host, lambda ask: Given(502))
             given = service(ask)
-            body = given.body if isinstance(given.body, bytes) else json.dumps(given.body or {}).encode()
+            body = (
+                given.body
+                if isinstance(given.body, bytes)
+                else json.dumps(given.body or {}).encode()
+            )
             if given.hang:
                 net.stop.wait()
             self.send_response(given.status)

@@ -24,17 +24,22 @@ class Asked:
     own: Cluster | None
 
     def cluster(self) -> Cluster:
-        """The stand-in, for what only it can be told; skips the test against a real cluster."""
+        """Return the stand-in, for what only it can be told; skip against a real cluster."""
         if self.own is None:
             pytest.skip("needs a cluster of the test's own")
         return self.own
 
     def pod(self, name: str, program: str, **spec: Any) -> dict[str, Any]:
-        """A pod that runs a Python program, and tolerates the GPU node."""
+        """Return a pod that runs a Python program, and tolerates the GPU node."""
         container = {"name": "base", "image": self.image, "command": ["python", "-c", program]}
         container |= spec.pop("container", {})
         tolerations = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
-        body = {"restartPolicy": "Never", "tolerations": tolerations, "containers": [container], **spec}
+        body = {
+            "restartPolicy": "Never",
+            "tolerations": tolerations,
+            "containers": [container],
+            **spec,
+        }
         return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": body}
 
 

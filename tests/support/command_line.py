@@ -14,10 +14,11 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the command: its exit code, what it printed, and what it said on stderr."""
+    """Run the command; return its exit code, what it printed, and what it said on stderr."""
     monkeypatch.setattr(sys, "path", list(sys.path))
 
     def run(*arguments: str) -> tuple[int, str, str]:
+        """Run the command; return its exit code, what it printed, and what it said on stderr."""
         try:
             code = main(arguments)
         except SystemExit as ended:  # as argparse ends

@@ -9,7 +9,7 @@ WriteDag = Callable[..., str]
 
 
 def dag_source(dag_id: str, schedule: str, options: str = "") -> str:
-    """A DAG file with one quick task."""
+    """Return a DAG file with one quick task."""
     return textwrap.dedent(
         f"""\
         from datetime import UTC, datetime, timedelta

@@ -1,4 +1,7 @@
-"""Real CalDAV servers on free loopback ports, plain requests that edit them, and a wire that can be tapped or cut."""
+"""Real CalDAV servers on free loopback ports.
+
+Also plain requests that edit them, and a wire that can be tapped or cut.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ Connect = Callable[..., str]
 
 @pytest.fixture(name="connect")
 def connections(monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Makes an Airflow Connection, without Airflow's start-up; gives its id."""
+    """Make an Airflow Connection, without Airflow's start-up; give its id."""
     made: dict[str, SimpleNamespace] = {}
 
     def make(address: str, conn_id: str = "dav", kind: str = "caldav", **given: Any) -> str:
@@ -45,11 +48,14 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> Connect:
             raise AirflowNotFoundException(SECRET)
         return made[conn_id]
 
-    monkeypatch.setitem(sys.modules, "airflow.sdk", SimpleNamespace(BaseHook=SimpleNamespace(get_connection=find)))
+    monkeypatch.setitem(
+        sys.modules, "airflow.sdk", SimpleNamespace(BaseHook=SimpleNamespace(get_connection=find))
+    )
     return make
 
 
 def free_port() -> int:
+    """Return a port on 127.0.0.1 that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -70,7 +76,9 @@ class Server:
         return f"http://127.0.0.1:{self.port}/"
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
@@ -92,18 +100,27 @@ class Server:
                 self.process.wait()
             self.process = None
 
-    def send(self, method: str, path: str, body: str = "", content_type: str = "text/calendar") -> None:
+    def send(
+        self, method: str, path: str, body: str = "", content_type: str = "text/calendar"
+    ) -> None:
         """One request of a plain client below the home; it must succeed."""
         url = self.address.rstrip("/") + self.home + path
         headers = {"Content-Type": f"{content_type}; charset=utf-8"}
-        answer = requests.request(method, url, data=body.encode(), headers=headers, auth=self.auth, timeout=10)
+        answer = requests.request(
+            method, url, data=body.encode(), headers=headers, auth=self.auth, timeout=10
+        )
         assert answer.status_code < 300, (method, answer.status_code, answer.text)
 
     def set_property(self, path: str, name: str, value: str) -> None:
         """Set a property of CalDAV's."""
         prop = f"<D:set><D:prop><C:{name}>{value}</C:{name}></D:prop></D:set>"
         spaces = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"'
-        self.send("PROPPATCH", path, f"<D:propertyupdate {spaces}>{prop}</D:propertyupdate>", "application/xml")
+        self.send(
+            "PROPPATCH",
+            path,
+            f"<D:propertyupdate {spaces}>{prop}</D:propertyupdate>",
+            "application/xml",
+        )
 
     def make_calendar(self, path: str, name: str, timezone: str = "") -> None:
         zone = f"<C:calendar-timezone>{timezone}</C:calendar-timezone>" if timezone else ""
@@ -135,14 +152,18 @@ permissions: f
 
 
 def radicale(folder: Path, password: str) -> Server:
-    """Radicale with basic authentication, for two users; each may ask when the other's calendars are busy."""
+    """Return Radicale with basic authentication, for two users.
+
+    Each may ask when the other's calendars are busy.
+    """
     port = free_port()
     folder.mkdir()
     (folder / "users").write_text(f"{LOGIN}:{password}\n{OTHER}:{password}\n")
     (folder / "rights").write_text(RIGHTS)
     (folder / "config").write_text(
         f"[server]\nhosts = 127.0.0.1:{port}\n[storage]\nfilesystem_folder = {folder / 'storage'}\n"
-        f"[auth]\ntype = htpasswd\nhtpasswd_filename = {folder / 'users'}\nhtpasswd_encryption = plain\ndelay = 0\n"
+        f"[auth]\ntype = htpasswd\nhtpasswd_filename = {folder / 'users'}\n"
+        "htpasswd_encryption = plain\ndelay = 0\n"
         f"[rights]\ntype = from_file\nfile = {folder / 'rights'}\n"
     )
     command = [sys.executable, "-m", "radicale", "--config", str(folder / "config")]
@@ -152,8 +173,24 @@ def radicale(folder: Path, password: str) -> Server:
 def xandikos(folder: Path) -> Server:
     """Xandikos, which lets everybody in, with its one first calendar."""
     port = free_port()
-    command = [sys.executable, "-m", "xandikos", "serve", "-d", str(folder), "--defaults", "--no-detect-systemd"]
-    command += ["--state-dir", str(folder.parent / "xandikos-state"), "-l", "127.0.0.1", "-p", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "xandikos",
+        "serve",
+        "-d",
+        str(folder),
+        "--defaults",
+        "--no-detect-systemd",
+    ]
+    command += [
+        "--state-dir",
+        str(folder.parent / "xandikos-state"),
+        "-l",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
     return Server(command, port, "/user/calendars/")
 
 
@@ -162,7 +199,8 @@ class Wire:
     """A proxy before a server: counts what passes, and cuts answers short when told."""
 
     target: int
-    passed: list[str] = field(default_factory=list)  # "PROPFIND 1 /alice/", "REPORT 1 /alice/team/ calendar-query"
+    # "PROPFIND 1 /alice/", "REPORT 1 /alice/team/ calendar-query"
+    passed: list[str] = field(default_factory=list)
     sent: int = 0  # bytes of answers
     cut: str = ""  # the method whose answers break off half-way
     before: Callable[[str], None] = lambda line: None  # called with each request before it goes on
@@ -190,7 +228,9 @@ def _handler(wire: Wire) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _pass(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            asked = re.search(rb"<\w:(calendar-query|calendar-multiget|sync-collection|free-busy-query)", body)
+            asked = re.search(
+                rb"<\w:(calendar-query|calendar-multiget|sync-collection|free-busy-query)", body
+            )
             what = f" {asked[1].decode()}" if asked else ""
             wire.passed.append(f"{self.command} {self.headers.get('Depth')} {self.path}{what}")
             wire.before(wire.passed[-1])

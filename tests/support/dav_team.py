@@ -29,17 +29,20 @@ END:VCALENDAR"""
 
 
 def at(uid: str, hour: int, *more: str) -> str:
-    """An event of one hour on the tenth of March, as a client puts it."""
-    return feed(event(f"UID:{uid}", f"DTSTART:20240310T{hour:02}0000Z", "DURATION:PT1H", *more)).decode()
+    """Return an event of one hour on the tenth of March, as a client puts it."""
+    return feed(
+        event(f"UID:{uid}", f"DTSTART:20240310T{hour:02}0000Z", "DURATION:PT1H", *more)
+    ).decode()
 
 
 def hours(calendar: Calendar) -> list[int]:
-    """The hours of the tenth of March at which something begins."""
+    """Return the hours of the tenth of March at which something begins."""
     return [(start - instant("2024-03-10")) // 3600 for start, _ in known(calendar).known]
 
 
 @pytest.fixture(scope="module")
 def radicale_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run Radicale for the tests of a module."""
     server = radicale(tmp_path_factory.mktemp("radicale") / "data", SECRET)
     server.start()
     yield server
@@ -48,6 +51,7 @@ def radicale_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
 
 @pytest.fixture(scope="module")
 def xandikos_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run Xandikos for the tests of a module."""
     server = xandikos(tmp_path_factory.mktemp("xandikos") / "data")
     server.start()
     yield server

@@ -21,7 +21,8 @@ PATIENT = {  # training keeps both cores busy; a task that is slow to say that i
     "AIRFLOW__CORE__PARALLELISM": "9",  # most wait for pods
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "60",
-    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",  # or once a file is touched, but not while it is read
+    # Or once a file is touched, but not while it is read
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
 }
 
 
@@ -30,26 +31,35 @@ class Examples(Stack):
 
     def __init__(self, home: Path, services: ExampleServices, calendar: Path) -> None:
         super().__init__(home)
-        shutil.copytree(EXAMPLES, self.dags, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            EXAMPLES, self.dags, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
         self._read_calendars_often()
         self.backing, self.pods, self.calendar = services, PodCluster(services.cluster), calendar
         self.chat, self.statsd = Chat(), StatsdServer(only="weekly_retraining")
         self.env |= PATIENT | services.settings | self.pods.settings
         self.env |= {
             "TEAM_CALENDAR": str(calendar),
-            "AIRFLOW_CONN_TEAM_CHAT": json.dumps({"conn_type": "http", "password": self.chat.address}),
+            "AIRFLOW_CONN_TEAM_CHAT": json.dumps(
+                {"conn_type": "http", "password": self.chat.address}
+            ),
             "AIRFLOW__METRICS__STATSD_ON": "True",
             "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
             "AIRFLOW__METRICS__STATSD_PORT": str(self.statsd.port),
         }
 
     def _read_calendars_often(self) -> None:
-        """A watcher looks at the calendar as often as that is read: every five minutes."""
+        """Let watchers read the calendar every five seconds.
+
+        A watcher looks at it as often as it is read: otherwise every five minutes.
+        """
         shared = self.dags / "calendar_examples" / "__init__.py"
         source = shared.read_text()
         often = source.replace("match=match)", "match=match, refresh=timedelta(seconds=5))")
         assert often != source
-        shared.write_text(often.replace("import os\n", "import os\nfrom datetime import timedelta\n", 1))
+        shared.write_text(
+            often.replace("import os\n", "import os\nfrom datetime import timedelta\n", 1)
+        )
 
     def stop(self) -> None:
         super().stop()
@@ -57,9 +67,16 @@ class Examples(Stack):
         self.statsd.close()
 
     def plan(self, titles: list[tuple[str, datetime]]) -> None:
-        """Have the team's calendar say that these begin then; nothing heavy is to start by itself now."""
+        """Have the team's calendar say that these begin then.
+
+        Nothing heavy is to start by itself now.
+        """
         now = in_a_moment(0)
-        closed = ("Release freeze, and maintenance", now - timedelta(days=40), now + timedelta(days=10))
+        closed = (
+            "Release freeze, and maintenance",
+            now - timedelta(days=40),
+            now + timedelta(days=10),
+        )
         events = [closed, *((title, at, at + timedelta(minutes=10)) for title, at in titles)]
         draft = self.calendar.with_suffix(".draft")
         draft.write_bytes(ics(events))
@@ -71,11 +88,20 @@ class Examples(Stack):
         for file in self.dags.glob("*.py"):
             file.touch()
 
-    def run(self, dag_id: str, *, seconds: float = 600, logical_date: datetime | None = None, **conf: Any) -> Finished:
+    def run(
+        self,
+        dag_id: str,
+        *,
+        seconds: float = 600,
+        logical_date: datetime | None = None,
+        **conf: Any,
+    ) -> Finished:
         """Start a run by hand, and wait for its end."""
         return self.end_of(self.begin(dag_id, logical_date=logical_date, **conf), seconds=seconds)
 
-    def begin(self, dag_id: str, *, logical_date: datetime | None = None, **conf: Any) -> tuple[str, str]:
+    def begin(
+        self, dag_id: str, *, logical_date: datetime | None = None, **conf: Any
+    ) -> tuple[str, str]:
         self.unpause(dag_id)
         run_id = f"by_hand_{uuid.uuid4().hex[:8]}"
         date = logical_date and logical_date.isoformat()
@@ -92,11 +118,15 @@ class Examples(Stack):
 
         def ended() -> str | None:
             [run] = self.rows(
-                "SELECT state FROM dag_run WHERE dag_id = :dag_id AND run_id = :run_id", dag_id=dag_id, run_id=run_id
+                "SELECT state FROM dag_run WHERE dag_id = :dag_id AND run_id = :run_id",
+                dag_id=dag_id,
+                run_id=run_id,
             )
             return str(run["state"]) if run["state"] in ("success", "failed") else None
 
-        return Finished(self, dag_id, run_id, self.wait(f"{dag_id} {run_id} to end", ended, seconds=seconds))
+        return Finished(
+            self, dag_id, run_id, self.wait(f"{dag_id} {run_id} to end", ended, seconds=seconds)
+        )
 
 
 class Finished:
@@ -109,24 +139,32 @@ class Finished:
     def tasks(self) -> dict[str, str]:
         """State by task; a mapped task's by "task[0]"."""
         rows = self._airflow.rows(
-            "SELECT task_id, map_index, state FROM task_instance WHERE dag_id = :dag_id AND run_id = :run_id",
+            (
+                "SELECT task_id, map_index, state FROM task_instance"
+                " WHERE dag_id = :dag_id AND run_id = :run_id"
+            ),
             dag_id=self.dag_id,
             run_id=self.run_id,
         )
         return {
-            row["task_id"] + (f"[{row['map_index']}]" if row["map_index"] >= 0 else ""): str(row["state"])
+            row["task_id"] + (f"[{row['map_index']}]" if row["map_index"] >= 0 else ""): str(
+                row["state"]
+            )
             for row in rows
         }
 
     def xcom(self, task_id: str, key: str = "return_value") -> Any:
-        path = f"/api/v2/dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        path = (
+            f"/api/v2/dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{task_id}/"
+            f"xcomEntries/{key}"
+        )
         return self._airflow.get(path)["value"]
 
     def xcoms(self, task_id: str) -> list[Any]:
-        """What each of a mapped task's instances has returned."""
+        """Return what each of a mapped task's instances has returned."""
         rows = self._airflow.rows(
-            "SELECT value FROM xcom WHERE dag_id = :dag_id AND run_id = :run_id AND task_id = :task_id"
-            " AND key = 'return_value' ORDER BY map_index",
+            "SELECT value FROM xcom WHERE dag_id = :dag_id AND run_id = :run_id"
+            " AND task_id = :task_id AND key = 'return_value' ORDER BY map_index",
             dag_id=self.dag_id,
             run_id=self.run_id,
             task_id=task_id,
@@ -137,23 +175,27 @@ class Finished:
         """All that the tries of a task have written."""
         folder = self._airflow.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
         return "\n".join(
-            file.read_text(errors="replace") for file in sorted(folder.glob(f"task_id={task_id}/**/*.log*"))
+            file.read_text(errors="replace")
+            for file in sorted(folder.glob(f"task_id={task_id}/**/*.log*"))
         )
 
     def explain(self) -> str:
         """For a test that failed: the states, and the last words of the tasks that did."""
         states = self.tasks
         bad = [name for name, state in states.items() if state in ("failed", "up_for_retry")]
-        said = "\n".join(f"----- {name}\n{self.logs(name.partition('[')[0])[-3000:]}" for name in bad)
+        said = "\n".join(
+            f"----- {name}\n{self.logs(name.partition('[')[0])[-3000:]}" for name in bad
+        )
         return f"{self.dag_id} {self.run_id}: {self.state} {states}\n{said}"
 
 
 def ics(events: list[tuple[str, datetime, datetime]]) -> bytes:
-    """A calendar with these events: title, start, end."""
+    """Return a calendar with these events: title, start, end."""
     written = [event(f"e{n}", start, end, title) for n, (title, start, end) in enumerate(events)]
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN", *written, "END:VCALENDAR", ""]
     return "\r\n".join(lines).encode()
 
 
 def in_a_moment(seconds: int) -> datetime:
+    """Return the moment *seconds* from now, in UTC."""
     return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)

@@ -1,4 +1,7 @@
-"""A cache folder per test, a clock that tests move, and HTTP origins; a conftest imports what its tests use."""
+"""A cache folder per test, a clock that tests move, and HTTP origins.
+
+A conftest imports what its tests use.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from tests.support.tls import tls_for
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache folder, empty."""
+    """Return the cache folder, empty."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", str(folder))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
@@ -32,6 +35,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Return a clock that the test moves, and that the code under test reads."""
     clock = Clock(time.time())
     monkeypatch.setattr(refresh, "now", lambda: clock.now)
     return clock
@@ -39,19 +43,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def origin() -> Iterator[Origin]:
+    """Start an HTTP origin."""
     with serving() as origin:
         yield origin
 
 
 @pytest.fixture
 def other_origin() -> Iterator[Origin]:
+    """Start a second HTTP origin."""
     with serving() as origin:
         yield origin
 
 
 @pytest.fixture
 def tls_origin(tmp_path: Path) -> Iterator[tuple[Origin, Path]]:
-    """A server whose certificate nobody knows, with the file that vouches for it."""
+    """Start a server whose certificate nobody knows; give the file that vouches for it too."""
     context, ca_file = tls_for(tmp_path, "127.0.0.1")
     with serving(context) as origin:
         yield origin, ca_file

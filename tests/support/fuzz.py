@@ -1,4 +1,7 @@
-"""Fuzzing led by coverage: ``make fuzz``, or ``python -m tests.support.fuzz [folder] [libFuzzer's options]``."""
+"""Fuzzing led by coverage.
+
+``make fuzz``, or ``python -m tests.support.fuzz [folder] [libFuzzer's options]``.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ import atheris
 with atheris.instrument_imports(include=["calendar_timetable"], enable_loader_override=False):
     from tests.support.fuzzing import ANSWER, CHECKS, SEED
 
-DICTIONARY = "BEGIN END VEVENT VTIMEZONE VFREEBUSY VAVAILABILITY DTSTART DTEND DURATION RRULE RDATE EXDATE TZID VALUE=DATE FREQ= BYDAY="
+DICTIONARY = (
+    "BEGIN END VEVENT VTIMEZONE VFREEBUSY VAVAILABILITY "
+    "DTSTART DTEND DURATION RRULE RDATE EXDATE TZID VALUE=DATE FREQ= BYDAY="
+)
 
 
 def main() -> None:

@@ -15,12 +15,19 @@ from calendar_timetable.calendars.sources.base import FetchFailed
 from tests.support.ics import event, feed
 from tests.support.moments import instant
 
-LEAK = "Confidential"  # in every text of the seeds: no error may hold it (a UID may be told, and has none)
+# In every text of the seeds: no error may hold it (a UID may be told, and has none)
+LEAK = "Confidential"
 START, END = instant("2024-01-01"), instant("2025-01-01")
 SECONDS = 2.0  # of processor time for one body; what takes longer is to be quarantined
 
 SEED = feed(
-    event("UID:a", f"SUMMARY:{LEAK}", f"DESCRIPTION:{LEAK}", "DTSTART:20240310T120000Z", "DURATION:PT1H"),
+    event(
+        "UID:a",
+        f"SUMMARY:{LEAK}",
+        f"DESCRIPTION:{LEAK}",
+        "DTSTART:20240310T120000Z",
+        "DURATION:PT1H",
+    ),
     event(
         f"LOCATION:{LEAK}",
         f"CATEGORIES:{LEAK},{LEAK}",
@@ -36,9 +43,15 @@ SEED = feed(
         f"ATTENDEE;CN={LEAK};PARTSTAT=DECLINED:mailto:{LEAK}@b",
         "SEQUENCE:2",
     ),
-    "BEGIN:VTIMEZONE\r\nTZID:Own\r\nBEGIN:STANDARD\r\nDTSTART:16010101T030000\r\nRRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10\r\n"
+    "BEGIN:VTIMEZONE\r\nTZID:Own\r\nBEGIN:STANDARD\r\nDTSTART:16010101T030000\r\n"
+    "RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10\r\n"
     "TZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nEND:STANDARD\r\nEND:VTIMEZONE",
-    event("UID:z", "DTSTART;TZID=Own:20240310T120000", "RDATE;VALUE=PERIOD:20240305T100000Z/PT1H", f"X-{LEAK}:{LEAK}"),
+    event(
+        "UID:z",
+        "DTSTART;TZID=Own:20240310T120000",
+        "RDATE;VALUE=PERIOD:20240305T100000Z/PT1H",
+        f"X-{LEAK}:{LEAK}",
+    ),
     event("UID:n", f"DTSTART;TZID={LEAK}:20240310T120000", f"RRULE:FREQ={LEAK}"),
     event("UID:f", f"FREEBUSY;X={LEAK}:20240302T100000Z/PT1H", kind="VFREEBUSY"),
     event(
@@ -50,17 +63,23 @@ SEED = feed(
     head=("X-WR-TIMEZONE:Asia/Tokyo", "REFRESH-INTERVAL;VALUE=DURATION:PT5M"),
 )
 ANSWER = (
-    '<?xml version="1.0"?><multistatus xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><response>'
-    f"<href>/{LEAK}/1.ics</href><propstat><prop><getetag>1</getetag><displayname>{LEAK}</displayname>"
+    '<?xml version="1.0"?><multistatus xmlns="DAV:" '
+    'xmlns:C="urn:ietf:params:xml:ns:caldav"><response>'
+    f"<href>/{LEAK}/1.ics</href><propstat><prop><getetag>1</getetag><displayname>{LEAK}"
+    "</displayname>"
     "<resourcetype><collection/><C:calendar/></resourcetype>"
-    f"<C:calendar-data>{SEED.decode()}</C:calendar-data></prop><status>HTTP/1.1 200 OK</status></propstat></response>"
+    f"<C:calendar-data>{SEED.decode()}</C:calendar-data></prop><status>HTTP/1.1 200 OK</status>"
+    "</propstat></response>"
     f"<response><href>/{LEAK}/2.ics</href><status>HTTP/1.1 404 Not Found</status></response>"
     "<sync-token>token</sync-token></multistatus>"
 ).encode()
 
 
 def check_calendar(body: bytes) -> None:
-    """Read *body* as a calendar: refused with a documented error, or read; never with a word of it in an error."""
+    """Read *body* as a calendar, or see it refused with a documented error.
+
+    No word of it may be in an error.
+    """
     try:
         whole = check_body(body)
         assert published_interval(whole) >= 0
@@ -78,7 +97,9 @@ def check_calendar(body: bytes) -> None:
         assert end > START
         assert start < END
         assert details.summary.isprintable()
-    assert list(reading.rows) == sorted(reading.rows, key=lambda row: (row[1], row[2], row[0].uid, row[0].summary))
+    assert list(reading.rows) == sorted(
+        reading.rows, key=lambda row: (row[1], row[2], row[0].uid, row[0].summary)
+    )
     assert ParsedCalendar.from_wire(json.loads(json.dumps(reading.to_wire()))) == reading
 
 

@@ -10,18 +10,29 @@ from tests.support.ics import understood
 
 
 def at(text: str, zone: str = "") -> dict[str, str]:
-    """A Google time: a date, or a date-time."""
+    """Return a Google time: a date, or a date-time."""
     key = "dateTime" if "T" in text else "date"
     return {key: text} | ({"timeZone": zone} if zone else {})
 
 
-def event(own: str = "one", start: str = "2024-03-10T12:00:00Z", end: str = "", **given: Any) -> Event:
+def event(
+    own: str = "one", start: str = "2024-03-10T12:00:00Z", end: str = "", **given: Any
+) -> Event:
+    """Return an event as Google sends it."""
     zone = given.pop("zone", "")
     finish = end or start.replace("T12", "T13")
-    return {"id": own, "status": "confirmed", "start": at(start, zone), "end": at(finish, zone), **given}
+    return {
+        "id": own,
+        "status": "confirmed",
+        "start": at(start, zone),
+        "end": at(finish, zone),
+        **given,
+    }
 
 
-def taken(items: dict[str, Item], zone: str = "UTC", start: str = "2024-03-01", end: str = "2024-04-15") -> list[str]:
+def taken(
+    items: dict[str, Item], zone: str = "UTC", start: str = "2024-03-01", end: str = "2024-04-15"
+) -> list[str]:
     """Each occurrence, its status where that is not "confirmed", and whether it is free."""
     found = []
     reading = understood(join(items, zone), start, end, zone)

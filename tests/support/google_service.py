@@ -23,7 +23,10 @@ KEY = pem(new_key())
 
 
 def refusal(status: int, reason: str, **headers: str) -> Given:
-    """An error as https://developers.google.com/workspace/calendar/api/guides/errors shows it."""
+    """Return an error as Google documents it.
+
+    See https://developers.google.com/workspace/calendar/api/guides/errors.
+    """
     shown = {name.replace("_", "-"): value for name, value in headers.items()}
     error = {"domain": "calendar", "reason": reason, "message": SECRET}
     return Given(status, {"error": {"errors": [error], "code": status, "message": SECRET}}, shown)
@@ -47,7 +50,9 @@ class Google:
     def token(self, ask: Ask) -> Given:
         claims = json.loads(base64.urlsafe_b64decode(ask.form["assertion"].split(".")[1] + "=="))
         assert (claims["iss"], claims["scope"]) == (ACCOUNT, self.scope)
-        return self.login or Given(200, {"access_token": SECRET, "expires_in": 3600, "token_type": "Bearer"})
+        return self.login or Given(
+            200, {"access_token": SECRET, "expires_in": 3600, "token_type": "Bearer"}
+        )
 
     def calendar(self, ask: Ask) -> Given:
         if self.next:
@@ -63,7 +68,11 @@ class Google:
         if token and begin <= self.expired:
             return refusal(410, "fullSyncRequired")
         latest = {one["id"]: one for one in self.changes[begin:]}
-        whole = [one for one in latest.values() if token or one["status"] != "cancelled" or "recurringEventId" in one]
+        whole = [
+            one
+            for one in latest.values()
+            if token or one["status"] != "cancelled" or "recurringEventId" in one
+        ]
         first = int(ask.query.get("pageToken", "0"))
         body: dict[str, Any] = {
             "kind": "calendar#events",
@@ -77,21 +86,29 @@ class Google:
 
 @pytest.fixture
 def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
+    """Start the proxy with the hosts behind it, and let this process use it."""
     with internet(tmp_path / "net") as net:
         for name, value in net.environment.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(limits, "FETCH_SECONDS", 90.0)  # on a busy machine the providers take long to load
+        # On a busy machine the providers take long to load
+        monkeypatch.setattr(limits, "FETCH_SECONDS", 90.0)
         yield net
 
 
 def account_key() -> str:
-    """The key file of a service account."""
-    account = {"type": "service_account", "client_email": ACCOUNT, "private_key": KEY, "private_key_id": "1"}
+    """Write the key file of a service account."""
+    account = {
+        "type": "service_account",
+        "client_email": ACCOUNT,
+        "private_key": KEY,
+        "private_key_id": "1",
+    }
     account |= {"project_id": "project", "token_uri": "https://oauth2.googleapis.com/token"}
     return json.dumps(account)
 
 
 def cached() -> list[Path]:
+    """Return the files of the cache folder that hold states and calendars."""
     from calendar_timetable.calendars.feed.cache import folder
 
     return [path for path in folder().iterdir() if path.suffix in (".json", ".ics")]

@@ -16,14 +16,21 @@ LOGIN = "https://login.microsoftonline.com"
 
 
 def refusal(status: int, code: str, **headers: str) -> Given:
-    """An error as https://learn.microsoft.com/en-us/graph/errors shows it."""
+    """Return an error as https://learn.microsoft.com/en-us/graph/errors shows it."""
     shown = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Given(status, {"error": {"code": code, "message": SECRET, "innerError": {"request-id": "1"}}}, shown)
+    return Given(
+        status,
+        {"error": {"code": code, "message": SECRET, "innerError": {"request-id": "1"}}},
+        shown,
+    )
 
 
 @dataclass
 class Graph:
-    """One mailbox: ``put`` changes it; delta tokens count the changes. It always sends the whole view's events."""
+    """One mailbox.
+
+    ``put`` changes it; delta tokens count the changes. It always sends the whole view's events.
+    """
 
     page: int = 100
     changes: list[Event] = field(default_factory=list)
@@ -38,13 +45,20 @@ class Graph:
 
     def token(self, ask: Ask) -> Given:
         if "discovery" in ask.path:
-            found = {"preferred_network": "login.microsoftonline.com", "aliases": ["login.microsoftonline.com"]}
+            found = {
+                "preferred_network": "login.microsoftonline.com",
+                "aliases": ["login.microsoftonline.com"],
+            }
             found["preferred_cache"] = "login.windows.net"
-            return Given(200, {"tenant_discovery_endpoint": f"{LOGIN}/{TENANT}/v2.0/", "metadata": [found]})
+            return Given(
+                200, {"tenant_discovery_endpoint": f"{LOGIN}/{TENANT}/v2.0/", "metadata": [found]}
+            )
         assert ask.path == f"/{TENANT}/oauth2/v2.0/token"
         assert (ask.form["client_id"], ask.form["client_secret"]) == ("client", SECRET)
         assert ask.form["scope"] == f"{GRAPH}/.default"
-        return self.login or Given(200, {"access_token": SECRET, "expires_in": 3600, "token_type": "Bearer"})
+        return self.login or Given(
+            200, {"access_token": SECRET, "expires_in": 3600, "token_type": "Bearer"}
+        )
 
     def view(self, ask: Ask) -> Given:
         if self.next:
@@ -53,7 +67,10 @@ class Graph:
             return refusal(401, "InvalidAuthenticationToken")
         if ask.path != self.path:
             return refusal(404, "ErrorInvalidUser")
-        assert ask.headers["prefer"] == 'outlook.timezone="UTC", odata.maxpagesize=500, IdType="ImmutableId"'
+        assert (
+            ask.headers["prefer"]
+            == 'outlook.timezone="UTC", odata.maxpagesize=500, IdType="ImmutableId"'
+        )
         state = ask.query.get("$deltatoken") or ask.query.get("$skiptoken") or "0.0"
         if state == "0.0" and not {"startDateTime", "endDateTime"} <= set(ask.query):
             return refusal(400, "ErrorInvalidParameter")
@@ -62,8 +79,13 @@ class Graph:
             return refusal(410, "SyncStateNotFound", Location=f"{self.host}{self.path}")
         latest = [*{one["id"]: one for one in self.changes[begin:]}.values()]
         gone = {one["id"] for one in latest if "@removed" in one}
-        whole = [one for one in latest if begin or not {one["id"], one.get("seriesMasterId")} & gone]
-        body: dict[str, Any] = {"@odata.context": f"{GRAPH}/v1.0/$metadata", "value": whole[first : first + self.page]}
+        whole = [
+            one for one in latest if begin or not {one["id"], one.get("seriesMasterId")} & gone
+        ]
+        body: dict[str, Any] = {
+            "@odata.context": f"{GRAPH}/v1.0/$metadata",
+            "value": whole[first : first + self.page],
+        }
         if first + self.page < len(whole):
             link = "nextLink", f"$skiptoken={begin}.{first + self.page}"
         else:

@@ -16,23 +16,36 @@ def event(*lines: str, kind: str = "VEVENT") -> str:
 
 
 def feed(*components: str, head: tuple[str, ...] = ()) -> bytes:
-    """A calendar with these components."""
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN", *head, *components, "END:VCALENDAR", ""]
+    """Return a calendar with these components."""
+    lines = [
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//test//EN",
+        *head,
+        *components,
+        "END:VCALENDAR",
+        "",
+    ]
     return "\r\n".join(lines).encode()
 
 
 def half_hour(uid: str, hour: int, *more: str) -> str:
-    """A calendar of one event on the tenth of March, as a client puts it."""
-    return feed(event(f"UID:{uid}", f"DTSTART:20240310T{hour:02}0000Z", "DURATION:PT30M", *more)).decode()
+    """Return a calendar of one event on the tenth of March, as a client puts it."""
+    return feed(
+        event(f"UID:{uid}", f"DTSTART:20240310T{hour:02}0000Z", "DURATION:PT30M", *more)
+    ).decode()
 
 
 def understood(body: bytes, start: str, end: str, zone: str = "UTC") -> ParsedCalendar:
-    """The reading of *body* between two ISO dates, in this process."""
+    """Read *body* between two ISO dates, in this process."""
     return read(body, instant(start), instant(end), zone, 30)
 
 
 def spans(reading: ParsedCalendar) -> list[str]:
-    """Each occurrence as ``"2024-03-31 00:30/01:30"``, in UTC; the end's date only where it differs."""
+    """Return each occurrence as ``"2024-03-31 00:30/01:30"``, in UTC.
+
+    The end's date is written only where it differs.
+    """
     result = []
     for _, first, last in reading.rows:
         start, end = datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)

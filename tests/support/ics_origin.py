@@ -1,4 +1,7 @@
-"""A web server that serves one calendar which a test edits, and that counts how often it is asked."""
+"""A web server that serves one calendar which a test edits.
+
+It counts how often it is asked.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from tests.support.origin import Reply, serving
 
 
 class IcsOrigin:
-    """Serve ``/team.ics`` on a free port, with an ETag; answer 304 to who has it already, and 503 while it is down."""
+    """Serve ``/team.ics`` on a free port, with an ETag.
+
+    Answers 304 to who has it already, and 503 while it is down.
+    """
 
     def __init__(self) -> None:
         self.requests = 0
@@ -28,14 +34,24 @@ class IcsOrigin:
 
     def serve(self, events: Iterable[str]) -> None:
         """Let the calendar hold these events from now on (see :func:`event`)."""
-        lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN", *events, "END:VCALENDAR", ""]
+        lines = [
+            "BEGIN:VCALENDAR",
+            "VERSION:2.0",
+            "PRODID:-//tests//EN",
+            *events,
+            "END:VCALENDAR",
+            "",
+        ]
         self._body = "\r\n".join(lines).encode()
 
     def __enter__(self) -> IcsOrigin:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._open.close()
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 
 def utc(text: str) -> datetime:
-    """ "2026-03-02 10:00" as UTC; a text with an offset keeps its instant."""
+    """Read "2026-03-02 10:00" as UTC; a text with an offset keeps its instant."""
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
@@ -18,13 +18,17 @@ def instant(text: str) -> int:
 
 
 def local(text: str, zone: str) -> datetime:
+    """Read a wall clock in *zone*."""
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
 
 
 def iso(moment: datetime | None, zone: str = "UTC") -> str | None:
-    """As tables of expected times write it: "2026-03-29T03:00+02:00"; seconds only where there are some.
+    """Write a moment as tables of expected times do: "2026-03-29T03:00+02:00".
 
-    Not while freezegun freezes time: its datetimes, as pendulum's, forget which of two equal hours it is.
+    Seconds are written only where there are some.
+
+    Not while freezegun freezes time: its datetimes, as pendulum's, forget which of two equal hours
+    it is.
     """
     if moment is None:
         return None

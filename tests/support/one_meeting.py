@@ -19,6 +19,7 @@ NOON, AFTERNOON = (
 
 
 def known(calendar: Calendar) -> CalendarSpans:
+    """Return what *calendar* is known to hold."""
     resolved = calendar.resolve(HORIZON, "UTC")
     assert isinstance(resolved, CalendarSpans)
     return resolved

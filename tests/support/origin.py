@@ -39,7 +39,9 @@ class Origin:
 
     def serve(self, body: bytes, **headers: str) -> None:
         """Answer with *body* from now on."""
-        self.reply = lambda request: Reply(200, {k.replace("_", "-"): v for k, v in headers.items()}, body)
+        self.reply = lambda request: Reply(
+            200, {k.replace("_", "-"): v for k, v in headers.items()}, body
+        )
 
     def fail(self, reply: Reply) -> None:
         self.reply = lambda request: reply
@@ -48,7 +50,9 @@ class Origin:
 def _handler(origin: Origin) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            origin.seen.append({"path": self.path, **{k.lower(): v for k, v in self.headers.items()}})
+            origin.seen.append(
+                {"path": self.path, **{k.lower(): v for k, v in self.headers.items()}}
+            )
             reply = origin.reply(self)
             try:
                 if reply.raw:
@@ -81,6 +85,7 @@ def _handler(origin: Origin) -> type[BaseHTTPRequestHandler]:
 
 @contextmanager
 def serving(tls: ssl.SSLContext | None = None) -> Iterator[Origin]:
+    """Start an origin on a free port; with *tls* it speaks TLS."""
     origin = Origin()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(origin))
     server.daemon_threads = True

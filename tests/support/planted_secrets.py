@@ -1,4 +1,7 @@
-"""Words planted in addresses, credentials and events, and an origin whose answers quote them: for searches of what leaks."""
+"""Words planted in addresses, credentials and events, for searches of what leaks.
+
+An origin's answers quote them.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,32 @@ from tests.support.ics import event, feed
 from tests.support.origin import Reply
 
 # What is planted. Each word is found nowhere else.
-PASSWORD, OTHER_PASSWORD, TOKEN, PATH, QUERY = "pw-Zq81x", "pw-Yk92w", "token-Lm73v", "private-Qd55u", "key-Hs46t"
+PASSWORD, OTHER_PASSWORD, TOKEN, PATH, QUERY = (
+    "pw-Zq81x",
+    "pw-Yk92w",
+    "token-Lm73v",
+    "private-Qd55u",
+    "key-Hs46t",
+)
 SECRETS = (
     PASSWORD,
     OTHER_PASSWORD,
     TOKEN,
     PATH,
     QUERY,
-    *(base64.b64encode(f"alice:{password}".encode()).decode() for password in (PASSWORD, OTHER_PASSWORD)),
+    *(
+        base64.b64encode(f"alice:{password}".encode()).decode()
+        for password in (PASSWORD, OTHER_PASSWORD)
+    ),
 )
-TEXTS = ("Layoffs-Tz11a", "Agenda-Tz22b", "Room-Tz33c", "Category-Tz44d", "boss-tz55e", "Organizer-Tz66f")
+TEXTS = (
+    "Layoffs-Tz11a",
+    "Agenda-Tz22b",
+    "Room-Tz33c",
+    "Category-Tz44d",
+    "boss-tz55e",
+    "Organizer-Tz66f",
+)
 TITLE, DESCRIPTION, LOCATION, CATEGORY, ATTENDEE, ORGANIZER = TEXTS
 
 
@@ -35,10 +54,20 @@ def _texts() -> list[str]:
 
 
 def calendar() -> bytes:
-    """Closed from yesterday until the day after tomorrow, tasks due soon, and events that cannot be understood."""
+    """Return a calendar that is closed until the day after tomorrow.
+
+    It is closed from yesterday on, and has tasks due soon and events that cannot be understood.
+    """
     now = datetime.now(UTC)
-    times = f"DTSTART:{now - timedelta(days=1):%Y%m%dT%H%M%SZ}", f"DTEND:{now + timedelta(days=2):%Y%m%dT%H%M%SZ}"
-    bad = ["RRULE:FREQ=SECONDLY", f"RRULE:FREQ={TITLE};COUNT=2", f"DTEND;TZID={LOCATION}:20260101T000000"]
+    times = (
+        f"DTSTART:{now - timedelta(days=1):%Y%m%dT%H%M%SZ}",
+        f"DTEND:{now + timedelta(days=2):%Y%m%dT%H%M%SZ}",
+    )
+    bad = [
+        "RRULE:FREQ=SECONDLY",
+        f"RRULE:FREQ={TITLE};COUNT=2",
+        f"DTEND;TZID={LOCATION}:20260101T000000",
+    ]
     return feed(
         event("UID:closed", *_texts(), *times),
         *(event(f"UID:bad-{n}", *_texts(), times[0], line) for n, line in enumerate(bad)),
@@ -62,7 +91,9 @@ def answer(request: BaseHTTPRequestHandler) -> Reply:
 
 def found_in(said: dict[str, str]) -> str:
     """Which of it is in what was *said*, by place: one line for each find."""
-    finds = [(place, word) for place, text in said.items() for word in (*SECRETS, *TEXTS) if word in text]
+    finds = [
+        (place, word) for place, text in said.items() for word in (*SECRETS, *TEXTS) if word in text
+    ]
     return "\n".join(f"{word} in {place}: …{_around(said[place], word)}…" for place, word in finds)
 
 

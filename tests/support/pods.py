@@ -1,6 +1,9 @@
-"""The cluster that the examples' pods run on: the stand-in, or with ``KUBECONFIG`` and ``TRAINER_IMAGE`` set a real one.
+"""The cluster that the examples' pods run on: the stand-in, or a real one.
 
-Asked through the client that Airflow's operators use. What only the stand-in can be told is skipped with a real one.
+A real one where ``KUBECONFIG`` and ``TRAINER_IMAGE`` are set.
+
+Asked through the client that Airflow's operators use. What only the stand-in can be told is skipped
+with a real one.
 """
 
 from __future__ import annotations
@@ -24,7 +27,11 @@ STAND_IN_IMAGE = "registry.example.com/trainer:of-the-tests"
 
 def genai_folder() -> Path | None:
     """Where this machine sees the volume behind a real cluster's claim ``genai``, if it does."""
-    return Path(os.environ["GENAI_FOLDER"]) if real_cluster() and "GENAI_FOLDER" in os.environ else None
+    return (
+        Path(os.environ["GENAI_FOLDER"])
+        if real_cluster() and "GENAI_FOLDER" in os.environ
+        else None
+    )
 
 
 class PodCluster:
@@ -51,24 +58,39 @@ class PodCluster:
         return self._own
 
     def has(self, variable: str) -> bool:
-        """Whether it has what not every real cluster has: those say so in a variable of the environment."""
+        """Tell whether it has what not every real cluster has.
+
+        Real clusters say so in a variable of the environment.
+        """
         return self._real is None or variable in os.environ
 
     @contextmanager
     def pods(self) -> Iterator[Any]:
-        """The client."""
+        """Return the client."""
         with config.new_client_from_config(str(self.kubeconfig)) as api:
             yield client.CoreV1Api(api)
 
     def find(self, argument: str) -> Any | None:
-        """The pod with these words among its container's arguments, as long as there is one."""
+        """Return the pod with these words among its container's arguments, if there is one."""
         with self.pods() as pods:
             listed = pods.list_namespaced_pod(self.namespace).items
-        return next((pod for pod in listed if any(argument in a for a in pod.spec.containers[0].args or ())), None)
+        return next(
+            (
+                pod
+                for pod in listed
+                if any(argument in a for a in pod.spec.containers[0].args or ())
+            ),
+            None,
+        )
 
     @contextmanager
-    def running(self, program: str, *arguments: str, until: str, **container: Any) -> Iterator[None]:
-        """A pod with the claim ``checkpoints`` that runs a Python program, once it is in the phase *until*."""
+    def running(
+        self, program: str, *arguments: str, until: str, **container: Any
+    ) -> Iterator[None]:
+        """Start a pod that runs a Python program; return it once it is in the phase *until*.
+
+        The pod has the claim ``checkpoints``.
+        """
         name = f"test-{uuid.uuid4().hex[:8]}"
         claim = {"name": "checkpoints", "persistentVolumeClaim": {"claimName": "checkpoints"}}
         described = {

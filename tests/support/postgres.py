@@ -22,7 +22,8 @@ class PostgresServer:
 
     def __enter__(self) -> PostgresServer:
         binaries = _binaries()
-        # Not pytest's own folder: the server runs as another user when the tests run as root, and must reach it.
+        # Not pytest's own folder: the server runs as another user when the tests run as root, and
+        # must reach it.
         self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         self._user = "postgres" if os.geteuid() == 0 else None
         self._port, self._password = free_port(), secrets.token_hex()
@@ -47,7 +48,10 @@ class PostgresServer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._service.ask_to_end(signal.SIGQUIT)  # without the courtesies: its folder goes next
         self._service.kill()
@@ -88,7 +92,9 @@ class PostgresServer:
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         command: list[str | Path] = [postgres, "-D", self._folder / "data", *map(str, settings)]
-        return Service("postgres", command, env=os.environ, log=self._folder / "log", user=self._user)
+        return Service(
+            "postgres", command, env=os.environ, log=self._folder / "log", user=self._user
+        )
 
     def _answers(self) -> bool:
         assert self._service.running, self._service.tail()
@@ -103,7 +109,11 @@ def _binaries() -> Path:
     """Where initdb and postgres are: Debian keeps them out of PATH."""
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    versions = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3])
+    )
     if not versions:
-        raise FileNotFoundError("PostgreSQL's initdb is not here: install postgresql, or run with -m 'not postgres'")
+        raise FileNotFoundError(
+            "PostgreSQL's initdb is not here: install postgresql, or run with -m 'not postgres'"
+        )
     return versions[-1].parent

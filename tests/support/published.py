@@ -30,7 +30,12 @@ SITE = Site("https://airflow.example.com/prod", "0a1b2c3d")
 
 @pytest.fixture(params=["radicale", "xandikos"])
 def server(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Server]:
-    made = radicale(tmp_path / "radicale", SECRET) if request.param == "radicale" else xandikos(tmp_path / "xandikos")
+    """Start a CalDAV server: Radicale or Xandikos."""
+    made = (
+        radicale(tmp_path / "radicale", SECRET)
+        if request.param == "radicale"
+        else xandikos(tmp_path / "xandikos")
+    )
     made.start()
     try:
         made.make_calendar("runs", "Runs")
@@ -41,7 +46,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Server]:
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Makes an Airflow Connection, and gives its id."""
+    """Make an Airflow Connection, and give its id."""
     monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS", "True")
 
     def make(host: str, conn_id: str = "dav", conn_type: str = "caldav", **given: Any) -> str:
@@ -54,12 +59,15 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 @pytest.fixture
 def runs_calendar(server: Server, connect: Connect) -> str:
-    """The id of the Connection of an empty calendar."""
+    """Return the id of the Connection of an empty calendar."""
     login, password = server.auth or (None, None)
-    return connect(server.address.rstrip("/") + server.home + "runs/", login=login, password=password)
+    return connect(
+        server.address.rstrip("/") + server.home + "runs/", login=login, password=password
+    )
 
 
 def rows_of(session: Session, *dag_ids: str, now: datetime = NOW) -> list[RunRow]:
+    """Return the runs of these DAGs from a day before ``NOW`` to four days after."""
     dags = read_dags(session, dag_ids)
     filters = Filters((NOW - timedelta(days=1)).timestamp(), (NOW + timedelta(days=4)).timestamp())
     return find_rows(session, dags, read_schedules(session, dag_ids), filters, now.timestamp())[0]
@@ -69,20 +77,27 @@ def objects(server: Server) -> dict[str, str]:
     """UID and text of everything in the calendar, as another client reads it."""
     url = server.address.rstrip("/") + server.home + "runs/"
     query = (
-        '<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><C:calendar-data/></D:prop>'
-        '<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"/></C:comp-filter></C:filter>'
+        '<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav">'
+        "<D:prop><C:calendar-data/></D:prop>"
+        '<C:filter><C:comp-filter name="VCALENDAR">'
+        '<C:comp-filter name="VEVENT"/></C:comp-filter></C:filter>'
         "</C:calendar-query>"
     )
     headers = {"Depth": "1", "Content-Type": "application/xml"}
-    answer = requests.request("REPORT", url, data=query, headers=headers, auth=server.auth, timeout=60)
+    answer = requests.request(
+        "REPORT", url, data=query, headers=headers, auth=server.auth, timeout=60
+    )
     found = {}
     for part in answer.text.replace("&#13;", "").split("BEGIN:VCALENDAR")[1:]:
         text = "BEGIN:VCALENDAR" + part.partition("END:VCALENDAR")[0] + "END:VCALENDAR\n"
-        whole: Any = icalendar.Calendar.from_ical(text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+        whole: Any = icalendar.Calendar.from_ical(
+            text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+        )
         found[str(whole.walk("VEVENT")[0]["UID"])] = text
     return found
 
 
 def nightly(dag_id: str, windows: Weekly = NIGHTS) -> DAG:
+    """Return a DAG that is due at noon and runs at night."""
     timetable = CalendarTimetable("0 12 * * *", timezone="UTC", windows=windows)
     return DAG(dag_id, schedule=timetable, start_date=datetime(2027, 1, 1), catchup=False)

@@ -1,8 +1,9 @@
 """The real cluster that tests are to ask, where one is named in the environment.
 
-``KUBECONFIG`` names it, and ``TRAINER_IMAGE`` the image of ``example_dags/trainer``: with only one of them nobody's cluster
-is touched. The namespace is ``KUBERNETES_NAMESPACE`` (default: default). The GPU node carries the label
-``nvidia.com/gpu.present=true``; the claims ``checkpoints`` and ``genai`` are there for the DAGs of tests/system/examples.
+``KUBECONFIG`` names it, and ``TRAINER_IMAGE`` the image of ``example_dags/trainer``: with only one
+of them nobody's cluster is touched. The namespace is ``KUBERNETES_NAMESPACE`` (default: default).
+The GPU node carries the label ``nvidia.com/gpu.present=true``; the claims ``checkpoints`` and
+``genai`` are there for the DAGs of tests/system/examples.
 """
 
 from __future__ import annotations
@@ -26,4 +27,6 @@ def real_cluster() -> RealCluster | None:
     kubeconfig, image = os.environ.get("KUBECONFIG"), os.environ.get("TRAINER_IMAGE")
     if not kubeconfig or not image:
         return None
-    return RealCluster(Path(kubeconfig).absolute(), os.environ.get("KUBERNETES_NAMESPACE", "default"), image)
+    return RealCluster(
+        Path(kubeconfig).absolute(), os.environ.get("KUBERNETES_NAMESPACE", "default"), image
+    )

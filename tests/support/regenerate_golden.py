@@ -1,7 +1,9 @@
-"""Write the golden files again: ``python -m tests.support.regenerate_golden [--force]``, from the project's folder.
+"""Write the golden files again, from the project's folder.
 
-The serialized form is a contract: DAGs stored by an older version are read by a newer one. Without ``--force``
-only new files and added keys are written, and anything else is refused.
+Run ``python -m tests.support.regenerate_golden [--force]``.
+
+The serialized form is a contract: DAGs stored by an older version are read by a newer one. Without
+``--force`` only new files and added keys are written, and anything else is refused.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ from tests.support.schedules import SCHEDULES
 
 
 def main(force: bool) -> int:
+    """Write the files, and return the exit code: 1 where one was refused."""
     refused = 0
     for name in SCHEDULES:
         if golden_files.file_of(name).exists():
             wrong = golden_files.breaks(golden_files.load(name), golden_files.current(name))
             if wrong and not force:
-                sys.stderr.write(f"{name}: the stored form would change:\n  " + "\n  ".join(wrong) + "\n")
+                sys.stderr.write(
+                    f"{name}: the stored form would change:\n  " + "\n  ".join(wrong) + "\n"
+                )
                 refused = 1
                 continue
         golden_files.write(name)

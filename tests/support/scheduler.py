@@ -1,4 +1,7 @@
-"""Airflow's scheduler in a few lines: it holds one next run, and makes it when its time has come."""
+"""Airflow's scheduler in a few lines.
+
+It holds one next run, and makes it when its time has come.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from tests.support.timetables import restriction
 
 
 def dag_model(info: DagRunInfo) -> Any:
-    """A stand-in for the stored row of a DAG whose next run is *info*."""
+    """Return a stand-in for the stored row of a DAG whose next run is *info*."""
     interval = info.data_interval
     return SimpleNamespace(
         next_dagrun=info.logical_date,
@@ -30,12 +33,15 @@ def dag_model(info: DagRunInfo) -> Any:
 
 
 def plain(moment: datetime) -> datetime:
+    """Return *moment* as a plain datetime in UTC."""
     return datetime.fromtimestamp(moment.timestamp(), UTC)
 
 
 @dataclass
 class Scheduler:
-    """Parses and looks for due runs once per *step*; ``made`` holds (tick, when it may start, run id).
+    """A scheduler that parses and looks for due runs once per *step*.
+
+    ``made`` holds (tick, when it may start, run id).
 
     ``begun`` holds when each of them began: not before its start, nor before it was made.
     """
@@ -68,7 +74,8 @@ class Scheduler:
     def _look(self, now: datetime) -> datetime | None:
         """Make what is due *now*; when the next is to start."""
         with time_machine.travel(now, tick=False):
-            # Each parse computes the next run anew; a run that was made is followed by the next at once.
+            # Each parse computes the next run anew; a run that was made is followed by the next at
+            # once.
             while (info := self.next()) is not None:
                 if info.run_after > now:
                     return plain(info.run_after)
@@ -84,6 +91,8 @@ class Scheduler:
         run_id = self.timetable.generate_run_id(
             run_type=DagRunType.SCHEDULED, run_after=info.run_after, data_interval=interval
         )
-        assert run_id not in {made[2] for made in self.made}, "Airflow's scheduler crashes on a run id twice"
+        assert run_id not in {made[2] for made in self.made}, (
+            "Airflow's scheduler crashes on a run id twice"
+        )
         self.made.append((plain(interval.end), plain(info.run_after), run_id))
         self.last = info

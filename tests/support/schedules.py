@@ -1,4 +1,7 @@
-"""A dozen schedules of every kind, by name: for golden files, for fresh processes and for blocked I/O."""
+"""A dozen schedules of every kind, by name.
+
+For golden files, for fresh processes and for blocked I/O.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +37,20 @@ MEETINGS = FakeCalendar(
     )
 )
 OFF_PEAK = FakeCalendar(
-    spans(*((f"2026-11-{day:02} 18:00", f"2026-11-{day + 1:02} 06:00") for day in range(1, 30))), "off_peak"
+    spans(*((f"2026-11-{day:02} 18:00", f"2026-11-{day + 1:02} 06:00") for day in range(1, 30))),
+    "off_peak",
 )
 # So many that they are packed: 50 minutes of each hour, all of November.
 BUSY = FakeCalendar(
-    Spans((start, start + 3000) for start in range(instant("2026-11-01"), instant("2026-12-01"), 3600)), "busy"
+    Spans(
+        (start, start + 3000) for start in range(instant("2026-11-01"), instant("2026-12-01"), 3600)
+    ),
+    "busy",
 )
 # As a calendar of today is stored: with the feed it comes from, and what holds when that fails.
-RELEASES = FakeCalendar(MEETINGS.known, "releases", Feed("0123456789abcdef" * 2 + "01234567", "ignore", 3600))
+RELEASES = FakeCalendar(
+    MEETINGS.known, "releases", Feed("0123456789abcdef" * 2 + "01234567", "ignore", 3600)
+)
 HELD = FakeCalendar(OFF_PEAK.known, "off_peak", Feed("f" * 40))
 
 
@@ -73,35 +82,55 @@ SCHEDULES: dict[str, Named] = {
     "calendar_blackout": _of("0 9 * * *", blackouts=MEETINGS),
     "calendar_window": _of("15 */4 * * *", windows=OFF_PEAK, duration=timedelta(hours=4)),
     "calendars_of_feeds": _of("15 */4 * * *", windows=HELD, blackouts=RELEASES),
-    "many_meetings": _of("20 */2 * * *", blackouts=[BUSY, Weekly("sun 00:00-08:00")], duration=timedelta(minutes=5)),
-    "advance": _of("0 10 * * *", blackouts=MEETINGS, when_blocked="advance", duration=timedelta(minutes=45)),
+    "many_meetings": _of(
+        "20 */2 * * *", blackouts=[BUSY, Weekly("sun 00:00-08:00")], duration=timedelta(minutes=5)
+    ),
+    "advance": _of(
+        "0 10 * * *", blackouts=MEETINGS, when_blocked="advance", duration=timedelta(minutes=45)
+    ),
     "skip": _of("0 */3 * * *", blackouts=MEETINGS | Weekly("sun"), when_blocked="skip"),
     "forced": _of("0 */8 * * *", windows=Weekly("mon-wed 08:00-18:00"), when_blocked="run"),
-    "every_tick_runs": _of("*/90 */2 * * *", blackouts=[MEETINGS], coalesce=False, max_delay=timedelta(days=2)),
-    "staggered": _of("@hourly", windows=OFF_PEAK - MEETINGS, stagger=timedelta(minutes=30), stagger_key="reports"),
+    "every_tick_runs": _of(
+        "*/90 */2 * * *", blackouts=[MEETINGS], coalesce=False, max_delay=timedelta(days=2)
+    ),
+    "staggered": _of(
+        "@hourly", windows=OFF_PEAK - MEETINGS, stagger=timedelta(minutes=30), stagger_key="reports"
+    ),
     "staggered_on_time": _of(
-        "@hourly", windows=Weekly("daily 18:00-08:00"), stagger=timedelta(hours=1), stagger_key="etl"
+        "@hourly",
+        windows=Weekly("daily 18:00-08:00"),
+        stagger=timedelta(hours=1),
+        stagger_key="etl",
     ),
     "held": _of("0 9 * * *", windows=OFF_PEAK | Gone(Spans(), "gone"), blackouts=MEETINGS),
-    "data_intervals": _of(CronDataIntervalTimetable("0 * * * *", "UTC"), blackouts=MEETINGS & Weekly("mon-fri")),
+    "data_intervals": _of(
+        CronDataIntervalTimetable("0 * * * *", "UTC"), blackouts=MEETINGS & Weekly("mon-fri")
+    ),
     "interval_of_trigger": _of(
         CronTriggerTimetable("0 3 * * *", timezone="Asia/Kolkata", interval=timedelta(days=1)),
         windows=~MEETINGS,
     ),
-    "two_crons": _of(MultipleCronTriggerTimetable("0 1 * * *", "0 13 * * MON", timezone="UTC"), blackouts=MEETINGS),
+    "two_crons": _of(
+        MultipleCronTriggerTimetable("0 1 * * *", "0 13 * * MON", timezone="UTC"),
+        blackouts=MEETINGS,
+    ),
     "events": _of(
         EventsTimetable(event_dates=[pen(utc(f"2026-11-{day} 08:30")) for day in (12, 17, 24, 28)]),
         blackouts=MEETINGS,
     ),
     "holidays": _of(
         "0 12 * * *",
-        blackouts=LocalDays("holidays XX", "Europe/Berlin", (utc("2026-11-18").date(), utc("2026-12-01").date())),
+        blackouts=LocalDays(
+            "holidays XX", "Europe/Berlin", (utc("2026-11-18").date(), utc("2026-12-01").date())
+        ),
     ),
 }
 
 
-def runs_of(name: str, timetable: CalendarTimetable | None, limit: int = 12) -> list[list[str | None]]:
-    """The next runs of the schedule called *name*, as text: start, and its data interval."""
+def runs_of(
+    name: str, timetable: CalendarTimetable | None, limit: int = 12
+) -> list[list[str | None]]:
+    """Return the next runs of the schedule called *name*, as text: start, and data interval."""
     named = SCHEDULES[name]
     with time_machine.travel(named.now, tick=False):
         found = stepped(timetable or named.make(), *SPAN, limit=limit)

@@ -16,26 +16,35 @@ from xml.etree.ElementTree import Element
 from defusedxml.ElementTree import fromstring
 
 DAV, CALDAV = "{DAV:}", "{urn:ietf:params:xml:ns:caldav}"
-SPACES = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:S="http://calendarserver.org/ns/"'
+SPACES = (
+    'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:S="http://calendarserver.org/ns/"'
+)
 COLLECTION = "<D:resourcetype><D:collection/><C:calendar/></D:resourcetype>"
 Given = tuple[int, bytes]
 
 
 def found(href: str, props: str) -> str:
+    """Return a response with these properties."""
     stats = f"<D:propstat><D:prop>{props}</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
     return f"<D:response><D:href>{escape(href)}</D:href>{stats}</D:response>"
 
 
 def status(href: str, code: int) -> str:
-    return f"<D:response><D:href>{escape(href)}</D:href><D:status>HTTP/1.1 {code} X</D:status></D:response>"
+    """Return a response with this status."""
+    return (
+        f"<D:response><D:href>{escape(href)}</D:href>"
+        f"<D:status>HTTP/1.1 {code} X</D:status></D:response>"
+    )
 
 
 def multistatus(*responses: str, token: str = "") -> Given:
+    """Return an answer 207 with these responses, and with *token* where there is one."""
     end = f"<D:sync-token>{token}</D:sync-token>" if token else ""
     return 207, f"<D:multistatus {SPACES}>{''.join(responses)}{end}</D:multistatus>".encode()
 
 
 def refusal(code: int, condition: str) -> Given:
+    """Return an error with this precondition (RFC 4918 section 16)."""
     return code, f"<D:error {SPACES}><{condition}/></D:error>".encode()
 
 
@@ -51,7 +60,8 @@ class SmallDav:
     page: int = 0  # changes that it tells at once
     most: int = 0  # objects that a query may find
     written: Callable[[str], str] = str  # how it writes an object's path
-    answers: dict[str, Given] = field(default_factory=dict)  # by the request's name, in place of the true one
+    # By the request's name, in place of the true one
+    answers: dict[str, Given] = field(default_factory=dict)
     before: Callable[[str], object] = lambda name: None  # called with the name of each request
     seen: list[str] = field(default_factory=list)  # "propfind", "sync-collection 3"
     port: int = 0
@@ -102,7 +112,9 @@ class SmallDav:
         last = min(len(self.changed), first + self.page) if self.page else len(self.changed)
         paths = dict.fromkeys(self.changed[first:last])
         more = [status("/c/", 507)] if last < len(self.changed) else []
-        return multistatus(*(self._object(path, data=data) for path in paths), *more, token=self._token(last))
+        return multistatus(
+            *(self._object(path, data=data) for path in paths), *more, token=self._token(last)
+        )
 
     def _object(self, path: str, *, data: bool) -> str:
         path = path[path.index("/c/") :]
@@ -119,7 +131,10 @@ def serving(
     answer: Callable[[BaseHTTPRequestHandler, bytes], tuple[int, dict[str, str], bytes]],
     tls: ssl.SSLContext | None = None,
 ) -> Iterator[int]:
-    """A server of these answers to PROPFIND and REPORT, on the port given; with *tls* a proxy to every host of them."""
+    """Start a server of these answers to PROPFIND and REPORT, on the port given.
+
+    With *tls*, it is a proxy to every host of them.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
@@ -137,7 +152,10 @@ def serving(
             self.send_response_only(200)
             self.end_headers()
             self.connection = tls.wrap_socket(self.connection, server_side=True)
-            self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+            self.rfile, self.wfile = (
+                self.connection.makefile("rb"),
+                self.connection.makefile("wb", 0),
+            )
             self.close_connection = False
 
         def finish(self) -> None:
@@ -161,6 +179,7 @@ def serving(
 
 @contextmanager
 def small_dav() -> Iterator[SmallDav]:
+    """Start the small server on a free port."""
     server = SmallDav()
 
     def reply(request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:

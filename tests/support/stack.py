@@ -82,7 +82,8 @@ class Stack(LocalAirflow):
         self._dag_file(dag_id).unlink(missing_ok=True)
         with self.engine.begin() as connection:
             connection.execute(
-                sqlalchemy.text("UPDATE dag SET is_paused = true WHERE dag_id = :dag_id"), {"dag_id": dag_id}
+                sqlalchemy.text("UPDATE dag SET is_paused = true WHERE dag_id = :dag_id"),
+                {"dag_id": dag_id},
             )
 
     def _dag_file(self, dag_id: str) -> Path:
@@ -92,17 +93,29 @@ class Stack(LocalAirflow):
 
     def rows(self, query: str, **values: Any) -> list[Mapping[str, Any]]:
         with self.engine.connect() as connection:
-            return [dict(row) for row in connection.execute(sqlalchemy.text(query), values).mappings()]
+            return [
+                dict(row) for row in connection.execute(sqlalchemy.text(query), values).mappings()
+            ]
 
     def next_run(self, dag_id: str) -> tuple[datetime | None, datetime | None] | None:
-        """The stored next run: its logical date, and when it may be created. None before the first parse."""
-        found = self.rows("SELECT next_dagrun, next_dagrun_create_after FROM dag WHERE dag_id = :dag_id", dag_id=dag_id)
-        return (_moment(found[0]["next_dagrun"]), _moment(found[0]["next_dagrun_create_after"])) if found else None
+        """Return the stored next run: its logical date, and when it may be created.
+
+        None before the first parse.
+        """
+        found = self.rows(
+            "SELECT next_dagrun, next_dagrun_create_after FROM dag WHERE dag_id = :dag_id",
+            dag_id=dag_id,
+        )
+        return (
+            (_moment(found[0]["next_dagrun"]), _moment(found[0]["next_dagrun_create_after"]))
+            if found
+            else None
+        )
 
     def runs(self, dag_id: str) -> list[Run]:
         found = self.rows(
-            "SELECT run_id, run_type, state, logical_date, run_after, created_at, data_interval_start, data_interval_end"
-            " FROM dag_run"
+            "SELECT run_id, run_type, state, logical_date, run_after, created_at,"
+            " data_interval_start, data_interval_end FROM dag_run"
             " WHERE dag_id = :dag_id ORDER BY run_after, logical_date",
             dag_id=dag_id,
         )
@@ -120,12 +133,12 @@ class Stack(LocalAirflow):
         ]
 
     def summary(self, dag_id: str) -> str:
-        """What Airflow shows of the DAG's schedule; empty before the first parse."""
+        """Return what Airflow shows of the DAG's schedule; empty before the first parse."""
         found = self.rows("SELECT timetable_summary FROM dag WHERE dag_id = :dag_id", dag_id=dag_id)
         return found[0]["timetable_summary"] or "" if found else ""
 
     def timetable(self, dag_id: str) -> str:
-        """The name of the stored timetable's class; empty before the first parse."""
+        """Return the name of the stored timetable's class; empty before the first parse."""
         found = self.rows("SELECT timetable_type FROM dag WHERE dag_id = :dag_id", dag_id=dag_id)
         return found[0]["timetable_type"].rpartition(".")[2] if found else ""
 
@@ -147,21 +160,32 @@ class Stack(LocalAirflow):
         }
 
     def versions(self, dag_id: str) -> int:
-        return int(self.rows("SELECT count(*) AS n FROM dag_version WHERE dag_id = :dag_id", dag_id=dag_id)[0]["n"])
+        return int(
+            self.rows(
+                "SELECT count(*) AS n FROM dag_version WHERE dag_id = :dag_id", dag_id=dag_id
+            )[0]["n"]
+        )
 
     def import_error(self, dag_id: str) -> str | None:
-        """What Airflow shows of a DAG file that it cannot take."""
+        """Return what Airflow shows of a DAG file that it cannot take."""
         found = self.rows("SELECT filename, stacktrace FROM import_error")
-        return next((row["stacktrace"] for row in found if row["filename"].endswith(f"{dag_id}.py")), None)
+        return next(
+            (row["stacktrace"] for row in found if row["filename"].endswith(f"{dag_id}.py")), None
+        )
 
     # Waiting.
 
     def wait(self, what: str, check: Callable[[], T | None], *, seconds: float = 90) -> T:
-        """Poll until ``check`` gives something true; show the components' last words when it does not."""
+        """Poll until ``check`` gives something true.
+
+        Shows the components' last words when it does not.
+        """
         try:
             return wait_until(what, check, seconds=seconds)
         except TimeoutError as late:
-            logs = "\n".join(f"----- {name}\n{service.tail(15)}" for name, service in self.services.items())
+            logs = "\n".join(
+                f"----- {name}\n{service.tail(15)}" for name, service in self.services.items()
+            )
             raise AssertionError(f"{late}\n{logs}") from None
 
     def wait_for_dag(self, dag_id: str) -> tuple[datetime | None, datetime | None]:
@@ -173,7 +197,10 @@ class Stack(LocalAirflow):
         return self.wait(f"{dag_id} to be parsed", parsed)
 
     def wait_for_next_run(self, dag_id: str, tick: datetime, start: datetime) -> None:
-        self.wait(f"{dag_id} to be due {tick} and start {start}", lambda: self.next_run(dag_id) == (tick, start))
+        self.wait(
+            f"{dag_id} to be due {tick} and start {start}",
+            lambda: self.next_run(dag_id) == (tick, start),
+        )
 
     def wait_for_runs(self, dag_id: str, count: int, *, seconds: float = 120) -> list[Run]:
         """Until ``count`` runs of the DAG have succeeded; all of its runs."""
@@ -201,24 +228,32 @@ class Stack(LocalAirflow):
         self._json("DELETE", path)
 
     def _json(self, method: str, path: str, **arguments: Any) -> Any:
-        """A request that found the database locked is made again, as Airflow's own clients do.
+        """Make a request; make it again, as Airflow's own clients do, if the database was locked.
 
         What it makes may be there then, from the time before.
         """
         there = 0
         for _ in range(4):
             with self.session() as session:
-                # More patient than a server is with its database (SQLite: 20 s), which then says what it waited for.
-                answer: requests.Response = session.request(method, self.address + path, timeout=90, **arguments)
+                # More patient than a server is with its database (SQLite: 20 s), which then says
+                # what it waited for.
+                answer: requests.Response = session.request(
+                    method, self.address + path, timeout=90, **arguments
+                )
             if answer.status_code != 500 or "Database error" not in answer.text:
                 break
             there = 409
-        assert answer.ok or answer.status_code == there, f"{method} {path}: {answer.status_code} {answer.text[:2000]}"
+        assert answer.ok or answer.status_code == there, (
+            f"{method} {path}: {answer.status_code} {answer.text[:2000]}"
+        )
         return answer.json() if answer.content else None
 
 
 def _moment(value: datetime | str | None) -> datetime | None:
-    """A database's timestamp: SQLite gives text without a zone, PostgreSQL a datetime with one."""
+    """Read a database's timestamp.
+
+    SQLite gives text without a zone, PostgreSQL a datetime with one.
+    """
     if value is None:
         return None
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -226,11 +261,15 @@ def _moment(value: datetime | str | None) -> datetime | None:
 
 
 def in_some_hours() -> datetime:
-    """The full hour, two to three hours ahead, at which a daily cron is due next however long a test takes."""
+    """Return a full hour, two to three hours ahead.
+
+    A daily cron is due next at it, however long a test takes.
+    """
     return (datetime.now(UTC) + timedelta(hours=3)).replace(minute=0, second=0, microsecond=0)
 
 
 def known(value: datetime | str) -> datetime:
+    """Read a database's timestamp that is there."""
     moment = _moment(value)
     assert moment is not None
     return moment

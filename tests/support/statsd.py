@@ -30,7 +30,7 @@ class StatsdServer:
         return "\n".join(self._lines)
 
     def got(self) -> dict[str, list[tuple[str, str]]]:
-        """What came so far, by name without Airflow's prefix."""
+        """Return what came so far, by name without Airflow's prefix."""
         found: dict[str, list[tuple[str, str]]] = {}
         for line in list(self._lines):
             name, _, rest = line.partition(":")

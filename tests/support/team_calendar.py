@@ -53,7 +53,7 @@ def context_of(
     resumes: bool = False,
     **run: Any,
 ) -> dict[str, Any]:
-    """What a task sees of its run; times are UTC."""
+    """Return what a task sees of its run; times are UTC."""
     first = None if held_since is None else datetime.fromisoformat(f"{held_since}+00:00")
     planned = datetime.fromisoformat(f"{run_after}+00:00")
     server = SimpleNamespace(next_method="look_again" if resumes else None)

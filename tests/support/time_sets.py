@@ -10,6 +10,7 @@ from tests.support.moments import instant
 
 
 def spans(*pairs: tuple[str, str]) -> Spans:
+    """Return the spans of these pairs of start and end, in UTC."""
     return Spans((instant(start), instant(end)) for start, end in pairs)
 
 
@@ -32,7 +33,9 @@ class Explicit(TimeSet):
 class FakeCalendar(TimeSet):
     """A calendar that knows these spans: as any calendar, only inside the horizon."""
 
-    def __init__(self, known: Spans, label: str = "team_calendar", feed: Feed | None = None) -> None:
+    def __init__(
+        self, known: Spans, label: str = "team_calendar", feed: Feed | None = None
+    ) -> None:
         self.known, self.label, self.feed = known, label, feed
         self.reads = 0
 

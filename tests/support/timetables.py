@@ -19,12 +19,14 @@ Step = tuple[datetime, datetime, datetime]
 
 
 def pen(moment: datetime) -> pendulum.DateTime:
+    """Return *moment* as a pendulum datetime in UTC."""
     return pendulum.instance(moment.astimezone(UTC))
 
 
 def restriction(
     earliest: datetime | None = None, latest: datetime | None = None, *, catchup: bool = True
 ) -> TimeRestriction:
+    """Return a restriction with these limits."""
     return TimeRestriction(earliest and pen(earliest), latest and pen(latest), catchup=catchup)
 
 
@@ -42,13 +44,15 @@ def stepped(
     *,
     travel: bool = False,
 ) -> Iterator[DagRunInfo]:
-    """Runs as the scheduler makes them, one after the other, with catchup."""
+    """Return runs as the scheduler makes them, one after the other, with catchup."""
     last: DataInterval | None = None
     for _ in range(limit):
         if travel:
             assert isinstance(timetable, CalendarTimetable)
             timetable = travelled(timetable)
-        info = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction(earliest, latest))
+        info = timetable.next_dagrun_info(
+            last_automated_data_interval=last, restriction=restriction(earliest, latest)
+        )
         if info is None:
             return
         yield info
@@ -56,6 +60,7 @@ def stepped(
 
 
 def said(info: DagRunInfo) -> Step:
+    """Return what *info* says: when the run may start, and its data interval."""
     interval = info.data_interval
     assert interval is not None
     return info.run_after, interval.start, interval.end
@@ -69,12 +74,14 @@ def next_run(
     *,
     catchup: bool = True,
 ) -> DagRunInfo | None:
-    """The next run after the one whose tick (or data interval) is *last*."""
+    """Return the next run after the one whose tick (or data interval) is *last*."""
     interval = DataInterval.exact(pen(last)) if isinstance(last, datetime) else last
     return timetable.next_dagrun_info(
-        last_automated_data_interval=interval, restriction=restriction(earliest, latest, catchup=catchup)
+        last_automated_data_interval=interval,
+        restriction=restriction(earliest, latest, catchup=catchup),
     )
 
 
 def as_json(data: dict[str, Any]) -> str:
+    """Return *data* as golden files hold it."""
     return json.dumps(data, indent=1, sort_keys=True) + "\n"

@@ -13,13 +13,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def tls_for(folder: Path, *hosts: str) -> tuple[ssl.SSLContext, Path]:
-    """What a server that goes by *hosts* needs, and the file that vouches for it."""
+    """Return what a server that goes by *hosts* needs, and the file that vouches for it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.now(UTC)
     names = x509.SubjectAlternativeName([_named(host) for host in hosts])
     certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+        x509.CertificateBuilder(
+            name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1)
+        )
         .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

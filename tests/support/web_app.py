@@ -1,4 +1,7 @@
-"""The app of the page in this process, on a database of the test's own, with a user whose rights the test says."""
+"""The app of the page in this process, on a database of the test's own.
+
+Its user has the rights that the test says.
+"""
 
 from __future__ import annotations
 
@@ -55,8 +58,10 @@ class Rights:
 
 
 @contextmanager
-def asked(session: Session, patch: pytest.MonkeyPatch, rights: Rights | None = None) -> Iterator[TestClient]:
-    """A client of the app, whose login is a :class:`Viewer`."""
+def asked(
+    session: Session, patch: pytest.MonkeyPatch, rights: Rights | None = None
+) -> Iterator[TestClient]:
+    """Return a client of the app, whose login is a :class:`Viewer`."""
     from calendar_timetable.web import access, subscription_routes, subscriptions
     from calendar_timetable.web.app import app
 

@@ -17,21 +17,31 @@ from tests.support.in_airflow import SCRIPTS
 
 
 def event(name: str, days: int) -> tuple[str, ...]:
-    """An event of so many days, from the next midnight on."""
+    """Return an event of so many days, from the next midnight on."""
     first = datetime.now(UTC) + timedelta(days=1)
     return (
         *("BEGIN:VEVENT", f"UID:{days}@tests", "DTSTAMP:20260101T000000Z", f"SUMMARY:{name}"),
-        *(f"DTSTART;VALUE=DATE:{first:%Y%m%d}", f"DTEND;VALUE=DATE:{first + timedelta(days=days):%Y%m%d}"),
+        *(
+            f"DTSTART;VALUE=DATE:{first:%Y%m%d}",
+            f"DTEND;VALUE=DATE:{first + timedelta(days=days):%Y%m%d}",
+        ),
         "END:VEVENT",
     )
 
 
 def calendar(*lines: str) -> str:
+    """Return a calendar with these lines."""
     head = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN")
     return "\r\n".join((*head, *lines, "END:VCALENDAR", ""))
 
 
-BROKEN = ("BEGIN:VEVENT", "UID:broken@tests", "DTSTAMP:20260101T000000Z", "DTSTART:someday", "END:VEVENT")
+BROKEN = (
+    "BEGIN:VEVENT",
+    "UID:broken@tests",
+    "DTSTAMP:20260101T000000Z",
+    "DTSTART:someday",
+    "END:VEVENT",
+)
 HOSTILE = "<img src=x onerror=document.title='owned'>\u202e \\nX-Injected: 1"
 
 
@@ -44,7 +54,9 @@ def served(
     *,
     examples: bool = False,
 ) -> Iterator[LocalAirflow]:
-    """A web server with the DAGs of ``web_dags.py``, under *path*; *prepare* makes its users once there is a database.
+    """Start a web server with the DAGs of ``web_dags.py``, under *path*.
+
+    *prepare* makes its users once there is a database.
 
     With *examples*, also with all that Airflow brings, and with ours.
     """
@@ -57,7 +69,9 @@ def served(
     told = {"PYTHONPATH": str(modules), "TEAM_CALENDAR": str(team)}
     team.write_text(calendar(*event("Release freeze", 3), *BROKEN))
     if examples:
-        shutil.copytree(EXAMPLES, dags, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            EXAMPLES, dags, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
         shutil.copy(dags / "calendar_examples" / "team_calendar.ics", team)
         told["AIRFLOW__CORE__LOAD_EXAMPLES"] = "True"
     team.with_name("hostile.ics").write_text(calendar(*event(HOSTILE, 1)))
@@ -83,5 +97,7 @@ def change(airflow: LocalAirflow, statement: str) -> None:
 def within(airflow: LocalAirflow, script: str, *arguments: str) -> None:
     """Run one of the scripts of ``in_airflow/`` in an Airflow's environment."""
     command = [sys.executable, SCRIPTS / script, *arguments]
-    done = subprocess.run(command, env=airflow.env, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(
+        command, env=airflow.env, capture_output=True, text=True, timeout=240, check=False
+    )
     assert done.returncode == 0, done.stderr[-4000:]

@@ -14,7 +14,9 @@ from tests.support.web_server import served, within
 
 @pytest.fixture(scope="session")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
-    """SimpleAuthManager with users ``admin`` and ``reader``; the latter may read the DAG ``visible`` only.
+    """SimpleAuthManager with users ``admin`` and ``reader``.
+
+    The latter may read the DAG ``visible`` only.
 
     It is served under a path, as behind a proxy that many tools share; FAB's is not.
     """
@@ -34,13 +36,18 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
 
 @pytest.fixture(scope="session")
 def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
-    """FAB's auth manager with the same users, ``nobody``, who may read no DAG, and ``leaver``, to be taken away."""
+    """FAB's auth manager with the same users and two more.
+
+    They are ``nobody``, who may read no DAG, and ``leaver``, to be taken away.
+    """
 
     def make_users(airflow: LocalAirflow) -> None:
         within(airflow, "fab_users.py", airflow.password)
 
     settings = {
-        "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
+        "AIRFLOW__CORE__AUTH_MANAGER": (
+            "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+        ),
         "AIRFLOW__FAB__CACHE_TTL": "0",  # else it goes by the users of half a minute ago
     }
     with served(tmp_path_factory.mktemp("fab"), settings, make_users) as airflow:

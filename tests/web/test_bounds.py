@@ -30,7 +30,10 @@ from tests.support.web_app import asked
 DAY = 86400
 START = datetime(2026, 1, 1)
 # Ranges of a minute, so that a run of 61 seconds never fits: each rule has twelve.
-MINUTES = [f"daily {','.join(f'{hour:02}:{m:02}-{hour:02}:{m + 1:02}' for m in range(0, 60, 5))}" for hour in range(24)]
+MINUTES = [
+    f"daily {','.join(f'{hour:02}:{m:02}-{hour:02}:{m + 1:02}' for m in range(0, 60, 5))}"
+    for hour in range(24)
+]
 
 
 @pytest.fixture
@@ -42,7 +45,12 @@ def client(session: Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestCl
 
 
 def plain(session: Session, dag_id: str, schedule: Any, **given: Any) -> None:
-    add_dag(session, DAG(dag_id, schedule=schedule, start_date=START, catchup=False), datetime.now(UTC), **given)
+    add_dag(
+        session,
+        DAG(dag_id, schedule=schedule, start_date=START, catchup=False),
+        datetime.now(UTC),
+        **given,
+    )
 
 
 def processor_seconds(call: Callable[[], Any]) -> float:
@@ -62,7 +70,9 @@ def processor_seconds(call: Callable[[], Any]) -> float:
         ({"start": "1970-01-01"}, "start"),
     ],
 )
-def test_dates_far_from_now_are_refused(client: TestClient, path: str, asked_for: dict[str, str], field: str) -> None:
+def test_dates_far_from_now_are_refused(
+    client: TestClient, path: str, asked_for: dict[str, str], field: str
+) -> None:
     answer = client.get(path, params=asked_for)
     (wrong,) = answer.json()["detail"]
     assert (answer.status_code, wrong["field"]) == (422, field)
@@ -71,9 +81,14 @@ def test_dates_far_from_now_are_refused(client: TestClient, path: str, asked_for
 
 def test_a_range_ends_within_a_hundred_days_of_its_start(client: TestClient) -> None:
     now = datetime.now(UTC)
-    answer = client.get("/api/runs", params={"start": now.isoformat(), "end": (now + timedelta(days=101)).isoformat()})
+    answer = client.get(
+        "/api/runs",
+        params={"start": now.isoformat(), "end": (now + timedelta(days=101)).isoformat()},
+    )
     (wrong,) = answer.json()["detail"]
-    assert (answer.status_code, wrong["field"]) == (422, "end") and "at most 100 days" in wrong["message"]
+    assert (answer.status_code, wrong["field"]) == (422, "end") and "at most 100 days" in wrong[
+        "message"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +101,9 @@ def test_a_range_ends_within_a_hundred_days_of_its_start(client: TestClient) -> 
         ({"stagger_seconds": 63 * DAY}, "stagger_seconds", "62 days"),
     ],
 )
-def test_a_what_if_is_bounded(client: TestClient, session: Session, body: Any, field: str, told: str) -> None:
+def test_a_what_if_is_bounded(
+    client: TestClient, session: Session, body: Any, field: str, told: str
+) -> None:
     plain(session, "asked", CalendarTimetable("0 2 * * *"))
     answer = client.post("/api/dags/asked/what-if", json=body)
     (wrong,) = answer.json()["detail"]
@@ -94,7 +111,9 @@ def test_a_what_if_is_bounded(client: TestClient, session: Session, body: Any, f
     assert told in wrong["message"]
 
 
-def test_the_worst_what_if_costs_seconds_and_leaves_little(client: TestClient, session: Session) -> None:
+def test_the_worst_what_if_costs_seconds_and_leaves_little(
+    client: TestClient, session: Session
+) -> None:
     """As many ranges, as long a delay and as many ticks as it takes, and no run that fits."""
     plain(session, "asked", CalendarTimetable("*/2 * * * *"))
     body = {"windows": MINUTES[:8], "max_delay_seconds": 62 * DAY, "duration_seconds": 61}
@@ -137,11 +156,16 @@ def test_a_list_says_where_there_was_no_time_for_more(
 
 
 def test_a_slow_timetable_far_ahead_costs_its_share(client: TestClient, session: Session) -> None:
-    """Every step asks Airflow's own timetable, which takes long: a million of them lie between now and the range."""
+    """Every step asks Airflow's own timetable, which takes long.
+
+    A million of them lie between now and the range.
+    """
     plain(session, "slow", MultipleCronTriggerTimetable("* * * * *", "30 5 * * *", timezone="UTC"))
     start = datetime.now(UTC) + timedelta(days=700)
     answers = []
-    taken = processor_seconds(lambda: answers.append(client.get("/api/runs", params={"start": start.isoformat()})))
+    taken = processor_seconds(
+        lambda: answers.append(client.get("/api/runs", params={"start": start.isoformat()}))
+    )
     assert answers[0].json()["truncated"] is True
     assert taken < 2 * time_budget.DAG + 1
 
@@ -150,9 +174,15 @@ def test_counting_six_weeks_of_minutes_costs_seconds(client: TestClient, session
     for number in range(6):
         plain(session, f"minutely-{number}", "* * * * *")
     now = datetime.now(UTC)
-    asked_for = {"start": now.isoformat(), "end": (now + timedelta(days=42)).isoformat(), "timezone": "Europe/Berlin"}
+    asked_for = {
+        "start": now.isoformat(),
+        "end": (now + timedelta(days=42)).isoformat(),
+        "timezone": "Europe/Berlin",
+    }
     answers = []
-    assert processor_seconds(lambda: answers.append(client.get("/api/counts", params=asked_for))) < 5
+    assert (
+        processor_seconds(lambda: answers.append(client.get("/api/counts", params=asked_for))) < 5
+    )
     told = answers[0].json()["counts"]
     assert min(count["runs"] for count in told[1:-1]) >= 1440, "to the last day"
     assert all(count["at_least"] for count in told)
@@ -160,13 +190,21 @@ def test_counting_six_weeks_of_minutes_costs_seconds(client: TestClient, session
 
 def test_hours_are_counted_in_a_fortnight_at_most(client: TestClient) -> None:
     now = datetime.now(UTC)
-    asked_for = {"by": "hour", "start": now.isoformat(), "end": (now + timedelta(days=20)).isoformat()}
+    asked_for = {
+        "by": "hour",
+        "start": now.isoformat(),
+        "end": (now + timedelta(days=20)).isoformat(),
+    }
     answer = client.get("/api/counts", params=asked_for)
     (wrong,) = answer.json()["detail"]
-    assert (answer.status_code, wrong["field"]) == (422, "by") and "at most 15 days" in wrong["message"]
+    assert (answer.status_code, wrong["field"]) == (422, "by") and "at most 15 days" in wrong[
+        "message"
+    ]
 
 
-def test_costly_answers_wait_their_turn(client: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_costly_answers_wait_their_turn(
+    client: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain(session, "asked", CalendarTimetable("*/2 * * * *"))
     with ExitStack() as others:
         for _ in range(time_budget.COSTLY_AT_ONCE):
@@ -235,7 +273,10 @@ def test_what_never_fits_is_told_at_once() -> None:
 
 
 def refreshes(client: TestClient, clock: list[float], count: int) -> None:
-    """The page as it is open: every minute it asks for what comes, and how the runs of before went."""
+    """The page as it is open.
+
+    Every minute it asks for what comes, and how the runs of before went.
+    """
     for _ in range(count):
         clock[0] += 60
         start = datetime.fromtimestamp(clock[0] // 60 * 60, UTC)
@@ -256,7 +297,11 @@ def test_a_thousand_refreshes_of_a_page_leave_nothing_behind(
 ) -> None:
     """With ten DAGs that run every minute. Remembered by number, the plans alone would be 70 MB."""
     for number in range(10):
-        plain(session, f"minutely-{number}", CalendarTimetable("* * * * *", windows=Weekly("daily 00:00-24:00")))
+        plain(
+            session,
+            f"minutely-{number}",
+            CalendarTimetable("* * * * *", windows=Weekly("daily 00:00-24:00")),
+        )
     clock = [time.time()]
     monkeypatch.setattr(routes, "_now", lambda: clock[0])
     refreshes(client, clock, 250)  # until what is remembered is full
@@ -288,7 +333,9 @@ def test_a_feed_is_written_once_per_state(
 
     first = client.get("/feed.ics", params={"token": token})
     assert first.status_code == 200 and first.content.count(b"BEGIN:VEVENT") > 50
-    again = client.get("/feed.ics", params={"token": token}, headers={"If-None-Match": first.headers["ETag"]})
+    again = client.get(
+        "/feed.ics", params={"token": token}, headers={"If-None-Match": first.headers["ETag"]}
+    )
     assert (again.status_code, len(written)) == (304, 1)
     add_run(session, "fed", "success", utc("2026-11-20 05:00"))
     assert client.get("/feed.ics", params={"token": token}).status_code == 200
@@ -316,14 +363,21 @@ def test_a_feed_holds_what_was_chosen(client: TestClient, session: Session) -> N
     plain(session, "daily", "0 5 * * *")
     plain(session, "hourly", "0 * * * *")
     plain(session, "asleep", "0 5 * * *", is_paused=True)
-    plain(session, "skips", CalendarTimetable("0 5 * * *", blackouts=Weekly("sat"), when_blocked="skip"))
+    plain(
+        session,
+        "skips",
+        CalendarTimetable("0 5 * * *", blackouts=Weekly("sat"), when_blocked="skip"),
+    )
 
     def told(**choice: bool) -> set[tuple[str, str]]:
         made = client.post("/api/subscriptions", json={"kind": "all", **choice}).json()
         text = client.get("/feed.ics", params=made["url"].rpartition("?")[2]).text
         assert text.count("DTEND") == text.count("BEGIN:VEVENT"), "none is of zero length"
         parts = [part.replace("\r\n ", "") for part in text.split("BEGIN:VEVENT")[1:]]
-        return {(part.partition("/dags/")[2].split()[0], part.partition("STATUS:")[2].split()[0]) for part in parts}
+        return {
+            (part.partition("/dags/")[2].split()[0], part.partition("STATUS:")[2].split()[0])
+            for part in parts
+        }
 
     runs = {("daily", "CONFIRMED"), ("skips", "CONFIRMED")}
     hourly, skipped = {("hourly", "CONFIRMED")}, {("skips", "CANCELLED")}

@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 import pytest
 
-pytestmark = pytest.mark.filterwarnings("ignore:Using .httpx. with")  # of what Airflow itself imports
+# Of what Airflow itself imports
+pytestmark = pytest.mark.filterwarnings("ignore:Using .httpx. with")
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 PAGED = {"/api/runs": 500, "/api/time-sets": 2000, "/api/calendars": 500, "/api/subscriptions": 500}
 
@@ -22,7 +23,11 @@ def description() -> dict[str, Any]:
 
 
 def routes(description: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    return {(m.upper(), path): said for path, methods in description["paths"].items() for m, said in methods.items()}
+    return {
+        (m.upper(), path): said
+        for path, methods in description["paths"].items()
+        for m, said in methods.items()
+    }
 
 
 def test_the_documents_name_every_route(description: dict[str, Any]) -> None:
@@ -33,7 +38,9 @@ def test_the_documents_name_every_route(description: dict[str, Any]) -> None:
             *asked, last = words.split()
             methods += asked or ([] if last.startswith("/") else [last])
             if last.startswith("/"):
-                named |= {(method, re.sub(r"\{id\}", "{subscription_id}", last)) for method in methods}
+                named |= {
+                    (method, re.sub(r"\{id\}", "{subscription_id}", last)) for method in methods
+                }
                 methods = []
     assert named == set(routes(description)) | {("GET", "/api/openapi.json")}
 
@@ -47,7 +54,10 @@ def test_every_route_is_described(description: dict[str, Any]) -> None:
         refusal = answers["422"]["content"]["application/json"]["schema"]
         assert refusal == {"$ref": "#/components/schemas/Refusal"}, path
         good = next(code for code in answers if code.startswith("2"))
-        assert good == "204" or "$ref" in answers[good]["content"]["application/json"]["schema"], (method, path)
+        assert good == "204" or "$ref" in answers[good]["content"]["application/json"]["schema"], (
+            method,
+            path,
+        )
     assert description["components"]["schemas"]["Wrong"]["required"] == ["field", "message"]
     assert "HTTPValidationError" not in description["components"]["schemas"]
 
@@ -57,7 +67,9 @@ def test_every_list_has_pages(description: dict[str, Any]) -> None:
     for (method, path), said in routes(description).items():
         if method != "GET":
             continue
-        answer = said["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        answer = said["responses"]["200"]["content"]["application/json"]["schema"][
+            "$ref"
+        ].rpartition("/")[2]
         paged = "truncated" in schemas[answer]["properties"]
         assert paged == (path in PAGED), path
         if paged:
@@ -85,7 +97,10 @@ def test_the_bounds_that_the_documents_tell(description: dict[str, Any]) -> None
         f"at most {MOST_TICKS:,} due times",
         "`limit` (500, of time sets 2,000; at most 5,000)",
         f'lasts {days.default} days, or `"days"` up to 730',
-        f"runs of the last {PAST.days} and the next {AHEAD.days} days (the nearest {MOST_EVENTS:,})",
+        (
+            f"runs of the last {PAST.days} and the next {AHEAD.days} days (the nearest "
+            f"{MOST_EVENTS:,})"
+        ),
         f"one of {', '.join(get_args(RunState))}",
     ):
         assert told in text, told

@@ -1,4 +1,7 @@
-"""More than to read a DAG is needed for its runs and its code, as in Airflow's own API; and what is noted of whom."""
+"""More than to read a DAG is needed for its runs and its code, as in Airflow's own API.
+
+And what is noted of whom.
+"""
 
 from __future__ import annotations
 
@@ -37,21 +40,37 @@ def rights() -> Rights:
 
 
 @pytest.fixture
-def client(session: Session, monkeypatch: pytest.MonkeyPatch, rights: Rights) -> Iterator[TestClient]:
-    """Of somebody who may read DAGs, and of them what *rights* say; there is one DAG with a run by hand."""
+def client(
+    session: Session, monkeypatch: pytest.MonkeyPatch, rights: Rights
+) -> Iterator[TestClient]:
+    """Of somebody who may read DAGs, and of them what *rights* say.
+
+    There is one DAG with a run by hand.
+    """
     lru.forget()
     store._Base.metadata.create_all(session.get_bind())
     schedule = CalendarTimetable("0 12 * * *", timezone="UTC", windows=Weekly("daily 22:00-06:00"))
     add_dag(session, DAG("secret", schedule=schedule, start_date=START, catchup=False), NOW)
     times = {"start_date": NOW - timedelta(hours=3), "end_date": NOW - timedelta(hours=1)}
-    add_run(session, "secret", "success", NOW - timedelta(hours=3), run_id=ACME, run_type="manual", **times)
+    add_run(
+        session,
+        "secret",
+        "success",
+        NOW - timedelta(hours=3),
+        run_id=ACME,
+        run_type="manual",
+        **times,
+    )
     with asked(session, monkeypatch, rights) as found:
         yield found
     lru.forget()
 
 
 def listed(client: TestClient) -> list[dict[str, Any]]:
-    around = {"start": (NOW - timedelta(days=1)).isoformat(), "end": (NOW + timedelta(days=5)).isoformat()}
+    around = {
+        "start": (NOW - timedelta(days=1)).isoformat(),
+        "end": (NOW + timedelta(days=5)).isoformat(),
+    }
     answer = client.get("/api/runs", params=around)
     assert answer.status_code == 200
     found: list[dict[str, Any]] = answer.json()["runs"]
@@ -86,7 +105,9 @@ def test_python_is_told_to_who_may_read_code(client: TestClient, rights: Rights)
     def pythons() -> list[Any]:
         first = client.get("/api/dags/secret/plan").json()
         second = client.post("/api/dags/secret/what-if", json={"when_blocked": "skip"}).json()
-        assert first["arguments"]["windows"] == ["daily 22:00-06:00"], "which the DAG's own page tells too"
+        assert first["arguments"]["windows"] == ["daily 22:00-06:00"], (
+            "which the DAG's own page tells too"
+        )
         return [first["python"], second["python"]]
 
     assert pythons() == [None, None]
@@ -117,7 +138,9 @@ def test_a_feed_has_these_rights_at_each_fetch(client: TestClient, rights: Right
     assert ACME in fetched()
 
 
-def test_subscriptions_are_noted_in_airflows_audit_log(client: TestClient, session: Session) -> None:
+def test_subscriptions_are_noted_in_airflows_audit_log(
+    client: TestClient, session: Session
+) -> None:
     made = subscription(client)
     assert client.delete(f"/api/subscriptions/{made['id']}").status_code == 204
     noted = session.scalars(select(Log).order_by(Log.id)).all()
@@ -125,12 +148,17 @@ def test_subscriptions_are_noted_in_airflows_audit_log(client: TestClient, sessi
         ("calendar_timetable.subscribe", "viewer"),
         ("calendar_timetable.unsubscribe", "viewer"),
     ]
-    assert json.loads(noted[0].extra)["kind"] == "all" and made["token"] not in str([log.extra for log in noted])
+    assert json.loads(noted[0].extra)["kind"] == "all" and made["token"] not in str(
+        [log.extra for log in noted]
+    )
     assert json.loads(noted[1].extra)["subscription_id"] == made["id"]
 
 
 def test_who_runs_airflow_can_revoke(
-    client: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    client: TestClient,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     @contextmanager
     def same_session(**_: Any) -> Iterator[Session]:
@@ -155,24 +183,39 @@ def test_who_runs_airflow_can_revoke(
     assert main(["subscriptions", "--owner", "viewer", "--revoke-all"]) == 0
     assert client.get("/feed.ics", params={"token": second["token"]}).status_code == 404
     noted = session.scalars(select(Log).where(Log.event == "calendar_timetable.unsubscribe")).all()
-    assert [json.loads(log.extra)["subscription_id"] for log in noted] == [first["id"], second["id"]]
+    assert [json.loads(log.extra)["subscription_id"] for log in noted] == [
+        first["id"],
+        second["id"],
+    ]
 
 
-def test_what_another_site_asks_for_is_not_noted_as_done(client: TestClient, session: Session) -> None:
-    answer = client.post("/api/subscriptions", json={"kind": "all"}, headers={"X-Requested-With": ""})
+def test_what_another_site_asks_for_is_not_noted_as_done(
+    client: TestClient, session: Session
+) -> None:
+    answer = client.post(
+        "/api/subscriptions", json={"kind": "all"}, headers={"X-Requested-With": ""}
+    )
     assert (answer.status_code, session.scalars(select(Log)).all()) == (403, [])
 
 
 @pytest.mark.parametrize("titles", [True, False])
 def test_uids_are_told_where_titles_are(
-    client: TestClient, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, titles: bool
+    client: TestClient,
+    session: Session,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    titles: bool,
 ) -> None:
     """Many a UID is somebody's mail address."""
     monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", str(tmp_path / "cache"))
     team = tmp_path / "team.ics"
     soon = f"DTSTART:{NOW + timedelta(days=1):%Y%m%dT%H%M%SZ}"
-    team.write_bytes(feed(event("UID:good", soon, "DURATION:P2D", "SUMMARY:Freeze"),
-                          event("UID:ceo-private-uid@corp", "DTSTART:someday")))  # fmt: skip
+    team.write_bytes(
+        feed(
+            event("UID:good", soon, "DURATION:P2D", "SUMMARY:Freeze"),
+            event("UID:ceo-private-uid@corp", "DTSTART:someday"),
+        )
+    )
     schedule = CalendarTimetable("0 * * * *", blackouts=Calendar(team, show_titles=titles))
     add_dag(session, DAG("held", schedule=schedule, start_date=START, catchup=False), NOW)
     (told,) = client.get("/api/calendars").json()["calendars"]
@@ -183,4 +226,6 @@ def test_uids_are_told_where_titles_are(
     team.unlink()
     (tmp_path / "cache").chmod(0o777)
     (told,) = client.get("/api/calendars").json()["calendars"]
-    assert (told["status"], told["problems"]) == ("unknown", []), "others could have written what stands there"
+    assert (told["status"], told["problems"]) == ("unknown", []), (
+        "others could have written what stands there"
+    )

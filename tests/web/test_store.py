@@ -1,4 +1,7 @@
-"""The tables of subscriptions and of the key: their migrations lead to what the code expects, and back."""
+"""The tables of subscriptions and of the key.
+
+Their migrations lead to what the code expects, and back.
+"""
 
 from __future__ import annotations
 
@@ -56,9 +59,15 @@ def test_migrations_lead_to_the_model_and_back(tmp_path: Path) -> None:
         "PATH": "/usr/bin:/bin",
     }
     command = [sys.executable, "-c", WALK, name]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
-    ours = ["alembic_version_calendar_timetable", "calendar_timetable_site", "calendar_timetable_subscription"]
+    ours = [
+        "alembic_version_calendar_timetable",
+        "calendar_timetable_site",
+        "calendar_timetable_subscription",
+    ]
     tables = f"({ours}, [])"
     assert done.stdout.splitlines()[-5:] == [
         tables,
@@ -70,7 +79,10 @@ def test_migrations_lead_to_the_model_and_back(tmp_path: Path) -> None:
 
 
 def test_every_airflow_has_a_key_of_its_own(session: Session) -> None:
-    """Else two with one address, such as localhost, would take back what the other has published."""
+    """Without this, two with one address would take back what the other has published.
+
+    Such an address is localhost.
+    """
     store._Base.metadata.create_all(session.get_bind())
     key = store.site_key(session)
     assert store.site_key(session) == key

@@ -32,7 +32,12 @@ HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
 GOOD = feed(event("UID:m", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z"))
 BIG = feed(
     *(
-        event(f"UID:{n}", f"DTSTART:202403{n:02}T120000Z", "DURATION:PT1H", "DESCRIPTION:" + "x" * 9000)
+        event(
+            f"UID:{n}",
+            f"DTSTART:202403{n:02}T120000Z",
+            "DURATION:PT1H",
+            "DESCRIPTION:" + "x" * 9000,
+        )
         for n in range(1, 11)
     )
 )
@@ -48,7 +53,9 @@ def meetings(calendar: Calendar) -> int:
 def test_a_folder_that_others_may_write_is_refused(mode: int, cache: Path, origin: Origin) -> None:
     cache.mkdir()
     cache.chmod(mode)
-    with pytest.raises(InvalidArgument, match="others may write there; chmod 700 it, or name a folder in") as raised:
+    with pytest.raises(
+        InvalidArgument, match="others may write there; chmod 700 it, or name a folder in"
+    ) as raised:
         meetings(Calendar(origin.url(), on_unavailable="ignore"))
     assert str(cache) not in str(raised.value).replace(repr(str(cache)), "")
     assert origin.seen == []
@@ -57,7 +64,9 @@ def test_a_folder_that_others_may_write_is_refused(mode: int, cache: Path, origi
     assert meetings(Calendar(origin.url())) == 1
 
 
-def test_a_folder_of_another_user_is_refused(cache: Path, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_another_user_is_refused(
+    cache: Path, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache.mkdir(mode=0o700)
     monkeypatch.setattr(os, "geteuid", lambda: cache.stat().st_uid + 1)
     with pytest.raises(InvalidArgument, match="it belongs to another user; name a folder in"):
@@ -151,7 +160,9 @@ with CacheEntry(sys.argv[1]).lock(wait=True) as alone:
 @contextmanager
 def another_process_holding(identity: str) -> Iterator[None]:
     command = [sys.executable, "-c", HOLD, identity]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
         assert holder.stdin is not None
         assert holder.stdout is not None
         assert holder.stdout.readline() == "True\n"
@@ -159,14 +170,18 @@ def another_process_holding(identity: str) -> Iterator[None]:
         holder.stdin.write("\n")
 
 
-def test_nobody_waits_for_ever(origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_waits_for_ever(
+    origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from calendar_timetable.calendars.sources.lookup import source_for
 
     origin.serve(GOOD)
     calendar = Calendar(origin.url())
     monkeypatch.setattr(limits, "LOCK_SECONDS", 0.2)
     with another_process_holding(source_for(origin.url()).identity):
-        with pytest.raises(CalendarUnavailable, match="another process has been reading it for too long"):
+        with pytest.raises(
+            CalendarUnavailable, match="another process has been reading it for too long"
+        ):
             meetings(calendar)
         assert origin.seen == []
     assert meetings(calendar) == 1
@@ -189,17 +204,30 @@ def test_hosts_whose_clocks_differ_share_one_fetch(origin: Origin, clock: Clock)
 
 
 def test_a_state_keeps_what_it_knows_of_its_own_version(cache: Path) -> None:
-    """Keys are only added: an older state lacks some, a newer one has some that are not known here."""
+    """Keys are only added.
+
+    An older state lacks some, a newer one has some that are not known here.
+    """
     entry = CacheEntry("x")
     state = FeedState(
-        digest_of(b"a"), components=3, good_at=5.5, checked_at=6, error="HTTP 500", failures=2, interval=60
+        digest_of(b"a"),
+        components=3,
+        good_at=5.5,
+        checked_at=6,
+        error="HTTP 500",
+        failures=2,
+        interval=60,
     )
     entry.save(state)
     (path,) = cache.glob("*.json")
     data = json.loads(path.read_text())
     path.write_text(json.dumps(data | {"new": {"of": "a later release"}}))
     assert entry.state() == state
-    path.write_text(json.dumps({key: value for key, value in data.items() if key not in ("failures", "interval")}))
+    path.write_text(
+        json.dumps(
+            {key: value for key, value in data.items() if key not in ("failures", "interval")}
+        )
+    )
     assert entry.state() == replace(state, failures=0, interval=0)
     for wrong in ({"failures": "many"}, {"error": None}, {"v": 2}):
         path.write_text(json.dumps(data | wrong))

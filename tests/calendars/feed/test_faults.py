@@ -1,7 +1,10 @@
-"""The fault table: whatever a feed does, the last good copy stays in force and the DAG keeps its plan.
+"""The fault table: whatever a feed does, the last good copy stays in force.
 
-Each line is a fault of a real server, with the reason that people are shown. When the copy has become too old, the DAG is
-held or the calendar ignored, as it was told. Nothing secret is said anywhere.
+The DAG keeps its plan.
+
+Each line is a fault of a real server, with the reason that people are shown. When the copy has
+become too old, the DAG is held or the calendar ignored, as it was told. Nothing secret is said
+anywhere.
 """
 
 from __future__ import annotations
@@ -30,8 +33,16 @@ from tests.support.origin import SECRET, Origin, Reply
 
 TITLE = "Acquisition-of-Initech"
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
-DAILY = event("UID:d", f"SUMMARY:{TITLE}", f"DTSTART:{YESTERDAY:%Y%m%d}T120000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY")
-HUNDREDS = [event(f"UID:{n}", f"DTSTART:2024{n % 12 + 1:02}10T120000Z", "DURATION:PT1H") for n in range(300)]
+DAILY = event(
+    "UID:d",
+    f"SUMMARY:{TITLE}",
+    f"DTSTART:{YESTERDAY:%Y%m%d}T120000Z",
+    "DURATION:PT1H",
+    "RRULE:FREQ=DAILY",
+)
+HUNDREDS = [
+    event(f"UID:{n}", f"DTSTART:2024{n % 12 + 1:02}10T120000Z", "DURATION:PT1H") for n in range(300)
+]
 GOOD = feed(DAILY, *HUNDREDS)
 BOMB = gzip.compress(b"BEGIN:VCALENDAR\r\nX-A:" + b"0" * 30_000_000 + b"\r\nEND:VCALENDAR\r\n")
 PLAIN = b"BEGIN:VCALENDAR\r\n" + b"X-A:0123456789\r\n" * 65536  # a megabyte, for ever
@@ -52,7 +63,13 @@ class Scene:
 
     def connect(self, address: str, **extra: Any) -> None:
         """From now on the Connection ``team`` is this one."""
-        made = {"conn_type": "ical", "host": address, "login": "alice", "password": SECRET, "extra": extra}
+        made = {
+            "conn_type": "ical",
+            "host": address,
+            "login": "alice",
+            "password": SECRET,
+            "extra": extra,
+        }
         self.monkeypatch.setenv("AIRFLOW_CONN_TEAM", json.dumps(made))
 
     def schedule(self, **options: Any) -> CalendarTimetable:
@@ -65,7 +82,9 @@ class Scene:
     def outcomes(self, **options: Any) -> set[str]:
         """What becomes of the next days' runs."""
         start = datetime.now(UTC).replace(hour=0, minute=0) + timedelta(days=1)
-        return {run.outcome for run in self.schedule(**options).plan(start, start + timedelta(days=3))}
+        return {
+            run.outcome for run in self.schedule(**options).plan(start, start + timedelta(days=3))
+        }
 
     def files(self, suffix: str) -> list[Path]:
         return [path for path in self.cache.iterdir() if path.name.endswith(suffix)]
@@ -137,7 +156,10 @@ def slowly(reply: Reply) -> Start:
 
 
 def no_such_host(scene: Scene) -> None:
-    """A name that was known: what is kept of the calendar is kept under its address, which stays."""
+    """A name that was known.
+
+    What is kept of the calendar is kept under its address, which stays.
+    """
     from calendar_timetable.calendars.sources.base import FetchResult
     from calendar_timetable.calendars.sources.ics import HttpSource
 
@@ -164,7 +186,9 @@ def retry_on_a_date(scene: Scene) -> None:
 WHOLE = str(len(GOOD))
 LINES: dict[str, Fault] = {
     "refused": Fault("the connection is refused", lambda scene: scene.origin.close()),
-    "DNS failure": Fault("its host name could not be resolved", lambda scene: None, before=no_such_host),
+    "DNS failure": Fault(
+        "its host name could not be resolved", lambda scene: None, before=no_such_host
+    ),
     "TLS failure": Fault(
         "its TLS certificate or handshake is not accepted",
         lambda scene: over_tls(scene, trusted=False),
@@ -175,7 +199,8 @@ LINES: dict[str, Fault] = {
         slowly(Reply(200, {"Content-Length": WHOLE}, parts=[b"B"] * 900, pause=0.1)),
     ),
     "slow headers": Fault(
-        "the download was not done within 4 s", slowly(Reply(raw=b"HTTP/1.0 200 OK\r\n" * 50, pause=0.1))
+        "the download was not done within 4 s",
+        slowly(Reply(raw=b"HTTP/1.0 200 OK\r\n" * 50, pause=0.1)),
     ),
     "stalled body": answers("no answer in time", parts=[GOOD[:99], GOOD[99:]], pause=30),
     "304 that was not asked for": answers("HTTP 304", 304),
@@ -188,35 +213,58 @@ LINES: dict[str, Fault] = {
     "500": answers("HTTP 500", 500, f"Traceback: {SECRET} {TITLE}".encode()),
     "503": answers("HTTP 503", 503),
     "truncated body": answers("the answer is cut off: it has no END:VCALENDAR", body=GOOD[:-30]),
-    "truncated in an event": answers("the answer is cut off: it has no END:VCALENDAR", body=GOOD[:150]),
-    "Content-Length too long": answers("the answer breaks off", body=GOOD, headers={"Content_Length": f"1{WHOLE}"}),
+    "truncated in an event": answers(
+        "the answer is cut off: it has no END:VCALENDAR", body=GOOD[:150]
+    ),
+    "Content-Length too long": answers(
+        "the answer breaks off", body=GOOD, headers={"Content_Length": f"1{WHOLE}"}
+    ),
     "Content-Length too short": answers(
-        "the answer is cut off: it has no END:VCALENDAR", body=GOOD, headers={"Content_Length": str(len(GOOD) - 100)}
+        "the answer is cut off: it has no END:VCALENDAR",
+        body=GOOD,
+        headers={"Content_Length": str(len(GOOD) - 100)},
     ),
     "Content-Length that is none": answers(
-        "the answer is cut off: it has no END:VCALENDAR", body=GOOD[:-30], headers={"Content_Length": "many"}
+        "the answer is cut off: it has no END:VCALENDAR",
+        body=GOOD[:-30],
+        headers={"Content_Length": "many"},
     ),
     "login page with 200": answers(
         "the answer is a web page, not a calendar: is a login needed?",
         body=f"<!doctype html><title>Sign in</title>{SECRET}".encode(),
     ),
     "JSON error with 200": answers(
-        "the answer is JSON, not a calendar", body=b'{"error": {"message": "' + SECRET.encode() + b'"}}'
+        "the answer is JSON, not a calendar",
+        body=b'{"error": {"message": "' + SECRET.encode() + b'"}}',
     ),
     "text with 200": answers("the answer is not a calendar", body=f"Hello {SECRET}".encode()),
     "empty body": answers("the answer is empty"),
     "NULs for a body": answers("the answer is empty", body=b"\0" * 4096),
-    "zero events where there were hundreds": answers("suddenly empty: it had 301 events", body=feed()),
+    "zero events where there were hundreds": answers(
+        "suddenly empty: it had 301 events", body=feed()
+    ),
     "UTF-16 that is cut off": answers(
         "the answer is cut off: it has no END:VCALENDAR", body=GOOD.decode().encode("utf-16")[:-31]
     ),
     "gzip bomb": answers("larger than 20480 KiB", body=BOMB, headers={"Content_Encoding": "gzip"}),
-    "broken gzip": answers("the answer's compression is broken", body=b"junk", headers={"Content_Encoding": "gzip"}),
-    "200 MB": answers("larger than 20480 KiB", parts=[PLAIN] * 200, headers={"Content_Length": str(200 * len(PLAIN))}),
+    "broken gzip": answers(
+        "the answer's compression is broken", body=b"junk", headers={"Content_Encoding": "gzip"}
+    ),
+    "200 MB": answers(
+        "larger than 20480 KiB",
+        parts=[PLAIN] * 200,
+        headers={"Content_Length": str(200 * len(PLAIN))},
+    ),
     "redirect loop": redirects("redirected more than 5 times", "/again"),
-    "redirect to nothing": redirects("redirected to something other than http or https", "javascript:alert(1)"),
-    "redirect to file:": redirects("redirected to something other than http or https", "file:///etc/passwd"),
-    "redirect to loopback": redirects(f"redirected, and there {PRIVATE}", "http://127.0.0.2:9/team.ics"),
+    "redirect to nothing": redirects(
+        "redirected to something other than http or https", "javascript:alert(1)"
+    ),
+    "redirect to file:": redirects(
+        "redirected to something other than http or https", "file:///etc/passwd"
+    ),
+    "redirect to loopback": redirects(
+        f"redirected, and there {PRIVATE}", "http://127.0.0.2:9/team.ics"
+    ),
     "redirect to a metadata address": redirects(
         f"redirected, and there {NEVER}", "http://169.254.169.254/latest/meta-data/iam/"
     ),
@@ -225,7 +273,10 @@ LINES: dict[str, Fault] = {
     ),
     "https -> http": Fault("redirected from https to http", to_plain_http, before=over_tls),
     "cross-host with credentials": Fault(
-        "HTTP 401: it redirects to another host, port or scheme, where no credentials are sent: give that address",
+        (
+            "HTTP 401: it redirects to another host, port or scheme, where no credentials are "
+            "sent: give that address"
+        ),
         to_a_stranger,
     ),
 }
@@ -309,17 +360,22 @@ def test_other_encodings_are_read(encoding: str, scene: Scene) -> None:
     assert scene.calendar().describe().error == ""
     assert scene.calendar().describe().events == 301
     start = datetime.now(UTC) + timedelta(days=1)
-    assert scene.calendar().events(start, start + timedelta(days=1))[0].summary == "Acquisition-of-Initéch"
+    assert (
+        scene.calendar().events(start, start + timedelta(days=1))[0].summary
+        == "Acquisition-of-Initéch"
+    )
 
 
 def test_nuls_and_several_calendars_in_one_body_are_read(scene: Scene) -> None:
-    scene.origin.serve(feed(*HUNDREDS) + b"\0\r\n" + feed(DAILY).replace(b"VERSION", b"VER\0SION") + b"\0\0")
+    scene.origin.serve(
+        feed(*HUNDREDS) + b"\0\r\n" + feed(DAILY).replace(b"VERSION", b"VER\0SION") + b"\0\0"
+    )
     over_http(scene)
     assert scene.outcomes() == {"postponed"}
     assert scene.calendar().describe().events == 301
 
 
-# --- the cache folder and the clock -----------------------------------------------------------------
+# --- the cache folder and the clock ---------------------------------------------------------------
 
 
 def half(*files: Path) -> None:
@@ -349,7 +405,9 @@ DAMAGES: dict[str, Callable[[Scene], None]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_cache_changes_no_plan_even_when_the_server_is_down(damage: str, scene: Scene) -> None:
+def test_a_damaged_cache_changes_no_plan_even_when_the_server_is_down(
+    damage: str, scene: Scene
+) -> None:
     scene.origin.serve(GOOD)
     over_http(scene)
     plan = scene.schedule().serialize()
@@ -370,14 +428,19 @@ def test_a_damaged_cache_changes_no_plan_even_when_the_server_is_down(damage: st
     assert scene.calendar().describe().status == "ok"
 
 
-def test_a_question_that_a_damaged_cache_cannot_answer_takes_nothing_from_others(scene: Scene) -> None:
+def test_a_question_that_a_damaged_cache_cannot_answer_takes_nothing_from_others(
+    scene: Scene,
+) -> None:
     scene.origin.serve(GOOD)
     over_http(scene)
     plan = scene.schedule().serialize()
     corrupt(*scene.files(".ics"))
     scene.origin.fail(Reply(503))
     for _ in range(3):  # about another stretch of time, which was not read before
-        assert (scene.calendar().describe().status, scene.calendar().describe().error) == ("unavailable", "HTTP 503")
+        assert (scene.calendar().describe().status, scene.calendar().describe().error) == (
+            "unavailable",
+            "HTTP 503",
+        )
         assert scene.schedule().serialize() == plan
     assert len(scene.origin.seen) == 2
     scene.origin.serve(GOOD)

@@ -33,7 +33,9 @@ def test_reads_over_http(origin: Origin) -> None:
     assert (found.label, list(found.known), found.titles, found.note) == ("127.0.0.1", NOON, (), "")
 
 
-def test_one_fetch_per_refresh_and_then_a_changed_calendar_is_seen(origin: Origin, clock: Clock) -> None:
+def test_one_fetch_per_refresh_and_then_a_changed_calendar_is_seen(
+    origin: Origin, clock: Clock
+) -> None:
     origin.serve(GOOD)
     calendar = Calendar(origin.url(), refresh=timedelta(minutes=5))
     known(calendar)
@@ -63,9 +65,13 @@ def test_an_unchanged_calendar_is_only_confirmed(origin: Origin, clock: Clock) -
     assert state.checked_at - state.fetched_at == timedelta(seconds=1600)
 
 
-def test_new_dtstamps_alone_change_nothing(origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_dtstamps_alone_change_nothing(
+    origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stamped(stamp: str) -> bytes:
-        return feed(event("UID:m", f"DTSTAMP:{stamp}", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z"))
+        return feed(
+            event("UID:m", f"DTSTAMP:{stamp}", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z")
+        )
 
     origin.serve(stamped("20240301T000000Z"))
     calendar = Calendar(origin.url())
@@ -75,10 +81,16 @@ def test_new_dtstamps_alone_change_nothing(origin: Origin, clock: Clock, monkeyp
     clock.now += 400
     origin.serve(stamped("20240302T111213Z"))
     assert list(known(calendar).known) == NOON
-    assert (len(origin.seen), calendar.describe().status, calendar.describe().fetched_at) == (2, "ok", fetched_at)
+    assert (len(origin.seen), calendar.describe().status, calendar.describe().fetched_at) == (
+        2,
+        "ok",
+        fetched_at,
+    )
 
 
-BOMB = gzip.compress(b"BEGIN:VCALENDAR\r\n" + b"X-A:" + b"0" * 30_000_000 + b"\r\nEND:VCALENDAR\r\n")
+BOMB = gzip.compress(
+    b"BEGIN:VCALENDAR\r\n" + b"X-A:" + b"0" * 30_000_000 + b"\r\nEND:VCALENDAR\r\n"
+)
 FAULTS = {
     "401": (Reply(401), "HTTP 401"),
     "403": (Reply(403), "HTTP 403"),
@@ -103,11 +115,23 @@ FAULTS = {
     "empty": (Reply(200), "the answer is empty"),
     "text": (Reply(200, {}, f"hello {SECRET}".encode()), "the answer is not a calendar"),
     "gzip bomb": (Reply(200, {"Content-Encoding": "gzip"}, BOMB), "larger than 20480 KiB"),
-    "broken gzip": (Reply(200, {"Content-Encoding": "gzip"}, b"junk"), "the answer's compression is broken"),
-    "slow body": (Reply(200, {}, parts=[b"B"] * 500, pause=0.1), "the download was not done within 1.5 s"),
-    "slow headers": (Reply(raw=b"HTTP/1.0 200 OK\r\n" * 50, pause=0.1), "the download was not done within 1.5 s"),
+    "broken gzip": (
+        Reply(200, {"Content-Encoding": "gzip"}, b"junk"),
+        "the answer's compression is broken",
+    ),
+    "slow body": (
+        Reply(200, {}, parts=[b"B"] * 500, pause=0.1),
+        "the download was not done within 1.5 s",
+    ),
+    "slow headers": (
+        Reply(raw=b"HTTP/1.0 200 OK\r\n" * 50, pause=0.1),
+        "the download was not done within 1.5 s",
+    ),
     "stalled": (Reply(200, {}, parts=[b"BEGIN", b"X"], pause=30), "no answer in time"),
-    "redirect to a file": (Reply(302, {"Location": "file:///etc/passwd"}), "redirected to something other"),
+    "redirect to a file": (
+        Reply(302, {"Location": "file:///etc/passwd"}),
+        "redirected to something other",
+    ),
     "redirect for ever": (Reply(302, {"Location": "/again"}), "redirected more than 5 times"),
 }
 
@@ -143,7 +167,11 @@ def test_a_fault_leaves_the_last_good_copy_in_force(
     assert "on_unavailable='ignore'" in text
     assert SECRET not in text
     assert "/" not in text
-    ignoring = known(Calendar(origin.url(), max_stale=timedelta(hours=1), timezone="UTC", on_unavailable="ignore"))
+    ignoring = known(
+        Calendar(
+            origin.url(), max_stale=timedelta(hours=1), timezone="UTC", on_unavailable="ignore"
+        )
+    )
     assert not ignoring.known
     assert ignoring.note == "cannot be read and is ignored"
 
@@ -155,14 +183,18 @@ def test_a_fault_leaves_the_last_good_copy_in_force(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
 def test_no_server(host: str, clock: Clock) -> None:
-    with pytest.raises(CalendarUnavailable, match=r"refused|could not be resolved|connection fails") as raised:
+    with pytest.raises(
+        CalendarUnavailable, match=r"refused|could not be resolved|connection fails"
+    ) as raised:
         known(Calendar(f"http://user:{SECRET}@{host}:1/{SECRET}.ics?token={SECRET}"))
     assert SECRET not in str(raised.value)
     assert "never read so far" in str(raised.value)
 
 
 def test_a_calendar_that_is_suddenly_empty_is_not_believed(origin: Origin, clock: Clock) -> None:
-    many = [event(f"UID:{n}", f"DTSTART:202403{n:02}T120000Z", "DURATION:PT1H") for n in range(1, 11)]
+    many = [
+        event(f"UID:{n}", f"DTSTART:202403{n:02}T120000Z", "DURATION:PT1H") for n in range(1, 11)
+    ]
     calendar = Calendar(origin.url())
     origin.serve(feed(*many))
     known(calendar)
@@ -185,7 +217,9 @@ def test_a_body_that_cannot_be_expanded_is_not_adopted(
     calendar = Calendar(origin.url())
     origin.serve(GOOD)
     known(calendar)
-    origin.serve(b"BEGIN:VCALENDAR\r\n" + b"BEGIN:VEVENT\r\nEND:VEVENT\r\n" * 150_001 + b"END:VCALENDAR\r\n")
+    origin.serve(
+        b"BEGIN:VCALENDAR\r\n" + b"BEGIN:VEVENT\r\nEND:VEVENT\r\n" * 150_001 + b"END:VCALENDAR\r\n"
+    )
     clock.now += 300
     found = known(calendar)
     assert list(found.known) == NOON
@@ -321,13 +355,15 @@ def test_a_copy_that_another_process_replaces_meanwhile(
     known(calendar)
     states = [old]  # what this process still believes, once
     newest = CacheEntry.state
-    monkeypatch.setattr(CacheEntry, "state", lambda entry: states.pop() if states else newest(entry))
+    monkeypatch.setattr(
+        CacheEntry, "state", lambda entry: states.pop() if states else newest(entry)
+    )
     clock.now -= 300
     assert list(known(calendar).known) == AFTERNOON
     assert len(origin.seen) == 2
 
 
-# --- files ------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
@@ -365,7 +401,7 @@ def test_a_file_that_does_not_change_never_gets_stale(tmp_path: Path, clock: Clo
     assert list(known(calendar).known) == NOON
 
 
-# --- the cache folder -------------------------------------------------------------------------------
+# --- the cache folder -----------------------------------------------------------------------------
 
 
 def entry_files(cache: Path, suffix: str) -> list[Path]:
@@ -388,7 +424,9 @@ def test_the_cache_is_private_and_names_nothing(origin: Origin, cache: Path) -> 
             assert hidden not in path.read_text().replace('"label": "127.0.0.1"', "")
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"v": 1}', b'{"v": 99, "digest": "x"}', b"\xff\x00"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b'{"v": 1}', b'{"v": 99, "digest": "x"}', b"\xff\x00"]
+)
 def test_a_damaged_or_newer_state_is_absent(damage: bytes, origin: Origin, cache: Path) -> None:
     origin.serve(GOOD)
     known(Calendar(origin.url()))

@@ -54,10 +54,17 @@ def test_a_calendar_that_was_read(origin: Origin, clock: Clock, cache: Path) -> 
     good = at(clock)
     clock.now += 60
     health = told(name, clock)
-    assert (health.label, health.status, health.error, health.events) == ("127.0.0.1", "incomplete", "", 2)
+    assert (health.label, health.status, health.error, health.events) == (
+        "127.0.0.1",
+        "incomplete",
+        "",
+        2,
+    )
     assert (health.read_at, health.fetched_at, health.checked_at) == (good, good, good)
     assert (health.age, health.next_retry) == (timedelta(minutes=1), None)
-    assert [(p.uid, p.reason) for p in health.problems] == [("bad", "a rule that repeats every second is refused")]
+    assert [(p.uid, p.reason) for p in health.problems] == [
+        ("bad", "a rule that repeats every second is refused")
+    ]
     assert f"{name}.json" in [path.name for path in cache.iterdir()]
     assert SECRET not in repr(health)
 
@@ -71,7 +78,12 @@ def test_stale_and_then_unavailable(origin: Origin, clock: Clock) -> None:
     read(origin)
     asked = at(clock)
     health = told(name, clock)
-    assert (health.status, health.read_at, health.checked_at, health.age) == ("stale", good, asked, HOUR)
+    assert (health.status, health.read_at, health.checked_at, health.age) == (
+        "stale",
+        good,
+        asked,
+        HOUR,
+    )
     assert health.error.startswith("HTTP 503")
     assert health.next_retry is not None
     assert health.next_retry >= asked + timedelta(seconds=900)
@@ -87,11 +99,18 @@ def test_never_read(origin: Origin, clock: Clock) -> None:
     assert isinstance(resolved, CalendarSpans)
     assert resolved.feed is not None
     health = told(resolved.feed.key, clock)
-    assert (health.status, health.read_at, health.age, health.events) == ("unavailable", None, None, 0)
+    assert (health.status, health.read_at, health.age, health.events) == (
+        "unavailable",
+        None,
+        None,
+        0,
+    )
     assert "404" in health.error
 
 
-def test_it_needs_neither_network_nor_expansion(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_needs_neither_network_nor_expansion(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     origin.serve(BODY)
     name = read(origin)
 
@@ -131,12 +150,19 @@ def test_a_state_of_an_older_version(origin: Origin, clock: Clock, cache: Path) 
     del state["label"]
     path.write_text(json.dumps(state | {"a_key_of_tomorrow": 1}))
     health = told(name, clock)
-    assert (health.label, health.status, health.events, len(health.problems)) == ("calendar", "incomplete", 2, 1)
+    assert (health.label, health.status, health.events, len(health.problems)) == (
+        "calendar",
+        "incomplete",
+        2,
+        1,
+    )
     read(origin)
     assert len(origin.seen) == 1
 
 
-def test_a_lost_expansion_only_loses_the_problems(origin: Origin, clock: Clock, cache: Path) -> None:
+def test_a_lost_expansion_only_loses_the_problems(
+    origin: Origin, clock: Clock, cache: Path
+) -> None:
     origin.serve(BODY)
     name = read(origin)
     for path in cache.glob("*.x*.json"):
@@ -145,7 +171,9 @@ def test_a_lost_expansion_only_loses_the_problems(origin: Origin, clock: Clock, 
     assert (health.status, health.problems) == ("ok", ())
 
 
-def test_the_feed_is_in_the_serialized_form_in_each_role(origin: Origin, other_origin: Origin) -> None:
+def test_the_feed_is_in_the_serialized_form_in_each_role(
+    origin: Origin, other_origin: Origin
+) -> None:
     origin.serve(BODY)
     other_origin.serve(BODY)
     blackout = Calendar(other_origin.url(), on_unavailable="ignore", max_stale=HOUR)
@@ -165,7 +193,9 @@ def test_the_feed_does_not_depend_on_a_password(origin: Origin) -> None:
     origin.serve(BODY)
     names = set()
     for password in (SECRET, "another"):
-        resolved = Calendar(origin.url().replace("://", f"://alice:{password}@")).resolve(HORIZON, "UTC")
+        resolved = Calendar(origin.url().replace("://", f"://alice:{password}@")).resolve(
+            HORIZON, "UTC"
+        )
         assert isinstance(resolved, CalendarSpans)
         names.add(resolved.feed)
     assert len(names) == 1

@@ -41,13 +41,17 @@ def meetings(calendar: Calendar) -> int:
 
 
 def refreshed(address: str, *, force: bool = False, max_stale: float = DAY) -> FeedSnapshot:
-    return refresh_feed(source_for(address), HORIZON.start, HORIZON.end, "UTC", 300, max_stale, force=force)
+    return refresh_feed(
+        source_for(address), HORIZON.start, HORIZON.end, "UTC", 300, max_stale, force=force
+    )
 
 
-# --- who asks ---------------------------------------------------------------------------------------
+# --- who asks -------------------------------------------------------------------------------------
 
 
-def test_with_external_fetching_no_dag_file_asks(origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_external_fetching_no_dag_file_asks(
+    origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(FETCH, "external")
     origin.serve(GOOD)
     calendar = Calendar(origin.url())
@@ -81,7 +85,9 @@ def test_what_a_sync_met_is_what_the_dag_file_says(
     assert len(origin.seen) == 1
 
 
-def test_a_lost_copy_is_not_fetched_by_a_dag_file(origin: Origin, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_copy_is_not_fetched_by_a_dag_file(
+    origin: Origin, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     origin.serve(GOOD)
     refreshed(origin.url())
     for path in [*cache.glob("*.*.*")]:
@@ -104,11 +110,16 @@ def test_a_sync_asks_what_is_due_and_by_force_at_once(origin: Origin, clock: Clo
 
 def test_a_wrong_option_is_named(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FETCH, "sometimes")
-    with pytest.raises(InvalidArgument, match=r"\[calendar_timetable\] fetch='sometimes': write parse or external"):
+    with pytest.raises(
+        InvalidArgument, match=r"\[calendar_timetable\] fetch='sometimes': write parse or external"
+    ):
         meetings(Calendar(origin.url()))
     monkeypatch.setenv(FETCH, "parse")
     monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS", "10.0.0.0/99")
-    with pytest.raises(InvalidArgument, match="allow_private_networks='10.0.0.0/99': write True, False, or networks"):
+    with pytest.raises(
+        InvalidArgument,
+        match="allow_private_networks='10.0.0.0/99': write True, False, or networks",
+    ):
         meetings(Calendar(origin.url()))
 
 
@@ -119,7 +130,7 @@ def test_local_files_are_read_all_the_same(tmp_path: Path, monkeypatch: pytest.M
     assert meetings(Calendar(path)) == 1
 
 
-# --- failures ---------------------------------------------------------------------------------------
+# --- failures -------------------------------------------------------------------------------------
 
 
 def test_a_dead_calendar_is_asked_less_and_less(origin: Origin, clock: Clock) -> None:
@@ -158,7 +169,8 @@ def test_backoff() -> None:
     assert 450 <= RefreshPolicy(300, DAY).backoff(2) <= 600
     assert 1350 <= RefreshPolicy(300, DAY).backoff(99) <= 1800
     assert RefreshPolicy(7200, DAY).backoff(99) == 7200  # never sooner than the refresh
-    assert 300 <= RefreshPolicy(300, 1600).backoff(99) <= 400  # several chances before the copy lapses
+    # Several chances before the copy lapses
+    assert 300 <= RefreshPolicy(300, 1600).backoff(99) <= 400
     assert 3.75 <= RefreshPolicy(0, DAY).backoff(1) <= 5
 
 
@@ -203,7 +215,14 @@ def test_a_dead_server_costs_one_attempt_for_all_its_calendars(
 def test_a_server_that_answers_again_is_asked_for_all(origin: Origin, clock: Clock) -> None:
     origin.serve(GOOD)
     server = CacheEntry(f"server\n127.0.0.1:{origin.port}", "server")
-    server.save(FeedState(checked_at=clock.now, retry_at=clock.now + 600, error="no connection in time", failures=2))
+    server.save(
+        FeedState(
+            checked_at=clock.now,
+            retry_at=clock.now + 600,
+            error="no connection in time",
+            failures=2,
+        )
+    )
     calendar = Calendar(origin.url())
     with pytest.raises(CalendarUnavailable, match="no connection in time"):
         meetings(calendar)
@@ -218,7 +237,12 @@ def test_only_one_tries_a_server_that_was_dead(origin: Origin, clock: Clock) -> 
     origin.serve(GOOD)
     server = CacheEntry(f"server\n127.0.0.1:{origin.port}", "server")
     server.save(
-        FeedState(checked_at=clock.now - 600, retry_at=clock.now - 1, error="no connection in time", failures=2)
+        FeedState(
+            checked_at=clock.now - 600,
+            retry_at=clock.now - 1,
+            error="no connection in time",
+            failures=2,
+        )
     )
     with (
         server.lock(wait=True),  # as another process does that tries it
@@ -237,7 +261,7 @@ def test_an_answer_of_any_kind_says_that_the_server_lives(origin: Origin, clock:
     assert len(origin.seen) == 2
 
 
-# --- what the feed asks for -------------------------------------------------------------------------
+# --- what the feed asks for -----------------------------------------------------------------------
 
 ASKS = {
     "REFRESH-INTERVAL;VALUE=DURATION:PT30M": 1800,
@@ -273,15 +297,20 @@ def test_an_interval_within_an_event_is_none(origin: Origin, clock: Clock) -> No
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [("private, max-age=900", 900), ("no-cache, max-age=900", 300), ("max-age=99999", 3600)]
+    ("value", "seconds"),
+    [("private, max-age=900", 900), ("no-cache, max-age=900", 300), ("max-age=99999", 3600)],
 )
-def test_the_server_may_ask_to_be_asked_less(value: str, seconds: float, origin: Origin, clock: Clock) -> None:
+def test_the_server_may_ask_to_be_asked_less(
+    value: str, seconds: float, origin: Origin, clock: Clock
+) -> None:
     origin.serve(GOOD, Cache_Control=value)
     is_asked_after(Calendar(origin.url()), origin, clock, seconds)
 
 
 def test_a_refresh_that_somebody_gives_is_obeyed(origin: Origin, clock: Clock) -> None:
-    origin.serve(feed(MEETING, head=("X-PUBLISHED-TTL:PT1H",)), Cache_Control="max-age=3600", ETag='"1"')
+    origin.serve(
+        feed(MEETING, head=("X-PUBLISHED-TTL:PT1H",)), Cache_Control="max-age=3600", ETag='"1"'
+    )
     is_asked_after(Calendar(origin.url(), refresh=timedelta(minutes=1)), origin, clock, 60)
 
 

@@ -1,4 +1,7 @@
-"""Whom the cache folder is believed from, what a digest tells, and what of a feed goes on to people and into DAGs."""
+"""Whom the cache folder is believed from, and what of a feed goes on.
+
+What a digest tells, and what of a feed reaches people and DAGs.
+"""
 
 from __future__ import annotations
 
@@ -56,10 +59,14 @@ def test_what_lies_above_the_folder_is_for_its_owner_too(
         known(Calendar(origin.url()))
     finally:
         os.umask(before)
-    assert [f"{each.stat().st_mode & 0o777:o}" for each in (place, place.parent, place.parent.parent)] == ["700"] * 3
+    assert [
+        f"{each.stat().st_mode & 0o777:o}" for each in (place, place.parent, place.parent.parent)
+    ] == ["700"] * 3
 
 
-def test_a_link_of_another_user_is_refused(origin: Origin, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_of_another_user_is_refused(
+    origin: Origin, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who may point it anywhere chooses which folder of ours is written."""
     ours = cache.with_name("ours")
     ours.mkdir(mode=0o700)
@@ -81,10 +88,15 @@ def test_a_link_of_another_user_is_refused(origin: Origin, cache: Path, monkeypa
 def test_a_folder_that_somebody_makes_meanwhile_is_looked_at_again(
     origin: Origin, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was not there at the first look; then another user made it, and anybody may write there."""
+    """It was not there at the first look.
+
+    Then another user made it, and anybody may write there.
+    """
     real = Path.mkdir
 
-    def mkdir(path: Path, mode: int = 0o777, *, parents: bool = False, exist_ok: bool = False) -> None:
+    def mkdir(
+        path: Path, mode: int = 0o777, *, parents: bool = False, exist_ok: bool = False
+    ) -> None:
         if path == cache and not path.exists():
             real(path)
             path.chmod(0o777)
@@ -133,17 +145,22 @@ def test_the_state_lets_nobody_guess_a_password(origin: Origin, cache: Path) -> 
 
 def test_a_password_is_stretched_before_it_seals() -> None:
     assert credentials.unseal(
-        credentials.seal({"a": 1}, credentials.stretched("sunshine1")), credentials.stretched("sunshine1")
+        credentials.seal({"a": 1}, credentials.stretched("sunshine1")),
+        credentials.stretched("sunshine1"),
     ) == {"a": 1}
     sealed = credentials.seal({"a": 1}, credentials.stretched("sunshine1"))
     assert credentials.unseal(sealed, "sunshine1") == {}
     assert (
         credentials.stretched("sunshine1")
-        == hashlib.scrypt(b"sunshine1", salt=b"calendar_timetable", n=2**14, r=8, p=1, dklen=32).hex()
+        == hashlib.scrypt(
+            b"sunshine1", salt=b"calendar_timetable", n=2**14, r=8, p=1, dklen=32
+        ).hex()
     )
 
 
-def test_a_big_folder_is_looked_through_once(origin: Origin, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_big_folder_is_looked_through_once(
+    origin: Origin, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     origin.serve(GOOD)
     for number in range(5):
         known(Calendar(origin.url(f"/{number}.ics")))
@@ -171,7 +188,9 @@ def test_a_pipe_is_no_calendar_and_holds_nobody(tmp_path: Path) -> None:
             FileSource(place, "team").fetch()
 
 
-def test_files_of_connections_can_be_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_connections_can_be_forbidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "team.ics"
     file.write_bytes(GOOD)
     monkeypatch.setenv("AIRFLOW_CONN_TEAM", json.dumps({"conn_type": "ical", "host": str(file)}))
@@ -180,13 +199,15 @@ def test_files_of_connections_can_be_forbidden(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv(option, "False")
     with pytest.raises(FetchFailed, match="Host is a file, which .* connection_files forbids"):
         connected_source("team")
-    assert source_for(str(file)).fetch() is not None, "who writes a DAG file may read files all the same"
+    assert source_for(str(file)).fetch() is not None, (
+        "who writes a DAG file may read files all the same"
+    )
     monkeypatch.setenv(option, "perhaps")
     with pytest.raises(InvalidArgument, match="write True or False"):
         connected_source("team")
 
 
-# --- what of a feed goes on -------------------------------------------------------------------------
+# --- what of a feed goes on -----------------------------------------------------------------------
 
 
 def test_titles_in_a_dag_are_bounded(tmp_path: Path) -> None:
@@ -194,9 +215,14 @@ def test_titles_in_a_dag_are_bounded(tmp_path: Path) -> None:
     team, events = tmp_path / "team.ics", []
     for number in range(4):
         events += [
-            event(f"UID:{number}", f"SUMMARY:{number}{'x' * 400}", "DTSTART:20240302T000000Z", "DURATION:PT5M",
-                  f"RRULE:FREQ=MINUTELY;INTERVAL={20 + number};COUNT=1400")
-        ]  # fmt: skip
+            event(
+                f"UID:{number}",
+                f"SUMMARY:{number}{'x' * 400}",
+                "DTSTART:20240302T000000Z",
+                "DURATION:PT5M",
+                f"RRULE:FREQ=MINUTELY;INTERVAL={20 + number};COUNT=1400",
+            )
+        ]
     team.write_bytes(feed(*events))
     found = known(Calendar(team, show_titles=True))
     assert len(found.titles) > 2 * codec.MOST_TITLES
@@ -206,22 +232,37 @@ def test_titles_in_a_dag_are_bounded(tmp_path: Path) -> None:
     assert len(json.dumps(data)) < 300_000
     again = codec.decode(data)
     assert isinstance(again, CalendarSpans) and again.titles == found.titles[: codec.MOST_TITLES]
-    wide = CalendarSpans("team", found.known, tuple((low, high, "\N{SNOWMAN}" * 80) for low, high, _ in found.titles))
-    assert len(json.dumps(codec.encode(wide), ensure_ascii=False).encode()) < codec.MOST_BYTES + 20_000 + 50 * 2_000
+    wide = CalendarSpans(
+        "team", found.known, tuple((low, high, "\N{SNOWMAN}" * 80) for low, high, _ in found.titles)
+    )
+    assert (
+        len(json.dumps(codec.encode(wide), ensure_ascii=False).encode())
+        < codec.MOST_BYTES + 20_000 + 50 * 2_000
+    )
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda secret: CalendarTimetable("0 2 * * *", windows=Weekly(f"https://u:hunter2@127.0.0.1:9/{secret}?token=x")),
-        lambda secret: CalendarTimetable("0 2 * * *", windows=Weekly(f"host.example/private/{secret}/x?token={secret}")),
-        lambda secret: CalendarTimetable("0 2 * * *", windows=Weekly(f"mon {secret}.example/{secret}")),
+        lambda secret: CalendarTimetable(
+            "0 2 * * *", windows=Weekly(f"https://u:hunter2@127.0.0.1:9/{secret}?token=x")
+        ),
+        lambda secret: CalendarTimetable(
+            "0 2 * * *", windows=Weekly(f"host.example/private/{secret}/x?token={secret}")
+        ),
+        lambda secret: CalendarTimetable(
+            "0 2 * * *", windows=Weekly(f"mon {secret}.example/{secret}")
+        ),
         lambda secret: CalendarTimetable(f"host.example/private/{secret}?token={secret}"),
-        lambda secret: CalendarTimetable("0 2 * * *", timezone=f"host.example/private/{secret}?token={secret}"),
-        lambda secret: CalendarTimetable("0 2 * * *", windows=[f"team/{secret}?token={secret}", None]),
+        lambda secret: CalendarTimetable(
+            "0 2 * * *", timezone=f"host.example/private/{secret}?token={secret}"
+        ),
+        lambda secret: CalendarTimetable(
+            "0 2 * * *", windows=[f"team/{secret}?token={secret}", None]
+        ),
         lambda secret: CalendarTimetable("0 2 * * *", windows=f"team/{secret}?token={secret}"),
     ],
-)  # fmt: skip
+)
 def test_an_import_error_tells_no_secret(make: object) -> None:
     """Not even where the remedy quotes what it was given."""
     assert callable(make)
@@ -231,7 +272,9 @@ def test_an_import_error_tells_no_secret(make: object) -> None:
     assert "hunter2" not in told and not re.search(r"/s3cr3t|=s3cr3t", told), told
 
 
-@pytest.mark.parametrize("text", [f"host.example/private/{SECRET}/basic.ics?token={SECRET}", f"mon {SECRET}?token=x/y"])
+@pytest.mark.parametrize(
+    "text", [f"host.example/private/{SECRET}/basic.ics?token={SECRET}", f"mon {SECRET}?token=x/y"]
+)
 def test_the_command_line_tells_no_secret(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["preview", "0 2 * * *", "--window", text]) == 2
     told = capsys.readouterr().err
@@ -253,17 +296,27 @@ def test_a_remedy_stays_a_remedy() -> None:
 @pytest.mark.parametrize(
     "address", ["https://h.example/team.ics", "https://token@h.example/x.ics", "webcal://h/?h=9f8e"]
 )
-def test_every_address_is_sealed_where_there_is_a_key(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_address_is_sealed_where_there_is_a_key(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "key")
     encoded = wire.encode(Calendar(address).in_role(deny=True), hide=True)
     assert "h.example" not in json.dumps(encoded) and "9f8e" not in json.dumps(encoded)
     assert wire.decode(encoded) == Calendar(address).in_role(deny=True)
 
 
-def test_a_terminal_is_not_steered_by_a_feed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_terminal_is_not_steered_by_a_feed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     team = tmp_path / "team.ics"
     bad = "\x9b31mred\x85next\u202eevil"
-    soon = event("UID:soon", f"SUMMARY:{bad}", "DTSTART:20240310T000000Z", "DURATION:PT2H", "RRULE:FREQ=DAILY")
+    soon = event(
+        "UID:soon",
+        f"SUMMARY:{bad}",
+        "DTSTART:20240310T000000Z",
+        "DURATION:PT2H",
+        "RRULE:FREQ=DAILY",
+    )
     broken = event(f"UID:{bad}", "DTSTART:20240101T000000Z", "RRULE:FREQ=SECONDLY")
     team.write_bytes(feed(soon, broken))
     for arguments in (["check", str(team)], ["check", str(team), "--json"]):
@@ -276,6 +329,8 @@ def test_a_terminal_is_not_steered_by_a_feed(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_a_long_time_zone_is_read_in_no_time() -> None:
     """Once it took the square of its length: 20,000 spaces three seconds, 300,000 minutes."""
-    match = caldav_protocol._TZID.search("BEGIN:VTIMEZONE\nTZID:" + " " * 300_000 + "x" + " " * 300_000 + "\r\n")
+    match = caldav_protocol._TZID.search(
+        "BEGIN:VTIMEZONE\nTZID:" + " " * 300_000 + "x" + " " * 300_000 + "\r\n"
+    )
     assert match is not None and match[1].strip() == "x"
     assert caldav_protocol._TZID.search("TZID:\n" + "TZID:" + "\x0b" * 300_000) is not None

@@ -1,4 +1,7 @@
-"""A calendar kept object by object reads as one calendar, and comes apart again as it went together."""
+"""A calendar kept object by object reads as one calendar.
+
+It comes apart again as it went together.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,23 @@ import pytest
 from calendar_timetable.calendars.ical.bundle import Item, digest, join, make_item, split
 from calendar_timetable.calendars.ical.reader import read
 
-ZONE = "BEGIN:VTIMEZONE\r\nTZID:Office\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:+0200\r\nTZOFFSETTO:+0200\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+ZONE = (
+    "BEGIN:VTIMEZONE\r\nTZID:Office\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
+    "TZOFFSETFROM:+0200\r\nTZOFFSETTO:+0200\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+)
 
 
 def event(uid: str, *lines: str) -> str:
     return "\r\n".join(
-        ("BEGIN:VEVENT", f"UID:{uid}", "DTSTART;TZID=Office:20260302T100000", "DURATION:PT1H", *lines, "END:VEVENT", "")
+        (
+            "BEGIN:VEVENT",
+            f"UID:{uid}",
+            "DTSTART;TZID=Office:20260302T100000",
+            "DURATION:PT1H",
+            *lines,
+            "END:VEVENT",
+            "",
+        )
     )
 
 
@@ -21,7 +35,10 @@ def data(*events: str, zone: str = ZONE) -> str:
 
 
 def bundled(*objects: str, zone: str = "") -> dict[str, Item]:
-    return {digest(str(number)): make_item(one, f"v{number}", zone) for number, one in enumerate(objects)}
+    return {
+        digest(str(number)): make_item(one, f"v{number}", zone)
+        for number, one in enumerate(objects)
+    }
 
 
 CASES = {
@@ -29,7 +46,10 @@ CASES = {
     "one": [data(event("a"))],
     "two in one frame": [data(event("a")), data(event("b"))],
     "a series and its exception": [
-        data(event("a", "RRULE:FREQ=DAILY;COUNT=3"), event("a", "RECURRENCE-ID;TZID=Office:20260303T100000"))
+        data(
+            event("a", "RRULE:FREQ=DAILY;COUNT=3"),
+            event("a", "RECURRENCE-ID;TZID=Office:20260303T100000"),
+        )
     ],
     "an alarm within": [data(event("a", "BEGIN:VALARM", "ACTION:DISPLAY", "END:VALARM"))],
     "bare line feeds": [data(event("a")).replace("\r\n", "\n")],
@@ -54,12 +74,15 @@ def test_objects_are_found_by_the_reader_each_once() -> None:
     body = join(bundled(data(event("a")), data(event("b")), data(event("c"), zone="")))
     reading = read(body, 1772000000, 1773000000, "UTC", 5)
     assert [(row[0].uid, row[1]) for row in reading.rows] == [("a", 1772438400), ("b", 1772438400)]
-    assert [problem.uid for problem in reading.problems] == ["c"]  # its zone is that of another object
+    # Its zone is that of another object
+    assert [problem.uid for problem in reading.problems] == ["c"]
     assert body.count(b"BEGIN:VTIMEZONE") == 1
 
 
 def test_what_is_not_whole_is_quarantined_and_the_rest_read() -> None:
-    reading = read(join(bundled(data(event("a"))[:-40], data(event("b")))), 1772000000, 1773000000, "UTC", 5)
+    reading = read(
+        join(bundled(data(event("a"))[:-40], data(event("b")))), 1772000000, 1773000000, "UTC", 5
+    )
     assert [row[0].uid for row in reading.rows] == ["b"]
     assert len(reading.problems) == 1
 
@@ -69,7 +92,9 @@ def test_a_bundle_names_no_address_and_no_version() -> None:
     assert b"secret" not in body
 
 
-@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", data(event("a")).encode()])
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\xfe", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", data(event("a")).encode()]
+)
 def test_another_body_has_no_items(body: bytes) -> None:
     assert split(body) == {}
 

@@ -9,7 +9,8 @@ import pytest
 from tests.support.ics import event, feed, spans, understood
 
 BERLIN = "TZID=Europe/Berlin"  # clocks forward 2024-03-31 02:00, back 2024-10-27 03:00
-LORD_HOWE = "TZID=Australia/Lord_Howe"  # by half an hour: back 2024-04-07 02:00, forward 2024-10-06 02:00
+# By half an hour: back 2024-04-07 02:00, forward 2024-10-06 02:00
+LORD_HOWE = "TZID=Australia/Lord_Howe"
 SANTIAGO = "TZID=America/Santiago"  # at midnight: back 2024-04-06 24:00, forward 2024-09-07 24:00
 CUSTOM = "\r\n".join(
     [
@@ -53,7 +54,12 @@ def one(*lines: str) -> list[str]:
 
 EDGES = [
     # --- what a time without a zone means
-    Edge("a date is a whole day", "3.6.1", one("DTSTART;VALUE=DATE:20240310"), ["2024-03-10 00:00/2024-03-11 00:00"]),
+    Edge(
+        "a date is a whole day",
+        "3.6.1",
+        one("DTSTART;VALUE=DATE:20240310"),
+        ["2024-03-10 00:00/2024-03-11 00:00"],
+    ),
     Edge(
         "a whole day in the calendar's zone is 23 h long in spring",
         "3.6.1",
@@ -118,19 +124,31 @@ EDGES = [
     Edge(
         "half an hour back in Lord Howe",
         "3.3.5",
-        one(f"DTSTART;{LORD_HOWE}:20240406T014500", f"DTEND;{LORD_HOWE}:20240406T024500", "RRULE:FREQ=DAILY;COUNT=3"),
+        one(
+            f"DTSTART;{LORD_HOWE}:20240406T014500",
+            f"DTEND;{LORD_HOWE}:20240406T024500",
+            "RRULE:FREQ=DAILY;COUNT=3",
+        ),
         ["2024-04-05 14:45/15:45", "2024-04-06 14:45/16:15", "2024-04-07 15:15/16:15"],
     ),
     Edge(
         "half an hour forward in Lord Howe",
         "3.3.5",
-        one(f"DTSTART;{LORD_HOWE}:20241005T021500", f"DTEND;{LORD_HOWE}:20241005T031500", "RRULE:FREQ=DAILY;COUNT=3"),
+        one(
+            f"DTSTART;{LORD_HOWE}:20241005T021500",
+            f"DTEND;{LORD_HOWE}:20241005T031500",
+            "RRULE:FREQ=DAILY;COUNT=3",
+        ),
         ["2024-10-04 15:45/16:45", "2024-10-05 15:45/16:15", "2024-10-06 15:15/16:15"],
     ),
     Edge(
         "midnight does not exist in Santiago",
         "3.3.5",
-        one(f"DTSTART;{SANTIAGO}:20240907T000000", f"DTEND;{SANTIAGO}:20240907T060000", "RRULE:FREQ=DAILY;COUNT=3"),
+        one(
+            f"DTSTART;{SANTIAGO}:20240907T000000",
+            f"DTEND;{SANTIAGO}:20240907T060000",
+            "RRULE:FREQ=DAILY;COUNT=3",
+        ),
         ["2024-09-07 04:00/10:00", "2024-09-08 04:00/09:00", "2024-09-09 03:00/09:00"],
     ),
     Edge(
@@ -143,7 +161,11 @@ EDGES = [
     Edge(
         "a night's end is a wall-clock time",
         "3.8.2.2",
-        one(f"DTSTART;{BERLIN}:20240330T190000", f"DTEND;{BERLIN}:20240331T070000", "RRULE:FREQ=DAILY;COUNT=2"),
+        one(
+            f"DTSTART;{BERLIN}:20240330T190000",
+            f"DTEND;{BERLIN}:20240331T070000",
+            "RRULE:FREQ=DAILY;COUNT=2",
+        ),
         ["2024-03-30 18:00/2024-03-31 05:00", "2024-03-31 17:00/2024-04-01 05:00"],
     ),
     Edge(
@@ -179,7 +201,11 @@ EDGES = [
     Edge(
         "a short event wholly in the gap keeps its length",
         "3.3.5",
-        one(f"DTSTART;{BERLIN}:20240330T023000", f"DTEND;{BERLIN}:20240330T031500", "RRULE:FREQ=DAILY;COUNT=2"),
+        one(
+            f"DTSTART;{BERLIN}:20240330T023000",
+            f"DTEND;{BERLIN}:20240330T031500",
+            "RRULE:FREQ=DAILY;COUNT=2",
+        ),
         ["2024-03-30 01:30/02:15", "2024-03-31 01:30/02:15"],
     ),
     # --- ends
@@ -224,25 +250,47 @@ EDGES = [
         ["2024-03-10 12:00/9999-12-30 00:00"],
     ),
     Edge("no start", "3.8.2.4", one("SUMMARY:when?"), [], ("no DTSTART",)),
-    Edge("a malformed start", "3.3.5", one("DTSTART:2024-03-10"), [], ("DTSTART: a time is malformed, 9999-99-99",)),
-    Edge("the 30th of February", "3.3.4", one("DTSTART;VALUE=DATE:20240230"), [], ("DTSTART: no such time, 99999999",)),
+    Edge(
+        "a malformed start",
+        "3.3.5",
+        one("DTSTART:2024-03-10"),
+        [],
+        ("DTSTART: a time is malformed, 9999-99-99",),
+    ),
+    Edge(
+        "the 30th of February",
+        "3.3.4",
+        one("DTSTART;VALUE=DATE:20240230"),
+        [],
+        ("DTSTART: no such time, 99999999",),
+    ),
     # --- UNTIL
     Edge(
         "UNTIL as a date includes that day",
         "3.3.10",
-        one(f"DTSTART;{BERLIN}:20240301T220000", "DURATION:PT1H", "RRULE:FREQ=DAILY;UNTIL=20240303"),
+        one(
+            f"DTSTART;{BERLIN}:20240301T220000", "DURATION:PT1H", "RRULE:FREQ=DAILY;UNTIL=20240303"
+        ),
         ["2024-03-01 21:00/22:00", "2024-03-02 21:00/22:00", "2024-03-03 21:00/22:00"],
     ),
     Edge(
         "UNTIL without Z is in the zone of the start",
         "3.3.10",
-        one(f"DTSTART;{BERLIN}:20240301T220000", "DURATION:PT1H", "RRULE:FREQ=DAILY;UNTIL=20240303T220000"),
+        one(
+            f"DTSTART;{BERLIN}:20240301T220000",
+            "DURATION:PT1H",
+            "RRULE:FREQ=DAILY;UNTIL=20240303T220000",
+        ),
         ["2024-03-01 21:00/22:00", "2024-03-02 21:00/22:00", "2024-03-03 21:00/22:00"],
     ),
     Edge(
         "UNTIL in UTC, to the second",
         "3.3.10",
-        one(f"DTSTART;{BERLIN}:20240301T220000", "DURATION:PT1H", "RRULE:UNTIL=20240303T205959Z;FREQ=DAILY"),
+        one(
+            f"DTSTART;{BERLIN}:20240301T220000",
+            "DURATION:PT1H",
+            "RRULE:UNTIL=20240303T205959Z;FREQ=DAILY",
+        ),
         ["2024-03-01 21:00/22:00", "2024-03-02 21:00/22:00"],
     ),
     Edge(
@@ -256,14 +304,21 @@ EDGES = [
         "EXDATE in another zone",
         "3.8.5.1",
         one(
-            f"DTSTART;{BERLIN}:20240301T100000", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=3", "EXDATE:20240302T090000Z"
+            f"DTSTART;{BERLIN}:20240301T100000",
+            "DURATION:PT1H",
+            "RRULE:FREQ=DAILY;COUNT=3",
+            "EXDATE:20240302T090000Z",
         ),
         ["2024-03-01 09:00/10:00", "2024-03-03 09:00/10:00"],
     ),
     Edge(
         "EXDATE as a date on timed instances",
         "3.8.5.1",
-        one("DTSTART:20240301T100000Z", "RRULE:FREQ=DAILY;COUNT=3", "EXDATE;VALUE=DATE:20240302,20240303"),
+        one(
+            "DTSTART:20240301T100000Z",
+            "RRULE:FREQ=DAILY;COUNT=3",
+            "EXDATE;VALUE=DATE:20240302,20240303",
+        ),
         ["2024-03-01 10:00/10:00"],
     ),
     Edge(
@@ -275,7 +330,11 @@ EDGES = [
     Edge(
         "RDATE alone",
         "3.8.5.2",
-        one(f"DTSTART;{BERLIN}:20240301T100000", "DURATION:PT1H", f"RDATE;{BERLIN}:20240305T100000,20240401T100000"),
+        one(
+            f"DTSTART;{BERLIN}:20240301T100000",
+            "DURATION:PT1H",
+            f"RDATE;{BERLIN}:20240305T100000,20240401T100000",
+        ),
         ["2024-03-01 09:00/10:00", "2024-03-05 09:00/10:00", "2024-04-01 08:00/09:00"],
     ),
     Edge(
@@ -293,7 +352,11 @@ EDGES = [
         "3.8.4.4",
         [
             event(f"DTSTART;{BERLIN}:20240301T100000", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=3"),
-            event("RECURRENCE-ID:20240302T090000Z", f"DTSTART;{BERLIN}:20240310T100000", "DURATION:PT2H"),
+            event(
+                "RECURRENCE-ID:20240302T090000Z",
+                f"DTSTART;{BERLIN}:20240310T100000",
+                "DURATION:PT2H",
+            ),
         ],
         ["2024-03-01 09:00/10:00", "2024-03-03 09:00/10:00", "2024-03-10 09:00/11:00"],
     ),
@@ -332,7 +395,12 @@ EDGES = [
                 "DURATION:PT2H",
             ),
         ],
-        ["2024-03-29 09:00/10:00", "2024-03-30 11:00/13:00", "2024-03-31 10:00/12:00", "2024-04-01 10:00/12:00"],
+        [
+            "2024-03-29 09:00/10:00",
+            "2024-03-30 11:00/13:00",
+            "2024-03-31 10:00/12:00",
+            "2024-04-01 10:00/12:00",
+        ],
     ),
     Edge(
         "a bad override leaves its instance in place",
@@ -426,7 +494,11 @@ EDGES = [
     Edge(
         "DTSTART that its rule does not name may be left out",
         "3.8.5.1",
-        one("DTSTART:20240304T100000Z", "RRULE:FREQ=WEEKLY;BYDAY=WE;COUNT=1", "EXDATE:20240304T100000Z"),
+        one(
+            "DTSTART:20240304T100000Z",
+            "RRULE:FREQ=WEEKLY;BYDAY=WE;COUNT=1",
+            "EXDATE:20240304T100000Z",
+        ),
         ["2024-03-06 10:00/10:00"],
     ),
     Edge(
@@ -494,7 +566,10 @@ EDGES = [
     Edge(
         "a vendor's zone",
         "3.2.19",
-        one("DTSTART;TZID=/freeassociation.sourceforge.net/Europe/Berlin:20240701T100000", "DURATION:PT1H"),
+        one(
+            "DTSTART;TZID=/freeassociation.sourceforge.net/Europe/Berlin:20240701T100000",
+            "DURATION:PT1H",
+        ),
         ["2024-07-01 08:00/09:00"],
     ),
     Edge(
@@ -525,13 +600,21 @@ EDGES = [
     Edge(
         "a series in the feed's own zone",
         "3.6.5",
-        [CUSTOM, event("DTSTART;TZID=Office:20240330T100000", "DURATION:PT24H", "RRULE:FREQ=DAILY;COUNT=2")],
+        [
+            CUSTOM,
+            event(
+                "DTSTART;TZID=Office:20240330T100000", "DURATION:PT24H", "RRULE:FREQ=DAILY;COUNT=2"
+            ),
+        ],
         ["2024-03-30 07:30/2024-03-31 07:30", "2024-03-31 06:30/2024-04-01 06:30"],
     ),
     Edge(
         "an unknown zone",
         "3.2.19",
-        [event("UID:bad", "DTSTART;TZID=Nowhere:20240301T100000"), event("DTSTART:20240302T100000Z")],
+        [
+            event("UID:bad", "DTSTART;TZID=Nowhere:20240301T100000"),
+            event("DTSTART:20240302T100000Z"),
+        ],
         ["2024-03-02 10:00/10:00"],
         ("DTSTART: unknown time zone, xxxxxxx",),
     ),
@@ -557,7 +640,12 @@ EDGES = [
             event(
                 "DTSTART;TZID=Europe/Berlin:20240329T000000",
                 "DTEND;TZID=Europe/Berlin:20240401T000000",
-                event(f"DTSTART;{BERLIN}:20240329T090000", "DURATION:PT8H", "RRULE:FREQ=DAILY", kind="AVAILABLE"),
+                event(
+                    f"DTSTART;{BERLIN}:20240329T090000",
+                    "DURATION:PT8H",
+                    "RRULE:FREQ=DAILY",
+                    kind="AVAILABLE",
+                ),
                 kind="VAVAILABILITY",
             )
         ],
@@ -572,7 +660,13 @@ EDGES = [
         "a higher priority decides alone where it applies",
         "RFC 7953 4",
         [
-            event("UID:low", "DTSTART:20240301T000000Z", "DURATION:P2D", "PRIORITY:9", kind="VAVAILABILITY"),
+            event(
+                "UID:low",
+                "DTSTART:20240301T000000Z",
+                "DURATION:P2D",
+                "PRIORITY:9",
+                kind="VAVAILABILITY",
+            ),
             event(
                 "UID:high",
                 "DTSTART:20240302T000000Z",
@@ -584,7 +678,12 @@ EDGES = [
         ],
         ["2024-03-01 00:00/2024-03-02 00:00", "2024-03-03 12:00/2024-03-04 00:00"],
     ),
-    Edge("tasks and journals are no events", "3.6.2", [event("DTSTART:20240301T100000Z", kind="VTODO")], []),
+    Edge(
+        "tasks and journals are no events",
+        "3.6.2",
+        [event("DTSTART:20240301T100000Z", kind="VTODO")],
+        [],
+    ),
 ]
 
 
@@ -592,7 +691,11 @@ EDGES = [
 def test_edge(edge: Edge) -> None:
     reading = understood(feed(*edge.components, head=edge.head), edge.start, edge.end, edge.zone)
     assert (
-        spans(replace(reading, rows=tuple(row for row in reading.rows if row[0].status != "cancelled")))
+        spans(
+            replace(
+                reading, rows=tuple(row for row in reading.rows if row[0].status != "cancelled")
+            )
+        )
         == edge.expected
     )
     assert tuple(problem.reason for problem in reading.problems) == edge.problems

@@ -12,7 +12,16 @@ from benchmarks.feed import google_like
 from calendar_timetable.calendars.ical.properties import WallTime, local_seconds, local_time
 from calendar_timetable.calendars.ical.reader import read, sift
 from calendar_timetable.calendars.ical.rrule import parse_rrule
-from tests.support.generated_calendars import BEGINS, END, NOW, START, calendar, event, rules, slowly
+from tests.support.generated_calendars import (
+    BEGINS,
+    END,
+    NOW,
+    START,
+    calendar,
+    event,
+    rules,
+    slowly,
+)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -38,7 +47,9 @@ KEPT = {
     "ends before it starts": event("DTSTART:20200102T100000Z", "DTEND:20200101T110000Z"),
     "a day that is none": event("DTSTART:20200230T100000Z", "DTEND:20200230T110000Z"),
     "an hour that is none": event("DTSTART:20200101T250000Z", "DTEND:20200101T260000Z"),
-    "an unknown zone": event("DTSTART;TZID=Nowhere:20200101T100000", "DTEND;TZID=Nowhere:20200101T110000"),
+    "an unknown zone": event(
+        "DTSTART;TZID=Nowhere:20200101T100000", "DTEND;TZID=Nowhere:20200101T110000"
+    ),
     "a start in another zone": event(
         "DTSTART;TZID=Asia/Tokyo:20200101T100000", "DTEND;TZID=Europe/Berlin:20200101T110000"
     ),
@@ -48,7 +59,9 @@ KEPT = {
     "one in another": "\r\n".join(
         ("BEGIN:VEVENT", "UID:a", *PAST, event("DTSTART:20260401T100000Z", uid="b"), "END:VEVENT")
     ),
-    "a UID that is not its own": event(*PAST) + "\r\n" + event("DTSTART:20260401T100000Z", "DTEND:20260401T110000Z"),
+    "a UID that is not its own": event(*PAST)
+    + "\r\n"
+    + event("DTSTART:20260401T100000Z", "DTEND:20260401T110000Z"),
     "a UID that is not its own, in small letters": event(*PAST)
     + "\r\n"
     + event("DTSTART:20260401T100000Z").replace("UID", "uid"),
@@ -64,9 +77,12 @@ def test_what_is_odd_is_not_left_out(text: str, monkeypatch: pytest.MonkeyPatch)
 
 LEFT_OUT = {
     "UTC": event(*PAST),
-    "a zone": event("DTSTART;TZID=Europe/Berlin:20200101T100000", "DTEND;TZID=Europe/Berlin:20200101T110000"),
+    "a zone": event(
+        "DTSTART;TZID=Europe/Berlin:20200101T100000", "DTEND;TZID=Europe/Berlin:20200101T110000"
+    ),
     "a Windows zone": event(
-        "DTSTART;TZID=Pacific Standard Time:20200101T100000", "DTEND;TZID=Pacific Standard Time:20200101T110000"
+        "DTSTART;TZID=Pacific Standard Time:20200101T100000",
+        "DTEND;TZID=Pacific Standard Time:20200101T110000",
     ),
     "all day": event("DTSTART;VALUE=DATE:20200229", "DTEND;VALUE=DATE:20200301"),
     "floating": event("DTSTART:20200101T100000", "DTEND:20200101T110000"),
@@ -84,28 +100,41 @@ def test_what_is_over_is_left_out_and_counted(text: str) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(data=st.data(), rule=rules(), begin=BEGINS, zone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"]))
+@given(
+    data=st.data(),
+    rule=rules(),
+    begin=BEGINS,
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"]),
+)
 def test_a_plain_series_reads_as_the_library_reads_it(
     data: st.DataObject, rule: str, begin: datetime, zone: str
 ) -> None:
     stamp = "%Y%m%dT%H%M%S"
     given_zone = f";TZID={zone}"
     hours = data.draw(st.sampled_from([0, 1, 30]))
-    times = f"DTSTART{given_zone}:{begin:{stamp}}", f"DTEND{given_zone}:{begin + timedelta(hours=hours):{stamp}}"
+    times = (
+        f"DTSTART{given_zone}:{begin:{stamp}}",
+        f"DTEND{given_zone}:{begin + timedelta(hours=hours):{stamp}}",
+    )
     lines = [*times, f"RRULE:{rule}"]
     try:
         between = parse_rrule(rule, begin, WallTime(begin, UTC)).between
         instances = [
-            local_time(at) for at in between(*map(local_seconds, (datetime(2026, 1, 1), datetime(2026, 7, 1))))
+            local_time(at)
+            for at in between(*map(local_seconds, (datetime(2026, 1, 1), datetime(2026, 7, 1))))
         ]
     except Exception:  # noqa: BLE001  (refused the one way and the other)
         instances = []
-    some = st.lists(st.sampled_from(instances), max_size=3, unique=True) if instances else st.just([])
+    some = (
+        st.lists(st.sampled_from(instances), max_size=3, unique=True) if instances else st.just([])
+    )
     lines += [f"EXDATE{given_zone}:{at:{stamp}}" for at in data.draw(some)]
     events = [event(*lines)]
     for at in data.draw(some):
         moved = at + data.draw(
-            st.sampled_from([timedelta(), timedelta(hours=3), timedelta(days=40), timedelta(days=-400)])
+            st.sampled_from(
+                [timedelta(), timedelta(hours=3), timedelta(days=40), timedelta(days=-400)]
+            )
         )
         sequence = data.draw(st.sampled_from(["0", "1"]))
         override = (

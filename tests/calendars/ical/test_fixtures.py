@@ -1,6 +1,9 @@
-"""Every calendar that icalendar and recurring-ical-events bring for their own tests: read without a crash, and compared.
+"""Every calendar that icalendar and recurring-ical-events bring for their own tests.
 
-What those libraries understand is read alike, but for the files that are named here with the reason.
+Read without a crash, and compared.
+
+What those libraries understand is read alike, but for the files that are named here with the
+reason.
 """
 
 from __future__ import annotations
@@ -40,12 +43,18 @@ DIFFERENT = {
     "rfc_7953_2": BUSY,
     "rfc_7953_3": BUSY,
     "freebusy/example": BUSY,
-    "issue_1633_rdate_with_dates": "a period of dates, of a time (not allowed): here it begins at the usual time",
+    "issue_1633_rdate_with_dates": (
+        "a period of dates, of a time (not allowed): here it begins at the usual time"
+    ),
     "issue_1633_rdate_with_dates_and_tzid": "the same",
     "end_before_start_event": SWAPPED,
     "issue_132_swapped_start_and_end": SWAPPED,
-    "issue_117_until_before_dtstart": "DTSTART counts, whatever UNTIL says (RFC 5545 section 3.8.5.3)",
-    "issue_253_additional_recurrence_id": "an edit of an instance that its series does not have says itself when it is",
+    "issue_117_until_before_dtstart": (
+        "DTSTART counts, whatever UNTIL says (RFC 5545 section 3.8.5.3)"
+    ),
+    "issue_253_additional_recurrence_id": (
+        "an edit of an instance that its series does not have says itself when it is"
+    ),
     "issue_28_rrule_with_UTC_endinginZ": "the last day of an UNTIL belongs to the series",
     "issue_75_range_parameter": "so does that of an UNTIL that is a date, of a time",
 }
@@ -80,7 +89,8 @@ def theirs(body: bytes, zone: ZoneInfo) -> set[tuple[int, int]]:
         for event in recurring_ical_events.of(calendar).between(START, END):
             if event.name == "VEVENT" and event.get("STATUS", "").upper() != "CANCELLED":
                 start, end = instant(event.start), instant(event.end)
-                whole_day = not isinstance(event.start, datetime) and start == end  # which they give no length
+                # Which they give no length
+                whole_day = not isinstance(event.start, datetime) and start == end
                 found.add((start, end + 86400 if whole_day else end))
     return found
 

@@ -1,4 +1,6 @@
-"""Mutated feeds: never hang, never raise but what is documented, never put a word of theirs into an error.
+"""Mutated feeds never hang, and never raise but what is documented.
+
+They never put a word of theirs into an error.
 
 ``make fuzz`` does the same for longer, led by what the code does with its input.
 """
@@ -89,8 +91,12 @@ PARAMETERS = [
 ]
 NUMBERS = st.sampled_from(["0", "1", "-1", "2", "30", "31", "366", "-366", "99999999999", ""])
 RULES = st.builds(
-    lambda frequency, parts: ";".join([f"FREQ={frequency}", *(f"{key}={','.join(values)}" for key, values in parts)]),
-    st.sampled_from(["SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY", LEAK, ""]),
+    lambda frequency, parts: ";".join(
+        [f"FREQ={frequency}", *(f"{key}={','.join(values)}" for key, values in parts)]
+    ),
+    st.sampled_from(
+        ["SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY", LEAK, ""]
+    ),
     st.lists(
         st.tuples(
             st.sampled_from(
@@ -109,7 +115,9 @@ RULES = st.builds(
                 ]
             ),
             st.lists(
-                NUMBERS | st.sampled_from(["MO", "-1SU", "5FR", "20240301", "20240301T000000Z", LEAK]), max_size=3
+                NUMBERS
+                | st.sampled_from(["MO", "-1SU", "5FR", "20240301", "20240301T000000Z", LEAK]),
+                max_size=3,
             ),
         ),
         max_size=4,
@@ -122,7 +130,11 @@ MOMENTS = st.builds(
     st.sampled_from([0, 1, 28, 29, 30, 31, 32]),
     st.sampled_from(["", "T000000", "T023000", "T120000Z", "T240000", "T235960Z"]),
 )
-VALUES = RULES | MOMENTS | st.builds("{}/{}".format, MOMENTS, MOMENTS | st.sampled_from(["PT1H", "P1D", "-PT1H", "P"]))
+VALUES = (
+    RULES
+    | MOMENTS
+    | st.builds("{}/{}".format, MOMENTS, MOMENTS | st.sampled_from(["PT1H", "P1D", "-PT1H", "P"]))
+)
 VALUES |= st.sampled_from(["PT1H", "P1W", "P99999999999999W", "-P1D", "CANCELLED", "a", LEAK, ""])
 LINES = st.builds(
     lambda name, param, value: f"{name}{param}:{value}",
@@ -133,8 +145,10 @@ LINES = st.builds(
 COMPONENTS = st.builds(
     lambda lines, kind: event("UID:e", *lines, kind=kind),
     st.lists(LINES, max_size=6),
-    st.sampled_from(["VEVENT", "VEVENT", "VEVENT", "VFREEBUSY", "VAVAILABILITY", "VTIMEZONE", "VTODO"]),
-)  # fmt: skip
+    st.sampled_from(
+        ["VEVENT", "VEVENT", "VEVENT", "VFREEBUSY", "VAVAILABILITY", "VTIMEZONE", "VTODO"]
+    ),
+)
 
 
 @settings(max_examples=200, deadline=None)
@@ -179,4 +193,7 @@ def test_the_seeds_are_understood() -> None:
     assert [(problem.uid, problem.reason) for problem in reading.problems] == [
         ("n", "DTSTART: unknown time zone, xxxxxxxxxxxx")
     ]
-    assert [resource.status for resource in caldav_protocol.multistatus(ANSWER).resources] == [200, 404]
+    assert [resource.status for resource in caldav_protocol.multistatus(ANSWER).resources] == [
+        200,
+        404,
+    ]

@@ -1,4 +1,7 @@
-"""Feeds that are malformed or mean harm: bounded in time and memory, and the rest of the calendar stays."""
+"""Feeds that are malformed or mean harm.
+
+Bounded in time and memory, and the rest of the calendar stays.
+"""
 
 from __future__ import annotations
 
@@ -35,23 +38,32 @@ def reasons(reading: ParsedCalendar) -> list[tuple[str, str]]:
 
 def test_many_hostile_rules_do_not_use_up_the_time_of_the_rest(impatient: None) -> None:
     bad = [
-        event(f"UID:{n}", "DTSTART:20240101T000000Z", "RRULE:FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=31") for n in range(9)
+        event(f"UID:{n}", "DTSTART:20240101T000000Z", "RRULE:FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=31")
+        for n in range(9)
     ]
-    weekly = event("UID:good", "DTSTART:20240101T120000Z", "DURATION:PT1H", "RRULE:FREQ=WEEKLY;COUNT=3")
+    weekly = event(
+        "UID:good", "DTSTART:20240101T120000Z", "DURATION:PT1H", "RRULE:FREQ=WEEKLY;COUNT=3"
+    )
     reading = expanded(feed(*bad, weekly))
-    assert spans(reading) == ["2024-01-01 12:00/13:00", "2024-01-08 12:00/13:00", "2024-01-15 12:00/13:00"]
+    assert spans(reading) == [
+        "2024-01-01 12:00/13:00",
+        "2024-01-08 12:00/13:00",
+        "2024-01-15 12:00/13:00",
+    ]
     assert len(reading.problems) == 9
 
 
 def test_too_many_occurrences_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_OCCURRENCES", 10)
-    daily = [event(f"UID:{n}", "DTSTART:20240101T000000Z", "RRULE:FREQ=DAILY;COUNT=8") for n in "ab"]
+    daily = [
+        event(f"UID:{n}", "DTSTART:20240101T000000Z", "RRULE:FREQ=DAILY;COUNT=8") for n in "ab"
+    ]
     reading = understood(feed(*daily), "2024-01-01", "2025-01-01")
     assert len(reading.rows) == 8
     assert reasons(reading) == [("b", "it brings the calendar to more than 10 occurrences")]
 
 
-# --- malformed bytes --------------------------------------------------------------------------------
+# --- malformed bytes ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -65,7 +77,15 @@ def test_too_many_occurrences_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
         b"END:VEVENT\r\n" + feed(GOOD),
         feed(GOOD)[: -len(b"END:VCALENDAR\r\n")] + b"END:VEVENT\r\nEND:VCALENDAR\r\n",
     ],
-    ids=["BOM", "bare LF", "lower case", "a folded name", "junk lines", "an END before", "an END too many"],
+    ids=[
+        "BOM",
+        "bare LF",
+        "lower case",
+        "a folded name",
+        "junk lines",
+        "an END before",
+        "an END too many",
+    ],
 )
 def test_odd_bytes(body: bytes) -> None:
     assert spans(understood(body, "2024-01-01", "2025-01-01")) == FINE
@@ -73,13 +93,24 @@ def test_odd_bytes(body: bytes) -> None:
 
 def test_latin_1_and_folded_characters() -> None:
     body = feed(event("SUMMARY:Müßiggang", "DTSTART:20240310T120000Z"))
-    for variant in (body, body.decode().encode("latin-1"), body.replace("ü".encode(), b"\xc3\r\n \xbc")):
+    for variant in (
+        body,
+        body.decode().encode("latin-1"),
+        body.replace("ü".encode(), b"\xc3\r\n \xbc"),
+    ):
         (row,) = understood(variant, "2024-01-01", "2025-01-01").rows
         assert row[0].summary == "Müßiggang"
 
 
 def test_text_is_unescaped_and_on_one_line() -> None:
-    body = feed(event(r"SUMMARY:a\, b\nc\;\\d", r"CATEGORIES:x\,y,Z", "LOCATION:L\x07", "DTSTART:20240310T120000Z"))
+    body = feed(
+        event(
+            r"SUMMARY:a\, b\nc\;\\d",
+            r"CATEGORIES:x\,y,Z",
+            "LOCATION:L\x07",
+            "DTSTART:20240310T120000Z",
+        )
+    )
     (row,) = understood(body, "2024-01-01", "2025-01-01").rows
     assert (row[0].summary, row[0].categories, row[0].location) == ("a, b c;\\d", ("x,y", "Z"), "L")
 
@@ -94,10 +125,15 @@ def test_several_calendars_keep_their_own_zones() -> None:
 
 
 def test_a_component_that_is_not_closed_is_quarantined_alone() -> None:
-    body = feed("BEGIN:VEVENT\r\nUID:open\r\nDTSTART:20240301T120000Z", GOOD, "BEGIN:VEVENT\r\nUID:last")
+    body = feed(
+        "BEGIN:VEVENT\r\nUID:open\r\nDTSTART:20240301T120000Z", GOOD, "BEGIN:VEVENT\r\nUID:last"
+    )
     reading = understood(body, "2024-01-01", "2025-01-01")
     assert spans(reading) == FINE
-    assert reasons(reading) == [("open", "it is not closed properly"), ("last", "it is not closed properly")]
+    assert reasons(reading) == [
+        ("open", "it is not closed properly"),
+        ("last", "it is not closed properly"),
+    ]
 
 
 def test_events_without_uid_stand_alone() -> None:
@@ -115,7 +151,9 @@ def test_what_is_no_calendar() -> None:
 
 def zone(offset: str) -> str:
     part = f"DTSTART:19700101T000000\r\nTZOFFSETFROM:{offset}\r\nTZOFFSETTO:{offset}"
-    return f"BEGIN:VTIMEZONE\r\nTZID:Own\r\nBEGIN:STANDARD\r\n{part}\r\nEND:STANDARD\r\nEND:VTIMEZONE"
+    return (
+        f"BEGIN:VTIMEZONE\r\nTZID:Own\r\nBEGIN:STANDARD\r\n{part}\r\nEND:STANDARD\r\nEND:VTIMEZONE"
+    )
 
 
 @pytest.mark.parametrize("order", [("+0200", "-0500"), ("-0500", "+0200")])
@@ -123,9 +161,16 @@ def test_two_feeds_with_the_same_zone_name_in_one_process(order: tuple[str, str]
     hours = {"+0200": "10:00", "-0500": "17:00"}
     for offset in order:
         body = feed(zone(offset), event("DTSTART;TZID=Own:20240310T120000"))
-        assert spans(understood(body, "2024-01-01", "2025-01-01")) == [f"2024-03-10 {hours[offset]}/{hours[offset]}"]
-    both = b"".join(feed(zone(offset), event("DTSTART;TZID=Own:20240310T120000")) for offset in order)
-    assert [text[11:16] for text in spans(understood(both, "2024-01-01", "2025-01-01"))] == ["10:00", "17:00"]
+        assert spans(understood(body, "2024-01-01", "2025-01-01")) == [
+            f"2024-03-10 {hours[offset]}/{hours[offset]}"
+        ]
+    both = b"".join(
+        feed(zone(offset), event("DTSTART;TZID=Own:20240310T120000")) for offset in order
+    )
+    assert [text[11:16] for text in spans(understood(both, "2024-01-01", "2025-01-01"))] == [
+        "10:00",
+        "17:00",
+    ]
     lost = understood(feed(event("DTSTART;TZID=Own:20240310T120000")), "2024-01-01", "2025-01-01")
     assert reasons(lost) == [("one", "DTSTART: unknown time zone, xxx")]
 
@@ -136,14 +181,27 @@ def test_two_feeds_with_the_same_zone_name_in_one_process(order: tuple[str, str]
 @pytest.mark.parametrize(
     ("lines", "start", "end"),
     [
-        (("DTSTART:20240310T120000Z", "DTEND:20240310T110000Z"), "2024-03-10T11:00", "2024-03-10T12:00"),
+        (
+            ("DTSTART:20240310T120000Z", "DTEND:20240310T110000Z"),
+            "2024-03-10T11:00",
+            "2024-03-10T12:00",
+        ),
         (("SUMMARY:when?",), None, None),
         (("DTSTART:20240310T120000Z", "RRULE:FREQ=SECONDLY"), "2024-03-10T12:00", None),
         (("DTSTART:20240310T120000Z", "DTEND:nonsense"), "2024-03-10T12:00", None),
-        (("DTSTART;TZID=No:20240310T120000", "DTEND;TZID=No:20240310T130000"), "2024-03-09T22:00", "2024-03-11T03:00"),
+        (
+            ("DTSTART;TZID=No:20240310T120000", "DTEND;TZID=No:20240310T130000"),
+            "2024-03-09T22:00",
+            "2024-03-11T03:00",
+        ),
     ],
 )
-def test_the_time_a_problem_may_cover(lines: tuple[str, ...], start: str | None, end: str | None) -> None:
+def test_the_time_a_problem_may_cover(
+    lines: tuple[str, ...], start: str | None, end: str | None
+) -> None:
     (problem,) = understood(feed(event(*lines)), "2024-01-01", "2025-01-01").problems
-    expected = [None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (start, end)]
+    expected = [
+        None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
+        for text in (start, end)
+    ]
     assert [problem.start, problem.end] == expected

@@ -1,7 +1,10 @@
-"""Each thing a feed may do to harm: the child that expands it keeps its limits, and the rest of the calendar stays.
+"""Each thing a feed may do to harm.
 
-What the child may use is limited by the kernel (``RLIMIT_AS``, ``RLIMIT_CPU``); that it kept the limits is told by what
-the kernel counted. The parent, which stands for DAG processor, scheduler and web server, never loads what expands.
+The child that expands it keeps its limits, and the rest of the calendar stays.
+
+What the child may use is limited by the kernel (``RLIMIT_AS``, ``RLIMIT_CPU``); that it kept the
+limits is told by what the kernel counted. The parent, which stands for DAG processor, scheduler and
+web server, never loads what expands.
 """
 
 from __future__ import annotations
@@ -39,7 +42,10 @@ WHEN = "DTSTART:20240101T000000Z"
 
 @dataclass(frozen=True)
 class Hostile:
-    """*components* beside a good event: which UIDs are set aside and why ("or" as fast as the host is), what else is read."""
+    """*components* beside a good event.
+
+    Which UIDs are set aside and why ("or" as fast as the host is), what else is read.
+    """
 
     components: str
     problems: tuple[tuple[str, str], ...] = ()
@@ -65,39 +71,84 @@ HEAD = "BEGIN:VTIMEZONE\r\nTZID:Own\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000
 ZONED = event("UID:zoned", "DTSTART;TZID=Own:20240102T000000", "DURATION:PT1H")
 
 TABLE: dict[str, Hostile] = {
-    "SECONDLY": Hostile(bad(WHEN, "RRULE:FREQ=SECONDLY"), set_aside("a rule that repeats every second is refused")),
-    "SECONDLY, bounded": Hostile(bad(WHEN, "RRULE:FREQ=SECONDLY;COUNT=3"), set_aside("a rule that repeats every second is refused")),
-    "MINUTELY for ever": Hostile(bad(WHEN, "RRULE:FREQ=MINUTELY"), TOO_MANY),
-    "MINUTELY since the year 1": Hostile(bad("DTSTART:00010101T000000Z", "RRULE:FREQ=MINUTELY"), TOO_MANY),
-    "MINUTELY, each second of it": Hostile(
-        bad("DTSTART:00010101T000000Z", "RRULE:FREQ=MINUTELY;BYSECOND=" + ",".join(map(str, range(60)))), TOO_MANY
+    "SECONDLY": Hostile(
+        bad(WHEN, "RRULE:FREQ=SECONDLY"), set_aside("a rule that repeats every second is refused")
     ),
-    "INTERVAL=0": Hostile(bad(WHEN, "RRULE:FREQ=HOURLY;INTERVAL=0"), set_aside("a rule with INTERVAL=0 is refused")),
-    "INTERVAL=00": Hostile(bad(WHEN, "RRULE:FREQ=DAILY;INTERVAL=00"), set_aside("a rule with INTERVAL=0 is refused")),
-    "a negative INTERVAL": Hostile(bad(WHEN, "RRULE:FREQ=DAILY;INTERVAL=-1"), set_aside("a rule with INTERVAL=0 is refused")),
-    "a date that never comes, by the minute": Hostile(bad(WHEN, "RRULE:FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=31"), NEVER),
-    "a date that never comes, by the hour": Hostile(bad(WHEN, "RRULE:FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30"), NEVER),
-    "a date that never comes, by the day": Hostile(bad(WHEN, "RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"), NEVER),
-    "a date that never comes, by the year": Hostile(bad(WHEN, "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"), NEVER),
-    "a date that never comes, once more": Hostile(bad(WHEN, "RRULE:FREQ=MONTHLY;BYMONTHDAY=31;BYMONTH=4"), NEVER),
+    "SECONDLY, bounded": Hostile(
+        bad(WHEN, "RRULE:FREQ=SECONDLY;COUNT=3"),
+        set_aside("a rule that repeats every second is refused"),
+    ),
+    "MINUTELY for ever": Hostile(bad(WHEN, "RRULE:FREQ=MINUTELY"), TOO_MANY),
+    "MINUTELY since the year 1": Hostile(
+        bad("DTSTART:00010101T000000Z", "RRULE:FREQ=MINUTELY"), TOO_MANY
+    ),
+    "MINUTELY, each second of it": Hostile(
+        bad(
+            "DTSTART:00010101T000000Z",
+            "RRULE:FREQ=MINUTELY;BYSECOND=" + ",".join(map(str, range(60))),
+        ),
+        TOO_MANY,
+    ),
+    "INTERVAL=0": Hostile(
+        bad(WHEN, "RRULE:FREQ=HOURLY;INTERVAL=0"), set_aside("a rule with INTERVAL=0 is refused")
+    ),
+    "INTERVAL=00": Hostile(
+        bad(WHEN, "RRULE:FREQ=DAILY;INTERVAL=00"), set_aside("a rule with INTERVAL=0 is refused")
+    ),
+    "a negative INTERVAL": Hostile(
+        bad(WHEN, "RRULE:FREQ=DAILY;INTERVAL=-1"), set_aside("a rule with INTERVAL=0 is refused")
+    ),
+    "a date that never comes, by the minute": Hostile(
+        bad(WHEN, "RRULE:FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=31"), NEVER
+    ),
+    "a date that never comes, by the hour": Hostile(
+        bad(WHEN, "RRULE:FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30"), NEVER
+    ),
+    "a date that never comes, by the day": Hostile(
+        bad(WHEN, "RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"), NEVER
+    ),
+    "a date that never comes, by the year": Hostile(
+        bad(WHEN, "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"), NEVER
+    ),
+    "a date that never comes, once more": Hostile(
+        bad(WHEN, "RRULE:FREQ=MONTHLY;BYMONTHDAY=31;BYMONTH=4"), NEVER
+    ),
     "hours that never come": Hostile(bad(WHEN, "RRULE:FREQ=MINUTELY;INTERVAL=2;BYMINUTE=1"), NEVER),
     "every second of a year, to be counted": Hostile(
-        bad(WHEN, "RRULE:FREQ=YEARLY;BYDAY=MO;BYSETPOS=1;BYHOUR=" + ",".join(map(str, range(24))) + ";BYMINUTE=" + ",".join(map(str, range(60))) + ";BYSECOND=" + ",".join(map(str, range(60)))),
+        bad(
+            WHEN,
+            "RRULE:FREQ=YEARLY;BYDAY=MO;BYSETPOS=1;BYHOUR="
+            + ",".join(map(str, range(24)))
+            + ";BYMINUTE="
+            + ",".join(map(str, range(60)))
+            + ";BYSECOND="
+            + ",".join(map(str, range(60))),
+        ),
         set_aside("its rule has too many times of the day to count them"),
     ),
     "a COUNT that is walked through from the year 1": Hostile(
-        bad("DTSTART:00010101T000000Z", "RRULE:FREQ=MINUTELY;COUNT=999999999999"), set_aside("it takes too long to expand")
+        bad("DTSTART:00010101T000000Z", "RRULE:FREQ=MINUTELY;COUNT=999999999999"),
+        set_aside("it takes too long to expand"),
     ),
     "200,000 RDATEs": Hostile(bad("DTSTART:20240101T000000", f"RDATE:{RDATES}"), TOO_MANY),
     "10,000 RDATEs in a VTIMEZONE": Hostile(
-        HEAD + "".join(f"RDATE:{1971 + n // 366}01{1 + n % 28:02}T000000\r\n" for n in range(10_000)) + OBSERVANCE + ZONED,
+        HEAD
+        + "".join(f"RDATE:{1971 + n // 366}01{1 + n % 28:02}T000000\r\n" for n in range(10_000))
+        + OBSERVANCE
+        + ZONED,
         others=("2024-01-01 23:00/2024-01-02 00:00",),
     ),
     "a VTIMEZONE that changes by the minute": Hostile(
-        HEAD + "RRULE:FREQ=MINUTELY\r\n" + OBSERVANCE + ZONED, (("zoned", "DTSTART: its time zone's VTIMEZONE cannot be understood"),)
+        HEAD + "RRULE:FREQ=MINUTELY\r\n" + OBSERVANCE + ZONED,
+        (("zoned", "DTSTART: its time zone's VTIMEZONE cannot be understood"),),
     ),
     "an attachment of 20 MB": Hostile(
-        event("UID:big", WHEN, "DURATION:PT1H", "ATTACH;ENCODING=BASE64;VALUE=BINARY:" + "A" * 20_000_000),
+        event(
+            "UID:big",
+            WHEN,
+            "DURATION:PT1H",
+            "ATTACH;ENCODING=BASE64;VALUE=BINARY:" + "A" * 20_000_000,
+        ),
         others=("2024-01-01 00:00/01:00",),
     ),
     "an attachment of 20 MB, folded": Hostile(
@@ -105,31 +156,49 @@ TABLE: dict[str, Hostile] = {
         others=("2024-01-01 00:00/01:00",),
     ),
     "200,000 X- lines": Hostile(
-        event("UID:x", WHEN, "DURATION:PT1H", *[f"X-N{n}:b" for n in range(200_000)]), others=("2024-01-01 00:00/01:00",)
+        event("UID:x", WHEN, "DURATION:PT1H", *[f"X-N{n}:b" for n in range(200_000)]),
+        others=("2024-01-01 00:00/01:00",),
     ),
     "50,000 components, one in the other": Hostile("BEGIN:X\r\n" * 50_000 + "END:X\r\n" * 50_000),
     "50,000 components, never closed": Hostile("BEGIN:X\r\n" * 50_000),
     "an event in an event": Hostile(
-        f"BEGIN:VEVENT\r\nUID:bad\r\n{WHEN}\r\n" + event("UID:inner", WHEN, "DURATION:PT1H") + "\r\nEND:VEVENT",
+        f"BEGIN:VEVENT\r\nUID:bad\r\n{WHEN}\r\n"
+        + event("UID:inner", WHEN, "DURATION:PT1H")
+        + "\r\nEND:VEVENT",
         (("", "the calendar is cut off"), ("bad", "it is not closed properly")),
         ("2024-01-01 00:00/01:00",),
     ),
     "20,000 alarms": Hostile(
-        event("UID:x", WHEN, "DURATION:PT1H", *["BEGIN:VALARM\r\nTRIGGER:-PT5M\r\nEND:VALARM"] * 20_000),
+        event(
+            "UID:x",
+            WHEN,
+            "DURATION:PT1H",
+            *["BEGIN:VALARM\r\nTRIGGER:-PT5M\r\nEND:VALARM"] * 20_000,
+        ),
         others=("2024-01-01 00:00/01:00",),
     ),
     "an end in the year 9999": Hostile(
-        event("UID:x", WHEN, "DTEND:99991231T235959Z"), others=("2024-01-01 00:00/9999-12-30 00:00",)
+        event("UID:x", WHEN, "DTEND:99991231T235959Z"),
+        others=("2024-01-01 00:00/9999-12-30 00:00",),
     ),
     "an end in the year 9999, each day": Hostile(
-        event("UID:x", "DTSTART:20241229T000000Z", "DTEND:99991231T235959Z", "RRULE:FREQ=DAILY;COUNT=2"),
-        others=("2024-12-29 00:00/9999-12-30 00:00", "2024-12-30 00:00/2025-01-05 00:00"),  # no further than is asked,
+        event(
+            "UID:x",
+            "DTSTART:20241229T000000Z",
+            "DTEND:99991231T235959Z",
+            "RRULE:FREQ=DAILY;COUNT=2",
+        ),
+        # No further than is asked,
+        others=("2024-12-29 00:00/9999-12-30 00:00", "2024-12-30 00:00/2025-01-05 00:00"),
     ),
-    "a length beyond all calendars": Hostile(bad(WHEN, "DURATION:P99999999999D"), set_aside("DURATION: a duration is out of range")),
+    "a length beyond all calendars": Hostile(
+        bad(WHEN, "DURATION:P99999999999D"), set_aside("DURATION: a duration is out of range")
+    ),
     "raw CRLF in a summary": Hostile(
-        event("UID:x", "SUMMARY:a\r\nb: c\r\n\r\nd", WHEN, "DURATION:PT1H"), others=("2024-01-01 00:00/01:00",)
+        event("UID:x", "SUMMARY:a\r\nb: c\r\n\r\nd", WHEN, "DURATION:PT1H"),
+        others=("2024-01-01 00:00/01:00",),
     ),
-}  # fmt: skip
+}
 
 
 def expanded(body: bytes, parent: float = PARENT) -> dict[str, Any]:
@@ -180,7 +249,10 @@ def test_texts_stay_on_one_line() -> None:
 
 
 def test_100_000_events_are_read_with_the_rest() -> None:
-    many = [event(f"UID:{n}", f"DTSTART:2024{1 + n // 28 % 12:02}{1 + n % 28:02}T000000Z") for n in range(100_000)]
+    many = [
+        event(f"UID:{n}", f"DTSTART:2024{1 + n // 28 % 12:02}{1 + n % 28:02}T000000Z")
+        for n in range(100_000)
+    ]
     found = expanded(feed(*many, GOOD), parent=4 * PARENT)
     assert found["error"] == ""
     rows = found["reading"]["rows"]
@@ -188,7 +260,9 @@ def test_100_000_events_are_read_with_the_rest() -> None:
     assert FINE in spans(ParsedCalendar.from_wire(found["reading"]))
 
 
-def test_more_events_than_that_are_refused_and_the_last_good_copy_stays(origin: Origin, clock: Clock) -> None:
+def test_more_events_than_that_are_refused_and_the_last_good_copy_stays(
+    origin: Origin, clock: Clock
+) -> None:
     many = feed("BEGIN:VEVENT\r\nEND:VEVENT\r\n" * (limits.MAX_COMPONENTS + 1))
     calendar = Calendar(origin.url())
     horizon = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
@@ -199,18 +273,26 @@ def test_more_events_than_that_are_refused_and_the_last_good_copy_stays(origin: 
         assert isinstance(resolved, CalendarSpans)
         assert list(resolved.known) == [(instant("2024-03-10T12:00"), instant("2024-03-10T13:00"))]
         assert calendar.describe().status == status
-    assert calendar.describe().error == f"cannot be read: more than {limits.MAX_COMPONENTS} components"
+    assert (
+        calendar.describe().error == f"cannot be read: more than {limits.MAX_COMPONENTS} components"
+    )
 
 
 def test_only_the_child_can_expand() -> None:
-    """Nothing but the module that is run in the child imports what expands; and it does so inside of one function."""
+    """Nothing but the module that is run in the child imports what expands.
+
+    And it does so inside of one function.
+    """
     package = Path(calendar_timetable.__file__).parent
     importers = {
         file.name
         for file in package.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.ImportFrom) and node.module == "calendar_timetable.calendars.ical.reader"
+        if isinstance(node, ast.ImportFrom)
+        and node.module == "calendar_timetable.calendars.ical.reader"
     }
     assert importers == {"expand.py"}
     top = ast.parse((package / "calendars" / "ical" / "expand.py").read_text()).body
-    assert not [node for node in top if isinstance(node, ast.ImportFrom) and "reader" in (node.module or "")]
+    assert not [
+        node for node in top if isinstance(node, ast.ImportFrom) and "reader" in (node.module or "")
+    ]

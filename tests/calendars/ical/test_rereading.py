@@ -1,4 +1,7 @@
-"""A calendar read again after an edit gives what reading it anew gives, whatever is remembered of it."""
+"""A calendar read again after an edit gives what reading it anew gives.
+
+Whatever is remembered of it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,16 @@ from calendar_timetable.calendars.ical.series import SeriesComponent, expand_ser
 from calendar_timetable.calendars.ical.series_cache import kept, reading_of
 from calendar_timetable.calendars.occurrences import ParsedCalendar
 from calendar_timetable.calendars.sources.lookup import source_for
-from tests.support.generated_calendars import END, NOW, START, calendar, event, own_zone, slowly, whole_series
+from tests.support.generated_calendars import (
+    END,
+    NOW,
+    START,
+    calendar,
+    event,
+    own_zone,
+    slowly,
+    whole_series,
+)
 
 DAILY = "DTSTART:20260301T100000", "DTEND:20260301T110000", "RRULE:FREQ=DAILY;COUNT=5"
 
@@ -59,7 +71,11 @@ def test_whole_series_before_and_after_an_edit(data: st.DataObject) -> None:
             after[uid] = data.draw(whole_series(uid))
     offsets = data.draw(st.sampled_from([("+0200", "+0200"), ("+0200", "+0300")]))
     old, new = (
-        calendar("X-WR-TIMEZONE:Asia/Tokyo", own_zone(offset), *(text for events in all_.values() for text in events))
+        calendar(
+            "X-WR-TIMEZONE:Asia/Tokyo",
+            own_zone(offset),
+            *(text for events in all_.values() for text in events),
+        )
         for offset, all_ in zip(offsets, (before, after), strict=True)
     )
     monkeypatch = pytest.MonkeyPatch()
@@ -67,7 +83,10 @@ def test_whole_series_before_and_after_an_edit(data: st.DataObject) -> None:
     warm = again(new, kept(first))
     assert warm == cold
     assert warm.series == cold.series
-    assert (cold.rows, [p.uid for p in cold.problems]) == (slow.rows, [p.uid for p in slow.problems])
+    assert (cold.rows, [p.uid for p in cold.problems]) == (
+        slow.rows,
+        [p.uid for p in slow.problems],
+    )
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -92,11 +111,15 @@ EDITS: dict[str, tuple[Callable[[bytes], bytes], list[str]]] = {
     "a summary": (lambda body: body.replace(b"UID:a", b"UID:a\r\nSUMMARY:new"), ["a"]),
     "a new override": (
         lambda body: body.replace(
-            b"END:VCALENDAR", event("RECURRENCE-ID:20260302T100000", *DAILY[:2]).encode() + b"\r\nEND:VCALENDAR"
+            b"END:VCALENDAR",
+            event("RECURRENCE-ID:20260302T100000", *DAILY[:2]).encode() + b"\r\nEND:VCALENDAR",
         ),
         ["a"],
     ),
-    "the zone's own rules": (lambda body: body.replace(b"TZOFFSETTO:+0200", b"TZOFFSETTO:+0300"), ["a", "b"]),
+    "the zone's own rules": (
+        lambda body: body.replace(b"TZOFFSETTO:+0200", b"TZOFFSETTO:+0300"),
+        ["a", "b"],
+    ),
     "the calendar's zone": (lambda body: body.replace(b"Asia/Tokyo", b"Asia/Kolkata"), ["a", "b"]),
     "an event not closed": (lambda body: body.replace(b"END:VEVENT", b"X:", 1), []),
 }
@@ -127,15 +150,23 @@ def test_another_stretch_or_zone_remembers_nothing(expanded: list[str]) -> None:
 
 ELSEWHERE = {
     "free/busy": calendar(
-        event(*DAILY), "BEGIN:VFREEBUSY", "UID:a", "FREEBUSY:20260402T100000Z/20260402T110000Z", "END:VFREEBUSY"
+        event(*DAILY),
+        "BEGIN:VFREEBUSY",
+        "UID:a",
+        "FREEBUSY:20260402T100000Z/20260402T110000Z",
+        "END:VFREEBUSY",
     ),
     "availability": calendar(
-        event(*DAILY), "BEGIN:VAVAILABILITY", "UID:a", "DTSTART:20260402T100000Z", "DTEND:20260402T110000Z",
-        "END:VAVAILABILITY"
+        event(*DAILY),
+        "BEGIN:VAVAILABILITY",
+        "UID:a",
+        "DTSTART:20260402T100000Z",
+        "DTEND:20260402T110000Z",
+        "END:VAVAILABILITY",
     ),
     "one that is not understood": calendar(event(*DAILY)) + calendar(event("DTSTART:nonsense")),
     "no UID at all": calendar(event(*DAILY, uid=""), event("DTSTART:20260401T100000Z", uid="")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("body", ELSEWHERE.values(), ids=ELSEWHERE)
@@ -147,7 +178,8 @@ def test_a_uid_of_several_places_is_not_remembered(body: bytes) -> None:
 
 
 OF_TWO_CALENDARS = {
-    "two events": calendar(event(*DAILY)) + calendar(event("DTSTART:20260401T100000Z", "DTEND:20260401T120000Z")),
+    "two events": calendar(event(*DAILY))
+    + calendar(event("DTSTART:20260401T100000Z", "DTEND:20260401T120000Z")),
     "the same twice": calendar(event(*DAILY)) * 2,
     "an override": calendar(event(*DAILY))
     + calendar(event("RECURRENCE-ID:20260401T100000Z", "DTSTART:20260401T120000Z")),
@@ -168,7 +200,11 @@ def test_a_damaged_memory_is_none(damage: bytes) -> None:
     body = calendar(event(*DAILY))
     assert again(body, damage) == anew(body)
     whole = kept(anew(body))
-    assert again(body, whole[: len(whole) // 2]) == again(body, whole.rpartition(b"\n")[0]) == anew(body)
+    assert (
+        again(body, whole[: len(whole) // 2])
+        == again(body, whole.rpartition(b"\n")[0])
+        == anew(body)
+    )
 
 
 def test_what_is_kept_is_three_lines_and_the_last_is_not_read_without_need() -> None:
@@ -196,16 +232,23 @@ def test_what_is_remembered_counts_towards_the_limit(monkeypatch: pytest.MonkeyP
 def test_readings_for_every_stretch_help_the_next_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expanded: list[str]
 ) -> None:
-    """As DAGs of several horizons ask for them; and none of them once the body has changed twice."""
+    """As DAGs of several horizons ask for them.
+
+    And none of them once the body has changed twice.
+    """
     monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(
-        feeds, "expand", lambda body, start, end, zone, earlier: read(body, start, end, zone, 60, earlier)
+        feeds,
+        "expand",
+        lambda body, start, end, zone, earlier: read(body, start, end, zone, 60, earlier),
     )
     source = source_for(str(tmp_path / "team.ics"))
     stretches = (START, END), (START - 28 * 86400, END)
 
     def expanded_by(edit: str, *stretches: tuple[int, int]) -> list[list[str]]:
-        (tmp_path / "team.ics").write_bytes(calendar(event(*DAILY), event(*DAILY, f"SUMMARY:{edit}", uid="b")))
+        (tmp_path / "team.ics").write_bytes(
+            calendar(event(*DAILY), event(*DAILY, f"SUMMARY:{edit}", uid="b"))
+        )
         found = []
         for start, end in stretches:
             expanded.clear()

@@ -1,4 +1,7 @@
-"""Which addresses are asked: by literal tables, and by connections that must or must not be made."""
+"""Which addresses are asked.
+
+By literal tables, and by connections that must or must not be made.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,14 @@ HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
 GOOD = feed(event("UID:m", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z"))
 ALLOW = "AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS"
 
-PUBLIC = ["8.8.8.8", "93.184.215.14", "2606:4700::1111", "64:ff9b::808:808", "2002:808:808::1", "::ffff:8.8.8.8"]
+PUBLIC = [
+    "8.8.8.8",
+    "93.184.215.14",
+    "2606:4700::1111",
+    "64:ff9b::808:808",
+    "2002:808:808::1",
+    "::ffff:8.8.8.8",
+]
 PRIVATE_ONES = [
     "127.0.0.1",
     "127.1.2.3",
@@ -100,29 +110,43 @@ def refusal(address: str, allowed: list[str]) -> str:
 
 def test_which_addresses_are_asked() -> None:
     assert {address: refusal(address, []) for address in PUBLIC} == dict.fromkeys(PUBLIC, "")
-    assert {address: refusal(address, []) for address in PRIVATE_ONES} == dict.fromkeys(PRIVATE_ONES, PRIVATE)
-    assert {address: refusal(address, []) for address in NO_CALENDAR} == dict.fromkeys(NO_CALENDAR, NEVER)
+    assert {address: refusal(address, []) for address in PRIVATE_ONES} == dict.fromkeys(
+        PRIVATE_ONES, PRIVATE
+    )
+    assert {address: refusal(address, []) for address in NO_CALENDAR} == dict.fromkeys(
+        NO_CALENDAR, NEVER
+    )
 
 
 def test_which_are_asked_when_all_private_ones_may_be() -> None:
     allowed = parse_networks("True")
-    assert {address: refusal(address, allowed) for address in PUBLIC + PRIVATE_ONES} == dict.fromkeys(
-        PUBLIC + PRIVATE_ONES, ""
+    assert {
+        address: refusal(address, allowed) for address in PUBLIC + PRIVATE_ONES
+    } == dict.fromkeys(PUBLIC + PRIVATE_ONES, "")
+    assert {address: refusal(address, allowed) for address in NO_CALENDAR} == dict.fromkeys(
+        NO_CALENDAR, NEVER
     )
-    assert {address: refusal(address, allowed) for address in NO_CALENDAR} == dict.fromkeys(NO_CALENDAR, NEVER)
 
 
 def test_which_are_asked_when_some_may_be() -> None:
     allowed = parse_networks("10.20.0.0/16, fd12:3456::/32,169.254.7.7")
-    assert [refusal(address, allowed) for address in ("10.20.3.4", "::ffff:10.20.3.4", "fd12:3456::9", "8.8.8.8")] == [
-        ""
-    ] * 4
-    assert [refusal(address, allowed) for address in ("10.21.0.1", "127.0.0.1", "fd12:3457::9")] == [PRIVATE] * 3
-    assert [refusal(address, allowed) for address in ("169.254.7.7", "169.254.169.254")] == ["", NEVER]
+    assert [
+        refusal(address, allowed)
+        for address in ("10.20.3.4", "::ffff:10.20.3.4", "fd12:3456::9", "8.8.8.8")
+    ] == [""] * 4
+    assert [
+        refusal(address, allowed) for address in ("10.21.0.1", "127.0.0.1", "fd12:3457::9")
+    ] == [PRIVATE] * 3
+    assert [refusal(address, allowed) for address in ("169.254.7.7", "169.254.169.254")] == [
+        "",
+        NEVER,
+    ]
 
 
 def test_the_option() -> None:
-    assert [parse_networks(text) for text in ("", "False", "f", "0", "True", "t", "1")] == [[]] * 4 + [["private"]] * 3
+    assert [parse_networks(text) for text in ("", "False", "f", "0", "True", "t", "1")] == [
+        []
+    ] * 4 + [["private"]] * 3
     assert parse_networks("10.1.2.3/8 , ::1") == ["10.0.0.0/8", "::1/128"]
     for wrong in ("yes", "10.0.0.0/33", "10.0.0.0/8 11.0.0.0/8", "example.com"):
         with pytest.raises(ValueError, match="."):
@@ -133,7 +157,11 @@ def test_the_option() -> None:
 
 
 def test_behind_a_proxy_a_zone_hides_nothing() -> None:
-    for url in ("http://[fe80::1%25eth0]/x.ics", "http://[fe80::1%eth0]:8080/", "http://[::1%25lo]/"):
+    for url in (
+        "http://[fe80::1%25eth0]/x.ics",
+        "http://[fe80::1%eth0]:8080/",
+        "http://[::1%25lo]/",
+    ):
         with pytest.raises(AddressNotAllowed):
             check_behind_proxy(url, [])
     check_behind_proxy("http://[2606:4700::1111%25eth0]/", [])
@@ -152,8 +180,12 @@ def reason(address: str) -> str:
     return str(raised.value).partition(" cannot be read: ")[2].partition(" (never")[0]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "0x7f000001", "2130706433", "[::ffff:127.0.0.1]"])
-def test_by_default_this_host_is_not_asked(host: str, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "127.1", "0x7f000001", "2130706433", "[::ffff:127.0.0.1]"]
+)
+def test_by_default_this_host_is_not_asked(
+    host: str, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv(ALLOW)
     origin.serve(GOOD)
     assert reason(origin.url(host=host)) == PRIVATE
@@ -163,7 +195,9 @@ def test_by_default_this_host_is_not_asked(host: str, origin: Origin, monkeypatc
     assert origin.seen == []
 
 
-def test_what_is_allowed_now_is_asked_at_once(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_allowed_now_is_asked_at_once(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     origin.serve(GOOD)
     monkeypatch.setenv(ALLOW, "False")
     assert reason(origin.url()) == PRIVATE
@@ -201,7 +235,7 @@ def test_a_redirect_leads_nowhere_that_was_not_allowed(
         assert reason(origin.url("/again.ics")) == why
 
 
-# --- the connection itself, in this process ---------------------------------------------------------
+# --- the connection itself, in this process -------------------------------------------------------
 
 
 @pytest.fixture
@@ -228,7 +262,10 @@ def names(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
 def test_the_address_that_was_checked_is_the_one_connected_to(
     origin: Origin, session: requests.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name that points elsewhere when it is looked up again (DNS rebinding) gains nothing: it is not."""
+    """A name that points elsewhere when it is looked up again (DNS rebinding) gains nothing.
+
+    It is not looked up again.
+    """
     asked = names(monkeypatch, ["127.0.0.1"], ["10.9.9.9"])
     origin.serve(GOOD)
     guard(session, ["127.0.0.1/32"])
@@ -250,14 +287,18 @@ def test_one_private_address_among_public_ones_is_refused(
             session.get(f"{scheme}://mixed.example/", timeout=5)
 
 
-def test_the_next_address_is_tried(origin: Origin, session: requests.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_address_is_tried(
+    origin: Origin, session: requests.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names(monkeypatch, ["127.0.0.2", "127.0.0.1"])  # on the first nothing listens
     origin.serve(GOOD)
     guard(session, ["private"])
     assert session.get(f"http://two.example:{origin.port}/", timeout=5).content == GOOD
 
 
-def test_a_slow_name_is_given_up(session: requests.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_name_is_given_up(
+    session: requests.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import threading
 
     answered = threading.Event()
@@ -270,7 +311,7 @@ def test_a_slow_name_is_given_up(session: requests.Session, monkeypatch: pytest.
         answered.set()
 
 
-# --- behind a proxy ---------------------------------------------------------------------------------
+# --- behind a proxy -------------------------------------------------------------------------------
 
 
 def test_a_proxy_is_asked_for_names_but_not_for_private_addresses(
@@ -284,7 +325,14 @@ def test_a_proxy_is_asked_for_names_but_not_for_private_addresses(
     guard(session, [])
     assert session.get("http://only-the-proxy-knows.example/team.ics", timeout=5).content == GOOD
     assert origin.seen[0]["path"] == "http://only-the-proxy-knows.example/team.ics"
-    for host in ("127.0.0.1", "localhost", "intern.localhost", "0x7f.1", "[::1]", "169.254.169.254"):
+    for host in (
+        "127.0.0.1",
+        "localhost",
+        "intern.localhost",
+        "0x7f.1",
+        "[::1]",
+        "169.254.169.254",
+    ):
         with pytest.raises(AddressNotAllowed):
             session.get(f"http://{host}/", timeout=5)
     assert len(origin.seen) == 1

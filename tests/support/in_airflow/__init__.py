@@ -1,4 +1,7 @@
-"""Scripts that run in an Airflow of a test's own, each in a process of its own, and files for its DAG folder."""
+"""Scripts that run in an Airflow of a test's own, and files for its DAG folder.
+
+Each script runs in a process of its own.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""What runs when, by Airflow's own word: ``python expected_runs.py START END``, in an Airflow's environment.
+"""What runs when, by Airflow's own word.
 
-Prints, by DAG, the starts from its stored next run on, asked of its stored timetable step by step as the scheduler does;
-and of our timetables their plan.
+Run as ``python expected_runs.py START END``, in an Airflow's environment.
+
+Prints, by DAG, the starts from its stored next run on, asked of its stored timetable step by step
+as the scheduler does; and of our timetables their plan.
 """
 
 from __future__ import annotations
@@ -20,8 +22,10 @@ from sqlalchemy import select
 
 
 def starts(dag: Any, model: DagModel, since: datetime, until: datetime) -> list[str]:
-    """The starts in the range."""
-    earliest, latest = (moment and DateTime.instance(moment) for moment in (dag.start_date, dag.end_date))
+    """Return the starts in the range."""
+    earliest, latest = (
+        moment and DateTime.instance(moment) for moment in (dag.start_date, dag.end_date)
+    )
     info = dag.timetable.next_run_info_from_dag_model(dag_model=model)
     found = []
     while info is not None and info.run_after < until:
@@ -44,6 +48,7 @@ def plan(timetable: Any, since: datetime, until: datetime) -> dict[str, list[str
 
 
 def main(start: str, end: str) -> None:
+    """Print the starts of every DAG between *start* and *end*, as JSON."""
     since, until = datetime.fromisoformat(start), datetime.fromisoformat(end)
     told: dict[str, Any] = {}
     with create_session() as session:

@@ -10,8 +10,12 @@ with get_application_builder() as builder:
     roles = {"admin": manager.find_role("Admin"), "nobody": manager.add_role("Nothing")}
     for name, role in {"reader": "OneDag", "leaver": "OneDagForNow"}.items():
         roles[name] = manager.add_role(role)
-        manager.add_permission_to_role(roles[name], manager.create_permission("can_read", "DAG:visible"))
+        manager.add_permission_to_role(
+            roles[name], manager.create_permission("can_read", "DAG:visible")
+        )
     for name, role in roles.items():
-        made = manager.add_user(name, name, "Tester", f"{name}@tests.invalid", role, password=sys.argv[1])
+        made = manager.add_user(
+            name, name, "Tester", f"{name}@tests.invalid", role, password=sys.argv[1]
+        )
         if not made:
             raise SystemExit(f"cannot make {name}")

@@ -1,4 +1,7 @@
-"""Lives through ten days of every example DAG, none of which has a start date: FOLDER; prints what was told and what was made."""
+"""Live through ten days of every example DAG, none of which has a start date.
+
+Run with FOLDER; it prints what was told and what was made.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ END = BEGIN + timedelta(days=10)  # a freeze, maintenance, holidays, a planned t
 
 
 def main(folder: str) -> None:
+    """Live through ten days of the DAGs in *folder*."""
     from airflow.dag_processing.dagbag import BundleDagBag
     from airflow.serialization.serialized_objects import DagSerialization
 
@@ -33,13 +37,16 @@ def main(folder: str) -> None:
         alive.run((BEGIN, END))
         lives[dag_id] = {
             "start_date": dag.start_date and str(dag.start_date),
-            "told": [line(run.due, run.start) for run in told if run.start and BEGIN < run.start < END],
+            "told": [
+                line(run.due, run.start) for run in told if run.start and BEGIN < run.start < END
+            ],
             "made": [line(due, start) for due, start, _ in alive.made if BEGIN < start < END],
         }
     print(json.dumps(lives))
 
 
 def line(due: datetime, start: datetime) -> str:
+    """Return what is told of a run, as text."""
     return f"due {due:%a %d %H:%M} starts {start.replace(microsecond=0):%a %d %H:%M:%S}"
 
 

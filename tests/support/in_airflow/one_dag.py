@@ -1,4 +1,7 @@
-"""An auth manager under which the user ``reader`` may read one DAG only, and no plugins; everyone else as usual."""
+"""An auth manager under which the user ``reader`` may read one DAG only.
+
+That user sees no plugins; everyone else is as usual.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Runs of the DAG ``worked`` in each state, as a scheduler leaves them: ``python past_runs.py``, in an Airflow's environment."""
+"""Runs of the DAG ``worked`` in each state, as a scheduler leaves them.
+
+Run as ``python past_runs.py``, in an Airflow's environment.
+"""
 
 from datetime import UTC, datetime, timedelta
 

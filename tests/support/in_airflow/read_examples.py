@@ -1,4 +1,7 @@
-"""Reads all example DAGs as Airflow's DAG processor does, and prints what it finds: FOLDER [ABSENT MODULE ...]."""
+"""Read all example DAGs as Airflow's DAG processor does, and print what it finds.
+
+Run with FOLDER [ABSENT MODULE ...].
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,13 @@ def hide(*modules: str) -> None:
     sys.meta_path.insert(0, Absent(modules))
     known = importlib_metadata.distributions
     hidden = {f"apache-{module.replace('.', '-')}" for module in modules}
-    importlib_metadata.distributions = lambda **options: (each for each in known(**options) if each.name not in hidden)
+    importlib_metadata.distributions = lambda **options: (
+        each for each in known(**options) if each.name not in hidden
+    )
 
 
 def main(folder: str, *absent: str) -> None:
+    """Print what is found in *folder* where the modules *absent* cannot be imported."""
     hide(*absent)
     from airflow.dag_processing.dagbag import BundleDagBag
     from airflow.serialization.serialized_objects import DagSerialization
@@ -48,14 +54,15 @@ def main(folder: str, *absent: str) -> None:
             "description": dag.description,
             "plan": plan(dag.timetable, FROM),
             "plan_as_stored": plan(
-                DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable, datetime.now(UTC)
+                DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable,
+                datetime.now(UTC),
             ),
         }
     print(json.dumps(told))
 
 
 def plan(timetable: Any, start: datetime) -> list[str]:
-    """The first due times from *start* on, and what becomes of each."""
+    """Return the first due times from *start* on, and what becomes of each."""
     timetable = getattr(timetable, "timetable", timetable)  # of AssetOrTimeSchedule
     if not hasattr(timetable, "plan"):
         return []

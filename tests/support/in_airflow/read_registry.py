@@ -1,6 +1,9 @@
-"""Asked in lines of JSON, says in one line each what MLflow's registry and the files hold; knows but where Airflow is.
+"""Answer lines of JSON about MLflow's registry and the files, in one line each.
 
-Started as ``read_registry.py DAGS_FOLDER``; ``["champion", features]`` or ``["right", batch, predictions]`` are asked.
+It knows no more than where Airflow is.
+
+Started as ``read_registry.py DAGS_FOLDER``; ``["champion", features]`` or ``["right", batch,
+predictions]`` are asked.
 """
 
 from __future__ import annotations
@@ -13,7 +16,10 @@ from typing import Any
 
 
 def champion(features: str) -> dict[str, Any]:
-    """What the registry says of the champion, and how that model does when it is loaded and scored here."""
+    """Return what the registry says of the champion, and how that model does.
+
+    The model is loaded and scored here.
+    """
     from calendar_examples import arrays, registry
 
     client, version, data = registry.open_store(), registry.champion(), arrays.load(features)
@@ -29,7 +35,7 @@ def champion(features: str) -> dict[str, Any]:
 
 
 def right(batch: str, predictions: str) -> float:
-    """The share of the predictions that are."""
+    """Return the share of the predictions that are right."""
     from calendar_examples import arrays
 
     return float((arrays.load(predictions)["predictions"] == arrays.load(batch)["labels"]).mean())
@@ -39,6 +45,7 @@ QUESTIONS: dict[str, Callable[..., Any]] = {"champion": champion, "right": right
 
 
 def main() -> None:
+    """Answer each line of stdin."""
     sys.path.insert(0, sys.argv[1])
     for line in sys.stdin:
         name, *arguments = json.loads(line)

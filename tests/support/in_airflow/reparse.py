@@ -1,4 +1,7 @@
-"""Run in a process of its own: reads the DAG folder, or makes a run of a DAG, each time a line asks for it."""
+"""Read the DAG folder, or make a run of a DAG, each time a line asks for it.
+
+Runs in a process of its own.
+"""
 
 from __future__ import annotations
 

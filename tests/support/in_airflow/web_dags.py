@@ -1,16 +1,28 @@
-"""DAGs for the page: moved by a weekly rule, hidden from a reader, hostile names, and Airflow's own kinds of schedule."""
+"""DAGs for the page.
+
+They are moved by a weekly rule, hidden from a reader, have hostile names, or one of Airflow's own
+kinds of schedule.
+"""
 
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, MultipleCronTriggerTimetable
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetOrTimeSchedule,
+    CronTriggerTimetable,
+    MultipleCronTriggerTimetable,
+)
 
 from calendar_timetable import Calendar, CalendarTimetable, Weekly
 
 START = datetime(2026, 1, 1)
-HELD = CalendarTimetable("0 12 * * *", timezone="Europe/Berlin", windows=Weekly("daily 22:00-06:00"))
+HELD = CalendarTimetable(
+    "0 12 * * *", timezone="Europe/Berlin", windows=Weekly("daily 22:00-06:00")
+)
 HOSTILE = "<script>document.title='owned'</script>\u202e"
 TEAM = Path(
     os.environ["TEAM_CALENDAR"]
@@ -38,7 +50,9 @@ with DAG("with_dates", schedule="0 6 * * *", catchup=False, default_args={"start
 
 skipping = DAG(
     "skipping",
-    schedule=CalendarTimetable("0 9 * * *", timezone="Europe/Berlin", blackouts=Weekly("sat-sun"), when_blocked="skip"),
+    schedule=CalendarTimetable(
+        "0 9 * * *", timezone="Europe/Berlin", blackouts=Weekly("sat-sun"), when_blocked="skip"
+    ),
     start_date=START,
     catchup=False,
 )
@@ -52,7 +66,9 @@ titled = DAG(
 )
 untitled = DAG(
     "untitled",
-    schedule=CalendarTimetable("0 4 * * *", blackouts=Calendar(str(TEAM), max_stale=timedelta(hours=6))),
+    schedule=CalendarTimetable(
+        "0 4 * * *", blackouts=Calendar(str(TEAM), max_stale=timedelta(hours=6))
+    ),
     start_date=START,
     catchup=False,
 )
@@ -61,13 +77,17 @@ often = DAG("often", schedule="*/10 * * * *", start_date=START, catchup=False)
 intervals = DAG("intervals", schedule=timedelta(hours=5), start_date=START, catchup=False)
 several = DAG(
     "several",
-    schedule=MultipleCronTriggerTimetable("0 3 * * *", "30 15 * * SAT", timezone="America/New_York"),
+    schedule=MultipleCronTriggerTimetable(
+        "0 3 * * *", "30 15 * * SAT", timezone="America/New_York"
+    ),
     start_date=START,
     catchup=False,
 )
 either = DAG(
     "either",
-    schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("15 4 * * *", timezone="UTC"), assets=[Asset("a")]),
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("15 4 * * *", timezone="UTC"), assets=[Asset("a")]
+    ),
     start_date=START,
     catchup=False,
 )

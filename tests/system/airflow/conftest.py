@@ -1,4 +1,7 @@
-"""Real Airflows for tests: shared while a test leaves them running, one kind of database after the other."""
+"""Real Airflows for tests.
+
+Shared while a test leaves them running, one kind of database after the other.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +26,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.airflow)
 
 
-@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+@pytest.fixture(
+    scope="session", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
+def stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """A whole Airflow, running: on SQLite with one scheduler, on PostgreSQL with two."""
     home = tmp_path_factory.mktemp(request.param) / "airflow"
     if request.param == "sqlite":
         yield from _running(Stack(home))
     else:
         with PostgresServer() as server:
-            yield from _running(Stack(home, database=server.create_database("airflow"), schedulers=2))
+            yield from _running(
+                Stack(home, database=server.create_database("airflow"), schedulers=2)
+            )
 
 
 def _running(stack: Stack) -> Iterator[Stack]:
@@ -47,7 +56,9 @@ def _running(stack: Stack) -> Iterator[Stack]:
 def backfills(stack: Stack) -> None:
     """Only where Airflow makes backfills while others write: of SQLite it says that it does not."""
     if stack.engine.dialect.name == "sqlite":
-        pytest.skip("Airflow: 'Backfill creation is not supported on SQLite under concurrent access'")
+        pytest.skip(
+            "Airflow: 'Backfill creation is not supported on SQLite under concurrent access'"
+        )
 
 
 @pytest.fixture
@@ -59,7 +70,10 @@ def origin() -> Iterator[IcsOrigin]:
 
 @pytest.fixture
 def write_dag(stack: Stack, request: pytest.FixtureRequest) -> Iterator[WriteDag]:
-    """Writes a DAG of one quick task, named after the test, from the source of its schedule; gives its id."""
+    """Write a DAG of one quick task, named after the test, and give its id.
+
+    It is written from the source of its schedule.
+    """
     written: list[str] = []
 
     def write(schedule: str, *, options: str = "") -> str:

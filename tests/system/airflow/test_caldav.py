@@ -1,4 +1,7 @@
-"""A calendar on a CalDAV server, through a Connection in Airflow's database, edited while Airflow runs."""
+"""A calendar on a CalDAV server, edited while Airflow runs.
+
+It is used through a Connection in Airflow's database.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +38,15 @@ class Story:
 
     def __init__(self, stack: Stack, team: Server, write_dag: WriteDag, calendar: str) -> None:
         self.stack, self.team, self.due = stack, team, in_some_hours()
-        self.dag_id = write_dag(f"CalendarTimetable('0 {self.due.hour} * * *', blackouts={calendar})")
+        self.dag_id = write_dag(
+            f"CalendarTimetable('0 {self.due.hour} * * *', blackouts={calendar})"
+        )
 
     def meet(self, hours: int) -> None:
-        """Put the meeting as a client does: from the time that the run is due, for so many hours."""
+        """Put the meeting as a client does.
+
+        It lasts so many hours from the time that the run is due.
+        """
         lines = (f"DTSTART:{self.due:%Y%m%dT%H%M%SZ}", f"DURATION:PT{hours}H", "SUMMARY:Freeze")
         self.team.send("PUT", "team/m.ics", feed(event("UID:m", *lines)).decode())
 
@@ -46,7 +54,9 @@ class Story:
         """Wait until Airflow has stored that the run is held for so long."""
         wanted = (self.due, self.due + hours * HOUR)
         self.stack.wait(
-            f"the run to be held {hours} h", lambda: self.stack.next_run(self.dag_id) == wanted, seconds=120
+            f"the run to be held {hours} h",
+            lambda: self.stack.next_run(self.dag_id) == wanted,
+            seconds=120,
         )
 
     def told(self, status: str, error: str) -> None:
@@ -63,7 +73,10 @@ class Story:
 
     def logged(self, text: str) -> bool:
         """Whether the log of the parsed files holds it."""
-        return any(text in file.read_text(errors="replace") for file in self.stack.home.rglob("logs/**/*.log"))
+        return any(
+            text in file.read_text(errors="replace")
+            for file in self.stack.home.rglob("logs/**/*.log")
+        )
 
 
 def test_a_calendar_of_a_caldav_server(
@@ -71,7 +84,12 @@ def test_a_calendar_of_a_caldav_server(
 ) -> None:
     monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", stack.env["CALENDAR_TIMETABLE_CACHE"])
     with Wire(team.port) as wire:
-        fields = {"connection_id": CONN_ID, "conn_type": "caldav", "host": wire.address, "login": LOGIN}
+        fields = {
+            "connection_id": CONN_ID,
+            "conn_type": "caldav",
+            "host": wire.address,
+            "login": LOGIN,
+        }
         stack.post("/api/v2/connections", **fields, password=SECRET)
         try:
             calendar = f"Calendar({CONN_ID!r}, match='*freeze*', refresh=timedelta(seconds=1))"
@@ -81,7 +99,10 @@ def test_a_calendar_of_a_caldav_server(
 
 
 def live(story: Story, wire: Wire, fields: dict[str, str]) -> None:
-    """Edits reach the stored next run; whatever happens to the server is survived, and named while it lasts."""
+    """Edits reach the stored next run.
+
+    Whatever happens to the server is survived, and named while it lasts.
+    """
     stack, team = story.stack, story.team
     story.held(0)
     story.meet(1)
@@ -99,7 +120,10 @@ def live(story: Story, wire: Wire, fields: dict[str, str]) -> None:
         shutil.rmtree(tokens)
     story.meet(3)
     story.held(3)
-    stack.wait("the lost token to be named", lambda: story.logged("its sync token is not accepted any more"))
+    stack.wait(
+        "the lost token to be named",
+        lambda: story.logged("its sync token is not accepted any more"),
+    )
 
     # A server that restarts in mid-sync.
     wire.before = lambda line: team.stop() if "sync-collection" in line else None

@@ -1,4 +1,7 @@
-"""What people do with a DAG: trigger it by hand, ask when it runs next, backfill it, look at its calendar."""
+"""What people do with a DAG.
+
+Trigger it by hand, ask when it runs next, backfill it, look at its calendar.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,9 @@ def held_dag(stack: Stack, write_dag: WriteDag, origin: IcsOrigin) -> str:
     """A daily DAG that a closed day, today and tomorrow, holds until the day after."""
     origin.serve([event("closed", today() - DAY, today() + 2 * DAY)])
     options = f"start_date=datetime.fromisoformat({(today() - 9 * DAY).isoformat()!r})"
-    dag_id = write_dag(f"CalendarTimetable('0 1 * * *', blackouts=Calendar({origin.address!r}))", options=options)
+    dag_id = write_dag(
+        f"CalendarTimetable('0 1 * * *', blackouts=Calendar({origin.address!r}))", options=options
+    )
     stack.wait_for_dag(dag_id)
     return dag_id
 
@@ -48,17 +53,29 @@ def test_reserialize_keeps_the_next_run(stack: Stack, held_dag: str) -> None:
     assert stack.next_run(held_dag) == before
 
 
-def test_calendar_view_shows_planned_runs(stack: Stack, write_dag: WriteDag, origin: IcsOrigin) -> None:
+def test_calendar_view_shows_planned_runs(
+    stack: Stack, write_dag: WriteDag, origin: IcsOrigin
+) -> None:
     closed = today() + 3 * DAY
     origin.serve([event("closed", closed, closed + DAY)])
-    dag_id = write_dag(f"CalendarTimetable('0 1 * * *', blackouts=Calendar({origin.address!r}), when_blocked='skip')")
+    dag_id = write_dag(
+        f"CalendarTimetable('0 1 * * *', blackouts=Calendar({origin.address!r}), "
+        "when_blocked='skip')"
+    )
     stack.wait_for_dag(dag_id)
     last = datetime.now(UTC)
-    stack.post(f"/api/v2/dags/{dag_id}/dagRuns", logical_date=last.isoformat())  # it shows nothing before a first run
+    # It shows nothing before a first run
+    stack.post(f"/api/v2/dags/{dag_id}/dagRuns", logical_date=last.isoformat())
     view = stack.get(f"/ui/calendar/{dag_id}", logical_date_lte=(today() + 10 * DAY).isoformat())
-    planned = [datetime.fromisoformat(run["date"]) for run in view["dag_runs"] if run["state"] == "planned"]
+    planned = [
+        datetime.fromisoformat(run["date"]) for run in view["dag_runs"] if run["state"] == "planned"
+    ]
     coming = (today() + day * DAY for day in range(11))
-    expected = [day for day in coming if day != closed and day + timedelta(hours=1) > last and day.year == last.year]
+    expected = [
+        day
+        for day in coming
+        if day != closed and day + timedelta(hours=1) > last and day.year == last.year
+    ]
     assert planned == [day for day in expected if day + timedelta(hours=1) <= today() + 10 * DAY]
 
 
@@ -66,10 +83,17 @@ def test_calendar_view_shows_planned_runs(stack: Stack, write_dag: WriteDag, ori
 def test_backfill_follows_ticks(stack: Stack, held_dag: str) -> None:
     start = today() - 7 * DAY
     until = start + 2 * DAY
-    body = {"dag_id": held_dag, "from_date": start.isoformat(), "to_date": until.isoformat(), "max_active_runs": 4}
+    body = {
+        "dag_id": held_dag,
+        "from_date": start.isoformat(),
+        "to_date": until.isoformat(),
+        "max_active_runs": 4,
+    }
     stack.post("/api/v2/backfills", **body)
     runs = [run for run in stack.wait_for_runs(held_dag, 2) if run.run_type == "backfill"]
-    assert [run.logical_date for run in runs] == [start + timedelta(days=day, hours=1) for day in (0, 1)]
+    assert [run.logical_date for run in runs] == [
+        start + timedelta(days=day, hours=1) for day in (0, 1)
+    ]
     assert {run.state for run in runs} == {"success"}
 
 
@@ -84,7 +108,8 @@ def test_beside_assets(stack: Stack, write_dag: WriteDag, origin: IcsOrigin) -> 
 
 
 def test_dag_test(stack: Stack, held_dag: str) -> None:
-    stack.airflow("dags", "pause", held_dag)  # else the scheduler runs the same tasks, and the two collide
+    # Else the scheduler runs the same tasks, and the two collide
+    stack.airflow("dags", "pause", held_dag)
     done = stack.airflow("dags", "test", held_dag)
     assert done.returncode == 0, done.stderr
     assert "worked" in done.stdout

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[3]
 def test_demo(tmp_path: Path) -> None:
     with demo(tmp_path) as interrupted:
         assert interrupted.stdout is not None
-        for line in interrupted.stdout:  # until the calendar server runs and Airflow is being started
+        # Until the calendar server runs and Airflow is being started
+        for line in interrupted.stdout:
             if line.startswith("Making Airflow's database"):
                 break
         interrupted.send_signal(signal.SIGINT)
@@ -37,7 +38,12 @@ def test_demo(tmp_path: Path) -> None:
 def demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "demo.run", "--folder", str(folder), *options]
     with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         try:
             yield process

@@ -1,4 +1,7 @@
-"""Calendar events and milestones in a running Airflow, whose triggerer is killed again and again."""
+"""Calendar events and milestones in a running Airflow.
+
+Its triggerer is killed again and again.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,9 @@ import pytest
 from tests.support.ics_origin import IcsOrigin, event
 from tests.support.stack import Stack, known
 
-watchers = pytest.mark.skipif(find_spec("airflow.triggers.shared_stream") is None, reason="Airflow 3.3")
+watchers = pytest.mark.skipif(
+    find_spec("airflow.triggers.shared_stream") is None, reason="Airflow 3.3"
+)
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 
@@ -96,7 +101,10 @@ def now() -> datetime:
 
 def payloads(stack: Stack, dag_id: str) -> list[dict[str, Any]]:
     """Of every asset event, in order."""
-    query = "SELECT e.extra FROM asset_event e JOIN asset a ON a.id = e.asset_id WHERE a.name = :name ORDER BY e.id"
+    query = (
+        "SELECT e.extra FROM asset_event e JOIN asset a ON a.id = e.asset_id"
+        " WHERE a.name = :name ORDER BY e.id"
+    )
     found = [row["extra"] for row in stack.rows(query, name=dag_id)]
     return [(json.loads(extra) if isinstance(extra, str) else extra)["payload"] for extra in found]
 
@@ -115,7 +123,10 @@ def is_asked(origin: IcsOrigin, count: int) -> bool:
 
 def noted(stack: Stack, dag_id: str) -> str | None:
     """What the watcher has noted in Airflow's asset state store."""
-    query = "SELECT s.value FROM asset_state_store s JOIN asset a ON a.id = s.asset_id WHERE a.name = :name"
+    query = (
+        "SELECT s.value FROM asset_state_store s JOIN asset a ON a.id = s.asset_id"
+        " WHERE a.name = :name"
+    )
     return next((row["value"] for row in stack.rows(query, name=dag_id)), None)
 
 
@@ -129,7 +140,10 @@ def test_edits_of_a_calendar_each_trigger_a_run(stack: Stack, origin: IcsOrigin)
         steps = [
             ([event("a", base, base + HOUR, "Retrain A")], "created a"),
             (
-                [event("a", base + HOUR, base + 2 * HOUR, "Retrain A"), event("b", base, base + HOUR, "Lunch")],
+                [
+                    event("a", base + HOUR, base + 2 * HOUR, "Retrain A"),
+                    event("b", base, base + HOUR, "Lunch"),
+                ],
                 "changed a",
             ),
             ([event("b", base, base + HOUR, "Lunch")], "cancelled a"),
@@ -164,13 +178,19 @@ def test_no_event_is_lost_across_kills_of_the_triggerer(stack: Stack, origin: Ic
             asked, known = origin.requests, len(told(stack, dag_id))
             origin.serve(events)
             if kill % 3:  # else at once
-                stack.wait("it to be asked for", partial(is_asked, origin, asked + dice.randrange(1, 4)), seconds=120)
+                stack.wait(
+                    "it to be asked for",
+                    partial(is_asked, origin, asked + dice.randrange(1, 4)),
+                    seconds=120,
+                )
             if kill % 3 == 2:  # in the moment between firing and noting
                 stack.wait("an event", partial(are_told, stack, dag_id, known + 1), seconds=120)
             stack.services["triggerer"].kill()
             stack.start("triggerer")
             asked = origin.requests
-            stack.wait("the new triggerer to ask", partial(is_asked, origin, asked + 1), seconds=180)
+            stack.wait(
+                "the new triggerer to ask", partial(is_asked, origin, asked + 1), seconds=180
+            )
         stack.wait("all events", lambda: set(told(stack, dag_id)) >= set(expected), seconds=180)
         stack.wait("a run", lambda: stack.runs(dag_id), seconds=120)
     finally:
@@ -183,7 +203,9 @@ def test_no_event_is_lost_across_kills_of_the_triggerer(stack: Stack, origin: Ic
     assert doubles <= 3 * kills, "each kill repeats what it kept from being noted, and no more"
 
 
-def test_a_milestone_that_moves_takes_the_deadline_along(stack: Stack, origin: IcsOrigin, tmp_path: Path) -> None:
+def test_a_milestone_that_moves_takes_the_deadline_along(
+    stack: Stack, origin: IcsOrigin, tmp_path: Path
+) -> None:
     path = tmp_path / "told"
     dag_id = f"milestone_{stack.engine.dialect.name}"
     (stack.home / "plugins" / "team_pager.py").write_text(PAGER)
@@ -193,13 +215,16 @@ def test_a_milestone_that_moves_takes_the_deadline_along(stack: Stack, origin: I
 
     def deadlines() -> list[tuple[datetime, bool]]:
         query = (
-            "SELECT deadline_time, missed FROM deadline d JOIN dag_run r ON r.id = d.dagrun_id WHERE r.dag_id = :dag_id"
+            "SELECT deadline_time, missed FROM deadline d JOIN dag_run r ON r.id = d.dagrun_id"
+            " WHERE r.dag_id = :dag_id"
         )
         rows = stack.rows(query, dag_id=dag_id)
         return [(known(row["deadline_time"]), bool(row["missed"])) for row in rows]
 
     def moved_to(moment: datetime) -> None:
-        stack.wait(f"the deadline to be {moment}", lambda: deadlines() == [(moment, False)], seconds=120)
+        stack.wait(
+            f"the deadline to be {moment}", lambda: deadlines() == [(moment, False)], seconds=120
+        )
 
     try:
         moved_to(starts - HOUR)
@@ -212,7 +237,8 @@ def test_a_milestone_that_moves_takes_the_deadline_along(stack: Stack, origin: I
         origin.serve([event("release", soon, soon + HOUR, "Release 1")])
         stack.wait("its callback", path.exists, seconds=180)
         later = now() + 9 * HOUR
-        origin.serve([event("release", later, later + HOUR, "Release 1")])  # what is missed stays missed
+        # What is missed stays missed
+        origin.serve([event("release", later, later + HOUR, "Release 1")])
         path.with_suffix(".end").touch()
         stack.wait_for_runs(dag_id, 1)
     finally:

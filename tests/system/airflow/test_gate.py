@@ -1,4 +1,7 @@
-"""The gate and the window's end in a running Airflow: what changes after a run was planned still holds its work."""
+"""The gate and the window's end in a running Airflow.
+
+What changes after a run was planned still holds its work.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,10 @@ def put(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[..., 
     written: list[str] = []
 
     def write(tasks: str, schedule: str, options: str = "") -> str:
-        dag_id = f"{request.node.originalname.removeprefix('test_')}_{request.node.callspec.id}_{len(written)}"
+        dag_id = (
+            f"{request.node.originalname.removeprefix('test_')}"
+            f"_{request.node.callspec.id}_{len(written)}"
+        )
         head = HEAD.format(dag_id=dag_id, schedule=schedule, options=options)
         stack.write_dag(dag_id, head + textwrap.indent(textwrap.dedent(tasks), "    "))
         written.append(dag_id)
@@ -53,7 +59,8 @@ def put(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[..., 
 def tasks(stack: Stack, dag_id: str) -> dict[str, str]:
     """The state of each of a DAG's tasks, in its first run."""
     found = stack.rows(
-        "SELECT task_id, ti.state FROM task_instance ti JOIN dag_run r ON r.run_id = ti.run_id AND r.dag_id = ti.dag_id"
+        "SELECT task_id, ti.state FROM task_instance ti JOIN dag_run r"
+        " ON r.run_id = ti.run_id AND r.dag_id = ti.dag_id"
         " WHERE ti.dag_id = :dag_id ORDER BY r.logical_date DESC",
         dag_id=dag_id,
     )
@@ -98,7 +105,14 @@ def team(stack: Stack, tmp_path: Path) -> Iterator[tuple[str, Server]]:
 
 def meeting(uid: str, start: datetime, end: datetime) -> str:
     return "\r\n".join(
-        ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN", event(uid, start, end), "END:VCALENDAR", ""]
+        [
+            "BEGIN:VCALENDAR",
+            "VERSION:2.0",
+            "PRODID:-//tests//EN",
+            event(uid, start, end),
+            "END:VCALENDAR",
+            "",
+        ]
     )
 
 
@@ -124,19 +138,29 @@ def test_a_meeting_added_seconds_before_a_due_run_holds_its_work(
 ) -> None:
     conn_id, server = team
     due = now() + 40 * SECOND
-    server.send("PUT", "team/due.ics", meeting("due", due, due + SECOND).replace("SUMMARY:Busy", "SUMMARY:Nightly"))
+    server.send(
+        "PUT",
+        "team/due.ics",
+        meeting("due", due, due + SECOND).replace("SUMMARY:Busy", "SUMMARY:Nightly"),
+    )
     # The plan is made once and then not again for an hour: it is up to the gate to see the meeting.
     schedule = (
         f"CalendarTimetable(Calendar({conn_id!r}, match='Nightly', refresh=REFRESH),"
-        f" blackouts=Calendar({conn_id!r}, match='Busy', refresh=REFRESH), duration=timedelta(minutes=1))"
+        f" blackouts=Calendar({conn_id!r}, match='Busy', refresh=REFRESH), "
+        "duration=timedelta(minutes=1))"
     )
-    plan, closer = (schedule.replace("REFRESH", refresh) for refresh in ("timedelta(hours=1)", "timedelta(seconds=2)"))
+    plan, closer = (
+        schedule.replace("REFRESH", refresh)
+        for refresh in ("timedelta(hours=1)", "timedelta(seconds=2)")
+    )
     gated, held = (put(kind.format(schedule=closer), plan) for kind in (GATED, HELD))
     for dag_id in (gated, held):
         assert stack.wait_for_dag(dag_id) == (due, due)
 
     stack.wait("the runs to be due at once", lambda: now() >= due - 3 * SECOND, seconds=120)
-    server.send("PUT", "team/meeting.ics", meeting("meeting", due + 3 * SECOND, due + timedelta(hours=1)))
+    server.send(
+        "PUT", "team/meeting.ics", meeting("meeting", due + 3 * SECOND, due + timedelta(hours=1))
+    )
     in_state(stack, gated, "gate", "deferred")
     in_state(stack, held, "work", "up_for_reschedule")
 
@@ -179,7 +203,8 @@ def test_work_queued_into_a_blackout_does_not_start_there(
     """
     pooled = put(work, f"CalendarTimetable('@once', blackouts={calendar})", guarded)
     in_state(stack, pooled, "work", "scheduled")
-    # Of two runs only one may be active: the first is held up by a file, the second waits in the queue.
+    # Of two runs only one may be active: the first is held up by a file, the second waits in the
+    # queue.
     second = f"""
         @task
         def work(logical_date=None):
@@ -190,10 +215,15 @@ def test_work_queued_into_a_blackout_does_not_start_there(
         work()
     """
     start = now() - 15 * SECOND
-    options = f"start_date=datetime.fromisoformat({start.isoformat()!r}), max_active_runs=1, catchup=True, "
+    options = (
+        f"start_date=datetime.fromisoformat({start.isoformat()!r}), max_active_runs=1, "
+        "catchup=True, "
+    )
     options += f"end_date=datetime.fromisoformat({(start + 15 * SECOND).isoformat()!r}), "
     options += "default_args={'pre_execute': hold_until_open}"
-    lined_up = put(second, f"CalendarTimetable(timedelta(seconds=10), blackouts={calendar})", options)
+    lined_up = put(
+        second, f"CalendarTimetable(timedelta(seconds=10), blackouts={calendar})", options
+    )
     stack.wait("the work of the first of two runs", begun.exists, seconds=120)
 
     freezes = now()
@@ -201,7 +231,11 @@ def test_work_queued_into_a_blackout_does_not_start_there(
     free.touch()
     in_state(stack, pooled, "work", "up_for_reschedule")
     ends = ["success", "up_for_reschedule"]
-    stack.wait("the second of two runs to be held", lambda: states(stack, lined_up)[:2] == ends, seconds=120)
+    stack.wait(
+        "the second of two runs to be held",
+        lambda: states(stack, lined_up)[:2] == ends,
+        seconds=120,
+    )
     lifted = now()
     origin.serve([])
     stack.wait_for_runs(pooled, 1, seconds=180)
@@ -213,7 +247,8 @@ def test_work_queued_into_a_blackout_does_not_start_there(
 def started(stack: Stack, dag_id: str) -> list[datetime]:
     """When a DAG's one task last started, run by run."""
     query = (
-        "SELECT ti.start_date FROM task_instance ti JOIN dag_run r ON r.run_id = ti.run_id AND r.dag_id = ti.dag_id"
+        "SELECT ti.start_date FROM task_instance ti JOIN dag_run r"
+        " ON r.run_id = ti.run_id AND r.dag_id = ti.dag_id"
         " WHERE ti.dag_id = :dag_id ORDER BY r.logical_date"
     )
     return [known(row["start_date"]) for row in stack.rows(query, dag_id=dag_id)]
@@ -222,7 +257,8 @@ def started(stack: Stack, dag_id: str) -> list[datetime]:
 def states(stack: Stack, dag_id: str) -> list[str]:
     """Of a DAG's one task, run by run."""
     query = (
-        "SELECT ti.state FROM task_instance ti JOIN dag_run r ON r.run_id = ti.run_id AND r.dag_id = ti.dag_id"
+        "SELECT ti.state FROM task_instance ti JOIN dag_run r"
+        " ON r.run_id = ti.run_id AND r.dag_id = ti.dag_id"
         " WHERE ti.dag_id = :dag_id ORDER BY r.logical_date"
     )
     return [row["state"] for row in stack.rows(query, dag_id=dag_id)]
@@ -240,7 +276,8 @@ TRAINING = """
     )
 """
 
-# Counts to `goal`, a step in half a second; told to end, it saves how far it came and asks to be run again.
+# Counts to `goal`, a step in half a second; told to end, it saves how far it came and asks to be
+# run again.
 SCRIPT = """\
 folder=$1
 step=$(cat $folder/checkpoint 2>/dev/null || echo 0)
@@ -258,19 +295,33 @@ def test_a_training_that_outlasts_its_window_goes_on_in_the_next(
     first = now() + 25 * SECOND
     ends, opens = first + 12 * SECOND, first + 24 * SECOND
     origin.serve([event("freeze", ends, opens, "Freeze")])
-    schedule = f"CalendarTimetable(timedelta(seconds=20), blackouts=Calendar({origin.address!r}, refresh=timedelta(seconds=1)))"
-    options = f"start_date=datetime.fromisoformat({first.isoformat()!r}), max_active_runs=1, catchup=True, "
+    schedule = (
+        f"CalendarTimetable(timedelta(seconds=20), blackouts=Calendar({origin.address!r}, "
+        "refresh=timedelta(seconds=1)))"
+    )
+    options = (
+        f"start_date=datetime.fromisoformat({first.isoformat()!r}), max_active_runs=1, "
+        "catchup=True, "
+    )
     options += "default_args={'pre_execute': hold_until_open}"
     dag_id = put(TRAINING.format(script=tmp_path / "train.sh", folder=tmp_path), schedule, options)
     stack.wait_for_dag(dag_id)
 
-    stack.wait("the first run's training to be stopped", lambda: states(stack, dag_id)[:1] == ["skipped"], seconds=180)
+    stack.wait(
+        "the first run's training to be stopped",
+        lambda: states(stack, dag_id)[:1] == ["skipped"],
+        seconds=180,
+    )
     assert now() >= ends - SECOND
     log = (tmp_path / "log").read_text().splitlines()
     assert log[0] == "from 0"
     step = log[1].removeprefix("saved ")
     assert int(step) > 0
-    stack.wait("the next run's training", lambda: len((tmp_path / "log").read_text().splitlines()) > 2, seconds=180)
+    stack.wait(
+        "the next run's training",
+        lambda: len((tmp_path / "log").read_text().splitlines()) > 2,
+        seconds=180,
+    )
     assert now() >= opens
     assert (tmp_path / "log").read_text().splitlines()[2] == f"from {step}"
     (tmp_path / "goal").touch()

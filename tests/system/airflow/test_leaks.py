@@ -1,7 +1,9 @@
-"""No secret, and by default no event's text, gets out of the calendars: a search through all that a whole Airflow writes.
+"""No secret, and by default no event's text, gets out of the calendars.
 
-One Airflow reads calendars by address and by Connection, good ones and bad ones; then its database, logs, answers,
-pages, files' names, metrics and commands are searched for what was planted.
+A search through all that a whole Airflow writes.
+
+One Airflow reads calendars by address and by Connection, good ones and bad ones; then its database,
+logs, answers, pages, files' names, metrics and commands are searched for what was planted.
 """
 
 from __future__ import annotations
@@ -37,18 +39,31 @@ from tests.support.statsd import StatsdServer
 
 DAGS = {
     "by_address": "CalendarTimetable('0 * * * *', blackouts=at('good.ics'))",
-    "by_connection": "CalendarTimetable('0 * * * *', windows=Calendar('planted'), blackouts=Calendar('planted_token'))",
+    "by_connection": (
+        "CalendarTimetable('0 * * * *', windows=Calendar('planted'), "
+        "blackouts=Calendar('planted_token'))"
+    ),
     "due_by_events": "CalendarTimetable(at('good.ics'), offset=timedelta(minutes=1))",
-    "matching": f"CalendarTimetable('0 * * * *', blackouts=at('good.ics', attendee='{ATTENDEE}@example.com', strict=True))",
-    "ignoring": "CalendarTimetable('0 * * * *', blackouts=[at('page.ics', on_unavailable='ignore')])",
-    "watched": "[Asset('watched', watchers=[AssetWatcher(name='w', trigger=CalendarEventTrigger(at('good.ics')))])]",
+    "matching": (
+        "CalendarTimetable('0 * * * *', blackouts=at('good.ics', "
+        f"attendee='{ATTENDEE}@example.com', strict=True))"
+    ),
+    "ignoring": (
+        "CalendarTimetable('0 * * * *', blackouts=[at('page.ics', on_unavailable='ignore')])"
+    ),
+    "watched": (
+        "[Asset('watched', watchers=[AssetWatcher(name='w', "
+        "trigger=CalendarEventTrigger(at('good.ics')))])]"
+    ),
     "gated": "CalendarTimetable('* * * * *')",
     "held_by_denied": "CalendarTimetable('0 * * * *', blackouts=at('denied.ics'))",
     "held_by_page": "CalendarTimetable('0 * * * *', blackouts=at('page.ics'))",
     "held_by_junk": "CalendarTimetable('0 * * * *', blackouts=at('junk.ics'))",
     "held_by_redirect": "CalendarTimetable('0 * * * *', blackouts=at('away.ics'))",
     "held_by_connection": "CalendarTimetable('0 * * * *', blackouts=Calendar('planted_denied'))",
-    "wrong_scheme": "CalendarTimetable('0 * * * *', blackouts=Calendar(ADDRESS.replace('http', 'gopher', 1)))",
+    "wrong_scheme": (
+        "CalendarTimetable('0 * * * *', blackouts=Calendar(ADDRESS.replace('http', 'gopher', 1)))"
+    ),
     "wrong_argument": "CalendarTimetable('0 * * * *', blackouts=at('good.ics', refresh=3))",
 }
 
@@ -83,8 +98,14 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             for dag_id, schedule in DAGS.items():
                 airflow.write_dag(dag_id, _source(dag_id, schedule, address))
             wanted = {name for name in DAGS if name.startswith("wrong")}
-            airflow.wait("every DAG to be read", lambda: _parsed(airflow) == DAGS.keys() - wanted, seconds=120)
-            airflow.wait("every mistake to be told", lambda: _failed(airflow) == wanted, seconds=120)
+            airflow.wait(
+                "every DAG to be read",
+                lambda: _parsed(airflow) == DAGS.keys() - wanted,
+                seconds=120,
+            )
+            airflow.wait(
+                "every mistake to be told", lambda: _failed(airflow) == wanted, seconds=120
+            )
             yield System(airflow, origin, statsd)
             airflow.stop()
     finally:
@@ -93,14 +114,31 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 def _connections(airflow: Stack, origin: Origin) -> None:
-    """Secret addresses where they belong: Airflow shows a Connection's Host to whoever may see Connections."""
+    """Secret addresses where they belong.
+
+    Airflow shows a Connection's Host to whoever may see Connections.
+    """
     server = f"http://127.0.0.1:{origin.port}"
     basic = {"login": "alice", "password": OTHER_PASSWORD}
-    airflow.post("/api/v2/connections", connection_id="planted", conn_type="ical", **basic, host=f"{server}/good.ics")
+    airflow.post(
+        "/api/v2/connections",
+        connection_id="planted",
+        conn_type="ical",
+        **basic,
+        host=f"{server}/good.ics",
+    )
     extra = json.dumps({"token": TOKEN, "secret_url": f"{server}/{PATH}/good.ics?key={QUERY}"})
-    airflow.post("/api/v2/connections", connection_id="planted_token", conn_type="ical", extra=extra)
+    airflow.post(
+        "/api/v2/connections", connection_id="planted_token", conn_type="ical", extra=extra
+    )
     denied = json.dumps({"secret_url": f"{server}/{PATH}/denied.ics?key={QUERY}"})
-    airflow.post("/api/v2/connections", connection_id="planted_denied", conn_type="ical", **basic, extra=denied)
+    airflow.post(
+        "/api/v2/connections",
+        connection_id="planted_denied",
+        conn_type="ical",
+        **basic,
+        extra=denied,
+    )
 
 
 def _source(dag_id: str, schedule: str, address: str) -> str:
@@ -134,20 +172,30 @@ def _failed(airflow: Stack) -> set[str]:
     return {Path(row["filename"]).stem for row in airflow.rows("SELECT filename FROM import_error")}
 
 
-# --- what there is to search ----------------------------------------------------------------------------------
+# --- what there is to search ----------------------------------------------------------------------
 
 
 def database(airflow: Stack) -> dict[str, str]:
-    """Every table but those where Airflow keeps what people gave it: the DAG files' source, and Connections."""
+    """Every table but those where Airflow keeps what people gave it.
+
+    The DAG files' source, and Connections.
+    """
     names = set(sqlalchemy.inspect(airflow.engine).get_table_names()) - {"dag_code", "connection"}
-    return {f"table {name}": repr(airflow.rows(f'SELECT * FROM "{name}"')) for name in sorted(names)}
+    return {
+        f"table {name}": repr(airflow.rows(f'SELECT * FROM "{name}"')) for name in sorted(names)
+    }
 
 
 def files(airflow: Stack) -> dict[str, str]:
-    logs = {f"log {path.name}": path.read_text(errors="replace") for path in _files(airflow.home / "logs")}
+    logs = {
+        f"log {path.name}": path.read_text(errors="replace")
+        for path in _files(airflow.home / "logs")
+    }
     names = [str(path) for path in _files(airflow.home / "calendar-cache")]
     states = [
-        p.read_text() for p in _files(airflow.home / "calendar-cache") if p.suffix == ".json" and ".x" not in p.name
+        p.read_text()
+        for p in _files(airflow.home / "calendar-cache")
+        if p.suffix == ".json" and ".x" not in p.name
     ]
     return {**logs, "names in the cache": repr(names), "states in the cache": repr(states)}
 
@@ -162,24 +210,41 @@ def answers(airflow: Stack) -> dict[str, str]:
     paths = [
         *(
             f"{ours}/{path}"
-            for path in ("", "api/runs", "api/choices", "api/calendars", "api/me", "api/openapi.json", "api/time-sets")
+            for path in (
+                "",
+                "api/runs",
+                "api/choices",
+                "api/calendars",
+                "api/me",
+                "api/openapi.json",
+                "api/time-sets",
+            )
         ),
         *(f"{ours}/api/dags/{dag_id}/plan" for dag_id in DAGS),
-        *(f"/api/v2/{path}" for path in ("dags", "importErrors", "connections", "eventLogs", "dagRuns", "plugins")),
+        *(
+            f"/api/v2/{path}"
+            for path in ("dags", "importErrors", "connections", "eventLogs", "dagRuns", "plugins")
+        ),
         *(f"/api/v2/dags/{dag_id}/details" for dag_id in DAGS),
         *(f"/ui/calendar/{dag_id}" for dag_id in DAGS),
     ]
     found: dict[str, str] = {}
     with airflow.session() as session:
-        session.headers["Connection"] = "close"  # a busy host may leave one idle for longer than the server does
+        # A busy host may leave one idle for longer than the server does
+        session.headers["Connection"] = "close"
         for path in paths:
             found[path] = _text(session.get(airflow.address + path, timeout=90))
         headers = {"X-Requested-With": "calendar-timetable", "Sec-Fetch-Site": "same-origin"}
         for dag_id in _parsed(airflow):
             what_if = f"{airflow.address}{ours}/api/dags/{dag_id}/what-if"
-            found[what_if] = _text(session.post(what_if, json={"duration_seconds": 60}, headers=headers, timeout=90))
+            found[what_if] = _text(
+                session.post(what_if, json={"duration_seconds": 60}, headers=headers, timeout=90)
+            )
         made = session.post(
-            f"{airflow.address}{ours}/api/subscriptions", json={"kind": "all"}, headers=headers, timeout=90
+            f"{airflow.address}{ours}/api/subscriptions",
+            json={"kind": "all"},
+            headers=headers,
+            timeout=90,
         )
         assert made.status_code == 201, made.text
         found["subscriptions"] = made.text
@@ -222,7 +287,7 @@ def _command(airflow: Stack, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
-# --- the search -----------------------------------------------------------------------------------------------
+# --- the search -----------------------------------------------------------------------------------
 
 
 def test_nothing_planted_gets_out(system: System) -> None:
@@ -231,12 +296,20 @@ def test_nothing_planted_gets_out(system: System) -> None:
     airflow.wait_for_runs("by_address", 1)
     held = "SELECT state FROM task_instance WHERE dag_id = 'gated' AND state = 'deferred'"
     airflow.wait("gates to be waiting", lambda: len(airflow.rows(held)) > 1, seconds=180)
-    said = commands(airflow) | answers(airflow) | database(airflow) | files(airflow) | {"metrics": system.statsd.text}
+    said = (
+        commands(airflow)
+        | answers(airflow)
+        | database(airflow)
+        | files(airflow)
+        | {"metrics": system.statsd.text}
+    )
     assert found_in(said) == ""
     assert len([place for place in said if place.startswith("log ")]) > 5
     assert "planted" in said["table serialized_dag"]
     assert "HTTP 401" in said["table serialized_dag"], "a schedule that is held says why"
-    assert "a rule that repeats every second is refused" in said["/calendar-timetable/api/calendars"]
+    assert (
+        "a rule that repeats every second is refused" in said["/calendar-timetable/api/calendars"]
+    )
 
 
 def test_what_was_planted_was_used(system: System) -> None:
@@ -244,12 +317,18 @@ def test_what_was_planted_was_used(system: System) -> None:
     seen = repr(system.origin.seen)
     for word in (*SECRETS[-2:], TOKEN, PATH, QUERY):
         assert word in seen
-    bodies = [path.read_text() for path in _files(system.airflow.home / "calendar-cache") if path.suffix == ".ics"]
+    bodies = [
+        path.read_text()
+        for path in _files(system.airflow.home / "calendar-cache")
+        if path.suffix == ".ics"
+    ]
     assert all(word in bodies[0] for word in TEXTS)
-    assert TITLE in command(system.airflow, "check", "planted"), "who asks for a calendar's events is shown them"
+    assert TITLE in command(system.airflow, "check", "planted"), (
+        "who asks for a calendar's events is shown them"
+    )
 
 
-# --- what else only a whole Airflow can show ---------------------------------------------------------------------
+# --- what else only a whole Airflow can show ------------------------------------------------------
 
 
 def test_a_connection_in_airflows_database_is_known_to_the_commands(system: System) -> None:
@@ -258,7 +337,10 @@ def test_a_connection_in_airflows_database_is_known_to_the_commands(system: Syst
 
 
 def test_the_dag_processor_sends_metrics(system: System) -> None:
-    names = {f"calendar_timetable.{name}" for name in ("age", "fetch_time", "read_time", "quarantined", "failures")}
+    names = {
+        f"calendar_timetable.{name}"
+        for name in ("age", "fetch_time", "read_time", "quarantined", "failures")
+    }
     wait_until("metrics of every kind", lambda: names <= system.statsd.got().keys(), seconds=60)
     got = system.statsd.got()
     assert {value for value, _ in got["calendar_timetable.quarantined.planted"]} == {"3"}
@@ -268,7 +350,9 @@ def test_the_dag_processor_sends_metrics(system: System) -> None:
 def test_the_page_tells_how_each_calendar_is_doing(system: System) -> None:
     found = system.airflow.get("/calendar-timetable/api/calendars")["calendars"]
     by_connection = {one["label"]: one for one in found if one["label"].startswith("planted")}
-    assert {name: one["status"] for name, one in by_connection.items() if name != "planted_denied"} == {
+    assert {
+        name: one["status"] for name, one in by_connection.items() if name != "planted_denied"
+    } == {
         "planted": "incomplete",
         "planted_token": "incomplete",
     }

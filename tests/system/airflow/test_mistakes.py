@@ -1,4 +1,7 @@
-"""A DAG file that is wrong says so where Airflow shows import errors; one whose calendar cannot be had is held."""
+"""A DAG file that is wrong says so where Airflow shows import errors.
+
+One whose calendar cannot be had is held.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,12 @@ def test_import_error(stack: Stack, write_dag: WriteDag, arguments: str, says: s
     assert stack.runs(dag_id) == []
 
 
-def test_a_calendar_that_cannot_be_read_is_no_import_error(stack: Stack, write_dag: WriteDag) -> None:
-    dag_id = write_dag("CalendarTimetable('* * * * *', blackouts=Calendar('http://127.0.0.1:9/team.ics'))")
+def test_a_calendar_that_cannot_be_read_is_no_import_error(
+    stack: Stack, write_dag: WriteDag
+) -> None:
+    dag_id = write_dag(
+        "CalendarTimetable('* * * * *', blackouts=Calendar('http://127.0.0.1:9/team.ics'))"
+    )
     assert stack.wait_for_dag(dag_id) == (None, None)
     assert "held: 127.0.0.1 cannot be read" in stack.summary(dag_id)
     assert stack.import_error(dag_id) is None

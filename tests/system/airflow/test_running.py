@@ -24,19 +24,31 @@ def now() -> datetime:
     "arguments",
     [
         "'0 2 * * *', blackouts=team",
-        "'0 2 * * *', timezone='America/New_York', windows=Weekly('sat-sun'), duration=timedelta(hours=3)",
+        (
+            "'0 2 * * *', timezone='America/New_York', windows=Weekly('sat-sun'), "
+            "duration=timedelta(hours=3)"
+        ),
         "'@hourly', blackouts=team, duration=timedelta(minutes=30), max_delay=timedelta(hours=30)",
         "'30 3 * * *', blackouts=team, when_blocked='advance'",
         "'0 */6 * * *', blackouts=team, when_blocked='skip'",
         "'0 4 * * *', blackouts=team, when_blocked='run'",
-        "'@daily', windows=~team, blackouts=Weekly('daily 00:00-05:00'), stagger=timedelta(hours=1), stagger_key='k'",
+        (
+            "'@daily', windows=~team, blackouts=Weekly('daily 00:00-05:00'), "
+            "stagger=timedelta(hours=1), stagger_key='k'"
+        ),
         "team, offset=timedelta(minutes=-10), blackouts=Weekly('daily 00:00-23:00')",
     ],
 )
-def test_stored_next_run_is_the_plan(stack: Stack, write_dag: WriteDag, origin: IcsOrigin, arguments: str) -> None:
+def test_stored_next_run_is_the_plan(
+    stack: Stack, write_dag: WriteDag, origin: IcsOrigin, arguments: str
+) -> None:
     tomorrow = now().replace(hour=0, minute=0, second=0) + timedelta(days=1)
     origin.serve(
-        event(f"night-{day}", tomorrow + timedelta(days=day, hours=1), tomorrow + timedelta(days=day, hours=6))
+        event(
+            f"night-{day}",
+            tomorrow + timedelta(days=day, hours=1),
+            tomorrow + timedelta(days=day, hours=6),
+        )
         for day in range(5)
     )
     team = f"Calendar({origin.address!r})"
@@ -45,14 +57,20 @@ def test_stored_next_run_is_the_plan(stack: Stack, write_dag: WriteDag, origin: 
     stored = stack.wait_for_dag(dag_id)
 
     names = {"team": Calendar(origin.address), "timedelta": timedelta, "Weekly": Weekly}
-    timetable = eval(f"CalendarTimetable({arguments})", {"CalendarTimetable": CalendarTimetable} | names)
+    timetable = eval(
+        f"CalendarTimetable({arguments})", {"CalendarTimetable": CalendarTimetable} | names
+    )
     planned = next(run for run in timetable.plan(tomorrow, limit=50) if run.start is not None)
     assert stored == (planned.data_interval[0], planned.start)
 
 
-def test_run_is_held_by_a_meeting_and_starts_when_it_ends(stack: Stack, write_dag: WriteDag, origin: IcsOrigin) -> None:
+def test_run_is_held_by_a_meeting_and_starts_when_it_ends(
+    stack: Stack, write_dag: WriteDag, origin: IcsOrigin
+) -> None:
     due, ends = now() + 12 * SECOND, now() + 30 * SECOND
-    origin.serve([event("due", due, due + SECOND, "Nightly work"), event("meeting", now(), ends, "Meeting")])
+    origin.serve(
+        [event("due", due, due + SECOND, "Nightly work"), event("meeting", now(), ends, "Meeting")]
+    )
     dag_id = write_dag(
         f"CalendarTimetable(Calendar({origin.address!r}, match='Nightly*'),"
         f" blackouts=Calendar({origin.address!r}, match='Meeting'))"
@@ -65,13 +83,17 @@ def test_run_is_held_by_a_meeting_and_starts_when_it_ends(stack: Stack, write_da
 
 
 def started(stack: Stack, run: Run) -> datetime:
-    (task,) = stack.rows("SELECT start_date FROM task_instance WHERE run_id = :run_id", run_id=run.run_id)
+    (task,) = stack.rows(
+        "SELECT start_date FROM task_instance WHERE run_id = :run_id", run_id=run.run_id
+    )
     value = task["start_date"]
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def test_stored_next_run_follows_the_calendar(stack: Stack, write_dag: WriteDag, origin: IcsOrigin) -> None:
+def test_stored_next_run_follows_the_calendar(
+    stack: Stack, write_dag: WriteDag, origin: IcsOrigin
+) -> None:
     due = in_some_hours()
     team = f"Calendar({origin.address!r}, refresh=timedelta(seconds=1))"
     dag_id = write_dag(f"CalendarTimetable('0 {due.hour} * * *', blackouts={team})")
@@ -124,4 +146,6 @@ def test_killed_components_lose_and_repeat_nothing(stack: Stack, write_dag: Writ
 
 def assert_no_gap_and_no_repeat(runs: list[Run], start: datetime, step: timedelta) -> None:
     ticks = [run.logical_date for run in runs]
-    assert ticks == list(itertools.islice(itertools.accumulate(itertools.repeat(step), initial=start), len(runs)))
+    assert ticks == list(
+        itertools.islice(itertools.accumulate(itertools.repeat(step), initial=start), len(runs))
+    )

@@ -1,4 +1,7 @@
-"""Calendars of Google and Microsoft, through Connections of their providers in Airflow's database, read by its DAG processor."""
+"""Calendars of Google and Microsoft, read by Airflow's DAG processor.
+
+Through Connections of their providers in Airflow's database.
+"""
 
 from __future__ import annotations
 
@@ -57,9 +60,20 @@ def test_an_edit_reaches_the_stored_next_run(processor: Stack, net: Internet) ->
     net.services = {"oauth2.googleapis.com": google.token, "www.googleapis.com": google.calendar}
     net.services |= {"login.microsoftonline.com": graph.token, "graph.microsoft.com": graph.view}
     key = json.dumps({"keyfile_dict": account_key()})
-    processor.airflow("connections", "add", "google", "--conn-type", "google_cloud_platform", "--conn-extra", key)
+    processor.airflow(
+        "connections", "add", "google", "--conn-type", "google_cloud_platform", "--conn-extra", key
+    )
     extra = json.dumps({"tenant_id": graph_service.TENANT, "trust_env": True})
-    sign_in = ("--conn-type", "msgraph", "--conn-login", "client", "--conn-password", SECRET, "--conn-extra", extra)
+    sign_in = (
+        "--conn-type",
+        "msgraph",
+        "--conn-login",
+        "client",
+        "--conn-password",
+        SECRET,
+        "--conn-extra",
+        extra,
+    )
     processor.airflow("connections", "add", "graph", *sign_in)
     calendars = {"google": f"google/{google_service.TEAM}", "graph": f"graph/{graph_service.TEAM}"}
     for dag_id, text in calendars.items():

@@ -15,7 +15,12 @@ from tests.support.dags import WriteDag
 from tests.support.ics_origin import IcsOrigin, event
 from tests.support.stack import Run, Stack
 
-SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+SECOND, MINUTE, HOUR, DAY = (
+    timedelta(seconds=1),
+    timedelta(minutes=1),
+    timedelta(hours=1),
+    timedelta(days=1),
+)
 PATIENCE = 240  # seconds that anything may take that takes a few on a quiet machine
 
 HEAD = """\
@@ -135,7 +140,8 @@ def plant(stack: Stack, calendar: IcsOrigin) -> Planted:
     closes = begins + 4 * MINUTE
     due = minute_after(closes)
     options = (
-        f"blackouts=Calendar({calendar.address!r}, match='Blackout'), duration=timedelta(minutes=4), timezone='UTC'"
+        f"blackouts=Calendar({calendar.address!r}, match='Blackout'), "
+        "duration=timedelta(minutes=4), timezone='UTC'"
     )
     early = {
         "early_cron": f"'{due.minute} {due.hour} * * *'",
@@ -143,7 +149,8 @@ def plant(stack: Stack, calendar: IcsOrigin) -> Planted:
         "early_events": f"EventsTimetable([{at(due)}, {at(due + DAY)}])",
     }
     dags += [
-        f"with DAG({dag_id!r}, schedule=CalendarTimetable({base}, {options}, when_blocked='advance')):\n"
+        f"with DAG({dag_id!r}, schedule=CalendarTimetable({base}, {options}, "
+        "when_blocked='advance')):\n"
         "    LatestOnlyOperator(task_id='latest_only') >> work()\n"
         for dag_id, base in early.items()
     ]
@@ -161,30 +168,42 @@ def plant(stack: Stack, calendar: IcsOrigin) -> Planted:
     team = f"Calendar({calendar.address!r}, refresh=timedelta(seconds=1), match="
     dags += [
         f"with DAG({dag_id!r}, is_paused_upon_creation=True,"
-        f" schedule=CalendarTimetable({team}'Nightly'), blackouts={team}'Freeze'), {options})):\n    work()\n"
+        f" schedule=CalendarTimetable({team}'Nightly'), blackouts={team}'Freeze'), {options})):\n"
+        "    work()\n"
         for dag_id, options in paused.items()
     ]
-    dags.append(f"with DAG({BYSTANDER!r}, schedule=timedelta(seconds=5)):\n    EmptyOperator(task_id='nothing')\n")
+    dags.append(
+        f"with DAG({BYSTANDER!r}, schedule=timedelta(seconds=5)):\n"
+        "    EmptyOperator(task_id='nothing')\n"
+    )
     written(stack, "planted", "\n".join(dags))
     waits = {dag_id: due for dag_id, (_, due) in waiting.items()}
-    return Planted(calendar, waits, opens, dict.fromkeys(early, due), begins, closes, tuple(paused), planned)
+    return Planted(
+        calendar, waits, opens, dict.fromkeys(early, due), begins, closes, tuple(paused), planned
+    )
 
 
 def let_the_scheduler_go_round(stack: Stack, dag_id: str = BYSTANDER) -> None:
-    """Until another DAG's runs have been made, from begin to end: what was to be made is made by then."""
+    """Until another DAG's runs have been made, from begin to end.
+
+    What was to be made is made by then.
+    """
     stack.wait_for_runs(dag_id, len(stack.runs(dag_id)) + 2, seconds=PATIENCE)
 
 
 def wait_for_success(stack: Stack, dag_id: str, run_id: str) -> Run:
     def succeeded() -> Run | None:
-        return next((r for r in stack.runs(dag_id) if r.run_id == run_id and r.state == "success"), None)
+        return next(
+            (r for r in stack.runs(dag_id) if r.run_id == run_id and r.state == "success"), None
+        )
 
     return stack.wait(f"{run_id} of {dag_id} to succeed", succeeded, seconds=PATIENCE)
 
 
 def test_an_advanced_run_works_before_the_blackout(stack: Stack, planted: Planted) -> None:
     for dag_id, due in planted.advanced.items():
-        # A data interval that had ended before the DAG was there is made up for first, as Airflow does.
+        # A data interval that had ended before the DAG was there is made up for first, as Airflow
+        # does.
         run = wait_for_success(stack, dag_id, scheduled_id(due))
         assert run.run_after == planted.begins, dag_id
         assert run.data_interval[1] == due
@@ -194,7 +213,9 @@ def test_an_advanced_run_works_before_the_blackout(stack: Stack, planted: Plante
         assert planted.begins <= tasks["work"]["start"] <= tasks["work"]["end"] < planted.closes
 
 
-def test_unpausing_in_closed_time_starts_nothing_that_was_missed(stack: Stack, planted: Planted) -> None:
+def test_unpausing_in_closed_time_starts_nothing_that_was_missed(
+    stack: Stack, planted: Planted
+) -> None:
     for dag_id in planted.paused:
         stack.wait_for_dag(dag_id)
     missed, follows = planted.planned, planted.planned + 3 * HOUR
@@ -219,13 +240,21 @@ def test_unpausing_in_closed_time_starts_nothing_that_was_missed(stack: Stack, p
     for dag_id in planted.paused:
         stack.wait_for_runs(dag_id, 1, seconds=PATIENCE)
     let_the_scheduler_go_round(stack)
-    assert [[run.run_id for run in stack.runs(dag_id)] for dag_id in planted.paused] == [[scheduled_id(follows)]] * 2
+    assert [[run.run_id for run in stack.runs(dag_id)] for dag_id in planted.paused] == [
+        [scheduled_id(follows)]
+    ] * 2
 
 
-def test_without_a_start_date_what_is_due_before_a_window_runs_in_it(stack: Stack, planted: Planted) -> None:
+def test_without_a_start_date_what_is_due_before_a_window_runs_in_it(
+    stack: Stack, planted: Planted
+) -> None:
     for dag_id, due in planted.due.items():
         run = stack.wait_for_runs(dag_id, 1, seconds=PATIENCE)[0]
-        assert (run.run_id, run.run_after, run.data_interval[1]) == (scheduled_id(due), planted.opens, due), dag_id
+        assert (run.run_id, run.run_after, run.data_interval[1]) == (
+            scheduled_id(due),
+            planted.opens,
+            due,
+        ), dag_id
         (task,) = stack.task_instances(dag_id, run.run_id).values()
         assert task["start"] >= planted.opens
 
@@ -254,11 +283,15 @@ class Adopted:
     def source(self, *, ours: bool) -> str:
         # A rule that closes time, on no day near: without one there would be nothing to decide.
         far = (now() + 3 * DAY).strftime("%a").lower()
-        schedule = f"CalendarTimetable({self.base}, blackouts=Weekly('{far} 00:00-00:01'))" if ours else self.base
+        schedule = (
+            f"CalendarTimetable({self.base}, blackouts=Weekly('{far} 00:00-00:01'))"
+            if ours
+            else self.base
+        )
         return HEAD + (
             "os.environ['AIRFLOW__SCHEDULER__CREATE_CRON_DATA_INTERVALS'] = 'True'\n"
-            f"with DAG({self.dag_id!r}, schedule={schedule}, catchup={self.catchup}, start_date={at(self.start)},"
-            " max_active_runs=2):\n"
+            f"with DAG({self.dag_id!r}, schedule={schedule}, catchup={self.catchup}, "
+            f"start_date={at(self.start)}, max_active_runs=2):\n"
             "    EmptyOperator(task_id='nothing')\n"
         )
 
@@ -288,7 +321,11 @@ def adopted(stack: Stack) -> Iterator[list[Adopted]]:
 def test_a_dag_is_given_this_timetable_and_loses_it_again(
     stack: Stack, planted: Planted, adopted: list[Adopted]
 ) -> None:
-    schedulers = {name: service.pid for name, service in stack.services.items() if name.startswith("scheduler")}
+    schedulers = {
+        name: service.pid
+        for name, service in stack.services.items()
+        if name.startswith("scheduler")
+    }
     for stage in range(STAGES):
         ours = stage % 2 == 1
         before = {dag.dag_id: len(stack.runs(dag.dag_id)) for dag in adopted}
@@ -317,7 +354,9 @@ def wait_for_timetable(stack: Stack, dag_id: str, *, ours: bool) -> None:
         found = stack.timetable(dag_id)
         return found != "" and (found == "CalendarTimetable") == ours
 
-    stack.wait(f"{dag_id} to have {'our' if ours else 'its own'} timetable", is_so, seconds=PATIENCE)
+    stack.wait(
+        f"{dag_id} to have {'our' if ours else 'its own'} timetable", is_so, seconds=PATIENCE
+    )
 
 
 def assert_whole(dag: Adopted, runs: list[Run]) -> None:
@@ -327,8 +366,13 @@ def assert_whole(dag: Adopted, runs: list[Run]) -> None:
     assert len({run.run_id for run in runs}) == len(set(spans)) == len(runs) == len(dues), dag
     assert {run.run_id for run in runs} == {scheduled_id(due) for due in dues}, dag
     if not dag.catchup:
-        assert all(a < b and (b - a) % dag.step == timedelta() for a, b in itertools.pairwise(dues)), (dag, dues)
-        assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans) if a[1] and b[0]), (dag, spans)
+        assert all(
+            a < b and (b - a) % dag.step == timedelta() for a, b in itertools.pairwise(dues)
+        ), (dag, dues)
+        assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans) if a[1] and b[0]), (
+            dag,
+            spans,
+        )
         return
     with_intervals = "trigger" not in dag.dag_id
     first = dag.start + dag.step if with_intervals else dag.start
@@ -366,7 +410,8 @@ def test_a_calendar_that_dies_holds_its_dag_and_nothing_else(stack: Stack, tmp_p
             stack,
             "dies",
             f"with DAG({held!r}, schedule={schedule}):{TWO_TASKS.format(go=str(go))}\n"
-            f"with DAG({tested!r}, schedule={schedule}, is_paused_upon_creation=True):\n    work()\n"
+            f"with DAG({tested!r}, schedule={schedule}, is_paused_upon_creation=True):\n"
+            "    work()\n"
             f"with DAG({neighbour!r}, schedule=CalendarTimetable(timedelta(seconds=5))):\n"
             "    EmptyOperator(task_id='nothing')\n",
         )
@@ -426,7 +471,9 @@ def live(
     assert [run.run_id for run in scheduled(stack, held)] == [under_way]
 
     team.is_down = False
-    wait("the latest run to be made up for", lambda: state(scheduled_id(latest), "work") == "success")
+    wait(
+        "the latest run to be made up for", lambda: state(scheduled_id(latest), "work") == "success"
+    )
     wait("the next run to be planned", lambda: stack.next_run(held) == (last, last))
     assert [run.run_id for run in scheduled(stack, held)] == [under_way, scheduled_id(latest)]
     assert "held" not in stack.summary(held)
@@ -441,15 +488,26 @@ def test_a_backfill_makes_what_calendars_skipped_or_combined(
     begins, ends = midnight - 3 * DAY, midnight - 2 * DAY
     origin.serve([event("closed", begins + 4 * HOUR, begins + 20 * HOUR)])
     how = "when_blocked='skip'" if by == "api" else "when_blocked='postpone'"
-    schedule = f"CalendarTimetable('0 */6 * * *', timezone='UTC', blackouts=Calendar({origin.address!r}), {how})"
-    dag_id = write_dag(schedule, options=f"start_date=datetime.fromisoformat({(begins - DAY).isoformat()!r})")
+    schedule = (
+        "CalendarTimetable('0 */6 * * *', timezone='UTC', "
+        f"blackouts=Calendar({origin.address!r}), {how})"
+    )
+    dag_id = write_dag(
+        schedule, options=f"start_date=datetime.fromisoformat({(begins - DAY).isoformat()!r})"
+    )
     stack.wait_for_dag(dag_id)
     if by == "api":
-        body = {"from_date": begins.isoformat(), "to_date": (ends - SECOND).isoformat(), "max_active_runs": 4}
+        body = {
+            "from_date": begins.isoformat(),
+            "to_date": (ends - SECOND).isoformat(),
+            "max_active_runs": 4,
+        }
         stack.post("/api/v2/backfills", dag_id=dag_id, **body)
     else:
         span = ("--from-date", begins.isoformat(), "--to-date", (ends - SECOND).isoformat())
-        done = stack.airflow("backfill", "create", "--dag-id", dag_id, *span, "--max-active-runs", "4")
+        done = stack.airflow(
+            "backfill", "create", "--dag-id", dag_id, *span, "--max-active-runs", "4"
+        )
         assert done.returncode == 0, done.stderr
 
     def backfilled() -> list[Run]:

@@ -28,11 +28,16 @@ def due() -> datetime:
 
 @pytest.fixture
 def still(tmp_path: Path, origin: IcsOrigin, due: datetime) -> Iterator[Stack]:
-    """An Airflow without running components, and the DAG that runs every day unless somebody is busy."""
+    """An Airflow without running components, and a DAG that runs every day.
+
+    The DAG does not run while somebody is busy.
+    """
     stack = Stack(tmp_path / "airflow")
     stack.migrate()
     busy = f"Calendar({origin.address!r}, refresh=timedelta(0))"
-    stack.write_dag(DAG, dag_source(DAG, f"CalendarTimetable('0 {due.hour} * * *', blackouts={busy})"))
+    stack.write_dag(
+        DAG, dag_source(DAG, f"CalendarTimetable('0 {due.hour} * * *', blackouts={busy})")
+    )
     try:
         yield stack
     finally:
@@ -46,7 +51,12 @@ def reparse(still: Stack) -> Iterator[Reparse]:
     script = SCRIPTS / "reparse.py"
     log = (still.home / "reparse.log").open("w+")
     worker = subprocess.Popen(
-        [sys.executable, script], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+        [sys.executable, script],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
     )
     lines, answers = worker.stdin, worker.stdout
     assert lines is not None
@@ -72,13 +82,17 @@ def test_only_edits_that_move_a_run_make_versions(
     still: Stack, reparse: Reparse, origin: IcsOrigin, due: datetime
 ) -> None:
     reparse("")
-    reparse(DAG)  # a version that has run is never changed again: an edit that counts must make a new one
+    # A version that has run is never changed again: an edit that counts must make a new one
+    reparse(DAG)
     stored = still.rows("SELECT dag_hash FROM serialized_dag")
 
     meetings: list[str] = []
     for edit in range(50):
         start = due + timedelta(days=edit % 20) + (7 + edit % 7) * HOUR
-        meetings = [*meetings[-5:], event(f"meeting-{edit % 30}", start, start + HOUR, f"Edited {edit} times")]
+        meetings = [
+            *meetings[-5:],
+            event(f"meeting-{edit % 30}", start, start + HOUR, f"Edited {edit} times"),
+        ]
         origin.serve(meetings)
         reparse("")
     assert origin.requests > 50

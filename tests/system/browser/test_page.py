@@ -1,4 +1,7 @@
-"""The page as people use it: in Airflow's navigation and by itself; in Chromium on a real Airflow."""
+"""The page as people use it.
+
+In Airflow's navigation and by itself; in Chromium on a real Airflow.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,14 @@ def test_in_airflows_navigation(browser: Browser, theme: str) -> None:
     assert browser.text(".ct-zone") == "Europe/Berlin"
     assert browser.style("html", "colorScheme") == theme
     assert "due 12:00 · " + REASON in browser.text(".ct-calendar")
-    assert browser.style(".ct-page", "fontFamily").split(",")[0] == browser.style("body", "fontFamily").split(",")[0]
+    assert (
+        browser.style(".ct-page", "fontFamily").split(",")[0]
+        == browser.style("body", "fontFamily").split(",")[0]
+    )
     assert browser.style(".ct-page", "color") == browser.style("body", "color")
-    assert browser.style(".ct-toolbar button", "backgroundColor") == browser.style("html", "backgroundColor")
+    assert browser.style(".ct-toolbar button", "backgroundColor") == browser.style(
+        "html", "backgroundColor"
+    )
     assert (browser.style("html", "backgroundColor") == "rgb(255, 255, 255)") == (theme == "light")
 
 
@@ -49,7 +57,11 @@ def test_the_theme_follows_airflows_menu(browser: Browser) -> None:
     browser.click("[role=menuitem]", "Appearance")
     browser.click("[role=menuitemradio]", "Dark Mode")
     wait_until("dark", lambda: browser.style("html", "colorScheme") == "dark", seconds=90)
-    assert browser.style(".ct-toolbar button", "backgroundColor") == browser.style("html", "backgroundColor") != light
+    assert (
+        browser.style(".ct-toolbar button", "backgroundColor")
+        == browser.style("html", "backgroundColor")
+        != light
+    )
 
 
 def test_found_through_the_menu_and_left_without_a_reload(browser: Browser) -> None:
@@ -93,7 +105,9 @@ def test_the_agenda_is_in_the_order_of_time(browser: Browser, login: Login) -> N
     browser.click("[aria-label='Later']")
     browser.settled()
     shown = [row.get_attribute("data-run") for row in browser.all(".ct-calendar [data-run]")]
-    first = datetime.now(ZoneInfo("Europe/Berlin")).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = datetime.now(ZoneInfo("Europe/Berlin")).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
     asked = {
         "dag_id": ["often", "intervals"],
         "start": (first + timedelta(days=7)).isoformat(),
@@ -101,7 +115,9 @@ def test_the_agenda_is_in_the_order_of_time(browser: Browser, login: Login) -> N
     }
     path = f"{browser.airflow.address}/calendar-timetable/api/runs"
     runs = login("admin").get(path, params=asked, timeout=90).json()["runs"]
-    assert any(run["collapsed"] for run in runs) and any(run["dag_id"] == "intervals" for run in runs)
+    assert any(run["collapsed"] for run in runs) and any(
+        run["dag_id"] == "intervals" for run in runs
+    )
     starts = {run["id"]: run["start"] for run in runs}
     seen = [starts[run_id] for run_id in shown if run_id in starts]
     assert len(seen) > 30
@@ -113,9 +129,9 @@ def test_a_postponed_run_leaves_a_ghost_and_tells_why_on_hover_and_focus(browser
     browser.click("[aria-label='Later']")
     browser.settled()
     ghost = browser.one(".ct-calendar .ct-ghost", "due visible")
-    assert browser.style(".ct-calendar .ct-ghost", "backgroundColor") == browser.style("html", "backgroundColor"), (
-        "hides what is behind"
-    )
+    assert browser.style(".ct-calendar .ct-ghost", "backgroundColor") == browser.style(
+        "html", "backgroundColor"
+    ), "hides what is behind"
     ActionChains(browser.driver).move_to_element(ghost).perform()
     assert REASON in browser.text("[role=tooltip]")
     ActionChains(browser.driver).move_to_element(browser.one("h1")).perform()
@@ -131,7 +147,11 @@ def test_a_postponed_run_leaves_a_ghost_and_tells_why_on_hover_and_focus(browser
 
 
 def test_one_run_its_sentence_and_its_dags_plan(browser: Browser, login: Login) -> None:
-    plan = login("admin").get(f"{browser.airflow.address}/calendar-timetable/api/dags/visible/plan", timeout=60).json()
+    plan = (
+        login("admin")
+        .get(f"{browser.airflow.address}/calendar-timetable/api/dags/visible/plan", timeout=60)
+        .json()
+    )
     browser.open(f"{PAGE}?view=agenda")
     browser.click(".ct-calendar .ct-run", "visible")
     assert REASON in browser.text("dialog .ct-lead")
@@ -152,14 +172,22 @@ def test_one_run_its_sentence_and_its_dags_plan(browser: Browser, login: Login) 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
 def test_a_week_in_which_the_clocks_change(browser: Browser, zone: str) -> None:
-    """ "visible" may start at 22:00 in Berlin, where summer time begins on the last Sunday in March."""
-    later = datetime.now(ZoneInfo("Europe/Berlin")).replace(hour=22, minute=0, second=0, microsecond=0)
+    """The DAG "visible" may start at 22:00 in Berlin.
+
+    Summer time begins there on the last Sunday in March.
+    """
+    later = datetime.now(ZoneInfo("Europe/Berlin")).replace(
+        hour=22, minute=0, second=0, microsecond=0
+    )
     week = [later + timedelta(days=day) for day in range(7, 14)]  # the first that is all to come …
-    while not (week[-1].weekday() == 6 and week[-1].month == 3 and week[-1].day > 24):  # … and ends so
+    # … and ends so
+    while not (week[-1].weekday() == 6 and week[-1].month == 3 and week[-1].day > 24):
         week = [start + timedelta(days=1) for start in week]
     browser.open(f"{PAGE}?view=week&date={week[2]:%Y-%m-%d}&dag=visible", zone=zone)
     expected = [f"{start.astimezone(ZoneInfo(zone)):%H:%M} visible" for start in week]
-    assert [text for text in browser.texts(".ct-run.ct-moved .ct-in") if "visible" in text] == expected
+    assert [
+        text for text in browser.texts(".ct-run.ct-moved .ct-in") if "visible" in text
+    ] == expected
     assert (zone == "Europe/Berlin") == (len(set(expected)) == 1)
 
 
@@ -177,25 +205,36 @@ def test_the_zone_follows_airflows_selector(browser: Browser) -> None:
 def test_what_became_of_runs_and_a_link_to_each(browser: Browser) -> None:
     yesterday = f"{datetime.now(ZoneInfo('Europe/Berlin')) - timedelta(days=1):%Y-%m-%d}"
     states = ["success", "failed", "running", "queued"]
-    browser.open(f"{PAGE}?view=agenda&dag=worked&date={yesterday}{''.join(f'&state={state}' for state in states)}")
+    browser.open(
+        f"{PAGE}?view=agenda&dag=worked&date={yesterday}"
+        f"{''.join(f'&state={state}' for state in states)}"
+    )
     rows = browser.all(".ct-calendar .ct-run")
     assert [row.find_element(By.CSS_SELECTOR, ".ct-badge").text for row in rows] == states
     assert [
-        browser.run("return getComputedStyle(arguments[0]).getPropertyValue('--ct-solid')", row) for row in rows
+        browser.run("return getComputedStyle(arguments[0]).getPropertyValue('--ct-solid')", row)
+        for row in rows
     ] == [
-        browser.run("return getComputedStyle(document.documentElement).getPropertyValue(arguments[0])", name)
+        browser.run(
+            "return getComputedStyle(document.documentElement).getPropertyValue(arguments[0])", name
+        )
         for name in [f"--chakra-colors-{state}-solid" for state in states]
     ]
     browser.open(
-        f"{PAGE}?dag=worked&date={datetime.now(ZoneInfo('Europe/Berlin')) - timedelta(hours=8):%Y-%m-%dT%H:00}"
+        f"{PAGE}?dag=worked"
+        f"&date={datetime.now(ZoneInfo('Europe/Berlin')) - timedelta(hours=8):%Y-%m-%dT%H:00}"
     )
     shown = {state: browser.one(f".ct-timeline .ct-run.ct-{state}") for state in states}
-    assert all(f"{state}. Due" in str(bar.get_property("textContent")) for state, bar in shown.items())
+    assert all(
+        f"{state}. Due" in str(bar.get_property("textContent")) for state, bar in shown.items()
+    )
     assert browser.violations() == []
     browser.click(".ct-timeline .ct-run.ct-failed")
     assert "failed after 29 min" in browser.text("dialog .ct-lead")
     browser.click("dialog .ct-links a", "Open the run")
-    wait_until("the run", lambda: "/dags/worked/runs/scheduled__" in browser.driver.current_url, seconds=90)
+    wait_until(
+        "the run", lambda: "/dags/worked/runs/scheduled__" in browser.driver.current_url, seconds=90
+    )
     browser.one("h2, h1, [data-testid]", "scheduled__")
 
 
@@ -279,7 +318,11 @@ def test_keys_lead_to_each_view_and_to_the_filter(browser: Browser) -> None:
     wait_until("now", lambda: "date=" not in browser.path(), seconds=90)
     browser.settled()
     browser.press("/")
-    wait_until("the search", lambda: browser.run("return document.activeElement.type") == "search", seconds=90)
+    wait_until(
+        "the search",
+        lambda: browser.run("return document.activeElement.type") == "search",
+        seconds=90,
+    )
     browser.press("w")
     assert "view=timeline" in browser.path(), "what is typed is no command"
     browser.press(Keys.ESCAPE)
@@ -290,7 +333,9 @@ def test_keys_lead_to_each_view_and_to_the_filter(browser: Browser) -> None:
     browser.gone("dialog")
 
 
-@pytest.mark.parametrize(("opener", "title"), [("Calendars", "Calendar health"), ("Subscribe", "Subscribe")])
+@pytest.mark.parametrize(
+    ("opener", "title"), [("Calendars", "Calendar health"), ("Subscribe", "Subscribe")]
+)
 def test_the_focus_comes_back_from_every_panel(browser: Browser, opener: str, title: str) -> None:
     browser.open(ALONE)
     button = browser.tab_to(opener)
@@ -298,7 +343,10 @@ def test_the_focus_comes_back_from_every_panel(browser: Browser, opener: str, ti
     browser.one("dialog h2", title)
     for _ in range(30):  # what lies behind is not reached
         browser.press(Keys.TAB)
-        outside = "const at = document.activeElement; return !at.closest('dialog') && at !== document.body"
+        outside = (
+            "const at = document.activeElement; return !at.closest('dialog') && "
+            "at !== document.body"
+        )
         assert not browser.run(outside)
     browser.press(Keys.ESCAPE)
     browser.gone("dialog")
@@ -310,13 +358,18 @@ def test_the_details_lie_beside_the_calendar(browser: Browser) -> None:
     browser.click("[aria-label='Later']")
     browser.settled()
     browser.click(RUN + ".ct-moved", "visible")
-    box = "const box = document.querySelector(arguments[0]).getBoundingClientRect(); return [box.left, box.right]"
+    box = (
+        "const box = document.querySelector(arguments[0]).getBoundingClientRect(); "
+        "return [box.left, box.right]"
+    )
     assert browser.run(box, ".ct-calendar")[1] <= browser.run(box, "dialog")[0]
     facts = browser.text("dialog .ct-facts")
     assert "Window ends" in facts and "06:00" in facts
     first = browser.path()
     browser.run("document.querySelectorAll('.ct-calendar .ct-moved')[1].click()")
-    wait_until("its neighbour", lambda: browser.path() != first and "run=" in browser.path(), seconds=90)
+    wait_until(
+        "its neighbour", lambda: browser.path() != first and "run=" in browser.path(), seconds=90
+    )
     assert browser.sideways() == 0 and browser.violations() == []
 
 
@@ -327,7 +380,9 @@ def test_hostile_names_are_only_text(browser: Browser) -> None:
     browser.open(f"{PAGE}?view=agenda&tag={quote(HOSTILE)}")
     browser.click(".ct-calendar .ct-run", "<img src=x onerror=")
     facts = browser.text("dialog .ct-facts")
-    assert "X-Injected" in facts and "javascript:alert(1)" in facts and "<img src=x onerror=" in facts
+    assert (
+        "X-Injected" in facts and "javascript:alert(1)" in facts and "<img src=x onerror=" in facts
+    )
     assert "\u202e" not in browser.text("dialog .ct-lead"), "what is said does not turn"
     assert browser.all("dialog a[href^='javascript'], .ct-root img, .ct-root script") == []
     assert "owned" not in browser.driver.title

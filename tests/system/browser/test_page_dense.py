@@ -1,4 +1,7 @@
-"""The page with 18 DAGs that run often, and in zones that are not the DAGs'; in Chromium on a real Airflow."""
+"""The page with 18 DAGs that run often, and in zones that are not the DAGs'.
+
+In Chromium on a real Airflow.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,9 @@ pytestmark = [pytest.mark.airflow, pytest.mark.browser]
 ALONE = "/calendar-timetable/"
 TAB = "/dags/visible/plugin/upcoming-runs-of-dag"
 HOUR = timedelta(hours=1)
-NAMES = [f"data_platform_production_ingest_of_customers_{letter}" for letter in "abcdefghijklmnopqr"]
+NAMES = [
+    f"data_platform_production_ingest_of_customers_{letter}" for letter in "abcdefghijklmnopqr"
+]
 NOBODY: dict[str, Any] = {
     "tags": [],
     "owners": [],
@@ -35,8 +40,17 @@ def run(number: int, due: datetime) -> dict[str, Any]:
     """One of a DAG whose every third run is moved, and every seventh skipped."""
     kind = {0: "postponed", 5: "skipped"}.get((number + due.hour) % 7, "on_time")
     start = None if kind == "skipped" else due + (2 * HOUR if kind == "postponed" else 0 * HOUR)
-    blocked = {"kind": "blackout", "calendar": "team_calendar", "event": "Design review", "end": told(due + 2 * HOUR)}
-    reason = {**dict.fromkeys(("start", "needed_seconds", "detail", "zone")), **blocked, "text": "blocked"}
+    blocked = {
+        "kind": "blackout",
+        "calendar": "team_calendar",
+        "event": "Design review",
+        "end": told(due + 2 * HOUR),
+    }
+    reason = {
+        **dict.fromkeys(("start", "needed_seconds", "detail", "zone")),
+        **blocked,
+        "text": "blocked",
+    }
     return {
         **NOBODY,
         "id": f"{NAMES[number]} {told(due)}",
@@ -65,22 +79,45 @@ def run(number: int, due: datetime) -> dict[str, Any]:
 
 @pytest.fixture
 def dense(browser: Browser) -> Iterator[Browser]:
-    """More than a browser shows: 18 DAGs, hourly, of which the first 500 runs are loaded and all are counted."""
+    """More than a browser shows.
+
+    18 DAGs, hourly, of which the first 500 runs are loaded and all are counted.
+    """
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    runs = [run(number, hour + n * HOUR + number * timedelta(minutes=3)) for n in range(28) for number in range(18)]
+    runs = [
+        run(number, hour + n * HOUR + number * timedelta(minutes=3))
+        for n in range(28)
+        for number in range(18)
+    ]
     names = [{"dag_id": name, "dag_display_name": name, "runs": 24} for name in NAMES[:4]]
-    numbers = {"often": 0, "moved": 61, "running": 2, "failed": 11, "skipped": 35, "at_least": True, "more_dags": 14}
+    numbers = {
+        "often": 0,
+        "moved": 61,
+        "running": 2,
+        "failed": 11,
+        "skipped": 35,
+        "at_least": True,
+        "more_dags": 14,
+    }
     midnight = hour.astimezone(ZoneInfo("Europe/Berlin")).replace(hour=0)
 
     def counts(start: datetime, length: timedelta, count: int) -> dict[str, Any]:
         starts = [start + n * length for n in range(count)]
-        each = [{"start": told(s.astimezone(UTC)), "end": told((s + length).astimezone(UTC))} for s in starts]
+        each = [
+            {"start": told(s.astimezone(UTC)), "end": told((s + length).astimezone(UTC))}
+            for s in starts
+        ]
         days = [{**one, **numbers, "runs": 1432, "dags": names} for one in each]
         return {"counts": days, "dag_ids": NAMES, "paused_dags": 14}
 
     span = {"title": "Release freeze", "label": "team_calendar", "zone": None, "dag_ids": NAMES}
     spans = [
-        {**span, "kind": kind, "start": told(hour + n * 24 * HOUR), "end": told(hour + (n * 24 + 9) * HOUR)}
+        {
+            **span,
+            "kind": kind,
+            "start": told(hour + n * 24 * HOUR),
+            "end": told(hour + (n * 24 + 9) * HOUR),
+        }
         for n, kind in enumerate(["window", "blackout"] * 9, -3)
     ]
     answers = {
@@ -138,13 +175,18 @@ def test_much_is_readable(dense: Browser, view: str, theme: str, size: tuple[int
     assert dense.sideways() == 0
     assert dense.run(CLASHES) == []
     assert dense.violations() == []
-    shown = "return [...document.querySelectorAll('.ct-calendar .ct-mid')].every(e => e.title === e.textContent)"
+    shown = (
+        "return [...document.querySelectorAll('.ct-calendar .ct-mid')]"
+        ".every(e => e.title === e.textContent)"
+    )
     assert dense.run(shown), "where a name is shortened, all of it is told on hover"
 
 
 def test_one_lane_for_a_dag_and_hours_that_stay(dense: Browser) -> None:
     dense.open(f"{ALONE}?view=timeline", size=(1500, 500))
-    heights = dense.run("return [...document.querySelectorAll('.ct-lane')].map(e => e.offsetHeight)")
+    heights = dense.run(
+        "return [...document.querySelectorAll('.ct-lane')].map(e => e.offsetHeight)"
+    )
     assert set(heights) == {30}
     where = "return document.querySelector('.ct-scale').getBoundingClientRect().top"
     before = dense.run(where)
@@ -181,7 +223,13 @@ def test_every_time_is_in_the_chosen_zone(browser: Browser, zone: str) -> None:
 
     def right(text: str) -> bool:
         rest = text.replace("daily 22:00-06:00", "")
-        return "12:00" not in rest and "22:00" not in rest and due in rest and start in rest and rule in text
+        return (
+            "12:00" not in rest
+            and "22:00" not in rest
+            and due in rest
+            and start in rest
+            and rule in text
+        )
 
     browser.open(f"{ALONE}?view=agenda&dag=visible", zone=zone)
     browser.click("[aria-label='Later']")
@@ -196,7 +244,9 @@ def test_every_time_is_in_the_chosen_zone(browser: Browser, zone: str) -> None:
     browser.click("[aria-label='Later']")
     browser.settled()
     assert f"{start} visible" in browser.texts(".ct-calendar .ct-moved .ct-in")
-    assert "daily 22:00-06:00 (Europe/Berlin)" in str(browser.one(".ct-span.ct-window").get_attribute("title"))
+    assert "daily 22:00-06:00 (Europe/Berlin)" in str(
+        browser.one(".ct-span.ct-window").get_attribute("title")
+    )
     browser.run("document.querySelector('.ct-calendar .ct-moved').focus()")
     assert right(browser.text("[role=tooltip]"))
     browser.open(TAB, zone=zone)

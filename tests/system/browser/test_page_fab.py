@@ -14,7 +14,8 @@ from tests.support.browser import Browser, chromium
 pytestmark = [pytest.mark.airflow, pytest.mark.browser]
 PAGE = "/plugin/upcoming-runs"
 ALONE = "/calendar-timetable/"
-FABS = "/auth/"  # FAB's own pages, whose scripts fail now and then, as each relies on another being there already
+# FAB's own pages, whose scripts fail now and then, as each relies on another being there already
+FABS = "/auth/"
 
 
 @pytest.fixture
@@ -28,7 +29,9 @@ def log_in(browser: Browser, user: str) -> None:
     """Fill in FAB's own form."""
     browser.one("input[name=username]").send_keys(user)
     browser.one("input[name=password]").send_keys(browser.airflow.password)
-    assert all("401 (Unauthorized)" in error for error in browser.errors(but=FABS)), "by which Airflow's page came here"
+    assert all("401 (Unauthorized)" in error for error in browser.errors(but=FABS)), (
+        "by which Airflow's page came here"
+    )
     browser.click("input[type=submit]")
 
 
@@ -54,7 +57,9 @@ def test_a_role_without_plugins_has_the_page_by_itself(stranger: Browser) -> Non
     """Its link leads through the login, and back to where it pointed."""
     stranger.driver.get(f"{stranger.airflow.address}{ALONE}?view=week&date=2027-03-24")
     log_in(stranger, "reader")
-    wait_until("the way back", lambda: stranger.path() == f"{ALONE}?view=week&date=2027-03-24", seconds=60)
+    wait_until(
+        "the way back", lambda: stranger.path() == f"{ALONE}?view=week&date=2027-03-24", seconds=60
+    )
     stranger.settled()
     ask = "fetch('/api/v2/plugins').then(answer => arguments[0](answer.status))"
     assert stranger.driver.execute_async_script(ask) == 403, "Airflow tells this role of no page"

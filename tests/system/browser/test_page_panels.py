@@ -1,4 +1,7 @@
-"""What lies beside the runs: a DAG's tab, what-if, calendars' health, subscriptions; in Chromium on a real Airflow."""
+"""What lies beside the runs.
+
+A DAG's tab, what-if, calendars' health, subscriptions; in Chromium on a real Airflow.
+"""
 
 from __future__ import annotations
 
@@ -27,19 +30,26 @@ Login = Callable[[str], requests.Session]
 def team(airflow: LocalAirflow, monkeypatch: pytest.MonkeyPatch) -> Iterator[CacheEntry]:
     """What the web server's host knows of team.ics; afterwards as before."""
     monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", airflow.env["CALENDAR_TIMETABLE_CACHE"])
-    entry = next(entry for entry in map(CacheEntry.called, names()) if entry.state().label == "team.ics")
+    entry = next(
+        entry for entry in map(CacheEntry.called, names()) if entry.state().label == "team.ics"
+    )
     before = entry.state()
     yield entry
     entry.save(before)
 
 
 def test_a_dags_tab(browser: Browser, login: Login) -> None:
-    plan = login("admin").get(f"{browser.airflow.address}/calendar-timetable/api/dags/visible/plan", timeout=60).json()
+    plan = (
+        login("admin")
+        .get(f"{browser.airflow.address}/calendar-timetable/api/dags/visible/plan", timeout=60)
+        .json()
+    )
     browser.open(TAB)
     assert len(browser.all(".ct-page tbody tr")) == 10
     assert plan["summary"] in browser.text(".ct-lead")
     browser.click(".ct-panels button", "Calendar")
-    browser.one(".ct-name", "visible")  # once Airflow, which draws its tabs twice, has drawn this one
+    # Once Airflow, which draws its tabs twice, has drawn this one
+    browser.one(".ct-name", "visible")
     browser.settled()
     assert set(browser.texts(".ct-name")) == {"visible"}
     assert browser.all(".ct-filters") == []
@@ -73,21 +83,31 @@ def test_what_if(browser: Browser) -> None:
     assert browser.one("textarea").get_property("value") == "daily 22:00-06:00"
     browser.fill("input[type=number]", "9")  # hours, of the eight in which it may run
     browser.click("button[type=submit]")
-    assert "needs 9 h" in browser.text("tr.ct-moves") and "does not run" in browser.text("tr.ct-moves td:nth-child(3)")
+    assert "needs 9 h" in browser.text("tr.ct-moves") and "does not run" in browser.text(
+        "tr.ct-moves td:nth-child(3)"
+    )
     browser.click("select option", "run anyway")
     browser.click("button[type=submit]")
-    assert wait_until("its due time", lambda: "12:00" in browser.text("tr.ct-moves td:nth-child(3)"), seconds=90)
+    assert wait_until(
+        "its due time", lambda: "12:00" in browser.text("tr.ct-moves td:nth-child(3)"), seconds=90
+    )
     assert "when_blocked='run'" in browser.text(".ct-code")
 
 
 def test_subscribe_fetch_and_end(browser: Browser, login: Login) -> None:
-    plan = login("admin").get(f"{browser.airflow.address}/calendar-timetable/api/dags/visible/plan", timeout=60).json()
+    plan = (
+        login("admin")
+        .get(f"{browser.airflow.address}/calendar-timetable/api/dags/visible/plan", timeout=60)
+        .json()
+    )
     browser.open(f"{TAB}?panel=subscribe")
     browser.settled()
     while others := browser.all("dialog .ct-card"):  # of other tests
         browser.click("dialog .ct-card button", "Revoke")
         browser.click("dialog .ct-card button", "Revoke now")
-        wait_until("one less", lambda: len(browser.all("dialog .ct-card")) < len(others), seconds=90)
+        wait_until(
+            "one less", lambda: len(browser.all("dialog .ct-card")) < len(others), seconds=90
+        )
     browser.click("dialog button[type=submit]")
     address = browser.text("dialog .ct-code")
     fetched = requests.get(address, timeout=60)
@@ -95,7 +115,9 @@ def test_subscribe_fetch_and_end(browser: Browser, login: Login) -> None:
     events = Calendar.from_ical(fetched.text).walk("VEVENT")
     assert f"DTSTART:{planned['start'].replace('-', '').replace(':', '')}" in fetched.text
     shown = {str(event["SUMMARY"]) for event in events}
-    assert shown <= {"visible", "visible (skipped)", "visible (late)"}, "here no scheduler runs what is due"
+    assert shown <= {"visible", "visible (skipped)", "visible (late)"}, (
+        "here no scheduler runs what is due"
+    )
     assert browser.violations() == []
     browser.click("dialog .ct-card button", "Revoke")
     assert requests.get(address, timeout=60).status_code == 200, "not before it is confirmed"
@@ -111,13 +133,17 @@ def test_how_the_calendars_are(browser: Browser) -> None:
     assert notice.startswith("A calendar has events that could not be parsed")
     browser.click(".ct-head button", "Calendars")
     cards = [
-        " ".join(card.text.split()) for card in wait_until("cards", lambda: browser.all("dialog .ct-card"), seconds=90)
+        " ".join(card.text.split())
+        for card in wait_until("cards", lambda: browser.all("dialog .ct-card"), seconds=90)
     ]
     assert [card.partition(" Last read")[0] for card in cards] == [
         "team.ics incomplete read, except for the events below",
         "hostile.ics ok",
     ]
-    assert "Events 2 Used by titled untitled as blackouts Could not be parsed: broken@tests: " in cards[0]
+    assert (
+        "Events 2 Used by titled untitled as blackouts Could not be parsed: broken@tests: "
+        in cards[0]
+    )
     assert "may cover " in cards[0]
     assert "freeze" not in browser.text("dialog"), "a calendar's health tells no title"
     assert browser.violations() == []
@@ -138,7 +164,13 @@ def test_a_calendar_that_is_not_read_any_more(
 ) -> None:
     now = time.time()
     team.save(
-        replace(team.state(), error="the server answered 503", good_at=now - age, checked_at=now, retry_at=now + 60)
+        replace(
+            team.state(),
+            error="the server answered 503",
+            good_at=now - age,
+            checked_at=now,
+            retry_at=now + 60,
+        )
     )
     browser.open(f"{PAGE}?view=week", theme="dark")
     browser.click(".ct-notice-warning button", "See them")

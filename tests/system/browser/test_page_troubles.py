@@ -20,7 +20,8 @@ ALONE = "/calendar-timetable/"
 def test_stale_then_error_then_well_again(browser: Browser) -> None:
     browser.open(PAGE)
     with browser.without("*/calendar-timetable/api/runs*"):
-        browser.run("document.dispatchEvent(new Event('visibilitychange'))")  # as when people come back to it
+        # As when people come back to it
+        browser.run("document.dispatchEvent(new Event('visibilitychange'))")
         warning = browser.one(".ct-notice-warning", "cannot be reached")
         assert "was read at" in warning.text
         assert browser.all(".ct-calendar .ct-run"), "what was read stays in sight"
@@ -48,7 +49,9 @@ def test_while_runs_are_read(browser: Browser) -> None:
         browser.driver.get(f"{browser.airflow.address}{ALONE}")
         assert browser.text(".ct-loading") == "Reading the runs …"
         assert browser.one("section[aria-busy='true']")
-        assert browser.all("section .ct-notice, .ct-calendar, .ct-legend") == [], "nothing yet, and nothing wrong"
+        assert browser.all("section .ct-notice, .ct-calendar, .ct-legend") == [], (
+            "nothing yet, and nothing wrong"
+        )
         assert browser.violations() == []
     browser.settled()
     browser.one(".ct-calendar .ct-run")
@@ -140,7 +143,9 @@ def test_a_week_with_more_than_is_loaded(browser: Browser) -> None:
 
 
 def test_more_dags_than_one_reads_through(browser: Browser) -> None:
-    dags = [{"dag_id": f"dag_{number}", "dag_display_name": f"Job {number:03}"} for number in range(120)]
+    dags = [
+        {"dag_id": f"dag_{number}", "dag_display_name": f"Job {number:03}"} for number in range(120)
+    ]
     choices = {"dags": dags, "tags": [], "owners": [], "calendars": []}
     with browser.answering("/api/choices", choices):
         browser.open(ALONE)
@@ -164,8 +169,13 @@ def test_more_dags_than_one_reads_through(browser: Browser) -> None:
 
 def test_more_windows_than_are_told(browser: Browser) -> None:
     one = {"kind": "window", "label": "nights", "title": None, "zone": None, "dag_ids": ["visible"]}
-    spans = [{**one, "start": f"2027-03-2{day}T18:00:00Z", "end": f"2027-03-2{day}T20:00:00Z"} for day in (2, 3)]
-    with browser.answering("/api/time-sets", {"spans": spans, "total_entries": 5, "truncated": True}):
+    spans = [
+        {**one, "start": f"2027-03-2{day}T18:00:00Z", "end": f"2027-03-2{day}T20:00:00Z"}
+        for day in (2, 3)
+    ]
+    with browser.answering(
+        "/api/time-sets", {"spans": spans, "total_entries": 5, "truncated": True}
+    ):
         browser.open(f"{ALONE}?view=week&date=2027-03-24&dag=visible")
         browser.one(".ct-notice-warning", "Windows and blackouts are shown up to Tue 23 Mar")
         assert browser.violations() == []
@@ -174,12 +184,21 @@ def test_more_windows_than_are_told(browser: Browser) -> None:
 
 
 def test_more_calendars_than_are_told(browser: Browser) -> None:
-    unread = {"label": "team", "status": "unknown", "dag_ids": ["visible"], "roles": [], "problems": []}
+    unread = {
+        "label": "team",
+        "status": "unknown",
+        "dag_ids": ["visible"],
+        "roles": [],
+        "problems": [],
+    }
     facts = dict.fromkeys(("read_at", "next_retry", "events", "error", "on_unavailable"))
-    with browser.answering("/api/calendars", {"calendars": [unread | facts], "total_entries": 9, "truncated": True}):
+    with browser.answering(
+        "/api/calendars", {"calendars": [unread | facts], "total_entries": 9, "truncated": True}
+    ):
         browser.open(f"{ALONE}?panel=calendars")
         browser.one(
-            "dialog .ct-notice-warning", "The first 1 of 9 calendars are shown; a DAG's tab has all of its own."
+            "dialog .ct-notice-warning",
+            "The first 1 of 9 calendars are shown; a DAG's tab has all of its own.",
         )
 
 

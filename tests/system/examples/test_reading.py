@@ -1,4 +1,7 @@
-"""Every example is read, serialized and planned with nothing set up; and where its packages are missing it says so."""
+"""Every example is read, serialized and planned with nothing set up.
+
+And where its packages are missing it says so.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,25 @@ def read(home: Path, *absent: str) -> dict[str, Any]:
 
 
 def asked(home: Path, script: str, *arguments: str) -> dict[str, Any]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "TEAM_CALENDAR"))}
-    env = own | {"AIRFLOW_HOME": str(home), "CALENDAR_TIMETABLE_CACHE": str(home / "cache"), "PYTHONWARNINGS": "ignore"}
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW", "TEAM_CALENDAR"))
+    }
+    env = own | {
+        "AIRFLOW_HOME": str(home),
+        "CALENDAR_TIMETABLE_CACHE": str(home / "cache"),
+        "PYTHONWARNINGS": "ignore",
+    }
     command = [sys.executable, "-m", f"tests.support.in_airflow.{script}", EXAMPLES, *arguments]
     done = subprocess.run(
-        command, env=env, cwd=EXAMPLES.parent, capture_output=True, text=True, check=False, timeout=200
+        command,
+        env=env,
+        cwd=EXAMPLES.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -39,10 +56,16 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return read(tmp_path_factory.mktemp("home"))
 
 
-# What becomes of each one's first due times from Wednesday, 23 December 2026, 08:00 on, in UTC, by the calendar that comes
-# with the examples: a freeze from the 25th to the 27th, maintenance on Wednesdays, holidays on the 25th and 26th.
+# What becomes of each one's first due times from Wednesday, 23 December 2026, 08:00 on, in UTC, by
+# the calendar that comes with the examples: a freeze from the 25th to the 27th, maintenance on
+# Wednesdays, holidays on the 25th and 26th.
 PLANS = {
-    "calendar_demo": ["Wed 23 08:00 on_time", "Wed 23 08:02 on_time", "Wed 23 08:04 on_time", "Wed 23 08:06 on_time"],
+    "calendar_demo": [
+        "Wed 23 08:00 on_time",
+        "Wed 23 08:02 on_time",
+        "Wed 23 08:04 on_time",
+        "Wed 23 08:06 on_time",
+    ],
     "calendar_is_the_schedule": [
         "Fri 25 19:15 on_time",
         "Tue 29 19:15 on_time",
@@ -55,7 +78,12 @@ PLANS = {
         "Fri 25 20:00 skipped",
         "Sat 26 20:00 skipped",
     ],
-    "gpu_training": ["Wed 23 18:00 on_time", "Thu 24 18:00 on_time", "Fri 25 18:00 on_time", "Sat 26 18:00 on_time"],
+    "gpu_training": [
+        "Wed 23 18:00 on_time",
+        "Thu 24 18:00 on_time",
+        "Fri 25 18:00 on_time",
+        "Sat 26 18:00 on_time",
+    ],
     "gpu_training_kueue": [
         "Wed 23 19:00 on_time",
         "Thu 24 19:00 on_time",
@@ -98,8 +126,18 @@ PLANS = {
         "Fri 25 08:30 skipped",
         "Sat 26 08:30 skipped",
     ],
-    "recipe_offset": ["Thu 24 12:30 on_time", "Thu 07 12:30 on_time", "Thu 21 12:30 on_time", "Thu 04 12:30 on_time"],
-    "recipe_skip": ["Wed 23 08:00 on_time", "Thu 24 08:00 on_time", "Fri 25 08:00 skipped", "Sat 26 08:00 skipped"],
+    "recipe_offset": [
+        "Thu 24 12:30 on_time",
+        "Thu 07 12:30 on_time",
+        "Thu 21 12:30 on_time",
+        "Thu 04 12:30 on_time",
+    ],
+    "recipe_skip": [
+        "Wed 23 08:00 on_time",
+        "Thu 24 08:00 on_time",
+        "Fri 25 08:00 skipped",
+        "Sat 26 08:00 skipped",
+    ],
     "recipe_stagger": [
         "Wed 23 17:00 postponed Wed 23 18:29",
         "Thu 24 17:00 postponed Thu 24 18:29",
@@ -143,13 +181,17 @@ def test_it_runs_as_it_says_without_a_start_date(lives: dict[str, Any], dag_id: 
 
     assert life["start_date"] is None
     assert life["made"] == life["told"]
-    assert life["made"] or dag_id == "recipe_max_delay", "ten days hold some run of each, unless all are skipped"
+    assert life["made"] or dag_id == "recipe_max_delay", (
+        "ten days hold some run of each, unless all are skipped"
+    )
 
 
 @pytest.mark.parametrize("dag_id", PLANS)
 def test_plan(examples: dict[str, Any], dag_id: str) -> None:
     assert examples["dags"][dag_id]["plan"] == PLANS[dag_id]
-    assert len(examples["dags"][dag_id]["plan_as_stored"]) == 4, "also out of the serialized DAG, from now on"
+    assert len(examples["dags"][dag_id]["plan_as_stored"]) == 4, (
+        "also out of the serialized DAG, from now on"
+    )
 
 
 def test_each_says_what_it_is(examples: dict[str, Any]) -> None:
@@ -162,7 +204,9 @@ def test_each_has_a_page_with_its_picture_and_what_to_change(name: str) -> None:
     if name == "calendar_demo":
         assert f"`{name}`" in (PAGES / "README.md").read_text()
         return
-    [page] = (file for file in PAGES.glob("*.md") if f"../../example_dags/{name}.py)" in file.read_text())
+    [page] = (
+        file for file in PAGES.glob("*.md") if f"../../example_dags/{name}.py)" in file.read_text()
+    )
     text = page.read_text()
     assert f"](images/{name}.png)" in text and (PAGES / "images" / f"{name}.png").exists()
     assert "## What to change" in text
@@ -191,4 +235,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(EXAMPLES)
     from calendar_examples import extras  # type: ignore[import-not-found]
 
-    assert extras.missing("json", "no_such_module", "no_such.module") == ["no_such_module", "no_such.module"]
+    assert extras.missing("json", "no_such_module", "no_such.module") == [
+        "no_such_module",
+        "no_such.module",
+    ]

@@ -1,4 +1,7 @@
-"""genai_finetune in a real Airflow: a model goes into service, a worse one does not, one that fails there is taken back."""
+"""genai_finetune in a real Airflow.
+
+A model goes into service, a worse one does not, one that fails there is taken back.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ PODS = ("tokenise", "pretrain", "fine_tune", "evaluate")
 @pytest.fixture(scope="module")
 def first(airflow: Examples) -> Finished:
     if not airflow.pods.has("GENAI_FOLDER"):
-        pytest.skip("a real cluster is asked: set GENAI_FOLDER to where this machine sees the claim genai, empty")
+        pytest.skip(
+            "a real cluster is asked: set GENAI_FOLDER to where this machine sees the claim "
+            "genai, empty"
+        )
     return airflow.run("genai_finetune", name="first", base_steps=60, steps=40)
 
 
@@ -28,7 +34,9 @@ def test_the_first_model_goes_into_service(airflow: Examples, first: Finished) -
     assert (states["deploy"], states["check"]) == ("success", "success")
     assert (states["keep"], states["roll_back"]) == ("skipped", "skipped")
     assert served(airflow) == "runs/first/model"
-    metrics = json.loads((airflow.backing.data / "runs" / "first" / "model" / "metrics.json").read_text())
+    metrics = json.loads(
+        (airflow.backing.data / "runs" / "first" / "model" / "metrics.json").read_text()
+    )
     assert 1 < metrics["perplexity"] < 96
 
 
@@ -44,13 +52,20 @@ def test_a_model_that_is_not_better_is_kept_out(airflow: Examples, first: Finish
     worse = airflow.run("genai_finetune", name="worse", base_steps=60, steps=2)
 
     assert worse.state == "success", worse.explain()
-    assert (worse.tasks["keep"], worse.tasks["deploy"], worse.tasks["check"]) == ("success", "skipped", "skipped")
+    assert (worse.tasks["keep"], worse.tasks["deploy"], worse.tasks["check"]) == (
+        "success",
+        "skipped",
+        "skipped",
+    )
     assert "runs/first/model stays" in worse.xcom("keep")
     assert served(airflow) == "runs/first/model"
 
 
 def test_a_model_that_fails_in_service_is_taken_back(airflow: Examples, first: Finished) -> None:
-    """The machine that serves has become too small for a new model: it refuses what it is to load."""
+    """The machine that serves has become too small for a new model.
+
+    It refuses what it is to load.
+    """
     current = airflow.backing.data / "serving" / "current"
     before, hidden = current.read_text(), current.with_name("hidden")
     current.rename(hidden)  # it starts empty-handed
@@ -70,6 +85,8 @@ def test_a_model_that_fails_in_service_is_taken_back(airflow: Examples, first: F
 
 def served(airflow: Examples) -> Any:
     try:
-        return requests.get(f"http://127.0.0.1:{airflow.backing.serving_port}/health", timeout=20).json()["model"]
+        return requests.get(
+            f"http://127.0.0.1:{airflow.backing.serving_port}/health", timeout=20
+        ).json()["model"]
     except requests.ConnectionError:
         return "nothing answers"

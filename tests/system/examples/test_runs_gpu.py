@@ -1,4 +1,7 @@
-"""gpu_training through the real operator, in a real Airflow: holding a worker and deferred, in good and bad weather."""
+"""gpu_training through the real operator, in a real Airflow.
+
+Holding a worker and deferred, in good and bad weather.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,18 @@ EXAMPLE = (EXAMPLES / "gpu_training.py").read_text()
 LONG = 1_000_000  # steps
 MODES = ("sync", "deferrable")
 SESSION = uuid.uuid4().hex[:8]  # volumes of a real cluster outlive it
-WRITE = "import pathlib, sys; f = pathlib.Path(sys.argv[1]); f.parent.mkdir(parents=True); f.write_text(sys.argv[2])"
+WRITE = (
+    "import pathlib, sys; f = pathlib.Path(sys.argv[1]); f.parent.mkdir(parents=True); "
+    "f.write_text(sys.argv[2])"
+)
 READ = "import pathlib, sys; sys.exit(not pathlib.Path(sys.argv[1]).stat().st_size)"
 
 
 class Training:
-    """The example in one of both modes, impatient: it saves often, waits for a GPU for seconds, fails at the first try."""
+    """The example in one of both modes, impatient.
+
+    It saves often, waits for a GPU for seconds, fails at the first try.
+    """
 
     def __init__(self, airflow: Examples, mode: str) -> None:
         self.airflow, self.dag_id = airflow, f"gpu_training_{mode}"
@@ -81,7 +90,10 @@ def training(request: pytest.FixtureRequest, trainings: dict[str, Training]) -> 
 
 @pytest.fixture(scope="module")
 def ended(airflow: Examples, trainings: dict[str, Training]) -> dict[Training, dict[str, Finished]]:
-    """Three runs at once: one that is well, one whose checkpoint is broken, and one that takes too long."""
+    """Three runs at once.
+
+    One that is well, one whose checkpoint is broken, and one that takes too long.
+    """
     for each in trainings.values():
         airflow.pods.run(WRITE, f"{each.folder('broken')}/checkpoint.npz", "not a checkpoint")
     begun = {
@@ -92,7 +104,10 @@ def ended(airflow: Examples, trainings: dict[str, Training]) -> dict[Training, d
         }
         for each in trainings.values()
     }
-    return {each: {name: airflow.end_of(run) for name, run in runs.items()} for each, runs in begun.items()}
+    return {
+        each: {name: airflow.end_of(run) for name, run in runs.items()}
+        for each, runs in begun.items()
+    }
 
 
 def test_success(training: Training, ended: dict[Training, dict[str, Finished]]) -> None:
@@ -112,7 +127,9 @@ def test_failure(training: Training, ended: dict[Training, dict[str, Finished]])
     training.airflow.chat.hears(f"GPU training failed: {run.run_id}")
 
 
-def test_nothing_of_the_environment_is_logged(training: Training, ended: dict[Training, dict[str, Finished]]) -> None:
+def test_nothing_of_the_environment_is_logged(
+    training: Training, ended: dict[Training, dict[str, Finished]]
+) -> None:
     for run in ended[training].values():
         assert "env_vars" not in run.logs("train")
         assert "kube_config_path" not in run.logs("train")
@@ -130,10 +147,15 @@ def resumed(
         assert stopped.tasks == {"train": "skipped"}, stopped.explain()
         saved = int(re.findall(r"asked to stop: saved at step (\d+)", stopped.logs("train"))[-1])
         found[training] = stopped, saved, training.begin("long", steps=saved + 5)
-    return {training: (stopped, saved, airflow.end_of(rest)) for training, (stopped, saved, rest) in found.items()}
+    return {
+        training: (stopped, saved, airflow.end_of(rest))
+        for training, (stopped, saved, rest) in found.items()
+    }
 
 
-def test_deadline(training: Training, resumed: dict[Training, tuple[Finished, int, Finished]]) -> None:
+def test_deadline(
+    training: Training, resumed: dict[Training, tuple[Finished, int, Finished]]
+) -> None:
     """A training that is stopped is skipped, and goes on from its checkpoint."""
     stopped, saved, rest = resumed[training]
 
@@ -146,7 +168,9 @@ def test_deadline(training: Training, resumed: dict[Training, tuple[Finished, in
 def without_gpu(airflow: Examples, trainings: dict[str, Training]) -> dict[Training, Finished]:
     airflow.pods.stand_in("having no GPU left")
     resources = {"limits": {"nvidia.com/gpu": str(GPUS)}}
-    with airflow.pods.running("import time; time.sleep(3600)", until="Running", resources=resources):
+    with airflow.pods.running(
+        "import time; time.sleep(3600)", until="Running", resources=resources
+    ):
         begun = {each: each.begin("no-gpu", steps=5) for each in trainings.values()}
         return {each: airflow.end_of(run) for each, run in begun.items()}
 
@@ -162,20 +186,39 @@ def test_no_gpu(training: Training, without_gpu: dict[Training, Finished]) -> No
 
 @pytest.fixture(scope="module")
 def restarted(airflow: Examples, trainings: dict[str, Training]) -> dict[Training, Finished]:
-    """The API server goes away while they train, and comes back. Parameters say where one of them runs, and what."""
+    """The API server goes away while they train, and comes back.
+
+    Parameters say where one of them runs, and what.
+    """
     cluster = airflow.pods.stand_in("losing its API server")
     asked = {"image": f"{STAND_IN_IMAGE}-asked-for", "namespace": "default"}
     confs = {each: asked if mode == "sync" else {} for mode, each in trainings.items()}
-    begun = {each: each.begin("restart", steps=LONG, at_most_seconds=90, **conf) for each, conf in confs.items()}
+    begun = {
+        each: each.begin("restart", steps=LONG, at_most_seconds=90, **conf)
+        for each, conf in confs.items()
+    }
 
     def at_work(training: Training) -> Json | None:
-        """Its pod, once it trains; while it is being loaded the operator would wait for no more than 15 seconds."""
+        """Its pod, once it trains.
+
+        While it is being loaded the operator would wait for no more than 15 seconds.
+        """
         wanted = training.folder("restart")
         pods = (pod for pod in cluster.store.find("Pod") if pod["status"].get("phase") == "Running")
-        pod = next((p for p in pods if any(wanted in a for a in p["spec"]["containers"][0].get("args", ()))), None)
+        pod = next(
+            (
+                p
+                for p in pods
+                if any(wanted in a for a in p["spec"]["containers"][0].get("args", ()))
+            ),
+            None,
+        )
         return pod if pod and "INFO step" in cluster.pods.log(pod).read_text() else None
 
-    pods = [airflow.wait("a training", partial(at_work, each), seconds=120) for each in trainings.values()]
+    pods = [
+        airflow.wait("a training", partial(at_work, each), seconds=120)
+        for each in trainings.values()
+    ]
     made = [(pod["spec"]["containers"][0]["image"], pod["metadata"]["namespace"]) for pod in pods]
     assert made == [(asked["image"], "default"), (airflow.pods.image, airflow.pods.namespace)]
     cluster.stop_api()
@@ -190,7 +233,9 @@ def longer(file: Path, length: int) -> bool:
     return file.stat().st_size > length
 
 
-def test_the_api_server_restarts_in_mid_run(training: Training, restarted: dict[Training, Finished]) -> None:
+def test_the_api_server_restarts_in_mid_run(
+    training: Training, restarted: dict[Training, Finished]
+) -> None:
     run = restarted[training]
 
     assert run.tasks == {"train": "skipped"}, run.explain()
@@ -198,7 +243,10 @@ def test_the_api_server_restarts_in_mid_run(training: Training, restarted: dict[
 
 
 class Window:
-    """The example with a calendar of windows of its own, running by itself; begun while the tests before it go on."""
+    """The example with a calendar of windows of its own, running by itself.
+
+    Begun while the tests before it go on.
+    """
 
     dag_id = "gpu_training_window"
 
@@ -214,7 +262,9 @@ class Window:
         """A window more; the run that it asks for trains this many steps."""
         self._windows.append(("Window", opens, closes))
         self._calendar.write_bytes(ics(self._windows))
-        schedule = f'CalendarTimetable(Calendar("{self._calendar}"), windows=Calendar("{self._calendar}"))'
+        schedule = (
+            f'CalendarTimetable(Calendar("{self._calendar}"), windows=Calendar("{self._calendar}"))'
+        )
         start, end = EXAMPLE.index("CalendarTimetable(\n"), EXAMPLE.index("    params={")
         source = changed(
             (EXAMPLE[start:end], f"{schedule},\n"),
@@ -229,9 +279,13 @@ class Window:
         """The run of this number, from 1, once it has ended."""
 
         def look() -> Finished | None:
-            ended = [run for run in self.airflow.runs(self.dag_id) if run.state in ("success", "failed")]
+            ended = [
+                run for run in self.airflow.runs(self.dag_id) if run.state in ("success", "failed")
+            ]
             return (
-                Finished(self.airflow, self.dag_id, ended[-1].run_id, ended[-1].state) if len(ended) == number else None
+                Finished(self.airflow, self.dag_id, ended[-1].run_id, ended[-1].state)
+                if len(ended) == number
+                else None
             )
 
         return self.airflow.wait(f"run {number} in a window", look, seconds=600)
@@ -252,7 +306,9 @@ def test_the_pod_ends_with_the_window(airflow: Examples, window: Window) -> None
     assert first.tasks == {"train": "skipped"}, first.explain()
     assert "asked to stop: saved at step" in first.logs("train")
     row = airflow.rows("SELECT end_date FROM task_instance WHERE dag_id = 'gpu_training_window'")[0]
-    assert str(row["end_date"]) >= f"{window.closes:%Y-%m-%d %H:%M:%S}", "not before the window's end"
+    assert str(row["end_date"]) >= f"{window.closes:%Y-%m-%d %H:%M:%S}", (
+        "not before the window's end"
+    )
 
     opens = in_a_moment(15)
     window.open(opens, opens + timedelta(hours=1), steps=1)
@@ -266,13 +322,20 @@ def queued(airflow: Examples) -> tuple[str, str] | None:
     """A training in Kueue's queue that will be stopped; begun while the tests before it go on."""
     if not airflow.pods.has("KUEUE"):
         return None
-    return airflow.begin("gpu_training_kueue", name=f"queued-{SESSION}", steps=LONG, at_most_seconds=40)
+    return airflow.begin(
+        "gpu_training_kueue", name=f"queued-{SESSION}", steps=LONG, at_most_seconds=40
+    )
 
 
 def test_kueue(airflow: Examples, queued: tuple[str, str] | None) -> None:
-    """One Job at a time, as the queue's quota says; one that is stopped is skipped, and the next goes on from there."""
+    """One Job at a time, as the queue's quota says.
+
+    One that is stopped is skipped, and the next goes on from there.
+    """
     if queued is None:
-        pytest.skip("a real cluster is asked: set KUEUE where it has Kueue, and a LocalQueue gpu-queue")
+        pytest.skip(
+            "a real cluster is asked: set KUEUE where it has Kueue, and a LocalQueue gpu-queue"
+        )
     stopped = airflow.end_of(queued)
     assert stopped.tasks == {"submit": "success", "wait": "skipped"}, stopped.explain()
     saved = int(re.findall(r"out of time: saved at step (\d+)", stopped.logs("wait"))[-1])

@@ -48,8 +48,12 @@ def test_the_gate_decides_truthfully_and_the_registry_holds_it(
 
     assert later.state == "success", later.explain()
     result = later.xcom("evaluate")
-    assert result["champion_accuracy"] == pytest.approx(known["accuracy"]), "judged by the same digits"
-    assert result["accuracy"] > result["champion_accuracy"] + 0.002, "1,380 digits teach more than 180"
+    assert result["champion_accuracy"] == pytest.approx(known["accuracy"]), (
+        "judged by the same digits"
+    )
+    assert result["accuracy"] > result["champion_accuracy"] + 0.002, (
+        "1,380 digits teach more than 180"
+    )
     assert later.tasks["register_and_promote"] == "success"
     known = reader.champion()
     assert (known["version"], known["run_id"]) == ("2", result["run_id"])
@@ -76,7 +80,9 @@ def test_the_gate_decides_truthfully_and_the_registry_holds_it(
 
 
 def test_data_passes_by_reference(airflow: Examples, first: Finished) -> None:
-    sizes = airflow.rows("SELECT task_id, length(value) AS size FROM xcom WHERE dag_id = 'weekly_retraining'")
+    sizes = airflow.rows(
+        "SELECT task_id, length(value) AS size FROM xcom WHERE dag_id = 'weekly_retraining'"
+    )
 
     assert {row["task_id"] for row in sizes} >= {"ingest", "features", "train", "evaluate"}
     assert all(row["size"] < 600 for row in sizes), sizes
@@ -111,8 +117,13 @@ def test_inference(airflow: Examples, reader: Reader, first: Finished) -> None:
 
 
 def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
-    """Asked for in a freeze, it waits at its gate, and holds no worker; the team is told if it waits too long."""
-    pytest.importorskip("airflow.triggers.shared_stream", reason="calendar events trigger DAGs from Airflow 3.3 on")
+    """Asked for in a freeze, it waits at its gate, and holds no worker.
+
+    The team is told if it waits too long.
+    """
+    pytest.importorskip(
+        "airflow.triggers.shared_stream", reason="calendar events trigger DAGs from Airflow 3.3 on"
+    )
     airflow.unpause("weekly_retraining")
     airflow.read_again()  # Airflow watches for a DAG that was paused once its file is read again
     noted = (
@@ -124,7 +135,8 @@ def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
 
     def at_its_gate() -> list[str]:
         rows = airflow.rows(
-            "SELECT t.run_id FROM task_instance t JOIN dag_run r ON r.dag_id = t.dag_id AND r.run_id = t.run_id"
+            "SELECT t.run_id FROM task_instance t JOIN dag_run r"
+            " ON r.dag_id = t.dag_id AND r.run_id = t.run_id"
             " WHERE t.dag_id = 'weekly_retraining' AND r.run_type = 'asset_triggered'"
             " AND t.task_id = 'gate' AND t.state = 'deferred'"
         )
@@ -132,8 +144,12 @@ def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
 
     [run_id] = airflow.wait("the run that the event asks for to be held", at_its_gate, seconds=600)
     run = "(SELECT id FROM dag_run WHERE dag_id = 'weekly_retraining' AND run_id = :run_id)"
-    [deadline] = airflow.rows(f"SELECT deadline_time FROM deadline WHERE dagrun_id = {run}", run_id=run_id)
-    morning = (stack.known(deadline["deadline_time"]) + timedelta(minutes=30)).astimezone(ZoneInfo("Europe/Berlin"))
+    [deadline] = airflow.rows(
+        f"SELECT deadline_time FROM deadline WHERE dagrun_id = {run}", run_id=run_id
+    )
+    morning = (stack.known(deadline["deadline_time"]) + timedelta(minutes=30)).astimezone(
+        ZoneInfo("Europe/Berlin")
+    )
     assert morning.time() == time(7), "off-peak time ends"
     assert morning > in_a_moment(0), "the next that it knows of"
     late = sqlalchemy.text(f"UPDATE deadline SET deadline_time = :now WHERE dagrun_id = {run}")
@@ -145,7 +161,10 @@ def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
 
 
 class Reader:
-    """A process that knows of this Airflow no more than where it is, and is asked what it finds there."""
+    """A process that knows of this Airflow no more than where it is.
+
+    It is asked what it finds there.
+    """
 
     def __init__(self, airflow: Examples, errors: Path) -> None:
         program = SCRIPTS / "read_registry.py"
@@ -163,7 +182,10 @@ class Reader:
         self._features = f"file://{airflow.home}/examples/retraining/2026-01-17/features.npz"
 
     def champion(self) -> dict[str, Any]:
-        """What the registry says of the champion, and how that model does when it is loaded and scored there."""
+        """What the registry says of the champion, and how that model does.
+
+        The model is loaded and scored there.
+        """
         known: dict[str, Any] = self.ask("champion", self._features)
         return known
 

@@ -25,7 +25,13 @@ SMALL = ("--steps", "40", "--save-every", "10")
 def program(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, f"{name}.py", *map(str, arguments)]
     return subprocess.run(
-        command, cwd=EXAMPLES / "trainer", capture_output=True, text=True, check=False, timeout=300, env=environment()
+        command,
+        cwd=EXAMPLES / "trainer",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=environment(),
     )
 
 
@@ -46,10 +52,14 @@ def test_it_learns(whole: tuple[Path, str]) -> None:
     losses = [float(found) for found in re.findall(r"loss ([\d.]+)", whole[1])]
 
     assert len(losses) == 4
-    assert losses[-1] < losses[0] < np.log(96), "better than chance from the start, and better at the end"
+    assert losses[-1] < losses[0] < np.log(96), (
+        "better than chance from the start, and better at the end"
+    )
 
 
-def test_an_interrupted_training_ends_in_the_same_weights(whole: tuple[Path, str], tmp_path: Path) -> None:
+def test_an_interrupted_training_ends_in_the_same_weights(
+    whole: tuple[Path, str], tmp_path: Path
+) -> None:
     command = [sys.executable, "train.py", "--checkpoints", str(tmp_path), *SMALL, "--pause", "0.1"]
     with subprocess.Popen(
         command, cwd=EXAMPLES / "trainer", stdout=subprocess.PIPE, text=True, env=environment()
@@ -75,8 +85,19 @@ def test_an_interrupted_training_ends_in_the_same_weights(whole: tuple[Path, str
 
 
 def test_asked_to_stop_while_it_is_being_loaded(tmp_path: Path) -> None:
-    """A training is asked to stop as soon as it is started, where its GPU's node is drained or its window ends."""
-    command = [sys.executable, "-X", "importtime", "train.py", "--checkpoints", str(tmp_path), *SMALL]
+    """A training is asked to stop as soon as it is started.
+
+    Its GPU's node is drained, or its window ends.
+    """
+    command = [
+        sys.executable,
+        "-X",
+        "importtime",
+        "train.py",
+        "--checkpoints",
+        str(tmp_path),
+        *SMALL,
+    ]
     with subprocess.Popen(
         command,
         cwd=EXAMPLES / "trainer",
@@ -126,16 +147,25 @@ def test_documents_become_tokens(tmp_path: Path) -> None:
     for n, text in enumerate([*texts, texts[0], "too short", f"{texts[1]}  "]):
         (tmp_path / "documents" / f"{n:03}.txt").write_text(text)
 
-    assert program("tokenise", "--documents", tmp_path / "documents", "--out", tmp_path / "tokens").returncode == 0
+    assert (
+        program(
+            "tokenise", "--documents", tmp_path / "documents", "--out", tmp_path / "tokens"
+        ).returncode
+        == 0
+    )
     first = {name: np.load(tmp_path / "tokens" / f"{name}.npy") for name in ("train", "held_out")}
     lengths = sum(len(text.strip()) for text in texts)
     separators = 2 * (len(texts) - 2) + 2
-    assert len(first["train"]) + len(first["held_out"]) == lengths + separators, "each once, none lost"
+    assert len(first["train"]) + len(first["held_out"]) == lengths + separators, (
+        "each once, none lost"
+    )
     assert 0 < len(first["held_out"]) < len(first["train"]) / 2
 
     program("tokenise", "--documents", tmp_path / "documents", "--out", tmp_path / "tokens")
     for name, tokens in first.items():
-        assert np.array_equal(np.load(tmp_path / "tokens" / f"{name}.npy"), tokens), "the same again"
+        assert np.array_equal(np.load(tmp_path / "tokens" / f"{name}.npy"), tokens), (
+            "the same again"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +178,10 @@ def models(whole: tuple[Path, str]) -> Path:
 
 
 def test_perplexity_tells_the_better_model(models: Path, tmp_path: Path) -> None:
-    text = "The print function writes its arguments to the text stream, separated by sep and followed by end. " * 40
+    text = (
+        "The print function writes its arguments to the text stream, separated by sep and "
+        "followed by end. "
+    ) * 40
     sys.path.insert(0, str(EXAMPLES / "trainer"))
     try:
         from text import encode  # type: ignore[import-not-found]
@@ -158,7 +191,15 @@ def test_perplexity_tells_the_better_model(models: Path, tmp_path: Path) -> None
     (models / "serving").mkdir(exist_ok=True)
     (models / "serving" / "current").write_text("poor")
 
-    done = program("evaluate", "--model", models / "good", "--corpus", tmp_path / "held_out.npy", "--data", models)
+    done = program(
+        "evaluate",
+        "--model",
+        models / "good",
+        "--corpus",
+        tmp_path / "held_out.npy",
+        "--data",
+        models,
+    )
 
     assert done.returncode == 0, done.stderr
     metrics = json.loads((models / "good" / "metrics.json").read_text())
@@ -169,7 +210,14 @@ def test_serving(models: Path, tmp_path: Path) -> None:
     (models / "serving").mkdir(exist_ok=True)
     (models / "serving" / "current").write_text("poor")
     port = free_port()
-    command = [sys.executable, EXAMPLES / "trainer" / "serve.py", "--data", models, "--port", str(port)]
+    command = [
+        sys.executable,
+        EXAMPLES / "trainer" / "serve.py",
+        "--data",
+        models,
+        "--port",
+        str(port),
+    ]
     service = Service("serving", command, env=environment(), log=tmp_path / "log")
     try:
         wait_until("the service to answer", lambda: health(port), seconds=60)

@@ -1,4 +1,6 @@
-"""A cluster to ask: the stand-in, or with ``KUBECONFIG`` and ``TRAINER_IMAGE`` set a real one (``real.py``).
+"""A cluster to ask: the stand-in, or a real one (``real.py``).
+
+A real one where ``KUBECONFIG`` and ``TRAINER_IMAGE`` are set.
 
 What only the stand-in can be told to do (lose its API server, have no GPU left) is skipped there.
 """

@@ -46,9 +46,13 @@ def test_failure(asked: Asked, program: str, code: int, reason: str) -> None:
     delete(asked, "fails")
 
 
-@pytest.mark.parametrize(("program", "code"), [(POLITE, 75), (STUBBORN, 137)], ids=["polite", "stubborn"])
+@pytest.mark.parametrize(
+    ("program", "code"), [(POLITE, 75), (STUBBORN, 137)], ids=["polite", "stubborn"]
+)
 def test_deadline(asked: Asked, program: str, code: int) -> None:
-    create(asked, asked.pod("late", program, activeDeadlineSeconds=2, terminationGracePeriodSeconds=1))
+    create(
+        asked, asked.pod("late", program, activeDeadlineSeconds=2, terminationGracePeriodSeconds=1)
+    )
 
     ended = until(asked, "late", lambda pod: pod.status.phase == "Failed")
 
@@ -78,7 +82,10 @@ def test_a_pod_waits_for_a_gpu(asked: Asked) -> None:
     [
         (
             {"tolerations": [], "container": GPU},
-            "1 node(s) had untolerated taint {nvidia.com/gpu: present}, 1 Insufficient nvidia.com/gpu",
+            (
+                "1 node(s) had untolerated taint {nvidia.com/gpu: present}, 1 Insufficient "
+                "nvidia.com/gpu"
+            ),
         ),
         (
             {"nodeSelector": {"gpu": "h100"}},
@@ -90,12 +97,17 @@ def test_unschedulable(asked: Asked, spec: dict[str, Any], words: str) -> None:
     asked.cluster()
     create(asked, asked.pod("nowhere", "print()", **spec))
 
-    assert words in until(asked, "nowhere", lambda pod: pod.status.conditions).status.conditions[0].message
+    assert (
+        words
+        in until(asked, "nowhere", lambda pod: pod.status.conditions).status.conditions[0].message
+    )
     delete(asked, "nowhere")
 
 
 def test_an_unknown_image_is_not_pulled(asked: Asked) -> None:
-    create(asked, asked.pod("image", "print()", container={"image": "registry.example.invalid/none:1"}))
+    create(
+        asked, asked.pod("image", "print()", container={"image": "registry.example.invalid/none:1"})
+    )
 
     waiting = until(asked, "image", lambda pod: pod.status.container_statuses and waits(pod))
     assert waiting.status.phase == "Pending"
@@ -119,7 +131,12 @@ def test_volumes_outlive_pods(asked: Asked) -> None:
     cluster = asked.cluster()
     volumes = {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "models"}}]}
     mount = {"volumeMounts": [{"name": "data", "mountPath": "/data"}], "args": ["/data/note"]}
-    create(asked, asked.pod("writes", "import sys; open(sys.argv[1], 'w').write('kept')", container=mount, **volumes))
+    create(
+        asked,
+        asked.pod(
+            "writes", "import sys; open(sys.argv[1], 'w').write('kept')", container=mount, **volumes
+        ),
+    )
     until(asked, "writes", lambda pod: pod.status.phase == "Succeeded")
     delete(asked, "writes")
 
@@ -128,7 +145,10 @@ def test_volumes_outlive_pods(asked: Asked) -> None:
 
 def test_the_api_server_comes_back_and_pods_ran_on(asked: Asked) -> None:
     cluster = asked.cluster()
-    create(asked, asked.pod("survives", "import time; print('a', flush=True); time.sleep(1); print('b')"))
+    create(
+        asked,
+        asked.pod("survives", "import time; print('a', flush=True); time.sleep(1); print('b')"),
+    )
     until(asked, "survives", lambda pod: pod.status.phase == "Running")
 
     cluster.stop_api()
@@ -147,7 +167,9 @@ def test_selectors(asked: Asked) -> None:
         create(asked, pod)
 
     def chosen(selector: str) -> list[str]:
-        listed = asked.client.list_namespaced_pod(asked.namespace, label_selector=f"test=selectors,{selector}")
+        listed = asked.client.list_namespaced_pod(
+            asked.namespace, label_selector=f"test=selectors,{selector}"
+        )
         return [pod.metadata.name.removeprefix("select-") for pod in listed.items]
 
     assert chosen("run=1") == ["a"]
@@ -155,7 +177,9 @@ def test_selectors(asked: Asked) -> None:
     assert chosen("task") == ["a"]
     assert chosen("!task") == ["b"]
     assert chosen("run in (2, 3)") == ["b"]
-    asked.client.patch_namespaced_pod("select-b", asked.namespace, {"metadata": {"labels": {"checked": "True"}}})
+    asked.client.patch_namespaced_pod(
+        "select-b", asked.namespace, {"metadata": {"labels": {"checked": "True"}}}
+    )
     assert chosen("checked=True") == ["b"]
     for name in ("select-a", "select-b"):
         delete(asked, name)
@@ -185,24 +209,34 @@ def test_watching_events(asked: Asked) -> None:
     delete(asked, "watched")
 
 
-@pytest.mark.parametrize(("program", "condition"), [("print()", "Complete"), ("raise SystemExit(1)", "Failed")])
+@pytest.mark.parametrize(
+    ("program", "condition"), [("print()", "Complete"), ("raise SystemExit(1)", "Failed")]
+)
 def test_jobs(asked: Asked, program: str, condition: str) -> None:
     asked.batch.create_namespaced_job(asked.namespace, job(asked, "once", program))
 
     assert condition in wait_until("the Job to end", lambda: conditions(asked, "once"), seconds=60)
     asked.batch.delete_namespaced_job("once", asked.namespace, propagation_policy="Background")
-    wait_until("its pods to go", lambda: not [n for n in names(asked) if n.startswith("once-")], seconds=90)
+    wait_until(
+        "its pods to go", lambda: not [n for n in names(asked) if n.startswith("once-")], seconds=90
+    )
 
 
 def test_kueue_admits_a_job_when_its_queue_has_room(asked: Asked) -> None:
     asked.cluster()
     for name, program in {"holds": HOLD, "waits": "print()"}.items():
-        asked.batch.create_namespaced_job(asked.namespace, job(asked, name, program, queue="gpu-queue"))
-    wait_until("the first to run", lambda: [n for n in names(asked) if n.startswith("holds-")], seconds=90)
+        asked.batch.create_namespaced_job(
+            asked.namespace, job(asked, name, program, queue="gpu-queue")
+        )
+    wait_until(
+        "the first to run", lambda: [n for n in names(asked) if n.startswith("holds-")], seconds=90
+    )
     assert asked.batch.read_namespaced_job("waits", asked.namespace).spec.suspend is True
 
     asked.batch.delete_namespaced_job("holds", asked.namespace, propagation_policy="Background")
-    assert wait_until("the second to run", lambda: conditions(asked, "waits"), seconds=90) == ["Complete"]
+    assert wait_until("the second to run", lambda: conditions(asked, "waits"), seconds=90) == [
+        "Complete"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -229,25 +263,36 @@ def test_what_is_deleted_in_the_midst_of_a_step_holds_nothing(
 
     monkeypatch.setattr(store, step, interrupted)
     if what == "Job":
-        asked.batch.create_namespaced_job(asked.namespace, job(asked, "holds", HOLD, queue="gpu-queue"))
+        asked.batch.create_namespaced_job(
+            asked.namespace, job(asked, "holds", HOLD, queue="gpu-queue")
+        )
     else:
         create(asked, asked.pod("holds", HOLD, container=GPU))
     assert gone.wait(30)
 
-    asked.batch.create_namespaced_job(asked.namespace, job(asked, "waits", "print()", queue="gpu-queue"))
-    assert wait_until("the other to run", lambda: conditions(asked, "waits"), seconds=90) == ["Complete"]
+    asked.batch.create_namespaced_job(
+        asked.namespace, job(asked, "waits", "print()", queue="gpu-queue")
+    )
+    assert wait_until("the other to run", lambda: conditions(asked, "waits"), seconds=90) == [
+        "Complete"
+    ]
     assert [name for name in names(asked) if name.startswith("holds")] == []
 
 
 def test_an_unknown_queue_admits_nothing(asked: Asked) -> None:
     cluster = asked.cluster()
-    asked.batch.create_namespaced_job(asked.namespace, job(asked, "lost", "print()", queue="no-such-queue"))
-    asked.batch.create_namespaced_job(asked.namespace, job(asked, "found", "print()", queue="gpu-queue"))
+    asked.batch.create_namespaced_job(
+        asked.namespace, job(asked, "lost", "print()", queue="no-such-queue")
+    )
+    asked.batch.create_namespaced_job(
+        asked.namespace, job(asked, "found", "print()", queue="gpu-queue")
+    )
 
     wait_until("the other to end", lambda: conditions(asked, "found"), seconds=90)
     assert asked.batch.read_namespaced_job("lost", asked.namespace).spec.suspend is True
     assert [
-        event["reason"] for event in cluster.store.find("Event", labels="", fields="involvedObject.name=lost")
+        event["reason"]
+        for event in cluster.store.find("Event", labels="", fields="involvedObject.name=lost")
     ] == []
 
 
@@ -268,7 +313,12 @@ def job(asked: Asked, name: str, program: str, queue: str | None = None) -> dict
     template = asked.pod("unused", program, container=GPU if queue else {})
     labels = {"kueue.x-k8s.io/queue-name": queue} if queue else {}
     spec = {"backoffLimit": 0, "suspend": bool(queue), "template": {"spec": template["spec"]}}
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "labels": labels}, "spec": spec}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "labels": labels},
+        "spec": spec,
+    }
 
 
 def create(asked: Asked, pod: dict[str, Any]) -> None:
@@ -281,7 +331,9 @@ def delete(asked: Asked, name: str) -> None:
 
 
 def log(asked: Asked, name: str, **options: Any) -> str:
-    answer = asked.client.read_namespaced_pod_log(name, asked.namespace, _preload_content=False, **options)
+    answer = asked.client.read_namespaced_pod_log(
+        name, asked.namespace, _preload_content=False, **options
+    )
     text: str = answer.data.decode()
     return text
 
@@ -291,7 +343,9 @@ def names(asked: Asked) -> list[str]:
 
 
 def reasons(asked: Asked, name: str) -> list[str]:
-    listed = asked.client.list_namespaced_event(asked.namespace, field_selector=f"involvedObject.name={name}")
+    listed = asked.client.list_namespaced_event(
+        asked.namespace, field_selector=f"involvedObject.name={name}"
+    )
     return [event.reason for event in listed.items]
 
 

@@ -1,4 +1,7 @@
-"""What the API server refuses. One table for the stand-in and, where one is named, for a real server: dry runs only."""
+"""What the API server refuses.
+
+One table for the stand-in and, where one is named, for a real server: dry runs only.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,15 @@ INVALID, MISSING, UNSUPPORTED, ABSENT = (
     "FieldValueNotFound",
 )
 
-# What is changed in a good pod; and of each cause: where it is, its reason, and words of its message.
+# What is changed in a good pod; and of each cause: where it is, its reason, and words of its
+# message.
 REFUSED = [
-    ({"limits": {GPU: "500m"}}, f"spec.containers[0].resources.limits[{GPU}]", INVALID, "must be an integer"),
+    (
+        {"limits": {GPU: "500m"}},
+        f"spec.containers[0].resources.limits[{GPU}]",
+        INVALID,
+        "must be an integer",
+    ),
     (
         {"limits": {GPU: 2}, "requests": {GPU: 1}},
         "spec.containers[0].resources.requests",
@@ -33,22 +42,52 @@ REFUSED = [
         INVALID,
         "must be less than or equal to cpu limit of 1",
     ),
-    ({"limits": {"gpu": 1}}, "spec.containers[0].resources.limits[gpu]", INVALID, "fully qualified"),
-    ({"activeDeadlineSeconds": 0}, "spec.activeDeadlineSeconds", INVALID, "must be between 1 and 2147483647"),
-    ({"activeDeadlineSeconds": -5}, "spec.activeDeadlineSeconds", INVALID, "must be between 1 and 2147483647"),
+    (
+        {"limits": {"gpu": 1}},
+        "spec.containers[0].resources.limits[gpu]",
+        INVALID,
+        "fully qualified",
+    ),
+    (
+        {"activeDeadlineSeconds": 0},
+        "spec.activeDeadlineSeconds",
+        INVALID,
+        "must be between 1 and 2147483647",
+    ),
+    (
+        {"activeDeadlineSeconds": -5},
+        "spec.activeDeadlineSeconds",
+        INVALID,
+        "must be between 1 and 2147483647",
+    ),
     (
         {"terminationGracePeriodSeconds": -1},
         "spec.terminationGracePeriodSeconds",
         INVALID,
         "greater than or equal to 0",
     ),
-    ({"restartPolicy": "Sometimes"}, "spec.restartPolicy", UNSUPPORTED, '"Always", "OnFailure", "Never"'),
+    (
+        {"restartPolicy": "Sometimes"},
+        "spec.restartPolicy",
+        UNSUPPORTED,
+        '"Always", "OnFailure", "Never"',
+    ),
     ({"name": "GPU_Training"}, "metadata.name", INVALID, "lowercase RFC 1123 subdomain"),
-    ({"labels": {"run_id": "manual__2026-11-21T10:00:00+00:00"}}, "metadata.labels", INVALID, "valid label"),
+    (
+        {"labels": {"run_id": "manual__2026-11-21T10:00:00+00:00"}},
+        "metadata.labels",
+        INVALID,
+        "valid label",
+    ),
     ({"labels": {"run": "x" * 64}}, "metadata.labels", INVALID, ""),
     ({"container": "Base_1"}, "spec.containers[0].name", INVALID, "lowercase RFC 1123 label"),
     ({"image": ""}, "spec.containers[0].image", MISSING, "Required value"),
-    ({"mounts": [{"name": "data", "mountPath": "/data"}]}, "spec.containers[0].volumeMounts[0].name", ABSENT, "data"),
+    (
+        {"mounts": [{"name": "data", "mountPath": "/data"}]},
+        "spec.containers[0].volumeMounts[0].name",
+        ABSENT,
+        "data",
+    ),
     (
         {"tolerations": [{"key": GPU, "operator": "Exists", "value": "present"}]},
         "spec.tolerations[0].operator",
@@ -74,7 +113,11 @@ REFUSED = [
         '"NoSchedule", "PreferNoSchedule", "NoExecute"',
     ),
     (
-        {"tolerations": [{"key": GPU, "operator": "Exists", "effect": "NoSchedule", "tolerationSeconds": 60}]},
+        {
+            "tolerations": [
+                {"key": GPU, "operator": "Exists", "effect": "NoSchedule", "tolerationSeconds": 60}
+            ]
+        },
         "spec.tolerations[0].effect",
         INVALID,
         "effect must be 'NoExecute' when `tolerationSeconds` is set",
@@ -82,7 +125,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("change", "field", "reason", "words"), REFUSED, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("change", "field", "reason", "words"), REFUSED, ids=lambda value: str(value)[:40]
+)
 def test_refused(asked: Asked, change: dict[str, Any], field: str, reason: str, words: str) -> None:
     code, status = create(asked, changed(change))
 
@@ -96,7 +141,11 @@ def test_refused(asked: Asked, change: dict[str, Any], field: str, reason: str, 
 
 @pytest.mark.parametrize(
     "change",
-    [{"activeDeadlineSeconds": "600"}, {"limits": {GPU: "one"}}, {"env": [{"name": "EPOCHS", "value": 3}]}],
+    [
+        {"activeDeadlineSeconds": "600"},
+        {"limits": {GPU: "one"}},
+        {"env": [{"name": "EPOCHS", "value": 3}]},
+    ],
     ids=str,
 )
 def test_cannot_be_decoded(asked: Asked, change: dict[str, Any]) -> None:
@@ -110,11 +159,18 @@ def test_cannot_be_decoded(asked: Asked, change: dict[str, Any]) -> None:
     [
         {},
         {"limits": {GPU: "1"}, "requests": {GPU: 1}},
-        {"limits": {GPU: 1, "cpu": "2", "memory": "4Gi"}, "requests": {"cpu": "500m", "memory": "1Gi"}},
+        {
+            "limits": {GPU: 1, "cpu": "2", "memory": "4Gi"},
+            "requests": {"cpu": "500m", "memory": "1Gi"},
+        },
         {"activeDeadlineSeconds": 1},
         {"tolerations": [{"operator": "Exists"}]},
         {"tolerations": [{"key": GPU, "value": "present", "effect": "NoSchedule"}]},
-        {"tolerations": [{"key": GPU, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}]},
+        {
+            "tolerations": [
+                {"key": GPU, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}
+            ]
+        },
     ],
     ids=str,
 )
@@ -129,7 +185,9 @@ def test_taken(asked: Asked, change: dict[str, Any]) -> None:
 
 
 def test_all_that_is_wrong_is_said_at_once(asked: Asked) -> None:
-    _, status = create(asked, changed({"activeDeadlineSeconds": 0, "limits": {GPU: "0.5"}, "image": ""}))
+    _, status = create(
+        asked, changed({"activeDeadlineSeconds": 0, "limits": {GPU: "0.5"}, "image": ""})
+    )
 
     assert {cause["field"] for cause in status["details"]["causes"]} == {
         "spec.activeDeadlineSeconds",
@@ -141,7 +199,10 @@ def test_all_that_is_wrong_is_said_at_once(asked: Asked) -> None:
 def changed(change: dict[str, Any]) -> dict[str, Any]:
     """A good pod, but for *change*."""
     change = dict(change)
-    container: dict[str, Any] = {"name": change.pop("container", "base"), "image": change.pop("image", "trainer:1")}
+    container: dict[str, Any] = {
+        "name": change.pop("container", "base"),
+        "image": change.pop("image", "trainer:1"),
+    }
     resources = {name: change.pop(name) for name in ("limits", "requests") if name in change}
     container |= {"resources": resources} if resources else {}
     container |= {"volumeMounts": change.pop("mounts")} if "mounts" in change else {}
@@ -156,7 +217,9 @@ def create(asked: Asked, pod: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     from kubernetes.client import ApiException
 
     try:
-        answer = asked.client.create_namespaced_pod(asked.namespace, pod, dry_run="All", _preload_content=False)
+        answer = asked.client.create_namespaced_pod(
+            asked.namespace, pod, dry_run="All", _preload_content=False
+        )
     except ApiException as error:
         return int(error.status), json.loads(error.body)
     return int(answer.status), json.loads(answer.data)

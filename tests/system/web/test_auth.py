@@ -37,7 +37,9 @@ ROUTES: dict[tuple[str, str], tuple[Any, int]] = {  # what is sent, and what an 
 ABOUT_A_DAG = {route for route in ROUTES if "{dag_id}" in route[1]}
 ABOUT_SECRET = {("POST", "/api/subscriptions")}  # which asks for the DAG "secret"
 CHANGING = [route for route in ROUTES if route[0] != "GET"]
-FORGED = jwt.encode({"sub": "1", "username": "admin", "role": "ADMIN", "exp": 4_000_000_000}, "x" * 32, "HS256")
+FORGED = jwt.encode(
+    {"sub": "1", "username": "admin", "role": "ADMIN", "exp": 4_000_000_000}, "x" * 32, "HS256"
+)
 WRONG: dict[str, dict[str, str]] = {
     "none": {},
     "wrong token": {"Authorization": "Bearer wrong"},
@@ -56,7 +58,9 @@ ELSEWHERE: list[dict[str, str]] = [  # what a page of another site can make a br
 @pytest.fixture(params=["simple", "fab"])
 def anywhere(request: pytest.FixtureRequest) -> LocalAirflow:
     """A web server, with each of the auth managers."""
-    found: LocalAirflow = request.getfixturevalue({"simple": "airflow", "fab": "fab"}[request.param])
+    found: LocalAirflow = request.getfixturevalue(
+        {"simple": "airflow", "fab": "fab"}[request.param]
+    )
     return found
 
 
@@ -77,7 +81,11 @@ def ask(anywhere: LocalAirflow) -> Ask:
         method: str, path: str, user: str | None = None, dag_id: str = "visible", **more: Any
     ) -> requests.Response:
         body = ROUTES[method, path][0]
-        path = path.replace("{dag_id}", dag_id).replace("{subscription_id}", "none").replace("{name}", "main.js")
+        path = (
+            path.replace("{dag_id}", dag_id)
+            .replace("{subscription_id}", "none")
+            .replace("{name}", "main.js")
+        )
         headers = {**BY_US, **more.pop("headers", {})}
         session = logged_in(anywhere, user) if user else requests.Session()
         address = f"{anywhere.address}/calendar-timetable{path}"
@@ -96,12 +104,19 @@ def test_every_route_is_tried_here_and_asks_for_a_login() -> None:
         return {dependant.call}.union(*(asks(inner) for inner in dependant.dependencies))
 
     found = {
-        (method, route.path): route for route in app.routes if isinstance(route, APIRoute) for method in route.methods
+        (method, route.path): route
+        for route in app.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods
     }
     assert {route for route, r in found.items() if get_user not in asks(r.dependant)} == set()
     assert set(found) == set(ROUTES)
     assert {route.path for route in app.routes if not isinstance(route, APIRoute)} <= ANONYMOUS  # type: ignore[attr-defined]
-    unguarded = {route for route, r in found.items() if route[0] != "GET" and asked_by_us not in asks(r.dependant)}
+    unguarded = {
+        route
+        for route, r in found.items()
+        if route[0] != "GET" and asked_by_us not in asks(r.dependant)
+    }
     assert unguarded == set(), "what changes something is to refuse other sites"
 
 
@@ -116,7 +131,9 @@ def test_without_a_login(ask: Ask, route: tuple[str, str], login: str) -> None:
 
 @pytest.mark.parametrize("route", CHANGING, ids=" ".join)
 @pytest.mark.parametrize("headers", ELSEWHERE, ids=str)
-def test_another_site_cannot_ask_for_changes(ask: Ask, route: tuple[str, str], headers: dict[str, str]) -> None:
+def test_another_site_cannot_ask_for_changes(
+    ask: Ask, route: tuple[str, str], headers: dict[str, str]
+) -> None:
     answer = ask(*route, "admin", headers=headers)
     assert (answer.status_code, "X-Requested-With" in answer.text) == (403, True)
 
@@ -144,7 +161,12 @@ def test_a_reader_of_one_dag_learns_of_no_other(ask: Ask, route: tuple[str, str]
 
 def test_the_reader_may_see_no_plugins(anywhere: LocalAirflow) -> None:
     """That the test above means what it says."""
-    assert logged_in(anywhere, "reader").get(f"{anywhere.address}/api/v2/plugins", timeout=60).status_code == 403
+    assert (
+        logged_in(anywhere, "reader")
+        .get(f"{anywhere.address}/api/v2/plugins", timeout=60)
+        .status_code
+        == 403
+    )
 
 
 @pytest.mark.parametrize("anywhere", ["fab"], indirect=True)
@@ -157,7 +179,9 @@ def test_who_may_read_nothing_reads_nothing(ask: Ask, route: tuple[str, str]) ->
         assert [found for key, found in answer.json().items() if key in lists] == [[]]
 
 
-@pytest.mark.parametrize("path", ["/", "/?view=week", "/nothing-here", "/static/nothing-here.js", "/api/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/", "/?view=week", "/nothing-here", "/static/nothing-here.js", "/api/nothing"]
+)
 @pytest.mark.parametrize("user", ["admin", None])
 def test_every_page_has_its_policy(anywhere: LocalAirflow, path: str, user: str | None) -> None:
     """Also one that is not there, and one that sends a browser to the login."""
@@ -171,12 +195,20 @@ def test_every_page_has_its_policy(anywhere: LocalAirflow, path: str, user: str 
 
 
 def test_a_feed_has_the_rights_of_its_owner_now(fab: LocalAirflow) -> None:
-    """Who is deactivated, whose id is somebody else's now, or who is gone opens nothing; nor does a lost role show."""
+    """Who is deactivated, whose id is somebody else's now, or who is gone opens nothing.
+
+    Nor does a lost role show.
+    """
     fab.user = "leaver"
     path = f"{fab.address}/calendar-timetable/api/subscriptions"
-    address = fab.session().post(path, json={"kind": "all"}, headers=BY_US, timeout=60).json()["url"]
+    address = (
+        fab.session().post(path, json={"kind": "all"}, headers=BY_US, timeout=60).json()["url"]
+    )
     assert "/dags/visible" in requests.get(address, timeout=60).text
-    for not_they, they in (("active = 0", "active = 1"), ("username = 'other'", "username = 'leaver'")):
+    for not_they, they in (
+        ("active = 0", "active = 1"),
+        ("username = 'other'", "username = 'leaver'"),
+    ):
         change(fab, f"update ab_user set {not_they} where first_name = 'leaver'")
         assert requests.get(address, timeout=60).status_code == 404, not_they
         change(fab, f"update ab_user set {they} where first_name = 'leaver'")

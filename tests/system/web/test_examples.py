@@ -1,4 +1,7 @@
-"""The list against the scheduler, for all example DAGs: Airflow's own and ours, as stored, served under a path."""
+"""The list against the scheduler, for all example DAGs.
+
+Airflow's own and ours, as stored, served under a path.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ class Told:
         self.since = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
         self.until = self.since + timedelta(days=7)
         command = [sys.executable, EXPECTED, self.since.isoformat(), self.until.isoformat()]
-        done = subprocess.run(command, env=airflow.env, capture_output=True, text=True, timeout=240, check=False)
+        done = subprocess.run(
+            command, env=airflow.env, capture_output=True, text=True, timeout=240, check=False
+        )
         assert done.returncode == 0, done.stderr[-4000:]
         self.expected: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         self.runs: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -40,7 +45,8 @@ class Told:
         }
         offset, more = 0, True
         address = f"{airflow.address}/calendar-timetable/api/runs"
-        # AfterWorkdayTimetable imports pandas in its first step, which takes more than the second that one DAG may cost.
+        # AfterWorkdayTimetable imports pandas in its first step, which takes more than the second
+        # that one DAG may cost.
         session.get(address, params={**asked, "dag_id": "example_workday_timetable"}, timeout=60)
         while more:
             page = session.get(address, params={**asked, "offset": offset}, timeout=60).json()
@@ -68,13 +74,21 @@ def test_the_example_dags_are_all_there(told: Told) -> None:
     """Of every kind of timetable in them, some with a next run."""
     kinds = {dag["timetable"] for dag in told.expected.values() if dag["stored"]}
     assert kinds >= {
-        *("CronTriggerTimetable", "DeltaTriggerTimetable", "OnceTimetable", "CronPartitionTimetable"),
+        *(
+            "CronTriggerTimetable",
+            "DeltaTriggerTimetable",
+            "OnceTimetable",
+            "CronPartitionTimetable",
+        ),
         *("AssetOrTimeSchedule", "AfterWorkdayTimetable", "CalendarTimetable"),
     }
     assert len(told.expected) > 90
-    assert {"calendar_demo", "weekly_retraining", "inference_offpeak", "example_workday_timetable"} <= set(
-        told.expected
-    )
+    assert {
+        "calendar_demo",
+        "weekly_retraining",
+        "inference_offpeak",
+        "example_workday_timetable",
+    } <= set(told.expected)
 
 
 def test_every_run_is_the_schedulers_to_the_second(told: Told) -> None:
@@ -84,8 +98,14 @@ def test_every_run_is_the_schedulers_to_the_second(told: Told) -> None:
     """
     for dag_id, dag in told.expected.items():
         starts = [to_the_second(start) for start in dag["starts"]]
-        runs = [run for run in told.runs[dag_id] if run["start"] and told.since <= moment(run["start"]) < told.until]
-        assert sum(run["collapsed"]["count"] if run["collapsed"] else 1 for run in runs) == len(starts), dag_id
+        runs = [
+            run
+            for run in told.runs[dag_id]
+            if run["start"] and told.since <= moment(run["start"]) < told.until
+        ]
+        assert sum(run["collapsed"]["count"] if run["collapsed"] else 1 for run in runs) == len(
+            starts
+        ), dag_id
         single = [to_the_second(run["start"]) for run in runs if not run["collapsed"]]
         assert {to_the_second(run["start"]) for run in runs} <= set(starts), dag_id
         assert single == starts or len(single) < len(starts), dag_id
@@ -96,14 +116,21 @@ def test_every_run_of_ours_is_its_plan(told: Told) -> None:
     for dag_id, dag in told.expected.items():
         if dag["plan"] is None:
             continue
-        plan = {moment(tick): (start and moment(start), outcome) for tick, (start, outcome) in dag["plan"].items()}
+        plan = {
+            moment(tick): (start and moment(start), outcome)
+            for tick, (start, outcome) in dag["plan"].items()
+        }
         for run in told.runs[dag_id]:
             due = moment(run["due"])
             if due in plan and not run["collapsed"]:
                 compared += 1
-                assert (run["start"] and moment(run["start"]), run["outcome"]) == plan[due], (dag_id, due)
+                assert (run["start"] and moment(run["start"]), run["outcome"]) == plan[due], (
+                    dag_id,
+                    due,
+                )
         told_of = {moment(run["due"]) for run in told.runs[dag_id]}
-        goes_on = dag_id == "hostile"  # a timedelta counts from the last run; its plan, from anywhere
+        # A timedelta counts from the last run; its plan, from anywhere
+        goes_on = dag_id == "hostile"
         if dag["stored"] and not goes_on and not any(run["collapsed"] for run in told.runs[dag_id]):
             assert set(plan) <= told_of, dag_id
     assert compared > 20

@@ -19,14 +19,18 @@ from tests.support.dav_servers import Server
 from tests.support.published import NOW, SITE, objects
 
 
-def written(conn_id: str, rows: list[RunRow], site: Site = SITE, now: datetime = NOW) -> PublishResult:
+def written(
+    conn_id: str, rows: list[RunRow], site: Site = SITE, now: datetime = NOW
+) -> PublishResult:
     since = (now - timedelta(days=1)).timestamp()
     return publish_into(conn_id, site, wanted(rows, site, now.timestamp()), since)
 
 
 @pytest.mark.airflow
 @pytest.mark.parametrize("server", ["radicale"], indirect=True)
-def test_the_command_publishes_what_the_list_tells(airflow: LocalAirflow, server: Server, runs_calendar: str) -> None:
+def test_the_command_publishes_what_the_list_tells(
+    airflow: LocalAirflow, server: Server, runs_calendar: str
+) -> None:
     told = {
         "AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS": "True",
         "AIRFLOW__CALENDAR_TIMETABLE__PUBLISH_TO": runs_calendar,
@@ -36,15 +40,24 @@ def test_the_command_publishes_what_the_list_tells(airflow: LocalAirflow, server
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "calendar_timetable.cli", "publish", *arguments]
         env = {**airflow.env, **told}
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(
+            command, env=env, capture_output=True, text=True, timeout=120, check=False
+        )
 
     first = run("--scope", "tag:ml", "--json")
     assert first.returncode == 0, first.stderr[-2000:]
     done = json.loads(first.stdout)
     events = objects(server)
-    assert (done["written"], done["removed"], done["unchanged"], done["left"]) == (len(events), 0, 0, 0)
+    assert (done["written"], done["removed"], done["unchanged"], done["left"]) == (
+        len(events),
+        0,
+        0,
+        0,
+    )
     assert len(events) > 40
-    assert {text.partition("URL:")[2].splitlines()[0].rpartition("/")[2] for text in events.values()} == {
+    assert {
+        text.partition("URL:")[2].splitlines()[0].rpartition("/")[2] for text in events.values()
+    } == {
         "visible",
         "secret",
     }
@@ -56,9 +69,15 @@ def test_the_command_publishes_what_the_list_tells(airflow: LocalAirflow, server
     looked = run("--scope", "dag:plain", "--dry-run")
     assert looked.returncode == 0 and objects(server) == events
     lines = looked.stdout.splitlines()
-    assert all(line.startswith("write ") and line.endswith("  plain") for line in lines if line.startswith("write"))
+    assert all(
+        line.startswith("write ") and line.endswith("  plain")
+        for line in lines
+        if line.startswith("write")
+    )
     assert len([line for line in lines if line.startswith("remove ")]) > 40
-    assert lines[-1].startswith(f"{len([line for line in lines if line.startswith('write')])} to write, ")
+    assert lines[-1].startswith(
+        f"{len([line for line in lines if line.startswith('write')])} to write, "
+    )
     mistaken = run("--scope", "dag:plain")
     assert (mistaken.returncode, objects(server)) == (1, events)
     assert "events would be removed, more than half of those that are there" in mistaken.stderr

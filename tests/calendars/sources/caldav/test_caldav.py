@@ -1,4 +1,7 @@
-"""CalDAV against real servers: what is edited there is seen, and what fails leaves the last good copy in force."""
+"""CalDAV against real servers.
+
+What is edited there is seen, and what fails leaves the last good copy in force.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +45,17 @@ def test_edits_are_seen(team: Server, connect: Connect, clock: Clock) -> None:
     assert (calendar.describe().status, calendar.describe().error) == ("ok", "")
 
 
-def test_edits_are_seen_on_xandikos(xandikos_server: Server, connect: Connect, clock: Clock) -> None:
+def test_edits_are_seen_on_xandikos(
+    xandikos_server: Server, connect: Connect, clock: Clock
+) -> None:
     with Wire(xandikos_server.port) as wire:
         calendar = Calendar(connect(wire.address))
         assert hours(calendar) == []
-        for method, body, expected in (("PUT", at("m", 9), [9]), ("PUT", at("m", 10), [10]), ("DELETE", "", [])):
+        for method, body, expected in (
+            ("PUT", at("m", 9), [9]),
+            ("PUT", at("m", 10), [10]),
+            ("DELETE", "", []),
+        ):
             xandikos_server.send(method, "calendar/m.ics", body)
             clock.now += 300
             assert hours(calendar) == expected
@@ -93,12 +102,17 @@ def test_several_calendars(team: Server, connect: Connect, clock: Clock) -> None
     team.send("PUT", "twin/t.ics", at("t", 20))
     every = connect(team.address, "every")
     named = connect(team.address, "named", calendars=["on CALL"])
-    placed = connect(team.address, "placed", calendars=["/alice/team/", f"{team.address}alice/twin"])
+    placed = connect(
+        team.address, "placed", calendars=["/alice/team/", f"{team.address}alice/twin"]
+    )
     mixed = connect(team.address, "mixed", calendars="On call\n/alice/twin/\n")
     assert [hours(Calendar(name)) for name in (every, named, placed, mixed)] == [
         [8, 12, 20], [8], [12, 20], [8, 20],
     ]  # fmt: skip
-    for name, reason in (("Team", "2 calendars are called 'Team'"), ("Gone", "no calendars are called 'Gone'")):
+    for name, reason in (
+        ("Team", "2 calendars are called 'Team'"),
+        ("Gone", "no calendars are called 'Gone'"),
+    ):
         with pytest.raises(CalendarUnavailable, match=reason):
             known(Calendar(connect(team.address, name, calendars=[name])))
     team.send("DELETE", "oncall/")
@@ -111,34 +125,59 @@ def test_several_calendars(team: Server, connect: Connect, clock: Clock) -> None
 def test_dates_are_those_of_the_calendars_own_zone(team: Server, connect: Connect) -> None:
     team.send("PUT", "team/m.ics", feed(event("UID:m", "DTSTART;VALUE=DATE:20240310")).decode())
     calendar = Calendar(connect(team.address))
-    assert list(known(calendar).known) == [(instant("2024-03-09T23:00"), instant("2024-03-10T23:00"))]
+    assert list(known(calendar).known) == [
+        (instant("2024-03-09T23:00"), instant("2024-03-10T23:00"))
+    ]
     assert calendar.describe().zone == "Europe/Berlin"
     told_otherwise = Calendar(connect(team.address), timezone="Asia/Tokyo")
-    assert list(known(told_otherwise).known) == [(instant("2024-03-09T15:00"), instant("2024-03-10T15:00"))]
+    assert list(known(told_otherwise).known) == [
+        (instant("2024-03-09T15:00"), instant("2024-03-10T15:00"))
+    ]
 
 
 def test_series_come_with_their_own_times(team: Server, connect: Connect) -> None:
     zone = "DTSTART;TZID=Europe/Berlin:20200106T120000"
-    series = event("UID:m", zone, "DURATION:PT1H", "RRULE:FREQ=WEEKLY", "EXDATE;TZID=Europe/Berlin:20240311T120000")
+    series = event(
+        "UID:m",
+        zone,
+        "DURATION:PT1H",
+        "RRULE:FREQ=WEEKLY",
+        "EXDATE;TZID=Europe/Berlin:20240311T120000",
+    )
     moved = event(
-        "UID:m", "RECURRENCE-ID;TZID=Europe/Berlin:20240304T120000", "DTSTART:20240305T080000Z", "DURATION:PT1H"
+        "UID:m",
+        "RECURRENCE-ID;TZID=Europe/Berlin:20240304T120000",
+        "DTSTART:20240305T080000Z",
+        "DURATION:PT1H",
     )
     team.send("PUT", "team/m.ics", feed(series, moved).decode())
-    team.send("PUT", "team/old.ics", feed(event("UID:o", "DTSTART:20100310T120000Z", "DURATION:PT1H")).decode())
+    team.send(
+        "PUT",
+        "team/old.ics",
+        feed(event("UID:o", "DTSTART:20100310T120000Z", "DURATION:PT1H")).decode(),
+    )
     for number, (days_back, events) in enumerate((("", 3), (3660, 2))):
-        calendar = Calendar(connect(team.address, f"c{number}", days_back=days_back), timezone="UTC")
+        calendar = Calendar(
+            connect(team.address, f"c{number}", days_back=days_back), timezone="UTC"
+        )
         starts = [start for start, _ in known(calendar).known]
-        assert starts == [instant(text) for text in ("2024-03-05T08:00", "2024-03-18T11:00", "2024-03-25T11:00")]
+        assert starts == [
+            instant(text) for text in ("2024-03-05T08:00", "2024-03-18T11:00", "2024-03-25T11:00")
+        ]
         assert calendar.describe().events == events
 
 
 def test_a_wrong_password(team: Server, connect: Connect, clock: Clock) -> None:
     calendar = Calendar(connect(team.address), timezone="UTC")
     assert hours(calendar) == [12]
-    connect(team.address, password="wrong-" + SECRET)  # tried at once, and no reason to forget the copy
+    # Tried at once, and no reason to forget the copy
+    connect(team.address, password="wrong-" + SECRET)
     assert hours(calendar) == [12]
     state = calendar.describe()
-    assert (state.status, state.error) == ("stale", "HTTP 401: login, password or token is not accepted")
+    assert (state.status, state.error) == (
+        "stale",
+        "HTTP 401: login, password or token is not accepted",
+    )
     connect(team.address)
     team.send("PUT", "team/m.ics", at("m", 15))
     assert hours(calendar) == [15]
@@ -172,7 +211,10 @@ def test_a_server_that_stops_and_comes_back_without_its_tokens(
     team.stop()
     clock.now += 300
     assert hours(calendar) == [12]
-    assert (calendar.describe().status, calendar.describe().error) == ("stale", "the connection is refused")
+    assert (calendar.describe().status, calendar.describe().error) == (
+        "stale",
+        "the connection is refused",
+    )
     storage = Path(team.command[-1]).parent / "storage"
     for tokens in storage.rglob(".Radicale.cache"):
         shutil.rmtree(tokens)
@@ -184,7 +226,9 @@ def test_a_server_that_stops_and_comes_back_without_its_tokens(
 
 
 @pytest.mark.parametrize("method", ["PROPFIND", "REPORT"])
-def test_a_server_that_goes_away_in_mid_read(method: str, team: Server, connect: Connect, clock: Clock) -> None:
+def test_a_server_that_goes_away_in_mid_read(
+    method: str, team: Server, connect: Connect, clock: Clock
+) -> None:
     with Wire(team.port) as wire:
         calendar = Calendar(connect(wire.address), timezone="UTC")
         assert hours(calendar) == [12]
@@ -201,7 +245,9 @@ def test_a_server_that_goes_away_in_mid_read(method: str, team: Server, connect:
 def test_nothing_secret_is_shown_or_stored(
     team: Server, connect: Connect, clock: Clock, cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    conn_id = connect(team.address, calendars=["/alice/team/"], token=f"token-{SECRET}", header="X-Api-Key")
+    conn_id = connect(
+        team.address, calendars=["/alice/team/"], token=f"token-{SECRET}", header="X-Api-Key"
+    )
     calendar = Calendar(conn_id, timezone="UTC")
     with caplog.at_level(logging.DEBUG):
         assert hours(calendar) == [12]
@@ -209,7 +255,10 @@ def test_nothing_secret_is_shown_or_stored(
         clock.now += 300
         assert hours(calendar) == [12]
     source = source_for(conn_id)
-    assert repr(source) == "CalDavSource(label='dav', days_back=0, free_busy=False, availability=False)"
+    assert (
+        repr(source)
+        == "CalDavSource(label='dav', days_back=0, free_busy=False, availability=False)"
+    )
     shown = [repr(source), repr(calendar), repr(calendar.describe()), caplog.text, error(calendar)]
     for path in cache.rglob("*"):
         shown += [path.name, path.read_text() if path.is_file() else ""]

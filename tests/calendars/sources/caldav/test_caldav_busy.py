@@ -1,4 +1,7 @@
-"""Where only free/busy is shared, and what is kept of a person's availability (RFC 4791 section 7.10, RFC 7953)."""
+"""Where only free/busy is shared, and what is kept of a person's availability.
+
+See RFC 4791 section 7.10 and RFC 7953.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,14 @@ from tests.support.dav_team import (
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import event, feed
 from tests.support.one_meeting import error, known
-from tests.support.small_dav_server import COLLECTION, found, multistatus, refusal, serving, small_dav
+from tests.support.small_dav_server import (
+    COLLECTION,
+    found,
+    multistatus,
+    refusal,
+    serving,
+    small_dav,
+)
 
 ONLY_BUSY = "Calendar dav: only its free/busy may be read: its events have no titles"
 
@@ -42,9 +52,18 @@ def free_busy_of_2024(monkeypatch: pytest.MonkeyPatch) -> None:
 def working_hours(first: int, last: int) -> str:
     """Available between these hours of the tenth of March, and busy on the rest of that day."""
     day = ("DTSTART:20240310T000000Z", "DTEND:20240311T000000Z")
-    free = event("UID:f", f"DTSTART:20240310T{first:02}0000Z", f"DTEND:20240310T{last:02}0000Z", kind="AVAILABLE")
+    free = event(
+        "UID:f",
+        f"DTSTART:20240310T{first:02}0000Z",
+        f"DTEND:20240310T{last:02}0000Z",
+        kind="AVAILABLE",
+    )
     stamp = "DTSTAMP:20240301T000000Z"
-    return feed(event("UID:w", stamp, *day, free.replace("UID:f", f"UID:f\r\n{stamp}"), kind="VAVAILABILITY")).decode()
+    return feed(
+        event(
+            "UID:w", stamp, *day, free.replace("UID:f", f"UID:f\r\n{stamp}"), kind="VAVAILABILITY"
+        )
+    ).decode()
 
 
 @pytest.mark.parametrize("path", ["alice/team/", ""])
@@ -60,7 +79,8 @@ def test_free_busy_where_no_more_is_shared(
     team.send("PUT", "team/p.ics", at("p", 22, "STATUS:CANCELLED"))
     with Wire(team.port) as wire:
         calendar = Calendar(
-            connect(wire.address + path, login=OTHER, calendars=[] if path else ["/alice/team/"]), timezone="UTC"
+            connect(wire.address + path, login=OTHER, calendars=[] if path else ["/alice/team/"]),
+            timezone="UTC",
         )
         with caplog.at_level(logging.INFO, "calendar_timetable"):
             assert hours(calendar) == [12, 18]
@@ -86,7 +106,11 @@ def test_free_busy_when_it_is_asked_for(team: Server, connect: Connect, clock: C
         assert hours(calendar) == [13]
 
 
-def test_free_busy_never_takes_the_place_of_events(team: Server, connect: Connect, clock: Clock) -> None:  # noqa: F811
+def test_free_busy_never_takes_the_place_of_events(
+    team: Server,  # noqa: F811
+    connect: Connect,
+    clock: Clock,
+) -> None:
     calendar = Calendar(connect(team.address + "alice/team/"), match="Free*", timezone="UTC")
     team.send("PUT", "team/m.ics", at("m", 12, "SUMMARY:Freeze"))
     assert hours(calendar) == [12]
@@ -125,7 +149,9 @@ def test_free_busy_told_anew_is_no_change(connect: Connect, clock: Clock) -> Non
         calendar = Calendar(connect(server.address), timezone="UTC")
         read = set()
         for number in range(3):
-            body = feed(event(f"UID:{number}", f"DTSTAMP:20240301T00000{number}Z", period, kind="VFREEBUSY"))
+            body = feed(
+                event(f"UID:{number}", f"DTSTAMP:20240301T00000{number}Z", period, kind="VFREEBUSY")
+            )
             server.answers["free-busy-query"] = 200, body
             assert hours(calendar) == [14, 16]
             read.add(calendar.describe().fetched_at)
@@ -133,7 +159,11 @@ def test_free_busy_told_anew_is_no_change(connect: Connect, clock: Clock) -> Non
         assert len(read) == 1
 
 
-def test_the_availability_of_a_calendar_counts(team: Server, connect: Connect, clock: Clock) -> None:  # noqa: F811
+def test_the_availability_of_a_calendar_counts(
+    team: Server,  # noqa: F811
+    connect: Connect,
+    clock: Clock,
+) -> None:
     calendar = Calendar(connect(team.address), timezone="UTC")
     assert hours(calendar) == [12]
     for first, last, expected in ((8, 18, [0, 12, 18]), (9, 24, [0, 12]), (6, 18, [0, 12, 18])):
@@ -147,12 +177,18 @@ def account(path: str, inbox: str) -> tuple[int, bytes]:
     collections = {
         "/dav/calendars/alice/": "<D:resourcetype><D:collection/></D:resourcetype>",
         "/dav/calendars/alice/team/": f"{COLLECTION}<S:getctag>1</S:getctag>",
-        "/dav/calendars/alice/inbox/": "<D:resourcetype><D:collection/><C:schedule-inbox/></D:resourcetype>"
+        "/dav/calendars/alice/inbox/": "<D:resourcetype><D:collection/><C:schedule-inbox/>"
+        "</D:resourcetype>"
         f"<C:calendar-availability>{inbox}</C:calendar-availability>",
     }
-    principal = "<D:current-user-principal><D:href>/dav/principals/alice/</D:href></D:current-user-principal>"
+    principal = (
+        "<D:current-user-principal><D:href>/dav/principals/alice/</D:href>"
+        "</D:current-user-principal>"
+    )
     home = "<C:calendar-home-set><D:href>/dav/calendars/alice/</D:href></C:calendar-home-set>"
-    owns = "<C:schedule-inbox-URL><D:href>/dav/calendars/alice/inbox/</D:href></C:schedule-inbox-URL>"
+    owns = (
+        "<C:schedule-inbox-URL><D:href>/dav/calendars/alice/inbox/</D:href></C:schedule-inbox-URL>"
+    )
     if path == "/dav/":
         return multistatus(found(path, principal))
     if path == "/dav/principals/alice/":
@@ -163,7 +199,9 @@ def account(path: str, inbox: str) -> tuple[int, bytes]:
 
 
 @pytest.mark.parametrize("path", ["/dav/", "/dav/calendars/alice/team/"])
-def test_the_availability_of_the_account_counts_when_it_is_asked_for(path: str, connect: Connect, clock: Clock) -> None:
+def test_the_availability_of_the_account_counts_when_it_is_asked_for(
+    path: str, connect: Connect, clock: Clock
+) -> None:
     noon = f"<D:getetag>1</D:getetag><C:calendar-data>{at('m', 12)}</C:calendar-data>"
     inbox, seen = [working_hours(8, 18)], list[str]()
 
@@ -177,7 +215,10 @@ def test_the_availability_of_the_account_counts_when_it_is_asked_for(path: str, 
 
     with serving(reply) as port:
         address = f"http://127.0.0.1:{port}{path}"
-        events, both = (Calendar(connect(address, f"c{on}", availability=on), timezone="UTC") for on in (False, True))
+        events, both = (
+            Calendar(connect(address, f"c{on}", availability=on), timezone="UTC")
+            for on in (False, True)
+        )
         assert [hours(events), hours(both)] == [[12], [0, 12, 18]]
         seen.clear()
         clock.now += 300
@@ -190,5 +231,7 @@ def test_the_availability_of_the_account_counts_when_it_is_asked_for(path: str, 
 
 
 def test_an_account_without_availability_is_named(team: Server, connect: Connect) -> None:  # noqa: F811
-    with pytest.raises(CalendarUnavailable, match="the server keeps no availability for this account"):
+    with pytest.raises(
+        CalendarUnavailable, match="the server keeps no availability for this account"
+    ):
         known(Calendar(connect(team.address, availability=True)))

@@ -1,4 +1,7 @@
-"""What a refresh of a CalDAV calendar costs when a little changed, on real servers: tokens kept, lost, and in mid-sync."""
+"""What a refresh of a CalDAV calendar costs when a little changed, on real servers.
+
+Tokens kept, lost, and in mid-sync.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,17 @@ def asked(wire: Wire) -> list[str]:
     return names
 
 
-def test_a_changed_event_is_all_that_is_sent(team: Server, connect: Connect, clock: Clock) -> None:  # noqa: F811
+def test_a_changed_event_is_all_that_is_sent(
+    team: Server,  # noqa: F811
+    connect: Connect,
+    clock: Clock,
+) -> None:
     for number in range(60):
-        team.send("PUT", f"team/x{number}.ics", half_hour(f"x{number}", 1, f"DESCRIPTION:{token_hex(400)}"))
+        team.send(
+            "PUT",
+            f"team/x{number}.ics",
+            half_hour(f"x{number}", 1, f"DESCRIPTION:{token_hex(400)}"),
+        )
     with Wire(team.port) as wire:
         calendar = Calendar(connect(wire.address + "alice/team/"), timezone="UTC")
         assert hours(calendar) == [1, 12]
@@ -95,7 +106,10 @@ def test_an_expired_token_is_survived_and_named(
         with caplog.at_level(logging.INFO, "calendar_timetable"):
             assert hours(calendar) == [0, 1, 2, 3, 4, 15]
         assert asked(wire) == ["PROPFIND", "sync-collection", "calendar-query", "calendar-multiget"]
-        assert "Calendar dav: its sync token is not accepted any more: all its events are compared" in caplog.messages
+        assert (
+            "Calendar dav: its sync token is not accepted any more: all its events are compared"
+            in caplog.messages
+        )
         team.send("PUT", "team/m.ics", half_hour("m", 16))
         clock.now += 300
         assert hours(calendar) == [0, 1, 2, 3, 4, 16]
@@ -110,7 +124,10 @@ def test_a_server_that_restarts_in_mid_sync(team: Server, connect: Connect, cloc
         wire.before = lambda line: team.stop() if "sync-collection" in line else None
         clock.now += 300
         assert hours(calendar) == [12]
-        assert (calendar.describe().status, calendar.describe().error) == ("stale", "the answer breaks off")
+        assert (calendar.describe().status, calendar.describe().error) == (
+            "stale",
+            "the answer breaks off",
+        )
         wire.before = lambda line: None
         team.start()
         clock.now += 300

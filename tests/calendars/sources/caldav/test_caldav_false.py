@@ -1,4 +1,7 @@
-"""CalDAV servers that play false, or can do less: what changed is found all the same, by other questions."""
+"""CalDAV servers that play false, or can do less.
+
+What changed is found all the same, by other questions.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +43,22 @@ ENDLESS = small_dav_server.multistatus(small_dav_server.status("/c/", 507))
 COMPARED = ["calendar-query", "calendar-multiget 1"]
 WAYS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "all well": ({}, ["sync-collection"]),
-    "no objects in a sync-collection": ({"inline": False}, ["sync-collection", "calendar-multiget 1"]),
+    "no objects in a sync-collection": (
+        {"inline": False},
+        ["sync-collection", "calendar-multiget 1"],
+    ),
     "changes come in pages": ({"page": 1}, ["sync-collection"] * 3),
     "only a ctag": ({"tokens": False}, COMPARED),
     "neither ctag nor token": ({"tokens": False, "ctag": False}, COMPARED),
     "the token has expired": ({"life": 2}, ["sync-collection", *COMPARED]),
-    "sync-collection breaks it": ({"answers": {"sync-collection": (500, b"")}}, ["sync-collection", *COMPARED]),
-    "pages that never end": ({"answers": {"sync-collection": ENDLESS}}, ["sync-collection", *COMPARED]),
+    "sync-collection breaks it": (
+        {"answers": {"sync-collection": (500, b"")}},
+        ["sync-collection", *COMPARED],
+    ),
+    "pages that never end": (
+        {"answers": {"sync-collection": ENDLESS}},
+        ["sync-collection", *COMPARED],
+    ),
     "no sync-collection, no multiget": (
         {"answers": {"sync-collection": (501, b""), "calendar-multiget": (501, b"")}},
         ["sync-collection", *COMPARED, "calendar-query"],
@@ -76,7 +88,9 @@ def test_what_changed_is_found(name: str, small: SmallDav, connect: Connect, clo
     small.seen.clear()
     clock.now += 300
     assert hours(calendar) == [3, 7]
-    assert small.seen == (["propfind"] if "neither ctag" not in name else ["propfind", "calendar-query"])
+    assert small.seen == (
+        ["propfind"] if "neither ctag" not in name else ["propfind", "calendar-query"]
+    )
     assert (calendar.describe().status, calendar.describe().events) == ("ok", 2)
 
 
@@ -99,7 +113,9 @@ def test_a_calendar_too_big_for_one_answer_is_read_in_pages(
     assert small.seen == ["propfind", "sync-collection"]
 
 
-def test_many_changes_are_asked_for_in_batches(small: SmallDav, connect: Connect, clock: Clock) -> None:
+def test_many_changes_are_asked_for_in_batches(
+    small: SmallDav, connect: Connect, clock: Clock
+) -> None:
     small.tokens = False
     calendar = Calendar(connect(small.address), timezone="UTC")
     assert hours(calendar) == [1, 2, 3]
@@ -108,11 +124,17 @@ def test_many_changes_are_asked_for_in_batches(small: SmallDav, connect: Connect
         put(small, f"n{number}", 5)
     clock.now += 300
     assert hours(calendar) == [1, 2, 3, 5]
-    assert small.seen == ["propfind", "calendar-query", *(f"calendar-multiget {n}" for n in (200, 200, 50))]
+    assert small.seen == [
+        "propfind",
+        "calendar-query",
+        *(f"calendar-multiget {n}" for n in (200, 200, 50)),
+    ]
     assert calendar.describe().events == 453
 
 
-def test_an_object_that_is_gone_before_it_is_read(small: SmallDav, connect: Connect, clock: Clock) -> None:
+def test_an_object_that_is_gone_before_it_is_read(
+    small: SmallDav, connect: Connect, clock: Clock
+) -> None:
     small.inline = False
     calendar = Calendar(connect(small.address), timezone="UTC")
     assert hours(calendar) == [1, 2, 3]
@@ -169,7 +191,9 @@ def test_addresses_however_they_are_written(
     assert hours(calendar) == [1, 2, 3]
 
 
-def test_a_calendar_that_moves_to_another_zone_is_read_anew(small: SmallDav, connect: Connect, clock: Clock) -> None:
+def test_a_calendar_that_moves_to_another_zone_is_read_anew(
+    small: SmallDav, connect: Connect, clock: Clock
+) -> None:
     small.put("day", feed(event("UID:day", "DTSTART;VALUE=DATE:20240310")))
     small.props += "<C:calendar-timezone-id>Europe/Berlin</C:calendar-timezone-id>"
     calendar = Calendar(connect(small.address))
@@ -180,19 +204,25 @@ def test_a_calendar_that_moves_to_another_zone_is_read_anew(small: SmallDav, con
     assert small.seen[-1] == "calendar-query"
 
 
-def test_a_change_that_is_told_but_not_shown_is_asked_for(small: SmallDav, connect: Connect, clock: Clock) -> None:
+def test_a_change_that_is_told_but_not_shown_is_asked_for(
+    small: SmallDav, connect: Connect, clock: Clock
+) -> None:
     calendar = Calendar(connect(small.address), timezone="UTC")
     assert hours(calendar) == [1, 2, 3]
     put(small, "e2", 7)
     denied = small_dav_server.status("/c/e2.ics", 403)
-    small.answers["sync-collection"] = small_dav_server.multistatus(denied, token="http://sync.example/1/4")
+    small.answers["sync-collection"] = small_dav_server.multistatus(
+        denied, token="http://sync.example/1/4"
+    )
     small.seen.clear()
     clock.now += 300
     assert hours(calendar) == [1, 3, 7]
     assert small.seen == ["propfind", "sync-collection", "calendar-multiget 1"]
 
 
-def test_a_renamed_calendar_is_missed_only_by_its_name(small: SmallDav, connect: Connect, clock: Clock) -> None:
+def test_a_renamed_calendar_is_missed_only_by_its_name(
+    small: SmallDav, connect: Connect, clock: Clock
+) -> None:
     name = "<D:displayname>Team</D:displayname>"
     small.props += name
     named = Calendar(connect(small.address, "named", calendars=["team"]), timezone="UTC")
@@ -219,7 +249,9 @@ def test_a_new_month_reads_only_what_left(
     assert small.seen == ["propfind", "calendar-query"]
 
 
-def test_a_lost_copy_is_read_whole(small: SmallDav, connect: Connect, clock: Clock, cache: Path) -> None:
+def test_a_lost_copy_is_read_whole(
+    small: SmallDav, connect: Connect, clock: Clock, cache: Path
+) -> None:
     calendar = Calendar(connect(small.address), timezone="UTC")
     assert hours(calendar) == [1, 2, 3]
     (body,) = cache.glob("*.ics")

@@ -1,4 +1,7 @@
-"""CalDAV servers that answer what they should not: each is named, and no one else gets the credentials."""
+"""CalDAV servers that answer what they should not.
+
+Each is named, and no one else gets the credentials.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ COLLECTION = "<D:resourcetype><D:collection/><C:calendar/></D:resourcetype>"
 
 
 def multistatus(*responses: str) -> Given:
-    spaces = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:S="http://calendarserver.org/ns/"'
+    spaces = (
+        'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" '
+        'xmlns:S="http://calendarserver.org/ns/"'
+    )
     return 207, {}, f"<D:multistatus {spaces}>{''.join(responses)}</D:multistatus>".encode()
 
 
@@ -44,7 +50,9 @@ def status(href: str, code: int) -> str:
 
 
 def collection(token: str = "") -> Given:
-    return multistatus(found("/c/", COLLECTION + (f"<S:getctag>{token}</S:getctag>" if token else "")))
+    return multistatus(
+        found("/c/", COLLECTION + (f"<S:getctag>{token}</S:getctag>" if token else ""))
+    )
 
 
 def holds(*objects: bytes, more: str = "") -> Given:
@@ -100,16 +108,31 @@ def server() -> Iterator[Scripted]:
 
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;</x>'
 PROPFINDS: dict[str, tuple[Given, str]] = {
-    "web page": ((200, {}, b"<html>Sign in</html>"), "HTTP 200: the server speaks no CalDAV at this address"),
+    "web page": (
+        (200, {}, b"<html>Sign in</html>"),
+        "HTTP 200: the server speaks no CalDAV at this address",
+    ),
     "no webdav": ((405, {}, b""), "HTTP 405: the server speaks no CalDAV at this address"),
     "not allowed": ((403, {}, b""), "HTTP 403: reading it is not allowed"),
     "removed": ((410, {}, SECRET.encode()), "HTTP 410: it was removed"),
     "busy": ((503, {"Retry-After": "900"}, b""), "HTTP 503"),
     "entities": ((207, {}, BOMB), "the answer's XML is broken or cut off"),
-    "cut off": ((207, {}, b"<D:multistatus xmlns:D='DAV:'>"), "the answer's XML is broken or cut off"),
-    "other XML": ((207, {}, b"<rss/>"), "the answer is not one of CalDAV: is this a CalDAV address?"),
-    "other host": ((302, {"Location": "file:///etc/passwd"}, b""), "redirected to something other than http or https"),
-    "no calendar": (multistatus(found("/c/", "<D:resourcetype/>")), "it has no calendars that hold events"),
+    "cut off": (
+        (207, {}, b"<D:multistatus xmlns:D='DAV:'>"),
+        "the answer's XML is broken or cut off",
+    ),
+    "other XML": (
+        (207, {}, b"<rss/>"),
+        "the answer is not one of CalDAV: is this a CalDAV address?",
+    ),
+    "other host": (
+        (302, {"Location": "file:///etc/passwd"}, b""),
+        "redirected to something other than http or https",
+    ),
+    "no calendar": (
+        multistatus(found("/c/", "<D:resourcetype/>")),
+        "it has no calendars that hold events",
+    ),
 }
 REPORTS: dict[str, tuple[Given, str]] = {
     "not allowed": ((403, {}, b""), "HTTP 403: reading it is not allowed"),
@@ -145,7 +168,9 @@ def test_a_fault_leaves_the_last_good_copy_in_force(
     assert list(known(calendar).known) == []
 
 
-def test_a_server_that_asks_for_time_gets_it(server: Scripted, connect: Connect, clock: Clock) -> None:
+def test_a_server_that_asks_for_time_gets_it(
+    server: Scripted, connect: Connect, clock: Clock
+) -> None:
     calendar = Calendar(connect(server.address))
     known(calendar)
     server.answers["PROPFIND"] = (429, {"Retry-After": "900"}, b"")
@@ -177,22 +202,38 @@ def test_an_event_that_is_not_sent_is_a_problem_and_the_rest_stays(
     junk = f"<C:calendar-data>{SECRET}</C:calendar-data>"
     server.answers["REPORT"] = holds(feed(MEETING), more=gone + denied + found("/c/junk.ics", junk))
     calendar = Calendar(connect(server.address), timezone="UTC")
-    assert list(known(calendar).known) == [(instant("2024-03-10T12:00"), instant("2024-03-10T13:00"))]
+    assert list(known(calendar).known) == [
+        (instant("2024-03-10T12:00"), instant("2024-03-10T13:00"))
+    ]
     problems = calendar.describe().problems
     assert len({problem.reason for problem in problems}) <= 2
     assert len(problems) >= 2
     assert SECRET not in repr(problems)
 
 
-def test_zones_of_their_own_that_come_with_every_event_are_read_once(server: Scripted, connect: Connect) -> None:
+def test_zones_of_their_own_that_come_with_every_event_are_read_once(
+    server: Scripted, connect: Connect
+) -> None:
     rules = ("DTSTART:19700101T000000", "TZOFFSETFROM:+0200", "TZOFFSETTO:+0300")
-    zones = [event("UID:z", f"TZID:{name}", event(*rules, kind="STANDARD"), kind="VTIMEZONE") for name in "AB"]
-    times = [("DTSTART;TZID=A:20240310T150000", "DURATION:PT1H"), ("DTSTART;TZID=B:20240310T160000", "DURATION:PT1H")]
+    zones = [
+        event("UID:z", f"TZID:{name}", event(*rules, kind="STANDARD"), kind="VTIMEZONE")
+        for name in "AB"
+    ]
+    times = [
+        ("DTSTART;TZID=A:20240310T150000", "DURATION:PT1H"),
+        ("DTSTART;TZID=B:20240310T160000", "DURATION:PT1H"),
+    ]
     server.answers["REPORT"] = holds(
-        *(feed(zone, event(f"UID:{n}", *time)) for n in range(20) for zone, time in zip(zones, times, strict=True))
+        *(
+            feed(zone, event(f"UID:{n}", *time))
+            for n in range(20)
+            for zone, time in zip(zones, times, strict=True)
+        )
     )
     calendar = Calendar(connect(server.address), timezone="UTC")
-    assert list(known(calendar).known) == [(instant("2024-03-10T12:00"), instant("2024-03-10T14:00"))]
+    assert list(known(calendar).known) == [
+        (instant("2024-03-10T12:00"), instant("2024-03-10T14:00"))
+    ]
     state = calendar.describe()
     assert (state.events, state.problems) == (40, ())
     source = connected_source("dav")
@@ -216,11 +257,15 @@ def test_credentials_stay_with_their_host(
     home = "<C:calendar-home-set><D:href>http://localhost/other/</D:href></C:calendar-home-set>"
     server.answers["PROPFIND"] = multistatus(found("/c/", home))
     clock.now += 300
-    with pytest.raises(Exception, match="its calendars are on another host: give their address there"):
+    with pytest.raises(
+        Exception, match="its calendars are on another host: give their address there"
+    ):
         known(calendar)
 
 
-@pytest.mark.parametrize("damage", [lambda text: "", lambda text: "zz", lambda text: text[:-2], lambda text: "00" * 40])
+@pytest.mark.parametrize(
+    "damage", [lambda text: "", lambda text: "zz", lambda text: text[:-2], lambda text: "00" * 40]
+)
 def test_seals_open_only_with_their_secret_and_whole(damage: Callable[[str], str]) -> None:
     data = {"places": [["https://h/alice/", 1]], "tokens": "t"}
     sealed = seal(data, "secret")

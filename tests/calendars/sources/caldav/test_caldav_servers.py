@@ -1,4 +1,7 @@
-"""What well-known servers answer to those who look for calendars, as their documents and users tell: known answers."""
+"""What well-known servers answer to those who look for calendars.
+
+Known answers, as their documents and users tell them.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +28,30 @@ from tests.support.small_dav_server import found, multistatus, serving
 from tests.support.tls import tls_for
 
 Props = dict[str, str]
-Answers = dict[str, str | int | Props]  # to a PROPFIND, by path: where it redirects to, a refusal, or resources
+# To a PROPFIND, by path: where it redirects to, a refusal, or resources
+Answers = dict[str, str | int | Props]
 PLAIN = "<D:resourcetype><D:collection/></D:resourcetype>"
-BOOK = '<D:resourcetype><D:collection/><A:addressbook xmlns:A="urn:ietf:params:xml:ns:carddav"/></D:resourcetype>'
+BOOK = (
+    "<D:resourcetype><D:collection/>"
+    '<A:addressbook xmlns:A="urn:ietf:params:xml:ns:carddav"/></D:resourcetype>'
+)
 
 
 def kind(*names: str) -> str:
-    return f"<D:resourcetype><D:collection/>{''.join(f'<C:{name}/>' for name in names)}</D:resourcetype>"
+    return (
+        f"<D:resourcetype><D:collection/>{''.join(f'<C:{name}/>' for name in names)}"
+        "</D:resourcetype>"
+    )
 
 
 def holding(name: str, *components: str) -> str:
     """A calendar that says which components it may hold."""
     listed = "".join(f'<C:comp name="{component}"/>' for component in components)
-    holds = f"<C:supported-calendar-component-set>{listed}</C:supported-calendar-component-set>" if listed else ""
+    holds = (
+        f"<C:supported-calendar-component-set>{listed}</C:supported-calendar-component-set>"
+        if listed
+        else ""
+    )
     return f"{kind('calendar')}<D:displayname>{name}</D:displayname><S:getctag>1</S:getctag>{holds}"
 
 
@@ -61,7 +75,9 @@ class Case:
 
 NEXTCLOUD: Answers = {
     "/.well-known/caldav": "/remote.php/dav/",
-    "/remote.php/dav/": {"/remote.php/dav/": PLAIN + principal("/remote.php/dav/principals/users/alice/")},
+    "/remote.php/dav/": {
+        "/remote.php/dav/": PLAIN + principal("/remote.php/dav/principals/users/alice/")
+    },
     "/remote.php/dav/principals/users/alice/": {
         "/remote.php/dav/principals/users/alice/": home("/remote.php/dav/calendars/alice/")
     },
@@ -78,10 +94,16 @@ NEXTCLOUD: Answers = {
 SERVERS: dict[str, Case] = {
     "Nextcloud": Case(
         NEXTCLOUD,
-        ["/remote.php/dav/calendars/alice/personal/", "/remote.php/dav/calendars/alice/team_shared_by_bob/"],
+        [
+            "/remote.php/dav/calendars/alice/personal/",
+            "/remote.php/dav/calendars/alice/team_shared_by_bob/",
+        ],
     ),
     "Nextcloud, one calendar by its name": Case(
-        NEXTCLOUD, ["/remote.php/dav/calendars/alice/team_shared_by_bob/"], "/remote.php/dav/", ["team (BOB)"]
+        NEXTCLOUD,
+        ["/remote.php/dav/calendars/alice/team_shared_by_bob/"],
+        "/remote.php/dav/",
+        ["team (BOB)"],
     ),
     "Nextcloud, one calendar by its address": Case(
         {
@@ -96,9 +118,13 @@ SERVERS: dict[str, Case] = {
     "Fastmail": Case(
         {
             "/.well-known/caldav": "/dav/calendars",
-            "/dav/calendars": {"/dav/calendars": PLAIN + principal("/dav/principals/user/a%40fastmail.com/")},
+            "/dav/calendars": {
+                "/dav/calendars": PLAIN + principal("/dav/principals/user/a%40fastmail.com/")
+            },
             "/dav/principals/user/a@fastmail.com/": {
-                "/dav/principals/user/a@fastmail.com/": home("/dav/calendars/user/a%40fastmail.com/")
+                "/dav/principals/user/a@fastmail.com/": home(
+                    "/dav/calendars/user/a%40fastmail.com/"
+                )
             },
             "/dav/calendars/user/a@fastmail.com/": {
                 "/dav/calendars/user/a%40fastmail.com/": PLAIN,
@@ -123,11 +149,17 @@ SERVERS: dict[str, Case] = {
     ),
     "SOGo: absolute addresses": Case(
         {
-            "/SOGo/dav/alice/": {"/SOGo/dav/alice/": PLAIN + home("http://{host}/SOGo/dav/alice/Calendar/")},
+            "/SOGo/dav/alice/": {
+                "/SOGo/dav/alice/": PLAIN + home("http://{host}/SOGo/dav/alice/Calendar/")
+            },
             "/SOGo/dav/alice/Calendar/": {
                 "http://{host}/SOGo/dav/alice/Calendar/": PLAIN,
-                "http://{host}/SOGo/dav/alice/Calendar/personal/": holding("Personal Calendar", "VEVENT", "VTODO"),
-                "http://{host}/SOGo/dav/alice/Calendar/bob_team/": holding("Team", "VEVENT", "VTODO"),
+                "http://{host}/SOGo/dav/alice/Calendar/personal/": holding(
+                    "Personal Calendar", "VEVENT", "VTODO"
+                ),
+                "http://{host}/SOGo/dav/alice/Calendar/bob_team/": holding(
+                    "Team", "VEVENT", "VTODO"
+                ),
             },
         },
         ["/SOGo/dav/alice/Calendar/bob_team/", "/SOGo/dav/alice/Calendar/personal/"],
@@ -137,7 +169,8 @@ SERVERS: dict[str, Case] = {
         {
             "/caldav.php/": {"/caldav.php/": PLAIN + principal("/caldav.php/alice/")},
             "/caldav.php/alice/": {
-                "/caldav.php/alice/": f"<D:resourcetype><D:collection/><D:principal/></D:resourcetype>"
+                "/caldav.php/alice/": "<D:resourcetype><D:collection/><D:principal/>"
+                "</D:resourcetype>"
                 f"{home('/caldav.php/alice/')}",
                 "/caldav.php/alice/on%20call/": holding(""),
                 "/caldav.php/alice/home/": holding("Alice", "VEVENT"),
@@ -195,11 +228,14 @@ def test_calendars_are_found(name: str, connect: Connect, clock: Clock) -> None:
     case = SERVERS[name]
     with answering({"": case.answers}) as told:
         calendar = Calendar(
-            connect(f"http://127.0.0.1:{told.port}{case.path}", calendars=case.calendars), timezone="UTC"
+            connect(f"http://127.0.0.1:{told.port}{case.path}", calendars=case.calendars),
+            timezone="UTC",
         )
         assert hours(calendar) == [12]
         assert calendar.describe().events == len(case.read)
-        assert [line for line in told.requests if line.startswith("REPORT")] == [f"REPORT {path}" for path in case.read]
+        assert [line for line in told.requests if line.startswith("REPORT")] == [
+            f"REPORT {path}" for path in case.read
+        ]
         told.requests.clear()
         clock.now += 300
         assert hours(calendar) == [12]
@@ -248,7 +284,9 @@ def test_credentials_follow_to_icloud_s_own_hosts_and_no_others(
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{told.port}")
         calendar = Calendar(connect(f"https://{address}", ca_file=str(ca_file)), timezone="UTC")
         if not allowed:
-            with pytest.raises(CalendarUnavailable, match="its calendars are on another host: give their address"):
+            with pytest.raises(
+                CalendarUnavailable, match="its calendars are on another host: give their address"
+            ):
                 known(calendar)
             assert told.trusted == {address}
             return

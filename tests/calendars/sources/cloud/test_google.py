@@ -1,4 +1,7 @@
-"""Google Calendar over HTTP: the provider's real hook, and a service that answers as Google documents it."""
+"""Google Calendar over HTTP.
+
+The provider's real hook, and a service that answers as Google documents it.
+"""
 
 from __future__ import annotations
 
@@ -46,12 +49,19 @@ def sign_in(connect: Connect, **extra: Any) -> str:
 
 def queries(net: Internet) -> list[dict[str, str]]:
     ours = ("syncToken", "pageToken", "timeMin", "singleEvents")
-    return [{name: ask.query[name] for name in ours if name in ask.query} for ask in net.asked("www.googleapis.com")]
+    return [
+        {name: ask.query[name] for name in ours if name in ask.query}
+        for ask in net.asked("www.googleapis.com")
+    ]
 
 
-def test_reads_whole_and_then_what_changed(google: Google, net: Internet, connect: Connect, clock: Clock) -> None:
+def test_reads_whole_and_then_what_changed(
+    google: Google, net: Internet, connect: Connect, clock: Clock
+) -> None:
     google.page = 2
-    google.put(event(), event("x", "2024-05-01", "2024-05-02"), event("y", "2024-05-01", "2024-05-02"))
+    google.put(
+        event(), event("x", "2024-05-01", "2024-05-02"), event("y", "2024-05-01", "2024-05-02")
+    )
     calendar = Calendar(f"{sign_in(connect)}/{TEAM}", timezone="UTC")
     assert (known(calendar).label, list(known(calendar).known)) == (f"google/{TEAM}", NOON)
     whole: dict[str, str] = {"singleEvents": "false"}
@@ -79,7 +89,9 @@ def test_reads_whole_and_then_what_changed(google: Google, net: Internet, connec
     assert SECRET not in "".join(path.read_text() for path in cached())
 
 
-def test_what_makes_it_read_whole_again(google: Google, net: Internet, connect: Connect, clock: Clock) -> None:
+def test_what_makes_it_read_whole_again(
+    google: Google, net: Internet, connect: Connect, clock: Clock
+) -> None:
     google.put(event())
     calendar = Calendar(f"{sign_in(connect)}/{TEAM}")
     known(calendar)
@@ -108,21 +120,51 @@ def test_the_calendar_in_the_connection(google: Google, connect: Connect) -> Non
 
 
 REFUSED: dict[str, tuple[Given, str, float]] = {
-    "quota": (refusal(403, "userRateLimitExceeded"), "HTTP 403: Google's quota is used up for now", 60),
-    "quota with Retry-After": (refusal(429, "rateLimitExceeded", Retry_After="7"), "HTTP 429: Google's quota is used up for now", 7),
-    "not enabled": (refusal(403, "accessNotConfigured"), "HTTP 403: the Google Calendar API is not enabled in the account's project", 0),
-    "scopes": (refusal(403, "insufficientPermissions"), "HTTP 403: the Connection's Scopes do not let it read calendars", 0),
-    "not shared": (refusal(404, "notFound"), "HTTP 404: no such calendar, or it is not shared with the Connection's account", 0),
-    "gone twice": (refusal(410, "fullSyncRequired"), "HTTP 410: it forgets where the reading was, again and again", 0),
+    "quota": (
+        refusal(403, "userRateLimitExceeded"),
+        "HTTP 403: Google's quota is used up for now",
+        60,
+    ),
+    "quota with Retry-After": (
+        refusal(429, "rateLimitExceeded", Retry_After="7"),
+        "HTTP 429: Google's quota is used up for now",
+        7,
+    ),
+    "not enabled": (
+        refusal(403, "accessNotConfigured"),
+        "HTTP 403: the Google Calendar API is not enabled in the account's project",
+        0,
+    ),
+    "scopes": (
+        refusal(403, "insufficientPermissions"),
+        "HTTP 403: the Connection's Scopes do not let it read calendars",
+        0,
+    ),
+    "not shared": (
+        refusal(404, "notFound"),
+        "HTTP 404: no such calendar, or it is not shared with the Connection's account",
+        0,
+    ),
+    "gone twice": (
+        refusal(410, "fullSyncRequired"),
+        "HTTP 410: it forgets where the reading was, again and again",
+        0,
+    ),
     "unavailable": (Given(503, b"<html>sorry", {"Retry-After": "9"}), "HTTP 503", 9),
-    "web page": (Given(200, b"<html>Sign in", {"Content-Type": "text/html"}), "the answer is not one of Google Calendar", 0),
+    "web page": (
+        Given(200, b"<html>Sign in", {"Content-Type": "text/html"}),
+        "the answer is not one of Google Calendar",
+        0,
+    ),
     "breaks off": (Given(200, b"{" + b" " * 99, cut=True), "the answer breaks off", 0),
     "hangs": (Given(hang=True), "no answer in time", 0),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_refusals(name: str, google: Google, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals(
+    name: str, google: Google, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given, reason, wait = REFUSED[name]
     google.next = [given, given]
     monkeypatch.setattr(limits, "READ_SECONDS", 1.0 if given.hang else limits.READ_SECONDS)
@@ -133,7 +175,9 @@ def test_refusals(name: str, google: Google, connect: Connect, monkeypatch: pyte
     assert raised.value.retry_after == wait
 
 
-def test_a_page_that_is_refused_is_asked_for_again(google: Google, net: Internet, connect: Connect) -> None:
+def test_a_page_that_is_refused_is_asked_for_again(
+    google: Google, net: Internet, connect: Connect
+) -> None:
     google.page = 1
     google.put(event(), event("x"))
     source = connected_source(sign_in(connect), TEAM)
@@ -148,7 +192,9 @@ def test_a_page_that_is_refused_is_asked_for_again(google: Google, net: Internet
     assert len(queries(net)) == 3
 
 
-def test_credentials_that_are_refused_leave_the_last_good_copy(google: Google, connect: Connect, clock: Clock) -> None:
+def test_credentials_that_are_refused_leave_the_last_good_copy(
+    google: Google, connect: Connect, clock: Clock
+) -> None:
     google.put(event())
     calendar = Calendar(f"{sign_in(connect)}/{TEAM}", max_stale=timedelta(hours=1))
     known(calendar)
@@ -163,7 +209,9 @@ def test_credentials_that_are_refused_leave_the_last_good_copy(google: Google, c
     assert str(raised.value).startswith(f"calendar google/{TEAM} cannot be read: {reason}")
 
 
-def test_who_is_not_google_gets_no_key(google: Google, net: Internet, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_who_is_not_google_gets_no_key(
+    google: Google, net: Internet, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with internet(tmp_path / "other") as other:
         monkeypatch.setenv("HTTPLIB2_CA_CERTS", other.environment["SSL_CERT_FILE"])
         with pytest.raises(FetchFailed, match="its TLS certificate or handshake is not accepted"):
@@ -173,8 +221,15 @@ def test_who_is_not_google_gets_no_key(google: Google, net: Internet, connect: C
 
 def test_a_real_airflow_connection_and_the_command_line(google: Google, tmp_path: Path) -> None:
     google.put(event(), {"id": "odd", "status": "confirmed", "summary": SECRET})
-    given = {"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": json.loads(account_key())}}
-    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW_CONN_GOOGLE": json.dumps(given)}
+    given = {
+        "conn_type": "google_cloud_platform",
+        "extra": {"keyfile_dict": json.loads(account_key())},
+    }
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW_CONN_GOOGLE": json.dumps(given),
+    }
     code = f"""
 from calendar_timetable.calendars import limits
 from calendar_timetable.cli import main

@@ -1,4 +1,7 @@
-"""Microsoft 365 over HTTP: the provider's real hook, and a service that answers as Graph's documents say."""
+"""Microsoft 365 over HTTP.
+
+The provider's real hook, and a service that answers as Graph's documents say.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,12 @@ def states(net: Internet) -> list[str]:  # noqa: F811
     return [ask.query.get("$deltatoken") or ask.query.get("$skiptoken") or "whole" for ask in asked]
 
 
-def test_reads_whole_and_then_what_changed(graph: Graph, net: Internet, connect: Connect, clock: Clock) -> None:  # noqa: F811
+def test_reads_whole_and_then_what_changed(
+    graph: Graph,
+    net: Internet,  # noqa: F811
+    connect: Connect,
+    clock: Clock,
+) -> None:
     graph.page = 2
     graph.put(event(), master(), occurrence("20"), occurrence("21"))
     calendar = Calendar(f"{sign_in(connect)}/{TEAM}", timezone="UTC")
@@ -77,7 +85,12 @@ def test_reads_whole_and_then_what_changed(graph: Graph, net: Internet, connect:
     assert "deltatoken" not in "".join(path.read_text() for path in cached())
 
 
-def test_an_occurrence_alone_makes_it_read_whole_again(graph: Graph, net: Internet, connect: Connect, clock: Clock) -> None:  # noqa: F811  # fmt: skip
+def test_an_occurrence_alone_makes_it_read_whole_again(
+    graph: Graph,
+    net: Internet,  # noqa: F811
+    connect: Connect,
+    clock: Clock,
+) -> None:
     graph.put(event(), master(), occurrence("20"))
     calendar = Calendar(f"{sign_in(connect)}/{TEAM}")
     known(calendar)
@@ -95,24 +108,62 @@ def test_another_calendar_of_the_mailbox(graph: Graph, connect: Connect) -> None
 
 
 REFUSED: dict[str, tuple[Given, str, float]] = {
-    "throttled": (refusal(429, "TooManyRequests", Retry_After="17"), "HTTP 429 (TooManyRequests)", 17),
-    "throttled, with a date": (refusal(429, "TooManyRequests", Retry_After="Wed, 21 Oct 2065 07:28:00 GMT"), "HTTP 429", 3600),
+    "throttled": (
+        refusal(429, "TooManyRequests", Retry_After="17"),
+        "HTTP 429 (TooManyRequests)",
+        17,
+    ),
+    "throttled, with a date": (
+        refusal(429, "TooManyRequests", Retry_After="Wed, 21 Oct 2065 07:28:00 GMT"),
+        "HTTP 429",
+        3600,
+    ),
     "unavailable": (Given(503, b"", {"Retry-After": "5"}), "HTTP 503", 5),
-    "token": (refusal(401, "InvalidAuthenticationToken"), "HTTP 401: Microsoft does not accept the Connection's token", 0),
-    "not allowed": (refusal(403, "ErrorAccessDenied"), "HTTP 403: the app may not read this mailbox: give it the application permission", 0),
-    "no mailbox": (refusal(404, "ErrorInvalidUser"), "HTTP 404: no such mailbox or calendar (ErrorInvalidUser)", 0),
-    "gone twice": (refusal(410, "SyncStateNotFound"), "HTTP 410: it forgets where the reading was, again and again", 0),
-    "redirect": (Given(302, b"", {"Location": "https://graph.microsoft.com/elsewhere"}), "HTTP 302", 0),
-    "another host": (Given(200, {"value": [], "@odata.nextLink": "https://evil.example.com/v1.0/x"}), "it leads to another host than the Connection's", 0),
-    "web page": (Given(200, b"<html>Sign in", {"Content-Type": "text/html"}), "the answer is not JSON", 0),
+    "token": (
+        refusal(401, "InvalidAuthenticationToken"),
+        "HTTP 401: Microsoft does not accept the Connection's token",
+        0,
+    ),
+    "not allowed": (
+        refusal(403, "ErrorAccessDenied"),
+        "HTTP 403: the app may not read this mailbox: give it the application permission",
+        0,
+    ),
+    "no mailbox": (
+        refusal(404, "ErrorInvalidUser"),
+        "HTTP 404: no such mailbox or calendar (ErrorInvalidUser)",
+        0,
+    ),
+    "gone twice": (
+        refusal(410, "SyncStateNotFound"),
+        "HTTP 410: it forgets where the reading was, again and again",
+        0,
+    ),
+    "redirect": (
+        Given(302, b"", {"Location": "https://graph.microsoft.com/elsewhere"}),
+        "HTTP 302",
+        0,
+    ),
+    "another host": (
+        Given(200, {"value": [], "@odata.nextLink": "https://evil.example.com/v1.0/x"}),
+        "it leads to another host than the Connection's",
+        0,
+    ),
+    "web page": (
+        Given(200, b"<html>Sign in", {"Content-Type": "text/html"}),
+        "the answer is not JSON",
+        0,
+    ),
     "other JSON": (Given(200, {"quota": SECRET}), "the answer is not one of Microsoft Graph", 0),
     "breaks off": (Given(200, b"{" + b" " * 99, cut=True), "the answer breaks off", 0),
     "hangs": (Given(hang=True), "no answer in time", 0),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_refusals(name: str, graph: Graph, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals(
+    name: str, graph: Graph, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given, reason, wait = REFUSED[name]
     graph.next = [given, given]
     monkeypatch.setattr(limits, "READ_SECONDS", 1.0 if given.hang else limits.READ_SECONDS)
@@ -123,7 +174,9 @@ def test_refusals(name: str, graph: Graph, connect: Connect, monkeypatch: pytest
     assert raised.value.retry_after == wait
 
 
-def test_a_wrong_secret_leaves_the_last_good_copy(graph: Graph, connect: Connect, clock: Clock) -> None:
+def test_a_wrong_secret_leaves_the_last_good_copy(
+    graph: Graph, connect: Connect, clock: Clock
+) -> None:
     graph.put(event())
     calendar = Calendar(f"{sign_in(connect)}/{TEAM}")
     known(calendar)
@@ -131,4 +184,7 @@ def test_a_wrong_secret_leaves_the_last_good_copy(graph: Graph, connect: Connect
     graph.login = Given(401, {"error": "invalid_client", "error_description": said})
     clock.now += 300
     assert list(known(calendar).known) == NOON
-    assert error(calendar) == "Microsoft does not accept the Connection's client id or secret (AADSTS7000215)"
+    assert (
+        error(calendar)
+        == "Microsoft does not accept the Connection's client id or secret (AADSTS7000215)"
+    )

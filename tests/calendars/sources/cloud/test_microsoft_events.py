@@ -15,14 +15,23 @@ NOON = ["03-10 12:00/03-10 13:00"]
 TABLE: dict[str, tuple[list[Event], list[str]]] = {
     "single": ([event()], NOON),
     "in another zone than asked for": (
-        [event(start="2024-03-10T12:00", zone="W. Europe Standard Time")], ["03-10 11:00/03-10 12:00"],
+        [event(start="2024-03-10T12:00", zone="W. Europe Standard Time")],
+        ["03-10 11:00/03-10 12:00"],
     ),
     "all day": (
-        [event(start="2024-03-10T00:00", end="2024-03-12T00:00", isAllDay=True)], ["03-09 23:00/03-11 23:00"],
+        [event(start="2024-03-10T00:00", end="2024-03-12T00:00", isAllDay=True)],
+        ["03-09 23:00/03-11 23:00"],
     ),
     "all day, sent as the instants they are in their zone": (
-        [event(start="2024-03-30T23:00", end="2024-03-31T22:00", isAllDay=True,
-               originalStartTimeZone="W. Europe Standard Time", originalEndTimeZone="W. Europe Standard Time")],
+        [
+            event(
+                start="2024-03-30T23:00",
+                end="2024-03-31T22:00",
+                isAllDay=True,
+                originalStartTimeZone="W. Europe Standard Time",
+                originalEndTimeZone="W. Europe Standard Time",
+            )
+        ],
         ["03-30 23:00/03-31 22:00"],
     ),
     "a series: the master says what, occurrences say when": (
@@ -30,7 +39,18 @@ TABLE: dict[str, tuple[list[Event], list[str]]] = {
         ["03-11 12:00/03-11 13:00 tentative", "03-12 12:00/03-12 13:00 tentative"],
     ),
     "an exception says its own": (
-        [master(), occurrence("11"), event("s-12", "2024-03-13T07:00", "2024-03-13T08:00", type="exception", seriesMasterId="s", showAs="free")],
+        [
+            master(),
+            occurrence("11"),
+            event(
+                "s-12",
+                "2024-03-13T07:00",
+                "2024-03-13T08:00",
+                type="exception",
+                seriesMasterId="s",
+                showAs="free",
+            ),
+        ],
         ["03-11 12:00/03-11 13:00", "03-13 07:00/03-13 08:00 free"],
     ),
     "an occurrence without its master": ([occurrence("11")], ["03-11 12:00/03-11 13:00"]),
@@ -42,9 +62,12 @@ TABLE: dict[str, tuple[list[Event], list[str]]] = {
     "working elsewhere": ([event(showAs="workingElsewhere")], [NOON[0] + " free"]),
     "unknown": ([event(showAs="unknown")], NOON),
     "private": ([event(sensitivity="private")], NOON),
-    "declined by the mailbox": ([event(responseStatus={"response": "declined"})], [NOON[0] + " free"]),
+    "declined by the mailbox": (
+        [event(responseStatus={"response": "declined"})],
+        [NOON[0] + " free"],
+    ),
     "not answered": ([event(responseStatus={"response": "notResponded"})], NOON),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -61,7 +84,10 @@ def test_what_can_be_chosen_by() -> None:
         {"emailAddress": {}},
     ]
     full = event(
-        subject="Freeze; all", location={"displayName": "Room 1"}, categories=["Red", "A, b"], attendees=people
+        subject="Freeze; all",
+        location={"displayName": "Room 1"},
+        categories=["Red", "A, b"],
+        attendees=people,
     )
     full["organizer"] = {"emailAddress": {"address": "carol@example.com"}}
     (row,) = understood(join(merge({}, [full])), "2024-03-01", "2024-04-01").rows
@@ -74,9 +100,15 @@ def test_what_can_be_chosen_by() -> None:
 
 def test_occurrences_have_ids_that_stay() -> None:
     moved = event(
-        "s-12", "2024-03-13T07:00", "2024-03-13T08:00", seriesMasterId="s", originalStart="2024-03-12T12:00:00Z"
+        "s-12",
+        "2024-03-13T07:00",
+        "2024-03-13T08:00",
+        seriesMasterId="s",
+        originalStart="2024-03-12T12:00:00Z",
     )
-    rows = understood(join(merge({}, [master(), occurrence("11"), moved])), "2024-03-01", "2024-04-01").rows
+    rows = understood(
+        join(merge({}, [master(), occurrence("11"), moved])), "2024-03-01", "2024-04-01"
+    ).rows
     assert [row[0].uid for row in rows] == ["ical-s/2024-03-11T12:00", "ical-s-12/2024-03-12T12:00"]
 
 
@@ -102,8 +134,13 @@ def test_changes_come_on_top_of_what_is_kept() -> None:
     first = merge({}, [event(), master(), occurrence("11"), occurrence("12")])
     kept = split(join(first))
     assert kept == first, "nothing is lost on the way through the cache"
-    assert taken(merge(kept, [event(start="2024-03-10T15:00", end="2024-03-10T16:00")]))[0] == "03-10 15:00/03-10 16:00"
-    assert merge(kept, [removed("one")]) == merge({}, [master(), occurrence("11"), occurrence("12")])
+    assert (
+        taken(merge(kept, [event(start="2024-03-10T15:00", end="2024-03-10T16:00")]))[0]
+        == "03-10 15:00/03-10 16:00"
+    )
+    assert merge(kept, [removed("one")]) == merge(
+        {}, [master(), occurrence("11"), occurrence("12")]
+    )
     assert merge(kept, [removed("s")]) == merge({}, [event()]), "its occurrences go with it"
     assert taken(merge(kept, [removed("s-11")])) == [*NOON, "03-12 12:00/03-12 13:00"]
 
