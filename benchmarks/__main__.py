@@ -95,7 +95,7 @@ def check(measured: dict[str, list[Figure]], known: baseline.Baseline) -> int:
 
 
 def write(file: Path, measured: dict[str, list[Figure]]) -> None:
-    """Return the figures as JSON, with what they were measured on."""
+    """Write the figures to *file* as JSON, with what they were measured on."""
     where = {
         name: version(f"apache-{name}" if name == "airflow" else name)
         for name in ("airflow", "icalendar")

@@ -96,7 +96,7 @@ def prepare(file: Path) -> None:
 def remember(file: Path) -> None:
     """Do what the manager does with a file's DAGs, and warm the cache.
 
-    That is as far as the processes that it forks inherit it.
+    What it does counts as far as the processes that it forks inherit it.
     """
     for data in forked(lambda: read(file))[0]:
         timetable = LazyDeserializedDAG(data=data).timetable

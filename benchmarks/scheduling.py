@@ -202,7 +202,7 @@ def cron_steps(cron: CronTriggerTimetable, last: DataInterval) -> None:
 
 
 def tail(what: str, call: Callable[[], object]) -> Figure:
-    """Return the 99th percentile of *call*, against its median."""
+    """Measure the 99th percentile of *call*, against its median."""
 
     def pair() -> tuple[float, float]:
         times = [clocked(call) * 1e6 for _ in range(CALLS)]
@@ -212,6 +212,6 @@ def tail(what: str, call: Callable[[], object]) -> Figure:
 
 
 def size(what: str, expression: str, blackouts: int, most: int) -> Figure:
-    """Return what the schedule adds to its serialized DAG, against *most* KB."""
+    """Measure what the schedule adds to its serialized DAG, against *most* KB."""
     bytes_ = len(json.dumps(stored(expression, blackouts)))
     return of_pairs(f"serialized size, {what}", f"{most} KB", [(bytes_, most * 1024)], "bytes")

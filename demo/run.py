@@ -172,7 +172,7 @@ class _HeldRun:
         return next((run for run in runs if not states or run["state"] in states), None)
 
     def _get(self, path: str) -> dict[str, Any]:
-        """Return what Airflow answers, or nothing: who asks will ask again."""
+        """Return what Airflow answers; nothing where it does not: who asks will ask again."""
         try:
             answer = self._session.get(self._address + path, timeout=10)
         except requests.RequestException:

@@ -24,7 +24,7 @@ class Asked:
     own: Cluster | None
 
     def cluster(self) -> Cluster:
-        """Return the stand-in, for what only it can be told; skip against a real cluster."""
+        """Return the stand-in, for what only it can be told; skip the test on a real cluster."""
         if self.own is None:
             pytest.skip("needs a cluster of the test's own")
         return self.own

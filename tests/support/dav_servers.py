@@ -30,7 +30,7 @@ Connect = Callable[..., str]
 
 @pytest.fixture(name="connect")
 def connections(monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Make an Airflow Connection, without Airflow's start-up; give its id."""
+    """Return what makes an Airflow Connection, without Airflow's start-up, and gives its id."""
     made: dict[str, SimpleNamespace] = {}
 
     def make(address: str, conn_id: str = "dav", kind: str = "caldav", **given: Any) -> str:

@@ -96,7 +96,7 @@ def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
 
 
 def account_key() -> str:
-    """Write the key file of a service account."""
+    """Return the content of the key file of a service account."""
     account = {
         "type": "service_account",
         "client_email": ACCOUNT,

@@ -19,7 +19,7 @@ NOON, AFTERNOON = (
 
 
 def known(calendar: Calendar) -> CalendarSpans:
-    """Return what *calendar* is known to hold."""
+    """Return the spans of *calendar* in ``HORIZON``, which have to be known."""
     resolved = calendar.resolve(HORIZON, "UTC")
     assert isinstance(resolved, CalendarSpans)
     return resolved

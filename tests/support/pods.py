@@ -66,7 +66,7 @@ class PodCluster:
 
     @contextmanager
     def pods(self) -> Iterator[Any]:
-        """Return the client."""
+        """Yield the client."""
         with config.new_client_from_config(str(self.kubeconfig)) as api:
             yield client.CoreV1Api(api)
 

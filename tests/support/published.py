@@ -46,7 +46,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Server]:
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Make an Airflow Connection, and give its id."""
+    """Return what makes an Airflow Connection, and gives its id."""
     monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS", "True")
 
     def make(host: str, conn_id: str = "dav", conn_type: str = "caldav", **given: Any) -> str:

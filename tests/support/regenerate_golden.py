@@ -15,7 +15,7 @@ from tests.support.schedules import SCHEDULES
 
 
 def main(force: bool) -> int:
-    """Write the files, and return the exit code: 1 where one was refused."""
+    """Write the files, and return the exit code: 1 where something was refused."""
     refused = 0
     for name in SCHEDULES:
         if golden_files.file_of(name).exists():

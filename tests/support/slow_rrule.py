@@ -184,7 +184,7 @@ def weekdays_of(year: int, month: int | None, weekday: int) -> list[date]:
 
 
 def next_year(parts: Parts, day: date) -> date:
-    """Return the first day of the period after the year of *day*."""
+    """Return the first day of the year after that of *day*, as BYWEEKNO counts years."""
     return first_of_period(parts, first_of_period(parts, day) + 375 * ONE)
 
 

@@ -44,7 +44,7 @@ def stepped(
     *,
     travel: bool = False,
 ) -> Iterator[DagRunInfo]:
-    """Return runs as the scheduler makes them, one after the other, with catchup."""
+    """Yield runs as the scheduler makes them, one after the other, with catchup."""
     last: DataInterval | None = None
     for _ in range(limit):
         if travel:

@@ -61,7 +61,7 @@ class Rights:
 def asked(
     session: Session, patch: pytest.MonkeyPatch, rights: Rights | None = None
 ) -> Iterator[TestClient]:
-    """Return a client of the app, whose login is a :class:`Viewer`."""
+    """Yield a client of the app, whose login is a :class:`Viewer`."""
     from calendar_timetable.web import access, subscription_routes, subscriptions
     from calendar_timetable.web.app import app
 

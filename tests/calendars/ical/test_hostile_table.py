@@ -188,7 +188,7 @@ TABLE: dict[str, Hostile] = {
             "DTEND:99991231T235959Z",
             "RRULE:FREQ=DAILY;COUNT=2",
         ),
-        # No further than is asked,
+        # No further than is asked
         others=("2024-12-29 00:00/9999-12-30 00:00", "2024-12-30 00:00/2025-01-05 00:00"),
     ),
     "a length beyond all calendars": Hostile(

@@ -269,7 +269,10 @@ class Window:
         source = changed(
             (EXAMPLE[start:end], f"{schedule},\n"),
             ('    "gpu_training",\n', f'    "{self.dag_id}",\n'),
-            ('"name": Param(None', f'"name": Param("window-{SESSION}"'),
+            (
+                '"name": Param(\n            None',
+                f'"name": Param(\n            "window-{SESSION}"',
+            ),
             ("Param(300,", f"Param({steps},"),
             ("is_paused_upon_creation=True", "is_paused_upon_creation=False"),
         )
