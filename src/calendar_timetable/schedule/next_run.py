@@ -394,13 +394,14 @@ class _Search:
         return run
 
     def _is_undisturbed(self, tick: Tick | None) -> bool:
-        """Tell whether calendars leave all of what *tick* covers open.
+        """Tell whether calendars leave all of what *tick* covers open, and its run too.
 
         Then it is as if there were none.
         """
-        return tick is not None and self.open_time.fits(
-            tick.interval_start, int(tick.due - tick.interval_start)
-        )
+        if tick is None:
+            return False
+        length = int(tick.due - tick.interval_start) + self.policy.duration
+        return self.open_time.fits(tick.interval_start, length)
 
     def _together(self, before: PlacedTick, latest: PlacedTick) -> PlacedTick:
         """Return *latest*, which waited for an opening, together with the run *before* it.
