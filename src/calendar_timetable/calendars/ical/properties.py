@@ -6,7 +6,6 @@ The values are times, durations, periods, people and texts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
@@ -20,10 +19,7 @@ from calendar_timetable.calendars.occurrences import Details, address_of
 
 DAY = 86400
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (a clock without a zone)
-_AWARE = _EPOCH.replace(tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = _EPOCH.replace(tzinfo=UTC)
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?")
 _DURATION = re.compile(r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 # Some write weeks like this, though they are no part of a time.
@@ -201,10 +197,6 @@ class CalendarTime:
         """Return the one time in *line*."""
         return self._time(line.value, line)
 
-    def moments(self, line: ContentLine) -> Iterator[WallTime | tuple[WallTime, WallTime]]:
-        """Return the times in *line*, which may be periods: (start, end)."""
-        return (self.listed(text, line) for text in texts_of(line))
-
     def listed(self, text: str, line: ContentLine) -> WallTime | tuple[WallTime, WallTime]:
         """Return *text*, one of the times in *line*; a period is (start, end)."""
         first, slash, last = text.partition("/")
@@ -331,7 +323,7 @@ class WallClock:
 
     def _offset_at(self, local: int) -> int:
         moment = local_time(local).replace(tzinfo=self._zone)
-        return local - (moment - _AWARE) // _SECOND
+        return local - (moment - EPOCH) // _SECOND
 
 
 @lru_cache(maxsize=64)

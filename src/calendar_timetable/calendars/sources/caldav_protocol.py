@@ -113,15 +113,6 @@ class Resource:
         return listed is None or any(comp.get("name", "").upper() == "VEVENT" for comp in listed)
 
     @property
-    def is_inbox(self) -> bool:
-        """Whether it is a scheduling inbox (RFC 6638 section 2.2).
-
-        That is where invitations arrive; it keeps a person's availability.
-        """
-        kind = self._found.get(f"{DAV}resourcetype")
-        return kind is not None and kind.find(f"{CALDAV}schedule-inbox") is not None
-
-    @property
     def kinds(self) -> tuple[str, ...]:
         """The components in it that take time.
 
