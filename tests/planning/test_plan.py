@@ -5,9 +5,10 @@ The brute force is ``tests/support/brute.py``.
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from calendar_timetable.planning.open_time import OpenTime
@@ -38,18 +39,33 @@ def laid_out(ticks: list[tuple[int, int]], brute: Brute, stagger: int = 0) -> li
     return list(place_ticks(given_ticks, policy, open_time(brute)))
 
 
+def second(moment: float) -> int:
+    """Return the whole second from the origin in which *moment* lies; microseconds tell apart."""
+    return math.floor(moment - EPOCH)
+
+
+def minute(moment: float) -> int:
+    """Return the minute from the origin in which *moment* lies."""
+    return second(moment) // 60
+
+
 def placed_row(placed: PlacedTick) -> Row:
     tick = placed.tick
     return Row(
-        int(tick.due - EPOCH) // 60,
-        None if placed.start is None else int(placed.start - EPOCH),
+        minute(tick.due),
+        None if placed.start is None else second(placed.start),
         placed.outcome,
-        int(tick.interval_start - EPOCH) // 60,
-        int(tick.interval_end - EPOCH) // 60,
+        minute(tick.interval_start),
+        minute(tick.interval_end),
     )
 
 
+# A start just before the origin, which rounding toward zero would move into closed time.
+JUST_BEFORE = Brute(None, [(0, 1)], "advance", 0, 1, coalesce=False)
+
+
 @given(ticks=irregular_ticks(), brute=brutes())
+@example(ticks=[(-60, 0)], brute=JUST_BEFORE)
 def test_the_plan_is_the_brute_force(ticks: list[tuple[int, int]], brute: Brute) -> None:
     rows = [placed_row(p) for p in laid_out(ticks, brute)]
 
@@ -70,13 +86,14 @@ def test_ticks_increase_and_starts_never_go_back(
 
 
 @given(ticks=irregular_ticks(), brute=brutes())
+@example(ticks=[(-60, 0)], brute=JUST_BEFORE)
 def test_the_whole_run_lies_in_open_time_and_near_its_tick(
     ticks: list[tuple[int, int]], brute: Brute
 ) -> None:
     for placed in laid_out(ticks, brute):
         if placed.start is None or placed.outcome == "forced":
             continue
-        assert brute.fits(int(placed.start - EPOCH) // 60)
+        assert brute.fits(minute(placed.start))
         assert abs(placed.start - placed.tick.due) <= brute.max_delay * 60
         if placed.outcome == "on_time":
             assert placed.start == placed.tick.due
@@ -89,7 +106,7 @@ def test_without_coalescing_every_tick_that_fits_somewhere_runs(
     alone = [brute.place(due)[0] for _, due in ticks]
     placed = laid_out(ticks, Brute(**{**vars(brute), "coalesce": False}))
 
-    assert [None if p.start is None else int(p.start - EPOCH) for p in placed] == alone
+    assert [None if p.start is None else second(p.start) for p in placed] == alone
 
 
 @given(ticks=irregular_ticks(), brute=brutes(), share=st.integers(0, 4 * 3600))
@@ -103,7 +120,7 @@ def test_stagger_moves_every_start_and_none_too_far(
     assert all(a <= b for a, b in pairwise(starts))
     dues = [p.tick.due for p in placed]
     for run in placed:
-        alone, outcome = brute.place(int(run.tick.due - EPOCH) // 60)
+        alone, outcome = brute.place(minute(run.tick.due))
         if run.start is None:
             assert alone is None or (brute.coalesce and run.outcome == "coalesced")
             continue
@@ -115,11 +132,11 @@ def test_stagger_moves_every_start_and_none_too_far(
             continue
         # The start may be off the minute: its own second and the last second of the run must be
         # open.
-        assert brute.fits(int(run.start - EPOCH) // 60)
+        assert brute.fits(minute(run.start))
         assert (
-            int(run.start - EPOCH) % 60 == 0
+            second(run.start) % 60 == 0
             or brute.duration == 0
-            or brute.fits(int(run.start - EPOCH) // 60 + 1)
+            or brute.fits(minute(run.start) + 1)
         )
         assert run.start - run.tick.due <= brute.max_delay * 60
         following = next((due for due in dues if due > EPOCH + alone), None)
@@ -129,7 +146,7 @@ def test_stagger_moves_every_start_and_none_too_far(
             limits = [run.tick.due + brute.max_delay * 60] + (
                 [] if following is None else [following - 1]
             )
-            later = int(run.start - EPOCH) + 1
+            later = second(run.start) + 1
             # No start is put into the last five minutes
             edge = later if brute.duration else later + 299
             closes = not all(map(brute.fits, range(later // 60, -(-edge // 60) + 1)))
