@@ -135,9 +135,7 @@ def test_stagger_moves_every_start_and_none_too_far(
         # open.
         assert brute.fits(minute(run.start))
         assert (
-            second(run.start) % 60 == 0
-            or brute.duration == 0
-            or brute.fits(minute(run.start) + 1)
+            second(run.start) % 60 == 0 or brute.duration == 0 or brute.fits(minute(run.start) + 1)
         )
         assert run.start - run.tick.due <= brute.max_delay * 60
         following = next((due for due in dues if due > EPOCH + alone), None)

@@ -5,17 +5,28 @@ What is new, moved and dropped; and nothing that is not ours.
 
 from __future__ import annotations
 
+import copy
+import math
 import os
+import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.sdk import DAG
 from sqlalchemy.orm import Session
 
+from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.publishing import caldav
-from calendar_timetable.publishing.publish import publish_into
-from calendar_timetable.publishing.target import ExistingEvent, PublishingFailed, PublishResult
+from calendar_timetable.publishing.publish import publish_into, rows_to_publish
+from calendar_timetable.publishing.target import (
+    ExistingEvent,
+    Planned,
+    PublishingFailed,
+    PublishResult,
+)
 from calendar_timetable.runs.calendar_events import Site, event_of
 from tests.support.airflow_database import add_dag, add_run
 from tests.support.dav_servers import Connect, Server
@@ -30,7 +41,7 @@ BIRTHDAY += "DTSTART:20270312T100000Z\r\nSUMMARY:Birthday\r\nEND:VEVENT\r\nEND:V
 
 
 def withdrawn(conn_id: str) -> PublishResult:
-    return publish_into(conn_id, SITE, (), 0)
+    return publish_into(conn_id, SITE, (), Planned(0))
 
 
 def test_what_changes_is_written_and_what_is_dropped_is_removed(
@@ -77,6 +88,53 @@ def test_a_moved_run_stays_one_event(session: Session, server: Server, runs_cale
     assert written(runs_calendar, after) == PublishResult(written=4)
     assert set(objects(server)) == {SITE.uid(row) for row in before}
     assert "DTSTART:20270310T230000Z" in objects(server)[SITE.uid(before[0])]
+
+
+def test_an_event_that_somebody_made_an_all_day_one_is_still_ours(
+    session: Session, server: Server, runs_calendar: str
+) -> None:
+    add_dag(session, nightly("all_day"), NOW)
+    rows = rows_of(session, "all_day")
+    written(runs_calendar, rows)
+    uid = SITE.uid(rows[1])
+    by_hand = re.sub(r"DT(START|END):(\d{8})T\w+", r"DT\1;VALUE=DATE:\2", objects(server)[uid])
+    assert "DTSTART;VALUE=DATE:20270311" in by_hand
+    name = f"runs/calendar-timetable-{SITE.key}-{uid.partition('-')[0]}.ics"
+    server.send("PUT", name, by_hand)
+
+    assert written(runs_calendar, [*rows[:1], *rows[2:]]) == PublishResult(unchanged=3, removed=1)
+    assert uid not in objects(server)
+
+
+def broken(session: Session, dag_id: str) -> None:
+    """Store a schedule for *dag_id* that nobody can read."""
+    row = session.query(SerializedDagModel).filter_by(dag_id=dag_id).one()
+    data = copy.deepcopy(row.data)
+    assert data is not None
+    data["dag"]["timetable"] = {"__type": "somebody.elses.Timetable", "__var": 7}
+    row._data, row.dag_hash = data, "another"
+    session.flush()
+
+
+def test_what_cannot_be_told_is_not_taken_for_gone(
+    session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A minutely DAG has more runs than are told; of an unreadable one nothing is known."""
+    now = datetime.now(UTC)
+    add_dag(session, DAG("few", schedule="@daily", start_date=now, catchup=False), now)
+    told = rows_to_publish(session, "all")
+    assert (told.planned.until, told.unread) == (math.inf, [])
+
+    add_dag(session, DAG("many", schedule="* * * * *", start_date=now, catchup=False), now)
+    told = rows_to_publish(session, "all")
+    assert 7 * DAY < told.planned.until - told.now < 8 * DAY
+    assert any(row.at > told.planned.until for row in told.rows), "the other DAG is told further"
+
+    broken(session, "few")
+    told = rows_to_publish(session, "all")
+    assert told.planned.since == told.planned.until
+    assert told.unread == ["few"]
+    assert "Cannot read the schedule of few" in caplog.text
 
 
 def test_only_our_own_events_are_touched(

@@ -24,7 +24,12 @@ from calendar_timetable.calendars.sources.cloud import CONN_ID
 from calendar_timetable.publishing import google as publish_google
 from calendar_timetable.publishing.google import SCOPE, as_google
 from calendar_timetable.publishing.publish import publish_into, wanted
-from calendar_timetable.publishing.target import DesiredEvent, PublishingFailed, PublishResult
+from calendar_timetable.publishing.target import (
+    DesiredEvent,
+    Planned,
+    PublishingFailed,
+    PublishResult,
+)
 from calendar_timetable.runs.calendar_events import Site
 from calendar_timetable.runs.rows import RunRow
 from tests.support.airflow_database import add_dag, add_run
@@ -111,7 +116,7 @@ class Google:
         return Given(204, b"")
 
     def put(self, own: str, event: Event) -> Given:
-        if event["end"]["dateTime"] < event["start"]["dateTime"]:
+        if event["end"].get("dateTime", "") < event["start"].get("dateTime", ""):
             return refusal(400, "timeRangeEmpty")
         self.changes += 1
         self.events[own] = {
@@ -190,7 +195,7 @@ def rows(session: Session) -> list[RunRow]:
 def written(
     rows: list[RunRow], site: Site = SITE, since: float = 0, calendar: str = f"google/{TEAM}"
 ) -> PublishResult:
-    return publish_into(calendar, site, wanted(rows, site, NOW.timestamp()), since)
+    return publish_into(calendar, site, wanted(rows, site, NOW.timestamp()), Planned(since))
 
 
 def id_of(row: RunRow, site: Site = SITE) -> str:
@@ -248,8 +253,11 @@ def test_what_changes_is_written_and_what_is_dropped_is_removed(
     assert changes(net)[6:] == ["PUT", "POST", "PUT"]
     assert set(google.shown) == {id_of(row) for row in rows}
 
+    google.events[id_of(rows[3])].update(start={"date": "2027-03-13"}, end={"date": "2027-03-14"})
+    assert written(rows[:3]) == PublishResult(unchanged=3, removed=1), "somebody made it all-day"
+
     past = (rows[2].start or 0) - 1
-    assert written([], since=past) == PublishResult(removed=2), "what is past is history, and stays"
+    assert written([], since=past) == PublishResult(removed=1), "what is past is history, and stays"
 
 
 @pytest.mark.usefixtures("in_this_process")

@@ -14,7 +14,12 @@ import pytest
 from calendar_timetable.calendars import limits
 from calendar_timetable.publishing import caldav
 from calendar_timetable.publishing.publish import publish_into
-from calendar_timetable.publishing.target import DesiredEvent, ExistingEvent, PublishingFailed
+from calendar_timetable.publishing.target import (
+    DesiredEvent,
+    ExistingEvent,
+    Planned,
+    PublishingFailed,
+)
 from calendar_timetable.runs.calendar_events import Site
 
 SITE = Site("https://airflow.example.com", "0a1b2c3d")
@@ -89,7 +94,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Hostile, Hostile]]:
 
 def published() -> Any:
     event = DesiredEvent(UID, "digest", "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
-    return publish_into("dav", SITE, [event], 0)
+    return publish_into("dav", SITE, [event], Planned(0))
 
 
 def test_it_writes_where_it_may(two: tuple[Hostile, Hostile]) -> None:
@@ -119,7 +124,7 @@ def test_nothing_is_removed_where_a_server_points_to(
     monkeypatch.setattr(caldav._Calendar, "kept", lambda _: iter([kept]))
     monkeypatch.setattr(caldav, "send", in_this_process)
     with pytest.raises(PublishingFailed, match="HTTP 307: it redirects"):
-        publish_into("dav", SITE, [], 0)
+        publish_into("dav", SITE, [], Planned(0))
     assert other.asked == []
 
 

@@ -13,6 +13,7 @@ from calendar_timetable.publishing.target import (
     DesiredEvent,
     ExistingEvent,
     Mode,
+    Planned,
     PublishResult,
     publish,
 )
@@ -64,6 +65,14 @@ def test_what_is_removed(
 ) -> None:
     board = Board(there)
     before = dict(board.events)
-    assert publish(board, wanted(wanted_now), 0, mode) == done
+    assert publish(board, wanted(wanted_now), Planned(0), mode) == done
     if done.refused or mode == "look":
         assert board.events == before
+
+
+def test_nothing_is_removed_past_what_is_planned_whole() -> None:
+    board = Board(range(-5, 9))
+    assert publish(board, wanted([1]), Planned(0, 4)) == PublishResult(removed=3, unchanged=1)
+    assert sorted(board.events.values()) == [-5, -4, -3, -2, -1, 1, 4, 5, 6, 7, 8]
+    assert publish(board, (), Planned(0, 0)) == PublishResult()
+    assert publish(Board(range(40)), (), Planned(0, 11)) == PublishResult(refused=11)

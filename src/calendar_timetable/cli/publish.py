@@ -6,6 +6,7 @@ And ``calendar-timetable subscriptions``: whose addresses of feeds there are, an
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -20,6 +21,8 @@ from calendar_timetable.planning import zones
 if TYPE_CHECKING:
     from calendar_timetable.publishing.target import Mode, PublishResult
     from calendar_timetable.runs.rows import RunRow
+
+_NAMED = 5  # DAGs that one message names
 
 
 def add_publish(command: argparse.ArgumentParser) -> None:
@@ -51,7 +54,7 @@ def publish(options: argparse.Namespace, out: Console) -> int:
 
     from calendar_timetable.config import option
     from calendar_timetable.publishing import publish as publishing
-    from calendar_timetable.publishing.target import PublishingFailed
+    from calendar_timetable.publishing.target import Planned, PublishingFailed
     from calendar_timetable.runs.calendar_events import Site
     from calendar_timetable.web.store import NO_TABLE, has_table, site_key
 
@@ -66,29 +69,36 @@ def publish(options: argparse.Namespace, out: Console) -> int:
         if not has_table(session):
             raise PublishingFailed(NO_TABLE)
         site = Site(base_url, site_key(session))
-    rows: list[RunRow] = []
-    now = since = 0.0
+    told = publishing.RowsToPublish([], 0, Planned(0), [])
     if not options.remove:
         with create_session() as session:
             scope = options.scope or option("publish_scope") or "all"
-            rows, now, since = publishing.rows_to_publish(session, scope, paused=options.paused)
+            told = publishing.rows_to_publish(session, scope, paused=options.paused)
     mode: Mode = (
         "look" if options.dry_run else "force" if options.force or options.remove else "write"
     )
-    done = publishing.publish_into(calendar, site, publishing.wanted(rows, site, now), since, mode)
+    events = publishing.wanted(told.rows, site, told.now)
+    done = publishing.publish_into(calendar, site, events, told.planned, mode)
     if done.refused:
         why = f"{done.refused} events would be removed, more than half of those that are there"
         raise PublishingFailed(f"{why}; look with --dry-run, and add --force if that is right")
     if options.json:
         print_json(out, asdict(done))
     elif options.dry_run:
-        _show(done, {site.uid(row): row for row in rows}, out)
+        _show(done, {site.uid(row): row for row in told.rows}, out)
     else:
         left = f", {done.left} left for the next time" if done.left else ""
         out.print(
             f"{done.written} written, {done.removed} removed, {done.unchanged} unchanged{left}"
         )
-    return int(bool(done.left))
+    if told.unread:
+        some = ", ".join(told.unread[:_NAMED]) + (", …" if len(told.unread) > _NAMED else "")
+        print(
+            f"calendar-timetable: no event is removed, as the schedules of {len(told.unread)} DAGs "
+            f"cannot be read: {some}",
+            file=sys.stderr,
+        )
+    return int(bool(done.left or told.unread))
 
 
 def _show(done: PublishResult, rows: dict[str, RunRow], out: Console) -> None:

@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -33,7 +32,9 @@ from calendar_timetable.publishing.target import (
     DesiredEvent,
     ExistingEvent,
     Mode,
+    Planned,
     PublishResult,
+    instant_of,
     owns,
     publish,
 )
@@ -50,18 +51,18 @@ _CHANGED = 412
 
 
 def publishing(
-    source: CalDavSource, site: Site, events: Sequence[DesiredEvent], since: float, mode: Mode
+    source: CalDavSource, site: Site, events: Sequence[DesiredEvent], planned: Planned, mode: Mode
 ) -> PublishResult:
     """Make the one calendar of *source* hold *events*, or raise :class:`DownloadFailed`.
 
-    *since* is in epoch seconds; see :func:`~calendar_timetable.publishing.target.publish`.
+    See :func:`~calendar_timetable.publishing.target.publish`.
     """
     request = {
         **terms(source.url, source.access),
         "calendars": list(source.calendars),
         "bytes": _BYTES,
         "site": site.key,
-        "since": since,
+        "planned": planned,
         "mode": mode,
         "seconds": limits.PUBLISH_SECONDS,
     }
@@ -88,7 +89,7 @@ def work(body: bytes, web: HttpClient, request: Message) -> tuple[Message, bytes
         )
     events = [DesiredEvent(**event) for event in json.loads(body)]
     target = _Calendar(web, server, found[0].url, request["site"], until)
-    return asdict(publish(target, events, request["since"], request["mode"])), b""
+    return asdict(publish(target, events, Planned(*request["planned"]), request["mode"])), b""
 
 
 class _Calendar:
@@ -156,9 +157,7 @@ def _read_kept(body: str, site: str, place: str, etag: str) -> ExistingEvent | N
         uid, digest, start = str(event["UID"]), str(event[DIGEST]), event.decoded("DTSTART")
     except (KeyError, ValueError):
         return None
-    if not owns(site, uid) or not isinstance(start, datetime) or start.tzinfo is None:
-        return None
-    return ExistingEvent(uid, digest, start.timestamp(), place, etag)
+    return ExistingEvent(uid, digest, instant_of(start), place, etag) if owns(site, uid) else None
 
 
 def _serve(request: Message, body: bytes) -> tuple[Message, bytes]:

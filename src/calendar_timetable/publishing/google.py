@@ -29,7 +29,9 @@ from calendar_timetable.publishing.target import (
     DesiredEvent,
     ExistingEvent,
     Mode,
+    Planned,
     PublishResult,
+    instant_of,
     publish,
 )
 
@@ -47,16 +49,16 @@ _DUPLICATE, _CHANGED, _GONE = 409, 412, (404, 410)
 
 
 def publishing(
-    source: HostedSource, site: Site, events: Sequence[DesiredEvent], since: float, mode: Mode
+    source: HostedSource, site: Site, events: Sequence[DesiredEvent], planned: Planned, mode: Mode
 ) -> PublishResult:
     """Make the calendar of *source* hold *events*, or raise :class:`DownloadFailed`.
 
-    *since* is in epoch seconds; see :func:`~calendar_timetable.publishing.target.publish`.
+    See :func:`~calendar_timetable.publishing.target.publish`.
     """
     request = {
         **source.request(),
         "site": site.key,
-        "since": since,
+        "planned": planned,
         "mode": mode,
         "seconds": limits.PUBLISH_SECONDS,
         "pauses": limits.PUBLISH_PAUSES,
@@ -74,7 +76,7 @@ def work(request: Message, body: bytes) -> tuple[Message, bytes]:
     until = time.monotonic() + request["seconds"]
     target = _Calendar(request["calendar"], request["site"], until, request["pauses"])
     events = [DesiredEvent(**event) for event in json.loads(body)]
-    return asdict(publish(target, events, request["since"], request["mode"])), b""
+    return asdict(publish(target, events, Planned(*request["planned"]), request["mode"])), b""
 
 
 class _Calendar:
@@ -160,10 +162,11 @@ class _Calendar:
         A copy that somebody made of one of ours belongs to them: it has another id.
         """
         marks = (event.get("extendedProperties") or {}).get("private") or {}
-        uid, start = texts(marks, _UID), texts(event, "start", "dateTime")
+        uid = texts(marks, _UID)
+        start = texts(event, "start", "dateTime") or texts(event, "start", "date")
         if texts(marks, _OWNER) != self._site or not uid or _id_of(uid) != texts(event, "id"):
             return None
-        begins = datetime.fromisoformat(start).timestamp() if start else 0.0
+        begins = instant_of(datetime.fromisoformat(start)) if start else 0.0
         return ExistingEvent(
             uid, texts(marks, _DIGEST), begins, texts(event, "id"), texts(event, "etag")
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from icalendar import Calendar, Event
 from sqlalchemy import select
@@ -23,6 +24,7 @@ from calendar_timetable.publishing.target import (
     DIGEST,
     DesiredEvent,
     Mode,
+    Planned,
     PublishingFailed,
     PublishResult,
 )
@@ -36,14 +38,30 @@ PAST, AHEAD = timedelta(days=1), timedelta(days=35)
 _PASSING = ("DTSTAMP", "LAST-MODIFIED", "SEQUENCE")
 
 
+class RowsToPublish(NamedTuple):
+    """Runs as they are *now*, in epoch seconds, and the time for which they are *planned* whole.
+
+    Nothing is known of the DAGs *unread*, whose schedules cannot be read.
+    """
+
+    rows: list[RunRow]
+    now: float
+    planned: Planned
+    unread: list[str]
+
+
 def publish_into(
-    calendar: str, site: Site, events: Sequence[DesiredEvent], since: float, mode: Mode = "write"
+    calendar: str,
+    site: Site,
+    events: Sequence[DesiredEvent],
+    planned: Planned,
+    mode: Mode = "write",
 ) -> PublishResult:
     """Make *calendar* hold *events*, or raise :class:`PublishingFailed`, which says what is wrong.
 
     *calendar* names an Airflow Connection: one of type CalDAV that names one calendar, or one of
-    Google's provider, with the calendar after a slash as in ``Calendar(...)``. For *since* (epoch
-    seconds) and *mode* see :func:`~calendar_timetable.publishing.target.publish`.
+    Google's provider, with the calendar after a slash as in ``Calendar(...)``. For *planned* and
+    *mode* see :func:`~calendar_timetable.publishing.target.publish`.
     """
     conn_id, _, place = calendar.partition("/")
     try:
@@ -52,9 +70,9 @@ def publish_into(
         raise PublishingFailed(str(error)) from None
     try:
         if isinstance(source, CalDavSource):
-            return publish_caldav.publishing(source, site, events, since, mode)
+            return publish_caldav.publishing(source, site, events, planned, mode)
         if isinstance(source, HostedSource) and source.service == "google":
-            return google.publishing(source, site, events, since, mode)
+            return google.publishing(source, site, events, planned, mode)
     except DownloadFailed as error:
         raise PublishingFailed(f"{calendar}: {error}") from None
     reason = "only calendars on CalDAV servers and of Google can be written"
@@ -72,12 +90,10 @@ def wanted(rows: Iterable[RunRow], site: Site, now: float) -> list[DesiredEvent]
     return found
 
 
-def rows_to_publish(
-    session: Session, scope: str, *, paused: bool = False
-) -> tuple[list[RunRow], float, float]:
-    """Return the runs of *scope* around now, the time now, and the earliest time that is included.
+def rows_to_publish(session: Session, scope: str, *, paused: bool = False) -> RowsToPublish:
+    """Return the runs of *scope* around now.
 
-    Both times are in epoch seconds. *scope* is "all", "tag:…" or "dag:…". Runs of paused DAGs,
+    *scope* is "all", "tag:…" or "dag:…". Runs of paused DAGs,
     which do not start, are left out unless *paused* is true. Raise :class:`InvalidArgument` where
     *scope* is none of these, or no DAG has the tag or id.
     """
@@ -101,10 +117,12 @@ def rows_to_publish(
             "publish scope", scope, f"no DAG has this {'id' if kind == 'dag' else 'tag'}"
         )
     dags = [dag for dag in dags if paused or not dag.paused]
-    rows, _ = find_rows(
-        session, dags, read_schedules(session, [dag.dag_id for dag in dags]), filters, now
-    )
-    return rows, now, since
+    schedules = read_schedules(session, [dag.dag_id for dag in dags])
+    rows, until = find_rows(session, dags, schedules, filters, now)
+    unread = [dag.dag_id for dag in dags if dag.dag_id not in schedules]
+    if unread:
+        until = since
+    return RowsToPublish(rows, now, Planned(since, until), unread)
 
 
 def _digest(event: Event) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from datetime import UTC, date, datetime, time
+from typing import Literal, NamedTuple, Protocol
 
 from calendar_timetable.exceptions import CalendarTimetableError
 from calendar_timetable.runs.calendar_events import DOMAIN
@@ -44,9 +46,29 @@ class ExistingEvent:
     etag: str = field(repr=False)
 
 
+class Planned(NamedTuple):
+    """The time, in epoch seconds, of which the events to publish are known whole.
+
+    Events before *since* are history. Of those from *until* on some may be missing, because there
+    are too many, or because the schedule of a DAG cannot be read.
+    """
+
+    since: float
+    until: float = math.inf
+
+
 def owns(site: str, uid: str) -> bool:
     """Tell whether *uid* is that of an event which the Airflow with the key *site* wrote."""
     return uid.endswith(f"-{site}@{DOMAIN}")
+
+
+def instant_of(start: date) -> float:
+    """Return the epoch seconds of *start*; what people have made a date or floating counts in UTC.
+
+    Somebody may have made an event of ours an all-day event: it stays ours.
+    """
+    moment = start if isinstance(start, datetime) else datetime.combine(start, time())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 class Target(Protocol):
@@ -91,30 +113,30 @@ class PublishResult:
 
 
 def publish(
-    target: Target, events: Iterable[DesiredEvent], since: float, mode: Mode = "write"
+    target: Target, events: Iterable[DesiredEvent], planned: Planned, mode: Mode = "write"
 ) -> PublishResult:
     """Make *target* hold *events*: write what is new or changed, remove what is no longer planned.
 
-    Events that start before *since* (epoch seconds) are history and stay; with no events and a
-    *since* of 0, all are removed. More than half of those that are not history, and more than ten,
-    are removed only by *mode* ``"force"``. Mode ``"look"`` changes nothing.
+    Only events that start within *planned* are removed; with no events, and all time planned, that
+    is all of them. More than half of them, and more than ten, are removed only by *mode*
+    ``"force"``. Mode ``"look"`` changes nothing.
     """
     done = PublishResult()
     kept = {event.uid: event for event in target.kept()}
-    coming = sum(event.start >= since for event in kept.values())
+    removable = {uid for uid, one in kept.items() if planned.since <= one.start < planned.until}
     wanted = [(event, kept.pop(event.uid, None)) for event in events]
     changes = [
         (event, before)
         for event, before in wanted
         if before is None or before.digest != event.digest
     ]
-    dropped = [event for event in kept.values() if event.start >= since]
+    dropped = [event for event in kept.values() if event.uid in removable]
     done.unchanged = len(wanted) - len(changes)
     if mode == "look":
         done.to_write = [event.uid for event, _ in changes]
         done.to_remove = [event.start for event in dropped]
         return done
-    if mode != "force" and len(dropped) > max(_FEW, coming / 2):
+    if mode != "force" and len(dropped) > max(_FEW, len(removable) / 2):
         done.refused = len(dropped)
         return done
     for event, before in changes:

@@ -121,6 +121,7 @@ def _find(
         raise
     except Exception:  # one broken timetable must not take the page away from all others
         log.exception("Cannot tell the planned runs of %s", schedule.dag_id)
+        return True
     return False
 
 

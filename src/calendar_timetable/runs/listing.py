@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
@@ -177,7 +178,7 @@ def first_rows(
         length = 1.1 * wanted * (week.until - week.since) * len(some) / len(dags) / max(found, 1)
     while True:
         until = min(filters.until, filters.since + length)
-        rows, truncated = find_rows(
+        rows, told_until = find_rows(
             session, dags, schedules, replace(filters, until=until), now, runs_of
         )
         rows = [
@@ -186,7 +187,8 @@ def first_rows(
             if shown(row, filters) and (until == filters.until or row.at < until)
         ]
         if until == filters.until or len(rows) > wanted or time_budget.spent():
-            return sorted(rows, key=lambda row: row.key), truncated or until < filters.until
+            left_out = told_until < math.inf or until < filters.until
+            return sorted(rows, key=lambda row: row.key), left_out
         length *= max(1.5, min(16, 1.25 * wanted / max(len(rows), 1)))
 
 
@@ -197,28 +199,29 @@ def find_rows(
     filters: Filters,
     now: float,
     runs_of: Collection[str] | None = None,
-) -> tuple[list[RunRow], bool]:
-    """Return every row of *dags* in the range of *filters*, DAG by DAG, and whether there are more.
+) -> tuple[list[RunRow], float]:
+    """Return every row of *dags* in the range of *filters*, DAG by DAG, and where that ends.
 
-    Existing runs, and how long they took, are included only for the DAGs *runs_of*, or for all
-    where that is ``None``.
+    From then on (epoch seconds) there are more; it is infinite where these are all. Existing runs,
+    and how long they took, are included only for the DAGs *runs_of*, or for all where that is
+    ``None``.
     """
     found: list[RunRow] = []
-    truncated = False
+    told_until = math.inf
     for part in rows_by_dag(session, dags, schedules, filters, now, runs_of):
         found += collapse(part.rows)
-        truncated = truncated or part.told_until is not None
-    return found, truncated
+        told_until = min(told_until, part.told_until)
+    return found, told_until
 
 
 class Part(NamedTuple):
     """The rows of one DAG, each run by itself, in order.
 
-    There are more past *told_until* (epoch seconds), unless that is ``None``.
+    There are more past *told_until* (epoch seconds), unless that is infinite.
     """
 
     rows: list[RunRow]
-    told_until: float | None
+    told_until: float
 
 
 def rows_by_dag(
@@ -264,7 +267,7 @@ def rows_by_dag(
         if older_left_out:
             yield Part(rows, filters.since)
         else:
-            yield Part(rows, (rows[-1].at if rows else filters.since) if more else None)
+            yield Part(rows, (rows[-1].at if rows else filters.since) if more else math.inf)
 
 
 def run_lengths(

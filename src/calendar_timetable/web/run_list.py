@@ -238,8 +238,7 @@ def counts(
                         found[bisect_right(edges, row.at) - 1].add(row, often=often)
                 if rows:
                     seen.append(rows[0].dag.dag_id)
-                if part.told_until is not None:
-                    told_until = min(told_until, part.told_until)
+                told_until = min(told_until, part.told_until)
         told = [_told(*of, told_until, names) for of in zip(found, edges, edges[1:], strict=False)]
         answer = models.Counts(
             counts=told, dag_ids=seen[:_MOST_DAGS], paused_dags=paused_among(dags)

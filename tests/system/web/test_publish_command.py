@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from calendar_timetable.publishing.publish import publish_into, wanted
-from calendar_timetable.publishing.target import PublishResult
+from calendar_timetable.publishing.target import Planned, PublishResult
 from calendar_timetable.runs.calendar_events import Site
 from calendar_timetable.runs.rows import RunRow
 from demo.local_airflow import LocalAirflow
@@ -23,7 +23,7 @@ def written(
     conn_id: str, rows: list[RunRow], site: Site = SITE, now: datetime = NOW
 ) -> PublishResult:
     since = (now - timedelta(days=1)).timestamp()
-    return publish_into(conn_id, site, wanted(rows, site, now.timestamp()), since)
+    return publish_into(conn_id, site, wanted(rows, site, now.timestamp()), Planned(since))
 
 
 @pytest.mark.airflow
