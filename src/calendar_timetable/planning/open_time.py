@@ -74,8 +74,9 @@ class OpenTime:
     def previous_fit(self, instant: float, duration: int, since: float) -> float | None:
         """Return the latest start, in whole seconds, in ``[since, instant)``, or ``None``."""
         if self.always:
-            return -(-instant // 1) - 1
-        found = self.over(since, instant + 1).previous_fit(instant, duration)
+            found: float | None = -(-instant // 1) - 1
+        else:
+            found = self.over(since, instant + 1).previous_fit(instant, duration)
         return found if found is not None and found >= since else None
 
     def last_fit(self, instant: float, duration: int, until: float) -> float:

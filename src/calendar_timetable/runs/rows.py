@@ -121,13 +121,17 @@ class RunRow:
     def is_late(self, now: float) -> bool:
         """Tell whether it started, or will start, more than ``LATE`` seconds later than it was to.
 
-        Planned runs of a paused DAG do not count as late.
+        What a paused DAG has not started does not count as late: it waits for its user.
         """
         if self.run is None:
-            return self.start is not None and not self.dag.paused and now - self.start > LATE
-        if self.run.run_type != "scheduled":
+            planned, started = self.start, None
+        elif self.run.run_type == "scheduled":
+            planned, started = self.run.run_after, self.run.started
+        else:
             return False
-        return (now if self.run.started is None else self.run.started) - self.run.run_after > LATE
+        if planned is None or (started is None and self.dag.paused):
+            return False
+        return (now if started is None else started) - planned > LATE
 
 
 def planned_row(dag: Dag, schedule: Schedule, placed: PlacedTick, length: float | None) -> RunRow:

@@ -72,15 +72,13 @@ class Gate:
         """Read the calendars afresh and tell whether work may start now."""
         instant = now()
         try:
-            compiled = self.rules.read_afresh(instant)
+            open_time = self.rules.read_afresh(instant)
         except CalendarUnavailable as error:
             return Verdict(False, reason=str(error))
-        verdict = judge(compiled, self.rules.policy, self.planned, instant)
-        return (
-            verdict
-            if verdict.open
-            else replace(verdict, reason=why_closed(compiled, self.rules.policy, verdict, instant))
-        )
+        verdict = judge(open_time, self.rules.policy, self.planned, instant)
+        if verdict.open:
+            return verdict
+        return replace(verdict, reason=why_closed(open_time, self.rules, verdict, instant))
 
     def pass_or_raise(self, context: Any) -> Verdict | None:
         """Return ``None`` when work may start, else why it has to wait.

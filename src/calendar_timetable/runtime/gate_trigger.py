@@ -16,10 +16,9 @@ from calendar_timetable.calendars.codec import SealedElsewhere
 from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.late_start import may_start, next_opening
-from calendar_timetable.planning.open_time import DAY
+from calendar_timetable.planning.open_time import DAY, OpenTime
 from calendar_timetable.planning.plan import Policy
 from calendar_timetable.runtime.shared_readings import Shared, reading
-from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.schedule.time_rules import TimeRules, now
 
 _SHORTEST = 0.2  # seconds between two looks
@@ -41,13 +40,11 @@ class Verdict:
     reason: str = ""
 
 
-def judge(compiled: CompiledSchedule, policy: Policy, planned: float, instant: float) -> Verdict:
+def judge(open_time: OpenTime, policy: Policy, planned: float, instant: float) -> Verdict:
     """Tell whether work that was to start at *planned* may start at *instant*.
 
     Both are in epoch seconds. The rule is the one that runs are created by.
     """
-    # Computed once for all gates that share it, whatever their policies.
-    open_time = compiled.open_time
     if may_start(planned, instant, policy, open_time):
         return Verdict(True)
     start = next_opening(instant, policy, open_time)
@@ -56,11 +53,11 @@ def judge(compiled: CompiledSchedule, policy: Policy, planned: float, instant: f
     return Verdict(False, start, open_time.last_fit(start, policy.duration, start + policy.stagger))
 
 
-def why_closed(compiled: CompiledSchedule, policy: Policy, verdict: Verdict, instant: float) -> str:
+def why_closed(open_time: OpenTime, rules: TimeRules, verdict: Verdict, instant: float) -> str:
     """Return what stands in the way, in words; this costs more than :func:`judge`."""
     until = instant + DAY if verdict.opens is None else verdict.opens - 1
-    why = explain.obstacles(instant, until, policy, compiled.open_time)
-    told = ", ".join(explain.told(why, compiled.zone, instant))
+    why = explain.obstacles(instant, until, rules.policy, open_time)
+    told = ", ".join(explain.told(why, zones.load_zone(rules.timezone), instant))
     return (told or "time is closed") + (
         "" if verdict.opens else ", and no available slot is known"
     )
@@ -117,10 +114,10 @@ class GateTrigger(BaseTrigger):
 
     async def _look(self, rules: TimeRules, shared: Shared) -> Verdict:
         try:
-            compiled = await shared.latest()
+            open_time = await shared.latest()
         except CalendarUnavailable as error:
             return Verdict(False, reason=str(error))
-        return judge(compiled, rules.policy, self.planned, now())
+        return judge(open_time, rules.policy, self.planned, now())
 
 
 def _until(verdict: Verdict) -> str:

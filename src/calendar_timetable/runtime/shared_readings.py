@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from calendar_timetable.exceptions import CalendarUnavailable
-from calendar_timetable.schedule.compiled import CompiledSchedule
+from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.schedule.time_rules import TimeRules, now
 
 T = TypeVar("T")
@@ -46,10 +46,12 @@ class Shared:
     def __init__(self, rules: TimeRules) -> None:
         self.rules, self.users = rules, 0
         self.next_read: float | None = 0.0  # epoch seconds; ``None``: never again
-        self._last: asyncio.Future[CompiledSchedule] | None = None
+        self._last: asyncio.Future[OpenTime] | None = None
 
-    async def latest(self) -> CompiledSchedule:
-        """Return the schedule as compiled from calendars read at most ``refresh`` seconds ago.
+    async def latest(self) -> OpenTime:
+        """Return what is open by calendars read at most ``refresh`` seconds ago.
+
+        It is laid out once for all gates that share it, whatever their policies.
 
         Raises :class:`CalendarUnavailable`.
         """
@@ -59,15 +61,15 @@ class Shared:
             self._last = asyncio.ensure_future(self._read())
         return await asyncio.shield(self._last)
 
-    async def _read(self) -> CompiledSchedule:
+    async def _read(self) -> OpenTime:
         refresh = self.rules.refresh
         try:
-            compiled = await in_thread(self.rules.read, now())
+            open_time = await in_thread(self.rules.read, now())
         except CalendarUnavailable:
             self.next_read = now() + max(refresh or 0, _RETRY)
             raise
         self.next_read = None if refresh is None else now() + refresh
-        return compiled
+        return open_time
 
 
 _shared: dict[str, Shared] = {}

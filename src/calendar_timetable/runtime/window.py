@@ -63,5 +63,5 @@ def _end(source: Any, instant: float) -> float | None:
     return (
         instant + AHEAD
         if overridden(source)
-        else end_of_open_time(rules.read_kept(instant).open_time, instant)
+        else end_of_open_time(rules.read_kept(instant), instant)
     )

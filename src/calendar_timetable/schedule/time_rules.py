@@ -13,9 +13,9 @@ from typing import Any
 
 from calendar_timetable.calendars import codec
 from calendar_timetable.exceptions import CalendarUnavailable
+from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.planning.plan import Policy
 from calendar_timetable.planning.time_sets import TimeRange, TimeSet, horizon_around, leaves
-from calendar_timetable.schedule.compiled import CompiledSchedule
 
 # A gate that looks asks a calendar again when it was asked longer ago than this.
 FRESH = timedelta(seconds=2)
@@ -82,20 +82,19 @@ class TimeRules:
         found: list[timedelta] = [part.refresh for part in given if hasattr(part, "refresh")]
         return max(min(found).total_seconds(), 1) if found else None
 
-    def read(self, now: float) -> CompiledSchedule:
-        """Return these rules with the calendars as they are at *now*, in epoch seconds.
+    def read(self, now: float) -> OpenTime:
+        """Return what these rules leave open, with calendars as they are at *now* (epoch seconds).
 
         Calendars are asked as often as their ``refresh`` says. Raises :class:`CalendarUnavailable`
-        for a calendar that cannot be had. The base of what is returned is of no use: it has no
-        ticks.
+        for a calendar that cannot be had.
         """
         horizon = self.horizon or horizon_around(now, 0)
         windows, blackouts = (
             s and s.resolve(horizon, self.timezone) for s in (self.windows, self.blackouts)
         )
-        return CompiledSchedule({}, self.timezone, self.policy, windows, blackouts, horizon)
+        return OpenTime(windows, blackouts, horizon)
 
-    def read_afresh(self, now: float) -> CompiledSchedule:
+    def read_afresh(self, now: float) -> OpenTime:
         """Return what :meth:`read` returns, with calendars asked no longer than :data:`FRESH` ago.
 
         Where one of these cannot be had, return what :meth:`read` returns.
@@ -107,13 +106,13 @@ class TimeRules:
             # With the last good copy, for as long as these rules trust it.
             return self.read(now)
 
-    def read_kept(self, now: float) -> CompiledSchedule:
+    def read_kept(self, now: float) -> OpenTime:
         """Return what :meth:`read` returns, cheap enough for a loop.
 
         This process keeps what it read for a moment.
         """
         read_at, kept = _kept.get(self.key, (0.0, None))
-        if kept is None or not 0 <= now - read_at <= _KEPT or kept.policy != self.policy:
+        if kept is None or not 0 <= now - read_at <= _KEPT:
             kept = self.read(now)
             if len(_kept) >= _MOST_KEPT:
                 _kept.clear()
@@ -121,7 +120,7 @@ class TimeRules:
         return kept
 
 
-_kept: dict[str, tuple[float, CompiledSchedule]] = {}
+_kept: dict[str, tuple[float, OpenTime]] = {}
 
 
 def now() -> float:

@@ -1,4 +1,7 @@
-"""The FastAPI app that Airflow mounts under ``/calendar-timetable``; nothing in it is anonymous."""
+"""The FastAPI app that Airflow mounts under ``/calendar-timetable``.
+
+What it tells is for users who are logged in; a feed, for whoever has its secret address.
+"""
 
 from __future__ import annotations
 

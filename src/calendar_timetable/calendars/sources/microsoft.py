@@ -34,7 +34,10 @@ _GONE = re.compile(r"(?:sync|resync)[a-z]*(?:notfound|required|invalid)", re.IGN
 _ANSWERS = {"accepted": "ACCEPTED", "declined": "DECLINED", "tentativelyAccepted": "TENTATIVE"}
 _FREE = ("free", "workingElsewhere")
 _REFUSALS = {
-    401: "Microsoft does not accept the Connection's token: is Scopes changed?",
+    401: (
+        "Microsoft does not accept the Connection's token: "
+        "is its field Scopes another than https://graph.microsoft.com/.default?"
+    ),
     403: (
         "the app may not read this mailbox: "
         "give it the application permission Calendars.Read, with admin consent"
