@@ -147,12 +147,16 @@ class CalendarTimetable(Timetable):
         if last is not data or compiled is None:
             compiled = CompiledSchedule.from_json(data)
             _decoded = data, compiled
-        timetable = cls(None)
-        timetable._data = data
-        timetable._compiled = compiled
-        if not compiled.ticks.is_cron:
-            timetable._take_traits(compiled.ticks.base)
+        # What __init__ of a subclass sets counts here too. Ours has nothing to add, and Airflow
+        # decodes schedules all the time.
+        timetable = cls.__new__(cls) if cls is CalendarTimetable else cls(None)
+        timetable._restore(data, compiled)  # noqa: SLF001
         return timetable
+
+    def _restore(self, data: dict[str, Any], compiled: CompiledSchedule) -> None:
+        self._data, self._compiled = data, compiled
+        if not compiled.ticks.is_cron:
+            self._take_traits(compiled.ticks.base)
 
     # What Airflow calls to schedule.
 

@@ -141,6 +141,11 @@ def test_late_is_what_started_late(
     assert [run.late for run in listed(session, dag_id, now=NOW) if run.state == "queued"] == [
         True
     ] * (state == "queued")
+    session.get_one(DagModel, dag_id).is_paused = True
+    session.commit()
+    assert listed(session, dag_id, now=NOW)[0].late == expected[-1], (
+        "what is paused waits for its user"
+    )
 
 
 def test_the_stored_run_stands_even_where_the_plan_is_another(session: Session) -> None:

@@ -114,7 +114,7 @@ class OpenTime:
 
         ``None`` where *instant* is closed, or no end is in sight.
         """
-        ahead = float(DAY)
+        ahead = float(_MARGIN)
         while not self.always and ahead < _LONGEST_LOOK:
             ends = self.over(instant, instant + ahead).end_of_span(instant)
             if ends is None or ends < instant + ahead:

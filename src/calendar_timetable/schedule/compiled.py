@@ -122,10 +122,11 @@ class CompiledSchedule:
 
         ``None`` where it is skipped; see :func:`calendar_timetable.planning.late_start.late_start`.
         """
-        return (
-            planned
-            if planned > now
-            else late_start(planned, due, now, self.policy, self.open_now, catchup=catchup)
+        if planned > now:
+            return planned
+        open_now, open_then = self.open_now, self.open_time
+        return late_start(
+            planned, due, now, self.policy, open_now, catchup=catchup, open_then=open_then
         )
 
     def waiting_since(self, now: float) -> float:
