@@ -19,6 +19,7 @@ from calendar_timetable.planning.plan import (
     Tick,
     TickStream,
     begun_before,
+    new,
     runs,
     with_interval,
 )
@@ -75,10 +76,9 @@ def next_run(
     if run is None or run.start is None:
         return None
     is_beyond = compiled.open_time.is_beyond
-    last_was_beyond = ahead is not None and is_beyond(ahead.due)
     if (
         is_beyond(run.start)
-        and not last_was_beyond
+        and not (ahead is not None and is_beyond(ahead.due))
         and _rests_on_unknown(compiled, run, last, restriction, now)
     ):
         return None
@@ -130,11 +130,9 @@ def due_times(
 
 
 def _data_interval(tick: Tick) -> DataInterval:
-    begins = to_pendulum(tick.interval_start)
-    return DataInterval(
-        begins,
-        begins if tick.interval_end == tick.interval_start else to_pendulum(tick.interval_end),
-    )
+    _, first, last = tick
+    begins = to_pendulum(first)
+    return new(DataInterval, (begins, begins if first == last else to_pendulum(last)))
 
 
 class _BaseFailed(Exception):
