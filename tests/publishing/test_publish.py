@@ -14,15 +14,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from airflow.models.dag import DagModel
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.sdk import DAG
 from sqlalchemy.orm import Session
 
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.publishing import caldav
-from calendar_timetable.publishing.publish import publish_into, rows_to_publish
+from calendar_timetable.publishing.publish import publish_into, rows_to_publish, wanted
 from calendar_timetable.publishing.target import (
     ExistingEvent,
+    Mode,
     Planned,
     PublishingFailed,
     PublishResult,
@@ -106,13 +108,16 @@ def test_an_event_that_somebody_made_an_all_day_one_is_still_ours(
     assert uid not in objects(server)
 
 
-def broken(session: Session, dag_id: str) -> None:
-    """Store a schedule for *dag_id* that nobody can read."""
+UNREADABLE = {"__type": "somebody.elses.Timetable", "__var": 7}
+
+
+def broken(session: Session, dag_id: str, form: dict[str, Any] = UNREADABLE) -> None:
+    """Store *form* as the schedule of *dag_id*."""
     row = session.query(SerializedDagModel).filter_by(dag_id=dag_id).one()
     data = copy.deepcopy(row.data)
     assert data is not None
-    data["dag"]["timetable"] = {"__type": "somebody.elses.Timetable", "__var": 7}
-    row._data, row.dag_hash = data, "another"
+    data["dag"]["timetable"] = form
+    row._data, row.dag_hash = data, str(form)
     session.flush()
 
 
@@ -135,6 +140,44 @@ def test_what_cannot_be_told_is_not_taken_for_gone(
     assert told.planned.since == told.planned.until
     assert told.unread == ["few"]
     assert "Cannot read the schedule of few" in caplog.text
+
+
+def test_a_dag_that_cannot_be_read_for_a_while_keeps_its_events(
+    session: Session, server: Server, runs_calendar: str
+) -> None:
+    """Published, broken, published, mended, published, paused, published."""
+    now = datetime.now(UTC)
+    add_dag(session, DAG("daily", schedule="@daily", start_date=now, catchup=False), now)
+
+    def publish(mode: Mode = "write") -> PublishResult:
+        told = rows_to_publish(session, "all")
+        return publish_into(
+            runs_calendar, SITE, wanted(told.rows, SITE, told.now), told.planned, mode
+        )
+
+    first = publish()
+    events = objects(server)
+    assert first == PublishResult(written=len(events))
+    assert len(events) > 30
+
+    row = session.query(SerializedDagModel).filter_by(dag_id="daily").one()
+    good, dag_hash = copy.deepcopy(row.data), row.dag_hash
+    for form in (
+        UNREADABLE,
+        {"__type": "airflow.timetables.trigger.CronTriggerTimetable", "__var": {}},
+        {"__type": "airflow.timetables.events.EventsTimetable", "__var": {"event_dates": [1]}},
+    ):
+        broken(session, "daily", form)
+        publish("force")
+        assert objects(server) == events
+
+    row = session.query(SerializedDagModel).filter_by(dag_id="daily").one()
+    row._data, row.dag_hash = good, dag_hash
+    session.flush()
+    assert publish() == PublishResult(unchanged=len(events))
+    session.get_one(DagModel, "daily").is_paused = True
+    session.flush()
+    assert publish("force") == PublishResult(removed=len(events))
 
 
 def test_only_our_own_events_are_touched(

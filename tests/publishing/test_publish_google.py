@@ -116,7 +116,10 @@ class Google:
         return Given(204, b"")
 
     def put(self, own: str, event: Event) -> Given:
-        if event["end"].get("dateTime", "") < event["start"].get("dateTime", ""):
+        start, end = (
+            event[side].get("dateTime") or event[side]["date"] for side in ("start", "end")
+        )
+        if end < start:
             return refusal(400, "timeRangeEmpty")
         self.changes += 1
         self.events[own] = {
@@ -253,11 +256,18 @@ def test_what_changes_is_written_and_what_is_dropped_is_removed(
     assert changes(net)[6:] == ["PUT", "POST", "PUT"]
     assert set(google.shown) == {id_of(row) for row in rows}
 
-    google.events[id_of(rows[3])].update(start={"date": "2027-03-13"}, end={"date": "2027-03-14"})
-    assert written(rows[:3]) == PublishResult(unchanged=3, removed=1), "somebody made it all-day"
-
     past = (rows[2].start or 0) - 1
-    assert written([], since=past) == PublishResult(removed=1), "what is past is history, and stays"
+    assert written([], since=past) == PublishResult(removed=2), "what is past is history, and stays"
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_an_event_that_somebody_made_an_all_day_one_is_still_ours(
+    google: Google, rows: list[RunRow]
+) -> None:
+    written(rows)
+    google.events[id_of(rows[3])].update(start={"date": "2027-03-13"}, end={"date": "2027-03-14"})
+
+    assert written(rows[:3]) == PublishResult(unchanged=3, removed=1)
 
 
 @pytest.mark.usefixtures("in_this_process")
