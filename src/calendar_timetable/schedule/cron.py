@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -287,7 +287,6 @@ class SeveralCrons:
         return max(cron.last_until(instant) for cron in self._crons)
 
 
-@lru_cache(maxsize=_SCHEDULES)
 def is_plain(expression: str) -> bool:
     """Tell whether the ticks of *expression* can be remembered."""
     return bool(_PLAIN.fullmatch(expression)) and not _RANDOM.search(expression)
