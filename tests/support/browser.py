@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import requests
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
@@ -76,23 +75,31 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def settled(self) -> None:
-        """Wait until the page is there, which Airflow may draw twice, and reads nothing."""
-        still = (
-            "return !document.querySelector('.ct-page') || "
-            "document.querySelector('[aria-busy=true], .ct-loading')"
+        """Wait until the page is there and reads nothing.
+
+        Airflow may draw a plugin's page anew; so it counts when it is the same one twice.
+        """
+        same = (
+            "const page = document.querySelector('.ct-page');"
+            "const reads = document.querySelector('[aria-busy=true], .ct-loading');"
+            "const before = globalThis.ctSettled; globalThis.ctSettled = reads ? null : page;"
+            "return page !== null && !reads && before === page"
         )
-        wait_until("the page to have read", lambda: not self.run(still), seconds=120)
+        wait_until("the page to have read", lambda: self.run(same), seconds=120, every=0.1)
 
     def run(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
 
     def all(self, selector: str, containing: str = "") -> list[WebElement]:
-        """Return what a CSS selector finds, of that what contains a text."""
-        found = self.driver.find_elements(By.CSS_SELECTOR, selector)
-        try:
-            return [each for each in found if containing in str(each.get_property("textContent"))]
-        except StaleElementReferenceException:
-            return []  # it was drawn anew meanwhile; who waits asks again
+        """Return what a CSS selector finds, of that what contains a text.
+
+        It is one question: between two, the page may be drawn anew.
+        """
+        script = (
+            "return [...document.querySelectorAll(arguments[0])]"
+            ".filter(each => each.textContent.includes(arguments[1]))"
+        )
+        return list(self.run(script, selector, containing))
 
     def one(self, selector: str, containing: str = "") -> WebElement:
         """Return the first of these, once it is there."""
@@ -125,17 +132,15 @@ class Browser:
 
     def fill(self, selector: str, text: str) -> None:
         """Type in place of what is there; WebDriver's own clearing is not seen by React."""
-        field = self.one(selector)
-        field.send_keys(Keys.CONTROL + "a")
-        field.send_keys(text)
+        self.using(selector, lambda field: field.send_keys(Keys.CONTROL + "a" + Keys.NULL + text))
 
     def text(self, selector: str) -> str:
         return " ".join(self.using(selector, lambda element: element.text).split())
 
     def texts(self, selector: str) -> list[str]:
-        return [
-            " ".join(str(each.get_property("textContent")).split()) for each in self.all(selector)
-        ]
+        """Return the text of each that a CSS selector finds, hidden text too."""
+        script = "return [...document.querySelectorAll(arguments[0])].map(each => each.textContent)"
+        return [" ".join(text.split()) for text in self.run(script, selector)]
 
     def press(self, *keys: str) -> None:
         webdriver.ActionChains(self.driver).send_keys(*keys).perform()
