@@ -19,6 +19,7 @@ _HOMES = {
     "CalendarTimetable": "timetable",
     "CalendarTimetableError": "exceptions",
     "CalendarUnavailable": "exceptions",
+    "DeploymentRule": "runtime.deployment",
     "Holidays": "calendars.holidays",
     "InvalidArgument": "exceptions",
     "Occurrence": "calendars.occurrences",
@@ -39,6 +40,7 @@ __all__ = [
     "CalendarTimetable",
     "CalendarTimetableError",
     "CalendarUnavailable",
+    "DeploymentRule",
     "Holidays",
     "InvalidArgument",
     "Occurrence",
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from calendar_timetable.planning.spans import Span as Span
     from calendar_timetable.planning.time_sets import TimeSet as TimeSet
     from calendar_timetable.planning.weekly import Weekly as Weekly
+    from calendar_timetable.runtime.deployment import DeploymentRule as DeploymentRule
     from calendar_timetable.runtime.events import CalendarEventTrigger as CalendarEventTrigger
     from calendar_timetable.runtime.gate import CalendarGate as CalendarGate
     from calendar_timetable.runtime.gate import hold_until_open as hold_until_open

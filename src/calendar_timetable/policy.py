@@ -1,8 +1,8 @@
-"""A cluster policy that tells a staggered schedule its DAG's id: Airflow tells it no timetable.
+"""Cluster policies: rules of the whole deployment, and each DAG's share of a stagger.
 
-Airflow calls it for every DAG that it reads from a file, before anything is stored; see
+Airflow calls them for every DAG that it reads from a file, before anything is stored; see
 https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/cluster-policies.html.
-It is imported by every Airflow process, and so imports next to nothing.
+This module is imported by every Airflow process, and so imports next to nothing.
 """
 
 from __future__ import annotations
@@ -15,33 +15,43 @@ from typing import Any
 
 from airflow.policies import hookimpl
 
+from calendar_timetable.config import option
+
 _log = logging.getLogger(__name__)
+# The name of a list in airflow_local_settings.py; see runtime/deployment.py.
+RULES = "CALENDAR_TIMETABLE_RULES"
 
 
 @hookimpl
 def dag_policy(dag: Any) -> None:
-    """Derive the DAG's share of a ``stagger`` from its own id, unless it gives a ``stagger_key``.
+    """Let the rules of the deployment hold for *dag*, and tell its schedule the DAG's id.
 
-    Never raises.
+    Never raises: an error would keep the DAG from being read, and end what is under way.
     """
+    dag_id = getattr(dag, "dag_id", "?")
+    try:
+        if option("blackouts") or hasattr(sys.modules.get("airflow_local_settings"), RULES):
+            from calendar_timetable.runtime import deployment
+
+            deployment.apply(dag)
+    except Exception:  # noqa: BLE001
+        _log.exception("The rules of the deployment do not hold for DAG %s", dag_id)
     # Where that module was not imported, no DAG of this process has such a schedule.
     if f"{__package__}.timetable" not in sys.modules:
         return
     try:
-        own = _of_dag(dag.timetable, dag.dag_id)
+        own = _of_dag(dag.timetable, dag_id)
         if own is not dag.timetable:
             dag.timetable = own
     except Exception:  # noqa: BLE001
-        # The DAG works without its own share; an error here would keep it from being read.
-        _log.warning(
-            "The stagger of DAG %s goes by its file", getattr(dag, "dag_id", "?"), exc_info=True
-        )
+        _log.warning("The stagger of DAG %s goes by its file", dag_id, exc_info=True)
 
 
 def _of_dag(schedule: Any, dag_id: str) -> Any:
-    """Return *schedule* as the DAG called *dag_id* has it.
+    """Return *schedule* as the DAG called *dag_id* has it, whose share of a ``stagger`` is its own.
 
-    That is a copy, as several DAGs may share one schedule; *schedule* itself where nothing differs.
+    That is a copy, as several DAGs may share one schedule; *schedule* itself where nothing differs:
+    it has no ``stagger``, or gives a ``stagger_key``.
     """
     from calendar_timetable.timetable import CalendarTimetable
 
@@ -63,8 +73,4 @@ def _of_dag(schedule: Any, dag_id: str) -> Any:
     )
     if base is given.schedule and (given.stagger is None or given.stagger_key is not None):
         return schedule
-    own = copy(schedule)
-    # What it may have read already has the share that was derived from the file.
-    own.__dict__.pop("_compiled", None)
-    own._arguments = replace(given, schedule=base, dag_id=dag_id)  # noqa: SLF001
-    return own
+    return schedule.with_arguments(replace(given, schedule=base, dag_id=dag_id))

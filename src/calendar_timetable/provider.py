@@ -132,6 +132,24 @@ CONFIG: dict[str, Any] = {
                 "True",
                 None,
             ),
+            "blackouts": _option(
+                "Calendars whose events hold every DAG, whatever its schedule: Airflow Connections "
+                "or addresses, separated by commas. What is due in one of their events starts when "
+                "it ends.",
+                None,
+                "change_freeze, https://calendar.example.com/maintenance.ics",
+            ),
+            "exempt_tags": _option(
+                "DAGs with one of these tags are left alone by 'blackouts'.",
+                None,
+                "no-freeze",
+            ),
+            "apply_to": _option(
+                "Which runs 'blackouts' hold: 'scheduled' (runs that are triggered by hand pass) "
+                "or 'all'.",
+                "scheduled",
+                None,
+            ),
             "publish_to": _option(
                 "The calendar that 'calendar-timetable publish' writes runs into: an Airflow "
                 "Connection of type CalDAV that names one calendar, or one of Google's provider "

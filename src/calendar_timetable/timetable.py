@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow.exceptions import AirflowTimetableInvalid
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
@@ -311,6 +312,14 @@ class CalendarTimetable(Timetable):
     def arguments(self) -> Arguments | None:
         """The arguments in its DAG file; ``None`` of a timetable out of a serialized DAG."""
         return self._arguments if self._data is None else None
+
+    def with_arguments(self, arguments: Arguments) -> Self:
+        """Return a copy of this timetable, straight from its DAG file, with other *arguments*."""
+        own = copy(self)
+        # What it may have read already was read for the arguments that it had.
+        vars(own).pop("_compiled", None)
+        own._arguments = arguments  # noqa: SLF001
+        return own
 
     @property
     def compiled(self) -> CompiledSchedule:

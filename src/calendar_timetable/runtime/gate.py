@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal, NoReturn
@@ -206,9 +206,39 @@ def hold_until_open(
     the calendars' ``refresh`` (at most every :data:`SHORTEST_POLL` seconds). A task that resumes
     from its own trigger is not held: its work began long ago.
     """
-    if _resumes(context) or override(context):
-        return
-    asked = GateOptions(duration, max_delay, when_late, schedule)
+    if not _resumes(context) and not override(context):
+        _hold(context, GateOptions(duration, max_delay, when_late, schedule))
+
+
+def hold_for_deployment(
+    context: Any, *, schedule: Any, by_hand: bool, then: Callable[[Any], None] | None = None
+) -> None:
+    """Hold a task as rules of the whole deployment say: a ``pre_execute``.
+
+    The open time is that of *schedule*. Runs that began in it pass, as their work may finish, and
+    runs whose conf says ``{"ignore_calendar": "why"}``; without *by_hand* also runs that somebody
+    triggered. *then* is what the DAG itself gave as ``pre_execute``.
+    """
+    passes = _resumes(context) or override(context, by_hand=not by_hand)
+    if not passes and not _has_begun(context, rules_of(schedule)):
+        _hold(context, GateOptions(schedule=schedule))
+    if then is not None:
+        then(context)
+
+
+def _has_begun(context: Any, rules: TimeRules) -> bool:
+    """Tell whether the run of *context* began in open time."""
+    began = context["dag_run"].start_date
+    if began is None:
+        return False
+    try:
+        return rules.read_kept(now()).fits(began.timestamp(), 0)
+    except CalendarUnavailable:
+        return False
+
+
+def _hold(context: Any, asked: GateOptions) -> None:
+    """Let the task of *context* go on in open time; raise ``AirflowRescheduleException`` else."""
     asked.check()
     first = context["ti"].get_first_reschedule_date(context)
     gate = Gate.at(context, asked, first.timestamp() if first else None)

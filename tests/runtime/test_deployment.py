@@ -1,0 +1,272 @@
+"""Rules of a whole deployment hold for DAG files that know nothing of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import time_machine
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import AirflowRescheduleException
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import TimeRestriction
+
+from calendar_timetable import Weekly
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.runtime.deployment import RULES, DeploymentRule
+
+NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)  # a Tuesday
+FREEZE = "DTSTART:20260303T100000Z\r\nDTEND:20260306T100000Z"
+END = datetime(2026, 3, 6, 10, tzinfo=UTC)
+DAGS = """
+from datetime import datetime, timedelta
+import pendulum
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, task
+from airflow.sdk import CronTriggerTimetable, MultipleCronTriggerTimetable
+from airflow.timetables.events import EventsTimetable
+from airflow.providers.standard.operators.empty import EmptyOperator
+from calendar_timetable import CalendarTimetable, Weekly
+
+def dag(dag_id, schedule, **given):
+    with DAG(dag_id, schedule=schedule, start_date=datetime(2026, 1, 1), catchup=False, **given) as made:
+        EmptyOperator(task_id="work")
+    globals()[dag_id] = made
+
+dag("cron", "0 * * * *")
+dag("daily", "@daily", tags=["ml"], default_args={"owner": "team-a"})
+dag("delta", timedelta(hours=3))
+dag("several", MultipleCronTriggerTimetable("0 1 * * *", "30 13 * * *", timezone="UTC"))
+dag("events", EventsTimetable([pendulum.datetime(2026, 3, 4, 9)]))
+dag("once", "@once")
+dag("ours", CalendarTimetable("0 * * * *", timezone="UTC", blackouts=Weekly("fri 00:00-18:00", timezone="UTC")))
+dag("both", AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 * * * *", timezone="UTC"), assets=[Asset("a")]))
+dag("asset", [Asset("a")])
+dag("by_hand", None)
+dag("exempt", "0 * * * *", tags=["no-freeze"])
+
+calls = []
+with DAG("hooked", schedule=[Asset("a")]) as hooked:
+    @task(pre_execute=calls.append)
+    def each(number):
+        return number
+    each.expand(number=[1, 2])
+    @task(pre_execute=calls.append)
+    def work():
+        return 1
+    work()
+"""
+TIMED = ("cron", "daily", "delta", "several", "events", "once", "ours", "both")
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "airflow_local_settings", raising=False)
+
+
+@pytest.fixture
+def freeze(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return what writes the calendar that the configuration names, with or without an event."""
+    calendar = tmp_path / "freeze.ics"
+
+    def write(event: str) -> None:
+        inside = f"BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Freeze\r\n{event}\r\nEND:VEVENT\r\n" * bool(
+            event
+        )
+        calendar.write_bytes(
+            f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{inside}END:VCALENDAR\r\n".encode()
+        )
+
+    write("")
+    monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__BLACKOUTS", str(calendar))
+    monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__EXEMPT_TAGS", "no-freeze, urgent")
+    return write
+
+
+def given(monkeypatch: pytest.MonkeyPatch, *rules: object) -> None:
+    settings = ModuleType("airflow_local_settings")
+    setattr(settings, RULES, list(rules))
+    monkeypatch.setitem(sys.modules, "airflow_local_settings", settings)
+
+
+def bag(tmp_path: Path, at: datetime = NOW) -> dict[str, Any]:
+    """Read the DAG file, as the DAG processor does."""
+    file = tmp_path / "dags" / "plain.py"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(DAGS)
+    with time_machine.travel(at, tick=False):
+        read = DagBag(str(file))
+        assert not read.import_errors
+        return dict(read.dags)
+
+
+def stored(tmp_path: Path, at: datetime = NOW) -> dict[str, Any]:
+    """Return the DAGs in serialized form, as JSON reads it."""
+    with time_machine.travel(at, tick=False):
+        read = {
+            dag_id: json.loads(json.dumps(DagSerialization.to_dict(dag)))
+            for dag_id, dag in bag(tmp_path, at).items()
+        }
+    for dag in read.values():
+        dag["dag"].pop("last_loaded", None)
+    return read
+
+
+def first_start(data: dict[str, Any], at: datetime = NOW) -> datetime | None:
+    """When the scheduler starts the first run."""
+    with time_machine.travel(at, tick=False):
+        timetable = DagSerialization.from_dict(data).timetable
+        info = timetable.next_dagrun_info(
+            last_automated_data_interval=None,
+            restriction=TimeRestriction(None, None, catchup=False),
+        )
+    return None if info is None else info.run_after
+
+
+def test_without_rules_not_a_byte_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_policy = stored(tmp_path)
+    monkeypatch.setattr("airflow.settings.dag_policy", lambda dag: None)
+
+    assert stored(tmp_path) == with_policy
+
+
+def test_nothing_starts_in_a_freeze_and_all_is_made_up_for(
+    tmp_path: Path, freeze: Callable[[str], None]
+) -> None:
+    before = stored(tmp_path)
+    freeze(FREEZE)
+    within = stored(tmp_path)
+    starts = {dag_id: first_start(within[dag_id]) for dag_id in TIMED}
+
+    assert {dag_id: start for dag_id, start in starts.items() if dag_id != "ours"} == {
+        dag_id: END for dag_id in TIMED if dag_id != "ours"
+    }
+    assert starts["ours"] == END + timedelta(hours=8), "its own blackout counts as well"
+    for dag_id in ("exempt", "asset", "by_hand"):
+        assert within[dag_id] == before[dag_id], "its schedule stays as it is"
+    assert "freeze.ics" in DagSerialization.from_dict(within["cron"]).timetable.summary
+
+    freeze("")
+    assert stored(tmp_path) == before
+
+
+def test_what_has_no_due_times_waits_at_its_tasks(
+    tmp_path: Path, freeze: Callable[[str], None]
+) -> None:
+    freeze(FREEZE)
+    dags = bag(tmp_path)
+
+    def begin(dag_id: str, began: datetime, at: datetime = NOW, **run: Any) -> None:
+        task = dags[dag_id].get_task("work")
+        told = {"run_type": "asset_triggered", "run_after": began, "start_date": began, "conf": {}}
+        context = {
+            "dag_run": SimpleNamespace(run_id="r", **{**told, **run}),
+            "ti": SimpleNamespace(dag_id=dag_id, get_first_reschedule_date=lambda context: None),
+            "dag": dags[dag_id],
+        }
+        with time_machine.travel(at, tick=False):
+            if task._pre_execute_hook is not None:  # as the task runner does
+                task._pre_execute_hook(context)
+
+    for dag_id in ("asset", "by_hand", "both"):
+        with pytest.raises(AirflowRescheduleException) as held:
+            begin(dag_id, NOW)
+        assert held.value.reschedule_date <= END
+        begin(dag_id, NOW - timedelta(hours=3))  # it began before the freeze, and may finish
+        begin(dag_id, NOW, at=END)
+        begin(dag_id, NOW, conf={"ignore_calendar": "the auditors wait"})
+        begin(dag_id, NOW, run_type="manual")
+    assert dags["cron"].get_task("work")._pre_execute_hook is None, "its runs start in open time"
+    assert dags["exempt"].get_task("work")._pre_execute_hook is None
+
+
+def test_what_the_dag_does_first_is_done_behind_the_gate(
+    tmp_path: Path, freeze: Callable[[str], None]
+) -> None:
+    dag = bag(tmp_path)["hooked"]
+    hooks = (
+        dag.get_task("work")._pre_execute_hook,
+        dag.get_task("each").partial_kwargs["pre_execute"],
+    )
+    context = {
+        "dag_run": SimpleNamespace(
+            run_id="r", run_type="scheduled", run_after=NOW, start_date=NOW, conf={}
+        ),
+        "ti": SimpleNamespace(dag_id="hooked", get_first_reschedule_date=lambda context: None),
+        "dag": dag,
+    }
+    for number, hook in enumerate(hooks, 1):
+        with time_machine.travel(NOW, tick=False):
+            hook(context)
+        assert len(hook.keywords["then"].__self__) == number
+    freeze(FREEZE)
+    # By then this process looks at calendars again.
+    with time_machine.travel(NOW + timedelta(minutes=1), tick=False):
+        for hook in hooks:
+            with pytest.raises(AirflowRescheduleException):
+                hook(context)
+    assert len(hooks[0].keywords["then"].__self__) == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "held"),
+    [
+        ({}, {*TIMED, "exempt"}),
+        ({"tags": ["m*"]}, {"daily"}),
+        ({"owners": ["team-a"]}, {"daily"}),
+        ({"dag_ids": ["e*"]}, {"events", "exempt"}),
+        ({"tags": ["ml"], "dag_ids": ["once"]}, {"daily", "once"}),
+        ({"exempt_tags": ["ml", "no-freeze"]}, {*TIMED} - {"daily"}),
+    ],
+)
+def test_a_rule_holds_for_the_dags_that_it_names(
+    rule: dict[str, Any], held: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given(monkeypatch, DeploymentRule(Weekly("mon-sun 00:00-23:59", timezone="UTC"), **rule))
+    schedules = {
+        dag_id: getattr(dag.timetable, "timetable", dag.timetable)
+        for dag_id, dag in bag(tmp_path).items()
+    }
+
+    assert {
+        dag_id
+        for dag_id, schedule in schedules.items()
+        if "mon-sun" in repr(schedule) or "00:00-23:59" in repr(schedule)
+    } == held
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("APPLY_TO", "everything", "[calendar_timetable] apply_to='everything'"),
+        ("BLACKOUTS", "no_such_connection", "no_such_connection"),
+    ],
+)
+def test_a_rule_that_cannot_be_used_holds(
+    variable: str,
+    value: str,
+    said: str,
+    tmp_path: Path,
+    freeze: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    freeze("")
+    monkeypatch.setenv(f"AIRFLOW__CALENDAR_TIMETABLE__{variable}", value)
+    data = stored(tmp_path)
+
+    assert first_start(data["cron"]) is None
+    assert said in DagSerialization.from_dict(data["cron"]).timetable.description
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("tags", "ml"), ("owners", [1]), ("apply_to", "none"), ("blackouts", 7), ("windows", [None])],
+)
+def test_a_wrong_rule_is_refused_where_it_is_written(field: str, value: object) -> None:
+    with pytest.raises(InvalidArgument, match=field):
+        DeploymentRule(**{field: value})  # type: ignore[arg-type]
