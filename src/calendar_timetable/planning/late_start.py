@@ -53,7 +53,6 @@ def late_start(
     open_time: OpenTime,
     *,
     catchup: bool = True,
-    open_then: OpenTime | None = None,
 ) -> float | None:
     """Return when a run that was to start at *planned*, and has not begun by *now*, starts.
 
@@ -62,8 +61,7 @@ def late_start(
     or comes, later than ``max_delay`` after its due time; with ``when_blocked="skip"`` where time
     has closed since it was to start. The answer does not change while the clock moves. With
     *catchup* the past is made up for however late: there the run is skipped only where the closure
-    that followed its planned start was longer than ``max_delay``. That closure is looked for in
-    *open_then*, the same open time as *open_time*, but laid out around *planned*.
+    that followed its planned start was longer than ``max_delay``.
     """
     if planned > now or policy.when_blocked == "run":
         return planned
@@ -75,11 +73,10 @@ def late_start(
         return None
     last = max(planned, due + policy.max_delay) if policy.waits else planned
     if opening > last and open_time.opening_of(opening, last) > last:
-        then = open_time if open_then is None else open_then
-        closes = then.end_of(planned // 1) if catchup and policy.waits else None
+        closes = open_time.end_of(planned // 1) if catchup and policy.waits else None
         if (
             closes is None
-            or then.next_fit(closes, policy.duration, closes + policy.max_delay) is None
+            or open_time.next_fit(closes, policy.duration, closes + policy.max_delay) is None
         ):
             return None
     if fits or not policy.stagger:

@@ -14,8 +14,14 @@ SHOWN = 80  # characters of a title
 _MARGIN = DAY // 4
 _LONGEST_LOOK = 2 * 366 * DAY  # for where a stretch of open time begins or ends
 _LEAP = 28 * DAY
-# Further than this from what is laid out, it is laid out anew: what lies between matters to nobody.
+# Further than this from what is laid out, another stretch is begun: what lies between matters to
+# nobody. There are two, as a late run asks about its planned start and about now; where both are
+# there, the nearer one grows, unless it is very far away.
+_APART = DAY
 _FAR = 366 * DAY
+
+# From, to (epoch seconds), and what is open in between.
+_Stretch = tuple[int, int, Spans]
 
 
 class Blocker(NamedTuple):
@@ -47,8 +53,8 @@ class OpenTime:
         self.notes = [(leaf.label, leaf.note) for leaf in calendars if leaf.note]
         # Where what is known of calendars ends.
         self._ends = horizon.end if horizon is not None and calendars else None
-        # From, to, what: one value, so that threads may share this object.
-        self._laid = 0, 0, Spans()
+        # What is laid out, the last one first: one value, so that threads may share this object.
+        self._laid: tuple[_Stretch, ...] = ()
 
     def fits(self, instant: float, duration: int) -> bool:
         """Tell whether a run of *duration* may start at *instant*."""
@@ -60,11 +66,7 @@ class OpenTime:
             return instant
         end = instant + duration + 1
         while True:
-            # over() does the same; looking here first spares the call, as every tick asks this.
-            low, high, spans = self._laid
-            if instant < low or high < end:
-                spans = self.over(instant, end)
-            found = spans.next_fit(instant, duration)
+            found = self.over(instant, end).next_fit(instant, duration)
             if found is not None:
                 return found if found <= until else None
             if end > until + duration:
@@ -127,13 +129,21 @@ class OpenTime:
 
         What is laid out is kept, and grows by more than is asked for.
         """
-        low, high, spans = self._laid
-        if low <= start and end <= high:
-            return spans
-        # Where nothing is laid out, or all of it is far away, begin anew.
-        if low == high or start - high > _FAR or low - end > _FAR:
-            low = high = int(start)
-            spans = Spans()
+        for low, high, spans in self._laid:
+            if low <= start and end <= high:
+                return spans
+        return self._grown_over(start, end)
+
+    def _grown_over(self, start: float, end: float) -> Spans:
+        """Lay out ``[start, end)`` too, and return the open spans of the stretch that holds it."""
+
+        def gap(stretch: _Stretch) -> float:
+            return max(start - stretch[1], stretch[0] - end)
+
+        kept = sorted(self._laid, key=gap)
+        if not kept or gap(kept[0]) > (_APART if len(kept) == 1 else _FAR):
+            kept = [(int(start), int(start), Spans()), *self._laid[:1]]
+        low, high, spans = kept[0]
         margin = max(_MARGIN, min(high - low, _LEAP + (high - low) // 8))
         if start < low:
             earlier = int(start) - margin
@@ -141,7 +151,7 @@ class OpenTime:
         if end > high:
             later = -int(-end // 1) + margin
             high, spans = later, Spans.joined((spans, self._lay_out(high, later)))
-        self._laid = low, high, spans
+        self._laid = ((low, high, spans), *kept[1:])
         return spans
 
     def _lay_out(self, start: int, end: int) -> Spans:

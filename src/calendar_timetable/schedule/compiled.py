@@ -79,14 +79,6 @@ class CompiledSchedule:
         return OpenTime(self.windows, self.blackouts, self.horizon)
 
     @cached_property
-    def open_now(self) -> OpenTime:
-        """The same as :attr:`open_time`, laid out around the present.
-
-        Ticks may be far from it, and what lies between matters to nobody.
-        """
-        return OpenTime(self.windows, self.blackouts, self.horizon)
-
-    @cached_property
     def open_by_role(self) -> tuple[OpenTime, OpenTime]:
         """What is open by the windows alone, and by the blackouts alone."""
         return OpenTime(self.windows, None, self.horizon), OpenTime(
@@ -122,12 +114,7 @@ class CompiledSchedule:
 
         ``None`` where it is skipped; see :func:`calendar_timetable.planning.late_start.late_start`.
         """
-        if planned > now:
-            return planned
-        open_now, open_then = self.open_now, self.open_time
-        return late_start(
-            planned, due, now, self.policy, open_now, catchup=catchup, open_then=open_then
-        )
+        return late_start(planned, due, now, self.policy, self.open_time, catchup=catchup)
 
     def waiting_since(self, now: float) -> float:
         """Return since when due times may be waiting, or were released by the latest opening.
