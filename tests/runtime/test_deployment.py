@@ -31,6 +31,7 @@ from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, task
 from airflow.sdk import CronTriggerTimetable, MultipleCronTriggerTimetable
 from airflow.timetables.events import EventsTimetable
 from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.triggers.base import StartTriggerArgs
 from calendar_timetable import CalendarTimetable, Weekly
 
 def dag(dag_id, schedule, **given):
@@ -45,6 +46,8 @@ dag("several", MultipleCronTriggerTimetable("0 1 * * *", "30 13 * * *", timezone
 dag("events", EventsTimetable([pendulum.datetime(2026, 3, 4, 9)]))
 dag("once", "@once")
 dag("ours", CalendarTimetable("0 * * * *", timezone="UTC", blackouts=Weekly("fri 00:00-18:00", timezone="UTC")))
+dag("marked", CalendarTimetable("0 * * * *", timezone="UTC", when_blocked="run",
+    blackouts=Weekly("fri 00:00-18:00", timezone="UTC")))
 dag("both", AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 * * * *", timezone="UTC"), assets=[Asset("a")]))
 dag("asset", [Asset("a")])
 dag("by_hand", None)
@@ -60,8 +63,16 @@ with DAG("hooked", schedule=[Asset("a")]) as hooked:
     def work():
         return 1
     work()
+
+class InTriggerer(EmptyOperator):
+    start_from_trigger = True
+    start_trigger_args = StartTriggerArgs("a.Trigger", next_method="execute")
+
+with DAG("deferred", schedule=None) as deferred:
+    InTriggerer(task_id="work")
+    InTriggerer.partial(task_id="each").expand(doc=["1", "2"])
 """
-TIMED = ("cron", "daily", "delta", "several", "events", "once", "ours", "both")
+TIMED = ("cron", "daily", "delta", "several", "events", "once", "ours", "marked", "both")
 
 
 @pytest.fixture(autouse=True)
@@ -155,7 +166,7 @@ def test_nothing_starts_in_a_freeze_and_all_is_made_up_for(
     assert stored(tmp_path) == before
 
 
-def test_what_has_no_due_times_waits_at_its_tasks(
+def test_what_begins_in_a_freeze_waits_at_its_tasks(
     tmp_path: Path, freeze: Callable[[str], None]
 ) -> None:
     freeze(FREEZE)
@@ -173,7 +184,8 @@ def test_what_has_no_due_times_waits_at_its_tasks(
             if task._pre_execute_hook is not None:  # as the task runner does
                 task._pre_execute_hook(context)
 
-    for dag_id in ("asset", "by_hand", "both"):
+    # Runs of "cron" are planned in open time, and may have waited for others since.
+    for dag_id in ("asset", "by_hand", "both", "cron", "marked"):
         with pytest.raises(AirflowRescheduleException) as held:
             begin(dag_id, NOW)
         assert held.value.reschedule_date <= END
@@ -181,8 +193,17 @@ def test_what_has_no_due_times_waits_at_its_tasks(
         begin(dag_id, NOW, at=END)
         begin(dag_id, NOW, conf={"ignore_calendar": "the auditors wait"})
         begin(dag_id, NOW, run_type="manual")
-    assert dags["cron"].get_task("work")._pre_execute_hook is None, "its runs start in open time"
     assert dags["exempt"].get_task("work")._pre_execute_hook is None
+
+
+def test_the_triggerer_begins_nothing(tmp_path: Path, freeze: Callable[[str], None]) -> None:
+    """Airflow's scheduler hands such tasks to it, past all that a worker does first."""
+    freeze(FREEZE)
+    within = DagSerialization.from_dict(stored(tmp_path)["deferred"])
+
+    for task in within.tasks:
+        assert not task.start_from_trigger
+        assert not task.expand_start_from_trigger(context={})
 
 
 def test_what_the_dag_does_first_is_done_behind_the_gate(

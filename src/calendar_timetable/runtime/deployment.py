@@ -14,7 +14,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from operator import and_
 from typing import Any, Literal, get_args
 
@@ -145,9 +145,10 @@ def apply(dag: Any) -> None:
         return
     limits = _Limits(mine, getattr(dag.timezone, "name", None))
     dag.timetable = limits.schedule(dag.timetable)
-    if limits.needs_gate(dag.timetable):
-        for task in dag.tasks:
-            limits.guard(task)
+    # Also where runs are planned in open time: they may begin later than planned, as many do that
+    # wait for max_active_runs, and events may be entered after they were made.
+    for task in dag.tasks:
+        limits.guard(task)
 
 
 class _Limits:
@@ -171,20 +172,23 @@ class _Limits:
             return own
         return self._timetable(given) if _has_due_times(given) else given
 
-    def needs_gate(self, schedule: Any) -> bool:
-        """Tell whether runs may come that no due time makes, or none of our schedules plans."""
-        return self._for_all or not isinstance(schedule, CalendarTimetable)
+    @cached_property
+    def _rules(self) -> CalendarTimetable:
+        """These limits by themselves, for the gates of all tasks."""
+        return self._timetable("@once")
 
     def guard(self, task: Any) -> None:
         """Let *task* wait for open time before it begins."""
-        hook = partial(
-            hold_for_deployment, schedule=self._timetable("@once"), by_hand=self._for_all
-        )
+        hook = partial(hold_for_deployment, schedule=self._rules, by_hand=self._for_all)
         if hasattr(task, "partial_kwargs"):  # of a mapped task
             then = task.partial_kwargs.get("pre_execute")
             task.partial_kwargs["pre_execute"] = partial(hook, then=then)
+            task.partial_kwargs.pop("start_from_trigger", None)
         else:
             task._pre_execute_hook = partial(hook, then=task._pre_execute_hook)  # noqa: SLF001
+        if task.start_from_trigger:
+            # The scheduler would hand it to the triggerer, past all that a worker does first.
+            task.start_from_trigger = False
 
     def _timetable(self, schedule: Any) -> CalendarTimetable:
         return CalendarTimetable(
@@ -199,6 +203,9 @@ class _Limits:
         """Return *given* with these limits added to its own."""
         arguments = given.arguments
         assert arguments is not None, "it comes from a DAG file"
+        if arguments.when_blocked == "run":
+            # Its own windows and blackouts hold nothing back; these do.
+            arguments = replace(arguments, when_blocked="postpone", windows=None, blackouts=None)
         own_blackouts = [] if arguments.blackout_set is None else [arguments.blackout_set]
         own_windows = [] if arguments.window_set is None else [arguments.window_set]
         return given.with_arguments(
