@@ -21,6 +21,7 @@ from benchmarks.figures import Figure
 GROUPS = (
     "scheduling",
     "parsing",
+    "freeze",
     "cycle",
     "importing",
     "reading",

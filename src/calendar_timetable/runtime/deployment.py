@@ -18,11 +18,13 @@ from functools import cached_property, partial, reduce
 from operator import and_
 from typing import Any, Literal, get_args
 
+from airflow.exceptions import AirflowTimetableInvalid
+
 from calendar_timetable.config import SECTION, option
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
+from calendar_timetable.planning import zones
 from calendar_timetable.planning.time_sets import TimeRange, TimeSet, as_timeset
 from calendar_timetable.runtime.gate import hold_for_deployment
-from calendar_timetable.schedule.base import check_base, make_base
 from calendar_timetable.timetable import CalendarTimetable
 
 ApplyTo = Literal["scheduled", "all"]
@@ -143,7 +145,7 @@ def apply(dag: Any) -> None:
     mine = [rule for rule in rules() if rule.holds_for(dag)]
     if not mine:
         return
-    limits = _Limits(mine, getattr(dag.timezone, "name", None))
+    limits = _Limits(mine, _zone_of(dag))
     dag.timetable = limits.schedule(dag.timetable)
     # Also where runs are planned in open time: they may begin later than planned, as many do that
     # wait for max_active_runs, and events may be entered after they were made.
@@ -170,7 +172,13 @@ class _Limits:
             own = copy(given)
             own.timetable = self.schedule(inner)
             return own
-        return self._timetable(given) if _has_due_times(given) else given
+        own = self._timetable(given)
+        try:
+            own.validate()
+        except AirflowTimetableInvalid:
+            # It does not say by itself when runs are due; the gates hold its tasks.
+            return given
+        return own
 
     @cached_property
     def _rules(self) -> CalendarTimetable:
@@ -221,14 +229,12 @@ class _Limits:
         return reduce(and_, windows) if windows else None
 
 
-def _has_due_times(schedule: Any) -> bool:
-    """Tell whether *schedule* says by itself when runs are due."""
+def _zone_of(dag: Any) -> str | None:
+    """Return the IANA zone of *dag*; ``None``, for Airflow's own, where it has but an offset."""
     try:
-        check_base(make_base(schedule, "UTC"), schedule, "UTC")
-    except Exception:  # noqa: BLE001
-        # Whatever cannot be a base is left as it is; the gate holds its tasks.
-        return False
-    return True
+        return zones.load_zone(dag.timezone).key
+    except InvalidArgument:
+        return None
 
 
 def _any_matches(values: Collection[str], patterns: Collection[str]) -> bool:

@@ -41,6 +41,7 @@ def on_starting(component: Any) -> None:
             # Else every process that it forks, one for each parse, would do again what is done once
             # here.
             import calendar_timetable.calendars.calendar
+            import calendar_timetable.runtime.deployment
             import calendar_timetable.schedule.compile_cache  # noqa: F401
 
             # A wrong configuration is reported by the schedules themselves.

@@ -93,6 +93,10 @@ def cron_base(expression: str, timezone: str, *, with_intervals: bool) -> Timeta
     return trigger.CronTriggerTimetable(expression, timezone=timezone)
 
 
+# Airflow's timetables whose summary is their cron expression.
+_CRON = ("CronTriggerTimetable", "CronDataIntervalTimetable")
+
+
 def check_base(base: Timetable, schedule: object, timezone: str) -> None:
     """Refuse a *base*, made of *schedule* in *timezone*, that cannot give ticks.
 
@@ -105,15 +109,16 @@ def check_base(base: Timetable, schedule: object, timezone: str) -> None:
         )
         raise InvalidArgument("schedule", schedule, remedy)
     now = datetime.now(UTC).timestamp()
+    is_airflows = type(base).__module__.startswith("airflow.timetables.")
     try:
-        if isinstance(schedule, str) and is_plain(base.summary):
+        if is_airflows and type(base).__name__ in _CRON and is_plain(base.summary):
             ticks = cron_ticks((base.summary, timezone))
             if ticks.daily is not None:
                 ticks.after(now)
                 return
         base.validate()
         # A cron expression may name a day that never comes.
-        if type(base).__module__.startswith("airflow.timetables."):
+        if is_airflows:
             restriction = TimeRestriction(to_pendulum(now), None, catchup=True)
             base.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
     except AirflowTimetableInvalid as error:
