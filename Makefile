@@ -7,7 +7,7 @@ AIRFLOW ?= 3.3
 VENV    ?= $(if $(filter 3.3,$(AIRFLOW)),.venv,.venv-$(AIRFLOW))
 PYTEST  ?=
 FUZZ    ?= -max_total_time=600
-JOBS    ?= 3
+JOBS    ?= 4
 
 FAST := tests/planning tests/schedule tests/calendars
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import requests
 
+from demo.preloaded import POSSIBLE, Forked, Preloaded
 from demo.services import Service, free_port, stop_all, uninterrupted, wait_until
 
 COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
@@ -46,6 +49,7 @@ class LocalAirflow:
         self.address = f"http://127.0.0.1:{self.port}{path}"
         self.user, self.password = "admin", secrets.token_urlsafe(9)
         self.services: dict[str, Service] = {}
+        self._preloaded: Preloaded | None = None
         home.mkdir(parents=True, exist_ok=True)
         (home / "logs").mkdir(exist_ok=True)
         passwords = home / "passwords.json"
@@ -80,18 +84,48 @@ class LocalAirflow:
             **(settings or {}),
         }
 
-    def airflow(self, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    def airflow(self, *arguments: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
         """Run one ``airflow`` command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments],
-            env=self.env,
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
+        return self.run_program("airflow", *arguments, seconds=seconds)
+
+    def run_program(
+        self, program: str, *arguments: str, seconds: float = 300, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a module, or a .py file, to its end in this Airflow's environment, and *env*."""
+        environment = self.env | env
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            preloaded = self._preloaded_process()
+            process: subprocess.Popen[bytes] | Forked
+            if preloaded is None:
+                how = [] if program.endswith(".py") else ["-m"]
+                process = subprocess.Popen(
+                    [sys.executable, *how, program, *arguments],
+                    env=environment,
+                    cwd=self.home,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                )
+            else:
+                process = preloaded.start(
+                    program, arguments, env=environment, cwd=self.home, stdout=out, stderr=err
+                )
+            try:
+                code = process.wait(seconds)
+            finally:
+                process.send_signal(signal.SIGKILL)  # one that takes too long
+                process.wait()
+            out.seek(0)
+            err.seek(0)
+            said = [file.read().decode(errors="replace") for file in (out, err)]
+            return subprocess.CompletedProcess([program, *arguments], code, *said)
+
+    def _preloaded_process(self) -> Preloaded | None:
+        """Return what starts this Airflow's programs, from the first of them on."""
+        if self._preloaded is None and POSSIBLE:
+            with uninterrupted():
+                self._preloaded = Preloaded(self.env, self.home / "logs" / "preloaded.log")
+        return self._preloaded
 
     def migrate(self) -> None:
         """Make the tables, or bring them up to date."""
@@ -110,7 +144,10 @@ class LocalAirflow:
             "celery worker": ("--skip-serve-logs", "--without-gossip", "--without-mingle"),
         }.get(component, ())
         name = name or component
-        command = (sys.executable, "-m", "airflow", *component.split(), *options)
+        preloaded = self._preloaded_process()
+        command = ("airflow", *component.split(), *options)
+        if preloaded is None:
+            command = (sys.executable, "-m", *command)
         env = dict(self.env)
         if component == "api-server":
             database = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
@@ -118,7 +155,8 @@ class LocalAirflow:
                 f"?timeout={_PATIENCE}", f"?timeout={_API_PATIENCE}"
             )
         with uninterrupted():
-            service = Service(name, command, env=env, log=self.home / "logs" / f"{name}.log")
+            log = self.home / "logs" / f"{name}.log"
+            service = Service(name, command, env=env, log=log, forked_by=preloaded)
             self.services[name] = service
         return service
 
@@ -160,6 +198,9 @@ class LocalAirflow:
         """End every component and all that it started."""
         stop_all(self.services.values())
         self.services.clear()
+        if self._preloaded is not None:
+            self._preloaded.close()
+            self._preloaded = None
 
 
 def _inherited_environment() -> dict[str, str]:

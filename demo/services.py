@@ -15,6 +15,8 @@ from typing import TypeVar
 
 import psutil
 
+from demo.preloaded import Forked, Preloaded
+
 T = TypeVar("T")
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -28,7 +30,7 @@ def free_port() -> int:
 
 
 def wait_until(
-    what: str, check: Callable[[], T | None], *, seconds: float, every: float = 0.25
+    what: str, check: Callable[[], T | None], *, seconds: float = 300, every: float = 0.25
 ) -> T:
     """Poll ``check`` until it returns something true, and return that.
 
@@ -92,10 +94,19 @@ class Service:
         env: Mapping[str, str],
         log: Path,
         user: str | None = None,
+        forked_by: Preloaded | None = None,
     ) -> None:
+        """Start *command*; where *forked_by* is given, it is as :meth:`Preloaded.start` has it."""
         self.name = name
         self.log = log
+        self._process: subprocess.Popen[bytes] | Forked
         with log.open("ab") as output:
+            if forked_by is not None:
+                program, *arguments = map(str, command)
+                self._process = forked_by.start(
+                    program, arguments, env=env, cwd=log.parent, stdout=output, stderr=output
+                )
+                return
             self._process = subprocess.Popen(
                 [str(part) for part in command],
                 env=dict(env),

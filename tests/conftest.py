@@ -39,6 +39,28 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
 
 _WEB_SERVER = re.compile("tests/system/(web|browser)/")  # the pages and the API of one Airflow
 _EXAMPLES = re.compile("tests/system/examples/test_runs")
+# With what takes minutes of waiting the work begins, and it ends with what is short: no worker is
+# left alone at the end. One that has no Airflow meanwhile uses the time that those only wait.
+_ORDER = (
+    "the examples",
+    "[postgres",
+    "[sqlite",
+    "tests/calendars/",
+    "the web",
+    "tests/system/",
+    "",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests in the order in which workers take them."""
+
+    def place(item: pytest.Item) -> int:
+        scope = shared_airflow(item.nodeid) or item.nodeid
+        return next(number for number, begin in enumerate(_ORDER) if scope.startswith(begin))
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)

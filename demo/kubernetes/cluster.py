@@ -61,15 +61,14 @@ class Cluster:
         namespaces: tuple[str, ...] = ("default", "training"),
         queues: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:
-        self.namespaces = namespaces
         self.nodes = (gpu_node(), CPU_NODE) if nodes is None else nodes
         self.store = Store()
-        self.token = secrets.token_hex()
+        self._token = secrets.token_hex()
         self.kubeconfig = folder / "kubeconfig.yaml"
         self._volumes = folder / "volumes"
         self.pods = Pods(self.store, images, self.volume, folder / "pods")
         self._jobs = Jobs(self.store, self.pods, queues or {})
-        self._api = Api(self)
+        self._api = Api(self.store, self.pods, namespaces=namespaces, token=self._token)
         self._ending = threading.Event()
         self._controller = threading.Thread(
             target=self._control, name="kubernetes-controller", daemon=True
@@ -120,7 +119,7 @@ class Cluster:
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "local", "cluster": {"server": self._api.address}}],
-            "users": [{"name": "airflow", "user": {"token": self.token}}],
+            "users": [{"name": "airflow", "user": {"token": self._token}}],
             "contexts": [{"name": "local", "context": {**names, "namespace": "default"}}],
             "current-context": "local",
         }

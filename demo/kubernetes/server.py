@@ -9,14 +9,12 @@ import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from demo.kubernetes import defaults, validation
-from demo.kubernetes.store import Conflict, Json, selected
-
-if TYPE_CHECKING:
-    from demo.kubernetes.cluster import Cluster
+from demo.kubernetes.pods import Pods
+from demo.kubernetes.store import Conflict, Json, Store, selected
 
 _PATH = re.compile(
     r"/(?:api/v1|apis/batch/v1)/namespaces/([^/]+)/(pods|events|jobs)"
@@ -54,10 +52,14 @@ class Api:
     """The listener, which can be stopped and started again at the same address.
 
     When it stops, every connection to it ends.
+
+    :param token: what a request has to bring; any other is refused with 401.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(
+        self, store: Store, pods: Pods, *, namespaces: tuple[str, ...], token: str
+    ) -> None:
+        self._handler = _handler(store, pods, namespaces, token)
         self._port = 0
         self._server: _Server | None = None
 
@@ -66,7 +68,7 @@ class Api:
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        server = _Server(("127.0.0.1", self._port), _handler(self._cluster))
+        server = _Server(("127.0.0.1", self._port), self._handler)
         self._server, self._port = server, server.server_port
         server.thread.start()
 
@@ -108,9 +110,9 @@ class _Server(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
-    store = cluster.store
-
+def _handler(
+    store: Store, pods: Pods, namespaces: tuple[str, ...], token: str
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         server: _Server
@@ -133,7 +135,7 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
             """Who asks for what."""
             length = int(self.headers.get("Content-Length") or 0)
             sent = self.rfile.read(length)  # also where it is refused: the connection goes on
-            if self.headers.get("Authorization") != f"Bearer {cluster.token}":
+            if self.headers.get("Authorization") != f"Bearer {token}":
                 raise Refused(401, "Unauthorized")
             url = urlsplit(self.path)
             if (found := _PATH.fullmatch(url.path)) is None:
@@ -179,7 +181,7 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
             )
 
         def _create(self) -> None:
-            if self.namespace not in cluster.namespaces:
+            if self.namespace not in namespaces:
                 raise Refused(
                     404,
                     f'namespaces "{self.namespace}" not found',
@@ -244,7 +246,7 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
             if self.kind == "Job":
                 store.delete("Job", self.namespace, self.name)  # and then its pods are collected
             else:
-                thing = cluster.pods.delete(thing, None if grace is None else int(grace))
+                thing = pods.delete(thing, None if grace is None else int(grace))
             self._answer(200, thing)
 
         def _watch(self) -> None:
@@ -288,9 +290,7 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
             seconds = self.query.get("sinceSeconds")
             since = datetime.now(UTC) - timedelta(seconds=int(seconds)) if seconds else None
             self._stream("text/plain")
-            for when, text in cluster.pods.log_lines(
-                pod, follow=flags["follow"], ended=self.server.ending
-            ):
+            for when, text in pods.log_lines(pod, follow=flags["follow"], ended=self.server.ending):
                 if since is None or when >= since:
                     self._chunk(
                         f"{when:%Y-%m-%dT%H:%M:%S.%f}000Z {text}" if flags["timestamps"] else text

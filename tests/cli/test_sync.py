@@ -258,15 +258,15 @@ def test_watching_follows_dag_files_and_ends_cleanly(
     origin.serve(BODY)
     often = f"Calendar({origin.url()!r}, refresh=timedelta(0))"
     write(dags, "one", f"CalendarTimetable('@daily', blackouts={often})")
-    wait_until("a first reading", lambda: seen(tmp_path, "127.0.0.1: ok, read "), seconds=60)
+    wait_until("a first reading", lambda: seen(tmp_path, "127.0.0.1: ok, read "))
     origin.serve(
         feed(event("DTSTART:20260310T120000Z"), event("UID:b", "DTSTART:20260311T120000Z"))
     )
-    wait_until("the edit to be read", lambda: seen(tmp_path, "2 events"), seconds=60)
+    wait_until("the edit to be read", lambda: seen(tmp_path, "2 events"))
     held = Reply(raw=b"HTTP/1.1 200 OK\r\n" + b"X-Slow: 1\r\n" * 1000, pause=0.05)
     before = len(origin.seen)
     origin.fail(held)
-    wait_until("it to be in the middle of a reading", lambda: len(origin.seen) > before, seconds=60)
+    wait_until("it to be in the middle of a reading", lambda: len(origin.seen) > before)
     children = psutil.Process(watch.pid).children(recursive=True)
     assert children
     os.kill(watch.pid, number)

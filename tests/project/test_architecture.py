@@ -27,24 +27,30 @@ LAYERS = (  # each imports what stands below it, and its own; of one line, none 
 )
 
 
-def module_of(file: Path) -> str:
-    parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+def modules_of(package: Path) -> dict[str, Path]:
+    """Return the file of each module of a package, by its full name."""
+    found = {}
+    for file in sorted(package.rglob("*.py")):
+        parts = file.relative_to(package.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
 
 
-MODULES = {module_of(file): file for file in sorted(PACKAGE.rglob("*.py"))}
+MODULES = modules_of(PACKAGE)
+DEMO = modules_of(Path(__file__).parents[2] / "demo")
 
 
 def imports_of(module: str) -> set[str]:
     """Everything *module* imports, also inside functions and for types alone, by full name."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+    for node in ast.walk(ast.parse((MODULES | DEMO)[module].read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, "relative imports are not used here"
             names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name if name in MODULES else str(node.module) for name in names}
+            known = MODULES.keys() | DEMO.keys()
+            found |= {name if name in known else str(node.module) for name in names}
     return found
 
 
@@ -69,6 +75,15 @@ def test_there_are_no_circles() -> None:
     graph = {module: others - {ROOT} for module, others in GRAPH.items() if module != ROOT}
 
     assert len(list(TopologicalSorter(graph).static_order())) == len(graph)
+
+
+def test_the_demo_has_no_circles() -> None:
+    """Also between its folders: the cluster knows nothing of the examples that it stands for."""
+    graph = {module: (imports_of(module) & DEMO.keys()) - {module} for module in DEMO}
+
+    assert set(TopologicalSorter(graph).static_order()) >= DEMO.keys()
+    inside = {m for m in DEMO if m.startswith("demo.kubernetes")}
+    assert {other for module in inside for other in graph[module]} <= inside
 
 
 NO_IO = {

@@ -103,14 +103,10 @@ class Browser:
 
     def one(self, selector: str, containing: str = "") -> WebElement:
         """Return the first of these, once it is there."""
-        return wait_until(
-            f"{selector} {containing!r}", lambda: self.all(selector, containing), seconds=60
-        )[0]
+        return wait_until(f"{selector} {containing!r}", lambda: self.all(selector, containing))[0]
 
     def gone(self, selector: str, containing: str = "") -> None:
-        wait_until(
-            f"no {selector} {containing!r}", lambda: not self.all(selector, containing), seconds=90
-        )
+        wait_until(f"no {selector} {containing!r}", lambda: not self.all(selector, containing))
 
     def using(self, selector: str, do: Callable[[WebElement], T], containing: str = "") -> T:
         """Return what *do* makes of the first of these; try again if the page drew it anew."""
@@ -121,7 +117,7 @@ class Browser:
             except StaleElementReferenceException:
                 return []
 
-        return wait_until(f"{selector} {containing!r} to stay", attempt, seconds=90)[0]
+        return wait_until(f"{selector} {containing!r} to stay", attempt)[0]
 
     def click(self, selector: str, containing: str = "") -> None:
         def do(element: WebElement) -> None:

@@ -36,7 +36,7 @@ class Chat:
 
     def hears(self, what: str) -> None:
         """Wait until exactly this is said."""
-        wait_until(f"the team to be told {what!r}", lambda: what in self.said, seconds=120)
+        wait_until(f"the team to be told {what!r}", lambda: what in self.said)
 
     def close(self) -> None:
         self._server.shutdown()

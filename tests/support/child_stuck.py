@@ -5,7 +5,6 @@ Its name says once its bounds are in place.
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -19,4 +18,4 @@ def _wait(request: Message, body: bytes) -> tuple[Message, bytes]:
 
 
 if __name__ == "__main__":
-    answer(_wait, 1024**3, float(os.environ.get("STUCK_SECONDS", "600")))
+    answer(_wait, 1024**3, 600)

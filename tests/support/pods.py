@@ -116,7 +116,7 @@ class PodCluster:
                     assert phase != "Failed", pods.read_namespaced_pod_log(name, self.namespace)
                     return bool(phase == until)
 
-                wait_until(f"the pod to be {until}", reached, seconds=120)
+                wait_until(f"the pod to be {until}", reached)
                 yield
             finally:
                 pods.delete_namespaced_pod(name, self.namespace, grace_period_seconds=0)

@@ -41,7 +41,7 @@ class PostgresServer:
             shutil.rmtree(self._folder)
             raise
         try:
-            wait_until("PostgreSQL to answer", self._answers, seconds=90)
+            wait_until("PostgreSQL to answer", self._answers)
         except BaseException:
             self.__exit__(None, None, None)
             raise

@@ -86,7 +86,7 @@ class Stack(LocalAirflow):
         """End everything at once: nothing here outlives a test."""
         for service in self.services.values():
             service.kill()
-        self.services.clear()
+        super().stop()
         self.engine.dispose()
 
     # DAG files.
@@ -195,7 +195,7 @@ class Stack(LocalAirflow):
 
     # Waiting.
 
-    def wait(self, what: str, check: Callable[[], T | None], *, seconds: float = 90) -> T:
+    def wait(self, what: str, check: Callable[[], T | None], *, seconds: float = 300) -> T:
         """Poll until ``check`` gives something true.
 
         Shows the components' last words when it does not.
@@ -222,7 +222,7 @@ class Stack(LocalAirflow):
             lambda: self.next_run(dag_id) == (tick, start),
         )
 
-    def wait_for_runs(self, dag_id: str, count: int, *, seconds: float = 120) -> list[Run]:
+    def wait_for_runs(self, dag_id: str, count: int, *, seconds: float = 300) -> list[Run]:
         """Until ``count`` runs of the DAG have succeeded; all of its runs."""
 
         def enough() -> list[Run]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -96,8 +94,5 @@ def change(airflow: LocalAirflow, statement: str) -> None:
 
 def within(airflow: LocalAirflow, script: str, *arguments: str) -> None:
     """Run one of the scripts of ``in_airflow/`` in an Airflow's environment."""
-    command = [sys.executable, SCRIPTS / script, *arguments]
-    done = subprocess.run(
-        command, env=airflow.env, capture_output=True, text=True, timeout=240, check=False
-    )
+    done = airflow.run_program(str(SCRIPTS / script), *arguments)
     assert done.returncode == 0, done.stderr[-4000:]

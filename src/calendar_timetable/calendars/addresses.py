@@ -15,7 +15,6 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from calendar_timetable.exceptions import InvalidArgument
-from calendar_timetable.planning.weekly import parse_weekly_rule
 
 log = logging.getLogger(__name__)
 _AFTER = re.compile(
@@ -139,6 +138,9 @@ def check_address(address: object) -> None:
 
 
 def _is_weekly(text: str) -> bool:
+    # A child that fetches a calendar asks for no such thing, and begins a quarter sooner without.
+    from calendar_timetable.planning.weekly import parse_weekly_rule
+
     try:
         parse_weekly_rule(text)
     except InvalidArgument:

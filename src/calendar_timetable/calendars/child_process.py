@@ -18,6 +18,8 @@ from calendar_timetable.calendars import limits
 Message = dict[str, Any]
 # In a child's environment: the id of the process that waits for its answer.
 _PARENT = "CALENDAR_TIMETABLE_PARENT"
+# The same: for how many seconds that process waits.
+_PATIENCE = "CALENDAR_TIMETABLE_PATIENCE"
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
 
 
@@ -33,7 +35,7 @@ def ask(module: str, request: Message, body: bytes, seconds: float) -> tuple[Mes
     """
     package = str(Path(__file__).parents[2])
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
-    environment[_PARENT] = str(os.getpid())
+    environment |= {_PARENT: str(os.getpid()), _PATIENCE: str(seconds)}
     environment["PYTHONPATH"] = os.pathsep.join(
         filter(None, (package, os.environ.get("PYTHONPATH")))
     )
@@ -73,8 +75,9 @@ def answer(
     nobody is left to end it: with its parent, which Airflow may kill, and when its time is over.
     """
     _end_with_parent()
-    # The parent's timeout is not longer than this, so it comes first.
-    signal.alarm(math.ceil(seconds + limits.START_SECONDS) + 1)
+    # The parent's timeout comes first.
+    patience = float(os.environ.get(_PATIENCE, seconds + limits.START_SECONDS))
+    signal.alarm(math.ceil(patience) + 1)
     for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, int(seconds))):
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(

@@ -54,9 +54,7 @@ class Story:
         """Wait until Airflow has stored that the run is held for so long."""
         wanted = (self.due, self.due + hours * HOUR)
         self.stack.wait(
-            f"the run to be held {hours} h",
-            lambda: self.stack.next_run(self.dag_id) == wanted,
-            seconds=120,
+            f"the run to be held {hours} h", lambda: self.stack.next_run(self.dag_id) == wanted
         )
 
     def told(self, status: str, error: str) -> None:
@@ -67,7 +65,7 @@ class Story:
             (found,) = [each for each in health.known() if each.label == CONN_ID]
             return (found.status, found.error) == (status, error)
 
-        self.stack.wait(f"{CONN_ID} to be {status}: {error}", said, seconds=120)
+        self.stack.wait(f"{CONN_ID} to be {status}: {error}", said)
         assert self.stack.next_run(self.dag_id) == stored
         assert self.stack.import_error(self.dag_id) is None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
+from tests.support.processes import left_running
 
 ROOT = Path(__file__).parents[3]
 
@@ -49,13 +48,3 @@ def demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.terminate()
-
-
-def left_running(folder: Path) -> list[str]:
-    """Processes that were started with *folder* in their command or environment."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if str(folder) in " ".join([*process.cmdline(), *process.environ().values()]):
-                found.append(f"{process.pid} {process.name()}")
-    return found

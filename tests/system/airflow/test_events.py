@@ -135,7 +135,7 @@ def test_edits_of_a_calendar_each_trigger_a_run(stack: Stack, origin: IcsOrigin)
     dag_id = f"watching_{stack.engine.dialect.name}"
     stack.write_dag(dag_id, WATCHING.format(dag_id=dag_id, address=origin.address))
     try:
-        stack.wait("watching to begin", lambda: noted(stack, dag_id), seconds=180)
+        stack.wait("watching to begin", lambda: noted(stack, dag_id))
         base = now() + HOUR
         steps = [
             ([event("a", base, base + HOUR, "Retrain A")], "created a"),
@@ -150,8 +150,8 @@ def test_edits_of_a_calendar_each_trigger_a_run(stack: Stack, origin: IcsOrigin)
         ]
         for count, (events, what) in enumerate(steps, 1):
             origin.serve(events)
-            stack.wait(what, partial(are_told, stack, dag_id, count), seconds=120)
-            stack.wait_for_runs(dag_id, count, seconds=180)
+            stack.wait(what, partial(are_told, stack, dag_id, count))
+            stack.wait_for_runs(dag_id, count)
         assert told(stack, dag_id) == [what for _, what in steps]
         assert len(stack.runs(dag_id)) == len(steps)
         assert payloads(stack, dag_id)[1]["was_start"] == base.isoformat().replace("+00:00", "Z")
@@ -170,7 +170,7 @@ def test_no_event_is_lost_across_kills_of_the_triggerer(stack: Stack, origin: Ic
     events: list[str] = []
     expected: list[str] = []
     try:
-        stack.wait("watching to begin", lambda: noted(stack, dag_id), seconds=180)
+        stack.wait("watching to begin", lambda: noted(stack, dag_id))
         for kill in range(kills):
             start = now() + HOUR
             events.append(event(f"e{kill}", start, start + HOUR, f"Retrain {kill}"))
@@ -179,20 +179,16 @@ def test_no_event_is_lost_across_kills_of_the_triggerer(stack: Stack, origin: Ic
             origin.serve(events)
             if kill % 3:  # else at once
                 stack.wait(
-                    "it to be asked for",
-                    partial(is_asked, origin, asked + dice.randrange(1, 4)),
-                    seconds=120,
+                    "it to be asked for", partial(is_asked, origin, asked + dice.randrange(1, 4))
                 )
             if kill % 3 == 2:  # in the moment between firing and noting
-                stack.wait("an event", partial(are_told, stack, dag_id, known + 1), seconds=120)
+                stack.wait("an event", partial(are_told, stack, dag_id, known + 1))
             stack.services["triggerer"].kill()
             stack.start("triggerer")
             asked = origin.requests
-            stack.wait(
-                "the new triggerer to ask", partial(is_asked, origin, asked + 1), seconds=180
-            )
-        stack.wait("all events", lambda: set(told(stack, dag_id)) >= set(expected), seconds=180)
-        stack.wait("a run", lambda: stack.runs(dag_id), seconds=120)
+            stack.wait("the new triggerer to ask", partial(is_asked, origin, asked + 1))
+        stack.wait("all events", lambda: set(told(stack, dag_id)) >= set(expected))
+        stack.wait("a run", lambda: stack.runs(dag_id))
     finally:
         stack.remove_dag(dag_id)
         stack.wait_until_ready()
@@ -222,9 +218,7 @@ def test_a_milestone_that_moves_takes_the_deadline_along(
         return [(known(row["deadline_time"]), bool(row["missed"])) for row in rows]
 
     def moved_to(moment: datetime) -> None:
-        stack.wait(
-            f"the deadline to be {moment}", lambda: deadlines() == [(moment, False)], seconds=120
-        )
+        stack.wait(f"the deadline to be {moment}", lambda: deadlines() == [(moment, False)])
 
     try:
         moved_to(starts - HOUR)
@@ -235,7 +229,7 @@ def test_a_milestone_that_moves_takes_the_deadline_along(
         assert not path.exists()
         soon = now() + HOUR + 5 * SECOND
         origin.serve([event("release", soon, soon + HOUR, "Release 1")])
-        stack.wait("its callback", path.exists, seconds=180)
+        stack.wait("its callback", path.exists)
         later = now() + 9 * HOUR
         # What is missed stays missed
         origin.serve([event("release", later, later + HOUR, "Release 1")])

@@ -72,13 +72,13 @@ def tries(stack: Stack, dag_id: str, task_id: str) -> set[int]:
     return {row["try_number"] for row in stack.rows(query, dag_id=dag_id, task_id=task_id)}
 
 
-def in_state(stack: Stack, dag_id: str, task_id: str, state: str, seconds: float = 120) -> None:
+def in_state(stack: Stack, dag_id: str, task_id: str, state: str) -> None:
     def reached() -> bool:
         states = tasks(stack, dag_id)
         assert states.get(task_id) != "failed", states
         return states.get(task_id) == state
 
-    stack.wait(f"{task_id} of {dag_id} to be {state}", reached, seconds=seconds)
+    stack.wait(f"{task_id} of {dag_id} to be {state}", reached)
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_a_meeting_added_seconds_before_a_due_run_holds_its_work(
     for dag_id in (gated, held):
         assert stack.wait_for_dag(dag_id) == (due, due)
 
-    stack.wait("the runs to be due at once", lambda: now() >= due - 3 * SECOND, seconds=120)
+    stack.wait("the runs to be due at once", lambda: now() >= due - 3 * SECOND)
     server.send(
         "PUT", "team/meeting.ics", meeting("meeting", due + 3 * SECOND, due + timedelta(hours=1))
     )
@@ -170,7 +170,7 @@ def test_a_meeting_added_seconds_before_a_due_run_holds_its_work(
     assert tasks(stack, gated) == {"gate": "deferred", "work": None}
     server.send("DELETE", "team/meeting.ics")
     for dag_id in (gated, held):
-        stack.wait_for_runs(dag_id, 1, seconds=120)
+        stack.wait_for_runs(dag_id, 1)
     assert tries(stack, held, "work") == {1}, "being held is no try"
 
 
@@ -224,22 +224,18 @@ def test_work_queued_into_a_blackout_does_not_start_there(
     lined_up = put(
         second, f"CalendarTimetable(timedelta(seconds=10), blackouts={calendar})", options
     )
-    stack.wait("the work of the first of two runs", begun.exists, seconds=120)
+    stack.wait("the work of the first of two runs", begun.exists)
 
     freezes = now()
     origin.serve([event("freeze", freezes - SECOND, freezes + timedelta(hours=1), "Freeze")])
     free.touch()
     in_state(stack, pooled, "work", "up_for_reschedule")
     ends = ["success", "up_for_reschedule"]
-    stack.wait(
-        "the second of two runs to be held",
-        lambda: states(stack, lined_up)[:2] == ends,
-        seconds=120,
-    )
+    stack.wait("the second of two runs to be held", lambda: states(stack, lined_up)[:2] == ends)
     lifted = now()
     origin.serve([])
-    stack.wait_for_runs(pooled, 1, seconds=180)
-    stack.wait_for_runs(lined_up, 2, seconds=180)
+    stack.wait_for_runs(pooled, 1)
+    stack.wait_for_runs(lined_up, 2)
     assert started(stack, pooled)[0] >= lifted
     assert started(stack, lined_up)[1] >= lifted
 
@@ -308,9 +304,7 @@ def test_a_training_that_outlasts_its_window_goes_on_in_the_next(
     stack.wait_for_dag(dag_id)
 
     stack.wait(
-        "the first run's training to be stopped",
-        lambda: states(stack, dag_id)[:1] == ["skipped"],
-        seconds=180,
+        "the first run's training to be stopped", lambda: states(stack, dag_id)[:1] == ["skipped"]
     )
     assert now() >= ends - SECOND
     log = (tmp_path / "log").read_text().splitlines()
@@ -318,12 +312,10 @@ def test_a_training_that_outlasts_its_window_goes_on_in_the_next(
     step = log[1].removeprefix("saved ")
     assert int(step) > 0
     stack.wait(
-        "the next run's training",
-        lambda: len((tmp_path / "log").read_text().splitlines()) > 2,
-        seconds=180,
+        "the next run's training", lambda: len((tmp_path / "log").read_text().splitlines()) > 2
     )
     assert now() >= opens
     assert (tmp_path / "log").read_text().splitlines()[2] == f"from {step}"
     (tmp_path / "goal").touch()
-    stack.wait("it to succeed", lambda: "success" in states(stack, dag_id), seconds=120)
+    stack.wait("it to succeed", lambda: "success" in states(stack, dag_id))
     assert "failed" not in states(stack, dag_id)

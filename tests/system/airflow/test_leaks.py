@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,14 +97,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             for dag_id, schedule in DAGS.items():
                 airflow.write_dag(dag_id, _source(dag_id, schedule, address))
             wanted = {name for name in DAGS if name.startswith("wrong")}
-            airflow.wait(
-                "every DAG to be read",
-                lambda: _parsed(airflow) == DAGS.keys() - wanted,
-                seconds=120,
-            )
-            airflow.wait(
-                "every mistake to be told", lambda: _failed(airflow) == wanted, seconds=120
-            )
+            airflow.wait("every DAG to be read", lambda: _parsed(airflow) == DAGS.keys() - wanted)
+            airflow.wait("every mistake to be told", lambda: _failed(airflow) == wanted)
             yield System(airflow, origin, statsd)
             airflow.stop()
     finally:
@@ -277,14 +270,7 @@ def command(airflow: Stack, *arguments: str) -> str:
 
 
 def _command(airflow: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "calendar_timetable.cli", *arguments],
-        env=airflow.env,
-        cwd=airflow.home,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+    return airflow.run_program("calendar_timetable.cli", *arguments)
 
 
 # --- the search -----------------------------------------------------------------------------------
@@ -295,7 +281,7 @@ def test_nothing_planted_gets_out(system: System) -> None:
     airflow.post("/api/v2/dags/by_address/dagRuns", logical_date=None)
     airflow.wait_for_runs("by_address", 1)
     held = "SELECT state FROM task_instance WHERE dag_id = 'gated' AND state = 'deferred'"
-    airflow.wait("gates to be waiting", lambda: len(airflow.rows(held)) > 1, seconds=180)
+    airflow.wait("gates to be waiting", lambda: len(airflow.rows(held)) > 1)
     said = (
         commands(airflow)
         | answers(airflow)
@@ -341,7 +327,7 @@ def test_the_dag_processor_sends_metrics(system: System) -> None:
         f"calendar_timetable.{name}"
         for name in ("age", "fetch_time", "read_time", "quarantined", "failures")
     }
-    wait_until("metrics of every kind", lambda: names <= system.statsd.got().keys(), seconds=60)
+    wait_until("metrics of every kind", lambda: names <= system.statsd.got().keys())
     got = system.statsd.got()
     assert {value for value, _ in got["calendar_timetable.quarantined.planted"]} == {"3"}
     assert got["calendar_timetable.failures.planted_denied"][0] == ("1", "c")

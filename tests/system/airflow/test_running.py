@@ -67,7 +67,7 @@ def test_stored_next_run_is_the_plan(
 def test_run_is_held_by_a_meeting_and_starts_when_it_ends(
     stack: Stack, write_dag: WriteDag, origin: IcsOrigin
 ) -> None:
-    due, ends = now() + 12 * SECOND, now() + 30 * SECOND
+    due, ends = now() + 30 * SECOND, now() + 45 * SECOND
     origin.serve(
         [event("due", due, due + SECOND, "Nightly work"), event("meeting", now(), ends, "Meeting")]
     )
@@ -78,7 +78,7 @@ def test_run_is_held_by_a_meeting_and_starts_when_it_ends(
     assert stack.wait_for_dag(dag_id) == (due, ends)
     (run,) = stack.wait_for_runs(dag_id, 1)
     assert (run.logical_date, run.run_after) == (due, ends)
-    assert ends <= run.created < ends + 10 * SECOND
+    assert ends <= run.created < ends + timedelta(minutes=1)
     assert started(stack, run) >= ends
 
 
@@ -138,7 +138,7 @@ def test_killed_components_lose_and_repeat_nothing(stack: Stack, write_dag: Writ
         for name in alike:
             stack.start(component, name=name)
         stack.wait_until_ready()
-        stack.wait_for_runs(dag_id, done + 2, seconds=90)
+        stack.wait_for_runs(dag_id, done + 2)
     runs = stack.runs(dag_id)
     assert_no_gap_and_no_repeat(runs, start, 5 * SECOND)
     assert all(run.created >= run.run_after for run in runs)

@@ -87,6 +87,6 @@ def test_an_edit_reaches_the_stored_next_run(processor: Stack, net: Internet) ->
         wanted = (due, due + hours * HOUR)
         for dag_id in calendars:
             held = partial(is_held, processor, dag_id, wanted)
-            processor.wait(f"{dag_id} to be held {hours} h", held, seconds=180)
+            processor.wait(f"{dag_id} to be held {hours} h", held)
     logs = "".join(file.read_text(errors="replace") for file in processor.home.rglob("*.log"))
     assert SECRET not in logs

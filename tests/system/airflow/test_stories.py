@@ -21,7 +21,6 @@ SECOND, MINUTE, HOUR, DAY = (
     timedelta(hours=1),
     timedelta(days=1),
 )
-PATIENCE = 240  # seconds that anything may take that takes a few on a quiet machine
 
 HEAD = """\
 import os
@@ -112,7 +111,7 @@ def planted(stack: Stack) -> Iterator[Planted]:
             assert stack.import_error("planted") is None
             return stack.next_run(BYSTANDER) is not None
 
-        stack.wait("the DAGs to be parsed", parsed, seconds=PATIENCE)
+        stack.wait("the DAGs to be parsed", parsed)
         yield planted
 
 
@@ -188,7 +187,7 @@ def let_the_scheduler_go_round(stack: Stack, dag_id: str = BYSTANDER) -> None:
 
     What was to be made is made by then.
     """
-    stack.wait_for_runs(dag_id, len(stack.runs(dag_id)) + 2, seconds=PATIENCE)
+    stack.wait_for_runs(dag_id, len(stack.runs(dag_id)) + 2)
 
 
 def wait_for_success(stack: Stack, dag_id: str, run_id: str) -> Run:
@@ -197,7 +196,7 @@ def wait_for_success(stack: Stack, dag_id: str, run_id: str) -> Run:
             (r for r in stack.runs(dag_id) if r.run_id == run_id and r.state == "success"), None
         )
 
-    return stack.wait(f"{run_id} of {dag_id} to succeed", succeeded, seconds=PATIENCE)
+    return stack.wait(f"{run_id} of {dag_id} to succeed", succeeded)
 
 
 def test_an_advanced_run_works_before_the_blackout(stack: Stack, planted: Planted) -> None:
@@ -238,7 +237,7 @@ def test_unpausing_in_closed_time_starts_nothing_that_was_missed(
         ]
     )
     for dag_id in planted.paused:
-        stack.wait_for_runs(dag_id, 1, seconds=PATIENCE)
+        stack.wait_for_runs(dag_id, 1)
     let_the_scheduler_go_round(stack)
     assert [[run.run_id for run in stack.runs(dag_id)] for dag_id in planted.paused] == [
         [scheduled_id(follows)]
@@ -249,7 +248,7 @@ def test_without_a_start_date_what_is_due_before_a_window_runs_in_it(
     stack: Stack, planted: Planted
 ) -> None:
     for dag_id, due in planted.due.items():
-        run = stack.wait_for_runs(dag_id, 1, seconds=PATIENCE)[0]
+        run = stack.wait_for_runs(dag_id, 1)[0]
         assert (run.run_id, run.run_after, run.data_interval[1]) == (
             scheduled_id(due),
             planted.opens,
@@ -336,7 +335,7 @@ def test_a_dag_is_given_this_timetable_and_loses_it_again(
         for dag in adopted:
             # Hourly and without catchup, at most one run is due while this test looks.
             wanted = 2 if dag.catchup or dag.step == STEP else int(stage == 0)
-            stack.wait_for_runs(dag.dag_id, before[dag.dag_id] + wanted, seconds=PATIENCE)
+            stack.wait_for_runs(dag.dag_id, before[dag.dag_id] + wanted)
         let_the_scheduler_go_round(stack)
     for dag in adopted:
         assert_whole(dag, scheduled(stack, dag.dag_id))
@@ -354,9 +353,7 @@ def wait_for_timetable(stack: Stack, dag_id: str, *, ours: bool) -> None:
         found = stack.timetable(dag_id)
         return found != "" and (found == "CalendarTimetable") == ours
 
-    stack.wait(
-        f"{dag_id} to have {'our' if ours else 'its own'} timetable", is_so, seconds=PATIENCE
-    )
+    stack.wait(f"{dag_id} to have {'our' if ours else 'its own'} timetable", is_so)
 
 
 def assert_whole(dag: Adopted, runs: list[Run]) -> None:
@@ -437,7 +434,7 @@ def live(
             assert stack.import_error("dies") is None
             return check()
 
-        stack.wait(what, reached, seconds=PATIENCE)
+        stack.wait(what, reached)
 
     def state(run_id: str, task_id: str) -> object:
         return stack.task_instances(held, run_id).get(task_id, {}).get("state")
@@ -514,5 +511,5 @@ def test_a_backfill_makes_what_calendars_skipped_or_combined(
         runs = [run for run in stack.runs(dag_id) if run.run_type == "backfill"]
         return runs if len(runs) >= 4 and {run.state for run in runs} == {"success"} else []
 
-    runs = stack.wait("the backfill", backfilled, seconds=PATIENCE)
+    runs = stack.wait("the backfill", backfilled)
     assert [run.logical_date for run in runs] == [begins + hours * HOUR for hours in (0, 6, 12, 18)]

@@ -56,7 +56,7 @@ def test_the_theme_follows_airflows_menu(browser: Browser) -> None:
     browser.click("button", "User")
     browser.click("[role=menuitem]", "Appearance")
     browser.click("[role=menuitemradio]", "Dark Mode")
-    wait_until("dark", lambda: browser.style("html", "colorScheme") == "dark", seconds=90)
+    wait_until("dark", lambda: browser.style("html", "colorScheme") == "dark")
     assert (
         browser.style(".ct-toolbar button", "backgroundColor")
         == browser.style("html", "backgroundColor")
@@ -87,7 +87,7 @@ def test_every_view_shows_the_runs_and_is_a_link(browser: Browser, view: str, th
     assert parse_qs(urlsplit(browser.driver.current_url).query)["view"] == [view]
     title = browser.text(".ct-toolbar h2")
     browser.click("[aria-label='Later']")
-    wait_until("later days", lambda: browser.text(".ct-toolbar h2") != title, seconds=90)
+    wait_until("later days", lambda: browser.text(".ct-toolbar h2") != title)
     browser.settled()
     browser.one(".ct-calendar .ct-run, .ct-calendar .ct-day", "plain")
     later = browser.text(".ct-toolbar h2")
@@ -95,7 +95,7 @@ def test_every_view_shows_the_runs_and_is_a_link(browser: Browser, view: str, th
     browser.settled()
     assert browser.text(".ct-toolbar h2") == later
     browser.click(".ct-toolbar button", "Now")
-    wait_until("now", lambda: browser.text(".ct-toolbar h2") == title, seconds=90)
+    wait_until("now", lambda: browser.text(".ct-toolbar h2") == title)
     assert browser.violations() == []
 
 
@@ -155,7 +155,7 @@ def test_one_run_its_sentence_and_its_dags_plan(browser: Browser, login: Login) 
     browser.open(f"{PAGE}?view=agenda")
     browser.click(".ct-calendar .ct-run", "visible")
     assert REASON in browser.text("dialog .ct-lead")
-    rows = wait_until("the plan", lambda: browser.all("dialog tbody tr"), seconds=90)
+    rows = wait_until("the plan", lambda: browser.all("dialog tbody tr"))
     assert len(rows) == 10
     shown = [row.find_elements(By.CSS_SELECTOR, "time") for row in rows]
     assert [[each.get_attribute("datetime") for each in times] for times in shown] == [
@@ -196,7 +196,7 @@ def test_the_zone_follows_airflows_selector(browser: Browser) -> None:
     before = browser.texts(".ct-time")
     browser.click("button[aria-label='+00:00']")
     browser.one("[role=dialog] input").send_keys("Asia/Tokyo", Keys.ENTER)
-    wait_until("Tokyo", lambda: browser.text(".ct-zone") == "Asia/Tokyo", seconds=90)
+    wait_until("Tokyo", lambda: browser.text(".ct-zone") == "Asia/Tokyo")
     browser.settled()
     assert before and set(before) <= {"20:00", "21:00"}  # in summer, and in winter
     assert set(browser.texts(".ct-time")) <= {"05:00", "06:00"}
@@ -232,9 +232,7 @@ def test_what_became_of_runs_and_a_link_to_each(browser: Browser) -> None:
     browser.click(".ct-timeline .ct-run.ct-failed")
     assert "failed after 29 min" in browser.text("dialog .ct-lead")
     browser.click("dialog .ct-links a", "Open the run")
-    wait_until(
-        "the run", lambda: "/dags/worked/runs/scheduled__" in browser.driver.current_url, seconds=90
-    )
+    wait_until("the run", lambda: "/dags/worked/runs/scheduled__" in browser.driver.current_url)
     browser.one("h2, h1, [data-testid]", "scheduled__")
 
 
@@ -262,7 +260,7 @@ def test_a_filter_by(browser: Browser, menu: str, choice: str, expected: set[str
     browser.click(".ct-filters button", menu)
     if choice:
         browser.click(".ct-menu label", choice)
-    wait_until(f"only {shown}", lambda: names(browser) == shown, seconds=90)
+    wait_until(f"only {shown}", lambda: names(browser) == shown)
     browser.driver.refresh()
     assert names(browser) == shown, "its address is a link"
 
@@ -280,16 +278,16 @@ def test_with_the_keyboard_alone(browser: Browser) -> None:
     browser.tab_to("Later")
     title = browser.text(".ct-toolbar h2")
     browser.press(Keys.ENTER)
-    wait_until("later days", lambda: browser.text(".ct-toolbar h2") != title, seconds=90)
+    wait_until("later days", lambda: browser.text(".ct-toolbar h2") != title)
     browser.settled()
     browser.press("w")
-    wait_until("the week", lambda: "view=week" in browser.path(), seconds=90)
+    wait_until("the week", lambda: "view=week" in browser.path())
     browser.settled()
     menu = browser.tab_to("DAG")
     browser.press(Keys.ENTER)
     browser.press("plain")  # its search has the focus
     browser.press(Keys.ARROW_DOWN, Keys.SPACE)  # not this one
-    wait_until("visible only", lambda: "dag=plain" not in browser.path(), seconds=90)
+    wait_until("visible only", lambda: "dag=plain" not in browser.path())
     browser.press(Keys.ESCAPE)
     browser.gone(".ct-menu")
     assert browser.driver.switch_to.active_element == menu
@@ -306,23 +304,19 @@ def test_with_the_keyboard_alone(browser: Browser) -> None:
     assert browser.run("return Boolean(document.activeElement.closest('dialog'))")
     browser.press(Keys.ESCAPE)
     browser.gone("dialog")
-    wait_until("the run that opened it", lambda: focused(browser) == first, seconds=90)
+    wait_until("the run that opened it", lambda: focused(browser) == first)
 
 
 def test_keys_lead_to_each_view_and_to_the_filter(browser: Browser) -> None:
     browser.open(f"{ALONE}?date=2027-03-01")
     for key, view in (("a", "agenda"), ("w", "week"), ("m", "month"), ("d", "timeline")):
         browser.press(key)
-        wait_until(view, partial(is_at, browser, f"view={view}"), seconds=90)
+        wait_until(view, partial(is_at, browser, f"view={view}"))
     browser.press("t")
-    wait_until("now", lambda: "date=" not in browser.path(), seconds=90)
+    wait_until("now", lambda: "date=" not in browser.path())
     browser.settled()
     browser.press("/")
-    wait_until(
-        "the search",
-        lambda: browser.run("return document.activeElement.type") == "search",
-        seconds=90,
-    )
+    wait_until("the search", lambda: browser.run("return document.activeElement.type") == "search")
     browser.press("w")
     assert "view=timeline" in browser.path(), "what is typed is no command"
     browser.press(Keys.ESCAPE)
@@ -350,7 +344,7 @@ def test_the_focus_comes_back_from_every_panel(browser: Browser, opener: str, ti
         assert not browser.run(outside)
     browser.press(Keys.ESCAPE)
     browser.gone("dialog")
-    wait_until(opener, lambda: browser.driver.switch_to.active_element == button, seconds=90)
+    wait_until(opener, lambda: browser.driver.switch_to.active_element == button)
 
 
 def test_the_details_lie_beside_the_calendar(browser: Browser) -> None:
@@ -367,9 +361,7 @@ def test_the_details_lie_beside_the_calendar(browser: Browser) -> None:
     assert "Window ends" in facts and "06:00" in facts
     first = browser.path()
     browser.run("document.querySelectorAll('.ct-calendar .ct-moved')[1].click()")
-    wait_until(
-        "its neighbour", lambda: browser.path() != first and "run=" in browser.path(), seconds=90
-    )
+    wait_until("its neighbour", lambda: browser.path() != first and "run=" in browser.path())
     assert browser.sideways() == 0 and browser.violations() == []
 
 

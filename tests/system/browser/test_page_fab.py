@@ -51,16 +51,14 @@ def test_an_admin_finds_the_page_in_the_navigation(stranger: Browser) -> None:
     first = stranger.one("dialog .ct-card")  # there may be those of other tests
     stranger.click("dialog .ct-card button", "Revoke")
     stranger.click("dialog .ct-card button", "Revoke now")
-    wait_until("it to be gone", lambda: first not in stranger.all("dialog .ct-card"), seconds=90)
+    wait_until("it to be gone", lambda: first not in stranger.all("dialog .ct-card"))
 
 
 def test_a_role_without_plugins_has_the_page_by_itself(stranger: Browser) -> None:
     """Its link leads through the login, and back to where it pointed."""
     stranger.driver.get(f"{stranger.airflow.address}{ALONE}?view=week&date=2027-03-24")
     log_in(stranger, "reader")
-    wait_until(
-        "the way back", lambda: stranger.path() == f"{ALONE}?view=week&date=2027-03-24", seconds=60
-    )
+    wait_until("the way back", lambda: stranger.path() == f"{ALONE}?view=week&date=2027-03-24")
     stranger.settled()
     ask = "fetch('/api/v2/plugins').then(answer => arguments[0](answer.status))"
     assert stranger.driver.execute_async_script(ask) == 403, "Airflow tells this role of no page"
@@ -68,7 +66,7 @@ def test_a_role_without_plugins_has_the_page_by_itself(stranger: Browser) -> Non
     assert set(stranger.texts(".ct-name")) == {"visible"}
     assert stranger.violations() == []
     stranger.click(".ct-calendar .ct-run:not(.ct-ghost)")
-    assert len(wait_until("the plan", lambda: stranger.all("dialog tbody tr"), seconds=90)) == 10
+    assert len(wait_until("the plan", lambda: stranger.all("dialog tbody tr"))) == 10
 
 
 def test_who_may_read_no_dag_is_told_so(stranger: Browser) -> None:

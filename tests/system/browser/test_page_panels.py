@@ -89,7 +89,7 @@ def test_what_if(browser: Browser) -> None:
     browser.click("select option", "run anyway")
     browser.click("button[type=submit]")
     assert wait_until(
-        "its due time", lambda: "12:00" in browser.text("tr.ct-moves td:nth-child(3)"), seconds=90
+        "its due time", lambda: "12:00" in browser.text("tr.ct-moves td:nth-child(3)")
     )
     assert "when_blocked='run'" in browser.text(".ct-code")
 
@@ -105,9 +105,7 @@ def test_subscribe_fetch_and_end(browser: Browser, login: Login) -> None:
     while others := browser.all("dialog .ct-card"):  # of other tests
         browser.click("dialog .ct-card button", "Revoke")
         browser.click("dialog .ct-card button", "Revoke now")
-        wait_until(
-            "one less", lambda: len(browser.all("dialog .ct-card")) < len(others), seconds=90
-        )
+        wait_until("one less", lambda: len(browser.all("dialog .ct-card")) < len(others))
     browser.click("dialog button[type=submit]")
     address = browser.text("dialog .ct-code")
     fetched = requests.get(address, timeout=60)
@@ -134,7 +132,7 @@ def test_how_the_calendars_are(browser: Browser) -> None:
     browser.click(".ct-head button", "Calendars")
     cards = [
         " ".join(card.text.split())
-        for card in wait_until("cards", lambda: browser.all("dialog .ct-card"), seconds=90)
+        for card in wait_until("cards", lambda: browser.all("dialog .ct-card"))
     ]
     assert [card.partition(" Last read")[0] for card in cards] == [
         "team.ics incomplete read, except for the events below",
@@ -148,7 +146,7 @@ def test_how_the_calendars_are(browser: Browser) -> None:
     assert "freeze" not in browser.text("dialog"), "a calendar's health tells no title"
     assert browser.violations() == []
     browser.click("dialog .ct-card a", "untitled")
-    wait_until("the DAG", lambda: browser.path() == "/dags/untitled", seconds=90)
+    wait_until("the DAG", lambda: browser.path() == "/dags/untitled")
 
 
 @pytest.mark.parametrize(

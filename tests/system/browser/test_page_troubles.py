@@ -139,7 +139,7 @@ def test_a_week_with_more_than_is_loaded(browser: Browser) -> None:
         assert len(browser.all(".ct-total", "run")) > 20
         assert browser.violations() == []
     browser.click(".ct-total", "run")
-    wait_until("the day from this hour on", lambda: "view=agenda" in browser.path(), seconds=90)
+    wait_until("the day from this hour on", lambda: "view=agenda" in browser.path())
     assert "T" in parse_qs(urlsplit(browser.path()).query)["date"][0]
 
 

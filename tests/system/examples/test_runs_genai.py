@@ -70,7 +70,7 @@ def test_a_model_that_fails_in_service_is_taken_back(airflow: Examples, first: F
     before, hidden = current.read_text(), current.with_name("hidden")
     current.rename(hidden)  # it starts empty-handed
     airflow.backing.serve("--most-parameters", "1000")
-    wait_until("the small service to answer", lambda: served(airflow) is None, seconds=60)
+    wait_until("the small service to answer", lambda: served(airflow) is None)
     hidden.rename(current)
 
     better = airflow.run("genai_finetune", name="better", base_steps=60, steps=120)

@@ -215,16 +215,13 @@ def restarted(airflow: Examples, trainings: dict[str, Training]) -> dict[Trainin
         )
         return pod if pod and "INFO step" in cluster.pods.log(pod).read_text() else None
 
-    pods = [
-        airflow.wait("a training", partial(at_work, each), seconds=120)
-        for each in trainings.values()
-    ]
+    pods = [airflow.wait("a training", partial(at_work, each)) for each in trainings.values()]
     made = [(pod["spec"]["containers"][0]["image"], pod["metadata"]["namespace"]) for pod in pods]
     assert made == [(asked["image"], "default"), (airflow.pods.image, airflow.pods.namespace)]
     cluster.stop_api()
     for log in map(cluster.pods.log, pods):
         length = log.stat().st_size
-        wait_until("the training to go on without it", partial(longer, log, length), seconds=60)
+        wait_until("the training to go on without it", partial(longer, log, length))
     cluster.start_api()
     return {each: airflow.end_of(run) for each, run in begun.items()}
 

@@ -103,7 +103,7 @@ def test_inference(airflow: Examples, reader: Reader, first: Finished) -> None:
             if r.run_type == "asset_triggered" and r.state == "success"
         ]
 
-    [run] = airflow.wait("the run that the arrival triggers", triggered, seconds=120)
+    [run] = airflow.wait("the run that the arrival triggers", triggered)
     ended = Finished(airflow, "inference_offpeak", run.run_id, run.state)
     assert ended.tasks == {"look": "success", "classify[0]": "success"}
     [made] = airflow.get("/api/v2/assets/events", source_dag_id="inference_offpeak")["asset_events"]
@@ -130,7 +130,7 @@ def test_an_event_in_the_calendar_asks_for_a_run(airflow: Examples) -> None:
         "SELECT s.value FROM asset_state_store s JOIN asset a ON a.id = s.asset_id"
         " WHERE a.name = 'digits_retraining_asked_for'"
     )
-    airflow.wait("the calendar to be watched", lambda: airflow.rows(noted), seconds=180)
+    airflow.wait("the calendar to be watched", lambda: airflow.rows(noted))
     airflow.plan([("Retrain digits, new labels", in_a_moment(24 * 3600))])
 
     def at_its_gate() -> list[str]:

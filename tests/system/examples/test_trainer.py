@@ -220,7 +220,7 @@ def test_serving(models: Path, tmp_path: Path) -> None:
     ]
     service = Service("serving", command, env=environment(), log=tmp_path / "log")
     try:
-        wait_until("the service to answer", lambda: health(port), seconds=60)
+        wait_until("the service to answer", lambda: health(port))
         assert health(port) == {"model": "poor"}
 
         (models / "serving" / "current").write_text("good")

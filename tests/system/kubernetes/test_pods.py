@@ -124,7 +124,7 @@ def test_deleting_ends_the_process(asked: Asked) -> None:
     until(asked, "deleted", lambda pod: pod.status.phase == "Running")
 
     asked.client.delete_namespaced_pod("deleted", asked.namespace, grace_period_seconds=1)
-    wait_until("the pod to be gone", lambda: "deleted" not in names(asked), seconds=90)
+    wait_until("the pod to be gone", lambda: "deleted" not in names(asked))
 
 
 def test_volumes_outlive_pods(asked: Asked) -> None:
@@ -215,11 +215,9 @@ def test_watching_events(asked: Asked) -> None:
 def test_jobs(asked: Asked, program: str, condition: str) -> None:
     asked.batch.create_namespaced_job(asked.namespace, job(asked, "once", program))
 
-    assert condition in wait_until("the Job to end", lambda: conditions(asked, "once"), seconds=60)
+    assert condition in wait_until("the Job to end", lambda: conditions(asked, "once"))
     asked.batch.delete_namespaced_job("once", asked.namespace, propagation_policy="Background")
-    wait_until(
-        "its pods to go", lambda: not [n for n in names(asked) if n.startswith("once-")], seconds=90
-    )
+    wait_until("its pods to go", lambda: not [n for n in names(asked) if n.startswith("once-")])
 
 
 def test_kueue_admits_a_job_when_its_queue_has_room(asked: Asked) -> None:
@@ -228,15 +226,11 @@ def test_kueue_admits_a_job_when_its_queue_has_room(asked: Asked) -> None:
         asked.batch.create_namespaced_job(
             asked.namespace, job(asked, name, program, queue="gpu-queue")
         )
-    wait_until(
-        "the first to run", lambda: [n for n in names(asked) if n.startswith("holds-")], seconds=90
-    )
+    wait_until("the first to run", lambda: [n for n in names(asked) if n.startswith("holds-")])
     assert asked.batch.read_namespaced_job("waits", asked.namespace).spec.suspend is True
 
     asked.batch.delete_namespaced_job("holds", asked.namespace, propagation_policy="Background")
-    assert wait_until("the second to run", lambda: conditions(asked, "waits"), seconds=90) == [
-        "Complete"
-    ]
+    assert wait_until("the second to run", lambda: conditions(asked, "waits")) == ["Complete"]
 
 
 @pytest.mark.parametrize(
@@ -273,9 +267,7 @@ def test_what_is_deleted_in_the_midst_of_a_step_holds_nothing(
     asked.batch.create_namespaced_job(
         asked.namespace, job(asked, "waits", "print()", queue="gpu-queue")
     )
-    assert wait_until("the other to run", lambda: conditions(asked, "waits"), seconds=90) == [
-        "Complete"
-    ]
+    assert wait_until("the other to run", lambda: conditions(asked, "waits")) == ["Complete"]
     assert [name for name in names(asked) if name.startswith("holds")] == []
 
 
@@ -288,7 +280,7 @@ def test_an_unknown_queue_admits_nothing(asked: Asked) -> None:
         asked.namespace, job(asked, "found", "print()", queue="gpu-queue")
     )
 
-    wait_until("the other to end", lambda: conditions(asked, "found"), seconds=90)
+    wait_until("the other to end", lambda: conditions(asked, "found"))
     assert asked.batch.read_namespaced_job("lost", asked.namespace).spec.suspend is True
     assert [
         event["reason"]
@@ -327,7 +319,7 @@ def create(asked: Asked, pod: dict[str, Any]) -> None:
 
 def delete(asked: Asked, name: str) -> None:
     asked.client.delete_namespaced_pod(name, asked.namespace, grace_period_seconds=0)
-    wait_until("the pod to be gone", lambda: name not in names(asked), seconds=90)
+    wait_until("the pod to be gone", lambda: name not in names(asked))
 
 
 def log(asked: Asked, name: str, **options: Any) -> str:

@@ -1,6 +1,6 @@
 """The cluster of the examples by itself, until Ctrl-C or SIGTERM.
 
-Start it as ``python -m demo.kubernetes FOLDER``.
+Start it as ``python -m demo.run_cluster FOLDER``.
 """
 
 from __future__ import annotations
