@@ -25,6 +25,11 @@ def known(calendar: Calendar) -> CalendarSpans:
     return resolved
 
 
+def meetings(calendar: Calendar) -> int:
+    """Return how many spans :func:`known` returns."""
+    return len(known(calendar).known)
+
+
 def error(calendar: Calendar) -> str:
     """Why the last check of the feed failed."""
     return calendar._read(HORIZON.start, HORIZON.end, "UTC", read_feed).error

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
 from croniter import croniter
+from croniter.croniter import hash_expression_re
 from pendulum import DateTime
 
 from calendar_timetable.planning import zones
@@ -28,8 +29,6 @@ from calendar_timetable.planning.open_time import DAY
 
 _ANY_TIME = TimeRestriction(None, None, catchup=True)
 _PLAIN = re.compile(r"[\d\s*,/\-A-Za-z#?]+")
-# croniter draws these anew each time.
-_RANDOM = re.compile(r"(?<![A-Z])[HR](?![A-Z])", re.IGNORECASE)
 _SCHEDULES = 512
 _REMEMBERED = 20_000  # ticks of one schedule; about two weeks of minutes
 _IN_ALL = 100_000  # ticks of all schedules of one thread, of which a web server has many
@@ -289,7 +288,9 @@ class SeveralCrons:
 
 def is_plain(expression: str) -> bool:
     """Tell whether the ticks of *expression* can be remembered."""
-    return bool(_PLAIN.fullmatch(expression)) and not _RANDOM.search(expression)
+    # What croniter draws by lot is another time whenever it is asked.
+    drawn = map(hash_expression_re.match, expression.lower().split())
+    return bool(_PLAIN.fullmatch(expression)) and not any(drawn)
 
 
 def several_crons(crons: Iterable[tuple[str, str]]) -> SeveralCrons:

@@ -253,8 +253,7 @@ def _written(
     base_url: str,
     now: float,
 ) -> Written:
-    from calendar_timetable.runs.calendar_events import Site
-    from calendar_timetable.runs.calendar_events import feed as write
+    from calendar_timetable.runs.calendar_events import Site, write_feed
 
     schedules = read_schedules(session, [dag.dag_id for dag in dags])
     before = replace(filters, since=filters.since - PAST.total_seconds(), until=filters.since)
@@ -264,7 +263,7 @@ def _written(
     rows = {row.identity: row for row in (*past, *ahead)}
     nearest = sorted(choice.of_rows(rows.values()), key=lambda row: abs(row.at - now))[:MOST_EVENTS]
     name = f"Airflow runs: {subscription.value}" if subscription.value else "Airflow runs"
-    body = write(
+    body = write_feed(
         sorted(nearest, key=lambda row: row.key), Site(base_url, site_key(session)), name, now
     )
     until = max(min((row.right_until(now) for row in nearest), default=math.inf), now + _FRESH)

@@ -21,23 +21,13 @@ from calendar_timetable.calendars.feed.refresh import RefreshPolicy
 from calendar_timetable.calendars.net import client
 from calendar_timetable.calendars.sources.lookup import source_for
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
-from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import event, feed
-from tests.support.moments import instant
+from tests.support.one_meeting import GOOD, HORIZON, MEETING, meetings
 from tests.support.origin import Origin, Reply
 
-HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
-MEETING = event("UID:m", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z")
-GOOD = feed(MEETING)
 FETCH = "AIRFLOW__CALENDAR_TIMETABLE__FETCH"
 DAY = 86400.0
-
-
-def meetings(calendar: Calendar) -> int:
-    found = calendar.resolve(HORIZON, "UTC")
-    assert isinstance(found, CalendarSpans)
-    return len(found.known)
 
 
 def refreshed(address: str, *, force: bool = False, max_stale: float = DAY) -> FeedSnapshot:

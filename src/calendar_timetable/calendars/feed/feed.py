@@ -8,7 +8,6 @@ from functools import cached_property, partial
 
 from calendar_timetable import metrics
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.feed import refresh as rhythm
 from calendar_timetable.calendars.feed.body import check_body, published_interval
 from calendar_timetable.calendars.feed.cache import (
     CacheEntry,
@@ -18,7 +17,7 @@ from calendar_timetable.calendars.feed.cache import (
     keyed,
     moment,
 )
-from calendar_timetable.calendars.feed.refresh import BackedOff, RefreshPolicy, ServerBackoff
+from calendar_timetable.calendars.feed.refresh import BackedOff, RefreshPolicy, ServerBackoff, now
 from calendar_timetable.calendars.ical.expand import ExpansionFailed, expand
 from calendar_timetable.calendars.ical.parser import EVENTS
 from calendar_timetable.calendars.net.networks import allowed_networks
@@ -94,7 +93,7 @@ def current_version(
     if source.local:
         if not feed.is_unchanged(state):
             return ""
-        if not 0 <= rhythm.now() - state.checked_at < _MINUTE:
+        if not 0 <= now() - state.checked_at < _MINUTE:
             # Asking notes in the cache that the file was checked just now.
             state, _ = feed.asked(ask=True)
     elif fetches_while_parsing() and feed.is_due(state):
@@ -163,7 +162,7 @@ class _Feed:
     ) -> None:
         self.source, self.zone, self.max_stale = source, zone, max_stale
         self.start, self.end = start // _GRID * _GRID, -(-end // _GRID) * _GRID
-        self.rhythm = RefreshPolicy(refresh, max_stale)
+        self.policy = RefreshPolicy(refresh, max_stale)
         self.entry = (
             CacheEntry.called(source.entry)
             if isinstance(source, UnseenSource)
@@ -228,12 +227,12 @@ class _Feed:
 
     def lapsed(self, state: FeedState) -> bool:
         """Tell whether the copy has not been confirmed for more than *max_stale* seconds."""
-        return rhythm.now() - state.good_at > self.max_stale
+        return now() - state.good_at > self.max_stale
 
     def tell_age(self, state: FeedState) -> None:
         """Report the age of the copy, in seconds, to the metrics."""
         if state.good_at:
-            metrics.gauge("age", self.source.label, max(rhythm.now() - state.good_at, 0))
+            metrics.gauge("age", self.source.label, max(now() - state.good_at, 0))
 
     def is_due(self, state: FeedState) -> bool:
         """Tell whether it is time to ask the source: by its refresh, or with new credentials."""
@@ -245,14 +244,14 @@ class _Feed:
             if state.error
             else state.asked_as[:_AS] != self.credentials
         )
-        return otherwise or self.rhythm.is_due(state)
+        return otherwise or self.policy.is_due(state)
 
     def ask(self, state: FeedState, *, force: bool = False, lost: bool = False) -> FeedState:
         """Ask the source, and keep what comes of it: a new copy only if it can be read.
 
         With *lost* the body is gone, and the source is not told that there was one.
         """
-        present = rhythm.now()
+        present = now()
         state = replace(state, label=self.source.label)
         tried = replace(
             state, good_at=min(state.good_at, present), checked_at=present, asked_as=self.asked_as
@@ -263,7 +262,7 @@ class _Feed:
                 if lost
                 else Validators(state.etag, state.last_modified, partial(self.entry.body, state))
             )
-            server = ServerBackoff(self.source.server, self.rhythm)
+            server = ServerBackoff(self.source.server, self.policy)
             with server.attempt(force=force), metrics.timed("fetch_time", self.source.label):
                 fetched = self.source.fetch(last)
             if fetched is not None:
@@ -274,7 +273,7 @@ class _Feed:
             if new.error == state.error:
                 return new
         except (FetchFailed, ExpansionFailed) as error:
-            wait = max(self.rhythm.backoff(state.failures + 1), getattr(error, "retry_after", 0))
+            wait = max(self.policy.backoff(state.failures + 1), getattr(error, "retry_after", 0))
             new = replace(
                 tried, retry_at=present + wait, error=str(error), failures=state.failures + 1
             )
