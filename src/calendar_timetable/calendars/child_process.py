@@ -52,7 +52,7 @@ def ask(module: str, request: Message, body: bytes, seconds: float) -> tuple[Mes
         raise ChildFailed(f"not done within {seconds:g} s") from None
     except OSError as error:
         raise ChildFailed(f"cannot start a process ({type(error).__name__})") from None
-    head, newline, rest = done.stdout.partition(b"\n")
+    head, newline, content = done.stdout.partition(b"\n")
     if done.returncode or not newline:
         killed = (
             "it was stopped for its use of time or memory"
@@ -61,7 +61,7 @@ def ask(module: str, request: Message, body: bytes, seconds: float) -> tuple[Mes
         )
         raise ChildFailed(killed)
     answer: Message = json.loads(head)
-    return answer, rest
+    return answer, content
 
 
 def answer(

@@ -25,11 +25,11 @@ def matches(details: Details | Occurrence, options: CalendarOptions) -> bool:
     """Tell whether an event is one of those asked for."""
     categories, attendee = options.categories, options.attendee
     several = (categories,) if isinstance(categories, str) else categories
-    wanted = {category.casefold() for category in several}
+    folded = {category.casefold() for category in several}
     return (
         _glob(options.match, details.summary)
         and _glob(options.location, details.location)
-        and (not wanted or any(category.casefold() in wanted for category in details.categories))
+        and (not folded or any(category.casefold() in folded for category in details.categories))
         and (not attendee or not details.attendees or address_of(attendee) in details.attendees)
     )
 

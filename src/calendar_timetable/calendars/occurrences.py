@@ -109,9 +109,11 @@ class ParsedCalendar:
     def to_wire(self) -> dict[str, Any]:
         """Return the calendar as JSON; details that many occurrences share are written once."""
         # Occurrences of one series share one details object: each is hashed once.
-        told = {id(details): details for details, _, _ in self.rows}
+        details_by_id = {id(details): details for details, _, _ in self.rows}
         table: dict[Details, int] = {}
-        places = {key: table.setdefault(details, len(table)) for key, details in told.items()}
+        places = {
+            key: table.setdefault(details, len(table)) for key, details in details_by_id.items()
+        }
         rows = [(places[id(details)], start, end) for details, start, end in self.rows]
         return {
             "zone": self.zone,
@@ -140,8 +142,8 @@ class ParsedCalendar:
             int(data["components"]),
             tuple(zip(map(table.__getitem__, indexes), starts, ends, strict=True)),
             tuple(
-                Problem(uid, why, _moment(low), _moment(high), told)
-                for uid, why, low, high, told in data["problems"]
+                Problem(uid, why, _moment(low), _moment(high), counted)
+                for uid, why, low, high, counted in data["problems"]
             ),
             dict(data.get("series", {})),
         )
@@ -186,11 +188,11 @@ def wins(zone: str) -> str:
     return f"{zone}{_WINS}"
 
 
-def is_winning(given: str) -> bool:
-    """Tell whether the zone *given* goes before what the calendar says."""
-    return given.endswith(_WINS)
+def is_winning(zone: str) -> bool:
+    """Tell whether *zone* goes before what the calendar says."""
+    return zone.endswith(_WINS)
 
 
-def zone_of(given: str) -> str:
-    """Return the IANA name in *given*, without the mark."""
-    return given.removesuffix(_WINS)
+def zone_of(zone: str) -> str:
+    """Return the IANA name in *zone*, without the mark."""
+    return zone.removesuffix(_WINS)

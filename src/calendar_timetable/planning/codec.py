@@ -56,15 +56,15 @@ def encode(timeset: TimeSet, keep: Spans | None = None) -> dict[str, Any]:
                 }
             }
         case CalendarSpans():
-            kept = timeset.known if keep is None else timeset.known & keep
-            packed = kept.packed()
-            bounds = {"packed": packed.to_json()} if packed else {"spans": kept.deltas()}
+            spans = timeset.known if keep is None else timeset.known & keep
+            packed = spans.packed()
+            bounds = {"packed": packed.to_json()} if packed else {"spans": spans.deltas()}
             data: dict[str, Any] = {"calendar": timeset.label, **bounds}
-            titles = _bounded([list(t) for t in timeset.titles if kept.clip(t[0], t[1])])
-            told = {"titles": titles, "note": timeset.note}
+            titles = _bounded([list(t) for t in timeset.titles if spans.clip(t[0], t[1])])
+            extras = {"titles": titles, "note": timeset.note}
             return (
                 data
-                | {key: value for key, value in told.items() if value}
+                | {key: value for key, value in extras.items() if value}
                 | encode_feed(timeset.feed)
             )
     raise TypeError(f"{type(timeset).__name__} is not resolved")

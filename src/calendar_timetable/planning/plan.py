@@ -174,11 +174,11 @@ class TickStream:
         """
         if self._leap is not None:
             return next((t for t in self._leap(tick, instant) if t.due > instant), None)
-        found = next((t for t in self._ahead if t.due > instant), None)
-        while found is None and (following := next(self._rest, None)) is not None:
+        later = next((t for t in self._ahead if t.due > instant), None)
+        while later is None and (following := next(self._rest, None)) is not None:
             self._ahead.append(following)
-            found = following if following.due > instant else None
-        return found
+            later = following if following.due > instant else None
+        return later
 
     def pass_over(self, instant: float, tick: Tick) -> None:
         """Leave out all those that another one follows by *instant*.
@@ -189,11 +189,11 @@ class TickStream:
             self._ahead.clear()
             self._rest = self._leap(tick, instant)
             return
-        kept: Tick | None = None
+        last: Tick | None = None
         while (following := self.peek()) is not None and following.due <= instant:
-            kept = self.next()
-        if kept is not None:
-            self._ahead.appendleft(kept)
+            last = self.next()
+        if last is not None:
+            self._ahead.appendleft(last)
 
 
 def place_ticks(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> Iterator[PlacedTick]:
@@ -277,8 +277,8 @@ def _place_all(
             placed = begun_before(placed, policy, begun)
         begun = -math.inf
         if every:
-            for one in combined:
-                yield new(PlacedTick, (one.tick, None, "coalesced", one.opening, placed.tick.due))
+            for run in combined:
+                yield new(PlacedTick, (run.tick, None, "coalesced", run.opening, placed.tick.due))
         yield placed
 
 

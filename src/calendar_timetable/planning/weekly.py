@@ -94,8 +94,8 @@ def _stretch(texts: tuple[str, ...], timezone: str, number: int) -> Spans:
 
     Short rules are remembered, because they are asked for again; long ones would take much memory.
     """
-    made = _remembered if sum(map(len, texts)) <= _SHORT else _remembered.__wrapped__
-    return made(texts, timezone, number)
+    cover = _remembered if sum(map(len, texts)) <= _SHORT else _remembered.__wrapped__
+    return cover(texts, timezone, number)
 
 
 @lru_cache(maxsize=1024)

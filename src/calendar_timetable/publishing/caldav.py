@@ -67,8 +67,8 @@ def publishing(
         "seconds": limits.PUBLISH_SECONDS,
     }
     body = json.dumps([asdict(event) for event in events]).encode()
-    told, _ = send(__name__, request, body, limits.PUBLISH_SECONDS + _STARTING)
-    return PublishResult(**told)
+    result, _ = send(__name__, request, body, limits.PUBLISH_SECONDS + _STARTING)
+    return PublishResult(**result)
 
 
 # --- the child's side -----------------------------------------------------------------------------
@@ -82,13 +82,13 @@ def work(body: bytes, web: HttpClient, request: Message) -> tuple[Message, bytes
     until = time.monotonic() + request["seconds"]
     server = CalDavServer(web, request["url"])
     account = Account(server, request["calendars"])
-    found = account.choose(account.find())
-    if len(found) != 1:
+    calendars = account.choose(account.find())
+    if len(calendars) != 1:
         raise DownloadFailed(
-            f"{len(found)} calendars are there: name the one to write in 'calendars'"
+            f"{len(calendars)} calendars are there: name the one to write in 'calendars'"
         )
     events = [DesiredEvent(**event) for event in json.loads(body)]
-    target = _Calendar(web, server, found[0].url, request["site"], until)
+    target = _Calendar(web, server, calendars[0].url, request["site"], until)
     return asdict(publish(target, events, Planned(*request["planned"]), request["mode"])), b""
 
 
@@ -104,32 +104,32 @@ class _Calendar:
 
     def kept(self) -> Iterator[ExistingEvent]:
         listed = self._server.report(self._url, 1, query("VEVENT", "", data=False)).resources
-        ours = [
-            one.href
-            for one in listed
-            if path_of(one.href).rpartition("/")[2].startswith(self._prefix)
+        hrefs = [
+            resource.href
+            for resource in listed
+            if path_of(resource.href).rpartition("/")[2].startswith(self._prefix)
         ]
-        for first in range(0, len(ours), _AT_ONCE):
-            for one in self._server.report(
-                self._url, 1, multiget(ours[first : first + _AT_ONCE])
+        for first in range(0, len(hrefs), _AT_ONCE):
+            for resource in self._server.report(
+                self._url, 1, multiget(hrefs[first : first + _AT_ONCE])
             ).resources:
-                body, etag = one.text(f"{CALDAV}calendar-data"), one.text(f"{DAV}getetag")
-                kept = (
-                    _read_kept(body, self._site, one.href, etag)
-                    if one.status == 200 and etag
+                body, etag = resource.text(f"{CALDAV}calendar-data"), resource.text(f"{DAV}getetag")
+                existing = (
+                    _read_kept(body, self._site, resource.href, etag)
+                    if resource.status == 200 and etag
                     else None
                 )
-                if kept is not None:
-                    yield kept
+                if existing is not None:
+                    yield existing
 
-    def write(self, event: DesiredEvent, kept: ExistingEvent | None) -> bool:
-        place = self._prefix + event.uid.partition("-")[0] + ".ics" if kept is None else kept.place
-        guard = {"If-None-Match": "*"} if kept is None else {"If-Match": kept.etag}
+    def write(self, event: DesiredEvent, existing: ExistingEvent | None) -> bool:
+        place = existing.place if existing else self._prefix + event.uid.partition("-")[0] + ".ics"
+        guard = {"If-None-Match": "*"} if existing is None else {"If-Match": existing.etag}
         headers = {**guard, "Content-Type": "text/calendar; charset=utf-8"}
         return self._change("PUT", place, headers, event.body.encode())
 
-    def remove(self, kept: ExistingEvent) -> bool:
-        return self._change("DELETE", kept.place, {"If-Match": kept.etag})
+    def remove(self, existing: ExistingEvent) -> bool:
+        return self._change("DELETE", existing.place, {"If-Match": existing.etag})
 
     def _change(
         self, method: str, place: str, headers: dict[str, str], body: bytes | None = None
@@ -152,8 +152,8 @@ def _read_kept(body: str, site: str, place: str, etag: str) -> ExistingEvent | N
     from icalendar import Calendar
 
     try:
-        whole: Any = Calendar.from_ical(body.encode())
-        (event,) = whole.walk("VEVENT")
+        calendar: Any = Calendar.from_ical(body.encode())
+        (event,) = calendar.walk("VEVENT")
         uid, digest, start = str(event["UID"]), str(event[DIGEST]), event.decoded("DTSTART")
     except (KeyError, ValueError):
         return None

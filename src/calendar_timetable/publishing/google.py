@@ -97,33 +97,33 @@ class _Calendar:
                 "list", kind="calendar#events", fields=_FIELDS, pageToken=page, **query
             )
             for event in answer.get("items", ()):
-                kept = self._kept(event)
-                if kept is not None:
-                    yield kept
+                existing = self._kept(event)
+                if existing is not None:
+                    yield existing
             page = texts(answer, "nextPageToken")
 
-    def write(self, event: DesiredEvent, kept: ExistingEvent | None) -> bool:
+    def write(self, event: DesiredEvent, existing: ExistingEvent | None) -> bool:
         if self._late():
             return False
-        told = {**as_google(event, self._site), "id": _id_of(event.uid)}
+        body = {**as_google(event, self._site), "id": _id_of(event.uid)}
         try:
-            if kept is None:
-                self._ask("insert", body=told)
+            if existing is None:
+                self._ask("insert", body=body)
             else:
-                self._ask("update", kept.etag, eventId=kept.place, body=told)
+                self._ask("update", existing.etag, eventId=existing.place, body=body)
         except GoogleApiError as refused:
-            if refused.status == _DUPLICATE and kept is None:
-                return self._write_over(event, told)
-            if kept is not None and refused.status in (_CHANGED, *_GONE):
+            if refused.status == _DUPLICATE and existing is None:
+                return self._write_over(event, body)
+            if existing is not None and refused.status in (_CHANGED, *_GONE):
                 return False
             raise
         return True
 
-    def remove(self, kept: ExistingEvent) -> bool:
+    def remove(self, existing: ExistingEvent) -> bool:
         if self._late():
             return False
         try:
-            self._ask("delete", kept.etag, kind="", eventId=kept.place)
+            self._ask("delete", existing.etag, kind="", eventId=existing.place)
         except GoogleApiError as refused:
             if refused.status == _CHANGED:
                 return False
@@ -131,29 +131,29 @@ class _Calendar:
                 raise
         return True
 
-    def _write_over(self, event: DesiredEvent, told: Event) -> bool:
+    def _write_over(self, event: DesiredEvent, body: Event) -> bool:
         """Write over the event that has this id already; return whether ours is in its place.
 
         It may be one that was deleted, which Google keeps, or one that another publisher wrote.
         """
         try:
-            there = self._ask(
+            resource = self._ask(
                 "get",
-                eventId=told["id"],
+                eventId=body["id"],
                 fields="kind,id,status,etag,start,extendedProperties/private",
             )
         except GoogleApiError as refused:
             if refused.status in _GONE:
                 return False
             raise
-        deleted, kept = there.get("status") == "cancelled", self._kept(there)
-        if kept is not None and kept.digest == event.digest and not deleted:
+        deleted, existing = resource.get("status") == "cancelled", self._kept(resource)
+        if existing is not None and existing.digest == event.digest and not deleted:
             return True
         # Somebody else's event, or one of ours from which somebody else has removed our mark.
-        if kept is None and not deleted:
+        if existing is None and not deleted:
             return False
         return self.write(
-            event, ExistingEvent(event.uid, "", 0, texts(there, "id"), texts(there, "etag"))
+            event, ExistingEvent(event.uid, "", 0, texts(resource, "id"), texts(resource, "etag"))
         )
 
     def _kept(self, event: Event) -> ExistingEvent | None:
@@ -223,16 +223,16 @@ def as_google(event: DesiredEvent, site: str) -> Event:
     """
     from icalendar import Calendar
 
-    whole: Any = Calendar.from_ical(event.body.encode())
-    (told,) = whole.walk("VEVENT")
-    start = told.decoded("DTSTART")
-    end = told.decoded("DTEND") if "DTEND" in told else start
+    calendar: Any = Calendar.from_ical(event.body.encode())
+    (properties,) = calendar.walk("VEVENT")
+    start = properties.decoded("DTSTART")
+    end = properties.decoded("DTEND") if "DTEND" in properties else start
     return {
-        "summary": str(told["SUMMARY"]),
-        "description": _as_text(str(told["DESCRIPTION"])),
+        "summary": str(properties["SUMMARY"]),
+        "description": _as_text(str(properties["DESCRIPTION"])),
         "start": {"dateTime": start.isoformat(), "timeZone": "UTC"},
         "end": {"dateTime": end.isoformat(), "timeZone": "UTC"},
-        "status": "tentative" if told["STATUS"] == "TENTATIVE" else "confirmed",
+        "status": "tentative" if properties["STATUS"] == "TENTATIVE" else "confirmed",
         "transparency": "transparent",
         "reminders": {"useDefault": False},
         "extendedProperties": {"private": {_OWNER: site, _UID: event.uid, _DIGEST: event.digest}},

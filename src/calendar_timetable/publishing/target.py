@@ -81,14 +81,14 @@ class Target(Protocol):
         """Return the events that this Airflow has written."""
         ...
 
-    def write(self, event: DesiredEvent, kept: ExistingEvent | None) -> bool:
-        """Write the event, in the place of *kept* if that is given; return whether it is there.
+    def write(self, event: DesiredEvent, existing: ExistingEvent | None) -> bool:
+        """Write the event, in the place of *existing* if that is given; return whether it is there.
 
         It is not where somebody else was faster, or where there is no time left.
         """
         ...
 
-    def remove(self, kept: ExistingEvent) -> bool:
+    def remove(self, existing: ExistingEvent) -> bool:
         """Remove the event; return whether it is gone."""
         ...
 
@@ -122,16 +122,16 @@ def publish(
     ``"force"``. Mode ``"look"`` changes nothing.
     """
     done = PublishResult()
-    kept = {event.uid: event for event in target.kept()}
-    removable = {uid for uid, one in kept.items() if planned.since <= one.start < planned.until}
-    wanted = [(event, kept.pop(event.uid, None)) for event in events]
+    existing = {event.uid: event for event in target.kept()}
+    removable = {uid for uid, old in existing.items() if planned.since <= old.start < planned.until}
+    pairs = [(event, existing.pop(event.uid, None)) for event in events]
     changes = [
         (event, before)
-        for event, before in wanted
+        for event, before in pairs
         if before is None or before.digest != event.digest
     ]
-    dropped = [event for event in kept.values() if event.uid in removable]
-    done.unchanged = len(wanted) - len(changes)
+    dropped = [event for event in existing.values() if event.uid in removable]
+    done.unchanged = len(pairs) - len(changes)
     if mode == "look":
         done.to_write = [event.uid for event, _ in changes]
         done.to_remove = [event.start for event in dropped]

@@ -103,7 +103,7 @@ def read_dags(
     tagged: dict[str, list[str]] = defaultdict(list)
     for dag_id, tag in session.execute(tags_of(dag_ids)):
         tagged[dag_id].append(tag)
-    found = []
+    read = []
     for dag_id, name, owned, paused, start, low, high, key, summary, most in session.execute(
         dags(dag_ids)
     ):
@@ -122,7 +122,7 @@ def read_dags(
                 else (zones.to_instant(low), zones.to_instant(high))
             )
             stored = StoredNextRun(at, *interval, key)
-        found.append(
+        read.append(
             Dag(
                 dag_id,
                 name or dag_id,
@@ -134,7 +134,7 @@ def read_dags(
                 most,
             )
         )
-    return found
+    return read
 
 
 def read_runs(
@@ -161,7 +161,7 @@ def read_runs(
         .order_by(DagRun.run_after.desc(), DagRun.id.desc())
         .limit(MOST_RUNS + 1)
     )
-    found = []
+    runs = []
     for (
         dag_id,
         run_id,
@@ -189,8 +189,8 @@ def read_runs(
             interval,
         )
         if run.ended is None or run.ended >= since or run.run_after >= since:
-            found.append(run)
-    return found[:MOST_RUNS][::-1], len(found) > MOST_RUNS
+            runs.append(run)
+    return runs[:MOST_RUNS][::-1], len(runs) > MOST_RUNS
 
 
 def _between(since: float, until: float) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -214,14 +214,14 @@ _lengths: LruCache[tuple[float, float | None]] = LruCache(20_000, lambda _: 1)
 def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:
     """Return how long the last successful runs of each DAG took: their median, in seconds."""
     now = time.monotonic()
-    known: dict[str, float | None] = {}
+    lengths: dict[str, float | None] = {}
     missing: list[str] = []
     for dag_id in dag_ids:
-        kept = _lengths.get(dag_id)
-        if kept is None or now - kept[0] > _FRESH:
+        entry = _lengths.get(dag_id)
+        if entry is None or now - entry[0] > _FRESH:
             missing.append(dag_id)
         else:
-            known[dag_id] = kept[1]
+            lengths[dag_id] = entry[1]
     if missing:
         place = (
             func.row_number()
@@ -239,13 +239,13 @@ def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:
             )
             .subquery()
         )
-        taken: dict[str, list[float]] = defaultdict(list)
+        samples: dict[str, list[float]] = defaultdict(list)
         for dag_id, started, ended, _ in session.execute(
             select(recent).where(recent.c.place <= _SAMPLE)
         ):
-            taken[dag_id].append((ended - started).total_seconds())
+            samples[dag_id].append((ended - started).total_seconds())
         for dag_id in missing:
-            sample = sorted(taken[dag_id])
-            known[dag_id] = sample[len(sample) // 2] if sample else None
-            _lengths.put(dag_id, (now, known[dag_id]))
-    return {dag_id: seconds for dag_id, seconds in known.items() if seconds is not None}
+            sample = sorted(samples[dag_id])
+            lengths[dag_id] = sample[len(sample) // 2] if sample else None
+            _lengths.put(dag_id, (now, lengths[dag_id]))
+    return {dag_id: seconds for dag_id, seconds in lengths.items() if seconds is not None}

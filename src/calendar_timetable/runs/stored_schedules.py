@@ -113,14 +113,14 @@ def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Sche
 
     A schedule that cannot be read is left out, and logged.
     """
-    found: dict[str, Schedule] = {}
+    schedules: dict[str, Schedule] = {}
     missing: dict[Any, float] = {}
     for key, version, dag_id, since in session.execute(newest(dag_ids)):
-        kept = _schedules.get(dag_id)
-        if kept is None or kept[0] != (key, version):
+        entry = _schedules.get(dag_id)
+        if entry is None or entry[0] != (key, version):
             missing[key] = since.timestamp()
         else:
-            found[dag_id] = kept[2]
+            schedules[dag_id] = entry[2]
     for keys in _portions(missing):
         query = select(SerializedDagModel).where(SerializedDagModel.id.in_(keys))
         for row in session.scalars(query.execution_options(yield_per=_AT_ONCE)):
@@ -132,9 +132,9 @@ def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Sche
             _schedules.put(
                 row.dag_id, ((row.id, row.dag_hash), len(json.dumps(schedule.data)), schedule)
             )
-            found[row.dag_id] = schedule
+            schedules[row.dag_id] = schedule
         session.expunge_all()
-    return found
+    return schedules
 
 
 def newest(dag_ids: Collection[str]) -> Any:
@@ -170,12 +170,12 @@ def newest(dag_ids: Collection[str]) -> Any:
 
 def _read(row: SerializedDagModel, since: float) -> Schedule:
     """Return the schedule of the DAG in *row*, first seen at *since* in epoch seconds."""
-    whole = row.data
-    assert whole is not None, "every serialized DAG has data"
-    dag = whole["dag"]
+    serialized = row.data
+    assert serialized is not None, "every serialized DAG has data"
+    dag = serialized["dag"]
     data = dag.get("timetable")
     # Only Airflow understands another version of the form, or how dates of tasks limit the DAG's.
-    if whole.get("__version") != DagSerialization.SERIALIZER_VERSION or _tasks_have_dates(dag):
+    if serialized.get("__version") != DagSerialization.SERIALIZER_VERSION or _tasks_have_dates(dag):
         restriction = row.dag._time_restriction  # noqa: SLF001
         data = encode_base(row.dag.timetable)
     else:
@@ -210,6 +210,6 @@ def _tasks_have_dates(dag: dict[str, Any]) -> bool:
 
 
 def _portions(keys: Collection[Any]) -> Iterator[list[Any]]:
-    rest = iter(keys)
-    while portion := list(islice(rest, _AT_ONCE)):
+    left = iter(keys)
+    while portion := list(islice(left, _AT_ONCE)):
         yield portion

@@ -75,8 +75,8 @@ class Daily:
             return None
         ranges = (range(60), range(24), range(1, 32), range(1, 13), range(7))
         fields: list[list[Any]] = [
-            [*every] if said[0] == "*" else said
-            for said, every in zip(cron.expanded, ranges, strict=True)
+            [*whole_range] if numbers[0] == "*" else numbers
+            for numbers, whole_range in zip(cron.expanded, ranges, strict=True)
         ]
         if any(not isinstance(number, int) for field in fields for number in field):
             return None
@@ -141,9 +141,9 @@ class CronTicks:
         """Yield every tick that follows *instant*, some at a time."""
         while True:
             index = self._index_after(instant)
-            some = self._chain[index : index + _AT_ONCE]
-            yield some
-            instant = some[-1]
+            ticks = self._chain[index : index + _AT_ONCE]
+            yield ticks
+            instant = ticks[-1]
 
     def last_until(self, instant: float) -> float:
         """Return the last tick at or before *instant*, which is a tick or any other time."""
@@ -151,16 +151,16 @@ class CronTicks:
         index = bisect_right(chain, instant)
         if 1 < index < len(chain):
             return chain[index - 1]
-        found = self._plain_until(instant)
-        if found is None:
-            found = float(
+        tick = self._plain_until(instant)
+        if tick is None:
+            tick = float(
                 self._airflow._align_to_prev(  # noqa: SLF001
                     DateTime.fromtimestamp(instant, UTC)
                 ).timestamp()
             )
-            while (following := self.after(found)) <= instant:
-                found = following
-        return found
+            while (following := self.after(tick)) <= instant:
+                tick = following
+        return tick
 
     def _plain_until(self, instant: float) -> float | None:
         """Return the last tick at or before *instant*, if clocks do not change between.
@@ -230,19 +230,19 @@ class CronTicks:
         That is some of them, or none where clocks change first.
         """
         assert self.daily is not None
-        found: list[float] = []
+        plain: list[float] = []
         first = int((tick + offset) // DAY)
         for number in self.daily.dates(first):
             midnight = number * DAY - offset
             index = bisect_right(self.daily.seconds, tick - midnight)
             ticks = [midnight + second for second in self.daily.seconds[index : index + _AT_ONCE]]
             if zones.day_offset(number, self._zone) == offset:
-                found += ticks
+                plain += ticks
             elif ticks:
-                return found or [second for second in ticks[:1] if self._offset(second) == offset]
-            if found and (len(found) >= _AT_ONCE or number - first >= _AT_ONCE):
+                return plain or [second for second in ticks[:1] if self._offset(second) == offset]
+            if plain and (len(plain) >= _AT_ONCE or number - first >= _AT_ONCE):
                 break
-        return found
+        return plain
 
     def _ask(self, tick: float) -> float:
         last = DataInterval.exact(DateTime.fromtimestamp(tick, UTC))

@@ -27,11 +27,11 @@ MOST_DAYS = 62  # of a length in a what-if
 
 def _bounded(seconds: int) -> int:
     if seconds > MOST_DAYS * 86400:
-        told = (
+        text = (
             f"{seconds} seconds are too long for a what-if: "
             f"give at most {MOST_DAYS * 86400}, {MOST_DAYS} days"
         )
-        raise PydanticCustomError("too_long", "{told}", {"told": told})
+        raise PydanticCustomError("too_long", "{told}", {"told": text})
     return seconds
 
 
@@ -414,12 +414,12 @@ def wrong(field: str, message: str) -> RequestValidationError:
 def known_parameters(request: Request) -> None:
     """Refuse parameters that the route does not know: a mistyped filter would show everything."""
     route = request.scope["route"]
-    known = sorted(
+    names = sorted(
         {parameter.alias for parameter in get_flat_dependant(route.dependant).query_params}
     )
     for name in request.query_params:
-        if name not in known:
-            remedy = f"give one of {', '.join(known)}" if known else "this takes none"
+        if name not in names:
+            remedy = f"give one of {', '.join(names)}" if names else "this takes none"
             raise wrong(name, f"{name[:80]!r} is not a parameter here: {remedy}")
 
 
@@ -435,8 +435,8 @@ def answer(request: Request, content: BaseModel | bytes) -> Response:
 
 def known_already(request: Request, etag: str) -> bool:
     """Tell whether the client has the answer with *etag* already."""
-    known = {
+    etags = {
         tag.strip().removeprefix("W/")
         for tag in request.headers.get("if-none-match", "").split(",")
     }
-    return etag in known or "*" in known
+    return etag in etags or "*" in etags

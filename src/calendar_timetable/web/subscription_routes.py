@@ -63,10 +63,12 @@ class Choice:
     paused: bool = False
 
     @classmethod
-    def of(cls, given: QueryParams) -> Choice:
+    def of(cls, parameters: QueryParams) -> Choice:
         """Return what the parameters of an address say, with the defaults for what they do not."""
         usual = asdict(cls())
-        return cls(**{name: given.get(name, str(usual[name])).lower() == "true" for name in usual})
+        return cls(
+            **{name: parameters.get(name, str(usual[name])).lower() == "true" for name in usual}
+        )
 
     def told(self) -> dict[str, str]:
         """Return the parameters of an address that say this: what is not the default."""
@@ -122,10 +124,10 @@ def list_subscriptions(
 ) -> Response:
     """One's own subscriptions that have not expired."""
     owned = subscriptions.owned_by(session, user)
-    shown = [_told(subscription) for subscription in owned[offset : offset + limit]]
-    more = offset + len(shown) < len(owned)
+    page = [_told(subscription) for subscription in owned[offset : offset + limit]]
+    more = offset + len(page) < len(owned)
     return answer(
-        request, models.Subscriptions(subscriptions=shown, total_entries=len(owned), truncated=more)
+        request, models.Subscriptions(subscriptions=page, total_entries=len(owned), truncated=more)
     )
 
 
@@ -156,7 +158,9 @@ def subscribe(
     if asked.kind == "dag" and asked.value not in readable:
         raise HTTPException(404, "There is no such DAG")
     try:
-        made, token = subscriptions.subscribe(session, user, asked.kind, asked.value, asked.days)
+        subscription, token = subscriptions.subscribe(
+            session, user, asked.kind, asked.value, asked.days
+        )
     except subscriptions.TooManySubscriptions:
         most = subscriptions.MOST_PER_OWNER
         raise HTTPException(
@@ -164,7 +168,7 @@ def subscribe(
         ) from None
     choice = Choice(asked.skipped, asked.moved, asked.frequent, asked.paused)
     url = f"{site_address(request)}{PREFIX}/feed.ics?{urlencode({'token': token, **choice.told()})}"
-    return models.NewSubscription(**_told(made).model_dump(), url=url)
+    return models.NewSubscription(**_told(subscription).model_dump(), url=url)
 
 
 @router.delete(
@@ -182,14 +186,16 @@ async def feed(request: Request) -> Response:
     """Serve the runs of a subscription as a calendar, or 404 whatever is wrong with its token."""
     token = request.query_params.get("token", "")
     choice = Choice.of(request.query_params)
-    found = await run_in_threadpool(_feed, token, choice, site_address(request)) if token else None
-    if found is None:
+    written = (
+        await run_in_threadpool(_feed, token, choice, site_address(request)) if token else None
+    )
+    if written is None:
         return Response("There is no such calendar", 404, media_type="text/plain")
-    headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}
-    if known_already(request, found.etag):
+    headers = {"ETag": written.etag, "Cache-Control": "private, no-cache"}
+    if known_already(request, written.etag):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = 'inline; filename="runs.ics"'
-    return Response(found.body, media_type="text/calendar; charset=utf-8", headers=headers)
+    return Response(written.body, media_type="text/calendar; charset=utf-8", headers=headers)
 
 
 def _feed(token: str, choice: Choice, base_url: str) -> Written | None:
@@ -229,18 +235,18 @@ def _in_force(
         dag for dag in readable_dags(session, readable, filters) if choice.paused or not dag.paused
     ]
     all_of_it = replace(filters, since=around - PAST.total_seconds())
-    told = [dag.dag_id for dag in dags]
-    key = known_by(session, told, all_of_it, runs_of, subscription.id, choice, base_url)
-    found = _feeds.get(key)
-    if found is None or found.until <= now:
+    dag_ids = [dag.dag_id for dag in dags]
+    key = known_by(session, dag_ids, all_of_it, runs_of, subscription.id, choice, base_url)
+    written = _feeds.get(key)
+    if written is None or written.until <= now:
         if not _writing.begin(subscription.id):
             raise time_budget.Busy(_RETRY_AFTER)
         try:
-            found = _written(session, subscription, dags, filters, runs_of, choice, base_url, now)
+            written = _written(session, subscription, dags, filters, runs_of, choice, base_url, now)
         finally:
             _writing.end(subscription.id)
-        _feeds.put(key, found)
-    return found
+        _feeds.put(key, written)
+    return written
 
 
 def _written(

@@ -55,39 +55,39 @@ def spans(
                     shared[kind, member].add(dag_id)
     users: dict[_Found, set[str]] = defaultdict(set)
     cut = False
-    for (kind, member), using in shared.items():
+    for (kind, member), ids in shared.items():
         if cut := time_budget.spent():
             break
-        for found in _spans(kind, member, int(since) - _AROUND, -int(-until // 1) + _AROUND):
-            if found.start < until and found.end > since:
-                users[found] |= using
+        for span in _spans(kind, member, int(since) - _AROUND, -int(-until // 1) + _AROUND):
+            if span.start < until and span.end > since:
+                users[span] |= ids
     ordered = sorted(
         users,
-        key=lambda found: (
-            found.start,
-            found.end,
-            found.kind,
-            found.label,
-            found.title or "",
-            found.zone or "",
+        key=lambda span: (
+            span.start,
+            span.end,
+            span.kind,
+            span.label,
+            span.title or "",
+            span.zone or "",
         ),
     )
-    shown = ordered[offset : offset + limit]
+    page = ordered[offset : offset + limit]
     return models.TimeSpans(
         spans=[
             models.TimeSpan(
-                kind=found.kind,
-                label=found.label,
-                start=zones.to_datetime(found.start),
-                end=zones.to_datetime(found.end),
-                title=found.title,
-                zone=found.zone,
-                dag_ids=sorted(users[found]),
+                kind=span.kind,
+                label=span.label,
+                start=zones.to_datetime(span.start),
+                end=zones.to_datetime(span.end),
+                title=span.title,
+                zone=span.zone,
+                dag_ids=sorted(users[span]),
             )
-            for found in shown
+            for span in page
         ],
         total_entries=len(ordered),
-        truncated=cut or offset + len(shown) < len(ordered),
+        truncated=cut or offset + len(page) < len(ordered),
     )
 
 

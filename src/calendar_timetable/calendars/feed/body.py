@@ -75,13 +75,13 @@ def published_interval(body: bytes) -> float:
 
     It is told by REFRESH-INTERVAL (RFC 7986 section 5.7), or by X-PUBLISHED-TTL, which is older.
     """
-    found = _INTERVAL.search(_COMPONENT.split(body[:_HEAD], 1)[0])
-    if found is None:
+    duration = _INTERVAL.search(_COMPONENT.split(body[:_HEAD], 1)[0])
+    if duration is None:
         return 0.0
     return float(
         sum(
             int(number or 0) * length
-            for number, length in zip(found.groups(), _LENGTHS, strict=True)
+            for number, length in zip(duration.groups(), _LENGTHS, strict=True)
         )
     )
 

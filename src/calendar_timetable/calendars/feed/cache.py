@@ -107,11 +107,11 @@ class CacheEntry:
         except ValueError:
             return self._salvaged()
         try:
-            known = {name: data.get(name, default) for name, default in _NOTHING.items()}
-            whole = all(
-                isinstance(known[name], _type_of(default)) for name, default in _NOTHING.items()
+            values = {name: data.get(name, default) for name, default in _NOTHING.items()}
+            valid = all(
+                isinstance(values[name], _type_of(default)) for name, default in _NOTHING.items()
             )
-            return FeedState(**known) if whole and data["v"] == _VERSION else self._salvaged()
+            return FeedState(**values) if valid and data["v"] == _VERSION else self._salvaged()
         except (AttributeError, KeyError):
             return self._salvaged()
 
@@ -127,7 +127,10 @@ class CacheEntry:
                     if path == self._body(digest_of(body)):
                         count, written = len(EVENTS.findall(body)), _changed_at(path)
                         return FeedState(
-                            digest_of(body), components=count, fetched_at=written, good_at=written
+                            digest_of(body),
+                            components=count,
+                            fetched_at=written,
+                            good_at=written,
                         )
         return FeedState()
 
@@ -180,10 +183,10 @@ class CacheEntry:
         stem, stretch = self._stem(state, zone), f"{start}_{end}.json"
         if self._write(self._folder / f"{stem}{stretch}", kept(reading)):
             _remove(self._folder / f"{self._was(stem)}{stretch}")
-        for old in sorted(self._list(f"{self.name}.{state.digest[:20]}.x"), key=_changed_at)[
+        for path in sorted(self._list(f"{self.name}.{state.digest[:20]}.x"), key=_changed_at)[
             : -limits.KEPT_EXPANSIONS
         ]:
-            _remove(old)
+            _remove(path)
 
     def earlier(self, state: FeedState, start: int, end: int, zone: str) -> bytes:
         """Return the kept reading, for just this stretch, of the body of *state* or the one before.
@@ -205,10 +208,10 @@ class CacheEntry:
         empty.
         """
         prefix = f"{self.name}.{state.digest[:20]}.x"
-        listed = self._list(prefix) if files is None else files
-        found = [path for path in listed if state.digest and path.name.startswith(prefix)]
+        paths = self._list(prefix) if files is None else files
+        expansions = [path for path in paths if state.digest and path.name.startswith(prefix)]
         try:
-            with max(found, key=_changed_at).open("rb") as file:
+            with max(expansions, key=_changed_at).open("rb") as file:
                 head = json.loads(file.readline())
             reading = ParsedCalendar.from_wire({**head, "details": (), "rows": ()})
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -315,13 +318,13 @@ def names() -> list[str]:
 def files() -> dict[str, list[Path]]:
     """Return the files of each feed in the folder, by its name, from a single listing."""
     check_folder()
-    found: dict[str, list[Path]] = {}
+    paths: dict[str, list[Path]] = {}
     with suppress(OSError):
         for path in folder().iterdir():
             name = path.name.partition(".")[0]
             if _NAME.fullmatch(name):
-                found.setdefault(name, []).append(path)
-    return found
+                paths.setdefault(name, []).append(path)
+    return paths
 
 
 def forget(name: str) -> None:
@@ -399,23 +402,23 @@ def check_folder() -> None:
         "it is made, for its owner only"
     )
     try:
-        found = place.lstat()
-        if stat.S_ISLNK(found.st_mode):
+        status = place.lstat()
+        if stat.S_ISLNK(status.st_mode):
             # The owner of a link may point it at any folder of ours.
-            if found.st_uid not in (0, os.geteuid()):
+            if status.st_uid not in (0, os.geteuid()):
                 raise InvalidArgument(
                     "The calendar cache folder", str(place), f"it is another user's link; {remedy}"
                 )
-            found = place.stat()
+            status = place.stat()
     except OSError:
         return
-    if not stat.S_ISDIR(found.st_mode):
+    if not stat.S_ISDIR(status.st_mode):
         return
-    if found.st_uid != os.geteuid():
+    if status.st_uid != os.geteuid():
         raise InvalidArgument(
             "The calendar cache folder", str(place), f"it belongs to another user; {remedy}"
         )
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise InvalidArgument(
             "The calendar cache folder",
             str(place),
@@ -430,8 +433,8 @@ def make_folder() -> Path:
     ``OSError``, or :class:`InvalidArgument` as :func:`check_folder`.
     """
     place = folder()
-    for each in reversed([each for each in (place, *place.parents) if not each.exists()]):
-        each.mkdir(mode=0o700, exist_ok=True)
+    for parent in reversed([parent for parent in (place, *place.parents) if not parent.exists()]):
+        parent.mkdir(mode=0o700, exist_ok=True)
     check_folder()
     return place
 
@@ -450,9 +453,9 @@ def _key() -> bytes:
     with suppress(OSError):
         if not path.exists():
             _put_once(make_folder(), path, secrets.token_hex(_KEY // 2).encode())
-        found = path.read_bytes()
-        if len(found) == _KEY:
-            return found
+        key = path.read_bytes()
+        if len(key) == _KEY:
+            return key
     return _OWN
 
 

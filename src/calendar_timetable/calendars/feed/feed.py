@@ -135,8 +135,8 @@ def remember_feed(connection: str, feed: str) -> None:
 
 def connections() -> dict[str, str]:
     """Return the ids of Airflow Connections, by the feed that each named when it was last seen."""
-    found = (CacheEntry.called(name, "connection").state() for name in files())
-    return {state.label: state.asked_as for state in found if state.asked_as}
+    states = (CacheEntry.called(name, "connection").state() for name in files())
+    return {state.label: state.asked_as for state in states if state.asked_as}
 
 
 def unseen_source(connection: str, error: str) -> UnseenSource | None:
@@ -253,7 +253,7 @@ class _Feed:
         """
         present = now()
         state = replace(state, label=self.source.label)
-        tried = replace(
+        attempt = replace(
             state, good_at=min(state.good_at, present), checked_at=present, asked_as=self.asked_as
         )
         try:
@@ -266,24 +266,26 @@ class _Feed:
             with server.attempt(force=force), metrics.timed("fetch_time", self.source.label):
                 fetched = self.source.fetch(last)
             if fetched is not None:
-                return self._adopt(fetched, replace(tried, digest="") if lost else tried)
-            new = replace(tried, good_at=present, retry_at=0, error="", failures=0)
+                return self._adopt(fetched, replace(attempt, digest="") if lost else attempt)
+            outcome = replace(attempt, good_at=present, retry_at=0, error="", failures=0)
         except BackedOff as error:
-            new = replace(state, error=str(error), retry_at=error.retry_at)
-            if new.error == state.error:
-                return new
+            outcome = replace(state, error=str(error), retry_at=error.retry_at)
+            if outcome.error == state.error:
+                return outcome
         except (FetchFailed, ExpansionFailed) as error:
             wait = max(self.policy.backoff(state.failures + 1), getattr(error, "retry_after", 0))
-            new = replace(
-                tried, retry_at=present + wait, error=str(error), failures=state.failures + 1
+            outcome = replace(
+                attempt, retry_at=present + wait, error=str(error), failures=state.failures + 1
             )
             metrics.count("failures", self.source.label)
         if not (
-            self.source.local and new.error == state.error and present - state.checked_at < _MINUTE
+            self.source.local
+            and outcome.error == state.error
+            and present - state.checked_at < _MINUTE
         ):
             # A file is asked at every parse: the same outcome is written once a minute.
-            self.entry.save(new)
-        return new
+            self.entry.save(outcome)
+        return outcome
 
     def recover(self, state: FeedState, *, ask: bool) -> FeedState:
         """Return what is known when the body of *state* is lost, or was replaced meanwhile.
@@ -301,37 +303,37 @@ class _Feed:
                 newest if newest.error and not self.is_due(newest) else self.ask(newest, lost=True)
             )
 
-    def _adopt(self, fetched: FetchResult, tried: FeedState) -> FeedState:
+    def _adopt(self, fetched: FetchResult, attempt: FeedState) -> FeedState:
         """Keep what was fetched, if it can be read, and return the new state."""
         body = fetched.body
-        digest = tried.digest if self.entry.holds(tried, body) else digest_of(body)
+        digest = attempt.digest if self.entry.holds(attempt, body) else digest_of(body)
         # A body that was there before was checked when it came.
-        if digest != tried.digest:
+        if digest != attempt.digest:
             body = check_body(body)
             digest = digest if body is fetched.body else digest_of(body)
-        components = tried.components if digest == tried.digest else len(EVENTS.findall(body))
-        if not components and tried.components >= limits.SUDDENLY_EMPTY:
-            raise FetchFailed(f"suddenly empty: it had {tried.components} events")
-        new = FeedState(
+        components = attempt.components if digest == attempt.digest else len(EVENTS.findall(body))
+        if not components and attempt.components >= limits.SUDDENLY_EMPTY:
+            raise FetchFailed(f"suddenly empty: it had {attempt.components} events")
+        state = FeedState(
             digest,
             fetched.etag,
             fetched.last_modified,
             components,
-            fetched_at=tried.fetched_at if digest == tried.digest else tried.checked_at,
-            good_at=tried.checked_at,
-            checked_at=tried.checked_at,
+            fetched_at=attempt.fetched_at if digest == attempt.digest else attempt.checked_at,
+            good_at=attempt.checked_at,
+            checked_at=attempt.checked_at,
             asked_as=self.asked_as,
-            label=tried.label,
+            label=attempt.label,
             interval=max(fetched.fresh_for, published_interval(body)),
         )
-        if digest == tried.digest:
-            self.entry.save(new)
-            return new
-        reading = self.expand(body, tried)
-        self.entry.save(new, body)
-        self.entry.save_expansion(new, self.start, self.end, self.zone, reading)
+        if digest == attempt.digest:
+            self.entry.save(state)
+            return state
+        reading = self.expand(body, attempt)
+        self.entry.save(state, body)
+        self.entry.save_expansion(state, self.start, self.end, self.zone, reading)
         self._adopted = digest, reading
-        return new
+        return state
 
     def read(self, state: FeedState) -> ParsedCalendar | None:
         """Return the reading of the last good body, from the cache if possible.

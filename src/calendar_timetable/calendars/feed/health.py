@@ -46,9 +46,9 @@ class Health:
 
 def known() -> list[Health]:
     """Return how every calendar in this host's cache folder is doing, sorted by label."""
-    found = (health_of(name, files=paths) for name, paths in files().items())
+    reports = (health_of(name, files=paths) for name, paths in files().items())
     return sorted(
-        (health for health in found if health is not None), key=lambda h: (h.label, h.feed)
+        (health for health in reports if health is not None), key=lambda h: (h.label, h.feed)
     )
 
 

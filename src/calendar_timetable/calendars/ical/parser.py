@@ -86,12 +86,12 @@ class Component:
         A line with a blank after its colon may be text of another property, so any other goes
         before it.
         """
-        found = None
+        doubtful = None
         for line in self.all(name):
             if not line.value.startswith(" "):
                 return line
-            found = found or line
-        return found
+            doubtful = doubtful or line
+        return doubtful
 
     def text(self, name: str) -> str:
         """Return the value of the first property called *name* in upper case, or ``""``."""

@@ -131,18 +131,18 @@ class _Reader:
 
         As the user says, else as it says itself, else by *default_zone*.
         """
-        zones, given = FeedZones(calendar), ZoneInfo(zone_of(default_zone))
+        zones, default = FeedZones(calendar), ZoneInfo(zone_of(default_zone))
         line = calendar.first("X-WR-TIMEZONE")
-        clock = CalendarTime(zones, given, given)
+        clock = CalendarTime(zones, default, default)
         if line is not None and not is_winning(default_zone):
             try:
-                found = zones.find(line.value)
+                zone = zones.find(line.value)
             except Unreadable:
                 self.quarantine(
-                    "", f"X-WR-TIMEZONE is unknown: {given.key} is used instead", counted=True
+                    "", f"X-WR-TIMEZONE is unknown: {default.key} is used instead", counted=True
                 )
             else:
-                clock = CalendarTime(zones, found, found if is_place(found) else given)
+                clock = CalendarTime(zones, zone, zone if is_place(zone) else default)
         self.zone = self.zone or getattr(clock.days, "key", "")
         return clock
 
@@ -375,8 +375,8 @@ def _by_master(parts: list[SeriesComponent]) -> list[list[SeriesComponent]]:
     masters = [part for part in parts if part.recurrence_id is None]
     overrides = [part for part in parts if part.recurrence_id is not None]
     newest = max((part.sequence for part in masters), default=0)
-    kept = list({part.start: part for part in masters if part.sequence == newest}.values())
-    return [[*kept[:1], *overrides], *([part] for part in kept[1:])]
+    events = list({part.start: part for part in masters if part.sequence == newest}.values())
+    return [[*events[:1], *overrides], *([part] for part in events[1:])]
 
 
 def _check_closed(block: Component) -> None:
@@ -483,14 +483,14 @@ def sift(body: bytes, start: int) -> tuple[bytes, int]:
     before = (datetime.fromtimestamp(start, UTC) - _SLACK).strftime("%Y%m%d").encode()
     uids = Counter(_UID.findall(body))
     zones: dict[bytes, bool] = {}
-    kept: list[bytes] = []
+    chunks: list[bytes] = []
     at = left_out = 0
     for first, last in _events(body):
         if _is_over(body[first + len(_BEGIN) : last + 1], before, uids, zones):
-            kept.append(body[at : first + 1])
+            chunks.append(body[at : first + 1])
             at = body.index(b"\n", last + 1) + 1
             left_out += 1
-    return b"".join((*kept, body[at:])) if left_out else body, left_out
+    return b"".join((*chunks, body[at:])) if left_out else body, left_out
 
 
 def _events(body: bytes) -> Iterator[tuple[int, int]]:

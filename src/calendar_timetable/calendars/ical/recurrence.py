@@ -65,7 +65,7 @@ class Recurrence:
         self._positions = frozenset() if rule.frequency in _SHORT else rule.positions
         if rule.positions and not self._positions:
             self._clock = _at_positions(self._clock, rule.positions)
-        self._plain = {which for how_manieth, which in rule.weekdays if not how_manieth}
+        self._plain = {weekday for ordinal, weekday in rule.weekdays if not ordinal}
 
     @property
     def first(self) -> int | None:
@@ -84,13 +84,13 @@ class Recurrence:
         begin, count = self.begin, self.rule.limit
         last = high if self.until is None else min(high, self.until + 1)
         from_ = begin if count else max(low, begin)
-        found = 0
+        count_so_far = 0
         for at in self._by_rule(from_, last):
             if at < from_:
                 continue
-            if at >= last or found == count:
+            if at >= last or count_so_far == count:
                 return
-            found += 1
+            count_so_far += 1
             if at >= low:
                 yield at
 
@@ -113,7 +113,7 @@ class Recurrence:
         periods = expand[rule.frequency](low, high)
         if self._positions:
             sets = ([day * DAY + at for day in days for at in clock] for days in periods)
-            return (at for found in sets for at in _at_positions(found, self._positions))
+            return (at for instances in sets for at in _at_positions(instances, self._positions))
         if len(clock) > 1:
             return (day * DAY + at for days in periods for day in days for at in clock)
         (only,) = clock
@@ -171,15 +171,15 @@ class Recurrence:
 
         Negative ones count from its end.
         """
-        found = set()
+        days = set()
         for day in month_days:
             if day > length and self.rule.skip != "OMIT":
                 day = length + (self.rule.skip == "FORWARD")  # noqa: PLW2901
             if day < 0:
                 day += length + 1  # noqa: PLW2901
             if 0 < day <= length or (day == length + 1 and self.rule.skip == "FORWARD"):
-                found.add(first + day - 1)
-        return found
+                days.add(first + day - 1)
+        return days
 
     def _year_set(self, year: int) -> Iterable[int]:
         rule = self.rule
@@ -191,9 +191,11 @@ class Recurrence:
         months = rule.months or (range(1, 13) if every else (self._month,))
         stretches = [(_first(year, month), _length(year, month)) for month in months]
         if rule.year_days:
-            named = (day - 1 if day > 0 else length + day for day in rule.year_days)
+            offsets = (day - 1 if day > 0 else length + day for day in rule.year_days)
             days = {
-                first + day for day in named if 0 <= day < length and self._is_in_month(first + day)
+                first + day
+                for day in offsets
+                if 0 <= day < length and self._is_in_month(first + day)
             }
         elif rule.month_days or not rule.weekdays:
             month_days = rule.month_days or {self._month_day}
@@ -220,7 +222,7 @@ class Recurrence:
         Weeks are whole: the first has at least four days in January.
         """
         rule = self.rule
-        first, after = (_first_week(each, rule.week_start) for each in (year, year + 1))
+        first, after = (_first_week(at, rule.week_start) for at in (year, year + 1))
         count = (after - first) // 7
         weeks = {week - 1 if week > 0 else count + week for week in rule.weeks}
         offsets = {(day - rule.week_start) % 7 for day in self._plain or {_weekday(self._day)}}
@@ -279,37 +281,37 @@ class Recurrence:
         """
         rule, interval = self.rule, self.rule.interval
         unit = _UNITS[rule.frequency]
-        base, each = self.begin // unit, DAY // unit
-        common = gcd(interval, each)
+        base, per_day = self.begin // unit, DAY // unit
+        common = gcd(interval, per_day)
         possible = [
             number
-            for number in range(base % common, each, common)
+            for number in range(base % common, per_day, common)
             if (not rule.hours or number * unit // 3600 in rule.hours)
             and (not rule.minutes or unit == 3600 or number % 60 in rule.minutes)
         ]
         days = range(max(low // DAY, self._day), min(-(-high // DAY), _LAST_DAY))
         if not possible:
             return
-        if interval > each:
-            first = base + max(-(-(days.start * each - base) // interval), 0) * interval
+        if interval > per_day:
+            first = base + max(-(-(days.start * per_day - base) // interval), 0) * interval
             allowed = frozenset(possible)
             periods = (
-                at for at in range(first, days.stop * each, interval) if at % each in allowed
+                at for at in range(first, days.stop * per_day, interval) if at % per_day in allowed
             )
             for period in periods:
-                if self._passes(period // each):
+                if self._passes(period // per_day):
                     yield from (period * unit + at for at in self._clock)
             return
         for day in self._passing(days):
             for number in possible:
-                period = day * each + number
+                period = day * per_day + number
                 if period >= base and (period - base) % interval == 0:
                     yield from (period * unit + at for at in self._clock)
 
 
-def _at_positions(found: list[int], positions: frozenset[int]) -> list[int]:
-    size = len(found)
-    return sorted({found[at - 1 if at > 0 else at] for at in positions if -size <= at <= size})
+def _at_positions(instances: list[int], positions: frozenset[int]) -> list[int]:
+    size = len(instances)
+    return sorted({instances[at - 1 if at > 0 else at] for at in positions if -size <= at <= size})
 
 
 def _by_weekday(weekdays: Iterable[tuple[int, int]], first: int, length: int) -> set[int]:
@@ -317,15 +319,15 @@ def _by_weekday(weekdays: Iterable[tuple[int, int]], first: int, length: int) ->
 
     Each of *weekdays* is an ordinal, 0 for every one, and a weekday.
     """
-    found: set[int] = set()
-    for number, which in weekdays:
-        start = (which - _weekday(first)) % 7
+    days: set[int] = set()
+    for ordinal, weekday in weekdays:
+        start = (weekday - _weekday(first)) % 7
         every = range(first + start, first + length, 7)
-        if not number:
-            found.update(every)
-        elif -len(every) <= number <= len(every):
-            found.add(every[number - 1 if number > 0 else number])
-    return found
+        if not ordinal:
+            days.update(every)
+        elif -len(every) <= ordinal <= len(every):
+            days.add(every[ordinal - 1 if ordinal > 0 else ordinal])
+    return days
 
 
 def _weekday(day: int) -> int:

@@ -67,12 +67,12 @@ def digest_of(context: str, blocks: Iterable[Component]) -> str:
 
     *context* is what else their meaning depends on.
     """
-    found = hashlib.blake2b(context.encode(), digest_size=16)
+    digest = hashlib.blake2b(context.encode(), digest_size=16)
     for block in blocks:
-        found.update(repr((block.name, block.broken, [raw for _, raw in block.raw])).encode())
+        digest.update(repr((block.name, block.broken, [raw for _, raw in block.raw])).encode())
         if block.name == "VTIMEZONE":
-            found.update(digest_of("", block.blocks).encode())
-    return found.hexdigest()
+            digest.update(digest_of("", block.blocks).encode())
+    return digest.hexdigest()
 
 
 def kept(reading: ParsedCalendar) -> bytes:

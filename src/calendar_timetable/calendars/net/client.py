@@ -98,15 +98,15 @@ def terms(url: str, access: Credentials) -> Message:
 
 
 def send(
-    module: str, request: Message, given: bytes = b"", seconds: float | None = None
+    module: str, request: Message, content: bytes = b"", seconds: float | None = None
 ) -> tuple[Message, bytes]:
-    """Return the answer of the child *module* to *request* and the bytes *given*.
+    """Return the answer of the child *module* to *request* and the bytes *content*.
 
     It has to come within *seconds*, by default the time that a fetch may take. Raises
     :class:`DownloadFailed`.
     """
     try:
-        message, body = ask(module, request, given, seconds or limits.FETCH_SECONDS)
+        message, body = ask(module, request, content, seconds or limits.FETCH_SECONDS)
     except ChildFailed as error:
         raise DownloadFailed(f"the {'publishing' if seconds else 'download'} was {error}") from None
     if "error" in message:
@@ -139,8 +139,8 @@ def served(
             failed = DownloadFailed(
                 _reason(error), unreachable=not web.away and _unconnected(error)
             )
-    told = {"error": str(failed), "status": failed.status, "retry_after": failed.retry_after}
-    return {**told, "unreachable": failed.unreachable}, b""
+    message = {"error": str(failed), "status": failed.status, "retry_after": failed.retry_after}
+    return {**message, "unreachable": failed.unreachable}, b""
 
 
 class HttpClient:
@@ -265,11 +265,11 @@ def _names(error: Exception) -> set[str]:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    found: list[BaseException] = []
+    causes: list[BaseException] = []
     queue: list[object] = [error]
-    while queue and len(found) < 50:
+    while queue and len(causes) < 50:
         item = queue.pop()
-        if isinstance(item, BaseException) and item not in found:
-            found.append(item)
+        if isinstance(item, BaseException) and item not in causes:
+            causes.append(item)
             queue += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
-    return found
+    return causes

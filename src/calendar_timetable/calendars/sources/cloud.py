@@ -64,9 +64,9 @@ class HostedSource:
     def fetch(self, last: Validators = NO_VALIDATORS) -> FetchResult | None:
         from calendar_timetable.calendars.net.client import send
 
-        known = unseal(last.etag, stretched(self.secret))
-        body = (last.body() if known else None) or b""
-        request = {**self.request(), "days_back": self.days_back, "known": known if body else {}}
+        memory = unseal(last.etag, stretched(self.secret))
+        body = (last.body() if memory else None) or b""
+        request = {**self.request(), "days_back": self.days_back, "known": memory if body else {}}
         try:
             message, body = send(f"{__package__}.{self.service}", request, body)
         except DownloadFailed as error:
@@ -116,8 +116,8 @@ def _served(work: Work, extra: str, request: Message, body: bytes) -> tuple[Mess
         )
     except Exception as error:  # noqa: BLE001  (its text may hold addresses, tokens and titles)
         failure = _failure(error)
-    told = {"error": str(failure), "status": failure.status, "retry_after": failure.retry_after}
-    return {**told, "unreachable": failure.unreachable}, b""
+    message = {"error": str(failure), "status": failure.status, "retry_after": failure.retry_after}
+    return {**message, "unreachable": failure.unreachable}, b""
 
 
 def _give(connection: Message) -> None:
@@ -138,13 +138,13 @@ def _give(connection: Message) -> None:
         async def aextra_dejson(self) -> Message:
             return dict(extra)
 
-    made = Given(**{**connection, "conn_id": CONN_ID, "extra": json.dumps(extra)})
+    given = Given(**{**connection, "conn_id": CONN_ID, "extra": json.dumps(extra)})
 
     async def find_later(conn_id: str) -> Connection:
-        return made
+        return given
 
     hooks: Any = BaseHook
-    hooks.get_connection = staticmethod(lambda conn_id: made)
+    hooks.get_connection = staticmethod(lambda conn_id: given)
     hooks.aget_connection = staticmethod(find_later)
 
 

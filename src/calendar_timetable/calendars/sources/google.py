@@ -59,8 +59,8 @@ class GoogleApiError(DownloadFailed):
     def __init__(self, words: str, status: int, reason: str, retry_after: str) -> None:
         quota = status == 429 or (status == 403 and reason in _QUOTA)
         words = "Google's quota is used up for now" if quota else words
-        shown = f"HTTP {status}: {words}" if words else refusal(status)
-        super().__init__(shown, status, retry_after or (_QUOTA_WAIT if quota else ""))
+        message = f"HTTP {status}: {words}" if words else refusal(status)
+        super().__init__(message, status, retry_after or (_QUOTA_WAIT if quota else ""))
         self.reason, self.wait = reason, parse_retry_after(retry_after)
         self.busy = status >= 500 or status == 429 or (status == 403 and reason in _BUSY)
 
@@ -84,9 +84,9 @@ class Google:
         try:
             self.events: Any = hook.get_conn().events()
         except (AirflowException, GoogleAuthError, LookupError, ValueError) as error:
-            shown = type(error).__name__
+            kind = type(error).__name__
             reason = (
-                f"the Connection's credentials cannot be used ({shown}): "
+                f"the Connection's credentials cannot be used ({kind}): "
                 "paste the whole key into Keyfile JSON"
             )
             raise DownloadFailed(reason) from None
@@ -119,15 +119,15 @@ class Google:
                 int(error.resp.status), error.content, error.resp.get("retry-after", "")
             ) from None
         except RefreshError as error:
-            known = re.search(r"\binvalid_[a-z]+|\bunauthorized_client\b", str(error))
-            code = f" ({known.group()})" if known else ""
+            match = re.search(r"\binvalid_[a-z]+|\bunauthorized_client\b", str(error))
+            code = f" ({match.group()})" if match else ""
             raise DownloadFailed(
                 f"Google does not accept the Connection's credentials{code}"
             ) from None
         if kind and texts(answer, "kind") != kind:
             raise DownloadFailed("the answer is not one of Google Calendar: is a proxy in between?")
-        found: Event = answer
-        return found
+        resource: Event = answer
+        return resource
 
     def _refusal(self, status: int, content: bytes, retry_after: str) -> GoogleApiError:
         reason = ""
@@ -140,14 +140,14 @@ class Google:
 
 def read(request: Message, body: bytes) -> tuple[Message, bytes]:
     """Return what the calendar holds now, and from where the next reading goes on."""
-    known, since = request["known"], _since(request["days_back"])
+    memory, since = request["known"], _since(request["days_back"])
     calendar = _Calendar(request["calendar"])
-    if known.get("token") and known["since"] == since:
+    if memory.get("token") and memory["since"] == since:
         with suppress(Gone):
-            changed = calendar.events(syncToken=known["token"])
-            kept = split(body)
-            if calendar.zone == known["zone"] and not _uprooted(kept, changed, calendar.zone):
-                items = merge(kept, changed, calendar.zone)
+            changed = calendar.events(syncToken=memory["token"])
+            earlier = split(body)
+            if calendar.zone == memory["zone"] and not _uprooted(earlier, changed, calendar.zone):
+                items = merge(earlier, changed, calendar.zone)
                 return calendar.answer(since, items, unchanged=not changed)
     everything = calendar.events(timeMin=f"{since}T00:00:00Z" if since else None)
     return calendar.answer(since, merge({}, everything, calendar.zone))
@@ -168,22 +168,22 @@ class _Calendar:
 
         Raises :class:`Gone` when the token has expired.
         """
-        found: dict[str, Event] = {}
+        events_by_id: dict[str, Event] = {}
         page: str | None = None
         while True:
             answer = self._ask(pageToken=page, **query)
             for event in answer.get("items", ()):
-                found[texts(event, "id") or json.dumps(event)] = (
+                events_by_id[texts(event, "id") or json.dumps(event)] = (
                     event if isinstance(event, dict) else {}
                 )
-            if len(found) > 2 * limits.MAX_COMPONENTS:
+            if len(events_by_id) > 2 * limits.MAX_COMPONENTS:
                 raise DownloadFailed(f"more than {limits.MAX_COMPONENTS} events: set days_back")
             page = texts(answer, "nextPageToken")
             if not page:
                 break
         zone = named_zone(texts(answer, "timeZone") or "UTC")
         self.zone, self.token = zone.key if zone else "", texts(answer, "nextSyncToken")
-        return list(found.values())
+        return list(events_by_id.values())
 
     def _ask(self, **query: str | None) -> Event:
         ask = self._google.events.list
@@ -203,8 +203,8 @@ class _Calendar:
         self, since: str, items: dict[str, Item], *, unchanged: bool = False
     ) -> tuple[Message, bytes]:
         """Return the message and the body of a reading that found *items*."""
-        known = {"token": self.token, "since": since, "zone": self.zone}
-        return {"unchanged": unchanged, "known": known}, b"" if unchanged else whole(
+        memory = {"token": self.token, "since": since, "zone": self.zone}
+        return {"unchanged": unchanged, "known": memory}, b"" if unchanged else whole(
             items, self.zone
         )
 
@@ -217,18 +217,18 @@ def _since(days_back: int) -> str:
     return f"{datetime.now(UTC) - timedelta(days=days_back):%Y-%m-01}" if days_back else ""
 
 
-def _uprooted(kept: dict[str, Item], changed: list[Event], zone: str) -> bool:
+def _uprooted(earlier: dict[str, Item], changed: list[Event], zone: str) -> bool:
     """Tell whether a series with exceptions has other times now.
 
     Nothing then tells which of its exceptions are left.
     """
-    with_exceptions = {key[:_ID] for key in kept if len(key) > _ID}
+    with_exceptions = {key[:_ID] for key in earlier if len(key) > _ID}
     for event in changed:
         key = _key(event)
         if (
             key in with_exceptions
-            and key in kept
-            and _pattern(kept[key]) != _pattern(_item(event, zone))
+            and key in earlier
+            and _pattern(earlier[key]) != _pattern(_item(event, zone))
         ):
             return True
     return False
@@ -240,14 +240,14 @@ def _pattern(item: Item) -> list[str]:
     ]
 
 
-def merge(kept: dict[str, Item], changed: list[Event], zone: str) -> dict[str, Item]:
+def merge(earlier: dict[str, Item], changed: list[Event], zone: str) -> dict[str, Item]:
     """Return the objects of a calendar after what has *changed*.
 
     An object is an event, a master or an exception; the key of an exception begins with that of its
     master. A series that was deleted takes its exceptions along.
     """
     deleted = {_key(event) for event in changed if _is_deleted(event)}
-    items = {key: item for key, item in kept.items() if key[:_ID] not in deleted}
+    items = {key: item for key, item in earlier.items() if key[:_ID] not in deleted}
     for event in changed:
         key = _key(event)
         if key[:_ID] not in deleted:
@@ -264,8 +264,10 @@ def _is_deleted(event: Event) -> bool:
 
 
 def _key(event: Event) -> str:
-    own, series = texts(event, "id"), texts(event, "recurringEventId")
-    return digest(series) + digest(own) if series else digest(own or json.dumps(event))
+    event_id, series_id = texts(event, "id"), texts(event, "recurringEventId")
+    return (
+        digest(series_id) + digest(event_id) if series_id else digest(event_id or json.dumps(event))
+    )
 
 
 def _item(event: Event, zone: str) -> Item:
@@ -306,14 +308,16 @@ def _lines(event: Event, zone: str) -> Iterator[str]:
     if kind not in ("", "default"):
         yield from writer.text("CATEGORIES", kind)
     people = event.get("attendees") or []
-    declined = any(one.get("self") and one.get("responseStatus") == "declined" for one in people)
+    declined = any(
+        person.get("self") and person.get("responseStatus") == "declined" for person in people
+    )
     if event.get("transparency") == "transparent" or kind in _FREE_TYPES or declined:
         yield "TRANSP:TRANSPARENT"
     if not event.get("attendeesOmitted"):  # else the list is not complete
         yield from writer.person("ORGANIZER", texts(event, "organizer", "email"))
-        for one in people:
+        for person in people:
             yield from writer.person(
-                "ATTENDEE", one.get("email"), _ANSWERS.get(one.get("responseStatus"), "")
+                "ATTENDEE", person.get("email"), _ANSWERS.get(person.get("responseStatus"), "")
             )
 
 
