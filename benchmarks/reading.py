@@ -28,7 +28,7 @@ from benchmarks.figures import Figure, of_pairs
 from calendar_timetable.calendars.feed.cache import FeedState, digest_of
 from calendar_timetable.calendars.feed.feed import _Feed
 from calendar_timetable.calendars.ical.reader import read
-from calendar_timetable.calendars.ical.series_cache import kept
+from calendar_timetable.calendars.ical.series_cache import dump_reading
 from calendar_timetable.calendars.occurrences import ParsedCalendar
 from calendar_timetable.calendars.sources.base import NO_VALIDATORS, FetchResult, Validators
 from calendar_timetable.planning.time_sets import TimeRange
@@ -47,7 +47,7 @@ def figures() -> Iterator[Figure]:
     """
     body = google_like(EVENTS, NOW)
     stamped = google_like(EVENTS, NOW, stamp=NOW + timedelta(hours=1))
-    earlier = kept(anew(body))
+    earlier = dump_reading(anew(body))
     changed = edited(stamped)
     with (
         tempfile.TemporaryDirectory() as folder,

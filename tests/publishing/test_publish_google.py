@@ -186,7 +186,7 @@ def in_this_process(google: Google, net: Internet, monkeypatch: pytest.MonkeyPat
             raise DownloadFailed(answer)
         return answer
 
-    monkeypatch.setattr(publish_google, "send", send)
+    monkeypatch.setattr(publish_google, "request_in_child", send)
 
 
 @pytest.fixture

@@ -121,8 +121,8 @@ def test_nothing_is_removed_where_a_server_points_to(
     server, other = two
     server.redirects["DELETE"] = f"{other.address}/_all"
     kept = ExistingEvent(UID, "", 1.0, f"/runs/calendar-timetable-{SITE.key}-x.ics", '"1"')
-    monkeypatch.setattr(caldav._Calendar, "kept", lambda _: iter([kept]))
-    monkeypatch.setattr(caldav, "send", in_this_process)
+    monkeypatch.setattr(caldav._Calendar, "existing_events", lambda _: iter([kept]))
+    monkeypatch.setattr(caldav, "request_in_child", in_this_process)
     with pytest.raises(PublishingFailed, match="HTTP 307: it redirects"):
         publish_into("dav", SITE, [], Planned(0))
     assert other.asked == []

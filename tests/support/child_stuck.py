@@ -9,7 +9,7 @@ import os
 import time
 from pathlib import Path
 
-from calendar_timetable.calendars.child_process import Message, answer
+from calendar_timetable.calendars.child_process import Message, serve_child
 
 
 def _wait(request: Message, body: bytes) -> tuple[Message, bytes]:
@@ -19,4 +19,4 @@ def _wait(request: Message, body: bytes) -> tuple[Message, bytes]:
 
 
 if __name__ == "__main__":
-    answer(_wait, 1024**3, float(os.environ.get("STUCK_SECONDS", "600")))
+    serve_child(_wait, 1024**3, float(os.environ.get("STUCK_SECONDS", "600")))

@@ -325,7 +325,7 @@ def test_a_feed_is_written_once_per_state(
     written: list[int] = []
     write = subscription_routes._written
 
-    def counted(*given: Any) -> subscription_routes.Written:
+    def counted(*given: Any) -> subscription_routes.WrittenFeed:
         written.append(1)
         return write(*given)
 

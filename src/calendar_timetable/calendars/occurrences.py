@@ -51,7 +51,7 @@ class Problem:
     end: datetime | None = None
     counted: bool = False
 
-    def matters(self, now: datetime) -> bool:
+    def is_current(self, now: datetime) -> bool:
         """Tell whether it may concern a day that is not long over."""
         return self.end is None or self.end > now - _YESTERDAY
 

@@ -199,7 +199,8 @@ class Spans:
 
     def previous_fit(self, instant: float, duration: int) -> int | None:
         """Return the latest whole second before *instant* at which *duration* fits, or ``None``."""
-        last_start = -(-instant // 1) - 1  # the last whole second before it
+        # The last whole second before it.
+        last_start = -(-instant // 1) - 1
         for i in range((bisect_left(self.bounds, instant) - 1) // 2 * 2, -1, -2):
             start, end = self.bounds[i], self.bounds[i + 1]
             candidate = min(int(last_start), end - max(duration, 1))

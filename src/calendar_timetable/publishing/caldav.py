@@ -15,8 +15,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.child_process import Message, answer
-from calendar_timetable.calendars.net.client import DownloadFailed, HttpClient, send, served, terms
+from calendar_timetable.calendars.child_process import Message, serve_child
+from calendar_timetable.calendars.net.client import (
+    DownloadFailed,
+    HttpClient,
+    request_in_child,
+    request_options,
+    serve,
+)
 from calendar_timetable.calendars.sources.caldav import CalDavSource
 from calendar_timetable.calendars.sources.caldav_discovery import Account
 from calendar_timetable.calendars.sources.caldav_protocol import (
@@ -58,7 +64,7 @@ def publishing(
     See :func:`~calendar_timetable.publishing.target.publish`.
     """
     request = {
-        **terms(source.url, source.access),
+        **request_options(source.url, source.access),
         "calendars": list(source.calendars),
         "bytes": _BYTES,
         "site": site.key,
@@ -67,7 +73,7 @@ def publishing(
         "seconds": limits.PUBLISH_SECONDS,
     }
     body = json.dumps([asdict(event) for event in events]).encode()
-    result, _ = send(__name__, request, body, limits.PUBLISH_SECONDS + _STARTING)
+    result, _ = request_in_child(__name__, request, body, limits.PUBLISH_SECONDS + _STARTING)
     return PublishResult(**result)
 
 
@@ -102,7 +108,7 @@ class _Calendar:
         self._until = until
         self._prefix = f"calendar-timetable-{site}-"
 
-    def kept(self) -> Iterator[ExistingEvent]:
+    def existing_events(self) -> Iterator[ExistingEvent]:
         listed = self._server.report(self._url, 1, query("VEVENT", "", data=False)).resources
         hrefs = [
             resource.href
@@ -115,7 +121,7 @@ class _Calendar:
             ).resources:
                 body, etag = resource.text(f"{CALDAV}calendar-data"), resource.text(f"{DAV}getetag")
                 existing = (
-                    _read_kept(body, self._site, resource.href, etag)
+                    _read_existing(body, self._site, resource.href, etag)
                     if resource.status == 200 and etag
                     else None
                 )
@@ -137,7 +143,7 @@ class _Calendar:
         """Send a change that *headers* guard; return whether it is made, or the event is gone."""
         if time.monotonic() >= self._until:
             return False
-        url = self._server.beside(self._url, urljoin(self._url, place))
+        url = self._server.resolve_href(self._url, urljoin(self._url, place))
         answer = self._web.ask(url, headers, method, body)
         # Somebody else was faster: a changed event is left to the next time, a deleted one is gone.
         if answer.status == _CHANGED or (method == "DELETE" and answer.status == 404):
@@ -147,7 +153,7 @@ class _Calendar:
         return True
 
 
-def _read_kept(body: str, site: str, place: str, etag: str) -> ExistingEvent | None:
+def _read_existing(body: str, site: str, place: str, etag: str) -> ExistingEvent | None:
     """Return the event of *site* in *body*; ``None`` where it is anybody else's or unreadable."""
     from icalendar import Calendar
 
@@ -161,8 +167,8 @@ def _read_kept(body: str, site: str, place: str, etag: str) -> ExistingEvent | N
 
 
 def _serve(request: Message, body: bytes) -> tuple[Message, bytes]:
-    return served(partial(work, body), request)
+    return serve(partial(work, body), request)
 
 
 if __name__ == "__main__":
-    answer(_serve, limits.EXPAND_MEMORY, limits.PUBLISH_SECONDS + _STARTING)
+    serve_child(_serve, limits.EXPAND_MEMORY, limits.PUBLISH_SECONDS + _STARTING)

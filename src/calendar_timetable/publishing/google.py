@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import Message
-from calendar_timetable.calendars.net.client import send
-from calendar_timetable.calendars.sources.cloud import HostedSource, run, texts
+from calendar_timetable.calendars.net.client import request_in_child
+from calendar_timetable.calendars.sources.cloud import HostedSource, get_text, run
 from calendar_timetable.calendars.sources.google import PAGE, Event, Google, GoogleApiError
 from calendar_timetable.publishing.target import (
     DesiredEvent,
@@ -64,7 +64,7 @@ def publishing(
         "pauses": limits.PUBLISH_PAUSES,
     }
     body = json.dumps([asdict(event) for event in events]).encode()
-    answer, _ = send(__name__, request, body, limits.PUBLISH_SECONDS + _STARTING)
+    answer, _ = request_in_child(__name__, request, body, limits.PUBLISH_SECONDS + _STARTING)
     return PublishResult(**answer)
 
 
@@ -86,7 +86,7 @@ class _Calendar:
         self._google = Google(SCOPE, "change events")
         self._calendar, self._site, self._until, self._pauses = calendar, site, until, pauses
 
-    def kept(self) -> Iterator[ExistingEvent]:
+    def existing_events(self) -> Iterator[ExistingEvent]:
         query: dict[str, Any] = {
             "privateExtendedProperty": f"{_OWNER}={self._site}",
             "maxResults": PAGE,
@@ -97,10 +97,10 @@ class _Calendar:
                 "list", kind="calendar#events", fields=_FIELDS, pageToken=page, **query
             )
             for event in answer.get("items", ()):
-                existing = self._kept(event)
+                existing = self._existing(event)
                 if existing is not None:
                     yield existing
-            page = texts(answer, "nextPageToken")
+            page = get_text(answer, "nextPageToken")
 
     def write(self, event: DesiredEvent, existing: ExistingEvent | None) -> bool:
         if self._late():
@@ -146,29 +146,30 @@ class _Calendar:
             if refused.status in _GONE:
                 return False
             raise
-        deleted, existing = resource.get("status") == "cancelled", self._kept(resource)
+        deleted, existing = resource.get("status") == "cancelled", self._existing(resource)
         if existing is not None and existing.digest == event.digest and not deleted:
             return True
         # Somebody else's event, or one of ours from which somebody else has removed our mark.
         if existing is None and not deleted:
             return False
         return self.write(
-            event, ExistingEvent(event.uid, "", 0, texts(resource, "id"), texts(resource, "etag"))
+            event,
+            ExistingEvent(event.uid, "", 0, get_text(resource, "id"), get_text(resource, "etag")),
         )
 
-    def _kept(self, event: Event) -> ExistingEvent | None:
+    def _existing(self, event: Event) -> ExistingEvent | None:
         """Return *event* if it is one of ours, else ``None``.
 
         A copy that somebody made of one of ours belongs to them: it has another id.
         """
         marks = (event.get("extendedProperties") or {}).get("private") or {}
-        uid = texts(marks, _UID)
-        start = texts(event, "start", "dateTime") or texts(event, "start", "date")
-        if texts(marks, _OWNER) != self._site or not uid or _id_of(uid) != texts(event, "id"):
+        uid = get_text(marks, _UID)
+        start = get_text(event, "start", "dateTime") or get_text(event, "start", "date")
+        if get_text(marks, _OWNER) != self._site or not uid or _id_of(uid) != get_text(event, "id"):
             return None
         begins = instant_of(datetime.fromisoformat(start)) if start else 0.0
         return ExistingEvent(
-            uid, texts(marks, _DIGEST), begins, texts(event, "id"), texts(event, "etag")
+            uid, get_text(marks, _DIGEST), begins, get_text(event, "id"), get_text(event, "etag")
         )
 
     def _late(self) -> bool:

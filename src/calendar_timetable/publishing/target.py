@@ -77,7 +77,7 @@ class Target(Protocol):
     An implementation has to see to it that only the events of one Airflow are touched.
     """
 
-    def kept(self) -> Iterable[ExistingEvent]:
+    def existing_events(self) -> Iterable[ExistingEvent]:
         """Return the events that this Airflow has written."""
         ...
 
@@ -122,7 +122,7 @@ def publish(
     ``"force"``. Mode ``"look"`` changes nothing.
     """
     done = PublishResult()
-    existing = {event.uid: event for event in target.kept()}
+    existing = {event.uid: event for event in target.existing_events()}
     removable = {uid for uid, old in existing.items() if planned.since <= old.start < planned.until}
     pairs = [(event, existing.pop(event.uid, None)) for event in events]
     changes = [

@@ -51,7 +51,7 @@ _answers: LruCache[bytes] = LruCache(_ANSWERS, len)
 Work = Callable[[Session, Collection[str], Filters, float, Collection[str] | None], bytes]
 
 
-def answered(
+def cached_answer(
     session: Session,
     readable: Collection[str],
     filters: Filters,
@@ -70,7 +70,7 @@ def answered(
     # Only the state of the DAGs that are wanted may count: that of others changes as well.
     if filters.tags or filters.owners:
         dag_ids = [dag.dag_id for dag in readable_dags(session, readable, filters)]
-    key = known_by(session, dag_ids, filters, runs_of, now // _FRESH, *more)
+    key = state_key(session, dag_ids, filters, runs_of, now // _FRESH, *more)
     answer = _answers.get(key)
     if answer is None:
         answer = work(session, dag_ids, filters, now, runs_of)
@@ -78,7 +78,7 @@ def answered(
     return answer
 
 
-def known_by(
+def state_key(
     session: Session,
     dag_ids: Collection[str],
     filters: Filters,
@@ -124,7 +124,7 @@ def readable_dags(session: Session, readable: Collection[str], filters: Filters)
     return database.read_dags(session, dag_ids, tags=filters.tags, owners=filters.owners)
 
 
-def concerned(
+def dags_and_schedules(
     session: Session, dag_ids: Collection[str], filters: Filters
 ) -> tuple[list[Dag], dict[str, Schedule]]:
     """Return those of *dag_ids* that exist and use the calendars in *filters*.

@@ -86,7 +86,8 @@ class Schedule:
         """The zone in which people think of the schedule; UTC where it has no known name."""
         try:
             return zones.load_zone(self.timezone)
-        except InvalidArgument:  # Airflow takes fixed offsets too
+        except InvalidArgument:
+            # Airflow takes fixed offsets too.
             return ZoneInfo("UTC")
 
     @cached_property
@@ -126,7 +127,8 @@ def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Sche
         for row in session.scalars(query.execution_options(yield_per=_AT_ONCE)):
             try:
                 schedule = _read(row, missing[row.id])
-            except Exception:  # one broken DAG must not take the page away from all others
+            except Exception:
+                # One broken DAG must not take the page away from all others.
                 log.exception("Cannot read the schedule of %s", row.dag_id)
                 continue
             _schedules.put(

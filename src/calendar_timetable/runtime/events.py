@@ -98,7 +98,8 @@ class CalendarEventTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Refuse to run alone: events come through a shared stream."""
         raise CalendarTimetableError("CalendarEventTrigger runs on Airflow's shared streams only")
-        yield  # makes this an async generator, as Airflow asks
+        # Makes this an async generator, as Airflow asks.
+        yield
 
     # Airflow's shared streams: one poll per calendar, whatever the number of watchers.
 

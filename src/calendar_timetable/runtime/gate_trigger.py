@@ -94,7 +94,8 @@ class GateTrigger(BaseTrigger):
             await asyncio.sleep(min(max(self.late_at - now(), 0), _BLIND))
             yield TriggerEvent({"open": False})  # type: ignore[no-untyped-call]
             return
-        closed = Verdict(False)  # the last look that found time closed
+        # The verdict of the last look that found time closed.
+        closed = Verdict(False)
         with reading(rules) as shared:
             while True:
                 verdict = await self._look(rules, shared)

@@ -170,7 +170,7 @@ class Arguments:
         if not copies or not all(copies):
             return self.read(moment, hold=True).to_json()
         from calendar_timetable._version import __version__
-        from calendar_timetable.schedule.compile_cache import kept
+        from calendar_timetable.schedule.compile_cache import cached_or_made
 
         base = self.schedule if isinstance(self.schedule, str) else encode_base(self.base)
         facts = (
@@ -182,7 +182,7 @@ class Arguments:
             self.offset,
         )
         arguments = repr((__version__, *facts, self.calendar, self.window_set, self.blackout_set))
-        return kept(arguments, copies, lambda: self.read(moment, hold=True).to_json())
+        return cached_or_made(arguments, copies, lambda: self.read(moment, hold=True).to_json())
 
     @property
     def _is_settled(self) -> bool:

@@ -23,7 +23,7 @@ from calendar_timetable.calendars.ical.expand import FORMAT
 _DAY = "%Y%m%d"
 
 
-def kept(
+def cached_or_made(
     arguments: str, copies: Sequence[str], make: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
     """Return what *make* gives, from the cache where it was made before.

@@ -66,7 +66,8 @@ def next_run(
         # Without catchup the clock counts, and when clocks change.
         and (restriction.catchup or ahead.due > now + 2 * DAY)
     ):
-        ahead.interval = None  # until there is an answer
+        # Until there is an answer.
+        ahead.interval = None
         following: Iterator[PlacedTick] | None = ahead.rest
         run = next(ahead.rest, None)
     else:
@@ -210,7 +211,8 @@ class _Search:
                 return self._from(self._pick())
         if self._is_simple and ticks.is_calm(now) and self._is_under_way:
             picked = self._pick()
-            if picked is None or picked.due > now:  # what was due has run
+            # Then what was due has run.
+            if picked is None or picked.due > now:
                 return self._from(picked)
             placed = self.policy.place(picked, self.open_time)
             start = self._late(placed) if placed.outcome in ("on_time", "postponed") else None
@@ -219,7 +221,8 @@ class _Search:
                 return self._with_those_due_by(start, placed), None
         following, before, latest, coming = self._around_now()
         if self.is_first and coming is not None and coming.tick.due <= now:
-            latest = None  # what waits comes after it
+            # What waits comes after it.
+            latest = None
         if latest is not None and latest.outcome in ("on_time", "forced"):
             with suppress(_BaseFailed):
                 latest = self._as_base(latest, self._pick())
@@ -385,7 +388,8 @@ class _Search:
         """
         assert run.start is not None
         if self.is_first or self._is_past:
-            if run.start > run.tick.due and self.now - run.start <= GRACE_SECONDS:  # staggered
+            # Staggered.
+            if run.start > run.tick.due and self.now - run.start <= GRACE_SECONDS:
                 return run
             if picked is None or picked.due > run.tick.due:
                 return None

@@ -57,22 +57,19 @@ def calendars(
     page = sorted(uses.items())[offset : offset + limit]
     try:
         files = cache.files()
-    except InvalidArgument:  # the cache folder cannot be trusted, so nothing in it is believed
-        healths = [_told(label, use, None) for (label, _), use in page]
-    else:
-        healths = [_told(label, use, _known(use, files)) for (label, _), use in page]
+    except InvalidArgument:
+        # The cache folder cannot be trusted, so nothing in it is believed.
+        files = {}
     return models.Calendars(
-        calendars=healths, total_entries=len(uses), truncated=offset + len(page) < len(uses)
+        calendars=[_as_model(label, use, files) for (label, _), use in page],
+        total_entries=len(uses),
+        truncated=offset + len(page) < len(uses),
     )
 
 
-def _known(use: _Use, files: dict[str, list[Path]]) -> Health | None:
-    if use.feed is None or use.feed.key not in files:
-        return None
-    return health_of(use.feed.key, use.feed.max_stale, files[use.feed.key])
-
-
-def _told(label: str, use: _Use, health: Health | None) -> models.CalendarHealth:
+def _as_model(label: str, use: _Use, files: dict[str, list[Path]]) -> models.CalendarHealth:
+    feed = use.feed if use.feed and use.feed.key in files else None
+    health = None if feed is None else health_of(feed.key, feed.max_stale, files[feed.key])
     answer = models.CalendarHealth(
         label=label,
         status="unknown",
@@ -103,7 +100,7 @@ def _facts(health: Health, *, titled: bool) -> dict[str, object]:
 
 def _problem(problem: Problem, *, titled: bool) -> models.Problem:
     return models.Problem(
-        uid=_shown(problem.uid or "", titled=titled),
+        uid=_uid_shown(problem.uid or "", titled=titled),
         reason=problem.reason,
         start=problem.start,
         end=problem.end,
@@ -114,7 +111,7 @@ def _problem(problem: Problem, *, titled: bool) -> models.Problem:
 
 def _over(problem: Problem) -> bool:
     """Tell whether the time that *problem* may concern has passed."""
-    return not problem.matters(datetime.now(UTC))
+    return not problem.is_current(datetime.now(UTC))
 
 
 def _titled(schedule: Schedule) -> list[Feed | None]:
@@ -125,7 +122,7 @@ def _titled(schedule: Schedule) -> list[Feed | None]:
     return [leaf.feed for leaf in members if isinstance(leaf, CalendarSpans) and leaf.titles]
 
 
-def _shown(uid: str, *, titled: bool) -> str:
+def _uid_shown(uid: str, *, titled: bool) -> str:
     """Return *uid* where the calendar is *titled*, else a digest: a UID often is a mail address.
 
     Whoever has the calendar finds the event by the digest.

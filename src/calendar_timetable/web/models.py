@@ -428,12 +428,12 @@ def answer(request: Request, content: BaseModel | bytes) -> Response:
     body = content if isinstance(content, bytes) else content.model_dump_json().encode()
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
-    if known_already(request, etag):
+    if client_has(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
 
 
-def known_already(request: Request, etag: str) -> bool:
+def client_has(request: Request, etag: str) -> bool:
     """Tell whether the client has the answer with *etag* already."""
     etags = {
         tag.strip().removeprefix("W/")

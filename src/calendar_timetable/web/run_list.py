@@ -18,8 +18,8 @@ from calendar_timetable.runs import database, time_budget
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.listing import (
     Filters,
-    answered,
-    concerned,
+    cached_answer,
+    dags_and_schedules,
     first_rows,
     paused_among,
     rows_by_dag,
@@ -56,7 +56,7 @@ def list_runs(
     took, are included only for the DAGs *runs_of*, or for all where that is ``None``.
     Nothing is worked out again while neither the DAGs nor their runs have changed.
     """
-    return answered(session, readable, filters, now, runs_of, _list_runs)
+    return cached_answer(session, readable, filters, now, runs_of, _list_runs)
 
 
 def choices(session: Session, readable: Collection[str]) -> models.Choices:
@@ -80,7 +80,7 @@ def _list_runs(
     now: float,
     runs_of: Collection[str] | None,
 ) -> bytes:
-    dags, schedules = concerned(session, dag_ids, filters)
+    dags, schedules = dags_and_schedules(session, dag_ids, filters)
     with time_budget.share(time_budget.PLANNING):
         rows, truncated = first_rows(session, dags, schedules, filters, now, runs_of)
     runs: list[str] = []
@@ -222,7 +222,7 @@ def counts(
         now: float,
         runs_of: Collection[str] | None,
     ) -> bytes:
-        dags, schedules = concerned(session, dag_ids, filters)
+        dags, schedules = dags_and_schedules(session, dag_ids, filters)
         names = {dag.dag_id: dag for dag in dags}
         tallies = [_Count() for _ in edges[1:]]
         told_until = filters.until
@@ -242,17 +242,17 @@ def counts(
                     counted_ids.append(rows[0].dag.dag_id)
                 told_until = min(told_until, part.told_until)
         entries = [
-            _told(*of, told_until, names) for of in zip(tallies, edges, edges[1:], strict=False)
+            _as_count(*of, told_until, names) for of in zip(tallies, edges, edges[1:], strict=False)
         ]
         answer = models.Counts(
             counts=entries, dag_ids=counted_ids[:_MOST_DAGS], paused_dags=paused_among(dags)
         )
         return answer.model_dump_json().encode()
 
-    return answered(session, readable, filters, now, runs_of, work, tuple(edges))
+    return cached_answer(session, readable, filters, now, runs_of, work, tuple(edges))
 
 
-def _told(
+def _as_count(
     count: _Count, start: float, end: float, told_until: float, dags: dict[str, Dag]
 ) -> models.Count:
     long = end - start > _HOUR

@@ -23,7 +23,7 @@ from starlette.datastructures import QueryParams
 
 from calendar_timetable.runs import time_budget
 from calendar_timetable.runs.database import Dag
-from calendar_timetable.runs.listing import Filters, find_rows, first_rows, known_by, readable_dags
+from calendar_timetable.runs.listing import Filters, find_rows, first_rows, readable_dags, state_key
 from calendar_timetable.runs.lru import LruCache, Single
 from calendar_timetable.runs.rows import RunRow
 from calendar_timetable.runs.stored_schedules import read_schedules
@@ -34,7 +34,7 @@ from calendar_timetable.web.models import (
     Limit,
     Offset,
     answer,
-    known_already,
+    client_has,
     known_parameters,
 )
 from calendar_timetable.web.store import NO_TABLE, Subscription, has_table, site_key
@@ -91,7 +91,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenFeed:
     """A feed, its ETag, and until when, in epoch seconds, the clock alone changes nothing in it."""
 
     body: bytes
@@ -99,7 +99,7 @@ class Written:
     until: float
 
 
-_feeds: LruCache[Written] = LruCache(_FEEDS, lambda feed: len(feed.body))
+_feeds: LruCache[WrittenFeed] = LruCache(_FEEDS, lambda feed: len(feed.body))
 _writing = Single()
 
 router = APIRouter(
@@ -124,7 +124,7 @@ def list_subscriptions(
 ) -> Response:
     """One's own subscriptions that have not expired."""
     owned = subscriptions.owned_by(session, user)
-    page = [_told(subscription) for subscription in owned[offset : offset + limit]]
+    page = [_as_model(subscription) for subscription in owned[offset : offset + limit]]
     more = offset + len(page) < len(owned)
     return answer(
         request, models.Subscriptions(subscriptions=page, total_entries=len(owned), truncated=more)
@@ -168,7 +168,7 @@ def subscribe(
         ) from None
     choice = Choice(asked.skipped, asked.moved, asked.frequent, asked.paused)
     url = f"{site_address(request)}{PREFIX}/feed.ics?{urlencode({'token': token, **choice.told()})}"
-    return models.NewSubscription(**_told(subscription).model_dump(), url=url)
+    return models.NewSubscription(**_as_model(subscription).model_dump(), url=url)
 
 
 @router.delete(
@@ -192,13 +192,13 @@ async def feed(request: Request) -> Response:
     if written is None:
         return Response("There is no such calendar", 404, media_type="text/plain")
     headers = {"ETag": written.etag, "Cache-Control": "private, no-cache"}
-    if known_already(request, written.etag):
+    if client_has(request, written.etag):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = 'inline; filename="runs.ics"'
     return Response(written.body, media_type="text/calendar; charset=utf-8", headers=headers)
 
 
-def _feed(token: str, choice: Choice, base_url: str) -> Written | None:
+def _feed(token: str, choice: Choice, base_url: str) -> WrittenFeed | None:
     """Return the feed of the subscription that *token* opens; ``None`` where it opens none."""
     with create_session(scoped=False) as session:
         if not has_table(session):
@@ -214,7 +214,7 @@ def _in_force(
     runs_of: set[str],
     choice: Choice,
     base_url: str,
-) -> Written:
+) -> WrittenFeed:
     """Return the feed of *subscription*, written once for as long as nothing in it changes.
 
     What it depends on is known before it is written, so that asking again while that is the same
@@ -236,7 +236,7 @@ def _in_force(
     ]
     all_of_it = replace(filters, since=around - PAST.total_seconds())
     dag_ids = [dag.dag_id for dag in dags]
-    key = known_by(session, dag_ids, all_of_it, runs_of, subscription.id, choice, base_url)
+    key = state_key(session, dag_ids, all_of_it, runs_of, subscription.id, choice, base_url)
     written = _feeds.get(key)
     if written is None or written.until <= now:
         if not _writing.begin(subscription.id):
@@ -258,7 +258,7 @@ def _written(
     choice: Choice,
     base_url: str,
     now: float,
-) -> Written:
+) -> WrittenFeed:
     from calendar_timetable.runs.calendar_events import Site, write_feed
 
     schedules = read_schedules(session, [dag.dag_id for dag in dags])
@@ -273,7 +273,7 @@ def _written(
         sorted(nearest, key=lambda row: row.key), Site(base_url, site_key(session)), name, now
     )
     until = max(min((row.right_until(now) for row in nearest), default=math.inf), now + _FRESH)
-    return Written(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"', until)
+    return WrittenFeed(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"', until)
 
 
 def _now() -> float:
@@ -297,7 +297,7 @@ def site_address(request: Request) -> str:
     return base or str(request.base_url).rstrip("/").removesuffix(PREFIX)
 
 
-def _told(subscription: Subscription) -> models.Subscription:
+def _as_model(subscription: Subscription) -> models.Subscription:
     return models.Subscription(
         id=subscription.id,
         scope=models.Scope.model_validate({"kind": subscription.kind, "value": subscription.value}),

@@ -21,7 +21,7 @@ _AROUND = 7 * DAY  # seconds, so that spans which reach past the range are shown
 _Kind = Literal["window", "blackout"]
 
 
-class _Found(NamedTuple):
+class _Span(NamedTuple):
     start: int
     end: int
     kind: _Kind
@@ -53,7 +53,7 @@ def spans(
             for kind, timeset in sets:
                 for member in members(timeset):
                     shared[kind, member].add(dag_id)
-    users: dict[_Found, set[str]] = defaultdict(set)
+    users: dict[_Span, set[str]] = defaultdict(set)
     cut = False
     for (kind, member), ids in shared.items():
         if cut := time_budget.spent():
@@ -91,14 +91,14 @@ def spans(
     )
 
 
-def _spans(kind: _Kind, member: TimeSet, since: int, until: int) -> Iterator[_Found]:
+def _spans(kind: _Kind, member: TimeSet, since: int, until: int) -> Iterator[_Span]:
     titles = member.titles if isinstance(member, CalendarSpans) else ()
     zone = next(
         (zone for leaf in leaves(member) if (zone := getattr(leaf, "timezone", None))), None
     )
     titled = sorted(t for t in titles if t[0] < until and t[1] > since)
     for start, end, title in titled:
-        yield _Found(start, end, kind, str(member), title, zone)
+        yield _Span(start, end, kind, str(member), title, zone)
     lows, highs = (
         [low for low, _, _ in titled],
         list(accumulate((high for _, high, _ in titled), max)),
@@ -107,4 +107,4 @@ def _spans(kind: _Kind, member: TimeSet, since: int, until: int) -> Iterator[_Fo
         before = bisect_right(lows, start)
         # No event with a title covers all of this span.
         if not before or highs[before - 1] < end:
-            yield _Found(start, end, kind, str(member), None, zone)
+            yield _Span(start, end, kind, str(member), None, zone)

@@ -180,11 +180,11 @@ def test_a_dead_server_costs_one_attempt_for_all_its_calendars(
 ) -> None:
     attempts = []
 
-    def ask(*given: Any) -> Any:
+    def run_child(*given: Any) -> Any:
         attempts.append(given)
-        return child_process.ask(*given)
+        return child_process.run_child(*given)
 
-    monkeypatch.setattr(client, "ask", ask)
+    monkeypatch.setattr(client, "run_child", run_child)
     server = dead_server()
     for _ in range(2):
         for name in "abc":

@@ -20,7 +20,7 @@ from calendar_timetable import Calendar, CalendarTimetable, Weekly
 from calendar_timetable.calendars import codec as wire
 from calendar_timetable.calendars.feed import cache as cached
 from calendar_timetable.calendars.feed import health
-from calendar_timetable.calendars.feed.cache import keyed
+from calendar_timetable.calendars.feed.cache import keyed_digest
 from calendar_timetable.calendars.net import credentials
 from calendar_timetable.calendars.sources import caldav_protocol
 from calendar_timetable.calendars.sources.base import FetchFailed
@@ -126,9 +126,9 @@ def test_the_state_lets_nobody_guess_a_password(origin: Origin, cache: Path) -> 
         hashlib.sha256(secret.encode()).hexdigest()[:16],
         cached.digest_of(secret.encode())[:16],
     )
-    assert asked_as[:16] == keyed(secret)[:16]
+    assert asked_as[:16] == keyed_digest(secret)[:16]
     (cache / "key").unlink()
-    assert keyed(secret)[:16] != asked_as[:16]
+    assert keyed_digest(secret)[:16] != asked_as[:16]
     assert (cache / "key").stat().st_mode & 0o777 == 0o600
 
 

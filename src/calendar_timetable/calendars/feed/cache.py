@@ -31,7 +31,7 @@ from typing import Any
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.ical.expand import FORMAT
 from calendar_timetable.calendars.ical.parser import EVENTS
-from calendar_timetable.calendars.ical.series_cache import kept, reading_of
+from calendar_timetable.calendars.ical.series_cache import dump_reading, load_reading
 from calendar_timetable.calendars.occurrences import ParsedCalendar, Problem
 from calendar_timetable.config import option
 from calendar_timetable.exceptions import InvalidArgument
@@ -47,7 +47,7 @@ _DTSTAMP = re.compile(rb"\nDTSTAMP:[^\r\n]*\r?(?=\n(?![ \t]))")
 _POLL = 0.05  # seconds between two attempts at a lock
 _NAME = re.compile(r"[0-9a-f]{40}")
 # Many DAGs of one file may use one calendar.
-_reading_of = lru_cache(maxsize=4)(reading_of)
+_reading_of = lru_cache(maxsize=4)(load_reading)
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class CacheEntry:
     ) -> None:
         """Keep *reading*, which is of the body of *state*."""
         stem, stretch = self._stem(state, zone), f"{start}_{end}.json"
-        if self._write(self._folder / f"{stem}{stretch}", kept(reading)):
+        if self._write(self._folder / f"{stem}{stretch}", dump_reading(reading)):
             _remove(self._folder / f"{self._was(stem)}{stretch}")
         for path in sorted(self._list(f"{self.name}.{state.digest[:20]}.x"), key=_changed_at)[
             : -limits.KEPT_EXPANSIONS
@@ -191,7 +191,7 @@ class CacheEntry:
     def earlier(self, state: FeedState, start: int, end: int, zone: str) -> bytes:
         """Return the kept reading, for just this stretch, of the body of *state* or the one before.
 
-        It is as :func:`kept` wrote it, or ``b""`` if there is none.
+        It is as :func:`dump_reading` wrote it, or ``b""`` if there is none.
         """
         stem = self._stem(state, zone)
         for name in (stem, self._was(stem)):
@@ -340,7 +340,8 @@ def _locked(file: int, seconds: float) -> bool:
         except BlockingIOError:
             if seconds:
                 time.sleep(_POLL)
-        except OSError:  # a file system without locks
+        except OSError:
+            # This file system has no locks.
             return True
         else:
             return True
@@ -439,7 +440,7 @@ def make_folder() -> Path:
     return place
 
 
-def keyed(text: str) -> str:
+def keyed_digest(text: str) -> str:
     """Return a digest of *text* that says nothing to anyone without the folder's own key."""
     return hmac.digest(_key(), text.encode(), "sha256").hex()
 
@@ -464,7 +465,8 @@ def _put_once(place: Path, path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        with suppress(FileExistsError):  # another process was faster
+        # Another process was faster.
+        with suppress(FileExistsError):
             os.link(name, path)
     finally:
         Path(name).unlink()

@@ -14,7 +14,7 @@ from calendar_timetable.calendars.feed.cache import (
     FeedState,
     digest_of,
     files,
-    keyed,
+    keyed_digest,
     moment,
 )
 from calendar_timetable.calendars.feed.refresh import BackedOff, RefreshPolicy, ServerBackoff, now
@@ -168,7 +168,7 @@ class _Feed:
             if isinstance(source, UnseenSource)
             else CacheEntry(source.identity)
         )
-        self.credentials = keyed(source.secret)[:_AS]
+        self.credentials = keyed_digest(source.secret)[:_AS]
         # The digest of the body that was adopted just now, and its reading.
         self._adopted: tuple[str, ParsedCalendar] | None = None
 

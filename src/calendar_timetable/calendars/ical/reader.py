@@ -97,7 +97,7 @@ def read(
     reader = _Reader(start, end, seconds, SeriesCache(earlier))
     if b"\r" in body[:_LOOK].replace(b"\r\n", b""):
         body = to_utf8(body)
-    body, components = sift(body, start)
+    body, components = drop_past_events(body, start)
     for calendar in read_calendars(body):
         components += sum(block.name in _COUNTED for block in calendar.blocks)
         reader.read_calendar(calendar, default_zone)
@@ -169,7 +169,7 @@ class _Reader:
             if block.name == "VFREEBUSY":
                 self.guard(block, clock, partial(self.read_freebusy, block, clock))
         self.read_availability(calendar, clock)
-        self.memory.mix(details.uid for details, _, _ in self.rows[outside:])
+        self.memory.exclude(details.uid for details, _, _ in self.rows[outside:])
 
     def read_series(self) -> None:
         """Expand the events of all calendars.
@@ -189,7 +189,7 @@ class _Reader:
         if len(self.problems) == problems:
             self.memory.keep(uid, digest)
         else:
-            self.memory.mix([uid])
+            self.memory.exclude([uid])
 
     def add_all(self, events: list[_Event]) -> None:
         """Expand *events*, which share a UID."""
@@ -475,7 +475,7 @@ def reason_of(error: Exception) -> str:
     return f"it cannot be expanded ({type(error).__name__})"
 
 
-def sift(body: bytes, start: int) -> tuple[bytes, int]:
+def drop_past_events(body: bytes, start: int) -> tuple[bytes, int]:
     """Return *body* without single events that ended well before *start*, and how many those were.
 
     *start* is in epoch seconds.

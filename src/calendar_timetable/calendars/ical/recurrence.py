@@ -331,7 +331,8 @@ def _by_weekday(weekdays: Iterable[tuple[int, int]], first: int, length: int) ->
 
 
 def _weekday(day: int) -> int:
-    return (day + 3) % 7  # 1970 began on a Thursday
+    # Day 0, 1 January 1970, is a Thursday; weekdays count from Monday.
+    return (day + 3) % 7
 
 
 def _first(year: int, month: int) -> int:

@@ -1,6 +1,6 @@
 """HTTP as a child process speaks it: bounded, and careful about where it is sent (RFC 9110).
 
-The parent describes what may be used (:func:`terms`), and the child asks through
+The parent describes what may be used (:func:`request_options`), and the child asks through
 :class:`HttpClient`. The texts of errors name no address and no credentials.
 """
 
@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.addresses import PORTS
-from calendar_timetable.calendars.child_process import ChildFailed, Message, ask
+from calendar_timetable.calendars.child_process import ChildFailed, Message, run_child
 from calendar_timetable.calendars.net.credentials import Credentials
 from calendar_timetable.calendars.net.networks import AddressNotAllowed, allowed_networks, guard
 
@@ -83,7 +83,7 @@ def refusal(status: int, *, anonymous: bool = False) -> str:
     return f"HTTP {status}{_HINTS.get(status, '')}"
 
 
-def terms(url: str, access: Credentials) -> Message:
+def request_options(url: str, access: Credentials) -> Message:
     """Return what a child needs to know to ask for *url*."""
     return {
         "url": url,
@@ -97,7 +97,7 @@ def terms(url: str, access: Credentials) -> Message:
     }
 
 
-def send(
+def request_in_child(
     module: str, request: Message, content: bytes = b"", seconds: float | None = None
 ) -> tuple[Message, bytes]:
     """Return the answer of the child *module* to *request* and the bytes *content*.
@@ -106,7 +106,7 @@ def send(
     :class:`DownloadFailed`.
     """
     try:
-        message, body = ask(module, request, content, seconds or limits.FETCH_SECONDS)
+        message, body = run_child(module, request, content, seconds or limits.FETCH_SECONDS)
     except ChildFailed as error:
         raise DownloadFailed(f"the {'publishing' if seconds else 'download'} was {error}") from None
     if "error" in message:
@@ -119,7 +119,7 @@ def send(
     return message, body
 
 
-def served(
+def serve(
     work: Callable[[HttpClient, Message], tuple[Message, bytes]], request: Message
 ) -> tuple[Message, bytes]:
     """Run *work* in the child and return what it returns, or a message of what went wrong."""

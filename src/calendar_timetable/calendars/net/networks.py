@@ -85,7 +85,7 @@ def check(address: str, allowed: list[str]) -> None:
 
     *address* is an IP address; what it embeds is checked too.
     """
-    for ip in _meant(ip_address(address.partition("%")[0])):
+    for ip in _destinations(ip_address(address.partition("%")[0])):
         listed = (ip_network(network) for network in allowed if network != "private")
         if any(ip in network for network in listed):
             continue
@@ -101,7 +101,7 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
     return address.is_global and not address.is_reserved and not site_local and not listed
 
 
-def _meant(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
+def _destinations(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
     """Yield where packets to *address* may end.
 
     That is the address itself or, where it stands for others, those.

@@ -66,12 +66,16 @@ class CalDavSource:
         return server_of(self.url)
 
     def fetch(self, last: Validators = NO_VALIDATORS) -> FetchResult | None:
-        from calendar_timetable.calendars.net.client import DownloadFailed, send, terms
+        from calendar_timetable.calendars.net.client import (
+            DownloadFailed,
+            request_in_child,
+            request_options,
+        )
 
         memory = unseal(last.etag, stretched(self.secret))
         now = datetime.now(UTC)
         request = {
-            **terms(self.url, self.access),
+            **request_options(self.url, self.access),
             "calendars": self.calendars,
             "since": _month(now - timedelta(days=self.days_back)) if self.days_back else "",
             "range": (_month(now - _BUSY_BEFORE), _month(now + _BUSY_AHEAD)),
@@ -80,7 +84,7 @@ class CalDavSource:
             "known": memory,
         }
         try:
-            message, body = send(
+            message, body = request_in_child(
                 f"{__package__}.caldav_child", request, (last.body() or b"") if memory else b""
             )
         except DownloadFailed as error:

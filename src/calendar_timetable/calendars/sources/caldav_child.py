@@ -13,10 +13,15 @@ from functools import cache, partial
 from urllib.parse import urljoin
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.child_process import Message, answer
+from calendar_timetable.calendars.child_process import Message, serve_child
 from calendar_timetable.calendars.ical.bundle import Item, digest, join, make_item, split
-from calendar_timetable.calendars.net.client import DownloadFailed, HttpClient, refusal, served
-from calendar_timetable.calendars.sources.caldav_discovery import GONE, Account, Found, Place
+from calendar_timetable.calendars.net.client import DownloadFailed, HttpClient, refusal, serve
+from calendar_timetable.calendars.sources.caldav_discovery import (
+    GONE,
+    Account,
+    CalDavCalendar,
+    Place,
+)
 from calendar_timetable.calendars.sources.caldav_protocol import (
     CALDAV,
     DAV,
@@ -60,7 +65,7 @@ class Reader:
     """
 
     server: CalDavServer
-    calendar: Found
+    calendar: CalDavCalendar
     terms: Terms
     known: Message
     notes: list[str] = field(default_factory=list)  # what went wrong and was overcome
@@ -331,7 +336,9 @@ def _read(last_body: bytes, web: HttpClient, request: Message) -> tuple[Message,
     }, body
 
 
-def _find(account: Account, memory: Message, *, availability: bool) -> tuple[list[Found], Message]:
+def _find(
+    account: Account, memory: Message, *, availability: bool
+) -> tuple[list[CalDavCalendar], Message]:
     """Return the calendars and what keeps their owner's availability, and where these are.
 
     They are looked for where they were the last time and, if they have moved, found anew.
@@ -345,7 +352,8 @@ def _find(account: Account, memory: Message, *, availability: bool) -> tuple[lis
         elsewhere = any(account.server.is_partner(url) for url, _ in places)
         if error.status not in GONE and not (elsewhere and error.status in (401, 421)):
             raise
-        calendars = []  # it has moved: find it anew
+        # It has moved: find it anew.
+        calendars = []
     if not calendars:
         places, inboxes = account.find(), account.inboxes() if availability else []
         calendars = [*account.choose(places), *account.availability(inboxes)]
@@ -362,8 +370,8 @@ def _notes(readers: list[Reader]) -> list[str]:
 
 
 def _serve(request: Message, last_body: bytes) -> tuple[Message, bytes]:
-    return served(partial(_read, last_body), request)
+    return serve(partial(_read, last_body), request)
 
 
 if __name__ == "__main__":
-    answer(_serve, limits.EXPAND_MEMORY, limits.FETCH_SECONDS + 1)
+    serve_child(_serve, limits.EXPAND_MEMORY, limits.FETCH_SECONDS + 1)

@@ -26,7 +26,7 @@ Place = tuple[str, int]  # an address and the Depth with which it is asked
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CalDavCalendar:
     """A calendar, or what keeps only its owner's availability.
 
     The latter holds no ``kinds`` of components.
@@ -64,7 +64,7 @@ class Account:
         """
         names = [entry for entry in self.wanted if not _is_address(entry)]
         direct = [
-            (self.server.beside(self.server.address, entry), 0)
+            (self.server.resolve_href(self.server.address, entry), 0)
             for entry in self.wanted
             if _is_address(entry)
         ]
@@ -84,13 +84,13 @@ class Account:
         if not homes and self._list((url, 1)):
             return [(url, 1)]
         for principal in [] if homes else resource.hrefs(_PRINCIPAL):
-            owner, url = self._one(self.server.beside(url, principal))
+            owner, url = self._one(self.server.resolve_href(url, principal))
             homes = owner.hrefs(_HOME)
         if not homes:
             raise DownloadFailed(
                 "no calendars are found from this address: give that of the calendar itself"
             )
-        return [(self.server.beside(url, home), 1) for home in homes]
+        return [(self.server.resolve_href(url, home), 1) for home in homes]
 
     def _start(self) -> tuple[Resource, str]:
         """Return the resource at the address, and its URL.
@@ -112,20 +112,20 @@ class Account:
             raise DownloadFailed("the server tells nothing of this address")
         return answer.resources[0], url
 
-    def _list(self, place: Place) -> list[Found]:
+    def _list(self, place: Place) -> list[CalDavCalendar]:
         try:
             answer, url = self.server.propfind(*place)
         except DownloadFailed as error:
             if error.status != 403 or place[1]:
                 raise
-            return [Found(place[0], kinds=("VEVENT",), closed=True)]
+            return [CalDavCalendar(place[0], kinds=("VEVENT",), closed=True)]
         return [
-            _found(resource, self.server.beside(url, resource.href))
+            _calendar_of(resource, self.server.resolve_href(url, resource.href))
             for resource in answer.resources
             if resource.is_calendar
         ]
 
-    def choose(self, places: list[Place]) -> list[Found]:
+    def choose(self, places: list[Place]) -> list[CalDavCalendar]:
         """Return the wanted calendars, of those that *places* list.
 
         Raises :class:`DownloadFailed` unless each entry of *wanted* fits exactly one calendar, or
@@ -139,7 +139,7 @@ class Account:
         chosen = {}
         for entry in self.wanted:
             path = (
-                path_of(self.server.beside(self.server.address, entry))
+                path_of(self.server.resolve_href(self.server.address, entry))
                 if _is_address(entry)
                 else ""
             )
@@ -168,8 +168,8 @@ class Account:
         start, url = self._start()
         addresses: list[str] = []
         for href in start.hrefs(_PRINCIPAL):
-            principal, at = self._one(self.server.beside(url, href))
-            addresses += [self.server.beside(at, inbox) for inbox in principal.hrefs(_INBOX)]
+            principal, at = self._one(self.server.resolve_href(url, href))
+            addresses += [self.server.resolve_href(at, inbox) for inbox in principal.hrefs(_INBOX)]
             addresses += [at] if principal.text(_AVAILABILITY) else []
         if not addresses:
             raise DownloadFailed(
@@ -177,15 +177,18 @@ class Account:
             )
         return addresses
 
-    def availability(self, inboxes: list[str]) -> list[Found]:
+    def availability(self, inboxes: list[str]) -> list[CalDavCalendar]:
         """Return the availability that *inboxes* keep."""
-        return [Found(url, availability=self._one(url)[0].text(_AVAILABILITY)) for url in inboxes]
+        return [
+            CalDavCalendar(url, availability=self._one(url)[0].text(_AVAILABILITY))
+            for url in inboxes
+        ]
 
 
-def _found(resource: Resource, url: str) -> Found:
+def _calendar_of(resource: Resource, url: str) -> CalDavCalendar:
     sync = resource.text(f"{DAV}sync-token")
     zone = named_zone(resource.tzid) if resource.tzid else None
-    return Found(
+    return CalDavCalendar(
         url,
         resource.text(f"{DAV}displayname") or path_of(url).rpartition("/")[2],
         resource.kinds,

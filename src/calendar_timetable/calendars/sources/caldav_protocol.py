@@ -285,7 +285,7 @@ class CalDavServer:
         }
         return self._web.ask(url, headers, method, body.encode())
 
-    def beside(self, url: str, href: str) -> str:
+    def resolve_href(self, url: str, href: str) -> str:
         """Return the address that *href*, found at *url*, leads to.
 
         On the same host only its path is believed, as the server may be behind a proxy. Another

@@ -21,7 +21,13 @@ from calendar_timetable.calendars.ical.bundle import Item, digest, split
 from calendar_timetable.calendars.ical.timezones import named_zone
 from calendar_timetable.calendars.net.client import DownloadFailed, refusal
 from calendar_timetable.calendars.sources.base import parse_retry_after
-from calendar_timetable.calendars.sources.cloud import CONN_ID, Gone, run, texts, whole
+from calendar_timetable.calendars.sources.cloud import (
+    CONN_ID,
+    SyncTokenExpired,
+    build_body,
+    get_text,
+    run,
+)
 
 SCOPE = "https://www.googleapis.com/auth/calendar.readonly"
 _FIELDS = (
@@ -124,7 +130,7 @@ class Google:
             raise DownloadFailed(
                 f"Google does not accept the Connection's credentials{code}"
             ) from None
-        if kind and texts(answer, "kind") != kind:
+        if kind and get_text(answer, "kind") != kind:
             raise DownloadFailed("the answer is not one of Google Calendar: is a proxy in between?")
         resource: Event = answer
         return resource
@@ -143,7 +149,7 @@ def read(request: Message, body: bytes) -> tuple[Message, bytes]:
     memory, since = request["known"], _since(request["days_back"])
     calendar = _Calendar(request["calendar"])
     if memory.get("token") and memory["since"] == since:
-        with suppress(Gone):
+        with suppress(SyncTokenExpired):
             changed = calendar.events(syncToken=memory["token"])
             earlier = split(body)
             if calendar.zone == memory["zone"] and not _uprooted(earlier, changed, calendar.zone):
@@ -166,23 +172,23 @@ class _Calendar:
     def events(self, **query: str | None) -> list[Event]:
         """Return the events of all pages of one reading, each in its latest version.
 
-        Raises :class:`Gone` when the token has expired.
+        Raises :class:`SyncTokenExpired` when the token has expired.
         """
         events_by_id: dict[str, Event] = {}
         page: str | None = None
         while True:
             answer = self._ask(pageToken=page, **query)
             for event in answer.get("items", ()):
-                events_by_id[texts(event, "id") or json.dumps(event)] = (
+                events_by_id[get_text(event, "id") or json.dumps(event)] = (
                     event if isinstance(event, dict) else {}
                 )
             if len(events_by_id) > 2 * limits.MAX_COMPONENTS:
                 raise DownloadFailed(f"more than {limits.MAX_COMPONENTS} events: set days_back")
-            page = texts(answer, "nextPageToken")
+            page = get_text(answer, "nextPageToken")
             if not page:
                 break
-        zone = named_zone(texts(answer, "timeZone") or "UTC")
-        self.zone, self.token = zone.key if zone else "", texts(answer, "nextSyncToken")
+        zone = named_zone(get_text(answer, "timeZone") or "UTC")
+        self.zone, self.token = zone.key if zone else "", get_text(answer, "nextSyncToken")
         return list(events_by_id.values())
 
     def _ask(self, **query: str | None) -> Event:
@@ -196,7 +202,7 @@ class _Calendar:
             )
         except GoogleApiError as refused:
             if refused.status == 410:
-                raise Gone from None
+                raise SyncTokenExpired from None
             raise
 
     def answer(
@@ -204,7 +210,7 @@ class _Calendar:
     ) -> tuple[Message, bytes]:
         """Return the message and the body of a reading that found *items*."""
         memory = {"token": self.token, "since": since, "zone": self.zone}
-        return {"unchanged": unchanged, "known": memory}, b"" if unchanged else whole(
+        return {"unchanged": unchanged, "known": memory}, b"" if unchanged else build_body(
             items, self.zone
         )
 
@@ -264,7 +270,7 @@ def _is_deleted(event: Event) -> bool:
 
 
 def _key(event: Event) -> str:
-    event_id, series_id = texts(event, "id"), texts(event, "recurringEventId")
+    event_id, series_id = get_text(event, "id"), get_text(event, "recurringEventId")
     return (
         digest(series_id) + digest(event_id) if series_id else digest(event_id or json.dumps(event))
     )
@@ -275,11 +281,12 @@ def _item(event: Event, zone: str) -> Item:
 
     Its UID is Google's id of the series: nothing else is promised for a cancelled exception.
     """
-    uid = texts(event, "recurringEventId") or texts(event, "id")
+    uid = get_text(event, "recurringEventId") or get_text(event, "id")
     try:
         lines = list(_lines(event, zone))
     except (LookupError, ValueError, TypeError, AttributeError, OverflowError):
-        lines = []  # without a start it is quarantined
+        # Without a start it is quarantined.
+        lines = []
     return writer.item(uid, lines, zone)
 
 
@@ -299,12 +306,12 @@ def _lines(event: Event, zone: str) -> Iterator[str]:
     for line in recurrence:
         # A line that is not understood becomes a rule that is quarantined.
         yield line if _RECURRENCE.fullmatch(line) else "RRULE:FREQ="
-    status = texts(event, "status").upper()
+    status = get_text(event, "status").upper()
     if status in ("TENTATIVE", "CANCELLED"):
         yield f"STATUS:{status}"
     yield from writer.text("SUMMARY", event.get("summary"))
     yield from writer.text("LOCATION", event.get("location"))
-    kind = texts(event, "eventType")
+    kind = get_text(event, "eventType")
     if kind not in ("", "default"):
         yield from writer.text("CATEGORIES", kind)
     people = event.get("attendees") or []
@@ -313,8 +320,9 @@ def _lines(event: Event, zone: str) -> Iterator[str]:
     )
     if event.get("transparency") == "transparent" or kind in _FREE_TYPES or declined:
         yield "TRANSP:TRANSPARENT"
-    if not event.get("attendeesOmitted"):  # else the list is not complete
-        yield from writer.person("ORGANIZER", texts(event, "organizer", "email"))
+    # Where attendees are left out, the list is of no use: it is not complete.
+    if not event.get("attendeesOmitted"):
+        yield from writer.person("ORGANIZER", get_text(event, "organizer", "email"))
         for person in people:
             yield from writer.person(
                 "ATTENDEE", person.get("email"), _ANSWERS.get(person.get("responseStatus"), "")

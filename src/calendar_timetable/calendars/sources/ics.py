@@ -16,9 +16,14 @@ from urllib.parse import SplitResult, unquote, urlunsplit
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.addresses import SCHEMES, server_of, split_url
-from calendar_timetable.calendars.child_process import Message, answer
+from calendar_timetable.calendars.child_process import Message, serve_child
 from calendar_timetable.calendars.feed.body import to_utf8
-from calendar_timetable.calendars.net.client import HttpClient, send, served, terms
+from calendar_timetable.calendars.net.client import (
+    HttpClient,
+    request_in_child,
+    request_options,
+    serve,
+)
 from calendar_timetable.calendars.net.credentials import ANONYMOUS, Credentials
 from calendar_timetable.calendars.sources.base import (
     NO_VALIDATORS,
@@ -178,7 +183,7 @@ def download(url: str, headers: dict[str, str], access: Credentials) -> tuple[Me
     empty unless the status is 200. Raises
     :class:`~calendar_timetable.calendars.net.client.DownloadFailed`.
     """
-    return send(__name__, {**terms(url, access), "headers": headers})
+    return request_in_child(__name__, {**request_options(url, access), "headers": headers})
 
 
 def _get(web: HttpClient, request: Message) -> tuple[Message, bytes]:
@@ -195,8 +200,8 @@ def _get(web: HttpClient, request: Message) -> tuple[Message, bytes]:
 
 
 def _download(request: Message, _: bytes) -> tuple[Message, bytes]:
-    return served(_get, request)
+    return serve(_get, request)
 
 
 if __name__ == "__main__":
-    answer(_download, limits.EXPAND_MEMORY, limits.FETCH_SECONDS + 1)
+    serve_child(_download, limits.EXPAND_MEMORY, limits.FETCH_SECONDS + 1)

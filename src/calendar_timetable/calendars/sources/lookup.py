@@ -240,5 +240,6 @@ def connection_address(connection: Any) -> str | None:
         )
     port = f":{connection.port}" if connection.port else ""
     if "/" in host:
-        return f"{schema}://{host}"  # the host brings its own port and path
+        # The host brings its own port and path.
+        return f"{schema}://{host}"
     return f"{schema}://{host}{port}/{path.lstrip('/')}"
