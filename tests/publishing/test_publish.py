@@ -20,7 +20,7 @@ from airflow.sdk import DAG
 from sqlalchemy.orm import Session
 
 from calendar_timetable.planning.open_time import DAY
-from calendar_timetable.publishing import caldav
+from calendar_timetable.publishing import caldav, target
 from calendar_timetable.publishing.publish import publish_into, rows_to_publish, wanted
 from calendar_timetable.publishing.target import (
     ExistingEvent,
@@ -234,7 +234,7 @@ def test_what_somebody_else_changes_meanwhile_is_left(
 
     monkeypatch.setattr(caldav._Calendar, "existing_events", meddled)
     monkeypatch.setattr(
-        caldav, "request_in_child", lambda _, request, body, __: caldav._serve(request, body)
+        target, "request_in_child", lambda _, request, body, __: caldav._serve(request, body)
     )
     assert written(runs_calendar, [moved]) == PublishResult(left=1)
     monkeypatch.undo()

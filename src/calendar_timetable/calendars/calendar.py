@@ -21,15 +21,12 @@ from calendar_timetable.calendars.addresses import (
 )
 from calendar_timetable.calendars.feed.cache import FeedState
 from calendar_timetable.calendars.feed.feed import (
+    FeedReader,
     FeedSnapshot,
-    current_version,
-    read_feed,
-    refresh_feed,
     remember_feed,
     unseen_source,
 )
 from calendar_timetable.calendars.feed.health import Health, describe
-from calendar_timetable.calendars.matching import counts, matches
 from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem, wins
 from calendar_timetable.calendars.options import DEFAULTS, CalendarOptions
 from calendar_timetable.calendars.sources.base import ConnectionUnseen, FetchFailed
@@ -165,7 +162,7 @@ class Calendar(CalendarOptions, TimeSet):
         tell.
         """
         try:
-            return self._read(*self._stretch(horizon), timezone, current_version)
+            return self._read(*self._stretch(horizon), timezone, FeedReader.current_version)
         except FetchFailed:
             return ""
 
@@ -175,8 +172,8 @@ class Calendar(CalendarOptions, TimeSet):
         The source is asked if it is due, or with *force* at once. Afterwards the cache holds what
         :meth:`resolve` and :meth:`starts` need for *horizon*.
         """
-        ask = partial(refresh_feed, force=force)
-        return self._told(partial(self._read, *self._stretch(horizon), timezone, ask), timezone)
+        refresh = partial(FeedReader.refresh, force=force)
+        return self._health(*self._stretch(horizon), timezone, refresh)
 
     def events(self, start: datetime, end: datetime) -> list[Occurrence]:
         """Return the occurrences that touch ``[start, end)`` and match, in order.
@@ -210,11 +207,13 @@ class Calendar(CalendarOptions, TimeSet):
         """
         self.validate()
         zone = self.timezone or zones.default_zone()
-        return self._told(partial(self._read, *_around_now(), zone, read_feed), zone)
+        return self._health(*_around_now(), zone, FeedReader.read)
 
-    def _told(self, read: Callable[[], FeedSnapshot], zone: str) -> Health:
+    def _health(
+        self, start: int, end: int, zone: str, read: Callable[[FeedReader], FeedSnapshot]
+    ) -> Health:
         try:
-            snapshot = read()
+            snapshot = self._read(start, end, zone, read)
         except FetchFailed as error:
             return Health("", self.label, "unavailable", error=str(error), zone=zone)
         reading, stale = snapshot.reading, self.max_stale.total_seconds()
@@ -238,7 +237,7 @@ class Calendar(CalendarOptions, TimeSet):
         shift = int(self.offset.total_seconds())
         return horizon.start - shift - after, horizon.end - shift + before
 
-    def _read(self, start: int, end: int, timezone: str, read: Callable[..., T]) -> T:
+    def _read(self, start: int, end: int, timezone: str, read: Callable[[FeedReader], T]) -> T:
         zone = wins(zones.zone_name(self.timezone)) if self.timezone else zones.zone_name(timezone)
         if is_address(self._text):
             warn_of(self._text, self.label)
@@ -250,8 +249,8 @@ class Calendar(CalendarOptions, TimeSet):
             unseen = unseen_source(self._text, str(error))
             if unseen is None:
                 raise
-            return read(unseen, start, end, zone, refresh, self.max_stale.total_seconds())
-        answer = read(source, start, end, zone, refresh, self.max_stale.total_seconds())
+            source = unseen
+        answer = read(FeedReader(source, start, end, zone, refresh, self.max_stale.total_seconds()))
         if (
             isinstance(answer, FeedSnapshot)
             and answer.reading is not None
@@ -266,7 +265,7 @@ class Calendar(CalendarOptions, TimeSet):
         Raises :class:`CalendarUnavailable` if there is none, unless that is to be ignored.
         """
         try:
-            snapshot = self._read(start, end, timezone, read_feed)
+            snapshot = self._read(start, end, timezone, FeedReader.read)
             error = snapshot.error
         except FetchFailed as failure:
             snapshot, error = FeedSnapshot(None, FeedState()), str(failure)
@@ -293,13 +292,9 @@ class Calendar(CalendarOptions, TimeSet):
         counted = {
             key
             for key, details in details_by_id.items()
-            if self.matches(details) and counts(details, self, deny=deny)
+            if self.matches(details) and self._counts(details, deny=deny)
         }
         return [row for row in rows if id(row[0]) in counted]
-
-    def matches(self, details: Details | Occurrence) -> bool:
-        """Tell whether an event is one that this calendar was asked for, busy or free."""
-        return matches(details, self)
 
 
 def _all(snapshot: FeedSnapshot) -> tuple[tuple[Details, int, int], ...]:

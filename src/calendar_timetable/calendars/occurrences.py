@@ -60,7 +60,7 @@ class Details(NamedTuple):
     """What all occurrences of one component share; fields as in :class:`Occurrence`.
 
     It is a tuple because every parse of a DAG file makes the details of its calendars anew from the
-    cache.
+    cache. From the third on, fields come in the order that they have there.
     """
 
     uid: str
@@ -80,13 +80,7 @@ class Details(NamedTuple):
             self.summary,
             datetime.fromtimestamp(start, UTC),
             datetime.fromtimestamp(end, UTC),
-            self.all_day,
-            self.busy,
-            self.status,
-            self.categories,
-            self.location,
-            self.declined,
-            self.attendees,
+            *self[2:],
         )
 
 
@@ -150,18 +144,8 @@ class ParsedCalendar:
 
 
 def _details_to_wire(details: Details) -> list[Any]:
-    d = details
-    return [
-        d.uid,
-        d.summary,
-        d.all_day,
-        d.busy,
-        d.status,
-        list(d.categories),
-        d.location,
-        sorted(d.declined),
-        sorted(d.attendees),
-    ]
+    *plain, declined, attendees = details
+    return [*plain, sorted(declined), sorted(attendees)]
 
 
 def _details_from_wire(row: Sequence[Any]) -> Details:

@@ -6,10 +6,8 @@ of their own, and ETags guard every change.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -19,7 +17,6 @@ from calendar_timetable.calendars.child_process import Message, serve_child
 from calendar_timetable.calendars.net.client import (
     DownloadFailed,
     HttpClient,
-    request_in_child,
     request_options,
     serve,
 )
@@ -35,6 +32,7 @@ from calendar_timetable.calendars.sources.caldav_protocol import (
 )
 from calendar_timetable.publishing.target import (
     DIGEST,
+    STARTING,
     DesiredEvent,
     ExistingEvent,
     Mode,
@@ -42,7 +40,8 @@ from calendar_timetable.publishing.target import (
     PublishResult,
     instant_of,
     owns,
-    publish,
+    publish_body,
+    publish_in_child,
 )
 
 if TYPE_CHECKING:
@@ -50,8 +49,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 50  # events that one request reads
 _BYTES = 200 * 1024 * 1024  # of all answers of one publishing
-# Seconds besides PUBLISH_SECONDS, for the process itself and for its last request.
-_STARTING = 60.0
 # Precondition Failed (RFC 9110 section 15.5.13): the event is not any more what it was when read.
 _CHANGED = 412
 
@@ -68,13 +65,8 @@ def publishing(
         "calendars": list(source.calendars),
         "bytes": _BYTES,
         "site": site.key,
-        "planned": planned,
-        "mode": mode,
-        "seconds": limits.PUBLISH_SECONDS,
     }
-    body = json.dumps([asdict(event) for event in events]).encode()
-    result, _ = request_in_child(__name__, request, body, limits.PUBLISH_SECONDS + _STARTING)
-    return PublishResult(**result)
+    return publish_in_child(__name__, request, events, planned, mode)
 
 
 # --- the child's side -----------------------------------------------------------------------------
@@ -93,9 +85,8 @@ def work(body: bytes, web: HttpClient, request: Message) -> tuple[Message, bytes
         raise DownloadFailed(
             f"{len(calendars)} calendars are there: name the one to write in 'calendars'"
         )
-    events = [DesiredEvent(**event) for event in json.loads(body)]
     target = _Calendar(web, server, calendars[0].url, request["site"], until)
-    return asdict(publish(target, events, Planned(*request["planned"]), request["mode"])), b""
+    return publish_body(target, request, body)
 
 
 class _Calendar:
@@ -171,4 +162,4 @@ def _serve(request: Message, body: bytes) -> tuple[Message, bytes]:
 
 
 if __name__ == "__main__":
-    serve_child(_serve, limits.EXPAND_MEMORY, limits.PUBLISH_SECONDS + _STARTING)
+    serve_child(_serve, limits.EXPAND_MEMORY, limits.PUBLISH_SECONDS + STARTING)

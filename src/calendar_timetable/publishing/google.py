@@ -10,29 +10,28 @@ and …/guides/version-resources
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import Message
-from calendar_timetable.calendars.net.client import request_in_child
 from calendar_timetable.calendars.sources.cloud import HostedSource, get_text, run
 from calendar_timetable.calendars.sources.google import PAGE, Event, Google, GoogleApiError
 from calendar_timetable.publishing.target import (
+    STARTING,
     DesiredEvent,
     ExistingEvent,
     Mode,
     Planned,
     PublishResult,
     instant_of,
-    publish,
+    publish_body,
+    publish_in_child,
 )
 
 if TYPE_CHECKING:
@@ -42,8 +41,6 @@ SCOPE = "https://www.googleapis.com/auth/calendar.events"
 _OWNER, _UID, _DIGEST = "calendarTimetable", "calendarTimetableUid", "calendarTimetableDigest"
 _FIELDS = "kind,nextPageToken,items(id,etag,start,extendedProperties/private)"
 _LONGEST = 8_000  # characters of a description
-# Seconds besides PUBLISH_SECONDS, for the process itself and for its last request.
-_STARTING = 60.0
 # HTTP statuses: the id is taken, the ETag is another one, the event is deleted.
 _DUPLICATE, _CHANGED, _GONE = 409, 412, (404, 410)
 
@@ -55,17 +52,8 @@ def publishing(
 
     See :func:`~calendar_timetable.publishing.target.publish`.
     """
-    request = {
-        **source.request(),
-        "site": site.key,
-        "planned": planned,
-        "mode": mode,
-        "seconds": limits.PUBLISH_SECONDS,
-        "pauses": limits.PUBLISH_PAUSES,
-    }
-    body = json.dumps([asdict(event) for event in events]).encode()
-    answer, _ = request_in_child(__name__, request, body, limits.PUBLISH_SECONDS + _STARTING)
-    return PublishResult(**answer)
+    request = {**source.request(), "site": site.key, "pauses": limits.PUBLISH_PAUSES}
+    return publish_in_child(__name__, request, events, planned, mode)
 
 
 # --- the child's side -----------------------------------------------------------------------------
@@ -75,8 +63,7 @@ def work(request: Message, body: bytes) -> tuple[Message, bytes]:
     """Publish the events in *body*; return the :class:`PublishResult` as a dict, and no body."""
     until = time.monotonic() + request["seconds"]
     target = _Calendar(request["calendar"], request["site"], until, request["pauses"])
-    events = [DesiredEvent(**event) for event in json.loads(body)]
-    return asdict(publish(target, events, Planned(*request["planned"]), request["mode"])), b""
+    return publish_body(target, request, body)
 
 
 class _Calendar:
@@ -241,4 +228,4 @@ def as_google(event: DesiredEvent, site: str) -> Event:
 
 
 if __name__ == "__main__":
-    run(work, "google", limits.PUBLISH_SECONDS + _STARTING)
+    run(work, "google", limits.PUBLISH_SECONDS + STARTING)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Literal, NamedTuple, Protocol
 
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.child_process import Message
+from calendar_timetable.calendars.net.client import request_in_child
 from calendar_timetable.exceptions import CalendarTimetableError
 from calendar_timetable.runs.calendar_events import DOMAIN
 
 DIGEST = "X-CALENDAR-TIMETABLE-DIGEST"
 Mode = Literal["write", "force", "look"]
+# Seconds besides PUBLISH_SECONDS, for the process itself and for its last request.
+STARTING = 60.0
 _FEW = 10  # events that may be removed, whatever share of all they are
 
 
@@ -150,3 +156,22 @@ def publish(
         else:
             done.left += 1
     return done
+
+
+def publish_in_child(
+    module: str, request: Message, events: Iterable[DesiredEvent], planned: Planned, mode: Mode
+) -> PublishResult:
+    """Have the child *module* do :func:`publish`, where *request* says.
+
+    The child's side is :func:`publish_body`. Raises the child's :class:`DownloadFailed`.
+    """
+    request = {**request, "planned": planned, "mode": mode, "seconds": limits.PUBLISH_SECONDS}
+    body = json.dumps([asdict(event) for event in events]).encode()
+    result, _ = request_in_child(module, request, body, limits.PUBLISH_SECONDS + STARTING)
+    return PublishResult(**result)
+
+
+def publish_body(target: Target, request: Message, body: bytes) -> tuple[Message, bytes]:
+    """Publish the events in *body*; return the :class:`PublishResult` as a dict, and no body."""
+    events = [DesiredEvent(**event) for event in json.loads(body)]
+    return asdict(publish(target, events, Planned(*request["planned"]), request["mode"])), b""

@@ -162,18 +162,8 @@ def read_runs(
         .limit(MOST_RUNS + 1)
     )
     runs = []
-    for (
-        dag_id,
-        run_id,
-        run_type,
-        state,
-        run_after,
-        started,
-        ended,
-        low,
-        high,
-        changed,
-    ) in session.execute(query):
+    rows = session.execute(query)
+    for dag_id, run_id, run_type, state, run_after, started, ended, low, high, changed in rows:
         interval = (
             None if low is None or high is None else (zones.to_instant(low), zones.to_instant(high))
         )

@@ -189,19 +189,10 @@ def _read(row: SerializedDagModel, since: float) -> Schedule:
     timezone = data["__var"].get("timezone") or dag.get("timezone")
     timezone = timezone if isinstance(timezone, str) else "UTC"
     changed = row.last_updated.timestamp()
-    pools = sorted(
-        {str(task["__var"].get("pool") or Pool.DEFAULT_POOL_NAME) for task in dag.get("tasks", ())}
-    )
-    return Schedule(
-        row.dag_id,
-        row.dag_hash,
-        since,
-        changed,
-        data,
-        timezone,
-        restriction,
-        tuple(pools[:_MOST_POOLS]),
-    )
+    tasks = dag.get("tasks", ())
+    named = sorted({str(task["__var"].get("pool") or Pool.DEFAULT_POOL_NAME) for task in tasks})
+    pools = tuple(named[:_MOST_POOLS])
+    return Schedule(row.dag_id, row.dag_hash, since, changed, data, timezone, restriction, pools)
 
 
 def _tasks_have_dates(dag: dict[str, Any]) -> bool:

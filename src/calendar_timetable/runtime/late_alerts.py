@@ -110,7 +110,8 @@ def late(context: dict[str, Any], milestone: str = "") -> LateRun:
         due = _moment(run.get("data_interval_end")) or _moment(run.get("logical_date")) or planned
     started = _moment(run.get("start_date"))
     name = run.get("dag_display_name") or run["dag_id"]
-    why = _why(due, planned, started, deadline, str(run.get("state", "")))
+    state = str(run.get("state", ""))
+    why = _why(due, planned, started, deadline, state)
     zone = zones.load_zone(zones.default_zone())
     clock = [
         explain.clock(moment.timestamp(), zone, deadline.timestamp()) for moment in (due, planned)
@@ -120,18 +121,8 @@ def late(context: dict[str, Any], milestone: str = "") -> LateRun:
     text = f"{head}: due {clock[0]}, planned {clock[1]}, {why}"
     # A deadline's context names it as the REST API does.
     run_id = str(run.get("dag_run_id") or run.get("run_id") or "")
-    return LateRun(
-        name,
-        run_id,
-        str(run.get("state", "")),
-        due,
-        planned,
-        started,
-        deadline,
-        why,
-        milestone,
-        text,
-    )
+    times = due, planned, started, deadline
+    return LateRun(name, run_id, state, *times, why, milestone, text)
 
 
 def _why(

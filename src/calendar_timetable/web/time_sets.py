@@ -61,17 +61,8 @@ def spans(
         for span in _spans(kind, member, int(since) - _AROUND, -int(-until // 1) + _AROUND):
             if span.start < until and span.end > since:
                 users[span] |= ids
-    ordered = sorted(
-        users,
-        key=lambda span: (
-            span.start,
-            span.end,
-            span.kind,
-            span.label,
-            span.title or "",
-            span.zone or "",
-        ),
-    )
+    # Neither a title nor a zone can be compared with none.
+    ordered = sorted(users, key=lambda span: (*span[:4], span.title or "", span.zone or ""))
     page = ordered[offset : offset + limit]
     return models.TimeSpans(
         spans=[

@@ -16,7 +16,7 @@ import pytest
 from calendar_timetable.calendars import child_process, limits
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState
-from calendar_timetable.calendars.feed.feed import FeedSnapshot, refresh_feed
+from calendar_timetable.calendars.feed.feed import FeedReader, FeedSnapshot
 from calendar_timetable.calendars.feed.refresh import RefreshPolicy
 from calendar_timetable.calendars.net import client
 from calendar_timetable.calendars.sources.lookup import source_for
@@ -31,9 +31,8 @@ DAY = 86400.0
 
 
 def refreshed(address: str, *, force: bool = False, max_stale: float = DAY) -> FeedSnapshot:
-    return refresh_feed(
-        source_for(address), HORIZON.start, HORIZON.end, "UTC", 300, max_stale, force=force
-    )
+    start, end = HORIZON.start, HORIZON.end
+    return FeedReader(source_for(address), start, end, "UTC", 300, max_stale).refresh(force=force)
 
 
 # --- who asks -------------------------------------------------------------------------------------

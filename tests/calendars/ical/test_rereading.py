@@ -252,7 +252,7 @@ def test_readings_for_every_stretch_help_the_next_ones(
         found = []
         for start, end in stretches:
             expanded.clear()
-            copy = feeds.read_feed(source, start, end, "UTC", None, 86400)
+            copy = feeds.FeedReader(source, start, end, "UTC", None, 86400).read()
             assert copy.reading is not None
             assert {row[0].summary for row in copy.reading.rows if row[0].uid == "b"} == {edit}
             found.append(list(expanded))

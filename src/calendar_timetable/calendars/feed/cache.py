@@ -26,7 +26,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.ical.expand import FORMAT
@@ -109,7 +108,8 @@ class CacheEntry:
         try:
             values = {name: data.get(name, default) for name, default in _NOTHING.items()}
             valid = all(
-                isinstance(values[name], _type_of(default)) for name, default in _NOTHING.items()
+                isinstance(values[name], str if isinstance(default, str) else int | float)
+                for name, default in _NOTHING.items()
             )
             return FeedState(**values) if valid and data["v"] == _VERSION else self._salvaged()
         except (AttributeError, KeyError):
@@ -348,10 +348,6 @@ def _locked(file: int, seconds: float) -> bool:
     return False
 
 
-def _type_of(default: object) -> Any:
-    return str if isinstance(default, str) else int | float
-
-
 def digest_of(body: bytes) -> str:
     """Return the digest by which a body is known; it leaves out every DTSTAMP.
 
@@ -398,37 +394,35 @@ def check_folder() -> None:
     Raises :class:`InvalidArgument`.
     """
     place = folder()
-    remedy = (
-        "name a folder in [calendar_timetable] cache_dir that does not exist yet: "
-        "it is made, for its owner only"
-    )
+    if reason := _distrust(place):
+        remedy = (
+            "name a folder in [calendar_timetable] cache_dir that does not exist yet: "
+            "it is made, for its owner only"
+        )
+        raise InvalidArgument("The calendar cache folder", str(place), f"{reason} {remedy}")
+
+
+def _distrust(place: Path) -> str:
+    """Return why the files in *place* may not be believed; ``""`` where there is no reason."""
     try:
         status = place.lstat()
         if stat.S_ISLNK(status.st_mode):
             # The owner of a link may point it at any folder of ours.
             if status.st_uid not in (0, os.geteuid()):
-                raise InvalidArgument(
-                    "The calendar cache folder", str(place), f"it is another user's link; {remedy}"
-                )
+                return "it is another user's link;"
             status = place.stat()
     except OSError:
-        return
+        return ""
     if not stat.S_ISDIR(status.st_mode):
-        return
+        return ""
     if status.st_uid != os.geteuid():
-        raise InvalidArgument(
-            "The calendar cache folder", str(place), f"it belongs to another user; {remedy}"
-        )
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise InvalidArgument(
-            "The calendar cache folder",
-            str(place),
-            f"others may write there; chmod 700 it, or {remedy}",
-        )
+        return "it belongs to another user;"
+    writable = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return "others may write there; chmod 700 it, or" if writable else ""
 
 
-def make_folder() -> Path:
-    """Return the folder; if it is missing, make it and its parents, for their owner only.
+def make_folder() -> None:
+    """Make the folder and its parents where they are missing, for their owner only.
 
     It is checked once more, as somebody else may have made it since the last check. Raises
     ``OSError``, or :class:`InvalidArgument` as :func:`check_folder`.
@@ -437,7 +431,6 @@ def make_folder() -> Path:
     for parent in reversed([parent for parent in (place, *place.parents) if not parent.exists()]):
         parent.mkdir(mode=0o700, exist_ok=True)
     check_folder()
-    return place
 
 
 def keyed_digest(text: str) -> str:
@@ -453,33 +446,33 @@ def _key() -> bytes:
     path = folder() / "key"
     with suppress(OSError):
         if not path.exists():
-            _put_once(make_folder(), path, secrets.token_hex(_KEY // 2).encode())
+            make_folder()
+            _put_once(path, secrets.token_hex(_KEY // 2).encode())
         key = path.read_bytes()
         if len(key) == _KEY:
             return key
     return _OWN
 
 
-def _put_once(place: Path, path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=place)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # Another process was faster.
-        with suppress(FileExistsError):
-            os.link(name, path)
-    finally:
-        Path(name).unlink()
+def _put_once(path: Path, content: bytes) -> None:
+    with _new_file(path, content) as name, suppress(FileExistsError):
+        # Another process may have been faster.
+        os.link(name, path)
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write *path*, in a folder that exists, whole or not at all; raise ``OSError``."""
+    with _new_file(path, content) as name:
+        Path(name).replace(path)
+
+
+@contextmanager
+def _new_file(path: Path, content: bytes) -> Iterator[str]:
+    """Yield the name of a file beside *path* with this *content*; remove it, where it is left."""
     handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+        yield name
+    finally:
+        _remove(Path(name))

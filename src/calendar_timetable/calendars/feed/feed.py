@@ -64,64 +64,6 @@ class FeedSnapshot:
         return moment(self.state.good_at)
 
 
-def read_feed(
-    source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float
-) -> FeedSnapshot:
-    """Return the copy of *source* in force, read for at least ``[start, end)`` in epoch seconds.
-
-    The source is asked if it is due (see :class:`RefreshPolicy`), counted from when anyone who
-    shares the cache folder last asked, unless ``[calendar_timetable] fetch`` leaves that to
-    :func:`refresh_feed`. A copy that could not be confirmed for *max_stale* seconds is no longer in
-    force.
-    """
-    ask = source.local or (fetches_while_parsing() and not isinstance(source, UnseenSource))
-    return _Feed(source, start, end, zone, refresh, max_stale).copy(ask=ask)
-
-
-def current_version(
-    source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float
-) -> str:
-    """Return a name of the copy that :func:`read_feed` would read: its feed, and its body's digest.
-
-    It is ``""`` where only :func:`read_feed` can tell: no server is asked here, and no process is
-    waited for.
-    """
-    feed = _Feed(source, start, end, zone, refresh, max_stale)
-    state = feed.entry.state()
-    if not state.digest or feed.lapsed(state):
-        return ""
-    if source.local:
-        if not feed.is_unchanged(state):
-            return ""
-        if not 0 <= now() - state.checked_at < _MINUTE:
-            # Asking notes in the cache that the file was checked just now.
-            state, _ = feed.asked(ask=True)
-    elif fetches_while_parsing() and feed.is_due(state):
-        return ""
-    feed.tell_age(state)
-    return f"{feed.entry.name} {state.digest}"
-
-
-def refresh_feed(
-    source: Source,
-    start: int,
-    end: int,
-    zone: str,
-    refresh: float | None,
-    max_stale: float,
-    *,
-    force: bool = False,
-) -> FeedSnapshot:
-    """Do as :func:`read_feed` outside of DAG parsing, whatever ``[calendar_timetable] fetch`` says.
-
-    The source is asked if it is due by *refresh*, by what its server asked for and by what failed
-    before; with *force* at once. What is read here for a stretch and zone is what the DAG files
-    then find in the cache for the same stretch and zone.
-    """
-    ask = not isinstance(source, UnseenSource)
-    return _Feed(source, start, end, zone, refresh, max_stale).copy(ask=ask, force=force)
-
-
 def remember_feed(connection: str, feed: str) -> None:
     """Keep which *feed* an Airflow Connection names.
 
@@ -148,8 +90,13 @@ def unseen_source(connection: str, error: str) -> UnseenSource | None:
     return UnseenSource(feed, connection, error) if feed else None
 
 
-class _Feed:
-    """One feed, for a stretch of time that is rounded to whole weeks, and a zone."""
+class FeedReader:
+    """One feed, for a stretch of time and in a zone.
+
+    *start* and *end*, in epoch seconds, are rounded to whole weeks. For *refresh* and *max_stale*
+    see :class:`RefreshPolicy`. A copy that could not be confirmed for *max_stale* seconds is no
+    longer in force.
+    """
 
     def __init__(
         self,
@@ -172,23 +119,62 @@ class _Feed:
         # The digest of the body that was adopted just now, and its reading.
         self._adopted: tuple[str, ParsedCalendar] | None = None
 
+    def read(self) -> FeedSnapshot:
+        """Return the copy in force.
+
+        The source is asked if it is due, counted from when anyone who shares the cache folder last
+        asked, unless ``[calendar_timetable] fetch`` leaves that to :meth:`refresh`.
+        """
+        source = self.source
+        ask = source.local or (fetches_while_parsing() and not isinstance(source, UnseenSource))
+        return self._snapshot(ask=ask)
+
+    def refresh(self, *, force: bool = False) -> FeedSnapshot:
+        """Do as :meth:`read` outside of DAG parsing, whatever ``[calendar_timetable] fetch`` says.
+
+        The source is asked if it is due by its refresh, by what its server asked for and by what
+        failed before; with *force* at once. What is read here for a stretch and zone is what the
+        DAG files then find in the cache for the same stretch and zone.
+        """
+        return self._snapshot(ask=not isinstance(self.source, UnseenSource), force=force)
+
+    def current_version(self) -> str:
+        """Return a name of the copy that :meth:`read` would read: its feed, and its body's digest.
+
+        It is ``""`` where only :meth:`read` can tell: no server is asked here, and no process is
+        waited for.
+        """
+        state = self.entry.state()
+        if not state.digest or self.lapsed(state):
+            return ""
+        if self.source.local:
+            if not self.is_unchanged(state):
+                return ""
+            if not 0 <= now() - state.checked_at < _MINUTE:
+                # Asking notes in the cache that the file was checked just now.
+                state, _ = self._checked(ask=True)
+        elif fetches_while_parsing() and self.is_due(state):
+            return ""
+        self.report_age(state)
+        return f"{self.entry.name} {state.digest}"
+
     @cached_property
     def asked_as(self) -> str:
         """A digest of what may let a request succeed that failed before: credentials, networks."""
         allowed = "" if self.source.local else ",".join(allowed_networks())
         return self.credentials + digest_of(allowed.encode())[:_AS]
 
-    def copy(self, *, ask: bool, force: bool = False) -> FeedSnapshot:
-        """Ask the source as :meth:`asked` does, and return the copy in force."""
-        state, busy = self.asked(ask=ask, force=force)
+    def _snapshot(self, *, ask: bool, force: bool = False) -> FeedSnapshot:
+        """Ask the source as :meth:`_checked` does, and return the copy in force."""
+        state, busy = self._checked(ask=ask, force=force)
         reading = None
         if state.digest:
             try:
-                reading = self.read(state)
+                reading = self.reading(state)
                 # The copy is lost or damaged, or another process has just replaced it.
                 if reading is None:
                     state = self.recover(state, ask=ask)
-                    reading = self.read(state) if state.digest else None
+                    reading = self.reading(state) if state.digest else None
             except ExpansionFailed as error:
                 state = replace(state, error=str(error))
         lapsed = self.lapsed(state)
@@ -196,12 +182,12 @@ class _Feed:
             state = replace(
                 state, error=_BUSY if ask else _NOT_SYNCED if state.good_at else _NEVER_SYNCED
             )
-        self.tell_age(state)
+        self.report_age(state)
         if reading is not None:
             metrics.gauge("quarantined", self.source.label, len(reading.problems))
         return FeedSnapshot(None if lapsed and state.error else reading, state, self.entry.name)
 
-    def asked(self, *, ask: bool, force: bool = False) -> tuple[FeedState, bool]:
+    def _checked(self, *, ask: bool, force: bool = False) -> tuple[FeedState, bool]:
         """Ask the source if it may be asked and is due, and return what is known then.
 
         The second value says whether another process is asking it. *force* asks also when it is not
@@ -229,7 +215,7 @@ class _Feed:
         """Tell whether the copy has not been confirmed for more than *max_stale* seconds."""
         return now() - state.good_at > self.max_stale
 
-    def tell_age(self, state: FeedState) -> None:
+    def report_age(self, state: FeedState) -> None:
         """Report the age of the copy, in seconds, to the metrics."""
         if state.good_at:
             metrics.gauge("age", self.source.label, max(now() - state.good_at, 0))
@@ -335,7 +321,7 @@ class _Feed:
         self._adopted = digest, reading
         return state
 
-    def read(self, state: FeedState) -> ParsedCalendar | None:
+    def reading(self, state: FeedState) -> ParsedCalendar | None:
         """Return the reading of the last good body, from the cache if possible.
 
         It is ``None`` if the body is lost.

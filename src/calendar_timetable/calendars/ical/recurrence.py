@@ -163,10 +163,10 @@ class Recurrence:
         first, length = _first(year, month), _length(year, month)
         if rule.weekdays and not rule.month_days:
             return _by_weekday(rule.weekdays, first, length)
-        days = self._named(rule.month_days or {self._month_day}, first, length)
+        days = self._days_of_month(rule.month_days or {self._month_day}, first, length)
         return self._limited(days, [(first, length)])
 
-    def _named(self, month_days: Iterable[int], first: int, length: int) -> set[int]:
+    def _days_of_month(self, month_days: Iterable[int], first: int, length: int) -> set[int]:
         """Return the days that *month_days* name, in the month of *length* days from *first* on.
 
         Negative ones count from its end.
@@ -200,7 +200,9 @@ class Recurrence:
         elif rule.month_days or not rule.weekdays:
             month_days = rule.month_days or {self._month_day}
             days = {
-                day for start, size in stretches for day in self._named(month_days, start, size)
+                day
+                for start, size in stretches
+                for day in self._days_of_month(month_days, start, size)
             }
         else:
             days = {day for start, size in stretches for day in range(start, start + size)}

@@ -52,6 +52,11 @@ class DownloadFailed(Exception):
         self.status, self.retry_after, self.unreachable = status, retry_after, unreachable
         super().__init__(reason)
 
+    def to_message(self) -> Message:
+        """Return it as a child tells it; :func:`request_in_child` raises it again."""
+        message = {"error": str(self), "status": self.status, "retry_after": self.retry_after}
+        return {**message, "unreachable": self.unreachable}
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -110,12 +115,7 @@ def request_in_child(
     except ChildFailed as error:
         raise DownloadFailed(f"the {'publishing' if seconds else 'download'} was {error}") from None
     if "error" in message:
-        raise DownloadFailed(
-            message["error"],
-            message["status"],
-            message["retry_after"],
-            unreachable=message["unreachable"],
-        )
+        raise DownloadFailed(message.pop("error"), **message)
     return message, body
 
 
@@ -139,8 +139,7 @@ def serve(
             failed = DownloadFailed(
                 _reason(error), unreachable=not web.away and _unconnected(error)
             )
-    message = {"error": str(failed), "status": failed.status, "retry_after": failed.retry_after}
-    return {**message, "unreachable": failed.unreachable}, b""
+    return failed.to_message(), b""
 
 
 class HttpClient:

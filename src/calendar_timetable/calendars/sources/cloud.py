@@ -103,7 +103,7 @@ def _served(work: Work, extra: str, request: Message, body: bytes) -> tuple[Mess
     }
     socket.setdefaulttimeout(request["read"])
     try:
-        _give(request["connection"])
+        _offer_to_hooks(request["connection"])
         return work(request, body)
     except DownloadFailed as error:
         failure = error
@@ -116,11 +116,10 @@ def _served(work: Work, extra: str, request: Message, body: bytes) -> tuple[Mess
         )
     except Exception as error:  # noqa: BLE001  (its text may hold addresses, tokens and titles)
         failure = _failure(error)
-    message = {"error": str(failure), "status": failure.status, "retry_after": failure.retry_after}
-    return {**message, "unreachable": failure.unreachable}, b""
+    return failure.to_message(), b""
 
 
-def _give(connection: Message) -> None:
+def _offer_to_hooks(connection: Message) -> None:
     """Let hooks find *connection*, and only that.
 
     Airflow's own look-up would ask elsewhere too, and takes longer to load than everything else. So

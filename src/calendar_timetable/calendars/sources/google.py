@@ -152,8 +152,9 @@ def read(request: Message, body: bytes) -> tuple[Message, bytes]:
         with suppress(SyncTokenExpired):
             changed = calendar.events(syncToken=memory["token"])
             earlier = split(body)
-            if calendar.zone == memory["zone"] and not _uprooted(earlier, changed, calendar.zone):
-                items = merge(earlier, changed, calendar.zone)
+            zone = calendar.zone
+            if zone == memory["zone"] and not _series_was_rescheduled(earlier, changed, zone):
+                items = merge(earlier, changed, zone)
                 return calendar.answer(since, items, unchanged=not changed)
     everything = calendar.events(timeMin=f"{since}T00:00:00Z" if since else None)
     return calendar.answer(since, merge({}, everything, calendar.zone))
@@ -223,7 +224,7 @@ def _since(days_back: int) -> str:
     return f"{datetime.now(UTC) - timedelta(days=days_back):%Y-%m-01}" if days_back else ""
 
 
-def _uprooted(earlier: dict[str, Item], changed: list[Event], zone: str) -> bool:
+def _series_was_rescheduled(earlier: dict[str, Item], changed: list[Event], zone: str) -> bool:
     """Tell whether a series with exceptions has other times now.
 
     Nothing then tells which of its exceptions are left.
@@ -270,10 +271,8 @@ def _is_deleted(event: Event) -> bool:
 
 
 def _key(event: Event) -> str:
-    event_id, series_id = get_text(event, "id"), get_text(event, "recurringEventId")
-    return (
-        digest(series_id) + digest(event_id) if series_id else digest(event_id or json.dumps(event))
-    )
+    event_id, series = get_text(event, "id"), get_text(event, "recurringEventId")
+    return digest(series) + digest(event_id) if series else digest(event_id or json.dumps(event))
 
 
 def _item(event: Event, zone: str) -> Item:
