@@ -251,11 +251,7 @@ class Calendar(CalendarOptions, TimeSet):
                 raise
             source = unseen
         answer = read(FeedReader(source, start, end, zone, refresh, self.max_stale.total_seconds()))
-        if (
-            isinstance(answer, FeedSnapshot)
-            and answer.reading is not None
-            and not is_address(self._text)
-        ):
+        if isinstance(answer, FeedSnapshot) and answer.reading and not is_address(self._text):
             remember_feed(self._text, answer.feed)
         return answer
 

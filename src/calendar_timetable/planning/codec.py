@@ -23,7 +23,7 @@ from calendar_timetable.planning.time_sets import (
 from calendar_timetable.planning.weekly import Weekly
 
 MOST_TITLES, MOST_BYTES = 2_000, 256 * 1024  # of one calendar in a DAG
-_BESIDE = 25  # bytes that the times of a title take
+_TITLE_TIMES_BYTES = 25  # bytes that the times of a title take
 COMBINED: dict[str, type[Combined]] = {
     "any": Union,
     "all": Intersection,
@@ -75,7 +75,7 @@ def _bounded(titles: list[list[Any]]) -> list[list[Any]]:
 
     Whoever may write into a calendar decides how many there are, and how long.
     """
-    sizes = accumulate(len(text.encode()) + _BESIDE for _, _, text in titles)
+    sizes = accumulate(len(text.encode()) + _TITLE_TIMES_BYTES for _, _, text in titles)
     return [
         title
         for title, size in zip(titles[:MOST_TITLES], sizes, strict=False)

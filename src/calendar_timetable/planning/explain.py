@@ -25,7 +25,7 @@ Kind = Literal[
     "unknown",
     "note",
 ]
-_MOST = 6  # obstacles that are told: more would not be read
+_MAX_OBSTACLES = 6  # more would not be read
 _NAME = 160  # characters of what a person wrote: windows may be of any length
 
 
@@ -155,13 +155,13 @@ def reasons(placed: PlacedTick, policy: Policy, open_time: OpenTime) -> tuple[Re
 def obstacles(start: float, until: float, policy: Policy, open_time: OpenTime) -> list[Reason]:
     """Return what stands in the way from *start* to *until*, in order.
 
-    Both are in epoch seconds. No more than :data:`_MOST` reasons are returned.
+    Both are in epoch seconds. No more than :data:`_MAX_OBSTACLES` reasons are returned.
     """
     reasons: list[Reason] = []
     duration = policy.duration
     ahead = max(until, start + policy.max_delay) + duration
     cursor: float | None = start
-    while cursor is not None and cursor <= until and len(reasons) < _MOST:
+    while cursor is not None and cursor <= until and len(reasons) < _MAX_OBSTACLES:
         blocker = open_time.blocker(cursor, ahead)
         if blocker is not None:
             reasons.append(blocked(blocker, cursor))

@@ -18,7 +18,7 @@ Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "f
 SEARCH_SECONDS = 2 * 366 * DAY  # how far a search for a run looks before it says "no run"
 _EDGE_SECONDS = 300  # before time closes, in which no start is put
 _FEW = 24  # ticks: so many are looked at one by one faster than passed over
-_APART = 1e-6  # seconds
+_APART_SECONDS = 1e-6
 # Makes what is made for every tick: a named tuple's own way takes twice as long.
 new = tuple.__new__
 
@@ -396,10 +396,10 @@ def begun_before(placed: PlacedTick, policy: Policy, begun: float = -math.inf) -
     assert placed.start is not None
     start = placed.start
     if not policy.coalesce:
-        start = round(start + (placed.tick.due - start) * _APART, 6)
+        start = round(start + (placed.tick.due - start) * _APART_SECONDS, 6)
     begins = min(placed.tick.interval_start, start)
     if begins <= begun:
-        begins = round(begun + _APART, 6)
+        begins = round(begun + _APART_SECONDS, 6)
     return placed._replace(
         tick=placed.tick._replace(interval_start=begins), start=max(start, begins)
     )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, overload
 from calendar_timetable.planning.zones import to_datetime
 
 _DIGITS = 4  # base64 characters of one bound, which are three bytes
-_MOST = 1 << 24  # what three bytes hold
+_BOUND_LIMIT = 1 << 24  # what three bytes hold
 FEW = 128  # bounds that stay a list: it is short, and can be read by people
 
 
@@ -278,7 +278,7 @@ class Packed(Sequence[int]):
             return None
         first = bounds[0]
         unit = gcd(*map(sub, bounds[1:], bounds))
-        if (bounds[-1] - first) // unit >= _MOST:
+        if (bounds[-1] - first) // unit >= _BOUND_LIMIT:
             return None
         numbers = struct.pack(f">{len(bounds)}I", *((bound - first) // unit for bound in bounds))
         raw = bytearray(3 * len(bounds))

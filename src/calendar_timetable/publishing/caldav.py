@@ -47,8 +47,8 @@ from calendar_timetable.publishing.target import (
 if TYPE_CHECKING:
     from calendar_timetable.runs.calendar_events import Site
 
-_AT_ONCE = 50  # events that one request reads
-_BYTES = 200 * 1024 * 1024  # of all answers of one publishing
+_EVENTS_AT_ONCE = 50  # that one request reads
+_MAX_BYTES = 200 * 1024 * 1024  # of all answers of one publishing
 # Precondition Failed (RFC 9110 section 15.5.13): the event is not any more what it was when read.
 _CHANGED = 412
 
@@ -63,7 +63,7 @@ def publishing(
     request = {
         **request_options(source.url, source.access),
         "calendars": list(source.calendars),
-        "bytes": _BYTES,
+        "bytes": _MAX_BYTES,
         "site": site.key,
     }
     return publish_in_child(__name__, request, events, planned, mode)
@@ -106,9 +106,9 @@ class _Calendar:
             for resource in listed
             if path_of(resource.href).rpartition("/")[2].startswith(self._prefix)
         ]
-        for first in range(0, len(hrefs), _AT_ONCE):
+        for first in range(0, len(hrefs), _EVENTS_AT_ONCE):
             for resource in self._server.report(
-                self._url, 1, multiget(hrefs[first : first + _AT_ONCE])
+                self._url, 1, multiget(hrefs[first : first + _EVENTS_AT_ONCE])
             ).resources:
                 body, etag = resource.text(f"{CALDAV}calendar-data"), resource.text(f"{DAV}getetag")
                 existing = (

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 SCOPE = "https://www.googleapis.com/auth/calendar.events"
 _OWNER, _UID, _DIGEST = "calendarTimetable", "calendarTimetableUid", "calendarTimetableDigest"
 _FIELDS = "kind,nextPageToken,items(id,etag,start,extendedProperties/private)"
-_LONGEST = 8_000  # characters of a description
+_MAX_DESCRIPTION = 8_000  # characters
 # HTTP statuses: the id is taken, the ETag is another one, the event is deleted.
 _DUPLICATE, _CHANGED, _GONE = 409, 412, (404, 410)
 
@@ -199,7 +199,7 @@ def _as_text(description: str) -> str:
     It may quote titles that others wrote.
     """
     # The cut may leave the beginning of a character reference, such as "&am", at the end.
-    return re.sub(r"&[^;]{0,5}$", "", escape(description, quote=False)[:_LONGEST])
+    return re.sub(r"&[^;]{0,5}$", "", escape(description, quote=False)[:_MAX_DESCRIPTION])
 
 
 def as_google(event: DesiredEvent, site: str) -> Event:

@@ -19,7 +19,7 @@ DIGEST = "X-CALENDAR-TIMETABLE-DIGEST"
 Mode = Literal["write", "force", "look"]
 # Seconds besides PUBLISH_SECONDS, for the process itself and for its last request.
 STARTING = 60.0
-_FEW = 10  # events that may be removed, whatever share of all they are
+_ALWAYS_REMOVABLE = 10  # events that may be removed, whatever share of all they are
 
 
 class PublishingFailed(CalendarTimetableError):
@@ -142,7 +142,7 @@ def publish(
         done.to_write = [event.uid for event, _ in changes]
         done.to_remove = [event.start for event in dropped]
         return done
-    if mode != "force" and len(dropped) > max(_FEW, len(removable) / 2):
+    if mode != "force" and len(dropped) > max(_ALWAYS_REMOVABLE, len(removable) / 2):
         done.refused = len(dropped)
         return done
     for event, before in changes:

@@ -23,10 +23,10 @@ from calendar_timetable.runs.lru import LruCache
 MOST_RUNS = 20_000  # existing runs in one answer
 # Seconds before a range in which a run that reaches into it may have been due to start. One that
 # began longer ago is found only by a range that holds its planned start.
-_LONGEST = 14 * DAY
-_RECENT = timedelta(days=35)  # how old runs may be that show how long a DAG's runs usually take
-_SAMPLE = 5  # how many of these runs are looked at
-_FRESH = 300  # seconds for which their usual length is remembered
+_LONGEST_RUN_SECONDS = 14 * DAY
+_MAX_SAMPLE_AGE = timedelta(days=35)  # of runs that show how long a DAG's runs usually take
+_RUNS_IN_SAMPLE = 5  # how many of these runs are looked at
+_FRESH_SECONDS = 300  # for which their usual length is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ def read_runs(
 
 def _between(since: float, until: float) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Return the conditions on ``run_after`` of runs that may touch ``[since, until)``."""
-    low, high = zones.to_datetime(since - _LONGEST), zones.to_datetime(until)
+    low, high = zones.to_datetime(since - _LONGEST_RUN_SECONDS), zones.to_datetime(until)
     return DagRun.run_after >= low, DagRun.run_after < high
 
 
@@ -208,7 +208,7 @@ def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:
     missing: list[str] = []
     for dag_id in dag_ids:
         entry = _lengths.get(dag_id)
-        if entry is None or now - entry[0] > _FRESH:
+        if entry is None or now - entry[0] > _FRESH_SECONDS:
             missing.append(dag_id)
         else:
             lengths[dag_id] = entry[1]
@@ -223,7 +223,7 @@ def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:
             .where(
                 DagRun.dag_id.in_(missing),
                 DagRun._state == "success",  # noqa: SLF001
-                DagRun.run_after >= datetime.now(UTC) - _RECENT,
+                DagRun.run_after >= datetime.now(UTC) - _MAX_SAMPLE_AGE,
                 DagRun.start_date.is_not(None),
                 DagRun.end_date.is_not(None),
             )
@@ -231,7 +231,7 @@ def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:
         )
         samples: dict[str, list[float]] = defaultdict(list)
         for dag_id, started, ended, _ in session.execute(
-            select(recent).where(recent.c.place <= _SAMPLE)
+            select(recent).where(recent.c.place <= _RUNS_IN_SAMPLE)
         ):
             samples[dag_id].append((ended - started).total_seconds())
         for dag_id in missing:

@@ -21,10 +21,10 @@ from calendar_timetable.runs.lru import LruCache
 from calendar_timetable.runs.rows import RunRow, collapse, existing_row, planned_row
 from calendar_timetable.runs.stored_schedules import Schedule, newest, read_schedules
 
-_ANSWERS = 16 * 1024 * 1024  # bytes of all lists that are remembered together
-_SAMPLE = 50  # DAGs from which it is estimated how often all of them run
+_ANSWERS_BYTES = 16 * 1024 * 1024  # of all lists that are remembered together
+_DAGS_IN_SAMPLE = 50  # from which it is estimated how often all of them run
 _WEEK = 7 * DAY
-_FRESH = 60  # seconds for which a list is right: what is late changes with the clock
+_FRESH_SECONDS = 60  # for which a list is right: what is late changes with the clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Filters:
     offset: int = 0
 
 
-_answers: LruCache[bytes] = LruCache(_ANSWERS, len)
+_answers: LruCache[bytes] = LruCache(_ANSWERS_BYTES, len)
 
 
 Work = Callable[[Session, Collection[str], Filters, float, Collection[str] | None], bytes]
@@ -70,7 +70,7 @@ def cached_answer(
     # Only the state of the DAGs that are wanted may count: that of others changes as well.
     if filters.tags or filters.owners:
         dag_ids = [dag.dag_id for dag in readable_dags(session, readable, filters)]
-    key = state_key(session, dag_ids, filters, runs_of, now // _FRESH, *more)
+    key = state_key(session, dag_ids, filters, runs_of, now // _FRESH_SECONDS, *more)
     answer = _answers.get(key)
     if answer is None:
         answer = work(session, dag_ids, filters, now, runs_of)
@@ -168,9 +168,9 @@ def first_rows(
     needed = filters.offset + filters.limit
     length = filters.until - filters.since
     # Of many DAGs, a sample shows how long a part of the range fills the page.
-    if len(dags) > 4 * _SAMPLE:
+    if len(dags) > 4 * _DAGS_IN_SAMPLE:
         week = replace(filters, until=min(filters.until, filters.since + _WEEK))
-        sample = dags[:: len(dags) // _SAMPLE]
+        sample = dags[:: len(dags) // _DAGS_IN_SAMPLE]
         count = sum(
             shown(row, filters)
             for row in find_rows(session, sample, schedules, week, now, runs_of)[0]

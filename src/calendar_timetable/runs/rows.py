@@ -24,13 +24,13 @@ from calendar_timetable.schedule.compiled import CompiledSchedule
 
 # Seconds after a run's start that are looked at: what is further off does not concern those who
 # watch the run.
-_AHEAD = 8 * DAY
+_SECONDS_AHEAD = 8 * DAY
 
 RunState = Literal["planned", "queued", "running", "success", "failed", "skipped"]
 LATE = 300  # seconds after which a start counts as late
-_DENSE = 3600  # seconds; runs closer together than this may be shown as one row
-_QUARTER = 900  # seconds, a quarter of an hour: the offsets of zones are multiples of it today
-_FEW = 3  # runs that are shown as one row, at least
+_COLLAPSE_GAP_SECONDS = 3600  # runs closer together than this may be shown as one row
+_QUARTER_SECONDS = 900  # of an hour: the offsets of zones are multiples of it today
+_MIN_COLLAPSED = 3  # runs that are shown as one row, at least
 _BY_TICK = ("scheduled", "backfill")
 _CAUSES = {"manual": "Triggered by hand", "asset_triggered": "Triggered by assets"}
 _UTC = ZoneInfo("UTC")
@@ -195,12 +195,12 @@ def stretches(rows: Iterable[RunRow]) -> Iterator[list[RunRow]]:
 
 def is_often(stretch: list[RunRow]) -> bool:
     """Tell whether a list has one row for all of the *stretch*."""
-    return len(stretch) >= _FEW
+    return len(stretch) >= _MIN_COLLAPSED
 
 
 def _alike(one: RunRow, other: RunRow) -> bool:
     return (
-        0 < other.at - one.at < _DENSE
+        0 < other.at - one.at < _COLLAPSE_GAP_SECONDS
         and one.state == other.state
         and one.placed.outcome == other.placed.outcome
         and _day(one) == _day(other)
@@ -208,7 +208,7 @@ def _alike(one: RunRow, other: RunRow) -> bool:
 
 
 def _day(row: RunRow) -> date:
-    return _day_of(row.at // _QUARTER, row.zone)
+    return _day_of(row.at // _QUARTER_SECONDS, row.zone)
 
 
 @lru_cache(maxsize=2048)
@@ -217,7 +217,7 @@ def _day_of(quarter: float, zone: ZoneInfo) -> date:
 
     Remembered, because it is asked again and again for all the runs of an hour.
     """
-    return datetime.fromtimestamp(quarter * _QUARTER, UTC).astimezone(zone).date()
+    return datetime.fromtimestamp(quarter * _QUARTER_SECONDS, UTC).astimezone(zone).date()
 
 
 def _as_one(stretch: list[RunRow]) -> RunRow:
@@ -339,7 +339,7 @@ def outlook(compiled: CompiledSchedule, start: float, end: float | None) -> Outl
     first = min((at for at in (window_end, blackout) if at is not None), default=inf)
     if end is not None and first <= known_until and first < inf:
         spare = int(first - end)
-    elif end is not None and end <= known_until < start + _AHEAD:
+    elif end is not None and end <= known_until < start + _SECONDS_AHEAD:
         spare, at_least = int(known_until - end), True
     return Outlook(
         None if window_end is None else zones.to_datetime(window_end),
@@ -359,8 +359,8 @@ def _end(
     if timeset is None:
         return None, inf
     calendars = any(isinstance(leaf, CalendarSpans) for leaf in leaves(timeset))
-    known_until = min(compiled.known_until(start) if calendars else inf, start + _AHEAD)
-    end = open_time.over(start, start + _AHEAD).end_of_span(start)
+    known_until = min(compiled.known_until(start) if calendars else inf, start + _SECONDS_AHEAD)
+    end = open_time.over(start, start + _SECONDS_AHEAD).end_of_span(start)
     return (None if end is None or end >= known_until else end), known_until
 
 

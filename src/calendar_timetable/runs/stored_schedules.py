@@ -32,8 +32,8 @@ from calendar_timetable.schedule.ticks import Ticks
 OURS = "calendar_timetable.timetable.CalendarTimetable"
 _ASSET_OR_TIME = "airflow.timetables.assets.AssetOrTimeSchedule"
 # Characters of all remembered schedules together, as Airflow serializes them.
-_REMEMBERED = 32 * 1024 * 1024
-_EACH = 2_000  # characters added for each schedule, for the objects that are made of it
+_SCHEDULES_CHARACTERS = 32 * 1024 * 1024
+_CHARACTERS_PER_SCHEDULE = 2_000  # added, for the objects that are made of it
 _MOST_POOLS = 20  # of one DAG
 _AT_ONCE = 200  # serialized DAGs that one query reads
 
@@ -105,7 +105,7 @@ _open_times: WeakValueDictionary[Any, OpenTime] = WeakValueDictionary()
 # By DAG: the key and hash of its newest version, its weight, and the schedule. A new version
 # replaces the one before.
 _schedules: LruCache[tuple[Any, int, Schedule]] = LruCache(
-    _REMEMBERED, lambda kept: _EACH + kept[1]
+    _SCHEDULES_CHARACTERS, lambda kept: _CHARACTERS_PER_SCHEDULE + kept[1]
 )
 
 

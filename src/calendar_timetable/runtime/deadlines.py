@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from calendar_timetable.calendars.calendar import Calendar
 
-_REACH = 31 * 86400  # seconds; a run that still runs may have started so long ago
+_LONGEST_RUN_SECONDS = 31 * 86400  # a run that still runs may have started so long ago
 _log = logging.getLogger(__name__)
 
 
@@ -60,7 +60,7 @@ class MilestoneDeadline(BaseDeadlineReference):
         """
         if self._data is None:
             calendar = milestones(self)
-            horizon = horizon_around(now(), _REACH)
+            horizon = horizon_around(now(), _LONGEST_RUN_SECONDS)
             data = {
                 REFERENCE_TYPE_FIELD: self.reference_name,
                 "calendar": calendar.label,

@@ -21,9 +21,9 @@ from calendar_timetable.planning.plan import Policy
 from calendar_timetable.runtime.shared_readings import Shared, reading
 from calendar_timetable.schedule.time_rules import TimeRules, now
 
-_SHORTEST = 0.2  # seconds between two looks
+_MIN_POLL = 0.2  # seconds between two looks
 # Seconds after which the task is woken where the calendar's sealed address cannot be opened here.
-_BLIND = 300.0
+_BLIND_POLL_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class GateTrigger(BaseTrigger):
             self.log.warning(
                 "%s. Until then the gate's task looks itself, every few minutes.", error
             )
-            await asyncio.sleep(min(max(self.late_at - now(), 0), _BLIND))
+            await asyncio.sleep(min(max(self.late_at - now(), 0), _BLIND_POLL_SECONDS))
             yield TriggerEvent({"open": False})  # type: ignore[no-untyped-call]
             return
         # The verdict of the last look that found time closed.
@@ -111,7 +111,7 @@ class GateTrigger(BaseTrigger):
                 wakes = [
                     t for t in (self.late_at, closed.release, shared.next_read) if t is not None
                 ]
-                await asyncio.sleep(max(min(wakes) - instant, _SHORTEST))
+                await asyncio.sleep(max(min(wakes) - instant, _MIN_POLL))
 
     async def _look(self, rules: TimeRules, shared: Shared) -> Verdict:
         try:

@@ -23,7 +23,7 @@ from calendar_timetable.planning import explain, zones
 from calendar_timetable.runtime.deadlines import MilestoneDeadline, milestones
 from calendar_timetable.runtime.shared_readings import in_thread
 
-_QUEUED = 60  # seconds between planned and real start that need no mention
+_USUAL_QUEUE_SECONDS = 60  # seconds between planned and real start that need no mention
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _why(
     if started is None:
         parts.append("not started yet")
     else:
-        if (started - planned).total_seconds() > _QUEUED:
+        if (started - planned).total_seconds() > _USUAL_QUEUE_SECONDS:
             parts.append(f"waited in the queue for {_length(started - planned)}")
         if deadline > started:
             parts.append(

@@ -29,11 +29,11 @@ from calendar_timetable.planning.open_time import DAY
 
 _ANY_TIME = TimeRestriction(None, None, catchup=True)
 _PLAIN = re.compile(r"[\d\s*,/\-A-Za-z#?]+")
-_SCHEDULES = 512
-_REMEMBERED = 20_000  # ticks of one schedule; about two weeks of minutes
-_IN_ALL = 100_000  # ticks of all schedules of one thread, of which a web server has many
+_MAX_SCHEDULES = 512
+_MAX_TICKS = 20_000  # of one schedule; about two weeks of minutes
+_MAX_TICKS_IN_ALL = 100_000  # of all schedules of one thread, of which a web server has many
 _AT_ONCE = 50  # ticks, and days, that are told together
-_FAR = 366 * 9  # days that are searched for the next tick; from one 29 February to the next
+_MAX_DAYS_SEARCHED = 366 * 9  # for the next tick; from one 29 February to the next
 
 
 class _Thread(threading.local):
@@ -87,11 +87,11 @@ class Daily:
 
     def dates(self, first: int) -> Iterator[int]:
         """Yield the days with ticks from day *first* on; days are counted from the epoch."""
-        return self._of_days(range(first, first + _FAR))
+        return self._of_days(range(first, first + _MAX_DAYS_SEARCHED))
 
     def dates_back(self, last: int) -> Iterator[int]:
         """Yield the days with ticks from day *last* backwards."""
-        return self._of_days(range(last, last - _FAR, -1))
+        return self._of_days(range(last, last - _MAX_DAYS_SEARCHED, -1))
 
     def _of_days(self, days: Iterable[int]) -> Iterator[int]:
         for number in days:
@@ -197,7 +197,7 @@ class CronTicks:
             chain[index - 1] == instant or self._between(instant, chain[index])
         ):
             return index
-        if not index or chain[index - 1] != instant or len(chain) > _REMEMBERED:
+        if not index or chain[index - 1] != instant or len(chain) > _MAX_TICKS:
             self._chain, index = [instant], 1
         self._grow()
         return index
@@ -301,11 +301,11 @@ def several_crons(crons: Iterable[tuple[str, str]]) -> SeveralCrons:
 def cron_ticks(cron: tuple[str, str]) -> CronTicks:
     """Return the remembered ticks of *cron*, a plain expression and its zone."""
     remembered = _thread.ticks
-    if _thread.grown > _IN_ALL:
+    if _thread.grown > _MAX_TICKS_IN_ALL:
         remembered.clear()
         _thread.grown = 0
     if cron not in remembered:
-        if len(remembered) >= _SCHEDULES:
+        if len(remembered) >= _MAX_SCHEDULES:
             del remembered[next(iter(remembered))]
         remembered[cron] = CronTicks(*cron)
     return remembered[cron]

@@ -39,8 +39,8 @@ _DELTAS = (_DELTA_INTERVAL, _DELTA_TRIGGER)
 # The first tick of these is the start date or the present, whichever is later.
 _BEGIN_NOW = (_ONCE, _DELTA_TRIGGER)
 # Ticks of a timetable that is not Airflow's, before it is asked anew from an opening on.
-_WALKED = 1000
-_FURTHEST = 10 * 366 * 86400  # seconds that the last tick is looked for into the past
+_MAX_TICKS_WALKED = 1000
+_MAX_SECONDS_BACK = 10 * 366 * 86400  # that the last tick is looked for into the past
 _EVENTS = "airflow.timetables.events.EventsTimetable"
 _GRID = (_CRON_TRIGGER, _CRON_INTERVAL, _MULTIPLE, _EVENTS)
 
@@ -281,7 +281,7 @@ class Ticks:
         if not self.on_grid:
             last: Tick | None = None
             every = self.following(tick, TimeRestriction(None, None, catchup=True))
-            for following in islice(every, _WALKED):
+            for following in islice(every, _MAX_TICKS_WALKED):
                 if following.due > instant:
                     return last
                 last = following
@@ -294,7 +294,7 @@ class Ticks:
         The base schedule is asked for ticks from ever further back.
         """
         back = 60.0
-        while back < _FURTHEST:
+        while back < _MAX_SECONDS_BACK:
             last = None
             begin = max(instant - back, low)
             for tick in self.from_instant(begin):

@@ -37,7 +37,7 @@ from calendar_timetable.runs.stored_schedules import read_schedules
 from calendar_timetable.web import models
 
 _HOUR = 3600
-_NAMED = 4  # DAGs that are named for a day
+_DAGS_NAMED_A_DAY = 4  # DAGs that are named for a day
 _MOST_DAGS = 1_000  # DAGs whose ids one answer with counts holds
 _MOST_TICKS = 62_000  # due times of one DAG: six weeks of minutes
 _MOVED = ("postponed", "advanced", "forced")
@@ -256,7 +256,7 @@ def _as_count(
     count: _Count, start: float, end: float, told_until: float, dags: dict[str, Dag]
 ) -> models.Count:
     long = end - start > _HOUR
-    first = sorted(count.first, key=count.first.__getitem__)[:_NAMED] if long else []
+    first = sorted(count.first, key=count.first.__getitem__)[:_DAGS_NAMED_A_DAY] if long else []
     return models.Count(
         start=zones.to_datetime(start),
         end=zones.to_datetime(end),

@@ -46,8 +46,8 @@ _GRID = 6 * 3600
 _FRESH = 300  # seconds for which a feed is right enough while nothing but the clock changes
 _RETRY_AFTER = 10  # seconds
 # Seconds of processor time for planning. To write as many events as there may be takes as long.
-_PLANNING = 2.5
-_FEEDS = 16 * 1024 * 1024  # bytes of all feeds that are remembered together
+_PLANNING_SECONDS = 2.5
+_FEEDS_BYTES = 16 * 1024 * 1024  # bytes of all feeds that are remembered together
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class WrittenFeed:
     until: float
 
 
-_feeds: LruCache[WrittenFeed] = LruCache(_FEEDS, lambda feed: len(feed.body))
+_feeds: LruCache[WrittenFeed] = LruCache(_FEEDS_BYTES, lambda feed: len(feed.body))
 _writing = Single()
 
 router = APIRouter(
@@ -263,7 +263,7 @@ def _written(
 
     schedules = read_schedules(session, [dag.dag_id for dag in dags])
     before = replace(filters, since=filters.since - PAST.total_seconds(), until=filters.since)
-    with time_budget.share(_PLANNING):
+    with time_budget.share(_PLANNING_SECONDS):
         past, _ = find_rows(session, dags, schedules, before, now, runs_of)
         ahead, _ = first_rows(session, dags, schedules, filters, now, runs_of)
     rows = {row.identity: row for row in (*past, *ahead)}

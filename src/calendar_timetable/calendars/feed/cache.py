@@ -35,15 +35,15 @@ from calendar_timetable.calendars.occurrences import ParsedCalendar, Problem
 from calendar_timetable.config import option
 from calendar_timetable.exceptions import InvalidArgument
 
-_KEY = 64  # hexadecimal digits
+_KEY_DIGITS = 64  # hexadecimal digits
 # Used where the folder's key cannot be kept.
-_OWN = secrets.token_hex(_KEY // 2).encode()
+_PROCESS_KEY = secrets.token_hex(_KEY_DIGITS // 2).encode()
 
 log = logging.getLogger(__name__)
 _VERSION = 1
 # It takes in the line end before the property, not the property's own.
 _DTSTAMP = re.compile(rb"\nDTSTAMP:[^\r\n]*\r?(?=\n(?![ \t]))")
-_POLL = 0.05  # seconds between two attempts at a lock
+_POLL_SECONDS = 0.05  # between two attempts at a lock
 _NAME = re.compile(r"[0-9a-f]{40}")
 # Many DAGs of one file may use one calendar.
 _reading_of = lru_cache(maxsize=4)(load_reading)
@@ -334,12 +334,12 @@ def forget(name: str) -> None:
 
 
 def _locked(file: int, seconds: float) -> bool:
-    for _ in range(int(seconds / _POLL) + 1):
+    for _ in range(int(seconds / _POLL_SECONDS) + 1):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if seconds:
-                time.sleep(_POLL)
+                time.sleep(_POLL_SECONDS)
         except OSError:
             # This file system has no locks.
             return True
@@ -380,12 +380,8 @@ def folder() -> Path:
     Airflow's home.
     """
     chosen = os.environ.get("CALENDAR_TIMETABLE_CACHE") or option("cache_dir")
-    if chosen:
-        return Path(chosen).expanduser()
-    return (
-        Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser()
-        / "calendar-timetable-cache"
-    )
+    home = os.environ.get("AIRFLOW_HOME") or "~/airflow"
+    return Path(chosen or f"{home}/calendar-timetable-cache").expanduser()
 
 
 def check_folder() -> None:
@@ -447,11 +443,11 @@ def _key() -> bytes:
     with suppress(OSError):
         if not path.exists():
             make_folder()
-            _put_once(path, secrets.token_hex(_KEY // 2).encode())
+            _put_once(path, secrets.token_hex(_KEY_DIGITS // 2).encode())
         key = path.read_bytes()
-        if len(key) == _KEY:
+        if len(key) == _KEY_DIGITS:
             return key
-    return _OWN
+    return _PROCESS_KEY
 
 
 def _put_once(path: Path, content: bytes) -> None:

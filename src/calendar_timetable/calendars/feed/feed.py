@@ -33,7 +33,7 @@ from calendar_timetable.calendars.sources.base import (
 from calendar_timetable.config import fetches_while_parsing
 
 _MINUTE = 60
-_AS = 16  # digits that tell credentials apart
+_CREDENTIAL_DIGITS = 16  # that tell credentials apart
 _BUSY = "another process has been reading it for too long"
 _NEVER_SYNCED = (
     "no copy of it is in the cache folder: run calendar-timetable sync, which alone asks it here"
@@ -115,7 +115,7 @@ class FeedReader:
             if isinstance(source, UnseenSource)
             else CacheEntry(source.identity)
         )
-        self.credentials = keyed_digest(source.secret)[:_AS]
+        self.credentials = keyed_digest(source.secret)[:_CREDENTIAL_DIGITS]
         # The digest of the body that was adopted just now, and its reading.
         self._adopted: tuple[str, ParsedCalendar] | None = None
 
@@ -162,7 +162,7 @@ class FeedReader:
     def asked_as(self) -> str:
         """A digest of what may let a request succeed that failed before: credentials, networks."""
         allowed = "" if self.source.local else ",".join(allowed_networks())
-        return self.credentials + digest_of(allowed.encode())[:_AS]
+        return self.credentials + digest_of(allowed.encode())[:_CREDENTIAL_DIGITS]
 
     def _snapshot(self, *, ask: bool, force: bool = False) -> FeedSnapshot:
         """Ask the source as :meth:`_checked` does, and return the copy in force."""
@@ -228,7 +228,7 @@ class FeedReader:
         otherwise = (
             state.asked_as != self.asked_as
             if state.error
-            else state.asked_as[:_AS] != self.credentials
+            else state.asked_as[:_CREDENTIAL_DIGITS] != self.credentials
         )
         return otherwise or self.policy.is_due(state)
 

@@ -74,12 +74,12 @@ _SLACK = timedelta(days=3)  # more than any two clocks on earth differ
 _MOST_EAST = 14 * 3600  # seconds that a clock may be from UTC
 _FAILURES = (Unreadable, ArithmeticError, ValueError)
 
-# A component may use 1/_SHARES of the time left, so that many hostile ones never use it all.
-_SHARES = 8
-_LEAST = 0.05  # seconds, the least that a component gets
+# A component may use 1/_TIME_SHARES of the time left, so that many hostile ones never use it all.
+_TIME_SHARES = 8
+_MIN_SHARE = 0.05  # seconds, the least that a component gets
 
 _COUNTED = ("VEVENT", "VFREEBUSY", "VAVAILABILITY")
-_LOOK = 1000  # bytes that tell which line ends a body has
+_HEAD_BYTES = 1000  # bytes that tell which line ends a body has
 T = TypeVar("T")
 
 
@@ -95,7 +95,7 @@ def read(
     there. Raises :class:`Unreadable` if the body is no calendar or exceeds a limit as a whole.
     """
     reader = _Reader(start, end, seconds, SeriesCache(earlier))
-    if b"\r" in body[:_LOOK].replace(b"\r\n", b""):
+    if b"\r" in body[:_HEAD_BYTES].replace(b"\r\n", b""):
         body = to_utf8(body)
     body, components = drop_past_events(body, start)
     for calendar in read_calendars(body):
@@ -418,7 +418,7 @@ class Budget:
 
     def __enter__(self) -> None:
         signal.setitimer(
-            signal.ITIMER_PROF, max(_LEAST, (self._end - time.process_time()) / _SHARES)
+            signal.ITIMER_PROF, max(_MIN_SHARE, (self._end - time.process_time()) / _TIME_SHARES)
         )
 
     def __exit__(self, *error: object) -> None:

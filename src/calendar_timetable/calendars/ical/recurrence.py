@@ -19,8 +19,8 @@ _LAST_YEAR, _LAST_DAY = 9998, date(9999, 1, 1).toordinal() - _EPOCH
 # Four hundred years in seconds, after which the calendar is the same again.
 _CYCLE = 146_097 * DAY
 _UNITS = {"HOURLY": 3600, "MINUTELY": 60}
-_SHORT = {"DAILY", *_UNITS}
-_LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_SHORT_FREQUENCIES = {"DAILY", *_UNITS}
+_MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 class RecurrenceRule(NamedTuple):
@@ -62,7 +62,7 @@ class Recurrence:
         seconds = rule.seconds or (second % 60,)
         self._clock = sorted(3600 * h + 60 * m + s for h in hours for m in minutes for s in seconds)
         # Of a day, an hour or a minute the set that BYSETPOS counts in is always the same.
-        self._positions = frozenset() if rule.frequency in _SHORT else rule.positions
+        self._positions = frozenset() if rule.frequency in _SHORT_FREQUENCIES else rule.positions
         if rule.positions and not self._positions:
             self._clock = _at_positions(self._clock, rule.positions)
         self._plain = {weekday for ordinal, weekday in rule.weekdays if not ordinal}
@@ -70,9 +70,8 @@ class Recurrence:
     @property
     def first(self) -> int | None:
         """The first instance that the rule itself names, if it is within four hundred years."""
-        return next(
-            (at for at in self._by_rule(self.begin, self.begin + _CYCLE) if at >= self.begin), None
-        )
+        instances = self._by_rule(self.begin, self.begin + _CYCLE)
+        return next((at for at in instances if at >= self.begin), None)
 
     @property
     def is_of_another_year(self) -> bool:
@@ -342,7 +341,7 @@ def _first(year: int, month: int) -> int:
 
 
 def _length(year: int, month: int) -> int:
-    return _LENGTHS[month - 1] + (
+    return _MONTH_DAYS[month - 1] + (
         month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     )
 

@@ -31,7 +31,7 @@ _NUMBERS = {
 }
 # In a period, where BYSETPOS takes some of them.
 _MOST_TIMES = 600_000
-_LONGEST = {"WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}  # days in a period
+_PERIOD_DAYS = {"WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}
 _CLOCK = ("BYHOUR", "BYMINUTE", "BYSECOND")
 _KNOWN = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", "RSCALE", "SKIP", *_NUMBERS}
 # The frequencies with which each part means nothing: "N/A" in the table of the RFC.
@@ -90,7 +90,7 @@ def _understood(text: str, is_date: bool) -> tuple[RecurrenceRule, str | None]:
     if week_start not in _DAYS:
         raise Unreadable("its rule cannot be understood")
     _check_together(parts, numbers, weekdays)
-    times = math.prod(len(numbers[name] or "1") for name in _CLOCK) * _LONGEST.get(frequency, 1)
+    times = math.prod(len(numbers[name] or "1") for name in _CLOCK) * _PERIOD_DAYS.get(frequency, 1)
     if numbers["BYSETPOS"] and times > _MOST_TIMES:
         raise Unreadable("its rule has too many times of the day to count them")
     if is_date:

@@ -35,7 +35,7 @@ _ELSEWHERE = ": it redirects what is asked of a calendar to another address: giv
 _FOLLOWING = ("GET", "PROPFIND", "REPORT")
 # Statuses of a refused REPORT whose body may say why.
 _EXPLAINED = (403, 409, 412, 507)
-_EXPLANATION = 16384  # bytes of it that are read at most
+_MAX_EXPLANATION_BYTES = 16384  # bytes of it that are read at most
 
 
 class DownloadFailed(Exception):
@@ -216,7 +216,7 @@ class HttpClient:
                 if len(body) > self._left:
                     raise DownloadFailed(f"larger than {self._terms['bytes'] // 1024} KiB")
         elif response.request.method == "REPORT" and response.status_code in _EXPLAINED:
-            body += next(response.iter_content(_EXPLANATION), b"")
+            body += next(response.iter_content(_MAX_EXPLANATION_BYTES), b"")
         self._left -= len(body)
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, bytes(body), url)

@@ -264,11 +264,8 @@ class Reader:
     def _key(self, resource: Resource) -> str:
         """Return the key of an object's item; ``""`` for the calendar itself and non-objects."""
         path = path_of(urljoin(self.calendar.url, resource.href))
-        return (
-            ""
-            if resource.href.endswith("/") or path == self.calendar.path
-            else self.prefix + digest(path)
-        )
+        is_object = not resource.href.endswith("/") and path != self.calendar.path
+        return self.prefix + digest(path) if is_object else ""
 
     def _item(self, resource: Resource | None) -> Item:
         """Return the item of an object as it was sent.

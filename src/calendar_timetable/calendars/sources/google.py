@@ -35,7 +35,7 @@ _FIELDS = (
     "items(id,status,summary,location,start,end,recurrence,recurringEventId,originalStartTime,"
     "transparency,eventType,attendeesOmitted,attendees(email,self,responseStatus),organizer(email))"
 )
-_ID = len(digest(""))
+_KEY_DIGITS = len(digest(""))
 _RECURRENCE = re.compile(r"(?:RRULE|EXRULE|RDATE|EXDATE)[;:].*")
 _PATTERN = ("DTSTART", "RRULE", "EXRULE", "RDATE", "EXDATE")
 _ANSWERS = {
@@ -229,7 +229,7 @@ def _series_was_rescheduled(earlier: dict[str, Item], changed: list[Event], zone
 
     Nothing then tells which of its exceptions are left.
     """
-    with_exceptions = {key[:_ID] for key in earlier if len(key) > _ID}
+    with_exceptions = {key[:_KEY_DIGITS] for key in earlier if len(key) > _KEY_DIGITS}
     for event in changed:
         key = _key(event)
         if (
@@ -254,10 +254,10 @@ def merge(earlier: dict[str, Item], changed: list[Event], zone: str) -> dict[str
     master. A series that was deleted takes its exceptions along.
     """
     deleted = {_key(event) for event in changed if _is_deleted(event)}
-    items = {key: item for key, item in earlier.items() if key[:_ID] not in deleted}
+    items = {key: item for key, item in earlier.items() if key[:_KEY_DIGITS] not in deleted}
     for event in changed:
         key = _key(event)
-        if key[:_ID] not in deleted:
+        if key[:_KEY_DIGITS] not in deleted:
             items[key] = _item(event, zone)
     return items
 
