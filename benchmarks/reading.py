@@ -26,9 +26,9 @@ import calendar_timetable
 from benchmarks.feed import dense, google_like
 from benchmarks.figures import Figure, of_pairs
 from calendar_timetable.calendars.feed.cache import FeedState, digest_of
-from calendar_timetable.calendars.feed.feed import _Feed
+from calendar_timetable.calendars.feed.feed import FeedReader
 from calendar_timetable.calendars.ical.reader import read
-from calendar_timetable.calendars.ical.series_cache import kept
+from calendar_timetable.calendars.ical.series_cache import dump_reading
 from calendar_timetable.calendars.occurrences import ParsedCalendar
 from calendar_timetable.calendars.sources.base import NO_VALIDATORS, FetchResult, Validators
 from calendar_timetable.planning.time_sets import TimeRange
@@ -47,7 +47,7 @@ def figures() -> Iterator[Figure]:
     """
     body = google_like(EVENTS, NOW)
     stamped = google_like(EVENTS, NOW, stamp=NOW + timedelta(hours=1))
-    earlier = kept(anew(body))
+    earlier = dump_reading(anew(body))
     changed = edited(stamped)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -91,7 +91,7 @@ class Feed:
 
     def __init__(self, body: bytes) -> None:
         self.body = body
-        self.feed = _Feed(self, START, END, "UTC", None, 86400)
+        self.feed = FeedReader(self, START, END, "UTC", None, 86400)
         self.state = FeedState(digest_of(body), components=EVENTS)
         self.feed.entry.save(self.state, body)
 

@@ -20,7 +20,7 @@ FILE = Path(__file__).parents[1] / "docs" / "images" / "reading.svg"
 WORK = """
 from benchmarks.feed import google_like
 from benchmarks.reading import NOW, anew, edited
-from calendar_timetable.calendars.ical.series_cache import kept
+from calendar_timetable.calendars.ical.series_cache import dump_reading
 
 def first_reading():
     for _ in range(8):
@@ -31,7 +31,7 @@ def after_an_edit():
         anew(changed, earlier)
 
 body = google_like(10_000, NOW)
-changed, earlier = edited(body), kept(anew(body))
+changed, earlier = edited(body), dump_reading(anew(body))
 first_reading()
 after_an_edit()
 """

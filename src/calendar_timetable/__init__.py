@@ -33,26 +33,7 @@ _HOMES = {
     "window_end": "runtime.window",
 }
 
-__all__ = [
-    "Calendar",
-    "CalendarEventTrigger",
-    "CalendarGate",
-    "CalendarTimetable",
-    "CalendarTimetableError",
-    "CalendarUnavailable",
-    "DeploymentRule",
-    "Holidays",
-    "InvalidArgument",
-    "Occurrence",
-    "PlannedRun",
-    "Problem",
-    "Span",
-    "TimeSet",
-    "Weekly",
-    "hold_until_open",
-    "seconds_left",
-    "window_end",
-]
+__all__ = list(_HOMES)
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar as Calendar

@@ -41,10 +41,10 @@ def _configuration_file() -> RawConfigParser:
     """Read Airflow's configuration file, as far as it can be read."""
     home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow")
     path = Path(os.environ.get("AIRFLOW_CONFIG") or home / "airflow.cfg").expanduser()
-    found = RawConfigParser(strict=False)
+    parser = RawConfigParser(strict=False)
     with suppress(OSError, ConfigParserError, UnicodeDecodeError):
-        found.read_string(path.read_text(encoding="utf-8"))
-    return found
+        parser.read_string(path.read_text(encoding="utf-8"))
+    return parser
 
 
 def fetches_while_parsing() -> bool:

@@ -50,12 +50,12 @@ class IcalHook(BaseHook):
             # Airflow's command line hides what is in brackets.
             return False, str(error).replace(f"[{SECTION}] ", "the option ")
         problems = f"; {len(reading.problems)} could not be parsed" if reading.problems else ""
-        held = _counted(reading.components, "event")
+        content = _counted(reading.components, "event")
         if isinstance(source, CalDavSource):
             calendars, busy = source.count(fetched)
             only = f", {busy} of them as free/busy only," if busy else ""
-            held = f"{_counted(calendars, 'calendar')}{only} with {held}"
-        return True, f"read {held}{problems}; zone {reading.zone}"
+            content = f"{_counted(calendars, 'calendar')}{only} with {content}"
+        return True, f"read {content}{problems}; zone {reading.zone}"
 
 
 class CaldavHook(IcalHook):

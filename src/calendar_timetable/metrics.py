@@ -53,7 +53,8 @@ def set_up() -> None:
         stats: Any = Stats
         try:
             stats.initialize(factory=make(), export_legacy_names=False)
-        except TypeError:  # Airflow 3.2
+        except TypeError:
+            # Airflow 3.2 wants the statistics too.
             stats.initialize(factory=make(stats))
 
 

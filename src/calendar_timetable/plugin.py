@@ -29,12 +29,12 @@ def seconds_left(source: Any = None) -> int:
     from calendar_timetable.runtime import window
     from calendar_timetable.runtime.gate import is_guarded
 
-    left = window.seconds_left(source)
-    if left < 1 and not is_guarded():
+    seconds = window.seconds_left(source)
+    if seconds < 1 and not is_guarded():
         from airflow.sdk.exceptions import AirflowSkipException
 
         raise AirflowSkipException("time is closed: nothing is left of the window")
-    return max(left, 1)
+    return max(seconds, 1)
 
 
 def window_end(source: Any = None) -> datetime | None:

@@ -261,11 +261,11 @@ class CalendarTimetable(Timetable):
     @property
     def description(self) -> str:  # type: ignore[override]
         """The base schedule's description and the next run, in a sentence."""
-        said = self._base.description or self._base.summary
+        text = self._base.description or self._base.summary
         if self._data is not None and self._compiled.held:
-            return f"{said}. Held: {'; '.join(self._compiled.held)}"[:_MOST_SAID]
+            return f"{text}. Held: {'; '.join(self._compiled.held)}"[:_MOST_SAID]
         coming = None if self._data is None else self._compiled.coming(_now())
-        return (f"{said}. Next: {self._compiled.sentence(coming)}" if coming else said)[:_MOST_SAID]
+        return (f"{text}. Next: {self._compiled.sentence(coming)}" if coming else text)[:_MOST_SAID]
 
     def plan(
         self, start: datetime, end: datetime | None = None, limit: int | None = None
@@ -315,11 +315,11 @@ class CalendarTimetable(Timetable):
 
     def with_arguments(self, arguments: Arguments) -> Self:
         """Return a copy of this timetable, straight from its DAG file, with other *arguments*."""
-        own = copy(self)
+        timetable = copy(self)
         # What it may have read already was read for the arguments that it had.
-        vars(own).pop("_compiled", None)
-        own._arguments = arguments  # noqa: SLF001
-        return own
+        vars(timetable).pop("_compiled", None)
+        timetable._arguments = arguments  # noqa: SLF001
+        return timetable
 
     @property
     def compiled(self) -> CompiledSchedule:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from calendar_timetable.calendars.child_process import ChildFailed, ask
+from calendar_timetable.calendars.child_process import ChildFailed, run_child
 
 HOG = "tests.support.child_hog"
 
@@ -20,28 +20,28 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_answers() -> None:
-    assert ask(HOG, {"bytes": 5, "spin": False}, b"a\nb", 20) == ({"held": 5}, b"a\nb")
+    assert run_child(HOG, {"bytes": 5, "spin": False}, b"a\nb", 20) == ({"held": 5}, b"a\nb")
 
 
 def test_its_memory_is_bounded() -> None:
     with pytest.raises(ChildFailed, match="it broke down"):
-        ask(HOG, {"bytes": 512 * 1024**2, "spin": False}, b"", 20)
+        run_child(HOG, {"bytes": 512 * 1024**2, "spin": False}, b"", 20)
 
 
 def test_its_processor_time_is_bounded() -> None:
     with pytest.raises(ChildFailed, match="stopped for its use of time or memory"):
-        ask(HOG, {"bytes": 0, "spin": True}, b"", 20)
+        run_child(HOG, {"bytes": 0, "spin": True}, b"", 20)
 
 
 def test_its_time_is_bounded() -> None:
     with pytest.raises(ChildFailed, match=r"not done within 0\.3 s"):
-        ask(HOG, {"bytes": 0, "spin": True}, b"", 0.3)
+        run_child(HOG, {"bytes": 0, "spin": True}, b"", 0.3)
 
 
 STUCK = "tests.support.child_stuck"
 PARENT = (
-    f"from calendar_timetable.calendars.child_process import ask; "
-    f"ask({STUCK!r}, {{'seconds': 600}}, b'', 600)"
+    f"from calendar_timetable.calendars.child_process import run_child; "
+    f"run_child({STUCK!r}, {{'seconds': 600}}, b'', 600)"
 )
 
 
@@ -78,7 +78,7 @@ def test_it_ends_with_a_parent_that_is_killed() -> None:
 def test_it_does_not_begin_where_its_parent_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.getpid", lambda: 1)
     with pytest.raises(ChildFailed, match="it broke down"):
-        ask(HOG, {"bytes": 5, "spin": False}, b"", 20)
+        run_child(HOG, {"bytes": 5, "spin": False}, b"", 20)
 
 
 def test_it_ends_by_itself_past_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,4 +88,4 @@ def test_it_ends_by_itself_past_its_time(monkeypatch: pytest.MonkeyPatch) -> Non
         subprocess, "run", lambda *given, **how: run(*given, **how | {"timeout": 60})
     )
     with pytest.raises(ChildFailed, match="stopped for its use of time or memory"):
-        ask(STUCK, {"seconds": 600}, b"", 0.5)
+        run_child(STUCK, {"seconds": 600}, b"", 0.5)

@@ -20,7 +20,7 @@ from airflow.sdk import DAG
 from sqlalchemy.orm import Session
 
 from calendar_timetable.planning.open_time import DAY
-from calendar_timetable.publishing import caldav
+from calendar_timetable.publishing import caldav, target
 from calendar_timetable.publishing.publish import publish_into, rows_to_publish, wanted
 from calendar_timetable.publishing.target import (
     ExistingEvent,
@@ -216,7 +216,7 @@ def test_what_somebody_else_changes_meanwhile_is_left(
     uid, moved = SITE.uid(row), replace(row, start=(row.start or 0) + 60)
     name = f"runs/calendar-timetable-{SITE.key}-{uid.partition('-')[0]}.ics"
 
-    read = caldav._Calendar.kept
+    read = caldav._Calendar.existing_events
 
     def meddled(target: Any) -> list[ExistingEvent]:
         found = list(read(target))
@@ -232,8 +232,10 @@ def test_what_somebody_else_changes_meanwhile_is_left(
         )
         return found
 
-    monkeypatch.setattr(caldav._Calendar, "kept", meddled)
-    monkeypatch.setattr(caldav, "send", lambda _, request, body, __: caldav._serve(request, body))
+    monkeypatch.setattr(caldav._Calendar, "existing_events", meddled)
+    monkeypatch.setattr(
+        target, "request_in_child", lambda _, request, body, __: caldav._serve(request, body)
+    )
     assert written(runs_calendar, [moved]) == PublishResult(left=1)
     monkeypatch.undo()
     monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS", "True")

@@ -22,6 +22,7 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.net.client import DownloadFailed
 from calendar_timetable.calendars.sources.cloud import CONN_ID
 from calendar_timetable.publishing import google as publish_google
+from calendar_timetable.publishing import target
 from calendar_timetable.publishing.google import SCOPE, as_google
 from calendar_timetable.publishing.publish import publish_into, wanted
 from calendar_timetable.publishing.target import (
@@ -186,7 +187,7 @@ def in_this_process(google: Google, net: Internet, monkeypatch: pytest.MonkeyPat
             raise DownloadFailed(answer)
         return answer
 
-    monkeypatch.setattr(publish_google, "send", send)
+    monkeypatch.setattr(target, "request_in_child", send)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.publishing import caldav
+from calendar_timetable.publishing import caldav, target
 from calendar_timetable.publishing.publish import publish_into
 from calendar_timetable.publishing.target import (
     DesiredEvent,
@@ -121,8 +121,8 @@ def test_nothing_is_removed_where_a_server_points_to(
     server, other = two
     server.redirects["DELETE"] = f"{other.address}/_all"
     kept = ExistingEvent(UID, "", 1.0, f"/runs/calendar-timetable-{SITE.key}-x.ics", '"1"')
-    monkeypatch.setattr(caldav._Calendar, "kept", lambda _: iter([kept]))
-    monkeypatch.setattr(caldav, "send", in_this_process)
+    monkeypatch.setattr(caldav._Calendar, "existing_events", lambda _: iter([kept]))
+    monkeypatch.setattr(target, "request_in_child", in_this_process)
     with pytest.raises(PublishingFailed, match="HTTP 307: it redirects"):
         publish_into("dav", SITE, [], Planned(0))
     assert other.asked == []
@@ -151,7 +151,7 @@ def test_a_server_that_drips_is_given_up(
     """A byte now and then keeps every other clock from running out."""
     two[0].drips = "REPORT"
     monkeypatch.setattr(limits, "PUBLISH_SECONDS", 3.0)
-    monkeypatch.setattr(caldav, "_STARTING", 1.0)
+    monkeypatch.setattr(target, "STARTING", 1.0)
     began = time.monotonic()
     with pytest.raises(PublishingFailed, match="the publishing was not done within 4 s"):
         published()

@@ -25,7 +25,7 @@ class Board:
     def __init__(self, starts: Iterable[int]) -> None:
         self.events = {f"run-{start}": start for start in starts}
 
-    def kept(self) -> Iterable[ExistingEvent]:
+    def existing_events(self) -> Iterable[ExistingEvent]:
         return [
             ExistingEvent(uid, "same", start, uid, "etag") for uid, start in self.events.items()
         ]

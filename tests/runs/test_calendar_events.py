@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.planning import zones
-from calendar_timetable.runs.calendar_events import Site, feed
+from calendar_timetable.runs.calendar_events import Site, write_feed
 from calendar_timetable.runs.database import read_dags
 from calendar_timetable.runs.listing import Filters, find_rows
 from calendar_timetable.runs.stored_schedules import read_schedules
@@ -52,7 +52,7 @@ def told(session: Session, dag_id: str, now: datetime) -> dict[datetime, Any]:
     dags, schedules = read_dags(session, [dag_id]), read_schedules(session, [dag_id])
     filters = Filters(utc("2027-03-10").timestamp(), utc("2027-03-13").timestamp())
     rows, _ = find_rows(session, dags, schedules, filters, now.timestamp())
-    body = feed(rows, SITE, "Airflow runs", now.timestamp())
+    body = write_feed(rows, SITE, "Airflow runs", now.timestamp())
     calendar: Any = icalendar.Calendar.from_ical(body)
     events = {str(event["UID"]): event for event in calendar.walk("VEVENT")}
     second = {

@@ -29,7 +29,7 @@ from calendar_timetable.runs.rows import outlook as coming_after
 from calendar_timetable.schedule.base import encode_base
 from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.web import models, run_list
-from calendar_timetable.web import plan as plans
+from calendar_timetable.web.plan import what_if
 from calendar_timetable.web.run_list import list_runs
 from tests.support.airflow_database import add_dag, add_run
 from tests.support.moments import utc
@@ -569,8 +569,8 @@ def test_what_if_counts_with_ticks_that_were_to_run_together(session: Session) -
     )
     now = utc("2027-03-11 11:00").timestamp()  # Thursday; the next run is Sunday's, on Monday
 
-    def what_if(**changes: Any) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-        found = plans.what_if(session, "mondays", models.WhatIf(**changes), 6, now)
+    def plans_under(**changes: Any) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        found = what_if(session, "mondays", models.WhatIf(**changes), 6, now)
         assert found is not None
         plan, current = (
             [(f"{r.due:%a}", f"{r.start:%a %H}" if r.start else "-") for r in p]
@@ -578,7 +578,7 @@ def test_what_if_counts_with_ticks_that_were_to_run_together(session: Session) -
         )
         return plan, current
 
-    plan, current = what_if()
+    plan, current = plans_under()
     assert plan == current
     assert current == [
         ("Thu", "-"),
@@ -588,5 +588,5 @@ def test_what_if_counts_with_ticks_that_were_to_run_together(session: Session) -
         ("Mon", "Mon 12"),
         ("Tue", "-"),
     ]
-    plan, _ = what_if(windows=[])
+    plan, _ = plans_under(windows=[])
     assert plan == [(day, f"{day} 12") for day in ("Thu", "Fri", "Sat", "Sun", "Mon", "Tue")]

@@ -257,7 +257,7 @@ def test_one_poll_for_all_and_late_comers_need_not_wait(
 def test_a_calendar_that_cannot_be_read_cancels_nothing(
     team: TeamCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "_RETRY", 0.1)
+    monkeypatch.setattr(stream, "_RETRY_SECONDS", 0.1)
     failures: list[Exception] = []
     real = ics.FileSource.fetch
 

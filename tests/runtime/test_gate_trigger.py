@@ -93,7 +93,7 @@ def test_a_secret_address_is_sealed_for_airflows_database(
     origin: IcsOrigin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With Airflow's own key; a triggerer that has another one has the task look."""
-    monkeypatch.setattr(gate_trigger, "_BLIND", 0.1)
+    monkeypatch.setattr(gate_trigger, "_BLIND_POLL_SECONDS", 0.1)
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "workers")
     closed = moment(3600)
     origin.serve([event("meeting", moment(-60), moment(2))])

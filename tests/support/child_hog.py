@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calendar_timetable.calendars.child_process import Message, answer
+from calendar_timetable.calendars.child_process import Message, serve_child
 
 
 def _hog(request: Message, body: bytes) -> tuple[Message, bytes]:
@@ -13,4 +13,4 @@ def _hog(request: Message, body: bytes) -> tuple[Message, bytes]:
 
 
 if __name__ == "__main__":
-    answer(_hog, 256 * 1024**2, 1)
+    serve_child(_hog, 256 * 1024**2, 1)

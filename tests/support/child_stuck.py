@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from calendar_timetable.calendars.child_process import Message, answer
+from calendar_timetable.calendars.child_process import Message, serve_child
 
 
 def _wait(request: Message, body: bytes) -> tuple[Message, bytes]:
@@ -18,4 +18,4 @@ def _wait(request: Message, body: bytes) -> tuple[Message, bytes]:
 
 
 if __name__ == "__main__":
-    answer(_wait, 1024**3, 600)
+    serve_child(_wait, 1024**3, 600)

@@ -33,7 +33,7 @@ def event(*lines: str, uid: str = "a") -> str:
 def slowly(body: bytes, monkeypatch: pytest.MonkeyPatch) -> ParsedCalendar:
     """Read *body* with every component kept, and without the shortcut for plain rules."""
     with monkeypatch.context() as patch:
-        patch.setattr(reader, "sift", lambda body, start: (body, 0))
+        patch.setattr(reader, "drop_past_events", lambda body, start: (body, 0))
         patch.setattr(series, "_is_plain", lambda parts: False)
         return read(body, START, END, "UTC", 60)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.feed.feed import read_feed
+from calendar_timetable.calendars.feed.feed import FeedReader
 from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from tests.support.ics import event, feed
 from tests.support.moments import instant
@@ -25,6 +25,11 @@ def known(calendar: Calendar) -> CalendarSpans:
     return resolved
 
 
+def meetings(calendar: Calendar) -> int:
+    """Return how many spans :func:`known` returns."""
+    return len(known(calendar).known)
+
+
 def error(calendar: Calendar) -> str:
     """Why the last check of the feed failed."""
-    return calendar._read(HORIZON.start, HORIZON.end, "UTC", read_feed).error
+    return calendar._read(HORIZON.start, HORIZON.end, "UTC", FeedReader.read).error

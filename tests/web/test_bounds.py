@@ -309,7 +309,7 @@ def test_a_thousand_refreshes_of_a_page_leave_nothing_behind(
     refreshes(client, clock, 750)
     assert resident() - before < 25
     assert forecast._plans.weight <= forecast._REMEMBERED
-    assert listing._answers.weight <= listing._ANSWERS
+    assert listing._answers.weight <= listing._ANSWERS_BYTES
 
 
 def test_a_feed_is_written_once_per_state(
@@ -325,7 +325,7 @@ def test_a_feed_is_written_once_per_state(
     written: list[int] = []
     write = subscription_routes._written
 
-    def counted(*given: Any) -> subscription_routes.Written:
+    def counted(*given: Any) -> subscription_routes.WrittenFeed:
         written.append(1)
         return write(*given)
 

@@ -8,6 +8,8 @@ from typing import Any, get_args
 
 import pytest
 
+from tools import page_types
+
 # Of what Airflow itself imports
 pytestmark = pytest.mark.filterwarnings("ignore:Using .httpx. with")
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
@@ -18,8 +20,8 @@ PAGED = {"/api/runs": 500, "/api/time-sets": 2000, "/api/calendars": 500, "/api/
 def description() -> dict[str, Any]:
     from calendar_timetable.web.app import app
 
-    found: dict[str, Any] = app.openapi()
-    return found
+    document: dict[str, Any] = app.openapi()
+    return document
 
 
 def routes(description: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -60,6 +62,23 @@ def test_every_route_is_described(description: dict[str, Any]) -> None:
         )
     assert description["components"]["schemas"]["Wrong"]["required"] == ["field", "message"]
     assert "HTTPValidationError" not in description["components"]["schemas"]
+
+
+def test_the_page_has_the_types_of_the_description(description: dict[str, Any]) -> None:
+    assert page_types.FILE.read_text() == page_types.page_types(description), (
+        "python -m tools.page_types writes them"
+    )
+
+
+def test_every_answer_has_all_of_its_fields(description: dict[str, Any]) -> None:
+    """Only what is sent to the API may leave fields out."""
+    schemas = description["components"]["schemas"]
+    partial = {
+        name
+        for name, one in schemas.items()
+        if set(one["properties"]) != set(one.get("required", ()))
+    }
+    assert partial == {"WhatIf", "Subscribe"}
 
 
 def test_every_list_has_pages(description: dict[str, Any]) -> None:

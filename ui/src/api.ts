@@ -1,199 +1,41 @@
 // The REST API under /calendar-timetable/api/, as docs/api.md has it. Instants are ISO 8601 in UTC.
 import { address } from "./airflow";
 
-export const STATES = ["planned", "queued", "running", "success", "failed", "skipped"] as const;
-export type State = (typeof STATES)[number];
+import type { Run, Runs } from "./openapi";
+
+export type {
+  Arguments,
+  Blackout,
+  CalendarHealth,
+  Choices,
+  Count,
+  Counts,
+  Plan,
+  Problem as CalendarProblem,
+  Reason,
+  Run,
+  Runs,
+  Subscription,
+  TimeSpan as Span,
+  TimeSpans as TimeSets,
+  WhatIfPlan as WhatIf,
+} from "./openapi";
+
+type State = Run["state"];
+const EVERY_STATE: Record<State, true> = {
+  planned: true,
+  queued: true,
+  running: true,
+  success: true,
+  failed: true,
+  skipped: true,
+};
+export const STATES = Object.keys(EVERY_STATE) as State[];
 /** How calendars move runs: a filter takes these beside states. */
 export const MOVES = ["postponed", "advanced", "combined"] as const;
 
-/** Why a run does not simply start when due: as data, and in English with times in the schedule's zone. */
-export interface Reason {
-  kind:
-    | "blackout"
-    | "outside_windows"
-    | "too_short"
-    | "combined"
-    | "skipped"
-    | "run_anyway"
-    | "advanced"
-    | "staggered"
-    | "unknown"
-    | "note";
-  calendar: string | null;
-  event: string | null;
-  start: string | null;
-  end: string | null;
-  needed_seconds: number | null;
-  detail: string | null;
-  zone: string | null;
-  text: string;
-}
-
-export interface Run {
-  id: string;
-  dag_id: string;
-  dag_display_name: string;
-  tags: string[];
-  owners: string[];
-  paused: boolean;
-  run_id: string | null;
-  state: State;
-  due: string;
-  start: string | null;
-  end: string | null;
-  end_estimated: boolean;
-  outcome: "on_time" | "postponed" | "advanced" | "skipped" | "coalesced" | "forced";
-  reasons: Reason[];
-  explanation: string;
-  calendars: string[];
-  late: boolean;
-  collapsed: { count: number; every_seconds: number } | null;
-  run_type: string | null;
-  window_end: string | null;
-  next_blackout: Blackout | null;
-  spare_seconds: number | null;
-  spare_at_least: boolean;
-}
-
-/** When a blackout begins, and which: a calendar's, with its event where titles are shown, or a rule in its zone. */
-export interface Blackout {
-  start: string;
-  calendar: string | null;
-  event: string | null;
-  detail: string | null;
-  zone: string | null;
-}
-
 /** How much Airflow runs at once. */
-export interface Limits {
-  parallelism: number;
-  limits: { dag_id: string; max_active_runs: number; pools: string[] }[];
-  pools: { name: string; slots: number }[];
-}
-
-export interface Runs extends Limits {
-  runs: Run[];
-  total_entries: number;
-  truncated: boolean;
-  paused_dags: number;
-}
-
-/** What starts in an hour or on a day. */
-export interface Count {
-  start: string;
-  end: string;
-  runs: number;
-  /** Of these, runs that a list has in one row for a stretch of a day. */
-  often: number;
-  moved: number;
-  running: number;
-  failed: number;
-  skipped: number;
-  at_least: boolean;
-  dags: { dag_id: string; dag_display_name: string; runs: number }[];
-  more_dags: number;
-}
-
-export interface Counts {
-  counts: Count[];
-  dag_ids: string[];
-  paused_dags: number;
-}
-
-export interface Choices {
-  dags: { dag_id: string; dag_display_name: string }[];
-  tags: string[];
-  owners: string[];
-  calendars: string[];
-}
-
-export interface Span {
-  kind: "window" | "blackout";
-  label: string;
-  start: string;
-  end: string;
-  title: string | null;
-  /** The zone in which a rule is written; null of a calendar's event. */
-  zone: string | null;
-  dag_ids: string[];
-}
-
-export interface TimeSets {
-  spans: Span[];
-  truncated: boolean;
-}
-
-/** What a what-if can change. Windows and blackouts name weekly rules one by one, and all else by its label. */
-export interface Arguments {
-  windows: string[] | null;
-  blackouts: string[] | null;
-  window_calendars: string[];
-  blackout_calendars: string[];
-  duration_seconds: number;
-  when_blocked: string;
-  max_delay_seconds: number;
-  coalesce: boolean;
-  staggered_by_seconds: number;
-}
-
-export interface Plan {
-  dag_id: string;
-  dag_display_name: string;
-  timezone: string;
-  summary: string;
-  python: string | null;
-  arguments: Arguments | null;
-  plan: Run[];
-  no_run_reason: string | null;
-}
-
-export interface WhatIf {
-  plan: Run[];
-  current: Run[];
-  python: string | null;
-  no_run_reason: string | null;
-}
-
-/** What could not be understood. It may cover the time from start to end, where it is not counted all the same. */
-export interface CalendarProblem {
-  uid: string;
-  reason: string;
-  start: string | null;
-  end: string | null;
-  counted: boolean;
-  matters: boolean;
-}
-
-export interface CalendarHealth {
-  label: string;
-  status: "ok" | "incomplete" | "stale" | "unavailable" | "unknown";
-  read_at: string | null;
-  checked_at: string | null;
-  age_seconds: number | null;
-  next_retry: string | null;
-  error: string | null;
-  events: number | null;
-  problems: CalendarProblem[];
-  dag_ids: string[];
-  roles: string[];
-  on_unavailable: string | null;
-  max_stale_seconds: number | null;
-}
-
-export interface Subscription {
-  id: string;
-  scope: { kind: "all" | "tag" | "dag"; value: string | null };
-  created_at: string;
-  expires_at: string;
-  last_fetched_at: string | null;
-}
-
-export interface Me {
-  username: string;
-  can: { subscribe: boolean };
-  timezone_default: string;
-  version: string;
-}
+export type Limits = Pick<Runs, "parallelism" | "limits" | "pools">;
 
 /** An answer that is not what was asked for; `fields` says which parts of a form are wrong. */
 export class ApiError extends Error {

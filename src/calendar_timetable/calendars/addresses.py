@@ -160,23 +160,23 @@ def secrets_in(address: str) -> tuple[str, ...]:
     if parts is None or parts.scheme == "file":
         return ()
     # A login without a password is a token.
-    told = parts.password or parts.username
-    found = [told, unquote(told)] if told else []
-    steps = parts.path.split("/")
-    if parts.hostname in ("calendar.google.com", "www.google.com") and "ical" in steps:
-        found += [step for step in steps if _GOOGLE.fullmatch(step)]
+    login = parts.password or parts.username
+    secrets = [login, unquote(login)] if login else []
+    segments = parts.path.split("/")
+    if parts.hostname in ("calendar.google.com", "www.google.com") and "ical" in segments:
+        secrets += [segment for segment in segments if _GOOGLE.fullmatch(segment)]
     elif published := _AFTER.search(parts.path):
-        found += [
-            step
-            for step in parts.path[published.end() :].split("/")
-            if len(step) > 8 and "." not in step[-4:]
+        secrets += [
+            segment
+            for segment in parts.path[published.end() :].split("/")
+            if len(segment) > 8 and "." not in segment[-4:]
         ]
     else:
-        found += [step for step in steps if _RANDOM.search(step)]
-    found += [
+        secrets += [segment for segment in segments if _RANDOM.search(segment)]
+    secrets += [
         value for key, value in parse_qsl(parts.query) if _KEYS.search(key) or _RANDOM.search(value)
     ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(secrets))
 
 
 def warn_of(address: str, label: str) -> None:

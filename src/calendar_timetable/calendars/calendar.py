@@ -21,15 +21,12 @@ from calendar_timetable.calendars.addresses import (
 )
 from calendar_timetable.calendars.feed.cache import FeedState
 from calendar_timetable.calendars.feed.feed import (
+    FeedReader,
     FeedSnapshot,
-    current_version,
-    read_feed,
-    refresh_feed,
     remember_feed,
     unseen_source,
 )
 from calendar_timetable.calendars.feed.health import Health, describe
-from calendar_timetable.calendars.matching import counts, matches
 from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem, wins
 from calendar_timetable.calendars.options import DEFAULTS, CalendarOptions
 from calendar_timetable.calendars.sources.base import ConnectionUnseen, FetchFailed
@@ -127,25 +124,25 @@ class Calendar(CalendarOptions, TimeSet):
     def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         before, after = (int(part.total_seconds()) for part in self.pad)
         shift = int(self.offset.total_seconds())
-        found = self._in_force(*self._stretch(horizon), timezone)
-        rows = self._rows(found, deny=self.deny)
+        snapshot = self._in_force(*self._stretch(horizon), timezone)
+        rows = self._rows(snapshot, deny=self.deny)
         pairs = [(start + shift - before, end + shift + after) for _, start, end in rows]
         titles = []
         # By details object: the occurrences of one series share it, and so one text.
-        told: dict[int, str] = {}
+        summaries: dict[int, str] = {}
         for (details, _, _), (start, end) in (
             zip(rows, pairs, strict=True) if self.show_titles else ()
         ):
             low, high = max(start, horizon.start), min(end, horizon.end)
             if low < high:
-                if id(details) not in told:
-                    told[id(details)] = on_one_line(details.summary)[:SHOWN]
-                titles.append((low, high, told[id(details)]))
+                if id(details) not in summaries:
+                    summaries[id(details)] = on_one_line(details.summary)[:SHOWN]
+                titles.append((low, high, summaries[id(details)]))
         if self.strict and self.deny:
-            pairs += _reaches(found, horizon)
+            pairs += _reaches(snapshot, horizon)
         spans = Spans(pairs).clip(horizon.start, horizon.end)
-        note = "cannot be read and is ignored" if found.reading is None else ""
-        return CalendarSpans(self.label, spans, tuple(sorted(titles)), note, self._feed(found))
+        note = "cannot be read and is ignored" if snapshot.reading is None else ""
+        return CalendarSpans(self.label, spans, tuple(sorted(titles)), note, self._feed(snapshot))
 
     def starts(self, horizon: TimeRange, timezone: str) -> tuple[list[int], Feed | None]:
         """Return the starts of the events within *horizon*, in epoch seconds, and their feed.
@@ -153,10 +150,10 @@ class Calendar(CalendarOptions, TimeSet):
         They are the due times when this calendar is the base schedule.
         """
         shift = int(self.offset.total_seconds())
-        found = self._in_force(horizon.start - shift, horizon.end - shift, timezone)
-        moved = {start + shift for _, start, _ in self._rows(found, deny=False)}
+        snapshot = self._in_force(horizon.start - shift, horizon.end - shift, timezone)
+        moved = {start + shift for _, start, _ in self._rows(snapshot, deny=False)}
         due = sorted(start for start in moved if horizon.start <= start < horizon.end)
-        return due, self._feed(found)
+        return due, self._feed(snapshot)
 
     def current_version(self, horizon: TimeRange, timezone: str) -> str:
         """Return a name of the copy that :meth:`resolve` and :meth:`starts` read for *horizon*.
@@ -165,7 +162,7 @@ class Calendar(CalendarOptions, TimeSet):
         tell.
         """
         try:
-            return self._read(*self._stretch(horizon), timezone, current_version)
+            return self._read(*self._stretch(horizon), timezone, FeedReader.current_version)
         except FetchFailed:
             return ""
 
@@ -175,8 +172,8 @@ class Calendar(CalendarOptions, TimeSet):
         The source is asked if it is due, or with *force* at once. Afterwards the cache holds what
         :meth:`resolve` and :meth:`starts` need for *horizon*.
         """
-        ask = partial(refresh_feed, force=force)
-        return self._told(partial(self._read, *self._stretch(horizon), timezone, ask), timezone)
+        refresh = partial(FeedReader.refresh, force=force)
+        return self._health(*self._stretch(horizon), timezone, refresh)
 
     def events(self, start: datetime, end: datetime) -> list[Occurrence]:
         """Return the occurrences that touch ``[start, end)`` and match, in order.
@@ -187,10 +184,10 @@ class Calendar(CalendarOptions, TimeSet):
         """
         low, high = int(zones.to_instant(start, "start")), -int(-zones.to_instant(end, "end") // 1)
         self.validate()
-        found = self._in_force(low, high, zones.default_zone())
+        snapshot = self._in_force(low, high, zones.default_zone())
         touching = (
             row
-            for row in _all(found)
+            for row in _all(snapshot)
             if row[1] < high and (row[2] > low or row[1] == row[2] == low)
         )
         return [
@@ -200,8 +197,8 @@ class Calendar(CalendarOptions, TimeSet):
     def problems(self) -> list[Problem]:
         """Return the components that could not be understood, by UID."""
         self.validate()
-        found = self._in_force(*_around_now(), zones.default_zone())
-        return [] if found.reading is None else list(found.reading.problems)
+        snapshot = self._in_force(*_around_now(), zones.default_zone())
+        return [] if snapshot.reading is None else list(snapshot.reading.problems)
 
     def describe(self) -> Health:
         """Read this calendar and return how it is doing.
@@ -210,21 +207,28 @@ class Calendar(CalendarOptions, TimeSet):
         """
         self.validate()
         zone = self.timezone or zones.default_zone()
-        return self._told(partial(self._read, *_around_now(), zone, read_feed), zone)
+        return self._health(*_around_now(), zone, FeedReader.read)
 
-    def _told(self, read: Callable[[], FeedSnapshot], zone: str) -> Health:
+    def _health(
+        self, start: int, end: int, zone: str, read: Callable[[FeedReader], FeedSnapshot]
+    ) -> Health:
         try:
-            found = read()
+            snapshot = self._read(start, end, zone, read)
         except FetchFailed as error:
             return Health("", self.label, "unavailable", error=str(error), zone=zone)
-        reading, stale = found.reading, self.max_stale.total_seconds()
+        reading, stale = snapshot.reading, self.max_stale.total_seconds()
         if reading is None:
             return replace(
-                describe(found.feed, self.label, found.state, stale, zone=zone),
+                describe(snapshot.feed, self.label, snapshot.state, stale, zone=zone),
                 status="unavailable",
             )
         return describe(
-            found.feed, self.label, found.state, stale, problems=reading.problems, zone=reading.zone
+            snapshot.feed,
+            self.label,
+            snapshot.state,
+            stale,
+            problems=reading.problems,
+            zone=reading.zone,
         )
 
     def _stretch(self, horizon: TimeRange) -> tuple[int, int]:
@@ -233,7 +237,7 @@ class Calendar(CalendarOptions, TimeSet):
         shift = int(self.offset.total_seconds())
         return horizon.start - shift - after, horizon.end - shift + before
 
-    def _read(self, start: int, end: int, timezone: str, read: Callable[..., T]) -> T:
+    def _read(self, start: int, end: int, timezone: str, read: Callable[[FeedReader], T]) -> T:
         zone = wins(zones.zone_name(self.timezone)) if self.timezone else zones.zone_name(timezone)
         if is_address(self._text):
             warn_of(self._text, self.label)
@@ -245,15 +249,11 @@ class Calendar(CalendarOptions, TimeSet):
             unseen = unseen_source(self._text, str(error))
             if unseen is None:
                 raise
-            return read(unseen, start, end, zone, refresh, self.max_stale.total_seconds())
-        found = read(source, start, end, zone, refresh, self.max_stale.total_seconds())
-        if (
-            isinstance(found, FeedSnapshot)
-            and found.reading is not None
-            and not is_address(self._text)
-        ):
-            remember_feed(self._text, found.feed)
-        return found
+            source = unseen
+        answer = read(FeedReader(source, start, end, zone, refresh, self.max_stale.total_seconds()))
+        if isinstance(answer, FeedSnapshot) and answer.reading and not is_address(self._text):
+            remember_feed(self._text, answer.feed)
+        return answer
 
     def _in_force(self, start: int, end: int, timezone: str) -> FeedSnapshot:
         """Return the copy in force.
@@ -261,50 +261,46 @@ class Calendar(CalendarOptions, TimeSet):
         Raises :class:`CalendarUnavailable` if there is none, unless that is to be ignored.
         """
         try:
-            found = self._read(start, end, timezone, read_feed)
-            error = found.error
+            snapshot = self._read(start, end, timezone, FeedReader.read)
+            error = snapshot.error
         except FetchFailed as failure:
-            found, error = FeedSnapshot(None, FeedState()), str(failure)
-        if found.reading is not None or self.on_unavailable == "ignore":
-            return found
+            snapshot, error = FeedSnapshot(None, FeedState()), str(failure)
+        if snapshot.reading is not None or self.on_unavailable == "ignore":
+            return snapshot
         metrics.count("held", self.label)
-        since = int(found.good_at.timestamp()) if found.good_at else None
+        since = int(snapshot.good_at.timestamp()) if snapshot.good_at else None
         remedy = (
             "check its address and credentials, raise max_stale, or set on_unavailable='ignore'"
         )
         raise CalendarUnavailable(self.label, error, since, remedy)
 
-    def _feed(self, found: FeedSnapshot) -> Feed | None:
+    def _feed(self, snapshot: FeedSnapshot) -> Feed | None:
         return (
-            Feed(found.feed, self.on_unavailable, int(self.max_stale.total_seconds()))
-            if found.feed
+            Feed(snapshot.feed, self.on_unavailable, int(self.max_stale.total_seconds()))
+            if snapshot.feed
             else None
         )
 
-    def _rows(self, found: FeedSnapshot, *, deny: bool) -> list[tuple[Details, int, int]]:
-        rows = _all(found)
+    def _rows(self, snapshot: FeedSnapshot, *, deny: bool) -> list[tuple[Details, int, int]]:
+        rows = _all(snapshot)
         # Occurrences of one series share one details object: each is matched once.
-        told = {id(details): details for details, _, _ in rows}
-        wanted = {
+        details_by_id = {id(details): details for details, _, _ in rows}
+        counted = {
             key
-            for key, details in told.items()
-            if self.matches(details) and counts(details, self, deny=deny)
+            for key, details in details_by_id.items()
+            if self.matches(details) and self._counts(details, deny=deny)
         }
-        return [row for row in rows if id(row[0]) in wanted]
-
-    def matches(self, details: Details | Occurrence) -> bool:
-        """Tell whether an event is one that this calendar was asked for, busy or free."""
-        return matches(details, self)
+        return [row for row in rows if id(row[0]) in counted]
 
 
-def _all(found: FeedSnapshot) -> tuple[tuple[Details, int, int], ...]:
-    return () if found.reading is None else found.reading.rows
+def _all(snapshot: FeedSnapshot) -> tuple[tuple[Details, int, int], ...]:
+    return () if snapshot.reading is None else snapshot.reading.rows
 
 
-def _reaches(found: FeedSnapshot, horizon: TimeRange) -> list[tuple[int, int]]:
+def _reaches(snapshot: FeedSnapshot, horizon: TimeRange) -> list[tuple[int, int]]:
     """Return the stretches of *horizon*, in epoch seconds, that unclear components may cover."""
     stretches = []
-    for problem in () if found.reading is None else found.reading.problems:
+    for problem in () if snapshot.reading is None else snapshot.reading.problems:
         start = horizon.start if problem.start is None else int(problem.start.timestamp())
         end = horizon.end if problem.end is None else int(problem.end.timestamp())
         if not problem.counted and start < end and start < horizon.end and end > horizon.start:

@@ -27,7 +27,7 @@ class ChildFailed(Exception):
     """The child gave no answer; the text says why and holds nothing of what the child was given."""
 
 
-def ask(module: str, request: Message, body: bytes, seconds: float) -> tuple[Message, bytes]:
+def run_child(module: str, request: Message, body: bytes, seconds: float) -> tuple[Message, bytes]:
     """Run *module* with *request* and *body* on its stdin, and return its answer.
 
     The child is killed after *seconds*. It inherits nothing of Airflow's configuration, and nothing
@@ -54,7 +54,7 @@ def ask(module: str, request: Message, body: bytes, seconds: float) -> tuple[Mes
         raise ChildFailed(f"not done within {seconds:g} s") from None
     except OSError as error:
         raise ChildFailed(f"cannot start a process ({type(error).__name__})") from None
-    head, newline, rest = done.stdout.partition(b"\n")
+    head, newline, content = done.stdout.partition(b"\n")
     if done.returncode or not newline:
         killed = (
             "it was stopped for its use of time or memory"
@@ -63,13 +63,13 @@ def ask(module: str, request: Message, body: bytes, seconds: float) -> tuple[Mes
         )
         raise ChildFailed(killed)
     answer: Message = json.loads(head)
-    return answer, rest
+    return answer, content
 
 
-def answer(
+def serve_child(
     handle: Callable[[Message, bytes], tuple[Message, bytes]], memory: int, seconds: float
 ) -> None:
-    """Answer the one request on stdin: the child's side of :func:`ask`.
+    """Answer the one request on stdin: the child's side of :func:`run_child`.
 
     The child may use *memory* bytes and *seconds* of processor time. It also ends by itself where
     nobody is left to end it: with its parent, which Airflow may kill, and when its time is over.

@@ -67,11 +67,11 @@ def _dates(code: str, years: range) -> tuple[date, ...]:
     country, _, subdivision = code.partition("-")
     try:
         if len(country) == 2:
-            found = holidays.country_holidays(country, subdiv=subdivision or None, years=years)
+            dates = holidays.country_holidays(country, subdiv=subdivision or None, years=years)
         else:
-            found = holidays.financial_holidays(country, years=years)
+            dates = holidays.financial_holidays(country, years=years)
     except NotImplementedError:
         raise InvalidArgument(
             "Holidays", code, f"the holidays library does not know it; {_REMEDY}"
         ) from None
-    return tuple(sorted(found))
+    return tuple(sorted(dates))

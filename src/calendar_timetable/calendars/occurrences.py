@@ -51,7 +51,7 @@ class Problem:
     end: datetime | None = None
     counted: bool = False
 
-    def matters(self, now: datetime) -> bool:
+    def is_current(self, now: datetime) -> bool:
         """Tell whether it may concern a day that is not long over."""
         return self.end is None or self.end > now - _YESTERDAY
 
@@ -60,7 +60,7 @@ class Details(NamedTuple):
     """What all occurrences of one component share; fields as in :class:`Occurrence`.
 
     It is a tuple because every parse of a DAG file makes the details of its calendars anew from the
-    cache.
+    cache. From the third on, fields come in the order that they have there.
     """
 
     uid: str
@@ -80,13 +80,7 @@ class Details(NamedTuple):
             self.summary,
             datetime.fromtimestamp(start, UTC),
             datetime.fromtimestamp(end, UTC),
-            self.all_day,
-            self.busy,
-            self.status,
-            self.categories,
-            self.location,
-            self.declined,
-            self.attendees,
+            *self[2:],
         )
 
 
@@ -109,9 +103,11 @@ class ParsedCalendar:
     def to_wire(self) -> dict[str, Any]:
         """Return the calendar as JSON; details that many occurrences share are written once."""
         # Occurrences of one series share one details object: each is hashed once.
-        told = {id(details): details for details, _, _ in self.rows}
+        details_by_id = {id(details): details for details, _, _ in self.rows}
         table: dict[Details, int] = {}
-        places = {key: table.setdefault(details, len(table)) for key, details in told.items()}
+        places = {
+            key: table.setdefault(details, len(table)) for key, details in details_by_id.items()
+        }
         rows = [(places[id(details)], start, end) for details, start, end in self.rows]
         return {
             "zone": self.zone,
@@ -140,26 +136,16 @@ class ParsedCalendar:
             int(data["components"]),
             tuple(zip(map(table.__getitem__, indexes), starts, ends, strict=True)),
             tuple(
-                Problem(uid, why, _moment(low), _moment(high), told)
-                for uid, why, low, high, told in data["problems"]
+                Problem(uid, why, _moment(low), _moment(high), counted)
+                for uid, why, low, high, counted in data["problems"]
             ),
             dict(data.get("series", {})),
         )
 
 
 def _details_to_wire(details: Details) -> list[Any]:
-    d = details
-    return [
-        d.uid,
-        d.summary,
-        d.all_day,
-        d.busy,
-        d.status,
-        list(d.categories),
-        d.location,
-        sorted(d.declined),
-        sorted(d.attendees),
-    ]
+    *plain, declined, attendees = details
+    return [*plain, sorted(declined), sorted(attendees)]
 
 
 def _details_from_wire(row: Sequence[Any]) -> Details:
@@ -186,11 +172,11 @@ def wins(zone: str) -> str:
     return f"{zone}{_WINS}"
 
 
-def is_winning(given: str) -> bool:
-    """Tell whether the zone *given* goes before what the calendar says."""
-    return given.endswith(_WINS)
+def is_winning(zone: str) -> bool:
+    """Tell whether *zone* goes before what the calendar says."""
+    return zone.endswith(_WINS)
 
 
-def zone_of(given: str) -> str:
-    """Return the IANA name in *given*, without the mark."""
-    return given.removesuffix(_WINS)
+def zone_of(zone: str) -> str:
+    """Return the IANA name in *zone*, without the mark."""
+    return zone.removesuffix(_WINS)

@@ -1,13 +1,15 @@
-"""The options of a ``Calendar``: what it is given besides its address, the defaults, the checks."""
+"""The options of a ``Calendar``: what it is given besides its address, and which events count."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 
 from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.occurrences import Details, Occurrence, address_of
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 
@@ -42,6 +44,30 @@ class CalendarOptions:
     def changed_options(self) -> dict[str, Any]:
         """Return the options that differ from their defaults, by name."""
         return {name: value for name, value in self.options().items() if value != DEFAULTS[name]}
+
+    def matches(self, event: Details | Occurrence) -> bool:
+        """Tell whether *event* is one of those asked for, whatever its role."""
+        several = (self.categories,) if isinstance(self.categories, str) else self.categories
+        folded = {category.casefold() for category in several}
+        people = event.attendees
+        return (
+            _glob(self.match, event.summary)
+            and _glob(self.location, event.location)
+            and (not folded or any(category.casefold() in folded for category in event.categories))
+            and (not self.attendee or not people or address_of(self.attendee) in people)
+        )
+
+    def _counts(self, event: Details, *, deny: bool) -> bool:
+        """Tell whether *event* counts in its role: it blocks (*deny*), or else it allows or is due.
+
+        ``busy_only`` overrides whether it must be busy.
+        """
+        if event.status == "cancelled" or (not deny and event.status != "confirmed"):
+            return False
+        if not (deny if self.busy_only is None else self.busy_only):
+            return True
+        declined = self.attendee is not None and address_of(self.attendee) in event.declined
+        return event.busy and not declined
 
     def check_options(self) -> None:
         """Refuse options that cannot be used, without I/O; raise :class:`InvalidArgument`."""
@@ -88,6 +114,10 @@ class CalendarOptions:
 
 
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(CalendarOptions)}
+
+
+def _glob(pattern: str | None, text: str) -> bool:
+    return pattern is None or fnmatchcase(text.casefold(), pattern.casefold())
 
 
 def _check_name(name: object) -> None:

@@ -111,7 +111,7 @@ def health_line(health: Health) -> str:
     if health.age is not None:
         said.append(_number_of(health.events))
     if health.problems:
-        first = next(iter(health.mattering), health.problems[0])
+        first = next(iter(health.current_problems), health.problems[0])
         reach = reach_text(first, ZoneInfo(health.zone or "UTC"))
         said.append(f"{_number_of(len(health.problems))} could not be parsed ({reach})")
     sentences = [", ".join(said)]

@@ -6,7 +6,6 @@ By their arguments they may do without Airflow.
 from __future__ import annotations
 
 import argparse
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import pendulum
 from croniter import CroniterError, croniter
+from croniter.croniter import hash_expression_re
 from rich.console import Console
 
 from calendar_timetable.cli import values
@@ -48,9 +48,6 @@ _PRESETS = {
     "@yearly": "0 0 1 1 *",
 }
 _FIELDS = 5
-# croniter draws these anew each time.
-_RANDOM = re.compile(r"(?<![A-Z])[HR](?![A-Z])", re.IGNORECASE)
-
 _OUTCOMES = {"on_time": "on time", "coalesced": "combined", "forced": "runs anyway"}
 
 
@@ -349,7 +346,9 @@ class Alone:
         )
         made = cls(cron, zone, policy, windows, blackouts)
         try:
-            possible = not _RANDOM.search(cron) and len(croniter(cron).expanded) == _FIELDS
+            # What croniter draws by lot is another time whenever it is asked.
+            drawn = any(map(hash_expression_re.match, cron.lower().split()))
+            possible = not drawn and len(croniter(cron).expanded) == _FIELDS
             next(made.ticks(0))
         except (CroniterError, ValueError, TypeError, KeyError, AttributeError):
             return None

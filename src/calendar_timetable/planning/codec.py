@@ -23,7 +23,7 @@ from calendar_timetable.planning.time_sets import (
 from calendar_timetable.planning.weekly import Weekly
 
 MOST_TITLES, MOST_BYTES = 2_000, 256 * 1024  # of one calendar in a DAG
-_BESIDE = 25  # bytes that the times of a title take
+_TITLE_TIMES_BYTES = 25  # bytes that the times of a title take
 COMBINED: dict[str, type[Combined]] = {
     "any": Union,
     "all": Intersection,
@@ -56,15 +56,15 @@ def encode(timeset: TimeSet, keep: Spans | None = None) -> dict[str, Any]:
                 }
             }
         case CalendarSpans():
-            kept = timeset.known if keep is None else timeset.known & keep
-            packed = kept.packed()
-            bounds = {"packed": packed.to_json()} if packed else {"spans": kept.deltas()}
+            spans = timeset.known if keep is None else timeset.known & keep
+            packed = spans.packed()
+            bounds = {"packed": packed.to_json()} if packed else {"spans": spans.deltas()}
             data: dict[str, Any] = {"calendar": timeset.label, **bounds}
-            titles = _bounded([list(t) for t in timeset.titles if kept.clip(t[0], t[1])])
-            told = {"titles": titles, "note": timeset.note}
+            titles = _bounded([list(t) for t in timeset.titles if spans.clip(t[0], t[1])])
+            extras = {"titles": titles, "note": timeset.note}
             return (
                 data
-                | {key: value for key, value in told.items() if value}
+                | {key: value for key, value in extras.items() if value}
                 | encode_feed(timeset.feed)
             )
     raise TypeError(f"{type(timeset).__name__} is not resolved")
@@ -75,7 +75,7 @@ def _bounded(titles: list[list[Any]]) -> list[list[Any]]:
 
     Whoever may write into a calendar decides how many there are, and how long.
     """
-    sizes = accumulate(len(text.encode()) + _BESIDE for _, _, text in titles)
+    sizes = accumulate(len(text.encode()) + _TITLE_TIMES_BYTES for _, _, text in titles)
     return [
         title
         for title, size in zip(titles[:MOST_TITLES], sizes, strict=False)

@@ -25,7 +25,7 @@ Kind = Literal[
     "unknown",
     "note",
 ]
-_MOST = 6  # obstacles that are told: more would not be read
+_MAX_OBSTACLES = 6  # more would not be read
 _NAME = 160  # characters of what a person wrote: windows may be of any length
 
 
@@ -124,47 +124,47 @@ class Reason:
 
 def reasons(placed: PlacedTick, policy: Policy, open_time: OpenTime) -> tuple[Reason, ...]:
     """Return why *placed* does not simply run when due; empty where nothing needs saying."""
-    due, found = placed.tick.due, list[Reason]()
+    due, why = placed.tick.due, list[Reason]()
     if placed.outcome in ("postponed", "forced", "skipped", "coalesced"):
         until = placed.opening if placed.opening is not None else due + policy.max_delay
-        one = policy.when_blocked in ("skip", "run")
-        found += obstacles(due, due if one else until, policy, open_time)
+        unmoved = policy.when_blocked in ("skip", "run")
+        why += obstacles(due, due if unmoved else until, policy, open_time)
     elif placed.outcome == "advanced":
-        found += obstacles(due, due, policy, open_time)
-        found.append(Reason("advanced", start=placed.start, end=due))
+        why += obstacles(due, due, policy, open_time)
+        why.append(Reason("advanced", start=placed.start, end=due))
     if placed.outcome == "coalesced" and placed.survivor is not None:
-        found.append(Reason("combined", start=placed.survivor))
+        why.append(Reason("combined", start=placed.survivor))
     elif placed.outcome == "skipped":
-        found.append(_skipped(due, policy))
+        why.append(_skipped(due, policy))
     elif placed.outcome == "forced":
-        found.append(Reason("run_anyway"))
+        why.append(Reason("run_anyway"))
     if placed.opening is not None and placed.start is not None and placed.start > placed.opening:
-        found.append(Reason("staggered", needed_seconds=int(placed.start - placed.opening)))
-    found += (Reason("note", calendar=label, detail=note) for label, note in open_time.notes)
+        why.append(Reason("staggered", needed_seconds=int(placed.start - placed.opening)))
+    why += (Reason("note", calendar=label, detail=note) for label, note in open_time.notes)
     if not open_time.is_known(due):
-        found.append(Reason("unknown"))
+        why.append(Reason("unknown"))
     elif (
         placed.start is not None
         and open_time.horizon is not None
         and open_time.is_beyond(placed.start)
     ):
-        found.append(Reason("unknown", start=open_time.horizon.end))
-    return tuple(found)
+        why.append(Reason("unknown", start=open_time.horizon.end))
+    return tuple(why)
 
 
 def obstacles(start: float, until: float, policy: Policy, open_time: OpenTime) -> list[Reason]:
     """Return what stands in the way from *start* to *until*, in order.
 
-    Both are in epoch seconds. No more than :data:`_MOST` reasons are returned.
+    Both are in epoch seconds. No more than :data:`_MAX_OBSTACLES` reasons are returned.
     """
-    found: list[Reason] = []
+    reasons: list[Reason] = []
     duration = policy.duration
     ahead = max(until, start + policy.max_delay) + duration
     cursor: float | None = start
-    while cursor is not None and cursor <= until and len(found) < _MOST:
+    while cursor is not None and cursor <= until and len(reasons) < _MAX_OBSTACLES:
         blocker = open_time.blocker(cursor, ahead)
         if blocker is not None:
-            found.append(blocked(blocker, cursor))
+            reasons.append(blocked(blocker, cursor))
             cursor = blocker.until
         elif open_time.fits(cursor, duration):
             break
@@ -175,9 +175,9 @@ def obstacles(start: float, until: float, policy: Policy, open_time: OpenTime) -
             short = Reason("too_short", start=cursor, end=over, needed_seconds=duration)
             if cause is not None and cause.kind == "blackout":
                 short = _naming(short, cause.member, over)
-            found.append(short)
+            reasons.append(short)
             cursor = over
-    return found
+    return reasons
 
 
 def blocked(blocker: Blocker, instant: float) -> Reason:
@@ -277,10 +277,10 @@ def clock(instant: float, zone: ZoneInfo, near: float | None = None, *, alone: b
         return f"{moment:%a {moment.day} %b %Y {time}} {name}"
     beside = datetime.fromtimestamp(near, zone)
     # The name is told also where the clocks change in between.
-    named = "" if abbreviation(beside) == name and not alone else f" {name}"
+    suffix = "" if abbreviation(beside) == name and not alone else f" {name}"
     if beside.date() == moment.date():
-        return f"{moment:{time}}{named}"
-    return f"{moment:%a {moment.day} %b {time}}{named}"
+        return f"{moment:{time}}{suffix}"
+    return f"{moment:%a {moment.day} %b {time}}{suffix}"
 
 
 def abbreviation(moment: datetime) -> str:
@@ -294,12 +294,12 @@ def abbreviation(moment: datetime) -> str:
 
 def length(seconds: float) -> str:
     """Return a length of time as text: "2 d 4 h 30 min"."""
-    left = timedelta(seconds=int(seconds))
+    rest = timedelta(seconds=int(seconds))
     parts = (
-        (left.days, "d"),
-        (left.seconds // 3600, "h"),
-        (left.seconds // 60 % 60, "min"),
-        (left.seconds % 60, "s"),
+        (rest.days, "d"),
+        (rest.seconds // 3600, "h"),
+        (rest.seconds // 60 % 60, "min"),
+        (rest.seconds % 60, "s"),
     )
     return " ".join(f"{n} {unit}" for n, unit in parts if n) or "0 s"
 
@@ -310,9 +310,9 @@ def on_one_line(text: str) -> str:
     Those that turn the direction of writing, lone surrogates and private characters are left out
     too.
     """
-    kept = (" " if unicodedata.category(char) == "Cc" else char for char in text)
+    chars = (" " if unicodedata.category(char) == "Cc" else char for char in text)
     return " ".join(
         "".join(
-            char for char in kept if unicodedata.category(char) not in ("Cf", "Cs", "Co")
+            char for char in chars if unicodedata.category(char) not in ("Cf", "Cs", "Co")
         ).split()
     )

@@ -18,7 +18,7 @@ Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "f
 SEARCH_SECONDS = 2 * 366 * DAY  # how far a search for a run looks before it says "no run"
 _EDGE_SECONDS = 300  # before time closes, in which no start is put
 _FEW = 24  # ticks: so many are looked at one by one faster than passed over
-_APART = 1e-6  # seconds
+_APART_SECONDS = 1e-6
 # Makes what is made for every tick: a named tuple's own way takes twice as long.
 new = tuple.__new__
 
@@ -174,11 +174,11 @@ class TickStream:
         """
         if self._leap is not None:
             return next((t for t in self._leap(tick, instant) if t.due > instant), None)
-        found = next((t for t in self._ahead if t.due > instant), None)
-        while found is None and (following := next(self._rest, None)) is not None:
+        later = next((t for t in self._ahead if t.due > instant), None)
+        while later is None and (following := next(self._rest, None)) is not None:
             self._ahead.append(following)
-            found = following if following.due > instant else None
-        return found
+            later = following if following.due > instant else None
+        return later
 
     def pass_over(self, instant: float, tick: Tick) -> None:
         """Leave out all those that another one follows by *instant*.
@@ -189,11 +189,11 @@ class TickStream:
             self._ahead.clear()
             self._rest = self._leap(tick, instant)
             return
-        kept: Tick | None = None
+        last: Tick | None = None
         while (following := self.peek()) is not None and following.due <= instant:
-            kept = self.next()
-        if kept is not None:
-            self._ahead.appendleft(kept)
+            last = self.next()
+        if last is not None:
+            self._ahead.appendleft(last)
 
 
 def place_ticks(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> Iterator[PlacedTick]:
@@ -277,8 +277,8 @@ def _place_all(
             placed = begun_before(placed, policy, begun)
         begun = -math.inf
         if every:
-            for one in combined:
-                yield new(PlacedTick, (one.tick, None, "coalesced", one.opening, placed.tick.due))
+            for run in combined:
+                yield new(PlacedTick, (run.tick, None, "coalesced", run.opening, placed.tick.due))
         yield placed
 
 
@@ -396,10 +396,10 @@ def begun_before(placed: PlacedTick, policy: Policy, begun: float = -math.inf) -
     assert placed.start is not None
     start = placed.start
     if not policy.coalesce:
-        start = round(start + (placed.tick.due - start) * _APART, 6)
+        start = round(start + (placed.tick.due - start) * _APART_SECONDS, 6)
     begins = min(placed.tick.interval_start, start)
     if begins <= begun:
-        begins = round(begun + _APART, 6)
+        begins = round(begun + _APART_SECONDS, 6)
     return placed._replace(
         tick=placed.tick._replace(interval_start=begins), start=max(start, begins)
     )

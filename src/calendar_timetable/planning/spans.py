@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, overload
 from calendar_timetable.planning.zones import to_datetime
 
 _DIGITS = 4  # base64 characters of one bound, which are three bytes
-_MOST = 1 << 24  # what three bytes hold
+_BOUND_LIMIT = 1 << 24  # what three bytes hold
 FEW = 128  # bounds that stay a list: it is short, and can be read by people
 
 
@@ -199,7 +199,8 @@ class Spans:
 
     def previous_fit(self, instant: float, duration: int) -> int | None:
         """Return the latest whole second before *instant* at which *duration* fits, or ``None``."""
-        last_start = -(-instant // 1) - 1  # the last whole second before it
+        # The last whole second before it.
+        last_start = -(-instant // 1) - 1
         for i in range((bisect_left(self.bounds, instant) - 1) // 2 * 2, -1, -2):
             start, end = self.bounds[i], self.bounds[i + 1]
             candidate = min(int(last_start), end - max(duration, 1))
@@ -277,7 +278,7 @@ class Packed(Sequence[int]):
             return None
         first = bounds[0]
         unit = gcd(*map(sub, bounds[1:], bounds))
-        if (bounds[-1] - first) // unit >= _MOST:
+        if (bounds[-1] - first) // unit >= _BOUND_LIMIT:
             return None
         numbers = struct.pack(f">{len(bounds)}I", *((bound - first) // unit for bound in bounds))
         raw = bytearray(3 * len(bounds))

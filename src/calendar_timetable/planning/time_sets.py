@@ -91,9 +91,9 @@ class TimeSet:
         in Airflow's default zone. Reads calendars.
         """
         low, high = zones.to_instant(start, "start"), zones.to_instant(end, "end")
-        whole = TimeRange(int(low), -int(-high // 1))
+        within = TimeRange(int(low), -int(-high // 1))
         self.validate()
-        return self.resolve(whole, zones.default_zone()).cover(whole.start, whole.end).public()
+        return self.resolve(within, zones.default_zone()).cover(within.start, within.end).public()
 
     def __or__(self, other: object) -> TimeSet:
         return Union((self, other)) if isinstance(other, TimeSet) else NotImplemented
@@ -167,8 +167,8 @@ class Union(Combined):
         return Spans(pair for member in self.members for pair in member.cover(start, end))
 
     def rules(self, *, deny: bool) -> TimeSet | None:
-        known = tuple(r for m in self.members if (r := m.rules(deny=deny)) is not None)
-        return Union(known) if known and (deny or len(known) == len(self.members)) else None
+        sets = tuple(r for m in self.members if (r := m.rules(deny=deny)) is not None)
+        return Union(sets) if sets and (deny or len(sets) == len(self.members)) else None
 
     def __str__(self) -> str:
         return " or ".join(map(str, self.members))
@@ -184,10 +184,9 @@ class Intersection(Combined):
         return first
 
     def rules(self, *, deny: bool) -> TimeSet | None:
-        known = tuple(r for m in self.members if (r := m.rules(deny=deny)) is not None)
-        return (
-            Intersection(known) if known and (not deny or len(known) == len(self.members)) else None
-        )
+        sets = tuple(r for m in self.members if (r := m.rules(deny=deny)) is not None)
+        complete = not deny or len(sets) == len(self.members)
+        return Intersection(sets) if sets and complete else None
 
     def __str__(self) -> str:
         return " and ".join(f"({m})" if isinstance(m, Union) else str(m) for m in self.members)
@@ -225,8 +224,8 @@ class Complement(Combined):
         return self.members[0].cover(start, end).complement(start, end)
 
     def rules(self, *, deny: bool) -> TimeSet | None:
-        known = self.members[0].rules(deny=not deny)
-        return None if known is None else Complement((known,))
+        member = self.members[0].rules(deny=not deny)
+        return None if member is None else Complement((member,))
 
     def in_role(self, *, deny: bool) -> TimeSet:
         return Complement((self.members[0].in_role(deny=not deny),))

@@ -20,7 +20,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAYS = 28  # of a stretch of time, which is laid out at once
 _STRETCH = _DAYS * DAY
 # Characters of rules, some fifteen ranges of times; what longer ones cover is not remembered.
-_SHORT = 200
+_MAX_TEXT = 200
 _THURSDAY = 3  # the epoch's weekday
 _REMEDY = (
     "write days and, if not whole days, times: "
@@ -94,8 +94,8 @@ def _stretch(texts: tuple[str, ...], timezone: str, number: int) -> Spans:
 
     Short rules are remembered, because they are asked for again; long ones would take much memory.
     """
-    made = _remembered if sum(map(len, texts)) <= _SHORT else _remembered.__wrapped__
-    return made(texts, timezone, number)
+    cover = _remembered if sum(map(len, texts)) <= _MAX_TEXT else _remembered.__wrapped__
+    return cover(texts, timezone, number)
 
 
 @lru_cache(maxsize=1024)

@@ -6,17 +6,20 @@ of their own, and ETags guard every change.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.child_process import Message, answer
-from calendar_timetable.calendars.net.client import DownloadFailed, HttpClient, send, served, terms
+from calendar_timetable.calendars.child_process import Message, serve_child
+from calendar_timetable.calendars.net.client import (
+    DownloadFailed,
+    HttpClient,
+    request_options,
+    serve,
+)
 from calendar_timetable.calendars.sources.caldav import CalDavSource
 from calendar_timetable.calendars.sources.caldav_discovery import Account
 from calendar_timetable.calendars.sources.caldav_protocol import (
@@ -29,6 +32,7 @@ from calendar_timetable.calendars.sources.caldav_protocol import (
 )
 from calendar_timetable.publishing.target import (
     DIGEST,
+    STARTING,
     DesiredEvent,
     ExistingEvent,
     Mode,
@@ -36,16 +40,15 @@ from calendar_timetable.publishing.target import (
     PublishResult,
     instant_of,
     owns,
-    publish,
+    publish_body,
+    publish_in_child,
 )
 
 if TYPE_CHECKING:
     from calendar_timetable.runs.calendar_events import Site
 
-_AT_ONCE = 50  # events that one request reads
-_BYTES = 200 * 1024 * 1024  # of all answers of one publishing
-# Seconds besides PUBLISH_SECONDS, for the process itself and for its last request.
-_STARTING = 60.0
+_EVENTS_AT_ONCE = 50  # that one request reads
+_MAX_BYTES = 200 * 1024 * 1024  # of all answers of one publishing
 # Precondition Failed (RFC 9110 section 15.5.13): the event is not any more what it was when read.
 _CHANGED = 412
 
@@ -58,17 +61,12 @@ def publishing(
     See :func:`~calendar_timetable.publishing.target.publish`.
     """
     request = {
-        **terms(source.url, source.access),
+        **request_options(source.url, source.access),
         "calendars": list(source.calendars),
-        "bytes": _BYTES,
+        "bytes": _MAX_BYTES,
         "site": site.key,
-        "planned": planned,
-        "mode": mode,
-        "seconds": limits.PUBLISH_SECONDS,
     }
-    body = json.dumps([asdict(event) for event in events]).encode()
-    told, _ = send(__name__, request, body, limits.PUBLISH_SECONDS + _STARTING)
-    return PublishResult(**told)
+    return publish_in_child(__name__, request, events, planned, mode)
 
 
 # --- the child's side -----------------------------------------------------------------------------
@@ -82,14 +80,13 @@ def work(body: bytes, web: HttpClient, request: Message) -> tuple[Message, bytes
     until = time.monotonic() + request["seconds"]
     server = CalDavServer(web, request["url"])
     account = Account(server, request["calendars"])
-    found = account.choose(account.find())
-    if len(found) != 1:
+    calendars = account.choose(account.find())
+    if len(calendars) != 1:
         raise DownloadFailed(
-            f"{len(found)} calendars are there: name the one to write in 'calendars'"
+            f"{len(calendars)} calendars are there: name the one to write in 'calendars'"
         )
-    events = [DesiredEvent(**event) for event in json.loads(body)]
-    target = _Calendar(web, server, found[0].url, request["site"], until)
-    return asdict(publish(target, events, Planned(*request["planned"]), request["mode"])), b""
+    target = _Calendar(web, server, calendars[0].url, request["site"], until)
+    return publish_body(target, request, body)
 
 
 class _Calendar:
@@ -102,34 +99,34 @@ class _Calendar:
         self._until = until
         self._prefix = f"calendar-timetable-{site}-"
 
-    def kept(self) -> Iterator[ExistingEvent]:
+    def existing_events(self) -> Iterator[ExistingEvent]:
         listed = self._server.report(self._url, 1, query("VEVENT", "", data=False)).resources
-        ours = [
-            one.href
-            for one in listed
-            if path_of(one.href).rpartition("/")[2].startswith(self._prefix)
+        hrefs = [
+            resource.href
+            for resource in listed
+            if path_of(resource.href).rpartition("/")[2].startswith(self._prefix)
         ]
-        for first in range(0, len(ours), _AT_ONCE):
-            for one in self._server.report(
-                self._url, 1, multiget(ours[first : first + _AT_ONCE])
+        for first in range(0, len(hrefs), _EVENTS_AT_ONCE):
+            for resource in self._server.report(
+                self._url, 1, multiget(hrefs[first : first + _EVENTS_AT_ONCE])
             ).resources:
-                body, etag = one.text(f"{CALDAV}calendar-data"), one.text(f"{DAV}getetag")
-                kept = (
-                    _read_kept(body, self._site, one.href, etag)
-                    if one.status == 200 and etag
+                body, etag = resource.text(f"{CALDAV}calendar-data"), resource.text(f"{DAV}getetag")
+                existing = (
+                    _read_existing(body, self._site, resource.href, etag)
+                    if resource.status == 200 and etag
                     else None
                 )
-                if kept is not None:
-                    yield kept
+                if existing is not None:
+                    yield existing
 
-    def write(self, event: DesiredEvent, kept: ExistingEvent | None) -> bool:
-        place = self._prefix + event.uid.partition("-")[0] + ".ics" if kept is None else kept.place
-        guard = {"If-None-Match": "*"} if kept is None else {"If-Match": kept.etag}
+    def write(self, event: DesiredEvent, existing: ExistingEvent | None) -> bool:
+        place = existing.place if existing else self._prefix + event.uid.partition("-")[0] + ".ics"
+        guard = {"If-None-Match": "*"} if existing is None else {"If-Match": existing.etag}
         headers = {**guard, "Content-Type": "text/calendar; charset=utf-8"}
         return self._change("PUT", place, headers, event.body.encode())
 
-    def remove(self, kept: ExistingEvent) -> bool:
-        return self._change("DELETE", kept.place, {"If-Match": kept.etag})
+    def remove(self, existing: ExistingEvent) -> bool:
+        return self._change("DELETE", existing.place, {"If-Match": existing.etag})
 
     def _change(
         self, method: str, place: str, headers: dict[str, str], body: bytes | None = None
@@ -137,7 +134,7 @@ class _Calendar:
         """Send a change that *headers* guard; return whether it is made, or the event is gone."""
         if time.monotonic() >= self._until:
             return False
-        url = self._server.beside(self._url, urljoin(self._url, place))
+        url = self._server.resolve_href(self._url, urljoin(self._url, place))
         answer = self._web.ask(url, headers, method, body)
         # Somebody else was faster: a changed event is left to the next time, a deleted one is gone.
         if answer.status == _CHANGED or (method == "DELETE" and answer.status == 404):
@@ -147,13 +144,13 @@ class _Calendar:
         return True
 
 
-def _read_kept(body: str, site: str, place: str, etag: str) -> ExistingEvent | None:
+def _read_existing(body: str, site: str, place: str, etag: str) -> ExistingEvent | None:
     """Return the event of *site* in *body*; ``None`` where it is anybody else's or unreadable."""
     from icalendar import Calendar
 
     try:
-        whole: Any = Calendar.from_ical(body.encode())
-        (event,) = whole.walk("VEVENT")
+        calendar: Any = Calendar.from_ical(body.encode())
+        (event,) = calendar.walk("VEVENT")
         uid, digest, start = str(event["UID"]), str(event[DIGEST]), event.decoded("DTSTART")
     except (KeyError, ValueError):
         return None
@@ -161,8 +158,8 @@ def _read_kept(body: str, site: str, place: str, etag: str) -> ExistingEvent | N
 
 
 def _serve(request: Message, body: bytes) -> tuple[Message, bytes]:
-    return served(partial(work, body), request)
+    return serve(partial(work, body), request)
 
 
 if __name__ == "__main__":
-    answer(_serve, limits.EXPAND_MEMORY, limits.PUBLISH_SECONDS + _STARTING)
+    serve_child(_serve, limits.EXPAND_MEMORY, limits.PUBLISH_SECONDS + STARTING)

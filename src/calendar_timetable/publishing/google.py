@@ -10,29 +10,28 @@ and …/guides/version-resources
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import Message
-from calendar_timetable.calendars.net.client import send
-from calendar_timetable.calendars.sources.cloud import HostedSource, run, texts
+from calendar_timetable.calendars.sources.cloud import HostedSource, get_text, run
 from calendar_timetable.calendars.sources.google import PAGE, Event, Google, GoogleApiError
 from calendar_timetable.publishing.target import (
+    STARTING,
     DesiredEvent,
     ExistingEvent,
     Mode,
     Planned,
     PublishResult,
     instant_of,
-    publish,
+    publish_body,
+    publish_in_child,
 )
 
 if TYPE_CHECKING:
@@ -41,9 +40,7 @@ if TYPE_CHECKING:
 SCOPE = "https://www.googleapis.com/auth/calendar.events"
 _OWNER, _UID, _DIGEST = "calendarTimetable", "calendarTimetableUid", "calendarTimetableDigest"
 _FIELDS = "kind,nextPageToken,items(id,etag,start,extendedProperties/private)"
-_LONGEST = 8_000  # characters of a description
-# Seconds besides PUBLISH_SECONDS, for the process itself and for its last request.
-_STARTING = 60.0
+_MAX_DESCRIPTION = 8_000  # characters
 # HTTP statuses: the id is taken, the ETag is another one, the event is deleted.
 _DUPLICATE, _CHANGED, _GONE = 409, 412, (404, 410)
 
@@ -55,17 +52,8 @@ def publishing(
 
     See :func:`~calendar_timetable.publishing.target.publish`.
     """
-    request = {
-        **source.request(),
-        "site": site.key,
-        "planned": planned,
-        "mode": mode,
-        "seconds": limits.PUBLISH_SECONDS,
-        "pauses": limits.PUBLISH_PAUSES,
-    }
-    body = json.dumps([asdict(event) for event in events]).encode()
-    answer, _ = send(__name__, request, body, limits.PUBLISH_SECONDS + _STARTING)
-    return PublishResult(**answer)
+    request = {**source.request(), "site": site.key, "pauses": limits.PUBLISH_PAUSES}
+    return publish_in_child(__name__, request, events, planned, mode)
 
 
 # --- the child's side -----------------------------------------------------------------------------
@@ -75,8 +63,7 @@ def work(request: Message, body: bytes) -> tuple[Message, bytes]:
     """Publish the events in *body*; return the :class:`PublishResult` as a dict, and no body."""
     until = time.monotonic() + request["seconds"]
     target = _Calendar(request["calendar"], request["site"], until, request["pauses"])
-    events = [DesiredEvent(**event) for event in json.loads(body)]
-    return asdict(publish(target, events, Planned(*request["planned"]), request["mode"])), b""
+    return publish_body(target, request, body)
 
 
 class _Calendar:
@@ -86,7 +73,7 @@ class _Calendar:
         self._google = Google(SCOPE, "change events")
         self._calendar, self._site, self._until, self._pauses = calendar, site, until, pauses
 
-    def kept(self) -> Iterator[ExistingEvent]:
+    def existing_events(self) -> Iterator[ExistingEvent]:
         query: dict[str, Any] = {
             "privateExtendedProperty": f"{_OWNER}={self._site}",
             "maxResults": PAGE,
@@ -97,33 +84,33 @@ class _Calendar:
                 "list", kind="calendar#events", fields=_FIELDS, pageToken=page, **query
             )
             for event in answer.get("items", ()):
-                kept = self._kept(event)
-                if kept is not None:
-                    yield kept
-            page = texts(answer, "nextPageToken")
+                existing = self._existing(event)
+                if existing is not None:
+                    yield existing
+            page = get_text(answer, "nextPageToken")
 
-    def write(self, event: DesiredEvent, kept: ExistingEvent | None) -> bool:
+    def write(self, event: DesiredEvent, existing: ExistingEvent | None) -> bool:
         if self._late():
             return False
-        told = {**as_google(event, self._site), "id": _id_of(event.uid)}
+        body = {**as_google(event, self._site), "id": _id_of(event.uid)}
         try:
-            if kept is None:
-                self._ask("insert", body=told)
+            if existing is None:
+                self._ask("insert", body=body)
             else:
-                self._ask("update", kept.etag, eventId=kept.place, body=told)
+                self._ask("update", existing.etag, eventId=existing.place, body=body)
         except GoogleApiError as refused:
-            if refused.status == _DUPLICATE and kept is None:
-                return self._write_over(event, told)
-            if kept is not None and refused.status in (_CHANGED, *_GONE):
+            if refused.status == _DUPLICATE and existing is None:
+                return self._write_over(event, body)
+            if existing is not None and refused.status in (_CHANGED, *_GONE):
                 return False
             raise
         return True
 
-    def remove(self, kept: ExistingEvent) -> bool:
+    def remove(self, existing: ExistingEvent) -> bool:
         if self._late():
             return False
         try:
-            self._ask("delete", kept.etag, kind="", eventId=kept.place)
+            self._ask("delete", existing.etag, kind="", eventId=existing.place)
         except GoogleApiError as refused:
             if refused.status == _CHANGED:
                 return False
@@ -131,44 +118,45 @@ class _Calendar:
                 raise
         return True
 
-    def _write_over(self, event: DesiredEvent, told: Event) -> bool:
+    def _write_over(self, event: DesiredEvent, body: Event) -> bool:
         """Write over the event that has this id already; return whether ours is in its place.
 
         It may be one that was deleted, which Google keeps, or one that another publisher wrote.
         """
         try:
-            there = self._ask(
+            resource = self._ask(
                 "get",
-                eventId=told["id"],
+                eventId=body["id"],
                 fields="kind,id,status,etag,start,extendedProperties/private",
             )
         except GoogleApiError as refused:
             if refused.status in _GONE:
                 return False
             raise
-        deleted, kept = there.get("status") == "cancelled", self._kept(there)
-        if kept is not None and kept.digest == event.digest and not deleted:
+        deleted, existing = resource.get("status") == "cancelled", self._existing(resource)
+        if existing is not None and existing.digest == event.digest and not deleted:
             return True
         # Somebody else's event, or one of ours from which somebody else has removed our mark.
-        if kept is None and not deleted:
+        if existing is None and not deleted:
             return False
         return self.write(
-            event, ExistingEvent(event.uid, "", 0, texts(there, "id"), texts(there, "etag"))
+            event,
+            ExistingEvent(event.uid, "", 0, get_text(resource, "id"), get_text(resource, "etag")),
         )
 
-    def _kept(self, event: Event) -> ExistingEvent | None:
+    def _existing(self, event: Event) -> ExistingEvent | None:
         """Return *event* if it is one of ours, else ``None``.
 
         A copy that somebody made of one of ours belongs to them: it has another id.
         """
         marks = (event.get("extendedProperties") or {}).get("private") or {}
-        uid = texts(marks, _UID)
-        start = texts(event, "start", "dateTime") or texts(event, "start", "date")
-        if texts(marks, _OWNER) != self._site or not uid or _id_of(uid) != texts(event, "id"):
+        uid = get_text(marks, _UID)
+        start = get_text(event, "start", "dateTime") or get_text(event, "start", "date")
+        if get_text(marks, _OWNER) != self._site or not uid or _id_of(uid) != get_text(event, "id"):
             return None
         begins = instant_of(datetime.fromisoformat(start)) if start else 0.0
         return ExistingEvent(
-            uid, texts(marks, _DIGEST), begins, texts(event, "id"), texts(event, "etag")
+            uid, get_text(marks, _DIGEST), begins, get_text(event, "id"), get_text(event, "etag")
         )
 
     def _late(self) -> bool:
@@ -211,7 +199,7 @@ def _as_text(description: str) -> str:
     It may quote titles that others wrote.
     """
     # The cut may leave the beginning of a character reference, such as "&am", at the end.
-    return re.sub(r"&[^;]{0,5}$", "", escape(description, quote=False)[:_LONGEST])
+    return re.sub(r"&[^;]{0,5}$", "", escape(description, quote=False)[:_MAX_DESCRIPTION])
 
 
 def as_google(event: DesiredEvent, site: str) -> Event:
@@ -223,16 +211,16 @@ def as_google(event: DesiredEvent, site: str) -> Event:
     """
     from icalendar import Calendar
 
-    whole: Any = Calendar.from_ical(event.body.encode())
-    (told,) = whole.walk("VEVENT")
-    start = told.decoded("DTSTART")
-    end = told.decoded("DTEND") if "DTEND" in told else start
+    calendar: Any = Calendar.from_ical(event.body.encode())
+    (properties,) = calendar.walk("VEVENT")
+    start = properties.decoded("DTSTART")
+    end = properties.decoded("DTEND") if "DTEND" in properties else start
     return {
-        "summary": str(told["SUMMARY"]),
-        "description": _as_text(str(told["DESCRIPTION"])),
+        "summary": str(properties["SUMMARY"]),
+        "description": _as_text(str(properties["DESCRIPTION"])),
         "start": {"dateTime": start.isoformat(), "timeZone": "UTC"},
         "end": {"dateTime": end.isoformat(), "timeZone": "UTC"},
-        "status": "tentative" if told["STATUS"] == "TENTATIVE" else "confirmed",
+        "status": "tentative" if properties["STATUS"] == "TENTATIVE" else "confirmed",
         "transparency": "transparent",
         "reminders": {"useDefault": False},
         "extendedProperties": {"private": {_OWNER: site, _UID: event.uid, _DIGEST: event.digest}},
@@ -240,4 +228,4 @@ def as_google(event: DesiredEvent, site: str) -> Event:
 
 
 if __name__ == "__main__":
-    run(work, "google", limits.PUBLISH_SECONDS + _STARTING)
+    run(work, "google", limits.PUBLISH_SECONDS + STARTING)

@@ -18,8 +18,7 @@ from calendar_timetable.calendars.sources.caldav import CalDavSource
 from calendar_timetable.calendars.sources.cloud import HostedSource
 from calendar_timetable.calendars.sources.lookup import connected_source
 from calendar_timetable.exceptions import InvalidArgument
-from calendar_timetable.publishing import caldav as publish_caldav
-from calendar_timetable.publishing import google
+from calendar_timetable.publishing import caldav, google
 from calendar_timetable.publishing.target import (
     DIGEST,
     DesiredEvent,
@@ -70,7 +69,7 @@ def publish_into(
         raise PublishingFailed(str(error)) from None
     try:
         if isinstance(source, CalDavSource):
-            return publish_caldav.publishing(source, site, events, planned, mode)
+            return caldav.publishing(source, site, events, planned, mode)
         if isinstance(source, HostedSource) and source.service == "google":
             return google.publishing(source, site, events, planned, mode)
     except DownloadFailed as error:

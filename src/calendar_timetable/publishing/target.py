@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Literal, NamedTuple, Protocol
 
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.child_process import Message
+from calendar_timetable.calendars.net.client import request_in_child
 from calendar_timetable.exceptions import CalendarTimetableError
 from calendar_timetable.runs.calendar_events import DOMAIN
 
 DIGEST = "X-CALENDAR-TIMETABLE-DIGEST"
 Mode = Literal["write", "force", "look"]
-_FEW = 10  # events that may be removed, whatever share of all they are
+# Seconds besides PUBLISH_SECONDS, for the process itself and for its last request.
+STARTING = 60.0
+_ALWAYS_REMOVABLE = 10  # events that may be removed, whatever share of all they are
 
 
 class PublishingFailed(CalendarTimetableError):
@@ -77,18 +83,18 @@ class Target(Protocol):
     An implementation has to see to it that only the events of one Airflow are touched.
     """
 
-    def kept(self) -> Iterable[ExistingEvent]:
+    def existing_events(self) -> Iterable[ExistingEvent]:
         """Return the events that this Airflow has written."""
         ...
 
-    def write(self, event: DesiredEvent, kept: ExistingEvent | None) -> bool:
-        """Write the event, in the place of *kept* if that is given; return whether it is there.
+    def write(self, event: DesiredEvent, existing: ExistingEvent | None) -> bool:
+        """Write the event, in the place of *existing* if that is given; return whether it is there.
 
         It is not where somebody else was faster, or where there is no time left.
         """
         ...
 
-    def remove(self, kept: ExistingEvent) -> bool:
+    def remove(self, existing: ExistingEvent) -> bool:
         """Remove the event; return whether it is gone."""
         ...
 
@@ -122,21 +128,21 @@ def publish(
     ``"force"``. Mode ``"look"`` changes nothing.
     """
     done = PublishResult()
-    kept = {event.uid: event for event in target.kept()}
-    removable = {uid for uid, one in kept.items() if planned.since <= one.start < planned.until}
-    wanted = [(event, kept.pop(event.uid, None)) for event in events]
+    existing = {event.uid: event for event in target.existing_events()}
+    removable = {uid for uid, old in existing.items() if planned.since <= old.start < planned.until}
+    pairs = [(event, existing.pop(event.uid, None)) for event in events]
     changes = [
         (event, before)
-        for event, before in wanted
+        for event, before in pairs
         if before is None or before.digest != event.digest
     ]
-    dropped = [event for event in kept.values() if event.uid in removable]
-    done.unchanged = len(wanted) - len(changes)
+    dropped = [event for event in existing.values() if event.uid in removable]
+    done.unchanged = len(pairs) - len(changes)
     if mode == "look":
         done.to_write = [event.uid for event, _ in changes]
         done.to_remove = [event.start for event in dropped]
         return done
-    if mode != "force" and len(dropped) > max(_FEW, len(removable) / 2):
+    if mode != "force" and len(dropped) > max(_ALWAYS_REMOVABLE, len(removable) / 2):
         done.refused = len(dropped)
         return done
     for event, before in changes:
@@ -150,3 +156,22 @@ def publish(
         else:
             done.left += 1
     return done
+
+
+def publish_in_child(
+    module: str, request: Message, events: Iterable[DesiredEvent], planned: Planned, mode: Mode
+) -> PublishResult:
+    """Have the child *module* do :func:`publish`, where *request* says.
+
+    The child's side is :func:`publish_body`. Raises the child's :class:`DownloadFailed`.
+    """
+    request = {**request, "planned": planned, "mode": mode, "seconds": limits.PUBLISH_SECONDS}
+    body = json.dumps([asdict(event) for event in events]).encode()
+    result, _ = request_in_child(module, request, body, limits.PUBLISH_SECONDS + STARTING)
+    return PublishResult(**result)
+
+
+def publish_body(target: Target, request: Message, body: bytes) -> tuple[Message, bytes]:
+    """Publish the events in *body*; return the :class:`PublishResult` as a dict, and no body."""
+    events = [DesiredEvent(**event) for event in json.loads(body)]
+    return asdict(publish(target, events, Planned(*request["planned"]), request["mode"])), b""

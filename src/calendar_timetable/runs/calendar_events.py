@@ -50,7 +50,7 @@ class Site:
         return f"{self.base_url}/dags/{quote(row.dag.dag_id, safe='')}{run}"
 
 
-def feed(rows: Iterable[RunRow], site: Site, name: str, now: float) -> bytes:
+def write_feed(rows: Iterable[RunRow], site: Site, name: str, now: float) -> bytes:
     """Return a calendar of *rows*, as they are at *now* in epoch seconds, called *name*.
 
     The bytes stay the same as long as the events do.

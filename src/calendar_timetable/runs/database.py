@@ -23,10 +23,10 @@ from calendar_timetable.runs.lru import LruCache
 MOST_RUNS = 20_000  # existing runs in one answer
 # Seconds before a range in which a run that reaches into it may have been due to start. One that
 # began longer ago is found only by a range that holds its planned start.
-_LONGEST = 14 * DAY
-_RECENT = timedelta(days=35)  # how old runs may be that show how long a DAG's runs usually take
-_SAMPLE = 5  # how many of these runs are looked at
-_FRESH = 300  # seconds for which their usual length is remembered
+_LONGEST_RUN_SECONDS = 14 * DAY
+_MAX_SAMPLE_AGE = timedelta(days=35)  # of runs that show how long a DAG's runs usually take
+_RUNS_IN_SAMPLE = 5  # how many of these runs are looked at
+_FRESH_SECONDS = 300  # for which their usual length is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def read_dags(
     tagged: dict[str, list[str]] = defaultdict(list)
     for dag_id, tag in session.execute(tags_of(dag_ids)):
         tagged[dag_id].append(tag)
-    found = []
+    read = []
     for dag_id, name, owned, paused, start, low, high, key, summary, most in session.execute(
         dags(dag_ids)
     ):
@@ -122,7 +122,7 @@ def read_dags(
                 else (zones.to_instant(low), zones.to_instant(high))
             )
             stored = StoredNextRun(at, *interval, key)
-        found.append(
+        read.append(
             Dag(
                 dag_id,
                 name or dag_id,
@@ -134,7 +134,7 @@ def read_dags(
                 most,
             )
         )
-    return found
+    return read
 
 
 def read_runs(
@@ -161,19 +161,9 @@ def read_runs(
         .order_by(DagRun.run_after.desc(), DagRun.id.desc())
         .limit(MOST_RUNS + 1)
     )
-    found = []
-    for (
-        dag_id,
-        run_id,
-        run_type,
-        state,
-        run_after,
-        started,
-        ended,
-        low,
-        high,
-        changed,
-    ) in session.execute(query):
+    runs = []
+    rows = session.execute(query)
+    for dag_id, run_id, run_type, state, run_after, started, ended, low, high, changed in rows:
         interval = (
             None if low is None or high is None else (zones.to_instant(low), zones.to_instant(high))
         )
@@ -189,13 +179,13 @@ def read_runs(
             interval,
         )
         if run.ended is None or run.ended >= since or run.run_after >= since:
-            found.append(run)
-    return found[:MOST_RUNS][::-1], len(found) > MOST_RUNS
+            runs.append(run)
+    return runs[:MOST_RUNS][::-1], len(runs) > MOST_RUNS
 
 
 def _between(since: float, until: float) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Return the conditions on ``run_after`` of runs that may touch ``[since, until)``."""
-    low, high = zones.to_datetime(since - _LONGEST), zones.to_datetime(until)
+    low, high = zones.to_datetime(since - _LONGEST_RUN_SECONDS), zones.to_datetime(until)
     return DagRun.run_after >= low, DagRun.run_after < high
 
 
@@ -214,14 +204,14 @@ _lengths: LruCache[tuple[float, float | None]] = LruCache(20_000, lambda _: 1)
 def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:
     """Return how long the last successful runs of each DAG took: their median, in seconds."""
     now = time.monotonic()
-    known: dict[str, float | None] = {}
+    lengths: dict[str, float | None] = {}
     missing: list[str] = []
     for dag_id in dag_ids:
-        kept = _lengths.get(dag_id)
-        if kept is None or now - kept[0] > _FRESH:
+        entry = _lengths.get(dag_id)
+        if entry is None or now - entry[0] > _FRESH_SECONDS:
             missing.append(dag_id)
         else:
-            known[dag_id] = kept[1]
+            lengths[dag_id] = entry[1]
     if missing:
         place = (
             func.row_number()
@@ -233,19 +223,19 @@ def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:
             .where(
                 DagRun.dag_id.in_(missing),
                 DagRun._state == "success",  # noqa: SLF001
-                DagRun.run_after >= datetime.now(UTC) - _RECENT,
+                DagRun.run_after >= datetime.now(UTC) - _MAX_SAMPLE_AGE,
                 DagRun.start_date.is_not(None),
                 DagRun.end_date.is_not(None),
             )
             .subquery()
         )
-        taken: dict[str, list[float]] = defaultdict(list)
+        samples: dict[str, list[float]] = defaultdict(list)
         for dag_id, started, ended, _ in session.execute(
-            select(recent).where(recent.c.place <= _SAMPLE)
+            select(recent).where(recent.c.place <= _RUNS_IN_SAMPLE)
         ):
-            taken[dag_id].append((ended - started).total_seconds())
+            samples[dag_id].append((ended - started).total_seconds())
         for dag_id in missing:
-            sample = sorted(taken[dag_id])
-            known[dag_id] = sample[len(sample) // 2] if sample else None
-            _lengths.put(dag_id, (now, known[dag_id]))
-    return {dag_id: seconds for dag_id, seconds in known.items() if seconds is not None}
+            sample = sorted(samples[dag_id])
+            lengths[dag_id] = sample[len(sample) // 2] if sample else None
+            _lengths.put(dag_id, (now, lengths[dag_id]))
+    return {dag_id: seconds for dag_id, seconds in lengths.items() if seconds is not None}

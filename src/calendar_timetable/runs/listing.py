@@ -21,10 +21,10 @@ from calendar_timetable.runs.lru import LruCache
 from calendar_timetable.runs.rows import RunRow, collapse, existing_row, planned_row
 from calendar_timetable.runs.stored_schedules import Schedule, newest, read_schedules
 
-_ANSWERS = 16 * 1024 * 1024  # bytes of all lists that are remembered together
-_SAMPLE = 50  # DAGs from which it is estimated how often all of them run
+_ANSWERS_BYTES = 16 * 1024 * 1024  # of all lists that are remembered together
+_DAGS_IN_SAMPLE = 50  # from which it is estimated how often all of them run
 _WEEK = 7 * DAY
-_FRESH = 60  # seconds for which a list is right: what is late changes with the clock
+_FRESH_SECONDS = 60  # for which a list is right: what is late changes with the clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ class Filters:
     offset: int = 0
 
 
-_answers: LruCache[bytes] = LruCache(_ANSWERS, len)
+_answers: LruCache[bytes] = LruCache(_ANSWERS_BYTES, len)
 
 
 Work = Callable[[Session, Collection[str], Filters, float, Collection[str] | None], bytes]
 
 
-def answered(
+def cached_answer(
     session: Session,
     readable: Collection[str],
     filters: Filters,
@@ -66,19 +66,19 @@ def answered(
     epoch seconds; existing runs of the DAGs *runs_of* may be shown, or of all where that is
     ``None``.
     """
-    wanted = asked_of(readable, filters.dag_ids)
+    dag_ids = asked_of(readable, filters.dag_ids)
     # Only the state of the DAGs that are wanted may count: that of others changes as well.
     if filters.tags or filters.owners:
-        wanted = [dag.dag_id for dag in readable_dags(session, readable, filters)]
-    key = known_by(session, wanted, filters, runs_of, now // _FRESH, *more)
+        dag_ids = [dag.dag_id for dag in readable_dags(session, readable, filters)]
+    key = state_key(session, dag_ids, filters, runs_of, now // _FRESH_SECONDS, *more)
     answer = _answers.get(key)
     if answer is None:
-        answer = work(session, wanted, filters, now, runs_of)
+        answer = work(session, dag_ids, filters, now, runs_of)
         _answers.put(key, answer)
     return answer
 
 
-def known_by(
+def state_key(
     session: Session,
     dag_ids: Collection[str],
     filters: Filters,
@@ -120,11 +120,11 @@ def asked_of(readable: Collection[str], dag_ids: Collection[str] | None) -> Coll
 
 def readable_dags(session: Session, readable: Collection[str], filters: Filters) -> list[Dag]:
     """Return the *readable* DAGs that a list with these *filters* is about."""
-    wanted = asked_of(readable, filters.dag_ids)
-    return database.read_dags(session, wanted, tags=filters.tags, owners=filters.owners)
+    dag_ids = asked_of(readable, filters.dag_ids)
+    return database.read_dags(session, dag_ids, tags=filters.tags, owners=filters.owners)
 
 
-def concerned(
+def dags_and_schedules(
     session: Session, dag_ids: Collection[str], filters: Filters
 ) -> tuple[list[Dag], dict[str, Schedule]]:
     """Return those of *dag_ids* that exist and use the calendars in *filters*.
@@ -140,11 +140,11 @@ def using_calendars(dags: list[Dag], schedules: dict[str, Schedule], filters: Fi
     """Return those of *dags* that use the calendars in *filters*, or all if these name none."""
     if not filters.calendars:
         return dags
-    wanted = set(filters.calendars)
+    labels = set(filters.calendars)
     return [
         dag
         for dag in dags
-        if dag.dag_id in schedules and wanted & set(schedules[dag.dag_id].calendars)
+        if dag.dag_id in schedules and labels & set(schedules[dag.dag_id].calendars)
     ]
 
 
@@ -165,17 +165,17 @@ def first_rows(
 
     Only as much of the range is looked at as is needed for the page that *filters* ask for.
     """
-    wanted = filters.offset + filters.limit
+    needed = filters.offset + filters.limit
     length = filters.until - filters.since
     # Of many DAGs, a sample shows how long a part of the range fills the page.
-    if len(dags) > 4 * _SAMPLE:
+    if len(dags) > 4 * _DAGS_IN_SAMPLE:
         week = replace(filters, until=min(filters.until, filters.since + _WEEK))
-        some = dags[:: len(dags) // _SAMPLE]
-        found = sum(
+        sample = dags[:: len(dags) // _DAGS_IN_SAMPLE]
+        count = sum(
             shown(row, filters)
-            for row in find_rows(session, some, schedules, week, now, runs_of)[0]
+            for row in find_rows(session, sample, schedules, week, now, runs_of)[0]
         )
-        length = 1.1 * wanted * (week.until - week.since) * len(some) / len(dags) / max(found, 1)
+        length = 1.1 * needed * (week.until - week.since) * len(sample) / len(dags) / max(count, 1)
     while True:
         until = min(filters.until, filters.since + length)
         rows, told_until = find_rows(
@@ -186,10 +186,10 @@ def first_rows(
             for row in rows
             if shown(row, filters) and (until == filters.until or row.at < until)
         ]
-        if until == filters.until or len(rows) > wanted or time_budget.spent():
+        if until == filters.until or len(rows) > needed or time_budget.spent():
             left_out = told_until < math.inf or until < filters.until
             return sorted(rows, key=lambda row: row.key), left_out
-        length *= max(1.5, min(16, 1.25 * wanted / max(len(rows), 1)))
+        length *= max(1.5, min(16, 1.25 * needed / max(len(rows), 1)))
 
 
 def find_rows(
@@ -206,12 +206,12 @@ def find_rows(
     and how long they took, are included only for the DAGs *runs_of*, or for all where that is
     ``None``.
     """
-    found: list[RunRow] = []
+    rows: list[RunRow] = []
     told_until = math.inf
     for part in rows_by_dag(session, dags, schedules, filters, now, runs_of):
-        found += collapse(part.rows)
+        rows += collapse(part.rows)
         told_until = min(told_until, part.told_until)
-    return found, told_until
+    return rows, told_until
 
 
 class Part(NamedTuple):
@@ -239,17 +239,17 @@ def rows_by_dag(
     where that is ``None``.
     """
     dags = using_calendars(dags, schedules, filters)
-    told = [dag.dag_id for dag in dags if runs_of is None or dag.dag_id in runs_of]
-    existing, older_left_out = database.read_runs(session, told, filters.since, filters.until)
+    dag_ids = [dag.dag_id for dag in dags if runs_of is None or dag.dag_id in runs_of]
+    existing, older_left_out = database.read_runs(session, dag_ids, filters.since, filters.until)
     by_dag = defaultdict(list)
     for run in existing:
         by_dag[run.dag_id].append(run)
-    lengths = run_lengths(session, schedules, told)
+    lengths = run_lengths(session, schedules, dag_ids)
     question = ForecastQuery(now, filters.since, filters.until, most)
     for dag in dags:
         schedule, length = schedules.get(dag.dag_id), lengths.get(dag.dag_id)
         rows = [existing_row(dag, schedule, run, length, now) for run in by_dag[dag.dag_id]]
-        made = {row.identity for row in rows}
+        ids = {row.identity for row in rows}
         more = False
         if schedule is not None and (filters.paused or not dag.paused):
             places, more = forecast(schedule, dag.stored, question)
@@ -259,7 +259,7 @@ def rows_by_dag(
                 for placed in places
                 if placed.start is not None or placed.tick.due > now or not dag.paused
             ]
-            rows += [row for row in ahead if row.identity not in made] if made else ahead
+            rows += [row for row in ahead if row.identity not in ids] if ids else ahead
         rows = sorted(
             (row for row in rows if row.touches(filters.since, filters.until)),
             key=lambda row: row.key,
@@ -274,12 +274,12 @@ def run_lengths(
     session: Session, schedules: dict[str, Schedule], dag_ids: Collection[str]
 ) -> dict[str, float]:
     """Return how many seconds runs take, by DAG id: as its schedule says, else as usual."""
-    said = {
+    given = {
         i: s.compiled.policy.duration
         for i, s in schedules.items()
         if s.compiled and s.compiled.policy.duration
     }
-    return database.usual_lengths(session, [i for i in dag_ids if i not in said]) | said
+    return database.usual_lengths(session, [i for i in dag_ids if i not in given]) | given
 
 
 def next_rows(

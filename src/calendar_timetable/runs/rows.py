@@ -24,13 +24,13 @@ from calendar_timetable.schedule.compiled import CompiledSchedule
 
 # Seconds after a run's start that are looked at: what is further off does not concern those who
 # watch the run.
-_AHEAD = 8 * DAY
+_SECONDS_AHEAD = 8 * DAY
 
 RunState = Literal["planned", "queued", "running", "success", "failed", "skipped"]
 LATE = 300  # seconds after which a start counts as late
-_DENSE = 3600  # seconds; runs closer together than this may be shown as one row
-_QUARTER = 900  # seconds, a quarter of an hour: the offsets of zones are multiples of it today
-_FEW = 3  # runs that are shown as one row, at least
+_COLLAPSE_GAP_SECONDS = 3600  # runs closer together than this may be shown as one row
+_QUARTER_SECONDS = 900  # of an hour: the offsets of zones are multiples of it today
+_MIN_COLLAPSED = 3  # runs that are shown as one row, at least
 _BY_TICK = ("scheduled", "backfill")
 _CAUSES = {"manual": "Triggered by hand", "asset_triggered": "Triggered by assets"}
 _UTC = ZoneInfo("UTC")
@@ -94,8 +94,8 @@ class RunRow:
         if self.is_late(now):
             times.append((self.at if self.run is None else self.run.run_after) + LATE)
         past = [t for t in times if t is not None and t <= now]
-        known = self.run.changed if self.run else 0, self.schedule.changed if self.schedule else 0
-        return max((*past, *known))
+        sources = (self.run, self.schedule)
+        return max((0, *past, *(source.changed for source in sources if source)))
 
     def right_until(self, now: float) -> float:
         """Return the next instant at which the clock alone changes what is shown of it.
@@ -153,11 +153,11 @@ def existing_row(
 
     *length* is how many seconds the run is expected to last, if that is known.
     """
-    ours = schedule is not None and schedule.compiled is not None and run.run_type in _BY_TICK
+    is_ours = schedule is not None and schedule.compiled is not None and run.run_type in _BY_TICK
     if run.interval is not None and run.run_type in _BY_TICK:
         low, high = run.interval
         # Other schedules' runs are taken to be due when they may start, as in forecasts.
-        placed = started(Tick(high if ours else run.run_after, low, high), run.run_after)
+        placed = started(Tick(high if is_ours else run.run_after, low, high), run.run_after)
     else:
         placed = started(Tick(run.run_after, run.run_after, run.run_after), run.run_after)
     start = run.run_after if run.started is None else run.started
@@ -195,12 +195,12 @@ def stretches(rows: Iterable[RunRow]) -> Iterator[list[RunRow]]:
 
 def is_often(stretch: list[RunRow]) -> bool:
     """Tell whether a list has one row for all of the *stretch*."""
-    return len(stretch) >= _FEW
+    return len(stretch) >= _MIN_COLLAPSED
 
 
 def _alike(one: RunRow, other: RunRow) -> bool:
     return (
-        0 < other.at - one.at < _DENSE
+        0 < other.at - one.at < _COLLAPSE_GAP_SECONDS
         and one.state == other.state
         and one.placed.outcome == other.placed.outcome
         and _day(one) == _day(other)
@@ -208,7 +208,7 @@ def _alike(one: RunRow, other: RunRow) -> bool:
 
 
 def _day(row: RunRow) -> date:
-    return _day_of(row.at // _QUARTER, row.zone)
+    return _day_of(row.at // _QUARTER_SECONDS, row.zone)
 
 
 @lru_cache(maxsize=2048)
@@ -217,7 +217,7 @@ def _day_of(quarter: float, zone: ZoneInfo) -> date:
 
     Remembered, because it is asked again and again for all the runs of an hour.
     """
-    return datetime.fromtimestamp(quarter * _QUARTER, UTC).astimezone(zone).date()
+    return datetime.fromtimestamp(quarter * _QUARTER_SECONDS, UTC).astimezone(zone).date()
 
 
 def _as_one(stretch: list[RunRow]) -> RunRow:
@@ -278,13 +278,13 @@ def _explanation_of_many(row: RunRow, zone: ZoneInfo) -> str:
         explain.clock(row.at, zone),
         explain.clock(row.at + row.every * (row.count - 1), zone, row.at),
     )
-    what, ends = f"{row.count} runs", ""
+    subject, ends = f"{row.count} runs", ""
     if row.start is None:
-        what = f"{row.count} due times"
+        subject = f"{row.count} due times"
         ends = "; combined with later runs" if row.placed.outcome == "coalesced" else "; skipped"
     elif row.state == "planned" and row.dag.paused:
         ends = f"; {_PAUSED}"
-    return f"{what}, about every {explain.length(row.every)}, from {first} to {last}{ends}"
+    return f"{subject}, about every {explain.length(row.every)}, from {first} to {last}{ends}"
 
 
 def _outcome(row: RunRow, due: float, zone: ZoneInfo) -> str:
@@ -335,12 +335,12 @@ def outlook(compiled: CompiledSchedule, start: float, end: float | None) -> Outl
     window_end, window_known = _end(in_windows, compiled.windows, compiled, start)
     blackout, blackout_known = _end(unblocked, compiled.blackouts, compiled, start)
     spare, at_least = None, False
-    known = min(window_known, blackout_known)
+    known_until = min(window_known, blackout_known)
     first = min((at for at in (window_end, blackout) if at is not None), default=inf)
-    if end is not None and first <= known and first < inf:
+    if end is not None and first <= known_until and first < inf:
         spare = int(first - end)
-    elif end is not None and end <= known < start + _AHEAD:
-        spare, at_least = int(known - end), True
+    elif end is not None and end <= known_until < start + _SECONDS_AHEAD:
+        spare, at_least = int(known_until - end), True
     return Outlook(
         None if window_end is None else zones.to_datetime(window_end),
         None if blackout is None else _named(compiled, blackout),
@@ -359,16 +359,16 @@ def _end(
     if timeset is None:
         return None, inf
     calendars = any(isinstance(leaf, CalendarSpans) for leaf in leaves(timeset))
-    known = min(compiled.known_until(start) if calendars else inf, start + _AHEAD)
-    end = open_time.over(start, start + _AHEAD).end_of_span(start)
-    return (None if end is None or end >= known else end), known
+    known_until = min(compiled.known_until(start) if calendars else inf, start + _SECONDS_AHEAD)
+    end = open_time.over(start, start + _SECONDS_AHEAD).end_of_span(start)
+    return (None if end is None or end >= known_until else end), known_until
 
 
 def _named(compiled: CompiledSchedule, at: float) -> Blackout:
     """Return the blackout that begins at *at*, in epoch seconds."""
     covering = (m for m in members(compiled.blackouts) if at in m.cover(int(at), int(at) + 1))
-    found = Blocker("blackout", next(covering, members(compiled.blackouts)[0]), None)
-    why = blocked(found, at)
+    blocker = Blocker("blackout", next(covering, members(compiled.blackouts)[0]), None)
+    why = blocked(blocker, at)
     return Blackout(
         start=zones.to_datetime(at),
         calendar=why.calendar,

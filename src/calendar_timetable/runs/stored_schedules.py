@@ -32,8 +32,8 @@ from calendar_timetable.schedule.ticks import Ticks
 OURS = "calendar_timetable.timetable.CalendarTimetable"
 _ASSET_OR_TIME = "airflow.timetables.assets.AssetOrTimeSchedule"
 # Characters of all remembered schedules together, as Airflow serializes them.
-_REMEMBERED = 32 * 1024 * 1024
-_EACH = 2_000  # characters added for each schedule, for the objects that are made of it
+_SCHEDULES_CHARACTERS = 32 * 1024 * 1024
+_CHARACTERS_PER_SCHEDULE = 2_000  # added, for the objects that are made of it
 _MOST_POOLS = 20  # of one DAG
 _AT_ONCE = 200  # serialized DAGs that one query reads
 
@@ -86,7 +86,8 @@ class Schedule:
         """The zone in which people think of the schedule; UTC where it has no known name."""
         try:
             return zones.load_zone(self.timezone)
-        except InvalidArgument:  # Airflow takes fixed offsets too
+        except InvalidArgument:
+            # Airflow takes fixed offsets too.
             return ZoneInfo("UTC")
 
     @cached_property
@@ -104,7 +105,7 @@ _open_times: WeakValueDictionary[Any, OpenTime] = WeakValueDictionary()
 # By DAG: the key and hash of its newest version, its weight, and the schedule. A new version
 # replaces the one before.
 _schedules: LruCache[tuple[Any, int, Schedule]] = LruCache(
-    _REMEMBERED, lambda kept: _EACH + kept[1]
+    _SCHEDULES_CHARACTERS, lambda kept: _CHARACTERS_PER_SCHEDULE + kept[1]
 )
 
 
@@ -113,28 +114,29 @@ def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Sche
 
     A schedule that cannot be read is left out, and logged.
     """
-    found: dict[str, Schedule] = {}
+    schedules: dict[str, Schedule] = {}
     missing: dict[Any, float] = {}
     for key, version, dag_id, since in session.execute(newest(dag_ids)):
-        kept = _schedules.get(dag_id)
-        if kept is None or kept[0] != (key, version):
+        entry = _schedules.get(dag_id)
+        if entry is None or entry[0] != (key, version):
             missing[key] = since.timestamp()
         else:
-            found[dag_id] = kept[2]
+            schedules[dag_id] = entry[2]
     for keys in _portions(missing):
         query = select(SerializedDagModel).where(SerializedDagModel.id.in_(keys))
         for row in session.scalars(query.execution_options(yield_per=_AT_ONCE)):
             try:
                 schedule = _read(row, missing[row.id])
-            except Exception:  # one broken DAG must not take the page away from all others
+            except Exception:
+                # One broken DAG must not take the page away from all others.
                 log.exception("Cannot read the schedule of %s", row.dag_id)
                 continue
             _schedules.put(
                 row.dag_id, ((row.id, row.dag_hash), len(json.dumps(schedule.data)), schedule)
             )
-            found[row.dag_id] = schedule
+            schedules[row.dag_id] = schedule
         session.expunge_all()
-    return found
+    return schedules
 
 
 def newest(dag_ids: Collection[str]) -> Any:
@@ -170,12 +172,12 @@ def newest(dag_ids: Collection[str]) -> Any:
 
 def _read(row: SerializedDagModel, since: float) -> Schedule:
     """Return the schedule of the DAG in *row*, first seen at *since* in epoch seconds."""
-    whole = row.data
-    assert whole is not None, "every serialized DAG has data"
-    dag = whole["dag"]
+    serialized = row.data
+    assert serialized is not None, "every serialized DAG has data"
+    dag = serialized["dag"]
     data = dag.get("timetable")
     # Only Airflow understands another version of the form, or how dates of tasks limit the DAG's.
-    if whole.get("__version") != DagSerialization.SERIALIZER_VERSION or _tasks_have_dates(dag):
+    if serialized.get("__version") != DagSerialization.SERIALIZER_VERSION or _tasks_have_dates(dag):
         restriction = row.dag._time_restriction  # noqa: SLF001
         data = encode_base(row.dag.timetable)
     else:
@@ -187,19 +189,10 @@ def _read(row: SerializedDagModel, since: float) -> Schedule:
     timezone = data["__var"].get("timezone") or dag.get("timezone")
     timezone = timezone if isinstance(timezone, str) else "UTC"
     changed = row.last_updated.timestamp()
-    pools = sorted(
-        {str(task["__var"].get("pool") or Pool.DEFAULT_POOL_NAME) for task in dag.get("tasks", ())}
-    )
-    return Schedule(
-        row.dag_id,
-        row.dag_hash,
-        since,
-        changed,
-        data,
-        timezone,
-        restriction,
-        tuple(pools[:_MOST_POOLS]),
-    )
+    tasks = dag.get("tasks", ())
+    named = sorted({str(task["__var"].get("pool") or Pool.DEFAULT_POOL_NAME) for task in tasks})
+    pools = tuple(named[:_MOST_POOLS])
+    return Schedule(row.dag_id, row.dag_hash, since, changed, data, timezone, restriction, pools)
 
 
 def _tasks_have_dates(dag: dict[str, Any]) -> bool:
@@ -210,6 +203,6 @@ def _tasks_have_dates(dag: dict[str, Any]) -> bool:
 
 
 def _portions(keys: Collection[Any]) -> Iterator[list[Any]]:
-    rest = iter(keys)
-    while portion := list(islice(rest, _AT_ONCE)):
+    left = iter(keys)
+    while portion := list(islice(left, _AT_ONCE)):
         yield portion

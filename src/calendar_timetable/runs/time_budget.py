@@ -84,13 +84,13 @@ def answer() -> Iterator[None]:
 
     :class:`Busy` is raised where the answer turns out costly and enough others are already.
     """
-    mine = _Budget()
-    token = _budget.set(mine)
+    budget = _Budget()
+    token = _budget.set(budget)
     try:
         yield
     finally:
         _budget.reset(token)
-        mine.close()
+        budget.close()
 
 
 @contextmanager

@@ -19,16 +19,7 @@ _HOMES = {
     "window_end": "window",
 }
 
-__all__ = [
-    "CalendarEventTrigger",
-    "CalendarGate",
-    "MilestoneDeadline",
-    "WindowEndDeadline",
-    "hold_until_open",
-    "late_alert",
-    "seconds_left",
-    "window_end",
-]
+__all__ = list(_HOMES)
 
 if TYPE_CHECKING:
     from calendar_timetable.runtime.deadlines import MilestoneDeadline as MilestoneDeadline

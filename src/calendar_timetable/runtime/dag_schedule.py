@@ -20,9 +20,9 @@ def rules_of(source: Any = None) -> TimeRules:
     running task's DAG that counts. Raises :class:`InvalidArgument` where the DAG has no calendars.
     """
     timetable = schedule_of(source)
-    given = timetable.arguments
+    arguments = timetable.arguments
     # A schedule out of a serialized DAG has no arguments, only what was compiled from them.
-    if given is None:
+    if arguments is None:
         compiled = timetable.compiled
         return TimeRules(
             compiled.windows,
@@ -31,8 +31,10 @@ def rules_of(source: Any = None) -> TimeRules:
             compiled.policy,
             horizon=compiled.horizon,
         )
-    given.check()
-    return TimeRules(given.window_set, given.blackout_set, given.zone_name, given.policy)
+    arguments.check()
+    return TimeRules(
+        arguments.window_set, arguments.blackout_set, arguments.zone_name, arguments.policy
+    )
 
 
 def schedule_of(source: Any = None) -> CalendarTimetable:
@@ -44,15 +46,15 @@ def schedule_of(source: Any = None) -> CalendarTimetable:
         from airflow.sdk import get_current_context
 
         source = get_current_context()
-    seen = source.get("dag") if isinstance(source, Mapping) else source
-    found = find_schedule(seen)
-    if found is not None:
-        return found
+    dag = source.get("dag") if isinstance(source, Mapping) else source
+    timetable = find_schedule(dag)
+    if timetable is not None:
+        return timetable
     remedy = (
         "its DAG has no calendars of its own: "
         "give the DAG schedule=CalendarTimetable(...), or give one here"
     )
-    raise InvalidArgument("schedule", getattr(seen, "dag_id", type(seen).__name__), remedy)
+    raise InvalidArgument("schedule", getattr(dag, "dag_id", type(dag).__name__), remedy)
 
 
 def find_schedule(holder: Any) -> CalendarTimetable | None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from calendar_timetable.calendars.calendar import Calendar
 
-_REACH = 31 * 86400  # seconds; a run that still runs may have started so long ago
+_LONGEST_RUN_SECONDS = 31 * 86400  # a run that still runs may have started so long ago
 _log = logging.getLogger(__name__)
 
 
@@ -60,8 +60,8 @@ class MilestoneDeadline(BaseDeadlineReference):
         """
         if self._data is None:
             calendar = milestones(self)
-            horizon = horizon_around(now(), _REACH)
-            said = {
+            horizon = horizon_around(now(), _LONGEST_RUN_SECONDS)
+            data = {
                 REFERENCE_TYPE_FIELD: self.reference_name,
                 "calendar": calendar.label,
                 "which": hashlib.sha256(repr(calendar._key()).encode()).hexdigest()[:16],  # noqa: SLF001
@@ -76,10 +76,10 @@ class MilestoneDeadline(BaseDeadlineReference):
                     calendar.label,
                     error.why,
                 )
-                return {**said, "milestones": [], "unread": True}
+                return {**data, "milestones": [], "unread": True}
             # Each milestone is stored as its distance from the one before.
             return {
-                **said,
+                **data,
                 "milestones": [b - a for a, b in zip((0, *starts), starts, strict=False)],
             }
         return self._data
@@ -87,11 +87,11 @@ class MilestoneDeadline(BaseDeadlineReference):
     @classmethod
     def deserialize_reference(cls, reference_data: dict[str, Any]) -> MilestoneDeadline:
         """Return the reference that was serialized, with the milestones as they were stored."""
-        found = cls()
-        found._data = {
+        reference = cls()
+        reference._data = {
             name: value for name, value in reference_data.items() if name != "__class_path"
         }
-        return found
+        return reference
 
     def _evaluate_with(self, *, session: Session, dag_id: str, run_id: str) -> datetime | None:
         return milestone_deadline(
@@ -143,15 +143,15 @@ def milestones(reference: MilestoneDeadline) -> Calendar:
     """
     from calendar_timetable.calendars.calendar import Calendar
 
-    found = as_timeset("calendar", reference.calendar or None, Calendar)  # type: ignore[arg-type]
-    if not isinstance(found, Calendar):
+    calendar = as_timeset("calendar", reference.calendar or None, Calendar)  # type: ignore[arg-type]
+    if not isinstance(calendar, Calendar):
         raise InvalidArgument(
             "calendar",
             reference.calendar,
             "give a Calendar, an Airflow Connection id or an address",
         )
-    found.validate()
-    return found.in_role(deny=False)
+    calendar.validate()
+    return calendar.in_role(deny=False)
 
 
 def milestone_deadline(data: dict[str, Any], planned: datetime) -> datetime | None:
@@ -169,8 +169,8 @@ def _run(session: Session, dag_id: str, run_id: str) -> Any:
     from airflow.models import DagRun
     from sqlalchemy import select
 
-    wanted = select(DagRun.run_id, DagRun.run_after, DagRun.run_type, DagRun.conf)
-    return session.execute(wanted.where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one()
+    query = select(DagRun.run_id, DagRun.run_after, DagRun.run_type, DagRun.conf)
+    return session.execute(query.where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one()
 
 
 REFERENCES = [MilestoneDeadline, WindowEndDeadline]

@@ -144,24 +144,26 @@ def edits(
 
     That is which of them were created, changed and cancelled.
     """
-    old, seen = memory.rows, _rows(reading, events, memory.stretch)
-    new = seen if memory.stretch == reading.stretch else _rows(reading, events, reading.stretch)
-    found = [*_appeared(old, seen, new), *_disappeared(old, seen, new, reading)]
-    kept = {uid: row for uid, row in old.items() if uid in reading.puzzling}
-    return sorted(found, key=lambda h: (h.start, h.uid)), replace(
-        memory, stretch=reading.stretch, rows=new | kept
+    before, here = memory.rows, _rows(reading, events, memory.stretch)
+    rows = here if memory.stretch == reading.stretch else _rows(reading, events, reading.stretch)
+    happenings = [*_appeared(before, here, rows), *_disappeared(before, here, rows, reading)]
+    unclear = {uid: row for uid, row in before.items() if uid in reading.puzzling}
+    return sorted(happenings, key=lambda h: (h.start, h.uid)), replace(
+        memory, stretch=reading.stretch, rows=rows | unclear
     )
 
 
 def _appeared(
-    old: dict[str, EventState], seen: dict[str, EventState], new: dict[str, EventState]
+    rows_before: dict[str, EventState],
+    seen_here: dict[str, EventState],
+    seen_now: dict[str, EventState],
 ) -> Iterator[EventChange]:
-    for uid, row in (new | seen).items():
-        before = old.get(uid)
+    for uid, row in (seen_now | seen_here).items():
+        before = rows_before.get(uid)
         if before is None:
             if row.alive:
                 yield _of_row("created", uid, row)
-        elif uid not in seen:
+        elif uid not in seen_here:
             # It moved to where the memory did not reach.
             yield _of_row("changed", uid, row, before)
         elif row.print != before.print:
@@ -170,13 +172,13 @@ def _appeared(
 
 
 def _disappeared(
-    old: dict[str, EventState],
-    seen: dict[str, EventState],
-    new: dict[str, EventState],
+    rows_before: dict[str, EventState],
+    seen_here: dict[str, EventState],
+    seen_now: dict[str, EventState],
     reading: CalendarSnapshot,
 ) -> Iterator[EventChange]:
-    for uid, row in old.items():
-        gone = uid not in seen and uid not in new and uid not in reading.puzzling
+    for uid, row in rows_before.items():
+        gone = uid not in seen_here and uid not in seen_now and uid not in reading.puzzling
         # That an event which is over was deleted is no news: people tidy up.
         if gone and row.alive and row.last > reading.at:
             yield _of_row("cancelled", uid, row)
@@ -195,7 +197,7 @@ def moments(
     many seconds before its start an event is "soon".
     """
     told = dict(memory.told)
-    found: list[tuple[int, EventChange]] = []
+    due: list[tuple[int, EventChange]] = []
     coming: float | None = None
     for event in events:
         if event.status == "cancelled":
@@ -205,8 +207,8 @@ def moments(
                 coming = moment if coming is None else min(coming, moment)
             elif moment > memory.settled and (key := _key(kind, event.uid, moment)) not in told:
                 told[key] = moment
-                found.append((moment, _of_occurrence(kind, event)))
-    happened = [happening for _, happening in sorted(found, key=lambda pair: pair[0])]
+                due.append((moment, _of_occurrence(kind, event)))
+    happened = [happening for _, happening in sorted(due, key=lambda pair: pair[0])]
     return happened, replace(memory, told=told) if happened else memory, coming
 
 
@@ -223,12 +225,12 @@ def _moments_of(
     event: Occurrence, kinds: frozenset[Kind], before: int
 ) -> Iterator[tuple[Kind, int]]:
     start, end = int(event.start.timestamp()), int(event.end.timestamp())
-    given: tuple[tuple[Kind, int], ...] = (
+    instants: tuple[tuple[Kind, int], ...] = (
         ("starts", start),
         ("ends", end),
         ("soon", start - before),
     )
-    return ((kind, moment) for kind, moment in given if kind in kinds)
+    return ((kind, moment) for kind, moment in instants if kind in kinds)
 
 
 def _rows(
@@ -243,9 +245,9 @@ def _rows(
 
 def _row(group: list[Occurrence], now: float) -> EventState:
     alive = [event for event in group if event.status != "cancelled"]
-    known = alive or group
-    shown = next((event for event in known if event.end.timestamp() > now), known[-1])
-    said = sorted(
+    events = alive or group
+    nearest = next((event for event in events if event.end.timestamp() > now), events[-1])
+    facts = sorted(
         (
             e.start.timestamp(),
             e.end.timestamp(),
@@ -259,21 +261,23 @@ def _row(group: list[Occurrence], now: float) -> EventState:
         for e in group
     )
     return EventState(
-        _digest(said),
-        int(shown.start.timestamp()),
-        int(shown.end.timestamp()),
-        int(max(event.end.timestamp() for event in known)),
+        _digest(facts),
+        int(nearest.start.timestamp()),
+        int(nearest.end.timestamp()),
+        int(max(event.end.timestamp() for event in events)),
         bool(alive),
-        shown.all_day,
-        shown.status,
-        shown.categories,
+        nearest.all_day,
+        nearest.status,
+        nearest.categories,
     )
 
 
 def _of_row(kind: Kind, uid: str, row: EventState, before: EventState | None = None) -> EventChange:
-    was = None if before is None or kind != "changed" else (before.start, before.end)
+    times = None if before is None or kind != "changed" else (before.start, before.end)
     status = "cancelled" if kind == "cancelled" else row.status
-    return EventChange(kind, uid, row.start, row.end, row.all_day, status, row.categories, was=was)
+    return EventChange(
+        kind, uid, row.start, row.end, row.all_day, status, row.categories, was=times
+    )
 
 
 def _of_occurrence(kind: Kind, event: Occurrence) -> EventChange:

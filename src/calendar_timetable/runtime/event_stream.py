@@ -23,8 +23,8 @@ from calendar_timetable.runtime.shared_readings import in_thread
 from calendar_timetable.schedule.time_rules import now
 
 _BACK, _AHEAD, _WEEK = 31 * DAY, 366 * DAY, 7 * DAY
-_RETRY = 5.0  # seconds after which a calendar that could not be read is asked again
-_SHORTEST = 0.2  # seconds between two looks
+_RETRY_SECONDS = 5.0  # seconds after which a calendar that could not be read is asked again
+_MIN_POLL = 0.2  # seconds between two looks
 _log = logging.getLogger(__name__)
 
 
@@ -94,7 +94,7 @@ class Stream(SharedStreamProducer):
             self._called.clear()
             until = min(self._next_read, *self._wakes) if self._wakes else self._next_read
             try:
-                await asyncio.wait_for(self._called.wait(), max(until - now(), _SHORTEST))
+                await asyncio.wait_for(self._called.wait(), max(until - now(), _MIN_POLL))
             except TimeoutError:
                 return
 
@@ -109,12 +109,12 @@ class Stream(SharedStreamProducer):
                 reading = await in_thread(read, self.calendar)
             except CalendarUnavailable as error:
                 _log.warning("%s", error)
-                self._next_read = now() + max(self.calendar.refresh.total_seconds(), _RETRY)
+                self._next_read = now() + max(self.calendar.refresh.total_seconds(), _RETRY_SECONDS)
                 if last is not None:
                     return last
-                await asyncio.sleep(_RETRY)
+                await asyncio.sleep(_RETRY_SECONDS)
             else:
-                self._next_read = now() + max(self.calendar.refresh.total_seconds(), _SHORTEST)
+                self._next_read = now() + max(self.calendar.refresh.total_seconds(), _MIN_POLL)
                 return reading
 
 

@@ -98,7 +98,8 @@ class CalendarEventTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Refuse to run alone: events come through a shared stream."""
         raise CalendarTimetableError("CalendarEventTrigger runs on Airflow's shared streams only")
-        yield  # makes this an async generator, as Airflow asks
+        # Makes this an async generator, as Airflow asks.
+        yield
 
     # Airflow's shared streams: one poll per calendar, whatever the number of watchers.
 
@@ -169,21 +170,21 @@ class _Watcher:
     def tell(self, look: StreamSnapshot) -> list[dict[str, Any]]:
         """Return the payloads of what is new to this watcher."""
         before = self.memory
-        found: list[EventChange] = []
+        happenings: list[EventChange] = []
         if look.reading.at != self._read_at:
             self._events = [event for event in look.reading.events if self.calendar.matches(event)]
-            found = self._read(look)
+            happenings = self._read(look)
         assert self.memory is not None
         if self.times:
             timed, self.memory, coming = event_diff.moments(
                 self.memory, self._events, look.at, self.times, self.before
             )
-            found += timed
+            happenings += timed
             if coming is not None:
                 look.stream.wake(coming)
         if before is None or _substance(before) != _substance(self.memory):
             self.news = self.memory.pack()
-        return [self._payload(happening) for happening in found]
+        return [self._payload(happening) for happening in happenings]
 
     def _read(self, look: StreamSnapshot) -> list[EventChange]:
         reading, last = look.reading, self._read_at
@@ -198,8 +199,8 @@ class _Watcher:
             )
         if not self.edits:
             return []
-        found, self.memory = event_diff.edits(self.memory, reading, self._events)
-        return [happening for happening in found if happening.kind in self.edits]
+        happenings, self.memory = event_diff.edits(self.memory, reading, self._events)
+        return [happening for happening in happenings if happening.kind in self.edits]
 
     def _payload(self, happening: EventChange) -> dict[str, Any]:
         title = ""
@@ -218,16 +219,16 @@ def _calendar(given: Calendar | str) -> Calendar:
     It is as its DAG file says, or as :meth:`CalendarEventTrigger.serialize` wrote it. Raises
     :class:`InvalidArgument` for anything else.
     """
-    found: object
+    timeset: object
     if isinstance(given, str) and given.startswith("{"):
-        found = codec.decode(json.loads(given))
+        timeset = codec.decode(json.loads(given))
     else:
-        found = as_timeset("calendar", given, Calendar)  # type: ignore[arg-type]
-    if not isinstance(found, Calendar):
+        timeset = as_timeset("calendar", given, Calendar)  # type: ignore[arg-type]
+    if not isinstance(timeset, Calendar):
         raise InvalidArgument(
             "calendar", given, "give a Calendar, an Airflow Connection id or an address"
         )
-    return found
+    return timeset
 
 
 def _key_of(calendar: Calendar) -> str:

@@ -21,9 +21,9 @@ from calendar_timetable.planning.plan import Policy
 from calendar_timetable.runtime.shared_readings import Shared, reading
 from calendar_timetable.schedule.time_rules import TimeRules, now
 
-_SHORTEST = 0.2  # seconds between two looks
+_MIN_POLL = 0.2  # seconds between two looks
 # Seconds after which the task is woken where the calendar's sealed address cannot be opened here.
-_BLIND = 300.0
+_BLIND_POLL_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def why_closed(open_time: OpenTime, rules: TimeRules, verdict: Verdict, instant:
     """Return what stands in the way, in words; this costs more than :func:`judge`."""
     until = instant + DAY if verdict.opens is None else verdict.opens - 1
     why = explain.obstacles(instant, until, rules.policy, open_time)
-    told = ", ".join(explain.told(why, zones.load_zone(rules.timezone), instant))
-    return (told or "time is closed") + (
+    obstacles = ", ".join(explain.told(why, zones.load_zone(rules.timezone), instant))
+    return (obstacles or "time is closed") + (
         "" if verdict.opens else ", and no available slot is known"
     )
 
@@ -91,10 +91,11 @@ class GateTrigger(BaseTrigger):
             self.log.warning(
                 "%s. Until then the gate's task looks itself, every few minutes.", error
             )
-            await asyncio.sleep(min(max(self.late_at - now(), 0), _BLIND))
+            await asyncio.sleep(min(max(self.late_at - now(), 0), _BLIND_POLL_SECONDS))
             yield TriggerEvent({"open": False})  # type: ignore[no-untyped-call]
             return
-        closed = Verdict(False)  # the last look that found time closed
+        # The verdict of the last look that found time closed.
+        closed = Verdict(False)
         with reading(rules) as shared:
             while True:
                 verdict = await self._look(rules, shared)
@@ -110,7 +111,7 @@ class GateTrigger(BaseTrigger):
                 wakes = [
                     t for t in (self.late_at, closed.release, shared.next_read) if t is not None
                 ]
-                await asyncio.sleep(max(min(wakes) - instant, _SHORTEST))
+                await asyncio.sleep(max(min(wakes) - instant, _MIN_POLL))
 
     async def _look(self, rules: TimeRules, shared: Shared) -> Verdict:
         try:

@@ -23,7 +23,7 @@ from calendar_timetable.planning import explain, zones
 from calendar_timetable.runtime.deadlines import MilestoneDeadline, milestones
 from calendar_timetable.runtime.shared_readings import in_thread
 
-_QUEUED = 60  # seconds between planned and real start that need no mention
+_USUAL_QUEUE_SECONDS = 60  # seconds between planned and real start that need no mention
 
 
 @dataclass(frozen=True)
@@ -84,18 +84,18 @@ async def tell(
 ) -> None:
     """Notify of a missed deadline, in the triggerer: the callback of :func:`late_alert`."""
     module, _, name = notifier.rpartition(".")
-    made = getattr(import_module(module), name)(**arguments)
+    notification = getattr(import_module(module), name)(**arguments)
     deadline = _moment(context["deadline"]["deadline_time"])
     assert deadline is not None
     milestone = (
         await _milestone(milestones, deadline + timedelta(seconds=before)) if milestones else ""
     )
     context = {**context, "late": late(context, milestone)}
-    if _is_async(made):
-        made.context = context
-        await made
+    if _is_async(notification):
+        notification.context = context
+        await notification
     else:
-        await in_thread(made, context)
+        await in_thread(notification, context)
 
 
 def late(context: dict[str, Any], milestone: str = "") -> LateRun:
@@ -109,29 +109,20 @@ def late(context: dict[str, Any], milestone: str = "") -> LateRun:
     if str(run.get("run_type") or "scheduled") == "scheduled":
         due = _moment(run.get("data_interval_end")) or _moment(run.get("logical_date")) or planned
     started = _moment(run.get("start_date"))
-    what = run.get("dag_display_name") or run["dag_id"]
-    why = _why(due, planned, started, deadline, str(run.get("state", "")))
+    name = run.get("dag_display_name") or run["dag_id"]
+    state = str(run.get("state", ""))
+    why = _why(due, planned, started, deadline, state)
     zone = zones.load_zone(zones.default_zone())
     clock = [
         explain.clock(moment.timestamp(), zone, deadline.timestamp()) for moment in (due, planned)
     ]
     by = f", {milestone}" if milestone else ""
-    head = f"{what} has not ended by {explain.clock(deadline.timestamp(), zone)}{by}"
-    said = f"{head}: due {clock[0]}, planned {clock[1]}, {why}"
+    head = f"{name} has not ended by {explain.clock(deadline.timestamp(), zone)}{by}"
+    text = f"{head}: due {clock[0]}, planned {clock[1]}, {why}"
     # A deadline's context names it as the REST API does.
     run_id = str(run.get("dag_run_id") or run.get("run_id") or "")
-    return LateRun(
-        what,
-        run_id,
-        str(run.get("state", "")),
-        due,
-        planned,
-        started,
-        deadline,
-        why,
-        milestone,
-        said,
-    )
+    times = due, planned, started, deadline
+    return LateRun(name, run_id, state, *times, why, milestone, text)
 
 
 def _why(
@@ -143,7 +134,7 @@ def _why(
     if started is None:
         parts.append("not started yet")
     else:
-        if (started - planned).total_seconds() > _QUEUED:
+        if (started - planned).total_seconds() > _USUAL_QUEUE_SECONDS:
             parts.append(f"waited in the queue for {_length(started - planned)}")
         if deadline > started:
             parts.append(

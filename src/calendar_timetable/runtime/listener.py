@@ -105,8 +105,8 @@ def _planned_by(dag_run: Any) -> CompiledSchedule | None:
         return None
     from calendar_timetable.runtime.dag_schedule import find_schedule
 
-    found = find_schedule(getattr(dag_run, "dag", None))
-    return None if found is None else found.compiled
+    timetable = find_schedule(getattr(dag_run, "dag", None))
+    return None if timetable is None else timetable.compiled
 
 
 def _before(compiled: CompiledSchedule, due: float) -> Iterator[PlacedTick]:

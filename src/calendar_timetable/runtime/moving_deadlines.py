@@ -66,12 +66,12 @@ def _move(connection: Connection, alert: Any) -> None:
         .where(DagRun.dag_id == dag_id, DagRun.state.in_(("queued", "running")), ~deadline.c.missed)
         .where(old.c.id != alert.id)
     )
-    said = {
+    stored = {
         "reference": alert.reference,
         "interval": alert.interval,
         "callback": alert.callback_def,
     }
-    interval: Any = decode_deadline_alert(said).interval
+    interval: Any = decode_deadline_alert(stored).interval
     for row in connection.execute(under_way).all():
         if _same(row, alert):
             values = {"deadline_alert_id": alert.id}

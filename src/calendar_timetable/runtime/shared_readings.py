@@ -18,8 +18,8 @@ from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.schedule.time_rules import TimeRules, now
 
 T = TypeVar("T")
-_THREADS = 2  # readings at a time: more would only cost memory
-_RETRY = 5.0  # seconds after which a calendar that could not be read is asked again
+_READINGS_AT_ONCE = 2  # readings at a time: more would only cost memory
+_RETRY_SECONDS = 5.0  # seconds after which a calendar that could not be read is asked again
 
 
 async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
@@ -37,7 +37,7 @@ async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_THREADS, thread_name_prefix="calendar-timetable")
+    return ThreadPoolExecutor(_READINGS_AT_ONCE, thread_name_prefix="calendar-timetable")
 
 
 class Shared:
@@ -66,7 +66,7 @@ class Shared:
         try:
             open_time = await in_thread(self.rules.read, now())
         except CalendarUnavailable:
-            self.next_read = now() + max(refresh or 0, _RETRY)
+            self.next_read = now() + max(refresh or 0, _RETRY_SECONDS)
             raise
         self.next_read = None if refresh is None else now() + refresh
         return open_time

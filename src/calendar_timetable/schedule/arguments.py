@@ -65,15 +65,15 @@ class Arguments:
 
         Addresses may be secrets: of those only what may be shown.
         """
-        said = {
+        values = {
             f.name: getattr(self, f.name)
             for f in fields(self)
             if f.name not in ("schedule", *_UNSAID)
         }
-        told = (
-            f"{name}={_shown(value)}" for name, value in said.items() if value != _USUAL.get(name)
+        texts = (
+            f"{name}={_shown(value)}" for name, value in values.items() if value != _USUAL.get(name)
         )
-        return ", ".join((_shown(self.schedule), *told))
+        return ", ".join((_shown(self.schedule), *texts))
 
     def check(self) -> None:
         """Refuse what cannot be used, without I/O.
@@ -165,15 +165,15 @@ class Arguments:
         It is kept from an earlier parse, if nothing has changed since. Never raises for a calendar:
         an import error would stop every DAG of the file, and the runs under way.
         """
-        asked = list(self.questions(moment)) if self._is_settled else []
-        copies = [calendar.current_version(stretch, self.zone_name) for calendar, stretch in asked]
+        parts = list(self.questions(moment)) if self._is_settled else []
+        copies = [calendar.current_version(stretch, self.zone_name) for calendar, stretch in parts]
         if not copies or not all(copies):
             return self.read(moment, hold=True).to_json()
         from calendar_timetable._version import __version__
-        from calendar_timetable.schedule.compile_cache import kept
+        from calendar_timetable.schedule.compile_cache import cached_or_made
 
         base = self.schedule if isinstance(self.schedule, str) else encode_base(self.base)
-        said = (
+        facts = (
             type(self.base).__name__,
             base,
             self.zone_name,
@@ -181,8 +181,8 @@ class Arguments:
             self.horizon(moment),
             self.offset,
         )
-        arguments = repr((__version__, *said, self.calendar, self.window_set, self.blackout_set))
-        return kept(arguments, copies, lambda: self.read(moment, hold=True).to_json())
+        arguments = repr((__version__, *facts, self.calendar, self.window_set, self.blackout_set))
+        return cached_or_made(arguments, copies, lambda: self.read(moment, hold=True).to_json())
 
     @property
     def _is_settled(self) -> bool:

@@ -20,10 +20,10 @@ from typing import Any
 from calendar_timetable.calendars.feed.cache import check_folder, folder, replace_file
 from calendar_timetable.calendars.ical.expand import FORMAT
 
-_DAY = "%Y%m%d"
+_DAY_FORMAT = "%Y%m%d"
 
 
-def kept(
+def cached_or_made(
     arguments: str, copies: Sequence[str], make: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
     """Return what *make* gives, from the cache where it was made before.
@@ -38,7 +38,7 @@ def kept(
     # The feeds are part of the name, as what calendars say of themselves is without addresses.
     feeds = [copy.partition(" ")[0] for copy in copies]
     name = hashlib.sha256(repr((arguments, feeds)).encode()).hexdigest()[:40]
-    day = folder() / "schedules" / now.strftime(_DAY)
+    day = folder() / "schedules" / now.strftime(_DAY_FORMAT)
     path = day / name
     with suppress(OSError, ValueError):
         seal, content = path.read_bytes().split(b"\n", 1)
@@ -47,7 +47,7 @@ def kept(
     content = json.dumps(make()).encode()
     with suppress(OSError):
         if not day.exists():
-            _forget(day.parent, before=(now - timedelta(days=1)).strftime(_DAY))
+            _forget(day.parent, before=(now - timedelta(days=1)).strftime(_DAY_FORMAT))
             for place in (day.parent, day):
                 place.mkdir(mode=0o700, exist_ok=True)
         replace_file(path, _seal(made_of, content) + b"\n" + content)

@@ -135,19 +135,19 @@ class CompiledSchedule:
     @property
     def calendars(self) -> tuple[UsedCalendar, ...]:
         """The calendars that were read, each in its role."""
-        found = []
+        used = []
         if "events" in self.base:
-            found.append(
+            used.append(
                 UsedCalendar("schedule", self.base["calendar"], codec.decode_feed(self.base))
             )
         for role, timeset in (("windows", self.windows), ("blackouts", self.blackouts)):
             sets = leaves(timeset) if timeset is not None else ()
-            found += [
+            used += [
                 UsedCalendar(role, leaf.label, leaf.feed)
                 for leaf in sets
                 if isinstance(leaf, CalendarSpans)
             ]
-        return tuple(found)
+        return tuple(used)
 
     def placed(self, start: float) -> Iterator[PlacedTick]:
         """Yield every tick due at *start* or later, in its place."""
@@ -166,14 +166,14 @@ class CompiledSchedule:
         # What waited before that time has its run by then.
         fitted = self.open_time.previous_fit(start, policy.duration, earliest)
         begin, back = (earliest if fitted is None else fitted + 1), 60.0
-        found = False
-        while begin > earliest and not found:
+        ran = False
+        while begin > earliest and not ran:
             # Further back by and by: each tick may cost a question to Airflow, and most runs follow
             # another one closely.
             begin, end, back = max(begin - back, earliest), begin, 4 * back
             for placed in self._laid_out(begin, most):
-                found = placed.runs and placed.tick.due < end
-                if found or placed.tick.due >= end:
+                ran = placed.runs and placed.tick.due < end
+                if ran or placed.tick.due >= end:
                     break
         return self._laid_out(begin, most)
 
@@ -252,8 +252,8 @@ class CompiledSchedule:
         # The latest due time takes those before it along, where they are combined.
         earliest = now if self.policy.coalesce else self.waiting_since(now)
         ticks = self.ticks.since(earliest, None, TimeRestriction(None, None, catchup=True))
-        found = runs(ticks, self.policy, self.open_time, now + SEARCH_SECONDS)
-        return next((run for run in found if run.start is not None and run.start > now), None)
+        ahead = runs(ticks, self.policy, self.open_time, now + SEARCH_SECONDS)
+        return next((run for run in ahead if run.start is not None and run.start > now), None)
 
     def coming_in_short(self, now: float) -> str:
         """Say that the next run is moved, and where to, or why there is none; "" otherwise.
@@ -290,14 +290,14 @@ class CompiledSchedule:
         Of calendars it has only the spans that decide what this DAG may do.
         """
         sets = {"windows": self.windows, "blackouts": self.blackouts}
-        given = {name: timeset for name, timeset in sets.items() if timeset is not None}
+        timesets = {name: timeset for name, timeset in sets.items() if timeset is not None}
         calendars = any(
             isinstance(leaf, CalendarSpans)
-            for timeset in given.values()
+            for timeset in timesets.values()
             for leaf in leaves(timeset)
         )
         keep = self._decisive() if calendars else None
-        encoded = {name: codec.encode(timeset, keep) for name, timeset in given.items()}
+        encoded = {name: codec.encode(timeset, keep) for name, timeset in timesets.items()}
         version = max(map(codec.version, encoded.values()), default=1)
         data: dict[str, Any] = {"v": version, "timezone": self.timezone, **asdict(self.policy)}
         data["base"] = self.base

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
 from croniter import croniter
+from croniter.croniter import hash_expression_re
 from pendulum import DateTime
 
 from calendar_timetable.planning import zones
@@ -28,13 +29,11 @@ from calendar_timetable.planning.open_time import DAY
 
 _ANY_TIME = TimeRestriction(None, None, catchup=True)
 _PLAIN = re.compile(r"[\d\s*,/\-A-Za-z#?]+")
-# croniter draws these anew each time.
-_RANDOM = re.compile(r"(?<![A-Z])[HR](?![A-Z])", re.IGNORECASE)
-_SCHEDULES = 512
-_REMEMBERED = 20_000  # ticks of one schedule; about two weeks of minutes
-_IN_ALL = 100_000  # ticks of all schedules of one thread, of which a web server has many
+_MAX_SCHEDULES = 512
+_MAX_TICKS = 20_000  # of one schedule; about two weeks of minutes
+_MAX_TICKS_IN_ALL = 100_000  # of all schedules of one thread, of which a web server has many
 _AT_ONCE = 50  # ticks, and days, that are told together
-_FAR = 366 * 9  # days that are searched for the next tick; from one 29 February to the next
+_MAX_DAYS_SEARCHED = 366 * 9  # for the next tick; from one 29 February to the next
 
 
 class _Thread(threading.local):
@@ -76,8 +75,8 @@ class Daily:
             return None
         ranges = (range(60), range(24), range(1, 32), range(1, 13), range(7))
         fields: list[list[Any]] = [
-            [*every] if said[0] == "*" else said
-            for said, every in zip(cron.expanded, ranges, strict=True)
+            [*whole_range] if numbers[0] == "*" else numbers
+            for numbers, whole_range in zip(cron.expanded, ranges, strict=True)
         ]
         if any(not isinstance(number, int) for field in fields for number in field):
             return None
@@ -88,11 +87,11 @@ class Daily:
 
     def dates(self, first: int) -> Iterator[int]:
         """Yield the days with ticks from day *first* on; days are counted from the epoch."""
-        return self._of_days(range(first, first + _FAR))
+        return self._of_days(range(first, first + _MAX_DAYS_SEARCHED))
 
     def dates_back(self, last: int) -> Iterator[int]:
         """Yield the days with ticks from day *last* backwards."""
-        return self._of_days(range(last, last - _FAR, -1))
+        return self._of_days(range(last, last - _MAX_DAYS_SEARCHED, -1))
 
     def _of_days(self, days: Iterable[int]) -> Iterator[int]:
         for number in days:
@@ -142,9 +141,9 @@ class CronTicks:
         """Yield every tick that follows *instant*, some at a time."""
         while True:
             index = self._index_after(instant)
-            some = self._chain[index : index + _AT_ONCE]
-            yield some
-            instant = some[-1]
+            ticks = self._chain[index : index + _AT_ONCE]
+            yield ticks
+            instant = ticks[-1]
 
     def last_until(self, instant: float) -> float:
         """Return the last tick at or before *instant*, which is a tick or any other time."""
@@ -152,16 +151,16 @@ class CronTicks:
         index = bisect_right(chain, instant)
         if 1 < index < len(chain):
             return chain[index - 1]
-        found = self._plain_until(instant)
-        if found is None:
-            found = float(
+        tick = self._plain_until(instant)
+        if tick is None:
+            tick = float(
                 self._airflow._align_to_prev(  # noqa: SLF001
                     DateTime.fromtimestamp(instant, UTC)
                 ).timestamp()
             )
-            while (following := self.after(found)) <= instant:
-                found = following
-        return found
+            while (following := self.after(tick)) <= instant:
+                tick = following
+        return tick
 
     def _plain_until(self, instant: float) -> float | None:
         """Return the last tick at or before *instant*, if clocks do not change between.
@@ -198,7 +197,7 @@ class CronTicks:
             chain[index - 1] == instant or self._between(instant, chain[index])
         ):
             return index
-        if not index or chain[index - 1] != instant or len(chain) > _REMEMBERED:
+        if not index or chain[index - 1] != instant or len(chain) > _MAX_TICKS:
             self._chain, index = [instant], 1
         self._grow()
         return index
@@ -231,19 +230,19 @@ class CronTicks:
         That is some of them, or none where clocks change first.
         """
         assert self.daily is not None
-        found: list[float] = []
+        plain: list[float] = []
         first = int((tick + offset) // DAY)
         for number in self.daily.dates(first):
             midnight = number * DAY - offset
             index = bisect_right(self.daily.seconds, tick - midnight)
             ticks = [midnight + second for second in self.daily.seconds[index : index + _AT_ONCE]]
             if zones.day_offset(number, self._zone) == offset:
-                found += ticks
+                plain += ticks
             elif ticks:
-                return found or [second for second in ticks[:1] if self._offset(second) == offset]
-            if found and (len(found) >= _AT_ONCE or number - first >= _AT_ONCE):
+                return plain or [second for second in ticks[:1] if self._offset(second) == offset]
+            if plain and (len(plain) >= _AT_ONCE or number - first >= _AT_ONCE):
                 break
-        return found
+        return plain
 
     def _ask(self, tick: float) -> float:
         last = DataInterval.exact(DateTime.fromtimestamp(tick, UTC))
@@ -289,7 +288,9 @@ class SeveralCrons:
 
 def is_plain(expression: str) -> bool:
     """Tell whether the ticks of *expression* can be remembered."""
-    return bool(_PLAIN.fullmatch(expression)) and not _RANDOM.search(expression)
+    # What croniter draws by lot is another time whenever it is asked.
+    drawn = map(hash_expression_re.match, expression.lower().split())
+    return bool(_PLAIN.fullmatch(expression)) and not any(drawn)
 
 
 def several_crons(crons: Iterable[tuple[str, str]]) -> SeveralCrons:
@@ -300,11 +301,11 @@ def several_crons(crons: Iterable[tuple[str, str]]) -> SeveralCrons:
 def cron_ticks(cron: tuple[str, str]) -> CronTicks:
     """Return the remembered ticks of *cron*, a plain expression and its zone."""
     remembered = _thread.ticks
-    if _thread.grown > _IN_ALL:
+    if _thread.grown > _MAX_TICKS_IN_ALL:
         remembered.clear()
         _thread.grown = 0
     if cron not in remembered:
-        if len(remembered) >= _SCHEDULES:
+        if len(remembered) >= _MAX_SCHEDULES:
             del remembered[next(iter(remembered))]
         remembered[cron] = CronTicks(*cron)
     return remembered[cron]

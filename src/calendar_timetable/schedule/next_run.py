@@ -66,13 +66,14 @@ def next_run(
         # Without catchup the clock counts, and when clocks change.
         and (restriction.catchup or ahead.due > now + 2 * DAY)
     ):
-        ahead.interval = None  # until there is an answer
-        rest: Iterator[PlacedTick] | None = ahead.rest
+        # Until there is an answer.
+        ahead.interval = None
+        following: Iterator[PlacedTick] | None = ahead.rest
         run = next(ahead.rest, None)
     else:
         _thread.ahead = ahead = None
         search = _Search(compiled, last, restriction, now)
-        run, rest = search.every_run() if restriction.catchup else search.latest_run()
+        run, following = search.every_run() if restriction.catchup else search.latest_run()
     if run is None or run.start is None:
         return None
     is_beyond = compiled.open_time.is_beyond
@@ -83,9 +84,9 @@ def next_run(
     ):
         return None
     interval = _data_interval(run.tick)
-    if rest is not None:
+    if following is not None:
         if ahead is None:
-            _thread.ahead = ahead = _Ahead(compiled, restriction, rest)
+            _thread.ahead = ahead = _Ahead(compiled, restriction, following)
         ahead.interval, ahead.due = interval, run.tick.interval_end
     # Airflow 3.2 has no defaults for the last two.
     return DagRunInfo(to_pendulum(run.start), interval, None, None)
@@ -176,8 +177,8 @@ class _Search:
         stream = ticks.stream(
             ticks.walk(self.last, self.restriction, first), self.restriction.latest
         )
-        rest = self._runs(stream, first.due)
-        run, skipped = next(rest, None), None
+        following = self._runs(stream, first.due)
+        run, skipped = next(following, None), None
         if not self._is_past:
             while run is not None and (late := self._late(run)) is None:
                 skipped = run.tick.interval_start if skipped is None else skipped
@@ -185,10 +186,10 @@ class _Search:
                 # What else was due in this stretch of open time is skipped too.
                 if closes is not None:
                     stream.pass_over(closes - 1, run.tick)
-                run = next(rest, None)
+                run = next(following, None)
             if run is not None:
                 run = with_interval(run if late is None else run.starting(late), skipped)
-        return run, rest if ticks.plain else None
+        return run, following if ticks.plain else None
 
     @property
     def _is_past(self) -> bool:
@@ -210,16 +211,18 @@ class _Search:
                 return self._from(self._pick())
         if self._is_simple and ticks.is_calm(now) and self._is_under_way:
             picked = self._pick()
-            if picked is None or picked.due > now:  # what was due has run
+            # Then what was due has run.
+            if picked is None or picked.due > now:
                 return self._from(picked)
             placed = self.policy.place(picked, self.open_time)
             start = self._late(placed) if placed.outcome in ("on_time", "postponed") else None
             if start is not None and (start <= now or not self.open_time.fits(now, 0)):
                 # What else waits, or was missed, is released with it.
                 return self._with_those_due_by(start, placed), None
-        rest, before, latest, coming = self._around_now()
+        following, before, latest, coming = self._around_now()
         if self.is_first and coming is not None and coming.tick.due <= now:
-            latest = None  # what waits comes after it
+            # What waits comes after it.
+            latest = None
         if latest is not None and latest.outcome in ("on_time", "forced"):
             with suppress(_BaseFailed):
                 latest = self._as_base(latest, self._pick())
@@ -232,7 +235,7 @@ class _Search:
                     picked = self._pick()
                     if self.is_first or coming is None or self._is_undisturbed(picked):
                         return self._from(picked)
-            return coming, rest if ticks.plain else None
+            return coming, following if ticks.plain else None
         if before is not None and latest.outcome == "postponed" and not self.is_first:
             latest = self._together(before, latest)
         return self._late_or_next(latest, coming), None
@@ -259,9 +262,9 @@ class _Search:
         while True:
             stream = ticks.since(self.now - reach, self.last, self.restriction)
             first = stream.peek()
-            rest = self._runs(stream, None if first is None else first.due)
+            following = self._runs(stream, None if first is None else first.due)
             before = latest = coming = None
-            for run in rest:
+            for run in following:
                 assert run.start is not None
                 if run.start > self.now:
                     coming = run
@@ -274,8 +277,12 @@ class _Search:
                     break
                 reach = self.now - self.compiled.waiting_since(self.now)
                 continue
-            found = before or latest or coming
-            if first is None or found is None or found.tick.interval_start > first.interval_start:
+            nearest = before or latest or coming
+            if (
+                first is None
+                or nearest is None
+                or nearest.tick.interval_start > first.interval_start
+            ):
                 break
             if self.is_first or (
                 self.last is not None and first.interval_start <= self.last.end.timestamp()
@@ -289,7 +296,7 @@ class _Search:
             if reach > SEARCH_SECONDS:
                 break
             reach *= 8
-        return rest, before, latest, coming
+        return following, before, latest, coming
 
     def _is_alone(self, run: PlacedTick | None) -> bool:
         """Tell whether *run* starts on time, and none waited for the same start.
@@ -345,8 +352,8 @@ class _Search:
         stream = ticks.stream(
             ticks.walk(self.last, self.restriction, tick), self.restriction.latest
         )
-        rest = self._runs(stream, tick.due)
-        return next(rest, None), rest if ticks.plain else None
+        following = self._runs(stream, tick.due)
+        return next(following, None), following if ticks.plain else None
 
     def _on_time(self, tick: Tick) -> PlacedTick | None:
         """Return the run of *tick* where it starts on time whatever comes before and after.
@@ -381,7 +388,8 @@ class _Search:
         """
         assert run.start is not None
         if self.is_first or self._is_past:
-            if run.start > run.tick.due and self.now - run.start <= GRACE_SECONDS:  # staggered
+            # Staggered.
+            if run.start > run.tick.due and self.now - run.start <= GRACE_SECONDS:
                 return run
             if picked is None or picked.due > run.tick.due:
                 return None

@@ -39,8 +39,8 @@ _DELTAS = (_DELTA_INTERVAL, _DELTA_TRIGGER)
 # The first tick of these is the start date or the present, whichever is later.
 _BEGIN_NOW = (_ONCE, _DELTA_TRIGGER)
 # Ticks of a timetable that is not Airflow's, before it is asked anew from an opening on.
-_WALKED = 1000
-_FURTHEST = 10 * 366 * 86400  # seconds that the last tick is looked for into the past
+_MAX_TICKS_WALKED = 1000
+_MAX_SECONDS_BACK = 10 * 366 * 86400  # that the last tick is looked for into the past
 _EVENTS = "airflow.timetables.events.EventsTimetable"
 _GRID = (_CRON_TRIGGER, _CRON_INTERVAL, _MULTIPLE, _EVENTS)
 
@@ -194,9 +194,9 @@ class Ticks:
         if last is None and self._kind == _DELTA_INTERVAL and self._step is not None:
             return self.stream(self._back_to(floor, self.pick(None, restriction), every), latest)
         if last is None and earliest is None:
-            found = self._last_before(floor, low)
+            tick = self._last_before(floor, low)
             ticks = (
-                self.from_instant(floor, latest) if found is None else self.walk(None, every, found)
+                self.from_instant(floor, latest) if tick is None else self.walk(None, every, tick)
             )
             return self.stream(ticks, latest)
         try:
@@ -222,8 +222,8 @@ class Ticks:
         first = stream.peek()
         if first is None or first.due >= floor:
             return stream
-        found = self.last_until(floor, first, latest)
-        return stream if found is None else self.stream(self.walk(None, restriction, found), latest)
+        last = self.last_until(floor, first, latest)
+        return stream if last is None else self.stream(self.walk(None, restriction, last), latest)
 
     def _back_to(
         self, floor: float, tick: Tick | None, restriction: TimeRestriction
@@ -246,11 +246,11 @@ class Ticks:
         Those that another one follows by *instant* are left out.
         """
         restriction = TimeRestriction(None, latest, catchup=True)
-        found = self.last_until(instant, tick, latest)
+        last = self.last_until(instant, tick, latest)
         return (
             self.following(tick, restriction)
-            if found is None
-            else self.walk(None, restriction, found)
+            if last is None
+            else self.walk(None, restriction, last)
         )
 
     def last_until(self, instant: float, tick: Tick, latest: DateTime | None = None) -> Tick | None:
@@ -279,13 +279,13 @@ class Ticks:
             count = (instant - tick.due) // step
             return Tick(*(at + count * step for at in tick)) if count else None
         if not self.on_grid:
-            found: Tick | None = None
+            last: Tick | None = None
             every = self.following(tick, TimeRestriction(None, None, catchup=True))
-            for following in islice(every, _WALKED):
+            for following in islice(every, _MAX_TICKS_WALKED):
                 if following.due > instant:
-                    return found
-                found = following
-            return self._last_before(instant, tick.due if found is None else found.due) or found
+                    return last
+                last = following
+            return self._last_before(instant, tick.due if last is None else last.due) or last
         return self._last_before(instant, tick.due)
 
     def _last_before(self, instant: float, low: float) -> Tick | None:
@@ -294,16 +294,16 @@ class Ticks:
         The base schedule is asked for ticks from ever further back.
         """
         back = 60.0
-        while back < _FURTHEST:
-            found = None
+        while back < _MAX_SECONDS_BACK:
+            last = None
             begin = max(instant - back, low)
             for tick in self.from_instant(begin):
                 if tick.due > instant:
                     break
                 if tick.due > low:
-                    found = tick
-            if found is not None or begin <= low:
-                return found
+                    last = tick
+            if last is not None or begin <= low:
+                return last
             back *= 8
         return None
 
@@ -312,11 +312,11 @@ class Ticks:
         """Seconds from each tick to the next, where that is always the same; else ``None``."""
         delta = getattr(self.base, "_delta", None) if self._kind in _DELTAS else None
         if isinstance(delta, relativedelta):
-            whole = timedelta(
+            fixed = timedelta(
                 days=delta.days, hours=delta.hours, minutes=delta.minutes, seconds=delta.seconds
             )
             delta = (
-                whole if delta == relativedelta(days=whole.days, seconds=whole.seconds) else None
+                fixed if delta == relativedelta(days=fixed.days, seconds=fixed.seconds) else None
             )
         return delta.total_seconds() if isinstance(delta, timedelta) else None
 
@@ -356,8 +356,8 @@ class Ticks:
         latest = restriction.latest.timestamp() if restriction.latest else math.inf
         with_intervals, length = self._kind == _CRON_INTERVAL, self._length
         previous = first.due
-        for some in cron.all_after(previous):
-            for due in some:
+        for dues in cron.all_after(previous):
+            for due in dues:
                 if (previous if with_intervals else due) > latest:
                     return
                 yield new(Tick, (due, previous if with_intervals else due - length, due))

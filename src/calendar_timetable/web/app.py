@@ -63,7 +63,7 @@ def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
 
     What was sent is repeated only where it stands in the address.
     """
-    detail = [_wrong(each["loc"], each["msg"], each.get("input")) for each in error.errors()]
+    detail = [_wrong(fault["loc"], fault["msg"], fault.get("input")) for fault in error.errors()]
     return JSONResponse(models.Refusal(detail=detail).model_dump(), 422)
 
 
@@ -73,7 +73,7 @@ def put_off(_: Request, error: time_budget.Busy) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, 429, {"Retry-After": str(error.retry_after)})
 
 
-def _wrong(where: tuple[str | int, ...], message: str, given: object) -> models.Wrong:
-    field = next((part for part in reversed(where) if isinstance(part, str)), "")
-    value = f"{given[:_SHOWN]!r}: " if where[:1] == ("query",) and isinstance(given, str) else ""
-    return models.Wrong(field=field, message=value + message)
+def _wrong(place: tuple[str | int, ...], message: str, value: object) -> models.Wrong:
+    field = next((part for part in reversed(place) if isinstance(part, str)), "")
+    shown = f"{value[:_SHOWN]!r}: " if place[:1] == ("query",) and isinstance(value, str) else ""
+    return models.Wrong(field=field, message=shown + message)

@@ -42,36 +42,35 @@ def calendars(
     uses: dict[tuple[str, str], _Use] = {}
     for dag_id, schedule in read_schedules(session, dag_ids).items():
         titled = _titled(schedule)
-        for used in schedule.compiled.calendars if schedule.compiled else ():
-            use = uses.setdefault((used.label, used.feed.key if used.feed else ""), _Use())
+        for calendar in schedule.compiled.calendars if schedule.compiled else ():
+            use = uses.setdefault(
+                (calendar.label, calendar.feed.key if calendar.feed else ""), _Use()
+            )
             # Of DAGs that give it different options the strictest counts: it is held first.
             if use.feed is None or (
-                used.feed is not None and used.feed.max_stale < use.feed.max_stale
+                calendar.feed is not None and calendar.feed.max_stale < use.feed.max_stale
             ):
-                use.feed = used.feed
+                use.feed = calendar.feed
             use.dag_ids.add(dag_id)
-            use.roles.add(used.role)
-            use.titled = use.titled or used.feed in titled
-    shown = sorted(uses.items())[offset : offset + limit]
+            use.roles.add(calendar.role)
+            use.titled = use.titled or calendar.feed in titled
+    page = sorted(uses.items())[offset : offset + limit]
     try:
         files = cache.files()
-    except InvalidArgument:  # the cache folder cannot be trusted, so nothing in it is believed
-        found = [_told(label, use, None) for (label, _), use in shown]
-    else:
-        found = [_told(label, use, _known(use, files)) for (label, _), use in shown]
+    except InvalidArgument:
+        # The cache folder cannot be trusted, so nothing in it is believed.
+        files = {}
     return models.Calendars(
-        calendars=found, total_entries=len(uses), truncated=offset + len(shown) < len(uses)
+        calendars=[_as_model(label, use, files) for (label, _), use in page],
+        total_entries=len(uses),
+        truncated=offset + len(page) < len(uses),
     )
 
 
-def _known(use: _Use, files: dict[str, list[Path]]) -> Health | None:
-    if use.feed is None or use.feed.key not in files:
-        return None
-    return health_of(use.feed.key, use.feed.max_stale, files[use.feed.key])
-
-
-def _told(label: str, use: _Use, known: Health | None) -> models.CalendarHealth:
-    told = models.CalendarHealth(
+def _as_model(label: str, use: _Use, files: dict[str, list[Path]]) -> models.CalendarHealth:
+    feed = use.feed if use.feed and use.feed.key in files else None
+    health = None if feed is None else health_of(feed.key, feed.max_stale, files[feed.key])
+    answer = models.CalendarHealth(
         label=label,
         status="unknown",
         dag_ids=sorted(use.dag_ids),
@@ -79,7 +78,7 @@ def _told(label: str, use: _Use, known: Health | None) -> models.CalendarHealth:
         on_unavailable=use.feed.on_unavailable if use.feed else None,
         max_stale_seconds=use.feed.max_stale if use.feed else None,
     )
-    return told if known is None else told.model_copy(update=_facts(known, titled=use.titled))
+    return answer if health is None else answer.model_copy(update=_facts(health, titled=use.titled))
 
 
 def _facts(health: Health, *, titled: bool) -> dict[str, object]:
@@ -101,7 +100,7 @@ def _facts(health: Health, *, titled: bool) -> dict[str, object]:
 
 def _problem(problem: Problem, *, titled: bool) -> models.Problem:
     return models.Problem(
-        uid=_shown(problem.uid or "", titled=titled),
+        uid=_uid_shown(problem.uid or "", titled=titled),
         reason=problem.reason,
         start=problem.start,
         end=problem.end,
@@ -112,7 +111,7 @@ def _problem(problem: Problem, *, titled: bool) -> models.Problem:
 
 def _over(problem: Problem) -> bool:
     """Tell whether the time that *problem* may concern has passed."""
-    return not problem.matters(datetime.now(UTC))
+    return not problem.is_current(datetime.now(UTC))
 
 
 def _titled(schedule: Schedule) -> list[Feed | None]:
@@ -123,7 +122,7 @@ def _titled(schedule: Schedule) -> list[Feed | None]:
     return [leaf.feed for leaf in members if isinstance(leaf, CalendarSpans) and leaf.titles]
 
 
-def _shown(uid: str, *, titled: bool) -> str:
+def _uid_shown(uid: str, *, titled: bool) -> str:
     """Return *uid* where the calendar is *titled*, else a digest: a UID often is a mail address.
 
     Whoever has the calendar finds the event by the digest.

@@ -17,22 +17,21 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 from calendar_timetable.planning.explain import Kind
+from calendar_timetable.planning.plan import Outcome, WhenBlocked
 from calendar_timetable.runs.rows import RunState
 
 StateOrMove = Literal[RunState, "postponed", "advanced", "combined"]
-Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "forced"]
-WhenBlocked = Literal["postpone", "advance", "skip", "run"]
 Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=50)]
 MOST_DAYS = 62  # of a length in a what-if
 
 
 def _bounded(seconds: int) -> int:
     if seconds > MOST_DAYS * 86400:
-        told = (
+        text = (
             f"{seconds} seconds are too long for a what-if: "
             f"give at most {MOST_DAYS * 86400}, {MOST_DAYS} days"
         )
-        raise PydanticCustomError("too_long", "{told}", {"told": told})
+        raise PydanticCustomError("too_long", "{told}", {"told": text})
     return seconds
 
 
@@ -41,27 +40,33 @@ Seconds = Annotated[
 ]
 
 
-class Wrong(BaseModel):
+class Answer(BaseModel):
+    """What is sent: every field of it, also one that has a default here."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+
+class Wrong(Answer):
     """What is wrong with one field of a question."""
 
     field: str
     message: str
 
 
-class Refusal(BaseModel):
+class Refusal(Answer):
     """Why a question is not answered: each field that is wrong."""
 
     detail: list[Wrong]
 
 
-class Collapsed(BaseModel):
+class Collapsed(Answer):
     """How many runs one row of a DAG that runs more often than hourly stands for."""
 
     count: int
     every_seconds: int
 
 
-class Blackout(BaseModel):
+class Blackout(Answer):
     """When a blackout begins: of a calendar, with its event's title where that is shown, or by a rule in its zone."""
 
     start: datetime
@@ -71,7 +76,7 @@ class Blackout(BaseModel):
     zone: str | None = None
 
 
-class Reason(BaseModel):
+class Reason(Answer):
     """One reason why a run does not simply start when due. Times are UTC; docs/api.md says what each kind tells."""
 
     kind: Kind
@@ -89,7 +94,7 @@ class Reason(BaseModel):
     text: str = Field(description="All of it in English, with times in the schedule's zone")
 
 
-class Run(BaseModel):
+class Run(Answer):
     """A run, or a due time that does not run. Times are UTC."""
 
     id: str = Field(description="Stable: of a planned run and of what becomes of it, across moves")
@@ -125,7 +130,7 @@ class Run(BaseModel):
     )
 
 
-class DagLimits(BaseModel):
+class DagLimits(Answer):
     """How many runs of a DAG Airflow has at once, and the pools that its tasks take slots of."""
 
     dag_id: str
@@ -133,14 +138,14 @@ class DagLimits(BaseModel):
     pools: list[str]
 
 
-class PoolSlots(BaseModel):
+class PoolSlots(Answer):
     """How many slots a pool has; below 0 where it has no end."""
 
     name: str
     slots: int
 
 
-class Runs(BaseModel):
+class Runs(Answer):
     """One page of runs, by start."""
 
     runs: Iterable[Run]
@@ -156,7 +161,7 @@ class Runs(BaseModel):
     pools: list[PoolSlots] = Field(description="Those that these DAGs use")
 
 
-class DagCount(BaseModel):
+class DagCount(Answer):
     """How many runs of a DAG start in some time."""
 
     dag_id: str
@@ -164,7 +169,7 @@ class DagCount(BaseModel):
     runs: int
 
 
-class Count(BaseModel):
+class Count(Answer):
     """What starts in one hour, or on one day; ``skipped`` are due times that do not run, also those combined."""
 
     start: datetime
@@ -182,7 +187,7 @@ class Count(BaseModel):
     more_dags: int
 
 
-class Counts(BaseModel):
+class Counts(Answer):
     """Runs by the hour or by the day, every one of these in the range."""
 
     counts: list[Count]
@@ -190,14 +195,14 @@ class Counts(BaseModel):
     paused_dags: int
 
 
-class DagChoice(BaseModel):
+class DagChoice(Answer):
     """A DAG, and what people call it."""
 
     dag_id: str
     dag_display_name: str
 
 
-class Choices(BaseModel):
+class Choices(Answer):
     """What the list of runs can be narrowed to: all that the DAGs have which the viewer may read."""
 
     dags: list[DagChoice]
@@ -206,7 +211,7 @@ class Choices(BaseModel):
     calendars: list[str]
 
 
-class Arguments(BaseModel):
+class Arguments(Answer):
     """What can be changed in a what-if; of calendars the labels, as their options stay in the DAG file."""
 
     windows: list[str] | None
@@ -220,7 +225,7 @@ class Arguments(BaseModel):
     staggered_by_seconds: int = Field(description="This DAG's own share of its stagger")
 
 
-class Plan(BaseModel):
+class Plan(Answer):
     """What becomes of a DAG's next due times."""
 
     dag_id: str
@@ -247,7 +252,7 @@ class WhatIf(BaseModel):
     coalesce: bool | None = None
 
 
-class WhatIfPlan(BaseModel):
+class WhatIfPlan(Answer):
     """The plan under other arguments beside the one in force, and the Python that would make it so."""
 
     plan: list[Run]
@@ -257,7 +262,7 @@ class WhatIfPlan(BaseModel):
     truncated: bool = Field(False, description="Whether there was no time for more")
 
 
-class TimeSpan(BaseModel):
+class TimeSpan(Answer):
     """A window or a blackout. Where one has a title, a DAG that the viewer may read shows it."""
 
     kind: Literal["window", "blackout"]
@@ -269,7 +274,7 @@ class TimeSpan(BaseModel):
     dag_ids: list[str]
 
 
-class TimeSpans(BaseModel):
+class TimeSpans(Answer):
     """Windows and blackouts, by start."""
 
     spans: list[TimeSpan]
@@ -277,7 +282,7 @@ class TimeSpans(BaseModel):
     truncated: bool
 
 
-class Problem(BaseModel):
+class Problem(Answer):
     """A part of a calendar that could not be understood.
 
     It may cover the time from ``start`` to ``end``, null being an open end; ``matters`` unless that
@@ -292,7 +297,7 @@ class Problem(BaseModel):
     matters: bool = True
 
 
-class CalendarHealth(BaseModel):
+class CalendarHealth(Answer):
     """How a calendar is doing."""
 
     label: str
@@ -310,7 +315,7 @@ class CalendarHealth(BaseModel):
     max_stale_seconds: int | None = None
 
 
-class Calendars(BaseModel):
+class Calendars(Answer):
     """The calendars that the DAGs use which the viewer may read."""
 
     calendars: list[CalendarHealth]
@@ -318,7 +323,7 @@ class Calendars(BaseModel):
     truncated: bool = False
 
 
-class Me(BaseModel):
+class Me(Answer):
     """Who asks, and what they may do."""
 
     username: str
@@ -328,14 +333,14 @@ class Me(BaseModel):
     version: str
 
 
-class Scope(BaseModel):
+class Scope(Answer):
     """What a subscription is about."""
 
     kind: Literal["all", "tag", "dag"]
     value: str | None
 
 
-class Subscription(BaseModel):
+class Subscription(Answer):
     """One of one's own subscriptions."""
 
     id: str
@@ -351,7 +356,7 @@ class NewSubscription(Subscription):
     url: str
 
 
-class Subscriptions(BaseModel):
+class Subscriptions(Answer):
     """One's own subscriptions."""
 
     subscriptions: list[Subscription]
@@ -409,12 +414,12 @@ def wrong(field: str, message: str) -> RequestValidationError:
 def known_parameters(request: Request) -> None:
     """Refuse parameters that the route does not know: a mistyped filter would show everything."""
     route = request.scope["route"]
-    known = sorted(
+    names = sorted(
         {parameter.alias for parameter in get_flat_dependant(route.dependant).query_params}
     )
     for name in request.query_params:
-        if name not in known:
-            remedy = f"give one of {', '.join(known)}" if known else "this takes none"
+        if name not in names:
+            remedy = f"give one of {', '.join(names)}" if names else "this takes none"
             raise wrong(name, f"{name[:80]!r} is not a parameter here: {remedy}")
 
 
@@ -423,15 +428,15 @@ def answer(request: Request, content: BaseModel | bytes) -> Response:
     body = content if isinstance(content, bytes) else content.model_dump_json().encode()
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
-    if known_already(request, etag):
+    if client_has(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
 
 
-def known_already(request: Request, etag: str) -> bool:
+def client_has(request: Request, etag: str) -> bool:
     """Tell whether the client has the answer with *etag* already."""
-    known = {
+    etags = {
         tag.strip().removeprefix("W/")
         for tag in request.headers.get("if-none-match", "").split(",")
     }
-    return etag in known or "*" in known
+    return etag in etags or "*" in etags

@@ -21,11 +21,11 @@ from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs import listing
 from calendar_timetable.runs.listing import Filters
 from calendar_timetable.web import calendar_health, models, run_list
-from calendar_timetable.web import plan as plans
-from calendar_timetable.web import time_sets as timespans
 from calendar_timetable.web.access import Readable, ReadableDag, allowed, asked_by_us
 from calendar_timetable.web.models import REFUSALS, Limit, Offset, answer, known_parameters, wrong
+from calendar_timetable.web.plan import May, plan_of, what_if
 from calendar_timetable.web.store import has_table
+from calendar_timetable.web.time_sets import spans
 
 MOST_DAYS = 100
 MOST_DAYS_BY_HOUR = 15
@@ -176,16 +176,16 @@ def choices(request: Request, session: SessionDep, readable: Readable) -> Respon
     return answer(request, run_list.choices(session, readable))
 
 
-def viewer_may(dag_id: ReadableDag, user: GetUserDep, session: SessionDep) -> plans.May:
+def viewer_may(dag_id: ReadableDag, user: GetUserDep, session: SessionDep) -> May:
     """Return what the user may see of a DAG besides that it exists."""
     runs, code = (
         bool(allowed(user, session, [dag_id], e))
         for e in (DagAccessEntity.RUN, DagAccessEntity.CODE)
     )
-    return plans.May(runs, code)
+    return May(runs, code)
 
 
-ViewerMay = Annotated[plans.May, Depends(viewer_may)]
+ViewerMay = Annotated[May, Depends(viewer_may)]
 
 
 @api.get("/dags/{dag_id}/plan", response_model=models.Plan)
@@ -197,16 +197,19 @@ def plan(
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> Response:
     """What becomes of a DAG's next due times, and its schedule as Python."""
-    found = plans.plan_of(session, dag_id, limit, _now(), may)
+    found = plan_of(session, dag_id, limit, _now(), may)
     if found is None:
         raise HTTPException(404, "There is no such DAG")
     return answer(request, found)
 
 
 @api.post(
-    "/dags/{dag_id}/what-if", response_model=models.WhatIfPlan, dependencies=[Depends(asked_by_us)]
+    "/dags/{dag_id}/what-if",
+    name="what_if",
+    response_model=models.WhatIfPlan,
+    dependencies=[Depends(asked_by_us)],
 )
-def what_if(
+def compare_plans(
     session: SessionDep,
     dag_id: ReadableDag,
     may: ViewerMay,
@@ -214,7 +217,7 @@ def what_if(
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> models.WhatIfPlan:
     """The plan under other arguments, beside the one in force. Changes nothing."""
-    found = plans.what_if(session, dag_id, body, limit, _now(), may)
+    found = what_if(session, dag_id, body, limit, _now(), may)
     if found is None:
         raise HTTPException(404, "There is no such DAG, or its schedule is not a CalendarTimetable")
     return found
@@ -230,7 +233,7 @@ def time_sets(
     offset: Offset = 0,
 ) -> Response:
     """Windows and blackouts of the DAGs that the user may read."""
-    return answer(request, timespans.spans(session, wanted, *between, limit=limit, offset=offset))
+    return answer(request, spans(session, wanted, *between, limit=limit, offset=offset))
 
 
 @api.get("/calendars", response_model=models.Calendars)

@@ -18,8 +18,8 @@ from calendar_timetable.runs import database, time_budget
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.listing import (
     Filters,
-    answered,
-    concerned,
+    cached_answer,
+    dags_and_schedules,
     first_rows,
     paused_among,
     rows_by_dag,
@@ -37,7 +37,7 @@ from calendar_timetable.runs.stored_schedules import read_schedules
 from calendar_timetable.web import models
 
 _HOUR = 3600
-_NAMED = 4  # DAGs that are named for a day
+_DAGS_NAMED_A_DAY = 4  # DAGs that are named for a day
 _MOST_DAGS = 1_000  # DAGs whose ids one answer with counts holds
 _MOST_TICKS = 62_000  # due times of one DAG: six weeks of minutes
 _MOVED = ("postponed", "advanced", "forced")
@@ -56,7 +56,7 @@ def list_runs(
     took, are included only for the DAGs *runs_of*, or for all where that is ``None``.
     Nothing is worked out again while neither the DAGs nor their runs have changed.
     """
-    return answered(session, readable, filters, now, runs_of, _list_runs)
+    return cached_answer(session, readable, filters, now, runs_of, _list_runs)
 
 
 def choices(session: Session, readable: Collection[str]) -> models.Choices:
@@ -80,21 +80,23 @@ def _list_runs(
     now: float,
     runs_of: Collection[str] | None,
 ) -> bytes:
-    dags, schedules = concerned(session, dag_ids, filters)
+    dags, schedules = dags_and_schedules(session, dag_ids, filters)
     with time_budget.share(time_budget.PLANNING):
         rows, truncated = first_rows(session, dags, schedules, filters, now, runs_of)
-    told: list[str] = []
+    runs: list[str] = []
     for row in rows[filters.offset : filters.offset + filters.limit]:
         if time_budget.spent():
             break
         # One at a time: thousands of models at once keep the garbage collector busy.
-        told.append(as_run(row, now).model_dump_json())
-    shown = {row.dag.dag_id: row.dag for row in rows[filters.offset : filters.offset + len(told)]}
-    uses = {dag_id: schedules[dag_id].pools if dag_id in schedules else () for dag_id in shown}
-    used = {pool for pools in uses.values() for pool in pools}
-    rest = {
+        runs.append(as_run(row, now).model_dump_json())
+    dags_shown = {
+        row.dag.dag_id: row.dag for row in rows[filters.offset : filters.offset + len(runs)]
+    }
+    uses = {dag_id: schedules[dag_id].pools if dag_id in schedules else () for dag_id in dags_shown}
+    pools_used = {pool for pools in uses.values() for pool in pools}
+    answer = {
         "total_entries": len(rows),
-        "truncated": truncated or filters.offset + len(told) < len(rows),
+        "truncated": truncated or filters.offset + len(runs) < len(rows),
         "paused_dags": paused_among(dags),
         "parallelism": conf.getint("core", "parallelism"),
         "limits": [
@@ -103,15 +105,15 @@ def _list_runs(
                 "max_active_runs": dag.max_active_runs,
                 "pools": uses[dag.dag_id],
             }
-            for dag in shown.values()
+            for dag in dags_shown.values()
         ],
         "pools": [
             {"name": pool, "slots": slots}
             for pool, slots in session.execute(database.pools())
-            if pool in used
+            if pool in pools_used
         ],
     }
-    return f'{{"runs":[{",".join(told)}],{json.dumps(rest)[1:]}'.encode()
+    return f'{{"runs":[{",".join(runs)}],{json.dumps(answer)[1:]}'.encode()
 
 
 def as_run(row: RunRow, now: float) -> models.Run:
@@ -163,12 +165,12 @@ def edges(since: float, until: float, zone: ZoneInfo | None) -> list[float]:
     """
     if zone is None:
         return [*(since + _HOUR * n for n in range(-int(-(until - since) // _HOUR))), until]
-    found = [since]
+    instants = [since]
     day = datetime.fromtimestamp(since, UTC).astimezone(zone).date()
-    while found[-1] < until:
+    while instants[-1] < until:
         day += timedelta(days=1)
-        found.append(min(zones.local_instant(day, 0, zone), until))
-    return found
+        instants.append(min(zones.local_instant(day, 0, zone), until))
+    return instants
 
 
 @dataclass(slots=True)
@@ -220,11 +222,11 @@ def counts(
         now: float,
         runs_of: Collection[str] | None,
     ) -> bytes:
-        dags, schedules = concerned(session, dag_ids, filters)
+        dags, schedules = dags_and_schedules(session, dag_ids, filters)
         names = {dag.dag_id: dag for dag in dags}
-        found = [_Count() for _ in edges[1:]]
+        tallies = [_Count() for _ in edges[1:]]
         told_until = filters.until
-        seen: list[str] = []
+        counted_ids: list[str] = []
         with time_budget.share(time_budget.PLANNING):
             for part in rows_by_dag(session, dags, schedules, filters, now, runs_of, _MOST_TICKS):
                 rows = [
@@ -235,24 +237,26 @@ def counts(
                 for stretch in stretches(rows):
                     often = is_often(stretch)
                     for row in stretch:
-                        found[bisect_right(edges, row.at) - 1].add(row, often=often)
+                        tallies[bisect_right(edges, row.at) - 1].add(row, often=often)
                 if rows:
-                    seen.append(rows[0].dag.dag_id)
+                    counted_ids.append(rows[0].dag.dag_id)
                 told_until = min(told_until, part.told_until)
-        told = [_told(*of, told_until, names) for of in zip(found, edges, edges[1:], strict=False)]
+        entries = [
+            _as_count(*of, told_until, names) for of in zip(tallies, edges, edges[1:], strict=False)
+        ]
         answer = models.Counts(
-            counts=told, dag_ids=seen[:_MOST_DAGS], paused_dags=paused_among(dags)
+            counts=entries, dag_ids=counted_ids[:_MOST_DAGS], paused_dags=paused_among(dags)
         )
         return answer.model_dump_json().encode()
 
-    return answered(session, readable, filters, now, runs_of, work, tuple(edges))
+    return cached_answer(session, readable, filters, now, runs_of, work, tuple(edges))
 
 
-def _told(
+def _as_count(
     count: _Count, start: float, end: float, told_until: float, dags: dict[str, Dag]
 ) -> models.Count:
     long = end - start > _HOUR
-    first = sorted(count.first, key=count.first.__getitem__)[:_NAMED] if long else []
+    first = sorted(count.first, key=count.first.__getitem__)[:_DAGS_NAMED_A_DAY] if long else []
     return models.Count(
         start=zones.to_datetime(start),
         end=zones.to_datetime(end),

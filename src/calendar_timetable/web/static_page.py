@@ -45,8 +45,8 @@ async def ask_to_log_in(request: Request, error: Exception) -> Response:
     """
     assert isinstance(error, HTTPException)
     if error.status_code == 401 and request.headers.get("sec-fetch-mode") == "navigate":
-        here = f"{request.url.path}?{request.url.query}".removesuffix("?")
-        return RedirectResponse(f"{base_path()}/api/v2/auth/login?{urlencode({'next': here})}")
+        place = f"{request.url.path}?{request.url.query}".removesuffix("?")
+        return RedirectResponse(f"{base_path()}/api/v2/auth/login?{urlencode({'next': place})}")
     return await http_exception_handler(request, error)
 
 

@@ -83,12 +83,12 @@ def site_key(session: Session) -> str:
     It is random, made when it is first asked for, and never changes.
     """
     query = select(_Site.key)
-    found = session.scalar(query)
-    if found is None:
+    key = session.scalar(query)
+    if key is None:
         # Another process may be faster: then its key counts.
         with suppress(IntegrityError), session.begin_nested():
             session.add(_Site(id=1, key=secrets.token_hex(6)))
             session.flush()
-        found = session.scalar(query)
-    assert found is not None, "one of us has made it"
-    return found
+        key = session.scalar(query)
+    assert key is not None, "one of us has made it"
+    return key

@@ -23,7 +23,7 @@ from starlette.datastructures import QueryParams
 
 from calendar_timetable.runs import time_budget
 from calendar_timetable.runs.database import Dag
-from calendar_timetable.runs.listing import Filters, find_rows, first_rows, known_by, readable_dags
+from calendar_timetable.runs.listing import Filters, find_rows, first_rows, readable_dags, state_key
 from calendar_timetable.runs.lru import LruCache, Single
 from calendar_timetable.runs.rows import RunRow
 from calendar_timetable.runs.stored_schedules import read_schedules
@@ -34,7 +34,7 @@ from calendar_timetable.web.models import (
     Limit,
     Offset,
     answer,
-    known_already,
+    client_has,
     known_parameters,
 )
 from calendar_timetable.web.store import NO_TABLE, Subscription, has_table, site_key
@@ -46,8 +46,8 @@ _GRID = 6 * 3600
 _FRESH = 300  # seconds for which a feed is right enough while nothing but the clock changes
 _RETRY_AFTER = 10  # seconds
 # Seconds of processor time for planning. To write as many events as there may be takes as long.
-_PLANNING = 2.5
-_FEEDS = 16 * 1024 * 1024  # bytes of all feeds that are remembered together
+_PLANNING_SECONDS = 2.5
+_FEEDS_BYTES = 16 * 1024 * 1024  # bytes of all feeds that are remembered together
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,12 @@ class Choice:
     paused: bool = False
 
     @classmethod
-    def of(cls, given: QueryParams) -> Choice:
+    def of(cls, parameters: QueryParams) -> Choice:
         """Return what the parameters of an address say, with the defaults for what they do not."""
         usual = asdict(cls())
-        return cls(**{name: given.get(name, str(usual[name])).lower() == "true" for name in usual})
+        return cls(
+            **{name: parameters.get(name, str(usual[name])).lower() == "true" for name in usual}
+        )
 
     def told(self) -> dict[str, str]:
         """Return the parameters of an address that say this: what is not the default."""
@@ -89,7 +91,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenFeed:
     """A feed, its ETag, and until when, in epoch seconds, the clock alone changes nothing in it."""
 
     body: bytes
@@ -97,7 +99,7 @@ class Written:
     until: float
 
 
-_feeds: LruCache[Written] = LruCache(_FEEDS, lambda feed: len(feed.body))
+_feeds: LruCache[WrittenFeed] = LruCache(_FEEDS_BYTES, lambda feed: len(feed.body))
 _writing = Single()
 
 router = APIRouter(
@@ -122,10 +124,10 @@ def list_subscriptions(
 ) -> Response:
     """One's own subscriptions that have not expired."""
     owned = subscriptions.owned_by(session, user)
-    shown = [_told(subscription) for subscription in owned[offset : offset + limit]]
-    more = offset + len(shown) < len(owned)
+    page = [_as_model(subscription) for subscription in owned[offset : offset + limit]]
+    more = offset + len(page) < len(owned)
     return answer(
-        request, models.Subscriptions(subscriptions=shown, total_entries=len(owned), truncated=more)
+        request, models.Subscriptions(subscriptions=page, total_entries=len(owned), truncated=more)
     )
 
 
@@ -156,7 +158,9 @@ def subscribe(
     if asked.kind == "dag" and asked.value not in readable:
         raise HTTPException(404, "There is no such DAG")
     try:
-        made, token = subscriptions.subscribe(session, user, asked.kind, asked.value, asked.days)
+        subscription, token = subscriptions.subscribe(
+            session, user, asked.kind, asked.value, asked.days
+        )
     except subscriptions.TooManySubscriptions:
         most = subscriptions.MOST_PER_OWNER
         raise HTTPException(
@@ -164,7 +168,7 @@ def subscribe(
         ) from None
     choice = Choice(asked.skipped, asked.moved, asked.frequent, asked.paused)
     url = f"{site_address(request)}{PREFIX}/feed.ics?{urlencode({'token': token, **choice.told()})}"
-    return models.NewSubscription(**_told(made).model_dump(), url=url)
+    return models.NewSubscription(**_as_model(subscription).model_dump(), url=url)
 
 
 @router.delete(
@@ -182,17 +186,19 @@ async def feed(request: Request) -> Response:
     """Serve the runs of a subscription as a calendar, or 404 whatever is wrong with its token."""
     token = request.query_params.get("token", "")
     choice = Choice.of(request.query_params)
-    found = await run_in_threadpool(_feed, token, choice, site_address(request)) if token else None
-    if found is None:
+    written = (
+        await run_in_threadpool(_feed, token, choice, site_address(request)) if token else None
+    )
+    if written is None:
         return Response("There is no such calendar", 404, media_type="text/plain")
-    headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}
-    if known_already(request, found.etag):
+    headers = {"ETag": written.etag, "Cache-Control": "private, no-cache"}
+    if client_has(request, written.etag):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = 'inline; filename="runs.ics"'
-    return Response(found.body, media_type="text/calendar; charset=utf-8", headers=headers)
+    return Response(written.body, media_type="text/calendar; charset=utf-8", headers=headers)
 
 
-def _feed(token: str, choice: Choice, base_url: str) -> Written | None:
+def _feed(token: str, choice: Choice, base_url: str) -> WrittenFeed | None:
     """Return the feed of the subscription that *token* opens; ``None`` where it opens none."""
     with create_session(scoped=False) as session:
         if not has_table(session):
@@ -208,7 +214,7 @@ def _in_force(
     runs_of: set[str],
     choice: Choice,
     base_url: str,
-) -> Written:
+) -> WrittenFeed:
     """Return the feed of *subscription*, written once for as long as nothing in it changes.
 
     What it depends on is known before it is written, so that asking again while that is the same
@@ -229,18 +235,18 @@ def _in_force(
         dag for dag in readable_dags(session, readable, filters) if choice.paused or not dag.paused
     ]
     all_of_it = replace(filters, since=around - PAST.total_seconds())
-    told = [dag.dag_id for dag in dags]
-    key = known_by(session, told, all_of_it, runs_of, subscription.id, choice, base_url)
-    found = _feeds.get(key)
-    if found is None or found.until <= now:
+    dag_ids = [dag.dag_id for dag in dags]
+    key = state_key(session, dag_ids, all_of_it, runs_of, subscription.id, choice, base_url)
+    written = _feeds.get(key)
+    if written is None or written.until <= now:
         if not _writing.begin(subscription.id):
             raise time_budget.Busy(_RETRY_AFTER)
         try:
-            found = _written(session, subscription, dags, filters, runs_of, choice, base_url, now)
+            written = _written(session, subscription, dags, filters, runs_of, choice, base_url, now)
         finally:
             _writing.end(subscription.id)
-        _feeds.put(key, found)
-    return found
+        _feeds.put(key, written)
+    return written
 
 
 def _written(
@@ -252,23 +258,22 @@ def _written(
     choice: Choice,
     base_url: str,
     now: float,
-) -> Written:
-    from calendar_timetable.runs.calendar_events import Site
-    from calendar_timetable.runs.calendar_events import feed as write
+) -> WrittenFeed:
+    from calendar_timetable.runs.calendar_events import Site, write_feed
 
     schedules = read_schedules(session, [dag.dag_id for dag in dags])
     before = replace(filters, since=filters.since - PAST.total_seconds(), until=filters.since)
-    with time_budget.share(_PLANNING):
+    with time_budget.share(_PLANNING_SECONDS):
         past, _ = find_rows(session, dags, schedules, before, now, runs_of)
         ahead, _ = first_rows(session, dags, schedules, filters, now, runs_of)
     rows = {row.identity: row for row in (*past, *ahead)}
     nearest = sorted(choice.of_rows(rows.values()), key=lambda row: abs(row.at - now))[:MOST_EVENTS]
     name = f"Airflow runs: {subscription.value}" if subscription.value else "Airflow runs"
-    body = write(
+    body = write_feed(
         sorted(nearest, key=lambda row: row.key), Site(base_url, site_key(session)), name, now
     )
     until = max(min((row.right_until(now) for row in nearest), default=math.inf), now + _FRESH)
-    return Written(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"', until)
+    return WrittenFeed(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"', until)
 
 
 def _now() -> float:
@@ -292,7 +297,7 @@ def site_address(request: Request) -> str:
     return base or str(request.base_url).rstrip("/").removesuffix(PREFIX)
 
 
-def _told(subscription: Subscription) -> models.Subscription:
+def _as_model(subscription: Subscription) -> models.Subscription:
     return models.Subscription(
         id=subscription.id,
         scope=models.Scope.model_validate({"kind": subscription.kind, "value": subscription.value}),

@@ -68,10 +68,10 @@ def owned_by(session: Session, user: Any) -> Sequence[Subscription]:
 def revoke(session: Session, user: Any, key: str) -> bool:
     """Delete the subscription *key* of *user*; return whether there was one."""
     query = select(Subscription).where(Subscription.id == key, Subscription.owner == user.get_id())
-    found = session.scalar(query)
-    if found is not None:
-        session.delete(found)
-    return found is not None
+    subscription = session.scalar(query)
+    if subscription is not None:
+        session.delete(subscription)
+    return subscription is not None
 
 
 def known(session: Session, owner: str | None = None) -> list[tuple[Subscription, str]]:
@@ -80,19 +80,23 @@ def known(session: Session, owner: str | None = None) -> list[tuple[Subscription
     This is for people who run this Airflow.
     """
     query = select(Subscription).order_by(Subscription.created_at, Subscription.id)
-    found = ((subscription, _name_of(subscription)) for subscription in session.scalars(query))
+    pairs = ((subscription, _name_of(subscription)) for subscription in session.scalars(query))
     return [
         (subscription, name)
-        for subscription, name in found
+        for subscription, name in pairs
         if owner in (None, name, subscription.owner)
     ]
 
 
 def revoke_for(session: Session, subscription: Subscription, name: str) -> None:
     """Delete *subscription* of the user called *name*, and note that in Airflow's audit log."""
-    told = {"subscription_id": subscription.id, "of": name, "method": "command line"}
+    details = {"subscription_id": subscription.id, "of": name, "method": "command line"}
     session.add(
-        Log(event="calendar_timetable.unsubscribe", owner=getpass.getuser(), extra=json.dumps(told))
+        Log(
+            event="calendar_timetable.unsubscribe",
+            owner=getpass.getuser(),
+            extra=json.dumps(details),
+        )
     )
     session.delete(subscription)
 
@@ -113,22 +117,24 @@ def opened_by(session: Session, token: str) -> tuple[Subscription, set[str], set
     That is the ids of the DAGs that they may read, and of those whose runs they may read. ``None``
     when there is no subscription, when it has expired, and when its owner is not there any more.
     """
-    found = session.scalar(select(Subscription).where(Subscription.token_hash == _hash(token)))
+    subscription = session.scalar(
+        select(Subscription).where(Subscription.token_hash == _hash(token))
+    )
     now = datetime.now(UTC)
-    if found is None or found.expires_at <= now:
+    if subscription is None or subscription.expires_at <= now:
         return None
     manager = get_auth_manager()
     try:
-        user = _user_now(manager, found)
+        user = _user_now(manager, subscription)
         readable = manager.get_authorized_dag_ids(user=user, method="GET", session=session)
-        wanted = {found.value or ""} & readable if found.kind == "dag" else readable
-        runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
+        dag_ids = {subscription.value or ""} & readable if subscription.kind == "dag" else readable
+        runs_of = allowed(user, session, dag_ids, DagAccessEntity.RUN)
     # Each auth manager says in its own way that a user is gone.
     except Exception:  # noqa: BLE001
         return None
-    if found.last_fetched_at is None or now - found.last_fetched_at >= _NOTED:
-        found.last_fetched_at = now
-    return found, readable, runs_of
+    if subscription.last_fetched_at is None or now - subscription.last_fetched_at >= _NOTED:
+        subscription.last_fetched_at = now
+    return subscription, readable, runs_of
 
 
 def _user_now(manager: Any, subscription: Subscription) -> Any:
@@ -144,7 +150,9 @@ def _user_now(manager: Any, subscription: Subscription) -> Any:
     if isinstance(manager, SimpleAuthManager):
         if conf.getboolean("core", "simple_auth_manager_all_admins"):
             return user
-        return next(known for known in manager.get_users() if known.get_id() == subscription.owner)
+        return next(
+            account for account in manager.get_users() if account.get_id() == subscription.owner
+        )
     refreshed = manager.refresh_user(user=user)
     # The user's old tokens may be spent by this, so the new ones are kept.
     if refreshed is not None:

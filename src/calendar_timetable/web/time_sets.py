@@ -21,7 +21,7 @@ _AROUND = 7 * DAY  # seconds, so that spans which reach past the range are shown
 _Kind = Literal["window", "blackout"]
 
 
-class _Found(NamedTuple):
+class _Span(NamedTuple):
     start: int
     end: int
     kind: _Kind
@@ -53,52 +53,43 @@ def spans(
             for kind, timeset in sets:
                 for member in members(timeset):
                     shared[kind, member].add(dag_id)
-    users: dict[_Found, set[str]] = defaultdict(set)
+    users: dict[_Span, set[str]] = defaultdict(set)
     cut = False
-    for (kind, member), using in shared.items():
+    for (kind, member), ids in shared.items():
         if cut := time_budget.spent():
             break
-        for found in _spans(kind, member, int(since) - _AROUND, -int(-until // 1) + _AROUND):
-            if found.start < until and found.end > since:
-                users[found] |= using
-    ordered = sorted(
-        users,
-        key=lambda found: (
-            found.start,
-            found.end,
-            found.kind,
-            found.label,
-            found.title or "",
-            found.zone or "",
-        ),
-    )
-    shown = ordered[offset : offset + limit]
+        for span in _spans(kind, member, int(since) - _AROUND, -int(-until // 1) + _AROUND):
+            if span.start < until and span.end > since:
+                users[span] |= ids
+    # Neither a title nor a zone can be compared with none.
+    ordered = sorted(users, key=lambda span: (*span[:4], span.title or "", span.zone or ""))
+    page = ordered[offset : offset + limit]
     return models.TimeSpans(
         spans=[
             models.TimeSpan(
-                kind=found.kind,
-                label=found.label,
-                start=zones.to_datetime(found.start),
-                end=zones.to_datetime(found.end),
-                title=found.title,
-                zone=found.zone,
-                dag_ids=sorted(users[found]),
+                kind=span.kind,
+                label=span.label,
+                start=zones.to_datetime(span.start),
+                end=zones.to_datetime(span.end),
+                title=span.title,
+                zone=span.zone,
+                dag_ids=sorted(users[span]),
             )
-            for found in shown
+            for span in page
         ],
         total_entries=len(ordered),
-        truncated=cut or offset + len(shown) < len(ordered),
+        truncated=cut or offset + len(page) < len(ordered),
     )
 
 
-def _spans(kind: _Kind, member: TimeSet, since: int, until: int) -> Iterator[_Found]:
+def _spans(kind: _Kind, member: TimeSet, since: int, until: int) -> Iterator[_Span]:
     titles = member.titles if isinstance(member, CalendarSpans) else ()
     zone = next(
         (zone for leaf in leaves(member) if (zone := getattr(leaf, "timezone", None))), None
     )
     titled = sorted(t for t in titles if t[0] < until and t[1] > since)
     for start, end, title in titled:
-        yield _Found(start, end, kind, str(member), title, zone)
+        yield _Span(start, end, kind, str(member), title, zone)
     lows, highs = (
         [low for low, _, _ in titled],
         list(accumulate((high for _, high, _ in titled), max)),
@@ -107,4 +98,4 @@ def _spans(kind: _Kind, member: TimeSet, since: int, until: int) -> Iterator[_Fo
         before = bisect_right(lows, start)
         # No event with a title covers all of this span.
         if not before or highs[before - 1] < end:
-            yield _Found(start, end, kind, str(member), None, zone)
+            yield _Span(start, end, kind, str(member), None, zone)

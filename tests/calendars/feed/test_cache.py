@@ -22,14 +22,11 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState, digest_of
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
-from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import event, feed
-from tests.support.moments import instant
+from tests.support.one_meeting import GOOD, meetings
 from tests.support.origin import Origin, Reply
 
-HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
-GOOD = feed(event("UID:m", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z"))
 BIG = feed(
     *(
         event(
@@ -41,12 +38,6 @@ BIG = feed(
         for n in range(1, 11)
     )
 )
-
-
-def meetings(calendar: Calendar) -> int:
-    found = calendar.resolve(HORIZON, "UTC")
-    assert isinstance(found, CalendarSpans)
-    return len(found.known)
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o757, 0o777, 0o1777])

@@ -16,34 +16,23 @@ import pytest
 from calendar_timetable.calendars import child_process, limits
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState
-from calendar_timetable.calendars.feed.feed import FeedSnapshot, refresh_feed
+from calendar_timetable.calendars.feed.feed import FeedReader, FeedSnapshot
 from calendar_timetable.calendars.feed.refresh import RefreshPolicy
 from calendar_timetable.calendars.net import client
 from calendar_timetable.calendars.sources.lookup import source_for
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
-from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import event, feed
-from tests.support.moments import instant
+from tests.support.one_meeting import GOOD, HORIZON, MEETING, meetings
 from tests.support.origin import Origin, Reply
 
-HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
-MEETING = event("UID:m", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z")
-GOOD = feed(MEETING)
 FETCH = "AIRFLOW__CALENDAR_TIMETABLE__FETCH"
 DAY = 86400.0
 
 
-def meetings(calendar: Calendar) -> int:
-    found = calendar.resolve(HORIZON, "UTC")
-    assert isinstance(found, CalendarSpans)
-    return len(found.known)
-
-
 def refreshed(address: str, *, force: bool = False, max_stale: float = DAY) -> FeedSnapshot:
-    return refresh_feed(
-        source_for(address), HORIZON.start, HORIZON.end, "UTC", 300, max_stale, force=force
-    )
+    start, end = HORIZON.start, HORIZON.end
+    return FeedReader(source_for(address), start, end, "UTC", 300, max_stale).refresh(force=force)
 
 
 # --- who asks -------------------------------------------------------------------------------------
@@ -190,11 +179,11 @@ def test_a_dead_server_costs_one_attempt_for_all_its_calendars(
 ) -> None:
     attempts = []
 
-    def ask(*given: Any) -> Any:
+    def run_child(*given: Any) -> Any:
         attempts.append(given)
-        return child_process.ask(*given)
+        return child_process.run_child(*given)
 
-    monkeypatch.setattr(client, "ask", ask)
+    monkeypatch.setattr(client, "run_child", run_child)
     server = dead_server()
     for _ in range(2):
         for name in "abc":

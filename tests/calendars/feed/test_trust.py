@@ -18,10 +18,9 @@ from airflow.exceptions import AirflowTimetableInvalid
 
 from calendar_timetable import Calendar, CalendarTimetable, Weekly
 from calendar_timetable.calendars import codec as wire
-from calendar_timetable.calendars.calendar import Calendar as Read
 from calendar_timetable.calendars.feed import cache as cached
 from calendar_timetable.calendars.feed import health
-from calendar_timetable.calendars.feed.cache import keyed
+from calendar_timetable.calendars.feed.cache import keyed_digest
 from calendar_timetable.calendars.net import credentials
 from calendar_timetable.calendars.sources import caldav_protocol
 from calendar_timetable.calendars.sources.base import FetchFailed
@@ -30,20 +29,10 @@ from calendar_timetable.calendars.sources.lookup import connected_source, source
 from calendar_timetable.cli import main
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import codec
-from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
+from calendar_timetable.planning.time_sets import CalendarSpans
 from tests.support.ics import event, feed
-from tests.support.moments import instant
+from tests.support.one_meeting import GOOD, known
 from tests.support.origin import SECRET, Origin
-
-HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
-GOOD = feed(event("UID:m", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z"))
-
-
-def known(calendar: Read) -> CalendarSpans:
-    found = calendar.resolve(HORIZON, "UTC")
-    assert isinstance(found, CalendarSpans)
-    return found
-
 
 # --- the cache folder ---------------------------------------------------------------------------
 
@@ -137,9 +126,9 @@ def test_the_state_lets_nobody_guess_a_password(origin: Origin, cache: Path) -> 
         hashlib.sha256(secret.encode()).hexdigest()[:16],
         cached.digest_of(secret.encode())[:16],
     )
-    assert asked_as[:16] == keyed(secret)[:16]
+    assert asked_as[:16] == keyed_digest(secret)[:16]
     (cache / "key").unlink()
-    assert keyed(secret)[:16] != asked_as[:16]
+    assert keyed_digest(secret)[:16] != asked_as[:16]
     assert (cache / "key").stat().st_mode & 0o777 == 0o600
 
 

@@ -21,7 +21,7 @@ from calendar_timetable.calendars.feed import feed as feeds
 from calendar_timetable.calendars.ical import reader
 from calendar_timetable.calendars.ical.reader import read
 from calendar_timetable.calendars.ical.series import SeriesComponent, expand_series
-from calendar_timetable.calendars.ical.series_cache import kept, reading_of
+from calendar_timetable.calendars.ical.series_cache import dump_reading, load_reading
 from calendar_timetable.calendars.occurrences import ParsedCalendar
 from calendar_timetable.calendars.sources.lookup import source_for
 from tests.support.generated_calendars import (
@@ -80,7 +80,7 @@ def test_whole_series_before_and_after_an_edit(data: st.DataObject) -> None:
     )
     monkeypatch = pytest.MonkeyPatch()
     first, cold, slow = anew(old), anew(new), slowly(new, monkeypatch)
-    warm = again(new, kept(first))
+    warm = again(new, dump_reading(first))
     assert warm == cold
     assert warm.series == cold.series
     assert (cold.rows, [p.uid for p in cold.problems]) == (
@@ -99,7 +99,7 @@ def test_of_a_big_calendar_only_what_changed_is_expanded(seed: int, expanded: li
         pieces[number] = pieces[number].replace(b"0000", b"1500")
     new = b"BEGIN:VEVENT".join(pieces)
     expanded.clear()
-    warm = again(new, kept(first))
+    warm = again(new, dump_reading(first))
     assert 0 < len(set(expanded)) <= 15 < len(everything)
     assert warm == anew(new)
 
@@ -131,7 +131,7 @@ def test_what_matters_to_a_series_is_noticed(
 ) -> None:
     series = event(*DAILY), event("DTSTART;TZID=Own:20260401T100000", uid="b")
     body = calendar("X-WR-TIMEZONE:Asia/Tokyo", own_zone(), *series)
-    earlier = kept(anew(body))
+    earlier = dump_reading(anew(body))
     expanded.clear()
     warm = again(edit(body), earlier)
     assert expanded == anew_expanded
@@ -140,7 +140,7 @@ def test_what_matters_to_a_series_is_noticed(
 
 def test_another_stretch_or_zone_remembers_nothing(expanded: list[str]) -> None:
     body = calendar(event(*DAILY))
-    earlier = kept(anew(body))
+    earlier = dump_reading(anew(body))
     for zone, start in (("Asia/Tokyo", START), ("UTC", START + 7 * 86400)):
         expanded.clear()
         warm = again(body, earlier, zone, start)
@@ -174,7 +174,7 @@ def test_a_uid_of_several_places_is_not_remembered(body: bytes) -> None:
     first = anew(body)
     assert first.rows
     assert first.series == {}
-    assert again(body, kept(first)) == first
+    assert again(body, dump_reading(first)) == first
 
 
 OF_TWO_CALENDARS = {
@@ -191,7 +191,7 @@ def test_a_series_of_two_calendars_is_remembered_as_one(body: bytes, expanded: l
     first = anew(body)
     assert list(first.series) == ["a"]
     expanded.clear()
-    assert again(body, kept(first)) == first
+    assert again(body, dump_reading(first)) == first
     assert expanded == []
 
 
@@ -199,7 +199,7 @@ def test_a_series_of_two_calendars_is_remembered_as_one(body: bytes, expanded: l
 def test_a_damaged_memory_is_none(damage: bytes) -> None:
     body = calendar(event(*DAILY))
     assert again(body, damage) == anew(body)
-    whole = kept(anew(body))
+    whole = dump_reading(anew(body))
     assert (
         again(body, whole[: len(whole) // 2])
         == again(body, whole.rpartition(b"\n")[0])
@@ -209,20 +209,20 @@ def test_a_damaged_memory_is_none(damage: bytes) -> None:
 
 def test_what_is_kept_is_three_lines_and_the_last_is_not_read_without_need() -> None:
     first = anew(calendar(event(*DAILY)))
-    content = kept(first)
+    content = dump_reading(first)
     assert [sorted(json.loads(line)) for line in content.split(b"\n")] == [
         ["components", "problems", "zone"],
         ["details", "rows"],
         ["a"],
     ]
-    assert reading_of(content) == first
-    assert reading_of(content).series == {}
-    assert reading_of(content, whole=True).series == first.series
+    assert load_reading(content) == first
+    assert load_reading(content).series == {}
+    assert load_reading(content, whole=True).series == first.series
 
 
 def test_what_is_remembered_counts_towards_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     body = calendar(event(*DAILY), event(*DAILY, uid="b"))
-    earlier = kept(anew(body))
+    earlier = dump_reading(anew(body))
     monkeypatch.setattr(limits, "MAX_OCCURRENCES", 7)
     warm = again(body, earlier)
     assert [problem.uid for problem in warm.problems] == ["b"]
@@ -252,7 +252,7 @@ def test_readings_for_every_stretch_help_the_next_ones(
         found = []
         for start, end in stretches:
             expanded.clear()
-            copy = feeds.read_feed(source, start, end, "UTC", None, 86400)
+            copy = feeds.FeedReader(source, start, end, "UTC", None, 86400).read()
             assert copy.reading is not None
             assert {row[0].summary for row in copy.reading.rows if row[0].uid == "b"} == {edit}
             found.append(list(expanded))

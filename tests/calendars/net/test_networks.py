@@ -23,14 +23,10 @@ from calendar_timetable.calendars.net.networks import (
     parse_networks,
 )
 from calendar_timetable.exceptions import CalendarUnavailable
-from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from calendar_timetable.provider import get_provider_info
-from tests.support.ics import event, feed
-from tests.support.moments import instant
+from tests.support.one_meeting import GOOD, meetings
 from tests.support.origin import SECRET, Origin, Reply
 
-HORIZON = TimeRange(instant("2024-03-01"), instant("2024-04-01"))
-GOOD = feed(event("UID:m", "DTSTART:20240310T120000Z", "DTEND:20240310T130000Z"))
 ALLOW = "AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS"
 
 PUBLIC = [
@@ -165,12 +161,6 @@ def test_behind_a_proxy_a_zone_hides_nothing() -> None:
         with pytest.raises(AddressNotAllowed):
             check_behind_proxy(url, [])
     check_behind_proxy("http://[2606:4700::1111%25eth0]/", [])
-
-
-def meetings(calendar: Calendar) -> int:
-    found = calendar.resolve(HORIZON, "UTC")
-    assert isinstance(found, CalendarSpans)
-    return len(found.known)
 
 
 def reason(address: str) -> str:

@@ -18,7 +18,7 @@ _WESTERN = re.compile(r"(?i:iso-?8859-1|latin-?1)")
 _RETURNS = re.compile(rb"\r+\n")
 _BARE = re.compile(rb"\r(?:BEGIN|END):V", re.IGNORECASE)
 _UTF16 = re.compile(rb"(?:[\s]\0)*[Bb]\0[Ee]\0"), re.compile(rb"(?:\0[\s])*\0[Bb]\0[Ee]")
-_HEAD = 8192  # bytes in which a calendar's own properties are looked for
+_HEAD_BYTES = 8192  # bytes in which a calendar's own properties are looked for
 _INTERVAL = re.compile(
     rb"^(?:REFRESH-INTERVAL|X-PUBLISHED-TTL)(?:;[^:\r\n]*)?:[ \t]*"
     rb"P(?:(\d{1,4})W)?(?:(\d{1,4})D)?"
@@ -75,13 +75,13 @@ def published_interval(body: bytes) -> float:
 
     It is told by REFRESH-INTERVAL (RFC 7986 section 5.7), or by X-PUBLISHED-TTL, which is older.
     """
-    found = _INTERVAL.search(_COMPONENT.split(body[:_HEAD], 1)[0])
-    if found is None:
+    duration = _INTERVAL.search(_COMPONENT.split(body[:_HEAD_BYTES], 1)[0])
+    if duration is None:
         return 0.0
     return float(
         sum(
             int(number or 0) * length
-            for number, length in zip(found.groups(), _LENGTHS, strict=True)
+            for number, length in zip(duration.groups(), _LENGTHS, strict=True)
         )
     )
 

@@ -26,28 +26,27 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.ical.expand import FORMAT
 from calendar_timetable.calendars.ical.parser import EVENTS
-from calendar_timetable.calendars.ical.series_cache import kept, reading_of
+from calendar_timetable.calendars.ical.series_cache import dump_reading, load_reading
 from calendar_timetable.calendars.occurrences import ParsedCalendar, Problem
 from calendar_timetable.config import option
 from calendar_timetable.exceptions import InvalidArgument
 
-_KEY = 64  # hexadecimal digits
+_KEY_DIGITS = 64  # hexadecimal digits
 # Used where the folder's key cannot be kept.
-_OWN = secrets.token_hex(_KEY // 2).encode()
+_PROCESS_KEY = secrets.token_hex(_KEY_DIGITS // 2).encode()
 
 log = logging.getLogger(__name__)
 _VERSION = 1
 # It takes in the line end before the property, not the property's own.
 _DTSTAMP = re.compile(rb"\nDTSTAMP:[^\r\n]*\r?(?=\n(?![ \t]))")
-_POLL = 0.05  # seconds between two attempts at a lock
+_POLL_SECONDS = 0.05  # between two attempts at a lock
 _NAME = re.compile(r"[0-9a-f]{40}")
 # Many DAGs of one file may use one calendar.
-_reading_of = lru_cache(maxsize=4)(reading_of)
+_reading_of = lru_cache(maxsize=4)(load_reading)
 
 
 @dataclass(frozen=True)
@@ -107,11 +106,12 @@ class CacheEntry:
         except ValueError:
             return self._salvaged()
         try:
-            known = {name: data.get(name, default) for name, default in _NOTHING.items()}
-            whole = all(
-                isinstance(known[name], _type_of(default)) for name, default in _NOTHING.items()
+            values = {name: data.get(name, default) for name, default in _NOTHING.items()}
+            valid = all(
+                isinstance(values[name], str if isinstance(default, str) else int | float)
+                for name, default in _NOTHING.items()
             )
-            return FeedState(**known) if whole and data["v"] == _VERSION else self._salvaged()
+            return FeedState(**values) if valid and data["v"] == _VERSION else self._salvaged()
         except (AttributeError, KeyError):
             return self._salvaged()
 
@@ -127,7 +127,10 @@ class CacheEntry:
                     if path == self._body(digest_of(body)):
                         count, written = len(EVENTS.findall(body)), _changed_at(path)
                         return FeedState(
-                            digest_of(body), components=count, fetched_at=written, good_at=written
+                            digest_of(body),
+                            components=count,
+                            fetched_at=written,
+                            good_at=written,
                         )
         return FeedState()
 
@@ -178,17 +181,17 @@ class CacheEntry:
     ) -> None:
         """Keep *reading*, which is of the body of *state*."""
         stem, stretch = self._stem(state, zone), f"{start}_{end}.json"
-        if self._write(self._folder / f"{stem}{stretch}", kept(reading)):
+        if self._write(self._folder / f"{stem}{stretch}", dump_reading(reading)):
             _remove(self._folder / f"{self._was(stem)}{stretch}")
-        for old in sorted(self._list(f"{self.name}.{state.digest[:20]}.x"), key=_changed_at)[
+        for path in sorted(self._list(f"{self.name}.{state.digest[:20]}.x"), key=_changed_at)[
             : -limits.KEPT_EXPANSIONS
         ]:
-            _remove(old)
+            _remove(path)
 
     def earlier(self, state: FeedState, start: int, end: int, zone: str) -> bytes:
         """Return the kept reading, for just this stretch, of the body of *state* or the one before.
 
-        It is as :func:`kept` wrote it, or ``b""`` if there is none.
+        It is as :func:`dump_reading` wrote it, or ``b""`` if there is none.
         """
         stem = self._stem(state, zone)
         for name in (stem, self._was(stem)):
@@ -205,10 +208,10 @@ class CacheEntry:
         empty.
         """
         prefix = f"{self.name}.{state.digest[:20]}.x"
-        listed = self._list(prefix) if files is None else files
-        found = [path for path in listed if state.digest and path.name.startswith(prefix)]
+        paths = self._list(prefix) if files is None else files
+        expansions = [path for path in paths if state.digest and path.name.startswith(prefix)]
         try:
-            with max(found, key=_changed_at).open("rb") as file:
+            with max(expansions, key=_changed_at).open("rb") as file:
                 head = json.loads(file.readline())
             reading = ParsedCalendar.from_wire({**head, "details": (), "rows": ()})
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -315,13 +318,13 @@ def names() -> list[str]:
 def files() -> dict[str, list[Path]]:
     """Return the files of each feed in the folder, by its name, from a single listing."""
     check_folder()
-    found: dict[str, list[Path]] = {}
+    paths: dict[str, list[Path]] = {}
     with suppress(OSError):
         for path in folder().iterdir():
             name = path.name.partition(".")[0]
             if _NAME.fullmatch(name):
-                found.setdefault(name, []).append(path)
-    return found
+                paths.setdefault(name, []).append(path)
+    return paths
 
 
 def forget(name: str) -> None:
@@ -331,21 +334,18 @@ def forget(name: str) -> None:
 
 
 def _locked(file: int, seconds: float) -> bool:
-    for _ in range(int(seconds / _POLL) + 1):
+    for _ in range(int(seconds / _POLL_SECONDS) + 1):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if seconds:
-                time.sleep(_POLL)
-        except OSError:  # a file system without locks
+                time.sleep(_POLL_SECONDS)
+        except OSError:
+            # This file system has no locks.
             return True
         else:
             return True
     return False
-
-
-def _type_of(default: object) -> Any:
-    return str if isinstance(default, str) else int | float
 
 
 def digest_of(body: bytes) -> str:
@@ -380,12 +380,8 @@ def folder() -> Path:
     Airflow's home.
     """
     chosen = os.environ.get("CALENDAR_TIMETABLE_CACHE") or option("cache_dir")
-    if chosen:
-        return Path(chosen).expanduser()
-    return (
-        Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser()
-        / "calendar-timetable-cache"
-    )
+    home = os.environ.get("AIRFLOW_HOME") or "~/airflow"
+    return Path(chosen or f"{home}/calendar-timetable-cache").expanduser()
 
 
 def check_folder() -> None:
@@ -394,49 +390,46 @@ def check_folder() -> None:
     Raises :class:`InvalidArgument`.
     """
     place = folder()
-    remedy = (
-        "name a folder in [calendar_timetable] cache_dir that does not exist yet: "
-        "it is made, for its owner only"
-    )
+    if reason := _distrust(place):
+        remedy = (
+            "name a folder in [calendar_timetable] cache_dir that does not exist yet: "
+            "it is made, for its owner only"
+        )
+        raise InvalidArgument("The calendar cache folder", str(place), f"{reason} {remedy}")
+
+
+def _distrust(place: Path) -> str:
+    """Return why the files in *place* may not be believed; ``""`` where there is no reason."""
     try:
-        found = place.lstat()
-        if stat.S_ISLNK(found.st_mode):
+        status = place.lstat()
+        if stat.S_ISLNK(status.st_mode):
             # The owner of a link may point it at any folder of ours.
-            if found.st_uid not in (0, os.geteuid()):
-                raise InvalidArgument(
-                    "The calendar cache folder", str(place), f"it is another user's link; {remedy}"
-                )
-            found = place.stat()
+            if status.st_uid not in (0, os.geteuid()):
+                return "it is another user's link;"
+            status = place.stat()
     except OSError:
-        return
-    if not stat.S_ISDIR(found.st_mode):
-        return
-    if found.st_uid != os.geteuid():
-        raise InvalidArgument(
-            "The calendar cache folder", str(place), f"it belongs to another user; {remedy}"
-        )
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise InvalidArgument(
-            "The calendar cache folder",
-            str(place),
-            f"others may write there; chmod 700 it, or {remedy}",
-        )
+        return ""
+    if not stat.S_ISDIR(status.st_mode):
+        return ""
+    if status.st_uid != os.geteuid():
+        return "it belongs to another user;"
+    writable = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return "others may write there; chmod 700 it, or" if writable else ""
 
 
-def make_folder() -> Path:
-    """Return the folder; if it is missing, make it and its parents, for their owner only.
+def make_folder() -> None:
+    """Make the folder and its parents where they are missing, for their owner only.
 
     It is checked once more, as somebody else may have made it since the last check. Raises
     ``OSError``, or :class:`InvalidArgument` as :func:`check_folder`.
     """
     place = folder()
-    for each in reversed([each for each in (place, *place.parents) if not each.exists()]):
-        each.mkdir(mode=0o700, exist_ok=True)
+    for parent in reversed([parent for parent in (place, *place.parents) if not parent.exists()]):
+        parent.mkdir(mode=0o700, exist_ok=True)
     check_folder()
-    return place
 
 
-def keyed(text: str) -> str:
+def keyed_digest(text: str) -> str:
     """Return a digest of *text* that says nothing to anyone without the folder's own key."""
     return hmac.digest(_key(), text.encode(), "sha256").hex()
 
@@ -449,32 +442,33 @@ def _key() -> bytes:
     path = folder() / "key"
     with suppress(OSError):
         if not path.exists():
-            _put_once(make_folder(), path, secrets.token_hex(_KEY // 2).encode())
-        found = path.read_bytes()
-        if len(found) == _KEY:
-            return found
-    return _OWN
+            make_folder()
+            _put_once(path, secrets.token_hex(_KEY_DIGITS // 2).encode())
+        key = path.read_bytes()
+        if len(key) == _KEY_DIGITS:
+            return key
+    return _PROCESS_KEY
 
 
-def _put_once(place: Path, path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=place)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        with suppress(FileExistsError):  # another process was faster
-            os.link(name, path)
-    finally:
-        Path(name).unlink()
+def _put_once(path: Path, content: bytes) -> None:
+    with _new_file(path, content) as name, suppress(FileExistsError):
+        # Another process may have been faster.
+        os.link(name, path)
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write *path*, in a folder that exists, whole or not at all; raise ``OSError``."""
+    with _new_file(path, content) as name:
+        Path(name).replace(path)
+
+
+@contextmanager
+def _new_file(path: Path, content: bytes) -> Iterator[str]:
+    """Yield the name of a file beside *path* with this *content*; remove it, where it is left."""
     handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+        yield name
+    finally:
+        _remove(Path(name))

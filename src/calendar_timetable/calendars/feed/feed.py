@@ -8,17 +8,16 @@ from functools import cached_property, partial
 
 from calendar_timetable import metrics
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.feed import refresh as rhythm
 from calendar_timetable.calendars.feed.body import check_body, published_interval
 from calendar_timetable.calendars.feed.cache import (
     CacheEntry,
     FeedState,
     digest_of,
     files,
-    keyed,
+    keyed_digest,
     moment,
 )
-from calendar_timetable.calendars.feed.refresh import BackedOff, RefreshPolicy, ServerBackoff
+from calendar_timetable.calendars.feed.refresh import BackedOff, RefreshPolicy, ServerBackoff, now
 from calendar_timetable.calendars.ical.expand import ExpansionFailed, expand
 from calendar_timetable.calendars.ical.parser import EVENTS
 from calendar_timetable.calendars.net.networks import allowed_networks
@@ -34,7 +33,7 @@ from calendar_timetable.calendars.sources.base import (
 from calendar_timetable.config import fetches_while_parsing
 
 _MINUTE = 60
-_AS = 16  # digits that tell credentials apart
+_CREDENTIAL_DIGITS = 16  # that tell credentials apart
 _BUSY = "another process has been reading it for too long"
 _NEVER_SYNCED = (
     "no copy of it is in the cache folder: run calendar-timetable sync, which alone asks it here"
@@ -65,64 +64,6 @@ class FeedSnapshot:
         return moment(self.state.good_at)
 
 
-def read_feed(
-    source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float
-) -> FeedSnapshot:
-    """Return the copy of *source* in force, read for at least ``[start, end)`` in epoch seconds.
-
-    The source is asked if it is due (see :class:`RefreshPolicy`), counted from when anyone who
-    shares the cache folder last asked, unless ``[calendar_timetable] fetch`` leaves that to
-    :func:`refresh_feed`. A copy that could not be confirmed for *max_stale* seconds is no longer in
-    force.
-    """
-    ask = source.local or (fetches_while_parsing() and not isinstance(source, UnseenSource))
-    return _Feed(source, start, end, zone, refresh, max_stale).copy(ask=ask)
-
-
-def current_version(
-    source: Source, start: int, end: int, zone: str, refresh: float | None, max_stale: float
-) -> str:
-    """Return a name of the copy that :func:`read_feed` would read: its feed, and its body's digest.
-
-    It is ``""`` where only :func:`read_feed` can tell: no server is asked here, and no process is
-    waited for.
-    """
-    feed = _Feed(source, start, end, zone, refresh, max_stale)
-    state = feed.entry.state()
-    if not state.digest or feed.lapsed(state):
-        return ""
-    if source.local:
-        if not feed.is_unchanged(state):
-            return ""
-        if not 0 <= rhythm.now() - state.checked_at < _MINUTE:
-            # Asking notes in the cache that the file was checked just now.
-            state, _ = feed.asked(ask=True)
-    elif fetches_while_parsing() and feed.is_due(state):
-        return ""
-    feed.tell_age(state)
-    return f"{feed.entry.name} {state.digest}"
-
-
-def refresh_feed(
-    source: Source,
-    start: int,
-    end: int,
-    zone: str,
-    refresh: float | None,
-    max_stale: float,
-    *,
-    force: bool = False,
-) -> FeedSnapshot:
-    """Do as :func:`read_feed` outside of DAG parsing, whatever ``[calendar_timetable] fetch`` says.
-
-    The source is asked if it is due by *refresh*, by what its server asked for and by what failed
-    before; with *force* at once. What is read here for a stretch and zone is what the DAG files
-    then find in the cache for the same stretch and zone.
-    """
-    ask = not isinstance(source, UnseenSource)
-    return _Feed(source, start, end, zone, refresh, max_stale).copy(ask=ask, force=force)
-
-
 def remember_feed(connection: str, feed: str) -> None:
     """Keep which *feed* an Airflow Connection names.
 
@@ -136,8 +77,8 @@ def remember_feed(connection: str, feed: str) -> None:
 
 def connections() -> dict[str, str]:
     """Return the ids of Airflow Connections, by the feed that each named when it was last seen."""
-    found = (CacheEntry.called(name, "connection").state() for name in files())
-    return {state.label: state.asked_as for state in found if state.asked_as}
+    states = (CacheEntry.called(name, "connection").state() for name in files())
+    return {state.label: state.asked_as for state in states if state.asked_as}
 
 
 def unseen_source(connection: str, error: str) -> UnseenSource | None:
@@ -149,8 +90,13 @@ def unseen_source(connection: str, error: str) -> UnseenSource | None:
     return UnseenSource(feed, connection, error) if feed else None
 
 
-class _Feed:
-    """One feed, for a stretch of time that is rounded to whole weeks, and a zone."""
+class FeedReader:
+    """One feed, for a stretch of time and in a zone.
+
+    *start* and *end*, in epoch seconds, are rounded to whole weeks. For *refresh* and *max_stale*
+    see :class:`RefreshPolicy`. A copy that could not be confirmed for *max_stale* seconds is no
+    longer in force.
+    """
 
     def __init__(
         self,
@@ -163,33 +109,72 @@ class _Feed:
     ) -> None:
         self.source, self.zone, self.max_stale = source, zone, max_stale
         self.start, self.end = start // _GRID * _GRID, -(-end // _GRID) * _GRID
-        self.rhythm = RefreshPolicy(refresh, max_stale)
+        self.policy = RefreshPolicy(refresh, max_stale)
         self.entry = (
             CacheEntry.called(source.entry)
             if isinstance(source, UnseenSource)
             else CacheEntry(source.identity)
         )
-        self.credentials = keyed(source.secret)[:_AS]
+        self.credentials = keyed_digest(source.secret)[:_CREDENTIAL_DIGITS]
         # The digest of the body that was adopted just now, and its reading.
         self._adopted: tuple[str, ParsedCalendar] | None = None
+
+    def read(self) -> FeedSnapshot:
+        """Return the copy in force.
+
+        The source is asked if it is due, counted from when anyone who shares the cache folder last
+        asked, unless ``[calendar_timetable] fetch`` leaves that to :meth:`refresh`.
+        """
+        source = self.source
+        ask = source.local or (fetches_while_parsing() and not isinstance(source, UnseenSource))
+        return self._snapshot(ask=ask)
+
+    def refresh(self, *, force: bool = False) -> FeedSnapshot:
+        """Do as :meth:`read` outside of DAG parsing, whatever ``[calendar_timetable] fetch`` says.
+
+        The source is asked if it is due by its refresh, by what its server asked for and by what
+        failed before; with *force* at once. What is read here for a stretch and zone is what the
+        DAG files then find in the cache for the same stretch and zone.
+        """
+        return self._snapshot(ask=not isinstance(self.source, UnseenSource), force=force)
+
+    def current_version(self) -> str:
+        """Return a name of the copy that :meth:`read` would read: its feed, and its body's digest.
+
+        It is ``""`` where only :meth:`read` can tell: no server is asked here, and no process is
+        waited for.
+        """
+        state = self.entry.state()
+        if not state.digest or self.lapsed(state):
+            return ""
+        if self.source.local:
+            if not self.is_unchanged(state):
+                return ""
+            if not 0 <= now() - state.checked_at < _MINUTE:
+                # Asking notes in the cache that the file was checked just now.
+                state, _ = self._checked(ask=True)
+        elif fetches_while_parsing() and self.is_due(state):
+            return ""
+        self.report_age(state)
+        return f"{self.entry.name} {state.digest}"
 
     @cached_property
     def asked_as(self) -> str:
         """A digest of what may let a request succeed that failed before: credentials, networks."""
         allowed = "" if self.source.local else ",".join(allowed_networks())
-        return self.credentials + digest_of(allowed.encode())[:_AS]
+        return self.credentials + digest_of(allowed.encode())[:_CREDENTIAL_DIGITS]
 
-    def copy(self, *, ask: bool, force: bool = False) -> FeedSnapshot:
-        """Ask the source as :meth:`asked` does, and return the copy in force."""
-        state, busy = self.asked(ask=ask, force=force)
+    def _snapshot(self, *, ask: bool, force: bool = False) -> FeedSnapshot:
+        """Ask the source as :meth:`_checked` does, and return the copy in force."""
+        state, busy = self._checked(ask=ask, force=force)
         reading = None
         if state.digest:
             try:
-                reading = self.read(state)
+                reading = self.reading(state)
                 # The copy is lost or damaged, or another process has just replaced it.
                 if reading is None:
                     state = self.recover(state, ask=ask)
-                    reading = self.read(state) if state.digest else None
+                    reading = self.reading(state) if state.digest else None
             except ExpansionFailed as error:
                 state = replace(state, error=str(error))
         lapsed = self.lapsed(state)
@@ -197,12 +182,12 @@ class _Feed:
             state = replace(
                 state, error=_BUSY if ask else _NOT_SYNCED if state.good_at else _NEVER_SYNCED
             )
-        self.tell_age(state)
+        self.report_age(state)
         if reading is not None:
             metrics.gauge("quarantined", self.source.label, len(reading.problems))
         return FeedSnapshot(None if lapsed and state.error else reading, state, self.entry.name)
 
-    def asked(self, *, ask: bool, force: bool = False) -> tuple[FeedState, bool]:
+    def _checked(self, *, ask: bool, force: bool = False) -> tuple[FeedState, bool]:
         """Ask the source if it may be asked and is due, and return what is known then.
 
         The second value says whether another process is asking it. *force* asks also when it is not
@@ -228,12 +213,12 @@ class _Feed:
 
     def lapsed(self, state: FeedState) -> bool:
         """Tell whether the copy has not been confirmed for more than *max_stale* seconds."""
-        return rhythm.now() - state.good_at > self.max_stale
+        return now() - state.good_at > self.max_stale
 
-    def tell_age(self, state: FeedState) -> None:
+    def report_age(self, state: FeedState) -> None:
         """Report the age of the copy, in seconds, to the metrics."""
         if state.good_at:
-            metrics.gauge("age", self.source.label, max(rhythm.now() - state.good_at, 0))
+            metrics.gauge("age", self.source.label, max(now() - state.good_at, 0))
 
     def is_due(self, state: FeedState) -> bool:
         """Tell whether it is time to ask the source: by its refresh, or with new credentials."""
@@ -243,18 +228,18 @@ class _Feed:
         otherwise = (
             state.asked_as != self.asked_as
             if state.error
-            else state.asked_as[:_AS] != self.credentials
+            else state.asked_as[:_CREDENTIAL_DIGITS] != self.credentials
         )
-        return otherwise or self.rhythm.is_due(state)
+        return otherwise or self.policy.is_due(state)
 
     def ask(self, state: FeedState, *, force: bool = False, lost: bool = False) -> FeedState:
         """Ask the source, and keep what comes of it: a new copy only if it can be read.
 
         With *lost* the body is gone, and the source is not told that there was one.
         """
-        present = rhythm.now()
+        present = now()
         state = replace(state, label=self.source.label)
-        tried = replace(
+        attempt = replace(
             state, good_at=min(state.good_at, present), checked_at=present, asked_as=self.asked_as
         )
         try:
@@ -263,28 +248,30 @@ class _Feed:
                 if lost
                 else Validators(state.etag, state.last_modified, partial(self.entry.body, state))
             )
-            server = ServerBackoff(self.source.server, self.rhythm)
+            server = ServerBackoff(self.source.server, self.policy)
             with server.attempt(force=force), metrics.timed("fetch_time", self.source.label):
                 fetched = self.source.fetch(last)
             if fetched is not None:
-                return self._adopt(fetched, replace(tried, digest="") if lost else tried)
-            new = replace(tried, good_at=present, retry_at=0, error="", failures=0)
+                return self._adopt(fetched, replace(attempt, digest="") if lost else attempt)
+            outcome = replace(attempt, good_at=present, retry_at=0, error="", failures=0)
         except BackedOff as error:
-            new = replace(state, error=str(error), retry_at=error.retry_at)
-            if new.error == state.error:
-                return new
+            outcome = replace(state, error=str(error), retry_at=error.retry_at)
+            if outcome.error == state.error:
+                return outcome
         except (FetchFailed, ExpansionFailed) as error:
-            wait = max(self.rhythm.backoff(state.failures + 1), getattr(error, "retry_after", 0))
-            new = replace(
-                tried, retry_at=present + wait, error=str(error), failures=state.failures + 1
+            wait = max(self.policy.backoff(state.failures + 1), getattr(error, "retry_after", 0))
+            outcome = replace(
+                attempt, retry_at=present + wait, error=str(error), failures=state.failures + 1
             )
             metrics.count("failures", self.source.label)
         if not (
-            self.source.local and new.error == state.error and present - state.checked_at < _MINUTE
+            self.source.local
+            and outcome.error == state.error
+            and present - state.checked_at < _MINUTE
         ):
             # A file is asked at every parse: the same outcome is written once a minute.
-            self.entry.save(new)
-        return new
+            self.entry.save(outcome)
+        return outcome
 
     def recover(self, state: FeedState, *, ask: bool) -> FeedState:
         """Return what is known when the body of *state* is lost, or was replaced meanwhile.
@@ -302,39 +289,39 @@ class _Feed:
                 newest if newest.error and not self.is_due(newest) else self.ask(newest, lost=True)
             )
 
-    def _adopt(self, fetched: FetchResult, tried: FeedState) -> FeedState:
+    def _adopt(self, fetched: FetchResult, attempt: FeedState) -> FeedState:
         """Keep what was fetched, if it can be read, and return the new state."""
         body = fetched.body
-        digest = tried.digest if self.entry.holds(tried, body) else digest_of(body)
+        digest = attempt.digest if self.entry.holds(attempt, body) else digest_of(body)
         # A body that was there before was checked when it came.
-        if digest != tried.digest:
+        if digest != attempt.digest:
             body = check_body(body)
             digest = digest if body is fetched.body else digest_of(body)
-        components = tried.components if digest == tried.digest else len(EVENTS.findall(body))
-        if not components and tried.components >= limits.SUDDENLY_EMPTY:
-            raise FetchFailed(f"suddenly empty: it had {tried.components} events")
-        new = FeedState(
+        components = attempt.components if digest == attempt.digest else len(EVENTS.findall(body))
+        if not components and attempt.components >= limits.SUDDENLY_EMPTY:
+            raise FetchFailed(f"suddenly empty: it had {attempt.components} events")
+        state = FeedState(
             digest,
             fetched.etag,
             fetched.last_modified,
             components,
-            fetched_at=tried.fetched_at if digest == tried.digest else tried.checked_at,
-            good_at=tried.checked_at,
-            checked_at=tried.checked_at,
+            fetched_at=attempt.fetched_at if digest == attempt.digest else attempt.checked_at,
+            good_at=attempt.checked_at,
+            checked_at=attempt.checked_at,
             asked_as=self.asked_as,
-            label=tried.label,
+            label=attempt.label,
             interval=max(fetched.fresh_for, published_interval(body)),
         )
-        if digest == tried.digest:
-            self.entry.save(new)
-            return new
-        reading = self.expand(body, tried)
-        self.entry.save(new, body)
-        self.entry.save_expansion(new, self.start, self.end, self.zone, reading)
+        if digest == attempt.digest:
+            self.entry.save(state)
+            return state
+        reading = self.expand(body, attempt)
+        self.entry.save(state, body)
+        self.entry.save_expansion(state, self.start, self.end, self.zone, reading)
         self._adopted = digest, reading
-        return new
+        return state
 
-    def read(self, state: FeedState) -> ParsedCalendar | None:
+    def reading(self, state: FeedState) -> ParsedCalendar | None:
         """Return the reading of the last good body, from the cache if possible.
 
         It is ``None`` if the body is lost.

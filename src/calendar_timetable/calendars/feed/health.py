@@ -39,16 +39,16 @@ class Health:
     zone: str = ""  # whose days its all-day events are, as last read
 
     @property
-    def mattering(self) -> list[Problem]:
+    def current_problems(self) -> list[Problem]:
         """The problems that may concern a day that is not over."""
-        return [problem for problem in self.problems if problem.matters(datetime.now(UTC))]
+        return [problem for problem in self.problems if problem.is_current(datetime.now(UTC))]
 
 
 def known() -> list[Health]:
     """Return how every calendar in this host's cache folder is doing, sorted by label."""
-    found = (health_of(name, files=paths) for name, paths in files().items())
+    reports = (health_of(name, files=paths) for name, paths in files().items())
     return sorted(
-        (health for health in found if health is not None), key=lambda h: (h.label, h.feed)
+        (health for health in reports if health is not None), key=lambda h: (h.label, h.feed)
     )
 
 
@@ -81,7 +81,7 @@ def describe(
     read_at = moment(state.good_at) if state.digest else None
     age = None if read_at is None else max(datetime.now(UTC) - read_at, timedelta(0))
     gone = age is None or age.total_seconds() > max_stale
-    partly = any(problem.matters(datetime.now(UTC)) for problem in problems)
+    partly = any(problem.is_current(datetime.now(UTC)) for problem in problems)
     return Health(
         feed,
         label,

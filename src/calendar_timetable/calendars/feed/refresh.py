@@ -78,9 +78,9 @@ class RefreshPolicy:
 class ServerBackoff:
     """What is known of a server (its name and port, or ``""``), for all calendars on it."""
 
-    def __init__(self, name: str, rhythm: RefreshPolicy) -> None:
+    def __init__(self, name: str, policy: RefreshPolicy) -> None:
         self._entry = CacheEntry(f"server\n{name}", "server") if name else None
-        self._rhythm = rhythm
+        self._policy = policy
 
     @contextmanager
     def attempt(self, *, force: bool) -> Iterator[None]:
@@ -93,7 +93,7 @@ class ServerBackoff:
             with self._noted(state):
                 yield
             return
-        if not force and not self._rhythm.is_due(state):
+        if not force and not self._policy.is_due(state):
             raise BackedOff(state.error, state.retry_at)
         # One process tries, on behalf of all.
         with self._entry.lock(wait=force) as alone:
@@ -109,7 +109,7 @@ class ServerBackoff:
         except FetchFailed as error:
             if error.unreachable and self._entry is not None:
                 failures, moment = state.failures + 1, now()
-                wait = self._rhythm.backoff(failures)
+                wait = self._policy.backoff(failures)
                 self._entry.save(
                     FeedState(
                         checked_at=moment,

@@ -51,11 +51,11 @@ def make_item(data: str, version: str, zone: str = "") -> Item:
     if not data[:100].upper().startswith(_BEGIN) or not data[-100:].upper().endswith(_END):
         return Item(digest(version), _frame(zone), (_BROKEN,))
     head = f"X-WR-TIMEZONE:{zone}\r\n" if zone and "X-WR-TIMEZONE" not in data else ""
-    whole = f"{_BEGIN}\r\n{head}{data[len(_BEGIN) : -len(_END)].strip()}\r\n{_END}\r\n"
-    whole = whole.replace("\r\n", "\n").replace("\n", "\r\n")
-    events = tuple(_MARKED.sub("", match.group()) for match in _EVENT.finditer(whole))
-    frame = _MARKED.sub("", _EVENT.sub("", whole))
-    if _OPENING.search(frame) or len(_FRAME.findall(whole)) != 2:
+    text = f"{_BEGIN}\r\n{head}{data[len(_BEGIN) : -len(_END)].strip()}\r\n{_END}\r\n"
+    text = text.replace("\r\n", "\n").replace("\n", "\r\n")
+    events = tuple(_MARKED.sub("", match.group()) for match in _EVENT.finditer(text))
+    frame = _MARKED.sub("", _EVENT.sub("", text))
+    if _OPENING.search(frame) or len(_FRAME.findall(text)) != 2:
         return Item(digest(version), _frame(zone), (_BROKEN,))
     return Item(digest(version), frame if events else _frame(zone), events)
 
@@ -76,27 +76,27 @@ def join(items: Mapping[str, Item], zone: str = "") -> bytes:
         if not item.events:
             head.insert(0, mark)
     parts = (
-        f"{frame[: -len(_END) - 2]}{''.join(held)}{_END}\r\n" for frame, held in groups.items()
+        f"{frame[: -len(_END) - 2]}{''.join(events)}{_END}\r\n" for frame, events in groups.items()
     )
     return "".join(parts).encode()
 
 
 def split(body: bytes) -> dict[str, Item]:
     """Return the items, by key, of a body that :func:`join` made; none of any other body."""
-    found: dict[str, Item] = {}
+    items: dict[str, Item] = {}
     for calendar in _CALENDAR.findall(body.decode(errors="replace")):
-        rest = _EVENT.sub("", calendar)
-        frame = _MARKED.sub("", rest)
-        found |= {key: Item(version, frame, ()) for key, version in _MARKED.findall(rest)}
+        outside = _EVENT.sub("", calendar)
+        frame = _MARKED.sub("", outside)
+        items |= {key: Item(version, frame, ()) for key, version in _MARKED.findall(outside)}
         for match in _EVENT.finditer(calendar):
             mark = _MARKED.search(match.group())
             if mark is not None:
                 key, version = mark.groups()
-                others = found[key].events if key in found else ()
-                found[key] = Item(
-                    version, frame, (*others, _MARKED.sub("", match.group(), count=1))
+                events = items[key].events if key in items else ()
+                items[key] = Item(
+                    version, frame, (*events, _MARKED.sub("", match.group(), count=1))
                 )
-    return found
+    return items
 
 
 def _frame(zone: str) -> str:

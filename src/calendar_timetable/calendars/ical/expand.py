@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.child_process import ChildFailed, Message, answer, ask
+from calendar_timetable.calendars.child_process import ChildFailed, Message, run_child, serve_child
 from calendar_timetable.calendars.occurrences import ParsedCalendar
 
 # Raise it when the same bytes may give another reading: cached ones are then made anew.
@@ -31,7 +31,7 @@ def expand(body: bytes, start: int, end: int, zone: str, earlier: bytes = b"") -
         "earlier": len(earlier),
     }
     try:
-        message, _ = ask(
+        message, _ = run_child(
             __name__,
             request,
             earlier + body,
@@ -64,4 +64,4 @@ if __name__ == "__main__":
     # This process ends with its answer, and its memory is limited. To search it for cycles would
     # take a tenth of the time.
     gc.disable()
-    answer(_expand, limits.EXPAND_MEMORY, limits.EXPAND_SECONDS)
+    serve_child(_expand, limits.EXPAND_MEMORY, limits.EXPAND_SECONDS)

@@ -33,7 +33,7 @@ _HEAD = re.compile(r'((?:[^":]|"[^"]*")*):(.*)', re.DOTALL)
 _PARAMETER = re.compile(r';([^=;:"]+)=((?:[^";\\]+|"[^"]*"|\\.?)*)')
 _MANY_BYTES = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")  # one character of several bytes in UTF-8
 _SHAPE = (re.compile(r"\d"), "9"), (re.compile(r"[^\W\d_]|[^\x00-\x7f]"), "x")
-_SHOWN = 40  # characters of a value's shape
+_SHAPE_CHARACTERS = 40  # characters of a value's shape
 
 
 class Unreadable(Exception):
@@ -42,11 +42,11 @@ class Unreadable(Exception):
 
 def shape_of(value: str) -> str:
     """Return what *value* looks like, without what it says: each digit as 9, each letter as x."""
-    value = value.strip()[: _SHOWN + 1]
+    value = value.strip()[: _SHAPE_CHARACTERS + 1]
     for pattern, sign in _SHAPE:
         value = pattern.sub(sign, value)
     value = "".join(sign if sign.isprintable() else " " for sign in value)
-    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
+    return value if len(value) <= _SHAPE_CHARACTERS else f"{value[:_SHAPE_CHARACTERS]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,12 @@ class Component:
         A line with a blank after its colon may be text of another property, so any other goes
         before it.
         """
-        found = None
+        doubtful = None
         for line in self.all(name):
             if not line.value.startswith(" "):
                 return line
-            found = found or line
-        return found
+            doubtful = doubtful or line
+        return doubtful
 
     def text(self, name: str) -> str:
         """Return the value of the first property called *name* in upper case, or ``""``."""

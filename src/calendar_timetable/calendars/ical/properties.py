@@ -215,8 +215,8 @@ class CalendarTime:
                 text.endswith("T000000") and line.params.get("VALUE", "").upper() == "DATE"
             ):
                 return parse_time(text.partition("T")[0], self.days)
-            named = tzid.strip() and not text.rstrip().endswith("Z")
-            return parse_time(text, self.zones.find(tzid) if named else self.zone)
+            has_zone = tzid.strip() and not text.rstrip().endswith("Z")
+            return parse_time(text, self.zones.find(tzid) if has_zone else self.zone)
         except Unreadable as error:
             raise Unreadable(f"{line.name}: {error}") from None
 

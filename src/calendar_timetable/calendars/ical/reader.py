@@ -74,12 +74,12 @@ _SLACK = timedelta(days=3)  # more than any two clocks on earth differ
 _MOST_EAST = 14 * 3600  # seconds that a clock may be from UTC
 _FAILURES = (Unreadable, ArithmeticError, ValueError)
 
-# A component may use 1/_SHARES of the time left, so that many hostile ones never use it all.
-_SHARES = 8
-_LEAST = 0.05  # seconds, the least that a component gets
+# A component may use 1/_TIME_SHARES of the time left, so that many hostile ones never use it all.
+_TIME_SHARES = 8
+_MIN_SHARE = 0.05  # seconds, the least that a component gets
 
 _COUNTED = ("VEVENT", "VFREEBUSY", "VAVAILABILITY")
-_LOOK = 1000  # bytes that tell which line ends a body has
+_HEAD_BYTES = 1000  # bytes that tell which line ends a body has
 T = TypeVar("T")
 
 
@@ -95,9 +95,9 @@ def read(
     there. Raises :class:`Unreadable` if the body is no calendar or exceeds a limit as a whole.
     """
     reader = _Reader(start, end, seconds, SeriesCache(earlier))
-    if b"\r" in body[:_LOOK].replace(b"\r\n", b""):
+    if b"\r" in body[:_HEAD_BYTES].replace(b"\r\n", b""):
         body = to_utf8(body)
-    body, components = sift(body, start)
+    body, components = drop_past_events(body, start)
     for calendar in read_calendars(body):
         components += sum(block.name in _COUNTED for block in calendar.blocks)
         reader.read_calendar(calendar, default_zone)
@@ -131,18 +131,18 @@ class _Reader:
 
         As the user says, else as it says itself, else by *default_zone*.
         """
-        zones, given = FeedZones(calendar), ZoneInfo(zone_of(default_zone))
+        zones, default = FeedZones(calendar), ZoneInfo(zone_of(default_zone))
         line = calendar.first("X-WR-TIMEZONE")
-        clock = CalendarTime(zones, given, given)
+        clock = CalendarTime(zones, default, default)
         if line is not None and not is_winning(default_zone):
             try:
-                found = zones.find(line.value)
+                zone = zones.find(line.value)
             except Unreadable:
                 self.quarantine(
-                    "", f"X-WR-TIMEZONE is unknown: {given.key} is used instead", counted=True
+                    "", f"X-WR-TIMEZONE is unknown: {default.key} is used instead", counted=True
                 )
             else:
-                clock = CalendarTime(zones, found, found if is_place(found) else given)
+                clock = CalendarTime(zones, zone, zone if is_place(zone) else default)
         self.zone = self.zone or getattr(clock.days, "key", "")
         return clock
 
@@ -169,7 +169,7 @@ class _Reader:
             if block.name == "VFREEBUSY":
                 self.guard(block, clock, partial(self.read_freebusy, block, clock))
         self.read_availability(calendar, clock)
-        self.memory.mix(details.uid for details, _, _ in self.rows[outside:])
+        self.memory.exclude(details.uid for details, _, _ in self.rows[outside:])
 
     def read_series(self) -> None:
         """Expand the events of all calendars.
@@ -189,7 +189,7 @@ class _Reader:
         if len(self.problems) == problems:
             self.memory.keep(uid, digest)
         else:
-            self.memory.mix([uid])
+            self.memory.exclude([uid])
 
     def add_all(self, events: list[_Event]) -> None:
         """Expand *events*, which share a UID."""
@@ -375,8 +375,8 @@ def _by_master(parts: list[SeriesComponent]) -> list[list[SeriesComponent]]:
     masters = [part for part in parts if part.recurrence_id is None]
     overrides = [part for part in parts if part.recurrence_id is not None]
     newest = max((part.sequence for part in masters), default=0)
-    kept = list({part.start: part for part in masters if part.sequence == newest}.values())
-    return [[*kept[:1], *overrides], *([part] for part in kept[1:])]
+    events = list({part.start: part for part in masters if part.sequence == newest}.values())
+    return [[*events[:1], *overrides], *([part] for part in events[1:])]
 
 
 def _check_closed(block: Component) -> None:
@@ -418,7 +418,7 @@ class Budget:
 
     def __enter__(self) -> None:
         signal.setitimer(
-            signal.ITIMER_PROF, max(_LEAST, (self._end - time.process_time()) / _SHARES)
+            signal.ITIMER_PROF, max(_MIN_SHARE, (self._end - time.process_time()) / _TIME_SHARES)
         )
 
     def __exit__(self, *error: object) -> None:
@@ -475,7 +475,7 @@ def reason_of(error: Exception) -> str:
     return f"it cannot be expanded ({type(error).__name__})"
 
 
-def sift(body: bytes, start: int) -> tuple[bytes, int]:
+def drop_past_events(body: bytes, start: int) -> tuple[bytes, int]:
     """Return *body* without single events that ended well before *start*, and how many those were.
 
     *start* is in epoch seconds.
@@ -483,14 +483,14 @@ def sift(body: bytes, start: int) -> tuple[bytes, int]:
     before = (datetime.fromtimestamp(start, UTC) - _SLACK).strftime("%Y%m%d").encode()
     uids = Counter(_UID.findall(body))
     zones: dict[bytes, bool] = {}
-    kept: list[bytes] = []
+    chunks: list[bytes] = []
     at = left_out = 0
     for first, last in _events(body):
         if _is_over(body[first + len(_BEGIN) : last + 1], before, uids, zones):
-            kept.append(body[at : first + 1])
+            chunks.append(body[at : first + 1])
             at = body.index(b"\n", last + 1) + 1
             left_out += 1
-    return b"".join((*kept, body[at:])) if left_out else body, left_out
+    return b"".join((*chunks, body[at:])) if left_out else body, left_out
 
 
 def _events(body: bytes) -> Iterator[tuple[int, int]]:

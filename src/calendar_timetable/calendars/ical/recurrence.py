@@ -19,8 +19,8 @@ _LAST_YEAR, _LAST_DAY = 9998, date(9999, 1, 1).toordinal() - _EPOCH
 # Four hundred years in seconds, after which the calendar is the same again.
 _CYCLE = 146_097 * DAY
 _UNITS = {"HOURLY": 3600, "MINUTELY": 60}
-_SHORT = {"DAILY", *_UNITS}
-_LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_SHORT_FREQUENCIES = {"DAILY", *_UNITS}
+_MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 class RecurrenceRule(NamedTuple):
@@ -62,17 +62,16 @@ class Recurrence:
         seconds = rule.seconds or (second % 60,)
         self._clock = sorted(3600 * h + 60 * m + s for h in hours for m in minutes for s in seconds)
         # Of a day, an hour or a minute the set that BYSETPOS counts in is always the same.
-        self._positions = frozenset() if rule.frequency in _SHORT else rule.positions
+        self._positions = frozenset() if rule.frequency in _SHORT_FREQUENCIES else rule.positions
         if rule.positions and not self._positions:
             self._clock = _at_positions(self._clock, rule.positions)
-        self._plain = {which for how_manieth, which in rule.weekdays if not how_manieth}
+        self._plain = {weekday for ordinal, weekday in rule.weekdays if not ordinal}
 
     @property
     def first(self) -> int | None:
         """The first instance that the rule itself names, if it is within four hundred years."""
-        return next(
-            (at for at in self._by_rule(self.begin, self.begin + _CYCLE) if at >= self.begin), None
-        )
+        instances = self._by_rule(self.begin, self.begin + _CYCLE)
+        return next((at for at in instances if at >= self.begin), None)
 
     @property
     def is_of_another_year(self) -> bool:
@@ -84,13 +83,13 @@ class Recurrence:
         begin, count = self.begin, self.rule.limit
         last = high if self.until is None else min(high, self.until + 1)
         from_ = begin if count else max(low, begin)
-        found = 0
+        count_so_far = 0
         for at in self._by_rule(from_, last):
             if at < from_:
                 continue
-            if at >= last or found == count:
+            if at >= last or count_so_far == count:
                 return
-            found += 1
+            count_so_far += 1
             if at >= low:
                 yield at
 
@@ -113,7 +112,7 @@ class Recurrence:
         periods = expand[rule.frequency](low, high)
         if self._positions:
             sets = ([day * DAY + at for day in days for at in clock] for days in periods)
-            return (at for found in sets for at in _at_positions(found, self._positions))
+            return (at for instances in sets for at in _at_positions(instances, self._positions))
         if len(clock) > 1:
             return (day * DAY + at for days in periods for day in days for at in clock)
         (only,) = clock
@@ -163,23 +162,23 @@ class Recurrence:
         first, length = _first(year, month), _length(year, month)
         if rule.weekdays and not rule.month_days:
             return _by_weekday(rule.weekdays, first, length)
-        days = self._named(rule.month_days or {self._month_day}, first, length)
+        days = self._days_of_month(rule.month_days or {self._month_day}, first, length)
         return self._limited(days, [(first, length)])
 
-    def _named(self, month_days: Iterable[int], first: int, length: int) -> set[int]:
+    def _days_of_month(self, month_days: Iterable[int], first: int, length: int) -> set[int]:
         """Return the days that *month_days* name, in the month of *length* days from *first* on.
 
         Negative ones count from its end.
         """
-        found = set()
+        days = set()
         for day in month_days:
             if day > length and self.rule.skip != "OMIT":
                 day = length + (self.rule.skip == "FORWARD")  # noqa: PLW2901
             if day < 0:
                 day += length + 1  # noqa: PLW2901
             if 0 < day <= length or (day == length + 1 and self.rule.skip == "FORWARD"):
-                found.add(first + day - 1)
-        return found
+                days.add(first + day - 1)
+        return days
 
     def _year_set(self, year: int) -> Iterable[int]:
         rule = self.rule
@@ -191,14 +190,18 @@ class Recurrence:
         months = rule.months or (range(1, 13) if every else (self._month,))
         stretches = [(_first(year, month), _length(year, month)) for month in months]
         if rule.year_days:
-            named = (day - 1 if day > 0 else length + day for day in rule.year_days)
+            offsets = (day - 1 if day > 0 else length + day for day in rule.year_days)
             days = {
-                first + day for day in named if 0 <= day < length and self._is_in_month(first + day)
+                first + day
+                for day in offsets
+                if 0 <= day < length and self._is_in_month(first + day)
             }
         elif rule.month_days or not rule.weekdays:
             month_days = rule.month_days or {self._month_day}
             days = {
-                day for start, size in stretches for day in self._named(month_days, start, size)
+                day
+                for start, size in stretches
+                for day in self._days_of_month(month_days, start, size)
             }
         else:
             days = {day for start, size in stretches for day in range(start, start + size)}
@@ -220,7 +223,7 @@ class Recurrence:
         Weeks are whole: the first has at least four days in January.
         """
         rule = self.rule
-        first, after = (_first_week(each, rule.week_start) for each in (year, year + 1))
+        first, after = (_first_week(at, rule.week_start) for at in (year, year + 1))
         count = (after - first) // 7
         weeks = {week - 1 if week > 0 else count + week for week in rule.weeks}
         offsets = {(day - rule.week_start) % 7 for day in self._plain or {_weekday(self._day)}}
@@ -279,37 +282,37 @@ class Recurrence:
         """
         rule, interval = self.rule, self.rule.interval
         unit = _UNITS[rule.frequency]
-        base, each = self.begin // unit, DAY // unit
-        common = gcd(interval, each)
+        base, per_day = self.begin // unit, DAY // unit
+        common = gcd(interval, per_day)
         possible = [
             number
-            for number in range(base % common, each, common)
+            for number in range(base % common, per_day, common)
             if (not rule.hours or number * unit // 3600 in rule.hours)
             and (not rule.minutes or unit == 3600 or number % 60 in rule.minutes)
         ]
         days = range(max(low // DAY, self._day), min(-(-high // DAY), _LAST_DAY))
         if not possible:
             return
-        if interval > each:
-            first = base + max(-(-(days.start * each - base) // interval), 0) * interval
+        if interval > per_day:
+            first = base + max(-(-(days.start * per_day - base) // interval), 0) * interval
             allowed = frozenset(possible)
             periods = (
-                at for at in range(first, days.stop * each, interval) if at % each in allowed
+                at for at in range(first, days.stop * per_day, interval) if at % per_day in allowed
             )
             for period in periods:
-                if self._passes(period // each):
+                if self._passes(period // per_day):
                     yield from (period * unit + at for at in self._clock)
             return
         for day in self._passing(days):
             for number in possible:
-                period = day * each + number
+                period = day * per_day + number
                 if period >= base and (period - base) % interval == 0:
                     yield from (period * unit + at for at in self._clock)
 
 
-def _at_positions(found: list[int], positions: frozenset[int]) -> list[int]:
-    size = len(found)
-    return sorted({found[at - 1 if at > 0 else at] for at in positions if -size <= at <= size})
+def _at_positions(instances: list[int], positions: frozenset[int]) -> list[int]:
+    size = len(instances)
+    return sorted({instances[at - 1 if at > 0 else at] for at in positions if -size <= at <= size})
 
 
 def _by_weekday(weekdays: Iterable[tuple[int, int]], first: int, length: int) -> set[int]:
@@ -317,19 +320,20 @@ def _by_weekday(weekdays: Iterable[tuple[int, int]], first: int, length: int) ->
 
     Each of *weekdays* is an ordinal, 0 for every one, and a weekday.
     """
-    found: set[int] = set()
-    for number, which in weekdays:
-        start = (which - _weekday(first)) % 7
+    days: set[int] = set()
+    for ordinal, weekday in weekdays:
+        start = (weekday - _weekday(first)) % 7
         every = range(first + start, first + length, 7)
-        if not number:
-            found.update(every)
-        elif -len(every) <= number <= len(every):
-            found.add(every[number - 1 if number > 0 else number])
-    return found
+        if not ordinal:
+            days.update(every)
+        elif -len(every) <= ordinal <= len(every):
+            days.add(every[ordinal - 1 if ordinal > 0 else ordinal])
+    return days
 
 
 def _weekday(day: int) -> int:
-    return (day + 3) % 7  # 1970 began on a Thursday
+    # Day 0, 1 January 1970, is a Thursday; weekdays count from Monday.
+    return (day + 3) % 7
 
 
 def _first(year: int, month: int) -> int:
@@ -337,7 +341,7 @@ def _first(year: int, month: int) -> int:
 
 
 def _length(year: int, month: int) -> int:
-    return _LENGTHS[month - 1] + (
+    return _MONTH_DAYS[month - 1] + (
         month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     )
 

@@ -31,7 +31,7 @@ _NUMBERS = {
 }
 # In a period, where BYSETPOS takes some of them.
 _MOST_TIMES = 600_000
-_LONGEST = {"WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}  # days in a period
+_PERIOD_DAYS = {"WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}
 _CLOCK = ("BYHOUR", "BYMINUTE", "BYSECOND")
 _KNOWN = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", "RSCALE", "SKIP", *_NUMBERS}
 # The frequencies with which each part means nothing: "N/A" in the table of the RFC.
@@ -50,15 +50,15 @@ def parse_rrule(text: str, begin: datetime, moment: WallTime) -> Recurrence:
     """
     rule, until = _understood(text, moment.is_date)
     start = local_seconds(begin)
-    found = Recurrence(
+    recurrence = Recurrence(
         rule, start, None if until is None else local_seconds(parse_until(until, moment))
     )
-    first = found.first
+    first = recurrence.first
     if first is None:
         raise Unreadable("its rule never comes true")
-    if first != start and rule.interval > 1 and found.is_of_another_year:
+    if first != start and rule.interval > 1 and recurrence.is_of_another_year:
         raise Unreadable("it is not sure from which year its rule counts")
-    return found
+    return recurrence
 
 
 @lru_cache(maxsize=256)
@@ -90,7 +90,7 @@ def _understood(text: str, is_date: bool) -> tuple[RecurrenceRule, str | None]:
     if week_start not in _DAYS:
         raise Unreadable("its rule cannot be understood")
     _check_together(parts, numbers, weekdays)
-    times = math.prod(len(numbers[name] or "1") for name in _CLOCK) * _LONGEST.get(frequency, 1)
+    times = math.prod(len(numbers[name] or "1") for name in _CLOCK) * _PERIOD_DAYS.get(frequency, 1)
     if numbers["BYSETPOS"] and times > _MOST_TIMES:
         raise Unreadable("its rule has too many times of the day to count them")
     if is_date:
@@ -138,11 +138,11 @@ def _numbers(name: str, text: str | None) -> frozenset[int]:
     most, negative = _NUMBERS[name]
     least = 1 if negative or name == "BYMONTH" else 0
     form = r"\s*[+-]?\d{1,3}\s*" if negative else r"\s*\d{1,2}\s*"
-    found = [int(item) if re.fullmatch(form, item, re.ASCII) else None for item in text.split(",")]
+    items = [int(item) if re.fullmatch(form, item, re.ASCII) else None for item in text.split(",")]
     numbers = frozenset(
-        number for number in found if number is not None and least <= abs(number) <= most
+        number for number in items if number is not None and least <= abs(number) <= most
     )
-    if len(numbers) < len(set(found)):
+    if len(numbers) < len(set(items)):
         raise Unreadable("its rule cannot be understood")
     return numbers
 
@@ -150,12 +150,12 @@ def _numbers(name: str, text: str | None) -> frozenset[int]:
 def _weekdays(text: str | None) -> frozenset[tuple[int, int]]:
     if text is None:
         return frozenset()
-    found = [_WEEKDAY.fullmatch("".join(item.split())) for item in text.split(",")]
+    matches = [_WEEKDAY.fullmatch("".join(item.split())) for item in text.split(",")]
     weekdays = frozenset(
-        (int(match[1]) if match[1] else 0, _DAYS.index(match[2])) for match in found if match
+        (int(match[1]) if match[1] else 0, _DAYS.index(match[2])) for match in matches if match
     )
-    if not all(found) or any(
-        match and match[1] and not -53 <= (int(match[1]) or 99) <= 53 for match in found
+    if not all(matches) or any(
+        match and match[1] and not -53 <= (int(match[1]) or 99) <= 53 for match in matches
     ):
         raise Unreadable("its rule cannot be understood")
     return weekdays

@@ -155,14 +155,14 @@ def _of_first_hours(
 
     Those are in the second of two hours that the clock shows alike, when it goes back.
     """
-    for one in listed:
-        first = one[0] if isinstance(one, tuple) else one
+    for item in listed:
+        first = item[0] if isinstance(item, tuple) else item
         if (
             first.is_date
             or begin.is_date
             or WallTime(first.local_in(begin.zone), begin.zone).instant == first.instant
         ):
-            yield one
+            yield item
         else:
             doubts.append(
                 Doubt("RDATE: a time in the hour that comes twice, when clocks go back", adds=True)
@@ -360,10 +360,10 @@ def _by_rules(
     Raises :class:`Unreadable` if that is too much.
     """
     every = (at for text in rules for at in parse_rrule(text, begin, part.begin).between(*bounds))
-    found = list(islice(every, limits.MAX_SERIES_OCCURRENCES + 1))
-    if len(found) > limits.MAX_SERIES_OCCURRENCES:
+    instances = list(islice(every, limits.MAX_SERIES_OCCURRENCES + 1))
+    if len(instances) > limits.MAX_SERIES_OCCURRENCES:
         raise Unreadable(f"more than {limits.MAX_SERIES_OCCURRENCES} occurrences")
-    return [local_time(at) for at in found]
+    return [local_time(at) for at in instances]
 
 
 def _local(instant: int, zone: tzinfo) -> datetime:

@@ -22,7 +22,7 @@ Row = tuple[Details, int, int]
 class SeriesCache:
     """The series of an *earlier* reading of the same calendar, and those of this one, as they come.
 
-    *earlier* is as :func:`kept` wrote it.
+    *earlier* is as :func:`dump_reading` wrote it.
     """
 
     def __init__(self, earlier: bytes) -> None:
@@ -32,7 +32,7 @@ class SeriesCache:
         self._rows: dict[str, list[Row]] = defaultdict(list)
         if earlier:
             try:
-                reading = reading_of(earlier, whole=True)
+                reading = load_reading(earlier, whole=True)
             except (ValueError, TypeError, KeyError, IndexError, AttributeError):
                 return
             self._known = dict(reading.series)
@@ -52,7 +52,7 @@ class SeriesCache:
             self._mixed.add(uid)
         self._made[uid] = digest
 
-    def mix(self, uids: Iterable[str]) -> None:
+    def exclude(self, uids: Iterable[str]) -> None:
         """Note that rows with these UIDs come from elsewhere too."""
         self._mixed.update(uids)
 
@@ -67,15 +67,15 @@ def digest_of(context: str, blocks: Iterable[Component]) -> str:
 
     *context* is what else their meaning depends on.
     """
-    found = hashlib.blake2b(context.encode(), digest_size=16)
+    digest = hashlib.blake2b(context.encode(), digest_size=16)
     for block in blocks:
-        found.update(repr((block.name, block.broken, [raw for _, raw in block.raw])).encode())
+        digest.update(repr((block.name, block.broken, [raw for _, raw in block.raw])).encode())
         if block.name == "VTIMEZONE":
-            found.update(digest_of("", block.blocks).encode())
-    return found.hexdigest()
+            digest.update(digest_of("", block.blocks).encode())
+    return digest.hexdigest()
 
 
-def kept(reading: ParsedCalendar) -> bytes:
+def dump_reading(reading: ParsedCalendar) -> bytes:
     """Return *reading* as it is kept: a line each on the calendar, its occurrences, its series."""
     wire = reading.to_wire()
     # A line that can be read alone.
@@ -86,8 +86,8 @@ def kept(reading: ParsedCalendar) -> bytes:
     )
 
 
-def reading_of(content: bytes, *, whole: bool = False) -> ParsedCalendar:
-    """Return what :func:`kept` was given, with the series only if *whole*.
+def load_reading(content: bytes, *, whole: bool = False) -> ParsedCalendar:
+    """Return what :func:`dump_reading` was given, with the series only if *whole*.
 
     Raises ``ValueError``, ``TypeError``, ``KeyError``, ``IndexError`` or ``AttributeError`` for
     anything else.

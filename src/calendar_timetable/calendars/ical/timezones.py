@@ -85,10 +85,10 @@ class FeedZones:
             line = block.first("TZID") if block.name == "VTIMEZONE" else None
             if line is not None and block.blocks:
                 for name in {_name(line.value), _name(line.value).casefold()}:
-                    known = self._own.setdefault(name, block)
+                    definition = self._own.setdefault(name, block)
                     # Nobody knows which of two definitions is meant: an empty one cannot be
                     # understood.
-                    if known != block:
+                    if definition != block:
                         self._own[name] = Component("VTIMEZONE")
         self._found: dict[str, tzinfo | Unreadable] = {}
 
@@ -99,10 +99,10 @@ class FeedZones:
                 self._found[tzid] = self._look_up(_name(tzid))
             except Unreadable as error:
                 self._found[tzid] = error
-        found = self._found[tzid]
-        if isinstance(found, Unreadable):
-            raise found
-        return found
+        zone = self._found[tzid]
+        if isinstance(zone, Unreadable):
+            raise zone
+        return zone
 
     def _look_up(self, name: str) -> tzinfo:
         """Return the zone that *name* means; raise :class:`Unreadable` if it is unknown.
@@ -110,25 +110,25 @@ class FeedZones:
         A place by its IANA name comes first, then the definition in the file (RFC 5545 section
         3.2.19), then what the name is known for.
         """
-        found = _place(name)
-        if found is not None:
-            return found
-        own = self._own.get(name) or self._own.get(name.casefold())
-        if own is not None:
+        zone = _place(name)
+        if zone is not None:
+            return zone
+        definition = self._own.get(name) or self._own.get(name.casefold())
+        if definition is not None:
             try:
-                return own_zone(own)
+                return own_zone(definition)
             except Exception:  # noqa: BLE001  (whatever is wrong with it)
                 # Only its definition says what a name such as GMT means here; the names of Windows
                 # are not ambiguous.
-                known = _windows_zone(name) or _display_zone(name)
-                if known is None:
+                usual = _windows_zone(name) or _display_zone(name)
+                if usual is None:
                     raise Unreadable("its time zone's VTIMEZONE cannot be understood") from None
-                return known
-        found = _bare_zone(name) or _windows_zone(name) or _display_zone(name)
-        other = found or _offset_zone(name)
-        if other is None:
+                return usual
+        zone = _bare_zone(name) or _windows_zone(name) or _display_zone(name)
+        named = zone or _offset_zone(name)
+        if named is None:
             raise Unreadable(f"unknown time zone, {shape_of(name)}")
-        return other
+        return named
 
 
 def named_zone(name: str) -> ZoneInfo | None:
@@ -262,10 +262,10 @@ def own_zone(block: Component) -> tzinfo:
         before = _offset(part, "TZOFFSETFROM")
         # Then it is what the others change to, if they agree.
         if before is None:
-            others = {other for other in offsets if other != after} or {after}
-            if len(others) > 1:
+            before_others = {offset for offset in offsets if offset != after} or {after}
+            if len(before_others) > 1:
                 raise Unreadable("no TZOFFSETFROM")
-            before = others.pop() or timedelta()
+            before = before_others.pop() or timedelta()
         for onset in _onsets(part, timezone(before)):
             changes.append((onset - before if onset.year > 1 else _EVER, before, after))
             if len(changes) > _MOST_CHANGES:

@@ -55,7 +55,7 @@ def moment(name: str, value: datetime, zone: ZoneInfo | None = None) -> str:
 
 def zone_called(name: object) -> ZoneInfo:
     """Return the zone with this IANA or Windows name; raise ``ValueError`` for any other."""
-    found = named_zone(name) if isinstance(name, str) else None
-    if found is None:
+    zone = named_zone(name) if isinstance(name, str) else None
+    if zone is None:
         raise ValueError("unknown time zone")
-    return found
+    return zone

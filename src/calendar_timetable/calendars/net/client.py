@@ -1,6 +1,6 @@
 """HTTP as a child process speaks it: bounded, and careful about where it is sent (RFC 9110).
 
-The parent describes what may be used (:func:`terms`), and the child asks through
+The parent describes what may be used (:func:`request_options`), and the child asks through
 :class:`HttpClient`. The texts of errors name no address and no credentials.
 """
 
@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.addresses import PORTS
-from calendar_timetable.calendars.child_process import ChildFailed, Message, ask
+from calendar_timetable.calendars.child_process import ChildFailed, Message, run_child
 from calendar_timetable.calendars.net.credentials import Credentials
 from calendar_timetable.calendars.net.networks import AddressNotAllowed, allowed_networks, guard
 
@@ -35,7 +35,7 @@ _ELSEWHERE = ": it redirects what is asked of a calendar to another address: giv
 _FOLLOWING = ("GET", "PROPFIND", "REPORT")
 # Statuses of a refused REPORT whose body may say why.
 _EXPLAINED = (403, 409, 412, 507)
-_EXPLANATION = 16384  # bytes of it that are read at most
+_MAX_EXPLANATION_BYTES = 16384  # bytes of it that are read at most
 
 
 class DownloadFailed(Exception):
@@ -51,6 +51,11 @@ class DownloadFailed(Exception):
     ) -> None:
         self.status, self.retry_after, self.unreachable = status, retry_after, unreachable
         super().__init__(reason)
+
+    def to_message(self) -> Message:
+        """Return it as a child tells it; :func:`request_in_child` raises it again."""
+        message = {"error": str(self), "status": self.status, "retry_after": self.retry_after}
+        return {**message, "unreachable": self.unreachable}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ def refusal(status: int, *, anonymous: bool = False) -> str:
     return f"HTTP {status}{_HINTS.get(status, '')}"
 
 
-def terms(url: str, access: Credentials) -> Message:
+def request_options(url: str, access: Credentials) -> Message:
     """Return what a child needs to know to ask for *url*."""
     return {
         "url": url,
@@ -97,29 +102,24 @@ def terms(url: str, access: Credentials) -> Message:
     }
 
 
-def send(
-    module: str, request: Message, given: bytes = b"", seconds: float | None = None
+def request_in_child(
+    module: str, request: Message, content: bytes = b"", seconds: float | None = None
 ) -> tuple[Message, bytes]:
-    """Return the answer of the child *module* to *request* and the bytes *given*.
+    """Return the answer of the child *module* to *request* and the bytes *content*.
 
     It has to come within *seconds*, by default the time that a fetch may take. Raises
     :class:`DownloadFailed`.
     """
     try:
-        message, body = ask(module, request, given, seconds or limits.FETCH_SECONDS)
+        message, body = run_child(module, request, content, seconds or limits.FETCH_SECONDS)
     except ChildFailed as error:
         raise DownloadFailed(f"the {'publishing' if seconds else 'download'} was {error}") from None
     if "error" in message:
-        raise DownloadFailed(
-            message["error"],
-            message["status"],
-            message["retry_after"],
-            unreachable=message["unreachable"],
-        )
+        raise DownloadFailed(message.pop("error"), **message)
     return message, body
 
 
-def served(
+def serve(
     work: Callable[[HttpClient, Message], tuple[Message, bytes]], request: Message
 ) -> tuple[Message, bytes]:
     """Run *work* in the child and return what it returns, or a message of what went wrong."""
@@ -139,8 +139,7 @@ def served(
             failed = DownloadFailed(
                 _reason(error), unreachable=not web.away and _unconnected(error)
             )
-    told = {"error": str(failed), "status": failed.status, "retry_after": failed.retry_after}
-    return {**told, "unreachable": failed.unreachable}, b""
+    return failed.to_message(), b""
 
 
 class HttpClient:
@@ -217,7 +216,7 @@ class HttpClient:
                 if len(body) > self._left:
                     raise DownloadFailed(f"larger than {self._terms['bytes'] // 1024} KiB")
         elif response.request.method == "REPORT" and response.status_code in _EXPLAINED:
-            body += next(response.iter_content(_EXPLANATION), b"")
+            body += next(response.iter_content(_MAX_EXPLANATION_BYTES), b"")
         self._left -= len(body)
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, bytes(body), url)
@@ -265,11 +264,11 @@ def _names(error: Exception) -> set[str]:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    found: list[BaseException] = []
+    causes: list[BaseException] = []
     queue: list[object] = [error]
-    while queue and len(found) < 50:
+    while queue and len(causes) < 50:
         item = queue.pop()
-        if isinstance(item, BaseException) and item not in found:
-            found.append(item)
+        if isinstance(item, BaseException) and item not in causes:
+            causes.append(item)
             queue += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
-    return found
+    return causes

@@ -34,15 +34,15 @@ class Credentials:
 
     def headers(self) -> dict[str, str]:
         """Return the header fields that carry the credentials."""
-        found: dict[str, str] = {}
+        fields: dict[str, str] = {}
         if self.login or self.password:
             pair = base64.b64encode(f"{self.login}:{self.password}".encode())
-            found["Authorization"] = f"Basic {pair.decode()}"
+            fields["Authorization"] = f"Basic {pair.decode()}"
         if self.token:
-            found[self.header or "Authorization"] = (
+            fields[self.header or "Authorization"] = (
                 self.token if self.header else f"Bearer {self.token}"
             )
-        return found
+        return fields
 
     @property
     def identity(self) -> str:

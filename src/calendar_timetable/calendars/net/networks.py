@@ -85,23 +85,23 @@ def check(address: str, allowed: list[str]) -> None:
 
     *address* is an IP address; what it embeds is checked too.
     """
-    for each in _meant(ip_address(address.partition("%")[0])):
+    for ip in _destinations(ip_address(address.partition("%")[0])):
         listed = (ip_network(network) for network in allowed if network != "private")
-        if any(each in network for network in listed):
+        if any(ip in network for network in listed):
             continue
-        if each in _METADATA or each.is_link_local or each.is_multicast or each.is_unspecified:
+        if ip in _METADATA or ip.is_link_local or ip.is_multicast or ip.is_unspecified:
             raise AddressNotAllowed(NEVER)
-        if not _is_public(each) and "private" not in allowed:
+        if not _is_public(ip) and "private" not in allowed:
             raise AddressNotAllowed(PRIVATE)
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
     site_local = isinstance(address, IPv6Address) and address.is_site_local
-    named = any(address in network for network in _NOT_GLOBAL)
-    return address.is_global and not address.is_reserved and not site_local and not named
+    listed = any(address in network for network in _NOT_GLOBAL)
+    return address.is_global and not address.is_reserved and not site_local and not listed
 
 
-def _meant(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
+def _destinations(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
     """Yield where packets to *address* may end.
 
     That is the address itself or, where it stands for others, those.
@@ -113,9 +113,9 @@ def _meant(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Add
     anywhere = int(address) >> 32 & 0xFFFFFFFF in _ISATAP
     if int(address) > 1 and (anywhere or any(address in network for network in _LAST_32_BITS)):
         inner.append(IPv4Address(int(address) & 0xFFFFFFFF))
-    found = [each for each in inner if each is not None]
-    yield from found
-    if not found or anywhere or any(address in network for network in _NOT_GLOBAL):
+    ips = [ip for ip in inner if ip is not None]
+    yield from ips
+    if not ips or anywhere or any(address in network for network in _NOT_GLOBAL):
         yield address
 
 
@@ -125,22 +125,22 @@ def resolve(host: str, port: int, allowed: list[str], seconds: float) -> list[st
     Raises ``OSError`` if there is none within *seconds*, and :class:`AddressNotAllowed` if one of
     them may not be connected to.
     """
-    found: list[Any] = []
-    failed: list[OSError] = []
+    entries: list[Any] = []
+    failures: list[OSError] = []
 
     def ask() -> None:
         try:
-            found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            entries.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
-            failed.append(socket.gaierror(str(error)))
+            failures.append(socket.gaierror(str(error)))
 
     # In a thread, as nothing else bounds the look-up, or can say that it was the name that failed.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(seconds)
-    if failed or asking.is_alive() or not found:
-        raise failed[0] if failed else socket.gaierror("no answer")
-    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+    if failures or asking.is_alive() or not entries:
+        raise failures[0] if failures else socket.gaierror("no answer")
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
     for address in addresses:
         check(address, allowed)
     return addresses
@@ -156,11 +156,11 @@ def check_behind_proxy(url: str, allowed: list[str]) -> None:
     if host == "localhost" or host.endswith(".localhost"):
         host = "127.0.0.1"
     try:
-        found = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+        entries = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         return
-    for each in found:
-        check(str(each[4][0]), allowed)
+    for entry in entries:
+        check(str(entry[4][0]), allowed)
 
 
 def guard(session: requests.Session, allowed: list[str]) -> None:

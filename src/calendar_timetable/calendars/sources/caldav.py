@@ -66,22 +66,26 @@ class CalDavSource:
         return server_of(self.url)
 
     def fetch(self, last: Validators = NO_VALIDATORS) -> FetchResult | None:
-        from calendar_timetable.calendars.net.client import DownloadFailed, send, terms
+        from calendar_timetable.calendars.net.client import (
+            DownloadFailed,
+            request_in_child,
+            request_options,
+        )
 
-        known = unseal(last.etag, stretched(self.secret))
+        memory = unseal(last.etag, stretched(self.secret))
         now = datetime.now(UTC)
         request = {
-            **terms(self.url, self.access),
+            **request_options(self.url, self.access),
             "calendars": self.calendars,
             "since": _month(now - timedelta(days=self.days_back)) if self.days_back else "",
             "range": (_month(now - _BUSY_BEFORE), _month(now + _BUSY_AHEAD)),
             "busy_only": self.free_busy,
             "availability": self.availability,
-            "known": known,
+            "known": memory,
         }
         try:
-            message, body = send(
-                f"{__package__}.caldav_child", request, (last.body() or b"") if known else b""
+            message, body = request_in_child(
+                f"{__package__}.caldav_child", request, (last.body() or b"") if memory else b""
             )
         except DownloadFailed as error:
             raise failed(error) from None
@@ -95,9 +99,9 @@ class CalDavSource:
 
     def count(self, fetched: FetchResult) -> tuple[int, int]:
         """Return how many calendars *fetched* holds, and of how many of them only free/busy."""
-        told = unseal(fetched.etag, stretched(self.secret)).get("calendars", {}).values()
+        calendars = unseal(fetched.etag, stretched(self.secret)).get("calendars", {}).values()
         # The others hold only their owner's availability.
-        busy = [known["busy"] for known in told if "busy" in known]
+        busy = [calendar["busy"] for calendar in calendars if "busy" in calendar]
         return len(busy), sum(busy)
 
 

@@ -13,10 +13,15 @@ from functools import cache, partial
 from urllib.parse import urljoin
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.child_process import Message, answer
+from calendar_timetable.calendars.child_process import Message, serve_child
 from calendar_timetable.calendars.ical.bundle import Item, digest, join, make_item, split
-from calendar_timetable.calendars.net.client import DownloadFailed, HttpClient, refusal, served
-from calendar_timetable.calendars.sources.caldav_discovery import GONE, Account, Found, Place
+from calendar_timetable.calendars.net.client import DownloadFailed, HttpClient, refusal, serve
+from calendar_timetable.calendars.sources.caldav_discovery import (
+    GONE,
+    Account,
+    CalDavCalendar,
+    Place,
+)
 from calendar_timetable.calendars.sources.caldav_protocol import (
     CALDAV,
     DAV,
@@ -60,7 +65,7 @@ class Reader:
     """
 
     server: CalDavServer
-    calendar: Found
+    calendar: CalDavCalendar
     terms: Terms
     known: Message
     notes: list[str] = field(default_factory=list)  # what went wrong and was overcome
@@ -85,18 +90,18 @@ class Reader:
             }
         return all(self.known.get(name, "") == value for name, value in now.items())
 
-    def read(self, held: Items) -> tuple[Message, Items]:
+    def read(self, earlier: Items) -> tuple[Message, Items]:
         """Return what to remember of the calendar for the next time, and its items by key.
 
-        *held* are the items of the last time.
+        *earlier* are the items of the last time.
         """
         calendar = self.calendar
-        told: Message = {"zone": calendar.zone, "availability": digest(calendar.availability)}
-        items = {key: item for key, item in held.items() if key != self._availability}
+        memory: Message = {"zone": calendar.zone, "availability": digest(calendar.availability)}
+        items = {key: item for key, item in earlier.items() if key != self._availability}
         if calendar.kinds and not self.is_unchanged():
             items, busy = self._events(items)
             token, sync = (calendar.token, self._sync) if self._complete else ("", "")
-            told |= {
+            memory |= {
                 "token": token,
                 "sync": "" if busy else sync,
                 "busy": busy,
@@ -105,13 +110,13 @@ class Reader:
         if calendar.availability:
             availability = make_item(calendar.availability, calendar.availability, calendar.zone)
             items[self._availability] = availability
-        return {**self.known, **told}, items
+        return {**self.known, **memory}, items
 
     def _of(self, *, busy: bool) -> str:
         """Return the time that was asked for, as text: if it differs, all is read anew."""
         return "/".join(self.terms.range) if busy else self.terms.since
 
-    def _events(self, held: Items) -> tuple[Items, bool]:
+    def _events(self, earlier: Items) -> tuple[Items, bool]:
         """Return the items, and whether they are only free/busy.
 
         Where events may not be read, free/busy is asked for instead, but never in place of events
@@ -122,7 +127,7 @@ class Reader:
         refused = CalDavError(DownloadFailed(refusal(403), 403))
         if not self.calendar.closed:
             try:
-                return self._objects(held), False
+                return self._objects(earlier), False
             except CalDavError as error:
                 if error.status != 403:
                     raise
@@ -138,9 +143,9 @@ class Reader:
 
     # --- its events -------------------------------------------------------------------------------
 
-    def _objects(self, held: Items) -> Items:
+    def _objects(self, earlier: Items) -> Items:
         failed = CalDavError(DownloadFailed("it cannot be asked"))
-        for way in self._ways(held):
+        for way in self._ways(earlier):
             try:
                 return way()
             except CalDavError as error:
@@ -148,19 +153,19 @@ class Reader:
                 self._too_many = isinstance(error, ResultTruncated)
         raise failed
 
-    def _ways(self, held: Items) -> Iterator[Callable[[], Items]]:
+    def _ways(self, earlier: Items) -> Iterator[Callable[[], Items]]:
         """Yield ways to read the objects, each for when the server refuses those before it."""
         known = self.known
         if known.get("busy") or known.get("zone") != self.calendar.zone:
             # None of them is of use: they are free/busy, or tell another zone of their calendar.
-            held = {}
-        if held and known.get("sync") and known.get("of") == self.terms.since:
-            yield partial(self._changes, known["sync"], held)
+            earlier = {}
+        if earlier and known.get("sync") and known.get("of") == self.terms.since:
+            yield partial(self._changes, known["sync"], earlier)
             self.notes.append(
                 "its sync token is not accepted any more: all its events are compared"
             )
-        if held:
-            yield partial(self._differences, held)
+        if earlier:
+            yield partial(self._differences, earlier)
             self.notes.append("its events cannot be compared: all are read")
         yield self._all
         if self._too_many:
@@ -168,27 +173,27 @@ class Reader:
             if self.calendar.sync:
                 yield partial(self._changes, "", {})
 
-    def _changes(self, token: str, held: Items) -> Items:
-        """Return *held* with what changed since *token*, by a sync-collection (RFC 6578).
+    def _changes(self, token: str, earlier: Items) -> Items:
+        """Return *earlier* with what changed since *token*, by a sync-collection (RFC 6578).
 
         The answer may come in pages (section 3.6).
         """
-        items, missing = dict(held), dict[str, str]()
+        items, missing = dict(earlier), dict[str, str]()
         for _ in range(limits.MAX_PAGES):
             answer = self.server.report(self.calendar.url, 0, changes(token))
-            for one in answer.resources:
-                key = self._key(one)
-                if key and one.status in _GONE:
+            for resource in answer.resources:
+                key = self._key(resource)
+                if key and resource.status in _GONE:
                     items.pop(key, None)
                     missing.pop(key, None)
-                elif key and one.text(f"{CALDAV}calendar-data"):
-                    items[key] = self._item(one)
+                elif key and resource.text(f"{CALDAV}calendar-data"):
+                    items[key] = self._item(resource)
                     missing.pop(key, None)
-                elif key and one.status != 507 and not _is_same(items.get(key), one):
-                    missing[key] = one.href
+                elif key and resource.status != 507 and not _is_same(items.get(key), resource):
+                    missing[key] = resource.href
                     items.pop(key, None)
             # A 507 says that there are more pages (RFC 6578 section 3.6).
-            if all(one.status != 507 for one in answer.resources):
+            if all(resource.status != 507 for resource in answer.resources):
                 self._sync = answer.token
                 return items | self._objects_at(missing)
             if answer.token in ("", token):
@@ -196,17 +201,21 @@ class Reader:
             token = answer.token
         raise CalDavError(DownloadFailed("its list of changes does not end"))
 
-    def _differences(self, held: Items) -> Items:
+    def _differences(self, earlier: Items) -> Items:
         """Return the items after a comparison of ETags (RFC 9110 section 8.8.3).
 
         This is for servers that keep no tokens.
         """
         listed = self._listing(data=False)
-        same = {key: held[key] for key, one in listed if _is_same(held.get(key), one)}
-        return same | self._objects_at({key: one.href for key, one in listed if key not in same})
+        same = {
+            key: earlier[key] for key, resource in listed if _is_same(earlier.get(key), resource)
+        }
+        return same | self._objects_at(
+            {key: resource.href for key, resource in listed if key not in same}
+        )
 
     def _all(self) -> Items:
-        return {key: self._item(one) for key, one in self._listing(data=True)}
+        return {key: self._item(resource) for key, resource in self._listing(data=True)}
 
     def _objects_at(self, hrefs: dict[str, str]) -> Items:
         """Return the items of the objects at *hrefs*, by key, as a multiget gives them.
@@ -217,11 +226,19 @@ class Reader:
         waiting, items = list(hrefs.items()), Items()
         answered: set[str] = set()
         for first in range(0, len(waiting), limits.MULTIGET):
-            asked = dict(waiting[first : first + limits.MULTIGET])
-            answer = self.server.report(self.calendar.url, 1, multiget(asked.values()))
-            found = {key: one for one in answer.resources if (key := self._key(one)) in asked}
-            answered |= found.keys()
-            items |= {key: self._item(one) for key, one in found.items() if one.status not in _GONE}
+            page = dict(waiting[first : first + limits.MULTIGET])
+            answer = self.server.report(self.calendar.url, 1, multiget(page.values()))
+            resources = {
+                key: resource
+                for resource in answer.resources
+                if (key := self._key(resource)) in page
+            }
+            answered |= resources.keys()
+            items |= {
+                key: self._item(resource)
+                for key, resource in resources.items()
+                if resource.status not in _GONE
+            }
         return items | {key: self._item(None) for key in hrefs.keys() - answered}
 
     def _listing(self, *, data: bool) -> list[tuple[str, Resource]]:
@@ -236,31 +253,28 @@ class Reader:
                     raise
                 # The calendar may hold such components, but the server does not search for them.
                 continue
-            for one in answer.resources:
-                key = self._key(one)
-                if one.status == 507 or (not key and one.status != 200):
+            for resource in answer.resources:
+                key = self._key(resource)
+                if resource.status == 507 or (not key and resource.status != 200):
                     raise ResultTruncated
-                if key and one.status not in _GONE:
-                    listed.append((key, one))
+                if key and resource.status not in _GONE:
+                    listed.append((key, resource))
         return listed
 
-    def _key(self, one: Resource) -> str:
+    def _key(self, resource: Resource) -> str:
         """Return the key of an object's item; ``""`` for the calendar itself and non-objects."""
-        path = path_of(urljoin(self.calendar.url, one.href))
-        return (
-            ""
-            if one.href.endswith("/") or path == self.calendar.path
-            else self.prefix + digest(path)
-        )
+        path = path_of(urljoin(self.calendar.url, resource.href))
+        is_object = not resource.href.endswith("/") and path != self.calendar.path
+        return self.prefix + digest(path) if is_object else ""
 
-    def _item(self, one: Resource | None) -> Item:
+    def _item(self, resource: Resource | None) -> Item:
         """Return the item of an object as it was sent.
 
         If it was not sent, the item is quarantined, and asked for again the next time.
         """
-        data = one.text(f"{CALDAV}calendar-data") if one is not None else ""
+        data = resource.text(f"{CALDAV}calendar-data") if resource is not None else ""
         self._complete = self._complete and bool(data)
-        version = one.text(f"{DAV}getetag") if one is not None and data else ""
+        version = resource.text(f"{DAV}getetag") if resource is not None and data else ""
         return make_item(data, version, self.calendar.zone)
 
     # --- when it is busy --------------------------------------------------------------------------
@@ -273,69 +287,74 @@ class Reader:
         return {self.prefix + digest("free/busy"): make_item(data, data, self.calendar.zone)}
 
 
-def _is_same(item: Item | None, one: Resource) -> bool:
-    etag = one.text(f"{DAV}getetag")
+def _is_same(item: Item | None, resource: Resource) -> bool:
+    etag = resource.text(f"{DAV}getetag")
     return item is not None and bool(etag) and item.version == digest(etag)
 
 
-def _read(given: bytes, web: HttpClient, request: Message) -> tuple[Message, bytes]:
+def _read(last_body: bytes, web: HttpClient, request: Message) -> tuple[Message, bytes]:
     """Read the calendars as they are now.
 
-    *given* is the body of the last time; without it, only the places of the calendars are known.
+    *last_body* is that of the last time; without it, only the places of the calendars are known.
     """
     server = CalDavServer(web, request["url"])
-    known: Message = request["known"]
-    before: Message = known.get("calendars", {}) if given else {}
-    found, at = _find(
-        Account(server, request["calendars"]), known, availability=request["availability"]
+    memory: Message = request["known"]
+    before: Message = memory.get("calendars", {}) if last_body else {}
+    calendars, at = _find(
+        Account(server, request["calendars"]), memory, availability=request["availability"]
     )
     terms = Terms(request["since"], tuple(request["range"]), request["busy_only"])
-    readers = [Reader(server, calendar, terms, before.get(calendar.path, {})) for calendar in found]
+    readers = [
+        Reader(server, calendar, terms, before.get(calendar.path, {})) for calendar in calendars
+    ]
     if before.keys() == {reader.calendar.path for reader in readers} and all(
         map(Reader.is_unchanged, readers)
     ):
         return {"unchanged": True, "known": {**at, "calendars": before}, "notes": []}, b""
 
-    held = cache(partial(split, given))
-    told, parts = {}, []
+    earlier = cache(partial(split, last_body))
+    memories, parts = {}, []
     for reader in readers:
-        own: Items = (
-            {key: item for key, item in held().items() if key.startswith(reader.prefix)}
+        items_before: Items = (
+            {key: item for key, item in earlier().items() if key.startswith(reader.prefix)}
             if before
             else {}
         )
-        told[reader.calendar.path], items = reader.read(own)
+        memories[reader.calendar.path], items = reader.read(items_before)
         parts.append(join(items, reader.calendar.zone))
     body = b"".join(parts)
     if len(body) > request["bytes"]:
         raise DownloadFailed(f"larger than {request['bytes'] // 1024} KiB")
-    now = {**at, "calendars": told}
+    memory_now = {**at, "calendars": memories}
     return {
-        "unchanged": now == known and body == given,
-        "known": now,
+        "unchanged": memory_now == memory and body == last_body,
+        "known": memory_now,
         "notes": _notes(readers),
     }, body
 
 
-def _find(account: Account, known: Message, *, availability: bool) -> tuple[list[Found], Message]:
+def _find(
+    account: Account, memory: Message, *, availability: bool
+) -> tuple[list[CalDavCalendar], Message]:
     """Return the calendars and what keeps their owner's availability, and where these are.
 
     They are looked for where they were the last time and, if they have moved, found anew.
     """
-    places: list[Place] = [(url, depth) for url, depth in known.get("places", ())]
-    inboxes: list[str] = known.get("inboxes", [])
+    places: list[Place] = [(url, depth) for url, depth in memory.get("places", ())]
+    inboxes: list[str] = memory.get("inboxes", [])
     try:
-        found = [*account.choose(places), *account.availability(inboxes)] if places else []
+        calendars = [*account.choose(places), *account.availability(inboxes)] if places else []
     except DownloadFailed as error:
         # On such a provider, accounts move from one host to another.
         elsewhere = any(account.server.is_partner(url) for url, _ in places)
         if error.status not in GONE and not (elsewhere and error.status in (401, 421)):
             raise
-        found = []  # it has moved: find it anew
-    if not found:
+        # It has moved: find it anew.
+        calendars = []
+    if not calendars:
         places, inboxes = account.find(), account.inboxes() if availability else []
-        found = [*account.choose(places), *account.availability(inboxes)]
-    return found, {"places": [list(place) for place in places], "inboxes": inboxes}
+        calendars = [*account.choose(places), *account.availability(inboxes)]
+    return calendars, {"places": [list(place) for place in places], "inboxes": inboxes}
 
 
 def _notes(readers: list[Reader]) -> list[str]:
@@ -347,9 +366,9 @@ def _notes(readers: list[Reader]) -> list[str]:
     ]
 
 
-def _serve(request: Message, given: bytes) -> tuple[Message, bytes]:
-    return served(partial(_read, given), request)
+def _serve(request: Message, last_body: bytes) -> tuple[Message, bytes]:
+    return serve(partial(_read, last_body), request)
 
 
 if __name__ == "__main__":
-    answer(_serve, limits.EXPAND_MEMORY, limits.FETCH_SECONDS + 1)
+    serve_child(_serve, limits.EXPAND_MEMORY, limits.FETCH_SECONDS + 1)

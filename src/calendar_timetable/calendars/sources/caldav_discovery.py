@@ -26,7 +26,7 @@ Place = tuple[str, int]  # an address and the Depth with which it is asked
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CalDavCalendar:
     """A calendar, or what keeps only its owner's availability.
 
     The latter holds no ``kinds`` of components.
@@ -62,13 +62,13 @@ class Account:
 
         That is a calendar itself, or the homes of a principal.
         """
-        named = [entry for entry in self.wanted if not _is_address(entry)]
+        names = [entry for entry in self.wanted if not _is_address(entry)]
         direct = [
-            (self.server.beside(self.server.address, entry), 0)
+            (self.server.resolve_href(self.server.address, entry), 0)
             for entry in self.wanted
             if _is_address(entry)
         ]
-        return [*(self._homes() if named or not direct else []), *direct]
+        return [*(self._homes() if names or not direct else []), *direct]
 
     def _homes(self) -> list[Place]:
         try:
@@ -84,13 +84,13 @@ class Account:
         if not homes and self._list((url, 1)):
             return [(url, 1)]
         for principal in [] if homes else resource.hrefs(_PRINCIPAL):
-            found, url = self._one(self.server.beside(url, principal))
-            homes = found.hrefs(_HOME)
+            owner, url = self._one(self.server.resolve_href(url, principal))
+            homes = owner.hrefs(_HOME)
         if not homes:
             raise DownloadFailed(
                 "no calendars are found from this address: give that of the calendar itself"
             )
-        return [(self.server.beside(url, home), 1) for home in homes]
+        return [(self.server.resolve_href(url, home), 1) for home in homes]
 
     def _start(self) -> tuple[Resource, str]:
         """Return the resource at the address, and its URL.
@@ -107,54 +107,54 @@ class Account:
         return self._one(self.server.address)
 
     def _one(self, url: str) -> tuple[Resource, str]:
-        found, url = self.server.propfind(url, 0)
-        if not found.resources:
+        answer, url = self.server.propfind(url, 0)
+        if not answer.resources:
             raise DownloadFailed("the server tells nothing of this address")
-        return found.resources[0], url
+        return answer.resources[0], url
 
-    def _list(self, place: Place) -> list[Found]:
+    def _list(self, place: Place) -> list[CalDavCalendar]:
         try:
-            found, url = self.server.propfind(*place)
+            answer, url = self.server.propfind(*place)
         except DownloadFailed as error:
             if error.status != 403 or place[1]:
                 raise
-            return [Found(place[0], kinds=("VEVENT",), closed=True)]
+            return [CalDavCalendar(place[0], kinds=("VEVENT",), closed=True)]
         return [
-            _found(one, self.server.beside(url, one.href))
-            for one in found.resources
-            if one.is_calendar
+            _calendar_of(resource, self.server.resolve_href(url, resource.href))
+            for resource in answer.resources
+            if resource.is_calendar
         ]
 
-    def choose(self, places: list[Place]) -> list[Found]:
+    def choose(self, places: list[Place]) -> list[CalDavCalendar]:
         """Return the wanted calendars, of those that *places* list.
 
         Raises :class:`DownloadFailed` unless each entry of *wanted* fits exactly one calendar, or
         if there are none at all.
         """
-        found = {calendar.path: calendar for place in places for calendar in self._list(place)}
+        calendars = {calendar.path: calendar for place in places for calendar in self._list(place)}
         if not self.wanted:
-            if not found:
+            if not calendars:
                 raise DownloadFailed("it has no calendars that hold events: were they removed?")
-            return [found[path] for path in sorted(found)]
+            return [calendars[path] for path in sorted(calendars)]
         chosen = {}
         for entry in self.wanted:
             path = (
-                path_of(self.server.beside(self.server.address, entry))
+                path_of(self.server.resolve_href(self.server.address, entry))
                 if _is_address(entry)
                 else ""
             )
             fitting = [
                 key
-                for key, c in found.items()
+                for key, c in calendars.items()
                 if key == path or c.name.casefold() == entry.casefold()
             ]
             if len(fitting) != 1:
-                shown = "one of the addresses in 'calendars'" if path else f"{entry!r}"
+                name = "one of the addresses in 'calendars'" if path else f"{entry!r}"
                 remedy = "give their addresses instead" if fitting else "was it renamed or removed?"
                 raise DownloadFailed(
-                    f"{len(fitting) or 'no'} calendars are called {shown}: {remedy}"
+                    f"{len(fitting) or 'no'} calendars are called {name}: {remedy}"
                 )
-            chosen[fitting[0]] = found[fitting[0]]
+            chosen[fitting[0]] = calendars[fitting[0]]
         return [chosen[path] for path in sorted(chosen)]
 
     # --- when their owner is available ------------------------------------------------------------
@@ -166,26 +166,29 @@ class Account:
         :class:`DownloadFailed` if there are none.
         """
         start, url = self._start()
-        kept: list[str] = []
+        addresses: list[str] = []
         for href in start.hrefs(_PRINCIPAL):
-            principal, at = self._one(self.server.beside(url, href))
-            kept += [self.server.beside(at, inbox) for inbox in principal.hrefs(_INBOX)]
-            kept += [at] if principal.text(_AVAILABILITY) else []
-        if not kept:
+            principal, at = self._one(self.server.resolve_href(url, href))
+            addresses += [self.server.resolve_href(at, inbox) for inbox in principal.hrefs(_INBOX)]
+            addresses += [at] if principal.text(_AVAILABILITY) else []
+        if not addresses:
             raise DownloadFailed(
                 "the server keeps no availability for this account: switch 'availability' off"
             )
-        return kept
+        return addresses
 
-    def availability(self, inboxes: list[str]) -> list[Found]:
+    def availability(self, inboxes: list[str]) -> list[CalDavCalendar]:
         """Return the availability that *inboxes* keep."""
-        return [Found(url, availability=self._one(url)[0].text(_AVAILABILITY)) for url in inboxes]
+        return [
+            CalDavCalendar(url, availability=self._one(url)[0].text(_AVAILABILITY))
+            for url in inboxes
+        ]
 
 
-def _found(resource: Resource, url: str) -> Found:
+def _calendar_of(resource: Resource, url: str) -> CalDavCalendar:
     sync = resource.text(f"{DAV}sync-token")
     zone = named_zone(resource.tzid) if resource.tzid else None
-    return Found(
+    return CalDavCalendar(
         url,
         resource.text(f"{DAV}displayname") or path_of(url).rpartition("/")[2],
         resource.kinds,

@@ -51,12 +51,12 @@ def query(kind: str, since: str, *, data: bool) -> str:
     never expanded by the server: their own times and zones come as they were written.
     """
     time = f'<C:time-range start="{since}"/>' if since else ""
-    wanted = (
+    filters = (
         f'<C:comp-filter name="VCALENDAR"><C:comp-filter name="{kind}">{time}'
         "</C:comp-filter></C:comp-filter>"
     )
-    asked = _OBJECT if data else "<D:prop><D:getetag/></D:prop>"
-    return _document("C:calendar-query", f"{asked}<C:filter>{wanted}</C:filter>")
+    properties = _OBJECT if data else "<D:prop><D:getetag/></D:prop>"
+    return _document("C:calendar-query", f"{properties}<C:filter>{filters}</C:filter>")
 
 
 def multiget(hrefs: Iterable[str]) -> str:
@@ -100,8 +100,8 @@ class Resource:
     def hrefs(self, name: str) -> list[str]:
         """Return the addresses in property *name*."""
         element = self._found.get(name)
-        found = [] if element is None else element.findall(f"{DAV}href")
-        return [text for href in found if (text := (href.text or "").strip())]
+        elements = [] if element is None else element.findall(f"{DAV}href")
+        return [text for href in elements if (text := (href.text or "").strip())]
 
     @property
     def is_calendar(self) -> bool:
@@ -179,24 +179,24 @@ def _parse(body: bytes) -> Element | None:
 
 
 def _resource(response: Element) -> Resource:
-    found: dict[str, Element] = {}
+    properties: dict[str, Element] = {}
     failed = 0
     for propstat in response.findall(f"{DAV}propstat"):
         status = _status(propstat)
         if 200 <= status < 300:
-            found.update(
+            properties.update(
                 {prop.tag: prop for block in propstat.findall(f"{DAV}prop") for prop in block}
             )
         else:
             failed = status
-    own = (
+    own_status = (
         _status(response)
         if response.find(f"{DAV}status") is not None
         else 200
-        if found
+        if properties
         else failed or 200
     )
-    return Resource((response.findtext(f"{DAV}href") or "").strip(), own, found)
+    return Resource((response.findtext(f"{DAV}href") or "").strip(), own_status, properties)
 
 
 def _status(element: Element) -> int:
@@ -239,13 +239,13 @@ class CalDavServer:
 
         See RFC 4918 section 9.1. Raises :class:`DownloadFailed`.
         """
-        found = self._ask("PROPFIND", url, depth, DESCRIBE)
-        if found.status != 207:
-            if found.status < 400 or found.status in _NOT_SPOKEN:
-                reason = f"HTTP {found.status}: the server speaks no CalDAV at this address"
-                raise DownloadFailed(reason, found.status)
-            raise found.refusal()
-        return multistatus(found.body), found.url
+        answer = self._ask("PROPFIND", url, depth, DESCRIBE)
+        if answer.status != 207:
+            if answer.status < 400 or answer.status in _NOT_SPOKEN:
+                reason = f"HTTP {answer.status}: the server speaks no CalDAV at this address"
+                raise DownloadFailed(reason, answer.status)
+            raise answer.refusal()
+        return multistatus(answer.body), answer.url
 
     def report(self, url: str, depth: int, body: str) -> Multistatus:
         """Return the answer to a REPORT at *url* (RFC 3253 section 3.6).
@@ -253,27 +253,27 @@ class CalDavServer:
         Raises :class:`CalDavError`, :class:`ResultTruncated`, and :class:`DownloadFailed` where
         another REPORT would not help.
         """
-        found = self._report(url, depth, body)
-        if found.status != 207:
+        answer = self._report(url, depth, body)
+        if answer.status != 207:
             raise CalDavError(
-                DownloadFailed(f"HTTP {found.status}: the server speaks no CalDAV at this address")
+                DownloadFailed(f"HTTP {answer.status}: the server speaks no CalDAV at this address")
             )
-        return multistatus(found.body)
+        return multistatus(answer.body)
 
     def text(self, url: str, depth: int, body: str) -> str:
         """Return the answer to a REPORT whose answer is a calendar; see :meth:`report`."""
         return self._report(url, depth, body).body.decode(errors="replace")
 
     def _report(self, url: str, depth: int, body: str) -> Answer:
-        found = self._ask("REPORT", url, depth, body)
-        if found.status >= 400:
-            if found.status in _BUSY:
-                raise found.refusal()
-            unmet = conditions(found.body)
-            if found.status == 507 or "number-of-matches-within-limits" in unmet:
+        answer = self._ask("REPORT", url, depth, body)
+        if answer.status >= 400:
+            if answer.status in _BUSY:
+                raise answer.refusal()
+            unmet = conditions(answer.body)
+            if answer.status == 507 or "number-of-matches-within-limits" in unmet:
                 raise ResultTruncated
-            raise CalDavError(found.refusal(), unmet)
-        return found
+            raise CalDavError(answer.refusal(), unmet)
+        return answer
 
     def _ask(self, method: str, url: str, depth: int, body: str) -> Answer:
         if self.is_partner(url):
@@ -285,7 +285,7 @@ class CalDavServer:
         }
         return self._web.ask(url, headers, method, body.encode())
 
-    def beside(self, url: str, href: str) -> str:
+    def resolve_href(self, url: str, href: str) -> str:
         """Return the address that *href*, found at *url*, leads to.
 
         On the same host only its path is believed, as the server may be behind a proxy. Another
@@ -293,19 +293,19 @@ class CalDavServer:
         """
         target, base = urlsplit(urljoin(url, href)), urlsplit(url)
         if target.hostname != base.hostname:
-            there = urlunsplit(target._replace(fragment=""))
-            if not self.is_partner(there):
+            address = urlunsplit(target._replace(fragment=""))
+            if not self.is_partner(address):
                 raise DownloadFailed("its calendars are on another host: give their address there")
-            return there
+            return address
         return urlunsplit(target._replace(scheme=base.scheme, netloc=base.netloc, fragment=""))
 
     def is_partner(self, url: str) -> bool:
         """Tell whether *url* is on a host of the same provider that gets the credentials too."""
-        home, there = urlsplit(self.address), urlsplit(url)
+        home, other = urlsplit(self.address), urlsplit(url)
         partner = _PARTNERS.get(home.hostname or "")
-        if partner is None or (home.scheme, there.scheme) != ("https", "https"):
+        if partner is None or (home.scheme, other.scheme) != ("https", "https"):
             return False
-        return there.port in (None, 443) and partner.fullmatch(there.hostname or "") is not None
+        return other.port in (None, 443) and partner.fullmatch(other.hostname or "") is not None
 
 
 def path_of(url: str) -> str:

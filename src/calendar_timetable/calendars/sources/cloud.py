@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.child_process import Message, answer
+from calendar_timetable.calendars.child_process import Message, serve_child
 from calendar_timetable.calendars.ical.bundle import Item, join
 from calendar_timetable.calendars.net.client import DownloadFailed
 from calendar_timetable.calendars.net.credentials import seal, stretched, unseal
@@ -62,13 +62,13 @@ class HostedSource:
         return {"connection": connection, "calendar": self.calendar, "read": limits.READ_SECONDS}
 
     def fetch(self, last: Validators = NO_VALIDATORS) -> FetchResult | None:
-        from calendar_timetable.calendars.net.client import send
+        from calendar_timetable.calendars.net.client import request_in_child
 
-        known = unseal(last.etag, stretched(self.secret))
-        body = (last.body() if known else None) or b""
-        request = {**self.request(), "days_back": self.days_back, "known": known if body else {}}
+        memory = unseal(last.etag, stretched(self.secret))
+        body = (last.body() if memory else None) or b""
+        request = {**self.request(), "days_back": self.days_back, "known": memory if body else {}}
         try:
-            message, body = send(f"{__package__}.{self.service}", request, body)
+            message, body = request_in_child(f"{__package__}.{self.service}", request, body)
         except DownloadFailed as error:
             raise failed(error) from None
         return (
@@ -81,7 +81,7 @@ class HostedSource:
 # --- the child's side -----------------------------------------------------------------------------
 
 
-class Gone(Exception):
+class SyncTokenExpired(Exception):
     """The service no longer knows up to where it was read: all of it has to be read again."""
 
 
@@ -90,7 +90,7 @@ def run(work: Work, extra: str, seconds: float = limits.FETCH_SECONDS) -> None:
 
     The process may use *seconds* of processor time and one more.
     """
-    answer(
+    serve_child(
         lambda request, body: _served(work, extra, request, body), limits.EXPAND_MEMORY, seconds + 1
     )
 
@@ -103,11 +103,11 @@ def _served(work: Work, extra: str, request: Message, body: bytes) -> tuple[Mess
     }
     socket.setdefaulttimeout(request["read"])
     try:
-        _give(request["connection"])
+        _offer_to_hooks(request["connection"])
         return work(request, body)
     except DownloadFailed as error:
         failure = error
-    except Gone:
+    except SyncTokenExpired:
         failure = DownloadFailed("HTTP 410: it forgets where the reading was, again and again", 410)
     except ImportError as error:
         missing = error.name or "a module"
@@ -116,11 +116,10 @@ def _served(work: Work, extra: str, request: Message, body: bytes) -> tuple[Mess
         )
     except Exception as error:  # noqa: BLE001  (its text may hold addresses, tokens and titles)
         failure = _failure(error)
-    told = {"error": str(failure), "status": failure.status, "retry_after": failure.retry_after}
-    return {**told, "unreachable": failure.unreachable}, b""
+    return failure.to_message(), b""
 
 
-def _give(connection: Message) -> None:
+def _offer_to_hooks(connection: Message) -> None:
     """Let hooks find *connection*, and only that.
 
     Airflow's own look-up would ask elsewhere too, and takes longer to load than everything else. So
@@ -138,17 +137,17 @@ def _give(connection: Message) -> None:
         async def aextra_dejson(self) -> Message:
             return dict(extra)
 
-    made = Given(**{**connection, "conn_id": CONN_ID, "extra": json.dumps(extra)})
+    given = Given(**{**connection, "conn_id": CONN_ID, "extra": json.dumps(extra)})
 
     async def find_later(conn_id: str) -> Connection:
-        return made
+        return given
 
     hooks: Any = BaseHook
-    hooks.get_connection = staticmethod(lambda conn_id: made)
+    hooks.get_connection = staticmethod(lambda conn_id: given)
     hooks.aget_connection = staticmethod(find_later)
 
 
-def whole(items: dict[str, Item], zone: str = "") -> bytes:
+def build_body(items: dict[str, Item], zone: str = "") -> bytes:
     """Return the body of *items*; raise :class:`DownloadFailed` beyond the limits of a feed."""
     if len(items) > limits.MAX_COMPONENTS:
         raise DownloadFailed(f"more than {limits.MAX_COMPONENTS} events: set days_back")
@@ -158,7 +157,7 @@ def whole(items: dict[str, Item], zone: str = "") -> bytes:
     return body
 
 
-def texts(value: Any, *names: str) -> str:
+def get_text(value: Any, *names: str) -> str:
     """Return the text at the path *names* in *value*, as JSON gives it.
 
     Where there is none, it is ``""``.

@@ -21,7 +21,13 @@ from calendar_timetable.calendars.ical.bundle import Item, digest, split
 from calendar_timetable.calendars.ical.timezones import named_zone
 from calendar_timetable.calendars.net.client import DownloadFailed, refusal
 from calendar_timetable.calendars.sources.base import parse_retry_after
-from calendar_timetable.calendars.sources.cloud import CONN_ID, Gone, run, texts, whole
+from calendar_timetable.calendars.sources.cloud import (
+    CONN_ID,
+    SyncTokenExpired,
+    build_body,
+    get_text,
+    run,
+)
 
 SCOPE = "https://www.googleapis.com/auth/calendar.readonly"
 _FIELDS = (
@@ -29,7 +35,7 @@ _FIELDS = (
     "items(id,status,summary,location,start,end,recurrence,recurringEventId,originalStartTime,"
     "transparency,eventType,attendeesOmitted,attendees(email,self,responseStatus),organizer(email))"
 )
-_ID = len(digest(""))
+_KEY_DIGITS = len(digest(""))
 _RECURRENCE = re.compile(r"(?:RRULE|EXRULE|RDATE|EXDATE)[;:].*")
 _PATTERN = ("DTSTART", "RRULE", "EXRULE", "RDATE", "EXDATE")
 _ANSWERS = {
@@ -59,8 +65,8 @@ class GoogleApiError(DownloadFailed):
     def __init__(self, words: str, status: int, reason: str, retry_after: str) -> None:
         quota = status == 429 or (status == 403 and reason in _QUOTA)
         words = "Google's quota is used up for now" if quota else words
-        shown = f"HTTP {status}: {words}" if words else refusal(status)
-        super().__init__(shown, status, retry_after or (_QUOTA_WAIT if quota else ""))
+        message = f"HTTP {status}: {words}" if words else refusal(status)
+        super().__init__(message, status, retry_after or (_QUOTA_WAIT if quota else ""))
         self.reason, self.wait = reason, parse_retry_after(retry_after)
         self.busy = status >= 500 or status == 429 or (status == 403 and reason in _BUSY)
 
@@ -84,9 +90,9 @@ class Google:
         try:
             self.events: Any = hook.get_conn().events()
         except (AirflowException, GoogleAuthError, LookupError, ValueError) as error:
-            shown = type(error).__name__
+            kind = type(error).__name__
             reason = (
-                f"the Connection's credentials cannot be used ({shown}): "
+                f"the Connection's credentials cannot be used ({kind}): "
                 "paste the whole key into Keyfile JSON"
             )
             raise DownloadFailed(reason) from None
@@ -119,15 +125,15 @@ class Google:
                 int(error.resp.status), error.content, error.resp.get("retry-after", "")
             ) from None
         except RefreshError as error:
-            known = re.search(r"\binvalid_[a-z]+|\bunauthorized_client\b", str(error))
-            code = f" ({known.group()})" if known else ""
+            match = re.search(r"\binvalid_[a-z]+|\bunauthorized_client\b", str(error))
+            code = f" ({match.group()})" if match else ""
             raise DownloadFailed(
                 f"Google does not accept the Connection's credentials{code}"
             ) from None
-        if kind and texts(answer, "kind") != kind:
+        if kind and get_text(answer, "kind") != kind:
             raise DownloadFailed("the answer is not one of Google Calendar: is a proxy in between?")
-        found: Event = answer
-        return found
+        resource: Event = answer
+        return resource
 
     def _refusal(self, status: int, content: bytes, retry_after: str) -> GoogleApiError:
         reason = ""
@@ -140,14 +146,15 @@ class Google:
 
 def read(request: Message, body: bytes) -> tuple[Message, bytes]:
     """Return what the calendar holds now, and from where the next reading goes on."""
-    known, since = request["known"], _since(request["days_back"])
+    memory, since = request["known"], _since(request["days_back"])
     calendar = _Calendar(request["calendar"])
-    if known.get("token") and known["since"] == since:
-        with suppress(Gone):
-            changed = calendar.events(syncToken=known["token"])
-            kept = split(body)
-            if calendar.zone == known["zone"] and not _uprooted(kept, changed, calendar.zone):
-                items = merge(kept, changed, calendar.zone)
+    if memory.get("token") and memory["since"] == since:
+        with suppress(SyncTokenExpired):
+            changed = calendar.events(syncToken=memory["token"])
+            earlier = split(body)
+            zone = calendar.zone
+            if zone == memory["zone"] and not _series_was_rescheduled(earlier, changed, zone):
+                items = merge(earlier, changed, zone)
                 return calendar.answer(since, items, unchanged=not changed)
     everything = calendar.events(timeMin=f"{since}T00:00:00Z" if since else None)
     return calendar.answer(since, merge({}, everything, calendar.zone))
@@ -166,24 +173,24 @@ class _Calendar:
     def events(self, **query: str | None) -> list[Event]:
         """Return the events of all pages of one reading, each in its latest version.
 
-        Raises :class:`Gone` when the token has expired.
+        Raises :class:`SyncTokenExpired` when the token has expired.
         """
-        found: dict[str, Event] = {}
+        events_by_id: dict[str, Event] = {}
         page: str | None = None
         while True:
             answer = self._ask(pageToken=page, **query)
             for event in answer.get("items", ()):
-                found[texts(event, "id") or json.dumps(event)] = (
+                events_by_id[get_text(event, "id") or json.dumps(event)] = (
                     event if isinstance(event, dict) else {}
                 )
-            if len(found) > 2 * limits.MAX_COMPONENTS:
+            if len(events_by_id) > 2 * limits.MAX_COMPONENTS:
                 raise DownloadFailed(f"more than {limits.MAX_COMPONENTS} events: set days_back")
-            page = texts(answer, "nextPageToken")
+            page = get_text(answer, "nextPageToken")
             if not page:
                 break
-        zone = named_zone(texts(answer, "timeZone") or "UTC")
-        self.zone, self.token = zone.key if zone else "", texts(answer, "nextSyncToken")
-        return list(found.values())
+        zone = named_zone(get_text(answer, "timeZone") or "UTC")
+        self.zone, self.token = zone.key if zone else "", get_text(answer, "nextSyncToken")
+        return list(events_by_id.values())
 
     def _ask(self, **query: str | None) -> Event:
         ask = self._google.events.list
@@ -196,15 +203,15 @@ class _Calendar:
             )
         except GoogleApiError as refused:
             if refused.status == 410:
-                raise Gone from None
+                raise SyncTokenExpired from None
             raise
 
     def answer(
         self, since: str, items: dict[str, Item], *, unchanged: bool = False
     ) -> tuple[Message, bytes]:
         """Return the message and the body of a reading that found *items*."""
-        known = {"token": self.token, "since": since, "zone": self.zone}
-        return {"unchanged": unchanged, "known": known}, b"" if unchanged else whole(
+        memory = {"token": self.token, "since": since, "zone": self.zone}
+        return {"unchanged": unchanged, "known": memory}, b"" if unchanged else build_body(
             items, self.zone
         )
 
@@ -217,18 +224,18 @@ def _since(days_back: int) -> str:
     return f"{datetime.now(UTC) - timedelta(days=days_back):%Y-%m-01}" if days_back else ""
 
 
-def _uprooted(kept: dict[str, Item], changed: list[Event], zone: str) -> bool:
+def _series_was_rescheduled(earlier: dict[str, Item], changed: list[Event], zone: str) -> bool:
     """Tell whether a series with exceptions has other times now.
 
     Nothing then tells which of its exceptions are left.
     """
-    with_exceptions = {key[:_ID] for key in kept if len(key) > _ID}
+    with_exceptions = {key[:_KEY_DIGITS] for key in earlier if len(key) > _KEY_DIGITS}
     for event in changed:
         key = _key(event)
         if (
             key in with_exceptions
-            and key in kept
-            and _pattern(kept[key]) != _pattern(_item(event, zone))
+            and key in earlier
+            and _pattern(earlier[key]) != _pattern(_item(event, zone))
         ):
             return True
     return False
@@ -240,17 +247,17 @@ def _pattern(item: Item) -> list[str]:
     ]
 
 
-def merge(kept: dict[str, Item], changed: list[Event], zone: str) -> dict[str, Item]:
+def merge(earlier: dict[str, Item], changed: list[Event], zone: str) -> dict[str, Item]:
     """Return the objects of a calendar after what has *changed*.
 
     An object is an event, a master or an exception; the key of an exception begins with that of its
     master. A series that was deleted takes its exceptions along.
     """
     deleted = {_key(event) for event in changed if _is_deleted(event)}
-    items = {key: item for key, item in kept.items() if key[:_ID] not in deleted}
+    items = {key: item for key, item in earlier.items() if key[:_KEY_DIGITS] not in deleted}
     for event in changed:
         key = _key(event)
-        if key[:_ID] not in deleted:
+        if key[:_KEY_DIGITS] not in deleted:
             items[key] = _item(event, zone)
     return items
 
@@ -264,8 +271,8 @@ def _is_deleted(event: Event) -> bool:
 
 
 def _key(event: Event) -> str:
-    own, series = texts(event, "id"), texts(event, "recurringEventId")
-    return digest(series) + digest(own) if series else digest(own or json.dumps(event))
+    event_id, series = get_text(event, "id"), get_text(event, "recurringEventId")
+    return digest(series) + digest(event_id) if series else digest(event_id or json.dumps(event))
 
 
 def _item(event: Event, zone: str) -> Item:
@@ -273,11 +280,12 @@ def _item(event: Event, zone: str) -> Item:
 
     Its UID is Google's id of the series: nothing else is promised for a cancelled exception.
     """
-    uid = texts(event, "recurringEventId") or texts(event, "id")
+    uid = get_text(event, "recurringEventId") or get_text(event, "id")
     try:
         lines = list(_lines(event, zone))
     except (LookupError, ValueError, TypeError, AttributeError, OverflowError):
-        lines = []  # without a start it is quarantined
+        # Without a start it is quarantined.
+        lines = []
     return writer.item(uid, lines, zone)
 
 
@@ -297,23 +305,26 @@ def _lines(event: Event, zone: str) -> Iterator[str]:
     for line in recurrence:
         # A line that is not understood becomes a rule that is quarantined.
         yield line if _RECURRENCE.fullmatch(line) else "RRULE:FREQ="
-    status = texts(event, "status").upper()
+    status = get_text(event, "status").upper()
     if status in ("TENTATIVE", "CANCELLED"):
         yield f"STATUS:{status}"
     yield from writer.text("SUMMARY", event.get("summary"))
     yield from writer.text("LOCATION", event.get("location"))
-    kind = texts(event, "eventType")
+    kind = get_text(event, "eventType")
     if kind not in ("", "default"):
         yield from writer.text("CATEGORIES", kind)
     people = event.get("attendees") or []
-    declined = any(one.get("self") and one.get("responseStatus") == "declined" for one in people)
+    declined = any(
+        person.get("self") and person.get("responseStatus") == "declined" for person in people
+    )
     if event.get("transparency") == "transparent" or kind in _FREE_TYPES or declined:
         yield "TRANSP:TRANSPARENT"
-    if not event.get("attendeesOmitted"):  # else the list is not complete
-        yield from writer.person("ORGANIZER", texts(event, "organizer", "email"))
-        for one in people:
+    # Where attendees are left out, the list is of no use: it is not complete.
+    if not event.get("attendeesOmitted"):
+        yield from writer.person("ORGANIZER", get_text(event, "organizer", "email"))
+        for person in people:
             yield from writer.person(
-                "ATTENDEE", one.get("email"), _ANSWERS.get(one.get("responseStatus"), "")
+                "ATTENDEE", person.get("email"), _ANSWERS.get(person.get("responseStatus"), "")
             )
 
 

@@ -16,9 +16,14 @@ from urllib.parse import SplitResult, unquote, urlunsplit
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.addresses import SCHEMES, server_of, split_url
-from calendar_timetable.calendars.child_process import Message, answer
+from calendar_timetable.calendars.child_process import Message, serve_child
 from calendar_timetable.calendars.feed.body import to_utf8
-from calendar_timetable.calendars.net.client import HttpClient, send, served, terms
+from calendar_timetable.calendars.net.client import (
+    HttpClient,
+    request_in_child,
+    request_options,
+    serve,
+)
 from calendar_timetable.calendars.net.credentials import ANONYMOUS, Credentials
 from calendar_timetable.calendars.sources.base import (
     NO_VALIDATORS,
@@ -142,8 +147,8 @@ def source_at(
         return FileSource(Path(unquote(parts.path)), label)
     url = plain_url(parts)
     user, secret = unquote(parts.username or ""), unquote(parts.password or "")
-    own = replace(access, login=access.login or user, password=access.password or secret)
-    return HttpSource(url, label, own, connection)
+    credentials = replace(access, login=access.login or user, password=access.password or secret)
+    return HttpSource(url, label, credentials, connection)
 
 
 def plain_url(parts: SplitResult) -> str:
@@ -154,8 +159,8 @@ def plain_url(parts: SplitResult) -> str:
 
 def parse_charset(value: str) -> str:
     """Return the charset that a Content-Type names, or ``""`` (RFC 9110 section 8.3.1)."""
-    found = re.search(r";\s*charset\s*=\s*[\"']?([\w.:-]{1,40})", value, re.IGNORECASE)
-    return found.group(1) if found else ""
+    match = re.search(r";\s*charset\s*=\s*[\"']?([\w.:-]{1,40})", value, re.IGNORECASE)
+    return match.group(1) if match else ""
 
 
 def parse_max_age(value: str) -> float:
@@ -163,10 +168,10 @@ def parse_max_age(value: str) -> float:
 
     They are 0 where there is none, and with no-cache or no-store.
     """
-    found = re.search(r"\bmax-age=\"?(\d{1,9})\b", value.lower())
+    match = re.search(r"\bmax-age=\"?(\d{1,9})\b", value.lower())
     return (
-        float(found.group(1))
-        if found and not re.search(r"no-cache|no-store", value.lower())
+        float(match.group(1))
+        if match and not re.search(r"no-cache|no-store", value.lower())
         else 0.0
     )
 
@@ -178,25 +183,25 @@ def download(url: str, headers: dict[str, str], access: Credentials) -> tuple[Me
     empty unless the status is 200. Raises
     :class:`~calendar_timetable.calendars.net.client.DownloadFailed`.
     """
-    return send(__name__, {**terms(url, access), "headers": headers})
+    return request_in_child(__name__, {**request_options(url, access), "headers": headers})
 
 
 def _get(web: HttpClient, request: Message) -> tuple[Message, bytes]:
-    found = web.ask(request["url"], request["headers"])
+    answer = web.ask(request["url"], request["headers"])
     message = {
-        "status": found.status,
-        "etag": found.headers.get("etag", ""),
-        "last_modified": found.headers.get("last-modified", ""),
-        "cache_control": found.headers.get("cache-control", ""),
-        "retry_after": found.headers.get("retry-after", ""),
-        "content_type": found.headers.get("content-type", ""),
+        "status": answer.status,
+        "etag": answer.headers.get("etag", ""),
+        "last_modified": answer.headers.get("last-modified", ""),
+        "cache_control": answer.headers.get("cache-control", ""),
+        "retry_after": answer.headers.get("retry-after", ""),
+        "content_type": answer.headers.get("content-type", ""),
     }
-    return message, found.body if found.status == 200 else b""
+    return message, answer.body if answer.status == 200 else b""
 
 
 def _download(request: Message, _: bytes) -> tuple[Message, bytes]:
-    return served(_get, request)
+    return serve(_get, request)
 
 
 if __name__ == "__main__":
-    answer(_download, limits.EXPAND_MEMORY, limits.FETCH_SECONDS + 1)
+    serve_child(_download, limits.EXPAND_MEMORY, limits.FETCH_SECONDS + 1)

@@ -72,8 +72,8 @@ def _look_up(conn_id: str, kinds: tuple[str, ...]) -> Any:
     except Exception as error:  # noqa: BLE001
         # Only its type is shown: its text may hold what the secrets backend was asked.
         if type(error).__name__ == "AirflowNotFoundException":
-            wanted = " or ".join(map(repr, kinds))
-            reason = f"there is no Airflow Connection {conn_id!r}: make one of type {wanted}"
+            types = " or ".join(map(repr, kinds))
+            reason = f"there is no Airflow Connection {conn_id!r}: make one of type {types}"
         else:
             reason = (
                 f"the Airflow Connection {conn_id!r} cannot be looked up ({type(error).__name__})"
@@ -83,8 +83,8 @@ def _look_up(conn_id: str, kinds: tuple[str, ...]) -> Any:
 
 def _extra(conn_id: str, connection: Any) -> dict[str, Any]:
     extra: object = connection.extra_dejson
-    given = str(getattr(connection, "extra", None) or "").strip()
-    if not isinstance(extra, dict) or (given and not extra and given.strip("{} \r\n\t")):
+    text = str(getattr(connection, "extra", None) or "").strip()
+    if not isinstance(extra, dict) or (text and not extra and text.strip("{} \r\n\t")):
         raise _Fields(conn_id, {}).wrong(
             "Extra", "is not a JSON object", 'write it as {"field": "value"}'
         )
@@ -103,8 +103,8 @@ def _caldav(connection: Any, fields: _Fields) -> CalDavSource:
         raise fields.wrong("Host", "holds a login or password", "move it to Login and Password")
     access = _access(connection, fields)
     if bool(access.login) != bool(access.password):
-        missing, given = ("Password", "Login") if access.login else ("Login", "Password")
-        raise fields.wrong(missing, f"is empty while {given} is set", "fill it in")
+        missing, other = ("Password", "Login") if access.login else ("Login", "Password")
+        raise fields.wrong(missing, f"is empty while {other} is set", "fill it in")
     return CalDavSource(
         plain_url(parts),
         fields.conn_id,
@@ -117,18 +117,18 @@ def _caldav(connection: Any, fields: _Fields) -> CalDavSource:
 
 
 def _hosted(service: str, connection: Any, fields: _Fields, calendar: str) -> HostedSource:
-    wanted = calendar or fields.text("calendar")
-    if "@" not in wanted:
-        named = f"Calendar('{fields.conn_id}/{_EXAMPLES[service]}')"
-        what = "names no calendar by its address" if wanted else "is not there"
+    address = calendar or fields.text("calendar")
+    if "@" not in address:
+        example = f"Calendar('{fields.conn_id}/{_EXAMPLES[service]}')"
+        fault = "names no calendar by its address" if address else "is not there"
         raise fields.wrong(
-            "extra field calendar", what, f"write {named}, or put the part after the slash there"
+            "extra field calendar", fault, f"write {example}, or put the part after the slash there"
         )
     names = ("conn_type", "login", "password", "host", "schema", "port")
-    given = {name: getattr(connection, name) for name in names} | {"extra": fields.extra}
+    settings = {name: getattr(connection, name) for name in names} | {"extra": fields.extra}
     label = f"{fields.conn_id}/{calendar}" if calendar else fields.conn_id
     return HostedSource(
-        service, label, wanted, json.dumps(given, sort_keys=True), fields.days("days_back")
+        service, label, address, json.dumps(settings, sort_keys=True), fields.days("days_back")
     )
 
 
@@ -240,5 +240,6 @@ def connection_address(connection: Any) -> str | None:
         )
     port = f":{connection.port}" if connection.port else ""
     if "/" in host:
-        return f"{schema}://{host}"  # the host brings its own port and path
+        # The host brings its own port and path.
+        return f"{schema}://{host}"
     return f"{schema}://{host}{port}/{path.lstrip('/')}"

@@ -24,7 +24,13 @@ from calendar_timetable.calendars.child_process import Message
 from calendar_timetable.calendars.ical import writer
 from calendar_timetable.calendars.ical.bundle import Item, digest, split
 from calendar_timetable.calendars.net.client import DownloadFailed, refusal
-from calendar_timetable.calendars.sources.cloud import CONN_ID, Gone, run, texts, whole
+from calendar_timetable.calendars.sources.cloud import (
+    CONN_ID,
+    SyncTokenExpired,
+    build_body,
+    get_text,
+    run,
+)
 
 Event = dict[str, Any]
 _DAYS_BACK = 31
@@ -61,16 +67,16 @@ def read(request: Message, body: bytes) -> tuple[Message, bytes]:
 async def _read(request: Message, body: bytes) -> tuple[Message, bytes]:
     from airflow.providers.microsoft.azure.hooks.msgraph import KiotaRequestAdapterHook
 
-    known, view = request["known"], _view(request["days_back"] or _DAYS_BACK)
+    memory, view = request["known"], _view(request["days_back"] or _DAYS_BACK)
     graph = _Graph(KiotaRequestAdapterHook(conn_id=CONN_ID, timeout=request["read"]))
-    if known.get("link") and known["view"] == view:
-        with suppress(Gone):
-            changed = await graph.round(known["link"])
+    if memory.get("link") and memory["view"] == view:
+        with suppress(SyncTokenExpired):
+            changed = await graph.round(memory["link"])
             message: Message = {
                 "unchanged": not changed,
                 "known": {"link": graph.link, "view": view},
             }
-            return message, whole(merge(split(body), changed)) if changed else b""
+            return message, build_body(merge(split(body), changed)) if changed else b""
     user, _, calendar = request["calendar"].partition("/")
     path = f"users/{quote(user, safe='@')}" + (
         f"/calendars/{quote(calendar, safe='')}" if calendar else ""
@@ -78,7 +84,7 @@ async def _read(request: Message, body: bytes) -> tuple[Message, bytes]:
     everything = await graph.round(
         f"{path}/calendarView/delta", startDateTime=view[0], endDateTime=view[1]
     )
-    return {"unchanged": False, "known": {"link": graph.link, "view": view}}, whole(
+    return {"unchanged": False, "known": {"link": graph.link, "view": view}}, build_body(
         merge({}, everything)
     )
 
@@ -111,28 +117,28 @@ class _Graph:
     async def round(self, start: str, **query: str) -> list[Event]:
         """Return the events of all pages of one round, each in its latest version.
 
-        Raises :class:`Gone` when the round has to begin anew.
+        Raises :class:`SyncTokenExpired` when the round has to begin anew.
         """
-        found: dict[str, Event] = {}
+        events: dict[str, Event] = {}
         # More than a body may have: texts and invitations come along, and cannot be left out.
-        url, left = start, limits.MAX_BODY * 10
+        url, bytes_left = start, limits.MAX_BODY * 10
         while True:
             content = await self._ask(url, query)
-            left -= len(content)
+            bytes_left -= len(content)
             page = json.loads(content)
             for event in page.get("value", ()):
-                found[texts(event, "id") or json.dumps(event)] = (
+                events[get_text(event, "id") or json.dumps(event)] = (
                     event if isinstance(event, dict) else {}
                 )
-            if left < 0 or len(found) > 2 * limits.MAX_COMPONENTS:
+            if bytes_left < 0 or len(events) > 2 * limits.MAX_COMPONENTS:
                 raise DownloadFailed("its events are too many to be read")
-            self.link = texts(page, "@odata.deltaLink")
-            url, query = texts(page, "@odata.nextLink"), {}
+            self.link = get_text(page, "@odata.deltaLink")
+            url, query = get_text(page, "@odata.nextLink"), {}
             if self.link or not url:
                 break
         if not self.link:
             raise DownloadFailed("the answer is not one of Microsoft Graph")
-        return list(found.values())
+        return list(events.values())
 
     async def _ask(self, url: str, query: dict[str, str]) -> bytes:
         from azure.core.exceptions import ClientAuthenticationError
@@ -147,10 +153,10 @@ class _Graph:
             base = (await self.hook.get_async_conn()).base_url
             if urlsplit(url)[:2] != urlsplit(base)[:2]:
                 raise DownloadFailed("it leads to another host than the Connection's")
-        asked = self.hook.request_information(
+        request = self.hook.request_information(
             url, query_parameters=query, headers={"Prefer": _PREFER}
         )
-        asked.add_request_options(
+        request.add_request_options(
             [
                 ResponseHandlerOption(response_handler=_Received()),
                 # When to ask again is decided by the caller, as that has to outlive this process.
@@ -159,12 +165,12 @@ class _Graph:
             ]
         )
         try:
-            answer: _Answer = await self.hook.send_request(asked)
+            answer: _Answer = await self.hook.send_request(request)
         except ClientAuthenticationError as error:
             code = re.search(r"AADSTS\d+", str(error))
-            shown = f" ({code.group()})" if code else ""
+            hint = f" ({code.group()})" if code else ""
             raise DownloadFailed(
-                f"Microsoft does not accept the Connection's client id or secret{shown}"
+                f"Microsoft does not accept the Connection's client id or secret{hint}"
             ) from None
         if answer.status != 200:
             raise _refusal(answer)
@@ -190,21 +196,21 @@ def _refusal(answer: _Answer) -> Exception:
     """
     code = ""
     with suppress(ValueError):
-        code = texts(json.loads(answer.body), "error", "code")
+        code = get_text(json.loads(answer.body), "error", "code")
     if answer.status == 410 or (answer.status == 400 and _GONE.fullmatch(code)):
-        return Gone()
-    shown = f" ({code})" if re.fullmatch(r"[A-Za-z_.]{1,60}", code) else ""
+        return SyncTokenExpired()
+    hint = f" ({code})" if re.fullmatch(r"[A-Za-z_.]{1,60}", code) else ""
     if answer.status in _REFUSALS:
         return DownloadFailed(
-            f"HTTP {answer.status}: {_REFUSALS[answer.status]}{shown}", answer.status
+            f"HTTP {answer.status}: {_REFUSALS[answer.status]}{hint}", answer.status
         )
-    return DownloadFailed(f"{refusal(answer.status)}{shown}", answer.status, answer.retry_after)
+    return DownloadFailed(f"{refusal(answer.status)}{hint}", answer.status, answer.retry_after)
 
 
 # --- events into objects --------------------------------------------------------------------------
 
 
-def merge(kept: dict[str, Item], changed: list[Event]) -> dict[str, Item]:
+def merge(earlier: dict[str, Item], changed: list[Event]) -> dict[str, Item]:
     """Return the objects of a view after what has *changed*.
 
     The key of an occurrence begins with that of its series. When an occurrence is deleted, Graph
@@ -212,43 +218,44 @@ def merge(kept: dict[str, Item], changed: list[Event]) -> dict[str, Item]:
     is gone. So a master that comes means that the series begins anew. Occurrences say only their
     times and their series: the rest is what the master says.
 
-    Raises :class:`Gone` if an occurrence comes without its master.
+    Raises :class:`SyncTokenExpired` if an occurrence comes without its master.
     """
-    removed = {digest(texts(event, "id")) for event in changed if "@removed" in event}
+    removed = {digest(get_text(event, "id")) for event in changed if "@removed" in event}
     masters = {
-        texts(event, "id"): event for event in changed if event.get("type") == "seriesMaster"
+        get_text(event, "id"): event for event in changed if event.get("type") == "seriesMaster"
     }
     ended = removed | {digest(series) for series in masters}
     size = len(digest(""))
     items = {
         key: item
-        for key, item in kept.items()
+        for key, item in earlier.items()
         if key[:size] not in ended and key[size:] not in removed
     }
     for event in changed:
         if "@removed" in event or event.get("type") == "seriesMaster":
             continue
-        series = texts(event, "seriesMasterId")
+        series = get_text(event, "seriesMasterId")
         full = masters.get(series, {}) | {
             name: value for name, value in event.items() if value is not None
         }
-        if series and "showAs" not in full and kept:
+        if series and "showAs" not in full and earlier:
             # An occurrence came without its master: only reading everything brings that.
-            raise Gone
+            raise SyncTokenExpired
         items[
-            (digest(series) if series else "") + digest(texts(event, "id") or json.dumps(event))
+            (digest(series) if series else "") + digest(get_text(event, "id") or json.dumps(event))
         ] = _item(full)
     return items
 
 
 def _item(event: Event) -> Item:
-    uid = texts(event, "iCalUId") or texts(event, "id")
-    if texts(event, "seriesMasterId"):
-        uid += f"/{texts(event, 'originalStart') or texts(event, 'start', 'dateTime')}"[:17]
+    uid = get_text(event, "iCalUId") or get_text(event, "id")
+    if get_text(event, "seriesMasterId"):
+        uid += f"/{get_text(event, 'originalStart') or get_text(event, 'start', 'dateTime')}"[:17]
     try:
         lines = list(_lines(event))
     except (LookupError, ValueError, TypeError, AttributeError, OverflowError):
-        lines = []  # without a start it is quarantined
+        # Without a start it is quarantined.
+        lines = []
     return writer.item(uid, lines)
 
 
@@ -256,24 +263,24 @@ def _lines(event: Event) -> Iterator[str]:
     for name, at in (("DTSTART", "start"), ("DTEND", "end")):
         moment = _moment(event[at])
         if event.get("isAllDay"):
-            yield writer.day(name, _day(moment, texts(event, f"original{at.title()}TimeZone")))
+            yield writer.day(name, _day(moment, get_text(event, f"original{at.title()}TimeZone")))
         else:
             yield writer.moment(name, moment)
-    shown = event.get("showAs")
+    shown_as = event.get("showAs")
     if event.get("isCancelled"):
         yield "STATUS:CANCELLED"
-    elif shown == "tentative":
+    elif shown_as == "tentative":
         yield "STATUS:TENTATIVE"
-    if shown in _FREE or texts(event, "responseStatus", "response") == "declined":
+    if shown_as in _FREE or get_text(event, "responseStatus", "response") == "declined":
         yield "TRANSP:TRANSPARENT"
     yield from writer.text("SUMMARY", event.get("subject"))
-    yield from writer.text("LOCATION", texts(event, "location", "displayName"))
+    yield from writer.text("LOCATION", get_text(event, "location", "displayName"))
     for category in event.get("categories") or ():
         yield from writer.text("CATEGORIES", category)
-    yield from writer.person("ORGANIZER", texts(event, "organizer", "emailAddress", "address"))
-    for one in event.get("attendees") or ():
-        answered = _ANSWERS.get(texts(one, "status", "response"), "")
-        yield from writer.person("ATTENDEE", texts(one, "emailAddress", "address"), answered)
+    yield from writer.person("ORGANIZER", get_text(event, "organizer", "emailAddress", "address"))
+    for person in event.get("attendees") or ():
+        answered = _ANSWERS.get(get_text(person, "status", "response"), "")
+        yield from writer.person("ATTENDEE", get_text(person, "emailAddress", "address"), answered)
 
 
 def _moment(value: dict[str, str]) -> datetime:

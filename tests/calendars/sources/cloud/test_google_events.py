@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from calendar_timetable.calendars.ical.bundle import join, split
-from calendar_timetable.calendars.sources.google import Event, _uprooted, merge
+from calendar_timetable.calendars.sources.google import Event, _series_was_rescheduled, merge
 from tests.support.google_events import BERLIN, at, event, taken
 from tests.support.ics import understood
 
@@ -208,10 +208,12 @@ def test_changes_come_on_top_of_what_is_kept() -> None:
 
 def test_a_series_with_exceptions_that_gets_other_times_is_read_anew() -> None:
     kept = merge({}, [DAILY, MOVED, event()], "UTC")
-    assert not _uprooted(kept, [{**DAILY, "summary": "Another title"}], "UTC")
-    assert not _uprooted(kept, [LATER], "UTC")
-    assert not _uprooted(
+    assert not _series_was_rescheduled(kept, [{**DAILY, "summary": "Another title"}], "UTC")
+    assert not _series_was_rescheduled(kept, [LATER], "UTC")
+    assert not _series_was_rescheduled(
         merge({}, [DAILY], "UTC"), [{**DAILY, "recurrence": ["RRULE:FREQ=WEEKLY"]}], "UTC"
     )
-    assert _uprooted(kept, [{**DAILY, "recurrence": ["RRULE:FREQ=WEEKLY"]}], "UTC")
-    assert _uprooted(kept, [{**DAILY, "start": at("2024-03-29T14:00:00+01:00", BERLIN)}], "UTC")
+    assert _series_was_rescheduled(kept, [{**DAILY, "recurrence": ["RRULE:FREQ=WEEKLY"]}], "UTC")
+    assert _series_was_rescheduled(
+        kept, [{**DAILY, "start": at("2024-03-29T14:00:00+01:00", BERLIN)}], "UTC"
+    )

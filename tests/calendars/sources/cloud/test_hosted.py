@@ -18,7 +18,7 @@ from calendar_timetable.calendars.ical.bundle import digest, split
 from calendar_timetable.calendars.ical.writer import item
 from calendar_timetable.calendars.net.client import DownloadFailed
 from calendar_timetable.calendars.sources.base import FetchFailed
-from calendar_timetable.calendars.sources.cloud import HostedSource, whole
+from calendar_timetable.calendars.sources.cloud import HostedSource, build_body
 from calendar_timetable.calendars.sources.lookup import connected_source
 from calendar_timetable.exceptions import InvalidArgument
 from tests.support.dav_servers import (
@@ -214,13 +214,13 @@ def test_a_calendar_beyond_all_bounds_is_refused_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     many = {digest(str(n)): item(str(n), []) for n in range(3)}
-    assert len(split(whole(many))) == 3
+    assert len(split(build_body(many))) == 3
     monkeypatch.setattr(limits, "MAX_BODY", 100)
     with pytest.raises(DownloadFailed, match="larger than 0 KiB: set days_back"):
-        whole(many)
+        build_body(many)
     monkeypatch.setattr(limits, "MAX_COMPONENTS", 2)
     with pytest.raises(DownloadFailed, match="more than 2 events: set days_back"):
-        whole(many)
+        build_body(many)
 
 
 @pytest.mark.parametrize("kind", ["google_cloud_platform", "msgraph"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from calendar_timetable.calendars.ical.bundle import join, split
-from calendar_timetable.calendars.sources.cloud import Gone
+from calendar_timetable.calendars.sources.cloud import SyncTokenExpired
 from calendar_timetable.calendars.sources.microsoft import Event, merge
 from tests.support.google_events import taken
 from tests.support.graph_events import event, master, occurrence, removed
@@ -152,5 +152,5 @@ def test_of_a_series_that_comes_again_only_what_comes_is_left() -> None:
 
 
 def test_an_occurrence_whose_master_does_not_come_along_is_read_anew() -> None:
-    with pytest.raises(Gone):
+    with pytest.raises(SyncTokenExpired):
         merge(merge({}, [event()]), [occurrence("11")])
