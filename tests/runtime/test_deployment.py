@@ -72,7 +72,7 @@ with DAG("deferred", schedule=None) as deferred:
     InTriggerer(task_id="work")
     InTriggerer.partial(task_id="each").expand(doc=["1", "2"])
 """
-TIMED = ("cron", "daily", "delta", "several", "events", "once", "ours", "marked", "both")
+TIMED = ("cron", "daily", "delta", "several", "events", "ours", "marked", "both")
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +158,7 @@ def test_nothing_starts_in_a_freeze_and_all_is_made_up_for(
         dag_id: END for dag_id in TIMED if dag_id != "ours"
     }
     assert starts["ours"] == END + timedelta(hours=8), "its own blackout counts as well"
-    for dag_id in ("exempt", "asset", "by_hand"):
+    for dag_id in ("exempt", "asset", "by_hand", "once"):
         assert within[dag_id] == before[dag_id], "its schedule stays as it is"
     assert "freeze.ics" in DagSerialization.from_dict(within["cron"]).timetable.summary
 
@@ -185,7 +185,7 @@ def test_what_begins_in_a_freeze_waits_at_its_tasks(
                 task._pre_execute_hook(context)
 
     # Runs of "cron" are planned in open time, and may have waited for others since.
-    for dag_id in ("asset", "by_hand", "both", "cron", "marked"):
+    for dag_id in ("asset", "by_hand", "both", "cron", "marked", "once"):
         with pytest.raises(AirflowRescheduleException) as held:
             begin(dag_id, NOW)
         assert held.value.reschedule_date <= END
@@ -241,7 +241,7 @@ def test_what_the_dag_does_first_is_done_behind_the_gate(
         ({"tags": ["m*"]}, {"daily"}),
         ({"owners": ["team-a"]}, {"daily"}),
         ({"dag_ids": ["e*"]}, {"events", "exempt"}),
-        ({"tags": ["ml"], "dag_ids": ["once"]}, {"daily", "once"}),
+        ({"tags": ["ml"], "dag_ids": ["ours"]}, {"daily", "ours"}),
         ({"exempt_tags": ["ml", "no-freeze"]}, {*TIMED} - {"daily"}),
     ],
 )

@@ -172,6 +172,9 @@ class _Limits:
             own = copy(given)
             own.timetable = self.schedule(inner)
             return own
+        if type(given).__name__ == "OnceTimetable":
+            # Its one run is due since its start date, and would be skipped past max_delay.
+            return given
         own = self._timetable(given)
         try:
             own.validate()
