@@ -195,12 +195,21 @@ def run(program: str, arguments: Sequence[str], env: Mapping[str, str], cwd: str
         runpy.run_module(program, run_name="__main__", alter_sys=True)
 
 
-if __name__ == "__main__":
+def prepare() -> None:
+    """Make the imports, and the configuration as the first of all programs would make it."""
+    from airflow import configuration
+
+    # With keys that all share: a program of later knows them from here, and asks no file again.
+    configuration.write_default_airflow_configuration_if_needed()
     for name in MODULES:
         with contextlib.suppress(ImportError):  # of another Airflow
             import_module(name)
     gc.collect()
     gc.freeze()
+
+
+if __name__ == "__main__":
+    prepare()
     if (request := serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
         gc.unfreeze()
         run(**request)

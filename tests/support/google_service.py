@@ -90,8 +90,9 @@ def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
     with internet(tmp_path / "net") as net:
         for name, value in net.environment.items():
             monkeypatch.setenv(name, value)
-        # On a busy machine the providers take long to load
+        # On a busy machine the providers take long to load, and this process to answer
         monkeypatch.setattr(limits, "FETCH_SECONDS", 90.0)
+        monkeypatch.setattr(limits, "READ_SECONDS", 60.0)
         yield net
 
 

@@ -19,6 +19,7 @@ PRINTS = """
 import os, sys
 from airflow.configuration import conf
 print(sys.argv[1:], os.environ["TOLD"], os.getcwd(), conf.get("core", "parallelism"))
+print(conf.get("core", "fernet_key"))
 print("wrong", file=sys.stderr)
 sys.exit(3)
 """
@@ -49,12 +50,17 @@ def test_a_program_is_as_if_it_had_been_started_by_itself(tmp_path: Path) -> Non
     airflow = LocalAirflow(tmp_path / "airflow", dags=tmp_path)
     program = tmp_path / "prints.py"
     program.write_text(PRINTS)
+    keys = set()
     try:
         for number in ("5", "6"):  # also what Airflow was told when it was imported
             told = {"TOLD": number, "AIRFLOW__CORE__PARALLELISM": number}
             done = airflow.run_program(str(program), "a", "b c", **told)
-            assert done.stdout == f"['a', 'b c'] {number} {airflow.home} {number}\n"
+            said, key = done.stdout.splitlines()
+            assert said == f"['a', 'b c'] {number} {airflow.home} {number}"
+            keys.add(key)
             assert (done.returncode, done.stderr.splitlines()[-1]) == (3, "wrong")
+        (key,) = keys  # which they encrypt with, and others that start by themselves
+        assert f"fernet_key = {key}\n" in (airflow.home / "airflow.cfg").read_text()
         version = airflow.airflow("version")
         assert version.returncode == 0
         assert version.stdout.startswith("3.")

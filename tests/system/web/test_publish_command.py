@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from datetime import datetime, timedelta
 
 import pytest
@@ -37,7 +38,11 @@ def test_the_command_publishes_what_the_list_tells(
     }
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return airflow.run_program("calendar_timetable.cli", "publish", *arguments, **told)
+        command = [sys.executable, "-m", "calendar_timetable.cli", "publish", *arguments]
+        env = {**airflow.env, **told}
+        return subprocess.run(
+            command, env=env, capture_output=True, text=True, timeout=120, check=False
+        )
 
     first = run("--scope", "tag:ml", "--json")
     assert first.returncode == 0, first.stderr[-2000:]
