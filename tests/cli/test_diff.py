@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.planning.plan import PlannedRun
+from demo.services import wait_until
 from tests.support.command_line import Run, run
 from tests.support.ics import event, feed
 from tests.support.origin import SECRET, Origin, Reply
@@ -357,7 +361,32 @@ def test_a_revision_outside_of_a_repository(
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     code, _, err = run("diff", "main", "HEAD")
     assert code == 2
-    assert "the working directory is in no git repository" in err
+    assert "the working directory is no git repository: fatal: not a git repository" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_it_leaves_nothing_running_and_nothing_behind(
+    repository: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """It is ended while it reads a DAG file that takes its time."""
+    reading = tmp_path / "reading"
+    wait = f"from threading import Event\nPath({str(reading)!r}).touch()\nEvent().wait(20)\n"
+    write(repository / "dags", "plain", wait + PLAIN)
+    (tmp_path / "moment").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "calendar_timetable.cli", "diff", "main", "dags"],
+        env={**os.environ, "TMPDIR": str(tmp_path / "moment")},
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until("it to read", reading.exists, seconds=120)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) == 2
+    process.send_signal(number)
+    process.wait(timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert not alive
+    left = [path.name for path in (tmp_path / "moment").iterdir()]
+    assert number == signal.SIGKILL or not left
 
 
 # --- brute force ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -76,7 +77,8 @@ class DagFolder:
 
         context = multiprocessing.get_context("fork")
         self._mine, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, source, cache), daemon=True)
+        ends = self._mine, theirs
+        self._process = context.Process(target=_serve, args=(*ends, source, cache), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -116,8 +118,13 @@ class DagFolder:
             raise Misused("the process that reads the DAG files has ended; see above") from None
 
 
-def _serve(connection: Connection, source: DagSource, cache: Path) -> None:
-    """Answer the questions of :class:`DagFolder` until it closes."""
+def _serve(theirs: Connection, connection: Connection, source: DagSource, cache: Path) -> None:
+    """Answer the questions of :class:`DagFolder` until it closes, or its process is gone."""
+    # Of the other end this process has a copy, with which it would wait for itself.
+    theirs.close()
+    # The other process ends this one, and takes care of Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What DAG files print is no part of the command's output.
     os.dup2(2, 1)
     os.environ["CALENDAR_TIMETABLE_CACHE"] = str(cache)

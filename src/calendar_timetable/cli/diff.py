@@ -19,10 +19,11 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
+from calendar_timetable.calendars.feed.cache import check_folder
 from calendar_timetable.calendars.feed.cache import folder as cache_folder
 from calendar_timetable.cli import values
 from calendar_timetable.cli.output import print_json, progress, show_rows, utc
-from calendar_timetable.cli.revisions import dag_source
+from calendar_timetable.cli.revisions import dag_source, terminated_cleanly
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan_diff import KINDS, RunChange, changes, in_numbers, place, why
@@ -141,6 +142,7 @@ def diff(options: argparse.Namespace, out: Console) -> int:
     start = float(int(given.timestamp()))
     end = start + options.days * DAY
     with ExitStack() as stack:
+        stack.enter_context(terminated_cleanly())
         made = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="calendar-timetable-")))
         cache = _own_cache(made)
         texts = {"OLD": options.old, "NEW": options.new}
@@ -175,6 +177,7 @@ def diff(options: argparse.Namespace, out: Console) -> int:
 def _own_cache(made: Path) -> Path:
     """Return a copy below *made* of the cache folder: both sides read it, and no one changes it."""
     own = made / "cache"
+    check_folder()
     try:
         # What schedules came to is made anew where it is needed.
         shutil.copytree(cache_folder(), own, ignore=shutil.ignore_patterns("schedules"))

@@ -44,15 +44,16 @@ def dag_source(name: str, text: str, path: str | None, into: Path) -> Iterator[D
     if folder.is_dir():
         yield DagSource(folder.resolve(), folder.resolve(), Path.cwd())
         return
-    top = _git(Path.cwd(), "rev-parse", "--show-toplevel")
-    if top is None:
-        remedy = "there is no such folder, and the working directory is in no git repository"
-        raise InvalidArgument(name, text, remedy)
+    try:
+        top = _git(Path.cwd(), "rev-parse", "--show-toplevel")
+    except _GitFailed as error:
+        remedy = f"there is no such folder, and the working directory is no git repository: {error}"
+        raise InvalidArgument(name, text, remedy) from None
     commit, inside = _commit(Path.cwd(), text)
     if commit is None:
         remedy = "there is no such folder or git revision; in CI, fetch the history it is in"
         raise InvalidArgument(name, text, remedy)
-    with tempfile.TemporaryDirectory(dir=into) as made, _terminated_cleanly():
+    with tempfile.TemporaryDirectory(dir=into) as made:
         yield _exported(name, text, commit, inside or path or ".", Path(top), Path(made).resolve())
 
 
@@ -63,8 +64,10 @@ def _exported(name: str, text: str, commit: str, inside: str, top: Path, made: P
     # .gitattributes keeps out of archives is here as in a checkout.
     apart = {"GIT_INDEX_FILE": str(made / "index"), "GIT_WORK_TREE": str(root)}
     for step in (("read-tree", commit), ("checkout-index", "--all", "--quiet")):
-        if _git(top, *step, **apart) is None:
-            raise InvalidArgument(name, text, f"git {step[0]} cannot export this revision")
+        try:
+            _git(top, *step, **apart)
+        except _GitFailed as error:
+            raise InvalidArgument(name, text, f"it cannot be exported: {error}") from None
     place = (root / inside).resolve()
     if not place.is_dir() or not place.is_relative_to(root):
         raise InvalidArgument(name, text, f"there is no folder {inside!r} in this revision")
@@ -84,17 +87,21 @@ def _counterpart(path: Path, top: Path, root: Path) -> Path | None:
 
 def _commit(folder: Path, text: str) -> tuple[str | None, str]:
     """Return the commit that *text* names, and the path after a colon, if there is one."""
-    ends = [len(text), *(at for at, char in enumerate(text) if char == ":")]
+    ends = [len(text), *(at for at, char in enumerate(text) if at and char == ":")]
     for end in ends:
         revision = f"{text[:end]}^{{commit}}"
-        found = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", revision)
-        if found is not None and text[:end]:
+        with suppress(_GitFailed):
+            found = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", revision)
             return found, text[end + 1 :]
     return None, ""
 
 
-def _git(folder: Path, *arguments: str, **environment: str) -> str | None:
-    """Return what git says; ``None`` where it fails, or there is no git."""
+class _GitFailed(Exception):
+    """Git does not do it; the text says why."""
+
+
+def _git(folder: Path, *arguments: str, **environment: str) -> str:
+    """Return what git says. Raises :class:`_GitFailed`, also where there is no git."""
     try:
         done = subprocess.run(  # noqa: S603  (no shell, and revisions are checked as such)
             ["git", *arguments],  # noqa: S607
@@ -105,14 +112,16 @@ def _git(folder: Path, *arguments: str, **environment: str) -> str | None:
             timeout=_GIT_SECONDS,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired, ValueError):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    except (OSError, subprocess.TimeoutExpired, ValueError) as error:
+        raise _GitFailed(f"git cannot be run ({type(error).__name__})") from None
+    if done.returncode:
+        raise _GitFailed(next(iter(done.stderr.strip().splitlines()), "git failed"))
+    return done.stdout.strip()
 
 
 @contextmanager
-def _terminated_cleanly() -> Iterator[None]:
-    """Let SIGTERM end the process by an exception, so that what was exported is removed."""
+def terminated_cleanly() -> Iterator[None]:
+    """Let SIGTERM end this process by an exception, so that what is of the moment is removed."""
 
     def end(signum: int, frame: object) -> NoReturn:
         sys.exit(128 + signum)
