@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -166,6 +167,49 @@ def test_what_is_committed_is_read_and_nothing_beside_it(run: Run, repository: P
     ]
     assert moved["why"] == "blocked by team.ics until 07:00"
     assert moved["after"]["explanation"].endswith("blocked by team.ics until 07:00; starts 07:00")
+
+
+def test_what_the_environment_names_in_the_repository_is_of_the_revision(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modules on ``PYTHONPATH``, and a calendar below the working directory."""
+    write(
+        repository / "dags",
+        "nightly",
+        "from nights import NIGHTS\n" + NIGHTLY.format("windows=NIGHTS"),
+    )
+    calendar = NIGHTLY.replace("nightly", "frozen").format('blackouts=Calendar("./team.ics")')
+    write(repository / "dags", "frozen", calendar)
+    for nights, end in (("daily 19:00-04:00", 5), ("daily 22:00-01:00", 7)):
+        write(repository / "include", "nights", f"NIGHTS = Weekly({nights!r})\n")
+        busy = event("DTSTART:20261128T010000Z", f"DTEND:20261128T0{end}0000Z")
+        (repository / "team.ics").write_bytes(feed(busy))
+        commit(nights)
+    (repository / "team.ics").unlink()
+    shutil.rmtree(repository / "include")
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "calendar_timetable.cli",
+        "diff",
+        "HEAD~1:dags",
+        "HEAD:dags",
+    ]
+    done = subprocess.run(
+        [*command, *START, "--days", "1", "--json"],
+        env={**os.environ, "PYTHONPATH": str(repository / "include")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = answered((done.returncode, done.stdout, done.stderr))
+    assert {
+        dag["dag_id"]: [one["after"]["start"] for one in dag["runs"]] for dag in found["dags"]
+    } == {
+        "frozen": ["2026-11-28T07:00:00Z"],
+        "nightly": ["2026-11-28T22:00:00Z"],
+    }
 
 
 # --- what DAGs become -----------------------------------------------------------------------------

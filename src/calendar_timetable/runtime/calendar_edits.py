@@ -140,9 +140,11 @@ def moved_since_last_look(watch: Watch, dags: Sequence[WatchedDag], now: float) 
     with _kept(watch) as (kept, others):
         for dag in dags[:_MOST_DAGS]:
             compiled = CompiledSchedule.from_json(dag.data)
-            data = _without_titles(dag.data)
-            if compiled.held or len(json.dumps(data)) > _MOST_BYTES:
+            text = json.dumps(_without_titles(dag.data))
+            if compiled.held or len(text) > _MOST_BYTES:
                 continue
+            # As it will be read again.
+            data = json.loads(text)
             last, other = kept.get(dag.dag_id), others.get(dag.dag_id)
             entry = {"arguments": dag.arguments, "schedule": data, "seen": now, "told": False}
             if last is not None and last["schedule"] == data:
