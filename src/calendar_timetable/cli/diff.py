@@ -353,7 +353,8 @@ def markdown(found: PlanDiff) -> str:
         part = _section(dag, found.zone)
         length += len(part) + 2
         if length > _MOST_CHARACTERS:
-            parts.append(f"… and {len(found.shown) - number} more DAGs.")
+            left = len(found.shown) - number
+            parts.append(f"… and {left} more DAG{'s'[: left != 1]}.")
             break
         parts.append(part)
     return "\n\n".join(parts)
