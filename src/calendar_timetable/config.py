@@ -8,6 +8,7 @@ that can be killed inherits none of these variables, and is told what it needs t
 from __future__ import annotations
 
 import os
+import re
 import sys
 from configparser import Error as ConfigParserError
 from configparser import RawConfigParser
@@ -22,6 +23,11 @@ SECTION = "calendar_timetable"
 def option(name: str) -> str:
     """Return what the option *name* is set to; ``""`` where it is not set."""
     return setting(SECTION, name)
+
+
+def listed(name: str) -> list[str]:
+    """Return the values of an option that may have several, with commas or blanks between them."""
+    return [value for value in re.split(r"[,\s]+", option(name)) if value]
 
 
 def setting(section: str, name: str) -> str:

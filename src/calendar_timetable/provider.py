@@ -150,6 +150,14 @@ CONFIG: dict[str, Any] = {
                 "scheduled",
                 None,
             ),
+            "notify": _option(
+                "What tells people of runs that an edit of a calendar moved: Airflow notifiers, "
+                "as paths in Python of a class that needs no arguments, of a notifier, or of a "
+                "function, separated by commas. Read by 'calendar-timetable sync --watch' and "
+                "'publish --watch'.",
+                None,
+                "my_company.notifiers.team_chat",
+            ),
             "publish_to": _option(
                 "The calendar that 'calendar-timetable publish' writes runs into: an Airflow "
                 "Connection of type CalDAV that names one calendar, or one of Google's provider "

@@ -213,6 +213,7 @@ def test_help_is_whole(run: Run) -> None:
         ("check",),
         ("preview",),
         ("explain",),
+        ("diff",),
         ("sync",),
         ("publish",),
         ("subscriptions",),

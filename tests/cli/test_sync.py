@@ -11,6 +11,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +79,6 @@ def test_what_was_synced_is_parsed_without_asking_or_expanding(
 
 
 def _names() -> dict[str, Any]:
-    from datetime import timedelta
-
     from calendar_timetable import Weekly
 
     return {
@@ -289,3 +289,96 @@ def test_watching_ends_at_once_on_wrong_usage(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "there is no such file or folder" in done.stderr
+
+
+# --- what an edit of a calendar moved -------------------------------------------------------------
+
+NOTIFIER = """
+import json
+from airflow.sdk import BaseNotifier
+
+class TeamChat(BaseNotifier):
+    template_fields = ("text",)
+    text = "{{ moved.sentence }}"
+
+    def notify(self, context):
+        with open(%r, "a") as file:
+            file.write(json.dumps({"text": self.text, "count": context["moved"].count}) + "\\n")
+
+def broken(context):
+    raise RuntimeError("no chat today")
+"""
+
+
+def test_an_edit_is_told_once_while_watching(
+    origin: Origin, dags: Path, tmp_path: Path, cache: Path
+) -> None:
+    """An event is entered, sent again, taken away; and the watch is started anew in between."""
+    told = tmp_path / "told"
+    (tmp_path / "team_notifiers.py").write_text(NOTIFIER % str(told))
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
+    first, last = hour - timedelta(minutes=30), hour + timedelta(minutes=30)
+    freeze = f"DTSTART:{first:%Y%m%dT%H%M%SZ}", f"DTEND:{last:%Y%m%dT%H%M%SZ}", "SUMMARY:Freeze"
+    origin.serve(feed())
+    often = f"Calendar({origin.url()!r}, refresh=timedelta(0))"
+    write(dags, "hourly", f"CalendarTimetable('0 * * * *', blackouts={often})")
+    write(dags, "plain", "'0 * * * *'")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path),
+        "AIRFLOW__CALENDAR_TIMETABLE__NOTIFY": "team_notifiers.broken, team_notifiers.TeamChat",
+    }
+
+    def messages() -> list[Any]:
+        return [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
+
+    def passes(more: int) -> None:
+        seen = len(origin.seen) + more
+        wait_until("some more passes", lambda: len(origin.seen) >= seen, seconds=180)
+
+    with watching(dags, tmp_path, environment):
+        passes(1)
+        origin.serve(feed(event(*freeze)))
+        wait_until("a message", lambda: len(messages()) == 1, seconds=180)
+        # Sent again with nothing but its stamp changed.
+        origin.serve(feed(event("DTSTAMP:20260101T000000Z", *freeze)))
+        passes(2)
+    with watching(dags, tmp_path, environment):
+        passes(2)
+        assert len(messages()) == 1, "a new watch does not tell again"
+        origin.serve(feed())
+        wait_until("the run to move back", lambda: len(messages()) == 2, seconds=180)
+        passes(2)
+    moved, back = messages()
+    assert (moved["count"], back["count"]) == (1, 1)
+    due = f"hourly due {hour:%a} {hour.day} {hour:%b %Y %H:%M} UTC"
+    there, here = f"{last:%H:%M}", f"{hour:%H:%M}"
+    assert moved["text"] == (
+        f"Calendars changed, 1 run moves: {due}: {here} becomes {there} "
+        f"(blocked by 127.0.0.1 until {there})"
+    )
+    assert back["text"] == (
+        f"Calendars changed, 1 run moves: {due}: {there} becomes {here} "
+        f"(was blocked by 127.0.0.1 until {there})"
+    )
+    log = (tmp_path / "watch.log").read_text()
+    assert log.count(moved["text"]) == log.count(back["text"]) == 1
+    assert "The notifier team_notifiers.broken failed: RuntimeError: no chat today" in log
+    assert SECRET not in log
+    kept = (cache / "edits-sync.json").read_text()
+    assert not any(private in kept for private in (SECRET, "Freeze", "127.0.0.1:"))
+
+
+@contextmanager
+def watching(dags: Path, tmp_path: Path, environment: dict[str, str]) -> Iterator[None]:
+    """``sync --watch`` with what it says in a file, until the block ends."""
+    command = [sys.executable, "-m", "calendar_timetable.cli", "sync", "--dags-folder", str(dags)]
+    with (tmp_path / "watch.log").open("a") as log:
+        process = subprocess.Popen(
+            [*command, "--watch", "--every", "1s"], stdout=log, stderr=log, env=environment
+        )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0

@@ -14,6 +14,7 @@ from typing import Any
 
 from calendar_timetable._version import __version__
 from calendar_timetable.cli import values
+from calendar_timetable.cli.diff import add_diff, diff
 from calendar_timetable.cli.output import console
 from calendar_timetable.cli.preview import add_schedule, explain, preview
 from calendar_timetable.cli.publish import add_publish, add_subscriptions, publish, subscriptions
@@ -31,8 +32,9 @@ _EXAMPLES = {
         "--dag-id weekly_retraining --start 2026-11-28 --end 2026-12-05",
     ),
     "explain": ("--dag-id weekly_retraining --at 2026-11-28T02:00", '"@daily" --blackout team.ics'),
+    "diff": ("origin/main HEAD --path dags --markdown", "../before/dags dags --exit-code"),
     "sync": ("", "--watch --every 30s", "--status", "--forget team_calendar"),
-    "publish": ("--to runs_calendar --scope tag:ml --dry-run", "--remove"),
+    "publish": ("--to runs_calendar --scope tag:ml --dry-run", "--watch", "--remove"),
     "subscriptions": ("--owner ada", "--owner ada --revoke-all"),
 }
 
@@ -90,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         (check, add_check),
         (preview, _add_preview),
         (explain, _add_explain),
+        (diff, add_diff),
         (sync, add_sync),
         (publish, add_publish),
         (subscriptions, add_subscriptions),

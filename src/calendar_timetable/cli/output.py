@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import textwrap
@@ -196,6 +197,14 @@ def event_json(event: Occurrence) -> dict[str, Any]:
         "busy": event.busy,
         "status": event.status,
     }
+
+
+def say(options: argparse.Namespace, out: Console, text: str) -> None:
+    """Print *text* on a line, beside the output where that is JSON."""
+    if options.json:
+        print(text, file=sys.stderr)
+    else:
+        out.print(text, soft_wrap=True)
 
 
 def print_json(out: Console, data: object) -> None:

@@ -6,8 +6,10 @@ By their arguments they may do without Airflow.
 from __future__ import annotations
 
 import argparse
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -64,7 +66,7 @@ def preview(options: argparse.Namespace, out: Console) -> int:
         schedule = read(start, end)
     plan = list(_until(schedule.placed(start), end, None if end else options.limit))
     if options.json:
-        print_json(out, [_as_json(placed, schedule) for placed in plan])
+        print_json(out, [placed_json(placed, schedule) for placed in plan])
     else:
         lasting = bool(schedule.policy.duration)
         columns = ("Due", "Start", *(("End",) if lasting else ()), "Outcome", "Why")
@@ -90,7 +92,7 @@ def explain(options: argparse.Namespace, out: Console) -> int:
             "timezone": zone_name,
             "open": why is None,
             "reason": why and _reason_json(why, schedule, at),
-            "next": placed and _as_json(placed, schedule),
+            "next": placed and placed_json(placed, schedule),
             "text": said,
         }
         print_json(out, told)
@@ -138,7 +140,7 @@ def _summary(plan: list[PlacedTick]) -> str:
     return f"{what} ({told})." if told else f"{what}."
 
 
-def _as_json(placed: PlacedTick, schedule: Schedule) -> dict[str, Any]:
+def placed_json(placed: PlacedTick, schedule: Schedule) -> dict[str, Any]:
     """Return what becomes of one due time, in the words of the REST API."""
     due, first, last = (utc(zones.to_datetime(instant)) for instant in placed.tick)
     duration, start = schedule.policy.duration, placed.start
@@ -238,6 +240,34 @@ def calendar_timetable(timetable: Any) -> CalendarTimetable | None:
     return inner if isinstance(inner, CalendarTimetable) else None
 
 
+@contextmanager
+def calendars_from_cache_alone() -> Iterator[None]:
+    """Let no calendar be fetched for the time: what the cache folder holds is what they say."""
+    name = "AIRFLOW__CALENDAR_TIMETABLE__FETCH"
+    before = os.environ.get(name)
+    os.environ[name] = "external"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def timetable_of(dag: Any) -> CalendarTimetable:
+    """Return the schedule of *dag*, straight from its file.
+
+    One that is not ours is returned as it would be inside ours, with nothing in its way. Raises
+    :class:`~calendar_timetable.cli.values.Misused` where it has no due times.
+    """
+    from calendar_timetable.timetable import CalendarTimetable
+
+    plain = getattr(dag.timetable, "timetable", dag.timetable)
+    zone = zones.zone_name(dag.timezone)
+    return calendar_timetable(dag.timetable) or _checked(CalendarTimetable(plain, timezone=zone))
+
+
 def _schedule(options: argparse.Namespace) -> tuple[str, Reader]:
     """Return the zone of the schedule that *options* name, and how to read its calendars."""
     if options.dag_id:
@@ -289,23 +319,16 @@ def _checked(timetable: CalendarTimetable) -> CalendarTimetable:
 
 
 def _of_dag(dag_id: str, folder: str | None) -> CalendarTimetable:
-    """Return the schedule of a DAG.
+    """Return the schedule of a DAG as :func:`timetable_of` has it.
 
-    One that is not ours is returned as it would be inside ours, with nothing in its way. Raises
-    :class:`InvalidArgument` where the DAG is not found.
+    Raises :class:`InvalidArgument` where the DAG is not found.
     """
     places, errors = [], []
     with progress("Reading DAG files"):
         for bag in bags(folder):
             dag = bag.dags.get(dag_id)
             if dag is not None:
-                from calendar_timetable.timetable import CalendarTimetable
-
-                plain = getattr(dag.timetable, "timetable", dag.timetable)
-                zone = zones.zone_name(dag.timezone)
-                return calendar_timetable(dag.timetable) or _checked(
-                    CalendarTimetable(plain, timezone=zone)
-                )
+                return timetable_of(dag)
             places.append(str(bag.dag_folder))
             errors += [f"{file}: {error}" for file, error in bag.import_errors.items()]
     failed = f" ({'; '.join(errors)})" if errors else ""

@@ -8,12 +8,16 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from calendar_timetable.cli.output import clock, print_json, show_rows, utc
+from calendar_timetable import metrics
+from calendar_timetable.cli import watching
+from calendar_timetable.cli.output import clock, print_json, say, show_rows, utc
 from calendar_timetable.cli.values import Misused
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
@@ -45,6 +49,12 @@ def add_publish(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--remove", action="store_true", help="remove what was published, and write nothing"
     )
+    command.add_argument(
+        "--watch",
+        action="store_true",
+        help="go on until stopped, and tell which runs an edit of a calendar moved",
+    )
+    watching.add_every(command, "publish")
 
 
 def publish(options: argparse.Namespace, out: Console) -> int:
@@ -58,6 +68,8 @@ def publish(options: argparse.Namespace, out: Console) -> int:
     from calendar_timetable.runs.calendar_events import Site
     from calendar_timetable.web.store import NO_TABLE, has_table, site_key
 
+    if options.watch:
+        return _watch(options)
     calendar = options.to or option("publish_to")
     if not calendar:
         remedy = "name the Airflow Connection of a calendar there, or with --to"
@@ -70,9 +82,12 @@ def publish(options: argparse.Namespace, out: Console) -> int:
             raise PublishingFailed(NO_TABLE)
         site = Site(base_url, site_key(session))
     told = publishing.RowsToPublish([], 0, Planned(0), [])
+    scope = options.scope or option("publish_scope") or "all"
+    if watching.is_watched():
+        metrics.set_up()
+        _tell_what_moved(scope, options, out)
     if not options.remove:
         with create_session() as session:
-            scope = options.scope or option("publish_scope") or "all"
             told = publishing.rows_to_publish(session, scope, paused=options.paused)
     mode: Mode = (
         "look" if options.dry_run else "force" if options.force or options.remove else "write"
@@ -84,6 +99,8 @@ def publish(options: argparse.Namespace, out: Console) -> int:
         raise PublishingFailed(f"{why}; look with --dry-run, and add --force if that is right")
     if options.json:
         print_json(out, asdict(done))
+    elif watching.is_watched() and not (done.written or done.removed or done.left):
+        pass  # nothing to tell, a minute after the last time
     elif options.dry_run:
         _show(done, {site.uid(row): row for row in told.rows}, out)
     else:
@@ -99,6 +116,40 @@ def publish(options: argparse.Namespace, out: Console) -> int:
             file=sys.stderr,
         )
     return int(bool(done.left or told.unread))
+
+
+def _watch(options: argparse.Namespace) -> int:
+    if options.dry_run or options.remove:
+        raise Misused("--watch goes on publishing: leave out --dry-run and --remove")
+    arguments = [f"--{name}" for name in ("paused", "force", "json") if getattr(options, name)]
+    for name in ("to", "scope"):
+        value = getattr(options, name)
+        arguments += [f"--{name}", value] if value else []
+    return watching.watch(["publish", *arguments], options.every)
+
+
+def _tell_what_moved(scope: str, options: argparse.Namespace, out: Console) -> None:
+    """Tell which runs of DAGs in *scope* calendars moved since the last pass.
+
+    What goes wrong is told as well, and ends nothing.
+    """
+    from airflow.utils.session import create_session
+
+    from calendar_timetable.publishing.publish import dags_to_publish
+    from calendar_timetable.runs.stored_schedules import read_schedules
+    from calendar_timetable.runtime import calendar_edits
+
+    now = datetime.now(UTC).timestamp()
+    try:
+        with create_session() as session:
+            dags = dags_to_publish(session, scope, paused=options.paused)
+            schedules = read_schedules(session, [dag.dag_id for dag in dags])
+        watched = list(calendar_edits.watched_stored(dags, schedules))
+        moved = calendar_edits.moved_since_last_look("publish", watched, now)
+        if moved is not None:
+            calendar_edits.tell(moved, partial(say, options, out))
+    except Exception as error:  # noqa: BLE001
+        print(f"calendar-timetable: cannot tell what moved: {error}", file=sys.stderr)
 
 
 def _show(done: PublishResult, rows: dict[str, RunRow], out: Console) -> None:

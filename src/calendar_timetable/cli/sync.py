@@ -6,16 +6,12 @@ It does so for all who share the cache folder. And ``calendar-timetable check``:
 from __future__ import annotations
 
 import argparse
-import os
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -24,7 +20,7 @@ from calendar_timetable import metrics
 from calendar_timetable.calendars.feed import cache, health
 from calendar_timetable.calendars.feed import feed as feeds
 from calendar_timetable.calendars.feed.health import Health
-from calendar_timetable.cli import values
+from calendar_timetable.cli import values, watching
 from calendar_timetable.cli.output import (
     clock,
     event_json,
@@ -33,10 +29,11 @@ from calendar_timetable.cli.output import (
     print_json,
     progress,
     reach_text,
+    say,
     show_rows,
     used_by,
 )
-from calendar_timetable.cli.preview import bags, calendar_timetable
+from calendar_timetable.cli.preview import bags, calendar_timetable, calendars_from_cache_alone
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.time_sets import TimeRange
@@ -79,12 +76,10 @@ def add_sync(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--watch",
         action="store_true",
-        help="go on until stopped, fetching each calendar when it is due",
+        help="go on until stopped, fetching each calendar when it is due, and tell which runs an "
+        "edit of a calendar moved",
     )
-    every = "with --watch, how often to look at DAG files and for what is due (default: 1m)"
-    command.add_argument(
-        "--every", type=values.length, default=timedelta(minutes=1), metavar="LENGTH", help=every
-    )
+    watching.add_every(command, "look at DAG files and for what is due")
 
 
 def sync(options: argparse.Namespace, out: Console) -> int:
@@ -97,7 +92,7 @@ def sync(options: argparse.Namespace, out: Console) -> int:
         return _watch(options)
     metrics.set_up()
     begun = datetime.now(UTC)
-    found, broken = _questions(options)
+    dags, found, broken = _questions(options)
     told = []
     with progress("Reading calendars") as status:
         for number, question in enumerate(found, 1):
@@ -105,6 +100,8 @@ def sync(options: argparse.Namespace, out: Console) -> int:
             told.append(
                 question.calendar.refreshed(question.horizon, question.zone, force=options.force)
             )
+    if watching.is_watched():
+        _tell_what_moved(dags, options, out)
     asked = [one for one in told if not options.asked or (one.checked_at or begun) >= begun]
     for file, error in broken.items():
         print(f"calendar-timetable: {file} cannot be read: {error}", file=sys.stderr)
@@ -188,8 +185,10 @@ def _forget(names: list[str], out: Console) -> int:
     return 0
 
 
-def _questions(options: argparse.Namespace) -> tuple[list[SyncTarget], dict[str, str]]:
-    """Return what to ask, each once, and the DAG files that cannot be read, with the reason."""
+def _questions(
+    options: argparse.Namespace,
+) -> tuple[list[Any], list[SyncTarget], dict[str, str]]:
+    """Return the DAGs, what to ask, each once, and the DAG files that cannot be read, with why."""
     from calendar_timetable.calendars.calendar import Calendar
 
     files = [text for text in options.what if text.endswith(".py")]
@@ -201,7 +200,7 @@ def _questions(options: argparse.Namespace) -> tuple[list[SyncTarget], dict[str,
     around = TimeRange(int(now) - 31 * 86400, int(now) + 122 * 86400)
     found = [SyncTarget(calendar, around, zones.default_zone()) for calendar in calendars]
     broken: dict[str, str] = {}
-    seen: set[str] = set()
+    dags: list[Any] = []
     if not calendars or folders or options.dag_id:
         with progress("Reading DAG files"):
             for folder in folders or [None]:
@@ -215,13 +214,13 @@ def _questions(options: argparse.Namespace) -> tuple[list[SyncTarget], dict[str,
                         for name, dag in bag.dags.items()
                         if name in (options.dag_id or bag.dags)
                     ]
-                    seen |= {dag.dag_id for dag in wanted}
+                    dags += wanted
                     found += (
                         question for dag in wanted for question in _of_dag(dag.timetable, now)
                     )
-    for dag_id in set(options.dag_id) - seen:
+    for dag_id in set(options.dag_id) - {dag.dag_id for dag in dags}:
         broken[dag_id] = "no DAG file defines this DAG"
-    return list(dict.fromkeys(found)), broken
+    return dags, list(dict.fromkeys(found)), broken
 
 
 def _of_dag(timetable: object, now: float) -> Iterator[SyncTarget]:
@@ -232,42 +231,49 @@ def _of_dag(timetable: object, now: float) -> Iterator[SyncTarget]:
 
 
 def _watch(options: argparse.Namespace) -> int:
-    """Run one pass after the other, each in a process of its own, until stopped.
-
-    So each sees DAG files as they are, and keeps nothing. Returns the exit code.
-    """
     arguments = [*options.what, "--asked"]
     arguments += [part for dag_id in options.dag_id for part in ("--dag-id", dag_id)]
     arguments += ["--dags-folder", options.dags_folder] if options.dags_folder else []
     arguments += [f"--{name}" for name in ("force", "json") if getattr(options, name)]
-    command = [sys.executable, "-m", "calendar_timetable.cli", "sync", *arguments]
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
-    child = None
+    return watching.watch(["sync", *arguments], options.every)
+
+
+def _tell_what_moved(dags: Iterable[Any], options: argparse.Namespace, out: Console) -> None:
+    """Tell which runs of *dags* calendars moved since the last pass.
+
+    What goes wrong is told as well, and ends nothing.
+    """
+    from calendar_timetable.runtime import calendar_edits
+
+    now, found = datetime.now(UTC).timestamp(), []
     try:
-        while True:
-            begun = time.monotonic()
-            child = subprocess.Popen(command, start_new_session=True)  # noqa: S603  (ourselves)
-            if child.wait() == 2:  # wrong usage stays wrong
-                return 2
-            time.sleep(max(1.0, options.every.total_seconds() - (time.monotonic() - begun)))
-    except _Stopped:
-        if child is not None and child.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGTERM)  # with its own children
-            child.wait()
-        return 0
+        paused = _paused()
+        # They were asked a moment ago.
+        with calendars_from_cache_alone():
+            for dag in dags:
+                ours = calendar_timetable(dag.timetable)
+                if ours is not None and dag.dag_id not in paused:
+                    found.append(
+                        calendar_edits.watched_file(dag.dag_id, ours, dag.start_date, dag.end_date)
+                    )
+        moved = calendar_edits.moved_since_last_look("sync", [one for one in found if one], now)
+        if moved is not None:
+            calendar_edits.tell(moved, partial(say, options, out))
+    except Exception as error:  # noqa: BLE001
+        print(f"calendar-timetable: cannot tell what moved: {error}", file=sys.stderr)
 
 
-class _Stopped(BaseException):
-    """A signal says to stop."""
+def _paused() -> frozenset[str]:
+    """Return the DAGs whose runs do not start, as far as Airflow's database can be asked."""
+    try:
+        from airflow.models.dag import DagModel
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
 
-
-def _stop(signum: int, frame: object) -> NoReturn:
-    """Raise :class:`_Stopped`, and ignore signals to stop from here on."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    raise _Stopped
+        with create_session() as session:
+            return frozenset(session.scalars(select(DagModel.dag_id).where(DagModel.is_paused)))
+    except Exception:  # noqa: BLE001
+        return frozenset()
 
 
 def add_check(command: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _LENGTH = re.compile(r"([+-]?)(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,8})m(?:in)?)?(?:(\d{1,9})s)?")
 _MOST_DAYS = 3660
 _MOST_LINES = 10_000
+_MOST_PLANNED = 92  # days, of each run of many DAGs
 
 
 class Misused(CalendarTimetableError):
@@ -193,6 +194,11 @@ def signed_length(text: str) -> timedelta:
 def days(text: str) -> int:
     """Parse a number of days to look ahead."""
     return _number(text, _MOST_DAYS)
+
+
+def days_of_plan(text: str) -> int:
+    """Parse a number of days whose runs are all looked at."""
+    return _number(text, _MOST_PLANNED)
 
 
 def count(text: str) -> int:

@@ -28,6 +28,7 @@ from calendar_timetable.publishing.target import (
     PublishResult,
 )
 from calendar_timetable.runs.calendar_events import Site, event_of
+from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.listing import Filters, find_rows, readable_dags
 from calendar_timetable.runs.rows import RunRow
 from calendar_timetable.runs.stored_schedules import read_schedules
@@ -90,11 +91,25 @@ def wanted(rows: Iterable[RunRow], site: Site, now: float) -> list[DesiredEvent]
 
 
 def rows_to_publish(session: Session, scope: str, *, paused: bool = False) -> RowsToPublish:
-    """Return the runs of *scope* around now.
+    """Return the runs of :func:`dags_to_publish` around now."""
+    now = datetime.now(UTC).timestamp()
+    since = now - PAST.total_seconds()
+    dags = dags_to_publish(session, scope, paused=paused)
+    schedules = read_schedules(session, [dag.dag_id for dag in dags])
+    filters = Filters(since, now + AHEAD.total_seconds())
+    rows, until = find_rows(session, dags, schedules, filters, now)
+    unread = [dag.dag_id for dag in dags if dag.dag_id not in schedules]
+    if unread:
+        until = since
+    return RowsToPublish(rows, now, Planned(since, until), unread)
 
-    *scope* is "all", "tag:…" or "dag:…". Runs of paused DAGs,
-    which do not start, are left out unless *paused* is true. Raise :class:`InvalidArgument` where
-    *scope* is none of these, or no DAG has the tag or id.
+
+def dags_to_publish(session: Session, scope: str, *, paused: bool = False) -> list[Dag]:
+    """Return the DAGs of *scope*.
+
+    *scope* is "all", "tag:…" or "dag:…". Paused DAGs, whose runs do not start, are left out unless
+    *paused* is true. Raise :class:`InvalidArgument` where *scope* is none of these, or no DAG has
+    the tag or id.
     """
     from airflow.models.dag import DagModel
 
@@ -102,11 +117,9 @@ def rows_to_publish(session: Session, scope: str, *, paused: bool = False) -> Ro
     if (kind, bool(value)) not in (("all", False), ("tag", True), ("dag", True)):
         remedy = "write all, tag:NAME or dag:ID"
         raise InvalidArgument("[calendar_timetable] publish_scope", scope, remedy)
-    now = datetime.now(UTC).timestamp()
-    since = now - PAST.total_seconds()
     filters = Filters(
-        since,
-        now + AHEAD.total_seconds(),
+        0,
+        0,
         dag_ids=(value,) if kind == "dag" else (),
         tags=(value,) if kind == "tag" else (),
     )
@@ -115,13 +128,7 @@ def rows_to_publish(session: Session, scope: str, *, paused: bool = False) -> Ro
         raise InvalidArgument(
             "publish scope", scope, f"no DAG has this {'id' if kind == 'dag' else 'tag'}"
         )
-    dags = [dag for dag in dags if paused or not dag.paused]
-    schedules = read_schedules(session, [dag.dag_id for dag in dags])
-    rows, until = find_rows(session, dags, schedules, filters, now)
-    unread = [dag.dag_id for dag in dags if dag.dag_id not in schedules]
-    if unread:
-        until = since
-    return RowsToPublish(rows, now, Planned(since, until), unread)
+    return [dag for dag in dags if paused or not dag.paused]
 
 
 def _digest(event: Event) -> str:

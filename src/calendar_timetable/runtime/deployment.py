@@ -7,7 +7,6 @@ applies them to every DAG that Airflow reads from a file.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from copy import copy
@@ -20,7 +19,7 @@ from typing import Any, Literal, get_args
 
 from airflow.exceptions import AirflowTimetableInvalid
 
-from calendar_timetable.config import SECTION, option
+from calendar_timetable.config import SECTION, listed, option
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.time_sets import TimeRange, TimeSet, as_timeset
@@ -110,12 +109,12 @@ def rules() -> list[DeploymentRule]:
 
 
 def _rules() -> Iterator[DeploymentRule]:
-    blackouts = _listed("blackouts")
+    blackouts = listed("blackouts")
     if blackouts:
         apply_to: Any = option("apply_to") or "scheduled"
         if apply_to not in get_args(ApplyTo):
             raise InvalidArgument(f"[{SECTION}] apply_to", apply_to, "write scheduled or all")
-        yield DeploymentRule(blackouts, exempt_tags=_listed("exempt_tags"), apply_to=apply_to)
+        yield DeploymentRule(blackouts, exempt_tags=listed("exempt_tags"), apply_to=apply_to)
     given = _given()
     if not isinstance(given, Sequence) or not all(isinstance(one, DeploymentRule) for one in given):
         remedy = "give a list of DeploymentRule"
@@ -242,11 +241,6 @@ def _zone_of(dag: Any) -> str | None:
 
 def _any_matches(values: Collection[str], patterns: Collection[str]) -> bool:
     return any(fnmatchcase(value, pattern) for value in values for pattern in patterns)
-
-
-def _listed(name: str) -> list[str]:
-    """Return the values of an option that may have several, with commas or blanks between them."""
-    return [value for value in re.split(r"[,\s]+", option(name)) if value]
 
 
 def _calendar_at(address: Any) -> TimeSet:

@@ -5,11 +5,9 @@ That is ``{{ late.sentence }}``, and the facts behind it.
 
 from __future__ import annotations
 
-import inspect
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from typing import Any
 
 from airflow.sdk.definitions.callback import AsyncCallback
@@ -21,6 +19,7 @@ from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.runtime.deadlines import MilestoneDeadline, milestones
+from calendar_timetable.runtime.notifiers import is_async, named
 from calendar_timetable.runtime.shared_readings import in_thread
 
 _USUAL_QUEUE_SECONDS = 60  # seconds between planned and real start that need no mention
@@ -83,15 +82,14 @@ async def tell(
     milestones: str,
 ) -> None:
     """Notify of a missed deadline, in the triggerer: the callback of :func:`late_alert`."""
-    module, _, name = notifier.rpartition(".")
-    notification = getattr(import_module(module), name)(**arguments)
+    notification = named(notifier)(**arguments)
     deadline = _moment(context["deadline"]["deadline_time"])
     assert deadline is not None
     milestone = (
         await _milestone(milestones, deadline + timedelta(seconds=before)) if milestones else ""
     )
     context = {**context, "late": late(context, milestone)}
-    if _is_async(notification):
+    if is_async(notification):
         notification.context = context
         await notification
     else:
@@ -171,13 +169,6 @@ async def _milestone(described: str, starts: datetime) -> str:
             events = []
         title = next((event.summary for event in events if event.start == starts), "")
     return f"for {title!r} in {calendar}" if title else f"for an event of {calendar}"
-
-
-def _is_async(notifier: Any) -> bool:
-    from airflow.sdk import BaseNotifier
-
-    method = getattr(type(notifier), "async_notify", None)
-    return inspect.iscoroutinefunction(method) and method is not BaseNotifier.async_notify
 
 
 def _moment(value: datetime | str | None) -> datetime | None:

@@ -172,17 +172,21 @@ class Arguments:
         from calendar_timetable._version import __version__
         from calendar_timetable.schedule.compile_cache import cached_or_made
 
-        base = self.schedule if isinstance(self.schedule, str) else encode_base(self.base)
-        facts = (
-            type(self.base).__name__,
-            base,
-            self.zone_name,
-            self.policy,
-            self.horizon(moment),
-            self.offset,
-        )
-        arguments = repr((__version__, *facts, self.calendar, self.window_set, self.blackout_set))
+        arguments = repr((__version__, self.horizon(moment), self.fingerprint))
         return cached_or_made(arguments, copies, lambda: self.read(moment, hold=True).to_json())
+
+    @property
+    def fingerprint(self) -> str:
+        """All that is said here and counts for the schedule, as text that no address is in.
+
+        It stays the same while calendars change; ``""`` where a set does not tell what it depends
+        on.
+        """
+        if not self._is_settled:
+            return ""
+        base = self.schedule if isinstance(self.schedule, str) else encode_base(self.base)
+        said = type(self.base).__name__, base, self.zone_name, self.policy, self.offset
+        return repr((*said, self.calendar, self.window_set, self.blackout_set))
 
     @property
     def _is_settled(self) -> bool:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from airflow.timetables.base import TimeRestriction
@@ -39,6 +39,9 @@ from calendar_timetable.planning.time_sets import (
     leaves,
 )
 from calendar_timetable.schedule.ticks import Ticks
+
+if TYPE_CHECKING:
+    from pendulum import DateTime
 
 VERSION = 2
 # Seconds: a run that starts late must still know what closes, for this long after its start.
@@ -149,18 +152,32 @@ class CompiledSchedule:
             ]
         return tuple(used)
 
-    def placed(self, start: float) -> Iterator[PlacedTick]:
-        """Yield every tick due at *start* or later, in its place."""
-        return (placed for placed in self.since_last_run(start) if placed.tick.due >= start)
+    def placed(self, start: float, latest: DateTime | None = None) -> Iterator[PlacedTick]:
+        """Yield every tick due at *start* or later, and until *latest*, in its place."""
+        found = self.since_last_run(start, latest=latest)
+        return (placed for placed in found if placed.tick.due >= start)
 
-    def since_last_run(self, start: float, most: int | None = None) -> Iterator[PlacedTick]:
+    def placed_within(self, restriction: TimeRestriction, start: float) -> Iterator[PlacedTick]:
+        """Yield what :meth:`placed` yields, within a DAG's start and end date.
+
+        Nothing where due times depend on the clock, and so cannot be told ahead.
+        """
+        earliest, latest, _ = restriction
+        if earliest is not None and earliest.timestamp() > start:
+            every = TimeRestriction(earliest, latest, catchup=True)
+            return place_ticks(self.ticks.walk(None, every), self.policy, self.open_time)
+        return self.placed(start, latest) if self.ticks.known_ahead else iter(())
+
+    def since_last_run(
+        self, start: float, most: int | None = None, latest: DateTime | None = None
+    ) -> Iterator[PlacedTick]:
         """Yield what :meth:`placed` yields, and before it what follows the last tick that runs.
 
         From that tick on, and as far back as ``max_delay`` goes. Yields nothing where that takes a
         look at more than *most* ticks.
         """
         if not self.ticks.on_grid:
-            return self._laid_out(start, most)
+            return self._laid_out(start, most, latest)
         policy = self.policy
         earliest = start - policy.max_delay
         # What waited before that time has its run by then.
@@ -171,14 +188,16 @@ class CompiledSchedule:
             # Further back by and by: each tick may cost a question to Airflow, and most runs follow
             # another one closely.
             begin, end, back = max(begin - back, earliest), begin, 4 * back
-            for placed in self._laid_out(begin, most):
+            for placed in self._laid_out(begin, most, latest):
                 ran = placed.runs and placed.tick.due < end
                 if ran or placed.tick.due >= end:
                     break
-        return self._laid_out(begin, most)
+        return self._laid_out(begin, most, latest)
 
-    def _laid_out(self, begin: float, most: int | None) -> Iterator[PlacedTick]:
-        ticks = self.ticks.from_instant(begin)
+    def _laid_out(
+        self, begin: float, most: int | None, latest: DateTime | None
+    ) -> Iterator[PlacedTick]:
+        ticks = self.ticks.from_instant(begin, latest)
         try:
             yield from place_ticks(
                 ticks if most is None else _at_most(ticks, most), self.policy, self.open_time

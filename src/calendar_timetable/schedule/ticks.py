@@ -57,6 +57,8 @@ class Ticks:
         self._kind: str = data.get("__type", "")
         # Whether ticks are the same whatever ran before.
         self.on_grid = "events" in data or self._kind in _GRID
+        # Whether ticks after any time can be told: those of the others are "now", and one.
+        self.known_ahead = self._kind not in (_ONCE, _CONTINUOUS)
         self.is_cron = self._kind in (_CRON_INTERVAL, _CRON_TRIGGER, _MULTIPLE)
         arguments = data.get("__var", {})
         # Of each data interval, in seconds.

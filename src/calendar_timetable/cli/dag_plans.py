@@ -1,0 +1,225 @@
+"""What the DAG files of one folder plan, told by a process of its own.
+
+So nothing that the files of one folder import or set is seen by those of another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import takewhile
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from calendar_timetable.cli.preview import (
+    bags,
+    calendar_timetable,
+    calendars_from_cache_alone,
+    placed_json,
+    timetable_of,
+)
+from calendar_timetable.cli.revisions import DagSource
+from calendar_timetable.cli.values import Misused
+from calendar_timetable.exceptions import CalendarUnavailable
+from calendar_timetable.planning import explain, zones
+from calendar_timetable.planning.plan import PlacedTick
+
+if TYPE_CHECKING:
+    from calendar_timetable.schedule.compiled import CompiledSchedule
+
+MOST_TICKS = 25_000  # of one DAG: seventeen days of minutes
+_TEXT = 500  # characters of an error that is told
+
+
+class DagPlan(NamedTuple):
+    """What becomes of the due times of one DAG until *until*, in epoch seconds.
+
+    Nothing is known where *unread* says why: a calendar cannot be read. *relative*: its due times
+    are counted from the start of the plan, as they follow from runs.
+    """
+
+    file: str
+    places: tuple[PlacedTick, ...] = ()
+    until: float = float("inf")
+    unread: str = ""
+    relative: bool = False
+
+
+class FolderPlans(NamedTuple):
+    """The plans of a folder's DAGs, by id, and why files are *broken*, by their names."""
+
+    dags: dict[str, DagPlan]
+    broken: dict[str, str]
+
+
+class Told(NamedTuple):
+    """What becomes of one due time: *why*, in words, and all of it *as_json*."""
+
+    why: str
+    as_json: dict[str, Any]
+
+
+class DagFolder:
+    """The process that reads the DAG files of *source*, with the cache folder *cache*."""
+
+    def __init__(self, source: DagSource, cache: Path) -> None:
+        # Imported here, for both sides. As in Airflow's DAG processor, nothing that is imported
+        # after the fork is shared.
+        import airflow.dag_processing.dagbag  # noqa: F401
+
+        context = multiprocessing.get_context("fork")
+        self._mine, theirs = context.Pipe()
+        ends = self._mine, theirs
+        self._process = context.Process(target=_serve, args=(*ends, source, cache), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def begin_to_read(self) -> None:
+        """Begin to read the DAG files, which :meth:`calendars_read` waits for."""
+        self._mine.send(("parse",))
+
+    def calendars_read(self, asked: frozenset[str]) -> frozenset[str]:
+        """Ask the calendars of the DAG files, but for those *asked* already; return all asked."""
+        self._answer()
+        self._mine.send(("ask_calendars", asked))
+        these: frozenset[str] = self._answer()
+        return asked | these
+
+    def plans(self, start: float, end: float) -> FolderPlans:
+        """Return what is due in ``[start, end)``, in epoch seconds."""
+        self._mine.send(("plans", start, end))
+        found: FolderPlans = self._answer()
+        return found
+
+    def told(self, dag_id: str, due: Sequence[float], zone: str) -> list[Told]:
+        """Say in *zone* what becomes of these *due* times, in epoch seconds, of a DAG."""
+        self._mine.send(("told", dag_id, due, zone))
+        found: list[Told] = self._answer()
+        return found
+
+    def close(self) -> None:
+        """End the process."""
+        self._mine.close()
+        self._process.terminate()
+        self._process.join()
+
+    def _answer(self) -> Any:
+        try:
+            return self._mine.recv()
+        except EOFError:
+            raise Misused("the process that reads the DAG files has ended; see above") from None
+
+
+def _serve(theirs: Connection, connection: Connection, source: DagSource, cache: Path) -> None:
+    """Answer the questions of :class:`DagFolder` until it closes, or its process is gone."""
+    # Of the other end this process has a copy, with which it would wait for itself.
+    theirs.close()
+    # The other process ends this one, and takes care of Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What DAG files print is no part of the command's output.
+    os.dup2(2, 1)
+    os.environ["CALENDAR_TIMETABLE_CACHE"] = str(cache)
+    os.chdir(source.cwd)
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join(source.python_path.get(path, path) for path in paths)
+    moved = {str(Path(old).absolute()): new for old, new in source.python_path.items()}
+    sys.path[:] = [moved.get(str(Path(path).absolute()), path) for path in sys.path]
+    folder = _Folder(source)
+    try:
+        while True:
+            name, *arguments = connection.recv()
+            connection.send(getattr(folder, name)(*arguments))
+    except (EOFError, BrokenPipeError):
+        return
+
+
+@dataclass
+class _Folder:
+    """The DAG files of *source*, read in this process."""
+
+    source: DagSource
+    planned: dict[str, dict[float, PlacedTick]] = field(default_factory=dict)
+    compiled: dict[str, CompiledSchedule] = field(default_factory=dict)
+
+    def parse(self) -> None:
+        """Read the DAG files."""
+        _ = self._bag
+
+    def ask_calendars(self, asked: frozenset[str]) -> frozenset[str]:
+        """Ask each calendar that is due, but for those *asked*, and return which were asked."""
+        now = datetime.now(UTC).timestamp()
+        found: set[str] = set()
+        for dag in self._bag.dags.values():
+            ours = calendar_timetable(dag.timetable)
+            for calendar, horizon in () if ours is None else ours.questions(now):
+                known = hashlib.sha256(str(calendar.address).encode()).hexdigest()
+                if known not in asked:
+                    calendar.refreshed(horizon, ours.zone_name if ours else "UTC")
+                    found.add(known)
+        return frozenset(found)
+
+    def plans(self, start: float, end: float) -> FolderPlans:
+        """Return the plans of all DAGs, with calendars as the cache folder has them."""
+        with calendars_from_cache_alone():
+            dags = {i: self._plan(dag, start, end) for i, dag in sorted(self._bag.dags.items())}
+        errors = self._bag.import_errors.items()
+        broken = {self._named(file): self._named(_last_line(text)) for file, text in errors}
+        return FolderPlans(dags, dict(sorted(broken.items())))
+
+    def told(self, dag_id: str, due: Sequence[float], zone: str) -> list[Told]:
+        """Say what becomes of these *due* times."""
+        compiled, places = self.compiled[dag_id], self.planned[dag_id]
+        clock = zones.load_zone(zone)
+        found = []
+        for placed in map(places.__getitem__, due):
+            why = explain.told(compiled.reasons(placed), clock, placed.tick.due)
+            found.append(Told("; ".join(why), placed_json(placed, compiled)))
+        return found
+
+    @cached_property
+    def _bag(self) -> Any:
+        (bag,) = bags(str(self.source.place))
+        return bag
+
+    def _plan(self, dag: Any, start: float, end: float) -> DagPlan:
+        from airflow.timetables.base import TimeRestriction
+
+        file = self._named(dag.fileloc)
+        try:
+            compiled = timetable_of(dag).planner(start, end)
+        except Misused:
+            # It has no due times of its own: assets, or people, make its runs.
+            return DagPlan(file)
+        except CalendarUnavailable as error:
+            return DagPlan(file, unread=str(error))
+        except Exception as error:  # noqa: BLE001
+            # One broken timetable must not take away what can be said of all others.
+            return DagPlan(file, unread=f"{type(error).__name__}: {error}"[:_TEXT])
+        within = TimeRestriction(dag.start_date, dag.end_date, catchup=True)
+        due = takewhile(lambda p: p.tick.due < end, compiled.placed_within(within, start))
+        places = list(zip(due, range(MOST_TICKS + 1), strict=False))
+        until = places[-1][0].tick.due if len(places) > MOST_TICKS else float("inf")
+        found = tuple(placed for placed, _ in places[:MOST_TICKS])
+        self.compiled[dag.dag_id] = compiled
+        self.planned[dag.dag_id] = {placed.tick.due: placed for placed in found}
+        grid = compiled.ticks.on_grid or not found
+        return DagPlan(file, found, until, relative=not grid)
+
+    def _named(self, text: str) -> str:
+        """Return *text* without the folder, which may be one of the moment."""
+        for place in (self.source.place, self.source.root):
+            text = text.replace(f"{place}/", "")
+        return text
+
+
+def _last_line(text: str) -> str:
+    return text.strip().splitlines()[-1][:_TEXT] if text.strip() else "it cannot be read"
