@@ -141,11 +141,10 @@ class LocalAirflow:
             "api-server": ("--host", "127.0.0.1", "--port", str(self.port)),
             "scheduler": ("--skip-serve-logs",),
             "triggerer": ("--skip-serve-logs",),
-            "celery worker": ("--skip-serve-logs", "--without-gossip", "--without-mingle"),
         }.get(component, ())
         name = name or component
         preloaded = self._preloaded_process()
-        command = ("airflow", *component.split(), *options)
+        command = ("airflow", component, *options)
         if preloaded is None:
             command = (sys.executable, "-m", *command)
         env = dict(self.env)
