@@ -215,6 +215,7 @@ def test_help_is_whole(run: Run) -> None:
         ("explain",),
         ("sync",),
         ("publish",),
+        ("overrides",),
         ("subscriptions",),
     ):
         code, out, _ = run(*command, "--help")

@@ -15,6 +15,7 @@ from typing import Any
 from calendar_timetable._version import __version__
 from calendar_timetable.cli import values
 from calendar_timetable.cli.output import console
+from calendar_timetable.cli.overrides import add_overrides, overrides
 from calendar_timetable.cli.preview import add_schedule, explain, preview
 from calendar_timetable.cli.publish import add_publish, add_subscriptions, publish, subscriptions
 from calendar_timetable.cli.sync import add_check, add_sync, check, sync
@@ -33,6 +34,7 @@ _EXAMPLES = {
     "explain": ("--dag-id weekly_retraining --at 2026-11-28T02:00", '"@daily" --blackout team.ics'),
     "sync": ("", "--watch --every 30s", "--status", "--forget team_calendar"),
     "publish": ("--to runs_calendar --scope tag:ml --dry-run", "--remove"),
+    "overrides": ("--start 2026-11-01 --end 2026-12-01", "--dag-id weekly_retraining --json"),
     "subscriptions": ("--owner ada", "--owner ada --revoke-all"),
 }
 
@@ -92,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         (explain, _add_explain),
         (sync, add_sync),
         (publish, add_publish),
+        (overrides, add_overrides),
         (subscriptions, add_subscriptions),
     )
     for run, add in added:
