@@ -180,6 +180,51 @@ export interface CalendarHealth {
   max_stale_seconds: number | null;
 }
 
+/** A blackout of the whole deployment: in force, or ahead within a day. */
+export interface Freeze {
+  label: string;
+  title: string | null;
+  start: string;
+  end: string | null;
+  in_force: boolean;
+  dags: number;
+  exempted: number;
+  exempt_tags: string[];
+  by_hand: boolean;
+}
+
+export interface Freezes {
+  freezes: Freeze[];
+  reason_required: boolean;
+}
+
+/** What passed closed time: a run, or a DAG that is exempt from the rules of the deployment. */
+export interface Override {
+  how: "by_hand" | "conf" | "exemption";
+  dag_id: string;
+  dag_display_name: string;
+  at: string;
+  until: string | null;
+  who: string | null;
+  reason: string | null;
+  run_id: string | null;
+  state: string | null;
+  refused: boolean;
+}
+
+export interface Overrides {
+  overrides: Override[];
+  total_entries: number;
+  truncated: boolean;
+}
+
+/** Whether a DAG is exempt, from which rules it can be, and whether who looks may exempt it. */
+export interface ExemptionOf {
+  exemption: { since: string; until: string; who: string | null; reason: string | null } | null;
+  rules: string[];
+  may_exempt: boolean;
+}
+
 export interface Subscription {
   id: string;
   scope: { kind: "all" | "tag" | "dag"; value: string | null };
