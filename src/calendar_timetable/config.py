@@ -71,7 +71,19 @@ def connection_files_allowed() -> bool:
     Whoever may write a Connection can find out which files exist. Raises :class:`InvalidArgument`
     where the option is not a boolean.
     """
-    value = option("connection_files") or "True"
+    return _switch("connection_files", default=True)
+
+
+def reason_required() -> bool:
+    """Tell whether a run that passes closed time must say why.
+
+    Raises :class:`InvalidArgument` where the option is not a boolean.
+    """
+    return _switch("require_reason", default=False)
+
+
+def _switch(name: str, *, default: bool) -> bool:
+    value = option(name) or str(default)
     if value.lower() not in ("true", "t", "1", "false", "f", "0"):
-        raise InvalidArgument(f"[{SECTION}] connection_files", value, "write True or False")
+        raise InvalidArgument(f"[{SECTION}] {name}", value, "write True or False")
     return value.lower() in ("true", "t", "1")

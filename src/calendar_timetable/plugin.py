@@ -83,9 +83,9 @@ class CalendarSchedulePlugin(AirflowPlugin):
 
     @cached_property
     def react_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """The page's places in Airflow: Browse > Upcoming runs, and a tab of every DAG.
+        """The page's places in Airflow: Browse > Upcoming runs, every DAG's tab, a banner at home.
 
-        One name for both: Airflow keeps a loaded bundle under its name, and loads it once.
+        One name for all: Airflow keeps a loaded bundle under its name, and loads it once.
         """
         from calendar_timetable.web.static_page import base_path, version_of
 
@@ -99,4 +99,5 @@ class CalendarSchedulePlugin(AirflowPlugin):
         return [
             {**page, "destination": "nav", "category": "browse", "url_route": "upcoming-runs"},
             {**page, "destination": "dag", "url_route": "upcoming-runs-of-dag"},
+            {**page, "destination": "dashboard", "url_route": "upcoming-runs-at-home"},
         ]

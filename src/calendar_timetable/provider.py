@@ -158,6 +158,13 @@ CONFIG: dict[str, Any] = {
                 None,
                 "my_company.notifiers.team_chat",
             ),
+            "require_reason": _option(
+                "Whether a run that somebody triggers by hand while time is closed, or that "
+                "ignores calendars by its conf, must say why: True or False. Without a reason its "
+                "tasks fail.",
+                "False",
+                None,
+            ),
             "publish_to": _option(
                 "The calendar that 'calendar-timetable publish' writes runs into: an Airflow "
                 "Connection of type CalDAV that names one calendar, or one of Google's provider "

@@ -216,6 +216,7 @@ def test_help_is_whole(run: Run) -> None:
         ("diff",),
         ("sync",),
         ("publish",),
+        ("overrides",),
         ("subscriptions",),
     ):
         code, out, _ = run(*command, "--help")

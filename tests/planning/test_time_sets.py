@@ -17,6 +17,7 @@ from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import (
     CalendarSpans,
     LocalDays,
+    Period,
     TimeRange,
     TimeSet,
     as_timeset,
@@ -200,6 +201,7 @@ SERIALIZED = [
     ),
     LocalDays("holidays XX", "Europe/Berlin", (date(2026, 3, 3), date(2026, 12, 24))),
     (NIGHTS | CALENDAR) - ~SUNDAYS & OFF_PEAK,
+    CALENDAR - Period(instant("2026-03-03 05:00"), instant("2026-03-03 06:00")),
 ]
 
 

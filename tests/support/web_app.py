@@ -28,23 +28,41 @@ BY_US = {"X-Requested-With": "calendar-timetable"}
 class Viewer:
     """Somebody who is logged in."""
 
+    name = "viewer"
+
     def get_name(self) -> str:
-        return "viewer"
+        return self.name
 
     def get_id(self) -> str:
         return "viewer"
 
 
 class Rights:
-    """An auth manager: who asks may read every DAG, and of it what *entities* say."""
+    """An auth manager: who asks may read every DAG, and of it what *entities* say.
 
-    def __init__(self, entities: Collection[DagAccessEntity] = tuple(DagAccessEntity)) -> None:
-        self.entities = entities
+    They may edit the DAGs that *editable* tells, or all where that is ``None``.
+    """
+
+    def __init__(
+        self,
+        entities: Collection[DagAccessEntity] = tuple(DagAccessEntity),
+        editable: Collection[str] | None = None,
+    ) -> None:
+        self.entities, self.editable = entities, editable
 
     def get_authorized_dag_ids(self, *, session: Session, **_: Any) -> set[str]:
         return set(session.scalars(select(DagModel.dag_id)))
 
-    def is_authorized_dag(self, *, access_entity: DagAccessEntity | None = None, **_: Any) -> bool:
+    def is_authorized_dag(
+        self,
+        *,
+        method: str = "GET",
+        access_entity: DagAccessEntity | None = None,
+        details: Any = None,
+        **_: Any,
+    ) -> bool:
+        if method != "GET":
+            return self.editable is None or details.id in self.editable
         return access_entity is None or access_entity in self.entities
 
     def serialize_user(self, user: Viewer) -> dict[str, Any]:
@@ -59,9 +77,12 @@ class Rights:
 
 @contextmanager
 def asked(
-    session: Session, patch: pytest.MonkeyPatch, rights: Rights | None = None
+    session: Session,
+    patch: pytest.MonkeyPatch,
+    rights: Rights | None = None,
+    viewer: Viewer | None = None,
 ) -> Iterator[TestClient]:
-    """Yield a client of the app, whose login is a :class:`Viewer`."""
+    """Yield a client of the app, whose login is *viewer*, or some :class:`Viewer`."""
     from calendar_timetable.web import access, subscription_routes, subscriptions
     from calendar_timetable.web.app import app
 
@@ -73,8 +94,8 @@ def asked(
     for module in (access, subscriptions):
         patch.setattr(module, "get_auth_manager", lambda: manager)
     patch.setattr(subscription_routes, "create_session", same_session)
-    viewer = Viewer()
-    patch.setitem(app.dependency_overrides, get_user, lambda: viewer)
+    someone = viewer or Viewer()
+    patch.setitem(app.dependency_overrides, get_user, lambda: someone)
     patch.setitem(app.dependency_overrides, _get_session, lambda: session)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -16,6 +16,7 @@ from calendar_timetable._version import __version__
 from calendar_timetable.cli import values
 from calendar_timetable.cli.diff import add_diff, diff
 from calendar_timetable.cli.output import console
+from calendar_timetable.cli.overrides import add_overrides, overrides
 from calendar_timetable.cli.preview import add_schedule, explain, preview
 from calendar_timetable.cli.publish import add_publish, add_subscriptions, publish, subscriptions
 from calendar_timetable.cli.sync import add_check, add_sync, check, sync
@@ -35,6 +36,7 @@ _EXAMPLES = {
     "diff": ("origin/main HEAD --path dags --markdown", "../before/dags dags --exit-code"),
     "sync": ("", "--watch --every 30s", "--status", "--forget team_calendar"),
     "publish": ("--to runs_calendar --scope tag:ml --dry-run", "--watch", "--remove"),
+    "overrides": ("--start 2026-11-01 --end 2026-12-01", "--dag-id weekly_retraining --json"),
     "subscriptions": ("--owner ada", "--owner ada --revoke-all"),
 }
 
@@ -95,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         (diff, add_diff),
         (sync, add_sync),
         (publish, add_publish),
+        (overrides, add_overrides),
         (subscriptions, add_subscriptions),
     )
     for run, add in added:

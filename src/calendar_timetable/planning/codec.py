@@ -16,6 +16,7 @@ from calendar_timetable.planning.time_sets import (
     Feed,
     Intersection,
     LocalDays,
+    Period,
     TimeSet,
     Union,
     Unread,
@@ -46,7 +47,9 @@ def encode(timeset: TimeSet, keep: Spans | None = None) -> dict[str, Any]:
         case LocalDays():
             days = [day.isoformat() for day in timeset.dates]
             return {"days": days, "label": timeset.label, "timezone": timeset.timezone}
-        # An older version refuses this key, as it does not know it, and that is right.
+        # An older version refuses these keys, as it does not know them, and that is right.
+        case Period():
+            return {"period": [timeset.start, timeset.end]}
         case CalendarSpans() if timeset.unread is not None:
             return {
                 "held": {
@@ -94,6 +97,8 @@ def decode(data: dict[str, Any]) -> TimeSet:
         return LocalDays(
             data["label"], data["timezone"], tuple(map(date.fromisoformat, data["days"]))
         )
+    if "period" in data:
+        return Period(*data["period"])
     if "calendar" in data:
         titles = tuple((start, end, text) for start, end, text in data.get("titles", ()))
         packed = "packed" in data

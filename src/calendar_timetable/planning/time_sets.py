@@ -235,6 +235,13 @@ class Complement(Combined):
         return f"outside ({member})" if isinstance(member, Combined) else f"outside {member}"
 
 
+def unexempted(timeset: TimeSet) -> TimeSet:
+    """Return what *timeset* is without the :class:`Period` for which a DAG is exempt from it."""
+    if isinstance(timeset, Difference) and isinstance(timeset.members[1], Period):
+        return timeset.members[0]
+    return timeset
+
+
 @dataclass(frozen=True)
 class LocalDays(TimeSet):
     """Whole local days, by date: what holidays resolve to."""
@@ -256,6 +263,27 @@ class LocalDays(TimeSet):
 
     def __str__(self) -> str:
         return self.label
+
+
+@dataclass(frozen=True)
+class Period(TimeSet):
+    """One stretch of time, ``[start, end)`` in epoch seconds, which no calendar has to tell."""
+
+    start: int
+    end: int
+
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
+        return self
+
+    def cover(self, start: int, end: int) -> Spans:
+        return Spans(((self.start, self.end),)).clip(start, end)
+
+    def fingerprint(self) -> str:
+        return repr(self)
+
+    def __str__(self) -> str:
+        start, end = map(zones.to_datetime, (self.start, self.end))
+        return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
 
 
 @dataclass(frozen=True, slots=True)

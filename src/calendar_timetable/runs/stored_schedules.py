@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import OpenTime
+from calendar_timetable.runs import time_budget
 from calendar_timetable.runs.lru import LruCache
 from calendar_timetable.schedule.base import encode_base, to_pendulum
 from calendar_timetable.schedule.compiled import CompiledSchedule
@@ -137,6 +138,36 @@ def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Sche
             schedules[row.dag_id] = schedule
         session.expunge_all()
     return schedules
+
+
+# By version of a DAG: its weight, and the schedule. What is said of past runs goes by theirs.
+_versions: LruCache[tuple[int, Schedule]] = LruCache(
+    _SCHEDULES_CHARACTERS // 4, lambda kept: _CHARACTERS_PER_SCHEDULE + kept[0]
+)
+
+
+def read_versions(session: Session, versions: Collection[Any]) -> dict[Any, Schedule]:
+    """Return the schedules of these *versions* of DAGs, by the key of each version.
+
+    One that cannot be read is left out, and logged. Where there is no time left for all of them
+    (see :mod:`time_budget`), some are left out.
+    """
+    kept = {key: found for key in versions if (found := _versions.get(key)) is not None}
+    for keys in _portions([key for key in versions if key not in kept]):
+        query = select(SerializedDagModel).where(SerializedDagModel.dag_version_id.in_(keys))
+        for row in session.scalars(query.execution_options(yield_per=_AT_ONCE)):
+            if time_budget.spent():
+                break
+            key = row.dag_version_id
+            try:
+                schedule = _read(row, row.created_at.timestamp())
+            except Exception:  # one broken DAG must not take the list away from all others
+                log.exception("Cannot read the schedule of %s", row.dag_id)
+                continue
+            kept[key] = len(json.dumps(schedule.data)), schedule
+            _versions.put(key, kept[key])
+        session.expunge_all()
+    return {key: schedule for key, (_, schedule) in kept.items()}
 
 
 def newest(dag_ids: Collection[str]) -> Any:

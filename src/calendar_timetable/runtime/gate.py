@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal, NoReturn
 
 from airflow.sdk import BaseSensorOperator
@@ -173,7 +174,7 @@ class CalendarGate(BaseSensorOperator):
 
     def execute(self, context: Any) -> None:
         """Succeed in open time, else wait for it."""
-        if not override(context):
+        if not override(context, is_closed=partial(_is_closed, context, self._asked)):
             self._wait(context, None)
 
     def look_again(self, context: Any, event: Mapping[str, Any], since: float) -> None:
@@ -206,8 +207,11 @@ def hold_until_open(
     the calendars' ``refresh`` (at most every :data:`SHORTEST_POLL` seconds). A task that resumes
     from its own trigger is not held: its work began long ago.
     """
-    if not _resumes(context) and not override(context):
-        _hold(context, GateOptions(duration, max_delay, when_late, schedule))
+    asked = GateOptions(duration, max_delay, when_late, schedule)
+    if not _resumes(context) and not override(
+        context, is_closed=partial(_is_closed, context, asked)
+    ):
+        _hold(context, asked)
 
 
 def hold_for_deployment(
@@ -219,11 +223,24 @@ def hold_for_deployment(
     runs whose conf says ``{"ignore_calendar": "why"}``; without *by_hand* also runs that somebody
     triggered. *then* is what the DAG itself gave as ``pre_execute``.
     """
-    passes = _resumes(context) or override(context, by_hand=not by_hand)
-    if not passes and not _has_begun(context, rules_of(schedule)):
-        _hold(context, GateOptions(schedule=schedule))
+    asked, rules = GateOptions(schedule=schedule), rules_of(schedule)
+
+    def is_closed() -> bool:
+        return not _has_begun(context, rules) and _is_closed(context, asked)
+
+    passes = _resumes(context) or override(context, is_closed=is_closed, by_hand=not by_hand)
+    if not passes and not _has_begun(context, rules):
+        _hold(context, asked)
     if then is not None:
         then(context)
+
+
+def _is_closed(context: Any, asked: GateOptions) -> bool:
+    """Tell whether the gate is closed for a run that would pass it all the same."""
+    try:
+        return not Gate.at(context, asked, None).look().open
+    except InvalidArgument:  # there are no calendars to ignore
+        return False
 
 
 def _has_begun(context: Any, rules: TimeRules) -> bool:

@@ -1,16 +1,26 @@
 """Runs that ignore calendars: triggered by hand, or told to.
 
-Who did that, and why, goes to the task's log.
+Who did that, and why, goes to the task's log. Where time is closed it is noted in Airflow's records
+too, and refused without a reason if ``[calendar_timetable] require_reason`` says so.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-FLAG = "ignore_calendar"  # in a run's conf: true, or the reason as text
-_MOST_SAID = 300  # characters of a reason that are logged
+from calendar_timetable.config import SECTION, reason_required
+from calendar_timetable.runs.reasons import (
+    FLAG,
+    MOST_SAID,
+    NO_REASON,
+    PASSED,
+    REFUSED,
+    flag_of,
+    reason_given,
+)
+
 _log = logging.getLogger(__name__)
 _told: tuple[Any, ...] = ()  # the run that this process logged last
 
@@ -20,16 +30,36 @@ def ignores_calendars(run: Any) -> bool:
     return bool(_flag(run)) or _by_hand(run)
 
 
-def override(context: Any, *, by_hand: bool = True) -> bool:
-    """Tell whether the run of *context* passes every gate, and log it if so.
+def override(context: Any, *, is_closed: Callable[[], bool], by_hand: bool = True) -> bool:
+    """Tell whether the run of *context* passes a gate, and log it if so.
 
     Without *by_hand* it passes only where its conf says so, not because somebody triggered it.
+    *is_closed* tells whether the gate is closed for it. Raises ``AirflowFailException`` where a
+    reason is required and there is none: in open time who triggers by hand needs none.
     """
     run = context["dag_run"]
     if not (ignores_calendars(run) if by_hand else _flag(run)):
         return False
+    closed = is_closed()
+    if (closed or _flag(run)) and _why(run) is None and reason_required():
+        from airflow.sdk.exceptions import AirflowFailException
+
+        _note(context, REFUSED)
+        raise AirflowFailException(
+            f"Run {run.run_id} ignores calendars ({_how(run)}) and gives no reason, which "
+            f'[{SECTION}] require_reason asks for: trigger it with the conf {{"{FLAG}": "why"}}'
+        )
     _tell(run)
+    if closed:
+        _note(context, PASSED)
     return True
+
+
+def _note(context: Any, key: str) -> None:
+    """Note in Airflow's records what a gate did: other records do not tell that it was closed."""
+    push = getattr(context["ti"], "xcom_push", None)
+    if push is not None:
+        push(key, _how(context["dag_run"]))
 
 
 def overridden(source: Any) -> bool:
@@ -68,23 +98,28 @@ def _run_of(source: Any) -> Any:
 
 def _tell(run: Any) -> None:
     global _told  # noqa: PLW0603
-    flag = _flag(run)
     who = getattr(run, "triggering_user_name", None) or "a user not named"
-    why = flag if isinstance(flag, str) else getattr(run, "note", None) or "no reason given"
-    how = f"its conf sets {FLAG}" if flag else "it was triggered by hand"
     _log.warning(
         "Calendars are ignored for run %s: %s, by %s: %.*r",
         run.run_id,
-        how,
+        _how(run),
         who,
-        _MOST_SAID,
-        str(why),
+        MOST_SAID,
+        _why(run) or NO_REASON,
     )
     _told = _identity(run)
 
 
+def _how(run: Any) -> str:
+    return f"its conf sets {FLAG}" if _flag(run) else "it was triggered by hand"
+
+
+def _why(run: Any) -> str | None:
+    return reason_given(getattr(run, "conf", None), getattr(run, "note", None))
+
+
 def _flag(run: Any) -> Any:
-    return (getattr(run, "conf", None) or {}).get(FLAG)
+    return flag_of(getattr(run, "conf", None))
 
 
 def _by_hand(run: Any) -> bool:

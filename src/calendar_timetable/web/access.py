@@ -67,3 +67,10 @@ def asked_by_us(request: Request) -> None:
         raise HTTPException(
             403, f"Changes need the header X-Requested-With: {ASKED_BY_US}, from this site"
         )
+
+
+def may_edit(user: Any, session: Session, dag_id: str) -> bool:
+    """Tell whether the user may edit the DAG, as Airflow's API asks it."""
+    teams = DagModel.get_dag_id_to_team_name_mapping([dag_id], session=session)
+    details = DagDetails(id=dag_id, team_name=teams.get(dag_id))
+    return get_auth_manager().is_authorized_dag(method="PUT", details=details, user=user)

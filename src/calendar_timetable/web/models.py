@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request, Response
@@ -18,6 +18,8 @@ from pydantic_core import PydanticCustomError
 
 from calendar_timetable.planning.explain import Kind
 from calendar_timetable.planning.plan import Outcome, WhenBlocked
+from calendar_timetable.runs.exemptions import MOST_DAYS as MOST_EXEMPT
+from calendar_timetable.runs.reasons import MOST_SAID, bounded
 from calendar_timetable.runs.rows import RunState
 
 StateOrMove = Literal[RunState, "postponed", "advanced", "combined"]
@@ -33,6 +35,21 @@ def _bounded(seconds: int) -> int:
         )
         raise PydanticCustomError("too_long", "{told}", {"told": text})
     return seconds
+
+
+def _soon(moment: datetime) -> datetime:
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    now = datetime.now(UTC)
+    if not now < moment <= now + timedelta(days=MOST_EXEMPT):
+        told = f"give a time after now, and at most {MOST_EXEMPT} days ahead"
+        raise PydanticCustomError("until", "{told}", {"told": told})
+    return moment.astimezone(UTC)
+
+
+def _said(text: str) -> str:
+    if not bounded(text):
+        raise PydanticCustomError("reason", "say why, in a sentence")
+    return bounded(text)
 
 
 Seconds = Annotated[
@@ -321,6 +338,84 @@ class Calendars(Answer):
     calendars: list[CalendarHealth]
     total_entries: int
     truncated: bool = False
+
+
+class Override(Answer):
+    """What passed in closed time, or may pass: a run, or a DAG exempt from the rules of the deployment."""
+
+    how: Literal["by_hand", "conf", "exemption"]
+    dag_id: str
+    dag_display_name: str
+    at: datetime = Field(description="When the run began, or the exemption was granted")
+    until: datetime | None = Field(None, description="When the exemption ends or has ended")
+    who: str | None
+    reason: str | None = Field(description="What somebody wrote, on one line")
+    run_id: str | None = None
+    state: str | None = None
+    refused: bool = Field(
+        False, description="Its tasks were refused, as a reason is required and there was none"
+    )
+
+
+class Overrides(Answer):
+    """What passed in closed time, newest first."""
+
+    overrides: list[Override]
+    total_entries: int
+    truncated: bool = False
+
+
+class Exempt(BaseModel):
+    """The exemption to grant."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    until: Annotated[
+        datetime,
+        Field(description=f"At most {MOST_EXEMPT} days ahead; without an offset, UTC"),
+        AfterValidator(_soon),
+    ]
+    reason: Annotated[str, Field(max_length=MOST_SAID), AfterValidator(_said)]
+
+
+class Exemption(Answer):
+    """Until when a DAG is exempt from the rules of the deployment; who and why, for who may read its runs."""
+
+    since: datetime
+    until: datetime
+    who: str | None
+    reason: str | None
+
+
+class ExemptionOf(Answer):
+    """Whether a DAG is exempt, from what it can be, and whether the viewer may exempt it."""
+
+    exemption: Exemption | None
+    rules: list[str] = Field(
+        description="What the rules of the deployment close or open for the DAG"
+    )
+    may_exempt: bool
+
+
+class Freeze(Answer):
+    """A blackout of the deployment: in force, or ahead within a day."""
+
+    label: str = Field(description="Of the calendar or rule")
+    title: str | None = Field(description="Of the event, where titles are shown")
+    start: datetime
+    end: datetime | None = Field(description="Null: nobody knows")
+    in_force: bool
+    dags: int = Field(description="DAGs that it holds, of those that the viewer may read")
+    exempted: int = Field(description="DAGs that are exempt from it now, of these")
+    exempt_tags: list[str]
+    by_hand: bool = Field(description="Whether runs that are triggered by hand pass")
+
+
+class Freezes(Answer):
+    """The blackouts of the deployment, and what passes them."""
+
+    freezes: list[Freeze]
+    reason_required: bool
 
 
 class Me(Answer):

@@ -24,6 +24,7 @@ from calendar_timetable.planning.time_sets import (
     TimeSet,
     Union,
     leaves,
+    unexempted,
 )
 from calendar_timetable.planning.weekly import Weekly, parse_weekly_rule
 from calendar_timetable.runs import database, time_budget
@@ -397,6 +398,8 @@ def _set(timeset: TimeSet, timezone: str) -> str:
             return f"Holidays({timeset.label.removeprefix('holidays ')!r}{zone})"
         case CalendarSpans():
             return f"Calendar({timeset.label!r})"
+        case Difference() if unexempted(timeset) is not timeset:
+            return _set(unexempted(timeset), timezone)
         case Complement():
             return f"~{_inner(timeset.members[0], timezone)}"
         case Union() | Intersection() | Difference():

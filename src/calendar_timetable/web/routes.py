@@ -42,8 +42,12 @@ Moment = Annotated[datetime | None, Query(description="ISO 8601; without an offs
 
 def time_range(start: Moment = None, end: Moment = None) -> tuple[float, float]:
     """Return ``[start, end)`` in epoch seconds: from now and for a week, unless given."""
-    low = _near("start", start) if start else datetime.now(UTC).replace(second=0, microsecond=0)
-    high = _near("end", end) if end else low + _WEEK
+    low = near("start", start) if start else datetime.now(UTC).replace(second=0, microsecond=0)
+    return bounded_range(low, near("end", end) if end else low + _WEEK)
+
+
+def bounded_range(low: datetime, high: datetime) -> tuple[float, float]:
+    """Return ``[low, high)`` in epoch seconds, or answer 422 where that is empty or too long."""
     if not low < high <= low + timedelta(days=MOST_DAYS):
         remedy = (
             f"give a time after start, {low:%Y-%m-%dT%H:%MZ}, and at most {MOST_DAYS} days after it"
@@ -52,7 +56,8 @@ def time_range(start: Moment = None, end: Moment = None) -> tuple[float, float]:
     return zones.to_instant(low), zones.to_instant(high)
 
 
-def _near(field: str, moment: datetime) -> datetime:
+def near(field: str, moment: datetime) -> datetime:
+    """Return *moment* in UTC, or answer 422 where it is too far from now."""
     now = datetime.now(UTC)
     first, last = now - MOST_AWAY, now + MOST_AWAY
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -35,6 +35,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "/api/dags/plain/plan": models.Plan,
     "/api/time-sets": models.TimeSpans,
     "/api/calendars": models.Calendars,
+    "/api/overrides": models.Overrides,
+    "/api/freezes": models.Freezes,
+    "/api/dags/visible/exemption": models.ExemptionOf,
     "/api/me": models.Me,
     "/api/subscriptions": models.Subscriptions,
 }
@@ -461,6 +464,9 @@ PRIVATE = [
     "/api/dags/visible/plan",
     "/api/time-sets",
     "/api/calendars",
+    "/api/overrides",
+    "/api/freezes",
+    "/api/dags/visible/exemption",
     "/api/me",
     "/api/openapi.json",
 ]

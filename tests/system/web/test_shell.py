@@ -114,6 +114,7 @@ def test_airflow_is_told_of_a_page_and_a_tab_of_one_name(
     assert [(app["name"], app["destination"]) for app in apps] == [
         ("Upcoming runs", "nav"),
         ("Upcoming runs", "dag"),
+        ("Upcoming runs", "dashboard"),
     ]
     assert len({app["bundle_url"] for app in apps}) == 1
     for name in ("bundle_url", "icon", "icon_dark_mode"):

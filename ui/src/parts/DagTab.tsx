@@ -2,9 +2,12 @@ import { useZone } from "../airflow";
 import type { Plan } from "../api";
 import { usePlace } from "../place";
 import { useApi } from "../useApi";
+import { Banner } from "./Banner";
 import { Notice, Trouble } from "./basics";
 import { Copy } from "./Copy";
+import { Exemption } from "./Exemption";
 import { type Calendars, calendarsOf, Health } from "./Health";
+import { OverridesDrawer } from "./Overrides";
 import { Overview } from "./Overview";
 import { PlanTable } from "./PlanTable";
 import { Subscribe } from "./Subscribe";
@@ -32,10 +35,15 @@ export function DagTab({ dagId }: { dagId: string }) {
             </button>
           ))}
         </fieldset>
+        <button type="button" onClick={() => go({ panel: "overrides" })}>
+          Overrides
+        </button>
         <button type="button" onClick={() => go({ panel: "subscribe" })}>
           Subscribe
         </button>
       </div>
+      <Banner dagId={dagId} />
+      <Exemption dagId={dagId} />
       {plan.error && panel !== "calendar" && <Trouble error={plan.error} readAt={plan.readAt} retry={plan.reload} />}
       {data === null && plan.loading && panel !== "calendar" && <p className="ct-loading">Reading the plan …</p>}
       {panel === "plan" && data && (
@@ -67,6 +75,7 @@ export function DagTab({ dagId }: { dagId: string }) {
           </Notice>
         ))}
       {panel === "health" && <Health answer={health} dagId={dagId} />}
+      {place.panel === "overrides" && <OverridesDrawer dagId={dagId} onClose={() => go({ panel: null })} />}
       {place.panel === "subscribe" && <Subscribe dagId={dagId} tags={[]} onClose={() => go({ panel: null })} />}
     </>
   );

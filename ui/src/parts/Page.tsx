@@ -1,11 +1,14 @@
 import { useEffect, useState } from "react";
+import { useLocation } from "react-router-dom";
 import { alone, tellInset } from "../airflow";
 import { usePlace } from "../place";
 import { useApi } from "../useApi";
+import { Banner } from "./Banner";
 import { Notice } from "./basics";
 import { DagTab } from "./DagTab";
 import { Guard } from "./Guard";
 import { type Calendars, calendarsOf, HealthDrawer, isIncomplete, isTroubled } from "./Health";
+import { OverridesDrawer } from "./Overrides";
 import { Overview } from "./Overview";
 import { Subscribe } from "./Subscribe";
 
@@ -29,8 +32,13 @@ function useDrawnAgain(): boolean {
   return ready;
 }
 
-/** The page in Airflow's navigation, or what it shows on a DAG's tab. */
+/** The page in Airflow's navigation, or what it shows on a DAG's tab, or on Airflow's home page: what is frozen. */
 export function Page({ dagId }: { dagId?: string }) {
+  const home = useLocation().pathname === "/" && !alone();
+  return home ? <Banner home /> : <Whole {...(dagId ? { dagId } : {})} />;
+}
+
+function Whole({ dagId }: { dagId?: string }) {
   const ready = useDrawnAgain();
   return (
     <div className="ct-root ct-page" ref={tellInset}>
@@ -52,10 +60,14 @@ function AllDags() {
         <button type="button" onClick={() => go({ panel: "calendars" })}>
           Calendars
         </button>
+        <button type="button" onClick={() => go({ panel: "overrides" })}>
+          Overrides
+        </button>
         <button type="button" onClick={() => go({ panel: "subscribe" })}>
           Subscribe
         </button>
       </header>
+      <Banner />
       {troubled > 0 && (
         <Notice kind="warning" action={{ text: "See them", run: () => go({ panel: "calendars" }) }}>
           {troubled === 1 ? "A calendar" : `${troubled} calendars`} could not be read lately: runs may be planned by an
@@ -70,6 +82,7 @@ function AllDags() {
       )}
       <Overview />
       {place.panel === "calendars" && <HealthDrawer answer={health} onClose={close} />}
+      {place.panel === "overrides" && <OverridesDrawer onClose={close} />}
       {place.panel === "subscribe" && <Subscribe tags={place.tag} onClose={close} />}
     </>
   );

@@ -1,0 +1,77 @@
+"""``calendar-timetable overrides``: who passed closed time, when and why."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+
+from calendar_timetable.cli import values
+from calendar_timetable.cli.output import clock, print_json, show_rows
+from calendar_timetable.exceptions import InvalidArgument
+
+_UTC = ZoneInfo("UTC")
+_PAST = timedelta(days=30)
+_MOST = 100_000  # entries of one export
+_HOW = {"by_hand": "by hand", "conf": "ignore_calendar", "exemption": "exemption"}
+
+
+def add_overrides(command: argparse.ArgumentParser) -> None:
+    """Add the options of :func:`overrides`."""
+    command.add_argument(
+        "--start",
+        type=values.moment,
+        metavar="TIME",
+        help="from here on, in UTC unless it has an offset (default: 30 days before the end)",
+    )
+    command.add_argument(
+        "--end", type=values.moment, metavar="TIME", help="up to here (default: now)"
+    )
+    command.add_argument(
+        "--dag-id", action="append", default=[], metavar="ID", help="only this DAG; may repeat"
+    )
+
+
+def overrides(options: argparse.Namespace, out: Console) -> int:
+    """List who passed closed time: runs by hand, runs that ignore calendars, and exemptions, with reasons."""  # noqa: E501
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    from calendar_timetable.runs.reasons import NO_REASON
+    from calendar_timetable.web import override_list
+
+    end = values.moment_in(options.end, _UTC) or datetime.now(UTC) + timedelta(seconds=1)
+    start = values.moment_in(options.start, _UTC) or end - _PAST
+    if start >= end:
+        raise InvalidArgument("--end", f"{end:%Y-%m-%dT%H:%MZ}", "give a time after --start")
+    with create_session() as session:
+        known = set(session.scalars(select(DagModel.dag_id)))
+        for wrong in set(options.dag_id) - known:
+            raise InvalidArgument("--dag-id", wrong, "there is no such DAG")
+        wanted = set(options.dag_id) or known
+        found = override_list.listed(
+            session, wanted, start.timestamp(), end.timestamp(), limit=_MOST, offset=0
+        )
+    if options.json:
+        print_json(out, [one.model_dump(mode="json") for one in found.overrides])
+    elif found.overrides:
+        rows = [
+            (
+                clock(one.at, _UTC),
+                one.dag_id,
+                _HOW[one.how] + (", refused" if one.refused else ""),
+                one.who or "",
+                "" if one.until is None else clock(one.until, _UTC),
+                one.reason or NO_REASON,
+            )
+            for one in found.overrides
+        ]
+        show_rows(out, ("At (UTC)", "DAG", "How", "Who", "Until (UTC)", "Why"), rows)
+    else:
+        out.print("Nobody passed closed time.")
+    if found.truncated:
+        raise values.Misused("there are more: give a shorter time")
+    return 0

@@ -1,0 +1,244 @@
+"""What passed, or may pass, in closed time, as Airflow's own records tell it.
+
+These are runs that somebody triggered by hand while time was closed, runs whose conf ignores
+calendars, and exemptions of DAGs from the rules of the deployment. Nothing of our own is kept:
+runs stand in ``dag_run``, what gates saw in ``xcom``, exemptions in the audit log.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow.models.dagrun import DagRun, DagRunNote
+from airflow.models.log import Log
+from airflow.models.xcom import XComModel
+from sqlalchemy import String, cast, or_, select
+from sqlalchemy.orm import Session
+
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.open_time import DAY, members
+from calendar_timetable.planning.time_sets import unexempted
+from calendar_timetable.runs import exemptions, granting, time_budget
+from calendar_timetable.runs.exemptions import Exemption
+from calendar_timetable.runs.reasons import (
+    FLAG,
+    PASSED,
+    REFUSED,
+    How,
+    bounded,
+    flag_of,
+    reason_given,
+)
+from calendar_timetable.runs.stored_schedules import Schedule, read_schedules, read_versions
+
+MOST = 20_000  # runs by hand, and exemptions, that are looked at for one answer
+_UNKNOWN = "not in Airflow's audit log"
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A run that passed closed time, or an exemption; times are in epoch seconds.
+
+    *at* is when it began, or was granted; *until* when the exemption ended or will. *who* and *why*
+    are ``None`` where Airflow does not know.
+    """
+
+    dag_id: str
+    how: How
+    at: float
+    who: str | None
+    why: str | None
+    until: float | None = None
+    run_id: str | None = None
+    state: str | None = None
+    refused: bool = False  # by a gate, as it gave no reason
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What a list is ordered by."""
+        return -self.at, self.dag_id, self.run_id or ""
+
+
+def overrides(
+    session: Session, dag_ids: Collection[str], since: float, until: float
+) -> tuple[list[Override], bool]:
+    """Return what passed in ``[since, until)`` of these DAGs, newest first, and whether all of it.
+
+    Times are in epoch seconds. Whoever is told must be allowed to read the runs of *dag_ids*.
+    """
+    runs, all_runs = _runs(session, dag_ids, since, until)
+    granted, all_granted = _exemptions(session, dag_ids, since, until)
+    return sorted((*runs, *granted), key=lambda one: one.key), all_runs and all_granted
+
+
+def _runs(
+    session: Session, dag_ids: Collection[str], since: float, until: float
+) -> tuple[list[Override], bool]:
+    low, high = zones.to_datetime(since), zones.to_datetime(until)
+    between = DagRun.dag_id.in_(dag_ids), DagRun.run_after >= low, DagRun.run_after < high
+    flagged = cast(DagRun.conf, String).contains(f'"{FLAG}"')
+    query = (
+        select(
+            DagRun.id,
+            DagRun.dag_id,
+            DagRun.run_id,
+            DagRun.run_type,
+            DagRun._state.label("state"),  # noqa: SLF001  (the column behind state)
+            DagRun.run_after,
+            DagRun.start_date,
+            DagRun.triggering_user_name,
+            DagRun.created_dag_version_id,
+            DagRunNote.content.label("note"),
+        )
+        .outerjoin(DagRunNote, DagRunNote.dag_run_id == DagRun.id)
+        .where(*between, or_(DagRun.run_type == "manual", flagged))
+        .order_by(DagRun.run_after.desc(), DagRun.id.desc())
+        .limit(MOST + 1)
+    )
+    rows = session.execute(query).all()
+    complete, rows = len(rows) <= MOST, rows[:MOST]
+    # Others may be large, and nobody asks for them.
+    confs = {
+        key: conf
+        for key, conf in session.execute(
+            select(DagRun.id, DagRun.conf).where(*between, flagged).limit(MOST + 1)
+        )
+        if flag_of(conf)
+    }
+    noted: dict[int, set[str]] = defaultdict(set)
+    for key, name in session.execute(
+        select(XComModel.dag_run_id, XComModel.key)
+        .join(DagRun, DagRun.id == XComModel.dag_run_id)
+        .where(*between, XComModel.key.in_((PASSED, REFUSED)))
+        .distinct()
+    ):
+        noted[key].add(name)
+    doubtful = [row for row in rows if row.id not in confs and row.id not in noted]
+    closed, judged = _in_closed_time(session, dag_ids, doubtful)
+    found = [
+        Override(
+            dag_id=row.dag_id,
+            how="conf" if row.id in confs else "by_hand",
+            at=zones.to_instant(row.start_date or row.run_after),
+            who=row.triggering_user_name,
+            why=reason_given(confs.get(row.id), row.note),
+            run_id=row.run_id,
+            state=row.state or "queued",
+            refused=noted.get(row.id) == {REFUSED},
+        )
+        for row in rows
+        if row.id in confs or row.id in noted or row.id in closed
+    ]
+    return found, complete and judged
+
+
+def _in_closed_time(
+    session: Session, dag_ids: Collection[str], rows: list[Any]
+) -> tuple[set[int], bool]:
+    """Return the keys of those runs that began in closed time, and whether all were judged.
+
+    Each is judged by the version of its DAG that it was made with. This has of a calendar only what
+    matters to its own due times; so what other DAGs have of the same calendar counts as well.
+    """
+    if not rows:
+        return set(), True
+    versions = read_versions(session, {row.created_dag_version_id for row in rows} - {None})
+    now = read_schedules(session, dag_ids)
+    shared = _Shared(now.values())
+    found: set[int] = set()
+    for row in rows:
+        if time_budget.spent():
+            return found, False
+        schedule = versions.get(row.created_dag_version_id) or now.get(row.dag_id)
+        at = zones.to_instant(row.start_date or row.run_after)
+        if schedule is not None and shared.closes(schedule, at):
+            found.add(row.id)
+    return found, True
+
+
+class _Shared:
+    """What *schedules* know of the calendars that several of them have."""
+
+    def __init__(self, schedules: Iterable[Schedule]) -> None:
+        self._members = defaultdict(list)
+        for schedule in schedules:
+            if schedule.compiled is not None:
+                for member in map(unexempted, members(schedule.compiled.blackouts)):
+                    self._members[str(member)].append(member)
+
+    def closes(self, schedule: Schedule, at: float) -> bool:
+        """Tell whether time is closed for *schedule* at *at*, in epoch seconds."""
+        compiled = schedule.compiled
+        if compiled is None:
+            return False
+        if not compiled.open_time.fits(at, 0):
+            return True
+        if compiled.travels(at, at + 1):
+            return False
+        return any(
+            at in other.cover(int(at), int(at) + 1)
+            for member in members(compiled.blackouts)
+            for other in self._members[str(member)]
+        )
+
+
+def _exemptions(
+    session: Session, dag_ids: Collection[str], since: float, until: float
+) -> tuple[list[Override], bool]:
+    earliest = zones.to_datetime(since - exemptions.MOST_DAYS * DAY)
+    query = (
+        select(Log.dag_id, Log.event, Log.owner, Log.owner_display_name, Log.extra)
+        .where(
+            Log.event.in_((exemptions.GRANTED, exemptions.ENDED)),
+            Log.dag_id.in_(dag_ids),
+            Log.dttm >= earliest,
+        )
+        .order_by(Log.dttm.desc(), Log.id.desc())
+        .limit(MOST + 1)
+    )
+    rows = session.execute(query).all()
+    told: list[Exemption] = []
+    logged: set[tuple[str, int]] = set()
+    ended: dict[str, float] = {}  # by DAG: when what was granted before that ended
+    for dag_id, event, owner, name, extra in rows[:MOST]:
+        said = _said(event, extra)
+        if said is None or dag_id is None:
+            continue
+        if event == exemptions.GRANTED:
+            one = Exemption(
+                dag_id,
+                said["since"],
+                said["until"],
+                bounded(name or owner or ""),
+                bounded(str(said.get("why", ""))),
+            )
+            logged.add((dag_id, one.until))
+            told.append(replace(one, until=min(one.until, int(ended.get(dag_id, one.until)))))
+        ended[dag_id] = said["since"] if event == exemptions.GRANTED else said["ended"]
+    # Somebody may have written the Variable by other ways; then nobody is known to have done so.
+    told += [
+        replace(one, by="", why=f"{one.why} ({_UNKNOWN})".strip())
+        for one in granting.in_force(session).values()
+        if one.dag_id in dag_ids and (one.dag_id, one.until) not in logged
+    ]
+    found = [
+        Override(one.dag_id, "exemption", one.since, one.by or None, one.why or None, one.until)
+        for one in told
+        if one.since < until and one.until >= since
+    ]
+    return found, len(rows) <= MOST
+
+
+def _said(event: str, extra: str | None) -> dict[str, Any] | None:
+    """Return what the audit log says of an exemption; ``None`` where that is not understood."""
+    needed = ("since", "until") if event == exemptions.GRANTED else ("ended",)
+    try:
+        said = json.loads(extra or "")
+    except ValueError:
+        return None
+    known = isinstance(said, dict) and all(isinstance(said.get(name), int) for name in needed)
+    return said if known else None
