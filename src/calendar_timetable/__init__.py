@@ -19,7 +19,7 @@ _HOMES = {
     "CalendarTimetable": "timetable",
     "CalendarTimetableError": "exceptions",
     "CalendarUnavailable": "exceptions",
-    "DeploymentRule": "runtime.deployment",
+    "DeploymentRule": "schedule.deployment_rules",
     "Holidays": "calendars.holidays",
     "InvalidArgument": "exceptions",
     "Occurrence": "calendars.occurrences",
@@ -66,12 +66,12 @@ if TYPE_CHECKING:
     from calendar_timetable.planning.spans import Span as Span
     from calendar_timetable.planning.time_sets import TimeSet as TimeSet
     from calendar_timetable.planning.weekly import Weekly as Weekly
-    from calendar_timetable.runtime.deployment import DeploymentRule as DeploymentRule
     from calendar_timetable.runtime.events import CalendarEventTrigger as CalendarEventTrigger
     from calendar_timetable.runtime.gate import CalendarGate as CalendarGate
     from calendar_timetable.runtime.gate import hold_until_open as hold_until_open
     from calendar_timetable.runtime.window import seconds_left as seconds_left
     from calendar_timetable.runtime.window import window_end as window_end
+    from calendar_timetable.schedule.deployment_rules import DeploymentRule as DeploymentRule
     from calendar_timetable.timetable import CalendarTimetable as CalendarTimetable
 
 

@@ -19,7 +19,7 @@ from airflow.timetables.base import TimeRestriction
 
 from calendar_timetable import Weekly
 from calendar_timetable.exceptions import InvalidArgument
-from calendar_timetable.runtime.deployment import RULES, DeploymentRule
+from calendar_timetable.schedule.deployment_rules import RULES, DeploymentRule
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)  # a Tuesday
 FREEZE = "DTSTART:20260303T100000Z\r\nDTEND:20260306T100000Z"

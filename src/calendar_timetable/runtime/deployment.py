@@ -1,141 +1,21 @@
 """Windows and blackouts of a whole deployment, for DAGs that do not name them themselves.
 
-They come from ``[calendar_timetable] blackouts`` and from :data:`RULES`, a list of
-:class:`DeploymentRule` in ``airflow_local_settings.py``. The cluster policy in ``policy.py``
-applies them to every DAG that Airflow reads from a file.
+The cluster policy in ``policy.py`` applies them to every DAG that Airflow reads from a file.
 """
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from fnmatch import fnmatchcase
+from dataclasses import replace
 from functools import partial, reduce
 from operator import and_
-from typing import Any, Literal, get_args
+from typing import Any
 
-from calendar_timetable.config import SECTION, option
-from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
-from calendar_timetable.planning.time_sets import TimeRange, TimeSet, as_timeset
+from calendar_timetable.planning.time_sets import TimeSet
 from calendar_timetable.runtime.gate import hold_for_deployment
-from calendar_timetable.schedule.base import check_base, make_base
+from calendar_timetable.schedule.deployment_rules import DeploymentRule, has_due_times, rules
 from calendar_timetable.timetable import CalendarTimetable
-
-ApplyTo = Literal["scheduled", "all"]
-
-# The name of the list in airflow_local_settings.py; policy.py looks for it too.
-RULES = "CALENDAR_TIMETABLE_RULES"
-# A freeze may be longer than a week: what waits for its end is made up for.
-_MAX_DELAY = timedelta(days=31)
-
-
-@dataclass(frozen=True)
-class DeploymentRule:
-    """Windows and blackouts for all DAGs, or for those that have one of the tags, owners or ids.
-
-    :param blackouts: as those of ``CalendarTimetable``: a Connection id, an address, a time set, or
-        a list of these. They are added to what a DAG has itself.
-    :param windows: likewise; a DAG that has windows runs only where both are open.
-    :param tags, owners, dag_ids: the DAGs that it holds for, as patterns (``ml-*``); without any it
-        holds for every DAG.
-    :param exempt_tags: DAGs with one of these tags are left alone, whatever else they have.
-    :param apply_to: ``"scheduled"``: runs that are triggered by hand pass; ``"all"``: the tasks of
-        every run wait.
-    :param max_delay: how long what is due waits at most, where the DAG has no ``CalendarTimetable``
-        that says so.
-
-    Raises :class:`InvalidArgument` where a value cannot be used; calendars are not read here.
-    """
-
-    blackouts: Any = None
-    windows: Any = None
-    tags: Collection[str] = ()
-    owners: Collection[str] = ()
-    dag_ids: Collection[str] = ()
-    exempt_tags: Collection[str] = ()
-    apply_to: ApplyTo = "scheduled"
-    max_delay: timedelta = _MAX_DELAY
-
-    def __post_init__(self) -> None:
-        for name in ("tags", "owners", "dag_ids", "exempt_tags"):
-            value = getattr(self, name)
-            if isinstance(value, str) or not all(isinstance(one, str) for one in value):
-                raise InvalidArgument(name, value, "give a list of texts")
-        if self.apply_to not in get_args(ApplyTo):
-            raise InvalidArgument("apply_to", self.apply_to, "give 'scheduled' or 'all'")
-        for timeset in (self.blackout_set, self.window_set):
-            if timeset is not None:
-                timeset.validate()
-
-    @property
-    def blackout_set(self) -> TimeSet | None:
-        """The blackouts as one set."""
-        return as_timeset("blackouts", self.blackouts, _calendar_at)
-
-    @property
-    def window_set(self) -> TimeSet | None:
-        """The windows as one set."""
-        return as_timeset("windows", self.windows, _calendar_at)
-
-    def holds_for(self, dag: Any) -> bool:
-        """Tell whether *dag* is one of those that this rule is for."""
-        owners = {one.strip() for one in str(getattr(dag, "owner", "")).split(",")}
-        if _any_matches(dag.tags, self.exempt_tags):
-            return False
-        if not (self.tags or self.owners or self.dag_ids):
-            return True
-        return (
-            _any_matches(dag.tags, self.tags)
-            or _any_matches(owners, self.owners)
-            or _any_matches((dag.dag_id,), self.dag_ids)
-        )
-
-
-def rules() -> list[DeploymentRule]:
-    """Return the rules of this deployment: those of the configuration, then those in Python.
-
-    Where one cannot be used nothing is scheduled, by a rule that says why: to go on without it
-    could start work in a freeze, and an error would end work that is under way.
-    """
-    try:
-        return list(_rules())
-    except InvalidArgument as error:
-        return [DeploymentRule(_Unusable(str(error)), apply_to="all")]
-
-
-def _rules() -> Iterator[DeploymentRule]:
-    blackouts = _listed("blackouts")
-    if blackouts:
-        apply_to: Any = option("apply_to") or "scheduled"
-        if apply_to not in get_args(ApplyTo):
-            raise InvalidArgument(f"[{SECTION}] apply_to", apply_to, "write scheduled or all")
-        yield DeploymentRule(blackouts, exempt_tags=_listed("exempt_tags"), apply_to=apply_to)
-    given = _given()
-    if not isinstance(given, Sequence) or not all(isinstance(one, DeploymentRule) for one in given):
-        remedy = "give a list of DeploymentRule"
-        raise InvalidArgument(f"{RULES} in airflow_local_settings.py", given, remedy)
-    yield from given
-
-
-def _given() -> Any:
-    return getattr(sys.modules.get("airflow_local_settings"), RULES, ())
-
-
-@dataclass(frozen=True)
-class _Unusable(TimeSet):
-    """A rule that says nothing but *why* it cannot be used: what it counts for is held."""
-
-    why: str
-
-    def __str__(self) -> str:
-        return "the rules of this deployment"
-
-    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
-        raise CalendarUnavailable(str(self), self.why)
 
 
 def apply(dag: Any) -> None:
@@ -169,7 +49,7 @@ class _Limits:
             own = copy(given)
             own.timetable = self.schedule(inner)
             return own
-        return self._timetable(given) if _has_due_times(given) else given
+        return self._timetable(given) if has_due_times(given) else given
 
     def needs_gate(self, schedule: Any) -> bool:
         """Tell whether runs may come that no due time makes, or none of our schedules plans."""
@@ -212,28 +92,3 @@ class _Limits:
     def _intersection(self, own: list[TimeSet]) -> TimeSet | None:
         windows = [*own, *self._windows]
         return reduce(and_, windows) if windows else None
-
-
-def _has_due_times(schedule: Any) -> bool:
-    """Tell whether *schedule* says by itself when runs are due."""
-    try:
-        check_base(make_base(schedule, "UTC"), schedule, "UTC")
-    except Exception:  # noqa: BLE001
-        # Whatever cannot be a base is left as it is; the gate holds its tasks.
-        return False
-    return True
-
-
-def _any_matches(values: Collection[str], patterns: Collection[str]) -> bool:
-    return any(fnmatchcase(value, pattern) for value in values for pattern in patterns)
-
-
-def _listed(name: str) -> list[str]:
-    """Return the values of an option that may have several, with commas or blanks between them."""
-    return [value for value in re.split(r"[,\s]+", option(name)) if value]
-
-
-def _calendar_at(address: Any) -> TimeSet:
-    from calendar_timetable.calendars.calendar import Calendar
-
-    return Calendar(address)
