@@ -14,6 +14,7 @@ from typing import Any
 
 from calendar_timetable._version import __version__
 from calendar_timetable.cli import values
+from calendar_timetable.cli.impact import add_find, add_impact, find, impact
 from calendar_timetable.cli.output import console
 from calendar_timetable.cli.preview import add_schedule, explain, preview
 from calendar_timetable.cli.publish import add_publish, add_subscriptions, publish, subscriptions
@@ -32,6 +33,11 @@ _EXAMPLES = {
     ),
     "explain": ("--dag-id weekly_retraining --at 2026-11-28T02:00", '"@daily" --blackout team.ics'),
     "sync": ("", "--watch --every 30s", "--status", "--forget team_calendar"),
+    "impact": (
+        "--from 2026-11-24T20:00 --to 2026-11-25T00:00",
+        "--from 2026-11-24T20:00 --to 2026-11-25T00:00 --book Maintenance --to-calendar freezes",
+    ),
+    "find": ("--length 4h --within 14d --between 'mon-fri 08:00-18:00'",),
     "publish": ("--to runs_calendar --scope tag:ml --dry-run", "--remove"),
     "subscriptions": ("--owner ada", "--owner ada --revoke-all"),
 }
@@ -91,6 +97,8 @@ def _parser() -> argparse.ArgumentParser:
         (preview, _add_preview),
         (explain, _add_explain),
         (sync, add_sync),
+        (impact, add_impact),
+        (find, add_find),
         (publish, add_publish),
         (subscriptions, add_subscriptions),
     )

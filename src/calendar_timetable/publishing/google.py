@@ -233,7 +233,7 @@ def as_google(event: DesiredEvent, site: str) -> Event:
         "start": {"dateTime": start.isoformat(), "timeZone": "UTC"},
         "end": {"dateTime": end.isoformat(), "timeZone": "UTC"},
         "status": "tentative" if told["STATUS"] == "TENTATIVE" else "confirmed",
-        "transparency": "transparent",
+        "transparency": str(told.get("TRANSP", "OPAQUE")).lower(),
         "reminders": {"useDefault": False},
         "extendedProperties": {"private": {_OWNER: site, _UID: event.uid, _DIGEST: event.digest}},
     }

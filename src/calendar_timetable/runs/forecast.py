@@ -155,10 +155,10 @@ def replanned(
         if placed.tick.due >= until:
             return
         if placed.tick.interval_end >= settled or placed.tick.interval_end in waiting:
-            yield _not_before(compiled, placed, now)
+            yield not_before(compiled, placed, now)
 
 
-def _not_before(compiled: CompiledSchedule, placed: PlacedTick, now: float) -> PlacedTick:
+def not_before(compiled: CompiledSchedule, placed: PlacedTick, now: float) -> PlacedTick:
     """Return *placed*; a start that has passed, and is closed by now, waits for an opening."""
     if placed.start is None or placed.start > now:
         return placed

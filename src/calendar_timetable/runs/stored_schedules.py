@@ -30,6 +30,7 @@ from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.schedule.ticks import Ticks
 
 OURS = "calendar_timetable.timetable.CalendarTimetable"
+_NONE = "airflow.timetables.simple.NullTimetable"
 _ASSET_OR_TIME = "airflow.timetables.assets.AssetOrTimeSchedule"
 # Characters of all remembered schedules together, as Airflow serializes them.
 _REMEMBERED = 32 * 1024 * 1024
@@ -55,6 +56,9 @@ class Schedule:
     timezone: str
     restriction: TimeRestriction
     pools: tuple[str, ...]  # those that its tasks take slots of
+    # Whether runs come without a due time too, made by assets; whether only people make runs.
+    by_assets_too: bool = False
+    only_by_hand: bool = False
     # In a what-if: the schedule that replaces what *data* says.
     changed_to: CompiledSchedule | None = None
 
@@ -182,6 +186,7 @@ def _read(row: SerializedDagModel, since: float) -> Schedule:
         dates = (dag.get("start_date"), dag.get("end_date"))
         earliest, latest = (None if date is None else to_pendulum(date) for date in dates)
         restriction = TimeRestriction(earliest, latest, bool(dag.get("catchup")))
+    by_assets_too = data["__type"] == _ASSET_OR_TIME
     while data["__type"] == _ASSET_OR_TIME:
         data = data["__var"]["timetable"]
     timezone = data["__var"].get("timezone") or dag.get("timezone")
@@ -199,6 +204,8 @@ def _read(row: SerializedDagModel, since: float) -> Schedule:
         timezone,
         restriction,
         tuple(pools[:_MOST_POOLS]),
+        by_assets_too,
+        data["__type"] == _NONE,
     )
 
 

@@ -12,12 +12,15 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from calendar_timetable.config import SECTION, option
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
-from calendar_timetable.planning.time_sets import TimeRange, TimeSet, as_timeset
+from calendar_timetable.planning.time_sets import TimeRange, TimeSet, as_timeset, leaves
 from calendar_timetable.schedule.base import check_base, make_base
+
+if TYPE_CHECKING:
+    from calendar_timetable.calendars.calendar import Calendar
 
 ApplyTo = Literal["scheduled", "all"]
 
@@ -71,6 +74,15 @@ class DeploymentRule:
         return as_timeset("blackouts", self.blackouts, _calendar_at)
 
     @property
+    def calendars(self) -> list[Calendar]:
+        """The calendars among the blackouts."""
+        from calendar_timetable.calendars.calendar import Calendar
+
+        blackouts = self.blackout_set
+        every = () if blackouts is None else leaves(blackouts.in_role(deny=True))
+        return [leaf for leaf in every if isinstance(leaf, Calendar)]
+
+    @property
     def window_set(self) -> TimeSet | None:
         """The windows as one set."""
         return as_timeset("windows", self.windows, _calendar_at)
@@ -105,18 +117,34 @@ def rules() -> list[DeploymentRule]:
         return [DeploymentRule(_Unusable(str(error)), apply_to="all")]
 
 
+def rules_of_blackouts(calendar: str | None = None) -> list[DeploymentRule]:
+    """Return the rules by which a blackout that is entered holds.
+
+    With *calendar* only those that name it, by its address or Connection id. Where the deployment
+    has no blackouts at all, one rule for every DAG without an exempt tag: as it would be.
+    """
+    found = [rule for rule in rules() if rule.blackouts is not None]
+    if calendar is not None:
+        return [rule for rule in found if calendar in map(_address_of, rule.calendars)]
+    return found or [DeploymentRule(exempt_tags=_listed("exempt_tags"), apply_to=_apply_to())]
+
+
 def _rules() -> Iterator[DeploymentRule]:
     blackouts = _listed("blackouts")
     if blackouts:
-        apply_to: Any = option("apply_to") or "scheduled"
-        if apply_to not in get_args(ApplyTo):
-            raise InvalidArgument(f"[{SECTION}] apply_to", apply_to, "write scheduled or all")
-        yield DeploymentRule(blackouts, exempt_tags=_listed("exempt_tags"), apply_to=apply_to)
+        yield DeploymentRule(blackouts, exempt_tags=_listed("exempt_tags"), apply_to=_apply_to())
     given = _given()
     if not isinstance(given, Sequence) or not all(isinstance(one, DeploymentRule) for one in given):
         remedy = "give a list of DeploymentRule"
         raise InvalidArgument(f"{RULES} in airflow_local_settings.py", given, remedy)
     yield from given
+
+
+def _apply_to() -> ApplyTo:
+    value: Any = option("apply_to") or "scheduled"
+    if value not in get_args(ApplyTo):
+        raise InvalidArgument(f"[{SECTION}] apply_to", value, "write scheduled or all")
+    return value  # type: ignore[no-any-return]
 
 
 def _given() -> Any:
@@ -153,6 +181,10 @@ def _any_matches(values: Collection[str], patterns: Collection[str]) -> bool:
 def _listed(name: str) -> list[str]:
     """Return the values of an option that may have several, with commas or blanks between them."""
     return [value for value in re.split(r"[,\s]+", option(name)) if value]
+
+
+def _address_of(calendar: Calendar) -> str:
+    return str(calendar.address)
 
 
 def _calendar_at(address: Any) -> TimeSet:

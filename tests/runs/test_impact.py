@@ -1,0 +1,126 @@
+"""What a blackout would do is what it does: against plans with the blackout really added."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import time_machine
+from sqlalchemy.orm import Session
+
+from calendar_timetable.planning.plan import PlacedTick
+from calendar_timetable.planning.spans import Spans
+from calendar_timetable.runs.better_times import better_times
+from calendar_timetable.runs.impact import Period, Subject, impact_of
+from tests.support import deployments as made_up
+from tests.support.deployments import (
+    EPOCH,
+    NOW,
+    Changes,
+    Made,
+    deployment,
+    plan,
+    stored,
+    with_blackout,
+)
+
+PARTS = 10  # of 30 deployments each
+
+
+class BruteForce:
+    """What a blackout does to a DAG, by two plans of the schedule in its DAG file."""
+
+    def __init__(self, made: Made, subject: Subject) -> None:
+        self.schedule = made.as_held.planner(EPOCH, EPOCH + 40 * 86400)
+        self._stored = subject.stored
+        self._begin = min(subject.stored.interval_start, subject.stored.due)
+        self._now: dict[float, PlacedTick] = {}
+        self._until = 0
+
+    def __call__(self, period: Period) -> Changes:
+        until = period.end + made_up.longest_wait(self.schedule)
+        if until > self._until:
+            self._until = until + 6 * 3600
+            self._now = plan(self.schedule, self._begin, self._until)
+        then = plan(with_blackout(self.schedule, period.start, period.end), self._begin, until)
+        return {
+            due: told
+            for due, told in made_up.disturbed(self._now, then).items()
+            if due >= self._stored.due and (told[1] is None or told[1] > EPOCH)
+        }
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_what_it_would_do_is_what_it_does(session: Session, part: int) -> None:
+    told = uncertain = 0
+    for number in range(30):
+        random_ = random.Random(f"impact {part} {number}")
+        start = EPOCH + 60 * random_.randint(-60, 1500)
+        period = Period(start, start + 60 * random_.choice((1, 30, 240, 1440, 3000)))
+        if period.end <= EPOCH:
+            continue
+        with time_machine.travel(NOW, tick=False):
+            made = deployment(random_, f"d{part}_{number}", 4, calendars=random_.random() < 0.5)
+            found = stored(session, made)
+            impact = impact_of(found.subjects, period, EPOCH)
+            now_on = Period(max(period.start, EPOCH), period.end)
+            for one in made:
+                subject = next((s for s in found.subjects if s.dag.dag_id == one.dag_id), None)
+                if subject is None:
+                    continue
+                expected = BruteForce(one, subject)(now_on)
+                mine = [c for c in impact.changes if c.dag_id == one.dag_id]
+                got = {c.due: (c.kind, c.before, c.after) for c in mine}
+                doubtful = {c.due for c in mine if c.uncertain}
+                uncertain += len(doubtful)
+                told += len(got)
+                assert got.keys() == expected.keys(), (one, period)
+                assert {d: t for d, t in got.items() if d not in doubtful} == {
+                    d: t for d, t in expected.items() if d not in doubtful
+                }, (one, period)
+    assert told > 50
+    assert uncertain < told / 2
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_better_times_are_the_best_there_are(session: Session, part: int) -> None:
+    """Minute by minute, each with the blackout really added."""
+    for number in range(30):
+        random_ = random.Random(f"find {part} {number}")
+        length = 60 * random_.choice((10, 45, 90, 180))
+        begin = EPOCH + 60 * random_.randint(0, 900)
+        allowed = Spans(
+            ((begin, begin + length + 60 * 50), (begin + 30_000, begin + 30_000 + length + 60 * 30))
+        )
+        with time_machine.travel(NOW, tick=False):
+            made = deployment(random_, f"f{part}_{number}", 3, calendars=False)
+            found = stored(session, made)
+            times = better_times(found.subjects, length, allowed, EPOCH)
+            assert not times.truncated
+            subjects = {subject.dag.dag_id: subject for subject in found.subjects}
+            brutes = [BruteForce(d, subjects[d.dag_id]) for d in made if d.dag_id in subjects]
+            by_minute = []
+            for low, high in allowed:
+                for start in range(-(-low // 60) * 60, high - length + 1, 60):
+                    period = Period(start, start + length)
+                    costs = [made_up.cost(brute(period), brute.schedule) for brute in brutes]
+                    runs, delay = sum(c.runs for c in costs), sum(c.delay for c in costs)
+                    by_minute.append((runs, delay, start))
+            best: list[tuple[int, int, int]] = []
+            for candidate in sorted(by_minute):
+                if len(best) < 5 and all(abs(candidate[2] - b[2]) >= length for b in best):
+                    best.append(candidate)
+            got = [(*time.cost, time.period.start) for time in times.times]
+            assert got == best, (made, length)
+
+
+def test_nothing_moves_where_no_run_is_near(session: Session) -> None:
+    with time_machine.travel(NOW, tick=False):
+        made = [Made("daily", "15 13 * * *", None)]  # type: ignore[arg-type]
+        found = stored(session, made)
+        at = EPOCH + 6 * 3600
+
+        impact = impact_of(found.subjects, Period(at, at + 3600), EPOCH)
+
+    assert impact.changes == []
+    assert impact.looked_at == 1
