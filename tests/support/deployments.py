@@ -129,14 +129,14 @@ def with_blackout(schedule: CompiledSchedule, start: int, end: int) -> CompiledS
     return replace(schedule, blackouts=Union((*own, added)))
 
 
-def plan(schedule: CompiledSchedule, start: float, until: float) -> dict[float, PlacedTick]:
-    """Return what becomes of every due time from *start* to *until*, by due time.
+def plan(placed_ticks: Iterable[PlacedTick], until: float) -> dict[float, PlacedTick]:
+    """Return what becomes of every due time up to *until*, by due time.
 
     And of those after it, up to the run that does the work of the last of them.
     """
     found: dict[float, PlacedTick] = {}
     waits = False
-    for placed in schedule.placed(start):
+    for placed in placed_ticks:
         if placed.tick.due > until and not waits:
             break
         found[placed.tick.due] = placed

@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -37,8 +37,8 @@ MINUTE = 60
 MOST_FOUND = 5
 # Runs of one DAG that are weighed: six weeks of minutes.
 _MOST_RUNS = 6 * MOST_TICKS
-# Minutes that are looked at one by one, for runs that are spread or advanced.
-_MOST_LOOKS = 5_000
+# DAGs whose runs are spread or advanced, in all minutes that are looked at one by one.
+_MOST_LOOKS = 20_000
 
 
 class Better(NamedTuple):
@@ -107,9 +107,23 @@ def _best(
         for n in range(first - low, last - low + 1)
     ]
     heapq.heapify(queue)
+    costs: dict[int, Cost] = {}
+
+    def look(minute: int) -> None:
+        more = [weighed.cost(minute) for weighed in spread]
+        costs[minute] = cost = Cost(
+            exact[0][minute - low] + sum(one.runs for one in more),
+            exact[1][minute - low] + sum(one.delay for one in more),
+        )
+        heapq.heappush(queue, (*cost, minute, True))
+
+    # The most promising of times that do not overlap come first: where there is no time to look at
+    # all, the best of these are known.
+    for minute in _apart((one[2] for one in sorted(queue)), minutes, most) if spread else ():
+        look(minute)
     chosen: list[int] = []
     found: list[Better] = []
-    looks = 0
+    truncated = False
     while queue and len(found) < most:
         count, delay, minute, is_exact = heapq.heappop(queue)
         if any(abs(minute - other) < minutes for other in chosen):
@@ -117,15 +131,23 @@ def _best(
         if is_exact:
             chosen.append(minute)
             found.append(Better(scales.exact.period(minute), Cost(count, delay)))
-            continue
-        looks += 1
-        if looks > _MOST_LOOKS or time_budget.spent():
-            return Found(found, truncated=True)
-        costs = [weighed.cost(minute) for weighed in spread]
-        count = exact[0][minute - low] + sum(cost.runs for cost in costs)
-        delay = exact[1][minute - low] + sum(cost.delay for cost in costs)
-        heapq.heappush(queue, (count, delay, minute, True))
-    return Found(found)
+        elif (len(costs) + 1) * len(spread) > _MOST_LOOKS or time_budget.spent():
+            queue = sorted(one for one in queue if one[-1])
+            truncated = True
+        elif minute not in costs:
+            look(minute)
+    return Found(found, truncated)
+
+
+def _apart(minutes: Iterable[int], length: int, most: int) -> list[int]:
+    """Return the first of *minutes* from which blackouts so long do not overlap, at most *most*."""
+    found: list[int] = []
+    for minute in minutes:
+        if all(abs(minute - other) >= length for other in found):
+            found.append(minute)
+            if len(found) == most:
+                break
+    return found
 
 
 class _Scale:

@@ -42,8 +42,8 @@ Moment = Annotated[datetime | None, Query(description="ISO 8601; without an offs
 
 def time_range(start: Moment = None, end: Moment = None) -> tuple[float, float]:
     """Return ``[start, end)`` in epoch seconds: from now and for a week, unless given."""
-    low = _near("start", start) if start else datetime.now(UTC).replace(second=0, microsecond=0)
-    high = _near("end", end) if end else low + _WEEK
+    low = near("start", start) if start else datetime.now(UTC).replace(second=0, microsecond=0)
+    high = near("end", end) if end else low + _WEEK
     if not low < high <= low + timedelta(days=MOST_DAYS):
         remedy = (
             f"give a time after start, {low:%Y-%m-%dT%H:%MZ}, and at most {MOST_DAYS} days after it"
@@ -52,7 +52,8 @@ def time_range(start: Moment = None, end: Moment = None) -> tuple[float, float]:
     return zones.to_instant(low), zones.to_instant(high)
 
 
-def _near(field: str, moment: datetime) -> datetime:
+def near(field: str, moment: datetime) -> datetime:
+    """Return *moment* in UTC; refuse the *field* where it is too far away."""
     now = datetime.now(UTC)
     first, last = now - MOST_AWAY, now + MOST_AWAY
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
