@@ -11,7 +11,13 @@ import pytest
 # Of what Airflow itself imports
 pytestmark = pytest.mark.filterwarnings("ignore:Using .httpx. with")
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
-PAGED = {"/api/runs": 500, "/api/time-sets": 2000, "/api/calendars": 500, "/api/subscriptions": 500}
+PAGED = {
+    "/api/runs": 500,
+    "/api/time-sets": 2000,
+    "/api/calendars": 500,
+    "/api/subscriptions": 500,
+    "/api/impact": 500,
+}
 
 
 @pytest.fixture

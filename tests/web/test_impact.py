@@ -87,7 +87,7 @@ def test_a_better_time_is_found(client: TestClient) -> None:
 
     assert len(found["times"]) == 5
     assert found["times"][0]["runs"] == 0
-    assert not found["truncated"]
+    assert not found["partial"]
 
 
 @pytest.mark.parametrize(

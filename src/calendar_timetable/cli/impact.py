@@ -158,7 +158,7 @@ def find(options: argparse.Namespace, out: Console) -> int:
     found = better_times(concerned.subjects, length, allowed, now)
     times = [(time, impact_on(concerned, time.period, now)) for time in found.times]
     if options.json:
-        data = {"times": told_better(times), "truncated": found.truncated}
+        data = {"times": told_better(times), "partial": found.truncated}
         print_json(out, _as_text(data))
     elif not times:
         out.print("There is no such time.")

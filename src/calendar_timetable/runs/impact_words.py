@@ -86,15 +86,20 @@ def in_short(change: Change, zone: ZoneInfo) -> str:
     return ", ".join(said)
 
 
-def told(impact: Impact, period: Period, zone: ZoneInfo, limit: int) -> dict[str, Any]:
-    """Return *impact* as plain data, with at most *limit* of its runs; texts are in *zone*."""
-    counts = impact.counts
+def told(
+    impact: Impact, period: Period, zone: ZoneInfo, limit: int, offset: int = 0
+) -> dict[str, Any]:
+    """Return *impact* as plain data; texts are in *zone*.
+
+    Of its runs there are at most *limit*, after the first *offset*.
+    """
+    counts, shown = impact.counts, impact.changes[offset : offset + limit]
     return {
         "start": zones.to_datetime(period.start),
         "end": zones.to_datetime(period.end),
         "summary": sentence(impact),
         "counts": {kind: counts[kind] for kind in KINDS},
-        "changes": [_told(change, zone) for change in impact.changes[:limit]],
+        "changes": [_told(change, zone) for change in shown],
         "total_entries": len(impact.changes),
         "missing": [
             {"dag_id": dag_id, "by_seconds": _seconds(by)} for dag_id, by in impact.missing.items()
@@ -102,7 +107,9 @@ def told(impact: Impact, period: Period, zone: ZoneInfo, limit: int) -> dict[str
         "waiting_dags": impact.waiting[:limit],
         "dags": impact.looked_at,
         "untold_dags": [*impact.untold, *impact.unread][:limit],
-        "truncated": bool(impact.untold or impact.unread or len(impact.changes) > limit),
+        "truncated": bool(
+            impact.untold or impact.unread or offset + len(shown) < len(impact.changes)
+        ),
     }
 
 

@@ -31,7 +31,14 @@ from calendar_timetable.runs.impact_words import told, told_better
 from calendar_timetable.runs.subjects import Concerned, concerned, impact_on
 from calendar_timetable.web import routes
 from calendar_timetable.web.access import allowed, asked_by_us, may_edit_connection
-from calendar_timetable.web.models import REFUSALS, answer, known_parameters, wrong
+from calendar_timetable.web.models import (
+    REFUSALS,
+    Limit,
+    Offset,
+    answer,
+    known_parameters,
+    wrong,
+)
 from calendar_timetable.web.subscription_routes import logged
 
 MOST_DAYS = 31  # of a blackout, and that are searched
@@ -99,7 +106,7 @@ class BetterTimes(BaseModel):
     """The times that would disturb least, best first."""
 
     times: list[BetterTime]
-    truncated: bool = Field(description="There was no time to look at all")
+    partial: bool = Field(description="There was no time to look at all: there may be better")
 
 
 class Bookable(BaseModel):
@@ -172,7 +179,8 @@ def impact(
     asked: Asked,
     between: routes.TimeRange,
     zone: Zone,
-    limit: Annotated[int, Query(ge=1, le=2000, description="Runs that are told")] = 200,
+    limit: Limit = 500,
+    offset: Offset = 0,
 ) -> Response:
     """What a blackout from *start* to *end* would do to the runs that are planned; nothing is changed."""
     now = _now()
@@ -182,7 +190,7 @@ def impact(
         raise _wrong("query", error) from None
     with time_budget.share(time_budget.PLANNING):
         found = impact_on(_concerned(session, user, asked), period, now)
-    return answer(request, ImpactTold(**told(found, period, zone, limit)))
+    return answer(request, ImpactTold(**told(found, period, zone, limit, offset)))
 
 
 @router.get("/find", response_model=BetterTimes)
@@ -192,7 +200,7 @@ def find(
     user: GetUserDep,
     asked: Asked,
     zone: Zone,
-    length: Annotated[int, Query(ge=1, le=MOST_DAYS * 1440, description="Minutes")],
+    length: Annotated[int, Query(ge=1, le=MOST_DAYS * 1440, description="Minutes")] = 60,
     days: Annotated[int, Query(ge=1, le=MOST_DAYS, description="Search so far ahead")] = 14,
     between: Annotated[
         list[str] | None,
@@ -214,7 +222,7 @@ def find(
         subjects = _concerned(session, user, asked)
         found = better_times(subjects.subjects, length * 60, allowed_in, now)
     times = [(time, impact_on(subjects, time.period, now)) for time in found.times]
-    data = {"times": told_better(times), "truncated": found.truncated}
+    data = {"times": told_better(times), "partial": found.truncated}
     return answer(request, BetterTimes.model_validate(data))
 
 
