@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 
 import pytest
 import time_machine
 from sqlalchemy.orm import Session
 
+from calendar_timetable import CalendarTimetable
 from calendar_timetable.planning.plan import PlacedTick, place_ticks
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.runs.better_times import better_times
@@ -144,3 +146,17 @@ def test_nothing_moves_where_no_run_is_near(session: Session) -> None:
 
     assert impact.changes == []
     assert impact.looked_at == 1
+
+
+def test_a_run_that_may_not_wait_so_long_is_lost(session: Session) -> None:
+    """Also where nothing but the blackout closes time."""
+    with time_machine.travel(NOW, tick=False):
+        schedule = CalendarTimetable("0 * * * *", timezone="UTC", max_delay=timedelta(hours=1))
+        found = stored(session, [Made("hourly", schedule, schedule)])
+        allowed = Spans(((EPOCH + 3600, EPOCH + 5 * 3600),))
+        times = better_times(found.subjects, 3 * 3600, allowed, EPOCH)
+
+    # From 13:01 to 16:01: the runs of 14:00 and 15:00 would wait for more than an hour, that of
+    # 16:00 for a minute.
+    assert times.times[0].period.start == EPOCH + 3660
+    assert times.times[0].cost == (3, 2 * 3600 + 60)

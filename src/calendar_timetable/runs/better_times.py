@@ -283,7 +283,8 @@ class _Weighed:
         while low <= high:
             ends = low * MINUTE + self._scale.length
             fit = open_time.next_fit(ends, policy.duration, latest)
-            if fit is None:
+            # Where nothing closes time, there is a fit however late.
+            if fit is None or fit > latest:
                 self._scale.add_delay(low, high, policy.max_delay, 0, self._count)
                 return
             if fit > ends:  # closed until then, whenever the blackout ends before
