@@ -18,7 +18,7 @@ from airflow.policies import hookimpl
 from calendar_timetable.config import option
 
 _log = logging.getLogger(__name__)
-# The name of a list in airflow_local_settings.py; see runtime/deployment.py.
+# The name of a list in airflow_local_settings.py; see schedule/deployment_rules.py.
 RULES = "CALENDAR_TIMETABLE_RULES"
 
 

@@ -17,7 +17,8 @@ ROOT = "calendar_timetable"
 LAYERS = (  # each imports what stands below it, and its own; of one line, none imports another
     # "" is the package: its names are those of every part
     ("", "plugin", "cli", "policy", "provider", "hooks"),
-    ("publishing", "web", "runtime"),
+    ("web",),
+    ("publishing", "runtime"),
     ("runs", "timetable"),
     ("schedule",),
     ("calendars",),

@@ -19,6 +19,7 @@ from airflow.serialization.decoders import decode_deadline_reference
 from airflow.serialization.encoders import encode_deadline_alert, encode_deadline_reference
 
 from calendar_timetable import Calendar, CalendarTimetable, InvalidArgument, Weekly
+from calendar_timetable.planning.milestones import milestone_deadline
 from calendar_timetable.plugin import CalendarSchedulePlugin
 from calendar_timetable.runtime import MilestoneDeadline, WindowEndDeadline, deadlines, late_alerts
 from calendar_timetable.runtime.late_alerts import late, late_alert
@@ -68,7 +69,7 @@ def test_before_the_next_milestone(team: TeamCalendar, planned: str, deadline: s
     again = decode_deadline_reference(stored)
 
     assert encode_deadline_reference(again.inner_ref) == stored
-    found = deadlines.milestone_deadline(stored, utc(planned))
+    found = milestone_deadline(stored, utc(planned))
     assert found == (None if deadline is None else utc(deadline))
 
 
@@ -100,7 +101,7 @@ def test_a_calendar_that_cannot_be_read_is_no_error_of_the_dag_file(team: TeamCa
     stored = release(team).serialize_reference()
 
     assert stored["unread"] is True
-    assert deadlines.milestone_deadline(stored, utc("2026-03-02 02:00")) is None
+    assert milestone_deadline(stored, utc("2026-03-02 02:00")) is None
     team.put("one", "2026-03-05 09:00", "2026-03-05 10:00", "SUMMARY:Release 1")
     assert release(team).serialize_reference()["which"] == stored["which"]
 

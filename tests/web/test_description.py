@@ -19,6 +19,7 @@ PAGED = {
     "/api/calendars": 500,
     "/api/overrides": 500,
     "/api/subscriptions": 500,
+    "/api/impact": 500,
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from calendar_timetable._version import __version__
 from calendar_timetable.cli import values
 from calendar_timetable.cli.diff import add_diff, diff
+from calendar_timetable.cli.impact import add_find, add_impact, find, impact
 from calendar_timetable.cli.output import console
 from calendar_timetable.cli.overrides import add_overrides, overrides
 from calendar_timetable.cli.preview import add_schedule, explain, preview
@@ -37,6 +38,11 @@ _EXAMPLES = {
     "sync": ("", "--watch --every 30s", "--status", "--forget team_calendar"),
     "publish": ("--to runs_calendar --scope tag:ml --dry-run", "--watch", "--remove"),
     "overrides": ("--start 2026-11-01 --end 2026-12-01", "--dag-id weekly_retraining --json"),
+    "impact": (
+        "--from 2026-11-24T20:00 --to 2026-11-25T00:00",
+        "--from 2026-11-24T20:00 --to 2026-11-25T00:00 --book Maintenance --to-calendar freezes",
+    ),
+    "find": ("--length 4h --within 14d --between 'mon-fri 08:00-18:00'",),
     "subscriptions": ("--owner ada", "--owner ada --revoke-all"),
 }
 
@@ -96,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
         (explain, _add_explain),
         (diff, add_diff),
         (sync, add_sync),
+        (impact, add_impact),
+        (find, add_find),
         (publish, add_publish),
         (overrides, add_overrides),
         (subscriptions, add_subscriptions),

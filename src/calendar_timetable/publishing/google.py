@@ -221,7 +221,7 @@ def as_google(event: DesiredEvent, site: str) -> Event:
         "start": {"dateTime": start.isoformat(), "timeZone": "UTC"},
         "end": {"dateTime": end.isoformat(), "timeZone": "UTC"},
         "status": "tentative" if properties["STATUS"] == "TENTATIVE" else "confirmed",
-        "transparency": "transparent",
+        "transparency": str(properties.get("TRANSP", "OPAQUE")).lower(),
         "reminders": {"useDefault": False},
         "extendedProperties": {"private": {_OWNER: site, _UID: event.uid, _DIGEST: event.digest}},
     }

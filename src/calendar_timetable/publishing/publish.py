@@ -86,7 +86,7 @@ def wanted(rows: Iterable[RunRow], site: Site, now: float) -> list[DesiredEvent]
         event = event_of(row, site, now)
         digest = _digest(event)
         event.add(DIGEST, digest)
-        found.append(DesiredEvent(str(event["UID"]), digest, _alone(event)))
+        found.append(DesiredEvent(str(event["UID"]), digest, alone(event)))
     return found
 
 
@@ -140,7 +140,7 @@ def _digest(event: Event) -> str:
     return hashlib.sha256(lines.to_ical()).hexdigest()[:32]
 
 
-def _alone(event: Event) -> str:
+def alone(event: Event) -> str:
     """Return *event* as a calendar object of its own, without METHOD (RFC 4791 section 4.1)."""
     calendar = Calendar()
     calendar.add("prodid", f"-//calendar_timetable//{__version__}//EN")

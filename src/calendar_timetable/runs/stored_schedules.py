@@ -31,6 +31,7 @@ from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.schedule.ticks import Ticks
 
 OURS = "calendar_timetable.timetable.CalendarTimetable"
+_NONE = "airflow.timetables.simple.NullTimetable"
 _ASSET_OR_TIME = "airflow.timetables.assets.AssetOrTimeSchedule"
 # Characters of all remembered schedules together, as Airflow serializes them.
 _SCHEDULES_CHARACTERS = 32 * 1024 * 1024
@@ -56,6 +57,9 @@ class Schedule:
     timezone: str
     restriction: TimeRestriction
     pools: tuple[str, ...]  # those that its tasks take slots of
+    # Whether runs come without a due time too, made by assets; whether only people make runs.
+    by_assets_too: bool = False
+    only_by_hand: bool = False
     # In a what-if: the schedule that replaces what *data* says.
     changed_to: CompiledSchedule | None = None
 
@@ -215,6 +219,7 @@ def _read(row: SerializedDagModel, since: float) -> Schedule:
         dates = (dag.get("start_date"), dag.get("end_date"))
         earliest, latest = (None if date is None else to_pendulum(date) for date in dates)
         restriction = TimeRestriction(earliest, latest, bool(dag.get("catchup")))
+    by_assets_too = data["__type"] == _ASSET_OR_TIME
     while data["__type"] == _ASSET_OR_TIME:
         data = data["__var"]["timetable"]
     timezone = data["__var"].get("timezone") or dag.get("timezone")
@@ -222,8 +227,18 @@ def _read(row: SerializedDagModel, since: float) -> Schedule:
     changed = row.last_updated.timestamp()
     tasks = dag.get("tasks", ())
     named = sorted({str(task["__var"].get("pool") or Pool.DEFAULT_POOL_NAME) for task in tasks})
-    pools = tuple(named[:_MOST_POOLS])
-    return Schedule(row.dag_id, row.dag_hash, since, changed, data, timezone, restriction, pools)
+    return Schedule(
+        row.dag_id,
+        row.dag_hash,
+        since,
+        changed,
+        data,
+        timezone,
+        restriction,
+        tuple(named[:_MOST_POOLS]),
+        by_assets_too,
+        data["__type"] == _NONE,
+    )
 
 
 def _tasks_have_dates(dag: dict[str, Any]) -> bool:

@@ -11,15 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from bisect import bisect_right
 from datetime import datetime, timedelta
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.deadline import REFERENCE_TYPE_FIELD, BaseDeadlineReference
 
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning import zones
+from calendar_timetable.planning.milestones import milestone_deadline
 from calendar_timetable.planning.time_sets import as_timeset, horizon_around
 from calendar_timetable.runtime.dag_schedule import schedule_of
 from calendar_timetable.runtime.overrides import ignores_calendars
@@ -152,16 +151,6 @@ def milestones(reference: MilestoneDeadline) -> Calendar:
         )
     calendar.validate()
     return calendar.in_role(deny=False)
-
-
-def milestone_deadline(data: dict[str, Any], planned: datetime) -> datetime | None:
-    """Return the deadline of a run that is planned to start at *planned*, or ``None``.
-
-    *data* is a serialized :class:`MilestoneDeadline`.
-    """
-    starts = tuple(accumulate(data["milestones"]))
-    index = bisect_right(starts, planned.timestamp())
-    return zones.to_datetime(starts[index] - data["before"]) if index < len(starts) else None
 
 
 def _run(session: Session, dag_id: str, run_id: str) -> Any:

@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import event, select, update
 from sqlalchemy.engine import Connection
 
-from calendar_timetable.runtime.deadlines import MilestoneDeadline, milestone_deadline
+from calendar_timetable.planning.milestones import milestone_deadline
+from calendar_timetable.runtime.deadlines import MilestoneDeadline
 
 _PATH = f"{MilestoneDeadline.__module__}.{MilestoneDeadline.__qualname__}"
 # The deadline where the milestone is gone; it may come back at another time.

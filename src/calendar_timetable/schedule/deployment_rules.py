@@ -1,7 +1,7 @@
-"""Rules of a whole deployment: windows and blackouts of DAGs that do not name them themselves.
+"""Rules of a whole deployment: which windows and blackouts hold for which DAGs.
 
 They come from ``[calendar_timetable] blackouts`` and from :data:`RULES`, a list of
-:class:`DeploymentRule` in ``airflow_local_settings.py``.
+:class:`DeploymentRule` in ``airflow_local_settings.py``. ``runtime/deployment.py`` applies them.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from calendar_timetable.config import SECTION, listed, option
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
-from calendar_timetable.planning.time_sets import TimeRange, TimeSet, as_timeset
+from calendar_timetable.planning.time_sets import TimeRange, TimeSet, as_timeset, leaves
+from calendar_timetable.schedule.base import check_base, make_base
+
+if TYPE_CHECKING:
+    from calendar_timetable.calendars.calendar import Calendar
 
 ApplyTo = Literal["scheduled", "all"]
 
@@ -69,6 +73,15 @@ class DeploymentRule:
         return as_timeset("blackouts", self.blackouts, _calendar_at)
 
     @property
+    def calendars(self) -> list[Calendar]:
+        """The calendars among the blackouts."""
+        from calendar_timetable.calendars.calendar import Calendar
+
+        blackouts = self.blackout_set
+        every = () if blackouts is None else leaves(blackouts.in_role(deny=True))
+        return [leaf for leaf in every if isinstance(leaf, Calendar)]
+
+    @property
     def window_set(self) -> TimeSet | None:
         """The windows as one set."""
         return as_timeset("windows", self.windows, _calendar_at)
@@ -76,14 +89,18 @@ class DeploymentRule:
     def holds_for(self, dag: Any) -> bool:
         """Tell whether *dag* is one of those that this rule is for."""
         owners = {one.strip() for one in str(getattr(dag, "owner", "")).split(",")}
-        if _any_matches(dag.tags, self.exempt_tags):
+        return self.names(dag.dag_id, dag.tags, owners)
+
+    def names(self, dag_id: str, tags: Collection[str], owners: Collection[str]) -> bool:
+        """Tell whether the DAG with this id, *tags* and *owners* is one that this rule is for."""
+        if _any_matches(tags, self.exempt_tags):
             return False
         if not (self.tags or self.owners or self.dag_ids):
             return True
         return (
-            _any_matches(dag.tags, self.tags)
+            _any_matches(tags, self.tags)
             or _any_matches(owners, self.owners)
-            or _any_matches((dag.dag_id,), self.dag_ids)
+            or _any_matches((dag_id,), self.dag_ids)
         )
 
 
@@ -99,18 +116,34 @@ def rules() -> list[DeploymentRule]:
         return [DeploymentRule(_Unusable(str(error)), apply_to="all")]
 
 
+def rules_of_blackouts(calendar: str | None = None) -> list[DeploymentRule]:
+    """Return the rules by which a blackout that is entered holds.
+
+    With *calendar* only those that name it, by its address or Connection id. Where the deployment
+    has no blackouts at all, one rule for every DAG without an exempt tag: as it would be.
+    """
+    found = [rule for rule in rules() if rule.blackouts is not None]
+    if calendar is not None:
+        return [rule for rule in found if calendar in map(_address_of, rule.calendars)]
+    return found or [DeploymentRule(exempt_tags=listed("exempt_tags"), apply_to=_apply_to())]
+
+
 def _rules() -> Iterator[DeploymentRule]:
     blackouts = listed("blackouts")
     if blackouts:
-        apply_to: Any = option("apply_to") or "scheduled"
-        if apply_to not in get_args(ApplyTo):
-            raise InvalidArgument(f"[{SECTION}] apply_to", apply_to, "write scheduled or all")
-        yield DeploymentRule(blackouts, exempt_tags=listed("exempt_tags"), apply_to=apply_to)
+        yield DeploymentRule(blackouts, exempt_tags=listed("exempt_tags"), apply_to=_apply_to())
     given = _given()
     if not isinstance(given, Sequence) or not all(isinstance(one, DeploymentRule) for one in given):
         remedy = "give a list of DeploymentRule"
         raise InvalidArgument(f"{RULES} in airflow_local_settings.py", given, remedy)
     yield from given
+
+
+def _apply_to() -> ApplyTo:
+    value: Any = option("apply_to") or "scheduled"
+    if value not in get_args(ApplyTo):
+        raise InvalidArgument(f"[{SECTION}] apply_to", value, "write scheduled or all")
+    return value  # type: ignore[no-any-return]
 
 
 def _given() -> Any:
@@ -130,8 +163,22 @@ class _Unusable(TimeSet):
         raise CalendarUnavailable(str(self), self.why)
 
 
+def has_due_times(schedule: Any) -> bool:
+    """Tell whether *schedule* says by itself when runs are due."""
+    try:
+        check_base(make_base(schedule, "UTC"), schedule, "UTC")
+    except Exception:  # noqa: BLE001
+        # Whatever cannot be a base is left as it is; the gate holds its tasks.
+        return False
+    return True
+
+
 def _any_matches(values: Collection[str], patterns: Collection[str]) -> bool:
     return any(fnmatchcase(value, pattern) for value in values for pattern in patterns)
+
+
+def _address_of(calendar: Calendar) -> str:
+    return str(calendar.address)
 
 
 def _calendar_at(address: Any) -> TimeSet:

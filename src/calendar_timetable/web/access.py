@@ -6,9 +6,14 @@ from collections.abc import Collection
 from typing import Annotated, Any
 
 from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.api_fastapi.auth.managers.models.resource_details import (
+    ConnectionDetails,
+    DagAccessEntity,
+    DagDetails,
+)
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep
+from airflow.models.connection import Connection
 from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException, Request
 from sqlalchemy.orm import Session
@@ -55,6 +60,14 @@ def allowed(
         )
 
     return set(filter(is_allowed, dag_ids))
+
+
+def may_edit_connection(user: Any, session: Session, conn_id: str) -> bool:
+    """Tell whether the user may edit the Airflow Connection *conn_id*, as Airflow does."""
+    team = Connection.get_team_name(conn_id, session=session)
+    return get_auth_manager().is_authorized_connection(
+        method="PUT", details=ConnectionDetails(conn_id=conn_id, team_name=team), user=user
+    )
 
 
 def asked_by_us(request: Request) -> None:

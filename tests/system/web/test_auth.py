@@ -38,6 +38,14 @@ ROUTES: dict[tuple[str, str], tuple[Any, int]] = {  # what is sent, and what an 
     ("GET", "/api/dags/{dag_id}/exemption"): (None, 200),
     ("POST", "/api/dags/{dag_id}/exemption"): (EXEMPT, 201),
     ("DELETE", "/api/dags/{dag_id}/exemption"): (None, 204),
+    ("GET", "/api/impact"): (None, 200),
+    ("GET", "/api/find"): (None, 200),
+    ("GET", "/api/bookings"): (None, 200),
+    # There is no calendar of the whole deployment to book.
+    ("POST", "/api/bookings"): (
+        {"start": "2026-01-01", "end": "2026-01-02", "title": "none", "calendar": "none"},
+        403,
+    ),
     ("GET", "/api/me"): (None, 200),
     ("GET", "/api/openapi.json"): (None, 200),
     ("GET", "/api/subscriptions"): (None, 200),

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 
 from calendar_timetable import metrics
 from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.feed import refresh as refreshing
 from calendar_timetable.calendars.feed.body import check_body, published_interval
 from calendar_timetable.calendars.feed.cache import (
     CacheEntry,
@@ -17,7 +18,6 @@ from calendar_timetable.calendars.feed.cache import (
     keyed_digest,
     moment,
 )
-from calendar_timetable.calendars.feed import refresh as refreshing
 from calendar_timetable.calendars.feed.refresh import BackedOff, RefreshPolicy, ServerBackoff
 from calendar_timetable.calendars.ical.expand import ExpansionFailed, expand
 from calendar_timetable.calendars.ical.parser import EVENTS

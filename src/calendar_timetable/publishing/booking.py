@@ -1,0 +1,112 @@
+"""Book a blackout: enter it as an event into one of the calendars that hold for the deployment."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from icalendar import Event
+
+from calendar_timetable.calendars.addresses import is_address, shown
+from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.calendars.matching import counts, matches
+from calendar_timetable.calendars.occurrences import Details
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.explain import on_one_line
+from calendar_timetable.publishing.publish import alone, publish_into
+from calendar_timetable.publishing.target import DIGEST, DesiredEvent, Planned, PublishingFailed
+from calendar_timetable.runs.calendar_events import DOMAIN, Site
+from calendar_timetable.runs.impact import Period
+from calendar_timetable.schedule.deployment_rules import rules
+
+LONGEST_TITLE = 200  # characters
+# Not the key of any Airflow: what is published, and brought up to date, leaves bookings alone; and
+# one booking is one event, whoever makes it.
+_SITE = Site("", "booking")
+
+
+class Booked(NamedTuple):
+    """The event of a booking: its *uid*, and whether it was *created* now or was there already."""
+
+    uid: str
+    created: bool
+
+
+def calendars_to_book() -> dict[str, list[Calendar]]:
+    """Return the blackouts of this deployment that may be written to, as far as that is known.
+
+    They are named by their Airflow Connection; for each there are the calendars as rules have them.
+    Which of them is on a CalDAV server or of Google shows when it is written to.
+    """
+    found: dict[str, list[Calendar]] = {}
+    for calendar in (one for rule in rules() for one in rule.calendars):
+        address = str(calendar.address)
+        if not is_address(address):
+            found.setdefault(address, []).append(calendar)
+    return found
+
+
+def check_booking(calendar: str, title: str) -> str:
+    """Return the *title* as it is booked into *calendar*.
+
+    Raise :class:`InvalidArgument` where that is none of the deployment's calendars, or where an
+    event with this title would not count there.
+    """
+    known = calendars_to_book()
+    if calendar not in known:
+        remedy = (
+            f"name one of the blackouts of this deployment: {', '.join(known)}"
+            if known
+            else "name the Connection of a calendar in [calendar_timetable] blackouts first"
+        )
+        raise InvalidArgument("calendar", shown(calendar), remedy)
+    title = on_one_line(title).strip()
+    if not title or len(title) > LONGEST_TITLE:
+        remedy = f"say in 1 to {LONGEST_TITLE} characters what it is for"
+        raise InvalidArgument("title", title[:LONGEST_TITLE], remedy)
+    event = Details("booking", summary=title)
+    if not any(matches(event, one) and counts(event, one, deny=True) for one in known[calendar]):
+        raise InvalidArgument("title", title, f"there only {_wanted(known[calendar])} count")
+    return title
+
+
+def book(calendar: str, period: Period, title: str, by: str) -> Booked:
+    """Enter *period* as an event with this *title* into *calendar*, and say *by* whom.
+
+    The same booking twice is one event. Raise :class:`InvalidArgument` as :func:`check_booking`
+    does, and :class:`PublishingFailed` where the calendar cannot be written to.
+    """
+    title = check_booking(calendar, title)
+    said = f"{calendar}\n{period.start} {period.end}\n{title}"
+    digest = hashlib.sha256(said.encode()).hexdigest()
+    uid = f"{digest[:40]}-{_SITE.key}@{DOMAIN}"
+    start, end = map(zones.to_datetime, period.span)
+    event = Event()
+    event.add("uid", uid)
+    event.add("dtstamp", start)
+    event.add("dtstart", start)
+    event.add("dtend", end)
+    event.add("summary", title)
+    event.add("description", f"Booked in Airflow by {on_one_line(by)}")
+    event.add("status", "CONFIRMED")
+    # Busy: what is free blocks nothing.
+    event.add("transp", "OPAQUE")
+    event.add(DIGEST, digest[:32])
+    # Nothing is removed: there is no time of which all bookings are known.
+    wanted = [DesiredEvent(uid, digest[:32], alone(event))]
+    done = publish_into(calendar, _SITE, wanted, Planned(math.inf))
+    if done.left:
+        raise PublishingFailed(f"{calendar}: somebody else is changing this event; try again")
+    return Booked(uid, created=bool(done.written))
+
+
+def _wanted(calendars: Iterable[Calendar]) -> str:
+    said = []
+    for calendar in calendars:
+        named = {"match": calendar.match, "categories": calendar.categories}
+        named["location"] = calendar.location
+        said.append(" and ".join(f"{name}={value!r}" for name, value in named.items() if value))
+    return f"events with {' or '.join(filter(None, said))}"
