@@ -14,6 +14,22 @@ export interface Arguments {
   staggered_by_seconds: number;
 }
 
+/** A time for a blackout, and what it would do. */
+export interface BetterTime {
+  start: string;
+  end: string;
+  runs: number;
+  delay_seconds: number;
+  summary: string;
+}
+
+/** The times that would disturb least, best first. */
+export interface BetterTimes {
+  times: BetterTime[];
+  /** There was no time to look at all: there may be better */
+  partial: boolean;
+}
+
 /** When a blackout begins: of a calendar, with its event's title where that is shown, or by a rule in its zone. */
 export interface Blackout {
   start: string;
@@ -21,6 +37,26 @@ export interface Blackout {
   event: string | null;
   detail: string | null;
   zone: string | null;
+}
+
+/** The calendars, by Connection id, into which the user may book a blackout. */
+export interface Bookable {
+  calendars: string[];
+}
+
+/** A blackout to be booked. */
+export interface Booking {
+  start: string;
+  end: string;
+  title: string;
+  calendar: string;
+}
+
+/** The event that was entered; `created` is false where it was there already. */
+export interface BookingMade {
+  uid: string;
+  created: boolean;
+  calendar: string;
 }
 
 /** How a calendar is doing. */
@@ -107,6 +143,71 @@ export interface DagLimits {
   pools: string[];
 }
 
+/** The exemption to grant. */
+export interface Exempt {
+  /** At most 31 days ahead; without an offset, UTC */
+  until: string;
+  reason: string;
+}
+
+/** Until when a DAG is exempt from the rules of the deployment; who and why, for who may read its runs. */
+export interface Exemption {
+  since: string;
+  until: string;
+  who: string | null;
+  reason: string | null;
+}
+
+/** Whether a DAG is exempt, from what it can be, and whether the viewer may exempt it. */
+export interface ExemptionOf {
+  exemption: Exemption | null;
+  /** What the rules of the deployment close or open for the DAG */
+  rules: string[];
+  may_exempt: boolean;
+}
+
+/** A blackout of the deployment: in force, or ahead within a day. */
+export interface Freeze {
+  /** Of the calendar or rule */
+  label: string;
+  /** Of the event, where titles are shown */
+  title: string | null;
+  start: string;
+  /** Null: nobody knows */
+  end: string | null;
+  in_force: boolean;
+  /** DAGs that it holds, of those that the viewer may read */
+  dags: number;
+  /** DAGs that are exempt from it now, of these */
+  exempted: number;
+  exempt_tags: string[];
+  /** Whether runs that are triggered by hand pass */
+  by_hand: boolean;
+}
+
+/** The blackouts of the deployment, and what passes them. */
+export interface Freezes {
+  freezes: Freeze[];
+  reason_required: boolean;
+}
+
+/** What a blackout would do to the DAGs that the user may read. */
+export interface ImpactTold {
+  start: string;
+  end: string;
+  summary: string;
+  counts: Record<string, number>;
+  changes: RunMoved[];
+  total_entries: number;
+  missing: Missing[];
+  /** Without due times: their tasks would wait */
+  waiting_dags: string[];
+  /** So many were looked at */
+  dags: number;
+  untold_dags: string[];
+  truncated: boolean;
+}
+
 /** Who asks, and what they may do. */
 export interface Me {
   username: string;
@@ -114,6 +215,12 @@ export interface Me {
   base_url: string;
   timezone_default: string;
   version: string;
+}
+
+/** A DAG that would miss a deadline. */
+export interface Missing {
+  dag_id: string;
+  by_seconds: number | null;
 }
 
 /** A subscription just made, with the address that is told only once. */
@@ -124,6 +231,31 @@ export interface NewSubscription {
   expires_at: string;
   last_fetched_at: string | null;
   url: string;
+}
+
+/** What passed in closed time, or may pass: a run, or a DAG exempt from the rules of the deployment. */
+export interface Override {
+  how: "by_hand" | "conf" | "exemption";
+  dag_id: string;
+  dag_display_name: string;
+  /** When the run began, or the exemption was granted */
+  at: string;
+  /** When the exemption ends or has ended */
+  until: string | null;
+  who: string | null;
+  /** What somebody wrote, on one line */
+  reason: string | null;
+  run_id: string | null;
+  state: string | null;
+  /** Its tasks were refused, as a reason is required and there was none */
+  refused: boolean;
+}
+
+/** What passed in closed time, newest first. */
+export interface Overrides {
+  overrides: Override[];
+  total_entries: number;
+  truncated: boolean;
 }
 
 /** What becomes of a DAG's next due times. */
@@ -212,6 +344,26 @@ export interface Run {
   spare_seconds: number | null;
   /** Whether it may be more: no further ahead are calendars known */
   spare_at_least: boolean;
+}
+
+/** What a blackout would do to one run; `start` is what it is now. */
+export interface RunMoved {
+  dag_id: string;
+  dag_display_name: string;
+  due: string;
+  kind: "postponed" | "advanced" | "combined" | "skipped" | "forced" | "separate";
+  start: string | null;
+  /** Its start, or that of the run that does its work; null where it is skipped */
+  new_start: string | null;
+  /** Due time of the run that does its work */
+  runs_with: string | null;
+  delay_seconds: number;
+  misses_deadline: boolean;
+  /** null where it would not run at all */
+  missed_by_seconds: number | null;
+  /** It goes by calendars that are not known so far */
+  uncertain: boolean;
+  text: string;
 }
 
 /** One page of runs, by start. */

@@ -288,7 +288,7 @@ class Calendar(CalendarOptions, TimeSet):
         counted = {
             key
             for key, details in details_by_id.items()
-            if self.matches(details) and self._counts(details, deny=deny)
+            if self.matches(details) and self.counts(details, deny=deny)
         }
         return [row for row in rows if id(row[0]) in counted]
 

@@ -11,7 +11,6 @@ from icalendar import Event
 
 from calendar_timetable.calendars.addresses import is_address, shown
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.matching import counts, matches
 from calendar_timetable.calendars.occurrences import Details
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
@@ -68,7 +67,7 @@ def check_booking(calendar: str, title: str) -> str:
         remedy = f"say in 1 to {LONGEST_TITLE} characters what it is for"
         raise InvalidArgument("title", title[:LONGEST_TITLE], remedy)
     event = Details("booking", summary=title)
-    if not any(matches(event, one) and counts(event, one, deny=True) for one in known[calendar]):
+    if not any(one.matches(event) and one.counts(event, deny=True) for one in known[calendar]):
         raise InvalidArgument("title", title, f"there only {_wanted(known[calendar])} count")
     return title
 

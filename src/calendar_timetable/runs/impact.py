@@ -253,7 +253,7 @@ def changes_of(
         if closed is not None:
             closed[id(open_time)] = without
     other = replace(schedule, blackouts=without.blackouts)
-    other.open_time = other.open_time = without
+    other.open_time = without
     one, two = tee(time_budget.metered(subject.ticks(first_touched(schedule, period.start))))
     before_all = place_ticks(one, schedule.policy, open_time)
     after_all = place_ticks(two, schedule.policy, without)
