@@ -107,10 +107,9 @@ class LocalAirflow:
             "api-server": ("--host", "127.0.0.1", "--port", str(self.port)),
             "scheduler": ("--skip-serve-logs",),
             "triggerer": ("--skip-serve-logs",),
-            "celery worker": ("--skip-serve-logs", "--without-gossip", "--without-mingle"),
         }.get(component, ())
         name = name or component
-        command = (sys.executable, "-m", "airflow", *component.split(), *options)
+        command = (sys.executable, "-m", "airflow", component, *options)
         env = dict(self.env)
         if component == "api-server":
             database = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
