@@ -141,10 +141,11 @@ class LocalAirflow:
             "api-server": ("--host", "127.0.0.1", "--port", str(self.port)),
             "scheduler": ("--skip-serve-logs",),
             "triggerer": ("--skip-serve-logs",),
+            "celery worker": ("--skip-serve-logs", "--without-gossip", "--without-mingle"),
         }.get(component, ())
         name = name or component
         preloaded = self._preloaded_process()
-        command = ("airflow", component, *options)
+        command = ("airflow", *component.split(), *options)
         if preloaded is None:
             command = (sys.executable, "-m", *command)
         env = dict(self.env)

@@ -46,10 +46,28 @@ class Run:
 class Stack(LocalAirflow):
     """An Airflow of the tests' own, with its DAG folder in ``home``."""
 
-    def __init__(self, home: Path, *, database: str | None = None, schedulers: int = 1) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        database: str | None = None,
+        schedulers: int = 1,
+        broker: str | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """With a *broker*, tasks run on a Celery worker; *settings* are of the environment."""
         (home / "dags").mkdir(parents=True)
         (home / "plugins").mkdir()  # before Python looks for it: modules put there later are found
-        super().__init__(home, dags=home / "dags", database=database, settings=IMPATIENT)
+        chosen = {**IMPATIENT, **(settings or {})}
+        if broker is not None:
+            chosen |= {
+                "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+                "AIRFLOW__CELERY__BROKER_URL": broker,
+                "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database}",
+                "AIRFLOW__CELERY__WORKER_CONCURRENCY": "4",
+            }
+        super().__init__(home, dags=home / "dags", database=database, settings=chosen)
+        self._has_worker = broker is not None
         self.engine = sqlalchemy.create_engine(self.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
         self._schedulers = schedulers
 
@@ -60,6 +78,8 @@ class Stack(LocalAirflow):
         self.start("triggerer")
         for number in range(self._schedulers):
             self.start("scheduler", name="scheduler" if number == 0 else f"scheduler-{number + 1}")
+        if self._has_worker:
+            self.start("celery worker")
         self.wait_until_ready(seconds=300)  # with other work beside it, it has not two cores
 
     def stop(self) -> None:
