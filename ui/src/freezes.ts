@@ -31,3 +31,22 @@ export function howText(one: Override): string {
   const how = { by_hand: "run by hand", conf: "ignore_calendar", exemption: "exemption" }[one.how];
   return one.refused ? `${how}, refused` : how;
 }
+
+/** Two instants. */
+export type Period = readonly [start: string, end: string];
+
+export const isPeriod = ([start, end]: Period): boolean => Date.parse(start) < Date.parse(end);
+
+/** The period in an address, as ISO 8601 writes an interval; null where it is none. */
+export function periodOf(text: string | null): Period | null {
+  const [start = "", end = ""] = text?.split("/") ?? [];
+  return isPeriod([start, end]) ? [new Date(start).toISOString(), new Date(end).toISOString()] : null;
+}
+
+/** What a plan begins with: four hours from the next full one on. */
+export function nextPeriod(now: Date): Period {
+  const start = Math.ceil(now.getTime() / HOUR) * HOUR;
+  return [new Date(start).toISOString(), new Date(start + 4 * HOUR).toISOString()];
+}
+
+const HOUR = 3_600_000;

@@ -363,6 +363,9 @@ export interface RunMoved {
   missed_by_seconds: number | null;
   /** It goes by calendars that are not known so far */
   uncertain: boolean;
+  /** How it is moved, as in: 4 h later */
+  how: string;
+  /** The same with its due time and start, as a sentence */
   text: string;
 }
 

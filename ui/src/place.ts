@@ -19,6 +19,8 @@ export interface Place extends Record<ListFilter, string[]> {
   paused: string | null;
   /** The run whose details are open. */
   run: string | null;
+  /** The freeze that is planned: two instants, as ISO 8601 writes an interval. */
+  freeze: string | null;
   panel: string | null;
 }
 
@@ -35,6 +37,7 @@ export function usePlace(): [Place, Go] {
     moved: search.get("moved"),
     paused: search.get("paused"),
     run: search.get("run"),
+    freeze: search.get("freeze"),
     panel: search.get("panel"),
     ...(Object.fromEntries(LISTS.map((name) => [name, search.getAll(name)])) as Record<ListFilter, string[]>),
   };

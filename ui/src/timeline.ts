@@ -24,6 +24,15 @@ export function within(from: number, to: number, start: number, end: number): [n
 
 const endOf = (run: Run): number => Math.max(run.end ? Date.parse(run.end) : 0, startOf(run));
 
+const STEP = 900_000; // a quarter of an hour: what a selection keeps to
+
+/** What is selected between two places of [start, end), each 0 to 1, in whole quarters of an hour. */
+export function selected(one: number, other: number, start: number, end: number): [number, number] {
+  const at = (part: number): number => start + Math.min(1, Math.max(0, part)) * (end - start);
+  const from = Math.floor(at(Math.min(one, other)) / STEP) * STEP;
+  return [from, Math.max(from + STEP, Math.ceil(at(Math.max(one, other)) / STEP) * STEP)];
+}
+
 /** The most telling of runs that start together comes first. */
 const byWeight = (one: Run, other: Run): number => WEIGHT.indexOf(toneOf(one)) - WEIGHT.indexOf(toneOf(other));
 

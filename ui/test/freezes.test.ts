@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Freeze, Override } from "../src/api";
-import { beginsText, freezeName, heldText, howText, passing } from "../src/freezes";
+import { beginsText, freezeName, heldText, howText, nextPeriod, passing, periodOf } from "../src/freezes";
 
 const FREEZE: Freeze = {
   label: "change_freeze",
@@ -51,4 +51,23 @@ test("how somebody passed", () => {
   const one = { how: "by_hand", refused: false } as Override;
   expect(howText(one)).toBe("run by hand");
   expect(howText({ ...one, how: "conf", refused: true })).toBe("ignore_calendar, refused");
+});
+
+test.each([
+  ["2026-11-21T12:00:00.000Z/2026-11-21T16:00:00.000Z", true],
+  ["2026-11-21T13:00+01:00/2026-11-21T16:00Z", true],
+  ["2026-11-21T16:00Z/2026-11-21T12:00Z", false],
+  ["2026-11-21T12:00Z/2026-11-21T12:00Z", false],
+  ["2026-11-21T12:00Z", false],
+  ["soon/later", false],
+  ["", false],
+  [null, false],
+])("a period in an address: %s", (text, known) => {
+  const period = known ? ["2026-11-21T12:00:00.000Z", "2026-11-21T16:00:00.000Z"] : null;
+  expect(periodOf(text)).toEqual(period);
+});
+
+test("a plan begins with four hours to come", () => {
+  const period = ["2026-11-21T13:00:00.000Z", "2026-11-21T17:00:00.000Z"];
+  expect(nextPeriod(new Date("2026-11-21T12:00:01Z"))).toEqual(period);
 });

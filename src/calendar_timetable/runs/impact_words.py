@@ -126,6 +126,7 @@ def _told(change: Change, zone: ZoneInfo) -> dict[str, Any]:
         "misses_deadline": change.missed is not None,
         "missed_by_seconds": _seconds(change.missed),
         "uncertain": change.uncertain,
+        "how": in_short(change, zone),
         "text": in_words(change, zone),
     }
 

@@ -66,7 +66,8 @@ class RunMoved(BaseModel):
     misses_deadline: bool
     missed_by_seconds: int | None = Field(description="null where it would not run at all")
     uncertain: bool = Field(description="It goes by calendars that are not known so far")
-    text: str
+    how: str = Field(description="How it is moved, as in: 4 h later")
+    text: str = Field(description="The same with its due time and start, as a sentence")
 
 
 class Missing(BaseModel):

@@ -2,6 +2,7 @@ import { useMemo, useState } from "react";
 import { useNarrow, useZone } from "../airflow";
 import { type Counts, query, type Run, type Runs, type Span, type TimeSets } from "../api";
 import { sharedBy } from "../events";
+import { type Period, periodOf } from "../freezes";
 import { focusRun, KEYS, type Key, useKeys, useRoving } from "../keys";
 import { LISTS, usePlace, type View } from "../place";
 import { daysOf, rangeOf, ZOOMS } from "../range";
@@ -12,6 +13,7 @@ import { Filters } from "./Filters";
 import { Legend } from "./Legend";
 import { Month } from "./Month";
 import { Peek } from "./Peek";
+import { PlanFreeze } from "./PlanFreeze";
 import { RunDetails } from "./RunDetails";
 import { Timeline } from "./Timeline";
 import { Toolbar } from "./Toolbar";
@@ -51,6 +53,8 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
   const nothing = data.data && !data.loading && (view === "month" ? counts.data?.dag_ids : inSight)?.length === 0;
   const filtered = !dagId && (LISTS.some((name) => place[name].length > 0) || place.moved !== null);
   const run = place.run === null ? null : (found.find((each) => each.id === place.run) ?? sameRun(opened, place.run));
+  const freeze = dagId || run ? null : periodOf(place.freeze);
+  const plan = (period: Period) => go({ freeze: period.join("/"), run: null });
   const dags = by ? (counts.data?.dag_ids ?? []) : found.map((each) => each.dag_id);
   const known = spans.data?.spans ?? NO_SPANS;
   const shared = useMemo(() => (view === "timeline" ? known : sharedBy(dags, known)), [view, dags, known]);
@@ -117,8 +121,8 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
           in this time{dagId ? "." : ", of the DAGs that you may see."}
         </Notice>
       )}
-      {data.data && !(nothing && (view === "agenda" || view === "timeline")) && (
-        <div className={run ? "ct-beside" : undefined}>
+      {data.data && (freeze || !(nothing && (view === "agenda" || view === "timeline"))) && (
+        <div className={run || freeze ? "ct-beside" : undefined}>
           <Peek runs={view === "agenda" ? NONE : found /* whose rows say it all */}>
             <div className={`ct-calendar ct-view-${view}`} {...roving}>
               {view === "timeline" && (
@@ -129,6 +133,8 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
                   spans={known}
                   {...{ start, end, zone }}
                   onOpen={open}
+                  freeze={freeze}
+                  onSelect={dagId ? null : plan}
                 />
               )}
               {view === "agenda" && <Agenda runs={inSight} {...{ start, zone }} onOpen={open} />}
@@ -163,6 +169,16 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
             )}
           </Peek>
           {run && <RunDetails key={run.id} run={run} onClose={close} />}
+          {freeze && (
+            <PlanFreeze
+              period={freeze}
+              dags={place.dag}
+              tags={place.tag}
+              paused={place.paused !== null}
+              onPeriod={plan}
+              onClose={() => go({ freeze: null })}
+            />
+          )}
         </div>
       )}
       {help && (

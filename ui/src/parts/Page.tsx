@@ -1,6 +1,7 @@
 import { useEffect, useState } from "react";
 import { useLocation } from "react-router-dom";
 import { alone, tellInset } from "../airflow";
+import { nextPeriod } from "../freezes";
 import { usePlace } from "../place";
 import { useApi } from "../useApi";
 import { Banner } from "./Banner";
@@ -59,6 +60,9 @@ function AllDags() {
         <h1>Upcoming runs</h1>
         <button type="button" onClick={() => go({ panel: "calendars" })}>
           Calendars
+        </button>
+        <button type="button" onClick={() => go({ freeze: nextPeriod(new Date()).join("/"), run: null })}>
+          Plan a freeze
         </button>
         <button type="button" onClick={() => go({ panel: "overrides" })}>
           Overrides

@@ -1,8 +1,9 @@
-import { type CSSProperties, useMemo } from "react";
+import { type CSSProperties, type PointerEvent, useMemo, useState } from "react";
 import type { Limits, Run, Span } from "../api";
 import { isMoved, KINDS, union } from "../events";
+import type { Period } from "../freezes";
 import { spanText } from "../reasons";
-import { countOf, crowdedOf, type Load, loadOf, type Mark, poolLoadsOf, rowsOf, within } from "../timeline";
+import { countOf, crowdedOf, type Load, loadOf, type Mark, poolLoadsOf, rowsOf, selected, within } from "../timeline";
 import { clockText, dayOf, dayText, durationText, localOf, minuteText } from "../times";
 import { DagLink } from "./basics";
 import { RunButton } from "./RunButton";
@@ -17,6 +18,10 @@ interface TimelineProps {
   end: string;
   zone: string;
   onOpen: (run: Run) => void;
+  /** The freeze that is planned. */
+  freeze: Period | null;
+  /** A stretch of the hours was drawn over; null where that means nothing. */
+  onSelect: ((freeze: Period) => void) | null;
 }
 
 const SLOTS = 24;
@@ -24,7 +29,8 @@ const NO_LIMITS: Limits = { parallelism: 0, limits: [], pools: [] };
 const percent = (part: number): string => `${part * 100}%`;
 
 /** A lane for every DAG: what overlaps tonight, and what each run waits for. */
-export function Timeline({ runs, truncated, limits, spans, start, end, zone, onOpen }: TimelineProps) {
+export function Timeline(props: TimelineProps) {
+  const { runs, truncated, limits, spans, start, end, zone, onOpen } = props;
   const { parallelism } = limits ?? NO_LIMITS;
   const [from, to] = [Date.parse(start), Date.parse(end)];
   const rows = useMemo(() => rowsOf(runs, from, to), [runs, from, to]);
@@ -32,8 +38,13 @@ export function Timeline({ runs, truncated, limits, spans, start, end, zone, onO
   const pools = useMemo(() => poolLoadsOf(runs, limits ?? NO_LIMITS, from, to, SLOTS), [runs, limits, from, to]);
   const crowded = useMemo(() => crowdedOf(runs, limits ?? NO_LIMITS, from, to), [runs, limits, from, to]);
   const now = Date.now();
-  const nowLine = now >= from && now < to && (
-    <span className="ct-now" style={{ left: percent((now - from) / (to - from)) }} />
+  const selection = useSelection(props, from, to);
+  const [left, width] = selection.period ? within(...selection.period, from, to) : [0, 0];
+  const marked = (
+    <>
+      {width > 0 && <span className="ct-selected" style={{ left: percent(left), width: percent(width) }} />}
+      {now >= from && now < to && <span className="ct-now" style={{ left: percent((now - from) / (to - from)) }} />}
+    </>
   );
   const known = truncated ? Date.parse(runs.at(-1)?.start ?? runs.at(-1)?.due ?? start) : to;
   return (
@@ -47,13 +58,13 @@ export function Timeline({ runs, truncated, limits, spans, start, end, zone, onO
       <div className="ct-scale" aria-hidden="true">
         <div className="ct-row ct-hours">
           <div className="ct-row-name">DAG</div>
-          <div className="ct-lane">
+          <div className="ct-lane" {...selection.handlers}>
             {hoursOf(from, to, zone).map(({ left, text, day }) => (
               <span key={left} style={{ left: percent(left) }}>
                 {day ? <strong>{day}</strong> : text}
               </span>
             ))}
-            {nowLine}
+            {marked}
           </div>
         </div>
       </div>
@@ -103,12 +114,40 @@ export function Timeline({ runs, truncated, limits, spans, start, end, zone, onO
             {marks.map((mark) => (
               <MarkButton key={mark.runs[0].id} {...{ mark, zone, onOpen }} />
             ))}
-            {nowLine}
+            {marked}
           </div>
         </div>
       ))}
     </section>
   );
+}
+
+/** Draw over the hours to choose a stretch; the panel's fields do the same from the keyboard. */
+function useSelection({ freeze, onSelect }: TimelineProps, from: number, to: number) {
+  const [drawn, setDrawn] = useState<[number, number] | null>(null);
+  const partOf = (event: PointerEvent): number => {
+    const box = event.currentTarget.getBoundingClientRect();
+    return (event.clientX - box.left) / box.width;
+  };
+  if (!onSelect) return { period: null, handlers: {} };
+  const handlers = {
+    title: "Draw over the hours to see what a freeze there would do",
+    onPointerDown: (event: PointerEvent) => {
+      if (event.button !== 0 || event.pointerType === "touch") return;
+      event.currentTarget.setPointerCapture(event.pointerId);
+      setDrawn([partOf(event), partOf(event)]);
+    },
+    onPointerMove: (event: PointerEvent) => drawn && setDrawn([drawn[0], partOf(event)]),
+    onPointerUp: (event: PointerEvent) => {
+      if (!drawn) return;
+      const [start, end] = selected(drawn[0], partOf(event), from, to);
+      setDrawn(null);
+      onSelect([new Date(start).toISOString(), new Date(end).toISOString()]);
+    },
+    onPointerCancel: () => setDrawn(null),
+  };
+  const known: [number, number] | null = freeze && [Date.parse(freeze[0]), Date.parse(freeze[1])];
+  return { period: drawn ? selected(...drawn, from, to) : known, handlers };
 }
 
 /** That a DAG is to have more runs at once than it may. */
