@@ -307,6 +307,30 @@ def test_the_story_of_a_freeze(here: Deployment, monkeypatch: pytest.MonkeyPatch
     assert len(here.told()) == 7, "the list is not shorter for the event being gone"
 
 
+def test_commands_that_leave_no_run_are_told(here: Deployment) -> None:
+    """``airflow tasks test`` runs a task, and takes its run away again."""
+
+    def test_a_task(dag_id: str) -> None:
+        line = Log(event="cli_task_test", owner="root", dag_id=dag_id, task_id="work")
+        line.dttm = datetime.now(UTC)
+        here.session.add(line)
+        here.session.commit()
+
+    here.clock.move_to(BEGIN - timedelta(hours=1))
+    here.store()
+    test_a_task("hourly")
+    here.clock.move_to(TUESDAY)
+    for dag_id in ("hourly", "asset", "exempt"):
+        test_a_task(dag_id)
+    assert sorted(here.said()) == [
+        ("asset", "command", "root", None, False),
+        ("hourly", "command", "root", None, False),
+    ]
+    here.clock.move_to(END + timedelta(hours=1))
+    test_a_task("hourly")
+    assert len(here.told()) == 2
+
+
 def test_an_exemption_is_ended(here: Deployment) -> None:
     here.store()
     frozen = here.parse()

@@ -28,7 +28,12 @@ export const beginsText = (freeze: Freeze, now: Date): string =>
 
 /** How something passed closed time. */
 export function howText(one: Override): string {
-  const how = { by_hand: "run by hand", conf: "ignore_calendar", exemption: "exemption" }[one.how];
+  const how = {
+    by_hand: "run by hand",
+    conf: "ignore_calendar",
+    exemption: "exemption",
+    command: "airflow tasks test",
+  }[one.how];
   return one.refused ? `${how}, refused` : how;
 }
 

@@ -235,7 +235,7 @@ export interface NewSubscription {
 
 /** What passed in closed time, or may pass: a run, or a DAG exempt from the rules of the deployment. */
 export interface Override {
-  how: "by_hand" | "conf" | "exemption";
+  how: "by_hand" | "conf" | "exemption" | "command";
   dag_id: string;
   dag_display_name: string;
   /** When the run began, or the exemption was granted */

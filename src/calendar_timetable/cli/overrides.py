@@ -15,7 +15,12 @@ from calendar_timetable.exceptions import InvalidArgument
 _UTC = ZoneInfo("UTC")
 _PAST = timedelta(days=30)
 _MOST = 100_000  # entries of one export
-_HOW = {"by_hand": "by hand", "conf": "ignore_calendar", "exemption": "exemption"}
+_HOW = {
+    "by_hand": "by hand",
+    "conf": "ignore_calendar",
+    "exemption": "exemption",
+    "command": "airflow tasks test",
+}
 
 
 def add_overrides(command: argparse.ArgumentParser) -> None:
@@ -35,7 +40,7 @@ def add_overrides(command: argparse.ArgumentParser) -> None:
 
 
 def overrides(options: argparse.Namespace, out: Console) -> int:
-    """List who passed closed time: runs by hand, runs that ignore calendars, and exemptions, with reasons."""  # noqa: E501
+    """List who passed closed time: runs by hand, tasks of commands, runs that ignore calendars, exemptions."""  # noqa: E501
     from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
     from sqlalchemy import select

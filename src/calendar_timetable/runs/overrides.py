@@ -1,8 +1,9 @@
 """What passed, or may pass, in closed time, as Airflow's own records tell it.
 
-These are runs that somebody triggered by hand while time was closed, runs whose conf ignores
-calendars, and exemptions of DAGs from the rules of the deployment. Nothing of our own is kept:
-runs stand in ``dag_run``, what gates saw in ``xcom``, exemptions in the audit log.
+These are runs that somebody triggered by hand while time was closed, tasks that ``airflow tasks
+test`` ran then, runs whose conf ignores calendars, and exemptions of DAGs from the rules of the
+deployment. Nothing of our own is kept: runs stand in ``dag_run``, what gates saw in ``xcom``,
+exemptions and commands in the audit log.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY, members
 from calendar_timetable.planning.time_sets import unexempted
 from calendar_timetable.runs import exemptions, granting, time_budget
+from calendar_timetable.runs.database import Dag, read_dags
 from calendar_timetable.runs.exemptions import Exemption
 from calendar_timetable.runs.reasons import (
     FLAG,
@@ -34,8 +36,11 @@ from calendar_timetable.runs.reasons import (
     reason_given,
 )
 from calendar_timetable.runs.stored_schedules import Schedule, read_schedules, read_versions
+from calendar_timetable.schedule.deployment_rules import rules
 
 MOST = 20_000  # runs by hand, and exemptions, that are looked at for one answer
+# Of the commands that run a task this alone leaves no run behind.
+_TASKS_TEST = "cli_task_test"
 _UNKNOWN = "not in Airflow's audit log"
 
 
@@ -72,7 +77,9 @@ def overrides(
     """
     runs, all_runs = _runs(session, dag_ids, since, until)
     granted, all_granted = _exemptions(session, dag_ids, since, until)
-    return sorted((*runs, *granted), key=lambda one: one.key), all_runs and all_granted
+    commands, all_commands = _commands(session, dag_ids, since, until)
+    found = sorted((*runs, *granted, *commands), key=lambda one: one.key)
+    return found, all_runs and all_granted and all_commands
 
 
 def _runs(
@@ -160,6 +167,54 @@ def _in_closed_time(
     return found, True
 
 
+def _commands(
+    session: Session, dag_ids: Collection[str], since: float, until: float
+) -> tuple[list[Override], bool]:
+    query = (
+        select(Log.dag_id, Log.dttm, Log.owner, Log.owner_display_name)
+        .where(
+            Log.event == _TASKS_TEST,
+            Log.dag_id.in_(dag_ids),
+            Log.dttm >= zones.to_datetime(since),
+            Log.dttm < zones.to_datetime(until),
+        )
+        .order_by(Log.dttm.desc(), Log.id.desc())
+        .limit(MOST + 1)
+    )
+    rows = session.execute(query).all()
+    if not rows:
+        return [], True
+    # Which version of its DAG a command read is not told: it is judged by the one of now.
+    schedules = read_schedules(session, dag_ids)
+    shared = _Shared(schedules.values())
+    blackouts = {
+        dag.dag_id: _blackouts(dag) for dag in read_dags(session, {row.dag_id for row in rows})
+    }
+    found: list[Override] = []
+    for dag_id, dttm, owner, name in rows[:MOST]:
+        assert dag_id is not None, "it is one of those asked for"
+        if time_budget.spent():
+            return found, False
+        at, schedule = zones.to_instant(dttm), schedules.get(dag_id)
+        if (schedule is not None and shared.closes(schedule, at)) or any(
+            shared.covers(blackout, at) for blackout in blackouts.get(dag_id, ())
+        ):
+            found.append(
+                Override(dag_id, "command", at, bounded(name or owner or "") or None, None)
+            )
+    return found, len(rows) <= MOST
+
+
+def _blackouts(dag: Dag) -> set[str]:
+    """Return the names of the blackouts that the rules of the deployment have for *dag*."""
+    return {
+        str(member)
+        for rule in rules()
+        if rule.names(dag.dag_id, dag.tags, dag.owners)
+        for member in members(rule.blackout_set)
+    }
+
+
 class _Shared:
     """What *schedules* know of the calendars that several of them have."""
 
@@ -179,11 +234,11 @@ class _Shared:
             return True
         if compiled.travels(at, at + 1):
             return False
-        return any(
-            at in other.cover(int(at), int(at) + 1)
-            for member in members(compiled.blackouts)
-            for other in self._members[str(member)]
-        )
+        return any(self.covers(str(member), at) for member in members(compiled.blackouts))
+
+    def covers(self, blackout: str, at: float) -> bool:
+        """Tell whether the blackout of this name covers *at*, as far as any schedule knows it."""
+        return any(at in known.cover(int(at), int(at) + 1) for known in self._members[blackout])
 
 
 def _exemptions(

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from calendar_timetable.planning.explain import on_one_line
 
-How = Literal["by_hand", "conf", "exemption"]
+How = Literal["by_hand", "conf", "exemption", "command"]
 
 FLAG = "ignore_calendar"  # in a run's conf: true, or the reason as text
 MOST_SAID = 300  # characters of a reason that are kept and shown

@@ -343,7 +343,7 @@ class Calendars(Answer):
 class Override(Answer):
     """What passed in closed time, or may pass: a run, or a DAG exempt from the rules of the deployment."""
 
-    how: Literal["by_hand", "conf", "exemption"]
+    how: Literal["by_hand", "conf", "exemption", "command"]
     dag_id: str
     dag_display_name: str
     at: datetime = Field(description="When the run began, or the exemption was granted")

@@ -13,7 +13,8 @@ export function OverridesDrawer({ dagId, onClose }: { dagId?: string | undefined
   return (
     <Drawer title="Overrides" onClose={onClose}>
       <p className="ct-muted">
-        Who passed closed time in the last 30 days, and why: runs by hand, runs that ignore calendars, and exemptions
+        Who passed closed time in the last 30 days, and why: runs by hand, tasks of commands, runs that ignore
+        calendars, and exemptions
         {dagId ? " of this DAG" : ", of the DAGs whose runs you may see"}.
       </p>
       {answer.error && <Trouble error={answer.error} readAt={answer.readAt} retry={answer.reload} />}
