@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import json
 import shutil
 import signal
 import sys
@@ -82,12 +83,18 @@ def start(folder: Path, at_end: ExitStack) -> tuple[LocalAirflow, TeamCalendar]:
             at_end.callback(stop_all, [calendar.service])
         calendar.wait_until_ready()
         calendar.write(meeting_ends=datetime.now(UTC) + timedelta(hours=1))
+        calendar.write_freeze()
     with _step("Starting what stands for a Kubernetes cluster"):
         services = at_end.enter_context(ExampleServices(folder / "cluster"))
     settings = {
         **services.settings,
         "AIRFLOW_CONN_TEAM_CALENDAR": calendar.address,
         "TEAM_CALENDAR": "team_calendar",
+        "AIRFLOW_CONN_CHANGE_FREEZE": json.dumps(
+            {"conn_type": "caldav", "host": calendar.freezes, "login": "team", "password": "any"}
+        ),
+        "AIRFLOW__CALENDAR_TIMETABLE__BLACKOUTS": "change_freeze",
+        "AIRFLOW__CALENDAR_TIMETABLE__EXEMPT_TAGS": "no-freeze",
         # Reading all examples takes some seconds of a core: not all the time.
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
@@ -111,6 +118,7 @@ def _say_what_to_see(airflow: LocalAirflow, calendar: TeamCalendar, ends: dateti
 Airflow         {airflow.address}   login: {airflow.user}   password: {airflow.password}
 Upcoming runs   {airflow.address}/calendar-timetable/   (in Airflow: Browse > Upcoming runs)
 Team calendar   {calendar.address}   (ICS; edit it with any CalDAV client)
+Freezes         {calendar.freezes}    (likewise; no DAG names it, and it holds them all)
 
 """
         f'The DAG {DAG_ID} is due every other minute, but "{MEETING}" keeps it from starting until'

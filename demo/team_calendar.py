@@ -1,10 +1,10 @@
-"""A CalDAV server with a team's calendar in it, written around the present moment."""
+"""A CalDAV server with a team's calendars in it, written around the present moment."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import requests
 from demo.services import Service, free_port, wait_until
 
 MEETING = "Release meeting"
+MAINTENANCE = "Cluster maintenance"  # holds every DAG, and comes in some hours
 # Anybody on this machine may read and write: it listens on loopback only, and holds nothing but
 # this demo.
 _RIGHTS = "[all]\nuser: .*\ncollection: .*\npermissions: RrWwi\n"
@@ -21,13 +22,15 @@ _RIGHTS = "[all]\nuser: .*\ncollection: .*\npermissions: RrWwi\n"
 class TeamCalendar:
     """Radicale on a free port.
 
-    Its one calendar can be read as ICS and edited with any CalDAV client.
+    Its calendars, the team's at *address* and the freezes of the whole deployment at *freezes*, can
+    be read as ICS and edited with any CalDAV client.
     """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         port = free_port()
         self.address = f"http://127.0.0.1:{port}/team/calendar/"
+        self.freezes = f"http://127.0.0.1:{port}/team/freezes/"
         rights = folder / "rights"
         rights.write_text(_RIGHTS)
         options = {
@@ -49,28 +52,17 @@ class TeamCalendar:
         wait_until("the calendar server to answer", self._answers, seconds=30)
 
     def write(self, *, meeting_ends: datetime) -> None:
-        """Replace the calendar.
+        """Replace the team's calendar.
 
         It then holds a meeting that runs now, until *meeting_ends*, and what else a team plans.
         """
-        body = "\r\n".join(
-            [
-                "BEGIN:VCALENDAR",
-                "VERSION:2.0",
-                "PRODID:-//demo//EN",
-                *_events(meeting_ends),
-                "END:VCALENDAR",
-                "",
-            ]
-        )
-        answer = requests.put(
-            self.address,
-            data=body.encode(),
-            headers={"Content-Type": "text/calendar; charset=utf-8"},
-            auth=("team", ""),  # any password will do; a user's first visit makes their folder
-            timeout=10,
-        )
-        answer.raise_for_status()
+        _put(self.address, _events(meeting_ends))
+
+    def write_freeze(self) -> None:
+        """Replace the calendar of freezes: one begins in three hours or a little more."""
+        now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        begin = now + timedelta(hours=4)
+        _put(self.freezes, _event("maintenance", MAINTENANCE, begin, begin + timedelta(hours=2)))
 
     def _answers(self) -> bool:
         if not self.service.running:
@@ -79,6 +71,27 @@ class TeamCalendar:
             return requests.options(self.address, timeout=5).ok
         except requests.RequestException:
             return False
+
+
+def _put(address: str, events: Iterable[str]) -> None:
+    body = "\r\n".join(
+        [
+            "BEGIN:VCALENDAR",
+            "VERSION:2.0",
+            "PRODID:-//demo//EN",
+            *events,
+            "END:VCALENDAR",
+            "",
+        ]
+    )
+    answer = requests.put(
+        address,
+        data=body.encode(),
+        headers={"Content-Type": "text/calendar; charset=utf-8"},
+        auth=("team", ""),  # any password will do; a user's first visit makes their folder
+        timeout=10,
+    )
+    answer.raise_for_status()
 
 
 def _events(ends: datetime) -> Iterator[str]:

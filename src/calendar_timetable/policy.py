@@ -15,11 +15,9 @@ from typing import Any
 
 from airflow.policies import hookimpl
 
-from calendar_timetable.config import option
+from calendar_timetable.config import RULES, option
 
 _log = logging.getLogger(__name__)
-# The name of a list in airflow_local_settings.py; see schedule/deployment_rules.py.
-RULES = "CALENDAR_TIMETABLE_RULES"
 
 
 @hookimpl
@@ -35,7 +33,7 @@ def dag_policy(dag: Any) -> None:
 
             deployment.apply(dag)
     except Exception:  # noqa: BLE001
-        _log.exception("The rules of the deployment do not hold for DAG %s", dag_id)
+        _log.exception("The rules of the deployment cannot hold the tasks of DAG %s", dag_id)
     # Where that module was not imported, no DAG of this process has such a schedule.
     if f"{__package__}.timetable" not in sys.modules:
         return

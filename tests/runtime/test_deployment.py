@@ -18,8 +18,10 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 
 from calendar_timetable import Weekly
+from calendar_timetable.config import RULES
 from calendar_timetable.exceptions import InvalidArgument
-from calendar_timetable.schedule.deployment_rules import RULES, DeploymentRule
+from calendar_timetable.runtime import deployment
+from calendar_timetable.schedule.deployment_rules import DeploymentRule
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)  # a Tuesday
 FREEZE = "DTSTART:20260303T100000Z\r\nDTEND:20260306T100000Z"
@@ -196,6 +198,30 @@ def test_what_begins_in_a_freeze_waits_at_its_tasks(
     assert dags["exempt"].get_task("work")._pre_execute_hook is None
 
 
+def test_an_error_that_nobody_foresaw_holds_the_tasks(
+    tmp_path: Path, freeze: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a timetable, say, that cannot be compared, or a zone that nothing knows."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no such luck")
+
+    freeze("")
+    monkeypatch.setattr(deployment._Limits, "schedule", fail)
+    task = bag(tmp_path)["cron"].get_task("work")
+    run = {"run_id": "r", "run_type": "manual", "run_after": NOW, "start_date": NOW, "conf": {}}
+    context = {
+        "dag_run": SimpleNamespace(**run),
+        "ti": SimpleNamespace(dag_id="cron", get_first_reschedule_date=lambda context: None),
+    }
+    with time_machine.travel(NOW, tick=False), pytest.raises(AirflowRescheduleException):
+        task._pre_execute_hook(context)
+    run["conf"] = {"ignore_calendar": "known"}
+    context["dag_run"] = SimpleNamespace(**run)
+    with time_machine.travel(NOW, tick=False):
+        task._pre_execute_hook(context)
+
+
 def test_the_triggerer_begins_nothing(tmp_path: Path, freeze: Callable[[str], None]) -> None:
     """Airflow's scheduler hands such tasks to it, past all that a worker does first."""
     freeze(FREEZE)
@@ -281,6 +307,14 @@ def test_a_rule_that_cannot_be_used_holds(
     data = stored(tmp_path)
 
     assert first_start(data["cron"]) is None
+    task = bag(tmp_path)["asset"].get_task("work")
+    run = {"run_id": "r", "run_type": "asset_triggered", "start_date": NOW, "conf": {}}
+    context = {
+        "dag_run": SimpleNamespace(**run, run_after=NOW),
+        "ti": SimpleNamespace(dag_id="asset", get_first_reschedule_date=lambda context: None),
+    }
+    with time_machine.travel(NOW, tick=False), pytest.raises(AirflowRescheduleException):
+        task._pre_execute_hook(context)
     assert said in DagSerialization.from_dict(data["cron"]).timetable.description
 
 

@@ -31,10 +31,10 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from calendar_timetable import DeploymentRule, Weekly
+from calendar_timetable.config import RULES
 from calendar_timetable.runs import exemptions, lru
 from calendar_timetable.runs.exemptions import VARIABLE, Exemption, decode, encode
 from calendar_timetable.schedule import time_rules
-from calendar_timetable.schedule.deployment_rules import RULES
 from tests.support.airflow_database import add_dag, add_run
 from tests.support.moments import utc
 from tests.support.web_app import Rights, Viewer, asked

@@ -13,9 +13,10 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from calendar_timetable.config import SECTION, listed, option
-from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
-from calendar_timetable.planning.time_sets import TimeRange, TimeSet, as_timeset, leaves
+from calendar_timetable.config import RULES, SECTION, listed, option
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning.spans import Spans
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeSet, Unread, as_timeset, leaves
 from calendar_timetable.schedule.base import check_base, make_base
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 ApplyTo = Literal["scheduled", "all"]
 
-# The name of the list in airflow_local_settings.py; policy.py looks for it too.
-RULES = "CALENDAR_TIMETABLE_RULES"
 # A freeze may be longer than a week: what waits for its end is made up for.
 _MAX_DELAY = timedelta(days=31)
 
@@ -113,7 +112,13 @@ def rules() -> list[DeploymentRule]:
     try:
         return list(_rules())
     except InvalidArgument as error:
-        return [DeploymentRule(_Unusable(str(error)), apply_to="all")]
+        return [unusable(str(error))]
+
+
+def unusable(why: str) -> DeploymentRule:
+    """Return a rule that holds every run, and says *why*."""
+    unread = CalendarSpans("the rules of this deployment", Spans(), unread=Unread(why))
+    return DeploymentRule(unread, apply_to="all")
 
 
 def rules_of_blackouts(calendar: str | None = None) -> list[DeploymentRule]:
@@ -148,19 +153,6 @@ def _apply_to() -> ApplyTo:
 
 def _given() -> Any:
     return getattr(sys.modules.get("airflow_local_settings"), RULES, ())
-
-
-@dataclass(frozen=True)
-class _Unusable(TimeSet):
-    """A rule that says nothing but *why* it cannot be used: what it counts for is held."""
-
-    why: str
-
-    def __str__(self) -> str:
-        return "the rules of this deployment"
-
-    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
-        raise CalendarUnavailable(str(self), self.why)
 
 
 def has_due_times(schedule: Any) -> bool:
