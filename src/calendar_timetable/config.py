@@ -18,6 +18,8 @@ from pathlib import Path
 from calendar_timetable.exceptions import InvalidArgument
 
 SECTION = "calendar_timetable"
+# What the conf of a run has that passes closed time, with a reason.
+FLAG = "ignore_calendar"
 # The name of the list of rules in airflow_local_settings.py; see schedule/deployment_rules.py.
 RULES = "CALENDAR_TIMETABLE_RULES"
 

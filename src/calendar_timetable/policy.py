@@ -11,13 +11,15 @@ import logging
 import sys
 from copy import copy
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.policies import hookimpl
 
-from calendar_timetable.config import RULES, option
+from calendar_timetable.config import FLAG, RULES, option
 
 _log = logging.getLogger(__name__)
+_LOOK_AGAIN = timedelta(minutes=1)
 
 
 @hookimpl
@@ -33,7 +35,10 @@ def dag_policy(dag: Any) -> None:
 
             deployment.apply(dag)
     except Exception:  # noqa: BLE001
-        _log.exception("The rules of the deployment cannot hold the tasks of DAG %s", dag_id)
+        # Without the rules work could start in a freeze.
+        _log.exception("DAG %s is held: the rules of the deployment cannot be applied", dag_id)
+        for task in dag.tasks:
+            _hold(task)
     # Where that module was not imported, no DAG of this process has such a schedule.
     if f"{__package__}.timetable" not in sys.modules:
         return
@@ -43,6 +48,29 @@ def dag_policy(dag: Any) -> None:
             dag.timetable = own
     except Exception:  # noqa: BLE001
         _log.warning("The stagger of DAG %s goes by its file", dag_id, exc_info=True)
+
+
+def _hold(task: Any) -> None:
+    """Keep *task* from beginning, whatever is wrong with the rest of this package."""
+    if hasattr(task, "partial_kwargs"):  # of a mapped task
+        task.partial_kwargs["pre_execute"] = _wait_until_mended
+        task.partial_kwargs.pop("start_from_trigger", None)
+    else:
+        task._pre_execute_hook = _wait_until_mended  # noqa: SLF001
+    task.start_from_trigger = False
+
+
+def _wait_until_mended(context: Any) -> None:
+    """Look again in a minute, when the file is read anew; a run whose conf says so goes on."""
+    from airflow.sdk.exceptions import AirflowRescheduleException
+
+    run = context["dag_run"]
+    if (run.conf or {}).get(FLAG):
+        _log.warning("Run %s goes on: its conf sets %s", run.run_id, FLAG)
+        return
+    _log.error("Held: the rules of the deployment cannot be applied; see the log above")
+    again = datetime.now(UTC) + _LOOK_AGAIN
+    raise AirflowRescheduleException(again)  # type: ignore[no-untyped-call]
 
 
 def _of_dag(schedule: Any, dag_id: str) -> Any:

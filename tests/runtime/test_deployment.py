@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 
-from calendar_timetable import Weekly
+from calendar_timetable import Weekly, runtime
 from calendar_timetable.config import RULES
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.runtime import deployment
@@ -198,28 +198,36 @@ def test_what_begins_in_a_freeze_waits_at_its_tasks(
     assert dags["exempt"].get_task("work")._pre_execute_hook is None
 
 
+def _fail(*_: object) -> None:
+    raise RuntimeError("no such luck")
+
+
+@pytest.mark.parametrize("broken", ["a method", "the package"])
 def test_an_error_that_nobody_foresaw_holds_the_tasks(
-    tmp_path: Path, freeze: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    broken: str, tmp_path: Path, freeze: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a timetable, say, that cannot be compared, or a zone that nothing knows."""
-
-    def fail(*_: object) -> None:
-        raise RuntimeError("no such luck")
-
+    """As while this package is upgraded under a worker, and one module fits the other no more."""
     freeze("")
-    monkeypatch.setattr(deployment._Limits, "schedule", fail)
-    task = bag(tmp_path)["cron"].get_task("work")
-    run = {"run_id": "r", "run_type": "manual", "run_after": NOW, "start_date": NOW, "conf": {}}
-    context = {
-        "dag_run": SimpleNamespace(**run),
-        "ti": SimpleNamespace(dag_id="cron", get_first_reschedule_date=lambda context: None),
-    }
-    with time_machine.travel(NOW, tick=False), pytest.raises(AirflowRescheduleException):
-        task._pre_execute_hook(context)
-    run["conf"] = {"ignore_calendar": "known"}
-    context["dag_run"] = SimpleNamespace(**run)
-    with time_machine.travel(NOW, tick=False):
-        task._pre_execute_hook(context)
+    if broken == "a method":
+        monkeypatch.setattr(deployment._Limits, "schedule", _fail)
+    else:
+        monkeypatch.setitem(sys.modules, deployment.__name__, None)
+        monkeypatch.delattr(runtime, "deployment")
+    dags = bag(tmp_path)
+
+    def begin(dag_id: str, task_id: str = "work", **conf: str) -> None:
+        task = dags[dag_id].get_task(task_id)
+        hook = getattr(task, "partial_kwargs", {}).get("pre_execute") or task._pre_execute_hook
+        hook({"dag_run": SimpleNamespace(run_id="r", run_type="manual", conf=conf)})
+
+    for dag_id in ("cron", "asset"):
+        with pytest.raises(AirflowRescheduleException):
+            begin(dag_id)
+        begin(dag_id, ignore_calendar="the auditors wait")
+    each = dags["deferred"].get_task("each")
+    assert "start_from_trigger" not in each.partial_kwargs
+    with pytest.raises(AirflowRescheduleException):
+        begin("hooked", "each")
 
 
 def test_the_triggerer_begins_nothing(tmp_path: Path, freeze: Callable[[str], None]) -> None:

@@ -20,6 +20,7 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import String, cast, or_, select
 from sqlalchemy.orm import Session
 
+from calendar_timetable.config import FLAG
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY, members
 from calendar_timetable.planning.time_sets import unexempted
@@ -27,7 +28,6 @@ from calendar_timetable.runs import exemptions, granting, time_budget
 from calendar_timetable.runs.database import Dag, read_dags
 from calendar_timetable.runs.exemptions import Exemption
 from calendar_timetable.runs.reasons import (
-    FLAG,
     PASSED,
     REFUSED,
     How,

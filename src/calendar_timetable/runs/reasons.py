@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from calendar_timetable.config import FLAG
 from calendar_timetable.planning.explain import on_one_line
 
 How = Literal["by_hand", "conf", "exemption", "command"]
 
-FLAG = "ignore_calendar"  # in a run's conf: true, or the reason as text
 MOST_SAID = 300  # characters of a reason that are kept and shown
 NO_REASON = "no reason given"
 # XComs by which a gate notes, in Airflow's own records, what it let pass in closed time, and what

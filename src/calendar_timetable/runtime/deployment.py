@@ -5,7 +5,6 @@ The cluster policy in ``policy.py`` applies them to every DAG that Airflow reads
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
@@ -21,28 +20,13 @@ from calendar_timetable.planning.open_time import members
 from calendar_timetable.planning.time_sets import Period, TimeSet
 from calendar_timetable.runs import exemptions
 from calendar_timetable.runtime.gate import hold_for_deployment
-from calendar_timetable.schedule.deployment_rules import DeploymentRule, rules, unusable
+from calendar_timetable.schedule.deployment_rules import DeploymentRule, rules
 from calendar_timetable.schedule.time_rules import now
 from calendar_timetable.timetable import CalendarTimetable
 
-_log = logging.getLogger(__name__)
-
 
 def apply(dag: Any) -> None:
-    """Let the rules of this deployment hold for *dag*, which was just read from its file.
-
-    Where that fails its tasks are held: to go on without the rules could start work in a freeze.
-    """
-    try:
-        _apply(dag)
-    except Exception as error:  # noqa: BLE001
-        _log.exception("The rules of the deployment cannot be applied to DAG %s", dag.dag_id)
-        gate = _Limits([unusable(f"they cannot be applied to this DAG: {error}")], None, None)
-        for task in dag.tasks:
-            gate.guard(task)
-
-
-def _apply(dag: Any) -> None:
+    """Let the rules of this deployment hold for *dag*, which was just read from its file."""
     mine = [rule for rule in rules() if rule.holds_for(dag)]
     if not mine:
         return

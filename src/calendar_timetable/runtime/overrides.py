@@ -10,9 +10,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from calendar_timetable.config import SECTION, reason_required
+from calendar_timetable.config import FLAG, SECTION, reason_required
 from calendar_timetable.runs.reasons import (
-    FLAG,
     MOST_SAID,
     NO_REASON,
     PASSED,

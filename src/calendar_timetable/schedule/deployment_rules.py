@@ -112,13 +112,9 @@ def rules() -> list[DeploymentRule]:
     try:
         return list(_rules())
     except InvalidArgument as error:
-        return [unusable(str(error))]
-
-
-def unusable(why: str) -> DeploymentRule:
-    """Return a rule that holds every run, and says *why*."""
-    unread = CalendarSpans("the rules of this deployment", Spans(), unread=Unread(why))
-    return DeploymentRule(unread, apply_to="all")
+        unread = Unread(str(error))
+        held = CalendarSpans("the rules of this deployment", Spans(), unread=unread)
+        return [DeploymentRule(held, apply_to="all")]
 
 
 def rules_of_blackouts(calendar: str | None = None) -> list[DeploymentRule]:

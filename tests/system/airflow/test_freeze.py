@@ -218,10 +218,10 @@ class Deployment:
             for row in rows
         }
 
-    def begun(self) -> dict[str, float]:
-        """Return when work first began, by DAG, in epoch seconds."""
+    def begun(self, besides: int = 0) -> dict[str, float]:
+        """Return when work first began, by DAG, in epoch seconds; *besides* the first so many."""
         first: dict[str, float] = {}
-        for line in self.starts_file.read_text().splitlines():
+        for line in self.starts_file.read_text().splitlines()[besides:]:
             dag_id, _, moment = line.split()
             first.setdefault(dag_id, float(moment))
         return first
@@ -348,13 +348,14 @@ def test_a_freeze_holds_sixty_files_and_leaves_no_trace(deployment: Deployment) 
     deployment.wait("starts to be put off", lambda: waiting() == frozen)
     assert deployment.begun().keys() == free
     crawl(deployment)
+    passed = len(deployment.starts_file.read_text().splitlines())
 
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=20)
     deployment.freeze(end)
     sync(stack)
     held = frozen | by_assets
-    deployment.wait("all to be made up for", lambda: deployment.begun().keys() >= held)
-    begun = deployment.begun()
+    deployment.wait("all to be made up for", lambda: deployment.begun(passed).keys() >= held)
+    begun = deployment.begun(passed)
     early = {dag_id: begun[dag_id] for dag_id in held if begun[dag_id] < end.timestamp()}
     assert early == {}
 
