@@ -130,6 +130,16 @@ class Browser:
         """Type in place of what is there; WebDriver's own clearing is not seen by React."""
         self.using(selector, lambda field: field.send_keys(Keys.CONTROL + "a" + Keys.NULL + text))
 
+    def fill_moment(self, selector: str, local: str) -> None:
+        """Choose a local time, as 2026-11-27T20:00; how it is typed depends on the language."""
+        script = """
+            const [field, value] = [document.querySelector(arguments[0]), arguments[1]];
+            Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(field, value);
+            field.dispatchEvent(new Event("input", { bubbles: true }));
+        """
+        self.one(selector)
+        self.run(script, selector, local)
+
     def text(self, selector: str) -> str:
         return " ".join(self.using(selector, lambda element: element.text).split())
 

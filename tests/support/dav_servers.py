@@ -102,14 +102,15 @@ class Server:
 
     def send(
         self, method: str, path: str, body: str = "", content_type: str = "text/calendar"
-    ) -> None:
-        """One request of a plain client below the home; it must succeed."""
+    ) -> str:
+        """Make one request of a plain client below the home, which must succeed; return the answer."""
         url = self.address.rstrip("/") + self.home + path
         headers = {"Content-Type": f"{content_type}; charset=utf-8"}
         answer = requests.request(
             method, url, data=body.encode(), headers=headers, auth=self.auth, timeout=10
         )
         assert answer.status_code < 300, (method, answer.status_code, answer.text)
+        return answer.text
 
     def set_property(self, path: str, name: str, value: str) -> None:
         """Set a property of CalDAV's."""

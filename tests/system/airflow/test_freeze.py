@@ -353,7 +353,8 @@ def test_a_freeze_holds_sixty_files_and_leaves_no_trace(deployment: Deployment) 
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=20)
     deployment.freeze(end)
     sync(stack)
-    held = frozen | by_assets
+    # `airflow dags test` and `tasks test` take away a run that is there without a logical date.
+    held = (frozen | by_assets) - {deployment.by_assets[1]}
     deployment.wait("all to be made up for", lambda: deployment.begun(passed).keys() >= held)
     begun = deployment.begun(passed)
     early = {dag_id: begun[dag_id] for dag_id in held if begun[dag_id] < end.timestamp()}

@@ -1,28 +1,47 @@
-"""A freeze of the whole deployment on the page: told, passed, exempted from; in Chromium on a real Airflow."""
+"""A freeze of the whole deployment on the page, in Chromium on a real Airflow.
+
+It is told, passed and exempted from; another one is planned, and booked on a real CalDAV server.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 
 from demo.local_airflow import LocalAirflow
 from tests.support.browser import Browser, chromium
+from tests.support.dav_servers import LOGIN, Server, radicale
+from tests.support.origin import SECRET
 from tests.support.web_server import calendar, served
 
 pytestmark = [pytest.mark.airflow, pytest.mark.browser]
 PAGE = "/plugin/upcoming-runs"
 TAB = "/dags/plain/plugin/upcoming-runs-of-dag"
+BEGIN, END = (f".ct-period label:nth-child({number}) input" for number in (1, 2))
 HOUR = timedelta(hours=1)
 NAME = "<img src=x onerror=document.title='owned'>"
 
 
 @pytest.fixture(scope="module")
-def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    found = radicale(tmp_path_factory.mktemp("server") / "radicale", SECRET)
+    found.start()
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="module")
+def frozen(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
     """An Airflow that is frozen from an hour ago until tomorrow, and says why to pass."""
     home = tmp_path_factory.mktemp("frozen")
     now = datetime.now(UTC)
@@ -34,8 +53,11 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
             "END:VEVENT",
         )
     )
+    server.make_calendar("freezes/", "Freezes")
+    booked = {"conn_type": "caldav", "host": f"{server.address.rstrip('/')}{server.home}freezes/"}
     settings = {
-        "AIRFLOW__CALENDAR_TIMETABLE__BLACKOUTS": str(home / "change_freeze.ics"),
+        "AIRFLOW_CONN_BOOKED": json.dumps({**booked, "login": LOGIN, "password": SECRET}),
+        "AIRFLOW__CALENDAR_TIMETABLE__BLACKOUTS": f"{home / 'change_freeze.ics'}, booked",
         "AIRFLOW__CALENDAR_TIMETABLE__EXEMPT_TAGS": "no-freeze",
         "AIRFLOW__CALENDAR_TIMETABLE__REQUIRE_REASON": "True",
     }
@@ -106,8 +128,69 @@ def test_a_dag_is_exempted_and_is_not_any_more(page: Browser) -> None:
     page.one(".ct-drawer .ct-card", "quarter's end")
 
 
+def test_a_freeze_is_planned_by_drawing_over_the_hours(page: Browser) -> None:
+    page.open(f"{PAGE}?paused=true")
+    hours = page.one(".ct-hours .ct-lane")
+    width = hours.size["width"]
+    drawing = ActionChains(page.driver).move_to_element_with_offset(hours, width // 4, 0)
+    drawing.click_and_hold().move_by_offset(width // 8, 0).release().perform()
+    page.one(".ct-side .ct-lead", "would ")
+    page.one(".ct-selected")
+    drawn = [
+        datetime.fromisoformat(str(page.one(field).get_attribute("value")))
+        for field in (BEGIN, END)
+    ]
+    assert 2.9 * HOUR < drawn[1] - drawn[0] < 3.6 * HOUR and drawn[0].minute % 15 == 0
+    assert page.violations() == []
+    # Escape closes what it closes everywhere.
+    page.one(".ct-side h2").send_keys(Keys.ESCAPE)
+    page.gone(".ct-side")
+    page.gone(".ct-selected")
+
+
+def test_a_freeze_is_planned_and_booked_from_the_keyboard(page: Browser, server: Server) -> None:
+    """And the page shows it once its calendar and the files were read again."""
+    page.open(f"{PAGE}?paused=true")
+    page.click(".ct-head button", "Plan a freeze")
+    page.one(".ct-side .ct-lead", "would ")
+    # The end before the begin is told at its field.
+    page.fill_moment(END, str(page.one(BEGIN).get_attribute("value")))
+    page.click(".ct-period button")
+    page.one(".ct-period .ct-error", "Give a time after the start.")
+    page.fill_moment(END, "2126-01-01T00:00")
+    page.click(".ct-period button")
+    page.one(".ct-side .ct-notice-error", "at most")
+    assert all("422" in error for error in page.errors())
+
+    page.open(f"{PAGE}?paused=true")
+    page.click(".ct-head button", "Plan a freeze")
+    page.click(".ct-side button", "Find a better time")
+    best = page.one(".ct-side .ct-card strong").text
+    page.click(".ct-side .ct-card button", "Use")
+    page.one(".ct-side .ct-lead", f"A freeze {best} would")
+    page.fill("section[aria-label='Book it'] input", NAME)
+    page.click(".ct-side button", "Book it")
+    page.one(".ct-side .ct-notice-info", "Entered into booked.")
+    page.click(".ct-side button", "Book it")
+    page.one(".ct-side .ct-notice-info", "It is already in booked.")
+    assert page.violations() == []
+    assert page.driver.title != "owned"
+    told = server.send("GET", "freezes/")
+    assert told.count("BEGIN:VEVENT") == 1 and "Booked in Airflow by admin" in told
+
+    airflow = page.airflow
+    command = ("-m", "calendar_timetable.cli", "sync", "--force", "booked")
+    subprocess.run((sys.executable, *command), env=airflow.env, check=True, capture_output=True)
+    assert airflow.airflow("dags", "reserialize", seconds=300).returncode == 0
+    begins = airflow.session().get(
+        f"{airflow.address}/calendar-timetable/api/time-sets?limit=5000", timeout=60
+    )
+    assert "booked" in {one["calendar"] for one in begins.json()["spans"]}
+
+
 def test_nothing_is_wider_than_a_telephone(page: Browser, tmp_path: Path) -> None:
-    for path in (PAGE, TAB, f"{PAGE}?panel=overrides"):
+    planned = f"{PAGE}?freeze={datetime.now(UTC):%Y-%m-%dT%H:00Z}/{datetime.now(UTC) + HOUR:%Y-%m-%dT%H:30Z}"
+    for path in (PAGE, TAB, f"{PAGE}?panel=overrides", planned):
         page.open(path, size=(390, 800), theme="dark")
         page.one(".ct-notice-warning", "Frozen")
         assert page.sideways() == 0

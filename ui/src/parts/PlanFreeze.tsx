@@ -10,7 +10,7 @@ import {
   query,
   type RunMoved,
 } from "../api";
-import { isPeriod, type Period } from "../freezes";
+import type { Period } from "../freezes";
 import { instantAt, localOf, spanOfTime } from "../times";
 import { useApi } from "../useApi";
 import { DagLink, Moment, Notice, Side, Trouble } from "./basics";
@@ -54,9 +54,9 @@ function PeriodForm({ period, onPeriod }: Pick<PlanFreezeProps, "period" | "onPe
   const [wrong, setWrong] = useState(false);
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    const chosen: Period = [instantAt(from, zone).toISOString(), instantAt(until, zone).toISOString()];
-    setWrong(!isPeriod(chosen));
-    if (isPeriod(chosen)) onPeriod(chosen);
+    const [start, end] = [instantAt(from, zone), instantAt(until, zone)];
+    setWrong(!(start < end));
+    if (start < end) onPeriod([start.toISOString(), end.toISOString()]);
   };
   return (
     <form className="ct-form ct-period" onSubmit={submit}>
