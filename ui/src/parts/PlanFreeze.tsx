@@ -37,7 +37,7 @@ export function PlanFreeze({ period, dags, tags, paused, onPeriod, onClose }: Pl
     <Side title="Plan a freeze" onClose={onClose}>
       <PeriodForm key={`${start} ${end}`} period={period} onPeriod={onPeriod} />
       <div aria-live="polite" aria-busy={impact.loading}>
-        {impact.error && <Trouble error={impact.error} readAt={impact.readAt} retry={impact.reload} />}
+        {impact.error && <Trouble error={impact.error} readAt={null} retry={impact.reload} />}
         {impact.data && !impact.error && <Impact told={impact.data} filtered={dags.length + tags.length > 0} />}
         {!impact.data && impact.loading && <p className="ct-loading">Working out what would move …</p>}
       </div>
