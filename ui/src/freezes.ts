@@ -18,7 +18,7 @@ export function passing(freeze: Freeze, { reason_required }: Pick<Freezes, "reas
     ...(freeze.by_hand ? [`runs by hand${reason_required ? ", with a reason" : ""}`] : []),
     'runs with {"ignore_calendar": "why"}',
     ...(freeze.exempt_tags.length ? [`DAGs tagged ${freeze.exempt_tags.join(" or ")}`] : []),
-    "DAGs that are exempted on their page, by who may edit them",
+    "DAGs that are exempted on their page, by people who may edit them",
   ];
 }
 

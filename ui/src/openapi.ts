@@ -150,7 +150,7 @@ export interface Exempt {
   reason: string;
 }
 
-/** Until when a DAG is exempt from the rules of the deployment; who and why, for who may read its runs. */
+/** Until when a DAG is exempt from the rules of the deployment; who and why, for those who may read its runs. */
 export interface Exemption {
   since: string;
   until: string;
@@ -264,7 +264,7 @@ export interface Plan {
   dag_display_name: string;
   timezone: string;
   summary: string;
-  /** Of our own schedules, to who may read the DAG's code */
+  /** Of our own schedules, to those who may read the DAG's code */
   python: string | null;
   arguments: Arguments | null;
   plan: Run[];

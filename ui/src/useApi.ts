@@ -17,8 +17,9 @@ const EVERY = 60_000;
 /**
  * GET a path, and again every minute while the page is looked at. No path: nothing to read yet.
  * With `keep`, the last path's data stays until the new one's is there, so that a calendar does not blink.
+ * With `once` it is read again only when asked for: what takes the server long.
  */
-export function useApi<T>(path: string | null, keep = false): Answer<T> {
+export function useApi<T>(path: string | null, { keep = false, once = false } = {}): Answer<T> {
   const [state, setState] = useState<Omit<Answer<T>, "reload"> & { path: string | null }>({
     path: null,
     data: null,
@@ -50,6 +51,7 @@ export function useApi<T>(path: string | null, keep = false): Answer<T> {
   }, [path, attempt]);
 
   useEffect(() => {
+    if (once) return;
     const again = () => document.visibilityState === "visible" && reload();
     const timer = setInterval(again, EVERY);
     document.addEventListener("visibilitychange", again);
@@ -57,7 +59,7 @@ export function useApi<T>(path: string | null, keep = false): Answer<T> {
       clearInterval(timer);
       document.removeEventListener("visibilitychange", again);
     };
-  }, [reload]);
+  }, [reload, once]);
 
   const { path: read, ...answer } = state;
   if (path === null) return { data: null, error: null, loading: false, readAt: null, reload };

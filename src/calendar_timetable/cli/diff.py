@@ -380,6 +380,8 @@ def _section(dag: DagDiff, zone: ZoneInfo) -> str:
         rows.append([f"… and {left} more", "", "", ""])
     table = _table(("Due", "Before", "After", "Why"), rows)
     if len(dag.rows) > _FOLDED:
+        # In HTML, where Markdown's signs mean nothing.
+        head = f"{_apart(dag.dag_id)}: {_apart(_of_dag(dag))}"
         return f"<details><summary>{head}</summary>\n\n{table}\n\n</details>"
     return f"{head}\n\n{table}"
 
@@ -394,7 +396,11 @@ def _plain(text: str) -> str:
 
     It mentions nobody, and links nowhere.
     """
+    return _MARKUP.sub(r"\\\1", _apart(text))
+
+
+def _apart(text: str) -> str:
+    """Return *text* so that HTML shows it as it is, and nothing in it is a mention or a link."""
     text = explain.on_one_line(text)
     text = text if len(text) <= _NAME else f"{text[:_NAME]} …"
-    apart = text.replace("@", "@\u2060").replace("://", ":\u2060//")
-    return _MARKUP.sub(r"\\\1", apart.translate(_HTML))
+    return text.replace("@", "@\u2060").replace("://", ":\u2060//").translate(_HTML)

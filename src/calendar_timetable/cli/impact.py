@@ -157,8 +157,9 @@ def find(options: argparse.Namespace, out: Console) -> int:
         concerned = _concerned(options, session)
     found = better_times(concerned.subjects, length, allowed, now)
     times = [(time, impact_on(concerned, time.period, now)) for time in found.times]
+    partial = found.truncated or any(what.untold or what.unread for _, what in times)
     if options.json:
-        data = {"times": told_better(times), "partial": found.truncated}
+        data = {"times": told_better(times), "partial": partial}
         print_json(out, _as_text(data))
     elif not times:
         out.print("There is no such time.")
@@ -168,12 +169,12 @@ def find(options: argparse.Namespace, out: Console) -> int:
             begins, ends = map(zones.to_datetime, time.period.span)
             rows.append((clock(begins, zone), clock(ends, zone), sentence(what)))
         show_rows(out, (f"From ({zone.key})", "To", "A blackout"), rows)
-    if found.truncated:
+    if partial:
         print(
-            "calendar-timetable: there was too much to look at: there may be better times",
+            "calendar-timetable: not all could be looked at: there may be better times",
             file=sys.stderr,
         )
-    return int(found.truncated or not times)
+    return int(partial or not times)
 
 
 def between(rules: list[str], now: float, within: float, zone: ZoneInfo) -> Spans:
@@ -201,10 +202,13 @@ def _concerned(options: argparse.Namespace, session: object) -> Concerned:
     from sqlalchemy import select
     from sqlalchemy.orm import Session
 
+    from calendar_timetable.publishing.booking import check_calendar
     from calendar_timetable.runs.database import read_dags
     from calendar_timetable.runs.subjects import concerned
 
     assert isinstance(session, Session)
+    if options.to_calendar is not None:
+        check_calendar(options.to_calendar)
     every = set(session.scalars(select(DagModel.dag_id)))
     for wrong in set(options.dag_id) - every:
         raise InvalidArgument("--dag-id", wrong, "there is no such DAG")

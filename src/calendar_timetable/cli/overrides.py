@@ -78,5 +78,5 @@ def overrides(options: argparse.Namespace, out: Console) -> int:
     else:
         out.print("Nobody passed closed time.")
     if found.truncated:
-        raise values.Misused("there are more: give a shorter time")
+        raise values.Misused("there are more entries: narrow --start and --end")
     return 0

@@ -22,6 +22,7 @@ from calendar_timetable.runs.impact import Period
 from calendar_timetable.schedule.deployment_rules import rules
 
 LONGEST_TITLE = 200  # characters
+_SECONDS = 30  # for one event; somebody waits for it
 # Not the key of any Airflow: what is published, and brought up to date, leaves bookings alone; and
 # one booking is one event, whoever makes it.
 _SITE = Site("", "booking")
@@ -48,12 +49,8 @@ def calendars_to_book() -> dict[str, list[Calendar]]:
     return found
 
 
-def check_booking(calendar: str, title: str) -> str:
-    """Return the *title* as it is booked into *calendar*.
-
-    Raise :class:`InvalidArgument` where that is none of the deployment's calendars, or where an
-    event with this title would not count there.
-    """
+def check_calendar(calendar: str) -> list[Calendar]:
+    """Return *calendar* as rules have it; :class:`InvalidArgument` where it is none of theirs."""
     known = calendars_to_book()
     if calendar not in known:
         remedy = (
@@ -62,13 +59,23 @@ def check_booking(calendar: str, title: str) -> str:
             else "name the Connection of a calendar in [calendar_timetable] blackouts first"
         )
         raise InvalidArgument("calendar", shown(calendar), remedy)
+    return known[calendar]
+
+
+def check_booking(calendar: str, title: str) -> str:
+    """Return the *title* as it is booked into *calendar*.
+
+    Raise :class:`InvalidArgument` where that is none of the deployment's calendars, or where an
+    event with this title would not count there.
+    """
+    known = check_calendar(calendar)
     title = on_one_line(title).strip()
     if not title or len(title) > LONGEST_TITLE:
         remedy = f"say in 1 to {LONGEST_TITLE} characters what it is for"
         raise InvalidArgument("title", title[:LONGEST_TITLE], remedy)
     event = Details("booking", summary=title)
-    if not any(one.matches(event) and one.counts(event, deny=True) for one in known[calendar]):
-        raise InvalidArgument("title", title, f"there only {_wanted(known[calendar])} count")
+    if not any(one.matches(event) and one.counts(event, deny=True) for one in known):
+        raise InvalidArgument("title", title, f"there only {_wanted(known)} count")
     return title
 
 
@@ -95,8 +102,8 @@ def book(calendar: str, period: Period, title: str, by: str) -> Booked:
     event.add("transp", "OPAQUE")
     event.add(DIGEST, digest[:32])
     # Nothing is removed: there is no time of which all bookings are known.
-    wanted = [DesiredEvent(uid, digest[:32], alone(event))]
-    done = publish_into(calendar, _SITE, wanted, Planned(math.inf))
+    wanted = [DesiredEvent(uid, digest[:32], alone(event), period.start)]
+    done = publish_into(calendar, _SITE, wanted, Planned(math.inf), seconds=_SECONDS)
     if done.left:
         raise PublishingFailed(f"{calendar}: somebody else is changing this event; try again")
     return Booked(uid, created=bool(done.written))

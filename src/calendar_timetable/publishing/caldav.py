@@ -54,7 +54,12 @@ _CHANGED = 412
 
 
 def publishing(
-    source: CalDavSource, site: Site, events: Sequence[DesiredEvent], planned: Planned, mode: Mode
+    source: CalDavSource,
+    site: Site,
+    events: Sequence[DesiredEvent],
+    planned: Planned,
+    mode: Mode,
+    seconds: float,
 ) -> PublishResult:
     """Make the one calendar of *source* hold *events*, or raise :class:`DownloadFailed`.
 
@@ -66,7 +71,7 @@ def publishing(
         "bytes": _MAX_BYTES,
         "site": site.key,
     }
-    return publish_in_child(__name__, request, events, planned, mode)
+    return publish_in_child(__name__, request, events, planned, mode, seconds)
 
 
 # --- the child's side -----------------------------------------------------------------------------

@@ -46,14 +46,19 @@ _DUPLICATE, _CHANGED, _GONE = 409, 412, (404, 410)
 
 
 def publishing(
-    source: HostedSource, site: Site, events: Sequence[DesiredEvent], planned: Planned, mode: Mode
+    source: HostedSource,
+    site: Site,
+    events: Sequence[DesiredEvent],
+    planned: Planned,
+    mode: Mode,
+    seconds: float,
 ) -> PublishResult:
     """Make the calendar of *source* hold *events*, or raise :class:`DownloadFailed`.
 
     See :func:`~calendar_timetable.publishing.target.publish`.
     """
     request = {**source.request(), "site": site.key, "pauses": limits.PUBLISH_PAUSES}
-    return publish_in_child(__name__, request, events, planned, mode)
+    return publish_in_child(__name__, request, events, planned, mode, seconds)
 
 
 # --- the child's side -----------------------------------------------------------------------------

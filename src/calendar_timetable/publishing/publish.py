@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from calendar_timetable._version import __version__
+from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.net.client import DownloadFailed
 from calendar_timetable.calendars.sources.base import FetchFailed
 from calendar_timetable.calendars.sources.caldav import CalDavSource
@@ -56,23 +57,26 @@ def publish_into(
     events: Sequence[DesiredEvent],
     planned: Planned,
     mode: Mode = "write",
+    seconds: float | None = None,
 ) -> PublishResult:
     """Make *calendar* hold *events*, or raise :class:`PublishingFailed`, which says what is wrong.
 
     *calendar* names an Airflow Connection: one of type CalDAV that names one calendar, or one of
-    Google's provider, with the calendar after a slash as in ``Calendar(...)``. For *planned* and
-    *mode* see :func:`~calendar_timetable.publishing.target.publish`.
+    Google's provider, with the calendar after a slash as in ``Calendar(...)``. All of it takes at
+    most *seconds*, ten minutes without. For *planned* and *mode* see
+    :func:`~calendar_timetable.publishing.target.publish`.
     """
     conn_id, _, place = calendar.partition("/")
+    seconds = limits.PUBLISH_SECONDS if seconds is None else seconds
     try:
         source = connected_source(conn_id, place)
     except FetchFailed as error:
         raise PublishingFailed(str(error)) from None
     try:
         if isinstance(source, CalDavSource):
-            return caldav.publishing(source, site, events, planned, mode)
+            return caldav.publishing(source, site, events, planned, mode, seconds)
         if isinstance(source, HostedSource) and source.service == "google":
-            return google.publishing(source, site, events, planned, mode)
+            return google.publishing(source, site, events, planned, mode, seconds)
     except DownloadFailed as error:
         raise PublishingFailed(f"{calendar}: {error}") from None
     reason = "only calendars on CalDAV servers and of Google can be written"

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Literal, NamedTuple, Protocol
 
-from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import Message
 from calendar_timetable.calendars.net.client import request_in_child
 from calendar_timetable.exceptions import CalendarTimetableError
@@ -36,6 +35,7 @@ class DesiredEvent:
     uid: str
     digest: str
     body: str = field(repr=False)
+    start: float | None = None  # in epoch seconds, where an event that was moved is put back
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,9 @@ def publish(
     changes = [
         (event, before)
         for event, before in pairs
-        if before is None or before.digest != event.digest
+        if before is None
+        or before.digest != event.digest
+        or (event.start is not None and event.start != before.start)
     ]
     dropped = [event for event in existing.values() if event.uid in removable]
     done.unchanged = len(pairs) - len(changes)
@@ -159,15 +161,20 @@ def publish(
 
 
 def publish_in_child(
-    module: str, request: Message, events: Iterable[DesiredEvent], planned: Planned, mode: Mode
+    module: str,
+    request: Message,
+    events: Iterable[DesiredEvent],
+    planned: Planned,
+    mode: Mode,
+    seconds: float,
 ) -> PublishResult:
-    """Have the child *module* do :func:`publish`, where *request* says.
+    """Have the child *module* do :func:`publish` within *seconds*, where *request* says.
 
     The child's side is :func:`publish_body`. Raises the child's :class:`DownloadFailed`.
     """
-    request = {**request, "planned": planned, "mode": mode, "seconds": limits.PUBLISH_SECONDS}
+    request = {**request, "planned": planned, "mode": mode, "seconds": seconds}
     body = json.dumps([asdict(event) for event in events]).encode()
-    result, _ = request_in_child(module, request, body, limits.PUBLISH_SECONDS + STARTING)
+    result, _ = request_in_child(module, request, body, seconds + STARTING)
     return PublishResult(**result)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ MOST_FOUND = 5
 _MOST_RUNS = 6 * MOST_TICKS
 # DAGs whose runs are spread or advanced, in all minutes that are looked at one by one.
 _MOST_LOOKS = 20_000
+
+_log = logging.getLogger(__name__)
 
 
 class Better(NamedTuple):
@@ -90,6 +93,13 @@ def better_times(
                 truncated |= weighed.weigh()
         except time_budget.Spent:
             truncated = True
+        except time_budget.Busy:
+            raise
+        except Exception:  # noqa: BLE001
+            # One broken schedule must not take the answer away from all others.
+            _log.warning("DAG %s is not weighed", group[0].dag.dag_id, exc_info=True)
+            truncated = True
+            continue
         if not weighed.is_exact:
             spread.append(weighed)
     found = _best(scales, spread, starts, most)
@@ -109,21 +119,25 @@ def _best(
     heapq.heapify(queue)
     costs: dict[int, Cost] = {}
 
-    def look(minute: int) -> None:
-        more = [weighed.cost(minute) for weighed in spread]
+    def look(minute: int) -> bool:
+        """Work the cost of one minute out; tell whether there was time to."""
+        try:
+            more = [weighed.cost(minute) for weighed in spread]
+        except time_budget.Spent:
+            return False
         costs[minute] = cost = Cost(
             exact[0][minute - low] + sum(one.runs for one in more),
             exact[1][minute - low] + sum(one.delay for one in more),
         )
         heapq.heappush(queue, (*cost, minute, True))
+        return True
 
     # The most promising of times that do not overlap come first: where there is no time to look at
     # all, the best of these are known.
-    for minute in _apart((one[2] for one in sorted(queue)), minutes, most) if spread else ():
-        look(minute)
+    promising = _apart((one[2] for one in sorted(queue)), minutes, most) if spread else []
+    truncated = not all(map(look, promising))
     chosen: list[int] = []
     found: list[Better] = []
-    truncated = False
     while queue and len(found) < most:
         count, delay, minute, is_exact = heapq.heappop(queue)
         if any(abs(minute - other) < minutes for other in chosen):
@@ -131,11 +145,13 @@ def _best(
         if is_exact:
             chosen.append(minute)
             found.append(Better(scales.exact.period(minute), Cost(count, delay)))
-        elif (len(costs) + 1) * len(spread) > _MOST_LOOKS or time_budget.spent():
+        elif (
+            (len(costs) + 1) * len(spread) > _MOST_LOOKS
+            or time_budget.spent()
+            or not (minute in costs or look(minute))
+        ):
             queue = sorted(one for one in queue if one[-1])
             truncated = True
-        elif minute not in costs:
-            look(minute)
     return Found(found, truncated)
 
 

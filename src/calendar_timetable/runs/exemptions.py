@@ -59,7 +59,8 @@ def decode(value: str | None) -> dict[str, Exemption]:
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         _log.warning("The Variable %s exempts no DAG, as it cannot be read: %s", VARIABLE, error)
         return {}
-    return {one.dag_id: one for one in found if 0 < one.until - one.since <= MOST_DAYS * DAY}
+    last = datetime.now(UTC).timestamp() + MOST_DAYS * DAY
+    return {one.dag_id: one for one in found if one.since < one.until <= last}
 
 
 def _exemption(dag_id: str, said: dict[str, object]) -> Exemption:

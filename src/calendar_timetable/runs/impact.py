@@ -193,7 +193,7 @@ def check_period(start: float, end: float, now: float, most: int) -> Period:
     """
     told = f"{zones.to_datetime(end):%Y-%m-%d %H:%M} UTC"
     if end <= max(start, now):
-        raise InvalidArgument("end", told, "give a time to come, after the start")
+        raise InvalidArgument("end", told, "give an end that is in the future and after the start")
     if end - start > most:
         remedy = f"give a time at most {explain.length(most)} after the start"
         raise InvalidArgument("end", told, remedy)

@@ -42,7 +42,7 @@ def sentence(impact: Impact) -> str:
     if count := counts["forced"]:
         said += f"; {_number(count, 'run starts', 'runs start')} in it all the same"
     if count := counts["separate"]:
-        said += f"; {_number(count, 'run is', 'runs are')} not combined any more"
+        said += f"; {_number(count, 'run is', 'runs are')} no longer combined"
     if count := len(impact.waiting):
         said += f"; tasks of {_number(count, 'DAG', 'DAGs')} without due times would wait"
     return said

@@ -10,22 +10,22 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow.models.dagrun import DagRun, DagRunNote
 from airflow.models.log import Log
 from airflow.models.xcom import XComModel
-from sqlalchemy import String, cast, or_, select
+from sqlalchemy import String, and_, cast, or_, select
 from sqlalchemy.orm import Session
 
 from calendar_timetable.config import FLAG
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY, members
-from calendar_timetable.planning.time_sets import unexempted
+from calendar_timetable.planning.time_sets import TimeSet, unexempted
 from calendar_timetable.runs import exemptions, granting, time_budget
-from calendar_timetable.runs.database import Dag, read_dags
+from calendar_timetable.runs.database import read_dags
 from calendar_timetable.runs.exemptions import Exemption
 from calendar_timetable.runs.reasons import (
     PASSED,
@@ -86,7 +86,14 @@ def _runs(
     session: Session, dag_ids: Collection[str], since: float, until: float
 ) -> tuple[list[Override], bool]:
     low, high = zones.to_datetime(since), zones.to_datetime(until)
-    between = DagRun.dag_id.in_(dag_ids), DagRun.run_after >= low, DagRun.run_after < high
+    # Whoever triggers a run may say any time after which it is to run.
+    between = (
+        DagRun.dag_id.in_(dag_ids),
+        or_(
+            and_(DagRun.run_after >= low, DagRun.run_after < high),
+            and_(DagRun.start_date >= low, DagRun.start_date < high),
+        ),
+    )
     flagged = cast(DagRun.conf, String).contains(f'"{FLAG}"')
     query = (
         select(
@@ -130,7 +137,7 @@ def _runs(
         Override(
             dag_id=row.dag_id,
             how="conf" if row.id in confs else "by_hand",
-            at=zones.to_instant(row.start_date or row.run_after),
+            at=_began(row),
             who=row.triggering_user_name,
             why=reason_given(confs.get(row.id), row.note),
             run_id=row.run_id,
@@ -140,29 +147,30 @@ def _runs(
         for row in rows
         if row.id in confs or row.id in noted or row.id in closed
     ]
-    return found, complete and judged
+    return [one for one in found if since <= one.at < until], complete and judged
+
+
+def _began(row: Any) -> float:
+    """Return when a run began, or is to; `airflow dags test` says that of its logical date."""
+    return zones.to_instant(max(row.start_date or row.run_after, row.run_after))
 
 
 def _in_closed_time(
     session: Session, dag_ids: Collection[str], rows: list[Any]
 ) -> tuple[set[int], bool]:
-    """Return the keys of those runs that began in closed time, and whether all were judged.
+    """Return the keys of those runs that passed in closed time, and whether all were judged.
 
-    Each is judged by the version of its DAG that it was made with. This has of a calendar only what
-    matters to its own due times; so what other DAGs have of the same calendar counts as well.
+    Each is judged by the version of its DAG that it was made with.
     """
     if not rows:
         return set(), True
     versions = read_versions(session, {row.created_dag_version_id for row in rows} - {None})
-    now = read_schedules(session, dag_ids)
-    shared = _Shared(now.values())
+    judge = _Judge(session, dag_ids, {row.dag_id for row in rows})
     found: set[int] = set()
     for row in rows:
         if time_budget.spent():
             return found, False
-        schedule = versions.get(row.created_dag_version_id) or now.get(row.dag_id)
-        at = zones.to_instant(row.start_date or row.run_after)
-        if schedule is not None and shared.closes(schedule, at):
+        if judge.passed(row.dag_id, _began(row), versions.get(row.created_dag_version_id)):
             found.add(row.id)
     return found, True
 
@@ -185,60 +193,64 @@ def _commands(
     if not rows:
         return [], True
     # Which version of its DAG a command read is not told: it is judged by the one of now.
-    schedules = read_schedules(session, dag_ids)
-    shared = _Shared(schedules.values())
-    blackouts = {
-        dag.dag_id: _blackouts(dag) for dag in read_dags(session, {row.dag_id for row in rows})
-    }
+    judge = _Judge(session, dag_ids, {row.dag_id for row in rows})
     found: list[Override] = []
     for dag_id, dttm, owner, name in rows[:MOST]:
         assert dag_id is not None, "it is one of those asked for"
         if time_budget.spent():
             return found, False
-        at, schedule = zones.to_instant(dttm), schedules.get(dag_id)
-        if (schedule is not None and shared.closes(schedule, at)) or any(
-            shared.covers(blackout, at) for blackout in blackouts.get(dag_id, ())
-        ):
+        at = zones.to_instant(dttm)
+        if judge.passed(dag_id, at):
             found.append(
                 Override(dag_id, "command", at, bounded(name or owner or "") or None, None)
             )
     return found, len(rows) <= MOST
 
 
-def _blackouts(dag: Dag) -> set[str]:
-    """Return the names of the blackouts that the rules of the deployment have for *dag*."""
-    return {
-        str(member)
-        for rule in rules()
-        if rule.names(dag.dag_id, dag.tags, dag.owners)
-        for member in members(rule.blackout_set)
-    }
+class _Judge:
+    """Tells what passed in closed time of the DAGs *judged*, by what is known now of all *dag_ids*.
 
+    A stored schedule has of a calendar only what matters to its own due times, and those of other
+    bases than ours have none of the rules of the deployment. So these count as well, and what other
+    DAGs have of the same calendar.
+    """
 
-class _Shared:
-    """What *schedules* know of the calendars that several of them have."""
-
-    def __init__(self, schedules: Iterable[Schedule]) -> None:
-        self._members = defaultdict(list)
-        for schedule in schedules:
+    def __init__(self, session: Session, dag_ids: Collection[str], judged: Collection[str]) -> None:
+        self._schedules = read_schedules(session, dag_ids)
+        self._known: dict[str, list[TimeSet]] = defaultdict(list)
+        for schedule in self._schedules.values():
             if schedule.compiled is not None:
                 for member in map(unexempted, members(schedule.compiled.blackouts)):
-                    self._members[str(member)].append(member)
+                    self._known[str(member)].append(member)
+        self._blackouts: dict[str, set[str]] = defaultdict(set)
+        self._held: set[str] = set()  # DAGs whose runs by hand wait as all others do
+        given = rules()
+        for dag in read_dags(session, judged) if given else ():
+            mine = [rule for rule in given if rule.names(dag.dag_id, dag.tags, dag.owners)]
+            for rule in mine:
+                self._blackouts[dag.dag_id].update(map(str, members(rule.blackout_set)))
+            if any(rule.apply_to == "all" for rule in mine):
+                self._held.add(dag.dag_id)
 
-    def closes(self, schedule: Schedule, at: float) -> bool:
-        """Tell whether time is closed for *schedule* at *at*, in epoch seconds."""
-        compiled = schedule.compiled
-        if compiled is None:
-            return False
-        if not compiled.open_time.fits(at, 0):
-            return True
-        if compiled.travels(at, at + 1):
-            return False
-        return any(self.covers(str(member), at) for member in members(compiled.blackouts))
+    def passed(self, dag_id: str, at: float, made_with: Schedule | None = None) -> bool:
+        """Tell whether time was closed at *at* for what somebody began by hand, and let it pass.
 
-    def covers(self, blackout: str, at: float) -> bool:
-        """Tell whether the blackout of this name covers *at*, as far as any schedule knows it."""
-        return any(at in known.cover(int(at), int(at) + 1) for known in self._members[blackout])
+        *made_with* is the schedule that the DAG had then.
+        """
+        if dag_id in self._held:
+            return False
+        schedule = made_with or self._schedules.get(dag_id)
+        compiled = None if schedule is None else schedule.compiled
+        names = set(self._blackouts[dag_id])
+        if compiled is not None:
+            if not compiled.open_time.fits(at, 0):
+                return True
+            if compiled.travels(at, at + 1):
+                return False
+            names.update(map(str, members(compiled.blackouts)))
+        return any(
+            at in known.cover(int(at), int(at) + 1) for name in names for known in self._known[name]
+        )
 
 
 def _exemptions(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.planning.plan import Policy, Tick
+from calendar_timetable.runs import granting
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.deadlines import read_deadlines
+from calendar_timetable.runs.exemptions import Exemption
 from calendar_timetable.runs.impact import Impact, Period, Subject, impact_of
 from calendar_timetable.runs.listing import run_lengths
 from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
@@ -21,17 +25,20 @@ from calendar_timetable.schedule.deployment_rules import (
     rules_of_blackouts,
 )
 
+_log = logging.getLogger(__name__)
+
 
 class Concerned(NamedTuple):
     """The DAGs that a blackout would hold for, by what becomes of them.
 
     *subjects* have runs that are planned. Of those *waiting* the tasks would wait, as they have no
-    due times. The schedules of those *unread* cannot be read.
+    due times. The schedules of those *unread* cannot be read. Those *exempt* are so for a time.
     """
 
     subjects: list[Subject]
     waiting: list[str]
     unread: list[str]
+    exempt: dict[str, Exemption]
 
 
 def concerned(
@@ -62,13 +69,21 @@ def concerned(
     )
     deadlines = read_deadlines(session, list(mine))
     always = OpenTime(None, None, None)
-    found = Concerned([], [], [dag_id for dag_id in mine if dag_id not in schedules])
+    unread = [dag_id for dag_id in mine if dag_id not in schedules]
+    found = Concerned([], [], unread, granting.in_force(session))
     for dag in dags:
         schedule = schedules.get(dag.dag_id)
         if schedule is None:
             continue
         holding = mine[dag.dag_id]
-        if schedule.compiled is None and not _has_due_times(schedule):
+        try:
+            timed = schedule.compiled is not None or _has_due_times(schedule)
+        except Exception:  # noqa: BLE001
+            # As of a timetable whose plugin is not here. It must not take all others away.
+            _log.warning("The schedule of DAG %s cannot be read", dag.dag_id, exc_info=True)
+            found.unread.append(dag.dag_id)
+            continue
+        if not timed:
             if not schedule.only_by_hand or any(rule.apply_to == "all" for rule in holding):
                 found.waiting.append(dag.dag_id)
             continue
@@ -94,7 +109,13 @@ def concerned(
 
 def impact_on(concerned: Concerned, period: Period, now: float) -> Impact:
     """Return what the blackout *period* would do, as seen at *now*."""
-    found = impact_of(concerned.subjects, period, now)
+    exempt = {
+        one.dag_id
+        for one in concerned.exempt.values()
+        if one.since <= period.start and period.end <= one.until
+    }
+    moved = [one for one in concerned.subjects if one.dag.dag_id not in exempt]
+    found = impact_of(moved, period, now)
     found.waiting, found.unread = concerned.waiting, concerned.unread
     return found
 
@@ -103,8 +124,15 @@ def _as_held(
     schedule: Schedule, rules: Sequence[DeploymentRule], always: OpenTime
 ) -> CompiledSchedule:
     """Return *schedule* as *rules* would have it: see ``runtime/deployment.py``."""
-    if schedule.compiled is not None:
-        return schedule.compiled
+    compiled = schedule.compiled
+    if compiled is not None and compiled.policy.when_blocked != "run":
+        return compiled
+    if compiled is not None:
+        # Its own windows and blackouts hold nothing back; those of a rule would.
+        policy = replace(compiled.policy, when_blocked="postpone")
+        made = CompiledSchedule(compiled.base, compiled.timezone, policy, horizon=compiled.horizon)
+        made.ticks, made.open_time = schedule.ticks, always
+        return made
     delay = max(rule.max_delay for rule in rules)
     made = CompiledSchedule(
         schedule.data, schedule.timezone, Policy(max_delay=int(delay.total_seconds()))

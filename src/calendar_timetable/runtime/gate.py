@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,6 +20,7 @@ from airflow.sdk.exceptions import (
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.metrics import TASK
 from calendar_timetable.planning import explain, zones
+from calendar_timetable.planning.time_sets import horizon_around
 from calendar_timetable.runtime.dag_schedule import rules_of
 from calendar_timetable.runtime.gate_trigger import GateTrigger, Verdict, judge, why_closed
 from calendar_timetable.runtime.overrides import override
@@ -28,6 +30,7 @@ WhenLate = Literal["skip", "fail"]
 # Seconds. A scheduler under load fails a task that is rescheduled for sooner than it looks.
 SHORTEST_HOLD = 10
 SHORTEST_POLL = 30  # seconds between two looks of a task that is held by rescheduling
+_OLDEST_COPY = 3600  # seconds that a feed may ask not to be asked again
 _log = logging.getLogger(__name__)
 
 
@@ -245,11 +248,19 @@ def _is_closed(context: Any, asked: GateOptions) -> bool:
 
 def _has_begun(context: Any, rules: TimeRules) -> bool:
     """Tell whether the run of *context* began in open time."""
-    began = context["dag_run"].start_date
-    if began is None:
+    run = context["dag_run"]
+    if run.start_date is None:
         return False
+    # `airflow dags test` says that a run began at its logical date.
+    began = max(run.start_date, run.run_after).timestamp()
+    at = now()
+    horizon = rules.horizon or horizon_around(at, math.ceil(max(at - began, 0)))
+    rules = replace(rules, horizon=horizon)
     try:
-        return rules.read_kept(now()).fits(began.timestamp(), 0)
+        if not rules.read_kept(at).fits(began, 0):
+            return False
+        # A copy may be older than an event that was entered just before the run began.
+        return at - began > _OLDEST_COPY or rules.read_afresh(at).fits(began, 0)
     except CalendarUnavailable:
         return False
 

@@ -73,12 +73,12 @@ class DeploymentRule:
 
     @property
     def calendars(self) -> list[Calendar]:
-        """The calendars among the blackouts."""
+        """The calendars among the blackouts whose events close time."""
         from calendar_timetable.calendars.calendar import Calendar
 
         blackouts = self.blackout_set
         every = () if blackouts is None else leaves(blackouts.in_role(deny=True))
-        return [leaf for leaf in every if isinstance(leaf, Calendar)]
+        return [leaf for leaf in every if isinstance(leaf, Calendar) and leaf.deny]
 
     @property
     def window_set(self) -> TimeSet | None:

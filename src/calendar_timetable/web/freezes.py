@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -17,7 +15,6 @@ from calendar_timetable.planning.open_time import DAY, members
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import CalendarSpans, TimeSet, unexempted
 from calendar_timetable.runs import database, granting
-from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
 from calendar_timetable.schedule.deployment_rules import DeploymentRule, rules
 from calendar_timetable.web import models
@@ -47,7 +44,9 @@ def of_deployment(
         exempt = granting.in_force(session)
         for rule in given:
             held = [
-                dag.dag_id for dag in dags if dag.dag_id in wanted and rule.holds_for(_as_read(dag))
+                dag.dag_id
+                for dag in dags
+                if dag.dag_id in wanted and rule.names(dag.dag_id, dag.tags, dag.owners)
             ]
             labels = dict.fromkeys(map(str, members(rule.blackout_set))) if held else ()
             for label in labels:
@@ -68,17 +67,12 @@ def rules_for(session: Session, dag_id: str) -> list[str]:
         text
         for dag in mine
         for rule in given
-        if rule.holds_for(_as_read(dag))
+        if rule.names(dag.dag_id, dag.tags, dag.owners)
         for text in (
             *(f"not {member}" for member in members(rule.blackout_set)),
             *([] if rule.window_set is None else [str(rule.window_set)]),
         )
     ]
-
-
-def _as_read(dag: Dag) -> Any:
-    """Return *dag* as a rule looks at it."""
-    return SimpleNamespace(dag_id=dag.dag_id, tags=dag.tags, owner=",".join(dag.owners))
 
 
 def _known(schedules: dict[str, Schedule]) -> dict[str, set[TimeSet]]:

@@ -156,6 +156,7 @@ class Scope(BaseModel):
     dag_ids: list[str]
     tags: list[str]
     paused: bool
+    calendar: str | None
 
 
 def scope(
@@ -164,9 +165,13 @@ def scope(
     paused: Annotated[
         bool, Query(description="Also DAGs that are paused, whose runs do not start")
     ] = False,
+    calendar: Annotated[
+        str | None,
+        Query(max_length=_MOST_TEXT, description="Only what holds by this one, as for a booking"),
+    ] = None,
 ) -> Scope:
     """Return which DAGs are asked about."""
-    return Scope(dag_ids=sorted(wanted), tags=tag or [], paused=paused)
+    return Scope(dag_ids=sorted(wanted), tags=tag or [], paused=paused, calendar=calendar)
 
 
 Asked = Annotated[Scope, Depends(scope)]
@@ -223,7 +228,8 @@ def find(
         subjects = _concerned(session, user, asked)
         found = better_times(subjects.subjects, length * 60, allowed_in, now)
     times = [(time, impact_on(subjects, time.period, now)) for time in found.times]
-    data = {"times": told_better(times), "partial": found.truncated}
+    partial = found.truncated or any(what.untold or what.unread for _, what in times)
+    data = {"times": told_better(times), "partial": partial}
     return answer(request, BetterTimes.model_validate(data))
 
 
@@ -242,14 +248,12 @@ def book(response: Response, session: SessionDep, user: GetUserDep, asked: Booki
 
     Whoever may edit that calendar's Connection may. DAGs follow once the calendar is read again.
     """
-    # One answer for both: which Connections there are is not told.
-    if asked.calendar not in calendars_to_book() or not _may_book(user, session, asked.calendar):
-        raise HTTPException(
-            403, "To book a blackout takes the right to edit the Connection of its calendar"
-        )
+    _check_may_book(user, session, asked.calendar)
     start, end = (routes.near(name, getattr(asked, name)).timestamp() for name in ("start", "end"))
     try:
         period = check_period(start, end, _now(), MOST_DAYS * DAY)
+        # Nothing more is asked of the database, and the calendar may take its time.
+        session.rollback()
         made = booking.book(asked.calendar, period, asked.title, user.get_name())
     except InvalidArgument as error:
         raise _wrong("body", error) from None
@@ -264,11 +268,21 @@ def _may_book(user: GetUserDep, session: Session, calendar: str) -> bool:
     return may_edit_connection(user, session, calendar.partition("/")[0])
 
 
+def _check_may_book(user: GetUserDep, session: Session, calendar: str) -> None:
+    # One answer for both: which Connections there are is not told.
+    if calendar not in calendars_to_book() or not _may_book(user, session, calendar):
+        raise HTTPException(
+            403, "To book a blackout takes the right to edit the Connection of its calendar"
+        )
+
+
 def _concerned(session: Session, user: GetUserDep, asked: Scope) -> Concerned:
+    if asked.calendar is not None:
+        _check_may_book(user, session, asked.calendar)
     dags = read_dags(session, asked.dag_ids, tags=asked.tags)
     runs_of = allowed(user, session, [dag.dag_id for dag in dags], DagAccessEntity.RUN)
     try:
-        return concerned(session, dags, runs_of, paused=asked.paused)
+        return concerned(session, dags, runs_of, asked.calendar, paused=asked.paused)
     except InvalidArgument as error:
         raise _wrong("query", error) from None
 

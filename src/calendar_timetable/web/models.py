@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from calendar_timetable.planning.explain import Kind
 from calendar_timetable.planning.plan import Outcome, WhenBlocked
 from calendar_timetable.runs.exemptions import MOST_DAYS as MOST_EXEMPT
-from calendar_timetable.runs.reasons import MOST_SAID, bounded
+from calendar_timetable.runs.reasons import MOST_SAID, How, bounded
 from calendar_timetable.runs.rows import RunState
 
 StateOrMove = Literal[RunState, "postponed", "advanced", "combined"]
@@ -249,7 +249,9 @@ class Plan(Answer):
     dag_display_name: str
     timezone: str
     summary: str
-    python: str | None = Field(description="Of our own schedules, to who may read the DAG's code")
+    python: str | None = Field(
+        description="Of our own schedules, to those who may read the DAG's code"
+    )
     arguments: Arguments | None
     plan: list[Run]
     no_run_reason: str | None
@@ -343,7 +345,7 @@ class Calendars(Answer):
 class Override(Answer):
     """What passed in closed time, or may pass: a run, or a DAG exempt from the rules of the deployment."""
 
-    how: Literal["by_hand", "conf", "exemption", "command"]
+    how: How
     dag_id: str
     dag_display_name: str
     at: datetime = Field(description="When the run began, or the exemption was granted")
@@ -379,7 +381,7 @@ class Exempt(BaseModel):
 
 
 class Exemption(Answer):
-    """Until when a DAG is exempt from the rules of the deployment; who and why, for who may read its runs."""
+    """Until when a DAG is exempt from the rules of the deployment; who and why, for those who may read its runs."""
 
     since: datetime
     until: datetime

@@ -15,7 +15,7 @@ from calendar_timetable.runs import granting
 from calendar_timetable.runs.exemptions import MOST, Exemption
 from calendar_timetable.web import freezes, models, override_list
 from calendar_timetable.web.access import Readable, ReadableDag, allowed, asked_by_us, may_edit
-from calendar_timetable.web.models import REFUSALS, Limit, Offset, answer, known_parameters
+from calendar_timetable.web.models import REFUSALS, Limit, Offset, answer, known_parameters, wrong
 from calendar_timetable.web.routes import Moment, Wanted, bounded_range, near
 
 _PAST = timedelta(days=30)
@@ -51,6 +51,9 @@ def overrides(
     runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
     found = override_list.listed(session, runs_of, *between, limit=limit, offset=offset)
     if format == "csv" or (format is None and "text/csv" in request.headers.get("accept", "")):
+        if found.truncated and offset == 0:
+            # A table cannot say that it is not whole.
+            raise wrong("start", "there is more than this: give a shorter time, or a higher limit")
         return Response(
             override_list.as_csv(found),
             media_type="text/csv; charset=utf-8",
@@ -88,7 +91,7 @@ def exemption(
 def editable_dag(dag_id: ReadableDag, user: GetUserDep, session: SessionDep) -> str:
     """Return *dag_id* of the path, or answer 403 where the user may not edit that DAG."""
     if not may_edit(user, session, dag_id):
-        raise HTTPException(403, "Only who may edit this DAG may exempt it")
+        raise HTTPException(403, "Only people who may edit this DAG may exempt it")
     return dag_id
 
 

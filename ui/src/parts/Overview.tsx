@@ -41,10 +41,12 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
   const only = dagId ? { dag_id: dagId, paused: true } : { ...filters, moved, paused: place.paused ? true : undefined };
   const by = { week: { by: "hour" }, month: { by: "day", timezone: zone } }[view as string];
   const counts = useApi<Counts>(by ? `counts?${query({ start, end, ...only, ...by })}` : null);
-  const runs = useApi<Runs>(view === "month" ? null : `runs?${query({ start, end, ...only, limit: MOST })}`, true);
+  const runs = useApi<Runs>(view === "month" ? null : `runs?${query({ start, end, ...only, limit: MOST })}`, {
+    keep: true,
+  });
   const spans = useApi<TimeSets>(
     view === "agenda" ? null : `time-sets?${query({ start, end, dag_id: dagId ?? place.dag, limit: MOST_SPANS })}`,
-    true,
+    { keep: true },
   );
 
   const found = (view !== "month" && runs.data?.runs) || NONE;

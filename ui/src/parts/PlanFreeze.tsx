@@ -31,8 +31,16 @@ interface PlanFreezeProps {
 export function PlanFreeze({ period, dags, tags, paused, onPeriod, onClose }: PlanFreezeProps) {
   const zone = useZone();
   const [start, end] = period;
-  const scope = { dag_id: dags, tag: tags, paused: paused ? true : undefined, timezone: zone };
-  const impact = useApi<ImpactTold>(`impact?${query({ start, end, ...scope, limit: MOST })}`, true);
+  const bookable = useApi<Bookable>("bookings");
+  const calendars = bookable.data?.calendars ?? [];
+  const [chosen, setChosen] = useState<string | null>(null);
+  // Where there are several, each holds other DAGs.
+  const calendar = chosen ?? calendars[0];
+  const scope = { dag_id: dags, tag: tags, paused: paused ? true : undefined, timezone: zone, calendar };
+  const impact = useApi<ImpactTold>(
+    bookable.loading && !bookable.data ? null : `impact?${query({ start, end, ...scope, limit: MOST })}`,
+    { keep: true },
+  );
   return (
     <Side title="Plan a freeze" onClose={onClose}>
       <PeriodForm key={`${start} ${end}`} period={period} onPeriod={onPeriod} />
@@ -42,7 +50,9 @@ export function PlanFreeze({ period, dags, tags, paused, onPeriod, onClose }: Pl
         {!impact.data && impact.loading && <p className="ct-loading">Working out what would move …</p>}
       </div>
       <Better key={`better ${start} ${end}`} period={period} scope={scope} onPeriod={onPeriod} />
-      <Book key={`book ${start} ${end}`} period={period} />
+      {calendar && (
+        <Book key={`book ${start} ${end}`} period={period} {...{ calendar, calendars }} onCalendar={setChosen} />
+      )}
     </Side>
   );
 }
@@ -170,7 +180,7 @@ function Better({ period, scope, onPeriod }: BetterProps) {
   const zone = useZone();
   const [asked, setAsked] = useState(false);
   const length = Math.max(1, Math.round((Date.parse(period[1]) - Date.parse(period[0])) / MINUTE));
-  const found = useApi<BetterTimes>(asked ? `find?${query({ length, days: 14, ...scope })}` : null);
+  const found = useApi<BetterTimes>(asked ? `find?${query({ length, days: 14, ...scope })}` : null, { once: true });
   if (!asked) {
     return (
       <p>
@@ -188,6 +198,7 @@ function Better({ period, scope, onPeriod }: BetterProps) {
       {found.data?.partial && (
         <Notice kind="info">There was no time to look at every hour: there may be better ones.</Notice>
       )}
+      {found.data?.times.length === 0 && <Notice kind="info">There is no such time.</Notice>}
       <ul className="ct-cards">
         {found.data?.times.map((time) => (
           <li key={time.start} className="ct-card ct-subscription">
@@ -205,18 +216,21 @@ function Better({ period, scope, onPeriod }: BetterProps) {
   );
 }
 
+interface BookProps {
+  period: Period;
+  calendar: string;
+  calendars: string[];
+  onCalendar: (name: string) => void;
+}
+
 /** Enter the freeze into a calendar of the deployment, by who may edit that calendar's Connection. */
-function Book({ period }: { period: Period }) {
+function Book({ period, calendar, calendars, onCalendar }: BookProps) {
   const [start, end] = period;
-  const { data } = useApi<Bookable>("bookings");
   const [title, setTitle] = useState("Freeze");
-  const [chosen, setChosen] = useState<string | null>(null);
   const [made, setMade] = useState<BookingMade | null>(null);
   const [trouble, setTrouble] = useState<ApiError | null>(null);
   const [busy, setBusy] = useState(false);
-  if (!data || data.calendars.length === 0) return null;
 
-  const calendar = chosen ?? data.calendars[0] ?? "";
   const book = async (event: FormEvent) => {
     event.preventDefault();
     if (busy) return;
@@ -241,8 +255,8 @@ function Book({ period }: { period: Period }) {
         </label>
         <label>
           <span>Calendar</span>
-          <select value={calendar} onChange={(event) => setChosen(event.target.value)}>
-            {data.calendars.map((name) => (
+          <select value={calendar} onChange={(event) => onCalendar(event.target.value)}>
+            {calendars.map((name) => (
               <option key={name}>{name}</option>
             ))}
           </select>
