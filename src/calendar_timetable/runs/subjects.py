@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
@@ -124,15 +123,8 @@ def _as_held(
     schedule: Schedule, rules: Sequence[DeploymentRule], always: OpenTime
 ) -> CompiledSchedule:
     """Return *schedule* as *rules* would have it: see ``runtime/deployment.py``."""
-    compiled = schedule.compiled
-    if compiled is not None and compiled.policy.when_blocked != "run":
-        return compiled
-    if compiled is not None:
-        # Its own windows and blackouts hold nothing back; those of a rule would.
-        policy = replace(compiled.policy, when_blocked="postpone")
-        made = CompiledSchedule(compiled.base, compiled.timezone, policy, horizon=compiled.horizon)
-        made.ticks, made.open_time = schedule.ticks, always
-        return made
+    if schedule.compiled is not None:
+        return schedule.compiled
     delay = max(rule.max_delay for rule in rules)
     made = CompiledSchedule(
         schedule.data, schedule.timezone, Policy(max_delay=int(delay.total_seconds()))
