@@ -22,6 +22,8 @@ from calendar_timetable.config import RULES
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.runtime import deployment
 from calendar_timetable.schedule.deployment_rules import DeploymentRule
+from tests.support.ics import event, feed
+from tests.support.origin import Origin, serving
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)  # a Tuesday
 FREEZE = "DTSTART:20260303T100000Z\r\nDTEND:20260306T100000Z"
@@ -228,6 +230,49 @@ def test_an_error_that_nobody_foresaw_holds_the_tasks(
     assert "start_from_trigger" not in each.partial_kwargs
     with pytest.raises(AirflowRescheduleException):
         begin("hooked", "each")
+
+
+def test_a_run_of_another_day_is_held_today(
+    tmp_path: Path, freeze: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`airflow dags test cron 2026-01-05` says that its run began on that day."""
+    monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__APPLY_TO", "all")
+    freeze(FREEZE)
+    task = bag(tmp_path)["cron"].get_task("work")
+    run = {"run_id": "r", "run_type": "manual", "run_after": NOW, "conf": {}}
+    context = {
+        "dag_run": SimpleNamespace(**run, start_date=NOW - timedelta(days=60)),
+        "ti": SimpleNamespace(dag_id="cron", get_first_reschedule_date=lambda context: None),
+    }
+    with time_machine.travel(NOW, tick=False), pytest.raises(AirflowRescheduleException):
+        task._pre_execute_hook(context)
+
+
+def test_an_event_holds_that_was_entered_a_moment_ago(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of the calendar is young enough for its refresh, and does not know of it yet."""
+    with serving() as origin:
+        _enter_while_a_copy_is_young(tmp_path, monkeypatch, origin)
+
+
+def _enter_while_a_copy_is_young(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: Origin
+) -> None:
+    monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__BLACKOUTS", origin.url())
+    with time_machine.travel(NOW - timedelta(minutes=3), tick=False):
+        origin.serve(feed())
+        stored(tmp_path, NOW - timedelta(minutes=3))
+    origin.serve(feed(event(*FREEZE.split("\r\n"))))
+    task = bag(tmp_path, NOW - timedelta(seconds=90))["asset"].get_task("work")
+    run = {"run_id": "r", "run_type": "asset_triggered", "conf": {}}
+    context = {
+        "dag_run": SimpleNamespace(**run, run_after=NOW, start_date=NOW),
+        "ti": SimpleNamespace(dag_id="asset", get_first_reschedule_date=lambda context: None),
+    }
+    with time_machine.travel(NOW, tick=False), pytest.raises(AirflowRescheduleException):
+        task._pre_execute_hook(context)
 
 
 def test_the_triggerer_begins_nothing(tmp_path: Path, freeze: Callable[[str], None]) -> None:

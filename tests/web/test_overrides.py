@@ -331,6 +331,42 @@ def test_commands_that_leave_no_run_are_told(here: Deployment) -> None:
     assert len(here.told()) == 2
 
 
+def test_runs_of_any_run_after_are_told(here: Deployment) -> None:
+    """Whoever triggers a run may say that it was to run long ago; and clearing begins it anew."""
+    here.store()
+    run_id = here.trigger("hourly", "ada")
+    run = here.session.scalar(select(DagRun).where(DagRun.run_id == run_id))
+    assert run is not None
+    run.run_after = TUESDAY - timedelta(days=400)
+    here.session.commit()
+    assert here.said() == [("hourly", "by_hand", "ada", None, False)]
+    # As `airflow dags test hourly 2025-01-01` says of a run that is made now.
+    run.run_after, run.start_date = TUESDAY, TUESDAY - timedelta(days=400)
+    here.session.commit()
+    assert here.said() == [("hourly", "by_hand", "ada", None, False)]
+
+
+def test_who_was_held_did_not_pass(here: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__APPLY_TO", "all")
+    here.store()
+    for dag_id in ("hourly", "asset"):
+        here.trigger(dag_id, "ada")
+    here.trigger("nightly", "bob", {"ignore_calendar": "the auditors wait"})
+    assert here.said() == [("nightly", "conf", "bob", "the auditors wait", False)]
+
+
+def test_an_exemption_may_be_made_longer_again_and_again(here: Deployment) -> None:
+    here.store()
+    path = "/api/dags/hourly/exemption"
+    for days in (0, 20, 40):
+        here.clock.move_to(TUESDAY + timedelta(days=days))
+        until = TUESDAY + timedelta(days=days + 30)
+        asked = {"until": until.isoformat(), "reason": "still"}
+        assert here.client.post(path, json=asked).status_code == 201
+        exemption = here.client.get(path).json()["exemption"]
+        assert exemption is not None and exemption["until"][:10] == f"{until:%Y-%m-%d}"
+
+
 def test_an_exemption_is_ended(here: Deployment) -> None:
     here.store()
     frozen = here.parse()
