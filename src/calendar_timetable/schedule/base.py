@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -54,9 +55,7 @@ def make_base(schedule: object, timezone: str) -> Timetable:
     """
     # Asked only where needed: it takes coerce_to_core_timetable long to tell text from a timetable.
     if not isinstance(schedule, str):
-        from airflow.serialization.encoders import coerce_to_core_timetable
-
-        schedule = coerce_to_core_timetable(schedule)
+        schedule = _as_core(schedule)
     if isinstance(schedule, Timetable):
         return schedule
     from airflow.configuration import conf
@@ -77,6 +76,24 @@ def make_base(schedule: object, timezone: str) -> Timetable:
             cron_presets.get(schedule, schedule), timezone, with_intervals=with_intervals
         )
     raise InvalidArgument("schedule", schedule, _REMEDY)
+
+
+def _as_core(schedule: object) -> object:
+    """Return the timetable that the scheduler has for one of a DAG file; else *schedule* itself."""
+    from airflow.serialization.encoders import coerce_to_core_timetable, encode_timetable
+
+    if type(schedule).__name__ in _CRON and not isinstance(schedule, Timetable):
+        encoded: Any = encode_timetable(schedule)  # type: ignore[arg-type]
+        return _decoded(json.dumps(encoded, sort_keys=True))
+    return coerce_to_core_timetable(schedule)
+
+
+@lru_cache(maxsize=512)
+def _decoded(encoded: str) -> Timetable:
+    """Return the timetable that was serialized; remembered for the reason of :func:`cron_base`."""
+    from airflow.serialization.decoders import decode_timetable
+
+    return decode_timetable(json.loads(encoded))
 
 
 @lru_cache(maxsize=512)
