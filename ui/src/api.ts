@@ -58,6 +58,10 @@ export class ApiError extends Error {
   }
 }
 
+/** Whatever was thrown, as what a page can show. */
+export const troubleOf = (error: unknown): ApiError =>
+  error instanceof ApiError ? error : new ApiError(0, "Something went wrong.");
+
 type Detail = string | { field?: string; message?: string; loc?: (string | number)[]; msg?: string }[];
 
 /** Ask the API; throws ApiError, and AbortError when `signal` says so. */

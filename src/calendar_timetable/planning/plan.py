@@ -16,7 +16,7 @@ WhenBlocked = Literal["postpone", "advance", "skip", "run"]
 Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "forced"]
 
 SEARCH_SECONDS = 2 * 366 * DAY  # how far a search for a run looks before it says "no run"
-_EDGE_SECONDS = 300  # before time closes, in which no start is put
+EDGE_SECONDS = 300  # before time closes, in which no start is put
 _FEW = 24  # ticks: so many are looked at one by one faster than passed over
 _APART_SECONDS = 1e-6
 # Makes what is made for every tick: a named tuple's own way takes twice as long.
@@ -365,7 +365,7 @@ def _staggered(placed: PlacedTick, policy: Policy, open_time: OpenTime, ticks: T
     latest = min(start + policy.stagger, due + policy.max_delay)
     # Without a duration, a start in the last second would be lost to a scheduler's usual latency.
     latest = (
-        open_time.last_fit(start, policy.duration or _EDGE_SECONDS, latest)
+        open_time.last_fit(start, policy.duration or EDGE_SECONDS, latest)
         if latest > start
         else latest
     )

@@ -19,12 +19,11 @@ from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
-from calendar_timetable.planning.plan import PlacedTick, place_ticks
+from calendar_timetable.planning.plan import EDGE_SECONDS, PlacedTick, place_ticks
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.runs import time_budget
 from calendar_timetable.runs.forecast import MOST_TICKS, not_before
 from calendar_timetable.runs.impact import (
-    EDGE,
     Cost,
     Period,
     Subject,
@@ -320,7 +319,9 @@ class _Weighed:
         # Where it would be without its spread, which a blackout may shorten.
         base = at // 1 if placed.opening is None else placed.opening
         low, high = self._touching(base, policy.duration)
-        self._touched.append((low, max(high, self._touching(at, policy.duration or EDGE)[1])))
+        self._touched.append(
+            (low, max(high, self._touching(at, policy.duration or EDGE_SECONDS)[1]))
+        )
         if policy.when_blocked == "run":
             return
         if policy.when_blocked == "postpone":

@@ -19,7 +19,7 @@ from airflow.timetables.base import TimeRestriction
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.open_time import OpenTime, members
-from calendar_timetable.planning.plan import PlacedTick, Tick, place_ticks
+from calendar_timetable.planning.plan import EDGE_SECONDS, PlacedTick, Tick, place_ticks
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange, TimeSet, Union, leaves
 from calendar_timetable.runs import time_budget
@@ -35,8 +35,6 @@ Kind = Literal["postponed", "advanced", "combined", "skipped", "forced", "separa
 KINDS: tuple[Kind, ...] = ("postponed", "advanced", "combined", "skipped", "forced", "separate")
 # Those by which a run is disturbed.
 DISTURBED: tuple[Kind, ...] = ("postponed", "advanced", "combined", "skipped")
-# Seconds that a start without a duration keeps from where time closes: see planning/plan.py.
-EDGE = 300
 
 _log = logging.getLogger(__name__)
 
@@ -290,7 +288,7 @@ def changes_of(
 def first_touched(schedule: CompiledSchedule, start: float) -> float:
     """Return the time up to which no due time has to do with what is closed from *start* on."""
     policy = schedule.policy
-    clear = start - policy.duration - policy.stagger - EDGE - 1
+    clear = start - policy.duration - policy.stagger - EDGE_SECONDS - 1
     fitted = schedule.open_time.previous_fit(clear, policy.duration, clear - policy.max_delay)
     # What is due by then has started by then, and is over before the blackout.
     return clear - policy.max_delay if fitted is None else fitted

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from calendar_timetable.exceptions import InvalidArgument
-from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import TimeRange
@@ -139,12 +138,7 @@ def zone_of(
     timezone: Annotated[str, Query(max_length=100, description="IANA zone of the texts")] = "UTC",
 ) -> ZoneInfo:
     """Return the zone that texts are in."""
-    try:
-        return zones.load_zone(timezone)
-    except InvalidArgument:
-        raise wrong(
-            "timezone", f"{timezone!r} is not a time zone: give an IANA name such as Europe/Berlin"
-        ) from None
+    return routes.zone_named(timezone)
 
 
 Zone = Annotated[ZoneInfo, Depends(zone_of)]

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
@@ -132,6 +133,16 @@ def runs(
     return answer(request, run_list.list_runs(session, wanted, page, _now(), runs_of))
 
 
+def zone_named(timezone: str) -> ZoneInfo:
+    """Return the IANA zone *timezone*, or answer 422 where there is none."""
+    try:
+        return zones.load_zone(timezone)
+    except InvalidArgument:
+        raise wrong(
+            "timezone", f"{timezone!r} is not a time zone: give an IANA name such as Europe/Berlin"
+        ) from None
+
+
 def hours_or_days(
     between: TimeRange,
     by: Annotated[Literal["hour", "day"], Query(description="What is counted together")] = "day",
@@ -143,12 +154,7 @@ def hours_or_days(
 
     They are where each hour, or day of the zone *timezone*, begins, and where the last one ends.
     """
-    try:
-        zone = zones.load_zone(timezone)
-    except InvalidArgument:
-        raise wrong(
-            "timezone", f"{timezone!r} is not a time zone: give an IANA name such as Europe/Berlin"
-        ) from None
+    zone = zone_named(timezone)
     if by == "hour" and between[1] - between[0] > MOST_DAYS_BY_HOUR * DAY:
         raise wrong(
             "by",

@@ -1,6 +1,6 @@
 import { type FormEvent, useState } from "react";
 import { useZone } from "../airflow";
-import { ApiError, call, type ExemptionOf } from "../api";
+import { type ApiError, call, type ExemptionOf, troubleOf } from "../api";
 import { instantAt, localOf } from "../times";
 import { useApi } from "../useApi";
 import { Drawer, Moment, Notice } from "./basics";
@@ -24,7 +24,7 @@ export function Exemption({ dagId }: { dagId: string }) {
       await call(path, { method: "DELETE" });
       setTrouble(null);
     } catch (error) {
-      setTrouble(error instanceof ApiError ? error : new ApiError(0, "Something went wrong."));
+      setTrouble(troubleOf(error));
     }
     answer.reload();
   };
@@ -99,7 +99,7 @@ function ExemptForm({ path, done, onClose }: { path: string; done: () => void; o
       await call(path, { method: "POST", body: JSON.stringify(body) });
       done();
     } catch (error) {
-      setTrouble(error instanceof ApiError ? error : new ApiError(0, "Something went wrong."));
+      setTrouble(troubleOf(error));
       setBusy(false);
     }
   };

@@ -1,7 +1,7 @@
 import { type FormEvent, useState } from "react";
 import { useZone } from "../airflow";
 import {
-  ApiError,
+  type ApiError,
   type BetterTimes,
   type Bookable,
   type BookingMade,
@@ -9,6 +9,7 @@ import {
   type ImpactTold,
   query,
   type RunMoved,
+  troubleOf,
 } from "../api";
 import type { Period } from "../freezes";
 import { instantAt, localOf, spanOfTime } from "../times";
@@ -241,7 +242,7 @@ function Book({ period, calendar, calendars, onCalendar }: BookProps) {
         await call<BookingMade>("bookings", { method: "POST", body: JSON.stringify({ start, end, title, calendar }) }),
       );
     } catch (error) {
-      setTrouble(error instanceof ApiError ? error : new ApiError(0, "Something went wrong."));
+      setTrouble(troubleOf(error));
     }
     setBusy(false);
   };

@@ -1,5 +1,5 @@
 import { type FormEvent, useRef, useState } from "react";
-import { ApiError, call, type Subscription } from "../api";
+import { type ApiError, call, type Subscription, troubleOf } from "../api";
 import { useApi } from "../useApi";
 import { Drawer, Moment, Notice, Trouble } from "./basics";
 import { Copy } from "./Copy";
@@ -45,7 +45,7 @@ export function Subscribe({ dagId, tags, onClose }: SubscribeProps) {
     try {
       await work();
     } catch (error) {
-      setTrouble(error instanceof ApiError ? error : new ApiError(0, "Something went wrong."));
+      setTrouble(troubleOf(error));
     }
     setBusy(false);
     mine.reload();

@@ -1,6 +1,6 @@
 import { type FormEvent, useState } from "react";
 import { useZone } from "../airflow";
-import { ApiError, type Arguments, call, type Plan, type WhatIf as Result } from "../api";
+import { type ApiError, type Arguments, call, type Plan, type WhatIf as Result, troubleOf } from "../api";
 import { reasonTexts } from "../reasons";
 import { changesOf, compare, type Form, formOf } from "../whatif";
 import { Moment, Notice, StateBadge } from "./basics";
@@ -31,7 +31,7 @@ export function WhatIf({ plan, given }: { plan: Plan; given: Arguments }) {
       setResult(await call<Result>(`dags/${encodeURIComponent(plan.dag_id)}/what-if`, { method: "POST", body }));
       setTrouble(null);
     } catch (error) {
-      setTrouble(error instanceof ApiError ? error : new ApiError(0, "Something went wrong."));
+      setTrouble(troubleOf(error));
     }
     setBusy(false);
   };
