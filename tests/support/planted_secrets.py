@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler
 
 from tests.support.ics import event, feed
@@ -53,8 +54,9 @@ def _texts() -> list[str]:
     ]
 
 
+@cache
 def calendar() -> bytes:
-    """Return a calendar that is closed until the day after tomorrow.
+    """Return a calendar that is closed until the day after tomorrow, the same one each time.
 
     It is closed from yesterday on, and has tasks due soon and events that cannot be understood.
     """

@@ -22,7 +22,7 @@ from tests.support.redis_server import redis_server
 from tests.support.stack import Stack
 
 T = TypeVar("T")
-PATIENCE = 600  # seconds that sixty files and as many tasks may take on a busy machine
+PATIENCE = 1200  # seconds that sixty files and as many tasks may take on a busy machine
 CONNECTION = "change_freeze"
 
 HEAD = """\
@@ -265,6 +265,7 @@ def settings(folder: Path, calendar: Server) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         "AIRFLOW__SCHEDULER__PARSING_CLEANUP_INTERVAL": "3600",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "20",
     }
 
 
@@ -274,7 +275,7 @@ from calendar_timetable import Calendar, DeploymentRule
 
 CALENDAR_TIMETABLE_RULES = [
     DeploymentRule(
-        blackouts=Calendar({CONNECTION!r}, refresh=timedelta(seconds=1)),
+        blackouts=Calendar({CONNECTION!r}, refresh=timedelta(minutes=1)),
         exempt_tags=["no-freeze"],
     )
 ]
