@@ -227,7 +227,6 @@ def test_a_calendar_beyond_all_bounds_is_refused_with_the_remedy(
 def test_a_network_that_is_down_is_named_and_not_tried_for_each_calendar(
     kind: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "FETCH_SECONDS", 90.0)
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     extra = {
