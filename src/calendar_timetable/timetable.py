@@ -63,6 +63,11 @@ class CalendarTimetable(Timetable):
     :param coalesce: of consecutive due times that would start together, run only the last.
     :param offset: with a :class:`Calendar` as *schedule*, due this long after (or, negative,
         before) its events.
+    :param keep_hour: postpone a blocked run to the same local time of the next day on which it
+        fits, instead of to the opening.
+    :param max_lateness: make no run that could not be made for this long after its start, because
+        the DAG was paused, earlier runs were not over, or Airflow was down. Default: such a run is
+        made as soon as possible.
 
     Nothing is read or checked here; see :meth:`validate` and :meth:`serialize`.
     """
@@ -81,6 +86,8 @@ class CalendarTimetable(Timetable):
         stagger_key: str | None = None,
         coalesce: bool = True,
         offset: timedelta | None = None,
+        keep_hour: bool = False,
+        max_lateness: timedelta | None = None,
     ) -> None:
         # This is ten times as fast as pathlib.
         dag_file = os.path.basename(sys._getframe(1).f_code.co_filename)  # noqa: PTH119, SLF001
@@ -96,6 +103,8 @@ class CalendarTimetable(Timetable):
             stagger_key=stagger_key,
             coalesce=coalesce,
             offset=offset,
+            keep_hour=keep_hour,
+            max_lateness=max_lateness,
             dag_file=dag_file,
         )
         self._data: dict[str, Any] | None = None

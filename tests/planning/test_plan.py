@@ -34,6 +34,7 @@ def laid_out(ticks: list[tuple[int, int]], brute: Brute, stagger: int = 0) -> li
         max_delay=brute.max_delay * 60,
         coalesce=brute.coalesce,
         stagger=stagger,
+        keep_hour="UTC" if brute.keep_hour else "",
     )
     given_ticks = [Tick(EPOCH + b * 60, EPOCH + a * 60, EPOCH + b * 60) for a, b in ticks]
     return list(place_ticks(given_ticks, policy, open_time(brute)))

@@ -84,9 +84,9 @@ def test_what_a_version_1_wrote_of_many_spans_means_the_same() -> None:
 
 
 def test_another_version_is_refused_with_the_remedy() -> None:
-    data = golden_files.load("plain_cron")["serialized"] | {"v": 3}
+    data = golden_files.load("plain_cron")["serialized"] | {"v": 4}
 
-    with pytest.raises(ValueError, match=r"version 3.*upgrade"):
+    with pytest.raises(ValueError, match=r"version 4.*upgrade"):
         CalendarTimetable.deserialize(data)
 
 

@@ -8,7 +8,7 @@ due times increase, and nothing starts in time that was closed when its run was 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -29,6 +29,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from calendar_timetable.exceptions import NoOpening
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.weekly import Weekly
+from calendar_timetable.schedule.due_rule import DueRule
+from calendar_timetable.schedule.on import On
+from calendar_timetable.schedule.recurrence import Recurrence
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.scheduler import dag_model, plain
 from tests.support.strategies import EPOCH, POLICIES, moment
@@ -49,6 +52,8 @@ SCHEDULES: dict[str, Any] = {
     "data intervals of 5 hours": DeltaDataIntervalTimetable(timedelta(hours=5)),
     "timedelta": DeltaTriggerTimetable(timedelta(hours=5)),
     "events": EventsTimetable(event_dates=[pen(moment(m)) for m in range(17, 14 * 1440, 777)]),
+    "working days": On([1, 2, 3, -1], Weekly("mon-fri"), of="week", at=["06:00", "25:30"]),
+    "every other day": Recurrence("FREQ=DAILY;INTERVAL=2", start=date(2026, 2, 1), at="21:00"),
 }
 NIGHTS = Weekly("daily 19:00-07:00")
 BEGIN = moment(600)
@@ -89,12 +94,18 @@ class Life(RuleBasedStateMachine):
         coalesce=st.booleans(),
         nights=st.booleans(),
         stagger=st.sampled_from([0, 45]),
+        keep_hour=st.booleans(),
+        max_lateness=st.sampled_from([None, None, 5, 300]),
     )
-    def edit(self, nights: bool, **options: Any) -> None:
+    def edit(self, nights: bool, max_lateness: int | None, **options: Any) -> None:
         minutes = {
             name: timedelta(minutes=options[name]) for name in ("duration", "max_delay", "stagger")
         }
         self.options = options | minutes | ({"windows": NIGHTS} if nights else {})
+        if options["when_blocked"] != "postpone" or not options["coalesce"]:
+            self.options["keep_hour"] = False
+        if max_lateness is not None:
+            self.options["max_lateness"] = timedelta(minutes=max_lateness)
 
     @rule(start=st.integers(-300, 1440), length=st.integers(10, 3000))
     def add_event(self, start: int, length: int) -> None:
@@ -141,8 +152,10 @@ class Life(RuleBasedStateMachine):
 
     def _timetable(self) -> Timetable:
         if not self.ours:
-            if isinstance(self.schedule, str):
-                return CronTriggerTimetable(self.schedule, timezone="UTC")
+            if isinstance(self.schedule, (str, DueRule)):
+                # Without this class there are no due times by days.
+                cron = self.schedule if isinstance(self.schedule, str) else "0 6 * * *"
+                return CronTriggerTimetable(cron, timezone="UTC")
             return self.schedule  # type: ignore[no-any-return]
         known = Spans((EPOCH + a * 60, EPOCH + b * 60) for a, b in self.events)
         calendar = FakeCalendar(known, "team")
@@ -188,6 +201,10 @@ class Life(RuleBasedStateMachine):
         previous = [run.data_interval.end for run in self.runs if run.data_interval]
         assert not previous or interval.end > max(previous), "due times increase"
         compiled = timetable.compiled
+        most = compiled.policy.max_lateness
+        assert most is None or self.now.timestamp() - start <= most, (
+            "no run is later than it may be"
+        )
         if compiled.policy.when_blocked != "run":
             opens = compiled.open_time
             late = self.now.timestamp() - start <= 300 and compiled.policy.when_blocked == "advance"

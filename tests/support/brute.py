@@ -49,6 +49,8 @@ class Brute:
     duration: int = 0
     max_delay: int = 600
     coalesce: bool = True
+    # In UTC, in which the origin is a midnight.
+    keep_hour: bool = False
 
     def fits(self, minute: int) -> bool:
         # Without a duration the minute itself must be open.
@@ -63,7 +65,8 @@ class Brute:
         if self.when_blocked == "run":
             return tick * 60, "forced"
         if self.when_blocked == "postpone":
-            for later in range(tick + 1, tick + self.max_delay + 1):
+            step = 1440 if self.keep_hour else 1
+            for later in range(tick + step, tick + self.max_delay + 1, step):
                 if self.fits(later):
                     return later * 60, "postponed"
         if self.when_blocked == "advance":
@@ -71,6 +74,12 @@ class Brute:
                 if self.fits(tick - back):
                     return (tick - back) * 60 + (0 if self.duration else 59), "advanced"
         return None, "skipped"
+
+    def _is_taken_along(self, start: int, later: Sequence[tuple[int | None, str]]) -> bool:
+        """Tell whether a tick after the one that starts at *start* runs for both."""
+        if self.keep_hour:
+            return any(other is not None and other <= start for other, _ in later)
+        return self.coalesce and bool(later) and later[0][0] == start
 
     def plan(self, ticks: Sequence[tuple[int, int]]) -> list[Row]:
         """Return rows for *ticks*.
@@ -82,12 +91,7 @@ class Brute:
         covered_until: int | None = None  # where the last run's data interval ended
         for i, (begin, due) in enumerate(ticks):
             start, outcome = placed[i]
-            if (
-                self.coalesce
-                and start is not None
-                and i + 1 < len(ticks)
-                and placed[i + 1][0] == start
-            ):
+            if start is not None and self._is_taken_along(start, placed[i + 1 :]):
                 start, outcome = None, "coalesced"
             first = begin
             if start is not None:

@@ -34,3 +34,8 @@ def iso(moment: datetime | None, zone: str = "UTC") -> str | None:
         return None
     shown = datetime.fromtimestamp(moment.timestamp(), ZoneInfo(zone))
     return shown.isoformat(timespec="seconds" if shown.second else "minutes")
+
+
+def minute(moment: datetime) -> str:
+    """Write a moment in UTC: "2026-03-29T01:00"."""
+    return f"{datetime.fromtimestamp(moment.timestamp(), UTC):%Y-%m-%dT%H:%M}"

@@ -47,13 +47,15 @@ def stretches(draw: st.DrawFn, most: int = 5) -> list[Minutes]:
 @st.composite
 def brutes(draw: st.DrawFn) -> Brute:
     """Draw a schedule for the brute force."""
+    keep_hour = draw(st.sampled_from([False, False, True]))
     return Brute(
         windows=draw(st.one_of(st.none(), stretches())),
         blackouts=draw(stretches()),
-        when_blocked=draw(st.sampled_from(POLICIES)),
+        when_blocked="postpone" if keep_hour else draw(st.sampled_from(POLICIES)),
         duration=draw(st.sampled_from([0, 0, 1, 30, 60, 240])),
-        max_delay=draw(st.sampled_from([0, 1, 45, 240, 900])),
-        coalesce=draw(st.booleans()),
+        max_delay=draw(st.sampled_from([0, 1440, 4000] if keep_hour else [0, 1, 45, 240, 900])),
+        coalesce=keep_hour or draw(st.booleans()),
+        keep_hour=keep_hour,
     )
 
 

@@ -12,6 +12,7 @@ export interface Form {
   delayHours: string;
   staggerMinutes: string;
   coalesce: boolean;
+  keep_hour: boolean;
 }
 
 export function formOf(given: Arguments): Form {
@@ -25,6 +26,7 @@ export function formOf(given: Arguments): Form {
     delayHours: hoursText(given.max_delay_seconds),
     staggerMinutes: "",
     coalesce: given.coalesce,
+    keep_hour: given.keep_hour,
   };
 }
 
@@ -53,6 +55,7 @@ export function changesOf(form: Form, given: Arguments): Record<string, unknown>
   if (changed("delayHours")) changes.max_delay_seconds = Math.round(Number(form.delayHours) * 3600);
   if (changed("staggerMinutes")) changes.stagger_seconds = Math.round(Number(form.staggerMinutes) * 60);
   if (changed("coalesce")) changes.coalesce = form.coalesce;
+  if (changed("keep_hour")) changes.keep_hour = form.keep_hour;
   return changes;
 }
 

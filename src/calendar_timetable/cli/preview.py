@@ -204,6 +204,8 @@ def add_schedule(command: argparse.ArgumentParser) -> None:
     command.add_argument("--offset", type=values.signed_length, metavar="LENGTH", help=after)
     every = "run at every due time, also where several start together"
     command.add_argument("--no-coalesce", action="store_true", help=every)
+    hour = "postpone to the same time of a later day instead of to the opening"
+    command.add_argument("--keep-hour", action="store_true", help=hour)
     values.add_calendar(command)
 
 
@@ -304,6 +306,7 @@ def _made(
             stagger=options.stagger,
             coalesce=not options.no_coalesce,
             offset=options.offset,
+            keep_hour=options.keep_hour,
         )
     )
 
@@ -366,7 +369,9 @@ class Alone:
             int(options.max_delay.total_seconds()),
             not options.no_coalesce,
             share_of(stagger, f"{cron} {zone}"),
+            zone if options.keep_hour else "",
         )
+        policy.check()
         made = cls(cron, zone, policy, windows, blackouts)
         try:
             # What croniter draws by lot is another time whenever it is asked.
@@ -392,7 +397,7 @@ class Alone:
 
         Around *start* means the months around it; both are in epoch seconds.
         """
-        reach = self.policy.max_delay + self.policy.duration + self.policy.stagger
+        reach = self.policy.reach
         horizon = horizon_around(start, reach, None if end is None else end + reach)
         windows, blackouts = (
             s and s.resolve(horizon, self.timezone) for s in (self.windows, self.blackouts)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from calendar_timetable.planning.open_time import SHOWN, Blocker, OpenTime
-from calendar_timetable.planning.plan import PlacedTick, Policy
+from calendar_timetable.planning.plan import PlacedTick, Policy, same_hour
 from calendar_timetable.planning.time_sets import CalendarSpans, TimeSet, leaves
 
 Kind = Literal[
@@ -22,6 +22,7 @@ Kind = Literal[
     "run_anyway",
     "advanced",
     "staggered",
+    "same_hour",
     "unknown",
     "note",
 ]
@@ -48,6 +49,7 @@ class Reason:
     run_anyway                it starts when due, though blocked: ``when_blocked="run"``
     advanced                  it starts at *start*, before its due time *end*
     staggered                 *needed_seconds* later than it could
+    same_hour                 it waits for its time of day: ``keep_hour=True``
     unknown                   calendars are read until *start*, or far from its due time
     note                      *detail* is to be known of *calendar*
     ========================= ==================================================================
@@ -98,6 +100,8 @@ class Reason:
                 return "starts before its due time (when_blocked='advance')"
             case "staggered":
                 return f"staggered by {length(self.needed_seconds or 0)}"
+            case "same_hour":
+                return "waits for its time of day (keep_hour=True)"
             case "unknown":
                 if self.start is None:
                     return "calendars are not read this far from today"
@@ -128,7 +132,12 @@ def reasons(placed: PlacedTick, policy: Policy, open_time: OpenTime) -> tuple[Re
     if placed.outcome in ("postponed", "forced", "skipped", "coalesced"):
         until = placed.opening if placed.opening is not None else due + policy.max_delay
         unmoved = policy.when_blocked in ("skip", "run")
-        why += obstacles(due, due if unmoved else until, policy, open_time)
+        if policy.keep_hour:
+            why += _obstacles_by_hour(due, until, policy, open_time)
+            if placed.outcome == "postponed":
+                why.append(Reason("same_hour"))
+        else:
+            why += obstacles(due, due if unmoved else until, policy, open_time)
     elif placed.outcome == "advanced":
         why += obstacles(due, due, policy, open_time)
         why.append(Reason("advanced", start=placed.start, end=due))
@@ -178,6 +187,19 @@ def obstacles(start: float, until: float, policy: Policy, open_time: OpenTime) -
             reasons.append(short)
             cursor = over
     return reasons
+
+
+def _obstacles_by_hour(
+    due: float, until: float, policy: Policy, open_time: OpenTime
+) -> Iterator[Reason]:
+    """Yield what stands in the way at *due*, and at the same time of the days before *until*."""
+    start, closed_until, count = due, 0.0, 0
+    while start < until and count < _MAX_OBSTACLES:
+        # What is closed for several days is told once.
+        for reason in obstacles(start, start, policy, open_time) if start >= closed_until else ():
+            closed_until, count = reason.end or until, count + 1
+            yield reason
+        start = same_hour(due, start + 1, policy.keep_hour)
 
 
 def blocked(blocker: Blocker, instant: float) -> Reason:

@@ -40,9 +40,12 @@ def _just_fitted(instant: float | None, now: float, duration: int, open_time: Op
     return open_time.fits(instant // 1, duration)
 
 
-def next_opening(now: float, policy: Policy, open_time: OpenTime) -> float | None:
-    """Return the earliest start from *now* on, as far as that is known."""
-    return open_time.next_fit(now, policy.duration, now + SEARCH_SECONDS)
+def next_opening(planned: float, now: float, policy: Policy, open_time: OpenTime) -> float | None:
+    """Return the earliest start from *now* on, as far as that is known.
+
+    *planned* is the time of day that the run may have to keep.
+    """
+    return policy.next_start(planned, now, now + SEARCH_SECONDS, open_time)
 
 
 def late_start(
@@ -61,14 +64,19 @@ def late_start(
     or comes, later than ``max_delay`` after its due time; with ``when_blocked="skip"`` where time
     has closed since it was to start. The answer does not change while the clock moves. With
     *catchup* the past is made up for however late: there the run is skipped only where the closure
-    that followed its planned start was longer than ``max_delay``.
+    that followed its planned start was longer than ``max_delay``. More than ``max_lateness`` after
+    *planned* it is always skipped.
     """
-    if planned > now or policy.when_blocked == "run":
+    if planned > now:
+        return planned
+    if policy.max_lateness is not None and now - planned > policy.max_lateness:
+        return None
+    if policy.when_blocked == "run":
         return planned
     fits = open_time.fits(now, policy.duration)
     if not fits and _has_just_fitted(planned, now, policy, open_time):
         return planned
-    opening = now if fits else next_opening(now, policy, open_time)
+    opening = now if fits else next_opening(due, now, policy, open_time)
     if opening is None:
         return None
     last = max(planned, due + policy.max_delay) if policy.waits else planned
@@ -76,7 +84,7 @@ def late_start(
         closes = open_time.end_of(planned // 1) if catchup and policy.waits else None
         if (
             closes is None
-            or open_time.next_fit(closes, policy.duration, closes + policy.max_delay) is None
+            or policy.next_start(due, closes, closes + policy.max_delay, open_time) is None
         ):
             return None
     if fits or not policy.stagger:

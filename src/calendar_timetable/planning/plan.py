@@ -6,16 +6,19 @@ import hashlib
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal, NamedTuple
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
 
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY, OpenTime
 
 WhenBlocked = Literal["postpone", "advance", "skip", "run"]
 Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "forced"]
 
 SEARCH_SECONDS = 2 * 366 * DAY  # how far a search for a run looks before it says "no run"
+LONGEST_BY_HOUR = 31 * DAY  # of ``max_delay`` with ``keep_hour``: each day is looked at
 EDGE_SECONDS = 300  # before time closes, in which no start is put
 _FEW = 24  # ticks: so many are looked at one by one faster than passed over
 _APART_SECONDS = 1e-6
@@ -73,7 +76,9 @@ class Policy:
     """How ticks are placed in open time.
 
     Durations are in seconds; ``stagger`` is this schedule's own share: its starts are that much
-    later.
+    later. ``keep_hour`` names the zone in which a postponed run keeps its time of day; empty where
+    it starts at the opening. A run that was not made for ``max_lateness`` after its start is not
+    made at all; ``None`` where it always is.
     """
 
     when_blocked: WhenBlocked = "postpone"
@@ -81,6 +86,38 @@ class Policy:
     max_delay: int = 7 * DAY
     coalesce: bool = True
     stagger: int = 0
+    keep_hour: str = ""
+    max_lateness: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields; of those that were added later only what is not the default."""
+        usual = Policy()
+        data = asdict(self)
+        for name in ADDED_FIELDS:
+            if data[name] == getattr(usual, name):
+                del data[name]
+        return data
+
+    def check(self) -> None:
+        """Refuse what does not go together; raises :class:`InvalidArgument`."""
+        if not self.keep_hour:
+            return
+        if not self.may_keep_hour:
+            remedy = "goes with when_blocked='postpone' and coalesce=True; leave it out"
+            raise InvalidArgument("keep_hour", True, remedy)
+        if self.max_delay > LONGEST_BY_HOUR:
+            remedy = f"with keep_hour give at most {LONGEST_BY_HOUR // DAY} days"
+            raise InvalidArgument("max_delay", timedelta(seconds=self.max_delay), remedy)
+
+    @property
+    def may_keep_hour(self) -> bool:
+        """Whether blocked runs are postponed one by one, or the last of several."""
+        return self.when_blocked == "postpone" and self.coalesce
+
+    @property
+    def reach(self) -> int:
+        """Seconds that a run may last beyond its due time: moved, staggered and running."""
+        return self.max_delay + self.duration + self.stagger
 
     @property
     def waits(self) -> bool:
@@ -91,7 +128,7 @@ class Policy:
         """Return where *tick* is placed by itself, before coalescing and stagger."""
         due, duration = tick.due, self.duration
         if self.when_blocked == "postpone":
-            start = open_time.next_fit(due, duration, due + self.max_delay)
+            start = self.next_start(due, due, due + self.max_delay, open_time)
             if start == due:
                 return new(PlacedTick, (tick, due, "on_time", None, None))
             if start is not None:
@@ -105,6 +142,45 @@ class Policy:
             if start is not None:
                 return PlacedTick(tick, start, "advanced")
         return PlacedTick(tick, None, "skipped")
+
+    def next_start(
+        self, planned: float, earliest: float, latest: float, open_time: OpenTime
+    ) -> float | None:
+        """Return the first time from *earliest* to *latest* at which a run fits; else ``None``.
+
+        With ``keep_hour`` only *planned* counts, and the same time of later days. All times are in
+        epoch seconds.
+        """
+        start = open_time.next_fit(earliest, self.duration, latest)
+        if not self.keep_hour:
+            return start
+        while start is not None and start <= latest:
+            candidate = same_hour(planned, start, self.keep_hour)
+            if candidate <= start:
+                return candidate
+            start = open_time.next_fit(candidate, self.duration, latest)
+        return None
+
+
+# Of a policy: without them it means what it meant before there were any.
+ADDED_FIELDS = ("keep_hour", "max_lateness")
+
+
+def same_hour(planned: float, earliest: float, timezone: str) -> float:
+    """Return the first time from *earliest* on that is *planned*, or the same time of a later day.
+
+    The days are those of *timezone*. A time that clocks leave out is read as RFC 5545 has it, so
+    that day's comes later; one that comes twice is the first.
+    """
+    if earliest <= planned:
+        return planned
+    zone = zones.load_zone(timezone)
+    local = datetime.fromtimestamp(planned, zone)
+    seconds = (local.hour * 60 + local.minute) * 60 + local.second
+    day = max(datetime.fromtimestamp(earliest, zone).date(), local.date() + timedelta(days=1))
+    while (found := zones.local_instant(day, seconds, zone) + planned % 1) < earliest:
+        day += timedelta(days=1)
+    return found
 
 
 def share_of(stagger: int, key: str) -> int:
@@ -166,6 +242,10 @@ class TickStream:
                 return None
             self._ahead.append(tick)
         return self._ahead[0]
+
+    def put_back(self, taken: Iterable[Tick]) -> None:
+        """Have those that were *taken* last come again, in their order."""
+        self._ahead.extendleft(reversed(list(taken)))
 
     def first_after(self, instant: float, tick: Tick) -> Tick | None:
         """Return the first one due after *instant*, without taking any.
@@ -255,7 +335,8 @@ def _place_all(
             continue
         combined: list[PlacedTick] = []
         if policy.coalesce and placed.outcome == "postponed":
-            placed, combined = _gather(ticks, placed, every=every)
+            gather = _gather_by_hour if policy.keep_hour else _gather
+            placed, combined = gather(ticks, placed, policy, open_time, every=every)
         assert placed.start is not None
         start = _staggered(placed, policy, open_time, ticks) if policy.stagger else placed.start
         if (
@@ -278,6 +359,9 @@ def _place_all(
         begun = -math.inf
         if every:
             for run in combined:
+                if run.start is None:
+                    yield run
+                    continue
                 yield new(PlacedTick, (run.tick, None, "coalesced", run.opening, placed.tick.due))
         yield placed
 
@@ -299,7 +383,7 @@ def _pass_closed(
 
 
 def _gather(
-    ticks: TickStream, placed: PlacedTick, *, every: bool
+    ticks: TickStream, placed: PlacedTick, policy: Policy, open_time: OpenTime, *, every: bool
 ) -> tuple[PlacedTick, list[PlacedTick]]:
     """Return the last tick that the opening of *placed* releases, and those before it.
 
@@ -316,6 +400,31 @@ def _gather(
     if last.due < start:
         return new(PlacedTick, (last, start, "postponed", start, None)), combined
     return new(PlacedTick, (last, start, "on_time", None, None)), combined
+
+
+def _gather_by_hour(
+    ticks: TickStream, placed: PlacedTick, policy: Policy, open_time: OpenTime, *, every: bool
+) -> tuple[PlacedTick, list[PlacedTick]]:
+    """Return what runs instead of *placed*, which waits for its hour, and those before it.
+
+    That is the last tick which is due after it and starts no later: starts never go backwards.
+    """
+    combined: list[PlacedTick] = []
+    # Those that start later, or not at all.
+    waiting: list[PlacedTick] = []
+    while (following := ticks.peek()) is not None:
+        assert placed.start is not None
+        if following.due > placed.start:
+            break
+        ticks.next()
+        ahead = policy.place(following, open_time)
+        if ahead.start is None or ahead.start > placed.start:
+            waiting.append(ahead)
+            continue
+        combined += (placed, *waiting)
+        placed, waiting = ahead, []
+    ticks.put_back(later.tick for later in waiting)
+    return placed, combined
 
 
 def _gather_before(

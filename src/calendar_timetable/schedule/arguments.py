@@ -15,6 +15,7 @@ from airflow.timetables.base import Timetable
 
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning import zones
+from calendar_timetable.planning.late_start import GRACE_SECONDS
 from calendar_timetable.planning.open_time import DAY, OpenTime
 from calendar_timetable.planning.plan import Policy, WhenBlocked, share_of
 from calendar_timetable.planning.time_sets import (
@@ -42,7 +43,13 @@ if TYPE_CHECKING:
 
 _ZERO = timedelta(0)
 _UNSAID = ("dag_file", "dag_id")
-_USUAL = {"when_blocked": "postpone", "max_delay": timedelta(days=7), "coalesce": True}
+_ONE_RUN = ("OnceTimetable", "ContinuousTimetable")
+_USUAL = {
+    "when_blocked": "postpone",
+    "max_delay": timedelta(days=7),
+    "coalesce": True,
+    "keep_hour": False,
+}
 _log = logging.getLogger(__name__)
 
 
@@ -64,6 +71,8 @@ class Arguments:
     stagger_key: Any
     coalesce: Any
     offset: Any
+    keep_hour: Any
+    max_lateness: Any
     dag_file: str
     dag_id: str | None = None  # as the cluster policy in policy.py tells it
 
@@ -212,7 +221,7 @@ class Arguments:
 
     def horizon(self, moment: float, end: float | None = None) -> TimeRange:
         """Return how far calendars are read around *moment*, or as far as *end* (epoch seconds)."""
-        reach = self.policy.max_delay + self.policy.duration + self.policy.stagger
+        reach = self.policy.reach
         return horizon_around(moment, reach, None if end is None else end + reach)
 
     def questions(self, moment: float) -> Iterator[tuple[Calendar, TimeRange]]:
@@ -286,13 +295,33 @@ class Arguments:
         if not isinstance(self.coalesce, bool):
             raise InvalidArgument("coalesce", self.coalesce, "give True or False")
         stagger = zones.whole_seconds("stagger", _ZERO if self.stagger is None else self.stagger)
-        return Policy(
+        max_delay = zones.whole_seconds("max_delay", self.max_delay)
+        if not isinstance(self.keep_hour, bool):
+            raise InvalidArgument("keep_hour", self.keep_hour, "give True or False")
+        policy = Policy(
             self.when_blocked,
             zones.whole_seconds("duration", _ZERO if self.duration is None else self.duration),
-            zones.whole_seconds("max_delay", self.max_delay),
+            max_delay,
             self.coalesce,
             self._share_of(stagger),
+            self.zone_name if self.keep_hour else "",
+            self._checked_lateness,
         )
+        policy.check()
+        return policy
+
+    @property
+    def _checked_lateness(self) -> int | None:
+        if self.max_lateness is None:
+            return None
+        lateness = zones.whole_seconds("max_lateness", self.max_lateness)
+        if lateness < GRACE_SECONDS:
+            remedy = f"give {GRACE_SECONDS // 60} minutes or more: schedulers take time"
+            raise InvalidArgument("max_lateness", self.max_lateness, remedy)
+        if type(self.base).__name__ in _ONE_RUN:
+            remedy = "goes with a schedule that is due again and again; leave it out"
+            raise InvalidArgument("max_lateness", self.max_lateness, remedy)
+        return lateness
 
     def _share_of(self, stagger: int) -> int:
         """Return this schedule's own share of *stagger*, in seconds.

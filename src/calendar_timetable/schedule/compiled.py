@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -21,6 +21,7 @@ from calendar_timetable.planning import codec, explain, zones
 from calendar_timetable.planning.late_start import late_start
 from calendar_timetable.planning.open_time import OpenTime, members
 from calendar_timetable.planning.plan import (
+    ADDED_FIELDS,
     SEARCH_SECONDS,
     PlacedTick,
     PlannedRun,
@@ -43,7 +44,7 @@ from calendar_timetable.schedule.ticks import Ticks
 if TYPE_CHECKING:
     from pendulum import DateTime
 
-VERSION = 2
+VERSION = 3
 # Seconds: a run that starts late must still know what closes, for this long after its start.
 LATE_START = 6 * 3600
 # Of the horizon; past these all spans are kept instead of those that matter.
@@ -128,6 +129,9 @@ class CompiledSchedule:
         """
         policy, open_time = self.policy, self.open_time
         earliest = now - policy.max_delay
+        # A run that keeps its hour waits also while time is open.
+        if policy.keep_hour:
+            return earliest - policy.stagger - 1
         closed = (
             max(open_time.opening_of(now, earliest), earliest)
             if open_time.fits(now, policy.duration)
@@ -182,7 +186,9 @@ class CompiledSchedule:
         policy = self.policy
         earliest = start - policy.max_delay
         # What waited before that time has its run by then.
-        fitted = self.open_time.previous_fit(start, policy.duration, earliest)
+        fitted = None
+        if not policy.keep_hour:
+            fitted = self.open_time.previous_fit(start, policy.duration, earliest)
         begin, back = (earliest if fitted is None else fitted + 1), 60.0
         ran = False
         while begin > earliest and not ran:
@@ -270,7 +276,8 @@ class CompiledSchedule:
         if not self.ticks.on_grid or self.held:
             return None
         # The latest due time takes those before it along, where they are combined.
-        earliest = now if self.policy.coalesce else self.waiting_since(now)
+        in_order = self.policy.coalesce and not self.policy.keep_hour
+        earliest = now if in_order else self.waiting_since(now)
         ticks = self.ticks.since(earliest, None, TimeRestriction(None, None, catchup=True))
         ahead = runs(ticks, self.policy, self.open_time, now + SEARCH_SECONDS)
         return next((run for run in ahead if run.start is not None and run.start > now), None)
@@ -318,8 +325,11 @@ class CompiledSchedule:
         )
         keep = self._decisive() if calendars else None
         encoded = {name: codec.encode(timeset, keep) for name, timeset in timesets.items()}
+        policy = self.policy.to_json()
         version = max(map(codec.version, encoded.values()), default=1)
-        data: dict[str, Any] = {"v": version, "timezone": self.timezone, **asdict(self.policy)}
+        if "rule" in self.base or not policy.keys().isdisjoint(ADDED_FIELDS):
+            version = VERSION
+        data: dict[str, Any] = {"v": version, "timezone": self.timezone, **policy}
         data["base"] = self.base
         data |= encoded
         if calendars and self.horizon:

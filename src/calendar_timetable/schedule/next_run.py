@@ -74,6 +74,9 @@ def next_run(
         _thread.ahead = ahead = None
         search = _Search(compiled, last, restriction, now)
         run, following = search.every_run() if restriction.catchup else search.latest_run()
+    if run is not None and _is_missed(compiled, run, restriction, now):
+        run, following = _Search(compiled, last, restriction, now).first_not_missed(run), None
+        ahead = None
     if run is None or run.start is None:
         return None
     is_beyond = compiled.open_time.is_beyond
@@ -90,6 +93,17 @@ def next_run(
         ahead.interval, ahead.due = interval, run.tick.interval_end
     # Airflow 3.2 has no defaults for the last two.
     return DagRunInfo(to_pendulum(run.start), interval, None, None)
+
+
+def _is_missed(
+    compiled: CompiledSchedule, run: PlacedTick, restriction: TimeRestriction, now: float
+) -> bool:
+    """Tell whether *run* was to start so long ago that it is not made: see ``max_lateness``."""
+    most, latest = compiled.policy.max_lateness, restriction.latest
+    # Of what is past alone the plan is told.
+    if most is None or run.start is None or (latest is not None and latest.timestamp() < now):
+        return False
+    return compiled.ticks.known_ahead and now - run.start > most
 
 
 def _rests_on_unknown(
@@ -184,12 +198,27 @@ class _Search:
                 skipped = run.tick.interval_start if skipped is None else skipped
                 closes = None if run.start is None else self.open_time.end_of(run.start)
                 # What else was due in this stretch of open time is skipped too.
-                if closes is not None:
+                if closes is not None and not self.policy.keep_hour:
                     stream.pass_over(closes - 1, run.tick)
                 run = next(following, None)
             if run is not None:
                 run = with_interval(run if late is None else run.starting(late), skipped)
         return run, following if ticks.plain else None
+
+    def first_not_missed(self, missed: PlacedTick) -> PlacedTick | None:
+        """Return the first run after *missed* that may still be made, with its data interval."""
+        most = self.policy.max_lateness
+        assert most is not None
+        moved = 0 if self.open_time.always else self.policy.reach
+        ticks = self.compiled.ticks.since(self.now - most - moved, self.last, self.restriction)
+        first = ticks.peek()
+        for run in self._runs(ticks, None if first is None else first.due):
+            if run.tick.due <= missed.tick.due or run.start is None:
+                continue
+            start = self._late(run)
+            if start is not None:
+                return with_interval(run.starting(start), missed.tick.interval_start)
+        return None
 
     @property
     def _is_past(self) -> bool:
@@ -253,12 +282,8 @@ class _Search:
         """
         ticks, policy = self.compiled.ticks, self.policy
         # Whether the latest due time takes those before it along.
-        together = policy.coalesce and policy.when_blocked != "advance"
-        reach = (
-            0.0
-            if ticks.exact
-            else float(max(policy.max_delay + policy.duration + policy.stagger, DAY))
-        )
+        together = policy.coalesce and policy.when_blocked != "advance" and not policy.keep_hour
+        reach = 0.0 if ticks.exact else float(max(policy.reach, DAY))
         while True:
             stream = ticks.since(self.now - reach, self.last, self.restriction)
             first = stream.peek()
@@ -305,13 +330,21 @@ class _Search:
         """
         if run is None or run.outcome != "on_time":
             return False
+        # What waits for its hour is taken along by the next run.
+        if self.policy.keep_hour:
+            return True
         return self.open_time.opening_of(run.tick.due, run.tick.due - DAY) < run.tick.due
 
     @property
     def _is_simple(self) -> bool:
         """Whether the latest due time that runs when it is due can be told without any other."""
         policy = self.policy
-        return policy.coalesce and not policy.stagger and policy.when_blocked != "advance"
+        return (
+            policy.coalesce
+            and not policy.stagger
+            and not policy.keep_hour
+            and policy.when_blocked != "advance"
+        )
 
     @property
     def _is_under_way(self) -> bool:
@@ -435,7 +468,11 @@ class _Search:
             return coming and with_interval(coming, latest.tick.interval_start)
         if start <= self.now or coming is None or not self.policy.coalesce:
             return latest.starting(start)
-        opening = next_opening(self.now, self.policy, self.open_time)
+        if self.policy.keep_hour:
+            together = coming.start is not None and coming.start <= start
+            earlier = latest.tick.interval_start
+            return with_interval(coming, earlier) if together else latest.starting(start)
+        opening = next_opening(start, self.now, self.policy, self.open_time)
         released = coming.start if coming.opening is None else coming.opening
         if opening is not None and released is not None and released <= opening:
             return with_interval(coming, latest.tick.interval_start)

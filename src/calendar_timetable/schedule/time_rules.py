@@ -61,7 +61,7 @@ class TimeRules:
             "windows": windows,
             "blackouts": blackouts,
             "zone": self.timezone,
-            "policy": {name: getattr(self.policy, name) for name in Policy.__dataclass_fields__},
+            "policy": self.policy.to_json(),
             "horizon": self.horizon and [self.horizon.start, self.horizon.end],
         }
 

@@ -239,6 +239,7 @@ class Arguments(Answer):
     when_blocked: WhenBlocked
     max_delay_seconds: int
     coalesce: bool
+    keep_hour: bool
     staggered_by_seconds: int = Field(description="This DAG's own share of its stagger")
 
 
@@ -269,6 +270,7 @@ class WhatIf(BaseModel):
     max_delay_seconds: Seconds | None = None
     stagger_seconds: Seconds | None = None
     coalesce: bool | None = None
+    keep_hour: bool | None = None
 
 
 class WhatIfPlan(Answer):

@@ -168,6 +168,7 @@ def _arguments(compiled: CompiledSchedule) -> models.Arguments:
         when_blocked=policy.when_blocked,
         max_delay_seconds=policy.max_delay,
         coalesce=policy.coalesce,
+        keep_hour=bool(policy.keep_hour),
         staggered_by_seconds=policy.stagger,
     )
 
@@ -207,6 +208,12 @@ def _changed(compiled: CompiledSchedule, asked: models.WhatIf, dag_id: str) -> C
         policy, **{name: value for name, value in changes.items() if value is not None}
     )
     _check_ranges(asked)
+    keep_hour = bool(policy.keep_hour) if asked.keep_hour is None else asked.keep_hour
+    if keep_hour and asked.keep_hour is None and not policy.may_keep_hour:
+        # That the DAG has it does not stand in the way of another question.
+        keep_hour = False
+    policy = replace(policy, keep_hour=compiled.timezone if keep_hour else "")
+    policy.check()
     sets = {
         name: getattr(compiled, name)
         if texts is None
@@ -311,6 +318,10 @@ def python_of(compiled: CompiledSchedule, stagger: int | None = None, key: str =
         lines.append("# stagger= as in the DAG file")
     if not policy.coalesce:
         lines.append("coalesce=False,")
+    if policy.keep_hour:
+        lines.append("keep_hour=True,")
+    if policy.max_lateness is not None:
+        lines.append(f"max_lateness={delta(policy.max_lateness)},")
     return "\n".join(("CalendarTimetable(", *(f"    {line}" for line in lines), ")"))
 
 

@@ -99,6 +99,15 @@ export function WhatIf({ plan, given }: { plan: Plan; given: Arguments }) {
           />
           <span>Combine runs that would start together</span>
         </label>
+        <label className="ct-check">
+          <input
+            type="checkbox"
+            checked={form.keep_hour}
+            onChange={(event) => set({ keep_hour: event.target.checked })}
+          />
+          <span>Postponed runs keep their time of day</span>
+        </label>
+        {wrong("keep_hour") && <p className="ct-error">{wrong("keep_hour")}</p>}
         {trouble && trouble.fields.length === 0 && <Notice kind="error">{trouble.message}</Notice>}
         <div className="ct-buttons">
           <button type="submit" className="ct-primary" aria-disabled={busy}>

@@ -1,0 +1,132 @@
+"""Runs that are postponed by days, and keep their time of day."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning.weekly import Weekly
+from calendar_timetable.timetable import CalendarTimetable
+from tests.support.moments import minute, utc
+from tests.support.time_sets import FakeCalendar, spans
+from tests.support.timetables import next_run, travelled
+
+BERLIN = "Europe/Berlin"
+
+
+def schedule(
+    cron: str, *closed: tuple[str, str], timezone: str = "UTC", **more: Any
+) -> CalendarTimetable:
+    blackouts = FakeCalendar(spans(*closed)) if closed else None
+    return CalendarTimetable(
+        cron, timezone=timezone, blackouts=blackouts, **({"keep_hour": True} | more)
+    )
+
+
+def starts(made: CalendarTimetable, first: str, end: str) -> dict[str, str | None]:
+    """Return the start of each due time from *first* to *end*, all in UTC."""
+    with time_machine.travel(utc(first), tick=False):
+        plan = travelled(made).plan(utc(first), utc(end))
+    return {minute(run.due): minute(run.start) if run.start else None for run in plan}
+
+
+# Saturday's run, Saturday being closed by day.
+SATURDAY = ("2026-11-28 00:00", "2026-11-28 18:00")
+
+
+@pytest.mark.parametrize(
+    ("closed", "start"),
+    [
+        ([SATURDAY], "2026-11-29T02:00"),
+        ([SATURDAY, ("2026-11-29 01:00", "2026-11-29 02:00")], "2026-11-29T02:00"),
+        ([SATURDAY, ("2026-11-29 02:00", "2026-11-29 02:01")], "2026-11-30T02:00"),
+        # Four hours do not fit into the morning of Sunday.
+        ([SATURDAY, ("2026-11-29 05:00", "2026-11-29 06:00")], "2026-11-30T02:00"),
+        ([("2026-11-26 00:00", "2026-12-02 12:00")], "2026-12-03T02:00"),
+        ([("2026-11-26 00:00", "2026-12-06 12:00")], None),
+    ],
+)
+def test_a_weekly_run_moves_by_days(closed: list[tuple[str, str]], start: str | None) -> None:
+    made = schedule("0 2 * * SAT", *closed, duration=timedelta(hours=4))
+
+    assert starts(made, "2026-11-28", "2026-11-30") == {"2026-11-28T02:00": start}
+
+
+def test_without_it_the_opening_is_the_start() -> None:
+    made = schedule("0 2 * * SAT", SATURDAY, keep_hour=False)
+
+    assert starts(made, "2026-11-28", "2026-11-30") == {"2026-11-28T02:00": "2026-11-28T18:00"}
+
+
+def test_the_hour_is_that_of_the_zone_when_clocks_change() -> None:
+    """On 29 March 2026 Berlin's clocks go from 02:00 to 03:00; on 25 October from 03:00 back."""
+    spring = schedule("30 2 * * SAT", ("2026-03-28 00:00", "2026-03-28 12:00"), timezone=BERLIN)
+    autumn = schedule("30 2 * * SAT", ("2026-10-24 00:00", "2026-10-24 12:00"), timezone=BERLIN)
+    over = schedule("0 9 * * SAT", ("2026-03-28 00:00", "2026-03-28 12:00"), timezone=BERLIN)
+
+    # 02:30 is left out on Sunday: with the offset from before it is 03:30.
+    assert starts(spring, "2026-03-28", "2026-03-29") == {"2026-03-28T01:30": "2026-03-29T01:30"}
+    assert starts(autumn, "2026-10-24", "2026-10-25") == {"2026-10-24T00:30": "2026-10-25T00:30"}
+    assert starts(over, "2026-03-28", "2026-03-29") == {"2026-03-28T08:00": "2026-03-29T07:00"}
+
+
+def test_what_waits_is_taken_along_by_the_next_that_runs() -> None:
+    """At 06:00 and 18:00; what is due in a closed morning runs that evening."""
+    made = schedule("0 6,18 * * *", ("2026-11-28 00:00", "2026-11-28 12:00"))
+
+    assert starts(made, "2026-11-28", "2026-11-29") == {
+        "2026-11-28T06:00": None,
+        "2026-11-28T18:00": "2026-11-28T18:00",
+    }
+
+
+@pytest.mark.parametrize("now", ["2026-11-28 01:00", "2026-11-28 10:00", "2026-11-28 20:00"])
+@pytest.mark.parametrize("catchup", [True, False])
+def test_what_waits_for_its_hour_is_not_replaced_as_time_goes_by(now: str, catchup: bool) -> None:
+    made = schedule("0 2 * * SAT", SATURDAY)
+    with time_machine.travel(utc(now), tick=False):
+        last = utc("2026-11-21 02:00")
+        info = next_run(travelled(made), last, catchup=catchup)
+
+    assert info is not None
+    assert minute(info.run_after) == "2026-11-29T02:00"
+
+
+def test_a_run_that_waits_is_told_in_words() -> None:
+    made = schedule(
+        "0 2 * * SAT", SATURDAY, ("2026-11-29 02:00", "2026-11-29 03:00"), timezone=BERLIN
+    )
+    with time_machine.travel(utc("2026-11-27"), tick=False):
+        [run] = travelled(made).plan(utc("2026-11-28"), utc("2026-11-29"))
+
+    assert run.reasons == (
+        "blocked by team_calendar until 19:00 CET",
+        "waits for its time of day (keep_hour=True)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"keep_hour": 1}, "keep_hour"),
+        ({"when_blocked": "advance"}, "keep_hour"),
+        ({"coalesce": False}, "keep_hour"),
+        ({"max_delay": timedelta(days=40)}, "max_delay"),
+    ],
+)
+def test_what_does_not_go_with_it_is_refused(wrong: dict[str, Any], field: str) -> None:
+    made = schedule("0 2 * * SAT", **wrong)
+
+    with pytest.raises(InvalidArgument, match=field):
+        made.arguments.check()  # type: ignore[union-attr]
+
+
+def test_windows_of_every_day_leave_the_hour() -> None:
+    """Due outside of its windows it would never run: that is told as a skipped run."""
+    made = schedule("0 12 * * *", windows=Weekly("daily 19:00-07:00"))
+
+    assert starts(made, "2026-11-28", "2026-11-29") == {"2026-11-28T12:00": None}
