@@ -19,6 +19,7 @@ from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import Feed, LocalDays, TimeRange, TimeSet
 from calendar_timetable.planning.weekly import Weekly
+from calendar_timetable.schedule.on import On
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.moments import instant, iso, utc
 from tests.support.time_sets import FakeCalendar, spans
@@ -118,6 +119,10 @@ SCHEDULES: dict[str, Named] = {
         EventsTimetable(event_dates=[pen(utc(f"2026-11-{day} 08:30")) for day in (12, 17, 24, 28)]),
         blackouts=MEETINGS,
     ),
+    "kept_hour": _of(
+        "0 2 * * SAT", blackouts=MEETINGS, keep_hour=True, max_lateness=timedelta(hours=1)
+    ),
+    "by_days": _of(On([2, -1], Weekly("mon-fri"), of="week", at="25:00"), blackouts=MEETINGS),
     "holidays": _of(
         "0 12 * * *",
         blackouts=LocalDays(
