@@ -451,7 +451,7 @@ def drawn(draw: random.Random) -> dict[str, Any]:
         "windows": draw.sample(_RULES, draw.randint(0, 2)),
         "blackouts": draw.sample(_RULES, draw.randint(0, 1)),
     }
-    return {
+    given = {
         "schedule": draw.choice(_CRONS),
         "timezone": draw.choice(["UTC", "Europe/Berlin", "Asia/Kolkata"]),
         **{name: rules for name, rules in maybe.items() if rules},
@@ -462,13 +462,18 @@ def drawn(draw: random.Random) -> dict[str, Any]:
         "stagger": draw.choice([None, None, timedelta(minutes=40)]),
         "stagger_key": "k",
     }
+    kept = given["when_blocked"] == "postpone" and given["coalesce"] and draw.random() < 0.3
+    return given | {"keep_hour": kept}
 
 
 def edited(draw: random.Random, given: dict[str, Any]) -> dict[str, Any]:
     """The same with one or two arguments changed."""
     other = drawn(draw)
     names = draw.sample(sorted(other), draw.randint(1, 2))
-    return given | {name: other[name] for name in names}
+    made = given | {name: other[name] for name in names}
+    if made["when_blocked"] != "postpone" or not made["coalesce"]:
+        made["keep_hour"] = False
+    return made
 
 
 def source(given: dict[str, Any]) -> str:

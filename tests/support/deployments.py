@@ -80,15 +80,19 @@ def _made(random_: random.Random, dag_id: str, *, calendars: bool) -> Made:
     windows = random_.choice(WINDOWS)
     meetings = _meetings(random_) if calendars else _rules(random_)
     minutes = timedelta(minutes=1)
+    when_blocked = random_.choice(("postpone", "postpone", "postpone", "advance", "skip", "run"))
+    coalesce = random_.random() < 0.8
+    keep_hour = when_blocked == "postpone" and coalesce and random_.random() < 0.3
     given = CalendarTimetable(
         base,
         timezone="Europe/Berlin",
         windows=None if windows is None else Weekly(*windows, timezone="Europe/Berlin"),
         blackouts=meetings,
         duration=random_.choice((None, None, 10 * minutes, 45 * minutes, 150 * minutes)),
-        when_blocked=random_.choice(("postpone", "postpone", "postpone", "advance", "skip", "run")),
+        when_blocked=when_blocked,  # type: ignore[arg-type]
         max_delay=random_.choice((30 * minutes, 200 * minutes, timedelta(days=2))),
-        coalesce=random_.random() < 0.8,
+        coalesce=coalesce,
+        keep_hour=keep_hour,
         stagger=random_.choice((None, None, 20 * minutes, 90 * minutes)),
         stagger_key=dag_id,
     )
@@ -140,7 +144,8 @@ def plan(placed_ticks: Iterable[PlacedTick], until: float) -> dict[float, Placed
         if placed.tick.due > until and not waits:
             break
         found[placed.tick.due] = placed
-        waits = placed.outcome == "coalesced"
+        # Of what keeps its hour some may be skipped before the run that does the work comes.
+        waits = placed.outcome == "coalesced" or (waits and placed.outcome == "skipped")
     return found
 
 

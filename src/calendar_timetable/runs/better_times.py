@@ -224,7 +224,8 @@ class _Weighed:
         self._subject, self._count, self._scales, self._now = subject, count, scales, now
         policy = subject.schedule.policy
         # Whether what it adds to the cost is known exactly once it is put on the scale.
-        self.is_exact = policy.when_blocked != "advance" and not policy.stagger
+        moved_simply = not policy.stagger and not policy.keep_hour
+        self.is_exact = policy.when_blocked != "advance" and moved_simply
         self._scale = scales.exact if self.is_exact else scales.bounds
         self._touched: list[tuple[int, int]] = []
 
@@ -313,7 +314,7 @@ class _Weighed:
             low = last + 1
 
     def _add_bound(self, placed: PlacedTick) -> None:
-        """Add the least that a run costs which is spread or advanced."""
+        """Add the least that a run costs which is spread or advanced, or keeps its hour."""
         assert placed.start is not None
         policy, at = self._subject.schedule.policy, placed.start
         # Where it would be without its spread, which a blackout may shorten.

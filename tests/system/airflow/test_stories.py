@@ -244,6 +244,31 @@ def test_unpausing_in_closed_time_starts_nothing_that_was_missed(
     ] * 2
 
 
+def test_unpausing_with_a_max_lateness_starts_nothing_that_was_missed(stack: Stack) -> None:
+    missed = now().replace(second=0) - 30 * MINUTE
+    cron = f"'{missed.minute} {missed.hour} * * *', timezone='UTC'"
+    options = f"start_date={at(missed - 3 * DAY)}, catchup=False, is_paused_upon_creation=True"
+    schedules = {
+        "left_alone": f"CalendarTimetable({cron}, max_lateness=timedelta(minutes=10))",
+        "made_up_for": f"CalendarTimetable({cron})",
+    }
+    dags = (
+        f"with DAG({dag_id!r}, schedule={schedule}, {options}):\n    work()\n"
+        for dag_id, schedule in schedules.items()
+    )
+    written(stack, "unpaused", "\n".join(dags))
+    stack.wait("the DAGs to be parsed", lambda: all(map(stack.next_run, schedules)))
+    for dag_id in schedules:
+        stack.patch(f"/api/v2/dags/{dag_id}", is_paused=False)
+    try:
+        # The scheduler looks at both at once.
+        stack.wait("the other's run", lambda: scheduled(stack, "made_up_for"))
+        assert scheduled(stack, "left_alone") == []
+        assert stack.next_run("left_alone") == (missed + DAY, missed + DAY)
+    finally:
+        forget(stack, "unpaused", list(schedules))
+
+
 def test_without_a_start_date_what_is_due_before_a_window_runs_in_it(
     stack: Stack, planted: Planted
 ) -> None:
