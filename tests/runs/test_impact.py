@@ -55,16 +55,22 @@ class BruteForce:
         return self._moved(schedule, plan(placed, self._until))
 
     def _moved(self, schedule: CompiledSchedule, then: dict[float, PlacedTick]) -> Changes:
-        # A run that would have been advanced into the past is late: it goes by that rule.
-        for due, placed in then.items():
-            if due > EPOCH and placed.start is not None and placed.start <= EPOCH:
-                late = schedule.late_start(placed.start, due, EPOCH)
-                then[due] = placed._replace(start=late)
+        before, after = _late(self.schedule, self._now), _late(schedule, then)
         return {
             due: told
-            for due, told in made_up.disturbed(self._now, then).items()
+            for due, told in made_up.disturbed(before, after).items()
             if due >= self._stored.due and (told[1] is None or told[1] > EPOCH)
         }
+
+
+def _late(schedule: CompiledSchedule, plan: dict[float, PlacedTick]) -> dict[float, PlacedTick]:
+    """Return *plan*, in which a run that would be advanced into the past goes by the late rule."""
+    return {
+        due: placed._replace(start=schedule.late_start(placed.start, due, EPOCH))
+        if due > EPOCH and placed.start is not None and placed.start <= EPOCH
+        else placed
+        for due, placed in plan.items()
+    }
 
 
 @pytest.mark.parametrize("part", range(PARTS))

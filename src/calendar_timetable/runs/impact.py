@@ -320,6 +320,9 @@ def _change(
     then = not_before(other, after, now)
     kind: Kind
     if then.start is None:
+        # By now it is too late for a run that would have been made without the others.
+        if start is None:
+            return None
         kind = "skipped"
     elif start is None:
         kind = "separate"
