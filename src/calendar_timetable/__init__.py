@@ -23,11 +23,14 @@ _HOMES = {
     "Holidays": "calendars.holidays",
     "InvalidArgument": "exceptions",
     "Occurrence": "calendars.occurrences",
+    "On": "schedule.on",
     "PlannedRun": "planning.plan",
     "Problem": "calendars.occurrences",
     "Span": "planning.spans",
     "TimeSet": "planning.time_sets",
+    "TradingHours": "calendars.working_days",
     "Weekly": "planning.weekly",
+    "WorkingDays": "calendars.working_days",
     "hold_until_open": "runtime.gate",
     "seconds_left": "runtime.window",
     "window_end": "runtime.window",
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
     from calendar_timetable.calendars.holidays import Holidays as Holidays
     from calendar_timetable.calendars.occurrences import Occurrence as Occurrence
     from calendar_timetable.calendars.occurrences import Problem as Problem
+    from calendar_timetable.calendars.working_days import TradingHours as TradingHours
+    from calendar_timetable.calendars.working_days import WorkingDays as WorkingDays
     from calendar_timetable.exceptions import CalendarTimetableError as CalendarTimetableError
     from calendar_timetable.exceptions import CalendarUnavailable as CalendarUnavailable
     from calendar_timetable.exceptions import InvalidArgument as InvalidArgument
@@ -53,6 +58,7 @@ if TYPE_CHECKING:
     from calendar_timetable.runtime.window import seconds_left as seconds_left
     from calendar_timetable.runtime.window import window_end as window_end
     from calendar_timetable.schedule.deployment_rules import DeploymentRule as DeploymentRule
+    from calendar_timetable.schedule.on import On as On
     from calendar_timetable.timetable import CalendarTimetable as CalendarTimetable
 
 

@@ -27,8 +27,15 @@ from calendar_timetable.planning.time_sets import (
     resolve_or_hold,
 )
 from calendar_timetable.planning.weekly import Weekly
-from calendar_timetable.schedule.base import CalendarEvents, check_base, encode_base, make_base
+from calendar_timetable.schedule.base import (
+    CalendarEvents,
+    DueTimes,
+    check_base,
+    encode_base,
+    make_base,
+)
 from calendar_timetable.schedule.compiled import CompiledSchedule
+from calendar_timetable.schedule.on import On
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar
@@ -90,6 +97,8 @@ class Arguments:
             offset = _ZERO if self.offset is None else self.offset
             zones.whole_seconds("offset", abs(offset) if isinstance(offset, timedelta) else offset)
         else:
+            if isinstance(self.schedule, On):
+                self.schedule.validate()
             check_base(self.base, self.schedule, self.zone_name)
             if self.offset is not None:
                 raise InvalidArgument(
@@ -149,9 +158,7 @@ class Arguments:
             }
         else:
             resolved = {name: s and s.resolve(horizon, self.zone_name) for name, s in sets.items()}
-        base = (
-            self.base if self.calendar is None else self._events(self.calendar, horizon, hold=hold)
-        )
+        base = self._read_base(horizon, hold=hold)
         compiled = CompiledSchedule(
             encode_base(base), self.zone_name, policy, horizon=horizon, **resolved
         )
@@ -167,7 +174,8 @@ class Arguments:
         """
         parts = list(self.questions(moment)) if self._is_settled else []
         copies = [calendar.current_version(stretch, self.zone_name) for calendar, stretch in parts]
-        if not copies or not all(copies):
+        # Without calendars there is little to keep, but for days that a library has to count.
+        if not all(copies) or not (copies or (self._is_settled and isinstance(self.schedule, On))):
             return self.read(moment, hold=True).to_json()
         from calendar_timetable._version import __version__
         from calendar_timetable.schedule.compile_cache import cached_or_made
@@ -184,7 +192,8 @@ class Arguments:
         """
         if not self._is_settled:
             return ""
-        base = self.schedule if isinstance(self.schedule, str) else encode_base(self.base)
+        own = isinstance(self.schedule, (str, On))
+        base = self.schedule if own else encode_base(self.base)
         said = type(self.base).__name__, base, self.zone_name, self.policy, self.offset
         return repr((*said, self.calendar, self.window_set, self.blackout_set))
 
@@ -194,7 +203,8 @@ class Arguments:
 
         That is so where each set tells all that it depends on: see :meth:`TimeSet.fingerprint`.
         """
-        sets = (self.calendar, self.window_set, self.blackout_set)
+        days = self.schedule.days if isinstance(self.schedule, On) else None
+        sets = (self.calendar, days, self.window_set, self.blackout_set)
         every = [leaf for timeset in sets if timeset is not None for leaf in leaves(timeset)]
         return all(leaf.fingerprint() is not None for leaf in every)
 
@@ -210,6 +220,11 @@ class Arguments:
         horizon = self.horizon(moment)
         if self.calendar is not None:
             yield self.calendar.in_role(deny=False), self._due(horizon)
+        if isinstance(self.schedule, On) and self.schedule.days is not None:
+            reach = self.schedule.reach(horizon, self.zone_name)
+            for leaf in leaves(self.schedule.days):
+                if isinstance(leaf, Calendar):
+                    yield leaf, reach
         for timeset in (self.window_set, self.blackout_set):
             sets = () if timeset is None else leaves(timeset)
             yield from ((leaf, horizon) for leaf in sets if isinstance(leaf, Calendar))
@@ -244,6 +259,8 @@ class Arguments:
         """
         if self.calendar is not None:
             return CalendarEvents(str(self.calendar), ())
+        if isinstance(self.schedule, On):
+            return DueTimes(str(self.schedule), ())
         return make_base(self.schedule, self.zone_name)
 
     @cached_property
@@ -294,15 +311,25 @@ class Arguments:
             or f"{self.dag_file} {self.base.summary} {self.zone_name}",
         )
 
-    def _events(self, calendar: Calendar, horizon: TimeRange, *, hold: bool) -> CalendarEvents:
-        shift = int((self.offset or _ZERO).total_seconds())
+    def _read_base(self, horizon: TimeRange, *, hold: bool) -> Timetable:
+        """Return the schedule with the due times that it comes to around *horizon*."""
+        base, calendar = self.base, self.calendar
         try:
+            if isinstance(self.schedule, On):
+                return DueTimes(base.summary, self.schedule.due(horizon, self.zone_name))
+            if calendar is None:
+                return base
             starts, feed = calendar.in_role(deny=False).starts(self._due(horizon), self.zone_name)
         except CalendarUnavailable as error:
             if not hold:
                 raise
-            return CalendarEvents(str(calendar), (), unread=Unread(error.why, error.since))
-        return CalendarEvents(str(calendar), [start + shift for start in starts], feed)
+            assert isinstance(base, DueTimes), "nothing else is read"
+            base.unread = Unread(error.why, error.since)
+            return base
+        shift = int((self.offset or _ZERO).total_seconds())
+        events = CalendarEvents(str(calendar), [start + shift for start in starts])
+        events.feed = feed
+        return events
 
     def _due(self, horizon: TimeRange) -> TimeRange:
         """Return when the events of a schedule are that make runs due in *horizon*."""

@@ -22,8 +22,8 @@ from calendar_timetable.planning.time_sets import Feed, Unread
 from calendar_timetable.schedule.cron import cron_ticks, is_plain
 
 _REMEDY = (
-    "give a cron expression, a preset such as '@weekly', a timedelta, an Airflow timetable "
-    "or a Calendar"
+    "give a cron expression, a preset such as '@weekly', a timedelta, an Airflow timetable, "
+    "On(...) or a Calendar"
 )
 
 
@@ -144,34 +144,31 @@ def check_base(base: Timetable, schedule: object, timezone: str) -> None:
         raise InvalidArgument("schedule", schedule, f"{error}; {_REMEDY}") from None
 
 
-class CalendarEvents(Timetable):
-    """The starts of a calendar's events as due times, stepped as ``CronTriggerTimetable`` steps.
+class DueTimes(Timetable):
+    """A table of due times, stepped as ``CronTriggerTimetable`` steps: what *label* comes to.
 
-    Lives only inside :class:`~calendar_timetable.CalendarTimetable`; never registered with Airflow.
+    Where what it comes from cannot be read, *unread* says why. Lives only inside
+    :class:`~calendar_timetable.CalendarTimetable`; never registered with Airflow.
     """
 
-    def __init__(
-        self,
-        label: str,
-        starts: Sequence[int],
-        feed: Feed | None = None,
-        unread: Unread | None = None,
-    ) -> None:
-        self.label, self.starts, self.feed, self.unread = label, tuple(starts), feed, unread
+    key = "rule"  # what the label is called where it is stored
+
+    def __init__(self, label: str, starts: Sequence[int], unread: Unread | None = None) -> None:
+        self.label, self.starts, self.unread = label, tuple(starts), unread
 
     @property
     def summary(self) -> str:
-        return f"events of {self.label}"
+        return self.label
 
     def serialize(self) -> dict[str, Any]:
         deltas = [b - a for a, b in zip((0, *self.starts), self.starts, strict=False)]
         held = {} if self.unread is None else {"held": encode_unread(self.unread)}
-        return {"calendar": self.label, "events": deltas, **encode_feed(self.feed), **held}
+        return {self.key: self.label, "events": deltas, **held}
 
     @classmethod
-    def deserialize(cls, data: dict[str, Any]) -> CalendarEvents:
+    def deserialize(cls, data: dict[str, Any]) -> DueTimes:
         unread = decode_unread(data["held"]) if "held" in data else None
-        return cls(data["calendar"], tuple(accumulate(data["events"])), decode_feed(data), unread)
+        return cls(data[cls.key], tuple(accumulate(data["events"])), unread)
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
         return DataInterval.exact(run_after)
@@ -219,9 +216,30 @@ class CalendarEvents(Timetable):
         )
 
 
+class CalendarEvents(DueTimes):
+    """The starts of a calendar's events as due times."""
+
+    key = "calendar"
+    feed: Feed | None = None
+
+    @property
+    def summary(self) -> str:
+        return f"events of {self.label}"
+
+    def serialize(self) -> dict[str, Any]:
+        return super().serialize() | encode_feed(self.feed)
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> CalendarEvents:
+        own = super().deserialize(data)
+        assert isinstance(own, CalendarEvents)
+        own.feed = decode_feed(data)
+        return own
+
+
 def encode_base(base: Timetable) -> dict[str, Any]:
     """Return *base* as JSON: in Airflow's own form where it is Airflow's to read."""
-    if isinstance(base, CalendarEvents):
+    if isinstance(base, DueTimes):
         return base.serialize()
     from airflow.serialization.encoders import encode_timetable
     from airflow.serialization.enums import Encoding
@@ -233,7 +251,7 @@ def encode_base(base: Timetable) -> dict[str, Any]:
 def decode_base(data: dict[str, Any]) -> Timetable:
     """Return the timetable that :func:`encode_base` wrote."""
     if "events" in data:
-        return CalendarEvents.deserialize(data)
+        return (CalendarEvents if "calendar" in data else DueTimes).deserialize(data)
     from airflow.serialization.decoders import decode_timetable
 
     return decode_timetable(data)

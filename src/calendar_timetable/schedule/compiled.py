@@ -98,7 +98,8 @@ class CompiledSchedule:
         """Why nothing is scheduled: the calendars that count and cannot be read."""
         unread: list[tuple[str, Unread | None]] = []
         if "held" in self.base:
-            unread.append((self.base["calendar"], codec.decode_unread(self.base["held"])))
+            label = self.base.get("calendar") or self.base["rule"]
+            unread.append((label, codec.decode_unread(self.base["held"])))
         for timeset in (self.windows, self.blackouts):
             sets = leaves(timeset) if timeset is not None else ()
             unread += [
@@ -139,7 +140,7 @@ class CompiledSchedule:
     def calendars(self) -> tuple[UsedCalendar, ...]:
         """The calendars that were read, each in its role."""
         used = []
-        if "events" in self.base:
+        if "calendar" in self.base:
             used.append(
                 UsedCalendar("schedule", self.base["calendar"], codec.decode_feed(self.base))
             )

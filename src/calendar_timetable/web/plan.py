@@ -346,6 +346,8 @@ def rules(timeset: TimeSet | None) -> list[str]:
 
 def _base(compiled: CompiledSchedule) -> str:
     data = compiled.base
+    if "rule" in data:
+        return f"On(...),  # as in the DAG file: {data['rule']}".removesuffix(",")
     if "events" in data:
         return f"Calendar({data['calendar']!r}),{_ALMOST}".removesuffix(",")
     kind, given = data["__type"].rpartition(".")[2], data["__var"]

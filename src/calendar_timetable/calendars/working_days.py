@@ -1,0 +1,265 @@
+"""Working days and trading hours as time sets, from ``holidays`` and ``exchange_calendars``."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+from warnings import catch_warnings, simplefilter
+
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.spans import Spans
+from calendar_timetable.planning.time_sets import (
+    CalendarSpans,
+    Difference,
+    LocalDays,
+    TimeRange,
+    TimeSet,
+    Union,
+)
+from calendar_timetable.planning.weekly import DAYS, Weekly, parse_weekly_rule
+
+# Past the horizon: days are rules, which must hold where calendars are no longer known.
+_YEARS_AHEAD = 2
+_WEEKEND = frozenset((5, 6))
+_COUNTRY = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
+_EXCHANGE = re.compile(r"[A-Z0-9]{4,6}")
+_REMEDY = "give a country ('DE'), a country and subdivision ('DE-BY') or an exchange ('XNYS')"
+
+
+@dataclass(frozen=True)
+class _Days:
+    """What a library knows: weekdays that are off, holidays, and days worked instead."""
+
+    weekend: frozenset[int]
+    off: frozenset[date] = frozenset()
+    worked: frozenset[date] = frozenset()
+
+
+class WorkingDays(TimeSet):
+    """Whole local days on which people work, or an exchange trades.
+
+    :param code: a country (``"DE"``) or subdivision (``"DE-BY"``): its weekend, public holidays and
+        days worked instead are those of the library ``holidays`` (extra ``holidays``). Or an
+        exchange by its ISO 10383 code or usual name (``"XNYS"``, ``"NYSE"``): the days of its
+        sessions in ``exchange_calendars`` (extra ``exchanges``). Without one: Monday to Friday.
+    :param weekend: days of the week that are off, in place of what the code says, as ``"fri-sat"``.
+    :param add: dates that count, whatever else is said.
+    :param remove: dates that do not count, whatever else is said.
+    :param timezone: the IANA zone whose days these are (default: the timetable's).
+
+    Days off of a team are taken away by ``WorkingDays("DE") - Calendar("team_days_off")``.
+    """
+
+    def __init__(
+        self,
+        code: str | None = None,
+        *,
+        weekend: str | None = None,
+        add: Sequence[date] = (),
+        remove: Sequence[date] = (),
+        timezone: str | None = None,
+    ) -> None:
+        self.code, self.weekend, self.timezone = code, weekend, timezone
+        self.add, self.remove = add, remove
+
+    def __repr__(self) -> str:
+        given = [] if self.code is None else [repr(self.code)]
+        for name in ("weekend", "add", "remove", "timezone"):
+            value = getattr(self, name)
+            if value:
+                given.append(f"{name}={value!r}")
+        return f"WorkingDays({', '.join(given)})"
+
+    def __str__(self) -> str:
+        return "working days" if self.code is None else f"working days {self.code}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WorkingDays) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def validate(self) -> None:
+        check_code("WorkingDays", self.code)
+        if self.weekend is not None:
+            _weekend(self.weekend)
+        for name in ("add", "remove"):
+            dates: Any = getattr(self, name)
+            if isinstance(dates, (str, date)) or not all(map(_is_date, dates)):
+                raise InvalidArgument(name, dates, "give a list of dates")
+        if both := sorted({*self.add} & {*self.remove}):
+            raise InvalidArgument(
+                "remove", both[0].isoformat(), "it is added as well; give it once"
+            )
+        if self.timezone is not None:
+            zones.load_zone(self.timezone)
+
+    def fingerprint(self) -> str:
+        return f"{self!r} {_version_for(self.code)}"
+
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
+        zone = zones.zone_name(self.timezone or timezone)
+        known = known_days(self.code, _years(horizon))
+        weekend = known.weekend if self.weekend is None else _weekend(self.weekend)
+        weekdays = [name for number, name in enumerate(DAYS) if number not in weekend]
+        worked = sorted((known.worked - {*self.remove}) | {*self.add})
+        off = sorted((known.off | {*self.remove}) - {*self.add})
+        days: TimeSet = Weekly(",".join(weekdays), timezone=zone)
+        if off:
+            days = Difference(
+                (days, LocalDays(f"days off {self.code or ''}".strip(), zone, (*off,)))
+            )
+        return Union((days, LocalDays("days worked", zone, (*worked,)))) if worked else days
+
+
+class TradingHours(TimeSet):
+    """When an exchange trades: its sessions, with breaks and early closes.
+
+    :param code: as for :class:`WorkingDays`; needs the extra ``exchanges``.
+    """
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def __repr__(self) -> str:
+        return f"TradingHours({self.code!r})"
+
+    def __str__(self) -> str:
+        return f"trading hours {self.code}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TradingHours) and self.code == other.code
+
+    def __hash__(self) -> int:
+        return hash((TradingHours, self.code))
+
+    def validate(self) -> None:
+        check_code("TradingHours", self.code)
+        if _COUNTRY.fullmatch(self.code):
+            raise InvalidArgument("TradingHours", self.code, "give an exchange, as 'XNYS'")
+
+    def fingerprint(self) -> str:
+        return f"{self!r} {_version_for(self.code)}"
+
+    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
+        first, last = (
+            datetime.fromtimestamp(at, UTC).date() for at in (horizon.start, horizon.end)
+        )
+        day = timedelta(days=1)
+        schedule = _exchange(self.code, first - day, last + day).schedule
+        pairs: list[tuple[int, int]] = []
+        for opened, begun, ended, closed in zip(
+            *(schedule[name] for name in ("open", "break_start", "break_end", "close")), strict=True
+        ):
+            if begun == begun:  # not so for NaT, where there is no break
+                pairs += [(_instant(opened), _instant(begun)), (_instant(ended), _instant(closed))]
+            else:
+                pairs.append((_instant(opened), _instant(closed)))
+        return CalendarSpans(str(self), Spans(pairs).clip(horizon.start, horizon.end))
+
+
+def check_code(field: str, code: object) -> None:
+    """Refuse a *code* that names neither a country nor an exchange, without asking a library."""
+    if code is not None and not (
+        isinstance(code, str) and (_COUNTRY.fullmatch(code) or _EXCHANGE.fullmatch(code))
+    ):
+        raise InvalidArgument(field, code, _REMEDY)
+
+
+def known_days(code: str | None, years: range) -> _Days:
+    """Return what the libraries know of *code* in *years*."""
+    if code is None:
+        return _Days(_WEEKEND)
+    if _COUNTRY.fullmatch(code):
+        return _days_of_country(code, years)
+    first, last = date(years[0], 1, 1), date(years[-1], 12, 31)
+    return _in_short({at.date() for at in _exchange(code, first, last).sessions}, first, last)
+
+
+def _days_of_country(code: str, years: range) -> _Days:
+    library = _library("holidays", "holidays", code)
+    country, _, subdivision = code.partition("-")
+    try:
+        known = library.country_holidays(country, subdiv=subdivision or None, years=years)
+    except NotImplementedError:
+        raise InvalidArgument(
+            "WorkingDays", code, f"the holidays library does not know it; {_REMEDY}"
+        ) from None
+    first, last = date(years[0], 1, 1), date(years[-1], 12, 31)
+    # Also what is worked on a weekend in place of another day, and weekends that moved by law.
+    worked = {day for day in _dates(first, last) if known.is_working_day(day)}
+    return _in_short(worked, first, last)
+
+
+def _in_short(worked: Collection[date], first: date, last: date) -> _Days:
+    """Return the days *worked* from *first* to *last* as a weekend and what differs from it."""
+    counts = Counter(day.weekday() for day in worked)
+    every = Counter(day.weekday() for day in _dates(first, last))
+    weekend = frozenset(number for number in every if 2 * counts[number] < every[number])
+    off = {day for day in _dates(first, last) if day.weekday() not in weekend} - {*worked}
+    on_weekends = {day for day in worked if day.weekday() in weekend}
+    return _Days(weekend, frozenset(off), frozenset(on_weekends))
+
+
+def _dates(first: date, last: date) -> Iterator[date]:
+    return (first + timedelta(days=n) for n in range((last - first).days + 1))
+
+
+def _exchange(code: str, first: date, last: date) -> Any:
+    library = _library("exchange_calendars", "exchanges", code)
+    try:
+        # What it says of itself is for its own authors, not for who reads a DAG file's log.
+        with catch_warnings():
+            simplefilter("ignore")
+            return library.get_calendar(code, start=first.isoformat(), end=last.isoformat())
+    except library.errors.InvalidCalendarName:
+        remedy = f"exchange_calendars does not know it; {_REMEDY}"
+        raise InvalidArgument("exchange", code, remedy) from None
+    except ValueError as error:  # not known for so long
+        raise InvalidArgument("exchange", code, str(error)) from None
+
+
+def _library(name: str, extra: str, code: str) -> Any:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        remedy = f"install the extra: pip install 'airflow-calendar-timetable[{extra}]'"
+        raise InvalidArgument("WorkingDays", code, remedy) from None
+
+
+def _version_for(code: str | None) -> str:
+    """Return the version of the library that knows *code*; ``""`` where there is none."""
+    if code is None:
+        return ""
+    try:
+        return version("holidays" if _COUNTRY.fullmatch(code) else "exchange_calendars")
+    except PackageNotFoundError:
+        return ""
+
+
+def _weekend(text: str) -> frozenset[int]:
+    rules = parse_weekly_rule(text)
+    days = frozenset[int]().union(*(rule.days for rule in rules))
+    if " " in text.strip() or len(days) == 7:
+        raise InvalidArgument("weekend", text, "give some days of the week, as 'fri-sat'")
+    return days
+
+
+def _years(horizon: TimeRange) -> range:
+    first, last = (datetime.fromtimestamp(at, UTC).year for at in (horizon.start, horizon.end))
+    return range(first, last + _YEARS_AHEAD + 1)
+
+
+def _is_date(value: object) -> bool:
+    return isinstance(value, date) and not isinstance(value, datetime)
+
+
+def _instant(at: Any) -> int:
+    return int(at.timestamp())

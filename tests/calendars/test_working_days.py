@@ -1,0 +1,98 @@
+"""Working days and trading hours, day by day as the libraries know them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import exchange_calendars
+import holidays
+import pytest
+
+from calendar_timetable import TradingHours, WorkingDays
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.time_sets import TimeRange, TimeSet
+from tests.support.moments import instant, utc
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+DAY = timedelta(days=1)
+YEARS = range(1995, 2035)
+COUNTRIES = (
+    *("DE", "DE-BY", "DE-BE", "AT-9", "CH-ZH", "FR", "GB-SCT", "ES-MD", "IT", "PL"),
+    *("US", "US-CA", "CA-QC", "BR", "JP", "CN", "IN-MH", "AU-NSW", "AE", "IL"),
+)
+EXCHANGES = ("XNYS", "XFRA", "XLON", "XTKS", "XHKG", "XSHG", "XTAE", "XSAU", "BVMF", "NYSE")
+
+
+def days_of(timeset: TimeSet, first: date, last: date, zone: str) -> set[date]:
+    """Return the local days that *timeset* covers, each of them whole."""
+    timezone = zones.load_zone(zone)
+    low, high = (zones.local_instant(day, 0, timezone) for day in (first, last + DAY))
+    covered = timeset.resolve(TimeRange(low, high), zone).cover(low, high)
+    every = [first + n * DAY for n in range((last - first).days + 1)]
+    found = set()
+    for day in every:
+        begin, end = (zones.local_instant(one, 0, timezone) for one in (day, day + DAY))
+        here = covered.clip(begin, end)
+        assert not here or list(here) == [(begin, end)], "days are whole"
+        if here:
+            found.add(day)
+    return found
+
+
+@pytest.mark.parametrize("code", COUNTRIES)
+def test_countries_over_forty_years(code: str) -> None:
+    country, _, part = code.partition("-")
+    known = holidays.country_holidays(country, subdiv=part or None, years=YEARS)
+    first, last = date(YEARS[0], 1, 1), date(YEARS[-1], 12, 31)
+    every = (first + n * DAY for n in range((last - first).days + 1))
+    expected = {day for day in every if known.is_working_day(day)}
+    assert days_of(WorkingDays(code), first, last, "Europe/Berlin") == expected
+
+
+@pytest.mark.parametrize("code", EXCHANGES)
+def test_sessions_of_exchanges(code: str) -> None:
+    first, last = date(2008, 1, 1), date(2027, 6, 30)
+    known = exchange_calendars.get_calendar(code, start=str(first), end=str(last))
+    expected = {at.date() for at in known.sessions}
+    assert days_of(WorkingDays(code), first, last, "America/New_York") == expected
+
+
+@pytest.mark.parametrize("code", EXCHANGES)
+def test_trading_hours_minute_by_minute(code: str) -> None:
+    """With lunch breaks, and half days before holidays."""
+    begin, end = instant("2026-12-18"), instant("2027-01-09")
+    known = exchange_calendars.get_calendar(code, start="2026-12-01", end="2027-01-31")
+    covered = TradingHours(code).resolve(TimeRange(begin, end), "UTC").cover(begin, end)
+    for at in range(begin, end, 60):
+        moment = datetime.fromtimestamp(at, UTC)
+        # Its minutes are of sessions that are closed at the left, as ours.
+        assert (at in covered) == known.is_open_on_minute(moment.isoformat(), ignore_breaks=False)
+
+
+def test_what_is_known_besides() -> None:
+    first, last = date(2026, 1, 1), date(2026, 12, 31)
+
+    def days(timeset: TimeSet) -> set[date]:
+        return days_of(timeset, first, last, "UTC")
+
+    plain = days(WorkingDays())
+    assert {day.weekday() for day in plain} == {0, 1, 2, 3, 4} and len(plain) == 261
+    assert {day.weekday() for day in days(WorkingDays(weekend="fri-sat"))} == {6, 0, 1, 2, 3}
+    assert {day.weekday() for day in days(WorkingDays("AE"))} == {0, 1, 2, 3, 4}
+    # China works on some days of the weekend in place of others.
+    assert date(2026, 2, 14) in days(WorkingDays("CN"))
+    assert date(2026, 2, 16) not in days(WorkingDays("CN"))
+    changed = WorkingDays("DE", add=[date(2026, 12, 26)], remove=[date(2026, 12, 24)])
+    assert days(changed) ^ days(WorkingDays("DE")) == {date(2026, 12, 24), date(2026, 12, 26)}
+
+
+@pytest.mark.parametrize("code", ["Germany", "de", "XX", "DE-XX", "XXXX", "", 7])
+def test_codes_that_nobody_knows(code: str) -> None:
+    with pytest.raises(InvalidArgument, match="give a country"):
+        WorkingDays(code).spans(utc("2026-01-01"), utc("2026-02-01"))
+
+
+def test_countries_have_no_trading_hours() -> None:
+    with pytest.raises(InvalidArgument, match="give an exchange"):
+        TradingHours("DE").spans(utc("2026-01-01"), utc("2026-02-01"))

@@ -1,0 +1,234 @@
+"""``On``: due by days. Tables of literal times, and what cannot be said is refused."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from airflow.exceptions import AirflowTimetableInvalid
+
+from calendar_timetable import Calendar, CalendarTimetable, On, Weekly, WorkingDays
+from tests.support.ics import event, feed
+from tests.support.moments import iso, utc
+
+NOW = utc("2026-11-27T10:00")
+BERLIN = "Europe/Berlin"
+
+# What is wanted, how it is written, and the first due times after NOW.
+TABLE: list[tuple[str, On, list[str]]] = [
+    (
+        "the last working day of the month at 18:00",
+        On("last", WorkingDays("DE-BY"), at="18:00"),
+        ["2026-11-30T18:00+01:00", "2026-12-31T18:00+01:00", "2027-01-29T18:00+01:00"],
+    ),
+    (
+        "the second working day after the quarter's end",
+        On(2, WorkingDays("DE"), of="quarter", at="06:00"),
+        ["2027-01-05T06:00+01:00", "2027-04-02T06:00+02:00"],
+    ),
+    (
+        "the last but one working day of the month",
+        On(-2, WorkingDays("DE"), at="09:30"),
+        ["2026-12-30T09:30+01:00", "2027-01-28T09:30+01:00"],
+    ),
+    (
+        "the 15th, or the working day before it",
+        On(15, WorkingDays("DE"), roll="preceding", at="08:00"),
+        ["2026-12-15T08:00+01:00", "2027-01-15T08:00+01:00", "2027-02-15T08:00+01:00"],
+    ),
+    (
+        "the 1st, or the working day after it",
+        On(1, WorkingDays("DE-BY"), roll="following", at="08:00"),
+        ["2026-12-01T08:00+01:00", "2027-01-04T08:00+01:00", "2027-02-01T08:00+01:00"],
+    ),
+    (
+        "the month's last day, moved forward but not into the next month",
+        On(-1, WorkingDays("DE"), roll="modified following", at="08:00"),
+        ["2026-11-30T08:00+01:00", "2026-12-31T08:00+01:00", "2027-01-29T08:00+01:00"],
+    ),
+    (
+        "the night after the last working day",
+        On("last", WorkingDays("DE"), at="25:00"),
+        ["2026-12-01T01:00+01:00", "2027-01-01T01:00+01:00", "2027-01-30T01:00+01:00"],
+    ),
+    (
+        "the first day of fiscal months, from the 26th on",
+        On("first", period_start=26, at="07:00"),
+        ["2026-12-26T07:00+01:00", "2027-01-26T07:00+01:00"],
+    ),
+    (
+        "the first working day of the British tax year, twice",
+        On("first", WorkingDays("GB"), of="year", period_start="04-06", at=["09:00", "17:00"]),
+        ["2027-04-06T09:00+02:00", "2027-04-06T17:00+02:00"],
+    ),
+    (
+        "Tuesday and Thursday of each week that people work on",
+        On([2, 4], WorkingDays("DE"), of="week", roll="skip", at="12:00"),
+        ["2026-12-01T12:00+01:00", "2026-12-03T12:00+01:00", "2026-12-08T12:00+01:00"],
+    ),
+    (
+        "the first and the last Friday of the month",
+        On(["first", "last"], Weekly("fri"), at="20:00"),
+        ["2026-11-27T20:00+01:00", "2026-12-04T20:00+01:00", "2026-12-25T20:00+01:00"],
+    ),
+    (
+        "the nearest working day to the middle of the half-year",
+        On(92, WorkingDays("DE"), of="half", roll="nearest"),
+        ["2027-04-02T00:00+02:00", "2027-09-30T00:00+02:00"],
+    ),
+    (
+        "a working day that a company has, and one that it has not",
+        On("last", WorkingDays("DE", add=[date(2026, 12, 26)], remove=[date(2026, 12, 31)])),
+        ["2026-11-30T00:00+01:00", "2026-12-30T00:00+01:00"],
+    ),
+    (
+        "the 31st, where there is one",
+        On(31, at="03:00"),
+        ["2026-12-31T03:00+01:00", "2027-01-31T03:00+01:00", "2027-03-31T03:00+02:00"],
+    ),
+    (
+        "in the hour that the clocks leave out, and in the one that comes twice",
+        On(-1, Weekly("sun"), at="02:30"),
+        ["2026-11-29T02:30+01:00", "2026-12-27T02:30+01:00"],
+    ),
+]
+
+
+def schedule(on: On, **options: Any) -> CalendarTimetable:
+    return CalendarTimetable(on, timezone=BERLIN, **options)
+
+
+@pytest.mark.parametrize(
+    ("on", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
+)
+def test_it_is_due(on: On, expected: list[str]) -> None:
+    """As the plan tells it, before and after it travels in a DAG."""
+    with time_machine.travel(NOW, tick=False):
+        made = schedule(on)
+        made.validate()
+        stored = json.loads(json.dumps(made.serialize()))
+        for timetable in (made, CalendarTimetable.deserialize(stored)):
+            runs = timetable.plan(NOW, NOW + timedelta(days=400))
+            assert [iso(run.due, BERLIN) for run in runs[: len(expected)]] == expected
+            assert all(run.start == run.due for run in runs)
+
+
+def test_clocks_that_change() -> None:
+    """RFC 5545 3.3.5: a time that does not exist has the offset from before, of two the first."""
+    with time_machine.travel(NOW, tick=False):
+        runs = schedule(On(-1, Weekly("sun"), at="02:30")).plan(NOW, NOW + timedelta(days=400))
+    due = [iso(run.due, BERLIN) for run in runs]
+    assert "2027-03-28T03:30+02:00" in due
+    assert "2027-10-31T02:30+02:00" in due
+
+
+def test_windows_and_blackouts_hold_as_for_any_schedule() -> None:
+    with time_machine.travel(NOW, tick=False):
+        made = schedule(
+            On("last", WorkingDays("DE"), at="18:00"),
+            windows=Weekly("daily 20:00-23:00", timezone=BERLIN),
+            blackouts=Weekly("mon 19:00-22:00", timezone=BERLIN),
+        )
+        [first, *_] = made.plan(NOW, NOW + timedelta(days=30))
+    assert iso(first.due, BERLIN) == "2026-11-30T18:00+01:00"
+    assert first.start is not None and iso(first.start, BERLIN) == "2026-11-30T22:00+01:00"
+
+
+def test_days_off_of_a_team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day with any event in it is off; without a copy of the calendar nothing is scheduled."""
+    monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", str(tmp_path / "cache"))
+    off = tmp_path / "off.ics"
+    on = On("last", WorkingDays("DE") - Calendar(off), at="18:00")
+    with time_machine.travel(NOW, tick=False):
+        off.write_bytes(
+            feed(
+                event("UID:1", "DTSTART;VALUE=DATE:20261130"),
+                event("UID:2", "DTSTART:20261231T100000Z", "DTEND:20261231T110000Z"),
+            )
+        )
+        due = [iso(r.due, BERLIN) for r in schedule(on).plan(NOW, NOW + timedelta(days=60))]
+        assert due == ["2026-11-27T18:00+01:00", "2026-12-30T18:00+01:00"]
+
+        other = On("last", WorkingDays("DE") - Calendar(tmp_path / "none.ics"), at="18:00")
+        held = CalendarTimetable.deserialize(json.loads(json.dumps(schedule(other).serialize())))
+        assert held.plan(NOW, NOW + timedelta(days=60)) == []
+        assert "cannot be read" in held.description
+
+
+def test_the_table_is_bounded_and_changes_by_months() -> None:
+    """Two years ahead; within a month the same bytes."""
+
+    def stored(at: datetime) -> str:
+        with time_machine.travel(at, tick=False):
+            every = list(range(1, 6))
+            made = schedule(On(every, Weekly("mon-fri"), of="week", at=["06:00", "18:00"]))
+            return json.dumps(made.serialize())
+
+    text = stored(NOW)
+    assert stored(NOW + timedelta(days=2)) == text != stored(NOW + timedelta(days=20))
+    assert len(text) < 20_000
+    with time_machine.travel(NOW, tick=False):
+        runs = CalendarTimetable.deserialize(json.loads(text)).plan(
+            NOW, NOW + timedelta(days=2 * 365), 10_000
+        )
+    assert len(runs) == 1 + 2 * 520, "this evening, and two on each weekday"
+
+
+@pytest.mark.parametrize(
+    ("on", "said"),
+    [
+        (On(0), "which=0"),
+        (On(32), "which=32"),
+        (On([]), "which=[]"),
+        (On("second"), "which='second'"),
+        (On(True), "which=True"),
+        (On(1, of="fortnight"), "of='fortnight'"),  # type: ignore[arg-type]
+        (On(1, at="6pm"), "at='6pm'"),
+        (On(1, at="48:00"), "at='48:00'"),
+        (On(1, at="10:60"), "at='10:60'"),
+        (On(1, at=[]), "at=[]"),
+        (On(1, at=6), "at=6"),
+        (On(1, "DE"), "days='DE'"),  # type: ignore[arg-type]
+        (On(1, WorkingDays("Germany")), "WorkingDays='Germany'"),
+        (On(1, roll="following"), "roll='following'"),
+        (On(1, WorkingDays("DE"), roll="forward"), "roll='forward'"),  # type: ignore[arg-type]
+        (On(1, period_start=32), "period_start=32"),
+        (On(1, of="year", period_start=6), "period_start=6"),
+        (On(1, of="week", period_start=2), "period_start=2"),
+        (On(1, of="year", period_start="13-01"), "period_start='13-01'"),
+        (On(1, period_start="04-06"), "period_start='04-06'"),
+        (On(1, WorkingDays("DE", weekend="mon-sun")), "weekend='mon-sun'"),
+        (On(1, WorkingDays("DE", add="2026-01-01")), "add='2026-01-01'"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_cannot_be_said_is_refused(on: On, said: str) -> None:
+    with pytest.raises(AirflowTimetableInvalid) as refused:
+        schedule(on).validate()
+    assert said in str(refused.value)
+
+
+def test_it_says_what_it_is() -> None:
+    said = [
+        (
+            On("last", WorkingDays("DE"), at="18:00"),
+            "last day of each month among working days DE, at 18:00",
+        ),
+        (
+            On([1, -2], period_start=26),
+            "first and 2nd to last day of each month from day 26 on, at 00:00",
+        ),
+        (
+            On(15, Weekly("mon-fri"), roll="preceding"),
+            "15th day of each month, preceding in mon-fri, at 00:00",
+        ),
+        (
+            On([2, 3, 11, 12, 23], of="quarter"),
+            "2nd and 3rd and 11th and 12th and 23rd day of each quarter, at 00:00",
+        ),
+    ]
+    for on, text in said:
+        assert str(on) == text
