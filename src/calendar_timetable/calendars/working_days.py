@@ -180,18 +180,22 @@ def known_days(code: str | None, years: range) -> _Days:
     if _COUNTRY.fullmatch(code):
         return _days_of_country(code, years)
     first, last = date(years[0], 1, 1), date(years[-1], 12, 31)
-    return _in_short({at.date() for at in _exchange(code, first, last).sessions}, first, last)
+    sessions = [at.date() for at in _exchange(code, first, last).sessions]
+    first, last = max(first, sessions[0]), min(last, sessions[-1])
+    return _in_short({day for day in sessions if first <= day <= last}, first, last)
 
 
 def _days_of_country(code: str, years: range) -> _Days:
     library = _library("holidays", "holidays", code)
     country, _, subdivision = code.partition("-")
-    try:
-        known = library.country_holidays(country, subdiv=subdivision or None, years=years)
-    except NotImplementedError:
-        raise InvalidArgument(
-            "WorkingDays", code, f"the holidays library does not know it; {_REMEDY}"
-        ) from None
+    with catch_warnings():
+        simplefilter("ignore")  # of years for which less is known
+        try:
+            known = library.country_holidays(country, subdiv=subdivision or None, years=years)
+        except NotImplementedError:
+            raise InvalidArgument(
+                "WorkingDays", code, f"the holidays library does not know it; {_REMEDY}"
+            ) from None
     first, last = date(years[0], 1, 1), date(years[-1], 12, 31)
     # Also what is worked on a weekend in place of another day, and weekends that moved by law.
     worked = {day for day in _dates(first, last) if known.is_working_day(day)}
@@ -213,17 +217,19 @@ def _dates(first: date, last: date) -> Iterator[date]:
 
 
 def _exchange(code: str, first: date, last: date) -> Any:
+    """Return what is known of an exchange from *first* to *last*, or of as much as there is."""
     library = _library("exchange_calendars", "exchanges", code)
-    try:
-        # What it says of itself is for its own authors, not for who reads a DAG file's log.
-        with catch_warnings():
-            simplefilter("ignore")
+    # What it says of itself is for its own authors, not for who reads a DAG file's log.
+    with catch_warnings():
+        simplefilter("ignore")
+        try:
             return library.get_calendar(code, start=first.isoformat(), end=last.isoformat())
-    except library.errors.InvalidCalendarName:
-        remedy = f"exchange_calendars does not know it; {_REMEDY}"
-        raise InvalidArgument("exchange", code, remedy) from None
-    except ValueError as error:  # not known for so long
-        raise InvalidArgument("exchange", code, str(error)) from None
+        except library.errors.InvalidCalendarName:
+            remedy = f"exchange_calendars does not know it; {_REMEDY}"
+            raise InvalidArgument("exchange", code, remedy) from None
+        except ValueError:
+            # Some are told only for a few years, as their holidays are published late.
+            return library.get_calendar(code)
 
 
 def _library(name: str, extra: str, code: str) -> Any:
