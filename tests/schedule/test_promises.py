@@ -18,6 +18,8 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from calendar_timetable.planning.plan import PlannedRun
+from calendar_timetable.planning.weekly import Weekly
+from calendar_timetable.schedule.on import On
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.bases import BASES, Base, timetable
 from tests.support.brute import Brute
@@ -34,6 +36,11 @@ MORE_BASES = [
     Base("daily data intervals", CronDataIntervalTimetable("0 8 * * *", "UTC"), ()),
     Base("daily", "0 8 * * *", ()),
     Base("every minute", "* * * * *", ()),
+    Base(
+        "three times on weekdays",
+        On([1, 2, 3, 4, 5], Weekly("mon-fri"), of="week", at=["06:00", "13:30", "25:00"]),
+        (),
+    ),
 ]
 # A timedelta without a start date is due when it is asked; Airflow's own moves on as the clock
 # does.
