@@ -26,6 +26,7 @@ _HOMES = {
     "On": "schedule.on",
     "PlannedRun": "planning.plan",
     "Problem": "calendars.occurrences",
+    "Recurrence": "schedule.recurrence",
     "Span": "planning.spans",
     "TimeSet": "planning.time_sets",
     "TradingHours": "calendars.working_days",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from calendar_timetable.runtime.window import window_end as window_end
     from calendar_timetable.schedule.deployment_rules import DeploymentRule as DeploymentRule
     from calendar_timetable.schedule.on import On as On
+    from calendar_timetable.schedule.recurrence import Recurrence as Recurrence
     from calendar_timetable.timetable import CalendarTimetable as CalendarTimetable
 
 

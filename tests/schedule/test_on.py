@@ -1,4 +1,4 @@
-"""``On``: due by days. Tables of literal times, and what cannot be said is refused."""
+"""``On`` and ``Recurrence``: due by days. Tables of literal times; what is wrong is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import time_machine
 from airflow.exceptions import AirflowTimetableInvalid
 
-from calendar_timetable import Calendar, CalendarTimetable, On, Weekly, WorkingDays
+from calendar_timetable import Calendar, CalendarTimetable, On, Recurrence, Weekly, WorkingDays
 from tests.support.ics import event, feed
 from tests.support.moments import iso, utc
 
@@ -19,7 +19,7 @@ NOW = utc("2026-11-27T10:00")
 BERLIN = "Europe/Berlin"
 
 # What is wanted, how it is written, and the first due times after NOW.
-TABLE: list[tuple[str, On, list[str]]] = [
+TABLE: list[tuple[str, On | Recurrence, list[str]]] = [
     (
         "the last working day of the month at 18:00",
         On("last", WorkingDays("DE-BY"), at="18:00"),
@@ -91,6 +91,23 @@ TABLE: list[tuple[str, On, list[str]]] = [
         ["2026-12-31T03:00+01:00", "2027-01-31T03:00+01:00", "2027-03-31T03:00+02:00"],
     ),
     (
+        "every other Friday",
+        Recurrence("FREQ=WEEKLY;INTERVAL=2;BYDAY=FR", date(2026, 1, 2), at="20:00"),
+        ["2026-12-04T20:00+01:00", "2026-12-18T20:00+01:00", "2027-01-01T20:00+01:00"],
+    ),
+    (
+        "the second Tuesday of March and September",
+        Recurrence("FREQ=YEARLY;BYMONTH=3,9;BYDAY=2TU", date(2020, 1, 1), at=["06:00", "30:00"]),
+        ["2027-03-09T06:00+01:00", "2027-03-10T06:00+01:00", "2027-09-14T06:00+02:00"],
+    ),
+    (
+        "the last weekday of each quarter's last month, three times",
+        Recurrence(
+            "FREQ=MONTHLY;INTERVAL=3;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1;COUNT=5", date(2026, 3, 1)
+        ),
+        ["2026-12-31T00:00+01:00", "2027-03-31T00:00+02:00"],
+    ),
+    (
         "in the hour that the clocks leave out, and in the one that comes twice",
         On(-1, Weekly("sun"), at="02:30"),
         ["2026-11-29T02:30+01:00", "2026-12-27T02:30+01:00"],
@@ -98,14 +115,14 @@ TABLE: list[tuple[str, On, list[str]]] = [
 ]
 
 
-def schedule(on: On, **options: Any) -> CalendarTimetable:
+def schedule(on: On | Recurrence, **options: Any) -> CalendarTimetable:
     return CalendarTimetable(on, timezone=BERLIN, **options)
 
 
 @pytest.mark.parametrize(
     ("on", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
 )
-def test_it_is_due(on: On, expected: list[str]) -> None:
+def test_it_is_due(on: On | Recurrence, expected: list[str]) -> None:
     """As the plan tells it, before and after it travels in a DAG."""
     with time_machine.travel(NOW, tick=False):
         made = schedule(on)
@@ -201,11 +218,18 @@ def test_the_table_is_bounded_and_changes_by_months() -> None:
         (On(1, of="week", period_start=2), "period_start=2"),
         (On(1, of="year", period_start="13-01"), "period_start='13-01'"),
         (On(1, period_start="04-06"), "period_start='04-06'"),
+        (Recurrence("every Friday", date(2026, 1, 1)), "rule='every Friday'"),
+        (Recurrence("FREQ=HOURLY", date(2026, 1, 1)), "rule='FREQ=HOURLY'"),
+        (Recurrence("FREQ=MONTHLY;BYMONTHDAY=32", date(2026, 1, 1)), "rule="),
+        (Recurrence("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", date(2026, 1, 1)), "rule="),
+        (Recurrence("FREQ=DAILY", NOW), "start="),
+        (Recurrence("FREQ=DAILY", "2026-01-01"), "start="),  # type: ignore[arg-type]
+        (Recurrence("FREQ=DAILY", date(2026, 1, 1), at="6am"), "at='6am'"),
         (On(1, WorkingDays("DE", weekend="mon-sun")), "weekend='mon-sun'"),
         (On(1, WorkingDays("DE", add="2026-01-01")), "add='2026-01-01'"),  # type: ignore[arg-type]
     ],
 )
-def test_what_cannot_be_said_is_refused(on: On, said: str) -> None:
+def test_what_cannot_be_said_is_refused(on: On | Recurrence, said: str) -> None:
     with pytest.raises(AirflowTimetableInvalid) as refused:
         schedule(on).validate()
     assert said in str(refused.value)

@@ -35,7 +35,7 @@ from calendar_timetable.schedule.base import (
     make_base,
 )
 from calendar_timetable.schedule.compiled import CompiledSchedule
-from calendar_timetable.schedule.on import On
+from calendar_timetable.schedule.due_rule import DueRule
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar
@@ -97,7 +97,7 @@ class Arguments:
             offset = _ZERO if self.offset is None else self.offset
             zones.whole_seconds("offset", abs(offset) if isinstance(offset, timedelta) else offset)
         else:
-            if isinstance(self.schedule, On):
+            if isinstance(self.schedule, DueRule):
                 self.schedule.validate()
             check_base(self.base, self.schedule, self.zone_name)
             if self.offset is not None:
@@ -175,7 +175,9 @@ class Arguments:
         parts = list(self.questions(moment)) if self._is_settled else []
         copies = [calendar.current_version(stretch, self.zone_name) for calendar, stretch in parts]
         # Without calendars there is little to keep, but for days that a library has to count.
-        if not all(copies) or not (copies or (self._is_settled and isinstance(self.schedule, On))):
+        if not all(copies) or not (
+            copies or (self._is_settled and isinstance(self.schedule, DueRule))
+        ):
             return self.read(moment, hold=True).to_json()
         from calendar_timetable._version import __version__
         from calendar_timetable.schedule.compile_cache import cached_or_made
@@ -192,7 +194,7 @@ class Arguments:
         """
         if not self._is_settled:
             return ""
-        own = isinstance(self.schedule, (str, On))
+        own = isinstance(self.schedule, (str, DueRule))
         base = self.schedule if own else encode_base(self.base)
         said = type(self.base).__name__, base, self.zone_name, self.policy, self.offset
         return repr((*said, self.calendar, self.window_set, self.blackout_set))
@@ -203,7 +205,7 @@ class Arguments:
 
         That is so where each set tells all that it depends on: see :meth:`TimeSet.fingerprint`.
         """
-        days = self.schedule.days if isinstance(self.schedule, On) else None
+        days = self.schedule.days if isinstance(self.schedule, DueRule) else None
         sets = (self.calendar, days, self.window_set, self.blackout_set)
         every = [leaf for timeset in sets if timeset is not None for leaf in leaves(timeset)]
         return all(leaf.fingerprint() is not None for leaf in every)
@@ -220,7 +222,7 @@ class Arguments:
         horizon = self.horizon(moment)
         if self.calendar is not None:
             yield self.calendar.in_role(deny=False), self._due(horizon)
-        if isinstance(self.schedule, On) and self.schedule.days is not None:
+        if isinstance(self.schedule, DueRule) and self.schedule.days is not None:
             reach = self.schedule.reach(horizon, self.zone_name)
             for leaf in leaves(self.schedule.days):
                 if isinstance(leaf, Calendar):
@@ -259,7 +261,7 @@ class Arguments:
         """
         if self.calendar is not None:
             return CalendarEvents(str(self.calendar), ())
-        if isinstance(self.schedule, On):
+        if isinstance(self.schedule, DueRule):
             return DueTimes(str(self.schedule), ())
         return make_base(self.schedule, self.zone_name)
 
@@ -315,7 +317,7 @@ class Arguments:
         """Return the schedule with the due times that it comes to around *horizon*."""
         base, calendar = self.base, self.calendar
         try:
-            if isinstance(self.schedule, On):
+            if isinstance(self.schedule, DueRule):
                 return DueTimes(base.summary, self.schedule.due(horizon, self.zone_name))
             if calendar is None:
                 return base

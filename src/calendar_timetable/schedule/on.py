@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any, get_args
 
@@ -14,18 +13,16 @@ from calendar_timetable.planning import zones
 from calendar_timetable.planning.days import Of, Periods, Roll, nth, rolled
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.time_sets import TimeRange, TimeSet
+from calendar_timetable.schedule.due_rule import DueRule, in_words, laid_out, times_of_day
 
-# How far due times are laid out around the horizon: a table of them travels in the DAG.
-_BACK, _AHEAD = timedelta(days=366), timedelta(days=2 * 366)
+_MARGIN = timedelta(days=366)  # around the table: periods that begin before it, and rolls
 _MOST_A_YEAR = 1500  # due times
-_AT = re.compile(r"(\d{1,2}):(\d{2})")
-_MOST_HOURS = 48
 _PLACES = {"first": 1, "last": -1}
 _LONGEST: dict[Of, int] = {"week": 7, "month": 31, "quarter": 92, "half": 184, "year": 366}
 
 
 @dataclass(frozen=True)
-class On:
+class On(DueRule):
     """Due on counted days of each period, at a time of day: a schedule for ``CalendarTimetable``.
 
     :param which: which day of the period: 1 is the first, -1 or ``"last"`` the last; several as a
@@ -52,7 +49,6 @@ class On:
     period_start: int | str = 1
 
     def validate(self) -> None:
-        """Check the arguments, without I/O."""
         if self.of not in get_args(Of):
             raise InvalidArgument("of", self.of, f"give one of {', '.join(get_args(Of))}")
         for position in self.positions:
@@ -68,8 +64,8 @@ class On:
                 raise InvalidArgument("roll", self.roll, f"give one of {', '.join(get_args(Roll))}")
             if self.days is None:
                 raise InvalidArgument("roll", self.roll, "name the days to move to, in days")
-        _ = self.seconds, self.periods
-        if len(self.positions) * len(self.seconds) * _per_year(self.of) > _MOST_A_YEAR:
+        times, _ = times_of_day(self.at), self.periods
+        if len(self.positions) * len(times) * _per_year(self.of) > _MOST_A_YEAR:
             raise InvalidArgument("which", self.which, "it is due too often; write cron")
 
     @property
@@ -86,22 +82,6 @@ class On:
         if not positions:
             raise InvalidArgument("which", self.which, "give a number, 'first' or 'last'")
         return tuple(positions)
-
-    @property
-    def seconds(self) -> tuple[int, ...]:
-        """The times of day, in seconds after midnight on the clock."""
-        given = self.at if isinstance(self.at, (list, tuple)) else (self.at,)
-        found: list[int] = []
-        for one in given:
-            match = _AT.fullmatch(one) if isinstance(one, str) else None
-            hours, minutes = map(int, match.groups()) if match else (0, 60)
-            if minutes > 59 or hours >= _MOST_HOURS:
-                remedy = "give a time of day as '18:00', up to '47:59' for the day after"
-                raise InvalidArgument("at", one, remedy)
-            found.append(hours * 3600 + minutes * 60)
-        if not found:
-            raise InvalidArgument("at", self.at, "give a time of day as '18:00'")
-        return tuple(found)
 
     @property
     def periods(self) -> Periods:
@@ -127,30 +107,23 @@ class On:
         return Periods(self.of, begin.month, begin.day)
 
     def due(self, horizon: TimeRange, timezone: str) -> list[int]:
-        """Return the due times around *horizon*, in epoch seconds, sorted.
-
-        Raises :class:`CalendarUnavailable` where a calendar among the days cannot be read.
-        """
         zone = zones.load_zone(timezone)
-        first = datetime.fromtimestamp(horizon.start, UTC).date() - _BACK
-        last = datetime.fromtimestamp(horizon.end, UTC).date() + _AHEAD
+        first, last = laid_out(horizon)
+        times = times_of_day(self.at)
         days = self._days_between(first, last, timezone)
         found: set[int] = set()
         for begin, end in self.periods.between(first, last):
             for day in self._days_of(begin, end, days):
                 if first <= day <= last:
-                    found.update(zones.local_instant(day, at, zone) for at in self.seconds)
+                    found.update(zones.local_instant(day, at, zone) for at in times)
         return sorted(found)
 
     def reach(self, horizon: TimeRange, timezone: str) -> TimeRange:
-        """Return the time of which :meth:`due` asks what days count."""
-        zone, margin = zones.load_zone(timezone), timedelta(days=366)
-        first, last = (
-            datetime.fromtimestamp(at, UTC).date() for at in (horizon.start, horizon.end)
-        )
+        zone = zones.load_zone(timezone)
+        first, last = laid_out(horizon)
         return TimeRange(
-            zones.local_instant(first - _BACK - margin, 0, zone),
-            zones.local_instant(last + _AHEAD + margin, DAY, zone),
+            zones.local_instant(first - _MARGIN, 0, zone),
+            zones.local_instant(last + _MARGIN, DAY, zone),
         )
 
     def _days_of(self, begin: date, end: date, days: Sequence[date]) -> list[date]:
@@ -164,8 +137,7 @@ class On:
 
     def _days_between(self, first: date, last: date, timezone: str) -> list[date]:
         """Return the days that count, from a year before *first* to a year after *last*."""
-        margin = timedelta(days=366)
-        low, high = first - margin, last + margin
+        low, high = first - _MARGIN, last + _MARGIN
         every = [low + timedelta(days=n) for n in range((high - low).days + 1)]
         if self.days is None:
             return every
@@ -191,8 +163,7 @@ class On:
             text += f", {self.roll} in {self.days}"
         elif self.days is not None:
             text += f" among {self.days}"
-        times = self.at if isinstance(self.at, (list, tuple)) else (self.at,)
-        return f"{text}, at {' and '.join(times)}"
+        return f"{text}, at {in_words(self.at)}"
 
 
 def _place(position: int) -> str:
