@@ -6,6 +6,7 @@ import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -113,6 +114,29 @@ TABLE: list[tuple[str, On | Recurrence, list[str]]] = [
         ["2026-11-29T02:30+01:00", "2026-12-27T02:30+01:00"],
     ),
 ]
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "business-days.md"
+
+
+def rows() -> list[tuple[str, str, list[str]]]:
+    """Return the lines of the page's table: what is wanted, what is written, first due times."""
+    lines = [line for line in DOCS.read_text().splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
+    return [(want, code.strip("`"), due.split(", ")) for want, code, due in cells]
+
+
+@pytest.mark.parametrize(("code", "due"), [row[1:] for row in rows()], ids=[r[0] for r in rows()])
+def test_every_line_of_the_page(code: str, due: list[str]) -> None:
+    on = eval(code)
+    with time_machine.travel(NOW, tick=False):
+        runs = schedule(on).plan(NOW, NOW + timedelta(days=420))
+    found = [f"{run.due.astimezone(ZoneInfo(BERLIN)):%Y-%m-%d %H:%M}" for run in runs[:3]]
+    assert found == due
+
+
+def test_the_page_has_forty_lines() -> None:
+    assert len(rows()) == 40
 
 
 def schedule(on: On | Recurrence, **options: Any) -> CalendarTimetable:
