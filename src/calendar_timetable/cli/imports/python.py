@@ -1,0 +1,115 @@
+"""Schedules written as Python."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import date, datetime
+from typing import Any
+
+from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.calendars.working_days import WorkingDays
+from calendar_timetable.cli.imports.found import Schedule
+from calendar_timetable.planning.explain import on_one_line
+from calendar_timetable.planning.time_sets import Complement, Intersection, Union
+from calendar_timetable.planning.weekly import Weekly
+from calendar_timetable.schedule.on import On
+from calendar_timetable.schedule.recurrence import Recurrence
+
+_MOST_NAME = 40  # characters of the name of a variable
+
+
+def program(schedules: Sequence[Schedule]) -> str:
+    """Return Python that makes *schedules*, with what it imports."""
+    names = [""] if len(schedules) == 1 else _prefixes(schedules)
+    body = "\n\n".join(map(_assigned, schedules, names))
+    used = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
+    ours = sorted(used & {"Calendar", "CalendarTimetable", "On", "Recurrence", *_SETS})
+    standard = sorted(used & {"date", "datetime"})
+    imports = [f"from datetime import {', '.join(standard)}"] if standard else []
+    imports += ["from zoneinfo import ZoneInfo"] if "ZoneInfo" in used else []
+    imports += [""] if imports and ours else []
+    imports += [f"from calendar_timetable import {', '.join(ours)}"] if ours else []
+    return "\n".join(imports) + ("\n\n" if imports else "") + body
+
+
+_SETS = ("Weekly", "WorkingDays")
+
+
+def _assigned(found: Schedule, prefix: str) -> str:
+    lines = [f"# {on_one_line(found.name)}, line {found.line}"]
+    lines += [f"# {on_one_line(note)}" for note in found.notes]
+    for name, at in (("start_date", found.start), ("end_date", found.end)):
+        lines += [f"{prefix}{name} = {written(at)}  # of the DAG"] if at is not None else []
+    if "schedule" not in found.arguments:
+        lines += [f"{prefix}{name} = {written(v)}" for name, v in found.arguments.items()]
+    elif found.arguments["schedule"] is None:
+        lines.append(f"{prefix}schedule = None")
+    else:
+        lines.append(f"{prefix}schedule = CalendarTimetable(")
+        for name, value in found.arguments.items():
+            lines.append(f"    {'' if name == 'schedule' else name + '='}{written(value)},")
+        lines.append(")")
+    return "\n".join(lines)
+
+
+def _prefixes(schedules: Sequence[Schedule]) -> list[str]:
+    """Return what the variables of each schedule begin with: no two alike."""
+    found: list[str] = []
+    for number, one in enumerate(schedules, 1):
+        word = re.sub(r"[^a-z0-9]+", "_", one.name.lower())[-_MOST_NAME:].strip("_") or "rule"
+        word = f"rule_{word}" if word[0].isdigit() else word
+        found.append(f"{word}_{number}_" if f"{word}_" in found else f"{word}_")
+    return found
+
+
+def written(value: Any) -> str:
+    """Return *value* as Python; raise ``TypeError`` for what no schedule has."""
+    match value:
+        case str():
+            plain = value.isprintable() and not {'"', "\\"} & {*value}
+            return f'"{value}"' if plain else ascii(value)
+        case bool() | int() | None:
+            return repr(value)
+        case datetime():
+            return (
+                f"datetime({value.year}, {value.month}, {value.day}, {value.hour}, "
+                f"{value.minute}, {value.second}, tzinfo=ZoneInfo({written(str(value.tzinfo))}))"
+            )
+        case date():
+            return f"date({value.year}, {value.month}, {value.day})"
+        case list() | tuple():
+            return f"[{', '.join(map(written, value))}]"
+        case On() | Recurrence():
+            return _called(type(value).__name__, _given(value))
+        case WorkingDays():
+            names = ("code", "weekend", "add", "remove", "timezone")
+            given = {name: getattr(value, name) for name in names if getattr(value, name)}
+            return _called("WorkingDays", {**given}, ("code",))
+        case Weekly():
+            return f"Weekly({', '.join(map(written, value.texts))})"
+        case Calendar():
+            given = {"address": str(value.address), **value.changed_options()}
+            return _called("Calendar", given, ("address",))
+        case Complement():
+            return f"~{written(value.members[0])}"
+        case Union() | Intersection():
+            sign = " | " if isinstance(value, Union) else " & "
+            return f"({sign.join(map(written, value.members))})"
+    raise TypeError(type(value).__name__)
+
+
+def _given(rule: On | Recurrence) -> dict[str, Any]:
+    """Return the arguments of *rule* that differ from their defaults."""
+    given = {field.name: (getattr(rule, field.name), field.default) for field in fields(rule)}
+    return {name: value for name, (value, usual) in given.items() if value != usual}
+
+
+def _called(name: str, given: dict[str, Any], unnamed: tuple[str, ...] = ("which", "rule")) -> str:
+    parts = [
+        written(value) if key in unnamed else f"{key}={written(value)}"
+        for key, value in given.items()
+    ]
+    return f"{name}({', '.join(parts)})"
