@@ -343,4 +343,3 @@ class _Parser:
         name = self.named("a date, a day, a calendar or a rule in quotes")
         offset = self.offset() if self.peek().word in ("+", "-") else (0, "")
         return Item(token.line, "calendar", name.upper(), *offset)
-

@@ -19,6 +19,8 @@ from calendar_timetable.schedule.on import On
 from calendar_timetable.schedule.recurrence import Recurrence
 
 _MOST_NAME = 40  # characters of the name of a variable
+_WIDTH = 96  # of a line, up to its comma
+_UNNAMED = ("which", "rule", "code", "address")
 
 
 def program(schedules: Sequence[Schedule]) -> str:
@@ -42,7 +44,7 @@ def _assigned(found: Schedule, prefix: str) -> str:
     lines = [f"# {on_one_line(found.name)}, line {found.line}"]
     lines += [f"# {on_one_line(note)}" for note in found.notes]
     for name, at in (("start_date", found.start), ("end_date", found.end)):
-        lines += [f"{prefix}{name} = {written(at)}  # of the DAG"] if at is not None else []
+        lines += [f"{prefix}{name} = {written(at)}"] if at is not None else []
     if "schedule" not in found.arguments:
         lines += [f"{prefix}{name} = {written(v)}" for name, v in found.arguments.items()]
     elif found.arguments["schedule"] is None:
@@ -50,7 +52,8 @@ def _assigned(found: Schedule, prefix: str) -> str:
     else:
         lines.append(f"{prefix}schedule = CalendarTimetable(")
         for name, value in found.arguments.items():
-            lines.append(f"    {'' if name == 'schedule' else name + '='}{written(value)},")
+            given = "" if name == "schedule" else f"{name}="
+            lines.append(f"    {given}{written(value, 4)},")
         lines.append(")")
     return "\n".join(lines)
 
@@ -65,8 +68,8 @@ def _prefixes(schedules: Sequence[Schedule]) -> list[str]:
     return found
 
 
-def written(value: Any) -> str:
-    """Return *value* as Python; raise ``TypeError`` for what no schedule has."""
+def written(value: Any, column: int = 0) -> str:
+    """Return *value* as Python that begins at *column*; raise ``TypeError`` for what none has."""
     match value:
         case str():
             plain = value.isprintable() and not {'"', "\\"} & {*value}
@@ -74,31 +77,40 @@ def written(value: Any) -> str:
         case bool() | int() | None:
             return repr(value)
         case datetime():
-            return (
-                f"datetime({value.year}, {value.month}, {value.day}, {value.hour}, "
-                f"{value.minute}, {value.second}, tzinfo=ZoneInfo({written(str(value.tzinfo))}))"
-            )
+            numbers = [value.year, value.month, value.day, value.hour, value.minute, value.second]
+            last = max((at for at, number in enumerate(numbers) if number), default=0)
+            given = ", ".join(map(str, numbers[: max(last + 1, 3)]))
+            return f"datetime({given}, tzinfo=ZoneInfo({written(str(value.tzinfo))}))"
         case date():
             return f"date({value.year}, {value.month}, {value.day})"
         case list() | tuple():
-            return f"[{', '.join(map(written, value))}]"
+            return _listed("[", [("", part) for part in value], "]", column)
         case On() | Recurrence():
-            return _called(type(value).__name__, _given(value))
+            return _called(type(value).__name__, _given(value), column)
         case WorkingDays():
             names = ("code", "weekend", "add", "remove", "timezone")
             given = {name: getattr(value, name) for name in names if getattr(value, name)}
-            return _called("WorkingDays", {**given}, ("code",))
+            return _called("WorkingDays", given, column)
         case Weekly():
             return f"Weekly({', '.join(map(written, value.texts))})"
         case Calendar():
             given = {"address": str(value.address), **value.changed_options()}
-            return _called("Calendar", given, ("address",))
+            return _called("Calendar", given, column)
         case Complement():
-            return f"~{written(value.members[0])}"
+            return f"~{written(value.members[0], column + 1)}"
         case Union() | Intersection():
-            sign = " | " if isinstance(value, Union) else " & "
-            return f"({sign.join(map(written, value.members))})"
+            return _joined("|" if isinstance(value, Union) else "&", value.members, column)
     raise TypeError(type(value).__name__)
+
+
+def _joined(sign: str, members: Sequence[Any], column: int) -> str:
+    """Return *members* with *sign* between them, in parentheses."""
+    flat = f"({f' {sign} '.join(map(written, members))})"
+    if column + len(flat) < _WIDTH and "\n" not in flat:
+        return flat
+    inner = " " * (column + 4)
+    lines = f"\n{inner}{sign} ".join(written(member, column + 4) for member in members)
+    return f"(\n{inner}{lines}\n{' ' * column})"
 
 
 def _given(rule: On | Recurrence) -> dict[str, Any]:
@@ -107,9 +119,16 @@ def _given(rule: On | Recurrence) -> dict[str, Any]:
     return {name: value for name, (value, usual) in given.items() if value != usual}
 
 
-def _called(name: str, given: dict[str, Any], unnamed: tuple[str, ...] = ("which", "rule")) -> str:
-    parts = [
-        written(value) if key in unnamed else f"{key}={written(value)}"
-        for key, value in given.items()
-    ]
-    return f"{name}({', '.join(parts)})"
+def _called(name: str, given: dict[str, Any], column: int) -> str:
+    parts = [("" if key in _UNNAMED else f"{key}=", value) for key, value in given.items()]
+    return _listed(f"{name}(", parts, ")", column)
+
+
+def _listed(begin: str, parts: list[tuple[str, Any]], end: str, column: int) -> str:
+    """Return *parts*, values after what comes before each, on one line if that has room."""
+    flat = f"{begin}{', '.join(name + written(value) for name, value in parts)}{end}"
+    if column + len(flat) < _WIDTH and "\n" not in flat:
+        return flat
+    inner = column + 4
+    lines = [f"{' ' * inner}{name}{written(value, inner)},\n" for name, value in parts]
+    return f"{begin}\n{''.join(lines)}{' ' * column}{end}"

@@ -181,9 +181,7 @@ def _check_first_period(item: Item, start: date, freq: str, rest: str) -> None:
         raise Unsaid(item.line, start, f"{why}; write the first day of it as VALIDFROM")
 
 
-def _confined(
-    item: Item, cycle: Cycle, workdays: Callable[[int], Days]
-) -> TimeSet | None:
+def _confined(item: Item, cycle: Cycle, workdays: Callable[[int], Days]) -> TimeSet | None:
     """Return the days of which FDIGNORE leaves out all others."""
     if cycle.free_days in ("FDNEXT", "FDPREV"):
         why = "only days counted in each week, month or year are moved off free days"

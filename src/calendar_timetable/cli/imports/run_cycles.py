@@ -176,7 +176,9 @@ class _Stream:
         first = cycle.items[0]
         if cycle.at is not None or cycle.valid_from or cycle.valid_to:
             value = "VALIDFROM" if cycle.at is None else "AT"
-            raise Unsaid(cycle.line, value, "whole days are left out, always; take it out of EXCEPT")
+            raise Unsaid(
+                cycle.line, value, "whole days are left out, always; take it out of EXCEPT"
+            )
         kinds = {item.kind for item in cycle.items}
         if kinds == {"rule"} and len(cycle.items) == 1 and not cycle.free_days:
             return run_cycle_rules.excluded(first, self._days)
