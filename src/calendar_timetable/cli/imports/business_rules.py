@@ -174,7 +174,7 @@ class Days:
         return day in self._works
 
     def after(self, day: date, count: int) -> date | None:
-        """Return the day that is the *count*\\ th after *day*, before it where negative."""
+        """Return the day *count* of them after *day*, or before it where *count* is negative."""
         at = bisect_left(self.open, day)
         if count > 0 and day in self._works:
             at += 1
@@ -188,7 +188,7 @@ def _clamped(year: int, month: int, day: int) -> date:
 
 
 def _nth(counted: Sequence[date], begin: date, last: date, number: int) -> date | None:
-    """Return the *number*\\ th day of *counted* from *begin* on, or the last one up to *last*."""
+    """Return day *number* of those *counted* from *begin* on, or the last one up to *last*."""
     low, high = bisect_left(counted, begin), bisect_left(counted, last + _DAY)
     at = low + number - 1
     if number < 1:
@@ -251,10 +251,11 @@ def simple_rule(
 
 
 def _shifted(sign: int, count: str) -> Callable[..., Rule]:
-    grace = {"offset_grace_days": 60} if count == "operating" else {}
+    grace = 60 if count == "operating" else None
 
     def shifted(anchor: Rule, n: int) -> Rule:
-        return replace(anchor, offset=sign * n, count=count, **grace)
+        kept = anchor.offset_grace_days if grace is None else grace
+        return replace(anchor, offset=sign * n, count=count, offset_grace_days=kept)
 
     return shifted
 

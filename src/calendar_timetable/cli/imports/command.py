@@ -15,7 +15,9 @@ from calendar_timetable.cli.output import print_json
 
 _FORMATS = ("change-calendar", "run-cycles", "timetables-calendar")
 _CALENDAR = re.compile(r"\s*BEGIN:VCALENDAR", re.IGNORECASE)
-_CYCLES = re.compile(r"^\s*(SCHEDULE|ON|EXCEPT|\$CALENDAR|\$SCHEDULE)\b", re.I | re.M)
+_CYCLES = re.compile(
+    r"^\s*(SCHEDULE|ON|EXCEPT|\$CALENDAR|\$SCHEDULE)\b", re.IGNORECASE | re.MULTILINE
+)
 
 
 def add_import(command: argparse.ArgumentParser) -> None:

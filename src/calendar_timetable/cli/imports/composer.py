@@ -194,9 +194,7 @@ class _Parser:
         found = self.next("a date")
         match = _DATE.fullmatch(found.text)
         try:
-            if match is None:
-                raise ValueError(found.text)
-            month, day, year = map(int, match.groups())
+            month, day, year = map(int, match.groups() if match else (0, 0, 0))
             # As datecalc reads two digits: above 70 of the 20th century.
             year += 0 if year > 99 else 1900 if year > 70 else 2000
             return date(year, month, day)

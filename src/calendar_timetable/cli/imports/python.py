@@ -52,8 +52,8 @@ def _assigned(found: Schedule, prefix: str) -> str:
     else:
         lines.append(f"{prefix}schedule = CalendarTimetable(")
         for name, value in found.arguments.items():
-            given = "" if name == "schedule" else f"{name}="
-            lines.append(f"    {given}{written(value, 4)},")
+            before = "" if name == "schedule" else f"{name}="
+            lines.append(f"    {before}{written(value, 4)},")
         lines.append(")")
     return "\n".join(lines)
 
@@ -64,7 +64,8 @@ def _prefixes(schedules: Sequence[Schedule]) -> list[str]:
     for number, one in enumerate(schedules, 1):
         word = re.sub(r"[^a-z0-9]+", "_", one.name.lower())[-_MOST_NAME:].strip("_") or "rule"
         word = f"rule_{word}" if word[0].isdigit() else word
-        found.append(f"{word}_{number}_" if f"{word}_" in found else f"{word}_")
+        # No other name begins with a capital, so this one is no other's.
+        found.append(f"{word}_N{number}_" if f"{word}_" in found else f"{word}_")
     return found
 
 
@@ -79,8 +80,8 @@ def written(value: Any, column: int = 0) -> str:
         case datetime():
             numbers = [value.year, value.month, value.day, value.hour, value.minute, value.second]
             last = max((at for at, number in enumerate(numbers) if number), default=0)
-            given = ", ".join(map(str, numbers[: max(last + 1, 3)]))
-            return f"datetime({given}, tzinfo=ZoneInfo({written(str(value.tzinfo))}))"
+            clock = ", ".join(map(str, numbers[: max(last + 1, 3)]))
+            return f"datetime({clock}, tzinfo=ZoneInfo({written(str(value.tzinfo))}))"
         case date():
             return f"date({value.year}, {value.month}, {value.day})"
         case list() | tuple():

@@ -64,7 +64,7 @@ def of(
         found = _on(item, freq, parts, cycle) if interval == 1 else None
         if found is not None:
             which, period, start = found
-            given = {} if start is None else {"period_start": start}
+            given: dict[str, Any] = {} if start is None else {"period_start": start}
             if cycle.free_days:
                 given |= {"days": workdays(item.line).timeset, "roll": ROLLS[cycle.free_days]}
             on = On(which, of=period, at=at, **given)

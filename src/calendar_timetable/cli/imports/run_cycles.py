@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from calendar_timetable.calendars.working_days import WorkingDays
 from calendar_timetable.cli.imports import run_cycle_rules
@@ -114,12 +115,8 @@ class _Stream:
         first = max(froms, default=None)
         if first == getattr(rule, "start", None):
             first = None
-        start = first and datetime(first.year, first.month, first.day, tzinfo=clock) + later
-        end = cycle.valid_to and (
-            datetime(cycle.valid_to.year, cycle.valid_to.month, cycle.valid_to.day, tzinfo=clock)
-            + later
-            - timedelta(seconds=1)
-        )
+        start = first and _midnight(first, clock) + later
+        end = cycle.valid_to and _midnight(cycle.valid_to, clock) + later - timedelta(seconds=1)
         moves = cycle.free_days in ("FDNEXT", "FDPREV") and (start or end)
         notes = ("VALIDFROM and VALIDTO hold for days as FDNEXT and FDPREV moved them",)
         return start, end, notes if moves else ()
@@ -207,6 +204,10 @@ _DAY = dict(zip(WEEKDAYS, ("mon", "tue", "wed", "thu", "fri", "sat", "sun"), str
 def only(dates: Sequence[date]) -> TimeSet:
     """Return these days, and no other: what two sets of opposite weekends have in common."""
     return WorkingDays(weekend="mon-fri", add=dates) & WorkingDays(weekend="sat-sun", add=dates)
+
+
+def _midnight(day: date, clock: ZoneInfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=clock)
 
 
 def _every(day: date) -> bool:

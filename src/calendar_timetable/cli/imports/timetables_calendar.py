@@ -5,7 +5,6 @@ DAG files are parsed, never run: what is no plain value there is told.
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -87,7 +86,7 @@ def _calls(text: str) -> Iterator[tuple[int, Any]]:
 def _arguments(line: int, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return *given* with defaults, each checked as the timetable itself does."""
     if unknown := given.keys() - _DEFAULTS.keys():
-        name = sorted(unknown)[0]
+        name = min(unknown)
         raise Unsaid(line, name, f"{PACKAGE} 0.6.0 has no such argument; take it out")
     found = {name: given.get(name, usual) for name, usual in _DEFAULTS.items()}
     for name, low, high in (("hour", -47, 47), ("minute", 0, 59), ("base_day", 1, 31)):
