@@ -52,7 +52,7 @@ def due(names: dict[str, Any], zone: str, limit: int = 3) -> list[str]:
 
 # --- run cycles of HCL Workload Automation ---------------------------------------------------------
 
-OFF = "$CALENDAR\nHOLIDAYS \"Days off\"\n  12/24/2026 12/25/2026 01/01/2027\n"
+OFF = '$CALENDAR\nHOLIDAYS "Days off"\n  12/24/2026 12/25/2026 01/01/2027\n'
 
 
 def stream(cycle: str, *, at: str = "AT 1800", head: str = "", calendars: str = OFF) -> str:
@@ -73,7 +73,7 @@ CYCLES = {
         f'On([15, -1], days=WorkingDays(remove={HOLIDAYS}), at="18:00", roll="preceding")',
         ["2026-11-30 18:00", "2026-12-15 18:00", "2026-12-31 18:00"],
     ),
-    # FDIGNORE: "do not add the date"
+    # FDIGNORE leaves a date out that is no workday
     'ON RUNCYCLE RC1 "FREQ=MONTHLY;BYMONTHDAY=24" FDIGNORE': (
         f'On([24], days=WorkingDays(remove={HOLIDAYS}), at="18:00", roll="skip")',
         ["2027-02-24 18:00", "2027-03-24 18:00", "2027-05-24 18:00"],
@@ -126,8 +126,7 @@ CYCLES = {
         ["2026-11-27 18:00", "2026-12-07 18:00", "2026-12-25 18:00"],
     ),
     'ON RUNCYCLE R VALIDFROM 12/26/2020 "FREQ=YEARLY" FDNEXT': (
-        f'On(1, days=WorkingDays(remove={HOLIDAYS}), of="year", at="18:00", roll="following", '
-        'period_start="12-26")',
+        f'On(1, days=WorkingDays(remove={HOLIDAYS}), of="year", at="18:00", roll="following", period_start="12-26")',
         ["2026-12-28 18:00", "2027-12-27 18:00", "2028-12-26 18:00"],
     ),
     "ON MO,TH": (
@@ -308,7 +307,9 @@ def test_run_cycles_that_cannot_be_said(run: Run, tmp_path: Path, text: str) -> 
 
 def test_what_is_no_due_time_is_told_beside_the_schedule(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "stream.txt"
-    file.write_text(stream(MONTHLY, head="FOLLOWS WS2#OTHER.@\nUNTIL 2000 ONUNTIL CANC\nPRIORITY 50"))
+    file.write_text(
+        stream(MONTHLY, head="FOLLOWS WS2#OTHER.@\nUNTIL 2000 ONUNTIL CANC\nPRIORITY 50")
+    )
     code, out, err = run("import", str(file), "--json")
     told = json.loads(out)
     assert code == 1
@@ -335,7 +336,14 @@ def test_several_run_cycles_are_several_schedules(run: Run, tmp_path: Path) -> N
 
 
 def change_calendar(kind: str, *lines: str, zone: str = "", event: bool = True) -> str:
-    own = ["BEGIN:VEVENT", "UID:1", "DTSTAMP:20261101T000000Z", "SUMMARY:Freeze", *lines, "END:VEVENT"]
+    own = [
+        "BEGIN:VEVENT",
+        "UID:1",
+        "DTSTAMP:20261101T000000Z",
+        "SUMMARY:Freeze",
+        *lines,
+        "END:VEVENT",
+    ]
     return "\r\n".join(
         [
             "BEGIN:VCALENDAR",
@@ -381,13 +389,15 @@ def test_change_calendars(
     file.write_text(change_calendar(kind, *WEEKLY, "TRANSP:TRANSPARENT"))
     code, out, err = run("import", str(file))
     assert (code, err) == (0, "")
-    assert out.endswith(f'\n{role} = Calendar("{file}", busy_only=False)\n')
+    assert f'{role}=Calendar("{file}",busy_only=False' in "".join(out.split())
     calendar = {role: made(out)[role]}
     zone = ZoneInfo("Asia/Tokyo")
     asked = [datetime(2026, 11, 27, 7), datetime(2026, 11, 27, 12), datetime(2026, 11, 28, 12)]
     found = []
     for at in asked:
-        schedule = CalendarTimetable(f"0 {at.hour} {at.day} 11 *", timezone="Asia/Tokyo", **calendar)
+        schedule = CalendarTimetable(
+            f"0 {at.hour} {at.day} 11 *", timezone="Asia/Tokyo", **calendar
+        )
         (planned,) = schedule.plan(at.replace(tzinfo=zone), limit=1)
         assert planned.start is not None
         found.append(f"{planned.start.astimezone(zone):%Y-%m-%d %H:%M}")
@@ -450,6 +460,10 @@ TIMETABLES = {
         'On(-1, days=WorkingDays("JP"), at="21:00")',
         ["2026-11-30 21:00", "2026-12-31 21:00", "2027-01-29 21:00"],
     ),
+    'CalendarTimetable(calendar_id="JP", hour=21, rules=[dict_of])\ndict_of = {"day": 2}': (
+        'On(2, days=WorkingDays("JP"), at="21:00")',
+        ["2026-12-02 21:00", "2027-01-05 21:00", "2027-02-02 21:00"],
+    ),
     'CalendarTimetable(calendar_id="JP", hour=21, rules=["last_business_day_of_month"])': (
         'On(-1, days=WorkingDays("JP"), at="21:00")',
         ["2026-11-30 21:00", "2026-12-31 21:00", "2027-01-29 21:00"],
@@ -478,7 +492,7 @@ TIMETABLES = {
         'On(-3, days=WorkingDays("JP"), at="21:00")',
         ["2026-12-29 21:00", "2027-01-27 21:00", "2027-02-24 21:00"],
     ),
-    # "relative=4 on day 1 is the 5th working day"
+    # on day 1 that is the 5th working day
     'CalendarTimetable(calendar_id="JP", hour=21, '
     'rules=[simple_rule(day=1, shift="next", relative=4)])': (
         'On(5, days=WorkingDays("JP"), at="21:00")',
@@ -519,8 +533,7 @@ TIMETABLES = {
     ),
     'CalendarTimetable(calendar_id="NONE", hour=9, exclude_dates=["2026-11-30"], '
     "include_dates=[date(2026, 11, 28)])": (
-        'On([1, 2, 3, 4, 5, 6, 7], days=WorkingDays(add=[date(2026, 11, 28)], '
-        'remove=[date(2026, 11, 30)]), of="week", at="09:00")',
+        'On([1, 2, 3, 4, 5, 6, 7], days=WorkingDays(add=[date(2026, 11, 28)], remove=[date(2026, 11, 30)]), of="week", at="09:00")',
         ["2026-11-27 09:00", "2026-11-28 09:00", "2026-12-01 09:00"],
     ),
 }  # fmt: skip
@@ -530,7 +543,7 @@ TIMETABLES = {
 def test_timetables(run: Run, tmp_path: Path, call: str) -> None:
     rule, times = TIMETABLES[call]
     file = tmp_path / "dag.py"
-    file.write_text(f"{IMPORTS}with DAG(dag_id='a', schedule={call}):\n    pass\n")
+    file.write_text(f"{IMPORTS}schedule = {call}\n")
     code, out, err = run("import", str(file))
     assert (code, err) == (0, "")
     assert "".join(rule.split()) in "".join(out.split()).replace(",)", ")"), out
@@ -571,6 +584,9 @@ def test_other_names_for_it(run: Run, tmp_path: Path) -> None:
 
 UNSAID_TIMETABLES = {
     "CalendarTimetable(calendar_id=code(), hour=9)": ("code", "write the value itself"),
+    "CalendarTimetable(**{'a' + 'b': 1})": ("{'a' + 'b': 1}", "write the value itself"),
+    "CalendarTimetable(rules=A)\nA = [B, B]\nB = [A, A]": ("value", "nested too deep"),
+    "CalendarTimetable(" + "a" + ".b" * 900 + ")": ("a" + ".b" * 39 + ".…", "write the value itself"),
     "CalendarTimetable(calendar_id='JP', hour=-1)": ("-1", "the day before"),
     "CalendarTimetable(calendar_id='JP', hour=48)": ("48", "-47 to 47"),
     "CalendarTimetable(calendar_id='JP', hour='9')": ("9", "hour is a number"),
@@ -627,7 +643,9 @@ def test_what_is_said_is_what_the_package_does(seed: int) -> None:
         return
     first, last = date(2025, 1, 1), date(2026, 12, 31)
     every = [first + timedelta(days=n) for n in range((last - first).days)]
-    low, high = (int(datetime(d.year, d.month, d.day, tzinfo=UTC).timestamp()) for d in (first, last))
+    low, high = (
+        int(datetime(d.year, d.month, d.day, tzinfo=UTC).timestamp()) for d in (first, last)
+    )
     found = schedule.arguments["schedule"].due(TimeRange(low, high), "UTC")
     days = {datetime.fromtimestamp(at, UTC).date() for at in found} & {*every}
     other = timetable(**given)
@@ -648,6 +666,10 @@ MALFORMED = {
         b"SCHEDULE A#B\nON MO\n:\n": (3, "end of the file"),
         b"SCHEDULE A#B\nON RUNCYCLE R VALIDFROM 31/12/2026 MO": (2, "31/12/2026"),
         b"SCHEDULE A#B\nON 20261301": (2, "20261301"),
+        b"SCHEDULE A#B\nON 99991231 FDNEXT": (2, "99991231"),
+        b"SCHEDULE A#B\nON RUNCYCLE R VALIDFROM 01/01/0001 MO": (2, "01/01/0001"),
+        b"SCHEDULE A#B\nON RUNCYCLE R CAL +999 DAYS": (2, "999"),
+        b"$CALENDAR\nA\n" + b" 01/01/2026" * 2001: (2, "A"),
         b"SCHEDULE A#B\nON RUNCYCLE R CAL +x DAYS": (2, "+x"),
         b"SCHEDULE A#B\nON RUNCYCLE R CAL +3 FORTNIGHTS": (2, "FORTNIGHTS"),
         b"RUNCYCLEGROUP G1": (1, "RUNCYCLEGROUP"),
@@ -708,6 +730,14 @@ def test_files_that_are_no_text(
     assert remedy in err
 
 
+def test_the_json_of_a_document(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "document.json"
+    file.write_text(json.dumps({"Name": "x", "Content": change_calendar("DEFAULT_OPEN")}))
+    code, _, err = run("import", str(file))
+    assert code == 1
+    assert "--query Content --output text" in err
+
+
 def test_a_file_that_is_not_there(run: Run, tmp_path: Path) -> None:
     code, out, err = run("import", str(tmp_path / "none.ics"))
     assert (code, out) == (2, "")
@@ -728,3 +758,12 @@ def test_names_do_not_leave_their_comment(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("import", str(file))
     assert code == 0
     assert made(out).keys() & {"os"} == set()
+
+
+def test_the_example_of_the_page(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "import.md").read_text()
+    text = page.partition("```text\n")[2].partition("```")[0]
+    shown = page.partition("$ calendar-timetable import payroll.txt\n")[2].partition("```")[0]
+    monkeypatch.chdir(tmp_path)
+    Path("payroll.txt").write_text(text)
+    assert run("import", "payroll.txt") == (0, shown, "")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import chain
 from typing import Any
 
@@ -93,7 +93,7 @@ class _Timetable:
         days: TimeSet = WorkingDays(code or None, add=add, remove=remove)
         try:
             days.validate()
-            known = known_days(code or None, range(_FIRST.year, _LAST.year + 1))
+            known = _known(code)
         except InvalidArgument as error:
             remedy = f"{error.remedy}; exchanges by their ISO 10383 code, as exchange:XTKS"
             raise Unsaid(self.line, code, remedy) from None
@@ -199,6 +199,9 @@ class _Timetable:
         return self.days.closed if form.days is self.off else sorted(_covered(form.days))
 
 
+_known = cache(lambda code: known_days(code or None, range(_FIRST.year, _LAST.year + 1)))
+
+
 @cache
 def _months(period_start: int) -> list[tuple[date, date]]:
     """Return the months that begin on that day, well within the days that are known."""
@@ -213,6 +216,7 @@ def _numbers(rule: Rule) -> Iterator[int]:
     return (number for number in dict.fromkeys(every) if 0 < abs(number) < 32)
 
 
+@lru_cache(maxsize=64)
 def _covered(timeset: TimeSet) -> frozenset[date]:
     """Return the days that *timeset* covers."""
     begin = (_FIRST - date(1970, 1, 1)).days

@@ -117,7 +117,9 @@ def _not_understood(text: str, events: list[_Block]) -> Iterator[Unsaid]:
     except Unreadable as error:
         raise Unsaid(1, "calendar", f"{error}; export it again") from None
     for problem in reading.problems:
-        yield Unsaid(lines.get(problem.uid, 1), problem.uid, f"{problem.reason}; {_TAKE_OUT}")
+        yield Unsaid(
+            lines.get(problem.uid, 1), problem.uid or "event", f"{problem.reason}; {_TAKE_OUT}"
+        )
 
 
 def _blocks(text: str) -> Iterator[_Block]:

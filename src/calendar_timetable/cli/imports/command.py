@@ -60,6 +60,9 @@ def _format_of(text: str) -> str:
         return "timetables-calendar"
     if _CYCLES.search(text):
         return "run-cycles"
+    if '"BEGIN:VCALENDAR' in text:
+        remedy = "give its iCalendar text: aws ssm get-document --query Content --output text"
+        raise Unsaid(1, "JSON", remedy)
     first = text.strip().partition("\n")[0]
     raise Unsaid(1, first, f"it looks like none of {', '.join(_FORMATS)}; name one in --from")
 

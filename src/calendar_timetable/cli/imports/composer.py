@@ -20,6 +20,9 @@ _DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})")
 _COMPACT = re.compile(r"\d{8}")
 _NAME = re.compile(r"[A-Za-z/][\w/#.-]*")
 _TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)")
+_MOST_DATES = 2000  # of a calendar
+_MOST_OFFSET = 366
+_YEARS = range(1971, 2100)
 _UNITS = {f"{unit}{s}": unit for unit in ("DAY", "WEEKDAY", "WORKDAY") for s in ("", "S")}
 
 # Keywords of a job stream that have no bearing on when it is due, and those that have.
@@ -98,6 +101,7 @@ class Cycle:
     items: list[Item] = field(default_factory=list)
     free_days: str = ""
     at: At | None = None
+    refused: list[Unsaid] = field(default_factory=list)
 
 
 @dataclass
@@ -197,7 +201,7 @@ class _Parser:
             month, day, year = map(int, match.groups() if match else (0, 0, 0))
             # As datecalc reads two digits: above 70 of the 20th century.
             year += 0 if year > 99 else 1900 if year > 70 else 2000
-            return date(year, month, day)
+            return _plausible(date(year, month, day))
         except ValueError:
             remedy = "write a date as mm/dd/yyyy, the format of composer"
             raise Unsaid(found.line, found.text, remedy) from None
@@ -211,6 +215,8 @@ class _Parser:
             dates = self.found.calendars.setdefault(name, [])
             while _DATE.fullmatch(self.peek().text):
                 dates.append(self.day())
+            if len(dates) > _MOST_DATES:
+                raise Unsaid(token.line, name, f"more than {_MOST_DATES} dates; leave old ones out")
 
     def schedule(self) -> None:
         """Read a job stream, up to its END."""
@@ -281,8 +287,8 @@ class _Parser:
     def offset(self) -> tuple[int, str]:
         """Return a number with its sign, and what it counts."""
         sign, number, unit = self.next(), self.next("a number"), self.next("days")
-        if not re.fullmatch(r"\d{1,3}", number.text):
-            raise Unsaid(number.line, number.text, "write a number up to 999")
+        if not re.fullmatch(r"\d{1,3}", number.text) or int(number.text) > _MOST_OFFSET:
+            raise Unsaid(number.line, number.text, f"write a number up to {_MOST_OFFSET}")
         if unit.word not in _UNITS:
             raise Unsaid(unit.line, unit.text, "write days, weekdays or workdays")
         return int(sign.text + number.text), _UNITS[unit.word]
@@ -315,10 +321,13 @@ class _Parser:
         """Read the times of a run cycle, in parentheses."""
         self.next()
         while (token := self.next("a closing parenthesis")).word != ")":
-            if token.word != "AT":
-                remedy = _REFUSED.get(token.word, "a run cycle has AT; take this out")
-                raise Unsaid(token.line, token.text, remedy)
-            found.at = self.time(token.line)
+            if token.word == "AT":
+                found.at = self.time(token.line)
+            elif token.word in _REFUSED:
+                found.refused.append(Unsaid(token.line, token.text, _REFUSED[token.word]))
+                self.skip()
+            else:
+                raise Unsaid(token.line, token.text, "a run cycle has AT; take this out")
 
     def item(self) -> Item:
         """Return one of the things that a run cycle names."""
@@ -334,10 +343,18 @@ class _Parser:
                 self.at -= 1
                 return Item(token.line, "dates", self.day().isoformat())
             try:
-                return Item(token.line, "dates", date.fromisoformat(token.text).isoformat())
+                day = _plausible(date.fromisoformat(token.text))
+                return Item(token.line, "dates", day.isoformat())
             except ValueError:
                 raise Unsaid(token.line, token.text, "write a date as yyyymmdd") from None
         self.at -= 1
         name = self.named("a date, a day, a calendar or a rule in quotes")
         offset = self.offset() if self.peek().word in ("+", "-") else (0, "")
         return Item(token.line, "calendar", name.upper(), *offset)
+
+
+def _plausible(day: date) -> date:
+    """Return *day*; raise ``ValueError`` where it is in no year that schedules are written for."""
+    if day.year not in _YEARS:
+        raise ValueError(day)
+    return day

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -11,6 +13,8 @@ from calendar_timetable.cli.imports import business_rules
 from calendar_timetable.cli.imports.found import Unsaid
 
 _MOST_DEPTH = 40  # of values within values
+_MOST_VALUES = 50_000  # of a file, those that stand for others counted each time
+_MOST_PARTS = 4  # of a name with dots
 _PLAIN = "write the value itself here, as a number, a text, a list or a date"
 _ENUMS = {"Kind", "StartDay", "Substitution", "Count", "Frequency", "Weekday", "Scope"}
 
@@ -41,36 +45,32 @@ class Names:
     def __init__(self, tree: ast.Module, package: str) -> None:
         self.package = package
         self.ours: dict[str, str] = {}  # name: what it is in the package; "" for the package itself
-        self.values: dict[str, ast.expr | None] = {}
+        self.values: dict[str, ast.expr] = {}
+        self.left = _MOST_VALUES
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and self._is_ours(node.module):
                 self.ours |= {a.asname or a.name: a.name for a in node.names}
             elif isinstance(node, ast.Import):
                 ours = [alias for alias in node.names if self._is_ours(alias.name)]
                 self.ours |= {alias.asname or package: "" for alias in ours}
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                # Assigned again somewhere: of no sure value.
-                self.values[node.id] = None
+        stored = Counter(
+            node.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+        )
         for statement in tree.body:
             if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
                 target = statement.targets[0]
-                if isinstance(target, ast.Name) and self._stores(tree, target.id) == 1:
+                if isinstance(target, ast.Name) and stored[target.id] == 1:
                     self.values[target.id] = statement.value
 
     def _is_ours(self, module: str | None) -> bool:
         return (module or "").partition(".")[0] == self.package
 
-    @staticmethod
-    def _stores(tree: ast.Module, name: str) -> int:
-        return sum(
-            isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load)
-            for node in ast.walk(tree)
-        )
-
     def meant(self, node: ast.expr) -> str:
         """Return what *node* names in the package, as ``"Kind.ABSOLUTE"``; ``""`` if nothing."""
         parts: list[str] = []
-        while isinstance(node, ast.Attribute):
+        while isinstance(node, ast.Attribute) and len(parts) < _MOST_PARTS:
             parts.insert(0, node.attr)
             node = node.value
         if not isinstance(node, ast.Name) or node.id not in self.ours:
@@ -87,6 +87,8 @@ class Names:
         for keyword in call.keywords:
             value = self.value(keyword.value)
             given = {keyword.arg: value} if keyword.arg is not None else value
+            if isinstance(given, business_rules.Rule):
+                given = asdict(given)
             if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
                 raise Unsaid(call.lineno, "**", _PLAIN)
             found |= given
@@ -94,7 +96,8 @@ class Names:
 
     def value(self, node: ast.expr, depth: int = 0) -> Any:
         """Return the value of *node*; raises :class:`Unsaid` where only running it can tell."""
-        if depth > _MOST_DEPTH:
+        self.left -= 1
+        if depth > _MOST_DEPTH or self.left < 0:
             raise Unsaid(node.lineno, "value", f"nested too deep; {_PLAIN}")
         match node:
             case ast.Constant(value=str() | int() | float() | None):
@@ -103,16 +106,13 @@ class Names:
                 return -number
             case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
                 return [self.value(part, depth + 1) for part in parts]
-            case ast.Dict(keys=keys, values=parts) if None not in keys:
-                return {
-                    self.value(key, depth + 1): self.value(part, depth + 1)
-                    for key, part in zip(keys, parts, strict=True)
-                    if isinstance(key, ast.Constant)
-                }
-            case ast.Name(id=name) if self.values.get(name) is not None:
-                assigned = self.values[name]
-                assert assigned is not None, "as the case says"
-                return self.value(assigned, depth + 1)
+            case ast.Dict(keys=keys, values=parts):
+                names = [key.value for key in keys if isinstance(key, ast.Constant)]
+                if len(names) == len(parts):
+                    values = (self.value(part, depth + 1) for part in parts)
+                    return dict(zip(names, values, strict=True))
+            case ast.Name(id=name) if name in self.values:
+                return self.value(self.values[name], depth + 1)
             case ast.Attribute():
                 kind, _, member = self.meant(node).partition(".")
                 if kind in _ENUMS and member:

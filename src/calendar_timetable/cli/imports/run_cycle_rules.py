@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any, Literal
 
 from calendar_timetable.calendars.working_days import WorkingDays
@@ -37,7 +38,11 @@ class Days:
     def works(self, day: date) -> bool:
         """Tell whether *day* is a workday."""
         counts = {5: self.saturdays, 6: self.sundays}.get(day.weekday(), True)
-        return counts and day not in self.off
+        return counts and day not in self._off
+
+    @cached_property
+    def _off(self) -> frozenset[date]:
+        return frozenset(self.off)
 
     @property
     def timeset(self) -> TimeSet:

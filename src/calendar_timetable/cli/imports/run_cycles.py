@@ -44,6 +44,7 @@ def read(text: str) -> Found:
     for stream in definitions.streams:
         reading = _Stream(stream, definitions.calendars)
         found.unsaid += stream.refused
+        found.unsaid += [unsaid for cycle in stream.cycles for unsaid in cycle.refused]
         cycles = [cycle for cycle in stream.cycles if not cycle.excluded]
         if not cycles:
             remedy = "without ON it is never planned; give it an ON"
@@ -115,8 +116,10 @@ class _Stream:
         first = max(froms, default=None)
         if first == getattr(rule, "start", None):
             first = None
-        start = first and _midnight(first, clock) + later
-        end = cycle.valid_to and _midnight(cycle.valid_to, clock) + later - timedelta(seconds=1)
+        start = None if first is None else _midnight(first, clock) + later
+        # VALIDTO itself is not valid.
+        to = cycle.valid_to
+        end = None if to is None else _midnight(to, clock) + later - timedelta(seconds=1)
         moves = cycle.free_days in ("FDNEXT", "FDPREV") and (start or end)
         notes = ("VALIDFROM and VALIDTO hold for days as FDNEXT and FDPREV moved them",)
         return start, end, notes if moves else ()

@@ -29,13 +29,16 @@ _DEFAULTS: dict[str, Any] = {
     "run_on": "open",
 }
 _MOST_DEPTH = 60  # of JSON
+_MOST = 500  # timetables of a file
 
 
 def read(text: str) -> Found:
     """Return the schedules in *text*, a DAG file or JSON; :class:`Unsaid` where there is none."""
     found = Found()
     as_json = text.lstrip()[:1] in ("{", "[")
-    for line, given in _serialized(text) if as_json else _calls(text):
+    for number, (line, given) in enumerate(_serialized(text) if as_json else _calls(text)):
+        if number == _MOST:
+            raise Unsaid(line, "CalendarTimetable", f"more than {_MOST}; import fewer at a time")
         if isinstance(given, Unsaid):
             found.unsaid.append(given)
             continue
@@ -55,7 +58,8 @@ def _serialized(text: str) -> Iterator[tuple[int, Any]]:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
-        remedy = f"not JSON ({getattr(error, 'msg', 'nested too deep')}); export it again"
+        why = getattr(error, "msg", "nested too deep, or too long a number")
+        remedy = f"not JSON ({why}); export it again"
         raise Unsaid(line, text.split("\n")[line - 1].strip(), remedy) from None
     at, stack = 0, [(data, 0)]
     while stack:
@@ -81,6 +85,9 @@ def _calls(text: str) -> Iterator[tuple[int, Any]]:
             yield node.lineno, names.arguments(node, [*_DEFAULTS])
         except Unsaid as error:
             yield node.lineno, error
+        except RecursionError:
+            remedy = "nested too deep; write the values themselves here"
+            yield node.lineno, Unsaid(node.lineno, "CalendarTimetable", remedy)
 
 
 def _arguments(line: int, given: Mapping[str, Any]) -> dict[str, Any]:
