@@ -200,7 +200,8 @@ class _Parser:
         try:
             month, day, year = map(int, match.groups() if match else (0, 0, 0))
             # As datecalc reads two digits: above 70 of the 20th century.
-            year += 0 if year > 99 else 1900 if year > 70 else 2000
+            if match and len(match[3]) == 2:
+                year += 1900 if year > 70 else 2000
             return _plausible(date(year, month, day))
         except ValueError:
             remedy = "write a date as mm/dd/yyyy, the format of composer"
