@@ -286,6 +286,10 @@ UNSAID_CYCLES = {
     stream('ON RUNCYCLE R VALIDFROM 11/20/2026 "FREQ=MONTHLY;BYEASTER=1"'): (6, "FREQ=MONTHLY;BYEASTER=1", "RRULE"),
     stream('ON RUNCYCLE R "FREQ=MONTHLY;BYWORKDAY"'): (6, "FREQ=MONTHLY;BYWORKDAY", "BYWORKDAY=-1"),
     stream('ON RUNCYCLE R "FREQ=DAILY;FREQ=DAILY"'): (6, "FREQ=DAILY", "each part once"),
+    # On Sunday of the same week, or a week later.
+    stream('ON RUNCYCLE R VALIDFROM 11/30/2026 "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,SU"'): (6, "2026-11-30", "VALIDFROM"),
+    stream('ON RUNCYCLE R VALIDFROM 11/30/2026 "FREQ=WEEKLY;INTERVAL=2;BYMONTH=3"'): (6, "2026-11-30", "VALIDFROM"),
+    stream("ON RUNCYCLE R VALIDFROM 11/30/2026 VALIDTO 11/30/2026 MO"): (6, "2026-11-30", "VALIDTO after"),
     stream("ON RUNCYCLE R PAYDAYS"): (6, "PAYDAYS", "composer display calendars"),
     stream("ON RUNCYCLE R MO,20261201"): (6, "MO", "an ON for days"),
     stream(f'{MONTHLY}\nEXCEPT RUNCYCLE X "FREQ=MONTHLY;BYMONTHDAY=15"'): (7, "FREQ=MONTHLY;BYMONTHDAY=15", "$CALENDAR"),
@@ -420,6 +424,7 @@ UNSAID_CALENDARS = {
     change_calendar("DEFAULT_OPEN", "DTSTART:20271229T150000"): (16, "20271229T150000", "X-WR-TIMEZONE"),
     change_calendar("DEFAULT_OPEN", "DTSTART;VALUE=DATE:20271229"): (16, "20271229", "X-WR-TIMEZONE"),
     change_calendar("DEFAULT_OPEN", *UTC_EVENT, "RRULE:FREQ=SECONDLY"): (12, "1", "every second"),
+    change_calendar("DEFAULT_OPEN", *UTC_EVENT, zone="Mars/Base"): (7, "Mars/Base", "no zone"),
     change_calendar("DEFAULT_SHUT"): (4, "DEFAULT_SHUT", "DEFAULT_OPEN or DEFAULT_CLOSED"),
     "BEGIN:VCALENDAR\nEND:VCALENDAR\n": (1, "BEGIN:VCALENDAR", "X-CALENDAR-TYPE"),
     "BEGIN:VCALENDAR\nX-CALENDAR-TYPE:DEFAULT_OPEN\nBEGIN:VEVENT\n": (3, "BEGIN:VEVENT", "END:VEVENT"),
@@ -673,6 +678,9 @@ MALFORMED = {
         b"SCHEDULE A#B\nON RUNCYCLE R CAL +x DAYS": (2, "+x"),
         b"SCHEDULE A#B\nON RUNCYCLE R CAL +3 FORTNIGHTS": (2, "FORTNIGHTS"),
         b"RUNCYCLEGROUP G1": (1, "RUNCYCLEGROUP"),
+        b"ON MO\n" * 150_000: (1001, "more than 1000 run cycles"),
+        b"ON MO\n" + b"EXCEPT MO\n" * 100: (52, "more than 50 EXCEPT"),
+        b'ON "' + b";" * 100_000 + b'"\nAT 0600 TZ UTC': (1, "each part once"),
     },
     "timetables-calendar": {
         b"": (1, ""),

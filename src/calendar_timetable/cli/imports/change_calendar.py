@@ -16,6 +16,7 @@ from typing import NamedTuple
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.ical import reader
 from calendar_timetable.calendars.ical.parser import Unreadable
+from calendar_timetable.calendars.ical.timezones import named_zone
 from calendar_timetable.cli.imports.found import Found, Schedule, Unsaid
 
 _ROLES = {"DEFAULT_OPEN": "blackouts", "DEFAULT_CLOSED": "windows"}
@@ -70,6 +71,11 @@ def read(text: str, path: Path) -> Found:
     events = [block for block in blocks if block.kind == "VEVENT"]
     found = Found(unsaid=[*_odd(blocks, kind, "X-WR-TIMEZONE" in calendar.lines)])
     found.unsaid += _not_understood(text, events)
+    if "X-WR-TIMEZONE" in calendar.lines:
+        line = calendar.lines["X-WR-TIMEZONE"]
+        if named_zone(line.value.strip()) is None:
+            remedy = "no zone has that name; write one as Europe/Berlin"
+            found.unsaid.append(Unsaid(line.number, line.value, remedy))
     if not found.unsaid:
         address = Calendar(str(path.absolute()), busy_only=False)
         notes = [f"{kind}: {len(events)} events; put the file where Airflow reads it, and fetch it"]

@@ -22,6 +22,8 @@ _NAME = re.compile(r"[A-Za-z/][\w/#.-]*")
 _TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)")
 _MOST_DATES = 2000  # of a calendar
 _MOST_OFFSET = 366
+_MOST_CYCLES = 1000  # of a file
+_MOST_EXCEPT = 50  # of a job stream
 _YEARS = range(1971, 2100)
 _UNITS = {f"{unit}{s}": unit for unit in ("DAY", "WEEKDAY", "WORKDAY") for s in ("", "S")}
 
@@ -149,6 +151,7 @@ class _Parser:
 
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens, self.at = tokens, 0
+        self.cycles = 0
         self.last = tokens[-1].line if tokens else 1
         self.found = Definitions()
 
@@ -238,6 +241,15 @@ class _Parser:
             self.next()
             if word in ("ON", "EXCEPT"):
                 stream.cycles.append(self.cycle(token.line, excluded=word == "EXCEPT"))
+                self.cycles += 1
+                if self.cycles > _MOST_CYCLES:
+                    remedy = (
+                        f"more than {_MOST_CYCLES} run cycles; import fewer job streams at once"
+                    )
+                    raise Unsaid(token.line, token.text, remedy)
+                if sum(cycle.excluded for cycle in stream.cycles) > _MOST_EXCEPT:
+                    remedy = f"more than {_MOST_EXCEPT} EXCEPT; name their dates in one $CALENDAR"
+                    raise Unsaid(token.line, token.text, remedy)
             elif word == "AT":
                 stream.at = self.time(token.line)
             elif word in ("TIMEZONE", "TZ"):

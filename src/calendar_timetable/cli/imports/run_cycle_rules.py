@@ -174,9 +174,10 @@ def _check_first_period(item: Item, start: date, freq: str, rest: str) -> None:
     whatever day weeks begin on.
     """
     if freq == "WEEKLY":
-        named = rest.removeprefix(";BYDAY=")
-        days = {WEEKDAYS.index(day) for day in named.split(",")} if named else {start.weekday()}
-        sure = days == {start.weekday()} or (6 not in days and start.weekday() == min(days))
+        named = rest.removeprefix(";BYDAY=").split(",") if rest else [WEEKDAYS[start.weekday()]]
+        days = {WEEKDAYS.index(day) for day in named if day in WEEKDAYS}
+        sunday, first = 6 in days, start.weekday() == min(days, default=None)
+        sure = len(days) == len({*named}) and first and (len(days) == 1 or not sunday)
     else:
         begin = start.replace(day=1) if freq == "MONTHLY" else start.replace(month=1, day=1)
         whole = Recurrence(f"FREQ={freq}{rest}", begin).due(_within(begin, start), "UTC")

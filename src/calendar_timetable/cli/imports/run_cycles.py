@@ -120,6 +120,8 @@ class _Stream:
         # VALIDTO itself is not valid.
         to = cycle.valid_to
         end = None if to is None else _midnight(to, clock) + later - timedelta(seconds=1)
+        if start is not None and end is not None and end < start:
+            raise Unsaid(cycle.line, to, "it is valid on no day; write a VALIDTO after VALIDFROM")
         moves = cycle.free_days in ("FDNEXT", "FDPREV") and (start or end)
         notes = ("VALIDFROM and VALIDTO hold for days as FDNEXT and FDPREV moved them",)
         return start, end, notes if moves else ()
