@@ -294,6 +294,9 @@ UNSAID_CYCLES = {
     stream("ON RUNCYCLE R MO,20261201"): (6, "MO", "an ON for days"),
     stream(f'{MONTHLY}\nEXCEPT RUNCYCLE X "FREQ=MONTHLY;BYMONTHDAY=15"'): (7, "FREQ=MONTHLY;BYMONTHDAY=15", "$CALENDAR"),
     stream(f"{MONTHLY}\nEXCEPT RUNCYCLE X MO (AT 0800)"): (7, "AT", "whole days"),
+    stream(f"{MONTHLY} (AT 0600 EVERY 0300 EVERYENDTIME 1200)"): (6, "EVERY", "at=[...]"),
+    stream(MONTHLY, head="DRAFT"): (5, "DRAFT", "take DRAFT out"),
+    stream(f"{MONTHLY} SUBSET S1 AND"): (6, "SUBSET", "each subset"),
     stream("EXCEPT MO"): (4, "WS1#PAYROLL", "give it an ON"),
 }  # fmt: skip
 
@@ -312,7 +315,10 @@ def test_run_cycles_that_cannot_be_said(run: Run, tmp_path: Path, text: str) -> 
 def test_what_is_no_due_time_is_told_beside_the_schedule(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "stream.txt"
     file.write_text(
-        stream(MONTHLY, head="FOLLOWS WS2#OTHER.@\nUNTIL 2000 ONUNTIL CANC\nPRIORITY 50")
+        stream(
+            MONTHLY,
+            head='FOLLOWS WS2#OTHER.@\nUNTIL 2000 ONUNTIL CANC\nPRIORITY 50\nOPENS WS1#"/in" (-d %p)',
+        )
     )
     code, out, err = run("import", str(file), "--json")
     told = json.loads(out)
@@ -324,6 +330,7 @@ def test_what_is_no_due_time_is_told_beside_the_schedule(run: Run, tmp_path: Pat
         (5, "FOLLOWS"),
         (6, "UNTIL"),
         (6, "ONUNTIL"),
+        (8, "OPENS"),
     ]
 
 

@@ -71,11 +71,10 @@ def read(text: str, path: Path) -> Found:
     events = [block for block in blocks if block.kind == "VEVENT"]
     found = Found(unsaid=[*_odd(blocks, kind, "X-WR-TIMEZONE" in calendar.lines)])
     found.unsaid += _not_understood(text, events)
-    if "X-WR-TIMEZONE" in calendar.lines:
-        line = calendar.lines["X-WR-TIMEZONE"]
-        if named_zone(line.value.strip()) is None:
-            remedy = "no zone has that name; write one as Europe/Berlin"
-            found.unsaid.append(Unsaid(line.number, line.value, remedy))
+    named = calendar.lines.get("X-WR-TIMEZONE")
+    if named is not None and named_zone(named.value.strip()) is None:
+        remedy = "no zone has that name; write one as Europe/Berlin"
+        found.unsaid.append(Unsaid(named.number, named.value, remedy))
     if not found.unsaid:
         address = Calendar(str(path.absolute()), busy_only=False)
         notes = [f"{kind}: {len(events)} events; put the file where Airflow reads it, and fetch it"]

@@ -27,33 +27,31 @@ _MOST_EXCEPT = 50  # of a job stream
 _YEARS = range(1971, 2100)
 _UNITS = {f"{unit}{s}": unit for unit in ("DAY", "WEEKDAY", "WORKDAY") for s in ("", "S")}
 
-# Keywords of a job stream that have no bearing on when it is due, and those that have.
+# Keywords of a job stream that say nothing of when it is due ...
 _SILENT = {
     "DESCRIPTION", "VARTABLE", "CARRYFORWARD", "KEYSCHED", "PRIORITY", "LIMIT", "ISUSERJOB",
 }  # fmt: skip
 _WAITS = "this is no due time; say it with a task or an asset of the DAG"
+_LATE = "how late a run may be is no due time; see max_delay of CalendarTimetable"
+# ... those that are told beside its schedule ...
+_BESIDE = {
+    **dict.fromkeys(("FOLLOWS", "JOIN", "ENDJOIN", "MATCHING", "OPENS", "PROMPT"), _WAITS),
+    **dict.fromkeys(("UNTIL", "JSUNTIL", "ONUNTIL"), _LATE),
+    "CONFIRMED": _WAITS,
+    "DEADLINE": "a deadline is no due time; see the deadlines of Airflow",
+    "NEEDS": "a resource is no due time; give the task a pool",
+}
+# ... and those that leave no schedule to be told.
 _REFUSED = {
-    "UNTIL": "how late a run may start is no due time; see max_delay of CalendarTimetable",
-    "JSUNTIL": "how late a run may end is no due time; see the deadlines of Airflow",
-    "ONUNTIL": "how late a run may start is no due time; see max_delay of CalendarTimetable",
-    "DEADLINE": "see the deadlines of Airflow",
-    "EVERY": "list the times of day in at=[...] of On",
-    "EVERYENDTIME": "list the times of day in at=[...] of On",
+    "EVERY": "write an AT for the first time, and list all in at=[...] of On by hand",
+    "EVERYENDTIME": "write an AT for the first time, and list all in at=[...] of On by hand",
     "SCHEDTIME": "a run starts at its AT; write AT",
     "DRAFT": "a draft has no runs; take DRAFT out",
     "SUBSET": "a DAG has one schedule; import each subset alone",
-    "STARTCOND": _WAITS,
-    "FOLLOWS": _WAITS,
-    "JOIN": _WAITS,
-    "ENDJOIN": _WAITS,
-    "MATCHING": _WAITS,
-    "NEEDS": "give the task a pool",
-    "OPENS": _WAITS,
-    "PROMPT": _WAITS,
-    "CONFIRMED": _WAITS,
+    "STARTCOND": "events start it; see CalendarEventTrigger, or a trigger of Airflow",
 }
 _READ = {"SCHEDULE", "ON", "EXCEPT", "AT", "FREEDAYS", "TIMEZONE", "TZ", "VALIDFROM", "VALIDTO"}
-KEYWORDS = _READ | _SILENT | _REFUSED.keys() | {"END", "$CALENDAR", ":", "(", ")"}
+KEYWORDS = _READ | _SILENT | _BESIDE.keys() | _REFUSED.keys() | {"END", "$CALENDAR", ":", "(", ")"}
 
 
 class Token(NamedTuple):
@@ -104,6 +102,7 @@ class Cycle:
     free_days: str = ""
     at: At | None = None
     refused: list[Unsaid] = field(default_factory=list)
+    beside: list[Unsaid] = field(default_factory=list)  # what its schedule is told without
 
 
 @dataclass
@@ -120,6 +119,7 @@ class Stream:
     at: At | None = None
     valid_from: date | None = None
     refused: list[Unsaid] = field(default_factory=list)
+    beside: list[Unsaid] = field(default_factory=list)  # what its schedule is told without
 
 
 @dataclass
@@ -264,11 +264,19 @@ class _Parser:
                 stream.valid_from = self.day()
             elif word in _SILENT:
                 self.skip()
-            elif word in _REFUSED:
-                stream.refused.append(Unsaid(token.line, token.text, _REFUSED[word]))
-                self.skip()
-            else:
+            elif not self.refuses(token, stream):
                 raise Unsaid(token.line, token.text, "not a keyword of a job stream; take it out")
+
+    def refuses(self, token: Token, found: Stream | Cycle) -> bool:
+        """Note a keyword that cannot be said, and pass over it; tell whether it is one."""
+        if remedy := _REFUSED.get(token.word):
+            found.refused.append(Unsaid(token.line, token.text, remedy))
+        elif remedy := _BESIDE.get(token.word):
+            found.beside.append(Unsaid(token.line, token.text, remedy))
+        else:
+            return False
+        self.skip()
+        return True
 
     def skip(self) -> None:
         """Pass over what belongs to a keyword, its parentheses whole."""
@@ -336,10 +344,7 @@ class _Parser:
         while (token := self.next("a closing parenthesis")).word != ")":
             if token.word == "AT":
                 found.at = self.time(token.line)
-            elif token.word in _REFUSED:
-                found.refused.append(Unsaid(token.line, token.text, _REFUSED[token.word]))
-                self.skip()
-            else:
+            elif not self.refuses(token, found):
                 raise Unsaid(token.line, token.text, "a run cycle has AT; take this out")
 
     def item(self) -> Item:

@@ -43,13 +43,16 @@ def read(text: str) -> Found:
     found = Found()
     for stream in definitions.streams:
         reading = _Stream(stream, definitions.calendars)
-        found.unsaid += stream.refused
-        found.unsaid += [unsaid for cycle in stream.cycles for unsaid in cycle.refused]
+        found.unsaid += stream.refused + stream.beside
+        for cycle in stream.cycles:
+            found.unsaid += cycle.refused + cycle.beside
         cycles = [cycle for cycle in stream.cycles if not cycle.excluded]
         if not cycles:
             remedy = "without ON it is never planned; give it an ON"
             found.unsaid.append(Unsaid(stream.line, stream.name, remedy))
         for cycle in cycles:
+            if stream.refused or cycle.refused:
+                continue
             try:
                 found.schedules.append(reading.schedule(cycle))
             except Unsaid as error:
