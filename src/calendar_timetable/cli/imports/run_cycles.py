@@ -7,6 +7,7 @@ workday after and before it; EXCEPT wins over ON; VALIDTO itself is not valid.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -34,7 +35,7 @@ from calendar_timetable.planning.time_sets import TimeSet
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.schedule.on import On
 
-_FAR = 3660  # days that an offset may lead away
+_FAR = 1500  # days that an offset may lead away
 
 
 def read(text: str) -> Found:
@@ -169,9 +170,10 @@ class _Stream:
         dates = self._calendar(item.text, item.line)
         if not item.offset:
             return dates
-        days = {"DAY": _every, "WEEKDAY": _weekday}
-        works = days[item.unit] if item.unit in days else self._days(item.line).works
-        moved = [_moved(day, item.offset, works) for day in dates]
+        counts = {"DAY": _every, "WEEKDAY": _weekday}.get(item.unit)
+        counts = counts or self._days(item.line).works
+        counted = [day for day in _around({*dates}, _FAR) if counts(day)]
+        moved = [_moved(day, item.offset, counted) for day in {*dates}]
         if None in moved:
             raise Unsaid(item.line, item.offset, "it leads too far; write the dates themselves")
         return [day for day in moved if day is not None]
@@ -226,20 +228,19 @@ def _weekday(day: date) -> bool:
     return day.weekday() < 5
 
 
-def _moved(day: date, offset: int, works: Any) -> date | None:
-    """Return the day *offset* days from *day*, of those that count; ``None``: too far."""
-    step, left = timedelta(days=1 if offset > 0 else -1), abs(offset)
-    for _ in range(_FAR):
-        day += step
-        left -= works(day)
-        if not left:
-            return day
-    return None
+def _moved(day: date, offset: int, counted: Sequence[date]) -> date | None:
+    """Return the day *offset* days of those *counted* from *day*; ``None``: too far."""
+    at = bisect_left(counted, day)
+    if offset > 0:
+        at += offset - (at == len(counted) or counted[at] != day)
+    else:
+        at += offset
+    return counted[at] if 0 <= at < len(counted) else None
 
 
-def _around(dates: set[date]) -> list[date]:
-    """Return every day from a year before *dates* to a year after them."""
+def _around(dates: set[date], far: int = 366) -> list[date]:
+    """Return every day from so many days before *dates* to so many after them."""
     if not dates:
         return []
-    first, last = min(dates) - timedelta(days=366), max(dates) + timedelta(days=366)
+    first, last = min(dates) - timedelta(days=far), max(dates) + timedelta(days=far)
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
