@@ -16,6 +16,7 @@ from calendar_timetable._version import __version__
 from calendar_timetable.cli import values
 from calendar_timetable.cli.diff import add_diff, diff
 from calendar_timetable.cli.impact import add_find, add_impact, find, impact
+from calendar_timetable.cli.imports.command import add_import, import_
 from calendar_timetable.cli.output import console
 from calendar_timetable.cli.overrides import add_overrides, overrides
 from calendar_timetable.cli.preview import add_schedule, explain, preview
@@ -43,6 +44,11 @@ _EXAMPLES = {
         "--from 2026-11-24T20:00 --to 2026-11-25T00:00 --book Maintenance --to-calendar freezes",
     ),
     "find": ("--length 4h --within 14d --between 'mon-fri 08:00-18:00'",),
+    "import": (
+        "freeze.ics",
+        "payroll.txt --from run-cycles",
+        "dags/month_end.py --json",
+    ),
     "subscriptions": ("--owner ada", "--owner ada --revoke-all"),
 }
 
@@ -107,9 +113,10 @@ def _parser() -> argparse.ArgumentParser:
         (publish, add_publish),
         (overrides, add_overrides),
         (subscriptions, add_subscriptions),
+        (import_, add_import),
     )
     for run, add in added:
-        name = run.__name__
+        name = run.__name__.rstrip("_")
         examples = "examples:\n" + "\n".join(
             f"  calendar-timetable {name} {line}" for line in _EXAMPLES[name]
         )

@@ -1,0 +1,1 @@
+"""Rules of other schedulers, read and written as Python with this package."""

@@ -1,0 +1,148 @@
+"""Values in Python text, told without running it."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+from calendar_timetable.cli.imports import business_rules
+from calendar_timetable.cli.imports.found import Unsaid
+
+_MOST_DEPTH = 40  # of values within values
+_MOST_VALUES = 50_000  # of a file, those that stand for others counted each time
+_MOST_PARTS = 4  # of a name with dots
+_PLAIN = "write the value itself here, as a number, a text, a list or a date"
+_ENUMS = {"Kind", "StartDay", "Substitution", "Count", "Frequency", "Weekday", "Scope"}
+
+
+def parse(text: str) -> ast.Module:
+    """Return the syntax of *text*; raises :class:`Unsaid` where it is no Python."""
+    try:
+        return ast.parse(text)
+    except SyntaxError as error:
+        line = error.lineno or 1
+        value = text.split("\n")[line - 1].strip()
+        raise Unsaid(line, value, f"not Python ({error.msg}); correct it") from None
+    except (ValueError, RecursionError, MemoryError):
+        raise Unsaid(
+            1, text[:20], "not Python, or nested too deep; import a smaller file"
+        ) from None
+
+
+def calls(tree: ast.Module) -> list[ast.Call]:
+    """Return the calls, in order."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return sorted(found, key=lambda node: (node.lineno, node.col_offset))
+
+
+class Names:
+    """What names mean in a module: those of *package*, and values assigned once."""
+
+    def __init__(self, tree: ast.Module, package: str) -> None:
+        self.package = package
+        self.ours: dict[str, str] = {}  # name: what it is in the package; "" for the package itself
+        self.values: dict[str, ast.expr] = {}
+        self.left = _MOST_VALUES
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and self._is_ours(node.module):
+                self.ours |= {a.asname or a.name: a.name for a in node.names}
+            elif isinstance(node, ast.Import):
+                ours = [alias for alias in node.names if self._is_ours(alias.name)]
+                self.ours |= {alias.asname or package: "" for alias in ours}
+        stored = Counter(
+            node.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+        )
+        for statement in tree.body:
+            if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+                target = statement.targets[0]
+                if isinstance(target, ast.Name) and stored[target.id] == 1:
+                    self.values[target.id] = statement.value
+
+    def _is_ours(self, module: str | None) -> bool:
+        return (module or "").partition(".")[0] == self.package
+
+    def meant(self, node: ast.expr) -> str:
+        """Return what *node* names in the package, as ``"Kind.ABSOLUTE"``; ``""`` if nothing."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute) and len(parts) < _MOST_PARTS:
+            parts.insert(0, node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name) or node.id not in self.ours:
+            return ""
+        parts.insert(0, self.ours[node.id])
+        known = [part for part in parts if part and part not in ("rules", "timetable")]
+        return ".".join(known)
+
+    def arguments(self, call: ast.Call, names: Sequence[str]) -> dict[str, Any]:
+        """Return the arguments of *call* by name; *names* are those that may stand unnamed."""
+        if len(call.args) > len(names):
+            raise Unsaid(call.lineno, ast.unparse(call.func), "it has fewer arguments; name them")
+        found = {name: self.value(arg) for name, arg in zip(names, call.args, strict=False)}
+        for keyword in call.keywords:
+            value = self.value(keyword.value)
+            given = {keyword.arg: value} if keyword.arg is not None else value
+            if isinstance(given, business_rules.Rule):
+                given = asdict(given)
+            if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
+                raise Unsaid(call.lineno, "**", _PLAIN)
+            found |= given
+        return found
+
+    def value(self, node: ast.expr, depth: int = 0) -> Any:
+        """Return the value of *node*; raises :class:`Unsaid` where only running it can tell."""
+        self.left -= 1
+        if depth > _MOST_DEPTH or self.left < 0:
+            raise Unsaid(node.lineno, "value", f"nested too deep; {_PLAIN}")
+        match node:
+            case ast.Constant(value=str() | int() | float() | None):
+                return node.value
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as number)):
+                return -number
+            case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+                return [self.value(part, depth + 1) for part in parts]
+            case ast.Dict(keys=keys, values=parts):
+                names = [key.value for key in keys if isinstance(key, ast.Constant)]
+                if len(names) == len(parts):
+                    values = (self.value(part, depth + 1) for part in parts)
+                    return dict(zip(names, values, strict=True))
+            case ast.Name(id=name) if name in self.values:
+                return self.value(self.values[name], depth + 1)
+            case ast.Attribute():
+                kind, _, member = self.meant(node).partition(".")
+                if kind in _ENUMS and member:
+                    return member.lower()
+                if self.meant(node) == "NO_CALENDAR":
+                    return "NONE"
+            case ast.Name() if self.meant(node) == "NO_CALENDAR":
+                return "NONE"
+            case ast.Call():
+                return self._called(node, depth + 1)
+        raise Unsaid(node.lineno, ast.unparse(node)[:200], _PLAIN)
+
+    def _called(self, call: ast.Call, depth: int) -> Any:
+        """Return what a call of a name that is known gives."""
+        name, text = self.meant(call.func), ast.unparse(call.func)[:200]
+        given = [self.value(arg, depth) for arg in call.args]
+        if name in _ENUMS and len(given) == 1 and not call.keywords:
+            return given[0]
+        if name in business_rules.MAKERS:
+            maker, names = business_rules.MAKERS[name]
+            arguments = self.arguments(call, names)
+            try:
+                return maker(**arguments)
+            except (TypeError, ValueError) as error:
+                raise Unsaid(call.lineno, name, f"{error}; correct the call") from None
+        if text in ("date", "datetime.date", "dt.date") and len(given) == 3:
+            try:
+                return date(*given)
+            except (TypeError, ValueError) as error:
+                raise Unsaid(call.lineno, ast.unparse(call), f"{error}; correct it") from None
+        if text.split(".")[-1] in ("ZoneInfo", "timezone", "Timezone") and len(given) == 1:
+            return given[0]
+        raise Unsaid(call.lineno, text, _PLAIN)
