@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
@@ -27,6 +28,7 @@ from calendar_timetable.planning.weekly import DAYS, Weekly, parse_weekly_rule
 
 # Past the horizon: days are rules, which must hold where calendars are no longer known.
 _YEARS_AHEAD = 2
+_MOST_SAID = 150  # characters of what a library says of its trouble
 _WEEKEND = frozenset((5, 6))
 _COUNTRY = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 _EXCHANGE = re.compile(r"[A-Z0-9]{4,6}")
@@ -153,7 +155,7 @@ class TradingHours(TimeSet):
             datetime.fromtimestamp(at, UTC).date() for at in (horizon.start, horizon.end)
         )
         day = timedelta(days=1)
-        schedule = _exchange(self.code, first - day, last + day).schedule
+        schedule = _exchange(self.code, first - day, last + day)[0].schedule
         pairs: list[tuple[int, int]] = []
         for opened, begun, ended, closed in zip(
             *(schedule[name] for name in ("open", "break_start", "break_end", "close")), strict=True
@@ -179,10 +181,8 @@ def known_days(code: str | None, years: range) -> _Days:
         return _Days(_WEEKEND)
     if _COUNTRY.fullmatch(code):
         return _days_of_country(code, years)
-    first, last = date(years[0], 1, 1), date(years[-1], 12, 31)
-    sessions = [at.date() for at in _exchange(code, first, last).sessions]
-    first, last = max(first, sessions[0]), min(last, sessions[-1])
-    return _in_short({day for day in sessions if first <= day <= last}, first, last)
+    calendar, first, last = _exchange(code, date(years[0], 1, 1), date(years[-1], 12, 31))
+    return _in_short({at.date() for at in calendar.sessions}, first, last)
 
 
 def _days_of_country(code: str, years: range) -> _Days:
@@ -216,20 +216,55 @@ def _dates(first: date, last: date) -> Iterator[date]:
     return (first + timedelta(days=n) for n in range((last - first).days + 1))
 
 
-def _exchange(code: str, first: date, last: date) -> Any:
-    """Return what is known of an exchange from *first* to *last*, or of as much as there is."""
+def _exchange(code: str, first: date, last: date) -> tuple[Any, date, date]:
+    """Return an exchange's calendar, and the days that it knows: *first* to *last*, if it can.
+
+    Else it knows as much of that as there is, and where that is nothing, a year at the nearest end
+    of what there is. Raises :class:`InvalidArgument` where the library knows no such exchange, or
+    trips over it.
+    """
     library = _library("exchange_calendars", "exchanges", code)
+
+    def known(begin: date, end: date) -> tuple[Any, date, date]:
+        return library.get_calendar(code, start=f"{begin}", end=f"{end}"), begin, end
+
     # What it says of itself is for its own authors, not for who reads a DAG file's log.
     with catch_warnings():
         simplefilter("ignore")
         try:
-            return library.get_calendar(code, start=first.isoformat(), end=last.isoformat())
+            return known(first, last)
         except library.errors.InvalidCalendarName:
             remedy = f"exchange_calendars does not know it; {_REMEDY}"
             raise InvalidArgument("exchange", code, remedy) from None
         except ValueError:
             # Some are told only for a few years, as their holidays are published late.
-            return library.get_calendar(code)
+            with suppress(ValueError):
+                return known(*_within_bounds(library.get_calendar(code), first, last))
+        except NotImplementedError as error:
+            raise InvalidArgument("exchange", code, _tripped(error)) from None
+        # Tel Aviv's cannot be laid out over the change of its week, in January 2026.
+        for year in range(first.year, last.year + 1):
+            monday = date(year, 1, 7) - timedelta(days=date(year, 1, 7).weekday())
+            try:
+                return known(max(first, monday), last)
+            except ValueError as error:
+                tripped = _tripped(error)
+        raise InvalidArgument("exchange", code, tripped)
+
+
+def _within_bounds(calendar: Any, first: date, last: date) -> tuple[date, date]:
+    """Return what lies of *first* to *last* within what the library says it knows."""
+    low, high = (bound and bound.date() for bound in (calendar.bound_min(), calendar.bound_max()))
+    year = timedelta(days=365)
+    if low is not None and last <= low:
+        return low, low + year
+    if high is not None and first >= high:
+        return high - year, high
+    return max(first, low or first), min(last, high or last)
+
+
+def _tripped(error: Exception) -> str:
+    return f"exchange_calendars cannot lay it out: {error}"[:_MOST_SAID]
 
 
 def _library(name: str, extra: str, code: str) -> Any:
