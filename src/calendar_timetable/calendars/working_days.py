@@ -230,7 +230,7 @@ def _exchange(code: str, first: date, last: date) -> tuple[Any, date, date]:
     # What it says of itself is for its own authors, not for who reads a DAG file's log.
     with catch_warnings():
         simplefilter("ignore")
-        _check_passover(library, code)
+        _check_passover(code)
         try:
             return known(first, last)
         except library.errors.InvalidCalendarName:
@@ -244,13 +244,13 @@ def _exchange(code: str, first: date, last: date) -> tuple[Any, date, date]:
                 raise InvalidArgument("exchange", code, _tripped(f"{error}")) from None
 
 
-def _check_passover(library: Any, code: str) -> None:
-    """Refuse Tel Aviv's exchange where its holidays come out wrong. Raises :class:`InvalidArgument`.
+def _check_passover(code: str) -> None:
+    """Raise :class:`InvalidArgument` for Tel Aviv's exchange where its holidays come out wrong..
 
     pandas 3.1 adds whatever is derived from its ``Easter`` as if it were Easter, and so takes every
     Jewish holiday of exchange_calendars 4.13 for that.
     """
-    if library.resolve_alias(code) == "XTAE":
+    if code in ("XTAE", "TASE"):
         passover = import_module("exchange_calendars.tase_holidays").Passover
         [day] = passover.dates("2026-01-01", "2026-12-31")
         if day.date() != date(2026, 4, 2):
