@@ -27,6 +27,9 @@ from calendar_timetable.planning.weekly import DAYS, Weekly, parse_weekly_rule
 
 # Past the horizon: days are rules, which must hold where calendars are no longer known.
 _YEARS_AHEAD = 2
+# What the days are called that the days of the week do not tell: they are stored in DAGs.
+OFF, WORKED = "days off", "days worked"
+_TRADING = "trading hours "
 _MOST_SAID = 100  # characters of what a library says of its trouble
 _WEEKEND = frozenset((5, 6))
 _COUNTRY = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
@@ -114,10 +117,8 @@ class WorkingDays(TimeSet):
         off = sorted((known.off | {*self.remove}) - {*self.add})
         days: TimeSet = Weekly(",".join(weekdays), timezone=zone)
         if off:
-            days = Difference(
-                (days, LocalDays(f"days off {self.code or ''}".strip(), zone, (*off,)))
-            )
-        return Union((days, LocalDays("days worked", zone, (*worked,)))) if worked else days
+            days = Difference((days, LocalDays(f"{OFF} {self.code or ''}".strip(), zone, (*off,))))
+        return Union((days, LocalDays(WORKED, zone, (*worked,)))) if worked else days
 
 
 class TradingHours(TimeSet):
@@ -133,7 +134,7 @@ class TradingHours(TimeSet):
         return f"TradingHours({self.code!r})"
 
     def __str__(self) -> str:
-        return f"trading hours {self.code}"
+        return f"{_TRADING}{self.code}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TradingHours) and self.code == other.code
@@ -164,6 +165,12 @@ class TradingHours(TimeSet):
             else:
                 pairs.append((_instant(opened), _instant(closed)))
         return CalendarSpans(str(self), Spans(pairs).clip(horizon.start, horizon.end))
+
+
+def trading_code(spans: CalendarSpans) -> str | None:
+    """Return the exchange whose :class:`TradingHours` came to *spans*; ``None`` for a calendar."""
+    ours = spans.feed is None and spans.label.startswith(_TRADING)
+    return spans.label.removeprefix(_TRADING) if ours else None
 
 
 def check_code(field: str, code: object) -> None:

@@ -262,7 +262,7 @@ class Arguments:
         if self.calendar is not None:
             return CalendarEvents(str(self.calendar), ())
         if isinstance(self.schedule, DueRule):
-            return DueTimes(str(self.schedule), ())
+            return DueTimes(str(self.schedule), (), python=self.schedule.python())
         return make_base(self.schedule, self.zone_name)
 
     @cached_property
@@ -318,7 +318,8 @@ class Arguments:
         base, calendar = self.base, self.calendar
         try:
             if isinstance(self.schedule, DueRule):
-                return DueTimes(base.summary, self.schedule.due(horizon, self.zone_name))
+                due = self.schedule.due(horizon, self.zone_name)
+                return DueTimes(str(self.schedule), due, python=self.schedule.python())
             if calendar is None:
                 return base
             starts, feed = calendar.in_role(deny=False).starts(self._due(horizon), self.zone_name)
