@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
+from calendar_timetable.calendars.holidays import with_version
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.spans import Spans
@@ -106,7 +107,10 @@ class WorkingDays(TimeSet):
             zones.load_zone(self.timezone)
 
     def fingerprint(self) -> str:
-        return f"{self!r} {_version_for(self.code)}"
+        return f"{self!r} {self.library()}"
+
+    def library(self) -> str:
+        return _library_of(self.code)
 
     def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         zone = zones.zone_name(self.timezone or timezone)
@@ -148,7 +152,10 @@ class TradingHours(TimeSet):
             raise InvalidArgument("TradingHours", self.code, "give an exchange, as 'XNYS'")
 
     def fingerprint(self) -> str:
-        return f"{self!r} {_version_for(self.code)}"
+        return f"{self!r} {self.library()}"
+
+    def library(self) -> str:
+        return _library_of(self.code)
 
     def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         first, last = (
@@ -288,14 +295,11 @@ def _library(name: str, extra: str, code: str) -> Any:
         raise InvalidArgument("WorkingDays", code, remedy) from None
 
 
-def _version_for(code: str | None) -> str:
-    """Return the version of the library that knows *code*; ``""`` where there is none."""
+def _library_of(code: str | None) -> str:
+    """Return the library that knows *code*, and its version; ``""`` where there is none."""
     if code is None:
         return ""
-    try:
-        return version("holidays" if _COUNTRY.fullmatch(code) else "exchange_calendars")
-    except PackageNotFoundError:
-        return ""
+    return with_version("holidays" if _COUNTRY.fullmatch(code) else "exchange_calendars")
 
 
 def _weekend(text: str) -> frozenset[int]:

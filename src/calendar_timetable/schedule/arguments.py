@@ -182,15 +182,16 @@ class Arguments:
         from calendar_timetable._version import __version__
         from calendar_timetable.schedule.compile_cache import cached_or_made
 
-        arguments = repr((__version__, self.horizon(moment), self.fingerprint))
+        made_by = __version__, *self.libraries
+        arguments = repr((made_by, self.horizon(moment), self.fingerprint))
         return cached_or_made(arguments, copies, lambda: self.read(moment, hold=True).to_json())
 
     @property
     def fingerprint(self) -> str:
         """All that is said here and counts for the schedule, as text that no address is in.
 
-        It stays the same while calendars change; ``""`` where a set does not tell what it depends
-        on.
+        It stays the same while calendars and libraries change; ``""`` where a set does not tell
+        what it depends on.
         """
         if not self._is_settled:
             return ""
@@ -205,10 +206,18 @@ class Arguments:
 
         That is so where each set tells all that it depends on: see :meth:`TimeSet.fingerprint`.
         """
+        return all(leaf.fingerprint() is not None for leaf in self._leaves)
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """The libraries that tell its days, with their versions: "holidays 0.84"."""
+        return tuple(sorted({leaf.library() for leaf in self._leaves} - {""}))
+
+    @property
+    def _leaves(self) -> list[TimeSet]:
         days = self.schedule.days if isinstance(self.schedule, DueRule) else None
         sets = (self.calendar, days, self.window_set, self.blackout_set)
-        every = [leaf for timeset in sets if timeset is not None for leaf in leaves(timeset)]
-        return all(leaf.fingerprint() is not None for leaf in every)
+        return [leaf for timeset in sets if timeset is not None for leaf in leaves(timeset)]
 
     def horizon(self, moment: float, end: float | None = None) -> TimeRange:
         """Return how far calendars are read around *moment*, or as far as *end* (epoch seconds)."""
