@@ -5,7 +5,7 @@ What differs is pinned to the day, and argued in docs/business-days.md.
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,6 @@ import pytest
 from calendar_timetable import TradingHours, WorkingDays
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.time_sets import TimeRange
-from tests.calendars.test_working_days import days_of
 from tests.support.moments import utc
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -127,7 +126,11 @@ def sessions_of(name: str) -> dict[date, list[int]]:
 @pytest.mark.parametrize("code", EXCHANGES)
 def test_sessions_of_ten_thousand_days(code: str) -> None:
     theirs = {*sessions_of(EXCHANGES[code])}
-    ours = days_of(WorkingDays(code), FIRST, LAST, "UTC")
+    # In UTC, where each day is as long.
+    low, high = (int(utc(f"{day}").timestamp()) for day in (FIRST, LAST + DAY))
+    covered = WorkingDays(code).resolve(TimeRange(low, high), "UTC").cover(low, high)
+    begins = (at for begin, end in covered for at in range(begin, end, 86400))
+    ours = {datetime.fromtimestamp(at, UTC).date() for at in begins}
     if code == "XASX":
         before = {day for day in WEEKDAYS if day.year < 2011}
         assert before <= theirs, "they have no holidays so far back"
