@@ -93,6 +93,24 @@ def test_what_is_known_besides() -> None:
     assert days(changed) ^ days(WorkingDays("DE")) == {date(2026, 12, 24), date(2026, 12, 26)}
 
 
+def test_exchanges_at_the_ends_of_what_is_known() -> None:
+    """The first of January is no session, and where nothing is known days of the week count."""
+
+    def days(first: str, last: str, code: str = "XSHG") -> list[str]:
+        found = days_of(
+            WorkingDays(code), date.fromisoformat(first), date.fromisoformat(last), "UTC"
+        )
+        return [f"{day:%a %d}" for day in sorted(found)]
+
+    assert days("2026-01-01", "2026-01-05", "XNYS") == ["Fri 02", "Mon 05"]
+    weekdays = ["Fri 04", "Mon 07", "Tue 08"]
+    assert days("1989-08-04", "1989-08-08") == weekdays, "before 1990 nothing is known"
+    assert days("2034-08-04", "2034-08-08") == weekdays
+    # What was asked for begins before what is known, and ends after it.
+    assert days("1991-01-31", "1991-02-20")[9:] == ["Wed 13", "Thu 14", "Tue 19", "Wed 20"]
+    assert TradingHours("XSHG").spans(utc("2034-08-04"), utc("2034-08-08")) == []
+
+
 @pytest.mark.parametrize("code", ["Germany", "de", "XX", "DE-XX", "XXXX", "", 7])
 def test_codes_that_nobody_knows(code: str) -> None:
     with pytest.raises(InvalidArgument, match="give a country"):

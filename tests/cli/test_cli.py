@@ -498,3 +498,60 @@ def test_a_dag_that_is_not_ours_or_not_there(run: Run, tmp_path: Path) -> None:
     assert (code, out) == (2, "")
     assert f"--dag-id='other': not found in {tmp_path}" in err
     assert "for a test" in err
+
+
+DAYS = """
+from datetime import date
+from airflow.sdk import DAG
+from calendar_timetable import CalendarTimetable, On, Recurrence, TradingHours, Weekly, WorkingDays
+last = On("last", WorkingDays("DE-BY"), at="18:00")
+nights = Weekly("daily 20:00-06:00")
+with DAG("days", schedule=CalendarTimetable(last, timezone="Europe/Berlin", windows=nights)):
+    pass
+every = Recurrence("FREQ=DAILY", date(2026, 1, 1), at="16:00")
+with DAG(
+    "trading",
+    schedule=CalendarTimetable(
+        every, timezone="UTC", windows=WorkingDays("US"), blackouts=TradingHours("XNYS")
+    ),
+):
+    pass
+"""
+
+
+def test_a_dag_that_is_due_by_days(run: Run, tmp_path: Path) -> None:
+    """Also far from now: what is due is laid out around what is asked for."""
+    (tmp_path / "a_dag.py").write_text(DAYS)
+    of = ("--dag-id", "days", "--dags-folder", str(tmp_path))
+    start = ("--start", "2031-03-01T00:00")
+    found = answered(run("preview", *of, *start, "--limit", "2", "--json"))
+    assert [(row["due"], row["start"]) for row in found] == [
+        ("2031-03-31T16:00:00Z", "2031-03-31T18:00:00Z"),
+        ("2031-04-30T16:00:00Z", "2031-04-30T18:00:00Z"),
+    ]
+    assert found[0]["reasons"][0]["text"].startswith("outside daily 20:00-06:00 until")
+    code, out, _ = run("preview", *of, *start, "--limit", "1")
+    assert code == 0 and "outside daily 20:00-06:00 until 20:00" in out
+    code, out, _ = run("explain", *of, "--at", "2031-03-31T17:00")
+    assert code == 0 and "18:00" in out and "20:00" in out
+
+
+def test_a_dag_by_trading_hours(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a_dag.py").write_text(DAYS)
+    of = (
+        "--dag-id",
+        "trading",
+        "--dags-folder",
+        str(tmp_path),
+        "--start",
+        "2026-11-25T12:00+00:00",
+    )
+    found = answered(run("preview", *of, "--limit", "3", "--json"))
+    assert [(row["due"][:10], row["start"]) for row in found] == [
+        # New York closes at 21:00, is closed on Thanksgiving, and closes early the day after.
+        ("2026-11-25", "2026-11-25T21:00:00Z"),
+        ("2026-11-26", "2026-11-27T00:00:00Z"),
+        ("2026-11-27", "2026-11-27T18:00:00Z"),
+    ]
+    assert "trading hours XNYS" in found[0]["explanation"]
+    assert "days off US" in found[1]["explanation"]

@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
+from calendar_timetable.calendars import working_days
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.feed import feed as feeds
 from calendar_timetable.calendars.feed.cache import folder
@@ -382,3 +384,32 @@ def watching(dags: Path, tmp_path: Path, environment: dict[str, str]) -> Iterato
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
+
+
+def test_a_watch_tells_what_a_library_moved(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the DAG file uses no calendar at all."""
+    file = tmp_path / "month_end.py"
+    file.write_text(
+        "from airflow.sdk import DAG\n"
+        "from calendar_timetable import CalendarTimetable, On, WorkingDays\n"
+        "last = On('last', WorkingDays('DE'), of='week', at='18:00')\n"
+        "with DAG('weeks_end', schedule=CalendarTimetable(last, timezone='UTC')):\n    pass\n"
+    )
+    monkeypatch.setenv("CALENDAR_TIMETABLE_WATCHED", "1")
+
+    def look(version: str, off: int) -> str:
+        def country_holidays(*_: object, **__: object) -> SimpleNamespace:
+            return SimpleNamespace(is_working_day=lambda at: at.weekday() not in (off, 5, 6))
+
+        library = SimpleNamespace(country_holidays=country_holidays)
+        monkeypatch.setitem(sys.modules, "holidays", library)
+        monkeypatch.setattr(working_days, "with_version", lambda name: f"{name} {version}")
+        code, out, err = run("sync", str(file), "--asked")
+        assert code == 0
+        return out + err
+
+    assert "changed" not in look("0.84", off=0)
+    assert "Calendars changed (holidays 0.84 became 0.85), 5 " in look("0.85", off=4)
+    assert "changed" not in look("0.85", off=4)

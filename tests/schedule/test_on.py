@@ -121,7 +121,8 @@ DOCS = Path(__file__).parents[2] / "docs" / "business-days.md"
 
 def rows() -> list[tuple[str, str, list[str]]]:
     """Return the lines of the page's table: what is wanted, what is written, first due times."""
-    lines = [line for line in DOCS.read_text().splitlines() if line.startswith("| ")]
+    table, _, _ = DOCS.read_text().partition("## Days")
+    lines = [line for line in table.splitlines() if line.startswith("| ")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
     return [(want, code.strip("`"), due.split(", ")) for want, code, due in cells]
 

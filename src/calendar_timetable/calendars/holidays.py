@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
+from importlib.metadata import PackageNotFoundError, version
 
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
@@ -51,11 +52,22 @@ class Holidays(TimeSet):
         if self.timezone is not None:
             zones.load_zone(self.timezone)
 
+    def library(self) -> str:
+        return with_version("holidays")
+
     def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         first = datetime.fromtimestamp(horizon.start, UTC).year
         last = datetime.fromtimestamp(horizon.end, UTC).year
         dates = _dates(self.code, range(first, last + _YEARS_AHEAD + 1))
         return LocalDays(str(self), zones.zone_name(self.timezone or timezone), dates)
+
+
+def with_version(library: str) -> str:
+    """Return the name of *library* and its version, as installed; ``""`` where it is not."""
+    try:
+        return f"{library} {version(library)}"
+    except PackageNotFoundError:
+        return ""
 
 
 def _dates(code: str, years: range) -> tuple[date, ...]:

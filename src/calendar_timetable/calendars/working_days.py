@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
+from calendar_timetable.calendars.holidays import with_version
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.spans import Spans
@@ -27,6 +28,10 @@ from calendar_timetable.planning.weekly import DAYS, Weekly, parse_weekly_rule
 
 # Past the horizon: days are rules, which must hold where calendars are no longer known.
 _YEARS_AHEAD = 2
+# What the days are called that the days of the week do not tell: they are stored in DAGs.
+OFF, WORKED = "days off", "days worked"
+_TRADING = "trading hours "
+_MOST_SAID = 100  # characters of what a library says of its trouble
 _WEEKEND = frozenset((5, 6))
 _COUNTRY = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 _EXCHANGE = re.compile(r"[A-Z0-9]{4,6}")
@@ -102,7 +107,10 @@ class WorkingDays(TimeSet):
             zones.load_zone(self.timezone)
 
     def fingerprint(self) -> str:
-        return f"{self!r} {_version_for(self.code)}"
+        return f"{self!r} {self.library()}"
+
+    def library(self) -> str:
+        return _library_of(self.code)
 
     def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         zone = zones.zone_name(self.timezone or timezone)
@@ -113,10 +121,8 @@ class WorkingDays(TimeSet):
         off = sorted((known.off | {*self.remove}) - {*self.add})
         days: TimeSet = Weekly(",".join(weekdays), timezone=zone)
         if off:
-            days = Difference(
-                (days, LocalDays(f"days off {self.code or ''}".strip(), zone, (*off,)))
-            )
-        return Union((days, LocalDays("days worked", zone, (*worked,)))) if worked else days
+            days = Difference((days, LocalDays(f"{OFF} {self.code or ''}".strip(), zone, (*off,))))
+        return Union((days, LocalDays(WORKED, zone, (*worked,)))) if worked else days
 
 
 class TradingHours(TimeSet):
@@ -132,7 +138,7 @@ class TradingHours(TimeSet):
         return f"TradingHours({self.code!r})"
 
     def __str__(self) -> str:
-        return f"trading hours {self.code}"
+        return f"{_TRADING}{self.code}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TradingHours) and self.code == other.code
@@ -146,14 +152,17 @@ class TradingHours(TimeSet):
             raise InvalidArgument("TradingHours", self.code, "give an exchange, as 'XNYS'")
 
     def fingerprint(self) -> str:
-        return f"{self!r} {_version_for(self.code)}"
+        return f"{self!r} {self.library()}"
+
+    def library(self) -> str:
+        return _library_of(self.code)
 
     def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         first, last = (
             datetime.fromtimestamp(at, UTC).date() for at in (horizon.start, horizon.end)
         )
         day = timedelta(days=1)
-        schedule = _exchange(self.code, first - day, last + day).schedule
+        schedule = _exchange(self.code, first - day, last + day)[0].schedule
         pairs: list[tuple[int, int]] = []
         for opened, begun, ended, closed in zip(
             *(schedule[name] for name in ("open", "break_start", "break_end", "close")), strict=True
@@ -163,6 +172,12 @@ class TradingHours(TimeSet):
             else:
                 pairs.append((_instant(opened), _instant(closed)))
         return CalendarSpans(str(self), Spans(pairs).clip(horizon.start, horizon.end))
+
+
+def trading_code(spans: CalendarSpans) -> str | None:
+    """Return the exchange whose :class:`TradingHours` came to *spans*; ``None`` for a calendar."""
+    ours = spans.feed is None and spans.label.startswith(_TRADING)
+    return spans.label.removeprefix(_TRADING) if ours else None
 
 
 def check_code(field: str, code: object) -> None:
@@ -179,10 +194,8 @@ def known_days(code: str | None, years: range) -> _Days:
         return _Days(_WEEKEND)
     if _COUNTRY.fullmatch(code):
         return _days_of_country(code, years)
-    first, last = date(years[0], 1, 1), date(years[-1], 12, 31)
-    sessions = [at.date() for at in _exchange(code, first, last).sessions]
-    first, last = max(first, sessions[0]), min(last, sessions[-1])
-    return _in_short({day for day in sessions if first <= day <= last}, first, last)
+    calendar, first, last = _exchange(code, date(years[0], 1, 1), date(years[-1], 12, 31))
+    return _in_short({at.date() for at in calendar.sessions}, first, last)
 
 
 def _days_of_country(code: str, years: range) -> _Days:
@@ -216,20 +229,62 @@ def _dates(first: date, last: date) -> Iterator[date]:
     return (first + timedelta(days=n) for n in range((last - first).days + 1))
 
 
-def _exchange(code: str, first: date, last: date) -> Any:
-    """Return what is known of an exchange from *first* to *last*, or of as much as there is."""
+def _exchange(code: str, first: date, last: date) -> tuple[Any, date, date]:
+    """Return an exchange's calendar, and the days that it knows: *first* to *last*, if it can.
+
+    Else it knows as much of that as there is, and where that is nothing, a year at the nearest end
+    of what there is. Raises :class:`InvalidArgument` where the library knows no such exchange, or
+    trips over it.
+    """
     library = _library("exchange_calendars", "exchanges", code)
+
+    def known(begin: date, end: date) -> tuple[Any, date, date]:
+        return library.get_calendar(code, start=f"{begin}", end=f"{end}"), begin, end
+
     # What it says of itself is for its own authors, not for who reads a DAG file's log.
     with catch_warnings():
         simplefilter("ignore")
+        _check_passover(code)
         try:
-            return library.get_calendar(code, start=first.isoformat(), end=last.isoformat())
+            return known(first, last)
         except library.errors.InvalidCalendarName:
             remedy = f"exchange_calendars does not know it; {_REMEDY}"
             raise InvalidArgument("exchange", code, remedy) from None
-        except ValueError:
+        except (NotImplementedError, ValueError):
             # Some are told only for a few years, as their holidays are published late.
-            return library.get_calendar(code)
+            try:
+                return known(*_within_bounds(library.get_calendar(code), first, last))
+            except (NotImplementedError, ValueError) as error:
+                raise InvalidArgument("exchange", code, _tripped(f"{error}")) from None
+
+
+def _check_passover(code: str) -> None:
+    """Raise :class:`InvalidArgument` for Tel Aviv's exchange where its holidays come out wrong..
+
+    pandas 3.1 adds whatever is derived from its ``Easter`` as if it were Easter, and so takes every
+    Jewish holiday of exchange_calendars 4.13 for that.
+    """
+    if code in ("XTAE", "TASE"):
+        passover = import_module("exchange_calendars.tase_holidays").Passover
+        [day] = passover.dates("2026-01-01", "2026-12-31")
+        if day.date() != date(2026, 4, 2):
+            raise InvalidArgument("exchange", code, _tripped("it takes Passover for Easter"))
+
+
+def _tripped(why: str) -> str:
+    pandas = f"pandas {version('pandas')}"
+    return f"exchange_calendars trips over it with {pandas} ({why[:_MOST_SAID]}); try pandas<3.1"
+
+
+def _within_bounds(calendar: Any, first: date, last: date) -> tuple[date, date]:
+    """Return what lies of *first* to *last* within what the library says it knows."""
+    low, high = (bound and bound.date() for bound in (calendar.bound_min(), calendar.bound_max()))
+    year = timedelta(days=365)
+    if low is not None and last <= low:
+        return low, low + year
+    if high is not None and first >= high:
+        return high - year, high
+    return max(first, low or first), min(last, high or last)
 
 
 def _library(name: str, extra: str, code: str) -> Any:
@@ -240,14 +295,11 @@ def _library(name: str, extra: str, code: str) -> Any:
         raise InvalidArgument("WorkingDays", code, remedy) from None
 
 
-def _version_for(code: str | None) -> str:
-    """Return the version of the library that knows *code*; ``""`` where there is none."""
+def _library_of(code: str | None) -> str:
+    """Return the library that knows *code*, and its version; ``""`` where there is none."""
     if code is None:
         return ""
-    try:
-        return version("holidays" if _COUNTRY.fullmatch(code) else "exchange_calendars")
-    except PackageNotFoundError:
-        return ""
+    return with_version("holidays" if _COUNTRY.fullmatch(code) else "exchange_calendars")
 
 
 def _weekend(text: str) -> frozenset[int]:

@@ -84,6 +84,10 @@ class TimeSet:
         """
         return None
 
+    def library(self) -> str:
+        """Return which library tells its days, as "holidays 0.84"; ``""`` where none does."""
+        return ""
+
     def spans(self, start: datetime, end: datetime) -> list[Span]:
         """Return the spans of this set within ``[start, end)``.
 

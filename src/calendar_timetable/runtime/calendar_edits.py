@@ -1,5 +1,7 @@
 """What edits of calendars moved, told once: in the log, as a metric, and by Airflow's notifiers.
 
+So is what the upgrade of a library moved that tells holidays: the DAG file is the same there too.
+
 A watch keeps the schedules that it saw last in the cache folder, without titles of events, and
 plans with them and with those of now: the same DAG file and the same clock, so that what differs is
 what calendars say.
@@ -34,6 +36,7 @@ from calendar_timetable.planning.plan_diff import (
     place,
     why,
 )
+from calendar_timetable.planning.time_sets import LocalDays, leaves
 from calendar_timetable.runs.forecast import MOST_TICKS, StoredNextRun, not_before, replanned
 from calendar_timetable.runtime.notifiers import notify
 from calendar_timetable.schedule.base import to_pendulum
@@ -65,7 +68,8 @@ class WatchedDag(NamedTuple):
 
     *data* is its ``CalendarTimetable``, serialized; *arguments* are those in its file, as far as
     the watch can know. With its *schedule* as stored and its next run (*stored*), the runs of
-    schedules without fixed due times are known too.
+    schedules without fixed due times are known too. *libraries* tell its days, with their versions,
+    where those that wrote *data* are known.
     """
 
     dag_id: str
@@ -74,6 +78,7 @@ class WatchedDag(NamedTuple):
     arguments: str = ""
     schedule: Schedule | None = None
     stored: StoredNextRun | None = None
+    libraries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,24 +114,43 @@ class MovedRuns:
 def watched_file(
     dag_id: str, timetable: CalendarTimetable, start: datetime | None, end: datetime | None
 ) -> WatchedDag | None:
-    """Return the DAG as its file has it; ``None`` where no calendar can move its runs."""
+    """Return the DAG as its file has it; ``None`` where no calendar, no library can move it."""
     arguments = timetable.arguments
-    if arguments is None or next(timetable.questions(0), None) is None:
+    if arguments is None:
+        return None
+    if next(timetable.questions(0), None) is None and not arguments.libraries:
         return None
     first, last = (None if date is None else to_pendulum(date.timestamp()) for date in (start, end))
     within = TimeRestriction(first, last, catchup=True)
-    return WatchedDag(dag_id, timetable.serialize(), within, _digest(arguments.fingerprint))
+    return WatchedDag(
+        dag_id,
+        timetable.serialize(),
+        within,
+        _digest(arguments.fingerprint),
+        libraries=arguments.libraries,
+    )
 
 
 def watched_stored(dags: Iterable[Dag], schedules: dict[str, Schedule]) -> Iterator[WatchedDag]:
-    """Yield the *dags* that Airflow's database has, as far as calendars can move their runs."""
+    """Yield the *dags* that Airflow's database has, as far as calendars can move their runs.
+
+    Or libraries: those of whoever read the DAG file, whose versions are not told.
+    """
     for dag in dags:
         schedule = schedules.get(dag.dag_id)
-        if schedule is not None and schedule.compiled is not None and schedule.calendars:
+        if schedule is None or schedule.compiled is None:
+            continue
+        if schedule.calendars or _has_days(schedule.compiled):
             data = schedule.data["__var"]
             yield WatchedDag(
                 dag.dag_id, data, schedule.restriction, schedule=schedule, stored=dag.stored
             )
+
+
+def _has_days(compiled: CompiledSchedule) -> bool:
+    sets = [timeset for timeset in (compiled.windows, compiled.blackouts) if timeset is not None]
+    days = (leaf for timeset in sets for leaf in leaves(timeset) if isinstance(leaf, LocalDays))
+    return "rule" in compiled.base or any(days)
 
 
 def moved_since_last_look(watch: Watch, dags: Sequence[WatchedDag], now: float) -> MovedRuns | None:
@@ -137,6 +161,7 @@ def moved_since_last_look(watch: Watch, dags: Sequence[WatchedDag], now: float) 
     cannot be read is looked at when it can.
     """
     found: dict[str, list[tuple[RunChange, MovedRun]]] = {}
+    upgrades: set[str] = set()
     with _kept(watch) as (kept, others):
         for dag in dags[:_MOST_DAGS]:
             compiled = CompiledSchedule.from_json(dag.data)
@@ -147,6 +172,7 @@ def moved_since_last_look(watch: Watch, dags: Sequence[WatchedDag], now: float) 
             data = json.loads(text)
             last, other = kept.get(dag.dag_id), others.get(dag.dag_id)
             entry = {"arguments": dag.arguments, "schedule": data, "seen": now, "told": False}
+            entry["libraries"] = [*dag.libraries]
             if last is not None and last["schedule"] == data:
                 if last["arguments"] != dag.arguments or now - last["seen"] > _SEEN:
                     kept[dag.dag_id] = entry | {"told": last["told"]}
@@ -157,9 +183,18 @@ def moved_since_last_look(watch: Watch, dags: Sequence[WatchedDag], now: float) 
             entry["told"] = True
             if told := list(_moved(dag, last["schedule"], compiled, now)):
                 found[dag.dag_id] = told
+                upgrades |= {*_upgrades(last.get("libraries", ()), dag.libraries)}
         for dag_id in [i for i, entry in kept.items() if now - entry["seen"] > _KEPT]:
             del kept[dag_id]
-    return _message(found) if found else None
+    return _message(found, sorted(upgrades)) if found else None
+
+
+def _upgrades(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
+    """Yield "holidays 0.84 became 0.85" for each library whose version changed."""
+    old = dict(named.rsplit(" ", 1) for named in before)
+    for name, version in (named.rsplit(" ", 1) for named in after):
+        if old.get(name, version) != version:
+            yield f"{name} {old[name]} became {version}"
 
 
 def tell(moved: MovedRuns, say: Callable[[str], None]) -> None:
@@ -255,12 +290,17 @@ def _told(
     )
 
 
-def _message(found: dict[str, list[tuple[RunChange, MovedRun]]]) -> MovedRuns:
+def _message(
+    found: dict[str, list[tuple[RunChange, MovedRun]]], upgrades: Sequence[str]
+) -> MovedRuns:
     every = [pair for told in found.values() for pair in told]
     runs = tuple(run for _, run in every[:_TOLD])
     named = "; ".join(run.sentence for run in runs[:_NAMED])
     more = f"; and {len(every) - _NAMED} more" if len(every) > _NAMED else ""
-    said = f"Calendars changed, {in_numbers(change for change, _ in every)}: {named}{more}"
+    upgraded = f" ({', '.join(upgrades)})" if upgrades else ""
+    said = (
+        f"Calendars changed{upgraded}, {in_numbers(change for change, _ in every)}: {named}{more}"
+    )
     return MovedRuns(said, len(every), tuple(found), runs, tuple(map(len, found.values())))
 
 
@@ -297,7 +337,7 @@ def _read(watch: Watch) -> dict[str, Any]:
 
 
 _SETS = "windows", "blackouts"
-_OF_EVENTS = {"spans", "packed", "titles", "note"}
+_OF_EVENTS = {"spans", "packed", "titles", "note", "days"}
 
 
 def _without_titles(data: dict[str, Any]) -> dict[str, Any]:
@@ -305,7 +345,7 @@ def _without_titles(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _same_rules(last: dict[str, Any], entry: dict[str, Any]) -> bool:
-    """Tell whether two schedules differ by nothing but what calendars say."""
+    """Tell whether two schedules differ by nothing but what calendars and libraries say."""
     return bool(
         last["arguments"] == entry["arguments"]
         and _rules(last["schedule"]) == _rules(entry["schedule"])

@@ -191,15 +191,16 @@ class Arguments:
         from calendar_timetable._version import __version__
         from calendar_timetable.schedule.compile_cache import cached_or_made
 
-        arguments = repr((__version__, self.horizon(moment), self.fingerprint))
+        made_by = __version__, *self.libraries
+        arguments = repr((made_by, self.horizon(moment), self.fingerprint))
         return cached_or_made(arguments, copies, lambda: self.read(moment, hold=True).to_json())
 
     @property
     def fingerprint(self) -> str:
         """All that is said here and counts for the schedule, as text that no address is in.
 
-        It stays the same while calendars change; ``""`` where a set does not tell what it depends
-        on.
+        It stays the same while calendars and libraries change; ``""`` where a set does not tell
+        what it depends on.
         """
         if not self._is_settled:
             return ""
@@ -214,10 +215,18 @@ class Arguments:
 
         That is so where each set tells all that it depends on: see :meth:`TimeSet.fingerprint`.
         """
+        return all(leaf.fingerprint() is not None for leaf in self._leaves)
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """The libraries that tell its days, with their versions: "holidays 0.84"."""
+        return tuple(sorted({leaf.library() for leaf in self._leaves} - {""}))
+
+    @property
+    def _leaves(self) -> list[TimeSet]:
         days = self.schedule.days if isinstance(self.schedule, DueRule) else None
         sets = (self.calendar, days, self.window_set, self.blackout_set)
-        every = [leaf for timeset in sets if timeset is not None for leaf in leaves(timeset)]
-        return all(leaf.fingerprint() is not None for leaf in every)
+        return [leaf for timeset in sets if timeset is not None for leaf in leaves(timeset)]
 
     def horizon(self, moment: float, end: float | None = None) -> TimeRange:
         """Return how far calendars are read around *moment*, or as far as *end* (epoch seconds)."""
@@ -271,7 +280,7 @@ class Arguments:
         if self.calendar is not None:
             return CalendarEvents(str(self.calendar), ())
         if isinstance(self.schedule, DueRule):
-            return DueTimes(str(self.schedule), ())
+            return DueTimes(str(self.schedule), (), python=self.schedule.python())
         return make_base(self.schedule, self.zone_name)
 
     @cached_property
@@ -347,7 +356,8 @@ class Arguments:
         base, calendar = self.base, self.calendar
         try:
             if isinstance(self.schedule, DueRule):
-                return DueTimes(base.summary, self.schedule.due(horizon, self.zone_name))
+                due = self.schedule.due(horizon, self.zone_name)
+                return DueTimes(str(self.schedule), due, python=self.schedule.python())
             if calendar is None:
                 return base
             starts, feed = calendar.in_role(deny=False).starts(self._due(horizon), self.zone_name)

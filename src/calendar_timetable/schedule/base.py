@@ -147,14 +147,22 @@ def check_base(base: Timetable, schedule: object, timezone: str) -> None:
 class DueTimes(Timetable):
     """A table of due times, stepped as ``CronTriggerTimetable`` steps: what *label* comes to.
 
-    Where what it comes from cannot be read, *unread* says why. Lives only inside
+    *python* is what it comes from, where that can be told. Where it cannot be read, *unread* says
+    why. Lives only inside
     :class:`~calendar_timetable.CalendarTimetable`; never registered with Airflow.
     """
 
     key = "rule"  # what the label is called where it is stored
 
-    def __init__(self, label: str, starts: Sequence[int], unread: Unread | None = None) -> None:
+    def __init__(
+        self,
+        label: str,
+        starts: Sequence[int],
+        unread: Unread | None = None,
+        python: str = "",
+    ) -> None:
         self.label, self.starts, self.unread = label, tuple(starts), unread
+        self.python = python
 
     @property
     def summary(self) -> str:
@@ -163,12 +171,14 @@ class DueTimes(Timetable):
     def serialize(self) -> dict[str, Any]:
         deltas = [b - a for a, b in zip((0, *self.starts), self.starts, strict=False)]
         held = {} if self.unread is None else {"held": encode_unread(self.unread)}
-        return {self.key: self.label, "events": deltas, **held}
+        python = {"python": self.python} if self.python else {}
+        return {self.key: self.label, "events": deltas, **python, **held}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> DueTimes:
         unread = decode_unread(data["held"]) if "held" in data else None
-        return cls(data[cls.key], tuple(accumulate(data["events"])), unread)
+        starts = tuple(accumulate(data["events"]))
+        return cls(data[cls.key], starts, unread, data.get("python", ""))
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
         return DataInterval.exact(run_after)

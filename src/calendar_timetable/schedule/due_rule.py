@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from calendar_timetable.exceptions import InvalidArgument
-from calendar_timetable.planning.time_sets import TimeRange, TimeSet
+from calendar_timetable.planning.codec import KEYS
+from calendar_timetable.planning.time_sets import Combined, Complement, TimeRange, TimeSet
+from calendar_timetable.planning.weekly import Weekly
 
 # How far due times are laid out around the horizon: a table of them travels in the DAG.
 _BACK, _AHEAD = timedelta(days=366), timedelta(days=2 * 366)
 _AT = re.compile(r"(\d{1,2}):(\d{2})")
 _MOST_HOURS = 48
+_MOST_PYTHON = 500  # characters that travel in the DAG
+_SIGNS = {"any": " | ", "all": " & ", "except": " - "}
 
 
 class DueRule:
@@ -34,6 +39,24 @@ class DueRule:
     def reach(self, horizon: TimeRange, timezone: str) -> TimeRange:
         """Return the time of which :meth:`due` asks what days count."""
         return horizon
+
+    def python(self) -> str:
+        """Return it as Python, of calendars no more than people may see.
+
+        ``""`` where that is long, or a set among the days is of a kind of its own.
+        """
+        given = ((f, getattr(self, f.name)) for f in fields(cast("Any", self)))
+        parts: list[str] = []
+        for field, value in given:
+            if value == field.default:
+                continue
+            said = in_python(value) if isinstance(value, TimeSet) else _plain(value)
+            if said is None:
+                return ""
+            in_order = field.name in ("which", "days", "rule", "start")
+            parts.append(said if in_order else f"{field.name}={said}")
+        text = f"{type(self).__name__}({', '.join(parts)})"
+        return text if len(text) <= _MOST_PYTHON else ""
 
 
 def laid_out(horizon: TimeRange) -> tuple[date, date]:
@@ -61,3 +84,32 @@ def times_of_day(at: Any) -> tuple[int, ...]:
 def in_words(at: Any) -> str:
     """Say the times of day: "06:00 and 18:00"."""
     return " and ".join(at if isinstance(at, (list, tuple)) else (at,))
+
+
+def in_python(timeset: TimeSet) -> str | None:
+    """Return a set that is not resolved as Python, calendars by their labels alone.
+
+    ``None`` where it is of a kind that is not ours, and so may say anything.
+    """
+    from calendar_timetable.calendars.calendar import Calendar
+    from calendar_timetable.calendars.holidays import Holidays
+    from calendar_timetable.calendars.working_days import TradingHours, WorkingDays
+
+    if isinstance(timeset, Combined):
+        said = [in_python(member) for member in timeset.members]
+        inner = [
+            f"({text})" if member.parts() else text
+            for member, text in zip(timeset.members, said, strict=True)
+            if text is not None
+        ]
+        if len(inner) < len(said):
+            return None
+        alone = isinstance(timeset, Complement)
+        return f"~{inner[0]}" if alone else _SIGNS[KEYS[type(timeset)]].join(inner)
+    if type(timeset) in (Weekly, Holidays, WorkingDays, TradingHours):
+        return _plain(timeset)
+    return f"Calendar({str(timeset)!r})" if type(timeset) is Calendar else None
+
+
+def _plain(value: object) -> str:
+    return repr(value).replace("datetime.date(", "date(")

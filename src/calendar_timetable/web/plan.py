@@ -12,6 +12,7 @@ from airflow.configuration import conf
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.orm import Session
 
+from calendar_timetable.calendars.working_days import OFF, WORKED, trading_code
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.open_time import members
 from calendar_timetable.planning.plan import SEARCH_SECONDS, PlacedTick, Policy, share_of
@@ -299,12 +300,11 @@ def python_of(compiled: CompiledSchedule, stagger: int | None = None, key: str =
     travel in a DAG (a calendar's options, the length of its stagger) is left to a comment.
     """
     policy, usual = compiled.policy, Policy()
-    lines = [f"{_base(compiled)},", f"timezone={compiled.timezone!r},"]
+    base = _base(compiled)
+    lines = [base if "  # " in base else f"{base},", f"timezone={compiled.timezone!r},"]
     for name, timeset in (("windows", compiled.windows), ("blackouts", compiled.blackouts)):
         if timeset is not None:
-            comment = (
-                _ALMOST if any(isinstance(leaf, CalendarSpans) for leaf in leaves(timeset)) else ""
-            )
+            comment = _ALMOST if any(map(_has_more, leaves(timeset))) else ""
             lines.append(f"{name}={_sets(timeset, compiled.timezone)},{comment}")
     if policy.duration:
         lines.append(f"duration={delta(policy.duration)},")
@@ -358,9 +358,10 @@ def rules(timeset: TimeSet | None) -> list[str]:
 def _base(compiled: CompiledSchedule) -> str:
     data = compiled.base
     if "rule" in data:
-        return f"On(...),  # as in the DAG file: {data['rule']}".removesuffix(",")
+        said = data.get("python") or f"...,  # as in the DAG file: {data['rule']}"
+        return f"{said},{_ALMOST}" if "Calendar(" in said and "  # " not in said else said
     if "events" in data:
-        return f"Calendar({data['calendar']!r}),{_ALMOST}".removesuffix(",")
+        return f"Calendar({data['calendar']!r}),{_ALMOST}"
     kind, given = data["__type"].rpartition(".")[2], data["__var"]
     with_intervals = conf.getboolean("scheduler", "create_cron_data_intervals")
     plain_cron = kind == ("CronDataIntervalTimetable" if with_intervals else "CronTriggerTimetable")
@@ -391,36 +392,58 @@ def _timetable(kind: str, given: dict[str, Any]) -> str:
     return f"{kind}({', '.join(said)})"
 
 
+def _has_more(leaf: TimeSet) -> bool:
+    """Tell whether a set may have had arguments that do not travel in the DAG."""
+    calendar = isinstance(leaf, CalendarSpans) and trading_code(leaf) is None
+    return calendar or (isinstance(leaf, LocalDays) and leaf.label.startswith(OFF))
+
+
 def _sets(timeset: TimeSet, timezone: str) -> str:
     if isinstance(timeset, Union):
-        return f"[{', '.join(_set(part, timezone) for part in timeset.parts())}]"
+        said = [_set(part, timezone) for part in _parts(timeset)]
+        return said[0] if len(said) == 1 else f"[{', '.join(said)}]"
     return _set(timeset, timezone)
+
+
+def _parts(timeset: TimeSet) -> list[TimeSet]:
+    """Return the parts of *timeset*, but for days that are worked besides other working days."""
+    parts = timeset.parts()
+    return [part for part in parts if not (isinstance(part, LocalDays) and part.label == WORKED)]
 
 
 def _set(timeset: TimeSet, timezone: str) -> str:
     match timeset:
         case Weekly():
-            zone = (
-                f", timezone={timeset.timezone!r}"
-                if timeset.timezone not in (None, timezone)
-                else ""
-            )
-            return f"Weekly({', '.join(map(repr, timeset.texts))}{zone})"
+            texts = map(repr, timeset.texts)
+            return f"Weekly({', '.join((*texts, *_zone(timeset.timezone, timezone)))})"
         case LocalDays():
-            zone = f", timezone={timeset.timezone!r}" if timeset.timezone != timezone else ""
-            return f"Holidays({timeset.label.removeprefix('holidays ')!r}{zone})"
+            given = [repr(timeset.label.removeprefix("holidays "))]
+            return f"Holidays({', '.join((*given, *_zone(timeset.timezone, timezone)))})"
         case CalendarSpans():
-            return f"Calendar({timeset.label!r})"
+            code = trading_code(timeset)
+            return f"Calendar({timeset.label!r})" if code is None else f"TradingHours({code!r})"
+        case Difference(members=(Weekly(timezone=own), LocalDays(label=label))) if label.startswith(
+            OFF
+        ):
+            code = label.removeprefix(OFF).strip()
+            given = [*([repr(code)] if code else ()), *_zone(own, timezone)]
+            return f"WorkingDays({', '.join(given)})"
+        case Union() if len(_parts(timeset)) == 1:
+            return _set(_parts(timeset)[0], timezone)
         case Difference() if unexempted(timeset) is not timeset:
             return _set(unexempted(timeset), timezone)
         case Complement():
             return f"~{_inner(timeset.members[0], timezone)}"
         case Union() | Intersection() | Difference():
             sign = {Union: " | ", Intersection: " & ", Difference: " - "}[type(timeset)]
-            return sign.join(_inner(part, timezone) for part in timeset.parts())
+            return sign.join(_inner(part, timezone) for part in _parts(timeset))
     raise TypeError(f"{type(timeset).__name__} is not resolved")
+
+
+def _zone(own: str | None, timezone: str) -> list[str]:
+    return [] if own in (None, timezone) else [f"timezone={own!r}"]
 
 
 def _inner(timeset: TimeSet, timezone: str) -> str:
     said = _set(timeset, timezone)
-    return f"({said})" if timeset.parts() else said
+    return f"({said})" if timeset.parts() and not said.startswith("WorkingDays(") else said
