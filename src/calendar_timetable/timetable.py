@@ -21,12 +21,14 @@ from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan import PlannedRun, WhenBlocked
 from calendar_timetable.planning.time_sets import TimeRange, TimeSet
 from calendar_timetable.schedule.arguments import Arguments
+from calendar_timetable.schedule.assets import decode_assets
 from calendar_timetable.schedule.base import to_pendulum
 from calendar_timetable.schedule.compiled import CompiledSchedule, UsedCalendar
 from calendar_timetable.schedule.next_run import due_times, next_run
 
 if TYPE_CHECKING:
     from airflow.models.dag import DagModel
+    from airflow.serialization.definitions.assets import SerializedAssetBase
     from pendulum import DateTime
 
     from calendar_timetable.calendars.calendar import Calendar
@@ -63,6 +65,9 @@ class CalendarTimetable(Timetable):
     :param coalesce: of consecutive due times that would start together, run only the last.
     :param offset: with a :class:`Calendar` as *schedule*, due this long after (or, negative,
         before) its events.
+    :param assets: a run also waits until these are updated, as ``DAG(schedule=...)`` takes them: it
+        is made once it is due and all are there, and starts in open time however late they come.
+        Needs Airflow 3.4.
 
     Nothing is read or checked here; see :meth:`validate` and :meth:`serialize`.
     """
@@ -81,6 +86,7 @@ class CalendarTimetable(Timetable):
         stagger_key: str | None = None,
         coalesce: bool = True,
         offset: timedelta | None = None,
+        assets: Any = None,
     ) -> None:
         # This is ten times as fast as pathlib.
         dag_file = os.path.basename(sys._getframe(1).f_code.co_filename)  # noqa: PTH119, SLF001
@@ -96,6 +102,7 @@ class CalendarTimetable(Timetable):
             stagger_key=stagger_key,
             coalesce=coalesce,
             offset=offset,
+            assets=assets,
             dag_file=dag_file,
         )
         self._data: dict[str, Any] | None = None
@@ -158,6 +165,22 @@ class CalendarTimetable(Timetable):
         self._data, self._compiled = data, compiled
         if not compiled.ticks.is_cron:
             self._take_traits(compiled.ticks.base)
+
+    # What Airflow 3.4 looks up to let due runs wait for assets.
+
+    @property
+    def asset_gated(self) -> bool:
+        """Whether runs that are due wait for assets, too."""
+        return self._asset_data is not None
+
+    @property
+    def asset_condition(self) -> SerializedAssetBase:  # type: ignore[override]
+        """The assets that runs wait for."""
+        return decode_assets(self._asset_data)
+
+    @property
+    def _asset_data(self) -> dict[str, Any] | None:
+        return self._arguments.asset_data if self._data is None else self._compiled.assets
 
     # What Airflow calls to schedule.
 
@@ -249,7 +272,8 @@ class CalendarTimetable(Timetable):
     @property
     def _named(self) -> str:
         rules = "" if self._data is None else self._compiled.rules
-        return f"{self._base.summary} + {rules}" if rules else self._base.summary
+        due = f"Asset and {self._base.summary}" if self.asset_gated else self._base.summary
+        return f"{due} + {rules}" if rules else due
 
     def __repr__(self) -> str:
         return (
@@ -262,6 +286,8 @@ class CalendarTimetable(Timetable):
     def description(self) -> str:  # type: ignore[override]
         """The base schedule's description and the next run, in a sentence."""
         text = self._base.description or self._base.summary
+        if self.asset_gated:
+            text += ", once its assets are there"
         if self._data is not None and self._compiled.held:
             return f"{text}. Held: {'; '.join(self._compiled.held)}"[:_MOST_SAID]
         coming = None if self._data is None else self._compiled.coming(_now())

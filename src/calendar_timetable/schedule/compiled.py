@@ -43,7 +43,8 @@ from calendar_timetable.schedule.ticks import Ticks
 if TYPE_CHECKING:
     from pendulum import DateTime
 
-VERSION = 2
+VERSION = 3
+_WITH_ASSETS = 3  # a reader of an older version would start runs without them
 # Seconds: a run that starts late must still know what closes, for this long after its start.
 LATE_START = 6 * 3600
 # Of the horizon; past these all spans are kept instead of those that matter.
@@ -70,6 +71,7 @@ class CompiledSchedule:
     windows: TimeSet | None = None
     blackouts: TimeSet | None = None
     horizon: TimeRange | None = None
+    assets: dict[str, Any] | None = None  # that runs wait for, as JSON
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -319,11 +321,15 @@ class CompiledSchedule:
         keep = self._decisive() if calendars else None
         encoded = {name: codec.encode(timeset, keep) for name, timeset in timesets.items()}
         version = max(map(codec.version, encoded.values()), default=1)
+        if self.assets is not None:
+            version = _WITH_ASSETS
         data: dict[str, Any] = {"v": version, "timezone": self.timezone, **asdict(self.policy)}
         data["base"] = self.base
         data |= encoded
         if calendars and self.horizon:
             data["horizon"] = [self.horizon.start, self.horizon.end]
+        if self.assets is not None:
+            data["assets"] = self.assets
         return data
 
     @classmethod
@@ -341,7 +347,14 @@ class CompiledSchedule:
         )
         sets = {name: codec.decode(data[name]) for name in ("windows", "blackouts") if name in data}
         horizon = TimeRange(*data["horizon"]) if "horizon" in data else None
-        return cls(data["base"], data["timezone"], policy, horizon=horizon, **sets)
+        return cls(
+            data["base"],
+            data["timezone"],
+            policy,
+            horizon=horizon,
+            assets=data.get("assets"),
+            **sets,
+        )
 
     def _decisive(self) -> Spans | None:
         """Return the time that some tick's way to its start, its run or its late start touches.

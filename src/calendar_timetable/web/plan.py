@@ -207,15 +207,13 @@ def _changed(compiled: CompiledSchedule, asked: models.WhatIf, dag_id: str) -> C
         policy, **{name: value for name, value in changes.items() if value is not None}
     )
     _check_ranges(asked)
-    sets = {
+    sets: dict[str, Any] = {
         name: getattr(compiled, name)
         if texts is None
         else _time_set(name, texts, getattr(compiled, name), compiled)
         for name, texts in (("windows", asked.windows), ("blackouts", asked.blackouts))
     }
-    return CompiledSchedule(
-        compiled.base, compiled.timezone, policy, horizon=compiled.horizon, **sets
-    )
+    return replace(compiled, policy=policy, **sets)
 
 
 def _check_ranges(asked: models.WhatIf) -> None:
