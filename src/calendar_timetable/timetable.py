@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from os import PathLike
@@ -346,6 +347,10 @@ class CalendarTimetable(Timetable):
         vars(timetable).pop("_compiled", None)
         timetable._arguments = arguments  # noqa: SLF001
         return timetable
+
+    def waiting_for(self, assets: Any) -> Self:
+        """Return a copy of this timetable, straight from its DAG file, that waits for *assets*."""
+        return self.with_arguments(replace(self._arguments, assets=assets))
 
     @property
     def compiled(self) -> CompiledSchedule:
