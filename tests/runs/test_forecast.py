@@ -62,8 +62,8 @@ AIRFLOWS: dict[str, Callable[[], Any]] = {
 }
 if hasattr(trigger, "CronPartitionTimetable"):  # since Airflow 3.2
     AIRFLOWS["partitions"] = lambda: trigger.CronPartitionTimetable("30 */5 * * *", timezone="UTC")
-if hasattr(assets, "AssetAndTimeSchedule"):  # since Airflow 3.4
-    AIRFLOWS["asset and time"] = lambda: assets.AssetAndTimeSchedule(
+if and_time := getattr(assets, "AssetAndTimeSchedule", None):  # since Airflow 3.4
+    AIRFLOWS["asset and time"] = lambda: and_time(
         timetable=CronTriggerTimetable("15 4 * * *", timezone="UTC"), assets=[Asset("a")]
     )
 RANGES = {"now": (0, 14), "later": (9, 30), "much later": (60, 75)}  # days from now
