@@ -62,7 +62,8 @@ AIRFLOWS: dict[str, Callable[[], Any]] = {
 }
 if hasattr(trigger, "CronPartitionTimetable"):  # since Airflow 3.2
     AIRFLOWS["partitions"] = lambda: trigger.CronPartitionTimetable("30 */5 * * *", timezone="UTC")
-if and_time := getattr(assets, "AssetAndTimeSchedule", None):  # since Airflow 3.4
+and_time: Any = getattr(assets, "AssetAndTimeSchedule", None)
+if and_time is not None:  # since Airflow 3.4
     AIRFLOWS["asset and time"] = lambda: and_time(
         timetable=CronTriggerTimetable("15 4 * * *", timezone="UTC"), assets=[Asset("a")]
     )
