@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from os import PathLike
@@ -21,12 +22,14 @@ from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan import PlannedRun, WhenBlocked
 from calendar_timetable.planning.time_sets import TimeRange, TimeSet
 from calendar_timetable.schedule.arguments import Arguments
+from calendar_timetable.schedule.assets import decode_assets
 from calendar_timetable.schedule.base import to_pendulum
 from calendar_timetable.schedule.compiled import CompiledSchedule, UsedCalendar
 from calendar_timetable.schedule.next_run import due_times, next_run
 
 if TYPE_CHECKING:
     from airflow.models.dag import DagModel
+    from airflow.serialization.definitions.assets import SerializedAssetBase
     from pendulum import DateTime
 
     from calendar_timetable.calendars.calendar import Calendar
@@ -68,6 +71,9 @@ class CalendarTimetable(Timetable):
     :param max_lateness: make no run that could not be made for this long after its start, because
         the DAG was paused, earlier runs were not over, or Airflow was down. Default: such a run is
         made as soon as possible.
+    :param assets: a run also waits until these are updated, as ``DAG(schedule=...)`` takes them: it
+        is made once it is due and all are there, and starts in open time however late they come.
+        Needs Airflow 3.4.
 
     Nothing is read or checked here; see :meth:`validate` and :meth:`serialize`.
     """
@@ -88,6 +94,7 @@ class CalendarTimetable(Timetable):
         offset: timedelta | None = None,
         keep_hour: bool = False,
         max_lateness: timedelta | None = None,
+        assets: Any = None,
     ) -> None:
         # This is ten times as fast as pathlib.
         dag_file = os.path.basename(sys._getframe(1).f_code.co_filename)  # noqa: PTH119, SLF001
@@ -105,6 +112,7 @@ class CalendarTimetable(Timetable):
             offset=offset,
             keep_hour=keep_hour,
             max_lateness=max_lateness,
+            assets=assets,
             dag_file=dag_file,
         )
         self._data: dict[str, Any] | None = None
@@ -167,6 +175,22 @@ class CalendarTimetable(Timetable):
         self._data, self._compiled = data, compiled
         if not compiled.ticks.is_cron:
             self._take_traits(compiled.ticks.base)
+
+    # What Airflow 3.4 looks up to let due runs wait for assets.
+
+    @property
+    def asset_gated(self) -> bool:
+        """Whether runs that are due wait for assets, too."""
+        return self._asset_data is not None
+
+    @property
+    def asset_condition(self) -> SerializedAssetBase:  # type: ignore[override]
+        """The assets that runs wait for."""
+        return decode_assets(self._asset_data)
+
+    @property
+    def _asset_data(self) -> dict[str, Any] | None:
+        return self._arguments.asset_data if self._data is None else self._compiled.assets
 
     # What Airflow calls to schedule.
 
@@ -258,7 +282,8 @@ class CalendarTimetable(Timetable):
     @property
     def _named(self) -> str:
         rules = "" if self._data is None else self._compiled.rules
-        return f"{self._base.summary} + {rules}" if rules else self._base.summary
+        due = f"Asset and {self._base.summary}" if self.asset_gated else self._base.summary
+        return f"{due} + {rules}" if rules else due
 
     def __repr__(self) -> str:
         return (
@@ -271,6 +296,8 @@ class CalendarTimetable(Timetable):
     def description(self) -> str:  # type: ignore[override]
         """The base schedule's description and the next run, in a sentence."""
         text = self._base.description or self._base.summary
+        if self.asset_gated:
+            text += ", once its assets are there"
         if self._data is not None and self._compiled.held:
             return f"{text}. Held: {'; '.join(self._compiled.held)}"[:_MOST_SAID]
         coming = None if self._data is None else self._compiled.coming(_now())
@@ -329,6 +356,10 @@ class CalendarTimetable(Timetable):
         vars(timetable).pop("_compiled", None)
         timetable._arguments = arguments  # noqa: SLF001
         return timetable
+
+    def waiting_for(self, assets: Any) -> Self:
+        """Return a copy of this timetable, straight from its DAG file, that waits for *assets*."""
+        return self.with_arguments(replace(self._arguments, assets=assets))
 
     @property
     def compiled(self) -> CompiledSchedule:

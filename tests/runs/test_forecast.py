@@ -13,7 +13,7 @@ import pytest
 import time_machine
 from airflow.models.dag import DagModel
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule
-from airflow.timetables import trigger
+from airflow.timetables import assets, trigger
 from airflow.timetables.base import DagRunInfo, TimeRestriction
 from airflow.timetables.events import EventsTimetable
 from airflow.timetables.interval import CronDataIntervalTimetable, DeltaDataIntervalTimetable
@@ -62,6 +62,11 @@ AIRFLOWS: dict[str, Callable[[], Any]] = {
 }
 if hasattr(trigger, "CronPartitionTimetable"):  # since Airflow 3.2
     AIRFLOWS["partitions"] = lambda: trigger.CronPartitionTimetable("30 */5 * * *", timezone="UTC")
+and_time: Any = getattr(assets, "AssetAndTimeSchedule", None)
+if and_time is not None:  # since Airflow 3.4
+    AIRFLOWS["asset and time"] = lambda: and_time(
+        timetable=CronTriggerTimetable("15 4 * * *", timezone="UTC"), assets=[Asset("a")]
+    )
 RANGES = {"now": (0, 14), "later": (9, 30), "much later": (60, 75)}  # days from now
 
 

@@ -15,15 +15,17 @@ import time_machine
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowRescheduleException
 from airflow.serialization.serialized_objects import DagSerialization
-from airflow.timetables.base import TimeRestriction
+from airflow.timetables.base import DagRunInfo, TimeRestriction, Timetable
 
-from calendar_timetable import Weekly, runtime
+from calendar_timetable import CalendarTimetable, Weekly, runtime
 from calendar_timetable.config import RULES
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.runtime import deployment
 from calendar_timetable.schedule.deployment_rules import DeploymentRule
 from tests.support.ics import event, feed
 from tests.support.origin import Origin, serving
+from tests.support.scheduler import dag_model
+from tests.support.timetables import pen
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)  # a Tuesday
 FREEZE = "DTSTART:20260303T100000Z\r\nDTEND:20260306T100000Z"
@@ -168,6 +170,40 @@ def test_nothing_starts_in_a_freeze_and_all_is_made_up_for(
 
     freeze("")
     assert stored(tmp_path) == before
+
+
+@pytest.mark.skipif(
+    not hasattr(Timetable, "asset_gated"), reason="Airflow lets time wait for assets since 3.4"
+)
+def test_data_that_come_in_a_freeze_start_nothing_before_its_end(
+    tmp_path: Path, freeze: Callable[[str], None]
+) -> None:
+    freeze(FREEZE)
+    file = tmp_path / "gated.py"
+    file.write_text(
+        "from airflow.sdk import DAG, Asset, AssetAndTimeSchedule, CronTriggerTimetable\n"
+        "from calendar_timetable import CalendarTimetable\n"
+        "data = [Asset('a'), Asset('b')]\n"
+        "cron = CronTriggerTimetable('0 * * * *', timezone='UTC')\n"
+        "for name, timetable in ('airflows', cron), ('ours', CalendarTimetable(cron)):\n"
+        "    schedule = AssetAndTimeSchedule(timetable=timetable, assets=data)\n"
+        "    with DAG(name, schedule=schedule) as globals()[name]:\n"
+        "        pass\n"
+    )
+    before = NOW - timedelta(hours=3)  # due in time, and stored before the freeze
+    with time_machine.travel(NOW, tick=False):
+        dags = DagBag(str(file)).dags
+        assert dags.keys() == {"airflows", "ours"}
+        for dag in dags.values():
+            read = DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag))))
+            timetable: Any = read.timetable
+            assert isinstance(timetable, CalendarTimetable)
+            assert timetable.asset_gated
+            assert [key.name for key, _ in timetable.asset_condition.iter_assets()] == ["a", "b"]
+            late = dag_model(DagRunInfo.exact(pen(before)))
+            made = timetable.next_run_info_from_dag_model(dag_model=late)
+            assert made is not None
+            assert made.run_after == END
 
 
 def test_what_begins_in_a_freeze_waits_at_its_tasks(

@@ -58,7 +58,7 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, str]] = [
         {}, "schedule", "AssetOrTimeSchedule", "inside AssetOrTimeSchedule",
     ),
     ("partitions", (CronPartitionTimetable("0 2 * * *", timezone="UTC"),), {}, "schedule",
-     "CronPartition", "schedule"),
+     "CronPartition", "partitions cannot wait for calendars"),
     ("a weekly rule as schedule", (Weekly("mon"),), {}, "schedule", "Weekly('mon')", "windows"),
     ("holidays as schedule", (Holidays("DE"),), {}, "schedule", "Holidays('DE')", "windows"),
     ("an unknown zone", ("@daily",), {"timezone": "Europe/Atlantis"}, "timezone",

@@ -17,6 +17,7 @@ from airflow.serialization.encoders import encode_timetable
 from airflow.serialization.helpers import TimetableNotRegistered
 
 from calendar_timetable.planning.spans import Packed, Spans
+from calendar_timetable.schedule.compiled import VERSION
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support import golden_files
 from tests.support.moments import utc
@@ -88,9 +89,9 @@ def test_what_a_version_1_wrote_of_many_spans_means_the_same() -> None:
 
 
 def test_another_version_is_refused_with_the_remedy() -> None:
-    data = golden_files.load("plain_cron")["serialized"] | {"v": 4}
+    data = golden_files.load("plain_cron")["serialized"] | {"v": VERSION + 1}
 
-    with pytest.raises(ValueError, match=r"version 4.*upgrade"):
+    with pytest.raises(ValueError, match=rf"version {VERSION + 1}.*upgrade"):
         CalendarTimetable.deserialize(data)
 
 

@@ -33,6 +33,7 @@ from calendar_timetable.schedule.ticks import Ticks
 OURS = "calendar_timetable.timetable.CalendarTimetable"
 _NONE = "airflow.timetables.simple.NullTimetable"
 _ASSET_OR_TIME = "airflow.timetables.assets.AssetOrTimeSchedule"
+_AROUND_OTHERS = (_ASSET_OR_TIME, "airflow.timetables.assets.AssetAndTimeSchedule")
 # Characters of all remembered schedules together, as Airflow serializes them.
 _SCHEDULES_CHARACTERS = 32 * 1024 * 1024
 _CHARACTERS_PER_SCHEDULE = 2_000  # added, for the objects that are made of it
@@ -220,7 +221,7 @@ def _read(row: SerializedDagModel, since: float) -> Schedule:
         earliest, latest = (None if date is None else to_pendulum(date) for date in dates)
         restriction = TimeRestriction(earliest, latest, bool(dag.get("catchup")))
     by_assets_too = data["__type"] == _ASSET_OR_TIME
-    while data["__type"] == _ASSET_OR_TIME:
+    while data["__type"] in _AROUND_OTHERS:
         data = data["__var"]["timetable"]
     timezone = data["__var"].get("timezone") or dag.get("timezone")
     timezone = timezone if isinstance(timezone, str) else "UTC"

@@ -67,8 +67,12 @@ class _Limits:
             return self._united(given)
         inner = getattr(given, "timetable", None)  # that of AssetOrTimeSchedule
         if inner is not None:
+            mine = self.schedule(inner)
+            if getattr(given, "asset_gated", False) and isinstance(mine, CalendarTimetable):
+                # AssetAndTimeSchedule does not ask it once the assets come, which may be in here.
+                return mine.waiting_for(given.asset_condition)
             own = copy(given)
-            own.timetable = self.schedule(inner)
+            own.timetable = mine
             return own
         if type(given).__name__ == "OnceTimetable":
             # Its one run is due since its start date, and would be skipped past max_delay.

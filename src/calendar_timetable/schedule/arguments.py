@@ -28,6 +28,7 @@ from calendar_timetable.planning.time_sets import (
     resolve_or_hold,
 )
 from calendar_timetable.planning.weekly import Weekly
+from calendar_timetable.schedule.assets import encode_assets
 from calendar_timetable.schedule.base import (
     CalendarEvents,
     DueTimes,
@@ -73,6 +74,7 @@ class Arguments:
     offset: Any
     keep_hour: Any
     max_lateness: Any
+    assets: Any
     dag_file: str
     dag_id: str | None = None  # as the cluster policy in policy.py tells it
 
@@ -116,7 +118,7 @@ class Arguments:
         for timeset in (self.window_set, self.blackout_set):
             if timeset is not None:
                 timeset.validate()
-        _ = self.policy
+        _ = self.policy, self.asset_data
         return True
 
     def warn(self) -> None:
@@ -169,7 +171,12 @@ class Arguments:
             resolved = {name: s and s.resolve(horizon, self.zone_name) for name, s in sets.items()}
         base = self._read_base(horizon, hold=hold)
         compiled = CompiledSchedule(
-            encode_base(base), self.zone_name, policy, horizon=horizon, **resolved
+            encode_base(base),
+            self.zone_name,
+            policy,
+            horizon=horizon,
+            assets=self.asset_data,
+            **resolved,
         )
         for why in compiled.held:
             _log.warning("No runs are scheduled: %s", why)
@@ -207,7 +214,8 @@ class Arguments:
         own = isinstance(self.schedule, (str, DueRule))
         base = self.schedule if own else encode_base(self.base)
         said = type(self.base).__name__, base, self.zone_name, self.policy, self.offset
-        return repr((*said, self.calendar, self.window_set, self.blackout_set))
+        gate = () if self.asset_data is None else (self.asset_data,)
+        return repr((*said, self.calendar, self.window_set, self.blackout_set, *gate))
 
     @property
     def _is_settled(self) -> bool:
@@ -294,6 +302,11 @@ class Arguments:
         """The blackouts as one set, its calendars in the role of blocking."""
         timeset = as_timeset("blackouts", self.blackouts, _calendar_at)
         return timeset and timeset.in_role(deny=True)
+
+    @cached_property
+    def asset_data(self) -> dict[str, Any] | None:
+        """The assets that runs wait for, as JSON; ``None`` where they wait for none."""
+        return encode_assets(self.assets)
 
     @cached_property
     def policy(self) -> Policy:

@@ -110,6 +110,13 @@ def cron_base(expression: str, timezone: str, *, with_intervals: bool) -> Timeta
     return trigger.CronTriggerTimetable(expression, timezone=timezone)
 
 
+# Runs are known by their data interval, which those of partitions have not; and each partition has
+# a run of its own, where we combine or skip what waits.
+_PARTITIONED = (
+    "partitions cannot wait for calendars: each needs a run of its own, and one that waits may be "
+    "combined with a later one or skipped; give CronTriggerTimetable, or let tasks wait at a "
+    "CalendarGate"
+)
 # Airflow's timetables whose summary is their cron expression.
 _CRON = ("CronTriggerTimetable", "CronDataIntervalTimetable")
 
@@ -119,10 +126,12 @@ def check_base(base: Timetable, schedule: object, timezone: str) -> None:
 
     Raises :class:`InvalidArgument`.
     """
+    if base.partitioned and base.can_be_scheduled:
+        raise InvalidArgument("schedule", schedule, _PARTITIONED)
     if not base.can_be_scheduled or base.asset_condition or base.partitioned:
         remedy = (
-            "it has no due times of its own; "
-            "for assets put CalendarTimetable inside AssetOrTimeSchedule"
+            "it has no due times of its own; to run when assets OR the time says so put "
+            "CalendarTimetable inside AssetOrTimeSchedule, for both give assets=[...]"
         )
         raise InvalidArgument("schedule", schedule, remedy)
     now = datetime.now(UTC).timestamp()

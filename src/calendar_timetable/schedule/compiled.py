@@ -71,6 +71,7 @@ class CompiledSchedule:
     windows: TimeSet | None = None
     blackouts: TimeSet | None = None
     horizon: TimeRange | None = None
+    assets: dict[str, Any] | None = None  # that runs wait for, as JSON
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -327,13 +328,17 @@ class CompiledSchedule:
         encoded = {name: codec.encode(timeset, keep) for name, timeset in timesets.items()}
         policy = self.policy.to_json()
         version = max(map(codec.version, encoded.values()), default=1)
-        if "rule" in self.base or not policy.keys().isdisjoint(ADDED_FIELDS):
+        added = not policy.keys().isdisjoint(ADDED_FIELDS)
+        # An older reader would plan without them, and start runs without their assets.
+        if added or "rule" in self.base or self.assets is not None:
             version = VERSION
         data: dict[str, Any] = {"v": version, "timezone": self.timezone, **policy}
         data["base"] = self.base
         data |= encoded
         if calendars and self.horizon:
             data["horizon"] = [self.horizon.start, self.horizon.end]
+        if self.assets is not None:
+            data["assets"] = self.assets
         return data
 
     @classmethod
@@ -351,7 +356,14 @@ class CompiledSchedule:
         )
         sets = {name: codec.decode(data[name]) for name in ("windows", "blackouts") if name in data}
         horizon = TimeRange(*data["horizon"]) if "horizon" in data else None
-        return cls(data["base"], data["timezone"], policy, horizon=horizon, **sets)
+        return cls(
+            data["base"],
+            data["timezone"],
+            policy,
+            horizon=horizon,
+            assets=data.get("assets"),
+            **sets,
+        )
 
     def _decisive(self) -> Spans | None:
         """Return the time that some tick's way to its start, its run or its late start touches.

@@ -215,15 +215,13 @@ def _changed(compiled: CompiledSchedule, asked: models.WhatIf, dag_id: str) -> C
         keep_hour = False
     policy = replace(policy, keep_hour=compiled.timezone if keep_hour else "")
     policy.check()
-    sets = {
+    sets: dict[str, Any] = {
         name: getattr(compiled, name)
         if texts is None
         else _time_set(name, texts, getattr(compiled, name), compiled)
         for name, texts in (("windows", asked.windows), ("blackouts", asked.blackouts))
     }
-    return CompiledSchedule(
-        compiled.base, compiled.timezone, policy, horizon=compiled.horizon, **sets
-    )
+    return replace(compiled, policy=policy, **sets)
 
 
 def _check_ranges(asked: models.WhatIf) -> None:
@@ -318,6 +316,8 @@ def python_of(compiled: CompiledSchedule, stagger: int | None = None, key: str =
         lines.append("# stagger= as in the DAG file")
     if not policy.coalesce:
         lines.append("coalesce=False,")
+    if compiled.assets is not None:
+        lines.append("# assets= as in the DAG file")
     if policy.keep_hour:
         lines.append("keep_hour=True,")
     if policy.max_lateness is not None:
