@@ -110,6 +110,33 @@ def test_working_days_as_windows_are_kept_by_a_what_if(
     assert kept["plan"][0]["start"] == "2026-11-27T15:00:00Z"
 
 
+def test_a_what_if_moves_by_days(client: TestClient, session: Session) -> None:
+    add(session, "0 9 * * SAT", blackouts=Weekly("sat"))
+    route = "/api/dags/month_end/what-if"
+    kept = client.post(route, params={"limit": 1}, json={"keep_hour": True}).json()
+    assert [run["start"] for run in kept["current"]] == ["2026-11-28T23:00:00Z"]
+    assert [run["start"] for run in kept["plan"]] == ["2026-11-29T08:00:00Z"]
+    assert kept["plan"][0]["reasons"][-1]["kind"] == "same_hour"
+    assert "keep_hour=True," in kept["python"]
+
+    wrong = client.post(route, json={"keep_hour": True, "when_blocked": "skip"})
+    assert wrong.status_code == 422
+    assert "keep_hour" in wrong.text
+    far = client.post(route, json={"keep_hour": True, "max_delay_seconds": 40 * 86400})
+    assert far.status_code == 422
+    assert "max_delay" in far.text
+
+
+def test_a_dag_that_keeps_its_hour_can_be_asked_what_skipping_would_do(
+    client: TestClient, session: Session
+) -> None:
+    add(session, "0 9 * * SAT", blackouts=Weekly("sat"), keep_hour=True)
+    answer = client.post("/api/dags/month_end/what-if", json={"when_blocked": "skip"})
+    assert answer.status_code == 200
+    assert {run["start"] for run in answer.json()["plan"]} == {None}
+    assert "keep_hour" not in answer.json()["python"]
+
+
 # As it is written, and as the page shows it; without arguments that do not travel in the DAG.
 SHOWN: list[tuple[Any, dict[str, Any], list[str]]] = [
     (LAST_DAY, {}, ["    On('last', WorkingDays('DE-BY'), at='18:00'),"]),

@@ -10,6 +10,7 @@ export interface Arguments {
   when_blocked: "postpone" | "advance" | "skip" | "run";
   max_delay_seconds: number;
   coalesce: boolean;
+  keep_hour: boolean;
   /** This DAG's own share of its stagger */
   staggered_by_seconds: number;
 }
@@ -294,7 +295,7 @@ export interface Problem {
 
 /** One reason why a run does not simply start when due. Times are UTC; docs/api.md says what each kind tells. */
 export interface Reason {
-  kind: "blackout" | "outside_windows" | "too_short" | "combined" | "skipped" | "run_anyway" | "advanced" | "staggered" | "unknown" | "note";
+  kind: "blackout" | "outside_windows" | "too_short" | "combined" | "skipped" | "run_anyway" | "advanced" | "staggered" | "same_hour" | "unknown" | "note";
   calendar: string | null;
   /** An event of the calendar, where titles are shown */
   event: string | null;
@@ -452,6 +453,7 @@ export interface WhatIf {
   max_delay_seconds?: number | null;
   stagger_seconds?: number | null;
   coalesce?: boolean | null;
+  keep_hour?: boolean | null;
 }
 
 /** The plan under other arguments beside the one in force, and the Python that would make it so. */

@@ -12,6 +12,7 @@ const GIVEN: Arguments = {
   when_blocked: "postpone",
   max_delay_seconds: 604800,
   coalesce: true,
+  keep_hour: false,
   staggered_by_seconds: 0,
 };
 
@@ -27,6 +28,7 @@ test.each([
   [{ delayHours: "48" }, { max_delay_seconds: 172800 }],
   [{ staggerMinutes: "30" }, { stagger_seconds: 1800 }],
   [{ coalesce: false }, { coalesce: false }],
+  [{ keep_hour: true }, { keep_hour: true }],
 ])("%j is sent as %j, and nothing else", (change, sent) => {
   expect(changesOf({ ...formOf(GIVEN), ...change }, GIVEN)).toEqual(sent);
 });

@@ -214,7 +214,11 @@ def _changed(compiled: CompiledSchedule, asked: models.WhatIf, dag_id: str) -> C
         # That the DAG has it does not stand in the way of another question.
         keep_hour = False
     policy = replace(policy, keep_hour=compiled.timezone if keep_hour else "")
-    policy.check()
+    try:
+        policy.check()
+    except InvalidArgument as error:
+        field = "max_delay_seconds" if error.field == "max_delay" else error.field
+        raise _refusal(field, str(error)) from None
     sets: dict[str, Any] = {
         name: getattr(compiled, name)
         if texts is None
@@ -239,9 +243,12 @@ def _check_ranges(asked: models.WhatIf) -> None:
                 f"{count} ranges of times are too many: "
                 f"a what-if takes at most {MOST_RANGES} in all its rules"
             )
-            raise RequestValidationError(
-                [{"loc": ("body", field), "msg": told, "type": "value_error"}]
-            )
+            raise _refusal(field, told)
+
+
+def _refusal(field: str, told: str) -> RequestValidationError:
+    """Return what refuses the *field* of a what-if, and tells why."""
+    return RequestValidationError([{"loc": ("body", field), "msg": told, "type": "value_error"}])
 
 
 def _time_set(
@@ -269,9 +276,7 @@ def _time_set(
         try:
             Weekly(text).validate()
         except InvalidArgument as error:
-            raise RequestValidationError(
-                [{"loc": ("body", field), "msg": str(error), "type": "value_error"}]
-            ) from None
+            raise _refusal(field, str(error)) from None
         by_zone.setdefault(zones.get(text, compiled.timezone), []).append(text)
     found += [Weekly(*rules, timezone=zone) for zone, rules in by_zone.items()]
     return Union(tuple(found)) if len(found) > 1 else next(iter(found), None)
