@@ -34,7 +34,7 @@ demo:  ## A calendar and a real Airflow on this machine; a run is held by a meet
 
 test: install  ## All tests, against the built wheel
 	@tools/system-packages
-	$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder --durations 25 --durations-min 20 $(PYTEST)
 
 test-fast: setup  ## The rules of time, schedules and calendars, without a server: under a minute, on an editable install
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
