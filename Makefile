@@ -1,5 +1,7 @@
 # Everything a contributor or a CI machine runs. Nothing needs to be installed by hand but python3 and make.
 #   make test AIRFLOW=3.2      the tests on another supported Airflow
+#   make test AIRFLOW=3.4 PYTEST="tests/schedule/test_assets.py tests/schedule/test_assets_in_scheduler.py \
+#     tests/system/airflow/test_assets_and_time.py"    what needs Airflow's next release, on its beta
 #   make test PYTEST="-k plan"  some of them
 #   make test JOBS=0            one after the other; the default suits two cores, as real Airflows mostly wait
 
@@ -60,7 +62,7 @@ fuzz: install  ## Fuzz the reading of calendars for ten minutes (FUZZ=-max_total
 	$(BIN)/python -m tests.support.fuzz .fuzz $(FUZZ)
 
 locks: setup  ## Move the pinned environments to the newest releases
-	@for which in 3.3 3.2 demo; do tools/lock $(BIN)/uv $$which; done
+	@for which in 3.3 3.2 3.4 demo; do tools/lock $(BIN)/uv $$which; done
 
 clean:  ## Remove what these targets made
 	rm -rf .venv .venv-* .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz .fuzz.dict
