@@ -237,9 +237,13 @@ class CalendarTimetable(Timetable):
             dag_model.next_dagrun = dag_model.next_dagrun_create_after = (
                 dag_model.next_dagrun_data_interval
             ) = None
-            raise NoOpening(
-                f"the run due {info.data_interval.end} is skipped: time is closed for too long"
-            )
+            lateness = self._compiled.policy.max_lateness
+            why = "time is closed for too long"
+            if lateness is not None and not self._compiled.open_time.fits(_now(), 0):
+                why += ", or it would start later than max_lateness allows"
+            elif lateness is not None:
+                why = f"it is later than max_lateness allows ({timedelta(seconds=lateness)})"
+            raise NoOpening(f"the run due {info.data_interval.end} is skipped: {why}")
         return info if start == planned else info._replace(run_after=to_pendulum(start))
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:

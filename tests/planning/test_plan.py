@@ -61,6 +61,8 @@ def placed_row(placed: PlacedTick) -> Row:
     )
 
 
+# Runs that keep their hour are always combined.
+UNCOMBINED = {"coalesce": False, "keep_hour": False}
 # A start just before the origin, which rounding toward zero would move into closed time.
 JUST_BEFORE = Brute(None, [(0, 1)], "advance", 0, 1, coalesce=False)
 
@@ -104,8 +106,9 @@ def test_the_whole_run_lies_in_open_time_and_near_its_tick(
 def test_without_coalescing_every_tick_that_fits_somewhere_runs(
     ticks: list[tuple[int, int]], brute: Brute
 ) -> None:
+    brute = Brute(**vars(brute) | UNCOMBINED)
     alone = [brute.place(due)[0] for _, due in ticks]
-    placed = laid_out(ticks, Brute(**{**vars(brute), "coalesce": False}))
+    placed = laid_out(ticks, brute)
 
     assert [None if p.start is None else second(p.start) for p in placed] == alone
 

@@ -9,21 +9,22 @@ import pytest
 import time_machine
 
 from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.moments import minute, utc
 from tests.support.time_sets import FakeCalendar, spans
 from tests.support.timetables import next_run, travelled
 
-BERLIN = "Europe/Berlin"
+BERLIN, DAYS = "Europe/Berlin", timedelta(days=31)
 
 
 def schedule(
-    cron: str, *closed: tuple[str, str], timezone: str = "UTC", **more: Any
+    due: Any, *closed: tuple[str, str], timezone: str = "UTC", **more: Any
 ) -> CalendarTimetable:
     blackouts = FakeCalendar(spans(*closed)) if closed else None
     return CalendarTimetable(
-        cron, timezone=timezone, blackouts=blackouts, **({"keep_hour": True} | more)
+        due, timezone=timezone, blackouts=blackouts, **({"keep_hour": True} | more)
     )
 
 
@@ -107,6 +108,61 @@ def test_a_run_that_waits_is_told_in_words() -> None:
         "blocked by team_calendar until 19:00 CET",
         "waits for its time of day (keep_hour=True)",
     )
+
+
+@pytest.mark.parametrize(
+    ("now", "start"),
+    [
+        ("2026-11-30 07:00", "2026-12-01T06:00"),
+        ("2026-12-01 04:00", "2026-12-01T06:00"),
+        # Time has opened, but it was told to wait for its hour.
+        ("2026-12-01 05:10", "2026-12-01T06:00"),
+        # From its hour on it may start at any time that is open.
+        ("2026-12-01 06:10", "2026-11-30T06:00"),
+    ],
+)
+def test_a_late_run_waits_for_its_hour_whoever_looks(now: str, start: str) -> None:
+    made = schedule("0 6 * * mon", ("2026-11-30 06:30", "2026-12-01 05:00"))
+    with time_machine.travel(utc(now), tick=False):
+        info = next_run(travelled(made), utc("2026-11-23 06:00"), catchup=False)
+    assert info is not None
+    assert minute(info.run_after) == start
+
+
+def test_what_closes_the_hour_of_the_next_day_travels() -> None:
+    closed = (("2026-11-30 06:30", "2026-12-01 05:00"), ("2026-12-01 05:30", "2026-12-01 07:00"))
+    made = schedule("0 6 * * mon", *closed)
+    with time_machine.travel(utc("2026-11-30 05:00"), tick=False):
+        stored = travelled(made)
+    with time_machine.travel(utc("2026-11-30 07:00"), tick=False):
+        info = next_run(stored, utc("2026-11-23 06:00"), catchup=False)
+    assert info is not None
+    assert minute(info.run_after) == "2026-12-02T06:00"
+
+
+def test_many_that_wait_cost_no_more_than_a_look_at_each() -> None:
+    made = travelled(schedule("*/30 * * * tue", windows=Weekly("mon", "wed-sun"), max_delay=DAYS))
+    looked_at = 0
+    fits = OpenTime.next_fit
+
+    def counted(*given: Any) -> float | None:
+        nonlocal looked_at
+        looked_at += 1
+        return fits(*given)
+
+    with pytest.MonkeyPatch.context() as patch, time_machine.travel(utc("2026-11-24 12:10")):
+        patch.setattr(OpenTime, "next_fit", counted)
+        info = next_run(made, utc("2026-11-17 23:30"), catchup=False)
+    assert info is not None
+    assert looked_at < 20_000
+
+
+@pytest.mark.parametrize("frequent", ["* * * * *", "*/10 * * * *", timedelta(minutes=5)])
+def test_what_is_due_all_the_time_has_no_hour(frequent: Any) -> None:
+    made = schedule(frequent)
+
+    with pytest.raises(InvalidArgument, match="keep_hour"):
+        made.arguments.check()  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import time_machine
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from calendar_timetable.exceptions import InvalidArgument, NoOpening
+from calendar_timetable.planning.plan import PlacedTick, Policy
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.moments import minute, utc
@@ -63,6 +64,64 @@ def test_a_run_that_waits_for_its_opening_is_not_late() -> None:
     assert by_day == ("2026-11-28T08:00", "2026-11-28T19:00")
     assert due_and_start(made, "2026-11-28 19:05") == by_day
     assert due_and_start(made, "2026-11-28 19:30") == ("2026-11-29T08:00", "2026-11-29T19:00")
+
+
+def test_windows_take_nothing_that_is_in_time() -> None:
+    made = CalendarTimetable(
+        "0 * * * *",
+        timezone="UTC",
+        windows=Weekly("daily 08:00-18:00"),
+        max_lateness=timedelta(hours=2),
+    )
+    last = utc("2026-11-28 08:00")
+
+    for catchup in (True, False):
+        found = due_and_start(made, "2026-11-28 15:30", last, catchup=catchup)
+        assert found == (("2026-11-28T14:00",) * 2 if catchup else ("2026-11-28T15:00",) * 2)
+
+
+@pytest.mark.parametrize("now", ["2026-11-28 09:05", "2026-11-28 10:30", "2026-11-28 12:30"])
+def test_a_late_run_that_would_wait_too_long_is_left_out_at_once(now: str) -> None:
+    made = CalendarTimetable(
+        "0 9 * * *",
+        timezone="UTC",
+        blackouts=Weekly("daily 09:02-12:00"),
+        duration=timedelta(minutes=1),
+        max_lateness=timedelta(hours=1),
+    )
+
+    late = due_and_start(made, "2026-11-28 09:01", utc("2026-11-27 09:00"))
+    assert late == ("2026-11-28T09:00",) * 2
+    # Five minutes of grace pass first where it just fitted.
+    if now != "2026-11-28 09:05":
+        assert due_and_start(made, now, utc("2026-11-27 09:00"))[0] == "2026-11-29T09:00"
+
+
+def test_a_year_of_missed_runs_is_not_walked_through() -> None:
+    made = travelled(
+        CalendarTimetable(
+            "* * * * *",
+            timezone="UTC",
+            windows=Weekly("daily 00:00-23:00"),
+            stagger=timedelta(seconds=30),
+            stagger_key="a",
+            max_lateness=TEN,
+        )
+    )
+    placed = 0
+    place = Policy.place
+
+    def counted(*given: Any) -> PlacedTick:
+        nonlocal placed
+        placed += 1
+        return place(*given)
+
+    with pytest.MonkeyPatch.context() as patch, time_machine.travel(utc("2026-11-28 12:00:30")):
+        patch.setattr(Policy, "place", counted)
+        info = next_run(made, utc("2025-11-28 12:00"), catchup=True)
+    assert info is not None
+    assert minute(info.run_after) == "2026-11-28T11:51"
+    assert placed < 3_000
 
 
 def test_the_next_run_covers_what_was_left_out() -> None:

@@ -96,6 +96,6 @@ def timetable(base: Base, brute: Brute, **more: Any) -> CalendarTimetable:
         when_blocked=brute.when_blocked,  # type: ignore[arg-type]
         max_delay=timedelta(minutes=brute.max_delay),
         coalesce=brute.coalesce,
-        keep_hour=brute.keep_hour,
+        keep_hour=brute.keep_hour and base.name != "every minute",
         **more,
     )

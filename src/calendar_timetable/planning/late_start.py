@@ -6,7 +6,7 @@ Asked before a run is created, by gates while it runs, and by the page.
 from __future__ import annotations
 
 from calendar_timetable.planning.open_time import DAY, OpenTime
-from calendar_timetable.planning.plan import Policy
+from calendar_timetable.planning.plan import Policy, same_hour
 
 # A run that just fitted is not lost to a delay of this length: schedulers and queues take time.
 GRACE_SECONDS = 300
@@ -40,12 +40,24 @@ def _just_fitted(instant: float | None, now: float, duration: int, open_time: Op
     return open_time.fits(instant // 1, duration)
 
 
-def next_opening(planned: float, now: float, policy: Policy, open_time: OpenTime) -> float | None:
-    """Return the earliest start from *now* on, as far as that is known.
+def next_opening(now: float, policy: Policy, open_time: OpenTime) -> float | None:
+    """Return the earliest start from *now* on, as far as that is known."""
+    return open_time.next_fit(now, policy.duration, now + SEARCH_SECONDS)
 
-    *planned* is the time of day that the run may have to keep.
-    """
-    return policy.next_start(planned, now, now + SEARCH_SECONDS, open_time)
+
+def _still_at_its_hour(
+    planned: float, due: float, now: float, policy: Policy, open_time: OpenTime
+) -> bool:
+    """Tell whether time is open since the last hour at which a run may start that keeps it."""
+    since = planned
+    while (following := same_hour(due, since + 1, policy.keep_hour)) <= now:
+        since = following
+    return open_time.opening_of(now, since) <= since
+
+
+def is_missed(planned: float, now: float, policy: Policy) -> bool:
+    """Tell whether a run that was to start at *planned* is too late by its ``max_lateness``."""
+    return policy.max_lateness is not None and now - planned > policy.max_lateness
 
 
 def late_start(
@@ -64,20 +76,25 @@ def late_start(
     or comes, later than ``max_delay`` after its due time; with ``when_blocked="skip"`` where time
     has closed since it was to start. The answer does not change while the clock moves. With
     *catchup* the past is made up for however late: there the run is skipped only where the closure
-    that followed its planned start was longer than ``max_delay``. More than ``max_lateness`` after
-    *planned* it is always skipped.
+    that followed its planned start was longer than ``max_delay``. It never starts more than
+    ``max_lateness`` after *planned*.
     """
     if planned > now:
         return planned
-    if policy.max_lateness is not None and now - planned > policy.max_lateness:
+    if is_missed(planned, now, policy):
         return None
     if policy.when_blocked == "run":
         return planned
     fits = open_time.fits(now, policy.duration)
+    if policy.keep_hour:
+        fits = fits and _still_at_its_hour(planned, due, now, policy, open_time)
     if not fits and _has_just_fitted(planned, now, policy, open_time):
         return planned
-    opening = now if fits else next_opening(due, now, policy, open_time)
+    opening = now if fits else policy.next_start(due, now, now + SEARCH_SECONDS, open_time)
     if opening is None:
+        return None
+    # Told at once, so that the answer does not change while the run waits.
+    if policy.max_lateness is not None and opening - planned > policy.max_lateness:
         return None
     last = max(planned, due + policy.max_delay) if policy.waits else planned
     if opening > last and open_time.opening_of(opening, last) > last:

@@ -243,10 +243,6 @@ class TickStream:
             self._ahead.append(tick)
         return self._ahead[0]
 
-    def put_back(self, taken: Iterable[Tick]) -> None:
-        """Have those that were *taken* last come again, in their order."""
-        self._ahead.extendleft(reversed(list(taken)))
-
     def first_after(self, instant: float, tick: Tick) -> Tick | None:
         """Return the first one due after *instant*, without taking any.
 
@@ -311,6 +307,9 @@ def _place_all(
     until: float,
     begun: float,
 ) -> Iterator[PlacedTick]:
+    if policy.keep_hour:
+        yield from _place_by_hour(ticks, policy, open_time, every=every, until=until)
+        return
     # Whether a tick that is on time shares its start with no other.
     alone = not policy.stagger and policy.when_blocked != "advance"
     unserved: float | None = None  # where the interval of the first tick without a run began
@@ -335,8 +334,7 @@ def _place_all(
             continue
         combined: list[PlacedTick] = []
         if policy.coalesce and placed.outcome == "postponed":
-            gather = _gather_by_hour if policy.keep_hour else _gather
-            placed, combined = gather(ticks, placed, policy, open_time, every=every)
+            placed, combined = _gather(ticks, placed, every=every)
         assert placed.start is not None
         start = _staggered(placed, policy, open_time, ticks) if policy.stagger else placed.start
         if (
@@ -359,9 +357,6 @@ def _place_all(
         begun = -math.inf
         if every:
             for run in combined:
-                if run.start is None:
-                    yield run
-                    continue
                 yield new(PlacedTick, (run.tick, None, "coalesced", run.opening, placed.tick.due))
         yield placed
 
@@ -383,7 +378,7 @@ def _pass_closed(
 
 
 def _gather(
-    ticks: TickStream, placed: PlacedTick, policy: Policy, open_time: OpenTime, *, every: bool
+    ticks: TickStream, placed: PlacedTick, *, every: bool
 ) -> tuple[PlacedTick, list[PlacedTick]]:
     """Return the last tick that the opening of *placed* releases, and those before it.
 
@@ -402,29 +397,69 @@ def _gather(
     return new(PlacedTick, (last, start, "on_time", None, None)), combined
 
 
-def _gather_by_hour(
-    ticks: TickStream, placed: PlacedTick, policy: Policy, open_time: OpenTime, *, every: bool
-) -> tuple[PlacedTick, list[PlacedTick]]:
-    """Return what runs instead of *placed*, which waits for its hour, and those before it.
+class _Waiting(NamedTuple):
+    """A tick that runs unless a later one takes it along, and what it takes along itself."""
 
-    That is the last tick which is due after it and starts no later: starts never go backwards.
+    placed: PlacedTick
+    begins: float | None  # where the data interval of the first of these began
+    combined: list[PlacedTick]
+
+
+def _place_by_hour(
+    ticks: TickStream, policy: Policy, open_time: OpenTime, *, every: bool, until: float
+) -> Iterator[PlacedTick]:
+    """Yield what :func:`_place_all` does, where postponed runs keep their hour.
+
+    A tick that waits is taken along by the last one which is due after it and starts no later:
+    starts never go backwards.
     """
-    combined: list[PlacedTick] = []
-    # Those that start later, or not at all.
-    waiting: list[PlacedTick] = []
-    while (following := ticks.peek()) is not None:
-        assert placed.start is not None
-        if following.due > placed.start:
-            break
+    waiting: deque[_Waiting] = deque()  # their starts increase
+    skipped: list[PlacedTick] = []  # since the last of these
+    unserved: float | None = None  # where the data interval of the first of those began
+    while True:
+        tick = ticks.peek()
+        while waiting and (tick is None or tick.due > (waiting[0].placed.start or 0)):
+            yield from _taken_along(waiting.popleft(), policy, open_time, ticks)
+        if not waiting:
+            yield from skipped
+            skipped = []
+        if tick is None:
+            return
         ticks.next()
-        ahead = policy.place(following, open_time)
-        if ahead.start is None or ahead.start > placed.start:
-            waiting.append(ahead)
+        placed = policy.place(tick, open_time)
+        if placed.start is None:
+            unserved = tick.interval_start if unserved is None else unserved
+            if every:
+                skipped.append(placed)
+            elif not waiting and not _pass_closed(ticks, tick, policy, open_time, until):
+                return
             continue
-        combined += (placed, *waiting)
-        placed, waiting = ahead, []
-    ticks.put_back(later.tick for later in waiting)
-    return placed, combined
+        begins, combined = unserved, skipped
+        unserved, skipped = None, []
+        while waiting and (waiting[-1].placed.start or 0) >= placed.start:
+            earlier = waiting.pop()
+            begins = earlier.begins
+            if begins is None:
+                begins = earlier.placed.tick.interval_start
+            combined = [*earlier.combined, earlier.placed, *combined] if every else []
+        waiting.append(_Waiting(placed, begins, combined))
+
+
+def _taken_along(
+    run: _Waiting, policy: Policy, open_time: OpenTime, ticks: TickStream
+) -> Iterator[PlacedTick]:
+    """Yield what *run* takes along, then itself: staggered, with all of its data interval."""
+    placed = with_interval(run.placed, run.begins)
+    start = _staggered(placed, policy, open_time, ticks) if policy.stagger else placed.start
+    if start != placed.start:
+        opening = placed.tick.due if placed.opening is None else placed.opening
+        placed = placed._replace(start=start, opening=opening)
+    for one in run.combined:
+        if one.start is None:
+            yield one
+        else:
+            yield new(PlacedTick, (one.tick, None, "coalesced", one.opening, placed.tick.due))
+    yield placed
 
 
 def _gather_before(

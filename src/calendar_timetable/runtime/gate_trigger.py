@@ -47,7 +47,7 @@ def judge(open_time: OpenTime, policy: Policy, planned: float, instant: float) -
     """
     if may_start(planned, instant, policy, open_time):
         return Verdict(True)
-    start = next_opening(planned - policy.stagger, instant, policy, open_time)
+    start = next_opening(instant, policy, open_time)
     if start is None:
         return Verdict(False)
     return Verdict(False, start, open_time.last_fit(start, policy.duration, start + policy.stagger))

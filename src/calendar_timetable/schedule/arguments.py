@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import cached_property
@@ -38,6 +39,7 @@ from calendar_timetable.schedule.base import (
 )
 from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.schedule.due_rule import DueRule
+from calendar_timetable.schedule.ticks import Ticks
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar
@@ -119,6 +121,11 @@ class Arguments:
             if timeset is not None:
                 timeset.validate()
         _ = self.policy, self.asset_data
+        if self.keep_hour and Ticks(encode_base(self.base)).is_frequent:
+            remedy = (
+                "goes with a schedule that is due every quarter of an hour at most; leave it out"
+            )
+            raise InvalidArgument("keep_hour", self.keep_hour, remedy)
         return True
 
     def warn(self) -> None:
@@ -378,8 +385,10 @@ class Arguments:
             if not hold:
                 raise
             assert isinstance(base, DueTimes), "nothing else is read"
-            base.unread = Unread(error.why, error.since)
-            return base
+            # The base itself stays what is said in the DAG file.
+            unread = copy(base)
+            unread.unread = Unread(error.why, error.since)
+            return unread
         shift = int((self.offset or _ZERO).total_seconds())
         events = CalendarEvents(str(calendar), [start + shift for start in starts])
         events.feed = feed

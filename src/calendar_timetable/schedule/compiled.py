@@ -392,7 +392,10 @@ class CompiledSchedule:
                 first -= policy.max_delay
             end = int(last) + after
             # A run that is late in this closure must know when it ends.
-            if not self.open_time.fits(end, 0):
+            if policy.keep_hour:
+                start = policy.next_start(tick.due, end, self.horizon.end, self.open_time)
+                end = int(self.horizon.end if start is None else start + after)
+            elif not self.open_time.fits(end, 0):
                 end = int(self.open_time.next_fit(end, 0, self.horizon.end) or self.horizon.end)
             pairs.append((int(first), end))
         return Spans(pairs)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 
-from calendar_timetable.planning.late_start import GRACE_SECONDS, next_opening
+from calendar_timetable.planning.late_start import GRACE_SECONDS, is_missed, next_opening
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan import (
     SEARCH_SECONDS,
@@ -99,11 +99,11 @@ def _is_missed(
     compiled: CompiledSchedule, run: PlacedTick, restriction: TimeRestriction, now: float
 ) -> bool:
     """Tell whether *run* was to start so long ago that it is not made: see ``max_lateness``."""
-    most, latest = compiled.policy.max_lateness, restriction.latest
+    latest = restriction.latest
     # Of what is past alone the plan is told.
-    if most is None or run.start is None or (latest is not None and latest.timestamp() < now):
+    if run.start is None or (latest is not None and latest.timestamp() < now):
         return False
-    return compiled.ticks.known_ahead and now - run.start > most
+    return compiled.ticks.known_ahead and is_missed(run.start, now, compiled.policy)
 
 
 def _rests_on_unknown(
@@ -195,6 +195,8 @@ class _Search:
         run, skipped = next(following, None), None
         if not self._is_past:
             while run is not None and (late := self._late(run)) is None:
+                if run.start is not None and is_missed(run.start, self.now, self.policy):
+                    return self.first_not_missed(with_interval(run, skipped)), None
                 skipped = run.tick.interval_start if skipped is None else skipped
                 closes = None if run.start is None else self.open_time.end_of(run.start)
                 # What else was due in this stretch of open time is skipped too.
@@ -207,10 +209,11 @@ class _Search:
 
     def first_not_missed(self, missed: PlacedTick) -> PlacedTick | None:
         """Return the first run after *missed* that may still be made, with its data interval."""
-        most = self.policy.max_lateness
-        assert most is not None
-        moved = 0 if self.open_time.always else self.policy.reach
-        ticks = self.compiled.ticks.since(self.now - most - moved, self.last, self.restriction)
+        begin = self.now - (self.policy.max_lateness or 0) - self.policy.stagger
+        # What was due before it may have waited.
+        if not self.open_time.always:
+            begin = self.compiled.waiting_since(begin)
+        ticks = self.compiled.ticks.since(begin, self.last, self.restriction)
         first = ticks.peek()
         for run in self._runs(ticks, None if first is None else first.due):
             if run.tick.due <= missed.tick.due or run.start is None:
@@ -472,7 +475,7 @@ class _Search:
             together = coming.start is not None and coming.start <= start
             earlier = latest.tick.interval_start
             return with_interval(coming, earlier) if together else latest.starting(start)
-        opening = next_opening(start, self.now, self.policy, self.open_time)
+        opening = next_opening(self.now, self.policy, self.open_time)
         released = coming.start if coming.opening is None else coming.opening
         if opening is not None and released is not None and released <= opening:
             return with_interval(coming, latest.tick.interval_start)

@@ -18,6 +18,7 @@ from dateutil.relativedelta import relativedelta
 from pendulum import DateTime
 
 from calendar_timetable.planning import zones
+from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan import Tick, TickStream, new
 from calendar_timetable.schedule.base import cron_base, decode_base, to_pendulum
 from calendar_timetable.schedule.cron import (
@@ -39,6 +40,7 @@ _DELTAS = (_DELTA_INTERVAL, _DELTA_TRIGGER)
 # The first tick of these is the start date or the present, whichever is later.
 _BEGIN_NOW = (_ONCE, _DELTA_TRIGGER)
 # Ticks of a timetable that is not Airflow's, before it is asked anew from an opening on.
+_MOST_A_DAY = 96  # due times, where runs keep their hour: each is looked at on each day
 _MAX_TICKS_WALKED = 1000
 _MAX_SECONDS_BACK = 10 * 366 * 86400  # that the last tick is looked for into the past
 _EVENTS = "airflow.timetables.events.EventsTimetable"
@@ -110,6 +112,15 @@ class Ticks:
         ):
             return cron_base(*self._cron_arguments, with_intervals=self._kind == _CRON_INTERVAL)
         return decode_base(self._data)
+
+    @property
+    def is_frequent(self) -> bool:
+        """Whether more is due in a day than every quarter of an hour."""
+        if not self.on_grid:
+            return self._step is not None and self._step < DAY / _MOST_A_DAY
+        begin = time.time()
+        found = islice(self.from_instant(begin), _MOST_A_DAY + 2)
+        return sum(1 for tick in found if tick.due < begin + DAY) > _MOST_A_DAY + 1
 
     def pick(self, last: DataInterval | None, restriction: TimeRestriction) -> Tick | None:
         """Return the tick that follows the run *last* under *restriction*, ``catchup`` included."""

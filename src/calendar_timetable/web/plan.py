@@ -219,6 +219,10 @@ def _changed(compiled: CompiledSchedule, asked: models.WhatIf, dag_id: str) -> C
     except InvalidArgument as error:
         field = "max_delay_seconds" if error.field == "max_delay" else error.field
         raise _refusal(field, str(error)) from None
+    if policy.keep_hour and compiled.ticks.is_frequent:
+        raise _refusal(
+            "keep_hour", "goes with a schedule that is due every quarter of an hour at most"
+        )
     sets: dict[str, Any] = {
         name: getattr(compiled, name)
         if texts is None
