@@ -39,7 +39,7 @@ from calendar_timetable.schedule.base import (
 )
 from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.schedule.due_rule import DueRule
-from calendar_timetable.schedule.ticks import Ticks
+from calendar_timetable.schedule.ticks import TOO_FREQUENT, Ticks
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar
@@ -122,9 +122,7 @@ class Arguments:
                 timeset.validate()
         _ = self.policy, self.asset_data
         if self.keep_hour and Ticks(encode_base(self.base)).is_frequent:
-            remedy = (
-                "goes with a schedule that is due every quarter of an hour at most; leave it out"
-            )
+            remedy = TOO_FREQUENT
             raise InvalidArgument("keep_hour", self.keep_hour, remedy)
         return True
 

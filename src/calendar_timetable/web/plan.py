@@ -35,6 +35,7 @@ from calendar_timetable.runs.listing import next_rows, run_lengths
 from calendar_timetable.runs.rows import RunRow, planned_row
 from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
 from calendar_timetable.schedule.compiled import CompiledSchedule
+from calendar_timetable.schedule.ticks import TOO_FREQUENT
 from calendar_timetable.web import models
 from calendar_timetable.web.run_list import as_run
 
@@ -220,9 +221,7 @@ def _changed(compiled: CompiledSchedule, asked: models.WhatIf, dag_id: str) -> C
         field = "max_delay_seconds" if error.field == "max_delay" else error.field
         raise _refusal(field, str(error)) from None
     if policy.keep_hour and compiled.ticks.is_frequent:
-        raise _refusal(
-            "keep_hour", "goes with a schedule that is due every quarter of an hour at most"
-        )
+        raise _refusal("keep_hour", TOO_FREQUENT)
     sets: dict[str, Any] = {
         name: getattr(compiled, name)
         if texts is None
