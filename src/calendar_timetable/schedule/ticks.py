@@ -39,9 +39,9 @@ _DELTA_TRIGGER = "airflow.timetables.trigger.DeltaTriggerTimetable"
 _DELTAS = (_DELTA_INTERVAL, _DELTA_TRIGGER)
 # The first tick of these is the start date or the present, whichever is later.
 _BEGIN_NOW = (_ONCE, _DELTA_TRIGGER)
-# Ticks of a timetable that is not Airflow's, before it is asked anew from an opening on.
 _MOST_A_DAY = 96  # due times, where runs keep their hour: each is looked at on each day
 TOO_FREQUENT = "goes with a schedule that is due every quarter of an hour at most; leave it out"
+# Ticks of a timetable that is not Airflow's, before it is asked anew from an opening on.
 _MAX_TICKS_WALKED = 1000
 _MAX_SECONDS_BACK = 10 * 366 * 86400  # that the last tick is looked for into the past
 _EVENTS = "airflow.timetables.events.EventsTimetable"
