@@ -633,6 +633,53 @@ def test_timetables_that_cannot_be_said(run: Run, tmp_path: Path, call: str) -> 
     assert remedy in err
 
 
+PLAIN = "write the value itself here"
+OTHER_VALUES = {
+    # What is assigned is changed in place.
+    'RULES = []\nRULES.append("next_business_day")\na = CalendarTimetable("JP", rules=RULES)': ("RULES", PLAIN),
+    'RULES = []\nOTHER = RULES\nOTHER.append({})\na = CalendarTimetable("JP", rules=RULES)': ("RULES", PLAIN),
+    'DAYS = []\nDAYS.extend(more())\na = CalendarTimetable("JP", exclude_dates=DAYS)': ("DAYS", PLAIN),
+    'CFG = {"hour": 3}\nCFG["hour"] = 5\na = CalendarTimetable("JP", **CFG)': ("CFG", PLAIN),
+    'CFG = {"hour": 3}\nCFG.update(hour=5)\na = CalendarTimetable("JP", **CFG)': ("CFG", PLAIN),
+    'CFG = {"hour": 3}\ndel CFG["hour"]\na = CalendarTimetable("JP", **CFG)': ("CFG", PLAIN),
+    'RULES = []\nRULES += ["next_business_day"]\na = CalendarTimetable("JP", rules=RULES)': ("RULES", PLAIN),
+    'hour = 3\ndel hour\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    # The name is another's.
+    'hour = 3\ndef make(hour):\n return CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\nmake = lambda *, hour: 0\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\nfrom settings import hour\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\nimport hour.of\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\nasync def hour(): 0\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\nclass hour: 0\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\ntry: 0\nexcept E as hour: 0\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\ndef f():\n global hour\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\nmatch x:\n case [*hour]: 0\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\nmatch x:\n case {**hour}: 0\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    # It may be the class of this package.
+    'from calendar_timetable import CalendarTimetable\na = CalendarTimetable("JP")': ("CalendarTimetable", "imported twice; import one under another name"),
+    'from mine import nth_business_day\na = CalendarTimetable("JP", rules=[nth_business_day(1)])': ("nth_business_day", "imported twice"),
+    'from airflow_timetables_calendar import *': ("*", "import it by name, not with *"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("body", OTHER_VALUES)
+def test_names_that_may_mean_something_else(run: Run, tmp_path: Path, body: str) -> None:
+    value, remedy = OTHER_VALUES[body]
+    file = tmp_path / "dag.py"
+    file.write_text(f"{IMPORTS}{body}\n")
+    code, out, err = run("import", str(file))
+    assert (code, out) == (1, "")
+    assert f"line {6 + len(body.splitlines())}: {value!r}: " in err
+    assert remedy in err
+    assert err.count("\n") == 1
+
+
+def test_a_text_that_is_asked_for_its_parts(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "dag.py"
+    file.write_text(f'{IMPORTS}CODE = "JP"\nname = CODE.lower()\na = CalendarTimetable(CODE)\n')
+    assert run("import", str(file))[0] == 0
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_what_is_said_is_what_the_package_does(seed: int) -> None:
     """Rules at random: either told as unsaid, or due on just the days that the package names."""

@@ -78,10 +78,13 @@ def _calls(text: str) -> Iterator[tuple[int, Any]]:
     """Yield the arguments of each call of its timetable, or why they cannot be told."""
     tree = literals.parse(text)
     names = literals.Names(tree, PACKAGE)
+    for line in names.starred:
+        yield line, Unsaid(line, "*", "import it by name, not with *")
     for node in literals.calls(tree):
         if names.meant(node.func) != "CalendarTimetable":
             continue
         try:
+            names.known(node.func)
             yield node.lineno, names.arguments(node, [*_DEFAULTS])
         except Unsaid as error:
             yield node.lineno, error
