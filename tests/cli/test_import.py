@@ -283,7 +283,20 @@ UNSAID_CYCLES = {
     stream('ON RUNCYCLE R "FREQ=HOURLY"'): (6, "HOURLY", "FREQ is DAILY"),
     stream('ON RUNCYCLE R "FREQ=DAILY;INTERVAL=-2"'): (6, "-2", "1 to 999"),
     stream('ON RUNCYCLE R "FREQ=MONTHLY;BYMONTHDAY=32"'): (6, "FREQ=MONTHLY;BYMONTHDAY=32", "count from 1"),
-    stream('ON RUNCYCLE R VALIDFROM 11/20/2026 "FREQ=MONTHLY;BYEASTER=1"'): (6, "FREQ=MONTHLY;BYEASTER=1", "RRULE"),
+    stream('ON RUNCYCLE R VALIDFROM 11/20/2026 "FREQ=MONTHLY;BYEASTER=1"'): (6, "BYEASTER=1", "BYMONTHDAY"),
+    stream('ON RUNCYCLE R "FREQ=DAILY;BYHOUR=6"'): (6, "BYHOUR=6", "write AT"),
+    stream('ON RUNCYCLE R "FREQ=DAILY;BYMINUTE=6"'): (6, "BYMINUTE=6", "write AT"),
+    stream('ON RUNCYCLE R "FREQ=DAILY;BYSECOND=6"'): (6, "BYSECOND=6", "write AT"),
+    stream('ON RUNCYCLE R VALIDFROM 11/20/2026 "FREQ=DAILY;COUNT=0"'): (6, "0", "COUNT is a number from 1"),
+    stream('ON RUNCYCLE R VALIDFROM 11/20/2026 "FREQ=YEARLY;INTERVAL=900"'): (6, "900", "INTERVAL of YEARLY is a number from 1 to 10"),
+    # A colon that ends nothing: what follows it counts.
+    stream(f"{MONTHLY} : \nEXCEPT MO"): (6, ":", "alone on its line"),
+    stream(f"{MONTHLY}\nEXCEPT MO", head="PRIORITY 10:"): (5, ":", "alone on its line"),
+    # An export that is cut off.
+    stream(MONTHLY).partition("\n:")[0]: (7, "end of the file", "END is expected"),
+    stream(MONTHLY).partition("WS1#JOB1")[0]: (8, "end of the file", "END is expected"),
+    stream(MONTHLY).replace("\n:", "").replace("WS1#JOB1\n AT 1900\nEND\n", "SCHEDULE A#B\nEND\n"): (8, "SCHEDULE", "END is expected"),
+    stream(MONTHLY).removesuffix("END\n") + "SCHEDULE A#B\nON MO\n:\nEND\n": (11, "SCHEDULE", "END is expected"),
     stream('ON RUNCYCLE R "FREQ=MONTHLY;BYWORKDAY"'): (6, "FREQ=MONTHLY;BYWORKDAY", "BYWORKDAY=-1"),
     stream('ON RUNCYCLE R "FREQ=DAILY;FREQ=DAILY"'): (6, "FREQ=DAILY", "each part once"),
     # On Sunday of the same week, or a week later.
@@ -310,6 +323,16 @@ def test_run_cycles_that_cannot_be_said(run: Run, tmp_path: Path, text: str) -> 
     assert (code, out) == (1, "")
     assert f"line {line}: {value!r}: " in err
     assert remedy in err
+
+
+def test_lines_about_jobs_are_not_read(run: Run, tmp_path: Path) -> None:
+    jobs = 'WS1#JOB1\n DOCOMMAND "echo \\"a\n the END: 5 o\\"clock"\n FOLLOWS X\nend # of it\n'
+    file = tmp_path / "stream.txt"
+    head = stream(MONTHLY).partition(":\nWS1#JOB1")[0]
+    file.write_text(f"{head}: # jobs\n{jobs}{stream('ON MO', calendars='')}")
+    code, out, err = run("import", str(file))
+    assert (code, err) == (0, "")
+    assert out.count("CalendarTimetable(") == 2
 
 
 def test_what_is_no_due_time_is_told_beside_the_schedule(run: Run, tmp_path: Path) -> None:
@@ -721,7 +744,7 @@ MALFORMED = {
         b'SCHEDULE A#B\nON RUNCYCLE R "FREQ=DAILY\nAT 0600\n:\nEND': (2, '"FREQ=DAILY'),
         b"SCHEDULE A#B\nON MO\nAT 2460\n:\nEND": (3, "2460"),
         b"SCHEDULE A#B\nON MO (AT 0600": (2, "end of the file"),
-        b"SCHEDULE A#B\nON MO (UNTIL 0600)": (2, "UNTIL"),
+        b"SCHEDULE A#B\nON MO (UNTIL 0600)\nEND": (2, "UNTIL"),
         b"SCHEDULE A#B\nON MO\n:\n": (3, "end of the file"),
         b"SCHEDULE A#B\nON RUNCYCLE R VALIDFROM 31/12/2026 MO": (2, "31/12/2026"),
         b"SCHEDULE A#B\nON 20261301": (2, "20261301"),

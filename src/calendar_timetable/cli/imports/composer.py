@@ -16,6 +16,8 @@ from calendar_timetable.cli.imports.found import Unsaid
 
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _TOKEN = re.compile(r'#.*|"([^"\n]*)"|[(),:]|[+-]\s*(?=\d)|[^\s(),:"]+|(")')
+_ALONE = re.compile(r"\s*(:|END)\s*(#.*)?", re.IGNORECASE)
+_NEXT_STREAM = re.compile(r"\s*SCHEDULE\s", re.IGNORECASE)
 _DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})")
 _COMPACT = re.compile(r"\d{8}")
 _NAME = re.compile(r"[A-Za-z/][\w/#.-]*")
@@ -60,6 +62,7 @@ class Token(NamedTuple):
     line: int
     text: str
     quoted: bool = False
+    alone: bool = False  # whether its line has nothing else
 
     @property
     def word(self) -> str:
@@ -136,7 +139,16 @@ def parse(text: str) -> Definitions:
 
 
 def _tokens(text: str) -> Iterator[Token]:
+    in_jobs = False
     for number, line in enumerate(text.split("\n"), 1):
+        if alone := _ALONE.fullmatch(line):
+            in_jobs = alone[1] == ":"
+            yield Token(number, alone[1], alone=True)
+            continue
+        # Lines about jobs have quotes of their own. A job stream in them is one after a lost END.
+        in_jobs = in_jobs and not _NEXT_STREAM.match(line)
+        if in_jobs:
+            continue
         for match in _TOKEN.finditer(line):
             if match[0].startswith("#"):
                 break
@@ -228,14 +240,20 @@ class _Parser:
         stream.name = self.named("the name of a job stream")
         self.header(stream)
         if self.peek().word == ":":
-            while self.next("END").word != "END":
-                pass
+            self.next()
+        # What is cut off may have lost an EXCEPT.
+        end = self.next("END")
+        if end.word != "END":
+            raise Unsaid(end.line, end.text, "END is expected before it; export it again")
 
     def header(self, stream: Stream) -> None:
         """Read what comes before the colon."""
         self.found.streams.append(stream)
         while (token := self.peek()).text or token.quoted:
             word = token.word
+            if word == ":" and not token.alone:
+                remedy = "the colon that ends what is read stands alone on its line; correct it"
+                raise Unsaid(token.line, token.text, remedy)
             if word in ("SCHEDULE", "$CALENDAR", "$SCHEDULE", "END", ":"):
                 return
             self.next()
