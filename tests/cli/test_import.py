@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import airflow.settings  # noqa: F401  (sets its log up, before a test captures 
 import pytest
 
 from calendar_timetable import CalendarTimetable
+from calendar_timetable.cli.imports import command
 from calendar_timetable.cli.imports.business_schedules import schedule_of
 from calendar_timetable.cli.imports.found import MOST_BYTES, Unsaid
 from calendar_timetable.cli.imports.timetables_calendar import _arguments
@@ -325,6 +327,22 @@ def test_run_cycles_that_cannot_be_said(run: Run, tmp_path: Path, text: str) -> 
     assert remedy in err
 
 
+@pytest.mark.parametrize(
+    ("cycle", "day"),
+    [
+        ("ON 20201205,20201224", "2020-12-24"),
+        ("ON RUNCYCLE R VALIDTO 11/01/2026 MO", "2026-10-31"),
+        ('ON RUNCYCLE R VALIDFROM 01/01/2020 "FREQ=DAILY;INTERVAL=2;UNTIL=20200201"', "2020-02-01"),
+    ],
+)
+def test_what_never_runs_again_is_noted(run: Run, tmp_path: Path, cycle: str, day: str) -> None:
+    file = tmp_path / "stream.txt"
+    file.write_text(stream(cycle))
+    code, out, _ = run("import", str(file))
+    assert code == 0
+    assert f"# its last day was {day}: nothing will run\n" in out
+
+
 def test_lines_about_jobs_are_not_read(run: Run, tmp_path: Path) -> None:
     jobs = 'WS1#JOB1\n DOCOMMAND "echo \\"a\n the END: 5 o\\"clock"\n FOLLOWS X\nend # of it\n'
     file = tmp_path / "stream.txt"
@@ -438,10 +456,13 @@ def test_change_calendars(
     assert found == starts
 
 
-def test_a_change_calendar_without_events(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "noted"), [("DEFAULT_OPEN", False), ("DEFAULT_CLOSED", True)])
+def test_a_change_calendar_without_events(run: Run, tmp_path: Path, kind: str, noted: bool) -> None:
     file = tmp_path / "calendar.ics"
-    file.write_text(change_calendar("DEFAULT_OPEN", event=False))
-    assert run("import", str(file))[0] == 0
+    file.write_text(change_calendar(kind, event=False))
+    code, out, _ = run("import", str(file))
+    assert code == 0
+    assert ("# it has no events: nothing will run\n" in out) is noted
 
 
 UTC_EVENT = ("DTSTART:20271229T150000Z", "DTEND:20280104T150000Z")
@@ -631,6 +652,8 @@ UNSAID_TIMETABLES = {
     "CalendarTimetable(calendar_id='JP', rules=['sometimes'])": ("sometimes", "first_business_day"),
     "CalendarTimetable(calendar_id='JP', rules=[simple_rule(period='weekly')])": ("weekly", "daily, monthly"),
     "CalendarTimetable(calendar_id='JP', rules=[{'virtual': True}])": ("virtual", "take it out"),
+    "CalendarTimetable(calendar_id='JP', rules=[{'virtual': []}])": ("[]", "True or False"),
+    "CalendarTimetable(calendar_id='JP', rules=[" + "".join(f"{{'offset': {n}}}, " for n in range(101)) + "])": ("101 rules", "more than 100"),
     "CalendarTimetable(calendar_id='JP', rules=[{'often': True}])": ("often", "take it out"),
     "CalendarTimetable(calendar_id='JP', timezone='Mars/Base')": ("Mars/Base", ""),
     "CalendarTimetable(calendar_id='JP', exclude_dates=['soon'])": ("soon", "2026-12-29"),
@@ -695,6 +718,16 @@ def test_names_that_may_mean_something_else(run: Run, tmp_path: Path, body: str)
     assert f"line {6 + len(body.splitlines())}: {value!r}: " in err
     assert remedy in err
     assert err.count("\n") == 1
+
+
+def test_equal_rules_are_one(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "dag.py"
+    file.write_text(
+        f"{IMPORTS}a = CalendarTimetable('JP', rules=[{'nth_business_day(1), ' * 500}])"
+    )
+    code, out, _ = run("import", str(file))
+    assert code == 0
+    assert "On(1, " in out
 
 
 def test_a_text_that_is_asked_for_its_parts(run: Run, tmp_path: Path) -> None:
@@ -813,6 +846,16 @@ def test_files_that_are_no_text(
     assert (code, out) == (1, "")
     assert f"line {line}: " in err
     assert remedy in err
+
+
+def test_an_import_ends_in_time(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "_SECONDS", 0.2)
+    monkeypatch.setattr(command, "_checked", lambda found: time.sleep(20))
+    file = tmp_path / "file"
+    file.write_text(stream(MONTHLY))
+    code, out, err = run("import", str(file))
+    assert (code, out) == (1, "")
+    assert "line 1: 'file': it takes more than 0.2 s" in err
 
 
 def test_the_json_of_a_document(run: Run, tmp_path: Path) -> None:
