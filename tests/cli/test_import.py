@@ -312,6 +312,7 @@ UNSAID_CYCLES = {
     stream(f"{MONTHLY} (AT 0600 EVERY 0300 EVERYENDTIME 1200)"): (6, "EVERY", "at=[...]"),
     stream(MONTHLY, head="DRAFT"): (5, "DRAFT", "take DRAFT out"),
     stream(f"{MONTHLY} SUBSET S1 AND"): (6, "SUBSET", "each subset"),
+    stream("ON RUNCYCLE RC1 SUBSET S1 AND MO"): (6, "SUBSET", "each subset"),
     stream("EXCEPT MO"): (4, "WS1#PAYROLL", "give it an ON"),
 }  # fmt: skip
 
@@ -341,6 +342,38 @@ def test_what_never_runs_again_is_noted(run: Run, tmp_path: Path, cycle: str, da
     code, out, _ = run("import", str(file))
     assert code == 0
     assert f"# its last day was {day}: nothing will run\n" in out
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line", "value"),
+    [
+        ("SCHEDULE A#B\nON FREQUENTLY 5\n:\nJOB\nEND\n", 2, "5"),
+        ('SCHEDULE A#B\nON "FREQ=DAILY\nEXCEPT MO\n:\nJOB\nEND\n', 2, '"FREQ=DAILY'),
+        ("SCHEDULE A#B\nON MO\nAT 9999\n:\nJOB\nEND\n", 3, "9999"),
+        ("SCHEDULE A#B\nON MO\nAT 0600\n", 4, "$CALENDAR"),
+        ("SCHEDULE\n", 2, "$CALENDAR"),
+    ],
+)
+def test_other_job_streams_than_one_with_an_error(
+    run: Run, tmp_path: Path, wrong: str, line: int, value: str
+) -> None:
+    file = tmp_path / "stream.txt"
+    file.write_text(wrong + stream(MONTHLY))
+    code, out, err = run("import", str(file))
+    assert code == 1
+    assert f"line {line}: {value!r}: " in err
+    assert err.count("\n") == 1
+    assert due(made(out), "Europe/Berlin", 1) == ["2026-12-15 18:00"]
+    assert out.count("schedule =") == 1
+
+
+def test_many_job_streams_with_errors(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "stream.txt"
+    file.write_text("SCHEDULE 5\n" * 50_000)
+    code, out, err = run("import", str(file))
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 51
+    assert "line 51: 'SCHEDULE': not read on" in err
 
 
 def test_lines_about_jobs_are_not_read(run: Run, tmp_path: Path) -> None:
@@ -771,7 +804,8 @@ def test_what_is_said_is_what_the_package_does(seed: int) -> None:
 
 MALFORMED = {
     "run-cycles": {
-        b"": (1, "no ON"),
+        b" \n": (1, "the file is empty"),
+        b"$CALENDAR\nA": (2, "no ON"),
         b"SCHEDULE": (1, "end of the file"),
         b"SCHEDULE A#B\nFREQUENTLY MO": (2, "FREQUENTLY"),
         b'SCHEDULE A#B\nON RUNCYCLE R "FREQ=DAILY\nAT 0600\n:\nEND': (2, '"FREQ=DAILY'),
@@ -793,7 +827,7 @@ MALFORMED = {
         b'ON "' + b";" * 100_000 + b'"\nAT 0600 TZ UTC': (1, "each part once"),
     },
     "timetables-calendar": {
-        b"": (1, ""),
+        b"": (1, "the file is empty"),
         b"a = 1": (1, "a = 1"),
         b"def (": (1, "def ("),
         b"{": (1, "{"),
@@ -804,7 +838,7 @@ MALFORMED = {
         b"a" + b".b" * 100_000: (1, ""),
     },
     "change-calendar": {
-        b"": (1, "0 VCALENDAR"),
+        b"": (1, "the file is empty"),
         b"hello": (1, "hello"),
         b"SUMMARY:x": (1, "SUMMARY"),
         b"BEGIN:VCALENDAR\n" * 2000: (2000, "BEGIN:VCALENDAR"),

@@ -44,6 +44,7 @@ def read(text: str) -> Found:
     """Return the schedules of the job streams in *text*; :class:`Unsaid` where it has none."""
     definitions = parse(text)
     found = Found()
+    found.unsaid += definitions.unsaid
     for stream in definitions.streams:
         reading = _Stream(stream, definitions.calendars)
         found.unsaid += stream.refused + stream.beside
