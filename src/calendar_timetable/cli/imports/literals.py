@@ -16,6 +16,8 @@ _MOST_DEPTH = 40  # of values within values
 _MOST_VALUES = 50_000  # of a file, those that stand for others counted each time
 _MOST_PARTS = 4  # of a name with dots
 _PLAIN = "write the value itself here, as a number, a text, a list or a date"
+_TWICE = "this name is imported twice; import one under another name"
+_ASSIGNED = "something else in the file has this name too; give that another name"
 _ENUMS = {"Kind", "StartDay", "Substitution", "Count", "Frequency", "Weekday", "Scope"}
 
 
@@ -58,7 +60,14 @@ class Names:
         # Imported once from the package, or several times as the same.
         times = Counter(name for name, _ in meanings)
         several = Counter(name for name, _ in {*meanings})
-        self._unsure = {n for n in self.ours if bound[n] > times[n] or several[n] > 1}
+        imported = Counter(
+            name for node in ast.walk(tree) if isinstance(node, ast.alias) for name in _bound(node)
+        )
+        self._unsure = {  # and why
+            name: _TWICE if bound[name] == imported[name] else _ASSIGNED
+            for name in self.ours
+            if bound[name] > times[name] or several[name] > 1
+        }
         for statement in tree.body:
             if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
                 target = statement.targets[0]
@@ -117,8 +126,7 @@ class Names:
         while isinstance(root, ast.Attribute):
             root = root.value
         if found and isinstance(root, ast.Name) and root.id in self._unsure:
-            remedy = "this name is imported twice; import one under another name"
-            raise Unsaid(node.lineno, root.id, remedy)
+            raise Unsaid(node.lineno, root.id, self._unsure[root.id])
         return found
 
     def arguments(self, call: ast.Call, names: Sequence[str]) -> dict[str, Any]:
