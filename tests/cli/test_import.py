@@ -737,6 +737,7 @@ OTHER_VALUES = {
     # It may be the class of this package.
     'from calendar_timetable import CalendarTimetable\na = CalendarTimetable("JP")': ("CalendarTimetable", "imported twice; import one under another name"),
     'from mine import nth_business_day\na = CalendarTimetable("JP", rules=[nth_business_day(1)])': ("nth_business_day", "imported twice"),
+    'from calendar_timetable import *\na = CalendarTimetable("JP")': ("CalendarTimetable", "imported twice"),
     'def f(CalendarTimetable): 0\na = CalendarTimetable("JP")': ("CalendarTimetable", "something else in the file"),
     'from airflow_timetables_calendar import *': ("*", "import it by name, not with *"),
 }  # fmt: skip

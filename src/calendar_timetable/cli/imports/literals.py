@@ -63,6 +63,10 @@ class Names:
         imported = Counter(
             name for node in ast.walk(tree) if isinstance(node, ast.alias) for name in _bound(node)
         )
+        if _imports_all_of_this_package(tree):
+            # It binds that name as well.
+            bound["CalendarTimetable"] += 1
+            imported["CalendarTimetable"] += 1
         self._unsure = {  # and why
             name: _TWICE if bound[name] == imported[name] else _ASSIGNED
             for name in self.ours
@@ -216,3 +220,12 @@ def _bound(node: ast.AST) -> Iterator[str]:
             yield from names
     if name is not None:
         yield name
+
+
+def _imports_all_of_this_package(tree: ast.Module) -> bool:
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and (node.module or "").partition(".")[0] == "calendar_timetable"
+        and any(alias.name == "*" for alias in node.names)
+        for node in ast.walk(tree)
+    )
