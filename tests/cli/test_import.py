@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import airflow.settings  # noqa: F401  (sets its log up, before a test captures 
 import pytest
 
 from calendar_timetable import CalendarTimetable
+from calendar_timetable.cli.imports import command
 from calendar_timetable.cli.imports.business_schedules import schedule_of
 from calendar_timetable.cli.imports.found import MOST_BYTES, Unsaid
 from calendar_timetable.cli.imports.timetables_calendar import _arguments
@@ -283,7 +285,20 @@ UNSAID_CYCLES = {
     stream('ON RUNCYCLE R "FREQ=HOURLY"'): (6, "HOURLY", "FREQ is DAILY"),
     stream('ON RUNCYCLE R "FREQ=DAILY;INTERVAL=-2"'): (6, "-2", "1 to 999"),
     stream('ON RUNCYCLE R "FREQ=MONTHLY;BYMONTHDAY=32"'): (6, "FREQ=MONTHLY;BYMONTHDAY=32", "count from 1"),
-    stream('ON RUNCYCLE R VALIDFROM 11/20/2026 "FREQ=MONTHLY;BYEASTER=1"'): (6, "FREQ=MONTHLY;BYEASTER=1", "RRULE"),
+    stream('ON RUNCYCLE R VALIDFROM 11/20/2026 "FREQ=MONTHLY;BYEASTER=1"'): (6, "BYEASTER=1", "BYMONTHDAY"),
+    stream('ON RUNCYCLE R "FREQ=DAILY;BYHOUR=6"'): (6, "BYHOUR=6", "write AT"),
+    stream('ON RUNCYCLE R "FREQ=DAILY;BYMINUTE=6"'): (6, "BYMINUTE=6", "write AT"),
+    stream('ON RUNCYCLE R "FREQ=DAILY;BYSECOND=6"'): (6, "BYSECOND=6", "write AT"),
+    stream('ON RUNCYCLE R VALIDFROM 11/20/2026 "FREQ=DAILY;COUNT=0"'): (6, "0", "COUNT is a number from 1"),
+    stream('ON RUNCYCLE R VALIDFROM 11/20/2026 "FREQ=YEARLY;INTERVAL=900"'): (6, "900", "INTERVAL of YEARLY is a number from 1 to 10"),
+    # A colon that ends nothing: what follows it counts.
+    stream(f"{MONTHLY} : \nEXCEPT MO"): (6, ":", "alone on its line"),
+    stream(f"{MONTHLY}\nEXCEPT MO", head="PRIORITY 10:"): (5, ":", "alone on its line"),
+    # An export that is cut off.
+    stream(MONTHLY).partition("\n:")[0]: (7, "end of the file", "END is expected"),
+    stream(MONTHLY).partition("WS1#JOB1")[0]: (8, "end of the file", "END is expected"),
+    stream(MONTHLY).replace("\n:", "").replace("WS1#JOB1\n AT 1900\nEND\n", "SCHEDULE A#B\nEND\n"): (8, "SCHEDULE", "END is expected"),
+    stream(MONTHLY).removesuffix("END\n") + "SCHEDULE A#B\nON MO\n:\nEND\n": (11, "SCHEDULE", "END is expected"),
     stream('ON RUNCYCLE R "FREQ=MONTHLY;BYWORKDAY"'): (6, "FREQ=MONTHLY;BYWORKDAY", "BYWORKDAY=-1"),
     stream('ON RUNCYCLE R "FREQ=DAILY;FREQ=DAILY"'): (6, "FREQ=DAILY", "each part once"),
     # On Sunday of the same week, or a week later.
@@ -297,6 +312,7 @@ UNSAID_CYCLES = {
     stream(f"{MONTHLY} (AT 0600 EVERY 0300 EVERYENDTIME 1200)"): (6, "EVERY", "at=[...]"),
     stream(MONTHLY, head="DRAFT"): (5, "DRAFT", "take DRAFT out"),
     stream(f"{MONTHLY} SUBSET S1 AND"): (6, "SUBSET", "each subset"),
+    stream("ON RUNCYCLE RC1 SUBSET S1 AND MO"): (6, "SUBSET", "each subset"),
     stream("EXCEPT MO"): (4, "WS1#PAYROLL", "give it an ON"),
 }  # fmt: skip
 
@@ -310,6 +326,64 @@ def test_run_cycles_that_cannot_be_said(run: Run, tmp_path: Path, text: str) -> 
     assert (code, out) == (1, "")
     assert f"line {line}: {value!r}: " in err
     assert remedy in err
+
+
+@pytest.mark.parametrize(
+    ("cycle", "day"),
+    [
+        ("ON 20201205,20201224", "2020-12-24"),
+        ("ON RUNCYCLE R VALIDTO 11/01/2026 MO", "2026-10-31"),
+        ('ON RUNCYCLE R VALIDFROM 01/01/2020 "FREQ=DAILY;INTERVAL=2;UNTIL=20200201"', "2020-02-01"),
+    ],
+)
+def test_what_never_runs_again_is_noted(run: Run, tmp_path: Path, cycle: str, day: str) -> None:
+    file = tmp_path / "stream.txt"
+    file.write_text(stream(cycle))
+    code, out, _ = run("import", str(file))
+    assert code == 0
+    assert f"# its last day was {day}: nothing will run\n" in out
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line", "value"),
+    [
+        ("SCHEDULE A#B\nON FREQUENTLY 5\n:\nJOB\nEND\n", 2, "5"),
+        ('SCHEDULE A#B\nON "FREQ=DAILY\nEXCEPT MO\n:\nJOB\nEND\n', 2, '"FREQ=DAILY'),
+        ("SCHEDULE A#B\nON MO\nAT 9999\n:\nJOB\nEND\n", 3, "9999"),
+        ("SCHEDULE A#B\nON MO\nAT 0600\n", 4, "$CALENDAR"),
+        ("SCHEDULE\n", 2, "$CALENDAR"),
+    ],
+)
+def test_other_job_streams_than_one_with_an_error(
+    run: Run, tmp_path: Path, wrong: str, line: int, value: str
+) -> None:
+    file = tmp_path / "stream.txt"
+    file.write_text(wrong + stream(MONTHLY))
+    code, out, err = run("import", str(file))
+    assert code == 1
+    assert f"line {line}: {value!r}: " in err
+    assert err.count("\n") == 1
+    assert due(made(out), "Europe/Berlin", 1) == ["2026-12-15 18:00"]
+    assert out.count("schedule =") == 1
+
+
+def test_many_job_streams_with_errors(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "stream.txt"
+    file.write_text("SCHEDULE 5\n" * 50_000)
+    code, out, err = run("import", str(file))
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 51
+    assert "line 51: 'SCHEDULE': not read on" in err
+
+
+def test_lines_about_jobs_are_not_read(run: Run, tmp_path: Path) -> None:
+    jobs = 'WS1#JOB1\n DOCOMMAND "echo \\"a\n the END: 5 o\\"clock"\n FOLLOWS X\nend # of it\n'
+    file = tmp_path / "stream.txt"
+    head = stream(MONTHLY).partition(":\nWS1#JOB1")[0]
+    file.write_text(f"{head}: # jobs\n{jobs}{stream('ON MO', calendars='')}")
+    code, out, err = run("import", str(file))
+    assert (code, err) == (0, "")
+    assert out.count("CalendarTimetable(") == 2
 
 
 def test_what_is_no_due_time_is_told_beside_the_schedule(run: Run, tmp_path: Path) -> None:
@@ -415,10 +489,13 @@ def test_change_calendars(
     assert found == starts
 
 
-def test_a_change_calendar_without_events(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "noted"), [("DEFAULT_OPEN", False), ("DEFAULT_CLOSED", True)])
+def test_a_change_calendar_without_events(run: Run, tmp_path: Path, kind: str, noted: bool) -> None:
     file = tmp_path / "calendar.ics"
-    file.write_text(change_calendar("DEFAULT_OPEN", event=False))
-    assert run("import", str(file))[0] == 0
+    file.write_text(change_calendar(kind, event=False))
+    code, out, _ = run("import", str(file))
+    assert code == 0
+    assert ("# it has no events: nothing will run\n" in out) is noted
 
 
 UTC_EVENT = ("DTSTART:20271229T150000Z", "DTEND:20280104T150000Z")
@@ -608,6 +685,8 @@ UNSAID_TIMETABLES = {
     "CalendarTimetable(calendar_id='JP', rules=['sometimes'])": ("sometimes", "first_business_day"),
     "CalendarTimetable(calendar_id='JP', rules=[simple_rule(period='weekly')])": ("weekly", "daily, monthly"),
     "CalendarTimetable(calendar_id='JP', rules=[{'virtual': True}])": ("virtual", "take it out"),
+    "CalendarTimetable(calendar_id='JP', rules=[{'virtual': []}])": ("[]", "True or False"),
+    "CalendarTimetable(calendar_id='JP', rules=[" + "".join(f"{{'offset': {n}}}, " for n in range(101)) + "])": ("101 rules", "more than 100"),
     "CalendarTimetable(calendar_id='JP', rules=[{'often': True}])": ("often", "take it out"),
     "CalendarTimetable(calendar_id='JP', timezone='Mars/Base')": ("Mars/Base", ""),
     "CalendarTimetable(calendar_id='JP', exclude_dates=['soon'])": ("soon", "2026-12-29"),
@@ -631,6 +710,65 @@ def test_timetables_that_cannot_be_said(run: Run, tmp_path: Path, call: str) -> 
     assert (code, out) == (1, "")
     assert f"line 7: {value!r}: " in err
     assert remedy in err
+
+
+PLAIN = "write the value itself here"
+OTHER_VALUES = {
+    # What is assigned is changed in place.
+    'RULES = []\nRULES.append("next_business_day")\na = CalendarTimetable("JP", rules=RULES)': ("RULES", PLAIN),
+    'RULES = []\nOTHER = RULES\nOTHER.append({})\na = CalendarTimetable("JP", rules=RULES)': ("RULES", PLAIN),
+    'DAYS = []\nDAYS.extend(more())\na = CalendarTimetable("JP", exclude_dates=DAYS)': ("DAYS", PLAIN),
+    'CFG = {"hour": 3}\nCFG["hour"] = 5\na = CalendarTimetable("JP", **CFG)': ("CFG", PLAIN),
+    'CFG = {"hour": 3}\nCFG.update(hour=5)\na = CalendarTimetable("JP", **CFG)': ("CFG", PLAIN),
+    'CFG = {"hour": 3}\ndel CFG["hour"]\na = CalendarTimetable("JP", **CFG)': ("CFG", PLAIN),
+    'RULES = []\nRULES += ["next_business_day"]\na = CalendarTimetable("JP", rules=RULES)': ("RULES", PLAIN),
+    'hour = 3\ndel hour\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    # The name is another's.
+    'hour = 3\ndef make(hour):\n return CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\nmake = lambda *, hour: 0\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\nfrom settings import hour\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\nimport hour.of\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\nasync def hour(): 0\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\nclass hour: 0\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\ntry: 0\nexcept E as hour: 0\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\ndef f():\n global hour\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\nmatch x:\n case [*hour]: 0\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    'hour = 3\nmatch x:\n case {**hour}: 0\na = CalendarTimetable("JP", hour=hour)': ("hour", PLAIN),
+    # It may be the class of this package.
+    'from calendar_timetable import CalendarTimetable\na = CalendarTimetable("JP")': ("CalendarTimetable", "imported twice; import one under another name"),
+    'from mine import nth_business_day\na = CalendarTimetable("JP", rules=[nth_business_day(1)])': ("nth_business_day", "imported twice"),
+    'from calendar_timetable import *\na = CalendarTimetable("JP")': ("CalendarTimetable", "imported twice"),
+    'def f(CalendarTimetable): 0\na = CalendarTimetable("JP")': ("CalendarTimetable", "something else in the file"),
+    'from airflow_timetables_calendar import *': ("*", "import it by name, not with *"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("body", OTHER_VALUES)
+def test_names_that_may_mean_something_else(run: Run, tmp_path: Path, body: str) -> None:
+    value, remedy = OTHER_VALUES[body]
+    file = tmp_path / "dag.py"
+    file.write_text(f"{IMPORTS}{body}\n")
+    code, out, err = run("import", str(file))
+    assert (code, out) == (1, "")
+    assert f"line {6 + len(body.splitlines())}: {value!r}: " in err
+    assert remedy in err
+    assert err.count("\n") == 1
+
+
+def test_equal_rules_are_one(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "dag.py"
+    file.write_text(
+        f"{IMPORTS}a = CalendarTimetable('JP', rules=[{'nth_business_day(1), ' * 500}])"
+    )
+    code, out, _ = run("import", str(file))
+    assert code == 0
+    assert "On(1, " in out
+
+
+def test_a_text_that_is_asked_for_its_parts(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "dag.py"
+    file.write_text(f'{IMPORTS}CODE = "JP"\nname = CODE.lower()\na = CalendarTimetable(CODE)\n')
+    assert run("import", str(file))[0] == 0
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -668,13 +806,14 @@ def test_what_is_said_is_what_the_package_does(seed: int) -> None:
 
 MALFORMED = {
     "run-cycles": {
-        b"": (1, "no ON"),
+        b" \n": (1, "the file is empty"),
+        b"$CALENDAR\nA": (2, "no ON"),
         b"SCHEDULE": (1, "end of the file"),
         b"SCHEDULE A#B\nFREQUENTLY MO": (2, "FREQUENTLY"),
         b'SCHEDULE A#B\nON RUNCYCLE R "FREQ=DAILY\nAT 0600\n:\nEND': (2, '"FREQ=DAILY'),
         b"SCHEDULE A#B\nON MO\nAT 2460\n:\nEND": (3, "2460"),
         b"SCHEDULE A#B\nON MO (AT 0600": (2, "end of the file"),
-        b"SCHEDULE A#B\nON MO (UNTIL 0600)": (2, "UNTIL"),
+        b"SCHEDULE A#B\nON MO (UNTIL 0600)\nEND": (2, "UNTIL"),
         b"SCHEDULE A#B\nON MO\n:\n": (3, "end of the file"),
         b"SCHEDULE A#B\nON RUNCYCLE R VALIDFROM 31/12/2026 MO": (2, "31/12/2026"),
         b"SCHEDULE A#B\nON 20261301": (2, "20261301"),
@@ -690,7 +829,7 @@ MALFORMED = {
         b'ON "' + b";" * 100_000 + b'"\nAT 0600 TZ UTC': (1, "each part once"),
     },
     "timetables-calendar": {
-        b"": (1, ""),
+        b"": (1, "the file is empty"),
         b"a = 1": (1, "a = 1"),
         b"def (": (1, "def ("),
         b"{": (1, "{"),
@@ -701,7 +840,7 @@ MALFORMED = {
         b"a" + b".b" * 100_000: (1, ""),
     },
     "change-calendar": {
-        b"": (1, "0 VCALENDAR"),
+        b"": (1, "the file is empty"),
         b"hello": (1, "hello"),
         b"SUMMARY:x": (1, "SUMMARY"),
         b"BEGIN:VCALENDAR\n" * 2000: (2000, "BEGIN:VCALENDAR"),
@@ -743,6 +882,16 @@ def test_files_that_are_no_text(
     assert (code, out) == (1, "")
     assert f"line {line}: " in err
     assert remedy in err
+
+
+def test_an_import_ends_in_time(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "_SECONDS", 0.2)
+    monkeypatch.setattr(command, "_checked", lambda found: time.sleep(20))
+    file = tmp_path / "file"
+    file.write_text(stream(MONTHLY))
+    code, out, err = run("import", str(file))
+    assert (code, out) == (1, "")
+    assert "line 1: 'file': it takes more than 0.2 s" in err
 
 
 def test_the_json_of_a_document(run: Run, tmp_path: Path) -> None:

@@ -128,7 +128,9 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=_Formatter,
         )
         add(command)
-        command.add_argument("--json", action="store_true", help="print JSON; times are in UTC")
+        # Python, which an import prints, has times as they are written.
+        times = "" if run is import_ else "; times are in UTC"
+        command.add_argument("--json", action="store_true", help=f"print JSON{times}")
         command.set_defaults(run=run)
     return parser
 

@@ -78,6 +78,8 @@ class Rule:
                 raise Unsaid(line, value, f"{field.name} is a number")
             elif field.type == "int" and abs(value) > _USUAL_GRACE:
                 raise Unsaid(line, value, f"{field.name} is at most {_USUAL_GRACE}")
+            elif field.type == "bool" and not isinstance(value, bool):
+                raise Unsaid(line, value, f"{field.name} is True or False")
         if self.virtual or not self.include_start:
             value = "virtual" if self.virtual else "include_start"
             raise Unsaid(line, value, "the package does not do what this says; take it out")

@@ -81,6 +81,8 @@ def read(text: str, path: Path) -> Found:
         notes.append(
             "again when it changes: aws ssm get-document --name ... --query Content --output text"
         )
+        if kind == "DEFAULT_CLOSED" and not events:
+            notes.append("it has no events: nothing will run")
         found.schedules.append(
             Schedule(calendar.line, path.name, {_ROLES[kind]: address}, notes=tuple(notes))
         )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 
@@ -18,6 +21,12 @@ _CALENDAR = re.compile(r"\s*BEGIN:VCALENDAR", re.IGNORECASE)
 _CYCLES = re.compile(
     r"^\s*(SCHEDULE|ON|EXCEPT|\$CALENDAR|\$SCHEDULE)\b", re.IGNORECASE | re.MULTILINE
 )
+
+_SECONDS = 60.0  # that an import may take
+
+
+class _OutOfTime(BaseException):
+    """The import took too long. No handler of errors on the way takes it for one of its own."""
 
 
 def add_import(command: argparse.ArgumentParser) -> None:
@@ -35,12 +44,13 @@ def add_import(command: argparse.ArgumentParser) -> None:
 
 def import_(options: argparse.Namespace, out: Console) -> int:
     """Print the Python that does what another scheduler's rules do, and what cannot be said."""
-    text = read_text(options.file)
-    kind = options.format or _format_of(text)
-    found = _checked(_reader(kind)(text, options.file))
     from calendar_timetable.cli.imports.python import program
 
-    python = program(found.schedules) if found.schedules else ""
+    with _limited(options.file):
+        text = read_text(options.file)
+        kind = options.format or _format_of(text)
+        found = _checked(_reader(kind)(text, options.file))
+        python = program(found.schedules) if found.schedules else ""
     found.unsaid.sort(key=lambda unsaid: unsaid.line)
     if options.json:
         unsaid = [{"line": u.line, "value": u.value, "remedy": u.remedy} for u in found.unsaid]
@@ -51,6 +61,25 @@ def import_(options: argparse.Namespace, out: Console) -> int:
         for one in found.unsaid:
             print(f"calendar-timetable: {one}", file=sys.stderr)
     return 1 if found.unsaid else 0
+
+
+@contextmanager
+def _limited(path: Path) -> Iterator[None]:
+    """Raise :class:`Unsaid` where the block takes too long. Needs the main thread."""
+    before = signal.signal(signal.SIGALRM, _ring)
+    signal.setitimer(signal.ITIMER_REAL, _SECONDS)
+    try:
+        yield
+    except _OutOfTime:
+        remedy = f"it takes more than {_SECONDS:g} s; import fewer definitions at a time"
+        raise Unsaid(1, path.name, remedy) from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _ring(signum: int, frame: FrameType | None) -> None:
+    raise _OutOfTime
 
 
 def _format_of(text: str) -> str:

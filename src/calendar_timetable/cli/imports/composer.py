@@ -16,6 +16,8 @@ from calendar_timetable.cli.imports.found import Unsaid
 
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _TOKEN = re.compile(r'#.*|"([^"\n]*)"|[(),:]|[+-]\s*(?=\d)|[^\s(),:"]+|(")')
+_ALONE = re.compile(r"\s*(:|END)\s*(#.*)?", re.IGNORECASE)
+_NEXT_STREAM = re.compile(r"\s*SCHEDULE\s", re.IGNORECASE)
 _DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})")
 _COMPACT = re.compile(r"\d{8}")
 _NAME = re.compile(r"[A-Za-z/][\w/#.-]*")
@@ -24,6 +26,8 @@ _MOST_DATES = 2000  # of a calendar
 _MOST_OFFSET = 366
 _MOST_CYCLES = 1000  # of a file
 _MOST_EXCEPT = 50  # of a job stream
+_MOST_WRONG = 50  # job streams of a file
+_ENDS = ("END", "SCHEDULE", "$CALENDAR")  # where the next definition is found
 _YEARS = range(1971, 2100)
 _UNITS = {f"{unit}{s}": unit for unit in ("DAY", "WEEKDAY", "WORKDAY") for s in ("", "S")}
 
@@ -60,6 +64,8 @@ class Token(NamedTuple):
     line: int
     text: str
     quoted: bool = False
+    alone: bool = False  # whether its line has nothing else
+    broken: bool = False  # whether it is a quote that does not end
 
     @property
     def word(self) -> str:
@@ -128,6 +134,7 @@ class Definitions:
 
     calendars: dict[str, list[date]] = field(default_factory=dict)
     streams: list[Stream] = field(default_factory=list)
+    unsaid: list[Unsaid] = field(default_factory=list)  # why other job streams are not read
 
 
 def parse(text: str) -> Definitions:
@@ -136,12 +143,22 @@ def parse(text: str) -> Definitions:
 
 
 def _tokens(text: str) -> Iterator[Token]:
+    in_jobs = False
     for number, line in enumerate(text.split("\n"), 1):
+        if alone := _ALONE.fullmatch(line):
+            in_jobs = alone[1] == ":"
+            yield Token(number, alone[1], alone=True)
+            continue
+        # Lines about jobs have quotes of their own. A job stream in them is one after a lost END.
+        in_jobs = in_jobs and not _NEXT_STREAM.match(line)
+        if in_jobs:
+            continue
         for match in _TOKEN.finditer(line):
             if match[0].startswith("#"):
                 break
             if match[2]:
-                raise Unsaid(number, line[match.start() :], 'a quote does not end; add the "')
+                yield Token(number, line[match.start() :], quoted=True, broken=True)
+                break
             quoted = match[1] is not None
             yield Token(number, match[1] if quoted else match[0].strip(), quoted)
 
@@ -162,8 +179,13 @@ class _Parser:
                 case "$CALENDAR":
                     self.next()
                     self.calendars()
+                case "SCHEDULE" if len(self.found.unsaid) < _MOST_WRONG:
+                    self.schedule_or_error()
                 case "SCHEDULE":
-                    self.schedule()
+                    token = self.peek()
+                    remedy = "not read on, after so many errors; correct those first"
+                    self.found.unsaid.append(Unsaid(token.line, token.text, remedy))
+                    return self.found
                 case "$SCHEDULE" | "END":
                     self.next()
                 case "ON" | "EXCEPT" | "FREEDAYS" | "AT" | "TIMEZONE" | "TZ":
@@ -172,7 +194,7 @@ class _Parser:
                     found = self.next()
                     remedy = "begin with SCHEDULE, ON, EXCEPT or $CALENDAR, as composer writes them"
                     raise Unsaid(found.line, found.text, remedy)
-        if not self.found.streams:
+        if not self.found.streams and not self.found.unsaid:
             raise Unsaid(self.last, "no ON", "give a file with a SCHEDULE or an ON RUNCYCLE")
         return self.found
 
@@ -187,11 +209,15 @@ class _Parser:
         if not found.text and not found.quoted:
             raise Unsaid(self.last, "end of the file", f"{what or 'something'} is expected")
         self.at += 1
+        if found.broken:
+            raise Unsaid(found.line, found.text, 'a quote does not end; add the "')
         return found
 
     def named(self, what: str) -> str:
         """Return the next token, a name."""
         found = self.next(what)
+        if found.word in _REFUSED:
+            raise Unsaid(found.line, found.text, _REFUSED[found.word])
         if found.quoted or not _NAME.fullmatch(found.text) or found.word in KEYWORDS:
             raise Unsaid(found.line, found.text, f"{what} is expected")
         return found.text
@@ -228,14 +254,34 @@ class _Parser:
         stream.name = self.named("the name of a job stream")
         self.header(stream)
         if self.peek().word == ":":
-            while self.next("END").word != "END":
-                pass
+            self.next()
+        # What is cut off may have lost an EXCEPT.
+        end = self.peek()
+        if end.text and end.word != "END":
+            raise Unsaid(end.line, end.text, "END is expected before it; export it again")
+        self.next("END")
+
+    def schedule_or_error(self) -> None:
+        """Read a job stream, or note why it cannot be read and pass over it."""
+        before = len(self.found.streams)
+        try:
+            self.schedule()
+        except Unsaid as error:
+            if self.cycles > _MOST_CYCLES:
+                raise
+            self.found.unsaid.append(error)
+            del self.found.streams[before:]
+            while self.at < len(self.tokens) and self.peek().word not in _ENDS:
+                self.at += 1
 
     def header(self, stream: Stream) -> None:
         """Read what comes before the colon."""
         self.found.streams.append(stream)
         while (token := self.peek()).text or token.quoted:
             word = token.word
+            if word == ":" and not token.alone:
+                remedy = "the colon that ends what is read stands alone on its line; correct it"
+                raise Unsaid(token.line, token.text, remedy)
             if word in ("SCHEDULE", "$CALENDAR", "$SCHEDULE", "END", ":"):
                 return
             self.next()

@@ -72,4 +72,6 @@ def read_text(path: Path) -> str:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise Unsaid(line, "00", "not text; save the file as UTF-8 text")
+    if not text.strip():
+        raise Unsaid(1, path.name, "the file is empty; export it again")
     return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -16,6 +16,8 @@ _MOST_DEPTH = 40  # of values within values
 _MOST_VALUES = 50_000  # of a file, those that stand for others counted each time
 _MOST_PARTS = 4  # of a name with dots
 _PLAIN = "write the value itself here, as a number, a text, a list or a date"
+_TWICE = "this name is imported twice; import one under another name"
+_ASSIGNED = "something else in the file has this name too; give that another name"
 _ENUMS = {"Kind", "StartDay", "Substitution", "Count", "Frequency", "Weekday", "Scope"}
 
 
@@ -40,29 +42,72 @@ def calls(tree: ast.Module) -> list[ast.Call]:
 
 
 class Names:
-    """What names mean in a module: those of *package*, and values assigned once."""
+    """What names mean in a module: those of *package*, and values assigned once.
+
+    A name that is bound twice, whatever binds it, or whose value may be changed in place means
+    nothing here.
+    """
 
     def __init__(self, tree: ast.Module, package: str) -> None:
         self.package = package
         self.ours: dict[str, str] = {}  # name: what it is in the package; "" for the package itself
+        self.starred: list[int] = []  # lines that import all of it
         self.values: dict[str, ast.expr] = {}
         self.left = _MOST_VALUES
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and self._is_ours(node.module):
-                self.ours |= {a.asname or a.name: a.name for a in node.names}
-            elif isinstance(node, ast.Import):
-                ours = [alias for alias in node.names if self._is_ours(alias.name)]
-                self.ours |= {alias.asname or package: "" for alias in ours}
-        stored = Counter(
-            node.id
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+        bound = Counter(name for node in ast.walk(tree) for name in _bound(node))
+        meanings = [one for node in ast.walk(tree) for one in self._imported(node)]
+        self.ours = dict(meanings)
+        # Imported once from the package, or several times as the same.
+        times = Counter(name for name, _ in meanings)
+        several = Counter(name for name, _ in {*meanings})
+        imported = Counter(
+            name for node in ast.walk(tree) if isinstance(node, ast.alias) for name in _bound(node)
         )
+        if _imports_all_of_this_package(tree):
+            # It binds that name as well.
+            bound["CalendarTimetable"] += 1
+            imported["CalendarTimetable"] += 1
+        self._unsure = {  # and why
+            name: _TWICE if bound[name] == imported[name] else _ASSIGNED
+            for name in self.ours
+            if bound[name] > times[name] or several[name] > 1
+        }
         for statement in tree.body:
             if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
                 target = statement.targets[0]
-                if isinstance(target, ast.Name) and stored[target.id] == 1:
+                if isinstance(target, ast.Name) and bound[target.id] == 1:
                     self.values[target.id] = statement.value
+        for name in self._changed(tree):
+            self.values.pop(name, None)
+
+    def _imported(self, node: ast.AST) -> Iterator[tuple[str, str]]:
+        """Yield the names that *node* imports from the package, and what they are there."""
+        if isinstance(node, ast.ImportFrom) and self._is_ours(node.module):
+            for alias in node.names:
+                if alias.name == "*":
+                    self.starred.append(node.lineno)
+                else:
+                    yield alias.asname or alias.name, alias.name
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if self._is_ours(alias.name):
+                    yield alias.asname or self.package, ""
+
+    def _changed(self, tree: ast.Module) -> set[str]:
+        """Return the names whose values may be changed in place, as by ``RULES.append(...)``."""
+        parts = (n for n in ast.walk(tree) if isinstance(n, (ast.Attribute, ast.Subscript)))
+        names = [part.value.id for part in parts if isinstance(part.value, ast.Name)]
+        found: set[str] = set()
+        while names:
+            name = names.pop()
+            value = self.values.get(name)
+            # A text or a number stays as it is.
+            if name in found or value is None or isinstance(value, ast.Constant):
+                continue
+            found.add(name)
+            # What its value is made of is changed by its parts: OTHER = RULES; OTHER.append(...)
+            names += [node.id for node in ast.walk(value) if isinstance(node, ast.Name)]
+        return found
 
     def _is_ours(self, module: str | None) -> bool:
         return (module or "").partition(".")[0] == self.package
@@ -78,6 +123,15 @@ class Names:
         parts.insert(0, self.ours[node.id])
         known = [part for part in parts if part and part not in ("rules", "timetable")]
         return ".".join(known)
+
+    def known(self, node: ast.expr) -> str:
+        """Return what *node* names in the package; raises :class:`Unsaid` if it may be another."""
+        found, root = self.meant(node), node
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if found and isinstance(root, ast.Name) and root.id in self._unsure:
+            raise Unsaid(node.lineno, root.id, self._unsure[root.id])
+        return found
 
     def arguments(self, call: ast.Call, names: Sequence[str]) -> dict[str, Any]:
         """Return the arguments of *call* by name; *names* are those that may stand unnamed."""
@@ -114,12 +168,12 @@ class Names:
             case ast.Name(id=name) if name in self.values:
                 return self.value(self.values[name], depth + 1)
             case ast.Attribute():
-                kind, _, member = self.meant(node).partition(".")
+                kind, _, member = self.known(node).partition(".")
                 if kind in _ENUMS and member:
                     return member.lower()
-                if self.meant(node) == "NO_CALENDAR":
+                if self.known(node) == "NO_CALENDAR":
                     return "NONE"
-            case ast.Name() if self.meant(node) == "NO_CALENDAR":
+            case ast.Name() if self.known(node) == "NO_CALENDAR":
                 return "NONE"
             case ast.Call():
                 return self._called(node, depth + 1)
@@ -127,7 +181,7 @@ class Names:
 
     def _called(self, call: ast.Call, depth: int) -> Any:
         """Return what a call of a name that is known gives."""
-        name, text = self.meant(call.func), ast.unparse(call.func)[:200]
+        name, text = self.known(call.func), ast.unparse(call.func)[:200]
         given = [self.value(arg, depth) for arg in call.args]
         if name in _ENUMS and len(given) == 1 and not call.keywords:
             return given[0]
@@ -146,3 +200,32 @@ class Names:
         if text.split(".")[-1] in ("ZoneInfo", "timezone", "Timezone") and len(given) == 1:
             return given[0]
         raise Unsaid(call.lineno, text, _PLAIN)
+
+
+def _bound(node: ast.AST) -> Iterator[str]:
+    """Yield the names that *node* binds, or that it takes from elsewhere."""
+    name: str | None = None
+    match node:
+        case ast.Name(ctx=ast.Store() | ast.Del(), id=name) | ast.arg(arg=name):
+            pass
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            pass
+        case ast.ClassDef(name=name) | ast.ExceptHandler(name=name):
+            pass
+        case ast.MatchAs(name=name) | ast.MatchStar(name=name) | ast.MatchMapping(rest=name):
+            pass
+        case ast.alias(asname=given, name=name):
+            name = given or name.partition(".")[0]
+        case ast.Global(names=names) | ast.Nonlocal(names=names):
+            yield from names
+    if name is not None:
+        yield name
+
+
+def _imports_all_of_this_package(tree: ast.Module) -> bool:
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and (node.module or "").partition(".")[0] == "calendar_timetable"
+        and any(alias.name == "*" for alias in node.names)
+        for node in ast.walk(tree)
+    )

@@ -25,6 +25,18 @@ _NUMBERS = re.compile(r"[+-]?\d{1,3}(,[+-]?\d{1,3})*")
 _ANY_YEAR = date(2000, 1, 1)  # from which a rule counts that is the same from any day on
 _OF: dict[str, Of] = {"MONTHLY": "month", "YEARLY": "year"}
 _COUNTED = ("BYWORKDAY", "BYFREEDAY")
+_PARTS = {
+    "FREQ",
+    "INTERVAL",
+    "BYDAY",
+    "BYMONTHDAY",
+    "BYMONTH",
+    "BYSETPOS",
+    "COUNT",
+    "UNTIL",
+    *_COUNTED,
+}
+_MOST_INTERVAL = {"DAILY": 999, "WEEKLY": 520, "MONTHLY": 120, "YEARLY": 10}
 
 
 @dataclass(frozen=True)
@@ -99,12 +111,20 @@ def _parts(item: Item) -> tuple[str, int, dict[str, str]]:
         name, sign, value = part.partition("=")
         if name in parts or (bool(value) is not bool(sign)) or not (sign or name in _COUNTED):
             raise Unsaid(item.line, part or item.text, "write each part once, as NAME=VALUE")
+        if name in ("BYHOUR", "BYMINUTE", "BYSECOND"):
+            raise Unsaid(item.line, part, "a run starts at its AT; write AT, and take this out")
+        if name not in _PARTS:
+            remedy = f"a rule of a run cycle has {', '.join(sorted(_PARTS))}; take it out"
+            raise Unsaid(item.line, part, remedy)
         parts[name] = value
     freq, interval = parts.pop("FREQ", ""), parts.pop("INTERVAL", "1")
     if freq not in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY"):
         raise Unsaid(item.line, freq or item.text, "FREQ is DAILY, WEEKLY, MONTHLY or YEARLY")
-    if not re.fullmatch(r"[1-9]\d{0,2}", interval):
-        raise Unsaid(item.line, interval, "INTERVAL is a number from 1 to 999")
+    most = _MOST_INTERVAL[freq]
+    if not re.fullmatch(r"[1-9]\d{0,2}", interval) or int(interval) > most:
+        raise Unsaid(item.line, interval, f"INTERVAL of {freq} is a number from 1 to {most}")
+    if "COUNT" in parts and not re.fullmatch(r"[1-9]\d{0,3}", parts["COUNT"]):
+        raise Unsaid(item.line, parts["COUNT"], "COUNT is a number from 1 to 9999")
     return freq, int(interval), parts
 
 

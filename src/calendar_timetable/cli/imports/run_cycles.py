@@ -7,6 +7,7 @@ workday after and before it; EXCEPT wins over ON; VALIDTO itself is not valid.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from calendar_timetable.planning.time_sets import TimeSet
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.schedule.on import On
 
+_UNTIL = re.compile(r"\bUNTIL=(\d{8})")
 _FAR = 1500  # days that an offset may lead away
 
 
@@ -42,6 +44,7 @@ def read(text: str) -> Found:
     """Return the schedules of the job streams in *text*; :class:`Unsaid` where it has none."""
     definitions = parse(text)
     found = Found()
+    found.unsaid += definitions.unsaid
     for stream in definitions.streams:
         reading = _Stream(stream, definitions.calendars)
         found.unsaid += stream.refused + stream.beside
@@ -92,7 +95,21 @@ class _Stream:
                 raise Unsaid(at.line, f"+{at.days} DAYS", remedy)
             arguments["when_blocked"] = "skip"
         start, end, notes = self._valid(cycle, at, zone, rule)
+        last = self._last(cycle, at, end)
+        if last is not None and last < datetime.now(zones.load_zone(zone)).date():
+            notes += (f"its last day was {last}: nothing will run",)
         return Schedule(cycle.line, name, arguments, start, end, notes)
+
+    def _last(self, cycle: Cycle, at: At, end: datetime | None) -> date | None:
+        """Return the last day on which a run may start; ``None`` if there is none."""
+        last = [] if end is None else [end.date()]
+        later = timedelta(days=at.days)
+        if {item.kind for item in cycle.items} <= {"dates", "calendar"}:
+            last.append(self._dates(cycle)[-1] + later)
+        if until := _UNTIL.search(cycle.items[0].text):
+            # Of a rule that was accepted, so it is a date.
+            last.append(date.fromisoformat(until[1]) + later)
+        return min(last, default=None)
 
     def _time(self, cycle: Cycle) -> tuple[At, str]:
         at = cycle.at or self.stream.at

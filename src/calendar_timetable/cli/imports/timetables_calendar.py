@@ -30,6 +30,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 _MOST_DEPTH = 60  # of JSON
 _MOST = 500  # timetables of a file
+_MOST_RULES = 100  # of a timetable, equal ones counted once
 
 
 def read(text: str) -> Found:
@@ -78,10 +79,13 @@ def _calls(text: str) -> Iterator[tuple[int, Any]]:
     """Yield the arguments of each call of its timetable, or why they cannot be told."""
     tree = literals.parse(text)
     names = literals.Names(tree, PACKAGE)
+    for line in names.starred:
+        yield line, Unsaid(line, "*", "import it by name, not with *")
     for node in literals.calls(tree):
         if names.meant(node.func) != "CalendarTimetable":
             continue
         try:
+            names.known(node.func)
             yield node.lineno, names.arguments(node, [*_DEFAULTS])
         except Unsaid as error:
             yield node.lineno, error
@@ -110,7 +114,9 @@ def _arguments(line: int, given: Mapping[str, Any]) -> dict[str, Any]:
     rules = found["rules"] or ()
     if not isinstance(rules, (list, tuple)):
         raise Unsaid(line, rules, "rules is a list")
-    found["rules"] = [Rule.made(line, rule) for rule in rules]
+    found["rules"] = [*dict.fromkeys(Rule.made(line, rule) for rule in rules)]
+    if (count := len(found["rules"])) > _MOST_RULES:
+        raise Unsaid(line, f"{count} rules", f"more than {_MOST_RULES}; make several timetables")
     return found
 
 
