@@ -18,6 +18,8 @@ from tests.support.moments import iso, utc
 
 NOW = utc("2026-11-27T10:00")
 BERLIN = "Europe/Berlin"
+FIRST = date(2026, 1, 1)
+MINUTES = [f"{minute // 60:02}:{minute % 60:02}" for minute in range(1440)]
 
 # What is wanted, how it is written, and the first due times after NOW.
 TABLE: list[tuple[str, On | Recurrence, list[str]]] = [
@@ -250,6 +252,19 @@ def test_the_table_is_bounded_and_changes_by_months() -> None:
         (Recurrence("FREQ=DAILY", NOW), "start="),
         (Recurrence("FREQ=DAILY", "2026-01-01"), "start="),  # type: ignore[arg-type]
         (Recurrence("FREQ=DAILY", date(2026, 1, 1), at="6am"), "at='6am'"),
+        (Recurrence("FREQ=DAILY;BYHOUR=6", FIRST), "BYHOUR out and say the time of day in at"),
+        (Recurrence("FREQ=DAILY;byminute=6", FIRST), "BYMINUTE out and say the time of day in at"),
+        (Recurrence("FREQ=DAILY; BYSECOND=6", FIRST), "BYSECOND out and say the time of day in at"),
+        (Recurrence("FREQ=DAILY;COUNT=-1", FIRST), "give COUNT from 1"),
+        (Recurrence("FREQ=DAILY;INTERVAL=9999999999999999999", FIRST), "give INTERVAL from 1"),
+        (Recurrence("FREQ=DAILY;INTERVAL=0", FIRST), "give INTERVAL from 1"),
+        (
+            Recurrence(f"FREQ=MONTHLY;BYMONTHDAY={','.join(['1'] * 100_000)}", FIRST),
+            "give at most 500 characters",
+        ),
+        (Recurrence("FREQ=DAILY", FIRST, at=MINUTES), "it is due too often; write cron"),
+        (Recurrence("FREQ=DAILY", FIRST, at=MINUTES[:5]), "it is due too often; write cron"),
+        (On(1, of="week", at=MINUTES), "it is due too often; write cron"),
         (On(1, WorkingDays("DE", weekend="mon-sun")), "weekend='mon-sun'"),
         (On(1, WorkingDays("DE", add="2026-01-01")), "add='2026-01-01'"),  # type: ignore[arg-type]
     ],
@@ -258,6 +273,15 @@ def test_what_cannot_be_said_is_refused(on: On | Recurrence, said: str) -> None:
     with pytest.raises(AirflowTimetableInvalid) as refused:
         schedule(on).validate()
     assert said in str(refused.value)
+
+
+def test_as_often_as_may_be() -> None:
+    """Four times each day, planned for ten years, after one start ten years ago."""
+    with time_machine.travel(NOW, tick=False):
+        made = schedule(Recurrence("FREQ=DAILY", date(2016, 1, 1), at=MINUTES[:4]))
+        made.validate()
+        assert len(made.plan(NOW, NOW + timedelta(days=3650), 20_000)) == 4 * 3650
+        assert len(json.dumps(made.serialize())) < 80_000
 
 
 def test_it_says_what_it_is() -> None:

@@ -13,10 +13,16 @@ from calendar_timetable.planning import zones
 from calendar_timetable.planning.days import Of, Periods, Roll, nth, rolled
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.time_sets import TimeRange, TimeSet
-from calendar_timetable.schedule.due_rule import DueRule, in_words, laid_out, times_of_day
+from calendar_timetable.schedule.due_rule import (
+    MOST_A_YEAR,
+    TOO_OFTEN,
+    DueRule,
+    in_words,
+    laid_out,
+    times_of_day,
+)
 
 _MARGIN = timedelta(days=366)  # around the table: periods that begin before it, and rolls
-_MOST_A_YEAR = 1500  # due times
 _PLACES = {"first": 1, "last": -1}
 _LONGEST: dict[Of, int] = {"week": 7, "month": 31, "quarter": 92, "half": 184, "year": 366}
 
@@ -65,8 +71,8 @@ class On(DueRule):
             if self.days is None:
                 raise InvalidArgument("roll", self.roll, "name the days to move to, in days")
         times, _ = times_of_day(self.at), self.periods
-        if len(self.positions) * len(times) * _per_year(self.of) > _MOST_A_YEAR:
-            raise InvalidArgument("which", self.which, "it is due too often; write cron")
+        if len(self.positions) * len(times) * _per_year(self.of) > MOST_A_YEAR:
+            raise InvalidArgument("which", self.which, TOO_OFTEN)
 
     @property
     def positions(self) -> tuple[int, ...]:
