@@ -43,6 +43,10 @@ class DueRule:
         """Return the time of which :meth:`due` asks what days count."""
         return horizon
 
+    def doubt(self, timezone: str) -> str:
+        """Return what makes no sense though it is valid; ``""``: nothing. Reads nothing."""
+        return ""
+
     def python(self) -> str:
         """Return it as Python, of calendars no more than people may see.
 

@@ -74,6 +74,12 @@ class Recurrence(DueRule):
         days = self._days(low, high, most)
         return sorted({zones.local_instant(day, at, zone) for day in days for at in times})
 
+    def doubt(self, timezone: str) -> str:
+        series = self._series
+        first = series.first
+        ended = series.until is not None and first is not None and series.until < first
+        return "UNTIL is before the first day of the rule: nothing will run" if ended else ""
+
     def _days(self, low: int, high: int, most: int) -> list[date]:
         """Return the days of the rule between two times on the clock, in seconds since 1970.
 
