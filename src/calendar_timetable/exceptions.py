@@ -15,7 +15,16 @@ class InvalidArgument(CalendarTimetableError, ValueError):
 
     def __init__(self, field: str, value: object, remedy: str) -> None:
         self.field, self.value, self.remedy = field, value, masked(remedy)
-        super().__init__(f"{field}={masked(repr(value))}: {self.remedy}")
+        super().__init__(f"{field}={_short(value)}: {self.remedy}")
+
+
+_MOST_SHOWN = 200  # characters of a value
+_MOST_READ = 10_000  # which are masked, before they are cut: what is cut may not be known as secret
+
+
+def _short(value: object) -> str:
+    text = masked(repr(value)[:_MOST_READ])
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
 # Of an address, with or without its scheme, the host is shown; what comes before an @ is not.

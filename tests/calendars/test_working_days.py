@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import exchange_calendars
 import holidays
@@ -117,6 +118,42 @@ def test_codes_that_nobody_knows(code: str) -> None:
         WorkingDays(code).spans(utc("2026-01-01"), utc("2026-02-01"))
 
 
-def test_countries_have_no_trading_hours() -> None:
-    with pytest.raises(InvalidArgument, match="give an exchange"):
-        TradingHours("DE").spans(utc("2026-01-01"), utc("2026-02-01"))
+@pytest.mark.parametrize("code", ["DE", "DE-BY", "", 5, None, "XXXX"])
+def test_trading_hours_are_those_of_an_exchange(code: Any) -> None:
+    with pytest.raises(InvalidArgument, match="give an exchange, as 'XNYS'") as refused:
+        TradingHours(code).spans(utc("2026-01-01"), utc("2026-02-01"))
+    assert refused.value.field == "TradingHours"
+    assert "country" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["add", "remove"])
+def test_dates_are_given_as_a_list(name: str) -> None:
+    wrong = (
+        None,
+        5,
+        True,
+        "2026-01-01",
+        date(2026, 1, 1),
+        {date(2026, 1, 1): 1},
+        [utc("2026-01-01")],
+    )
+    for value in (*wrong, ["2026-01-01"], [None], iter([date(2026, 1, 1)])):
+        with pytest.raises(InvalidArgument, match="give a list of dates") as refused:
+            WorkingDays("DE", **{name: value}).validate()
+        assert refused.value.field == name
+    for kind in (list, tuple, set, frozenset):
+        given = WorkingDays("DE", **{name: kind([date(2026, 1, 3), date(2026, 1, 2)])})
+        given.validate()
+        assert "date(2026, 1, 2)" in repr(given)
+
+
+def test_sets_of_dates_are_told_in_order() -> None:
+    dates = {date(2026, 1, day) for day in range(31, 0, -1)}
+    assert WorkingDays(add=dates) == WorkingDays(add=sorted(dates))
+
+
+@pytest.mark.parametrize("weekend", ["", 5, ["sat"], "foo", "daily", "sat 10:00-12:00", True])
+def test_weekends_are_days_of_the_week(weekend: Any) -> None:
+    with pytest.raises(InvalidArgument, match="give some days of the week") as refused:
+        WorkingDays("DE", weekend=weekend).validate()
+    assert refused.value.field == "weekend"

@@ -12,12 +12,22 @@ import pytest
 import time_machine
 from airflow.exceptions import AirflowTimetableInvalid
 
-from calendar_timetable import Calendar, CalendarTimetable, On, Recurrence, Weekly, WorkingDays
+from calendar_timetable import (
+    Calendar,
+    CalendarTimetable,
+    On,
+    Recurrence,
+    TradingHours,
+    Weekly,
+    WorkingDays,
+)
 from tests.support.ics import event, feed
 from tests.support.moments import iso, utc
 
 NOW = utc("2026-11-27T10:00")
 BERLIN = "Europe/Berlin"
+FIRST = date(2026, 1, 1)
+MINUTES = [f"{minute // 60:02}:{minute % 60:02}" for minute in range(1440)]
 
 # What is wanted, how it is written, and the first due times after NOW.
 TABLE: list[tuple[str, On | Recurrence, list[str]]] = [
@@ -250,6 +260,27 @@ def test_the_table_is_bounded_and_changes_by_months() -> None:
         (Recurrence("FREQ=DAILY", NOW), "start="),
         (Recurrence("FREQ=DAILY", "2026-01-01"), "start="),  # type: ignore[arg-type]
         (Recurrence("FREQ=DAILY", date(2026, 1, 1), at="6am"), "at='6am'"),
+        (Recurrence("FREQ=DAILY;BYHOUR=6", FIRST), "BYHOUR out and say the time of day in at"),
+        (Recurrence("FREQ=DAILY;byminute=6", FIRST), "BYMINUTE out and say the time of day in at"),
+        (Recurrence("FREQ=DAILY; BYSECOND=6", FIRST), "BYSECOND out and say the time of day in at"),
+        (Recurrence("FREQ=DAILY;COUNT=-1", FIRST), "give COUNT from 1"),
+        (Recurrence("FREQ=DAILY;INTERVAL=9999999999999999999", FIRST), "give INTERVAL from 1"),
+        (Recurrence("FREQ=DAILY;INTERVAL=0", FIRST), "give INTERVAL from 1"),
+        (
+            Recurrence(f"FREQ=MONTHLY;BYMONTHDAY={','.join(['1'] * 100_000)}", FIRST),
+            "give at most 500 characters",
+        ),
+        (Recurrence("FREQ=DAILY", FIRST, at=MINUTES), "it is due too often; write cron"),
+        (Recurrence("FREQ=DAILY", FIRST, at=MINUTES[:5]), "it is due too often; write cron"),
+        (On(1, of="week", at=MINUTES), "it is due too often; write cron"),
+        (On([1, 1, 1]), "give each day once"),
+        (On(["first", 1]), "give each day once"),
+        (On([1] * 10**6), "1…: give each day once"),
+        (On(1, at=["06:00", "6:00"]), "give each time of day once"),
+        (On(1, at="\u0660\u0666:\u0660\u0660"), "give a time of day"),
+        (On(1, of="year", period_start="W10-1"), "period_start='W10-1'"),
+        (On(1, TradingHours("XNYS")), "give WorkingDays('XNYS')"),
+        (On(1, WorkingDays() - TradingHours("XNYS")), "give WorkingDays('XNYS')"),
         (On(1, WorkingDays("DE", weekend="mon-sun")), "weekend='mon-sun'"),
         (On(1, WorkingDays("DE", add="2026-01-01")), "add='2026-01-01'"),  # type: ignore[arg-type]
     ],
@@ -258,6 +289,41 @@ def test_what_cannot_be_said_is_refused(on: On | Recurrence, said: str) -> None:
     with pytest.raises(AirflowTimetableInvalid) as refused:
         schedule(on).validate()
     assert said in str(refused.value)
+    assert len(str(refused.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("on", "said"),
+    [
+        (On("last", Weekly("mon-fri 08:00-17:00")), "days cover no day from midnight"),
+        (Recurrence("FREQ=DAILY;UNTIL=20251231", FIRST), "UNTIL is before"),
+    ],
+)
+def test_what_is_never_due_is_told(on: On | Recurrence, said: str) -> None:
+    with pytest.warns(UserWarning, match=said):
+        schedule(on).validate()
+
+
+def test_calendars_among_the_days_allow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event that is marked free is a day that counts; subtracted, it takes none away."""
+    monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", str(tmp_path / "cache"))
+    free = tmp_path / "free.ics"
+    free.write_bytes(feed(event("UID:1", "DTSTART;VALUE=DATE:20261201", "TRANSP:TRANSPARENT")))
+    with time_machine.travel(NOW, tick=False):
+        for days, expected in (
+            (Calendar(free), "2026-12-01T00:00+01:00"),
+            (Weekly("tue") - Calendar(free), "2026-12-01T00:00+01:00"),
+        ):
+            runs = schedule(On("first", days)).plan(NOW, NOW + timedelta(days=30))
+            assert [iso(run.due, BERLIN) for run in runs] == [expected]
+
+
+def test_as_often_as_may_be() -> None:
+    """Four times each day, from ten years ago."""
+    with time_machine.travel(NOW, tick=False):
+        made = schedule(Recurrence("FREQ=DAILY", date(2016, 1, 1), at=MINUTES[:4]))
+        made.validate()
+        assert len(json.dumps(made.serialize())) < 80_000
 
 
 def test_it_says_what_it_is() -> None:

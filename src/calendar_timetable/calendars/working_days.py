@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
@@ -35,7 +36,12 @@ _MOST_SAID = 100  # characters of what a library says of its trouble
 _WEEKEND = frozenset((5, 6))
 _COUNTRY = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 _EXCHANGE = re.compile(r"[A-Z0-9]{4,6}")
-_REMEDY = "give a country ('DE'), a country and subdivision ('DE-BY') or an exchange ('XNYS')"
+_REMEDIES = {
+    "WorkingDays": "give a country ('DE'), a country and subdivision ('DE-BY') or an exchange "
+    "('XNYS')",
+    "TradingHours": "give an exchange, as 'XNYS'",
+}
+_DATES = (list, tuple, set, frozenset)
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,8 @@ class WorkingDays(TimeSet):
         code: str | None = None,
         *,
         weekend: str | None = None,
-        add: Sequence[date] = (),
-        remove: Sequence[date] = (),
+        add: Collection[date] = (),
+        remove: Collection[date] = (),
         timezone: str | None = None,
     ) -> None:
         self.code, self.weekend, self.timezone = code, weekend, timezone
@@ -78,6 +84,9 @@ class WorkingDays(TimeSet):
         given = [] if self.code is None else [repr(self.code)]
         for name in ("weekend", "add", "remove", "timezone"):
             value = getattr(self, name)
+            if isinstance(value, (set, frozenset)):
+                # In an order that is the same in each process.
+                value = sorted(value, key=str)
             if value:
                 given.append(f"{name}={value!r}")
         return f"WorkingDays({', '.join(given)})"
@@ -92,12 +101,14 @@ class WorkingDays(TimeSet):
         return hash(repr(self))
 
     def validate(self) -> None:
-        check_code("WorkingDays", self.code)
+        if self.code is not None:
+            _check_code("WorkingDays", self.code)
         if self.weekend is not None:
             _weekend(self.weekend)
         for name in ("add", "remove"):
             dates: Any = getattr(self, name)
-            if isinstance(dates, (str, date)) or not all(map(_is_date, dates)):
+            # Not an iterator: what is told once is gone when it is asked again.
+            if not isinstance(dates, _DATES) or not all(map(_is_date, dates)):
                 raise InvalidArgument(name, dates, "give a list of dates")
         if both := sorted({*self.add} & {*self.remove}):
             raise InvalidArgument(
@@ -147,9 +158,7 @@ class TradingHours(TimeSet):
         return hash((TradingHours, self.code))
 
     def validate(self) -> None:
-        check_code("TradingHours", self.code)
-        if _COUNTRY.fullmatch(self.code):
-            raise InvalidArgument("TradingHours", self.code, "give an exchange, as 'XNYS'")
+        _check_code("TradingHours", self.code)
 
     def fingerprint(self) -> str:
         return f"{self!r} {self.library()}"
@@ -162,7 +171,8 @@ class TradingHours(TimeSet):
             datetime.fromtimestamp(at, UTC).date() for at in (horizon.start, horizon.end)
         )
         day = timedelta(days=1)
-        schedule = _exchange(self.code, first - day, last + day)[0].schedule
+        known, _, _ = _exchange("TradingHours", self.code, first - day, last + day)
+        schedule = known.schedule
         pairs: list[tuple[int, int]] = []
         for opened, begun, ended, closed in zip(
             *(schedule[name] for name in ("open", "break_start", "break_end", "close")), strict=True
@@ -180,12 +190,11 @@ def trading_code(spans: CalendarSpans) -> str | None:
     return spans.label.removeprefix(_TRADING) if ours else None
 
 
-def check_code(field: str, code: object) -> None:
-    """Refuse a *code* that names neither a country nor an exchange, without asking a library."""
-    if code is not None and not (
-        isinstance(code, str) and (_COUNTRY.fullmatch(code) or _EXCHANGE.fullmatch(code))
-    ):
-        raise InvalidArgument(field, code, _REMEDY)
+def _check_code(field: str, code: object) -> None:
+    """Refuse a *code* that cannot be one of the class *field*, without asking a library."""
+    kinds = (_EXCHANGE,) if field == "TradingHours" else (_COUNTRY, _EXCHANGE)
+    if not isinstance(code, str) or not any(kind.fullmatch(code) for kind in kinds):
+        raise InvalidArgument(field, code, _REMEDIES[field])
 
 
 def known_days(code: str | None, years: range) -> _Days:
@@ -194,21 +203,21 @@ def known_days(code: str | None, years: range) -> _Days:
         return _Days(_WEEKEND)
     if _COUNTRY.fullmatch(code):
         return _days_of_country(code, years)
-    calendar, first, last = _exchange(code, date(years[0], 1, 1), date(years[-1], 12, 31))
+    low, high = date(years[0], 1, 1), date(years[-1], 12, 31)
+    calendar, first, last = _exchange("WorkingDays", code, low, high)
     return _in_short({at.date() for at in calendar.sessions}, first, last)
 
 
 def _days_of_country(code: str, years: range) -> _Days:
-    library = _library("holidays", "holidays", code)
+    library = _library("holidays", "holidays", "WorkingDays", code)
     country, _, subdivision = code.partition("-")
     with catch_warnings():
         simplefilter("ignore")  # of years for which less is known
         try:
             known = library.country_holidays(country, subdiv=subdivision or None, years=years)
         except NotImplementedError:
-            raise InvalidArgument(
-                "WorkingDays", code, f"the holidays library does not know it; {_REMEDY}"
-            ) from None
+            remedy = f"the holidays library does not know it; {_REMEDIES['WorkingDays']}"
+            raise InvalidArgument("WorkingDays", code, remedy) from None
     first, last = date(years[0], 1, 1), date(years[-1], 12, 31)
     # Also what is worked on a weekend in place of another day, and weekends that moved by law.
     worked = {day for day in _dates(first, last) if known.is_working_day(day)}
@@ -229,14 +238,14 @@ def _dates(first: date, last: date) -> Iterator[date]:
     return (first + timedelta(days=n) for n in range((last - first).days + 1))
 
 
-def _exchange(code: str, first: date, last: date) -> tuple[Any, date, date]:
+def _exchange(field: str, code: str, first: date, last: date) -> tuple[Any, date, date]:
     """Return an exchange's calendar, and the days that it knows: *first* to *last*, if it can.
 
     Else it knows as much of that as there is, and where that is nothing, a year at the nearest end
     of what there is. Raises :class:`InvalidArgument` where the library knows no such exchange, or
-    trips over it.
+    fails for it; *field* is the class that was given *code*.
     """
-    library = _library("exchange_calendars", "exchanges", code)
+    library = _library("exchange_calendars", "exchanges", field, code)
 
     def known(begin: date, end: date) -> tuple[Any, date, date]:
         return library.get_calendar(code, start=f"{begin}", end=f"{end}"), begin, end
@@ -244,22 +253,22 @@ def _exchange(code: str, first: date, last: date) -> tuple[Any, date, date]:
     # What it says of itself is for its own authors, not for who reads a DAG file's log.
     with catch_warnings():
         simplefilter("ignore")
-        _check_passover(code)
+        _check_passover(field, code)
         try:
             return known(first, last)
         except library.errors.InvalidCalendarName:
-            remedy = f"exchange_calendars does not know it; {_REMEDY}"
-            raise InvalidArgument("exchange", code, remedy) from None
+            remedy = f"exchange_calendars does not know it; {_REMEDIES[field]}"
+            raise InvalidArgument(field, code, remedy) from None
         except (NotImplementedError, ValueError):
             # Some are told only for a few years, as their holidays are published late.
             try:
                 return known(*_within_bounds(library.get_calendar(code), first, last))
             except (NotImplementedError, ValueError) as error:
-                raise InvalidArgument("exchange", code, _tripped(f"{error}")) from None
+                raise InvalidArgument(field, code, _failed(f"{error}")) from None
 
 
-def _check_passover(code: str) -> None:
-    """Raise :class:`InvalidArgument` for Tel Aviv's exchange where its holidays come out wrong..
+def _check_passover(field: str, code: str) -> None:
+    """Raise :class:`InvalidArgument` for Tel Aviv's exchange where its holidays come out wrong.
 
     pandas 3.1 adds whatever is derived from its ``Easter`` as if it were Easter, and so takes every
     Jewish holiday of exchange_calendars 4.13 for that.
@@ -268,12 +277,12 @@ def _check_passover(code: str) -> None:
         passover = import_module("exchange_calendars.tase_holidays").Passover
         [day] = passover.dates("2026-01-01", "2026-12-31")
         if day.date() != date(2026, 4, 2):
-            raise InvalidArgument("exchange", code, _tripped("it takes Passover for Easter"))
+            raise InvalidArgument(field, code, _failed("it takes Passover for Easter"))
 
 
-def _tripped(why: str) -> str:
+def _failed(why: str) -> str:
     pandas = f"pandas {version('pandas')}"
-    return f"exchange_calendars trips over it with {pandas} ({why[:_MOST_SAID]}); try pandas<3.1"
+    return f"exchange_calendars fails for it with {pandas} ({why[:_MOST_SAID]}); try pandas<3.1"
 
 
 def _within_bounds(calendar: Any, first: date, last: date) -> tuple[date, date]:
@@ -287,12 +296,12 @@ def _within_bounds(calendar: Any, first: date, last: date) -> tuple[date, date]:
     return max(first, low or first), min(last, high or last)
 
 
-def _library(name: str, extra: str, code: str) -> Any:
+def _library(name: str, extra: str, field: str, code: str) -> Any:
     try:
         return import_module(name)
     except ModuleNotFoundError:
         remedy = f"install the extra: pip install 'airflow-calendar-timetable[{extra}]'"
-        raise InvalidArgument("WorkingDays", code, remedy) from None
+        raise InvalidArgument(field, code, remedy) from None
 
 
 def _library_of(code: str | None) -> str:
@@ -302,10 +311,12 @@ def _library_of(code: str | None) -> str:
     return with_version("holidays" if _COUNTRY.fullmatch(code) else "exchange_calendars")
 
 
-def _weekend(text: str) -> frozenset[int]:
-    rules = parse_weekly_rule(text)
-    days = frozenset[int]().union(*(rule.days for rule in rules))
-    if " " in text.strip() or len(days) == 7:
+def _weekend(text: object) -> frozenset[int]:
+    days = frozenset[int]()
+    if isinstance(text, str) and " " not in text.strip():
+        with suppress(InvalidArgument):
+            days = days.union(*(rule.days for rule in parse_weekly_rule(text)))
+    if not 0 < len(days) < 7:
         raise InvalidArgument("weekend", text, "give some days of the week, as 'fri-sat'")
     return days
 

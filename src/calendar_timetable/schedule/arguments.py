@@ -129,6 +129,8 @@ class Arguments:
     def warn(self) -> None:
         """Warn of what :meth:`check` lets pass, but makes no sense."""
         policy, windows = self.policy, self.window_set
+        if isinstance(self.schedule, DueRule) and (doubt := self.schedule.doubt(self.zone_name)):
+            _doubt(doubt)
         if not policy.max_delay and policy.waits and (windows or self.blackout_set):
             _doubt(
                 "max_delay is 0: a blocked run is always skipped; "
@@ -255,7 +257,7 @@ class Arguments:
             yield self.calendar.in_role(deny=False), self._due(horizon)
         if isinstance(self.schedule, DueRule) and self.schedule.days is not None:
             reach = self.schedule.reach(horizon, self.zone_name)
-            for leaf in leaves(self.schedule.days):
+            for leaf in leaves(self.schedule.days.in_role(deny=False)):
                 if isinstance(leaf, Calendar):
                     yield leaf, reach
         for timeset in (self.window_set, self.blackout_set):

@@ -14,7 +14,10 @@ from calendar_timetable.planning.weekly import Weekly
 
 # How far due times are laid out around the horizon: a table of them travels in the DAG.
 _BACK, _AHEAD = timedelta(days=366), timedelta(days=2 * 366)
-_AT = re.compile(r"(\d{1,2}):(\d{2})")
+# Due times of a rule: the table of them is some 70,000 characters then.
+MOST_A_YEAR = 1500
+TOO_OFTEN = "it is due too often; write cron"
+_AT = re.compile(r"([0-9]{1,2}):([0-9]{2})")
 _MOST_HOURS = 48
 _MOST_PYTHON = 500  # characters that travel in the DAG
 _SIGNS = {"any": " | ", "all": " & ", "except": " - "}
@@ -39,6 +42,10 @@ class DueRule:
     def reach(self, horizon: TimeRange, timezone: str) -> TimeRange:
         """Return the time of which :meth:`due` asks what days count."""
         return horizon
+
+    def doubt(self, timezone: str) -> str:
+        """Return what makes no sense though it is valid; ``""``: nothing. Reads nothing."""
+        return ""
 
     def python(self) -> str:
         """Return it as Python, of calendars no more than people may see.
@@ -78,6 +85,8 @@ def times_of_day(at: Any) -> tuple[int, ...]:
         found.append(hours * 3600 + minutes * 60)
     if not found:
         raise InvalidArgument("at", at, "give a time of day as '18:00'")
+    if len({*found}) < len(found):
+        raise InvalidArgument("at", at, "give each time of day once")
     return tuple(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -12,11 +13,19 @@ from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.days import Of, Periods, Roll, nth, rolled
 from calendar_timetable.planning.open_time import DAY
-from calendar_timetable.planning.time_sets import TimeRange, TimeSet
-from calendar_timetable.schedule.due_rule import DueRule, in_words, laid_out, times_of_day
+from calendar_timetable.planning.time_sets import TimeRange, TimeSet, leaves
+from calendar_timetable.planning.weekly import Weekly
+from calendar_timetable.schedule.due_rule import (
+    MOST_A_YEAR,
+    TOO_OFTEN,
+    DueRule,
+    in_words,
+    laid_out,
+    times_of_day,
+)
 
 _MARGIN = timedelta(days=366)  # around the table: periods that begin before it, and rolls
-_MOST_A_YEAR = 1500  # due times
+_MONTH_DAY = re.compile(r"[0-9]{2}-[0-9]{2}")
 _PLACES = {"first": 1, "last": -1}
 _LONGEST: dict[Of, int] = {"week": 7, "month": 31, "quarter": 92, "half": 184, "year": 366}
 
@@ -49,6 +58,8 @@ class On(DueRule):
     period_start: int | str = 1
 
     def validate(self) -> None:
+        from calendar_timetable.calendars.working_days import TradingHours
+
         if self.of not in get_args(Of):
             raise InvalidArgument("of", self.of, f"give one of {', '.join(get_args(Of))}")
         for position in self.positions:
@@ -59,14 +70,18 @@ class On(DueRule):
             if not isinstance(self.days, TimeSet):
                 raise InvalidArgument("days", self.days, "give a time set, as WorkingDays('DE')")
             self.days.validate()
+            for leaf in leaves(self.days):
+                if isinstance(leaf, TradingHours):
+                    remedy = f"hours are no days; give WorkingDays({leaf.code!r})"
+                    raise InvalidArgument("days", leaf, remedy)
         if self.roll is not None:
             if self.roll not in get_args(Roll):
                 raise InvalidArgument("roll", self.roll, f"give one of {', '.join(get_args(Roll))}")
             if self.days is None:
                 raise InvalidArgument("roll", self.roll, "name the days to move to, in days")
         times, _ = times_of_day(self.at), self.periods
-        if len(self.positions) * len(times) * _per_year(self.of) > _MOST_A_YEAR:
-            raise InvalidArgument("which", self.which, "it is due too often; write cron")
+        if len(self.positions) * len(times) * _per_year(self.of) > MOST_A_YEAR:
+            raise InvalidArgument("which", self.which, TOO_OFTEN)
 
     @property
     def positions(self) -> tuple[int, ...]:
@@ -79,6 +94,8 @@ class On(DueRule):
                 remedy = "give numbers, 'first' or 'last', one or a list"
                 raise InvalidArgument("which", one, remedy)
             positions.append(number)
+        if len({*positions}) < len(positions):
+            raise InvalidArgument("which", self.which, "give each day once")
         if not positions:
             raise InvalidArgument("which", self.which, "give a number, 'first' or 'last'")
         return tuple(positions)
@@ -96,8 +113,10 @@ class On(DueRule):
                 )
                 raise InvalidArgument("period_start", start, remedy)
             return Periods(self.of, 1, start)
+        # Not "W10-1", which is a date of ISO 8601 too.
+        written = isinstance(start, str) and _MONTH_DAY.fullmatch(start)
         try:
-            begin = date.fromisoformat(f"2000-{start}")
+            begin = date.fromisoformat(f"2000-{start}" if written else "")
         except ValueError:
             remedy = "give a day of the month, or month and day as '04-06'"
             raise InvalidArgument("period_start", start, remedy) from None
@@ -126,6 +145,14 @@ class On(DueRule):
             zones.local_instant(last + _MARGIN, DAY, zone),
         )
 
+    def doubt(self, timezone: str) -> str:
+        if self.days is None or not all(isinstance(leaf, Weekly) for leaf in leaves(self.days)):
+            # Only rules tell their days without anything being read.
+            return ""
+        day = date(2026, 1, 1)
+        some = self._days_between(day, day, timezone)
+        return "" if some else "days cover no day from midnight to midnight: nothing will run"
+
     def _days_of(self, begin: date, end: date, days: Sequence[date]) -> list[date]:
         if self.roll is None:
             chosen = [nth(days, begin, end, position) for position in self.positions]
@@ -145,7 +172,9 @@ class On(DueRule):
         midnights = [zones.local_instant(day, 0, zone) for day in every]
         midnights.append(zones.local_instant(every[-1], DAY, zone))
         within = TimeRange(midnights[0], midnights[-1])
-        covered = self.days.resolve(within, timezone).cover(within.start, within.end)
+        # As windows or as a schedule, every confirmed event counts.
+        days = self.days.in_role(deny=False)
+        covered = days.resolve(within, timezone).cover(within.start, within.end)
         return [
             day
             for day, (begin, end) in zip(every, pairwise(midnights), strict=True)
