@@ -111,9 +111,9 @@ class Recurrence(DueRule):
         text = self.rule.strip().removeprefix("RRULE:")
         for part in text.upper().split(";"):
             name, _, value = (piece.strip() for piece in part.partition("="))
-            remedy = _NOT_MEANT.get(name)
-            if remedy and (name.startswith("BY") or not _NUMBER.fullmatch(value)):
-                raise InvalidArgument("rule", self.rule, remedy)
+            wrong = _NOT_MEANT.get(name)
+            if wrong and (name.startswith("BY") or not _NUMBER.fullmatch(value)):
+                raise InvalidArgument("rule", self.rule, wrong)
         begin = datetime.combine(self.start, time())
         moment = WallTime(begin, zones.load_zone("UTC"), is_date=True)
         try:
