@@ -46,6 +46,7 @@ _ORDER = (
     "[postgres",
     "[sqlite",
     "tests/calendars/",
+    "tests/system/airflow/test_freeze",
     "the web",
     "tests/system/",
     "",
