@@ -126,6 +126,22 @@ def test_trading_hours_are_those_of_an_exchange(code: Any) -> None:
     assert "country" not in str(refused.value)
 
 
+def test_trading_hours_that_are_not_known_close_no_time() -> None:
+    """Shanghai's holidays are published a year at a time."""
+    first, last = instant("2026-12-30"), instant("2034-03-01")
+    hours = TradingHours("XSHG")
+    windows, blackouts = (
+        hours.in_role(deny=deny).resolve(TimeRange(first, last), "UTC").cover(first, last)
+        for deny in (False, True)
+    )
+    assert instant("2026-12-31 03:00") in windows
+    assert instant("2026-12-31 03:00") in blackouts
+    assert instant("2026-12-31 12:00") not in windows
+    for later in ("2033-01-03 12:00", "2034-02-27 03:00"):
+        assert instant(later) in windows
+        assert instant(later) not in blackouts
+
+
 @pytest.mark.parametrize("name", ["add", "remove"])
 def test_dates_are_given_as_a_list(name: str) -> None:
     wrong = (

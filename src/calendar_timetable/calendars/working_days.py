@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
@@ -139,11 +140,19 @@ class WorkingDays(TimeSet):
 class TradingHours(TimeSet):
     """When an exchange trades: its sessions, with breaks and early closes.
 
+    Time of which the library does not know is open: as windows it counts, as blackouts it does not.
+
     :param code: as for :class:`WorkingDays`; needs the extra ``exchanges``.
     """
 
     def __init__(self, code: str) -> None:
         self.code = code
+        self._allows = False
+
+    def in_role(self, *, deny: bool) -> TimeSet:
+        made = copy(self)
+        made._allows = not deny  # noqa: SLF001
+        return made
 
     def __repr__(self) -> str:
         return f"TradingHours({self.code!r})"
@@ -171,9 +180,14 @@ class TradingHours(TimeSet):
             datetime.fromtimestamp(at, UTC).date() for at in (horizon.start, horizon.end)
         )
         day = timedelta(days=1)
-        known, _, _ = _exchange("TradingHours", self.code, first - day, last + day)
+        known, begins, ends = _exchange("TradingHours", self.code, first - day, last + day)
         schedule = known.schedule
         pairs: list[tuple[int, int]] = []
+        if self._allows:
+            utc = zones.load_zone("UTC")
+            pairs.append((horizon.start, zones.local_instant(begins, 0, utc)))
+            pairs.append((zones.local_instant(ends + day, 0, utc), horizon.end))
+            pairs = [(start, end) for start, end in pairs if start < end]
         for opened, begun, ended, closed in zip(
             *(schedule[name] for name in ("open", "break_start", "break_end", "close")), strict=True
         ):
