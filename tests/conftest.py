@@ -89,5 +89,26 @@ def shared_airflow(nodeid: str) -> str:
     return "the examples" if _EXAMPLES.match(file) else ""
 
 
+_running: list[Any] = []  # Airflows that the tests of one scope share
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End Airflows that tests shared with the last of these.
+
+    As fixtures of the session they would run, and cost the others time, until all is over.
+    """
+    scope = shared_airflow(item.nodeid)
+    if not scope:
+        return
+    from demo.local_airflow import LocalAirflow
+
+    given = getattr(item, "funcargs", None) or {}
+    _running.extend(each for each in given.values() if isinstance(each, LocalAirflow))
+    if nextitem is None or shared_airflow(nextitem.nodeid) != scope:
+        while _running:
+            _running.pop().stop()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
