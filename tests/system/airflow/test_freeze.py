@@ -243,7 +243,20 @@ class Deployment:
         return starts is not None and end <= starts <= end + timedelta(seconds=5)
 
     def wait(self, what: str, check: Callable[[], T | None]) -> T:
-        return self.stack.wait(what, check, seconds=PATIENCE)
+        def look() -> T | None:
+            self.revive()
+            return check()
+
+        return self.stack.wait(what, look, seconds=PATIENCE)
+
+    def revive(self) -> None:
+        """Start schedulers that have ended again, as whoever supervises them does.
+
+        Airflow's scheduler ends where `airflow dags test` takes a run away that it is looking at.
+        """
+        for name, service in list(self.stack.services.items()):
+            if name.startswith("scheduler") and not service.running:
+                self.stack.start("scheduler", name=name)
 
 
 def settings(folder: Path, calendar: Server) -> dict[str, str]:
