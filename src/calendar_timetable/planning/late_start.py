@@ -94,7 +94,7 @@ def late_start(
     if opening is None:
         return None
     # Told at once, so that the answer does not change while the run waits.
-    if policy.max_lateness is not None and opening - planned > policy.max_lateness:
+    if is_missed(planned, opening, policy):
         return None
     last = max(planned, due + policy.max_delay) if policy.waits else planned
     if opening > last and open_time.opening_of(opening, last) > last:
