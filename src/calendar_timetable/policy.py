@@ -1,4 +1,4 @@
-"""Cluster policies: rules of the whole deployment, and each DAG's share of a stagger.
+"""Cluster policies: rules of the whole deployment, and each DAG's stagger or placement.
 
 Airflow calls them for every DAG that it reads from a file, before anything is stored; see
 https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/cluster-policies.html.
@@ -47,7 +47,7 @@ def dag_policy(dag: Any) -> None:
         if own is not dag.timetable:
             dag.timetable = own
     except Exception:  # noqa: BLE001
-        _log.warning("The stagger of DAG %s goes by its file", dag_id, exc_info=True)
+        _log.warning("The start of DAG %s goes by its file", dag_id, exc_info=True)
 
 
 def _hold(task: Any) -> None:
@@ -74,10 +74,10 @@ def _wait_until_mended(context: Any) -> None:
 
 
 def _of_dag(schedule: Any, dag_id: str) -> Any:
-    """Return *schedule* as the DAG called *dag_id* has it, whose share of a ``stagger`` is its own.
+    """Return *schedule* as the DAG called *dag_id* has it, with its stagger or its placement.
 
     That is a copy, as several DAGs may share one schedule; *schedule* itself where nothing differs:
-    it has no ``stagger``, or gives a ``stagger_key``.
+    it is not placed, and has no ``stagger``, or gives a ``stagger_key``.
     """
     from calendar_timetable.timetable import CalendarTimetable
 
@@ -97,6 +97,15 @@ def _of_dag(schedule: Any, dag_id: str) -> Any:
         if isinstance(given.schedule, CalendarTimetable)
         else given.schedule
     )
-    if base is given.schedule and (given.stagger is None or given.stagger_key is not None):
+    placement = _placement_of(dag_id) if given.place is True else None
+    alike = given.stagger is None or given.stagger_key is not None
+    if base is given.schedule and alike and placement is None:
         return schedule
-    return schedule.with_arguments(replace(given, schedule=base, dag_id=dag_id))
+    own = replace(given, schedule=base, dag_id=dag_id, placement=placement)
+    return schedule.with_arguments(own)
+
+
+def _placement_of(dag_id: str) -> Any:
+    from calendar_timetable.load.placement_file import placement_of
+
+    return placement_of(dag_id)

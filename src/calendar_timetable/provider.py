@@ -150,6 +150,12 @@ CONFIG: dict[str, Any] = {
                 "scheduled",
                 None,
             ),
+            "placement": _option(
+                "The file that 'calendar-timetable place' writes: when, within its windows and "
+                "max_delay, each DAG with place=True starts. Read where DAG files are parsed.",
+                None,
+                "/opt/airflow/dags/placement.toml",
+            ),
             "notify": _option(
                 "What tells people of runs that an edit of a calendar moved: Airflow notifiers, "
                 "as paths in Python of a class that needs no arguments, of a notifier, or of a "

@@ -74,6 +74,8 @@ class CalendarTimetable(Timetable):
     :param assets: a run also waits until these are updated, as ``DAG(schedule=...)`` takes them: it
         is made once it is due and all are there, and starts in open time however late they come.
         Needs Airflow 3.4.
+    :param place: let the deployment's placement file choose when a run starts within windows and
+        *max_delay*; see ``calendar-timetable place``. Without that file nothing changes.
 
     Nothing is read or checked here; see :meth:`validate` and :meth:`serialize`.
     """
@@ -95,6 +97,7 @@ class CalendarTimetable(Timetable):
         keep_hour: bool = False,
         max_lateness: timedelta | None = None,
         assets: Any = None,
+        place: bool = False,
     ) -> None:
         # This is ten times as fast as pathlib.
         dag_file = os.path.basename(sys._getframe(1).f_code.co_filename)  # noqa: PTH119, SLF001
@@ -113,6 +116,7 @@ class CalendarTimetable(Timetable):
             keep_hour=keep_hour,
             max_lateness=max_lateness,
             assets=assets,
+            place=place,
             dag_file=dag_file,
         )
         self._data: dict[str, Any] | None = None

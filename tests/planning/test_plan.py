@@ -12,8 +12,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from calendar_timetable.planning.open_time import OpenTime
-from calendar_timetable.planning.plan import PlacedTick, Policy, Tick, place_ticks
-from tests.support.brute import Brute, Row, comparable
+from calendar_timetable.planning.plan import (
+    PlacedTick,
+    Placement,
+    Policy,
+    Tick,
+    place_ticks,
+    put_in,
+)
+from calendar_timetable.planning.spans import Spans
+from tests.support.brute import Brute, Row, comparable, is_open
 from tests.support.strategies import EPOCH, brutes, irregular_ticks
 from tests.support.time_sets import Explicit
 
@@ -27,7 +35,12 @@ def open_time(brute: Brute) -> OpenTime:
     return OpenTime(rule(brute.windows), rule(brute.blackouts), None)
 
 
-def laid_out(ticks: list[tuple[int, int]], brute: Brute, stagger: int = 0) -> list[PlacedTick]:
+def laid_out(
+    ticks: list[tuple[int, int]],
+    brute: Brute,
+    stagger: int = 0,
+    placement: Placement | None = None,
+) -> list[PlacedTick]:
     policy = Policy(
         when_blocked=brute.when_blocked,  # type: ignore[arg-type]
         duration=brute.duration * 60,
@@ -35,6 +48,7 @@ def laid_out(ticks: list[tuple[int, int]], brute: Brute, stagger: int = 0) -> li
         coalesce=brute.coalesce,
         stagger=stagger,
         keep_hour="UTC" if brute.keep_hour else "",
+        placement=placement,
     )
     given_ticks = [Tick(EPOCH + b * 60, EPOCH + a * 60, EPOCH + b * 60) for a, b in ticks]
     return list(place_ticks(given_ticks, policy, open_time(brute)))
@@ -63,6 +77,7 @@ def placed_row(placed: PlacedTick) -> Row:
 
 # Runs that keep their hour are always combined.
 UNCOMBINED = {"coalesce": False, "keep_hour": False}
+COMBINED = brutes().filter(lambda brute: brute.coalesce and not brute.keep_hour)
 # A start just before the origin, which rounding toward zero would move into closed time.
 JUST_BEFORE = Brute(None, [(0, 1)], "advance", 0, 1, coalesce=False)
 
@@ -144,16 +159,67 @@ def test_stagger_moves_every_start_and_none_too_far(
         assert run.start - run.tick.due <= brute.max_delay * 60
         following = next((due for due in dues if due > EPOCH + alone), None)
         assert following is None or run.start < following
-        # What kept it from more: the end of open time, the next due time, or max_delay
+        # There was no room for all of it before open time ends, the next due time, or max_delay.
         if moved < share:
-            limits = [run.tick.due + brute.max_delay * 60] + (
-                [] if following is None else [following - 1]
-            )
-            later = second(run.start) + 1
-            # No start is put into the last five minutes
-            edge = later if brute.duration else later + 299
-            closes = not all(map(brute.fits, range(later // 60, -(-edge // 60) + 1)))
-            assert closes or run.start in limits
+            full = alone + share
+            # No start is put into the last five minutes.
+            edge = full if brute.duration else full + 299
+            closes = not all(map(brute.fits, range(alone // 60, -(-edge // 60) + 1)))
+            late = full > second(run.tick.due) + brute.max_delay * 60
+            assert closes or late or (following is not None and EPOCH + full >= following)
+
+
+@given(ticks=irregular_ticks(), brute=COMBINED, delay=st.integers(0, 100_000))
+def test_a_run_is_put_where_the_placement_says_or_elsewhere_in_its_room(
+    ticks: list[tuple[int, int]], brute: Brute, delay: int
+) -> None:
+    placed = laid_out(ticks, brute, placement=Placement(delay))
+    alone = laid_out(ticks, brute)
+    starts = [p.start for p in placed if p.start is not None]
+
+    assert [p[:1] + p[2:3] for p in placed] == [p[:1] + p[2:3] for p in alone]
+    assert all(a <= b for a, b in pairwise(starts))
+    dues = [p.tick.due for p in placed]
+    for run, unmoved in zip(placed, alone, strict=True):
+        if run.start is None or unmoved.start is None or run.outcome in ("advanced", "forced"):
+            assert run.start == unmoved.start
+            continue
+        following = next((due for due in dues if due > unmoved.start), math.inf)
+        assert unmoved.start <= run.start <= run.tick.due + brute.max_delay * 60
+        assert run.start < following
+        wanted = run.tick.due + delay
+        # Without a duration no start is put into the last five minutes.
+        ends = second(wanted) + (brute.duration * 60 or 300)
+        opened = all(
+            is_open(at, brute.windows, brute.blackouts)
+            for at in range(minute(wanted), -(-ends // 60))
+        )
+        if opened and unmoved.start <= wanted < following and delay <= brute.max_delay * 60:
+            assert run.start == wanted
+
+
+def test_what_is_closed_piles_up_no_starts_where_it_ends() -> None:
+    """Fifty runs, a minute apart, of which a closure hits thirty: those stay a minute apart."""
+    room = Spans([(0, 600), (2400, 6000)])
+
+    starts = [put_in(room, 0, delay) for delay in range(0, 3000, 60)]
+
+    assert len(set(starts[10:40])) == 30
+    assert starts[:10] == list(range(0, 600, 60)), "what is open is left alone"
+    assert all(start in room for start in starts)
+
+
+def test_shares_that_find_no_room_are_spread_over_what_is_left() -> None:
+    """Forty DAGs share a due time half an hour before time closes, with a stagger of two hours."""
+    until = OpenTime(Explicit([(0, 1800)]), None, None)
+
+    starts = [
+        placed.start
+        for share in range(0, 7200, 180)
+        for placed in place_ticks([Tick(0, 0, 0)], Policy(stagger=share), until)
+    ]
+
+    assert max(starts.count(start) for start in starts) <= 3  # of one second; clamped it were 31
 
 
 @given(ticks=irregular_ticks(), brute=brutes())

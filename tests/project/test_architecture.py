@@ -21,7 +21,7 @@ LAYERS = (  # each imports what stands below it, and its own; of one line, none 
     ("publishing", "runtime"),
     ("runs", "timetable"),
     ("schedule",),
-    ("calendars",),
+    ("calendars", "load"),
     ("planning",),
     ("metrics", "config"),
     ("exceptions", "_version"),

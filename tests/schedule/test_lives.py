@@ -36,7 +36,7 @@ from calendar_timetable.timetable import CalendarTimetable
 from tests.support.scheduler import dag_model, plain
 from tests.support.strategies import EPOCH, POLICIES, moment
 from tests.support.time_sets import FakeCalendar
-from tests.support.timetables import pen, restriction, travelled
+from tests.support.timetables import pen, placed, restriction, travelled
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +67,7 @@ class Life(RuleBasedStateMachine):
         self.now = BEGIN
         self.events: list[tuple[int, int]] = []
         self.options: dict[str, Any] = {}
+        self.delay: int | None = None  # minutes after due times, in the placement file
         self.stored: DagRunInfo | None = None
         self.runs: list[DagRunInfo] = []
         self.ids: list[str] = []
@@ -96,14 +97,18 @@ class Life(RuleBasedStateMachine):
         stagger=st.sampled_from([0, 45]),
         keep_hour=st.booleans(),
         max_lateness=st.sampled_from([None, None, 5, 300]),
+        delay=st.sampled_from([None, None, 0, 90, 700]),
     )
-    def edit(self, nights: bool, max_lateness: int | None, **options: Any) -> None:
+    def edit(
+        self, nights: bool, max_lateness: int | None, delay: int | None, **options: Any
+    ) -> None:
         minutes = {
             name: timedelta(minutes=options[name]) for name in ("duration", "max_delay", "stagger")
         }
         self.options = options | minutes | ({"windows": NIGHTS} if nights else {})
         if options["when_blocked"] != "postpone" or not options["coalesce"]:
             self.options["keep_hour"] = False
+        self.delay = delay
         if max_lateness is not None:
             self.options["max_lateness"] = timedelta(minutes=max_lateness)
 
@@ -160,7 +165,7 @@ class Life(RuleBasedStateMachine):
         known = Spans((EPOCH + a * 60, EPOCH + b * 60) for a, b in self.events)
         calendar = FakeCalendar(known, "team")
         made = CalendarTimetable(self.schedule, timezone="UTC", blackouts=calendar, **self.options)
-        return travelled(made)
+        return travelled(placed(made, self.delay))
 
     def _next(self) -> DagRunInfo | None:
         last = max(self.runs, key=lambda run: run.logical_date) if self.runs else None  # type: ignore[arg-type,return-value]

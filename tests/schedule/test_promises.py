@@ -25,7 +25,7 @@ from tests.support.bases import BASES, Base, timetable
 from tests.support.brute import Brute
 from tests.support.scheduler import dag_model, plain
 from tests.support.strategies import LENGTH, brutes, moment
-from tests.support.timetables import restriction, travelled
+from tests.support.timetables import placed, restriction, travelled
 
 MORE_BASES = [
     Base(
@@ -123,10 +123,17 @@ LIVES = {
 @pytest.mark.parametrize("base", PROMISING, ids=repr)
 @pytest.mark.parametrize("start_date", [False, True], ids=["no start date", "start date"])
 @settings(max_examples=25, phases=[Phase.explicit, Phase.generate])
-@given(brute=brutes(), share=st.sampled_from([0, 0, 25]), catchup=st.booleans(), **LIVES)
+@given(
+    brute=brutes(),
+    share=st.sampled_from([0, 0, 25]),
+    delay=st.sampled_from([None, None, 0, 40, 600]),
+    catchup=st.booleans(),
+    **LIVES,
+)
 @example(
     brute=Brute([(19 * 60, 31 * 60), (43 * 60, 55 * 60)], [], max_delay=1440),
     share=0,
+    delay=None,
     catchup=False,
     latency=5,
     parses=[90] * 24,
@@ -135,6 +142,7 @@ LIVES = {
 @example(  # asked in the midst of an interval that is open, and after which no run fits
     brute=Brute(None, [(72, 509)], when_blocked="skip", duration=240, max_delay=0),
     share=0,
+    delay=None,
     catchup=False,
     latency=5,
     parses=[120, 249],
@@ -145,6 +153,7 @@ def test_what_is_told_on_the_first_day_is_made(
     start_date: bool,
     brute: Brute,
     share: int,
+    delay: int | None,
     catchup: bool,
     latency: int,
     parses: list[int],
@@ -153,7 +162,8 @@ def test_what_is_told_on_the_first_day_is_made(
     # Of which one opening may release hundreds: they would take longer than a minute
     if base.name == "every minute":
         latency = 0
-    schedule: Any = timetable(base, brute, stagger=timedelta(minutes=share), stagger_key="a")
+    given_stagger = {"stagger": timedelta(minutes=share), "stagger_key": "a"}
+    schedule: Any = placed(timetable(base, brute, **given_stagger), delay)
     begin, end = moment(first), moment(LENGTH + 600)
     limits = restriction(begin if start_date else None, catchup=catchup)
     with time_machine.travel(begin, tick=False):

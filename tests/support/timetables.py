@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ import airflow.serialization.encoders  # noqa: F401
 import pendulum
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 
+from calendar_timetable.planning.plan import Placement
 from calendar_timetable.timetable import CalendarTimetable
 
 # name, run_after, data interval: what a DagRunInfo says, in plain values
@@ -34,6 +36,19 @@ def travelled(timetable: CalendarTimetable) -> CalendarTimetable:
     """*timetable* as another component gets it: out of the database."""
     data = json.loads(json.dumps(timetable.serialize()))
     return CalendarTimetable.deserialize(data)
+
+
+def placed(timetable: CalendarTimetable, delay: int | None, why: str = "") -> CalendarTimetable:
+    """Return *timetable* as a placement file puts it, *delay* minutes after due times.
+
+    As it is where it may not be placed, or *delay* is ``None``.
+    """
+    arguments = timetable.arguments
+    assert arguments is not None, "it comes from a DAG file"
+    if delay is None or not arguments.may_place:
+        return timetable
+    own = replace(arguments, place=True, placement=Placement(delay * 60, why))
+    return timetable.with_arguments(own)
 
 
 def stepped(

@@ -22,6 +22,7 @@ Kind = Literal[
     "run_anyway",
     "advanced",
     "staggered",
+    "placed",
     "same_hour",
     "unknown",
     "note",
@@ -49,6 +50,7 @@ class Reason:
     run_anyway                it starts when due, though blocked: ``when_blocked="run"``
     advanced                  it starts at *start*, before its due time *end*
     staggered                 *needed_seconds* later than it could
+    placed                    put at *start* by the deployment's placement, because of *detail*
     same_hour                 it waits for its time of day: ``keep_hour=True``
     unknown                   calendars are read until *start*, or far from its due time
     note                      *detail* is to be known of *calendar*
@@ -100,6 +102,9 @@ class Reason:
                 return "starts before its due time (when_blocked='advance')"
             case "staggered":
                 return f"staggered by {length(self.needed_seconds or 0)}"
+            case "placed":
+                assert self.start is not None
+                return f"placed at {at(self.start)}" + (f" ({self.detail})" if self.detail else "")
             case "same_hour":
                 return "waits for its time of day (keep_hour=True)"
             case "unknown":
@@ -148,7 +153,10 @@ def reasons(placed: PlacedTick, policy: Policy, open_time: OpenTime) -> tuple[Re
     elif placed.outcome == "forced":
         why.append(Reason("run_anyway"))
     if placed.opening is not None and placed.start is not None and placed.start > placed.opening:
-        why.append(Reason("staggered", needed_seconds=int(placed.start - placed.opening)))
+        if policy.placement is None:
+            why.append(Reason("staggered", needed_seconds=int(placed.start - placed.opening)))
+        else:
+            why.append(Reason("placed", start=placed.start, detail=policy.placement.why or None))
     why += (Reason("note", calendar=label, detail=note) for label, note in open_time.notes)
     if not open_time.is_known(due):
         why.append(Reason("unknown"))

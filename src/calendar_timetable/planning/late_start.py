@@ -5,8 +5,10 @@ Asked before a run is created, by gates while it runs, and by the page.
 
 from __future__ import annotations
 
+import math
+
 from calendar_timetable.planning.open_time import DAY, OpenTime
-from calendar_timetable.planning.plan import Policy, same_hour
+from calendar_timetable.planning.plan import Policy, same_hour, staggered
 
 # A run that just fitted is not lost to a delay of this length: schedulers and queues take time.
 GRACE_SECONDS = 300
@@ -104,6 +106,4 @@ def late_start(
             or policy.next_start(due, closes, closes + policy.max_delay, open_time) is None
         ):
             return None
-    if fits or not policy.stagger:
-        return planned if fits else opening
-    return open_time.last_fit(opening, policy.duration, opening + policy.stagger)
+    return planned if fits else staggered(opening, math.inf, policy, open_time)

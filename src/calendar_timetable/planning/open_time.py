@@ -87,6 +87,15 @@ class OpenTime:
             return until
         return min(until, self.over(instant, until + duration + 1).last_fit(instant, duration))
 
+    def starts(self, first: float, latest: float, duration: int) -> Spans:
+        """Return when in ``[first, latest]`` a run of *duration* fits, in whole seconds."""
+        first, end = -int(-first // 1), int(latest) + 1
+        if self.always:
+            return Spans(((first, end),)) if first < end else Spans()
+        found = self.over(first, end + duration).clip(first, end + duration)
+        fitting = ((low, min(high - duration + 1, end)) for low, high in found)
+        return Spans((low, high) for low, high in fitting if low < high)
+
     def opening_before(self, instant: float, within: int) -> float | None:
         """Return when the open time that holds *instant* began.
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY, OpenTime
+from calendar_timetable.planning.spans import Spans
 
 WhenBlocked = Literal["postpone", "advance", "skip", "run"]
 Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "forced"]
@@ -71,14 +72,22 @@ class PlacedTick(NamedTuple):
         return self if start == self.start else new(PlacedTick, (self.tick, start, *self[2:]))
 
 
+class Placement(NamedTuple):
+    """Where a deployment puts the runs of a DAG: *delay* seconds after they are due, and why."""
+
+    delay: int
+    why: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How ticks are placed in open time.
 
     Durations are in seconds; ``stagger`` is this schedule's own share: its starts are that much
-    later. ``keep_hour`` names the zone in which a postponed run keeps its time of day; empty where
-    it starts at the opening. A run that was not made for ``max_lateness`` after its start is not
-    made at all; ``None`` where it always is.
+    later. With a ``placement`` they are where that puts them instead. ``keep_hour`` names the zone
+    in which a postponed run keeps its time of day; empty where it starts at the opening. A run that
+    was not made for ``max_lateness`` after its start is not made at all; ``None`` where it always
+    is.
     """
 
     when_blocked: WhenBlocked = "postpone"
@@ -88,6 +97,7 @@ class Policy:
     stagger: int = 0
     keep_hour: str = ""
     max_lateness: int | None = None
+    placement: Placement | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields; of those that were added later only what is not the default."""
@@ -96,7 +106,17 @@ class Policy:
         for name in ADDED_FIELDS:
             if data[name] == getattr(usual, name):
                 del data[name]
+        if self.placement is not None:
+            data["placement"] = self.placement._asdict()
         return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Policy:
+        """Return the policy whose fields *data* has; it may hold other keys too."""
+        given = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        if "placement" in given:
+            given["placement"] = Placement(**given["placement"])
+        return cls(**given)
 
     def check(self) -> None:
         """Refuse what does not go together; raises :class:`InvalidArgument`."""
@@ -118,6 +138,11 @@ class Policy:
     def reach(self) -> int:
         """Seconds that a run may last beyond its due time: moved, staggered and running."""
         return self.max_delay + self.duration + self.stagger
+
+    @property
+    def spread(self) -> int:
+        """Seconds by which a start may come later than the first time that fits, at most."""
+        return self.stagger if self.placement is None else self.max_delay
 
     @property
     def waits(self) -> bool:
@@ -162,8 +187,9 @@ class Policy:
         return None
 
 
-# Of a policy: without them it means what it meant before there were any.
-ADDED_FIELDS = ("keep_hour", "max_lateness")
+# Of a policy, each with the version of the stored form that has it: without them it means what it
+# meant before there were any.
+ADDED_FIELDS = {"keep_hour": 3, "max_lateness": 3, "placement": 4}
 
 
 def same_hour(planned: float, earliest: float, timezone: str) -> float:
@@ -311,7 +337,7 @@ def _place_all(
         yield from _place_by_hour(ticks, policy, open_time, every=every, until=until)
         return
     # Whether a tick that is on time shares its start with no other.
-    alone = not policy.stagger and policy.when_blocked != "advance"
+    alone = not policy.spread and policy.when_blocked != "advance"
     unserved: float | None = None  # where the interval of the first tick without a run began
     ahead: PlacedTick | None = None  # the next tick, where that was placed to see whether it joins
     while True:
@@ -336,7 +362,7 @@ def _place_all(
         if policy.coalesce and placed.outcome == "postponed":
             placed, combined = _gather(ticks, placed, every=every)
         assert placed.start is not None
-        start = _staggered(placed, policy, open_time, ticks) if policy.stagger else placed.start
+        start = _spread(placed, policy, open_time, ticks) if policy.spread else placed.start
         if (
             policy.coalesce
             and policy.when_blocked == "advance"
@@ -450,7 +476,7 @@ def _taken_along(
 ) -> Iterator[PlacedTick]:
     """Yield what *run* takes along, then itself: staggered, with all of its data interval."""
     placed = with_interval(run.placed, run.begins)
-    start = _staggered(placed, policy, open_time, ticks) if policy.stagger else placed.start
+    start = _spread(placed, policy, open_time, ticks) if policy.spread else placed.start
     if start != placed.start:
         opening = placed.tick.due if placed.opening is None else placed.opening
         placed = placed._replace(start=start, opening=opening)
@@ -497,26 +523,59 @@ def _gather_before(
     return placed, start, combined, None
 
 
-def _staggered(placed: PlacedTick, policy: Policy, open_time: OpenTime, ticks: TickStream) -> float:
-    """Return the start of *placed*, later by this schedule's share.
+def _spread(placed: PlacedTick, policy: Policy, open_time: OpenTime, ticks: TickStream) -> float:
+    """Return the start of *placed*, later by this schedule's share, or where it is put.
 
-    No later than it fits, and before the next due time.
+    Before the next due time, and no later than it fits and ``max_delay`` allows.
     """
     start, due = placed.start, placed.tick.due
     assert start is not None
     if placed.outcome not in ("on_time", "postponed"):
         return start
-    latest = min(start + policy.stagger, due + policy.max_delay)
-    # Without a duration, a start in the last second would be lost to a scheduler's usual latency.
-    latest = (
-        open_time.last_fit(start, policy.duration or EDGE_SECONDS, latest)
-        if latest > start
-        else latest
-    )
+    latest = due + policy.max_delay
     following = ticks.first_after(start, placed.tick)
-    if following is not None and following.due <= latest:
-        latest = following.due - 1
-    return max(start, latest)
+    if following is not None:
+        latest = min(latest, following.due - 1)
+    if policy.placement is not None:
+        duration = policy.duration or EDGE_SECONDS
+        room = open_time.starts(start, latest, duration)
+        return put_in(room, due, policy.placement.delay) if room else start
+    return staggered(start, latest, policy, open_time)
+
+
+def staggered(start: float, latest: float, policy: Policy, open_time: OpenTime) -> float:
+    """Return *start*, later by this schedule's share: no later than *latest*, and where it fits.
+
+    Where there is not that much room before time closes, the share is taken of the room that is
+    left: clamped, all those that have a greater share would start together.
+    """
+    until = min(start + policy.stagger, latest)
+    if until <= start:
+        return start
+    # Without a duration, a start in the last second would be lost to a scheduler's usual latency.
+    until = open_time.last_fit(start, policy.duration or EDGE_SECONDS, until)
+    # Runs that are not combined have the same opening, and less room the earlier they were due.
+    return (
+        start + policy.stagger % (max(until - start, 0) + 1)
+        if policy.coalesce
+        else max(start, until)
+    )
+
+
+def put_in(room: Spans, due: float, delay: int) -> float:
+    """Return the time *delay* seconds after *due*, where it lies in *room*, which is not empty.
+
+    Elsewhere the time that has *delay* seconds of *room* before it, counted around: starts that
+    a closure moves are as far apart as they were.
+    """
+    if due + delay in room:
+        return due + delay
+    left = delay % sum(end - start for start, end in room)
+    for start, end in room:
+        if left < end - start:
+            return start + left
+        left -= end - start
+    raise AssertionError("left is less than all of room")
 
 
 def with_interval(placed: PlacedTick, begins: float | None) -> PlacedTick:

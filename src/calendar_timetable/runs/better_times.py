@@ -224,7 +224,7 @@ class _Weighed:
         self._subject, self._count, self._scales, self._now = subject, count, scales, now
         policy = subject.schedule.policy
         # Whether what it adds to the cost is known exactly once it is put on the scale.
-        moved_simply = not policy.stagger and not policy.keep_hour
+        moved_simply = not policy.spread and not policy.keep_hour
         self.is_exact = policy.when_blocked != "advance" and moved_simply
         self._scale = scales.exact if self.is_exact else scales.bounds
         self._touched: list[tuple[int, int]] = []

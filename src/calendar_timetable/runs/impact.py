@@ -288,7 +288,7 @@ def changes_of(
 def first_touched(schedule: CompiledSchedule, start: float) -> float:
     """Return the time up to which no due time has to do with what is closed from *start* on."""
     policy = schedule.policy
-    clear = start - policy.duration - policy.stagger - EDGE_SECONDS - 1
+    clear = start - policy.duration - policy.spread - EDGE_SECONDS - 1
     # A run that keeps its hour waits also while time is open.
     if policy.keep_hour:
         return clear - policy.max_delay
@@ -392,7 +392,7 @@ def _carried(before: PlacedTick, schedule: CompiledSchedule) -> tuple[int, int]:
     start = policy.place(before.tick, schedule.open_time).start
     first = due if start is None else min(due, start)
     last = due if start is None else max(due, start)
-    return int(first), int(last) + policy.duration + policy.stagger + LATE_START
+    return int(first), int(last) + policy.duration + policy.spread + LATE_START
 
 
 def _uses_calendars(schedule: CompiledSchedule) -> bool:

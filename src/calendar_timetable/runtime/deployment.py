@@ -59,6 +59,7 @@ class _Limits:
             self._blackouts = [blackout - exempt for blackout in self._blackouts]
             self._windows = [window | exempt for window in self._windows]
         self._max_delay = max(rule.max_delay for rule in rules)
+        self._place = any(rule.place for rule in rules)
         self._for_all = any(rule.apply_to == "all" for rule in rules)
 
     def schedule(self, given: Any) -> Any:
@@ -110,6 +111,7 @@ class _Limits:
             blackouts=self._blackouts or None,
             windows=self._intersection([]),
             max_delay=self._max_delay,
+            place=self._place,
         )
 
     def _united(self, given: CalendarTimetable) -> CalendarTimetable:
@@ -126,6 +128,7 @@ class _Limits:
                 arguments,
                 blackouts=[*own_blackouts, *self._blackouts] or None,
                 windows=self._intersection(own_windows),
+                place=arguments.place or (self._place and arguments.may_place),
             )
         )
 

@@ -18,7 +18,7 @@ from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.late_start import GRACE_SECONDS
 from calendar_timetable.planning.open_time import DAY, OpenTime
-from calendar_timetable.planning.plan import Policy, WhenBlocked, share_of
+from calendar_timetable.planning.plan import Placement, Policy, WhenBlocked, share_of
 from calendar_timetable.planning.time_sets import (
     TimeRange,
     TimeSet,
@@ -45,13 +45,14 @@ if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar
 
 _ZERO = timedelta(0)
-_UNSAID = ("dag_file", "dag_id")
+_UNSAID = ("dag_file", "dag_id", "placement")
 _ONE_RUN = ("OnceTimetable", "ContinuousTimetable")
 _USUAL = {
     "when_blocked": "postpone",
     "max_delay": timedelta(days=7),
     "coalesce": True,
     "keep_hour": False,
+    "place": False,
 }
 _log = logging.getLogger(__name__)
 
@@ -77,8 +78,11 @@ class Arguments:
     keep_hour: Any
     max_lateness: Any
     assets: Any
+    place: Any
     dag_file: str
-    dag_id: str | None = None  # as the cluster policy in policy.py tells it
+    # As the cluster policy in policy.py tells it.
+    dag_id: str | None = None
+    placement: Placement | None = None
 
     def __str__(self) -> str:
         """Return the arguments that differ from the usual ones.
@@ -315,6 +319,11 @@ class Arguments:
         """The assets that runs wait for, as JSON; ``None`` where they wait for none."""
         return encode_assets(self.assets)
 
+    @property
+    def may_place(self) -> bool:
+        """Whether a placement may choose when its runs start; a DAG that keeps its hour has."""
+        return not self.keep_hour and bool(self.coalesce)
+
     @cached_property
     def policy(self) -> Policy:
         """How ticks are placed in open time."""
@@ -325,8 +334,14 @@ class Arguments:
             raise InvalidArgument("coalesce", self.coalesce, "give True or False")
         stagger = zones.whole_seconds("stagger", _ZERO if self.stagger is None else self.stagger)
         max_delay = zones.whole_seconds("max_delay", self.max_delay)
-        if not isinstance(self.keep_hour, bool):
-            raise InvalidArgument("keep_hour", self.keep_hour, "give True or False")
+        for name in ("keep_hour", "place"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidArgument(name, getattr(self, name), "give True or False")
+        if self.keep_hour and self.place:
+            remedy = "does not go with keep_hour, as the placement chooses the hour: leave one out"
+            raise InvalidArgument("place", self.place, remedy)
+        if self.place and not self.coalesce:
+            raise InvalidArgument("place", self.place, "goes with coalesce=True; leave one out")
         policy = Policy(
             self.when_blocked,
             zones.whole_seconds("duration", _ZERO if self.duration is None else self.duration),
@@ -335,6 +350,7 @@ class Arguments:
             self._share_of(stagger),
             self.zone_name if self.keep_hour else "",
             self._checked_lateness,
+            self.placement,
         )
         policy.check()
         return policy

@@ -44,7 +44,8 @@ from calendar_timetable.schedule.ticks import Ticks
 if TYPE_CHECKING:
     from pendulum import DateTime
 
-VERSION = 3
+VERSION = 4
+_WITH_RULE = 3  # due times by a rule of ours, or assets that runs wait for
 # Seconds: a run that starts late must still know what closes, for this long after its start.
 LATE_START = 6 * 3600
 # Of the horizon; past these all spans are kept instead of those that matter.
@@ -125,7 +126,7 @@ class CompiledSchedule:
     def waiting_since(self, now: float) -> float:
         """Return since when due times may be waiting, or were released by the latest opening.
 
-        That is the last time at which a run fitted before time closed, less the stagger;
+        That is the last time at which a run fitted before time closed, less the spread;
         ``max_delay`` before time opened again, or before *now*, where there was none.
         """
         policy, open_time = self.policy, self.open_time
@@ -139,7 +140,7 @@ class CompiledSchedule:
             else now
         )
         fitted = open_time.previous_fit(closed, policy.duration, closed - policy.max_delay - 1)
-        return (closed - policy.max_delay if fitted is None else fitted) - policy.stagger - 1
+        return (closed - policy.max_delay if fitted is None else fitted) - policy.spread - 1
 
     @property
     def calendars(self) -> tuple[UsedCalendar, ...]:
@@ -328,10 +329,10 @@ class CompiledSchedule:
         encoded = {name: codec.encode(timeset, keep) for name, timeset in timesets.items()}
         policy = self.policy.to_json()
         version = max(map(codec.version, encoded.values()), default=1)
-        added = not policy.keys().isdisjoint(ADDED_FIELDS)
         # An older reader would plan without them, and start runs without their assets.
-        if added or "rule" in self.base or self.assets is not None:
-            version = VERSION
+        version = max(version, *(ADDED_FIELDS.get(name, 1) for name in policy))
+        if "rule" in self.base or self.assets is not None:
+            version = max(version, _WITH_RULE)
         data: dict[str, Any] = {"v": version, "timezone": self.timezone, **policy}
         data["base"] = self.base
         data |= encoded
@@ -351,15 +352,12 @@ class CompiledSchedule:
             raise ValueError(
                 f"schedule of version {data['v']}: upgrade airflow-calendar-timetable here"
             )
-        policy = Policy(
-            **{name: data[name] for name in Policy.__dataclass_fields__ if name in data}
-        )
         sets = {name: codec.decode(data[name]) for name in ("windows", "blackouts") if name in data}
         horizon = TimeRange(*data["horizon"]) if "horizon" in data else None
         return cls(
             data["base"],
             data["timezone"],
-            policy,
+            Policy.from_json(data),
             horizon=horizon,
             assets=data.get("assets"),
             **sets,
@@ -375,7 +373,7 @@ class CompiledSchedule:
         policy, pairs = self.policy, []
         # Lay out all of it at once: piece by piece would take longer.
         self.open_time.over(self.horizon.start, self.horizon.end)
-        after = policy.duration + policy.stagger + LATE_START
+        after = policy.duration + policy.spread + LATE_START
         for count, tick in enumerate(self.ticks.at_or_after(self.horizon.start)):
             if tick.due >= self.horizon.end:
                 break

@@ -40,6 +40,8 @@ class DeploymentRule:
     :param exempt_tags: DAGs with one of these tags are left alone, whatever else they have.
     :param apply_to: ``"scheduled"``: runs that are triggered by hand pass; ``"all"``: the tasks of
         every run wait.
+    :param place: whether the deployment's placement file chooses when their runs start, as with
+        ``CalendarTimetable(place=True)``.
     :param max_delay: how long what is due waits at most, where the DAG has no ``CalendarTimetable``
         that says so.
 
@@ -54,6 +56,7 @@ class DeploymentRule:
     exempt_tags: Collection[str] = ()
     apply_to: ApplyTo = "scheduled"
     max_delay: timedelta = _MAX_DELAY
+    place: bool = False
 
     def __post_init__(self) -> None:
         for name in ("tags", "owners", "dag_ids", "exempt_tags"):
@@ -62,6 +65,8 @@ class DeploymentRule:
                 raise InvalidArgument(name, value, "give a list of texts")
         if self.apply_to not in get_args(ApplyTo):
             raise InvalidArgument("apply_to", self.apply_to, "give 'scheduled' or 'all'")
+        if not isinstance(self.place, bool):
+            raise InvalidArgument("place", self.place, "give True or False")
         for timeset in (self.blackout_set, self.window_set):
             if timeset is not None:
                 timeset.validate()

@@ -209,7 +209,7 @@ class _Search:
 
     def first_not_missed(self, missed: PlacedTick) -> PlacedTick | None:
         """Return the first run after *missed* that may still be made, with its data interval."""
-        begin = self.now - (self.policy.max_lateness or 0) - self.policy.stagger
+        begin = self.now - (self.policy.max_lateness or 0) - self.policy.spread
         # What was due before it may have waited.
         if not self.open_time.always:
             begin = self.compiled.waiting_since(begin)
@@ -238,7 +238,7 @@ class _Search:
         Also returns the runs that follow; ``None`` where these have to be searched for anew.
         """
         ticks, now = self.compiled.ticks, self.now
-        if self.open_time.always and not self.policy.stagger:
+        if self.open_time.always and not self.policy.spread:
             with suppress(_BaseFailed):
                 return self._from(self._pick())
         if self._is_simple and ticks.is_calm(now) and self._is_under_way:
@@ -344,7 +344,7 @@ class _Search:
         policy = self.policy
         return (
             policy.coalesce
-            and not policy.stagger
+            and not policy.spread
             and not policy.keep_hour
             and policy.when_blocked != "advance"
         )
@@ -398,7 +398,7 @@ class _Search:
         """
         if (
             not self.compiled.ticks.plain
-            or self.policy.stagger
+            or self.policy.spread
             or self.policy.when_blocked == "advance"
         ):
             return None

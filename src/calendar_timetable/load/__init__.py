@@ -1,0 +1,1 @@
+"""How much runs at once, and where there is room: arithmetic on plain numbers."""

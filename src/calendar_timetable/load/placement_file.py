@@ -1,0 +1,126 @@
+"""The placement of a deployment: when within its room each DAG's runs start, in a file of its own.
+
+``calendar-timetable place`` writes it, people review it, and ``[calendar_timetable] placement``
+names it. It is read where DAG files are parsed, and only there; what it says of a DAG travels in
+the serialized DAG.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from calendar_timetable.config import SECTION, option
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning.plan import Placement
+
+VERSION = 1
+_MOST_BYTES = 8_000_000  # some 50,000 DAGs
+_MOST_WHY = 200  # characters of a reason, which travels in the DAG
+_DELAY = re.compile(r"(\d{1,5}):([0-5]\d):([0-5]\d)")
+_HEAD = """\
+# When the runs of these DAGs start: so long after they are due, where that is in open time.
+# Made by `calendar-timetable place`; what is changed by hand stays while it can.
+"""
+
+_log = logging.getLogger(__name__)
+# The file's path with its time and size, and what it says.
+_read: tuple[tuple[str, int, int], Mapping[str, Placement]] | None = None
+
+
+def placement_of(dag_id: str) -> Placement | None:
+    """Return where the deployment's file puts the runs of the DAG *dag_id*; ``None`` where nowhere.
+
+    Never raises: a file that cannot be used puts nothing anywhere, which the log tells once.
+    """
+    name = option("placement")
+    return _remembered(name).get(dag_id) if name else None
+
+
+def _remembered(name: str) -> Mapping[str, Placement]:
+    global _read  # noqa: PLW0603
+    path = Path(name).expanduser()
+    try:
+        status = path.stat()
+        key = name, status.st_mtime_ns, status.st_size
+    except OSError:
+        key = name, 0, 0
+    if _read is None or _read[0] != key:
+        try:
+            _read = key, read(path)
+        except InvalidArgument as error:
+            _log.warning("No DAG is placed: %s", error)
+            _read = key, {}
+    return _read[1]
+
+
+def read(path: Path) -> dict[str, Placement]:
+    """Return where the file at *path* puts each DAG, by its id.
+
+    Raises :class:`InvalidArgument` where it cannot be read as a whole. What it says of a DAG and
+    cannot be used is left out, which the log tells.
+    """
+    field = f"[{SECTION}] placement"
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InvalidArgument(
+            field, str(path), f"{reason}: make it with calendar-timetable place --out"
+        ) from None
+    if len(content) > _MOST_BYTES:
+        raise InvalidArgument(field, str(path), f"it has more than {_MOST_BYTES:,} bytes")
+    try:
+        data = tomllib.loads(content.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidArgument(field, str(path), f"this is no TOML: {error}") from None
+    if data.get("version") != VERSION:
+        raise InvalidArgument(
+            f"version of {path}", data.get("version"), f"this release reads version {VERSION}"
+        )
+    dags = data.get("dags", {})
+    if not isinstance(dags, dict):
+        raise InvalidArgument(f"dags of {path}", dags, 'write [dags."the DAG\'s id"]')
+    placements = {}
+    for dag_id, entry in dags.items():
+        try:
+            placements[dag_id] = _placement(dag_id, entry)
+        except InvalidArgument as error:
+            _log.warning("DAG %s is not placed: %s", dag_id, error)
+    return placements
+
+
+def _placement(dag_id: str, entry: Any) -> Placement:
+    entry = entry if isinstance(entry, dict) else {}
+    delay, why = entry.get("delay"), entry.get("why", "")
+    parts = _DELAY.fullmatch(delay) if isinstance(delay, str) else None
+    if parts is None:
+        remedy = 'write hours, minutes and seconds after its due time, as "03:20:00"'
+        raise InvalidArgument(f"dags.{dag_id}.delay", delay, remedy)
+    if not isinstance(why, str):
+        raise InvalidArgument(f"dags.{dag_id}.why", why, "give a text")
+    hours, minutes, seconds = map(int, parts.groups())
+    return Placement((hours * 60 + minutes) * 60 + seconds, why[:_MOST_WHY])
+
+
+def written(placements: Mapping[str, Placement]) -> str:
+    """Return the text of a file that says *placements*, in the order of ids: diffs stay small."""
+    lines = [_HEAD, f"version = {VERSION}\n"]
+    for dag_id, placement in sorted(placements.items()):
+        minutes, seconds = divmod(placement.delay, 60)
+        delay = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+        lines.append(f"\n[dags.{_quoted(dag_id)}]\ndelay = {_quoted(delay)}\n")
+        if placement.why:
+            lines.append(f"why = {_quoted(placement.why)}\n")
+    return "".join(lines)
+
+
+def _quoted(text: str) -> str:
+    """Return *text* as a basic string of TOML."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\u{ord(found[0]):04x}", escaped) + '"'
