@@ -1,0 +1,166 @@
+"""Where in its room each DAG's runs are put, so that little runs at once.
+
+Every DAG has one delay after its due times. They are chosen one DAG after the other, that with the
+most work first, each where it adds the least to the load of the pools that it uses; then each is
+looked at once more. Nothing is random: the same work comes to the same places.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+from calendar_timetable.load.expected import STEP_SECONDS
+from calendar_timetable.planning.plan import put_in
+from calendar_timetable.planning.spans import Spans
+
+# The cost of a step is its load to this power: peaks count, and so does what is close to one.
+_POWER = 8
+_MOST_CHOICES = 96  # of a delay: a quarter of an hour apart where there is a day's room
+# A DAG that has its place moves only where that saves this share of its cost: people have read it.
+_WORTH_A_MOVE = 0.2
+_PASSES = 2
+
+
+@dataclass(frozen=True)
+class Work:
+    """The runs of one DAG in the time that is looked at.
+
+    *slots* are what a run uses, by pool; *length* is how long it takes, in seconds. *room* has, for
+    each due time in epoch seconds, when its run may start; that is never empty.
+    """
+
+    dag_id: str
+    slots: Mapping[str, float]
+    length: int
+    room: tuple[tuple[float, Spans], ...]
+
+    @cached_property
+    def delays(self) -> tuple[int, ...]:
+        """The delays to choose from, in seconds: those that begin with the earliest start."""
+        if not self.room:
+            return (0,)
+        first = min(int(room.bounds[0] - due) for due, room in self.room)
+        last = max(int(room.bounds[-1] - 1 - due) for due, room in self.room)
+        apart = -(-max(last - first, 0) // _MOST_CHOICES // STEP_SECONDS) * STEP_SECONDS
+        return tuple(range(first, last + 1, apart or STEP_SECONDS))
+
+    def starts(self, delay: int) -> list[float]:
+        """Return when its runs start with that *delay*, in epoch seconds."""
+        return [put_in(room, due, delay) for due, room in self.room]
+
+
+@dataclass(frozen=True)
+class Load:
+    """The slots that are in use from *begin* on, in epoch seconds, one value for each step."""
+
+    begin: float
+    steps: list[float]
+
+    def at(self, instant: float) -> float:
+        """Return how many are in use at *instant*; at the nearest time where that is not known."""
+        index = int((instant - self.begin) // STEP_SECONDS)
+        return self.steps[min(max(index, 0), len(self.steps) - 1)]
+
+    def add(self, start: float, length: int, slots: float) -> None:
+        """Add a run of *length* seconds that begins at *start*."""
+        low, high = self.bounds(start, length)
+        for index in range(low, high):
+            self.steps[index] += slots
+
+    def bounds(self, start: float, length: int) -> tuple[int, int]:
+        """Return the first step of such a run, and the one after its last."""
+        most = len(self.steps)
+        low = int((start - self.begin) // STEP_SECONDS)
+        high = -int((self.begin - start - length) // STEP_SECONDS)
+        return min(max(low, 0), most), min(max(high, 0), most)
+
+
+def place(
+    work: Sequence[Work], load: Mapping[str, Load], kept: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Return the delay of each DAG of *work*, in seconds, by its id.
+
+    *load* is what else is in use of each pool; the runs are added to it. Those that are *kept* stay
+    at their delay, unless another one saves much.
+    """
+    kept = kept or {}
+    places = [_Place(one, load) for one in sorted(work, key=_most_first)]
+    for place_ in places:
+        delay = kept.get(place_.work.dag_id)
+        if delay is not None:
+            place_.put(delay)
+    for number in range(_PASSES):
+        for place_ in places:
+            if place_.delay is None:
+                place_.put(place_.best())
+            elif number:
+                place_.improve(worth=_WORTH_A_MOVE if place_.work.dag_id in kept else 0.0)
+    return {place_.work.dag_id: place_.delay or 0 for place_ in places}
+
+
+def _most_first(work: Work) -> tuple[float, str]:
+    return -sum(work.slots.values()) * work.length * len(work.room), work.dag_id
+
+
+class _Place:
+    """One DAG's runs in the *load* of the pools that they use."""
+
+    def __init__(self, work: Work, load: Mapping[str, Load]) -> None:
+        self.work, self._load = work, load
+        self.delay: int | None = None
+
+    def put(self, delay: int) -> None:
+        """Put its runs there."""
+        self.delay = delay
+        self._add(1)
+
+    def improve(self, worth: float) -> None:
+        """Put its runs where they add less, if that saves more than a share *worth* of the cost."""
+        assert self.delay is not None
+        self._add(-1)
+        best = self.best()
+        if best != self.delay:
+            cost, least = self._costs((self.delay, best))
+            if least < cost * (1 - worth):
+                self.delay = best
+        self._add(1)
+
+    def best(self) -> int:
+        """Return the delay that adds least to the cost; of equal ones the shortest."""
+        costs = self._costs(self.work.delays)
+        return self.work.delays[costs.index(min(costs))]
+
+    def _add(self, sign: int) -> None:
+        assert self.delay is not None
+        for start in self.work.starts(self.delay):
+            for pool, slots in self.work.slots.items():
+                self._load[pool].add(start, self.work.length, sign * slots)
+
+    def _costs(self, delays: Sequence[int]) -> list[float]:
+        """Return what each of *delays* adds to the cost of the load."""
+        costs = [0.0] * len(delays)
+        for pool, slots in self.work.slots.items():
+            load = self._load[pool]
+            added = accumulate(
+                ((used + slots) ** _POWER - used**_POWER for used in load.steps), initial=0.0
+            )
+            sums = array("d", added)
+            for index, delay in enumerate(delays):
+                for low, high in self._bounds(load, delay):
+                    costs[index] += sums[high] - sums[low]
+        return costs
+
+    def _bounds(self, load: Load, delay: int) -> list[tuple[int, int]]:
+        found = self._known.get(delay)
+        if found is None:
+            starts = self.work.starts(delay)
+            found = self._known[delay] = [load.bounds(start, self.work.length) for start in starts]
+        return found
+
+    @cached_property
+    def _known(self) -> dict[int, list[tuple[int, int]]]:
+        return {}
