@@ -74,8 +74,9 @@ class CalendarTimetable(Timetable):
     :param assets: a run also waits until these are updated, as ``DAG(schedule=...)`` takes them: it
         is made once it is due and all are there, and starts in open time however late they come.
         Needs Airflow 3.4.
-    :param place: let the deployment's placement file choose when a run starts within windows and
-        *max_delay*; see ``calendar-timetable place``. Without that file nothing changes.
+    :param place: let the deployment's placement file choose when runs start, in open time and up to
+        *stagger* later than they could, or *max_delay* without one; see ``calendar-timetable
+        place``. A DAG that is not in that file starts as it would without *place*.
 
     Nothing is read or checked here; see :meth:`validate` and :meth:`serialize`.
     """

@@ -73,9 +73,12 @@ class PlacedTick(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """Where a deployment puts the runs of a DAG: *delay* seconds after they are due, and why."""
+    """Where a deployment puts the runs of a DAG: *delay* seconds after they are due, and why.
 
-    delay: int
+    A DAG that may be put, but has no place yet, has its own share of the stagger.
+    """
+
+    delay: int = 0
     why: str = ""
 
 
@@ -84,7 +87,8 @@ class Policy:
     """How ticks are placed in open time.
 
     Durations are in seconds; ``stagger`` is this schedule's own share: its starts are that much
-    later. With a ``placement`` they are where that puts them instead. ``keep_hour`` names the zone
+    later. With a ``placement`` it is how far starts may be put, and 0 means ``max_delay``.
+    ``keep_hour`` names the zone
     in which a postponed run keeps its time of day; empty where it starts at the opening. A run that
     was not made for ``max_lateness`` after its start is not made at all; ``None`` where it always
     is.
@@ -142,7 +146,9 @@ class Policy:
     @property
     def spread(self) -> int:
         """Seconds by which a start may come later than the first time that fits, at most."""
-        return self.stagger if self.placement is None else self.max_delay
+        if self.placement is None or self.stagger:
+            return self.stagger
+        return self.max_delay
 
     @property
     def waits(self) -> bool:
@@ -532,23 +538,33 @@ def _spread(placed: PlacedTick, policy: Policy, open_time: OpenTime, ticks: Tick
     assert start is not None
     if placed.outcome not in ("on_time", "postponed"):
         return start
-    latest = due + policy.max_delay
     following = ticks.first_after(start, placed.tick)
+    latest = due + policy.max_delay
     if following is not None:
         latest = min(latest, following.due - 1)
-    if policy.placement is not None:
-        duration = policy.duration or EDGE_SECONDS
-        room = open_time.starts(start, latest, duration)
-        return put_in(room, due, policy.placement.delay) if room else start
-    return staggered(start, latest, policy, open_time)
+    if policy.placement is None:
+        return staggered(start, latest, policy, open_time)
+    room = room_of(start, latest, policy, open_time)
+    return put_in(room, due, policy.placement.delay) if room else start
+
+
+def room_of(start: float, latest: float, policy: Policy, open_time: OpenTime) -> Spans:
+    """Return when a run may be put that could begin at *start*, and no later than *latest*."""
+    # Without a duration, a start in the last second would be lost to a scheduler's usual latency.
+    return open_time.starts(
+        start, min(start + policy.spread, latest), policy.duration or EDGE_SECONDS
+    )
 
 
 def staggered(start: float, latest: float, policy: Policy, open_time: OpenTime) -> float:
     """Return *start*, later by this schedule's share: no later than *latest*, and where it fits.
 
     Where there is not that much room before time closes, the share is taken of the room that is
-    left: clamped, all those that have a greater share would start together.
+    left: clamped, all those that have a greater share would start together. With a placement it is
+    *start* itself: who is put, and comes late, is not put anew.
     """
+    if policy.placement is not None:
+        return start
     until = min(start + policy.stagger, latest)
     if until <= start:
         return start

@@ -8,8 +8,9 @@ Instants are in epoch seconds.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from airflow.timetables.base import TimeRestriction
 from calendar_timetable.exceptions import last_read
 from calendar_timetable.planning import codec, explain, zones
 from calendar_timetable.planning.late_start import late_start
-from calendar_timetable.planning.open_time import OpenTime, members
+from calendar_timetable.planning.open_time import DAY, OpenTime, members
 from calendar_timetable.planning.plan import (
     ADDED_FIELDS,
     SEARCH_SECONDS,
@@ -28,6 +29,7 @@ from calendar_timetable.planning.plan import (
     Policy,
     Tick,
     place_ticks,
+    room_of,
     runs,
 )
 from calendar_timetable.planning.spans import Spans
@@ -39,6 +41,7 @@ from calendar_timetable.planning.time_sets import (
     Unread,
     leaves,
 )
+from calendar_timetable.schedule.base import to_pendulum
 from calendar_timetable.schedule.ticks import Ticks
 
 if TYPE_CHECKING:
@@ -213,6 +216,26 @@ class CompiledSchedule:
             )
         except _TooManyTicks:
             return
+
+    def rooms(self, start: float, end: float) -> Iterator[tuple[float, Spans]]:
+        """Yield each time in ``[start, end)`` that a run is due, and when a placement may start it.
+
+        All in epoch seconds. Runs that start before they are due, or though time is closed, are not
+        put anywhere.
+        """
+        unmoved = replace(self.policy, placement=None, stagger=0)
+        whole = list(replace(self, policy=unmoved).placed(start, to_pendulum(end + DAY)))
+        dues = [placed.tick.due for placed in whole]
+        for placed in whole:
+            due = placed.tick.due
+            if placed.outcome not in ("on_time", "postponed") or placed.start is None or due >= end:
+                continue
+            index = bisect_right(dues, placed.start)
+            latest = due + self.policy.max_delay
+            if index < len(dues):
+                latest = min(latest, dues[index] - 1)
+            if room := room_of(placed.start, latest, self.policy, self.open_time):
+                yield due, room
 
     def plan(self, start: float, end: float | None, limit: int | None) -> list[PlannedRun]:
         """Return one :class:`PlannedRun` per tick in ``[start, end)``, at most *limit* of them."""
