@@ -29,6 +29,7 @@ GROUPS = (
     "listing",
     "bounds",
     "throughput",
+    "utilisation",
 )
 
 

@@ -20,8 +20,6 @@ from calendar_timetable.planning.spans import Spans
 # The cost of a step is its load to this power: peaks count, and so does what is close to one.
 _POWER = 8
 _MOST_CHOICES = 96  # of a delay: a quarter of an hour apart where there is a day's room
-# A DAG that has its place moves only where that saves this share of its cost: people have read it.
-_WORTH_A_MOVE = 0.2
 _PASSES = 2
 
 
@@ -85,20 +83,21 @@ def place(
     """Return the delay of each DAG of *work*, in seconds, by its id.
 
     *load* is what else is in use of each pool; the runs are added to it. Those that are *kept* stay
-    at their delay, unless another one saves much.
+    at their delay, as people have read it, unless time is closed then whenever they are due.
     """
     kept = kept or {}
     places = [_Place(one, load) for one in sorted(work, key=_most_first)]
     for place_ in places:
         delay = kept.get(place_.work.dag_id)
-        if delay is not None:
+        if delay is not None and any(due + delay in room for due, room in place_.work.room):
             place_.put(delay)
+            place_.stays = True
     for number in range(_PASSES):
         for place_ in places:
             if place_.delay is None:
                 place_.put(place_.best())
-            elif number:
-                place_.improve(worth=_WORTH_A_MOVE if place_.work.dag_id in kept else 0.0)
+            elif number and not place_.stays:
+                place_.improve()
     return {place_.work.dag_id: place_.delay or 0 for place_ in places}
 
 
@@ -112,22 +111,18 @@ class _Place:
     def __init__(self, work: Work, load: Mapping[str, Load]) -> None:
         self.work, self._load = work, load
         self.delay: int | None = None
+        self.stays = False
 
     def put(self, delay: int) -> None:
         """Put its runs there."""
         self.delay = delay
         self._add(1)
 
-    def improve(self, worth: float) -> None:
-        """Put its runs where they add less, if that saves more than a share *worth* of the cost."""
+    def improve(self) -> None:
+        """Put its runs where they add less by now, if they do anywhere."""
         assert self.delay is not None
         self._add(-1)
-        best = self.best()
-        if best != self.delay:
-            cost, least = self._costs((self.delay, best))
-            if least < cost * (1 - worth):
-                self.delay = best
-        self._add(1)
+        self.put(self.best())
 
     def best(self) -> int:
         """Return the delay that adds least to the cost; of equal ones the shortest."""
