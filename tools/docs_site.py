@@ -147,7 +147,7 @@ def _source_page(name: str, to: Path) -> None:
     """Write the page of a file of the repository; of a folder, one that leads to its files."""
     file = ROOT / name
     if file.is_dir():
-        listed = subprocess.run(
+        listed = subprocess.run(  # noqa: S603
             ["git", "ls-files", name],  # noqa: S607
             cwd=ROOT,
             capture_output=True,
@@ -215,7 +215,11 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Take note of Markdown that was not understood."""
-        if self._in and self._in[-1] == "p" and re.search(r"^(\* |\d+\. |\| |```)|\]\(", data, re.M):
+        if (
+            self._in
+            and self._in[-1] == "p"
+            and re.search(r"^(\* |\d+\. |\| |```)|\]\(", data, re.MULTILINE)
+        ):
             self.raw.append(" ".join(data.split())[:70])
 
 
@@ -241,7 +245,9 @@ def problems(site: Path) -> list[str]:
                 continue
             path = normpath(str(PurePosixPath(name).parent / unquote(parts.path)))
             path = path if parts.path else name
-            path = f"{path}/index.html".removeprefix("./") if f"{path}/index.html" in files else path
+            path = (
+                f"{path}/index.html".removeprefix("./") if f"{path}/index.html" in files else path
+            )
             path = "index.html" if path == "." else path
             anchor = unquote(parts.fragment)
             if path not in files:
@@ -258,7 +264,7 @@ def serve() -> None:
     """Serve the built site on this machine until interrupted."""
     handler = partial(SimpleHTTPRequestHandler, directory=str(SITE))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        print(f"http://127.0.0.1:{server.server_port}/  (Ctrl-C ends it)", flush=True)  # noqa: T201
+        print(f"http://127.0.0.1:{server.server_port}/  (Ctrl-C ends it)", flush=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
@@ -273,7 +279,8 @@ def main() -> None:
     found = build()
     if found:
         raise SystemExit("\n".join(found))
-    print(f"{SITE.relative_to(ROOT)}/: {len(list(SITE.rglob('*.html')))} pages, all links lead somewhere")  # noqa: T201, E501
+    pages = len(list(SITE.rglob("*.html")))
+    print(f"{SITE.relative_to(ROOT)}/: {pages} pages, all links lead somewhere")
     if arguments.serve:
         serve()
 

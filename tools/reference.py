@@ -1,7 +1,7 @@
 """Write docs/reference out of the code: ``python -m tools.reference``.
 
-Names that people import, options, routes of the REST API and metrics. tests/project/test_docs_site.py
-fails where a page is not what this makes of the code.
+Names that people import, options, routes of the REST API and metrics.
+tests/project/test_docs_site.py fails where a page is not what this makes of the code.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def python() -> str:
     import calendar_timetable
     from calendar_timetable import runtime
 
-    homes = {name: runtime for name in PARTS["Deadlines"]}
+    homes = dict.fromkeys(PARTS["Deadlines"], runtime)
     parts = []
     for title, names in PARTS.items():
         parts.append(f"## {title}\n")
@@ -56,14 +56,11 @@ def python() -> str:
                 _described(f"{name}.{method}", getattr(getattr(home, name), method), None)
                 for method in METHODS.get(name, ())
             ]
-    return (
-        _head(
-            "Python",
-            "What `calendar_timetable` exports, from its signatures and docstrings. "
-            "[Arguments](../arguments.md) tells the same in tables, with defaults in words.",
-        )
-        + "\n".join(parts)
-    )
+    return _head(
+        "Python",
+        "What `calendar_timetable` exports, from its signatures and docstrings. "
+        "[Arguments](../arguments.md) tells the same in tables, with defaults in words.",
+    ) + "\n".join(parts)
 
 
 def _head(title: str, said: str) -> str:
@@ -174,9 +171,7 @@ def options() -> str:
             ("example", option["example"]),
         ]
         table = "".join(f"| {what} | {f'`{said}`' if said else 'none'} |\n" for what, said in rows)
-        parts.append(
-            f"## {name}\n\n{_wrapped(option['description'])}\n\n| | |\n|---|---|\n{table}"
-        )
+        parts.append(f"## {name}\n\n{_wrapped(option['description'])}\n\n| | |\n|---|---|\n{table}")
     return "\n".join(parts)
 
 
@@ -201,7 +196,11 @@ def rest() -> str:
         said = _prose(schema.get("description", ""))
         required = set(schema.get("required", ()))
         rows = "".join(
-            _row(f"`{field}`", _type(value), _note(value, needed="" if field in required else "may be left out"))
+            _row(
+                f"`{field}`",
+                _type(value),
+                _note(value, needed="" if field in required else "may be left out"),
+            )
             for field, value in schema.get("properties", {}).items()
         )
         table = f"| field | type | |\n|---|---|---|\n{rows}" if rows else ""
@@ -291,7 +290,9 @@ KINDS = {
 def metrics() -> str:
     """Return the page of metrics by name: what is sent, and where in the code."""
     rows = sorted(set(_sent()))
-    table = "".join(f"| `calendar_timetable.{name}` | {kind} | `{tag}` |\n" for name, kind, tag in rows)
+    table = "".join(
+        f"| `calendar_timetable.{name}` | {kind} | `{tag}` |\n" for name, kind, tag in rows
+    )
     return (
         _head(
             "Metrics by name",
@@ -309,7 +310,11 @@ def _sent() -> Iterator[tuple[str, str, str]]:
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
             sender = node.func.value
-            if not isinstance(sender, ast.Name) or sender.id not in ("metrics", "TASK", "SCHEDULER"):
+            if not isinstance(sender, ast.Name) or sender.id not in (
+                "metrics",
+                "TASK",
+                "SCHEDULER",
+            ):
                 continue
             kind = KINDS.get(node.func.attr)
             if kind is None or not node.args:
