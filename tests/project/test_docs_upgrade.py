@@ -1,9 +1,10 @@
-"""What docs/upgrade.md says of an Airflow that has lost the package: tried, in a process without it."""
+"""What docs/upgrade.md says of an Airflow whose package is gone, or too old: tried."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -19,14 +20,15 @@ from airflow.models.dag import DagModel
 from airflow.sdk import DAG
 from airflow.timetables.base import Timetable
 from airflow.timetables.trigger import CronTriggerTimetable
-from sqlalchemy import create_engine, update
+from sqlalchemy import create_engine, text, update
 from sqlalchemy.orm import Session
 
 from calendar_timetable import CalendarTimetable, Weekly
 from tests.support.airflow_database import add_dag, add_run
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "tests/support/in_airflow/without_package.py"
+PAGE = (ROOT / "docs/upgrade.md").read_text()
+SCRIPT = ROOT / "tests/support/in_airflow/scheduler_round.py"
 SEEN = datetime(2026, 11, 26, 12, tzinfo=UTC)
 OURS = ("calendar_timetable", "airflow_calendar_timetable", "_airflow_calendar_timetable")
 
@@ -48,8 +50,11 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tried(packages: Path, tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What a scheduler without the package did, with a run in the state of *request*."""
-    state, paused = request.param
+    """What a scheduler did that has no package, with a run in the state of *request*.
+
+    Or one that has the package, with a DAG that a newer one has stored.
+    """
+    state, paused, *newer = request.param
     import_all_models()
     engine = create_engine(f"sqlite:///{tmp_path / 'airflow.db'}")
     Base.metadata.create_all(engine)
@@ -64,16 +69,21 @@ def tried(packages: Path, tmp_path: Path, request: pytest.FixtureRequest) -> dic
         if state:
             add_run(session, "ours", state, datetime(2026, 11, 20, 2, tzinfo=UTC))
         session.execute(update(DagModel).where(DagModel.dag_id == "ours").values(is_paused=paused))
+        if newer:
+            form = text("UPDATE serialized_dag SET data = replace(data, :old, :new)")
+            session.execute(form, {"old": '"v": 1,', "new": '"v": 99,'})
         session.commit()
+        query = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)[0]
+        assert session.scalars(text(query)).all() == ["ours"]
     engine.dispose()
     done = subprocess.run(
-        [sys.executable, "-S", str(SCRIPT), str(tmp_path / "airflow.db")],
+        [sys.executable, *(() if newer else ("-S",)), str(SCRIPT), str(tmp_path / "airflow.db")],
         cwd=tmp_path,
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
             "AIRFLOW_HOME": str(tmp_path),
-            "PYTHONPATH": str(packages),
+            "PYTHONPATH": str(ROOT / "src" if newer else packages),
             "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         },
         capture_output=True,
@@ -82,11 +92,12 @@ def tried(packages: Path, tmp_path: Path, request: pytest.FixtureRequest) -> dic
     )
     assert done.returncode == 0, done.stderr
     said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert said["has the package"] == bool(newer)
     return {**said, "log": done.stdout + done.stderr}
 
 
 def told(words: str) -> bool:
-    return words in (ROOT / "docs/upgrade.md").read_text()
+    return words in PAGE
 
 
 @pytest.mark.slow
@@ -119,10 +130,20 @@ def test_a_queued_run_of_a_paused_dag_is_not_looked_at(tried: dict[str, Any]) ->
     assert (tried["ended"], tried["runs"]) == (None, {"ours": "queued", "plain": "success"})
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("tried", [("queued", False, "newer")], indirect=True)
+def test_a_queued_run_of_a_dag_that_a_newer_package_stored_ends_the_scheduler(
+    tried: dict[str, Any],
+) -> None:
+    assert "upgrade airflow-calendar-timetable here" in tried["log"]
+    assert tried["ended"].startswith("DeserializationError: ")
+    assert told("`upgrade airflow-calendar-timetable here`")
+    assert told("**a scheduler that is too old ends**")
+
+
 def test_the_tables_that_may_be_dropped_are_all_of_them() -> None:
     from calendar_timetable.web.store import SubscriptionsDB
 
-    page = (ROOT / "docs/upgrade.md").read_text()
     names = {*SubscriptionsDB.metadata.tables, SubscriptionsDB.version_table_name}
     assert len(names) == 3
-    assert [name for name in names if f"`{name}`" not in page] == []
+    assert [name for name in names if f"`{name}`" not in PAGE] == []
