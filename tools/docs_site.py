@@ -147,17 +147,10 @@ def _source_page(name: str, to: Path) -> None:
     """Write the page of a file of the repository; of a folder, one that leads to its files."""
     file = ROOT / name
     if file.is_dir():
-        listed = subprocess.run(  # noqa: S603
-            ["git", "ls-files", name],  # noqa: S607
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split()
         shown = [
-            each
-            for each in listed
-            if not PurePosixPath(each).name.startswith(".") and _text_of(ROOT / each).strip()
+            each.relative_to(ROOT).as_posix()
+            for each in sorted(file.rglob("*"))
+            if each.is_file() and not each.name.startswith(".") and _text_of(each).strip()
         ]
         for each in shown:
             _source_page(each, to)

@@ -301,3 +301,53 @@ def test_the_import_path_that_dags_carry() -> None:
     path = f"{CalendarTimetable.__module__}.{CalendarTimetable.__qualname__}"
     for name in ("docs/upgrade.md", "docs/compatibility.md"):
         assert f"`{path}`" in text_of(name)
+
+
+def test_reasons_why_a_calendar_fails_are_those_of_the_code() -> None:
+    texts = "\n".join(texts_of_the_code())
+    (table,) = re.findall(
+        r"^## When it fails\n(.*)", text_of("docs/fetching.md"), re.DOTALL | re.MULTILINE
+    )
+    rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    reasons = [reason for row in rows for reason in re.findall(r"`([^`]+)`", row)]
+    assert len(reasons) >= 20
+    for reason in reasons:
+        # What is pieced together of two texts is looked for in two.
+        pieces = re.split(r"…|\d+|HTTP|xx|(?<=and there) |the (?=down)|(?<=load) was ", reason)
+        assert all(piece.strip(" :,") in texts for piece in pieces), reason
+
+
+def test_bounds_that_are_told_are_those_of_the_code() -> None:
+    from calendar_timetable.planning import codec, open_time, time_sets
+    from calendar_timetable.runs import exemptions, time_budget
+    from calendar_timetable.web import impact_routes, models, plan, routes, subscriptions
+
+    def said(name: str) -> str:
+        return " ".join(text_of(f"docs/{name}.md").split())
+
+    assert time_sets.MONTHS_AHEAD == 3 and "the end of the third month after it" in said("limits")
+    security = said("security")
+    for told in (
+        f"({open_time.SHOWN} characters, {codec.MOST_TITLES:,} of a calendar",
+        f"{codec.MOST_BYTES // 1024} KB)",
+        f"ranges within {routes.MOST_DAYS} days",
+        f"takes {plan.MOST_RANGES} ranges of times and lengths of {models.MOST_DAYS} days",
+        f"({subscriptions.MOST_PER_OWNER} for each user)",
+    ):
+        assert told in security, told
+    assert time_budget.COSTLY_AT_ONCE == 2 and "Two costly answers are worked out" in security
+    assert f"`end` ({impact_routes.MOST_DAYS} days at most)" in said("api")
+    assert f"at most {exemptions.MOST_DAYS} days ahead" in said("freeze")
+    fetching = said("fetching")
+    for told in (
+        f"after {limits.REFRESH / 60:.0f} minutes",
+        f"One question takes {limits.FETCH_SECONDS:.0f} seconds and {limits.MAX_BODY // 1024**2} MB",
+        f"at most {('no', 'one', 'two', 'three', 'four', 'five')[limits.MAX_REDIRECTS]} times",
+        f"one attempt of {limits.CONNECT_SECONDS:.0f} seconds",
+    ):
+        assert told in fetching, told
+
+
+def test_what_the_demo_downloads_is_about_what_is_told() -> None:
+    number = len([line for line in text_of("locks/demo.txt").splitlines() if "==" in line])
+    assert round(number, -2) == 200 and "about 200 packages" in text_of("docs/start.md")
