@@ -253,7 +253,7 @@ def _note(schema: dict[str, Any], *, needed: str) -> str:
     ]
     if bounds:
         parts.append(", ".join(bounds))
-    if schema.get("default") not in (None, []):
+    if schema.get("default") not in (None, [], ""):
         parts.append(f"default `{schema['default']}`")
     if needed:
         parts.append(needed)
