@@ -161,12 +161,17 @@ def test_readme_is_one_page() -> None:
     assert "`airflow db migrate`" in readme and "## Where next" in readme
 
 
+def _from_source() -> dict[str, str]:
+    """What a process needs where the package is not installed, but found by its path."""
+    return {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+
+
 def run(*words: str, folder: Path, home: Path) -> str:
     """What a command of ours prints, with neither a network nor an Airflow that is set up."""
     done = subprocess.run(
         [sys.executable, "-m", "calendar_timetable.cli", *words],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT / "src")},
+        env={"PATH": os.environ["PATH"], "HOME": str(home)} | _from_source(),
         capture_output=True,
         text=True,
         timeout=120,

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import sysconfig
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from tests.support.airflow_database import add_dag, add_run
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/upgrade.md").read_text()
 SCRIPT = ROOT / "tests/support/in_airflow/scheduler_round.py"
-SEEN = datetime(2026, 11, 26, 12, tzinfo=UTC)
+SEEN = datetime.now(UTC) - timedelta(days=2)  # so that a run of every day is due
 OURS = ("calendar_timetable", "airflow_calendar_timetable", "_airflow_calendar_timetable")
 
 
@@ -64,10 +64,10 @@ def tried(packages: Path, tmp_path: Path, request: pytest.FixtureRequest) -> dic
     }
     with Session(engine) as session:
         for dag_id, schedule in schedules.items():
-            dag = DAG(dag_id, schedule=schedule, start_date=datetime(2026, 11, 20, tzinfo=UTC))
+            dag = DAG(dag_id, schedule=schedule, start_date=SEEN - timedelta(days=5))
             add_dag(session, dag, SEEN)
         if state:
-            add_run(session, "ours", state, datetime(2026, 11, 20, 2, tzinfo=UTC))
+            add_run(session, "ours", state, SEEN - timedelta(days=1))
         session.execute(update(DagModel).where(DagModel.dag_id == "ours").values(is_paused=paused))
         if newer:
             form = text("UPDATE serialized_dag SET data = replace(data, :old, :new)")
@@ -76,6 +76,7 @@ def tried(packages: Path, tmp_path: Path, request: pytest.FixtureRequest) -> dic
         query = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)[0]
         assert session.scalars(text(query)).all() == ["ours"]
     engine.dispose()
+    path = {} if newer else {"PYTHONPATH": str(packages)}
     done = subprocess.run(
         [sys.executable, *(() if newer else ("-S",)), str(SCRIPT), str(tmp_path / "airflow.db")],
         cwd=tmp_path,
@@ -83,8 +84,8 @@ def tried(packages: Path, tmp_path: Path, request: pytest.FixtureRequest) -> dic
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
             "AIRFLOW_HOME": str(tmp_path),
-            "PYTHONPATH": str(ROOT / "src" if newer else packages),
-            "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+            **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
+            **path,
         },
         capture_output=True,
         text=True,
