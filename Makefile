@@ -10,6 +10,7 @@ VENV    ?= $(if $(filter 3.3,$(AIRFLOW)),.venv,.venv-$(AIRFLOW))
 PYTEST  ?=
 FUZZ    ?= -max_total_time=600
 JOBS    ?= 4
+DOCS    ?=
 
 FAST := tests/planning tests/schedule tests/calendars
 
@@ -18,7 +19,8 @@ LOCK := locks/airflow-$(AIRFLOW).txt
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # the environment brings Node.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install check format test test-fast demo bench fuzz locks screenshots clean
+.PHONY: help setup install check format docs test test-fast demo bench fuzz locks \
+	screenshots clean
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' Makefile | column -t -s:
@@ -54,6 +56,10 @@ format: setup  ## Put the code into the project's format
 	$(BIN)/ruff format
 	$(WITH_NODE) tools/page format
 
+docs:  ## Build the documentation site into site/, and check its links (DOCS=--serve to read it)
+	@tools/setup .venv-docs locks/docs.txt
+	.venv-docs/bin/python -m tools.docs_site $(DOCS)
+
 bench: install  ## Measure, and compare with benchmarks/baseline.json (GROUPS="scheduling reading", BENCH=--check)
 	$(BIN)/python -m benchmarks $(GROUPS) --json bench.json $(BENCH)
 
@@ -62,11 +68,11 @@ fuzz: install  ## Fuzz the reading of calendars for ten minutes (FUZZ=-max_total
 	$(BIN)/python -m tests.support.fuzz .fuzz $(FUZZ)
 
 locks: setup  ## Move the pinned environments to the newest releases
-	@for which in 3.3 3.2 3.4 demo; do tools/lock $(BIN)/uv $$which; done
+	@for which in 3.3 3.2 3.4 demo docs; do tools/lock $(BIN)/uv $$which; done
 
 clean:  ## Remove what these targets made
 	rm -rf .venv .venv-* .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz .fuzz.dict
-	rm -rf ui/node_modules src/calendar_timetable/web/static
+	rm -rf site ui/node_modules src/calendar_timetable/web/static
 
 screenshots: install  ## Take the pictures of README and docs again
 	@tools/system-packages

@@ -315,12 +315,12 @@ class CalendarTimetable(Timetable):
     def plan(
         self, start: datetime, end: datetime | None = None, limit: int | None = None
     ) -> list[PlannedRun]:
-        """Return what becomes of every tick in ``[start, end)``, at most *limit* of them.
+        """Return what becomes of every due time in ``[start, end)``, at most *limit* of them.
 
-        With neither *end* nor *limit* that is 10 ticks. Reads the calendars unless this timetable
-        came out of a serialized DAG. Past the horizon, the end of the third month after *start* or
-        *end* itself if that is later, calendars are unknown. The ticks of a ``timedelta`` are
-        counted from *start*: in a DAG they follow the last run.
+        With neither *end* nor *limit* that is 10 due times. Reads the calendars unless this
+        timetable came out of a serialized DAG. Past the horizon, the end of the third month after
+        *start* or *end* itself if that is later, calendars are unknown. The due times of a
+        ``timedelta`` are counted from *start*: in a DAG they follow the last run.
         """
         low = zones.to_instant(start, "start")
         high = None if end is None else zones.to_instant(end, "end")
@@ -329,7 +329,7 @@ class CalendarTimetable(Timetable):
         return self.planner(low, high).plan(low, high, limit)
 
     def explain(self, at: datetime) -> str:
-        """Say in words whether *at* is open, and what becomes of the first tick at or after it."""
+        """Say in words whether *at* is open, and what becomes of the first due time from it on."""
         instant = zones.to_instant(at, "at")
         compiled = self.planner(instant, None)
         placed = next(compiled.placed(instant), None)

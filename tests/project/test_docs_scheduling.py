@@ -47,13 +47,10 @@ def test_the_first_example_runs_without_a_start_date(tmp_path: Path) -> None:
     snippet = re.findall(
         r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
     )[0]
-    found: dict[str, Any] = {}
-    address = repr(str(tmp_path / "team.ics"))
+    found: dict[str, Any] = {"__file__": str(tmp_path / "retrain.py")}
     with time_machine.travel(BEGIN, tick=False):
         exec(
-            snippet.replace('"https://calendar.example.com/team.ics"', address).replace(
-                "):\n    ...", ") as dag:\n    ..."
-            ),
+            snippet.replace("):\n    ...", ") as dag:\n    ..."),
             found,
         )
         dag: DAG = found["dag"]

@@ -1,14 +1,11 @@
 """Every Python snippet of README.md and docs runs as it is printed, with its own imports.
 
-And what else they print.
+Their commands are those of tests/project/test_docs_commands.py.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,30 +44,6 @@ def test_a_snippet_runs_as_it_is_printed(
     exec(
         compile(snippet, "snippet", "exec"),
         {"__name__": "snippet", "__file__": str(tmp_path / "dag.py")},
-    )
-
-
-def test_the_first_five_minutes(tmp_path: Path) -> None:
-    """The calendar and the commands of README.md, copied, need neither Airflow nor a network."""
-    readme = (ROOT / "README.md").read_text()
-    (calendar,) = re.findall(r"^```ics\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
-    (tmp_path / "team.ics").write_text(calendar)
-    commands = re.findall(
-        r"^\$ calendar-timetable (.* team\.ics.*|check team\.ics)$", readme, re.MULTILINE
-    )
-    assert [command.split()[0] for command in commands] == ["check", "preview"]
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    said = []
-    for command in commands:
-        made = [sys.executable, "-m", "calendar_timetable.cli", *shlex.split(command)]
-        done = subprocess.run(
-            made, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        said.append(done.stdout)
-    assert said[0].startswith("team.ics: ok, ") and "Release freeze" in said[0]
-    assert "blocked by team.ics until Mon" in said[1] and said[1].endswith(
-        "10 of 10 will run (5 postponed).\n"
     )
 
 

@@ -37,7 +37,7 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """What becomes of one tick.
+    """What becomes of one due time.
 
     ``due`` is when it is due and ``start`` when it may start (``None`` when it will not run), both
     UTC-aware; ``data_interval`` is what the run covers; ``reasons`` tell why it does not simply run
