@@ -1,0 +1,1 @@
+"""How full pools get: what runs ask for, who waits, what was used. Plain numbers, no I/O."""
