@@ -40,20 +40,20 @@ def brute(
                     for n, one in enumerate(ask.needs)
                     if one.pool in slots and one.after + one.seconds <= need.after
                 ]
-                if any(over.get((number, n), 0) < ask.needs[n].count for n in before):
+                if any(over.get((number, n), 0) < ask.needs[n].copies for n in before):
                     continue
                 delay = max((late[number, n] for n in before), default=0)
                 if ask.start + need.after + delay > now:
                     continue
                 asked.add((number, place))
-                found[number, place] = [(now, None)] * need.count
+                found[number, place] = [(now, None)] * need.copies
                 late[number, place] = delay
                 if need.held:
-                    taken[need.pool] += need.slots * need.count
-                    found[number, place] = [(now, now)] * need.count
-                    running += [(now + int(need.seconds), number, place)] * need.count
+                    taken[need.pool] += need.slots * need.copies
+                    found[number, place] = [(now, now)] * need.copies
+                    running += [(now + int(need.seconds), number, place)] * need.copies
                 else:
-                    waiting[need.pool] += [(now, number, place)] * need.count
+                    waiting[need.pool] += [(now, number, place)] * need.copies
         for name, line in waiting.items():
             for one in list(line):
                 at, number, place = one

@@ -18,15 +18,15 @@ _SHORT_GAP_SECONDS = 5
 class Need(NamedTuple):
     """Slots of a *pool* that a run asks for *after* so many seconds, and keeps for *seconds*.
 
-    It asks *count* times at once, each for so many *slots*. Where it is *held*, the run has them
-    already.
+    It asks for so many *copies* at once, each of so many *slots*. Where these are *held*, the run
+    has them already.
     """
 
     pool: str
     slots: int
     after: float
     seconds: float
-    count: int = 1
+    copies: int = 1
     held: bool = False
 
 
@@ -52,7 +52,7 @@ def quantile(ascending: Sequence[float], part: float) -> float:
 
 
 class TaskUse(NamedTuple):
-    """What the instances of a task took, in all runs that were looked at: *count* of them.
+    """What the instances of a task took, in all runs that were looked at.
 
     Each asked for its *slots* so many seconds *after* the start of its run, and kept them for
     *seconds*, on average.
@@ -62,7 +62,7 @@ class TaskUse(NamedTuple):
     slots: int
     after: float
     seconds: float
-    count: int
+    instances: int
 
 
 def need_of(use: TaskUse, runs: int) -> Need | None:
@@ -70,11 +70,11 @@ def need_of(use: TaskUse, runs: int) -> Need | None:
 
     ``None`` for a task that ran in fewer than half of them.
     """
-    count = math.floor(use.count / runs + 0.5)
-    if count < 1 or use.seconds <= 0:
+    copies = math.floor(use.instances / runs + 0.5)
+    if copies < 1 or use.seconds <= 0:
         return None
-    alike = min(count, MOST_ALIKE)
-    return Need(use.pool, use.slots, max(0.0, use.after), use.seconds * count / alike, alike)
+    alike = min(copies, MOST_ALIKE)
+    return Need(use.pool, use.slots, max(0.0, use.after), use.seconds * copies / alike, alike)
 
 
 def joined(needs: Iterable[Need]) -> tuple[Need, ...]:
@@ -85,7 +85,7 @@ def joined(needs: Iterable[Need]) -> tuple[Need, ...]:
     ends: defaultdict[tuple[str, int], deque[list[float]]] = defaultdict(deque)
     found: list[Need] = []
     for need in sorted(needs, key=lambda one: (one.after, one)):
-        if need.count > 1 or need.held:
+        if need.copies > 1 or need.held:
             found.append(need)
             continue
         rows = ends[need.pool, need.slots]

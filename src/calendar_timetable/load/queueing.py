@@ -100,9 +100,9 @@ class _Pool:
 
     def ask(self, now: float, number: int, place: int, need: Need) -> None:
         line = self._held if need.held else self._waiting.setdefault(need.slots, deque())
-        line.extend([(now, number, place)] * need.count)
+        line.extend([(now, number, place)] * need.copies)
         if need.held:
-            self.in_use += need.slots * need.count
+            self.in_use += need.slots * need.copies
 
     def give(self) -> Iterator[tuple[float, int, int]]:
         """Yield who gets slots now, in order: when they asked, and who they are."""
@@ -147,7 +147,7 @@ class _Run:
         self.start, self.needs = start, needs
         self._after, unmet = _order(needs)
         self._unmet = list(unmet)
-        self._left = [need.count for need in needs]
+        self._left = [need.copies for need in needs]
         self.late = [0.0] * len(needs)
         self.is_over = False
 
