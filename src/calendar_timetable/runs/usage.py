@@ -316,23 +316,23 @@ def under_way(
 ) -> list[RunUnderWay]:
     """Return the runs of these DAGs that are queued or running."""
     active = (
-        (DagRun.dag_id + "").in_(dag_ids),  # by the index of states: few runs are under way
-        DagRun._state.in_(_HELD),  # noqa: SLF001
-    )
-    runs: dict[tuple[str, str], RunUnderWay] = {}
-    for dag_id, run_id, run_type, state, interval_end, started in session.execute(
         select(
             DagRun.dag_id,
             DagRun.run_id,
             DagRun.run_type,
-            DagRun._state,  # noqa: SLF001
+            DagRun._state.label("state"),  # noqa: SLF001
             DagRun.data_interval_end,
             DagRun.start_date,
         )
-        .where(*active)
+        .where(
+            (DagRun.dag_id + "").in_(dag_ids),  # by the index of states: few runs are under way
+            DagRun._state.in_(_HELD),  # noqa: SLF001
+        )
         .order_by(DagRun.start_date.is_(None), DagRun.start_date, DagRun.id)
         .limit(_MOST_RUNS)
-    ):
+    )
+    runs: dict[tuple[str, str], RunUnderWay] = {}
+    for dag_id, run_id, run_type, state, interval_end, started in session.execute(active):
         runs[dag_id, run_id] = RunUnderWay(
             dag_id,
             str(run_type),
@@ -341,11 +341,12 @@ def under_way(
             None if started is None else zones.to_instant(started),
             [],
         )
-    ti = TaskInstance
+    ti, of = TaskInstance, active.subquery()
+    # Joined from the left, as SQLite then begins with the few runs and not with all tasks.
     query = (
         select(
-            ti.dag_id,
-            ti.run_id,
+            of.c.dag_id,
+            of.c.run_id,
             ti.task_id,
             ti.state,
             ti.pool,
@@ -353,9 +354,9 @@ def under_way(
             func.count(),
             func.min(_begun(ti, pools)),
         )
-        .join(DagRun, (DagRun.dag_id == ti.dag_id) & (DagRun.run_id == ti.run_id))
-        .where(*active)
-        .group_by(ti.dag_id, ti.run_id, ti.task_id, ti.state, ti.pool, ti.pool_slots)
+        .outerjoin_from(of, ti, (ti.dag_id == of.c.dag_id) & (ti.run_id == of.c.run_id))
+        .where(ti.task_id.is_not(None))
+        .group_by(of.c.dag_id, of.c.run_id, ti.task_id, ti.state, ti.pool, ti.pool_slots)
         .limit(_MOST_TASKS)
     )
     for dag_id, run_id, task_id, task_state, pool, slots, instances, begun in session.execute(
