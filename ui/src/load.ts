@@ -8,7 +8,10 @@ export function slotsText(slots: number): string {
   return `${slots < 10 ? Math.round(slots * 10) / 10 : Math.round(slots)}`;
 }
 
-/** "of 8", or nothing where a pool has no end. */
+/** "1 slot", "2.5 slots". */
+export const slotText = (slots: number): string => `${slotsText(slots)} ${slotsText(slots) === "1" ? "slot" : "slots"}`;
+
+/** " of 8", or nothing where a pool has no end. */
 export const ofText = (pool: PoolLoad): string => (pool.slots < 0 ? "" : ` of ${pool.slots}`);
 
 /** What an hour is told to use: what was used where it is over, else what is expected; null where neither is known. */

@@ -232,11 +232,11 @@ export interface Load {
 /** An hour of a pool: what is expected, what was used, and what is usual at this time of the week. */
 export interface LoadHour {
   start: string;
-  /** Slots in use, in the mean; of this hour, in what is left of it; null where that is over, or not known */
+  /** Slots in use, on average; of this hour, in what is left of it; null where that is over, or not known */
   expected: number | null;
   /** The most slots in use at once */
   peak: number | null;
-  /** Slots that tasks wait for, in the mean */
+  /** Slots that tasks wait for, on average */
   waiting: number | null;
   /** Of what asks for slots in this hour */
   longest_wait_seconds: number | null;
@@ -244,9 +244,9 @@ export interface LoadHour {
   wait_at_least: boolean;
   /** Runs that start here of which nothing is known: they come on top of that */
   unknown_runs: number;
-  /** Slots that were in use, in the mean */
+  /** Slots that were in use, on average */
   used: number | null;
-  /** What was used in this hour of the week, in the mean */
+  /** What was used in this hour of the week, on average */
   usual: number | null;
   /** And in the fullest of ten such weeks */
   usual_high: number | null;
@@ -259,7 +259,7 @@ export interface LoadHour {
   more_dags: number;
 }
 
-/** How many slots the runs of a DAG use in an hour, in the mean. */
+/** How many slots the runs of a DAG use in an hour, on average. */
 export interface LoadShare {
   dag_id: string;
   slots: number;

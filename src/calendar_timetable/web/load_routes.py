@@ -39,7 +39,7 @@ router = APIRouter(
 
 
 class LoadShare(Answer):
-    """How many slots the runs of a DAG use in an hour, in the mean."""
+    """How many slots the runs of a DAG use in an hour, on average."""
 
     dag_id: str
     slots: float
@@ -50,17 +50,17 @@ class LoadHour(Answer):
 
     start: datetime
     expected: float | None = Field(
-        description="Slots in use, in the mean; of this hour, in what is left of it; null where that is over, or not known"
+        description="Slots in use, on average; of this hour, in what is left of it; null where that is over, or not known"
     )
     peak: float | None = Field(description="The most slots in use at once")
-    waiting: float | None = Field(description="Slots that tasks wait for, in the mean")
+    waiting: float | None = Field(description="Slots that tasks wait for, on average")
     longest_wait_seconds: int | None = Field(description="Of what asks for slots in this hour")
     wait_at_least: bool = Field(description="Whether that wait goes on past what is known")
     unknown_runs: int = Field(
         description="Runs that start here of which nothing is known: they come on top of that"
     )
-    used: float | None = Field(description="Slots that were in use, in the mean")
-    usual: float | None = Field(description="What was used in this hour of the week, in the mean")
+    used: float | None = Field(description="Slots that were in use, on average")
+    usual: float | None = Field(description="What was used in this hour of the week, on average")
     usual_high: float | None = Field(description="And in the fullest of ten such weeks")
     weeks: int = Field(description="So many weeks say what is usual")
     rests_on: int | None = Field(

@@ -14,6 +14,7 @@ import {
   partOf,
   runsText,
   slotsText,
+  slotText,
   stepsOf,
   waits,
   waitText,
@@ -256,8 +257,8 @@ function Grid({ pool, days, zone, open, onHour }: GridProps) {
       </div>
       <ul className="ct-legend" aria-label="Legend">
         <li>
-          <span className="ct-key ct-grid-key" style={{ "--ct-part": "40%" } as CSSProperties} /> slots expected, in the
-          mean: the fuller, the darker
+          <span className="ct-key ct-grid-key" style={{ "--ct-part": "40%" } as CSSProperties} /> slots expected, on
+          average: the fuller, the stronger
         </li>
         <li>
           <span className="ct-key ct-grid-key ct-over" /> runs wait for slots here
@@ -265,6 +266,7 @@ function Grid({ pool, days, zone, open, onHour }: GridProps) {
         <li>
           <span className="ct-key ct-grid-key ct-past" /> over: what was used
         </li>
+        <li>above, pale: the most at once; dashed: the slots of the pool; red: runs wait</li>
         <li>+ runs of which nothing is known yet</li>
       </ul>
     </section>
@@ -292,7 +294,7 @@ function Cell({ hour, pool, most, zone, now, open, onHour }: CellProps) {
       data-stop
       data-hour={hour.start}
       className={`ct-grid-cell ${kind.filter(Boolean).join(" ")}`}
-      style={{ "--ct-part": `${Math.round(partOf(hour, pool, most) * 75)}%` } as CSSProperties}
+      style={{ "--ct-part": `${Math.round(partOf(hour, pool, most) * 62)}%` } as CSSProperties}
       title={text}
       aria-label={text}
       aria-expanded={open}
@@ -319,19 +321,16 @@ function HourDetails({ hour, pool, load, zone, go, onClose }: HourDetailsProps) 
   const local = localOf(hour.start, zone);
   const facts: [string, string][] = [];
   if (hour.expected !== null) {
-    facts.push(["Expected", `${slotsText(hour.expected)}${ofText(pool)} slots in the mean, ${hour.peak ?? 0} at most`]);
+    facts.push(["Expected", `${slotsText(hour.expected)}${ofText(pool)} slots on average, ${hour.peak ?? 0} at most`]);
     if (hour.rests_on !== null) facts.push(["Rests on", `at least ${runsText(hour.rests_on)} of each DAG`]);
-    facts.push([
-      "Waiting",
-      waits(hour) ? `${waitText(hour)}, for ${slotsText(hour.waiting ?? 0)} slots in the mean` : "nobody",
-    ]);
+    facts.push(["Waiting", waits(hour) ? `${waitText(hour)}, ${slotText(hour.waiting ?? 0)} on average` : "nobody"]);
   }
-  if (hour.used !== null) facts.push(["Was in use", `${slotsText(hour.used)} slots in the mean`]);
+  if (hour.used !== null) facts.push(["Was in use", `${slotText(hour.used)} on average`]);
   facts.push([
     "Usual at this hour",
     hour.usual === null
       ? "not known yet"
-      : `${slotsText(hour.usual)} slots, at most ${slotsText(hour.usual_high ?? 0)}: ${weeksText(hour.weeks)} on record`,
+      : `${slotText(hour.usual)} on average, ${slotsText(hour.usual_high ?? 0)} at most: ${weeksText(hour.weeks)} on record`,
   ]);
   if (hour.unknown_runs > 0)
     facts.push([
@@ -378,7 +377,7 @@ function Share({ dagId, slots, length }: { dagId: string; slots: number; length:
     <li>
       <span className="ct-line">
         <DagLink id={dagId} name={length?.dag_display_name ?? dagId} />
-        <span>{slotsText(slots)} slots</span>
+        <span>{slotText(slots)}</span>
       </span>
       <span className="ct-muted">
         {length
