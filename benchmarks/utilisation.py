@@ -26,6 +26,7 @@ from benchmarks.parsing import folder
 from benchmarks.traces import DAY_STEPS, DAYS, LEARNT_DAYS, ZONE, Cluster, Job
 from calendar_timetable import Calendar, CalendarTimetable, Weekly
 from calendar_timetable.load.expected import STEP_SECONDS, WEEK_STEPS, expected_week
+from calendar_timetable.load.history import Need
 from calendar_timetable.load.placement import Load, Work, place
 from calendar_timetable.planning.plan import Placement
 from calendar_timetable.planning.spans import Spans
@@ -124,8 +125,7 @@ class Replay:
         work = [
             Work(
                 job.dag_id,
-                {POOL: job.gpus},
-                job.minutes * 60,
+                (Need(POOL, job.gpus, 0, job.minutes * 60),),
                 tuple(schedule.planner(self.told_from, until).rooms(self.told_from, until)),
             )
             for job, schedule in zip(self.jobs, schedules, strict=True)
@@ -368,7 +368,7 @@ def seconds_to_place(count: int) -> float:
         gpus, minutes, deadline = drawn[number % len(drawn)]
         dues = [replay.told_from + (day * 24 + number % 24) * 3600 for day in range(14)]
         room = tuple((due, Spans(((int(due), int(due) + deadline * 60),))) for due in dues)
-        work.append(Work(f"dag_{number:04}", {POOL: gpus}, minutes * 60, room))
+        work.append(Work(f"dag_{number:04}", (Need(POOL, gpus, 0, minutes * 60),), room))
     began = time.process_time()
     place(work, {POOL: replay.expected()})
     return time.process_time() - began

@@ -101,11 +101,21 @@ NO_IO = {
 }
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith(f"{ROOT}.planning")])
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if m.startswith((f"{ROOT}.planning", f"{ROOT}.load"))]
+)
 def test_planning_is_pure(module: str) -> None:
+    """And so is what tells how full pools get."""
     top = {name.partition(".")[0] for name in imports_of(module)}
 
     assert top <= {ROOT, *sys.stdlib_module_names} - NO_IO
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith(f"{ROOT}.load")])
+def test_load_takes_plain_numbers(module: str) -> None:
+    parts = {name.split(".")[1] for name in imports_of(module) if name.startswith(f"{ROOT}.")}
+
+    assert parts <= {"load", "planning", "exceptions"}
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith(f"{ROOT}.calendars")])

@@ -7,6 +7,7 @@ export const KEYS = {
   a: "Agenda",
   w: "Week",
   m: "Month",
+  l: "Load",
   "/": "Filter",
   "?": "Keyboard shortcuts",
 } as const;

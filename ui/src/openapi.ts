@@ -209,6 +209,62 @@ export interface ImpactTold {
   truncated: boolean;
 }
 
+/** How full the pools get, of the DAGs that the viewer may read. */
+export interface Load {
+  pools: PoolLoad[];
+  /** Those that are named here */
+  dags: UsualLength[];
+  /** At most 200, by start */
+  overruns: RunOverrun[];
+  total_overruns: number;
+  /** From here on nothing is expected, as it is not known */
+  told_until: string;
+  /** From here on it is known what was used */
+  used_since: string;
+  /** DAGs of which some runs are recorded that succeeded */
+  known_dags: number;
+  /** DAGs with runs to come of which none is */
+  unknown_dags: number;
+  /** Whether some schedule could not be told to its end */
+  partial: boolean;
+}
+
+/** An hour of a pool: what is expected, what was used, and what is usual at this time of the week. */
+export interface LoadHour {
+  start: string;
+  /** Slots in use, on average; of this hour, in what is left of it; null where that is over, or not known */
+  expected: number | null;
+  /** The most slots in use at once */
+  peak: number | null;
+  /** Slots that tasks wait for, on average */
+  waiting: number | null;
+  /** Of what asks for slots in this hour */
+  longest_wait_seconds: number | null;
+  /** Whether that wait goes on past what is known */
+  wait_at_least: boolean;
+  /** Runs that start here of which nothing is known: they come on top of that */
+  unknown_runs: number;
+  /** Slots that were in use, on average */
+  used: number | null;
+  /** What was used in this hour of the week, on average */
+  usual: number | null;
+  /** And in the fullest of ten such weeks */
+  usual_high: number | null;
+  /** So many weeks say what is usual */
+  weeks: number;
+  /** So many runs at least say what is expected, of each DAG that uses the pool here */
+  rests_on: number | null;
+  /** At most five, those that are to use most */
+  dags: LoadShare[];
+  more_dags: number;
+}
+
+/** How many slots the runs of a DAG use in an hour, on average. */
+export interface LoadShare {
+  dag_id: string;
+  slots: number;
+}
+
 /** Who asks, and what they may do. */
 export interface Me {
   username: string;
@@ -270,6 +326,17 @@ export interface Plan {
   arguments: Arguments | null;
   plan: Run[];
   no_run_reason: string | null;
+}
+
+/** How full a pool gets, and what of it is in use at this moment, by DAGs whose runs the viewer may read. */
+export interface PoolLoad {
+  name: string;
+  /** Below 0 where it has no end */
+  slots: number;
+  in_use: number;
+  /** Slots that tasks wait for at this moment */
+  waiting: number;
+  hours: LoadHour[];
 }
 
 /** How many slots a pool has; below 0 where it has no end. */
@@ -370,6 +437,19 @@ export interface RunMoved {
   text: string;
 }
 
+/** A run that may not end before its window does. */
+export interface RunOverrun {
+  dag_id: string;
+  start: string;
+  running: boolean;
+  /** So long it is expected to wait for slots */
+  waits_seconds: number;
+  /** When time closes that is open as it starts */
+  closes: string;
+  /** When it ends, if it takes long */
+  ends: string;
+}
+
 /** One page of runs, by start. */
 export interface Runs {
   runs: Run[];
@@ -442,6 +522,17 @@ export interface TimeSpans {
   spans: TimeSpan[];
   total_entries: number;
   truncated: boolean;
+}
+
+/** How long the runs of a DAG take. */
+export interface UsualLength {
+  dag_id: string;
+  dag_display_name: string;
+  median_seconds: number;
+  /** 19 of 20 runs took no longer */
+  high_seconds: number;
+  /** So many runs say so */
+  runs: number;
 }
 
 /** Other arguments; what is left out stays as it is. Rules as `Weekly` takes them, calendars by label. */

@@ -2,7 +2,7 @@
 import { useCallback } from "react";
 import { useSearchParams } from "react-router-dom";
 
-export const VIEWS = { timeline: "Timeline", agenda: "Agenda", week: "Week", month: "Month" } as const;
+export const VIEWS = { timeline: "Timeline", agenda: "Agenda", week: "Week", month: "Month", load: "Load" } as const;
 export type View = keyof typeof VIEWS;
 
 /** Filters that hold any number of values. */
@@ -22,6 +22,9 @@ export interface Place extends Record<ListFilter, string[]> {
   /** The freeze that is planned: two instants, as ISO 8601 writes an interval. */
   freeze: string | null;
   panel: string | null;
+  /** Of the load: the pool that is chosen, and the instant at which the hour begins that is open. */
+  pool: string | null;
+  hour: string | null;
 }
 
 export type Go = (change: Partial<Place>) => void;
@@ -39,6 +42,8 @@ export function usePlace(): [Place, Go] {
     run: search.get("run"),
     freeze: search.get("freeze"),
     panel: search.get("panel"),
+    pool: search.get("pool"),
+    hour: search.get("hour"),
     ...(Object.fromEntries(LISTS.map((name) => [name, search.getAll(name)])) as Record<ListFilter, string[]>),
   };
   const go = useCallback<Go>(

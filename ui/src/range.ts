@@ -51,6 +51,10 @@ export function rangeOf({ view, date, zoom, narrow, zone, now }: Asked): Range {
     const end = addDays(monday(addDays(addMonths(day, 1), -1)), 7);
     return whole(first, end, zone, { title: monthText(day), previous: addMonths(day, -1), next: addMonths(day, 1) });
   }
+  if (view === "load") {
+    const [previous, next] = [addDays(day, -WEEK), addDays(day, WEEK)];
+    return whole(day, next, zone, { title: rangeText(day, next), previous, next });
+  }
   if (view === "week") {
     const days = narrow ? 3 : WEEK;
     const first = narrow ? day : monday(day);

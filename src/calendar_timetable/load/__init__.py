@@ -1,1 +1,1 @@
-"""How much runs at once, and where there is room: arithmetic on plain numbers."""
+"""How full pools get, and where there is room: arithmetic on plain numbers, no database."""

@@ -14,6 +14,7 @@ from functools import cached_property
 from itertools import accumulate
 
 from calendar_timetable.load.expected import STEP_SECONDS
+from calendar_timetable.load.history import Need
 from calendar_timetable.planning.plan import put_in
 from calendar_timetable.planning.spans import Spans
 
@@ -25,16 +26,19 @@ _PASSES = 2
 
 @dataclass(frozen=True)
 class Work:
-    """The runs of one DAG in the time that is looked at.
+    """The runs of one DAG in the time that is looked at, and what each of them *needs*.
 
-    *slots* are what a run uses, by pool; *length* is how long it takes, in seconds. *room* has, for
-    each due time in epoch seconds, when its run may start; that is never empty.
+    *room* has, for each due time in epoch seconds, when its run may start; that is never empty.
     """
 
     dag_id: str
-    slots: Mapping[str, float]
-    length: int
+    needs: tuple[Need, ...]
     room: tuple[tuple[float, Spans], ...]
+
+    @cached_property
+    def amount(self) -> float:
+        """What all its runs take, in slots times seconds."""
+        return sum(need.copies * need.slots * need.seconds for need in self.needs) * len(self.room)
 
     @cached_property
     def delays(self) -> tuple[int, ...]:
@@ -63,17 +67,17 @@ class Load:
         index = int((instant - self.begin) // STEP_SECONDS)
         return self.steps[min(max(index, 0), len(self.steps) - 1)]
 
-    def add(self, start: float, length: int, slots: float) -> None:
-        """Add a run of *length* seconds that begins at *start*."""
-        low, high = self.bounds(start, length)
+    def add(self, start: float, seconds: float, slots: float) -> None:
+        """Add *slots* that are in use for so many *seconds* from *start* on."""
+        low, high = self.bounds(start, seconds)
         for index in range(low, high):
             self.steps[index] += slots
 
-    def bounds(self, start: float, length: int) -> tuple[int, int]:
-        """Return the first step of such a run, and the one after its last."""
+    def bounds(self, start: float, seconds: float) -> tuple[int, int]:
+        """Return the first step that this touches, and the one after the last."""
         most = len(self.steps)
         low = int((start - self.begin) // STEP_SECONDS)
-        high = -int((self.begin - start - length) // STEP_SECONDS)
+        high = -int((self.begin - start - seconds) // STEP_SECONDS)
         return min(max(low, 0), most), min(max(high, 0), most)
 
 
@@ -102,7 +106,7 @@ def place(
 
 
 def _most_first(work: Work) -> tuple[float, str]:
-    return -sum(work.slots.values()) * work.length * len(work.room), work.dag_id
+    return -work.amount, work.dag_id
 
 
 class _Place:
@@ -112,6 +116,9 @@ class _Place:
         self.work, self._load = work, load
         self.delay: int | None = None
         self.stays = False
+        self._needs = [need for need in work.needs if need.pool in load]
+        # Asked for in each pass.
+        self._known: dict[tuple[int, int], list[tuple[int, int]]] = {}
 
     def put(self, delay: int) -> None:
         """Put its runs there."""
@@ -132,30 +139,30 @@ class _Place:
     def _add(self, sign: int) -> None:
         assert self.delay is not None
         for start in self.work.starts(self.delay):
-            for pool, slots in self.work.slots.items():
-                self._load[pool].add(start, self.work.length, sign * slots)
+            for need in self._needs:
+                slots = sign * need.slots * need.copies
+                self._load[need.pool].add(start + need.after, need.seconds, slots)
 
     def _costs(self, delays: Sequence[int]) -> list[float]:
         """Return what each of *delays* adds to the cost of the load."""
         costs = [0.0] * len(delays)
-        for pool, slots in self.work.slots.items():
-            load = self._load[pool]
+        for number, need in enumerate(self._needs):
+            load, slots = self._load[need.pool], need.slots * need.copies
             added = accumulate(
                 ((used + slots) ** _POWER - used**_POWER for used in load.steps), initial=0.0
             )
             sums = array("d", added)
             for index, delay in enumerate(delays):
-                for low, high in self._bounds(load, delay):
+                for low, high in self._bounds(number, delay):
                     costs[index] += sums[high] - sums[low]
         return costs
 
-    def _bounds(self, load: Load, delay: int) -> list[tuple[int, int]]:
-        found = self._known.get(delay)
+    def _bounds(self, number: int, delay: int) -> list[tuple[int, int]]:
+        found = self._known.get((number, delay))
         if found is None:
-            starts = self.work.starts(delay)
-            found = self._known[delay] = [load.bounds(start, self.work.length) for start in starts]
+            need = self._needs[number]
+            found = self._known[number, delay] = [
+                self._load[need.pool].bounds(start + need.after, need.seconds)
+                for start in self.work.starts(delay)
+            ]
         return found
-
-    @cached_property
-    def _known(self) -> dict[int, list[tuple[int, int]]]:
-        return {}

@@ -17,6 +17,7 @@ from calendar_timetable._version import __version__
 from calendar_timetable.runs import time_budget
 from calendar_timetable.web import (
     impact_routes,
+    load_routes,
     models,
     override_routes,
     static_page,
@@ -48,6 +49,7 @@ app.dependency_overrides[auth_manager_from_app] = get_auth_manager
 app.include_router(api)
 app.include_router(override_routes.router)
 app.include_router(impact_routes.router)
+app.include_router(load_routes.router)
 app.include_router(subscription_routes.router)
 # A plain route, to which the login that the app depends on does not apply: its token is enough.
 app.add_route("/feed.ics", subscription_routes.feed, include_in_schema=False)

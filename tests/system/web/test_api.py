@@ -19,7 +19,7 @@ from pendulum import DateTime
 from pydantic import BaseModel
 
 from calendar_timetable import CalendarTimetable, Weekly
-from calendar_timetable.web import models
+from calendar_timetable.web import load_routes, models
 from demo.local_airflow import LocalAirflow
 from tests.support.moments import utc
 
@@ -38,6 +38,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "/api/overrides": models.Overrides,
     "/api/freezes": models.Freezes,
     "/api/dags/visible/exemption": models.ExemptionOf,
+    "/api/load": load_routes.Load,
     "/api/me": models.Me,
     "/api/subscriptions": models.Subscriptions,
 }
@@ -466,6 +467,7 @@ PRIVATE = [
     "/api/calendars",
     "/api/overrides",
     "/api/freezes",
+    "/api/load",
     "/api/dags/visible/exemption",
     "/api/me",
     "/api/openapi.json",

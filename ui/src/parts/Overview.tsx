@@ -4,13 +4,14 @@ import { type Counts, query, type Run, type Runs, type Span, type TimeSets } fro
 import { sharedBy } from "../events";
 import { type Period, periodOf } from "../freezes";
 import { focusRun, KEYS, type Key, useKeys, useRoving } from "../keys";
-import { LISTS, usePlace, type View } from "../place";
+import { LISTS, usePlace, VIEWS, type View } from "../place";
 import { daysOf, rangeOf, ZOOMS } from "../range";
 import { useApi } from "../useApi";
 import { Agenda } from "./Agenda";
 import { Drawer, Moment, Notice, Trouble } from "./basics";
 import { Filters } from "./Filters";
 import { Legend } from "./Legend";
+import { LoadView } from "./LoadView";
 import { Month } from "./Month";
 import { Peek } from "./Peek";
 import { PlanFreeze } from "./PlanFreeze";
@@ -21,7 +22,8 @@ import { Week } from "./Week";
 
 const MOST = 500;
 const MOST_SPANS = 5000; // as many as one answer has
-const VIEW_KEYS: Partial<Record<Key, View>> = { d: "timeline", a: "agenda", w: "week", m: "month" };
+const VIEW_KEYS: Partial<Record<Key, View>> = { d: "timeline", a: "agenda", w: "week", m: "month", l: "load" };
+const ALL = Object.keys(VIEWS) as View[];
 
 /** All runs that people may see, or those of one DAG on its tab. */
 export function Overview({ dagId }: { dagId?: string | undefined }) {
@@ -31,7 +33,9 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
   const roving = useRoving();
   const [opened, setOpened] = useState<Run | null>(null);
   const [help, setHelp] = useState(false);
-  const view: View = place.view ?? (dagId ? "week" : narrow ? "agenda" : "timeline");
+  const views = dagId ? ALL.filter((each) => each !== "load") : ALL; // pools are not one DAG's
+  const asked = place.view && views.includes(place.view) ? place.view : null;
+  const view: View = asked ?? (dagId ? "week" : narrow ? "agenda" : "timeline");
   const zoom = ZOOMS.find((hours) => `${hours}` === place.zoom) ?? 24;
   const range = rangeOf({ view, date: place.date, zoom, narrow, zone, now: new Date() });
   const { start, end } = range;
@@ -41,11 +45,16 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
   const only = dagId ? { dag_id: dagId, paused: true } : { ...filters, moved, paused: place.paused ? true : undefined };
   const by = { week: { by: "hour" }, month: { by: "day", timezone: zone } }[view as string];
   const counts = useApi<Counts>(by ? `counts?${query({ start, end, ...only, ...by })}` : null);
-  const runs = useApi<Runs>(view === "month" ? null : `runs?${query({ start, end, ...only, limit: MOST })}`, {
-    keep: true,
-  });
+  const runs = useApi<Runs>(
+    view === "month" || view === "load" ? null : `runs?${query({ start, end, ...only, limit: MOST })}`,
+    {
+      keep: true,
+    },
+  );
   const spans = useApi<TimeSets>(
-    view === "agenda" ? null : `time-sets?${query({ start, end, dag_id: dagId ?? place.dag, limit: MOST_SPANS })}`,
+    view === "agenda" || view === "load"
+      ? null
+      : `time-sets?${query({ start, end, dag_id: dagId ?? place.dag, limit: MOST_SPANS })}`,
     { keep: true },
   );
 
@@ -72,7 +81,7 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
   const clear = () => go({ ...Object.fromEntries(LISTS.map((name) => [name, []])), moved: null });
   useKeys((key) => {
     const next = VIEW_KEYS[key];
-    if (next) go({ view: next });
+    if (next) go({ view: views.includes(next) ? next : view });
     else if (key === "t") go({ date: null });
     else if (key === "?") setHelp(true);
     else document.querySelector<HTMLElement>(".ct-filters button")?.click();
@@ -86,8 +95,10 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
         onDate={(date) => go({ date })}
         onZoom={(hours) => go({ zoom: `${hours}` })}
         onHelp={() => setHelp(true)}
+        views={views}
       />
-      {!dagId && <Filters place={place} go={go} paused={data.data?.paused_dags ?? 0} />}
+      {view === "load" && <LoadView range={range} zone={zone} place={place} go={go} />}
+      {!dagId && view !== "load" && <Filters place={place} go={go} paused={data.data?.paused_dags ?? 0} />}
       {data.error && <Trouble error={data.error} readAt={data.readAt} retry={data.reload} />}
       {!data.error && spans.error && <Trouble error={spans.error} readAt={spans.readAt} retry={spans.reload} />}
       {dagId && (data.data?.paused_dags ?? 0) > 0 && (

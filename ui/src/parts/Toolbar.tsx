@@ -10,10 +10,12 @@ interface ToolbarProps {
   onDate: (date: string | null) => void;
   onZoom: (hours: number) => void;
   onHelp: () => void;
+  /** The views that there are here. */
+  views: View[];
 }
 
 /** Where in time, and in which shape. */
-export function Toolbar({ view, range, zoom, onView, onDate, onZoom, onHelp }: ToolbarProps) {
+export function Toolbar({ view, range, zoom, onView, onDate, onZoom, onHelp, views }: ToolbarProps) {
   const zone = useZone();
   return (
     <div className="ct-toolbar">
@@ -44,7 +46,7 @@ export function Toolbar({ view, range, zoom, onView, onDate, onZoom, onHelp }: T
       )}
       <fieldset className="ct-group ct-views">
         <legend className="ct-sr">View</legend>
-        {(Object.keys(VIEWS) as View[]).map((each) => (
+        {views.map((each) => (
           <button type="button" key={each} aria-pressed={each === view} onClick={() => onView(each)}>
             {VIEWS[each]}
           </button>

@@ -1,0 +1,172 @@
+"""Pools as queues: runs ask for slots, and wait where there are none.
+
+A pool gives its slots in the order in which they are asked for. Who asks for more than are free
+waits, and is passed by who asks for fewer, as in Airflow's scheduler. What a run asks for after
+something else of it had ended comes later by as much as that did.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from calendar_timetable.load.history import Need
+
+_END, _ASK = 0, 1  # at one instant, slots are given back before others are asked for
+
+
+class Ask(NamedTuple):
+    """A run that starts at *start*, in epoch seconds, and what it *needs* then."""
+
+    start: float
+    needs: tuple[Need, ...]
+
+
+class Use(NamedTuple):
+    """What became of one asking: the run's *number*, its need, and when it *asked* and *begun*.
+
+    *begun* is ``None`` where it waits beyond what is looked at. *in_use* are the slots of the pool
+    that are taken then. Times are in epoch seconds.
+    """
+
+    number: int
+    need: Need
+    asked: float
+    begun: float | None
+    in_use: float
+
+
+def simulate(asks: Iterable[Ask], slots: Mapping[str, float], until: float) -> Iterator[Use]:
+    """Yield what becomes of all that *asks*, by start, ask for before *until*, as it begins.
+
+    Pools have so many *slots*; what a pool is asked for that is not among them is left out. What is
+    held already counts also where that is more than the pool has.
+    """
+    pools = {name: _Pool(count) for name, count in slots.items()}
+    events: list[tuple[float, int, int, int]] = []
+    runs: dict[int, _Run] = {}
+    coming = iter(enumerate(asks))
+    following = next(coming, None)
+    while True:
+        while following is not None and (not events or following[1].start <= events[0][0]):
+            number, ask = following
+            known = tuple(need for need in ask.needs if need.pool in pools)
+            if known:
+                run = runs[number] = _Run(ask.start, known)
+                for place in run.first():
+                    heapq.heappush(events, (ask.start + known[place].after, _ASK, number, place))
+            following = next(coming, None)
+        if not events or events[0][0] >= until:
+            break
+        now = events[0][0]
+        touched: dict[str, _Pool] = {}
+        while events and events[0][0] == now:
+            _, kind, number, place = heapq.heappop(events)
+            run = runs[number]
+            need = run.needs[place]
+            pool = touched[need.pool] = pools[need.pool]
+            if kind == _END:
+                pool.in_use -= need.slots
+                for later in run.ended(place):
+                    at = run.start + run.needs[later].after + run.late[later]
+                    heapq.heappush(events, (max(now, at), _ASK, number, later))
+                if run.is_over:
+                    del runs[number]
+            else:
+                pool.ask(now, number, place, need)
+        for pool in touched.values():
+            for asked, number, place in pool.give():
+                run = runs[number]
+                need = run.needs[place]
+                run.began(place, now - asked)
+                heapq.heappush(events, (now + need.seconds, _END, number, place))
+                yield Use(number, need, asked, now, pool.in_use)
+    for pool in pools.values():
+        for asked, number, place in pool.left():
+            yield Use(number, runs[number].needs[place], asked, None, pool.in_use)
+
+
+class _Pool:
+    """A pool with so many slots in all, and who waits for them, by how many they ask for."""
+
+    def __init__(self, slots: float) -> None:
+        self._slots = slots
+        self.in_use = 0
+        self._waiting: dict[int, deque[tuple[float, int, int]]] = {}
+        self._held: list[tuple[float, int, int]] = []
+
+    def ask(self, now: float, number: int, place: int, need: Need) -> None:
+        line = self._held if need.held else self._waiting.setdefault(need.slots, deque())
+        line.extend([(now, number, place)] * need.copies)
+        if need.held:
+            self.in_use += need.slots * need.copies
+
+    def give(self) -> Iterator[tuple[float, int, int]]:
+        """Yield who gets slots now, in order: when they asked, and who they are."""
+        yield from self._held
+        self._held.clear()
+        while True:
+            fitting = [
+                (line[0], size)
+                for size, line in self._waiting.items()
+                if line and size <= self._slots - self.in_use
+            ]
+            if not fitting:
+                return
+            first, size = min(fitting)
+            self._waiting[size].popleft()
+            self.in_use += size
+            yield first
+
+    def left(self) -> Iterator[tuple[float, int, int]]:
+        """Yield who waits at the end."""
+        for line in self._waiting.values():
+            yield from line
+
+
+@lru_cache(maxsize=4096)
+def _order(needs: tuple[Need, ...]) -> tuple[list[list[int]], list[int]]:
+    """Return, by need, those that come after its end, and after how many it comes itself.
+
+    Remembered, as a DAG's runs need the same again and again.
+    """
+    ends = [need.after + need.seconds for need in needs]
+    after = [[n for n, one in enumerate(needs) if end <= one.after] for end in ends]
+    return after, [sum(place in later for later in after) for place in range(len(needs))]
+
+
+class _Run:
+    """A run under way: which of its needs wait for others of its own, and how late each is."""
+
+    __slots__ = ("_after", "_left", "_unmet", "is_over", "late", "needs", "start")
+
+    def __init__(self, start: float, needs: tuple[Need, ...]) -> None:
+        self.start, self.needs = start, needs
+        self._after, unmet = _order(needs)
+        self._unmet = list(unmet)
+        self._left = [need.copies for need in needs]
+        self.late = [0.0] * len(needs)
+        self.is_over = False
+
+    def first(self) -> list[int]:
+        """Return the needs that wait for no other."""
+        return [place for place, unmet in enumerate(self._unmet) if not unmet]
+
+    def began(self, place: int, waited: float) -> None:
+        """Take down that a need got slots after it had *waited* so many seconds."""
+        late = self.late[place] + waited
+        for later in self._after[place]:
+            self.late[later] = max(self.late[later], late)
+
+    def ended(self, place: int) -> list[int]:
+        """Take down that one use of a need has ended; return the needs that it was the last for."""
+        self._left[place] -= 1
+        if self._left[place]:
+            return []
+        for later in self._after[place]:
+            self._unmet[later] -= 1
+        self.is_over = not any(self._left)
+        return [later for later in self._after[place] if not self._unmet[later]]

@@ -1,0 +1,68 @@
+"""What a run that is under way will still ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+from calendar_timetable.load.history import Need
+
+Stage = Literal["later", "waits", "holds", "over"]
+_LEAST_SECONDS = 60  # that a task is expected to go on, however long it has taken
+_MORE = 0.1  # of what it has taken, too
+
+
+class Doing(NamedTuple):
+    """How far a task is that asks for *copies* times so many *slots*.
+
+    It will ask *later*, *waits* for slots, *holds* them since *begun* (epoch seconds), or is
+    *over*.
+    """
+
+    task: str
+    stage: Stage
+    pool: str
+    slots: int
+    copies: int
+    begun: float | None = None
+
+
+def remaining(
+    usually: Mapping[str, Need], doing: Iterable[Doing], started: float, now: float
+) -> tuple[Need, ...]:
+    """Return what a run that *started* then still asks for after *now*, both in epoch seconds.
+
+    Its tasks *usually* ask for that much. One that takes longer is expected to go on for a while,
+    and what comes after it to come later.
+    """
+    stages: dict[str, list[Doing]] = {}
+    for one in doing:
+        stages.setdefault(one.task, []).append(one)
+    found: list[Need] = []
+    ends: dict[str, float] = {}  # by task that is not over, in seconds from now
+    for task, parts in stages.items():
+        usual = usually.get(task)
+        for one in parts:
+            if one.stage == "holds":
+                taken = max(0.0, now - (now if one.begun is None else one.begun))
+                rest = taken if usual is None else usual.seconds - taken
+                seconds = max(rest, _MORE * taken, _LEAST_SECONDS)
+            elif one.stage == "waits":
+                seconds = _LEAST_SECONDS if usual is None else usual.seconds
+            else:
+                continue
+            held = one.stage == "holds"
+            found.append(Need(one.pool, one.slots, 0, seconds, one.copies, held=held))
+            ends[task] = max(ends.get(task, 0), seconds)
+    for task, need in sorted(usually.items(), key=lambda item: item[1].after):
+        parts = stages.get(task, [])
+        if any(one.stage != "later" for one in parts):
+            continue
+        after = max(0.0, started + need.after - now)
+        for other in ends.keys() & usually.keys():
+            gap = need.after - usually[other].after - usually[other].seconds
+            if gap >= 0:
+                after = max(after, ends[other] + gap)
+        ends[task] = after + need.seconds
+        found.append(need._replace(after=after))
+    return tuple(sorted(found, key=lambda one: (one.after, one)))

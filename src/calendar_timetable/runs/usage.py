@@ -1,0 +1,398 @@
+"""What Airflow's records say of the slots that runs take: usually, in past hours, and now.
+
+Tables of tasks are large, and have no index on time. So they are read by way of their runs, which
+have one, and summed up in the database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from airflow.models.dagrun import DagRun
+from airflow.models.pool import Pool
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancehistory import TaskInstanceHistory
+from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, extract, func, select
+from sqlalchemy.orm import Session
+
+from calendar_timetable.load.history import Need, TaskUse, Usual, joined, need_of, usual
+from calendar_timetable.load.remaining import Doing, Stage
+from calendar_timetable.planning import zones
+from calendar_timetable.planning.open_time import DAY
+from calendar_timetable.runs import time_budget
+from calendar_timetable.runs.lru import LruCache
+
+HOUR = 3600
+MOST_WEEKS = 5  # of records that are looked at
+_RUNS_OF_LENGTHS = 30  # the last ones of a DAG, that show how long it takes
+_RUNS_OF_TASKS = 10  # of these, that show what its tasks take
+# Task instances after which no earlier day is looked at: what was used long ago matters least.
+_MOST_INSTANCES = 500_000
+_MOST_RUNS = 5_000  # under way at once
+_MOST_TASKS = 50_000  # of these, mapped ones counted once
+_FRESH_SECONDS = 900  # for which a DAG's habit is remembered
+_HELD = ("running", "queued")  # states in which a task has slots
+_RUNNING = "running"
+_LATER = (None, "deferred", "up_for_retry", "up_for_reschedule", "restarting")
+
+
+class PoolSize(NamedTuple):
+    """A pool: its *slots*, below 0 where it has no end, and whether deferred tasks keep theirs."""
+
+    slots: int
+    deferred: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """What the last successful runs of a DAG took: how long, and what each of its tasks asked for.
+
+    *needs* are those of a whole run.
+    """
+
+    usual: Usual
+    tasks: dict[str, Need]
+    needs: tuple[Need, ...]
+
+
+class Used(NamedTuple):
+    """What was used in past hours, from *since* (epoch seconds) on.
+
+    By pool and hour, counted from the epoch and its *phase* in seconds, these are slots times
+    seconds.
+    """
+
+    since: float
+    phase: int
+    work: dict[str, dict[int, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunUnderWay:
+    """A run that is queued or running, and its tasks; times are in epoch seconds."""
+
+    dag_id: str
+    run_type: str
+    state: str
+    interval_end: float | None
+    started: float | None
+    tasks: list[Doing]
+
+
+def read_pools(session: Session) -> dict[str, PoolSize]:
+    """Return every pool, by name."""
+    rows = session.execute(select(Pool.pool, Pool.slots, Pool.include_deferred))
+    return {str(name): PoolSize(slots, bool(deferred)) for name, slots, deferred in rows}
+
+
+# By DAG: when the database was asked, in monotonic seconds, and its habit. Weighed by tasks.
+_habits: LruCache[tuple[float, Habit | None]] = LruCache(
+    20_000, lambda kept: 1 if kept[1] is None else 1 + len(kept[1].tasks)
+)
+
+
+def read_habits(
+    session: Session, dag_ids: Iterable[str], pools: dict[str, PoolSize], now: float
+) -> dict[str, Habit]:
+    """Return what the last successful runs of each DAG took, of those that have any.
+
+    *now* is in epoch seconds. Runs that failed, or were cleared and so ran in part, say nothing of
+    a whole run.
+    """
+    clock = time.monotonic()
+    found: dict[str, Habit | None] = {}
+    missing: list[str] = []
+    for dag_id in dag_ids:
+        entry = _habits.get(dag_id)
+        if entry is None or clock - entry[0] > _FRESH_SECONDS:
+            missing.append(dag_id)
+        else:
+            found[dag_id] = entry[1]
+    if missing:
+        asked = _read_habits(session, missing, pools, now)
+        for dag_id in missing:
+            found[dag_id] = asked.get(dag_id)
+            _habits.put(dag_id, (clock, found[dag_id]))
+    return {dag_id: habit for dag_id, habit in found.items() if habit is not None}
+
+
+def _read_habits(
+    session: Session, dag_ids: Collection[str], pools: dict[str, PoolSize], now: float
+) -> dict[str, Habit]:
+    place = (
+        func.row_number()
+        .over(partition_by=DagRun.dag_id, order_by=DagRun.run_after.desc())
+        .label("place")
+    )
+    runs = (
+        select(
+            DagRun.dag_id,
+            DagRun.run_id,
+            _seconds(DagRun.start_date).label("started"),
+            _seconds(DagRun.end_date).label("ended"),
+            place,
+        )
+        .where(
+            DagRun.dag_id.in_(dag_ids),
+            DagRun._state == "success",  # noqa: SLF001  (the column behind state)
+            DagRun.run_after >= zones.to_datetime(now - MOST_WEEKS * 7 * DAY),
+            DagRun.clear_number == 0,
+            DagRun.start_date.is_not(None),
+            DagRun.end_date.is_not(None),
+        )
+        .subquery()
+    )
+    lengths: dict[str, list[float]] = defaultdict(list)
+    for dag_id, started, ended in session.execute(
+        select(runs.c.dag_id, runs.c.started, runs.c.ended).where(runs.c.place <= _RUNS_OF_LENGTHS)
+    ):
+        lengths[dag_id].append(max(0, ended - started))
+    tasks = _read_tasks(session, runs, pools, {i: len(sample) for i, sample in lengths.items()})
+    found: dict[str, Habit] = {}
+    for dag_id, sample in lengths.items():
+        length = usual(sample)
+        assert length is not None
+        found[dag_id] = Habit(length, tasks[dag_id], joined(tasks[dag_id].values()))
+    return found
+
+
+def _read_tasks(
+    session: Session, runs: Subquery, pools: dict[str, PoolSize], count: dict[str, int]
+) -> dict[str, dict[str, Need]]:
+    """Return by DAG what each of its tasks asks for, of DAGs with so many *runs* known."""
+    ti = TaskInstance
+    begun, ended = _begun(ti, pools), _seconds(ti.end_date)
+    ready = func.coalesce(_seconds(ti.scheduled_dttm), begun)
+    query = (
+        select(
+            runs.c.dag_id,
+            ti.task_id,
+            ti.pool,
+            ti.pool_slots,
+            func.avg(case((ready < begun, ready), else_=begun) - runs.c.started),
+            func.avg(ended - begun),
+            func.count(),
+        )
+        .join(ti, (ti.dag_id == runs.c.dag_id) & (ti.run_id == runs.c.run_id))
+        .where(
+            runs.c.place <= _RUNS_OF_TASKS,
+            ti.start_date.is_not(None),
+            ti.end_date.is_not(None),
+            ended > begun,
+        )
+        .group_by(runs.c.dag_id, ti.task_id, ti.pool, ti.pool_slots)
+    )
+    found: dict[str, dict[str, Need]] = defaultdict(dict)
+    for dag_id, task_id, pool, slots, after, seconds, instances in session.execute(query):
+        use = TaskUse(pool, slots, float(after), float(seconds), instances)
+        need = need_of(use, min(count[dag_id], _RUNS_OF_TASKS))
+        if need is not None:
+            found[dag_id][task_id] = need
+    return found
+
+
+# By DAGs, phase and hour. Weighed by pools and hours.
+_used: LruCache[Used] = LruCache(
+    100_000, lambda used: 1 + sum(len(hours) for hours in used.work.values())
+)
+
+
+def read_used(
+    session: Session, dag_ids: Collection[str], pools: dict[str, PoolSize], phase: int, now: float
+) -> Used:
+    """Return what runs of these DAGs used in the last weeks, or in as many days as can be read.
+
+    Hours begin *phase* seconds after those of UTC. *now* is in epoch seconds; what is found is
+    remembered for the rest of the hour. Tried tasks count each time that they ran.
+    """
+    ids = hashlib.sha256(repr(sorted(dag_ids)).encode()).digest()
+    key = ids, phase, now // HOUR, tuple(sorted(pools.items()))
+    remembered = _used.get(key)
+    if remembered is not None:
+        return remembered
+    work: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    since, instances = float(now), 0
+    for day in range(1, 7 * MOST_WEEKS + 1):
+        if instances >= _MOST_INSTANCES:
+            break
+        if time_budget.spent():
+            return Used(since, phase, work)
+        until, since = since, now - day * DAY
+        for table in (TaskInstance, TaskInstanceHistory):
+            query = _used_by(table, dag_ids, pools, phase, (since, until), now)
+            for pool, first, last, count, slots, begins, ends in session.execute(query):
+                instances += count
+                _add(work[pool], phase, first, last, float(slots), float(begins), float(ends))
+    # Of the time before the first record nothing is known: nobody kept it, or nothing was there.
+    first = min((min(hours) for hours in work.values()), default=None)
+    since = now if first is None else max(since, first * HOUR + phase)
+    used = Used(since, phase, {pool: dict(hours) for pool, hours in work.items()})
+    _used.put(key, used)
+    return used
+
+
+def _used_by(
+    table: Any,
+    dag_ids: Collection[str],
+    pools: dict[str, PoolSize],
+    phase: int,
+    between: tuple[float, float],
+    now: float,
+) -> Any:
+    """Return the query for what tasks of runs *between* two instants used.
+
+    They are put together by pool, and by the hours in which they began and ended; told are how many
+    there are, and the sums of their slots, and of slots times when they began and ended.
+    """
+    begun = _begun(table, pools)
+    ended = func.coalesce(_seconds(table.end_date), int(now))
+    low, high = map(zones.to_datetime, between)
+    tasks = (
+        select(
+            table.pool,
+            table.pool_slots.label("slots"),
+            begun.label("begun"),
+            ended.label("ended"),
+        )
+        .join(DagRun, (DagRun.dag_id == table.dag_id) & (DagRun.run_id == table.run_id))
+        .where(
+            # Only the index of run_after leads to few rows; this keeps the other away.
+            (DagRun.dag_id + "").in_(dag_ids),
+            DagRun.run_after >= low,
+            DagRun.run_after < high,
+            table.start_date.is_not(None),
+            table.end_date.is_not(None) | (table.state == _RUNNING),
+        )
+        # A bound, and SQLite would read each text of a time again for each sum without it.
+        .limit(_MOST_INSTANCES)
+        .subquery()
+    )
+    slots, began, over = tasks.c.slots, tasks.c.begun, tasks.c.ended
+    first, last = (began - phase) // HOUR, (over - phase) // HOUR
+    return (
+        select(
+            tasks.c.pool,
+            first,
+            last,
+            func.count(),
+            func.sum(slots),
+            func.sum(slots * began),
+            func.sum(slots * over),
+        )
+        .where(over > began)
+        .group_by(tasks.c.pool, first, last)
+    )
+
+
+def _add(
+    hours: dict[int, float],
+    phase: int,
+    first: int,
+    last: int,
+    slots: float,
+    begins: float,
+    ends: float,
+) -> None:
+    """Add to *hours* what tasks used that began in the *first* and ended in the *last* of them.
+
+    Together they have so many *slots*; *begins* and *ends* are the sums of slots times instants.
+    """
+    if first == last:
+        hours[first] += ends - begins
+        return
+    hours[first] += slots * ((first + 1) * HOUR + phase) - begins
+    for hour in range(first + 1, last):
+        hours[hour] += slots * HOUR
+    hours[last] += ends - slots * (last * HOUR + phase)
+
+
+def under_way(
+    session: Session, dag_ids: Collection[str], pools: dict[str, PoolSize]
+) -> list[RunUnderWay]:
+    """Return the runs of these DAGs that are queued or running."""
+    active = (
+        select(
+            DagRun.dag_id,
+            DagRun.run_id,
+            DagRun.run_type,
+            DagRun._state.label("state"),  # noqa: SLF001
+            DagRun.data_interval_end,
+            DagRun.start_date,
+        )
+        .where(
+            (DagRun.dag_id + "").in_(dag_ids),  # by the index of states: few runs are under way
+            DagRun._state.in_(_HELD),  # noqa: SLF001
+        )
+        .order_by(DagRun.start_date.is_(None), DagRun.start_date, DagRun.id)
+        .limit(_MOST_RUNS)
+    )
+    runs: dict[tuple[str, str], RunUnderWay] = {}
+    for dag_id, run_id, run_type, state, interval_end, started in session.execute(active):
+        runs[dag_id, run_id] = RunUnderWay(
+            dag_id,
+            str(run_type),
+            str(state),
+            None if interval_end is None else zones.to_instant(interval_end),
+            None if started is None else zones.to_instant(started),
+            [],
+        )
+    ti, of = TaskInstance, active.subquery()
+    # Joined from the left, as SQLite then begins with the few runs and not with all tasks.
+    query = (
+        select(
+            of.c.dag_id,
+            of.c.run_id,
+            ti.task_id,
+            ti.state,
+            ti.pool,
+            ti.pool_slots,
+            func.count(),
+            func.min(_begun(ti, pools)),
+        )
+        .outerjoin_from(of, ti, (ti.dag_id == of.c.dag_id) & (ti.run_id == of.c.run_id))
+        .where(ti.task_id.is_not(None))
+        .group_by(of.c.dag_id, of.c.run_id, ti.task_id, ti.state, ti.pool, ti.pool_slots)
+        .limit(_MOST_TASKS)
+    )
+    for dag_id, run_id, task_id, task_state, pool, slots, instances, begun in session.execute(
+        query
+    ):
+        run = runs.get((dag_id, run_id))
+        if run is not None:
+            stage = _stage(task_state, keeps=pool in pools and pools[pool].deferred)
+            run.tasks.append(Doing(task_id, stage, pool, slots, instances, begun))
+    return list(runs.values())
+
+
+def _stage(state: str | None, *, keeps: bool) -> Stage:
+    """Return how far a task in this *state* is; deferred, it *keeps* its slots or does not."""
+    if state in _HELD or (state == "deferred" and keeps):
+        return "holds"
+    if state == "scheduled":
+        return "waits"
+    return "later" if state in _LATER else "over"
+
+
+def _seconds(column: Any) -> ColumnElement[int]:
+    """Return an instant as whole seconds since the epoch."""
+    return cast(extract("epoch", column), BigInteger)
+
+
+def _begun(table: Any, pools: dict[str, PoolSize]) -> ColumnElement[int]:
+    """Return since when a task has its slots, in epoch seconds.
+
+    That is since it was queued: a deferred task is queued again as it goes on, and has given its
+    slots back meanwhile, unless its pool counts deferred tasks.
+    """
+    queued, started = _seconds(table.queued_dttm), _seconds(table.start_date)
+    keeping = [name for name, pool in pools.items() if pool.deferred]
+    return case(
+        (table.queued_dttm.is_(None), started),
+        (table.pool.in_(keeping) & (started < queued), started),
+        else_=queued,
+    )
