@@ -19,6 +19,7 @@ from calendar_timetable.cli.impact import add_find, add_impact, find, impact
 from calendar_timetable.cli.imports.command import add_import, import_
 from calendar_timetable.cli.output import console
 from calendar_timetable.cli.overrides import add_overrides, overrides
+from calendar_timetable.cli.place import add_place, place
 from calendar_timetable.cli.preview import add_schedule, explain, preview
 from calendar_timetable.cli.publish import add_publish, add_subscriptions, publish, subscriptions
 from calendar_timetable.cli.sync import add_check, add_sync, check, sync
@@ -44,6 +45,7 @@ _EXAMPLES = {
         "--from 2026-11-24T20:00 --to 2026-11-25T00:00 --book Maintenance --to-calendar freezes",
     ),
     "find": ("--length 4h --within 14d --between 'mon-fri 08:00-18:00'",),
+    "place": ("", "--out dags/placement.toml", "--out dags/placement.toml --anew"),
     "import": (
         "freeze.ics",
         "payroll.txt --from run-cycles",
@@ -111,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         (impact, add_impact),
         (find, add_find),
         (publish, add_publish),
+        (place, add_place),
         (overrides, add_overrides),
         (subscriptions, add_subscriptions),
         (import_, add_import),

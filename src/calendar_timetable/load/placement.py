@@ -67,6 +67,10 @@ class Load:
         index = int((instant - self.begin) // STEP_SECONDS)
         return self.steps[min(max(index, 0), len(self.steps) - 1)]
 
+    def copy(self) -> Load:
+        """Return the same, for something else to be added."""
+        return Load(self.begin, list(self.steps))
+
     def add(self, start: float, seconds: float, slots: float) -> None:
         """Add *slots* that are in use for so many *seconds* from *start* on."""
         low, high = self.bounds(start, seconds)
@@ -166,3 +170,36 @@ class _Place:
                 for start in self.work.starts(delay)
             ]
         return found
+
+
+@dataclass(frozen=True)
+class Busier:
+    """Why runs are put where they are: *pool* is busier from their first time on, and *until* then.
+
+    Both of the first due time, in epoch seconds; *until* is no later than the start.
+    """
+
+    pool: str
+    since: float
+    until: float
+
+
+def why(work: Work, delay: int, load: Mapping[str, Load]) -> Busier | None:
+    """Return why the runs of *work*, which are part of *load*, have this *delay*, if it is one.
+
+    ``None`` where they start as early as they can, or it is not for the pool that they use most.
+    """
+    due, room = work.room[0]
+    earliest, start = float(room.bounds[0]), put_in(room, due, delay)
+    needs = [need for need in work.needs if need.pool in load]
+    if start - earliest < STEP_SECONDS or not needs:
+        return None
+    most = max(needs, key=lambda need: need.copies * need.slots * need.seconds)
+    pool = load[most.pool]
+    own = sum(need.copies * need.slots for need in needs if need.pool == most.pool)
+    low, high = pool.bounds(start + most.after, most.seconds)
+    here = max(pool.steps[low:high], default=0.0) - own
+    until = earliest
+    while until < start and pool.at(until) > here:
+        until += STEP_SECONDS
+    return Busier(most.pool, earliest, min(until, start)) if until > earliest else None

@@ -1,0 +1,120 @@
+"""What may be placed in this Airflow, and the load of its pools beside that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.orm import Session
+
+from calendar_timetable.load.expected import STEP_SECONDS, expected_week
+from calendar_timetable.load.history import Need
+from calendar_timetable.load.placement import Load, Work
+from calendar_timetable.planning.open_time import DAY
+from calendar_timetable.planning.spans import Spans
+from calendar_timetable.runs.database import Dag
+from calendar_timetable.runs.stored_schedules import Schedule
+from calendar_timetable.runs.usage import (
+    HOUR,
+    MOST_WEEKS,
+    Habit,
+    PoolSize,
+    Used,
+    read_habits,
+    read_pools,
+    read_used,
+)
+from calendar_timetable.schedule.compiled import CompiledSchedule
+
+AHEAD = 14 * DAY  # seconds that are laid out: every day of the week twice
+_WEEK = 7 * DAY
+_MOST_DUE = 2_000  # due times of one DAG; one that is due more often has no room to speak of
+_STEPS_PER_HOUR = HOUR // STEP_SECONDS
+
+
+@dataclass
+class Room:
+    """DAGs that may be placed, as *work*, and what else is in use of each pool, as *load*.
+
+    *schedules* are those of the work. *unknown* says why a DAG that may be placed is not among it.
+    What is usual rests on so many whole *weeks* of records.
+    """
+
+    work: list[Work]
+    load: dict[str, Load]
+    pools: dict[str, PoolSize]
+    schedules: dict[str, CompiledSchedule]
+    habits: dict[str, Habit]
+    weeks: int
+    unknown: dict[str, str] = field(default_factory=dict)
+
+
+def read_room(
+    session: Session,
+    dags: Sequence[Dag],
+    schedules: Mapping[str, Schedule],
+    now: float,
+    runs_of: Collection[str] | None = None,
+) -> Room:
+    """Return what of *dags* may be placed, and the load beside that, of the two weeks from *now* on.
+
+    *now* is in epoch seconds. What runs took is known of the DAGs *runs_of*, or of all. The load of
+    the others is what they used in the same hours of past weeks. Paused DAGs use nothing.
+    """
+    begin = math.floor(now / HOUR) * float(HOUR)
+    mine = {
+        dag.dag_id: compiled
+        for dag in dags
+        if not dag.paused
+        and dag.dag_id in schedules
+        and (compiled := schedules[dag.dag_id].compiled) is not None
+        and compiled.policy.placement is not None
+    }
+    known = [dag.dag_id for dag in dags if runs_of is None or dag.dag_id in runs_of]
+    pools = read_pools(session)
+    habits = read_habits(session, known, pools, now)
+    used = read_used(session, sorted(set(known) - mine.keys()), pools, 0, now)
+    weeks = min(int((begin - used.since) // _WEEK), MOST_WEEKS)
+    room = Room([], _loads(used, pools, begin, weeks), pools, mine, habits, weeks)
+    for dag_id, compiled in sorted(mine.items()):
+        needs = _needs(habits.get(dag_id), compiled, schedules[dag_id].pools)
+        due = tuple(_first(_MOST_DUE, compiled.rooms(begin, begin + AHEAD)))
+        if not needs:
+            room.unknown[dag_id] = "nothing is known of what its runs take: none has succeeded yet"
+        elif not due:
+            room.unknown[dag_id] = "no run that may be put comes in the next two weeks"
+        elif len(due) == _MOST_DUE:
+            room.unknown[dag_id] = f"it is due {_MOST_DUE:,} times in two weeks, or more"
+        else:
+            room.work.append(Work(dag_id, needs, due))
+    return room
+
+
+def _needs(
+    habit: Habit | None, compiled: CompiledSchedule, pools: Sequence[str]
+) -> tuple[Need, ...]:
+    """Return what a run takes: as it did, or as long as the DAG file says."""
+    if habit is not None:
+        return habit.needs
+    duration = compiled.policy.duration
+    return tuple(Need(pool, 1, 0, duration) for pool in pools) if duration else ()
+
+
+def _first(most: int, rooms: Iterator[tuple[float, Spans]]) -> Iterator[tuple[float, Spans]]:
+    for _, room in zip(range(most), rooms, strict=False):
+        yield room
+
+
+def _loads(used: Used, pools: Mapping[str, PoolSize], begin: float, weeks: int) -> dict[str, Load]:
+    """Return what is expected to be in use of each pool from *begin* on."""
+    loads = {}
+    for pool in pools:
+        hours = used.work.get(pool, {})
+        past = []
+        for week in range(1, weeks + 1):
+            first = int((begin - week * _WEEK) // HOUR)
+            means = [hours.get(hour, 0.0) / HOUR for hour in range(first, first + _WEEK // HOUR)]
+            past.append([mean for mean in means for _ in range(_STEPS_PER_HOUR)])
+        loads[pool] = Load(begin, expected_week(past) * (AHEAD // _WEEK))
+    return loads
