@@ -57,7 +57,7 @@ def read_room(
     now: float,
     runs_of: Collection[str] | None = None,
 ) -> Room:
-    """Return what of *dags* may be placed, and the load beside that, of the two weeks from *now* on.
+    """Return what of *dags* may be placed, and the load beside that, in two weeks from *now* on.
 
     *now* is in epoch seconds. What runs took is known of the DAGs *runs_of*, or of all. The load of
     the others is what they used in the same hours of past weeks. Paused DAGs use nothing.
