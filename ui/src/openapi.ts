@@ -11,8 +11,10 @@ export interface Arguments {
   max_delay_seconds: number;
   coalesce: boolean;
   keep_hour: boolean;
-  /** This DAG's own share of its stagger */
+  /** This DAG's own share of its stagger; all of it where it may be placed */
   staggered_by_seconds: number;
+  /** Whether the placement file chooses when its runs start */
+  place: boolean;
 }
 
 /** A time for a blackout, and what it would do. */
@@ -362,7 +364,7 @@ export interface Problem {
 
 /** One reason why a run does not simply start when due. Times are UTC; docs/api.md says what each kind tells. */
 export interface Reason {
-  kind: "blackout" | "outside_windows" | "too_short" | "combined" | "skipped" | "run_anyway" | "advanced" | "staggered" | "same_hour" | "unknown" | "note";
+  kind: "blackout" | "outside_windows" | "too_short" | "combined" | "skipped" | "run_anyway" | "advanced" | "staggered" | "placed" | "same_hour" | "unknown" | "note";
   calendar: string | null;
   /** An event of the calendar, where titles are shown */
   event: string | null;

@@ -188,8 +188,8 @@ def _show(
         out.print(f"Not placed: {dag_id}: {text}", soft_wrap=True)
     for peak in peaks:
         slots = "" if peak.slots < 0 else f" of {peak.slots}"
-        was = f"{peak.before:.3g}{slots} before"
-        out.print(f"Pool {peak.pool}: at most {peak.after:.3g} slots in use; {was}")
+        told = f"at most {peak.after:.3g}{slots} slots in use; {peak.before:.3g} before"
+        out.print(f"Pool {peak.pool}: {told}")
     weeks = "no whole week" if not room.weeks else f"{room.weeks} weeks"
     out.print(f"Of other DAGs {weeks} of records are known.")
     if file is not None:
