@@ -3,10 +3,12 @@
 #   make test AIRFLOW=3.4 PYTEST="tests/schedule/test_assets.py tests/schedule/test_assets_in_scheduler.py \
 #     tests/system/airflow/test_assets_and_time.py"    what needs Airflow's next release, on its beta
 #   make test PYTEST="-k plan"  some of them
+#   make test-fast PYTHON=3.13  on another Python, in an environment of its own; also make test
 #   make test JOBS=0            one after the other; the default suits two cores, as real Airflows mostly wait
 
 AIRFLOW ?= 3.3
-VENV    ?= $(if $(filter 3.3,$(AIRFLOW)),.venv,.venv-$(AIRFLOW))
+PYTHON  ?=
+VENV    ?= .venv$(addprefix -,$(filter-out 3.3,$(AIRFLOW)))$(addprefix -py,$(PYTHON))
 PYTEST  ?=
 FUZZ    ?= -max_total_time=600
 JOBS    ?= 4
@@ -18,13 +20,13 @@ LOCK := locks/airflow-$(AIRFLOW).txt
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # the environment brings Node.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install check format test test-fast demo bench fuzz locks screenshots clean
+.PHONY: help setup install check format test test-fast test-lowest demo bench fuzz locks screenshots clean
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' Makefile | column -t -s:
 
 setup:
-	@tools/setup $(VENV) $(LOCK)
+	@PYTHON=$(PYTHON) tools/setup $(VENV) $(LOCK)
 
 install: setup
 	@tools/install-wheel $(VENV)
@@ -41,6 +43,9 @@ test: install  ## All tests, against the built wheel
 test-fast: setup  ## The rules of time, schedules and calendars, without a server: under a minute, on an editable install
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m "not slow and not server" $(FAST) $(PYTEST)
+
+test-lowest:  ## The fast tests with the oldest of everything that pyproject.toml allows
+	@$(MAKE) test-fast VENV=.venv-lowest LOCK=locks/lowest.txt PYTHON=3.11 PYTEST="$(PYTEST)"
 
 check: setup  ## Lint, format, types, the page's unit tests, and that the packages build
 	$(BIN)/ruff check
@@ -62,7 +67,7 @@ fuzz: install  ## Fuzz the reading of calendars for ten minutes (FUZZ=-max_total
 	$(BIN)/python -m tests.support.fuzz .fuzz $(FUZZ)
 
 locks: setup  ## Move the pinned environments to the newest releases
-	@for which in 3.3 3.2 3.4 demo; do tools/lock $(BIN)/uv $$which; done
+	@for which in 3.3 3.2 3.4 demo lowest neighbours; do tools/lock $(BIN)/uv $$which; done
 
 clean:  ## Remove what these targets made
 	rm -rf .venv .venv-* .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz .fuzz.dict
