@@ -20,7 +20,7 @@ LOCK := locks/airflow-$(AIRFLOW).txt
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # the environment brings Node.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install check format test test-fast test-lowest demo bench fuzz locks screenshots clean
+.PHONY: help setup install check format test test-fast test-lowest test-neighbours demo bench fuzz locks screenshots clean
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' Makefile | column -t -s:
@@ -46,6 +46,11 @@ test-fast: setup  ## The rules of time, schedules and calendars, without a serve
 
 test-lowest:  ## The fast tests with the oldest of everything that pyproject.toml allows
 	@$(MAKE) test-fast VENV=.venv-lowest LOCK=locks/lowest.txt PYTHON=3.11 PYTEST="$(PYTEST)"
+
+test-neighbours:  ## What docs/neighbours.md says of other libraries, with these
+	@tools/setup .venv-neighbours locks/neighbours.txt
+	@.venv-neighbours/bin/uv pip install --quiet --python .venv-neighbours/bin/python --no-deps --editable .
+	.venv-neighbours/bin/python -m pytest tests/neighbours $(PYTEST)
 
 check: setup  ## Lint, format, types, the page's unit tests, and that the packages build
 	$(BIN)/ruff check
