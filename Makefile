@@ -20,7 +20,7 @@ LOCK := locks/airflow-$(AIRFLOW).txt
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # the environment brings Node.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install check format test test-fast test-lowest test-neighbours demo bench fuzz locks screenshots clean
+.PHONY: help setup install check format test test-fast test-lowest test-neighbours sbom demo bench fuzz locks screenshots clean
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' Makefile | column -t -s:
@@ -58,6 +58,9 @@ check: setup  ## Lint, format, types, the page's unit tests, and that the packag
 	$(BIN)/mypy
 	$(WITH_NODE) tools/page check
 	$(BIN)/uv build --quiet --python $(BIN)/python --out-dir dist
+
+sbom: setup  ## What an installation consists of, as CycloneDX, into dist/
+	$(WITH_NODE) tools/sbom $(VENV) dist
 
 format: setup  ## Put the code into the project's format
 	$(BIN)/ruff check --fix

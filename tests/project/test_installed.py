@@ -201,16 +201,20 @@ def test_the_command_line_runs(python: Path, tmp_path: Path) -> None:
 
 
 def test_it_says_what_it_is(wheels: tuple[Path, Path]) -> None:
-    """Classifiers name the Pythons that requires-python allows, and the licence is said once."""
+    """Classifiers name the Pythons that were tried, all allowed; the licence is said once."""
     with zipfile.ZipFile(wheels[0]) as archive:
         (file,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
         told = HeaderParser().parsestr(archive.read(file).decode())
-    pythons = re.findall(r"Python :: (3\.\d+)", "\n".join(told.get_all("Classifier", [])))
+    classifiers = told.get_all("Classifier", [])
+    pythons = re.findall(r"Python :: (3\.\d+)", "\n".join(classifiers))
     low, high = re.findall(r"3\.(\d+)", str(PROJECT["requires-python"]))
+    page = (ROOT / "docs" / "install.md").read_text()
 
-    assert pythons == [f"3.{minor}" for minor in range(int(low), int(high))]
+    assert pythons == [f"3.{minor}" for minor in range(int(low), int(high) - 1)]
+    assert f"Python {pythons[0]} to {pythons[-1]}" in page
+    assert f"3.{int(high) - 1} is allowed, and untried" in page
     assert told["License-Expression"] == "Apache-2.0 AND MIT"
-    assert [c for c in told.get_all("Classifier", []) if c.startswith("License ::")] == []
+    assert [each for each in classifiers if each.startswith("License ::")] == []
 
 
 def test_the_notices_of_bundled_javascript_are_there(wheels: tuple[Path, Path]) -> None:
