@@ -46,7 +46,7 @@ def test_the_yaml_of_the_page_is_a_dag(tmp_path: Path) -> None:
     berlin = ZoneInfo("Europe/Berlin")
     (run,) = timetable.plan(datetime(2026, 12, 5, 2, tzinfo=berlin), limit=1)
     assert (run.outcome, run.start) == ("postponed", datetime(2026, 12, 5, 6, tzinfo=berlin))
-    stored = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
+    stored: Any = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
     assert stored.plan(datetime(2026, 12, 5, 2, tzinfo=berlin), limit=1) == [run]
     assert stored.compiled.policy.duration == timedelta(hours=4).total_seconds()
 

@@ -45,8 +45,9 @@ def asked(task: Any) -> dict[str, Any]:
 
     assert conf.custom_run_facets() == {"calendar_timetable.runtime.lineage.run_facets"}
     facets = get_user_provided_run_facets(task, TaskInstanceState.SUCCESS)
-    told: dict[str, Any] = json.loads(Serde.to_json(Run(runId=str(uuid4()), facets=facets)))
-    return told["facets"]
+    told = json.loads(Serde.to_json(Run(runId=str(uuid4()), facets=facets)))
+    written: dict[str, Any] = told["facets"]
+    return written
 
 
 @pytest.fixture(autouse=True)

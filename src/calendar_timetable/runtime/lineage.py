@@ -83,7 +83,7 @@ def _facet_class() -> Any:
     from openlineage.client.facet_v2 import RunFacet
 
     @attr.define
-    class CalendarTimetableRunFacet(RunFacet):
+    class CalendarTimetableRunFacet(RunFacet):  # type: ignore[misc]
         """When a run was due, when it may start, and why then."""
 
         due: str
