@@ -118,6 +118,7 @@ def test_the_story_of_a_placement(
     monkeypatch.setenv(OPTION, str(file))
     dag = DAG("train_0", schedule=nightly(), start_date=datetime(2027, 1, 1))
     dag_policy(dag)
+    assert isinstance(dag.timetable, CalendarTimetable)
     (run,) = dag.timetable.plan(NOW, limit=1)
     delay = read(file)["train_0"].delay
     assert (run.start, run.due) == (
