@@ -22,13 +22,13 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.cli import main
-from calendar_timetable.load.placement_file import read
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.policy import dag_policy
 from calendar_timetable.runs import lru
 from calendar_timetable.runs.database import read_dags
 from calendar_timetable.runs.room import Room, read_room
 from calendar_timetable.runs.stored_schedules import read_schedules
+from calendar_timetable.schedule.placement_file import read
 from tests.support.airflow_database import add_dag
 from tests.support.moments import utc
 from tests.support.recorded import Recorded, Task, add_pool, record

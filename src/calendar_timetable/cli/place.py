@@ -14,9 +14,9 @@ from calendar_timetable.cli import values
 from calendar_timetable.cli.output import print_json, show_rows
 from calendar_timetable.config import option
 from calendar_timetable.exceptions import InvalidArgument
-from calendar_timetable.load import placement_file
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.plan import Placement, put_in
+from calendar_timetable.schedule import placement_file
 
 if TYPE_CHECKING:
     from calendar_timetable.load.placement import Load, Work

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calendar_timetable.exceptions import InvalidArgument
-from calendar_timetable.load.placement_file import placement_of, read, written
 from calendar_timetable.planning.plan import Placement
+from calendar_timetable.schedule.placement_file import placement_of, read, written
 
 OPTION = "AIRFLOW__CALENDAR_TIMETABLE__PLACEMENT"
 
