@@ -155,6 +155,6 @@ def test_an_hour_leads_to_its_runs_by_keyboard(full: Browser) -> None:
 
 
 def test_a_dag_has_no_load_of_its_own(browser: Browser) -> None:
-    browser.open(f"{TAB}?view=load")
+    browser.open(f"{TAB}?panel=calendar&view=load")
     assert browser.texts(".ct-views button") == ["Timeline", "Agenda", "Week", "Month"]
     assert browser.all(".ct-week")
