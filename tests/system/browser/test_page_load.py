@@ -134,7 +134,7 @@ def test_an_hour_leads_to_its_runs_by_keyboard(full: Browser) -> None:
         "gpu,",
         "2 of 2 slots on average, 2 at most",
         "at least 8 runs of each DAG",
-        "waits of up to 20 min, 1.5 slots on average",
+        "up to 20 min, for 1.5 slots on average",
         "2 slots on average, 2 at most: 4 weeks on record",
         "train_0",
         "takes 1 h 30 min, or up to 2 h 30 min: 20 runs on record",
