@@ -78,7 +78,7 @@ function Known({ load, end }: { load: Load; end: string }) {
     <>
       <p className="ct-muted ct-load-known">
         What is planned takes slots as the last runs of its DAG did; what runs by hand is not foreseen.{" "}
-        {known_dags === 0 ? "Of no DAG is a run recorded so far." : `Known of ${known_dags} DAGs`}
+        {known_dags === 0 ? "So far no run is recorded that you may read." : `Known of ${known_dags} DAGs`}
         {known_dags > 0 && (unknown_dags > 0 ? `, not known yet of ${unknown_dags}. ` : ". ")}
         Only DAGs that you may read count: others may take slots too.
       </p>
