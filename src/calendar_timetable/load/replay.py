@@ -19,7 +19,8 @@ class Taken(NamedTuple):
     """What was taken of a pool: its *peak* in slots, and what *nearly_all* minutes do not exceed.
 
     *waited* are the seconds that all who asked waited together, *longest* those of the one who
-    waited longest; so many *runs* waited at all. *minutes* has the most slots in use in each.
+    waited longest; so many *runs* waited at all. *minutes* has the most slots in use in each; it is
+    empty where nothing was ever taken.
     """
 
     peak: float
@@ -31,7 +32,7 @@ class Taken(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """What is taken of each of the *pools* that was asked.
+    """What is taken of each of the *pools*.
 
     *late* says by the number of a run how many seconds later it ended for having to wait.
     """
@@ -55,7 +56,7 @@ def replay(asks: Sequence[Ask], slots: Mapping[str, float], since: float, until:
     are in epoch seconds. Pools have so many *slots*. Who asks for more than a pool has asks for
     all: it ran, so the pool was larger.
     """
-    pools: defaultdict[str, _Pool] = defaultdict(_Pool)
+    pools = {name: _Pool() for name in slots}
     late: dict[int, float] = {}
     fitting: dict[tuple[Need, ...], tuple[Need, ...]] = {}
     for ask in asks:
@@ -77,8 +78,8 @@ def replay(asks: Sequence[Ask], slots: Mapping[str, float], since: float, until:
             pool.changes[begun] += need.slots
             pool.changes[begun + need.seconds] -= need.slots
     found = {}
-    for name, pool in sorted(pools.items()):
-        minutes = most_by_minute(pool.changes, since, until)
+    for name, pool in pools.items():
+        minutes = most_by_minute(pool.changes, since, until) if pool.changes else []
         found[name] = Taken(
             max(minutes, default=0.0),
             quantile(sorted(minutes), _NEARLY_ALL) if minutes else 0.0,

@@ -6,14 +6,13 @@ import logging
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from airflow.models.dag import DagModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.load.history import Need
 from calendar_timetable.load.queueing import Ask
 from calendar_timetable.load.replay import Taken, replay
@@ -28,7 +27,7 @@ from calendar_timetable.runs.usage import Habit, read_habits, read_pools
 from calendar_timetable.schedule.compiled import CompiledSchedule
 
 What = Literal["late", "in_events", "skipped", "combined", "after_end"]
-WHAT: tuple[What, ...] = ("late", "in_events", "skipped", "combined", "after_end")
+
 Role = Literal["windows", "blackouts"]
 # Seconds before and after what is looked at for which calendars are read, too.
 _AROUND = 31 * DAY
@@ -110,9 +109,9 @@ class Fate(NamedTuple):
 
 
 class PoolTold(NamedTuple):
-    """What is taken of a pool, ``None`` where nothing, and what becomes of runs that use it."""
+    """What is taken of a pool, and what becomes of runs that use it."""
 
-    taken: Taken | None
+    taken: Taken
     counts: Counter[What]
 
 
@@ -149,6 +148,21 @@ class Backtest:
     before: Side
     after: Side
 
+    @property
+    def pools(self) -> list[str]:
+        """The pools that runs use, the fullest first."""
+
+        def fullest(name: str) -> tuple[float, str]:
+            slots = self.slots[name]
+            return -self.before.pools[name].taken.peak / slots if slots else -math.inf, name
+
+        used = [
+            name
+            for name in self.slots
+            if any(side.pools[name].taken.minutes for side in (self.before, self.after))
+        ]
+        return sorted(used, key=fullest)
+
 
 def backtest(
     session: Session, rules: OtherRules, dag_ids: Collection[str] | None, since: float, until: float
@@ -166,7 +180,7 @@ def backtest(
     ran = sorted({run.dag_id for run in recorded})
     pools = read_pools(session)
     slots = {name: math.inf if size.slots < 0 else size.slots for name, size in pools.items()}
-    needs = _Needs(read_habits(session, ran, pools, until), read_schedules(session, ran), until)
+    needs = _Needs(read_habits(session, ran, pools, until), read_schedules(session, ran))
     changed: dict[str, Changed] = {}
     left = []
     if rules != OtherRules():
@@ -264,14 +278,21 @@ class _Changer:
             own = schedule.compiled
             plain = CompiledSchedule(schedule.data, schedule.zone.key, Policy())
             policy = self._rules.policy(schedule.dag_id, (own or plain).policy)
-        except (InvalidArgument, ValueError):
+        except ValueError as error:
             # Of a later release, or one that keeps its hour and may not wait that long.
-            _log.warning("The rules do not go with DAG %s", schedule.dag_id, exc_info=True)
+            _log.warning("The rules do not go with DAG %s: %s", schedule.dag_id, error)
             return None
-        windows, blackouts = (self._set(role, own or plain) for role in ("windows", "blackouts"))
+        windows, blackouts = (
+            self._set("windows", own or plain),
+            self._set("blackouts", own or plain),
+        )
+        kept = (
+            windows if self._rules.windows is None else None,
+            blackouts if self._rules.blackouts is None else None,
+        )
         carries = any(
-            isinstance(leaf, CalendarSpans) and timeset not in self._read.values()
-            for timeset in (windows, blackouts)
+            isinstance(leaf, CalendarSpans)
+            for timeset in kept
             if timeset is not None
             for leaf in leaves(timeset)
         )
@@ -309,11 +330,9 @@ class _Needs:
     Of a DAG of which that is unknown a run takes one slot of each of its pools as long as it took.
     """
 
-    def __init__(
-        self, habits: Mapping[str, Habit], schedules: Mapping[str, Schedule], now: float
-    ) -> None:
+    def __init__(self, habits: Mapping[str, Habit], schedules: Mapping[str, Schedule]) -> None:
         self.schedules = schedules
-        self._habits, self._now = habits, now
+        self._habits = habits
 
     def known(self, run: PastRun) -> bool:
         """Tell whether anything is known of what *run* takes."""
@@ -325,10 +344,9 @@ class _Needs:
         if habit is not None:
             return habit.needs
         schedule = self.schedules.get(run.dag_id)
-        seconds = (self._now if run.ended is None else run.ended) - run.started
-        if schedule is None or seconds <= 0:
+        if schedule is None or not run.seconds:
             return ()
-        return tuple(Need(pool, 1, 0.0, seconds) for pool in schedule.pools)
+        return tuple(Need(pool, 1, 0.0, run.seconds) for pool in schedule.pools)
 
 
 class _Judge:
@@ -391,7 +409,7 @@ def _side(
     slots: Mapping[str, float],
     judge: _Judge,
 ) -> Side:
-    """Return what runs come to that start so; of those that are not *counted* only what they take."""
+    """Return what runs come to that start so; those that are not *counted* only take slots."""
     asking = sorted(
         ((fate.start, number) for number, (_, fate) in enumerate(starts) if fate.start is not None)
     )
@@ -409,9 +427,5 @@ def _side(
         by_dag[run.dag_id].update(wrong)
         for pool in {need.pool for need in needs.of(run)}:
             by_pool[pool].update(wrong)
-    pools = {
-        name: PoolTold(found.pools.get(name), by_pool[name])
-        for name in slots
-        if name in found.pools or name in by_pool
-    }
+    pools = {name: PoolTold(taken, by_pool[name]) for name, taken in found.pools.items()}
     return Side(pools, counts, dict(by_dag))

@@ -21,16 +21,17 @@ _BY_SCHEDULE = "scheduled"
 class PastRun:
     """A run that began; times are in epoch seconds.
 
-    It was *planned* to start when Airflow says, and *started* then. Of one that was cleared, only
-    the latest start and end are recorded: its start is the planned one, and its end is ``None``, as
-    that of a run under way.
+    *planned* is when it was to start. It took so many *seconds*, or has taken them so far. Of one
+    that was cleared Airflow keeps only the last start and end: it is told to have *started* as
+    planned, and to have taken ``None``. *key* is that of its record.
     """
 
+    key: int
     dag_id: str
     scheduled: bool
     planned: float
     started: float
-    ended: float | None
+    seconds: float | None
     interval: tuple[float, float] | None
 
 
@@ -42,6 +43,7 @@ def past_runs(session: Session, since: float, until: float) -> tuple[list[PastRu
     low, early, high = map(zones.to_datetime, (since, since - _LONGEST_RUN_SECONDS, until))
     query = (
         select(
+            DagRun.id,
             DagRun.dag_id,
             DagRun.run_type,
             DagRun.run_after,
@@ -67,19 +69,19 @@ def past_runs(session: Session, since: float, until: float) -> tuple[list[PastRu
     )
     rows = session.execute(query).all()
     found = []
-    for dag_id, run_type, planned, started, ended, cleared, begins, ends in rows[:MOST]:
-        at = zones.to_instant(planned)
-        again = bool(cleared)
-        run = PastRun(
-            dag_id,
-            str(run_type) == _BY_SCHEDULE,
-            at,
-            at if again or started is None else zones.to_instant(started),
-            None if again or ended is None else zones.to_instant(ended),
+    for key, dag_id, run_type, after, start, end, cleared, first, last in rows[:MOST]:
+        planned = zones.to_instant(after)
+        started, seconds = planned, None
+        if not cleared:
+            started = zones.to_instant(start)
+            seconds = max(0.0, (until if end is None else zones.to_instant(end)) - started)
+        interval = (
             None
-            if begins is None or ends is None
-            else (zones.to_instant(begins), zones.to_instant(ends)),
+            if first is None or last is None
+            else (zones.to_instant(first), zones.to_instant(last))
         )
+        scheduled = str(run_type) == _BY_SCHEDULE
+        run = PastRun(key, dag_id, scheduled, planned, started, seconds, interval)
         if run.started < until:
             found.append(run)
     return sorted(found, key=lambda run: (run.started, run.dag_id, run.planned)), len(rows) > MOST
