@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from calendar_timetable.runs.backtest import Backtest, OtherRules, PoolTold, Side, What
 
 _MOST_PANELS = 30  # of a picture
+_HOUR = 3600
 _SOME = 5  # DAGs that are named
 # Runs of which something is told, in the words of the table.
 _WORDS: dict[What, str] = {
@@ -209,11 +210,11 @@ def _show(found: Backtest, zone: ZoneInfo, out: Console) -> None:
         moved = f"{sum(found.moved.values()):,} of their runs would not have started when they did"
         told = f"The other rules are for {_count(len(found.changed), 'DAG')}: {moved}."
     else:
-        told = "No other rules: both columns tell the runs as they were."
+        told = "No other rules: both columns tell it as it was."
     out.print(told, soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", overflow="fold", max_width=40)
-    table.add_column("As they were", justify="right", no_wrap=True)
+    table.add_column("As it was", justify="right", no_wrap=True)
     table.add_column("Other rules", justify="right", no_wrap=True)
     table.add_row("All runs", "", "", style="bold")
     _add_counts(table, found.before.counts, found.after.counts, always=True)
@@ -237,8 +238,13 @@ def _taken(told: PoolTold) -> Iterator[tuple[str, str]]:
     yield "slots in use at the peak", f"{taken.peak:g}"
     yield "in 99.9 % of minutes at most", f"{taken.nearly_all:g}"
     yield "runs that waited for slots", str(taken.runs)
-    yield "waited, all together", explain.length(taken.waited)
-    yield "waited at most", explain.length(taken.longest)
+    yield "waited, all together", _about(taken.waited)
+    yield "waited at most", _about(taken.longest)
+
+
+def _about(seconds: float) -> str:
+    """Return a length of time as text, in minutes where it has an hour."""
+    return explain.length(seconds if seconds < _HOUR else seconds // 60 * 60)
 
 
 def _add_counts(

@@ -16,8 +16,9 @@ from calendar_timetable.planning.open_time import DAY
 
 _WIDTH, _LEFT, _RIGHT = 960, 60, 20
 _BREADTH = _WIDTH - _LEFT - _RIGHT
-_HEAD, _PANEL, _CHART = 96, 210, 130  # heights: of the head, of a pool with its title, of its chart
-_STEPS = 440  # that a line is drawn of, each at the most that is in use meanwhile
+# Heights: of the head, of a pool with its title, of each of its two strips, between these.
+_HEAD, _PANEL, _STRIP, _APART = 96, 226, 66, 14
+_STEPS = 880  # that a line is drawn of, each at the most that is in use meanwhile
 _DATES = 8  # below a chart, at most
 _MOST_NAME = 80  # characters of a pool's name
 _STYLE = """
@@ -25,11 +26,11 @@ _STYLE = """
   text { fill: #1f2937; } .end { text-anchor: end; } .middle { text-anchor: middle; }
   .soft { fill: #4b5563; } .title { font-size: 17px; font-weight: 600; }
   .name { font-weight: 600; } .grid { stroke: #d1d5db; } .before { fill: #9ca3af; }
-  .after { fill: none; stroke: #1d4ed8; stroke-width: 1.5; }
+  .after { fill: #2563eb; } path.grid { fill: none; }
   .slots { stroke: #b91c1c; stroke-width: 1.5; stroke-dasharray: 6 4; }
   @media (prefers-color-scheme: dark) {
     .paper { fill: #111827; } text { fill: #f3f4f6; } .soft { fill: #d1d5db; }
-    .grid { stroke: #374151; } .before { fill: #6b7280; } .after { stroke: #93c5fd; }
+    .grid { stroke: #374151; } .before { fill: #6b7280; } .after { fill: #60a5fa; }
     .slots { stroke: #fca5a5; }
   }
 """
@@ -60,7 +61,7 @@ def picture(panels: Sequence[Panel], since: float, until: float, zone: ZoneInfo,
         _text(_LEFT, 48, said, "soft"),
         f'<rect class="before" x="{_LEFT}" y="66" width="24" height="12"/>',
         _text(_LEFT + 32, 77, "as it was"),
-        f'<path class="after" d="M{_LEFT + 130} 72h24"/>',
+        f'<rect class="after" x="{_LEFT + 130}" y="66" width="24" height="12"/>',
         _text(_LEFT + 162, 77, "with the other rules"),
         f'<path class="slots" d="M{_LEFT + 320} 72h24"/>',
         _text(_LEFT + 352, 77, "slots of the pool"),
@@ -74,28 +75,25 @@ def picture(panels: Sequence[Panel], since: float, until: float, zone: ZoneInfo,
 
 def _drawn(panel: Panel, since: float, until: float, zone: ZoneInfo) -> Iterator[str]:
     limited = math.isfinite(panel.slots)
-    top = _round(max((*panel.before, *panel.after, panel.slots if limited else 0, 1)))
-    below = _CHART + 34
-
-    def high(slots: float) -> float:
-        return round(below - _CHART * slots / top, 1)
-
+    top = math.ceil(max((*panel.before, *panel.after, panel.slots if limited else 0, 1)))
     name = on_one_line(panel.name)
     name = name if len(name) <= _MOST_NAME else f"{name[:_MOST_NAME]}…"
     slots = f"{panel.slots:g} slots" if limited else "slots without end"
     yield _text(_LEFT, 20, f"{name}: {slots}", "name")
-    for value in (0, top / 2, top):
-        yield f'<path class="grid" d="M{_LEFT} {high(value)}H{_WIDTH - _RIGHT}"/>'
-        yield _text(_LEFT - 8, high(value) + 4, f"{value:g}", "soft end")
-    before, after = (
-        [(x, high(value)) for x, value in _steps(values)] for values in (panel.before, panel.after)
-    )
-    area = "".join(f"V{y}H{x}" for x, y in before)
-    yield f'<path class="before" d="M{_LEFT} {below}{area}V{below}Z"/>'
-    line = "".join(f"V{y}H{x}" for x, y in after)
-    yield f'<path class="after" d="M{_LEFT} {after[0][1] if after else below}{line}"/>'
-    if limited:
-        yield f'<path class="slots" d="M{_LEFT} {high(panel.slots)}H{_WIDTH - _RIGHT}"/>'
+    below = 34.0
+    for kind, values in (("before", panel.before), ("after", panel.after)):
+        above, below = below, below + _STRIP
+        scale = _STRIP / top
+        for value, y in ((top, above), (0, below)):
+            yield f'<path class="grid" d="M{_LEFT} {y}H{_WIDTH - _RIGHT}"/>'
+            yield _text(_LEFT - 8, y + 4, str(value), "soft end")
+        steps = "".join(f"V{round(below - value * scale, 1)}H{x}" for x, value in _steps(values))
+        yield f'<path class="{kind}" d="M{_LEFT} {below}{steps}V{below}Z"/>'
+        if limited:
+            y = round(below - panel.slots * scale, 1)
+            yield f'<path class="slots" d="M{_LEFT} {y}H{_WIDTH - _RIGHT}"/>'
+        below += _APART
+    below -= _APART
     for at, text in _dates(since, until, zone):
         x = round(_LEFT + _BREADTH * (at - since) / (until - since), 1)
         yield f'<path class="grid" d="M{x} {below}v6"/>'
@@ -124,14 +122,6 @@ def _dates(since: float, until: float, zone: ZoneInfo) -> Iterator[tuple[float, 
         at = zones.local_instant(day, 0, zone)
         if at < until:
             yield at, f"{day.day} {day:%b}"
-
-
-def _round(most: float) -> float:
-    """Return an even number to draw up to, of few digits, that is at least *most*."""
-    scale = 10.0 ** math.floor(math.log10(most))
-    return next(part * scale for part in (1, 2, 4, 6, 8, 10) if part * scale >= most) * (
-        2 if most == scale == 1 else 1
-    )
 
 
 def _text(x: float, y: float, text: str, kind: str = "") -> str:
