@@ -179,7 +179,7 @@ def test_a_picture(run: Run, tmp_path: Path) -> None:
 
 
 def test_what_a_picture_draws() -> None:
-    minutes = [0.0] * 60 + [3.0] * 60 + [1.0] * 760
+    minutes = [0] * 60 + [3] * 60 + [1] * 760
     text = picture([Panel("p\x00\x1b[31m", 4, minutes, ())], 0, DAY, load_zone("UTC"), "a day")
     assert ElementTree.fromstring(text) is not None, "control characters would not be XML"
     (before,) = re.findall(r'class="before" d="(M[^"]+)"', text)
@@ -188,6 +188,13 @@ def test_what_a_picture_draws() -> None:
     assert 'class="after" d="M60 180.0V180.0Z"' in text
     endless = picture([Panel("p", float("inf"), minutes, minutes)], 0, DAY, load_zone("UTC"), "")
     assert "slots without end" in endless and endless.count('class="slots"') == 1
+
+
+def test_rules_that_hold_for_no_run(run: Run, session: Session) -> None:
+    session.execute(delete(DagRun).where(DagRun.dag_id == "c"))
+    session.commit()
+    code, out, _ = run("--stagger", "1h", "--dag-id", "c")
+    assert code == 0 and "The other rules are for 0 DAGs" in out
 
 
 @pytest.mark.parametrize(

@@ -73,5 +73,5 @@ def test_a_pool_without_slots_gives_none() -> None:
         ({150: 4, 9000: -4}, [0, 0, 4]),
     ],
 )
-def test_the_most_in_each_minute(changes: dict[float, float], expected: list[float]) -> None:
+def test_the_most_in_each_minute(changes: dict[float, int], expected: list[int]) -> None:
     assert most_by_minute(changes, 0, 180) == expected

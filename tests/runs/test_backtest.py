@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -17,13 +19,14 @@ from calendar_timetable import Calendar, CalendarTimetable, Weekly
 from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning.open_time import DAY, OpenTime
 from calendar_timetable.planning.plan import Placement, Policy, share_of
-from calendar_timetable.planning.time_sets import CalendarSpans, TimeSet
-from calendar_timetable.runs import backtest as module
+from calendar_timetable.planning.time_sets import TimeSet
 from calendar_timetable.runs import lru, past_runs
 from calendar_timetable.runs.backtest import Backtest, Changed, OtherRules, backtest, fates_of
 from calendar_timetable.runs.past_runs import PastRun
 from calendar_timetable.schedule.compiled import CompiledSchedule
 from tests.support.airflow_database import add_dag
+from tests.support.ics import event as event_of
+from tests.support.ics import feed
 from tests.support.moments import utc
 from tests.support.recorded import Recorded, Task, add_pool, record
 
@@ -335,19 +338,28 @@ def test_a_dag_that_never_succeeded_takes_a_slot_as_long_as_its_runs_took(
     assert told(session).unknown == 10
 
 
-def test_what_a_dag_does_not_carry_of_its_calendars_is_told(session: Session) -> None:
+def test_what_a_dag_does_not_carry_of_its_calendars_is_told(
+    session: Session, tmp_path: Path
+) -> None:
     add_pool(session, "work", 2)
-    a_dag(session, "a")
+    freeze = tmp_path / "freeze.ics"
+    day = NOW - timedelta(days=2)
+    lines = "UID:f", f"DTSTART:{day:%Y%m%d}T083000Z", "DURATION:PT1H", "TRANSP:OPAQUE"
+    freeze.write_bytes(feed(event_of(*lines)))
+    own = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=Calendar(str(freeze)))
+    with time_machine.travel(NOW, tick=False):
+        a_dag(session, "a", own)
     record(session, daily("a"))
-    rules = OtherRules(stagger=1)
-    assert told(session, rules).uncertain == 0
-    known = CalendarSpans("team", module.Spans(((0, 60),)))
-    own = CompiledSchedule({}, "UTC", Policy(), None, known, module.TimeRange(0, 60))
-    carried = Changed(own, own, True)
-    assert [carried.knows(due, due) for due in (-1, 30)] == [False, True]
+    found = told(session, OtherRules(stagger=0))
+    assert found.before.counts == {"in_events": 1}, "it was entered later"
+    assert (found.after.counts, found.moved, found.uncertain) == ({}, {"a": 1}, 0)
+    found = told(session, OtherRules(windows=Weekly("daily 20:00-23:00")))
+    assert (found.moved, found.uncertain) == ({"a": 10}, 10), "what is at noon is not carried"
+    found = told(session, OtherRules(blackouts=Weekly("daily 08:00-20:00")))
+    assert (found.moved, found.uncertain) == ({"a": 10}, 0)
 
 
-def test_a_calendar_that_cannot_be_read_is_an_error(three: Session, tmp_path: Any) -> None:
+def test_a_calendar_that_cannot_be_read_is_an_error(three: Session, tmp_path: Path) -> None:
     missing = Calendar(str(tmp_path / "none.ics"))
     with pytest.raises(CalendarUnavailable, match="none.ics"):
         told(three, OtherRules(blackouts=missing))
@@ -359,6 +371,7 @@ def test_the_oldest_are_left_out_of_too_many(
     monkeypatch.setattr(past_runs, "MOST", 12)
     found = told(three)
     assert found.truncated and found.runs == {"a": 4, "b": 4, "c": 4}
+    assert found.since == AT - 4 * DAY + 9 * HOUR, "of the time before nothing is told"
 
 
 def test_queries_do_not_grow_with_dags(three: Session) -> None:

@@ -111,7 +111,7 @@ def backtest(options: argparse.Namespace, out: Console) -> int:
     if options.json:
         print_json(out, _as_json(found, rules, options))
     else:
-        _show(found, zone, out)
+        _show(found, zone, out, rules_given=rules != runs.OtherRules())
     if options.picture is not None:
         _draw(found, zone, options.picture)
         if not options.json:
@@ -202,11 +202,11 @@ def _period(found: Backtest, zone: ZoneInfo) -> str:
     return f"{since} to {until} {zone.key}"
 
 
-def _show(found: Backtest, zone: ZoneInfo, out: Console) -> None:
+def _show(found: Backtest, zone: ZoneInfo, out: Console, *, rules_given: bool) -> None:
     runs, dags = sum(found.runs.values()), len(found.runs)
     told = f"{_count(runs, 'scheduled run')} of {_count(dags, 'DAG')}, {_period(found, zone)}."
     out.print(told, soft_wrap=True)
-    if found.changed or found.left:
+    if rules_given:
         moved = f"{sum(found.moved.values()):,} of their runs would not have started when they did"
         told = f"The other rules are for {_count(len(found.changed), 'DAG')}: {moved}."
     else:

@@ -23,12 +23,12 @@ class Taken(NamedTuple):
     empty where nothing was ever taken.
     """
 
-    peak: float
-    nearly_all: float
+    peak: int
+    nearly_all: int
     waited: float
     longest: float
     runs: int
-    minutes: Sequence[float]
+    minutes: Sequence[int]
 
 
 class Replay(NamedTuple):
@@ -43,7 +43,7 @@ class Replay(NamedTuple):
 
 @dataclass(slots=True)
 class _Pool:
-    changes: defaultdict[float, float] = field(default_factory=lambda: defaultdict(float))
+    changes: defaultdict[float, int] = field(default_factory=lambda: defaultdict(int))
     waited: float = 0.0
     longest: float = 0.0
     runs: set[int] = field(default_factory=set)
@@ -81,8 +81,8 @@ def replay(asks: Sequence[Ask], slots: Mapping[str, float], since: float, until:
     for name, pool in pools.items():
         minutes = most_by_minute(pool.changes, since, until) if pool.changes else []
         found[name] = Taken(
-            max(minutes, default=0.0),
-            quantile(sorted(minutes), _NEARLY_ALL) if minutes else 0.0,
+            max(minutes, default=0),
+            quantile(sorted(minutes), _NEARLY_ALL) if minutes else 0,
             pool.waited,
             pool.longest,
             len(pool.runs),
@@ -96,14 +96,14 @@ def _fitting(need: Need, slots: Mapping[str, float]) -> Need:
     return need._replace(slots=int(has)) if 0 < has < need.slots else need
 
 
-def most_by_minute(changes: Mapping[float, float], since: float, until: float) -> list[float]:
+def most_by_minute(changes: Mapping[float, int], since: float, until: float) -> list[int]:
     """Return the most that is in use in each minute from *since* to *until*.
 
     *changes* say by how much it becomes more or less at each instant; times are in epoch seconds.
     """
     count = max(0, math.ceil((until - since) / MINUTE))
-    minutes = [0.0] * count
-    level, before = 0.0, -math.inf
+    minutes = [0] * count
+    level, before = 0, -math.inf
     for at, change in sorted(changes.items()):
         if level and at > since:
             first = max(0, math.floor((before - since) / MINUTE)) if before > since else 0

@@ -90,10 +90,12 @@ class Changed(NamedTuple):
             return True
         policy = self.schedule.policy
         low = high = due
-        if start is None:
-            high += policy.max_delay
-        else:
+        if start is not None:
             low, high = min(due, start), max(due, start)
+        elif policy.when_blocked == "postpone":
+            high += policy.max_delay
+        elif policy.when_blocked == "advance":
+            low -= policy.max_delay
         return low >= self.own.horizon.start and self.own.travels(low, high + policy.duration)
 
 
@@ -173,6 +175,8 @@ def backtest(
     *until* is now; both are in epoch seconds.
     """
     recorded, truncated = past_runs(session, since, until)
+    if truncated:
+        since = min(run.planned for run in recorded)
     told = defaultdict(list)
     for run in recorded:
         if run.scheduled and run.planned >= since:
