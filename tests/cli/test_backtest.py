@@ -21,10 +21,10 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable import cli
 from calendar_timetable.cli.load_picture import Panel, picture
-from calendar_timetable.load.placement_file import written
 from calendar_timetable.planning.plan import Placement
 from calendar_timetable.planning.zones import load_zone
 from calendar_timetable.runs import lru
+from calendar_timetable.schedule.placement_file import written
 from tests.support.airflow_database import add_dag, airflow_database
 from tests.support.ics import event, feed
 from tests.support.origin import Origin

@@ -65,7 +65,7 @@ def add_backtest(command: argparse.ArgumentParser) -> None:
         "--placement",
         type=Path,
         metavar="FILE",
-        help="put runs where this placement file says, as [calendar_timetable] placement does",
+        help="put runs where this placement file says, also of DAGs without place=True",
     )
     command.add_argument(
         "--cron", action="store_true", help="no rules at all: runs start when they are due"
@@ -121,8 +121,8 @@ def backtest(options: argparse.Namespace, out: Console) -> int:
 
 
 def _rules(options: argparse.Namespace) -> OtherRules:
-    from calendar_timetable.schedule import placement_file
     from calendar_timetable.runs.backtest import OtherRules
+    from calendar_timetable.schedule import placement_file
 
     given = [
         f"--{name.replace('_', '-')}"
