@@ -9,7 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from calendar_timetable.load.history import Need, Usual
 from calendar_timetable.load.placement import Load, Work, place
@@ -22,6 +22,7 @@ Kind = Literal["duration", "start", "stagger", "conflict"]
 Level = Literal["few", "some", "many"]
 
 MOST = 50  # pieces of advice in all
+MOST_OF_A_KIND = 20  # so that durations leave room for what else there is
 LEAST_RUNS = 5  # that say how long a DAG takes, before a duration is advised
 _SOME_RUNS, _MANY_RUNS = 10, 20
 _SOME_WEEKS, _MANY_WEEKS = 2, 4
@@ -104,8 +105,17 @@ class Advice:
 
 
 def by_gain(found: Iterable[Advice]) -> list[Advice]:
-    """Return *found* in order, what takes away the greatest part first; at most ``MOST``."""
-    return sorted(found, key=lambda one: (-one.gain.part, one.kind, one.dag_ids, one.text))[:MOST]
+    """Return *found* in order, what changes the greatest part first: at most ``MOST`` of it.
+
+    And of each kind at most ``MOST_OF_A_KIND``.
+    """
+    left = dict.fromkeys(get_args(Kind), MOST_OF_A_KIND)
+    kept = []
+    for one in sorted(found, key=lambda one: (-one.gain.part, one.kind, one.dag_ids, one.text)):
+        left[one.kind] -= 1
+        if left[one.kind] >= 0:
+            kept.append(one)
+    return kept[:MOST]
 
 
 @dataclass(frozen=True)
@@ -276,7 +286,10 @@ def start_advice(
     )
     if gain is None or not moved:
         return None
-    text = f"Pool {pool.name} gets less full where {_these(moved)} may start later in their room"
+    text = (
+        f"Pool {pool.name} gets less full if the placement may choose, within windows and "
+        f"max_delay, when these start: {_these(moved)}"
+    )
     evidence = tuple(f"{i} would start {length(delays[i])} after it is due" for i in moved)
     basis = Basis(min(chosen[dag_id][0].runs for dag_id in moved), pool.weeks)
     python = tuple((dag_id, "place=True,") for dag_id in moved)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,8 +16,8 @@ from calendar_timetable.load import advice
 from calendar_timetable.load.advice import Advice, Basis, Ends, Line, Pool, Wait
 from calendar_timetable.load.placement import Load, Work
 from calendar_timetable.load.queueing import Ask, simulate
-from calendar_timetable.planning.open_time import DAY
-from calendar_timetable.planning.plan import Placement, share_of
+from calendar_timetable.planning.open_time import DAY, OpenTime
+from calendar_timetable.planning.plan import Placement, Policy, share_of, staggered
 from calendar_timetable.planning.python import delta, later_cron
 from calendar_timetable.runs import time_budget
 from calendar_timetable.runs.database import Dag
@@ -38,8 +38,11 @@ from calendar_timetable.schedule.compiled import CompiledSchedule
 _WEEK = 7 * DAY
 _WEEKS = AHEAD / _WEEK
 _MOST_DUE = 2_000  # due times of one DAG that are laid out once more
-# Seconds of processor time for what is planned, for the peaks of pools, and for their queues.
-_PLANNING, _PEAKS, _QUEUES = 2.0, 0.8, 0.8
+# Seconds of processor time for what is planned, for the peaks of pools, and for their queues; the
+# rest is for durations.
+_PLANNING, _PEAKS, _QUEUES = 1.5, 1.0, 0.7
+# How a schedule that is not ours would be placed as one of ours.
+_PLAIN = Policy(), OpenTime(None, None, None)
 
 
 @dataclass(slots=True)
@@ -86,7 +89,9 @@ class _Ahead:
         compiled = self.compiled(dag_id)
         if compiled is None or compiled.policy.placement is not None:
             return None
-        return compiled if compiled.policy.coalesce and not compiled.policy.keep_hour else None
+        # Of those that start early, or in closed time, not every run may be put.
+        policy = compiled.policy
+        return compiled if policy.may_keep_hour and not policy.keep_hour else None
 
 
 def advise(
@@ -109,14 +114,14 @@ def advise(
     begin = math.ceil(now / HOUR) * float(HOUR)  # what is late by now tells nothing of other days
     with time_budget.share(_PLANNING):
         starts = _starts(session, mine, schedules, begin, now, found)
-        found.unknown = len(starts.keys() - habits.keys())
-        for dag_id in sorted(starts.keys() & habits.keys()):
-            found.advice += _durations(dag_id, schedules[dag_id], habits[dag_id], begin, found)
+    found.unknown = len(starts.keys() - habits.keys())
     ahead = _ahead(session, known, schedules, pools, habits, starts, begin)
     with time_budget.share(_PEAKS):
         found.advice += _peaks(ahead, found)
     with time_budget.share(_QUEUES):
         found.advice += _conflicts(ahead, found)
+    for dag_id in sorted(starts.keys() & habits.keys()):
+        found.advice += _durations(dag_id, schedules[dag_id], habits[dag_id], begin, found)
     found.advice = advice.by_gain(found.advice)
     return found
 
@@ -129,7 +134,7 @@ def _starts(
     now: float,
     found: Advised,
 ) -> dict[str, list[tuple[float, float]]]:
-    """Return by DAG when its runs are due and when they start, of those planned in two weeks."""
+    """Return by DAG when its runs are due and when they start, of those due in two weeks."""
     filters = Filters(begin, begin + AHEAD, paused=False)
     starts: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for part in rows_by_dag(session, list(dags), dict(schedules), filters, now, ()):
@@ -138,8 +143,13 @@ def _starts(
             break
         found.partial |= part.told_until < math.inf
         for row in part.rows:
-            if row.state == "planned" and row.start is not None and row.start >= begin:
-                starts[row.dag.dag_id].append((row.placed.tick.due, row.start))
+            due = row.placed.tick.due
+            if (
+                row.state == "planned"
+                and row.start is not None
+                and filters.since <= due < filters.until
+            ):
+                starts[row.dag.dag_id].append((due, row.start))
     return starts
 
 
@@ -169,53 +179,6 @@ def _ahead(
         line.add_to(loads)
     rest = weeks if used.work else None
     return _Ahead(begin, lines, schedules, pools, loads, rest, starts)
-
-
-# --- duration ----------------------------------------------------------------------------------
-
-
-def _durations(
-    dag_id: str, schedule: Schedule, habit: Habit, begin: float, found: Advised
-) -> Iterator[Advice]:
-    compiled = schedule.compiled
-    if compiled is None or compiled.open_time.always or compiled.held:
-        return
-    policy, usual = compiled.policy, habit.usual
-    better = advice.better_duration(policy.duration, usual)
-    if better is None:
-        return
-    if time_budget.spent():
-        found.partial = True
-        return
-    high = math.ceil(usual.high)
-    changed = _changed(compiled, duration=better)
-    now, then = (_ends(one, begin, high) for one in (compiled, changed))
-    told = advice.duration_advice(dag_id, policy.duration, usual, now, then)
-    if told is not None:
-        yield told
-
-
-def _changed(compiled: CompiledSchedule, **policy: Any) -> CompiledSchedule:
-    """Return the schedule with something else in its policy."""
-    changed = replace(compiled, policy=replace(compiled.policy, **policy))
-    changed.open_time = compiled.open_time  # laid out already
-    return changed
-
-
-def _ends(compiled: CompiledSchedule, begin: float, seconds: int) -> Ends:
-    """Return what becomes of due times in two weeks, where each run takes so many *seconds*."""
-    runs = overrun = never = 0
-    open_time, until = compiled.open_time, begin + AHEAD
-    for placed in islice(compiled.placed(begin), _MOST_DUE):
-        if placed.tick.due >= until:
-            break
-        if placed.start is None:
-            never += placed.outcome == "skipped"
-            continue
-        runs += 1
-        start = placed.start
-        overrun += open_time.fits(start, 0) and not open_time.fits(start, seconds)
-    return Ends(runs, overrun, never)
 
 
 # --- start and stagger -------------------------------------------------------------------------
@@ -252,23 +215,26 @@ def _work(ahead: _Ahead, dag_id: str) -> Work | None:
     if compiled is None:
         return None
     rooms = _changed(compiled, placement=Placement()).rooms(ahead.begin, ahead.until)
-    room = tuple(islice(rooms, _MOST_DUE))
-    return Work(dag_id, ahead.lines[dag_id].needs, room) if 0 < len(room) < _MOST_DUE else None
+    room, line = tuple(islice(rooms, _MOST_DUE)), ahead.lines[dag_id]
+    # All runs, or the load would lack some.
+    return Work(dag_id, line.needs, room) if len(room) == len(line.starts) else None
 
 
 def _staggered(ahead: _Ahead, line: Line, seconds: int) -> tuple[float, ...]:
     """Return when the runs of a DAG start with a stagger of so many *seconds*."""
-    share = share_of(seconds, line.dag_id)
     compiled = ahead.compiled(line.dag_id)
-    if compiled is None:
-        ends = (*line.starts[1:], math.inf)
-        # No start passes the next due time.
-        return tuple(
-            at + min(share, max(0, end - at - 1)) for at, end in zip(line.starts, ends, strict=True)
-        )
-    placed = islice(_changed(compiled, stagger=share).placed(ahead.begin), _MOST_DUE)
-    starts = (one.start for one in placed if one.start is not None)
-    return tuple(at for at in starts if ahead.begin <= at < ahead.until)
+    policy, open_time = _PLAIN if compiled is None else (compiled.policy, compiled.open_time)
+    policy = replace(policy, stagger=share_of(seconds, line.dag_id))
+    times = ahead.starts[line.dag_id]
+    found = []
+    for (due, at), following in zip_longest(times, (due for due, _ in times[1:])):
+        latest = due + policy.max_delay
+        if following is not None and following > at:
+            latest = min(latest, following - 1)
+        # What starts early, or in closed time, is not staggered.
+        moves = at >= due and open_time.fits(at, policy.duration)
+        found.append(staggered(at, latest, policy, open_time) if moves else at)
+    return tuple(found)
 
 
 def _stagger(ahead: _Ahead, dag_id: str, seconds: int) -> str:
@@ -361,3 +327,50 @@ def _later_start(ahead: _Ahead, wait: Wait) -> str | None:
         later = later_cron(cron, seconds)
         return None if later is None else f"{later!r},  # instead of {cron!r}"
     return "place=True," if ahead.may_be_put(wait.waiter) else None
+
+
+# --- duration ----------------------------------------------------------------------------------
+
+
+def _durations(
+    dag_id: str, schedule: Schedule, habit: Habit, begin: float, found: Advised
+) -> Iterator[Advice]:
+    compiled = schedule.compiled
+    if compiled is None or compiled.open_time.always or compiled.held:
+        return
+    policy, usual = compiled.policy, habit.usual
+    better = advice.better_duration(policy.duration, usual)
+    if better is None:
+        return
+    if time_budget.spent():
+        found.partial = True
+        return
+    high = math.ceil(usual.high)
+    changed = _changed(compiled, duration=better)
+    now, then = (_ends(one, begin, high) for one in (compiled, changed))
+    told = advice.duration_advice(dag_id, policy.duration, usual, now, then)
+    if told is not None:
+        yield told
+
+
+def _changed(compiled: CompiledSchedule, **policy: Any) -> CompiledSchedule:
+    """Return the schedule with something else in its policy."""
+    changed = replace(compiled, policy=replace(compiled.policy, **policy))
+    changed.open_time = compiled.open_time  # laid out already
+    return changed
+
+
+def _ends(compiled: CompiledSchedule, begin: float, seconds: int) -> Ends:
+    """Return what becomes of due times in two weeks, where each run takes so many *seconds*."""
+    runs = overrun = never = 0
+    open_time, until = compiled.open_time, begin + AHEAD
+    for placed in islice(compiled.placed(begin), _MOST_DUE):
+        if placed.tick.due >= until:
+            break
+        if placed.start is None:
+            never += placed.outcome == "skipped"
+            continue
+        runs += 1
+        start = placed.start
+        overrun += open_time.fits(start, 0) and not open_time.fits(start, seconds)
+    return Ends(runs, overrun, never)
