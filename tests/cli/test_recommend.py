@@ -79,7 +79,7 @@ def test_advice_for_people(run: Run, airflow: None) -> None:
     lines = out.splitlines()
     assert "      duration=timedelta(hours=2, minutes=15)," in lines
     assert any(line.startswith("  Gain: ") for line in lines)
-    assert "  Rests on some: 12 runs of each DAG" in lines
+    assert "  Rests on some runs: 12 of each DAG" in lines
     codes = [line for line in lines if line.startswith("      ")]
     assert max(len(line) for line in lines if line not in codes) <= 80
 

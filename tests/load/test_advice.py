@@ -34,7 +34,7 @@ def test_a_duration_that_is_too_short() -> None:
         "the file says 1 h",
         "of 14 runs in two weeks 6 may end in closed time, and 0 with 2 h 45 min",
     )
-    assert str(told.basis) == "many: 20 runs of each DAG"
+    assert str(told.basis) == "many runs: 20 of each DAG"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_start_that_lowers_the_peak() -> None:
     assert set(told.dag_ids) < {"a", "b", "c", "d"}, "one of them stays"
     assert {code for _, code in told.python} == {"place=True,"}
     assert told.command == "calendar-timetable place --out placement.toml"
-    assert str(told.basis) == "some: 12 runs of each DAG, 3 weeks of what else runs"
+    assert str(told.basis) == "some runs: 12 of each DAG, 3 weeks of what else runs"
     assert started(lines[::-1], 5 * HOUR) == told, "whatever the order in which they are told"
 
 
@@ -217,9 +217,9 @@ def test_how_sure_it_is() -> None:
         for given in ((9,), (10,), (19, 2), (20,), (20, 4), (20, 3), (30, 1), (30, 0))
     ]
     assert levels == ["few", "some", "some", "many", "many", "some", "few", "few"]
-    assert str(Basis(5)) == "few: 5 runs of each DAG"
-    assert str(Basis(1, 1)) == "few: 1 run of each DAG, 1 week of what else runs"
-    assert str(Basis(0, 0)) == "few: no run, no whole week of what else runs"
+    assert str(Basis(5)) == "few runs: 5 of each DAG"
+    assert str(Basis(1, 1)) == "few runs: 1 of each DAG, 1 week of what else runs"
+    assert str(Basis(0, 0)) == "few runs: none, no whole week of what else runs"
 
 
 def test_the_order_and_the_bound() -> None:

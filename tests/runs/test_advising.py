@@ -155,7 +155,7 @@ def test_starts_are_advised_then_allowed(session: Session) -> None:
         daily(session, name, 1, [HOUR] * 20)
     (found,) = kinds(session, "start")
     assert (found.gain.before, found.gain.after) == (4, 1)
-    assert str(found.basis) == "many: 20 runs of each DAG"
+    assert str(found.basis) == "many runs: 20 of each DAG"
     assert {python for _, python in found.python} == {"place=True,"}
     # As the command does that is told with it.
     for dag_id in found.dag_ids:

@@ -115,7 +115,7 @@ def test_advice_with_all_that_belongs_to_it(client: TestClient, airflow: None) -
         "level": "some",
         "runs": 12,
         "weeks": None,
-        "text": "some: 12 runs of each DAG",
+        "text": "some runs: 12 of each DAG",
     }
     assert by_kind["start"]["command"] == "calendar-timetable place --out placement.toml"
     assert (answer["known_dags"], answer["unknown_dags"], answer["partial"]) == (2, 0, False)

@@ -77,13 +77,13 @@ class Basis(NamedTuple):
         return "many" if self.runs >= _MANY_RUNS and weeks >= _MANY_WEEKS else "some"
 
     def __str__(self) -> str:
-        said = "no run" if not self.runs else f"{self.runs} run{'s'[: self.runs > 1]} of each DAG"
+        said = f"{self.runs} of each DAG" if self.runs else "none"
         if self.weeks is not None:
             weeks = (
                 "no whole week" if not self.weeks else f"{self.weeks} week{'s'[: self.weeks > 1]}"
             )
             said += f", {weeks} of what else runs"
-        return f"{self.level}: {said}"
+        return f"{self.level} runs: {said}"
 
 
 @dataclass(frozen=True)

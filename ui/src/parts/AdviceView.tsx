@@ -23,7 +23,7 @@ export function AdviceView() {
         <Notice kind="warning">There was no time to look at all: the command line tells the rest.</Notice>
       )}
       {data?.advice.length === 0 && <Notice kind="info">{noneText(data)}</Notice>}
-      <ul className="ct-cards">
+      <ul className="ct-cards ct-advice-list">
         {data?.advice.map((each) => (
           <Card key={`${each.kind} ${each.text}`} advice={each} />
         ))}
@@ -56,7 +56,7 @@ function Card({ advice }: { advice: Advice }) {
           <Dags dags={dags} />
         </dd>
       </dl>
-      <details>
+      <details open={advice.evidence.length <= FEW}>
         <summary>Evidence</summary>
         <ul>
           {advice.evidence.map((text) => (
