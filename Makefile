@@ -3,10 +3,12 @@
 #   make test AIRFLOW=3.4 PYTEST="tests/schedule/test_assets.py tests/schedule/test_assets_in_scheduler.py \
 #     tests/system/airflow/test_assets_and_time.py"    what needs Airflow's next release, on its beta
 #   make test PYTEST="-k plan"  some of them
+#   make test-fast PYTHON=3.13  on another Python, in an environment of its own; also make test
 #   make test JOBS=0            one after the other; the default suits two cores, as real Airflows mostly wait
 
 AIRFLOW ?= 3.3
-VENV    ?= $(if $(filter 3.3,$(AIRFLOW)),.venv,.venv-$(AIRFLOW))
+PYTHON  ?=
+VENV    ?= .venv$(addprefix -,$(filter-out 3.3,$(AIRFLOW)))$(addprefix -py,$(PYTHON))
 PYTEST  ?=
 FUZZ    ?= -max_total_time=600
 JOBS    ?= 4
@@ -19,14 +21,14 @@ LOCK := locks/airflow-$(AIRFLOW).txt
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # the environment brings Node.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install check format docs test test-fast demo bench fuzz locks \
-	screenshots clean
+.PHONY: help setup install check format docs test test-fast test-lowest test-neighbours sbom demo bench \
+	fuzz locks screenshots clean
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' Makefile | column -t -s:
 
 setup:
-	@tools/setup $(VENV) $(LOCK)
+	@PYTHON=$(PYTHON) tools/setup $(VENV) $(LOCK)
 
 install: setup
 	@tools/install-wheel $(VENV)
@@ -44,12 +46,23 @@ test-fast: setup  ## The rules of time, schedules and calendars, without a serve
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m "not slow and not server" $(FAST) $(PYTEST)
 
+test-lowest:  ## The fast tests with the oldest of everything that pyproject.toml allows
+	@$(MAKE) test-fast VENV=.venv-lowest LOCK=locks/lowest.txt PYTHON=3.11 PYTEST="$(PYTEST)"
+
+test-neighbours:  ## What docs/neighbours.md says of other libraries, with these
+	@tools/setup .venv-neighbours locks/neighbours.txt
+	@.venv-neighbours/bin/uv pip install --quiet --python .venv-neighbours/bin/python --no-deps --editable .
+	.venv-neighbours/bin/python -m pytest tests/neighbours $(PYTEST)
+
 check: setup  ## Lint, format, types, the page's unit tests, and that the packages build
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(WITH_NODE) tools/page check
 	$(BIN)/uv build --quiet --python $(BIN)/python --out-dir dist
+
+sbom: setup  ## What an installation consists of, as CycloneDX, into dist/
+	$(WITH_NODE) tools/sbom $(VENV) dist
 
 format: setup  ## Put the code into the project's format
 	$(BIN)/ruff check --fix
@@ -68,7 +81,7 @@ fuzz: install  ## Fuzz the reading of calendars for ten minutes (FUZZ=-max_total
 	$(BIN)/python -m tests.support.fuzz .fuzz $(FUZZ)
 
 locks: setup  ## Move the pinned environments to the newest releases
-	@for which in 3.3 3.2 3.4 demo docs; do tools/lock $(BIN)/uv $$which; done
+	@for which in 3.3 3.2 3.4 demo docs lowest neighbours; do tools/lock $(BIN)/uv $$which; done
 
 clean:  ## Remove what these targets made
 	rm -rf .venv .venv-* .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz .fuzz.dict

@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 ROUNDS = 200
 
@@ -56,6 +56,12 @@ def of_pairs(what: str, peer: str, pairs: Sequence[tuple[float, float]], unit: s
     ratios = [a / b for a, b in pairs]
     low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
     return Figure(what, peer, ours, theirs, ours / theirs, low, high, unit)
+
+
+def of_ratios(what: str, peer: str, pairs: Sequence[tuple[float, float]], unit: str) -> Figure:
+    """Return the same of *pairs* that differ much from each other: the ratio is pair by pair."""
+    found = of_pairs(what, peer, pairs, unit)
+    return replace(found, ratio=statistics.median(a / b for a, b in pairs))
 
 
 def clocked(call: Callable[[], object]) -> float:

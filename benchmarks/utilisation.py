@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import traces
-from benchmarks.figures import Figure, of_pairs
+from benchmarks.figures import Figure, of_pairs, of_ratios
 from benchmarks.parsing import folder
 from benchmarks.traces import DAY_STEPS, DAYS, LEARNT_DAYS, ZONE, Cluster, Job
 from calendar_timetable import Calendar, CalendarTimetable, Weekly
@@ -305,7 +305,7 @@ def figures() -> Iterator[Figure]:
         for name, mine in rows.items():
             pairs = [(b.value, a.value) for a, b in zip(mine, cron, strict=True)]
             what = f"capacity for the same work, {deadlines}: {name}"
-            yield of_pairs(what, "cron", pairs, "work / capacity")
+            yield of_ratios(what, "cron", pairs, "work / capacity")
     yield of_pairs("seconds to place 1,000 DAGs", "10 s", [(seconds_to_place(1_000), 10.0)], "s")
 
 

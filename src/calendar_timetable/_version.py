@@ -1,3 +1,3 @@
 """The version of this package: nothing has to import the package to know it."""
 
-__version__ = "0.1.0"
+__version__ = "0.9.0"

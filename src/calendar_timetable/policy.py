@@ -106,6 +106,6 @@ def _of_dag(schedule: Any, dag_id: str) -> Any:
 
 
 def _placement_of(dag_id: str) -> Any:
-    from calendar_timetable.load.placement_file import placement_of
+    from calendar_timetable.schedule.placement_file import placement_of
 
     return placement_of(dag_id)

@@ -99,7 +99,7 @@ CONNECTION_TYPES: list[dict[str, Any]] = [
 def _option(description: str, default: str | None, example: str | None) -> dict[str, Any]:
     return {
         "description": description,
-        "version_added": "0.1.0",
+        "version_added": "0.9.0",
         "type": "string",
         "example": example,
         "default": default,

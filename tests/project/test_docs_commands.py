@@ -106,8 +106,9 @@ def test_commands_of_airflow_within_sentences_are_there(
 
     named = {tuple(command.split()[:2]) for _, command in inline("airflow") if "…" not in command}
     assert ("db", "migrate") in named
-    for group, name in named:
-        assert name in subcommands(subcommands(airflow_parser)[group]), f"airflow {group} {name}"
+    for group, *name in named:
+        names = subcommands(subcommands(airflow_parser)[group]) if name else {}
+        assert names.keys() >= set(name), f"airflow {group} {name}"
 
 
 def test_make_has_every_target_that_is_told() -> None:
@@ -140,7 +141,7 @@ def test_what_pip_installs_is_this_package() -> None:
 
 
 def test_versions_are_those_of_the_package() -> None:
-    assert PROJECT["requires-python"] == ">=3.11,<3.14"
+    assert PROJECT["requires-python"] == ">=3.11,<3.15"
     assert "apache-airflow>=3.2,<4" in PROJECT["dependencies"]
     for name in ("README.md", "docs/index.md", "docs/start.md", "docs/install.md"):
         said = " ".join(text_of(name).split())

@@ -41,6 +41,9 @@ def test_a_snippet_runs_as_it_is_printed(
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.setitem(sys.modules, f"{_SLACK}.notifications.slack_webhook", slack)
     monkeypatch.setitem(sys.modules, "mlflow", MagicMock())  # it would look for a server
+    monkeypatch.setitem(
+        sys.modules, "cosmos", MagicMock()
+    )  # tests/neighbours run what is told of it
     exec(
         compile(snippet, "snippet", "exec"),
         {"__name__": "snippet", "__file__": str(tmp_path / "dag.py")},

@@ -1,4 +1,7 @@
-"""The demo's environment is a part of the tests', and has what the demo and the examples import."""
+"""The pinned environments: known by hashes, from no address, and each with what it is for.
+
+The demo's is a part of the tests', and has what the demo and the examples import.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,34 @@ import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 OURS = {"calendar_timetable", "calendar_examples", "demo"}
 
 
 def pins(lock: str) -> dict[str, str]:
     """Version by distribution."""
-    lines = (ROOT / "locks" / f"{lock}.txt").read_text().splitlines()
-    pinned = (line.partition(" ")[0].split("==") for line in lines if not line.startswith("#"))
+    pinned = re.findall(
+        r"^(\S+)==(\S+)", (ROOT / "locks" / f"{lock}.txt").read_text(), re.MULTILINE
+    )
     return {_normal(name): version for name, version in pinned}
 
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("lock", sorted(path.stem for path in (ROOT / "locks").glob("*.txt")))
+def test_what_is_installed_is_known_by_its_hash(lock: str) -> None:
+    """And by no address: which registry is asked is for those to say who install."""
+    text = (ROOT / "locks" / f"{lock}.txt").read_text()
+    entries = re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).strip())
+
+    assert len(entries) > 20
+    assert [each for each in entries if not re.search(r"--hash=sha256:[0-9a-f]{64}", each)] == []
+    assert re.findall(r"\w+://\S+|--(?!hash=)\S+| @ ", text) == []
+    assert {"uv"} <= pins(lock).keys(), "tools/setup installs it first, by its hash"
 
 
 def test_the_demo_has_the_same_versions_as_the_tests() -> None:

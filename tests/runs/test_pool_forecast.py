@@ -10,11 +10,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from airflow.models.base import Base
 from airflow.models.dag import DagModel
 from airflow.models.pool import Pool
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
-from sqlalchemy import update
+from sqlalchemy import create_engine, event, update
 from sqlalchemy.orm import Session
 
 from calendar_timetable import CalendarTimetable, Weekly
@@ -26,6 +27,7 @@ from calendar_timetable.runs.pool_forecast import LoadForecast, PoolForecast, fo
 from calendar_timetable.runs.stored_schedules import read_schedules
 from tests.support.airflow_database import add_dag
 from tests.support.moments import utc
+from tests.support.postgres import PostgresServer
 from tests.support.recorded import Recorded, Task, add_pool, record
 
 NOW = utc("2027-03-15 00:00")  # a Monday
@@ -191,6 +193,36 @@ def test_two_weeks_of_records_tell_the_third(session: Session, seed: int) -> Non
     assert max(at.longest for at in gpu.expected) == pytest.approx(max(waits), rel=0.3)
     usual = pool(forecast, "work").usual
     assert {one.weeks for one in usual if one} == {2}, "nothing is known of the time before"
+
+
+@pytest.mark.postgres
+def test_postgresql_tells_the_same(session: Session) -> None:
+    """As SQLite: instants, averages and sums are asked of the database."""
+    deployment = Deployment(4)
+    deployment.store(session)
+    expected = told(session, days=7)
+    with PostgresServer() as server:
+        engine = create_engine(server.create_database("records"))
+        Base.metadata.create_all(engine)
+        engine.dispose()
+
+        @event.listens_for(engine, "connect")
+        def without_keys(connection: Any, _: Any) -> None:
+            # Runs are recorded here without all that Airflow keeps beside them.
+            connection.cursor().execute("SET session_replication_role = replica")
+
+        with Session(engine) as other:
+            deployment.store(other)
+            found = told(other, days=7)
+        engine.dispose()
+    assert found.habits.keys() == expected.habits.keys()
+    for name in ("work", "gpu"):
+        one, two = pool(found, name), pool(expected, name)
+        assert means(one) == pytest.approx(means(two), abs=0.02)
+        assert [round(each.mean, 2) for each in one.usual if each] == pytest.approx(
+            [round(each.mean, 2) for each in two.usual if each], abs=0.02
+        )
+    assert found.used_since == pytest.approx(expected.used_since, abs=HOUR)
 
 
 def test_what_was_used_is_that_of_every_second(session: Session) -> None:

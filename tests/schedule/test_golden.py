@@ -64,7 +64,7 @@ def test_every_file_belongs_to_a_schedule() -> None:
 
 
 # What an older reader would plan without.
-NEEDS = {"many_meetings": 2, "kept_hour": 3, "by_days": 3}
+NEEDS = {"many_meetings": 2, "kept_hour": 3, "by_days": 3, "placed": 4}
 
 
 def test_the_form_is_plain_json_and_of_version_1_unless_it_needs_more() -> None:

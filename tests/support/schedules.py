@@ -23,7 +23,7 @@ from calendar_timetable.schedule.on import On
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.moments import instant, iso, utc
 from tests.support.time_sets import FakeCalendar, spans
-from tests.support.timetables import pen, said, stepped
+from tests.support.timetables import pen, placed, said, stepped
 
 NOW = utc("2026-11-10 12:00")  # a Tuesday
 SPAN = (utc("2026-11-11 00:00"), utc("2026-12-06 00:00"))  # what is stepped through
@@ -121,6 +121,20 @@ SCHEDULES: dict[str, Named] = {
     ),
     "kept_hour": _of(
         "0 2 * * SAT", blackouts=MEETINGS, keep_hour=True, max_lateness=timedelta(hours=1)
+    ),
+    "placed": Named(
+        lambda: placed(
+            CalendarTimetable(
+                "0 1 * * *",
+                timezone="Europe/Berlin",
+                windows=Weekly("daily 22:00-06:00"),
+                blackouts=MEETINGS,
+                duration=timedelta(hours=1),
+                place=True,
+            ),
+            200,
+            "pool gpu is busier until 03:00",
+        )
     ),
     "by_days": _of(On([2, -1], Weekly("mon-fri"), of="week", at="25:00"), blackouts=MEETINGS),
     "holidays": _of(

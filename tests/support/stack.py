@@ -60,7 +60,9 @@ class Stack(LocalAirflow):
         """With a *broker*, tasks run on a Celery worker; *settings* are of the environment."""
         (home / "dags").mkdir(parents=True)
         (home / "plugins").mkdir()  # before Python looks for it: modules put there later are found
-        chosen = {**IMPATIENT, **(settings or {})}
+        self.placement = home / "placement.toml"
+        placed = {"AIRFLOW__CALENDAR_TIMETABLE__PLACEMENT": str(self.placement)}
+        chosen = {**IMPATIENT, **placed, **(settings or {})}
         if broker is not None:
             chosen |= {
                 "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",

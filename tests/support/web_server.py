@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from demo.examples import EXAMPLES
@@ -67,10 +69,11 @@ def served(
     told = {"PYTHONPATH": str(modules), "TEAM_CALENDAR": str(team)}
     team.write_text(calendar(*event("Release freeze", 3), *BROKEN))
     if examples:
-        shutil.copytree(
-            EXAMPLES, dags, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
-        )
-        shutil.copy(dags / "calendar_examples" / "team_calendar.ics", team)
+        if not airflow_finds_ours():
+            shutil.copytree(
+                EXAMPLES, dags, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        shutil.copy(EXAMPLES / "calendar_examples" / "team_calendar.ics", team)
         told["AIRFLOW__CORE__LOAD_EXAMPLES"] = "True"
     team.with_name("hostile.ics").write_text(calendar(*event(HOSTILE, 1)))
     airflow = LocalAirflow(home, dags=dags, settings={**told, **settings}, path=path)
@@ -84,6 +87,14 @@ def served(
         yield airflow
     finally:
         airflow.stop()
+
+
+def airflow_finds_ours() -> bool:
+    """Whether Airflow loads our examples with its own: since 3.3, of an installed wheel."""
+    spec = find_spec("airflow_calendar_timetable")
+    places = spec.submodule_search_locations if spec else None
+    shipped = any(Path(place, "example_dags").is_dir() for place in places or [])
+    return shipped and version("apache-airflow") >= "3.3"
 
 
 def change(airflow: LocalAirflow, statement: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
@@ -18,7 +20,7 @@ from starlette.testclient import TestClient
 
 from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.planning.open_time import DAY
-from calendar_timetable.runs import listing, lru, pool_forecast, time_budget
+from calendar_timetable.runs import listing, lru, pool_forecast, time_budget, usage
 from tests.support.airflow_database import add_dag
 from tests.support.recorded import Recorded, Task, add_pool, record
 from tests.support.web_app import Rights, asked
@@ -59,7 +61,7 @@ def client(
     session: Session, monkeypatch: pytest.MonkeyPatch, rights: ByDag
 ) -> Iterator[TestClient]:
     lru.forget()
-    with asked(session, monkeypatch, rights) as found:
+    with time_machine.travel(NOW, tick=False), asked(session, monkeypatch, rights) as found:
         yield found
     lru.forget()
 
@@ -187,6 +189,32 @@ def test_wrong_questions_are_refused(client: TestClient, given: Any, field: str)
     assert (answer.status_code, answer.json()["detail"][0]["field"]) == (422, field)
 
 
+def test_hours_begin_with_a_quarter_of_an_hour(
+    client: TestClient, session: Session, rights: ByDag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that what was used is worked out once for all who ask, whenever they ask."""
+    add_pool(session, "work", 4)
+    rights.dags = rights.runs_of = {"a"}
+    a_dag(session, "a")
+    recorded(session, "a")
+    read, of_phase = usage._used_by, []
+
+    def counted(*given: Any) -> Any:
+        of_phase.append(given[3])
+        return read(*given)
+
+    monkeypatch.setattr(usage, "_used_by", counted)
+    begins = []
+    for seconds in (0, 450, 899, 900):
+        start = datetime.fromtimestamp(DUE - HOUR + seconds, UTC)
+        answer = told(client, start=start.isoformat())
+        at = datetime.fromisoformat(answer["pools"][0]["hours"][0]["start"])
+        begins.append(at.timestamp() - DUE + HOUR)
+    assert begins == [0, 0, 0, 900]
+    days = 7 * usage.MOST_WEEKS
+    assert Counter(of_phase) == {0: 2 * days, 900: 2 * days}, "each is read once"
+
+
 def test_far_ahead_nothing_is_told(client: TestClient, session: Session, rights: ByDag) -> None:
     add_pool(session, "work", 4)
     rights.dags = rights.runs_of = {"a"}
@@ -209,7 +237,7 @@ def test_it_says_where_there_was_no_time_for_more(
     recorded(session, "a")
     monkeypatch.setattr(time_budget, "ANSWER", -1.0)
     answer = told(client)
-    assert datetime.fromisoformat(answer["told_until"]) < datetime.now(UTC)
+    assert datetime.fromisoformat(answer["told_until"]) == NOW
     assert {hour["expected"] for hour in answer["pools"][0]["hours"][1:]} == {None}
 
 

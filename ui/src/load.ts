@@ -66,14 +66,14 @@ export function hourText(hour: LoadHour, pool: PoolLoad, zone: string): string {
     said.push(`${slotsText(hour.expected)}${ofText(pool)} slots expected, ${hour.peak ?? 0} at most`);
   else if (hour.used !== null) said.push(`${slotsText(hour.used)}${ofText(pool)} slots were in use`);
   else said.push("not known");
-  if (waits(hour)) said.push(waitText(hour));
+  if (waits(hour)) said.push(`waits of ${waitText(hour)}`);
   if (hour.unknown_runs > 0) said.push(`and ${runsText(hour.unknown_runs)} of which nothing is known yet`);
   return `${momentText(hour.start, zone)}: ${said.join(", ")}`;
 }
 
-/** "waits of up to 20 min". */
+/** "up to 20 min". */
 export const waitText = (hour: LoadHour): string =>
-  `waits of ${hour.wait_at_least ? "at least" : "up to"} ${durationText(hour.longest_wait_seconds ?? 0)}`;
+  `${hour.wait_at_least ? "at least" : "up to"} ${durationText(hour.longest_wait_seconds ?? 0)}`;
 
 export const runsText = (count: number): string => (count === 1 ? "1 run" : `${count} runs`);
 export const weeksText = (count: number): string => (count === 1 ? "1 week" : `${count} weeks`);

@@ -14,6 +14,7 @@ from typing import Any
 
 from calendar_timetable._version import __version__
 from calendar_timetable.cli import values
+from calendar_timetable.cli.backtest import add_backtest, backtest
 from calendar_timetable.cli.diff import add_diff, diff
 from calendar_timetable.cli.impact import add_find, add_impact, find, impact
 from calendar_timetable.cli.imports.command import add_import, import_
@@ -48,6 +49,12 @@ _EXAMPLES = {
     "find": ("--length 4h --within 14d --between 'mon-fri 08:00-18:00'",),
     "place": ("", "--out dags/placement.toml", "--out dags/placement.toml --anew"),
     "recommend": ("", "--dag-id weekly_retraining --json", "--tag ml"),
+    "backtest": (
+        "--window 'mon-fri 19:00-07:00' --tag heavy",
+        "--blackout team.ics --match '*meeting*' --stagger 30m --picture load.svg",
+        "--placement placement.toml --days 14 --json",
+        "--cron",
+    ),
     "import": (
         "freeze.ics",
         "payroll.txt --from run-cycles",
@@ -117,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         (publish, add_publish),
         (place, add_place),
         (recommend, add_recommend),
+        (backtest, add_backtest),
         (overrides, add_overrides),
         (subscriptions, add_subscriptions),
         (import_, add_import),

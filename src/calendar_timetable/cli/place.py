@@ -14,9 +14,9 @@ from calendar_timetable.cli import values
 from calendar_timetable.cli.output import print_json, show_rows
 from calendar_timetable.config import option
 from calendar_timetable.exceptions import InvalidArgument
-from calendar_timetable.load import placement_file
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.plan import Placement, put_in
+from calendar_timetable.schedule import placement_file
 
 if TYPE_CHECKING:
     from calendar_timetable.load.placement import Load, Work
@@ -188,8 +188,8 @@ def _show(
         out.print(f"Not placed: {dag_id}: {text}", soft_wrap=True)
     for peak in peaks:
         slots = "" if peak.slots < 0 else f" of {peak.slots}"
-        was = f"{peak.before:.3g}{slots} before"
-        out.print(f"Pool {peak.pool}: at most {peak.after:.3g} slots in use; {was}")
+        told = f"at most {peak.after:.3g}{slots} slots in use; {peak.before:.3g} before"
+        out.print(f"Pool {peak.pool}: {told}")
     weeks = "no whole week" if not room.weeks else f"{room.weeks} weeks"
     out.print(f"Of other DAGs {weeks} of records are known.")
     if file is not None:

@@ -175,17 +175,7 @@ def add_schedule(command: argparse.ArgumentParser) -> None:
     )
     zone = "IANA zone of the schedule, of rules and of the answer (default: Airflow's)"
     command.add_argument("--timezone", metavar="ZONE", help=zone)
-    times = "weekly rule ('mon-fri 19:00-07:00'), 'holidays:DE-BY', or a calendar; may be repeated"
-    command.add_argument(
-        "--window",
-        action="append",
-        default=[],
-        metavar="TIMES",
-        help=f"runs start only in: {times}",
-    )
-    command.add_argument(
-        "--blackout", action="append", default=[], metavar="TIMES", help=f"no runs in: {times}"
-    )
+    values.add_times(command)
     length = "how long a run takes, such as 4h, 90m or 1d12h: all of it must lie in open time"
     command.add_argument("--duration", type=values.length, metavar="LENGTH", help=length)
     blocked = "what becomes of a run that is blocked (default: %(default)s)"

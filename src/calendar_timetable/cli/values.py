@@ -28,6 +28,21 @@ class Misused(CalendarTimetableError):
     """
 
 
+def add_times(command: argparse.ArgumentParser) -> None:
+    """Add the options ``--window`` and ``--blackout``, which :func:`all_times` reads."""
+    times = "weekly rule ('mon-fri 19:00-07:00'), 'holidays:DE-BY', or a calendar; may be repeated"
+    command.add_argument(
+        "--window",
+        action="append",
+        default=[],
+        metavar="TIMES",
+        help=f"runs start only in: {times}",
+    )
+    command.add_argument(
+        "--blackout", action="append", default=[], metavar="TIMES", help=f"no runs in: {times}"
+    )
+
+
 def add_calendar(command: argparse.ArgumentParser) -> None:
     """Add the options of the calendars that a command is given."""
     group = command.add_argument_group(

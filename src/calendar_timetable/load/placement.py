@@ -42,13 +42,18 @@ class Work:
 
     @cached_property
     def delays(self) -> tuple[int, ...]:
-        """The delays to choose from, in seconds: those that begin with the earliest start."""
+        """The delays to choose from, in seconds: from the earliest start on, where time is open."""
         if not self.room:
             return (0,)
         first = min(int(room.bounds[0] - due) for due, room in self.room)
         last = max(int(room.bounds[-1] - 1 - due) for due, room in self.room)
         apart = -(-max(last - first, 0) // _MOST_CHOICES // STEP_SECONDS) * STEP_SECONDS
-        return tuple(range(first, last + 1, apart or STEP_SECONDS))
+        choices = range(first, last + 1, apart or STEP_SECONDS)
+        return tuple(delay for delay in choices if self.takes(delay)) or (first,)
+
+    def takes(self, delay: int) -> bool:
+        """Tell whether some run may start so long after it is due."""
+        return any(due + delay in room for due, room in self.room)
 
     def starts(self, delay: int) -> list[float]:
         """Return when its runs start with that *delay*, in epoch seconds."""
@@ -97,7 +102,7 @@ def place(
     places = [_Place(one, load) for one in sorted(work, key=_most_first)]
     for place_ in places:
         delay = kept.get(place_.work.dag_id)
-        if delay is not None and any(due + delay in room for due, room in place_.work.room):
+        if delay is not None and place_.work.takes(delay):
             place_.put(delay)
             place_.stays = True
     for number in range(_PASSES):

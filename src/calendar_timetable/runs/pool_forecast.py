@@ -55,7 +55,7 @@ class PoolForecast:
     """One pool, by hour: what is *expected*, what was *used*, and what is usual in such hours.
 
     *unknown* are runs that start in an hour without anything known of what they take. *used* are
-    slots in the mean, ``None`` of hours that are not over, or not known.
+    slots on average, ``None`` of hours that are not over, or not known.
     """
 
     name: str
@@ -305,7 +305,7 @@ def _by_hour(starts: Collection[float], edges: Sequence[float]) -> list[int]:
 
 
 def _used_in(used: Used, pool: str, at: float) -> float | None:
-    """Return the slots in use in the hour from *at* on, in the mean, if that is known."""
+    """Return the slots in use in the hour from *at* on, on average, if that is known."""
     if at < used.since:
         return None
     hour = math.floor((at - used.phase) / HOUR)

@@ -32,6 +32,9 @@ from calendar_timetable.web.routes import MOST_DAYS_BY_HOUR, TimeRange, zone_nam
 _WORKING = 4.0  # seconds of processor time for finding it all; the rest is for writing it
 _DAGS_IN_AN_HOUR = 5  # that are named, those that use most of a pool
 _MOST_OVERRUNS = 200
+# Seconds of a quarter of an hour, at which hours begin: the offsets of zones are multiples of it,
+# and what was used in past hours is remembered by where these begin.
+_QUARTER = 900
 
 router = APIRouter(
     prefix="/api", dependencies=[Depends(get_user), Depends(known_parameters)], responses=REFUSALS
@@ -116,10 +119,10 @@ class Load(Answer):
 
 
 def few_days(between: TimeRange) -> tuple[float, float]:
-    """Return the range, or answer 422 where it has too many hours."""
+    """Return the range, from a quarter of an hour on, or answer 422 where it has too many hours."""
     if between[1] - between[0] > MOST_DAYS_BY_HOUR * DAY:
         raise wrong("end", f"the load is told by the hour: give at most {MOST_DAYS_BY_HOUR} days")
-    return between
+    return between[0] // _QUARTER * _QUARTER, between[1]
 
 
 @router.get("/load", response_model=Load)

@@ -172,6 +172,7 @@ def _arguments(compiled: CompiledSchedule) -> models.Arguments:
         coalesce=policy.coalesce,
         keep_hour=bool(policy.keep_hour),
         staggered_by_seconds=policy.stagger,
+        place=policy.placement is not None,
     )
 
 
@@ -205,10 +206,17 @@ def _changed(compiled: CompiledSchedule, asked: models.WhatIf, dag_id: str) -> C
         "coalesce": asked.coalesce,
     }
     if asked.stagger_seconds is not None:
-        changes["stagger"] = share_of(asked.stagger_seconds, dag_id)  # as with stagger_key=dag_id
+        # As with stagger_key=dag_id; a placement has all of it.
+        changes["stagger"] = (
+            share_of(asked.stagger_seconds, dag_id)
+            if policy.placement is None
+            else asked.stagger_seconds
+        )
     policy = replace(
         policy, **{name: value for name, value in changes.items() if value is not None}
     )
+    if asked.keep_hour or not policy.coalesce:
+        policy = replace(policy, placement=None)  # neither goes with it
     _check_ranges(asked)
     keep_hour = bool(policy.keep_hour) if asked.keep_hour is None else asked.keep_hour
     if keep_hour and asked.keep_hour is None and not policy.may_keep_hour:
@@ -318,7 +326,10 @@ def python_of(compiled: CompiledSchedule, stagger: int | None = None, key: str =
         lines.append(f"when_blocked={policy.when_blocked!r},")
     if policy.max_delay != usual.max_delay:
         lines.append(f"max_delay={delta(policy.max_delay)},")
-    if stagger:
+    if policy.placement is not None:
+        lines += [f"stagger={delta(policy.stagger)},"] if policy.stagger else []
+        lines.append("place=True,")
+    elif stagger:
         lines += [f"stagger={delta(stagger)},", f"stagger_key={key!r},"]
     elif stagger is None and policy.stagger:
         lines.append("# stagger= as in the DAG file")

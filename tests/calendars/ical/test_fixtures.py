@@ -97,7 +97,8 @@ def theirs(body: bytes, zone: ZoneInfo) -> set[tuple[int, int]]:
 
 def test_they_are_there() -> None:
     assert len(FILES) > 200
-    assert DIFFERENT.keys() <= {name_of(file) for file in FILES}
+    if not icalendar.__version__.startswith("7.0."):  # the oldest that is allowed brings fewer
+        assert DIFFERENT.keys() <= {name_of(file) for file in FILES}
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)

@@ -501,6 +501,43 @@ def live(
     assert "held" not in stack.summary(held)
 
 
+def test_runs_start_where_the_placement_puts_them_and_move_as_it_is_edited(
+    stack: Stack, write_dag: WriteDag
+) -> None:
+    """The file is there before the DAG, is edited while runs wait, and breaks; no run is lost."""
+
+    def put(dag_id: str, delay: str) -> None:
+        draft = stack.placement.with_suffix(".draft")
+        draft.write_text(f'version = 1\n[dags.{dag_id}]\ndelay = "{delay}"\n')
+        draft.rename(stack.placement)
+
+    dag_id = write_dag("CalendarTimetable('* * * * *', timezone='UTC', place=True)")
+    put(dag_id, "00:00:20")
+
+    def put_after(seconds: int) -> list[Run]:
+        runs = scheduled(stack, dag_id)
+        return [run for run in runs if run.run_after - due_of(run) == seconds * SECOND]
+
+    stack.wait("a run to be put", lambda: put_after(20))
+    put(dag_id, "00:00:45")
+    stack.wait("a run to be put elsewhere", lambda: put_after(45))
+    stack.placement.write_text("version = ")
+    stack.wait("a run to start when due", lambda: put_after(0) and scheduled(stack, dag_id)[-1])
+    runs = sorted(scheduled(stack, dag_id), key=lambda run: run.run_after)
+    stack.placement.unlink()
+
+    dues = [due_of(run) for run in runs]
+    assert dues == [dues[0] + count * MINUTE for count in range(len(dues))], "none lost or twice"
+    assert all(run.run_after <= run.created for run in runs)
+    wait_for_success(stack, dag_id, runs[0].run_id)
+
+
+def due_of(run: Run) -> datetime:
+    due = run.data_interval[1]
+    assert due is not None
+    return due
+
+
 @pytest.mark.usefixtures("backfills")
 @pytest.mark.parametrize("by", ["command", "api"])
 def test_a_backfill_makes_what_calendars_skipped_or_combined(

@@ -309,7 +309,13 @@ def test_with_the_keyboard_alone(browser: Browser) -> None:
 
 def test_keys_lead_to_each_view_and_to_the_filter(browser: Browser) -> None:
     browser.open(f"{ALONE}?date=2027-03-01")
-    for key, view in (("a", "agenda"), ("w", "week"), ("m", "month"), ("d", "timeline")):
+    for key, view in (
+        ("a", "agenda"),
+        ("w", "week"),
+        ("m", "month"),
+        ("l", "load"),
+        ("d", "timeline"),
+    ):
         browser.press(key)
         wait_until(view, partial(is_at, browser, f"view={view}"))
     browser.press("t")

@@ -78,7 +78,7 @@ function Known({ load, end }: { load: Load; end: string }) {
     <>
       <p className="ct-muted ct-load-known">
         What is planned takes slots as the last runs of its DAG did; what runs by hand is not foreseen.{" "}
-        {known_dags === 0 ? "Of no DAG is a run recorded so far." : `Known of ${known_dags} DAGs`}
+        {known_dags === 0 ? "So far no run is recorded that you may read." : `Known of ${known_dags} DAGs`}
         {known_dags > 0 && (unknown_dags > 0 ? `, not known yet of ${unknown_dags}. ` : ". ")}
         Only DAGs that you may read count: others may take slots too.
       </p>
@@ -152,7 +152,7 @@ function Live({ pool }: { pool: PoolLoad }) {
   return (
     <span className={pool.waiting > 0 ? "ct-warn" : "ct-muted"}>
       {pool.in_use}
-      {ofText(pool)} in use{pool.waiting > 0 && `, ${pool.waiting} wait`}
+      {ofText(pool)} in use{pool.waiting > 0 && `, ${pool.waiting} waiting`}
     </span>
   );
 }
@@ -285,7 +285,8 @@ interface CellProps {
 
 function Cell({ hour, pool, most, zone, now, open, onHour }: CellProps) {
   const use = inUse(hour);
-  const text = hourText(hour, pool, zone) + (now ? `; at this moment ${pool.in_use} in use, ${pool.waiting} wait` : "");
+  const text =
+    hourText(hour, pool, zone) + (now ? `; at this moment ${pool.in_use} in use, ${pool.waiting} waiting` : "");
   const kind = [waits(hour) && "ct-over", hour.expected === null && "ct-past", now && "ct-now-cell"];
   return (
     <button
@@ -323,7 +324,10 @@ function HourDetails({ hour, pool, load, zone, go, onClose }: HourDetailsProps) 
   if (hour.expected !== null) {
     facts.push(["Expected", `${slotsText(hour.expected)}${ofText(pool)} slots on average, ${hour.peak ?? 0} at most`]);
     if (hour.rests_on !== null) facts.push(["Rests on", `at least ${runsText(hour.rests_on)} of each DAG`]);
-    facts.push(["Waiting", waits(hour) ? `${waitText(hour)}, ${slotText(hour.waiting ?? 0)} on average` : "nobody"]);
+    facts.push([
+      "Waiting",
+      waits(hour) ? `${waitText(hour)}, for ${slotText(hour.waiting ?? 0)} on average` : "nobody",
+    ]);
   }
   if (hour.used !== null) facts.push(["Was in use", `${slotText(hour.used)} on average`]);
   facts.push([

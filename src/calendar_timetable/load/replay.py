@@ -1,0 +1,115 @@
+"""Runs of the past once more: what pools saw of them, or would have seen at other times."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from calendar_timetable.load.history import Need, quantile
+from calendar_timetable.load.queueing import Ask, simulate
+
+MINUTE = 60
+_NEARLY_ALL = 0.999  # of all minutes
+
+
+class Taken(NamedTuple):
+    """What was taken of a pool: its *peak* in slots, and what *nearly_all* minutes do not exceed.
+
+    *waited* are the seconds that all who asked waited together, *longest* those of the one who
+    waited longest; so many *runs* waited at all. *minutes* has the most slots in use in each; it is
+    empty where nothing was ever taken.
+    """
+
+    peak: int
+    nearly_all: int
+    waited: float
+    longest: float
+    runs: int
+    minutes: Sequence[int]
+
+
+class Replay(NamedTuple):
+    """What is taken of each of the *pools*.
+
+    *late* says by the number of a run how many seconds later it ended for having to wait.
+    """
+
+    pools: dict[str, Taken]
+    late: dict[int, float]
+
+
+@dataclass(slots=True)
+class _Pool:
+    changes: defaultdict[float, int] = field(default_factory=lambda: defaultdict(int))
+    waited: float = 0.0
+    longest: float = 0.0
+    runs: set[int] = field(default_factory=set)
+
+
+def replay(asks: Sequence[Ask], slots: Mapping[str, float], since: float, until: float) -> Replay:
+    """Return what becomes of *asks*, which come in the order of their starts.
+
+    Told is what is taken from *since* to *until*, and who waits of those that ask meanwhile; both
+    are in epoch seconds. Pools have so many *slots*. Who asks for more than a pool has asks for
+    all: it ran, so the pool was larger.
+    """
+    pools = {name: _Pool() for name in slots}
+    late: dict[int, float] = {}
+    fitting: dict[tuple[Need, ...], tuple[Need, ...]] = {}
+    for ask in asks:
+        if ask.needs not in fitting:
+            fitting[ask.needs] = tuple(_fitting(need, slots) for need in ask.needs)
+    asked = (ask._replace(needs=fitting[ask.needs]) for ask in asks)
+    for use in simulate(asked, slots, math.inf):
+        pool, need = pools[use.need.pool], use.need
+        # A pool without slots gives none.
+        begun = max(until, use.asked) if use.begun is None else use.begun
+        if begun > use.asked:
+            behind = begun - asks[use.number].start - need.after
+            late[use.number] = max(behind, late.get(use.number, 0.0))
+            if since <= use.asked < until:
+                pool.waited += begun - use.asked
+                pool.longest = max(pool.longest, begun - use.asked)
+                pool.runs.add(use.number)
+        if use.begun is not None:
+            pool.changes[begun] += need.slots
+            pool.changes[begun + need.seconds] -= need.slots
+    found = {}
+    for name, pool in pools.items():
+        minutes = most_by_minute(pool.changes, since, until) if pool.changes else []
+        found[name] = Taken(
+            max(minutes, default=0),
+            quantile(sorted(minutes), _NEARLY_ALL) if minutes else 0,
+            pool.waited,
+            pool.longest,
+            len(pool.runs),
+            minutes,
+        )
+    return Replay(found, late)
+
+
+def _fitting(need: Need, slots: Mapping[str, float]) -> Need:
+    has = slots.get(need.pool, math.inf)
+    return need._replace(slots=int(has)) if 0 < has < need.slots else need
+
+
+def most_by_minute(changes: Mapping[float, int], since: float, until: float) -> list[int]:
+    """Return the most that is in use in each minute from *since* to *until*.
+
+    *changes* say by how much it becomes more or less at each instant; times are in epoch seconds.
+    """
+    count = max(0, math.ceil((until - since) / MINUTE))
+    minutes = [0] * count
+    level, before = 0, -math.inf
+    for at, change in sorted(changes.items()):
+        if level and at > since:
+            first = max(0, math.floor((before - since) / MINUTE)) if before > since else 0
+            for minute in range(first, min(count, math.ceil((at - since) / MINUTE))):
+                minutes[minute] = max(minutes[minute], level)
+        level, before = level + change, at
+        if at >= until:
+            break
+    return minutes

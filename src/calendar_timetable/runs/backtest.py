@@ -1,0 +1,435 @@
+"""The runs of past weeks as they were, and as they would have been under other rules."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from airflow.models.dag import DagModel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from calendar_timetable.load.history import Need
+from calendar_timetable.load.queueing import Ask
+from calendar_timetable.load.replay import Taken, replay
+from calendar_timetable.planning.late_start import late_start
+from calendar_timetable.planning.open_time import DAY, OpenTime
+from calendar_timetable.planning.plan import Placement, Policy, Tick, place_ticks, share_of
+from calendar_timetable.planning.spans import Spans
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange, TimeSet, leaves
+from calendar_timetable.runs.past_runs import PastRun, past_runs
+from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
+from calendar_timetable.runs.usage import Habit, read_habits, read_pools
+from calendar_timetable.schedule.compiled import CompiledSchedule
+
+What = Literal["late", "in_events", "skipped", "combined", "after_end"]
+
+Role = Literal["windows", "blackouts"]
+# Seconds before and after what is looked at for which calendars are read, too.
+_AROUND = 31 * DAY
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OtherRules:
+    """What is changed of the rules of DAGs; what is ``None`` stays as a DAG has it.
+
+    Lengths are in seconds; each DAG has a share of its own of the *stagger*. *placements* say where
+    runs are put, by DAG. With *none* DAGs have no rules at all, and run when they are due.
+    """
+
+    windows: TimeSet | None = None
+    blackouts: TimeSet | None = None
+    stagger: int | None = None
+    max_delay: int | None = None
+    placements: Mapping[str, Placement] | None = None
+    none: bool = False
+
+    def policy(self, dag_id: str, own: Policy) -> Policy:
+        """Return the policy of a DAG that has its *own*.
+
+        Raises :class:`InvalidArgument` where the two do not go together.
+        """
+        if self.none:
+            return Policy(max_delay=own.max_delay)
+        made = own
+        if self.max_delay is not None:
+            made = replace(made, max_delay=self.max_delay)
+        if self.stagger is not None:
+            made = replace(made, stagger=share_of(self.stagger, dag_id), placement=None)
+        if self.placements is not None and own.may_keep_hour and not own.keep_hour:
+            # Of a DAG that is not put anywhere the stagger is its share, and not how far it may go.
+            spread = own.stagger if own.placement is not None else 0
+            spread = spread if self.stagger is None else self.stagger
+            usual = None if own.placement is None else Placement(share_of(spread, dag_id))
+            placement = self.placements.get(dag_id, usual)
+            if placement is not None:
+                made = replace(made, stagger=spread, placement=placement)
+        made.check()
+        return made
+
+
+class Changed(NamedTuple):
+    """A DAG's *schedule* under other rules; *own* is what it has, ``None`` where that is plain.
+
+    It *carries* only parts of the calendars that count still.
+    """
+
+    schedule: CompiledSchedule
+    own: CompiledSchedule | None = None
+    carries: bool = False
+
+    def knows(self, due: float, start: float | None) -> bool:
+        """Tell whether all is known that decides that a run *due* then starts at *start*."""
+        if not self.carries or self.own is None or self.own.horizon is None:
+            return True
+        policy = self.schedule.policy
+        low = high = due
+        if start is not None:
+            low, high = min(due, start), max(due, start)
+        elif policy.when_blocked == "postpone":
+            high += policy.max_delay
+        elif policy.when_blocked == "advance":
+            low -= policy.max_delay
+        return low >= self.own.horizon.start and self.own.travels(low, high + policy.duration)
+
+
+class Fate(NamedTuple):
+    """When a run starts under other rules, in epoch seconds; *why* it does not, where it does not.
+
+    *known*: nothing counts for that but what is known of calendars.
+    """
+
+    start: float | None
+    why: Literal["skipped", "combined"] | None = None
+    known: bool = True
+
+
+class PoolTold(NamedTuple):
+    """What is taken of a pool, and what becomes of runs that use it."""
+
+    taken: Taken
+    counts: Counter[What]
+
+
+class Side(NamedTuple):
+    """The runs as they were, or as they would have been: by pool, all together, and by DAG."""
+
+    pools: dict[str, PoolTold]
+    counts: Counter[What]
+    by_dag: dict[str, Counter[What]]
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What other rules would have made of the runs from *since* to *until*, in epoch seconds.
+
+    *runs* are those that a schedule planned for that time, by DAG; *beside* are so many others. The
+    rules held for the DAGs *changed*, and so many runs of each *moved*. They cannot be applied to
+    the DAGs *left*. So many runs are *uncertain*, as DAGs do not carry all that their calendars
+    said then, and of so many it is *unknown* what they take. *truncated*: the oldest are left out,
+    as there are too many. Pools have so many *slots*.
+    """
+
+    since: float
+    until: float
+    runs: Counter[str]
+    beside: int
+    changed: tuple[str, ...]
+    left: tuple[str, ...]
+    moved: Counter[str]
+    uncertain: int
+    unknown: int
+    truncated: bool
+    slots: Mapping[str, float]
+    before: Side
+    after: Side
+
+    @property
+    def pools(self) -> list[str]:
+        """The pools that runs use, the fullest first."""
+
+        def fullest(name: str) -> tuple[float, str]:
+            slots = self.slots[name]
+            return -self.before.pools[name].taken.peak / slots if slots else -math.inf, name
+
+        used = [
+            name
+            for name in self.slots
+            if any(side.pools[name].taken.minutes for side in (self.before, self.after))
+        ]
+        return sorted(used, key=fullest)
+
+
+def backtest(
+    session: Session, rules: OtherRules, dag_ids: Collection[str] | None, since: float, until: float
+) -> Backtest:
+    """Return what *rules* for the DAGs *dag_ids* would have made of the runs of some time.
+
+    They hold for every DAG there is where that is ``None``; the runs of others are as they were.
+    *until* is now; both are in epoch seconds.
+    """
+    recorded, truncated = past_runs(session, since, until)
+    if truncated:
+        since = min(run.planned for run in recorded)
+    told = defaultdict(list)
+    for run in recorded:
+        if run.scheduled and run.planned >= since:
+            told[run.dag_id].append(run)
+    ran = sorted({run.dag_id for run in recorded})
+    pools = read_pools(session)
+    slots = {name: math.inf if size.slots < 0 else size.slots for name, size in pools.items()}
+    needs = _Needs(read_habits(session, ran, pools, until), read_schedules(session, ran))
+    changed: dict[str, Changed] = {}
+    left = []
+    if rules != OtherRules():
+        there = select(DagModel.dag_id).where(DagModel.is_stale.is_(False))
+        may = set(session.scalars(there)) if dag_ids is None else set(dag_ids)
+        changer = _Changer(rules, since, until)
+        for dag_id in sorted(told.keys() & may):
+            one = changer.changed(needs.schedules.get(dag_id))
+            if one is None:
+                left.append(dag_id)
+            else:
+                changed[dag_id] = one
+    fates: dict[PastRun, Fate] = {}
+    for dag_id, one in changed.items():
+        fates.update(zip(told[dag_id], fates_of(told[dag_id], one), strict=True))
+    judge = _Judge(needs.schedules, changed, (since, until))
+    counted = {run for runs in told.values() for run in runs}
+    before = _side([(run, Fate(run.started)) for run in recorded], counted, needs, slots, judge)
+    after = before
+    if fates:
+        starts = [(run, fates.get(run, Fate(run.started))) for run in recorded]
+        after = _side(starts, counted, needs, slots, judge)
+    return Backtest(
+        since,
+        until,
+        Counter({dag_id: len(runs) for dag_id, runs in told.items()}),
+        len(recorded) - len(counted),
+        tuple(changed),
+        tuple(left),
+        Counter(run.dag_id for run, fate in fates.items() if fate.start != run.started),
+        sum(not fate.known for fate in fates.values()),
+        sum(not needs.known(run) for run in counted),
+        truncated,
+        slots,
+        before,
+        after,
+    )
+
+
+def fates_of(runs: Sequence[PastRun], changed: Changed) -> list[Fate]:
+    """Return what becomes of *runs* of one DAG under other rules.
+
+    One that is planned for the time that it was planned for starts as it did. Others start as long
+    after their plan as they did, or when time opens after that.
+    """
+    schedule, policy = changed.schedule, replace(changed.schedule.policy, max_lateness=None)
+    due_times = [_due(run, changed.own) for run in runs]
+    ticks = {}
+    for run, due in zip(runs, due_times, strict=True):
+        ticks[due] = Tick(due, *(run.interval or (due, due)))
+    in_order = (ticks[due] for due in sorted(ticks))
+    placed = {one.tick.due: one for one in place_ticks(in_order, policy, schedule.open_time)}
+    fates = []
+    for run, due in zip(runs, due_times, strict=True):
+        one = placed[due]
+        start: float | None
+        if one.start is None:
+            start = None
+        elif one.start == run.planned:
+            start = run.started
+        else:
+            begins = one.start + max(0.0, run.started - run.planned)
+            start = late_start(one.start, due, begins, policy, schedule.open_time)
+            start = None if start is None else max(start, begins)
+        why: Literal["skipped", "combined"] | None = None
+        if start is None:
+            why = "combined" if one.outcome == "coalesced" else "skipped"
+        fates.append(Fate(start, why, changed.knows(due, start)))
+    return fates
+
+
+def _due(run: PastRun, own: CompiledSchedule | None) -> float:
+    """Return when *run* was due: with a schedule of ours it may have been planned for later."""
+    return run.planned if own is None or run.interval is None else run.interval[1]
+
+
+class _Changer:
+    """Makes the schedules of DAGs what *rules* say; calendars are read once for each zone."""
+
+    def __init__(self, rules: OtherRules, since: float, until: float) -> None:
+        self._rules = rules
+        ahead = max(_AROUND, rules.max_delay or 0)
+        self._horizon = TimeRange(int(since) - _AROUND, int(until) + ahead)
+        self._read: dict[tuple[Role, str], TimeSet] = {}
+        self._open: dict[tuple[int, int, TimeRange], OpenTime] = {}
+
+    def changed(self, schedule: Schedule | None) -> Changed | None:
+        """Return *schedule* under the rules; ``None`` where they cannot be applied to it.
+
+        Raises :class:`CalendarUnavailable` where a calendar of the rules cannot be read.
+        """
+        if schedule is None:
+            return None
+        try:
+            own = schedule.compiled
+            plain = CompiledSchedule(schedule.data, schedule.zone.key, Policy())
+            policy = self._rules.policy(schedule.dag_id, (own or plain).policy)
+        except ValueError as error:
+            # Of a later release, or one that keeps its hour and may not wait that long.
+            _log.warning("The rules do not go with DAG %s: %s", schedule.dag_id, error)
+            return None
+        windows, blackouts = (
+            self._set("windows", own or plain),
+            self._set("blackouts", own or plain),
+        )
+        kept = (
+            windows if self._rules.windows is None else None,
+            blackouts if self._rules.blackouts is None else None,
+        )
+        carries = any(
+            isinstance(leaf, CalendarSpans)
+            for timeset in kept
+            if timeset is not None
+            for leaf in leaves(timeset)
+        )
+        horizon = self._horizon
+        if carries and own is not None and own.horizon is not None:
+            horizon = TimeRange(
+                max(horizon.start, own.horizon.start), min(horizon.end, own.horizon.end)
+            )
+        base = own or plain
+        made = CompiledSchedule(base.base, base.timezone, policy, windows, blackouts, horizon)
+        if made.held:
+            return None
+        key = id(windows), id(blackouts), horizon
+        made.open_time = self._open.setdefault(key, made.open_time)
+        return Changed(made, own, carries)
+
+    def _set(self, role: Role, own: CompiledSchedule) -> TimeSet | None:
+        """Return the windows or blackouts by the rules of a DAG that has its *own*."""
+        if self._rules.none:
+            return None
+        kept: TimeSet | None = own.windows if role == "windows" else own.blackouts
+        given = self._rules.windows if role == "windows" else self._rules.blackouts
+        if given is None:
+            return kept
+        key = role, own.timezone
+        if key not in self._read:
+            given = given.in_role(deny=role == "blackouts")
+            self._read[key] = given.resolve(self._horizon, own.timezone)
+        return self._read[key]
+
+
+class _Needs:
+    """What runs ask pools for: what those of their DAG usually do.
+
+    Of a DAG of which that is unknown a run takes one slot of each of its pools as long as it took.
+    """
+
+    def __init__(self, habits: Mapping[str, Habit], schedules: Mapping[str, Schedule]) -> None:
+        self.schedules = schedules
+        self._habits = habits
+
+    def known(self, run: PastRun) -> bool:
+        """Tell whether anything is known of what *run* takes."""
+        return run.dag_id in self._habits or bool(self.of(run))
+
+    def of(self, run: PastRun) -> tuple[Need, ...]:
+        """Return what *run* asks for."""
+        habit = self._habits.get(run.dag_id)
+        if habit is not None:
+            return habit.needs
+        schedule = self.schedules.get(run.dag_id)
+        if schedule is None or not run.seconds:
+            return ()
+        return tuple(Need(pool, 1, 0.0, run.seconds) for pool in schedule.pools)
+
+
+class _Judge:
+    """Tells what is wrong with starts; runs as they were are judged by the other rules, too."""
+
+    def __init__(
+        self,
+        schedules: Mapping[str, Schedule],
+        changed: Mapping[str, Changed],
+        between: tuple[float, float],
+    ) -> None:
+        self.between = between
+        self._schedules, self._changed = schedules, changed
+        self._low, self._high = int(between[0]) - _AROUND, math.ceil(between[1]) + 1
+        self._events: dict[int, tuple[TimeSet, Spans]] = {}
+
+    def of(self, run: PastRun, fate: Fate, behind: float) -> Iterable[What]:
+        """Yield what is wrong with *run*, which ends so many seconds later as it has to wait."""
+        start = fate.start
+        if start is None:
+            if fate.why is not None:
+                yield fate.why
+            return
+        if start >= self.between[1]:
+            yield "after_end"
+            return
+        own = self._own(run.dag_id)
+        changed = self._changed.get(run.dag_id)
+        judging = own if changed is None else changed.schedule
+        policy = Policy() if judging is None else judging.policy
+        # Its usual length counts for its end and for how late that may be.
+        if start + behind > _due(run, own) + policy.max_delay:
+            yield "late"
+        blackouts = None if judging is None else judging.blackouts
+        if blackouts is None and own is not None:
+            blackouts = own.blackouts
+        if blackouts is not None and start in self._covered(blackouts):
+            yield "in_events"
+
+    def _own(self, dag_id: str) -> CompiledSchedule | None:
+        if dag_id in self._changed:
+            return self._changed[dag_id].own
+        try:
+            return self._schedules[dag_id].compiled if dag_id in self._schedules else None
+        except ValueError:  # of a later release
+            return None
+
+    def _covered(self, blackouts: TimeSet) -> Spans:
+        # With the set itself, so that no other one has its id meanwhile.
+        key = id(blackouts)
+        if key not in self._events:
+            self._events[key] = blackouts, blackouts.cover(self._low, self._high)
+        return self._events[key][1]
+
+
+def _side(
+    starts: Sequence[tuple[PastRun, Fate]],
+    counted: Collection[PastRun],
+    needs: _Needs,
+    slots: Mapping[str, float],
+    judge: _Judge,
+) -> Side:
+    """Return what runs come to that start so; those that are not *counted* only take slots."""
+    asking = sorted(
+        ((fate.start, number) for number, (_, fate) in enumerate(starts) if fate.start is not None)
+    )
+    asks = [Ask(start, needs.of(starts[number][0])) for start, number in asking]
+    found = replay(asks, slots, *judge.between)
+    behind = {asking[place][1]: late for place, late in found.late.items()}
+    by_pool: defaultdict[str, Counter[What]] = defaultdict(Counter)
+    by_dag: defaultdict[str, Counter[What]] = defaultdict(Counter)
+    counts: Counter[What] = Counter()
+    for number, (run, fate) in enumerate(starts):
+        if run not in counted:
+            continue
+        wrong = list(judge.of(run, fate, behind.get(number, 0.0)))
+        counts.update(wrong)
+        by_dag[run.dag_id].update(wrong)
+        for pool in {need.pool for need in needs.of(run)}:
+            by_pool[pool].update(wrong)
+    pools = {name: PoolTold(taken, by_pool[name]) for name, taken in found.pools.items()}
+    return Side(pools, counts, dict(by_dag))

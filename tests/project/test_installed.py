@@ -1,0 +1,239 @@
+"""The packages as people install them, in an environment that has seen nothing else of ours.
+
+What Airflow itself brings is lent by the tests' environment, so that no registry is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import zipfile
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.project.test_packages import BUILT, build
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NAME = "airflow-calendar-timetable"
+
+# What is seen from inside; Airflow's log goes elsewhere.
+LOOK = f"""
+import importlib, json, logging, sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+said = []
+class Keep(logging.Handler):
+    def emit(self, record): said.append(record.getMessage())
+logging.getLogger().addHandler(Keep(level=logging.WARNING))
+
+import calendar_timetable
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.plugins_manager import _get_plugins
+from airflow.providers_manager import ProvidersManager
+
+found = distribution({NAME!r})
+package = Path(calendar_timetable.__file__).parent
+provider = ProvidersManager().providers[{NAME!r}]
+plugins, failed = _get_plugins()
+seen = {{
+    "folder": str(package),
+    "names": [getattr(calendar_timetable, name).__name__ for name in calendar_timetable.__all__],
+    "entry points": {{f"{{e.group}}: {{e.name}}": getattr(e.load(), "__name__", "") for e in found.entry_points}},
+    "provider": {{**provider.data, "version": provider.version}},
+    "plugins": [plugin.name for plugin in plugins],
+    "failed": {{str(name): str(why) for name, why in failed.items()}},
+    "page": sorted(path.name for path in (package / "web" / "static").iterdir()),
+    "bundles": [b.name for b in DagBundlesManager().get_all_dag_bundles()],
+    "said": [each for each in said if "calendar" in each],
+}}
+Path(sys.argv[1]).write_text(json.dumps(seen, default=str))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return the wheel that is built from the sources, and the one that is built of the sdist."""
+    direct = build(ROOT, "wheel", tmp_path_factory.mktemp("wheel"))
+    sdist = build(ROOT, "sdist", tmp_path_factory.mktemp("sdist"))
+    return direct, build(sdist, "wheel", tmp_path_factory.mktemp("of-sdist"))
+
+
+@pytest.fixture(scope="module")
+def python(wheels: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of a fresh environment that holds the wheel of the sdist."""
+    folder = tmp_path_factory.mktemp("fresh")
+    uv = Path(sys.executable).with_name("uv")
+    inside = folder / "bin" / "python"
+    for command in (
+        [uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder],
+        [uv, "pip", "install", "--quiet", "--python", inside, "--no-deps", wheels[1]],
+    ):
+        subprocess.run(command, check=True, timeout=120)
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")  # after its own
+    return inside
+
+
+def run(python: Path, home: Path, *command: str | Path) -> str:
+    """Run a program there, outside of the checkout, with an Airflow of its own."""
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "True",
+    }
+    done = subprocess.run(
+        [python, *command],
+        cwd=home,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def seen(python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    home = tmp_path_factory.mktemp("home")
+    run(python, home, "-c", LOOK, home / "seen.json")
+    found: dict[str, Any] = json.loads((home / "seen.json").read_text())
+    return found
+
+
+def test_the_wheel_of_the_sdist_holds_the_same_files(wheels: tuple[Path, Path]) -> None:
+    direct, of_sdist = (
+        {name: z.read(name) for name in z.namelist()} for z in map(zipfile.ZipFile, wheels)
+    )
+
+    assert direct.keys() == of_sdist.keys()
+    assert {name for name, body in direct.items() if of_sdist[name] != body} == set()
+
+
+def test_every_file_of_the_sources_is_in_the_wheel(wheels: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(wheels[0]) as archive:
+        shipped = set(archive.namelist())
+    src = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src").rglob("*.py*")}
+    examples = subprocess.run(
+        ["git", "ls-files", "example_dags"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert {name for name in src if not name.endswith(".pyc")} - shipped == set()
+    assert len(examples) > 20
+    assert {f"airflow_calendar_timetable/{name}" for name in examples} - shipped == set()
+    assert {name for name in shipped if name.endswith((".pyc", ".map")) or "test" in name} == set()
+
+
+def test_it_is_imported_from_where_it_is_installed(python: Path, seen: dict[str, Any]) -> None:
+    assert Path(seen["folder"]).is_relative_to(python.parents[1])
+    assert len(seen["names"]) > 5
+
+
+def test_its_entry_points_load(seen: dict[str, Any]) -> None:
+    declared = {
+        f"{group}: {name}" for group, points in PROJECT["entry-points"].items() for name in points
+    }
+
+    assert seen["entry points"].keys() == declared | {"console_scripts: calendar-timetable"}
+
+
+def test_airflow_knows_provider_and_plugin(seen: dict[str, Any]) -> None:
+    provider = seen["provider"]
+
+    assert provider["package-name"] == NAME == PROJECT["name"]
+    assert provider["version"] == provider["versions"][0]
+    assert {each["connection-type"] for each in provider["connection-types"]} == {"ical", "caldav"}
+    assert "calendar_schedule" in seen["plugins"]
+    failed = {name: why for name, why in seen["failed"].items() if "calendar" in name}
+    assert [why for why in failed.values() if "already" not in why] == [], "but for the lent copy"
+    assert seen["said"] == []
+
+
+def test_airflow_lists_it_among_the_providers(python: Path, tmp_path: Path) -> None:
+    listed = json.loads(run(python, tmp_path, "-m", "airflow", "providers", "list", "-o", "json"))
+    (ours,) = (each for each in listed if each["package_name"] == NAME)
+    told = run(python, tmp_path, "-m", "airflow", "providers", "get", NAME, "-o", "json")
+
+    assert ours["description"].startswith("Let your calendar decide")
+    assert NAME in told
+
+
+def test_airflow_finds_the_examples(seen: dict[str, Any]) -> None:
+    """Provider info has no field for them: Airflow looks for a folder, since 3.3."""
+    import airflow
+
+    if airflow.__version__ < "3.3":
+        pytest.skip("Airflow looks for providers' examples since 3.3")
+    assert f"{NAME}-example-dags" in seen["bundles"]
+
+
+def test_the_page_is_there(seen: dict[str, Any]) -> None:
+    assert seen["page"] == BUILT
+
+
+def test_the_command_line_runs(python: Path, tmp_path: Path) -> None:
+    answer = run(
+        python,
+        tmp_path,
+        "-m",
+        "calendar_timetable.cli",
+        "preview",
+        "0 2 * * SAT",
+        "--timezone",
+        "UTC",
+        "--json",
+    )
+
+    assert python.with_name("calendar-timetable").exists()
+    assert json.loads(answer)
+
+
+def test_it_says_what_it_is(wheels: tuple[Path, Path]) -> None:
+    """Classifiers name the Pythons that were tried, all allowed; the licence is said once."""
+    with zipfile.ZipFile(wheels[0]) as archive:
+        (file,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        told = HeaderParser().parsestr(archive.read(file).decode())
+    classifiers = told.get_all("Classifier", [])
+    pythons = re.findall(r"Python :: (3\.\d+)", "\n".join(classifiers))
+    low, high = re.findall(r"3\.(\d+)", str(PROJECT["requires-python"]))
+    page = (ROOT / "docs" / "install.md").read_text()
+
+    assert pythons == [f"3.{minor}" for minor in range(int(low), int(high) - 1)]
+    assert f"Python {pythons[0]} to {pythons[-1]}" in page
+    assert f"3.{int(high) - 1} is allowed, and untried" in page
+    assert told["License-Expression"] == "Apache-2.0 AND MIT"
+    assert [each for each in classifiers if each.startswith("License ::")] == []
+
+
+def test_the_notices_of_bundled_javascript_are_there(wheels: tuple[Path, Path]) -> None:
+    """Of each package that the page is built of, in the version that is locked."""
+    packages = json.loads((ROOT / "ui" / "package-lock.json").read_text())["packages"]
+    with zipfile.ZipFile(wheels[0]) as archive:
+        notices = archive.read("calendar_timetable/web/static/THIRD-PARTY.md").decode()
+        shell = archive.read("calendar_timetable/web/static/shell.js").decode()
+    entries = dict(re.findall(r"^## (\S+) - (.*?)$", notices, re.MULTILINE))
+    locked = {
+        name.removeprefix("node_modules/"): f"{each['version']} ({each['license']})"
+        for name, each in packages.items()
+        if name and not each.get("dev")
+    }
+
+    assert entries == locked
+    assert {licence.split("(")[1] for licence in entries.values()} == {"MIT)"}, (
+        "license = in pyproject.toml"
+    )
+    parts = re.split(r"^## ", notices, flags=re.MULTILINE)[1:]
+    assert [each[:40] for each in parts if "Copyright" not in each or "WARRANT" not in each] == []
+    assert "react" in shell and "does not bundle any" in notices.split("# shell.js")[0]
