@@ -4,6 +4,9 @@ import { address } from "./airflow";
 import type { Run, Runs } from "./openapi";
 
 export type {
+  Advice,
+  AdviceGain,
+  AllAdvice,
   Arguments,
   BetterTimes,
   Blackout,
@@ -13,10 +16,12 @@ export type {
   Choices,
   Count,
   Counts,
+  DagChoice,
   ExemptionOf,
   Freeze,
   Freezes,
   ImpactTold,
+  LineToCopy,
   Load,
   LoadHour,
   Override,

@@ -8,6 +8,7 @@ export const KEYS = {
   w: "Week",
   m: "Month",
   l: "Load",
+  v: "Advice",
   "/": "Filter",
   "?": "Keyboard shortcuts",
 } as const;

@@ -1,5 +1,38 @@
 // What the REST API takes and answers, as `python -m tools.page_types` writes it.
 
+/** What could be changed in the files of some DAGs, and why. */
+export interface Advice {
+  kind: "duration" | "start" | "stagger" | "conflict";
+  dags: DagChoice[];
+  text: string;
+  gain: AdviceGain;
+  certainty: Certainty;
+  evidence: string[];
+  /** Of the DAGs whose code the viewer may read; for some there is no such line */
+  python: LineToCopy[];
+  /** To run once the files are changed */
+  command: string | null;
+}
+
+/** What a change is worth: how much there is of something before it, and after it. */
+export interface AdviceGain {
+  what: string;
+  before: number;
+  after: number;
+}
+
+/** What could be better, of the DAGs that the viewer may read, the greatest gain first. */
+export interface AllAdvice {
+  /** At most 50 */
+  advice: Advice[];
+  /** DAGs of which some runs are recorded that succeeded */
+  known_dags: number;
+  /** DAGs with runs to come of which none is */
+  unknown_dags: number;
+  /** Whether there was no time to look at all */
+  partial: boolean;
+}
+
 /** What can be changed in a what-if; of calendars the labels, as their options stay in the DAG file. */
 export interface Arguments {
   windows: string[] | null;
@@ -84,6 +117,15 @@ export interface Calendars {
   calendars: CalendarHealth[];
   total_entries: number;
   truncated: boolean;
+}
+
+/** How sure advice is: how many runs of each DAG say so at least, and weeks of what else runs. */
+export interface Certainty {
+  level: "few" | "some" | "many";
+  runs: number;
+  /** Null where nothing else matters */
+  weeks: number | null;
+  text: string;
 }
 
 /** What the list of runs can be narrowed to: all that the DAGs have which the viewer may read. */
@@ -209,6 +251,12 @@ export interface ImpactTold {
   dags: number;
   untold_dags: string[];
   truncated: boolean;
+}
+
+/** What to write into a DAG's file. */
+export interface LineToCopy {
+  dag_id: string;
+  code: string;
 }
 
 /** How full the pools get, of the DAGs that the viewer may read. */

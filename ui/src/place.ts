@@ -2,8 +2,17 @@
 import { useCallback } from "react";
 import { useSearchParams } from "react-router-dom";
 
-export const VIEWS = { timeline: "Timeline", agenda: "Agenda", week: "Week", month: "Month", load: "Load" } as const;
+export const VIEWS = {
+  timeline: "Timeline",
+  agenda: "Agenda",
+  week: "Week",
+  month: "Month",
+  load: "Load",
+  advice: "Advice",
+} as const;
 export type View = keyof typeof VIEWS;
+/** Of a whole deployment, not of runs one by one. */
+export const isOfPools = (view: View): boolean => view === "load" || view === "advice";
 
 /** Filters that hold any number of values. */
 export const LISTS = ["dag", "tag", "owner", "state", "calendar"] as const;

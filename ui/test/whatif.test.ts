@@ -13,6 +13,7 @@ const GIVEN: Arguments = {
   max_delay_seconds: 604800,
   coalesce: true,
   keep_hour: false,
+  place: false,
   staggered_by_seconds: 0,
 };
 

@@ -23,6 +23,7 @@ from calendar_timetable.cli.overrides import add_overrides, overrides
 from calendar_timetable.cli.place import add_place, place
 from calendar_timetable.cli.preview import add_schedule, explain, preview
 from calendar_timetable.cli.publish import add_publish, add_subscriptions, publish, subscriptions
+from calendar_timetable.cli.recommend import add_recommend, recommend
 from calendar_timetable.cli.sync import add_check, add_sync, check, sync
 from calendar_timetable.exceptions import CalendarTimetableError, InvalidArgument
 
@@ -47,6 +48,7 @@ _EXAMPLES = {
     ),
     "find": ("--length 4h --within 14d --between 'mon-fri 08:00-18:00'",),
     "place": ("", "--out dags/placement.toml", "--out dags/placement.toml --anew"),
+    "recommend": ("", "--dag-id weekly_retraining --json", "--tag ml"),
     "backtest": (
         "--window 'mon-fri 19:00-07:00' --tag heavy",
         "--blackout team.ics --match '*meeting*' --stagger 30m --picture load.svg",
@@ -121,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         (find, add_find),
         (publish, add_publish),
         (place, add_place),
+        (recommend, add_recommend),
         (backtest, add_backtest),
         (overrides, add_overrides),
         (subscriptions, add_subscriptions),

@@ -76,9 +76,9 @@ def read_room(
     habits = read_habits(session, known, pools, now)
     used = read_used(session, sorted(set(known) - mine.keys()), pools, 0, now)
     weeks = min(int((begin - used.since) // _WEEK), MOST_WEEKS)
-    room = Room([], _loads(used, pools, begin, weeks), pools, mine, habits, weeks)
+    room = Room([], expected_loads(used, pools, begin, weeks), pools, mine, habits, weeks)
     for dag_id, compiled in sorted(mine.items()):
-        needs = _needs(habits.get(dag_id), compiled, schedules[dag_id].pools)
+        needs = needs_of(habits.get(dag_id), compiled, schedules[dag_id].pools)
         due = tuple(_first(_MOST_DUE, compiled.rooms(begin, begin + AHEAD)))
         if not needs:
             room.unknown[dag_id] = "nothing is known of what its runs take: none has succeeded yet"
@@ -91,7 +91,7 @@ def read_room(
     return room
 
 
-def _needs(
+def needs_of(
     habit: Habit | None, compiled: CompiledSchedule, pools: Sequence[str]
 ) -> tuple[Need, ...]:
     """Return what a run takes: as it did, or as long as the DAG file says."""
@@ -106,7 +106,9 @@ def _first(most: int, rooms: Iterator[tuple[float, Spans]]) -> Iterator[tuple[fl
         yield room
 
 
-def _loads(used: Used, pools: Mapping[str, PoolSize], begin: float, weeks: int) -> dict[str, Load]:
+def expected_loads(
+    used: Used, pools: Mapping[str, PoolSize], begin: float, weeks: int
+) -> dict[str, Load]:
     """Return what is expected to be in use of each pool from *begin* on."""
     loads = {}
     for pool in pools:

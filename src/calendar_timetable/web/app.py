@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from calendar_timetable._version import __version__
 from calendar_timetable.runs import time_budget
 from calendar_timetable.web import (
+    advice_routes,
     impact_routes,
     load_routes,
     models,
@@ -50,6 +51,7 @@ app.include_router(api)
 app.include_router(override_routes.router)
 app.include_router(impact_routes.router)
 app.include_router(load_routes.router)
+app.include_router(advice_routes.router)
 app.include_router(subscription_routes.router)
 # A plain route, to which the login that the app depends on does not apply: its token is enough.
 app.add_route("/feed.ics", subscription_routes.feed, include_in_schema=False)

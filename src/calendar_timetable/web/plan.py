@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -16,6 +15,7 @@ from calendar_timetable.calendars.working_days import OFF, WORKED, trading_code
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.open_time import members
 from calendar_timetable.planning.plan import SEARCH_SECONDS, PlacedTick, Policy, share_of
+from calendar_timetable.planning.python import delta
 from calendar_timetable.planning.time_sets import (
     CalendarSpans,
     Complement,
@@ -342,21 +342,6 @@ def python_of(compiled: CompiledSchedule, stagger: int | None = None, key: str =
     if policy.max_lateness is not None:
         lines.append(f"max_lateness={delta(policy.max_lateness)},")
     return "\n".join(("CalendarTimetable(", *(f"    {line}" for line in lines), ")"))
-
-
-def delta(seconds: float) -> str:
-    """Return a ``timedelta`` of *seconds* as Python."""
-    length = timedelta(seconds=seconds)
-    hours, rest = divmod(length.seconds, 3600)
-    minutes, left = divmod(rest, 60)
-    parts = {
-        "days": length.days,
-        "hours": hours,
-        "minutes": minutes,
-        "seconds": left + length.microseconds / 1e6,
-    }
-    said = ", ".join(f"{name}={value:g}" for name, value in parts.items() if value)
-    return f"timedelta({said})"
 
 
 def rules(timeset: TimeSet | None) -> list[str]:

@@ -19,7 +19,7 @@ from pendulum import DateTime
 from pydantic import BaseModel
 
 from calendar_timetable import CalendarTimetable, Weekly
-from calendar_timetable.web import load_routes, models
+from calendar_timetable.web import advice_routes, load_routes, models
 from demo.local_airflow import LocalAirflow
 from tests.support.moments import utc
 
@@ -39,6 +39,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "/api/freezes": models.Freezes,
     "/api/dags/visible/exemption": models.ExemptionOf,
     "/api/load": load_routes.Load,
+    "/api/advice": advice_routes.AllAdvice,
     "/api/me": models.Me,
     "/api/subscriptions": models.Subscriptions,
 }
@@ -468,6 +469,7 @@ PRIVATE = [
     "/api/overrides",
     "/api/freezes",
     "/api/load",
+    "/api/advice",
     "/api/dags/visible/exemption",
     "/api/me",
     "/api/openapi.json",

@@ -41,6 +41,7 @@ ROUTES: dict[tuple[str, str], tuple[Any, int]] = {  # what is sent, and what an 
     ("GET", "/api/impact"): (None, 200),
     ("GET", "/api/find"): (None, 200),
     ("GET", "/api/load"): (None, 200),
+    ("GET", "/api/advice"): (None, 200),
     ("GET", "/api/bookings"): (None, 200),
     # There is no calendar of the whole deployment to book.
     ("POST", "/api/bookings"): (

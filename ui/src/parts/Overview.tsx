@@ -4,9 +4,10 @@ import { type Counts, query, type Run, type Runs, type Span, type TimeSets } fro
 import { sharedBy } from "../events";
 import { type Period, periodOf } from "../freezes";
 import { focusRun, KEYS, type Key, useKeys, useRoving } from "../keys";
-import { LISTS, usePlace, VIEWS, type View } from "../place";
+import { isOfPools, LISTS, usePlace, VIEWS, type View } from "../place";
 import { daysOf, rangeOf, ZOOMS } from "../range";
 import { useApi } from "../useApi";
+import { AdviceView } from "./AdviceView";
 import { Agenda } from "./Agenda";
 import { Drawer, Moment, Notice, Trouble } from "./basics";
 import { Filters } from "./Filters";
@@ -22,7 +23,14 @@ import { Week } from "./Week";
 
 const MOST = 500;
 const MOST_SPANS = 5000; // as many as one answer has
-const VIEW_KEYS: Partial<Record<Key, View>> = { d: "timeline", a: "agenda", w: "week", m: "month", l: "load" };
+const VIEW_KEYS: Partial<Record<Key, View>> = {
+  d: "timeline",
+  a: "agenda",
+  w: "week",
+  m: "month",
+  l: "load",
+  v: "advice",
+};
 const ALL = Object.keys(VIEWS) as View[];
 
 /** All runs that people may see, or those of one DAG on its tab. */
@@ -33,7 +41,7 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
   const roving = useRoving();
   const [opened, setOpened] = useState<Run | null>(null);
   const [help, setHelp] = useState(false);
-  const views = dagId ? ALL.filter((each) => each !== "load") : ALL; // pools are not one DAG's
+  const views = dagId ? ALL.filter((each) => !isOfPools(each)) : ALL;
   const asked = place.view && views.includes(place.view) ? place.view : null;
   const view: View = asked ?? (dagId ? "week" : narrow ? "agenda" : "timeline");
   const zoom = ZOOMS.find((hours) => `${hours}` === place.zoom) ?? 24;
@@ -46,13 +54,13 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
   const by = { week: { by: "hour" }, month: { by: "day", timezone: zone } }[view as string];
   const counts = useApi<Counts>(by ? `counts?${query({ start, end, ...only, ...by })}` : null);
   const runs = useApi<Runs>(
-    view === "month" || view === "load" ? null : `runs?${query({ start, end, ...only, limit: MOST })}`,
+    view === "month" || isOfPools(view) ? null : `runs?${query({ start, end, ...only, limit: MOST })}`,
     {
       keep: true,
     },
   );
   const spans = useApi<TimeSets>(
-    view === "agenda" || view === "load"
+    view === "agenda" || isOfPools(view)
       ? null
       : `time-sets?${query({ start, end, dag_id: dagId ?? place.dag, limit: MOST_SPANS })}`,
     { keep: true },
@@ -98,7 +106,8 @@ export function Overview({ dagId }: { dagId?: string | undefined }) {
         views={views}
       />
       {view === "load" && <LoadView range={range} zone={zone} place={place} go={go} />}
-      {!dagId && view !== "load" && <Filters place={place} go={go} paused={data.data?.paused_dags ?? 0} />}
+      {view === "advice" && <AdviceView />}
+      {!dagId && !isOfPools(view) && <Filters place={place} go={go} paused={data.data?.paused_dags ?? 0} />}
       {data.error && <Trouble error={data.error} readAt={data.readAt} retry={data.reload} />}
       {!data.error && spans.error && <Trouble error={spans.error} readAt={spans.readAt} retry={spans.reload} />}
       {dagId && (data.data?.paused_dags ?? 0) > 0 && (

@@ -19,21 +19,31 @@ export function Toolbar({ view, range, zoom, onView, onDate, onZoom, onHelp, vie
   const zone = useZone();
   return (
     <div className="ct-toolbar">
-      <div className="ct-group">
-        <button type="button" onClick={() => onDate(range.previous)} aria-label="Earlier">
-          ‹
-        </button>
-        <button type="button" onClick={() => onDate(null)} aria-current={isIn(range, new Date()) ? "date" : undefined}>
-          Now
-        </button>
-        <button type="button" onClick={() => onDate(range.next)} aria-label="Later">
-          ›
-        </button>
-      </div>
-      <h2 aria-live="polite">{range.title}</h2>
-      <span className="ct-muted ct-zone" title="Airflow's time zone; change it in Airflow's navigation">
-        {zone}
-      </span>
+      {view === "advice" ? (
+        <h2>Advice</h2>
+      ) : (
+        <>
+          <div className="ct-group">
+            <button type="button" onClick={() => onDate(range.previous)} aria-label="Earlier">
+              ‹
+            </button>
+            <button
+              type="button"
+              onClick={() => onDate(null)}
+              aria-current={isIn(range, new Date()) ? "date" : undefined}
+            >
+              Now
+            </button>
+            <button type="button" onClick={() => onDate(range.next)} aria-label="Later">
+              ›
+            </button>
+          </div>
+          <h2 aria-live="polite">{range.title}</h2>
+          <span className="ct-muted ct-zone" title="Airflow's time zone; change it in Airflow's navigation">
+            {zone}
+          </span>
+        </>
+      )}
       {view === "timeline" && (
         <fieldset className="ct-group ct-zoom">
           <legend className="ct-sr">Zoom</legend>

@@ -1,0 +1,124 @@
+"""``calendar-timetable recommend``: what could be better in DAG files, and what to write there."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from calendar_timetable.cli.output import print_json
+from calendar_timetable.exceptions import InvalidArgument
+
+if TYPE_CHECKING:
+    from calendar_timetable.load.advice import Advice
+    from calendar_timetable.runs.advising import Advised
+
+_WIDTH = 80  # of what is told of one piece of advice
+
+
+def add_recommend(command: argparse.ArgumentParser) -> None:
+    """Add the options of :func:`recommend`."""
+    command.add_argument(
+        "--dag-id", action="append", default=[], help="only for this DAG; may be repeated"
+    )
+    command.add_argument(
+        "--tag", action="append", default=[], help="only for DAGs with this tag; may be repeated"
+    )
+
+
+def recommend(options: argparse.Namespace, out: Console) -> int:
+    """Advise durations, starts, staggers, and who should not wait for whom: with the gain, how sure it is, and the Python to copy. Nothing is changed."""  # noqa: E501
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    from calendar_timetable.runs.advising import advise
+    from calendar_timetable.runs.database import read_dags
+    from calendar_timetable.runs.stored_schedules import read_schedules
+
+    with create_session() as session:
+        every = set(session.scalars(select(DagModel.dag_id)))
+        for wrong in sorted(set(options.dag_id) - every):
+            raise InvalidArgument("--dag-id", wrong, "there is no such DAG")
+        dags = read_dags(session, every)
+        wanted = {
+            dag.dag_id
+            for dag in dags
+            if (not options.dag_id or dag.dag_id in options.dag_id)
+            and (not options.tag or set(options.tag) & set(dag.tags))
+        }
+        if options.tag and not wanted:
+            raise InvalidArgument("--tag", ", ".join(options.tag), "no such DAG has this tag")
+        now = datetime.now(UTC).timestamp()
+        # All DAGs count: what one of them could do depends on what else runs.
+        found = advise(session, dags, read_schedules(session, every), now)
+    found.advice = [one for one in found.advice if wanted & set(one.dag_ids)]
+    if options.json:
+        print_json(out, _as_json(found))
+    else:
+        _show(found, out)
+    return 0
+
+
+def _as_json(found: Advised) -> object:
+    return {
+        "advice": [
+            {
+                "kind": one.kind,
+                "dag_ids": list(one.dag_ids),
+                "text": one.text,
+                "gain": one.gain._asdict(),
+                "certainty": {"level": one.basis.level, **one.basis._asdict()},
+                "evidence": list(one.evidence),
+                "python": [{"dag_id": dag_id, "code": code} for dag_id, code in one.python],
+                "command": one.command or None,
+            }
+            for one in found.advice
+        ],
+        "known_dags": found.known,
+        "unknown_dags": found.unknown,
+        "partial": found.partial,
+    }
+
+
+def _show(found: Advised, out: Console) -> None:
+    for one in found.advice:
+        for line in _told(one):
+            out.print(line, soft_wrap=True)
+        out.print()
+    if not found.advice:
+        out.print("There is nothing to advise.")
+    unknown = f"; of {found.unknown} more no run has succeeded yet" if found.unknown else ""
+    out.print(f"Runs of {found.known} DAGs are known{unknown}. Nothing was changed.")
+
+
+def _told(one: Advice) -> list[str]:
+    """Return one piece of advice in lines; Python stands as it is to be copied."""
+    lines = [f"{one.text}."]
+    lines += [f"  Gain: {one.gain}", f"  Rests on {one.basis}"]
+    lines += [f"  - {text}" for text in one.evidence]
+    wrapped = [
+        part
+        for line in lines
+        for part in textwrap.wrap(
+            line,
+            _WIDTH,
+            subsequent_indent="    " if line.startswith(" ") else "",
+            break_on_hyphens=False,
+        )
+    ]
+    for code in sorted({code for _, code in one.python}):
+        ids = [dag_id for dag_id, own in one.python if own == code]
+        wrapped += textwrap.wrap(
+            f"  In {', '.join(ids)} write:",
+            _WIDTH,
+            subsequent_indent="    ",
+            break_on_hyphens=False,
+        )
+        wrapped.append(f"      {code}")
+    if one.command:
+        wrapped += ["  Then:", f"      {one.command}"]
+    return wrapped

@@ -1,0 +1,459 @@
+"""What people could change in DAG files, what that is worth, and how sure it is: plain numbers.
+
+Advice is given only where what is gained can be told in numbers. Nothing is changed here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+from calendar_timetable.load.history import Need, Usual
+from calendar_timetable.load.placement import Load, Work, place
+from calendar_timetable.load.queueing import Use
+from calendar_timetable.planning.explain import length
+from calendar_timetable.planning.open_time import DAY
+from calendar_timetable.planning.python import delta
+
+Kind = Literal["duration", "start", "stagger", "conflict"]
+Level = Literal["few", "some", "many"]
+
+MOST = 50  # pieces of advice in all
+MOST_OF_A_KIND = 20  # so that durations leave room for what else there is
+LEAST_RUNS = 5  # that say how long a DAG takes, before a duration is advised
+_SOME_RUNS, _MANY_RUNS = 10, 20
+_SOME_WEEKS, _MANY_WEEKS = 2, 4
+_SHORT_SECONDS = 600  # runs that take no longer need no duration
+_MUCH_LONGER, _MUCH_LONGER_SECONDS = 2, 1800  # a duration that is too long is both
+_ROUND_SECONDS = 300  # to which a duration is rounded up
+_MOST_DAGS = 10  # that one piece of advice is for
+_TOGETHER = 5  # DAGs that are due in one minute, before a stagger is advised
+_STAGGERS = (900, 1800, 3600, 7200)  # seconds that are tried
+_LESS, _LESS_SLOTS = 0.1, 1  # a peak that falls by both is worth a change
+_FULL = 0.5  # of a pool's slots; a peak below that is no trouble
+_CLOSE = 0.9  # of the peak, that counts as one too
+_WAIT_SECONDS = 60  # a shorter wait is none
+_AGAIN = 3  # runs that wait, before that is a conflict
+_LEAST_WAIT_SECONDS = 600  # a week
+_LATER_SECONDS = 900  # to which a later start is rounded up
+_MOST_CONFLICTS = 10
+_KEPT_HOLDS = 1_000  # of a pool, before those that ended long ago are forgotten
+
+
+class Gain(NamedTuple):
+    """How much of *what* there is *before* a change and *after* it."""
+
+    what: str
+    before: float
+    after: float
+
+    @property
+    def part(self) -> float:
+        """Which part of the greater one the change makes."""
+        return abs(self.before - self.after) / max(self.before, self.after, 1e-9)
+
+    def __str__(self) -> str:
+        return f"{self.before:.3g} → {self.after:.3g} {self.what}"
+
+
+class Basis(NamedTuple):
+    """What advice rests on: *runs* of each DAG at least, and whole *weeks* of what else runs.
+
+    *weeks* is ``None`` where nothing else matters.
+    """
+
+    runs: int
+    weeks: int | None = None
+
+    @property
+    def level(self) -> Level:
+        """How sure the advice is."""
+        weeks = _MANY_WEEKS if self.weeks is None else self.weeks
+        if self.runs < _SOME_RUNS or weeks < _SOME_WEEKS:
+            return "few"
+        return "many" if self.runs >= _MANY_RUNS and weeks >= _MANY_WEEKS else "some"
+
+    def __str__(self) -> str:
+        said = f"{self.runs} of each DAG" if self.runs else "none"
+        if self.weeks is not None:
+            weeks = (
+                "no whole week" if not self.weeks else f"{self.weeks} week{'s'[: self.weeks > 1]}"
+            )
+            said += f", {weeks} of what else runs"
+        return f"{self.level} runs: {said}"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What could be changed in the files of these DAGs, why, and what to write there.
+
+    *python* has the line for each DAG, where there is one. *command* is to be run once the files
+    are changed.
+    """
+
+    kind: Kind
+    dag_ids: tuple[str, ...]
+    text: str
+    gain: Gain
+    basis: Basis
+    evidence: tuple[str, ...]
+    python: tuple[tuple[str, str], ...] = ()
+    command: str = ""
+
+
+def by_gain(found: Iterable[Advice]) -> list[Advice]:
+    """Return *found* in order, what changes the greatest part first: at most ``MOST`` of it.
+
+    And of each kind at most ``MOST_OF_A_KIND``.
+    """
+    left = dict.fromkeys(get_args(Kind), MOST_OF_A_KIND)
+    kept = []
+    for one in sorted(found, key=lambda one: (-one.gain.part, one.kind, one.dag_ids, one.text)):
+        left[one.kind] -= 1
+        if left[one.kind] >= 0:
+            kept.append(one)
+    return kept[:MOST]
+
+
+@dataclass(frozen=True)
+class Line:
+    """The planned runs of a DAG: when they start, in epoch seconds, and what each *needs*."""
+
+    dag_id: str
+    needs: tuple[Need, ...]
+    starts: tuple[float, ...]
+    runs: int  # that say so
+
+    def add_to(self, loads: Mapping[str, Load], sign: int = 1) -> None:
+        """Add them to the load of their pools; with a *sign* of -1, take them away."""
+        for start in self.starts:
+            for need in self.needs:
+                if need.pool in loads:
+                    slots = sign * need.slots * need.copies
+                    loads[need.pool].add(start + need.after, need.seconds, slots)
+
+    def slots_in(self, pool: str, load: Load, steps: Collection[int]) -> float:
+        """Return what they use of *pool* in these *steps* of its *load*, summed up."""
+        used = 0.0
+        for start in self.starts:
+            for need in self.needs:
+                if need.pool == pool:
+                    low, high = load.bounds(start + need.after, need.seconds)
+                    slots = need.slots * need.copies
+                    used += slots * sum(step in steps for step in range(low, high))
+        return used
+
+
+# --- duration ----------------------------------------------------------------------------------
+
+
+class Ends(NamedTuple):
+    """What becomes of due times ahead: *runs*, those that *overrun* open time, and *never* run."""
+
+    runs: int
+    overrun: int
+    never: int
+
+
+def better_duration(given: int, usual: Usual) -> int | None:
+    """Return the duration, in seconds, that runs say instead of the one *given* (0: none).
+
+    ``None`` where that is right, or too few runs are known.
+    """
+    if usual.runs < LEAST_RUNS:
+        return None
+    right = given >= usual.high or (not given and usual.high <= _SHORT_SECONDS)
+    too_long = given > _MUCH_LONGER * usual.high and given - usual.high > _MUCH_LONGER_SECONDS
+    if right and not too_long:
+        return None
+    return max(_rounded_up(usual.high, _ROUND_SECONDS), _ROUND_SECONDS)
+
+
+def duration_advice(dag_id: str, given: int, usual: Usual, now: Ends, then: Ends) -> Advice | None:
+    """Return advice on the duration *given*, where another one is :func:`better_duration`.
+
+    *now* and *then* are what becomes of the due times of two weeks by each of the two.
+    """
+    better = better_duration(given, usual)
+    if better is None or then.never > now.never:
+        return None
+    longer = better > given
+    if longer and (now.overrun <= then.overrun if now.overrun else given > 0):
+        return None
+    high = length(_rounded_up(usual.high, 60))
+    half = length(_rounded_up(usual.median, 60))
+    ends = f"of {now.runs} runs in two weeks {now.overrun} may end in closed time"
+    evidence = (
+        f"19 of 20 runs took no longer than {high}, half of them no longer than {half}",
+        f"the file says {length(given)}" if given else "the file gives no duration",
+        f"{ends}, and {then.overrun} with {length(better)}",
+    )
+    if not longer:
+        text = f"{dag_id} keeps {length(given)} free for each run, and takes up to {high}"
+        gain = Gain("minutes kept free for each run", given // 60, better // 60)
+    elif now.overrun:
+        text = f"{dag_id} takes up to {high}, and may still run when its time closes"
+        gain = Gain("runs in two weeks that may end in closed time", now.overrun, then.overrun)
+    else:
+        text = f"{dag_id} takes up to {high}, and starts however soon its time closes"
+        gain = Gain("minutes kept free for each run", 0, better // 60)
+    python = ((dag_id, f"duration={delta(better)},"),)
+    return Advice("duration", (dag_id,), text, gain, Basis(usual.runs), evidence, python)
+
+
+def _rounded_up(seconds: float, to: int) -> int:
+    return math.ceil(seconds / to) * to
+
+
+# --- start and stagger: the peak of a pool -----------------------------------------------------
+
+
+class Pool(NamedTuple):
+    """A pool: so many *slots*, below 0 without end; *loads* are those of all pools, as planned.
+
+    What else runs in them is known of so many *weeks*; ``None`` where nothing else does.
+    """
+
+    name: str
+    slots: int
+    loads: Mapping[str, Load]
+    weeks: int | None
+
+    @property
+    def load(self) -> Load:
+        """Its own load."""
+        return self.loads[self.name]
+
+    @property
+    def peak(self) -> float:
+        """The most slots that are asked for at once."""
+        return max(self.load.steps)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether its peak is worth a look."""
+        return self.peak > 0 and (self.slots < 0 or self.peak >= _FULL * self.slots)
+
+    def without(self, lines: Iterable[Line]) -> dict[str, Load]:
+        """Return the loads without what these use."""
+        loads = {name: load.copy() for name, load in self.loads.items()}
+        for line in lines:
+            line.add_to(loads, -1)
+        return loads
+
+    def gain(self, after: float) -> Gain | None:
+        """Return what a lower peak is worth, if that is a change."""
+        fall = self.peak - after
+        if fall < _LESS_SLOTS - 1e-6 or fall < _LESS * self.peak - 1e-6:
+            return None
+        of = "" if self.slots < 0 else f" of {self.slots}"
+        what = f"slots{of} of pool {self.name} asked for at once, at most"
+        return Gain(what, round(self.peak, 2), round(after, 2))
+
+
+def start_advice(
+    pool: Pool, lines: Iterable[Line], work_of: Callable[[str], Work | None]
+) -> Advice | None:
+    """Return which of these DAGs to put elsewhere in their room, where that lowers the peak.
+
+    *work_of* tells the room of a DAG. Those are named that use most while the pool is fullest.
+    """
+    if not pool.is_full:
+        return None
+    full = {n for n, used in enumerate(pool.load.steps) if used >= _CLOSE * pool.peak}
+    shares = sorted(
+        (-used, line.dag_id, line)
+        for line in lines
+        if (used := line.slots_in(pool.name, pool.load, full))
+    )
+    chosen: dict[str, tuple[Line, Work]] = {}
+    for _, dag_id, line in shares:
+        work = work_of(dag_id)
+        if work is not None and len(work.delays) > 1:
+            chosen[dag_id] = line, work
+        if len(chosen) == _MOST_DAGS:
+            break
+    loads = pool.without(line for line, _ in chosen.values())
+    delays = place([work for _, work in chosen.values()], loads)
+    gain = pool.gain(max(loads[pool.name].steps))
+    moved = tuple(
+        dag_id
+        for dag_id, (line, work) in sorted(chosen.items())
+        if set(work.starts(delays[dag_id])) != set(line.starts)
+    )
+    if gain is None or not moved:
+        return None
+    text = (
+        f"Pool {pool.name} gets less full if the placement may choose, within windows and "
+        f"max_delay, when these start: {_these(moved)}"
+    )
+    evidence = tuple(f"{i} would start {length(delays[i])} after it is due" for i in moved)
+    basis = Basis(min(chosen[dag_id][0].runs for dag_id in moved), pool.weeks)
+    python = tuple((dag_id, "place=True,") for dag_id in moved)
+    command = "calendar-timetable place --out placement.toml"
+    return Advice("start", moved, text, gain, basis, evidence, python, command)
+
+
+def stagger_advice(
+    pool: Pool,
+    lines: Iterable[Line],
+    staggered: Callable[[Line, int], Sequence[float]],
+    python_of: Callable[[str, int], str],
+) -> Advice | None:
+    """Return the stagger that lowers the peak of a pool, where many DAGs are due together there.
+
+    *staggered* tells when runs start with a stagger of so many seconds, *python_of* what to write.
+    """
+    if not pool.is_full:
+        return None
+    fullest = pool.load.steps.index(pool.peak)
+    minutes: defaultdict[float, list[Line]] = defaultdict(list)
+    for line in lines:
+        for start in line.starts:
+            if Line(line.dag_id, line.needs, (start,), 0).slots_in(pool.name, pool.load, {fullest}):
+                minutes[start // 60 * 60].append(line)
+    together = [(-len(group), at) for at, group in minutes.items() if len(group) >= _TOGETHER]
+    if not together:
+        return None
+    group = {line.dag_id: line for line in minutes[min(together)[1]]}
+    without = pool.without(group.values())
+    peaks = []
+    for seconds in _STAGGERS:
+        loads = {name: load.copy() for name, load in without.items()}
+        for line in group.values():
+            starts = tuple(staggered(line, seconds))
+            Line(line.dag_id, line.needs, starts, 0).add_to(loads)
+        peaks.append((round(max(loads[pool.name].steps), 6), seconds))
+    after, seconds = min(peaks)
+    gain = pool.gain(after)
+    if gain is None:
+        return None
+    named = tuple(sorted(group))
+    text = f"{len(named)} DAGs are due in the same minute, as pool {pool.name} gets fullest"
+    evidence = (
+        f"due together: {_these(named)}",
+        *(
+            f"with a stagger of {length(s)}: {peak:.3g} slots at once"
+            for peak, s in sorted(peaks, key=lambda one: one[1])
+        ),
+    )
+    basis = Basis(min(line.runs for line in group.values()), pool.weeks)
+    python = tuple((dag_id, python_of(dag_id, seconds)) for dag_id in named)
+    return Advice("stagger", named, text, gain, basis, evidence, python)
+
+
+def _these(dag_ids: Sequence[str]) -> str:
+    more = len(dag_ids) - _MOST_DAGS
+    return ", ".join(dag_ids[:_MOST_DAGS]) + (f" and {more} more" if more > 0 else "")
+
+
+# --- conflict ----------------------------------------------------------------------------------
+
+
+class Wait(NamedTuple):
+    """*waiter* waits for *holder*, as *pool* cannot serve both: so many *runs*, and *seconds*.
+
+    *longest* is what one run waits at most.
+    """
+
+    waiter: str
+    holder: str
+    pool: str
+    runs: int
+    seconds: float
+    longest: float
+
+
+class _Hold(NamedTuple):
+    begun: float
+    ends: float
+    dag_id: str
+    slots: int
+
+
+def waits(
+    uses: Iterable[Use], dag_of: Callable[[int], str], slots: Mapping[str, float], until: float
+) -> list[Wait]:
+    """Return which DAGs wait for which others, as they cannot have a pool's slots both at once.
+
+    *uses* are in the order in which they begin, up to *until*. Most waiting is first.
+    """
+    holds: defaultdict[str, list[_Hold]] = defaultdict(list)
+    waited: defaultdict[tuple[str, str, str], defaultdict[int, float]] = defaultdict(
+        lambda: defaultdict(float)
+    )
+    for use in uses:
+        pool, dag_id = use.need.pool, dag_of(use.number)
+        begun = until if use.begun is None else use.begun
+        if begun - use.asked >= _WAIT_SECONDS:
+            for hold in holds[pool]:
+                over = min(hold.ends, begun) - max(hold.begun, use.asked)
+                together = hold.slots + use.need.slots
+                if over > 0 and hold.dag_id != dag_id and together > slots[pool]:
+                    waited[dag_id, hold.dag_id, pool][use.number] += over
+        if use.begun is not None:
+            ends = begun + use.need.seconds
+            holds[pool].append(_Hold(begun, ends, dag_id, use.need.slots))
+            if len(holds[pool]) > _KEPT_HOLDS:
+                holds[pool] = [hold for hold in holds[pool] if hold.ends > begun - DAY]
+    found = [
+        Wait(waiter, holder, pool, len(runs), sum(runs.values()), max(runs.values()))
+        for (waiter, holder, pool), runs in waited.items()
+    ]
+    return sorted(found, key=lambda one: (-one.seconds, one))
+
+
+def conflicts(found: Iterable[Wait], weeks: float) -> list[Wait]:
+    """Return those that come again and again in so many *weeks*, at most a few."""
+    often = (
+        one for one in found if one.runs >= _AGAIN and one.seconds >= weeks * _LEAST_WAIT_SECONDS
+    )
+    return list(often)[:_MOST_CONFLICTS]
+
+
+def later_by(wait: Wait) -> int:
+    """Return by how many seconds the one that waits could start later, and wait no more."""
+    return _rounded_up(wait.longest, _LATER_SECONDS)
+
+
+def conflict_advice(
+    wait: Wait,
+    slots: float,
+    waiting: tuple[float, float],
+    weeks: float,
+    basis: Basis,
+    python: str,
+) -> Advice | None:
+    """Return advice on one of :func:`conflicts`, where a later start is worth it.
+
+    *waiting* are the seconds that are waited in the pool in so many *weeks*, before and after. The
+    *python* is what to write into the file of the one that waits.
+    """
+    before, after = waiting
+    if before - after < weeks * _LEAST_WAIT_SECONDS:
+        return None
+    text = f"{wait.waiter} waits for {wait.holder}: pool {wait.pool} cannot serve both at once"
+    gain = Gain(
+        f"minutes a week waited for pool {wait.pool}",
+        round(before / weeks / 60),
+        round(after / weeks / 60),
+    )
+    longest = length(_rounded_up(wait.longest, 60))
+    evidence = (
+        f"pool {wait.pool} has {slots:g} slot{'s'[: slots != 1]}",
+        f"{wait.runs} runs of {wait.waiter} wait in {weeks:g} weeks, each up to {longest}",
+        f"{wait.waiter} would start {length(later_by(wait))} later",
+    )
+    return Advice(
+        "conflict",
+        (wait.waiter, wait.holder),
+        text,
+        gain,
+        basis,
+        evidence,
+        ((wait.waiter, python),),
+        "calendar-timetable place --out placement.toml" if python.startswith("place") else "",
+    )

@@ -1,0 +1,376 @@
+"""What an Airflow's records and plans lead to advise: what :mod:`load.advice` is told."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice, zip_longest
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from calendar_timetable.load import advice
+from calendar_timetable.load.advice import Advice, Basis, Ends, Line, Pool, Wait
+from calendar_timetable.load.placement import Load, Work
+from calendar_timetable.load.queueing import Ask, simulate
+from calendar_timetable.planning.open_time import DAY, OpenTime
+from calendar_timetable.planning.plan import Placement, Policy, share_of, staggered
+from calendar_timetable.planning.python import delta, later_cron
+from calendar_timetable.runs import time_budget
+from calendar_timetable.runs.database import Dag
+from calendar_timetable.runs.listing import Filters, rows_by_dag
+from calendar_timetable.runs.room import AHEAD, expected_loads, needs_of
+from calendar_timetable.runs.stored_schedules import Schedule
+from calendar_timetable.runs.usage import (
+    HOUR,
+    MOST_WEEKS,
+    Habit,
+    PoolSize,
+    read_habits,
+    read_pools,
+    read_used,
+)
+from calendar_timetable.schedule.compiled import CompiledSchedule
+
+_WEEK = 7 * DAY
+_WEEKS = AHEAD / _WEEK
+_MOST_DUE = 2_000  # due times of one DAG that are laid out once more
+# Seconds of processor time for what is planned, for the peaks of pools, and for their queues; the
+# rest is for durations.
+_PLANNING, _PEAKS, _QUEUES = 1.5, 1.0, 0.7
+# How a schedule that is not ours would be placed as one of ours.
+_PLAIN = Policy(), OpenTime(None, None, None)
+
+
+@dataclass(slots=True)
+class Advised:
+    """The *advice*, best first, and what it rests on.
+
+    Runs of so many DAGs are *known*, and of so many that have runs ahead none is (*unknown*).
+    *partial* says that there was no time to look at all.
+    """
+
+    advice: list[Advice] = field(default_factory=list)
+    known: int = 0
+    unknown: int = 0
+    partial: bool = False
+
+
+@dataclass
+class _Ahead:
+    """What is planned in two weeks from *begin* on, in epoch seconds.
+
+    *lines* are the planned runs of each DAG, *loads* what these and all others take.
+    """
+
+    begin: float
+    lines: dict[str, Line]
+    schedules: Mapping[str, Schedule]
+    pools: dict[str, PoolSize]
+    loads: dict[str, Load]
+    weeks: int | None
+    # By DAG: when its runs are due, and when they start.
+    starts: Mapping[str, list[tuple[float, float]]]
+
+    @property
+    def until(self) -> float:
+        """Where that ends."""
+        return self.begin + AHEAD
+
+    def compiled(self, dag_id: str) -> CompiledSchedule | None:
+        """Return the schedule of a DAG, where it is one of ours."""
+        return self.schedules[dag_id].compiled
+
+    def may_be_put(self, dag_id: str) -> CompiledSchedule | None:
+        """Return the schedule of a DAG that could have ``place=True``, and has not."""
+        compiled = self.compiled(dag_id)
+        if compiled is None or compiled.policy.placement is not None:
+            return None
+        # Of those that start early, or in closed time, not every run may be put.
+        policy = compiled.policy
+        return compiled if policy.may_keep_hour and not policy.keep_hour else None
+
+
+def advise(
+    session: Session,
+    dags: Sequence[Dag],
+    schedules: Mapping[str, Schedule],
+    now: float,
+    runs_of: Collection[str] | None = None,
+) -> Advised:
+    """Return what could be better in the files of *dags*, as seen at *now*, in epoch seconds.
+
+    What runs took is known of the DAGs *runs_of*, or of all. Paused DAGs use nothing, and are
+    advised nothing.
+    """
+    mine = [dag for dag in dags if not dag.paused and dag.dag_id in schedules]
+    known = [dag.dag_id for dag in mine if runs_of is None or dag.dag_id in runs_of]
+    pools = read_pools(session)
+    habits = read_habits(session, known, pools, now)
+    found = Advised(known=len(habits))
+    begin = math.ceil(now / HOUR) * float(HOUR)  # what is late by now tells nothing of other days
+    with time_budget.share(_PLANNING):
+        starts = _starts(session, mine, schedules, begin, now, found)
+    found.unknown = len(starts.keys() - habits.keys())
+    ahead = _ahead(session, known, schedules, pools, habits, starts, begin)
+    with time_budget.share(_PEAKS):
+        found.advice += _peaks(ahead, found)
+    with time_budget.share(_QUEUES):
+        found.advice += _conflicts(ahead, found)
+    for dag_id in sorted(starts.keys() & habits.keys()):
+        found.advice += _durations(dag_id, schedules[dag_id], habits[dag_id], begin, found)
+    found.advice = advice.by_gain(found.advice)
+    return found
+
+
+def _starts(
+    session: Session,
+    dags: Sequence[Dag],
+    schedules: Mapping[str, Schedule],
+    begin: float,
+    now: float,
+    found: Advised,
+) -> dict[str, list[tuple[float, float]]]:
+    """Return by DAG when its runs are due and when they start, of those due in two weeks."""
+    filters = Filters(begin, begin + AHEAD, paused=False)
+    starts: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for part in rows_by_dag(session, list(dags), dict(schedules), filters, now, ()):
+        if time_budget.spent():
+            found.partial = True
+            break
+        found.partial |= part.told_until < math.inf
+        for row in part.rows:
+            due = row.placed.tick.due
+            if (
+                row.state == "planned"
+                and row.start is not None
+                and filters.since <= due < filters.until
+            ):
+                starts[row.dag.dag_id].append((due, row.start))
+    return starts
+
+
+def _ahead(
+    session: Session,
+    known: Collection[str],
+    schedules: Mapping[str, Schedule],
+    pools: dict[str, PoolSize],
+    habits: Mapping[str, Habit],
+    starts: Mapping[str, list[tuple[float, float]]],
+    begin: float,
+) -> _Ahead:
+    """Return all that is planned from *begin* on, and the load of pools with what else runs."""
+    lines = {}
+    for dag_id, times in starts.items():
+        habit, compiled = habits.get(dag_id), schedules[dag_id].compiled
+        needs = needs_of(habit, compiled, schedules[dag_id].pools) if compiled else ()
+        needs = habit.needs if habit is not None else needs
+        if needs:
+            runs = 0 if habit is None else habit.usual.runs
+            lines[dag_id] = Line(dag_id, needs, tuple(sorted(at for _, at in times)), runs)
+    others = sorted(set(known) - starts.keys())
+    used = read_used(session, others, pools, 0, begin)
+    weeks = min(int((begin - used.since) // _WEEK), MOST_WEEKS)
+    loads = expected_loads(used, pools, begin, weeks)
+    for line in lines.values():
+        line.add_to(loads)
+    rest = weeks if used.work else None
+    return _Ahead(begin, lines, schedules, pools, loads, rest, starts)
+
+
+# --- start and stagger -------------------------------------------------------------------------
+
+
+def _peaks(ahead: _Ahead, found: Advised) -> Iterator[Advice]:
+    free = {dag_id: line for dag_id, line in ahead.lines.items() if _is_unmoved(ahead, dag_id)}
+    puttable = [line for dag_id, line in ahead.lines.items() if ahead.may_be_put(dag_id)]
+    for name, size in sorted(ahead.pools.items()):
+        if time_budget.spent():
+            found.partial = True
+            return
+        pool = Pool(name, size.slots, ahead.loads, ahead.weeks)
+        yield from filter(
+            None,
+            (
+                advice.start_advice(pool, puttable, partial(_work, ahead)),
+                advice.stagger_advice(
+                    pool, free.values(), partial(_staggered, ahead), partial(_stagger, ahead)
+                ),
+            ),
+        )
+
+
+def _is_unmoved(ahead: _Ahead, dag_id: str) -> bool:
+    """Tell whether neither a stagger nor a placement moves the runs of a DAG."""
+    compiled = ahead.compiled(dag_id)
+    return compiled is None or not (compiled.policy.stagger or compiled.policy.placement)
+
+
+def _work(ahead: _Ahead, dag_id: str) -> Work | None:
+    """Return the room that a DAG's runs would have with ``place=True``; ``None`` where none."""
+    compiled = ahead.may_be_put(dag_id)
+    if compiled is None:
+        return None
+    rooms = _changed(compiled, placement=Placement()).rooms(ahead.begin, ahead.until)
+    room, line = tuple(islice(rooms, _MOST_DUE)), ahead.lines[dag_id]
+    # All runs, or the load would lack some.
+    return Work(dag_id, line.needs, room) if len(room) == len(line.starts) else None
+
+
+def _staggered(ahead: _Ahead, line: Line, seconds: int) -> tuple[float, ...]:
+    """Return when the runs of a DAG start with a stagger of so many *seconds*."""
+    compiled = ahead.compiled(line.dag_id)
+    policy, open_time = _PLAIN if compiled is None else (compiled.policy, compiled.open_time)
+    policy = replace(policy, stagger=share_of(seconds, line.dag_id))
+    times = ahead.starts[line.dag_id]
+    found = []
+    for (due, at), following in zip_longest(times, (due for due, _ in times[1:])):
+        latest = due + policy.max_delay
+        if following is not None and following > at:
+            latest = min(latest, following - 1)
+        # What starts early, or in closed time, is not staggered.
+        moves = at >= due and open_time.fits(at, policy.duration)
+        found.append(staggered(at, latest, policy, open_time) if moves else at)
+    return tuple(found)
+
+
+def _stagger(ahead: _Ahead, dag_id: str, seconds: int) -> str:
+    """Return what gives a DAG a stagger: a line, or a schedule where it has another than ours."""
+    stagger = f"stagger={delta(seconds)}"
+    schedule = ahead.schedules[dag_id]
+    if schedule.compiled is not None:
+        return f"{stagger},"
+    given = schedule.data["__var"]
+    cron, every = given.get("expression"), given.get("delta")
+    if isinstance(cron, str):
+        base = f"{cron!r}, timezone={given.get('timezone', 'UTC')!r}"
+    elif isinstance(every, (int, float)):
+        base = delta(every)
+    else:
+        return f"schedule=CalendarTimetable(..., {stagger}),  # ...: the schedule that it has"
+    return f"schedule=CalendarTimetable({base}, {stagger}),"
+
+
+# --- conflict ----------------------------------------------------------------------------------
+
+
+def _conflicts(ahead: _Ahead, found: Advised) -> Iterator[Advice]:
+    slots = {name: float(size.slots) for name, size in ahead.pools.items() if size.slots > 0}
+    shared = {name for name, count in slots.items() if _is_exclusive(ahead, name, count)}
+    lines = [
+        line for line in ahead.lines.values() if any(need.pool in shared for need in line.needs)
+    ]
+    try:
+        every = _waits(ahead, lines, slots)
+        for wait in advice.conflicts(every, _WEEKS):
+            told = _conflict(ahead, wait, lines, slots, every)
+            if told is not None:
+                yield told
+    except time_budget.Spent:
+        found.partial = True
+
+
+def _is_exclusive(ahead: _Ahead, pool: str, slots: float) -> bool:
+    """Tell whether some runs need so much of a pool that two cannot have it."""
+    needs = (need for line in ahead.lines.values() for need in line.needs if need.pool == pool)
+    return max((need.slots for need in needs), default=0) > slots / 2
+
+
+def _waits(
+    ahead: _Ahead, lines: Sequence[Line], slots: Mapping[str, float], later: Wait | None = None
+) -> list[Wait]:
+    """Return who waits for whom; or who would, if the one that waits in *later* starts later."""
+    by = {} if later is None else {later.waiter: advice.later_by(later)}
+    asks = sorted(
+        (start + by.get(line.dag_id, 0), line.dag_id) for line in lines for start in line.starts
+    )
+    queue = (Ask(start, ahead.lines[dag_id].needs) for start, dag_id in asks)
+    uses = time_budget.metered(simulate(queue, slots, ahead.until))
+    return advice.waits(uses, lambda number: asks[number][1], slots, ahead.until)
+
+
+def _conflict(
+    ahead: _Ahead,
+    wait: Wait,
+    lines: Sequence[Line],
+    slots: Mapping[str, float],
+    every: Sequence[Wait],
+) -> Advice | None:
+    python = _later_start(ahead, wait)
+    if python is None:
+        return None
+    changed = _waits(ahead, lines, slots, wait)
+    before, after = (
+        sum(one.seconds for one in waits if one.pool == wait.pool) for waits in (every, changed)
+    )
+    basis = Basis(min(ahead.lines[dag_id].runs for dag_id in (wait.waiter, wait.holder)))
+    return advice.conflict_advice(wait, slots[wait.pool], (before, after), _WEEKS, basis, python)
+
+
+def _later_start(ahead: _Ahead, wait: Wait) -> str | None:
+    """Return what makes the one that waits start later; ``None`` where that is not so simple."""
+    seconds, starts = advice.later_by(wait), ahead.starts[wait.waiter]
+    compiled = ahead.compiled(wait.waiter)
+    data = ahead.schedules[wait.waiter].data
+    if compiled is not None:
+        data, policy, open_time = compiled.base, compiled.policy, compiled.open_time
+        latest = ((due + policy.max_delay, at + seconds) for due, at in starts)
+        if policy.placement is not None or not all(
+            at <= last and open_time.fits(at, policy.duration) for last, at in latest
+        ):
+            return None
+    cron = data.get("__var", {}).get("expression")
+    if isinstance(cron, str) and all(due == at for due, at in starts):
+        later = later_cron(cron, seconds)
+        return None if later is None else f"{later!r},  # instead of {cron!r}"
+    return "place=True," if ahead.may_be_put(wait.waiter) else None
+
+
+# --- duration ----------------------------------------------------------------------------------
+
+
+def _durations(
+    dag_id: str, schedule: Schedule, habit: Habit, begin: float, found: Advised
+) -> Iterator[Advice]:
+    compiled = schedule.compiled
+    if compiled is None or compiled.open_time.always or compiled.held:
+        return
+    policy, usual = compiled.policy, habit.usual
+    better = advice.better_duration(policy.duration, usual)
+    if better is None:
+        return
+    if time_budget.spent():
+        found.partial = True
+        return
+    high = math.ceil(usual.high)
+    changed = _changed(compiled, duration=better)
+    now, then = (_ends(one, begin, high) for one in (compiled, changed))
+    told = advice.duration_advice(dag_id, policy.duration, usual, now, then)
+    if told is not None:
+        yield told
+
+
+def _changed(compiled: CompiledSchedule, **policy: Any) -> CompiledSchedule:
+    """Return the schedule with something else in its policy."""
+    changed = replace(compiled, policy=replace(compiled.policy, **policy))
+    changed.open_time = compiled.open_time  # laid out already
+    return changed
+
+
+def _ends(compiled: CompiledSchedule, begin: float, seconds: int) -> Ends:
+    """Return what becomes of due times in two weeks, where each run takes so many *seconds*."""
+    runs = overrun = never = 0
+    open_time, until = compiled.open_time, begin + AHEAD
+    for placed in islice(compiled.placed(begin), _MOST_DUE):
+        if placed.tick.due >= until:
+            break
+        if placed.start is None:
+            never += placed.outcome == "skipped"
+            continue
+        runs += 1
+        start = placed.start
+        overrun += open_time.fits(start, 0) and not open_time.fits(start, seconds)
+    return Ends(runs, overrun, never)

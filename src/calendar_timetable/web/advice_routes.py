@@ -1,0 +1,137 @@
+"""The route that tells what could be better in DAG files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from calendar_timetable.load import advice
+from calendar_timetable.load.advice import Kind, Level
+from calendar_timetable.runs import time_budget
+from calendar_timetable.runs.advising import Advised, advise
+from calendar_timetable.runs.listing import Filters, cached_answer, dags_and_schedules
+from calendar_timetable.runs.room import AHEAD
+from calendar_timetable.web.access import Readable, allowed
+from calendar_timetable.web.models import (
+    REFUSALS,
+    Answer,
+    DagChoice,
+    answer,
+    known_parameters,
+)
+
+_WORKING = 4.0  # seconds of processor time for finding it all; the rest is for writing it
+
+router = APIRouter(
+    prefix="/api", dependencies=[Depends(get_user), Depends(known_parameters)], responses=REFUSALS
+)
+
+
+class AdviceGain(Answer):
+    """What a change is worth: how much there is of something before it, and after it."""
+
+    what: str
+    before: float
+    after: float
+
+
+class Certainty(Answer):
+    """How sure advice is: how many runs of each DAG say so at least, and weeks of what else runs."""
+
+    level: Level
+    runs: int
+    weeks: int | None = Field(description="Null where nothing else matters")
+    text: str
+
+
+class LineToCopy(Answer):
+    """What to write into a DAG's file."""
+
+    dag_id: str
+    code: str
+
+
+class Advice(Answer):
+    """What could be changed in the files of some DAGs, and why."""
+
+    kind: Kind
+    dags: list[DagChoice]
+    text: str
+    gain: AdviceGain
+    certainty: Certainty
+    evidence: list[str]
+    python: list[LineToCopy] = Field(
+        description="Of the DAGs whose code the viewer may read; for some there is no such line"
+    )
+    command: str | None = Field(description="To run once the files are changed")
+
+
+class AllAdvice(Answer):
+    """What could be better, of the DAGs that the viewer may read, the greatest gain first."""
+
+    advice: list[Advice] = Field(description="At most 50")
+    known_dags: int = Field(description="DAGs of which some runs are recorded that succeeded")
+    unknown_dags: int = Field(description="DAGs with runs to come of which none is")
+    partial: bool = Field(description="Whether there was no time to look at all")
+
+
+@router.get("/advice", response_model=AllAdvice)
+def all_advice(
+    request: Request, session: SessionDep, user: GetUserDep, readable: Readable
+) -> Response:
+    """What durations, starts and staggers would be better, and which DAGs wait for each other: with the gain, how sure it is, and the Python to copy.
+
+    Only DAGs that the user may read count; what their runs took only where they may read these, and
+    Python is for DAGs whose code they may read. Nothing is changed.
+    """
+    runs_of = allowed(user, session, readable, DagAccessEntity.RUN)
+    code_of = allowed(user, session, readable, DagAccessEntity.CODE)
+
+    def work(
+        session: Session,
+        dag_ids: Collection[str],
+        filters: Filters,
+        now: float,
+        runs_of: Collection[str] | None,
+    ) -> bytes:
+        dags, schedules = dags_and_schedules(session, dag_ids, filters)
+        with time_budget.share(_WORKING):
+            found = advise(session, dags, schedules, now, runs_of)
+        names = {dag.dag_id: dag.name for dag in dags}
+        return told(found, names, code_of).model_dump_json().encode()
+
+    now = datetime.now(UTC).timestamp()
+    filters = Filters(now // 60 * 60, now // 60 * 60 + AHEAD, paused=False)
+    untold = sorted(readable - code_of)
+    body = cached_answer(session, readable, filters, now, runs_of, work, "advice", untold)
+    return answer(request, body)
+
+
+def told(found: Advised, names: dict[str, str], code_of: Collection[str]) -> AllAdvice:
+    """Return what is *found*, with the names of DAGs, and the Python of those *code_of*."""
+    return AllAdvice(
+        advice=[_told(one, names, code_of) for one in found.advice],
+        known_dags=found.known,
+        unknown_dags=found.unknown,
+        partial=found.partial,
+    )
+
+
+def _told(one: advice.Advice, names: dict[str, str], code_of: Collection[str]) -> Advice:
+    return Advice(
+        kind=one.kind,
+        dags=[DagChoice(dag_id=i, dag_display_name=names[i]) for i in one.dag_ids],
+        text=one.text,
+        gain=AdviceGain(**one.gain._asdict()),
+        certainty=Certainty(level=one.basis.level, text=str(one.basis), **one.basis._asdict()),
+        evidence=list(one.evidence),
+        python=[LineToCopy(dag_id=i, code=code) for i, code in one.python if i in code_of],
+        command=one.command or None,
+    )
