@@ -27,8 +27,9 @@ DAY_STEPS = 86_400 // STEP_SECONDS
 LEARNT_DAYS, DAYS = 14, 30
 SHARE = 0.2  # of the demand that is scheduled work; the rest is what people start by hand
 _IDLE = 2  # GPUs: a cluster that wants fewer on average has nothing to place
-_LONGEST_DAILY = 12 * 60  # minutes; what takes longer runs once a week
-_LONGEST = 3 * 1440
+# Minutes, as long as a night of the windows: a run that takes longer fits into none, and nobody has
+# it run every day.
+_LONGEST = 12 * 60
 _TIGHT = 4 * 60  # minutes of slack, as long as a freeze: with less a run is advanced
 
 
@@ -126,13 +127,11 @@ def jobs(
         gpus, minutes, deadline = draw.choice(drawn_from)
         if gpus > max(1, cluster.capacity // 8) or minutes > _LONGEST:
             continue
-        daily = minutes <= _LONGEST_DAILY
-        weekday = "*" if daily else str(draw.randrange(7))
-        cron = f"{_time_of_day(draw)} * * {weekday}"
+        cron = f"{_time_of_day(draw)} * * *"
         if within_a_day:
             deadline = max(deadline, 1440)
         yield Job(f"job_{number:03}", cron, gpus, minutes, deadline - minutes)
-        wanted -= gpus * minutes * (DAYS if daily else DAYS / 7)
+        wanted -= gpus * minutes * DAYS
         number += 1
 
 
