@@ -19,7 +19,7 @@ from rich.console import Console
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from calendar_timetable import cli
+from calendar_timetable import CalendarTimetable, Weekly, cli
 from calendar_timetable.cli.load_picture import Panel, picture
 from calendar_timetable.planning.plan import Placement
 from calendar_timetable.planning.zones import load_zone
@@ -190,6 +190,20 @@ def test_what_a_picture_draws() -> None:
     assert "slots without end" in endless and endless.count('class="slots"') == 1
 
 
+def test_rules_that_do_not_go_with_a_dag(run: Run, session: Session) -> None:
+    """One that keeps its hour waits a month at most: it stays as it was."""
+    nine = CalendarTimetable(
+        "0 9 * * *", timezone="UTC", windows=Weekly("daily 08:00-10:00"), keep_hour=True
+    )
+    add_dag(session, DAG("k", schedule=nine, start_date=datetime(2026, 1, 1)), NOW)
+    record(session, [Recorded("k", at, at, at + HOUR) for at in NINE])
+    code, out, said = run("--max-delay", "40d", "--window", "daily 08:00-10:00", "--json")
+    told = json.loads(out)
+    assert code == 1 and "the rules cannot be applied to k: as they were" in said
+    assert (told["unchanged_dags"], told["changed_dags"]) == (["k"], ["a", "b", "c"])
+    assert (told["runs"], told["moved"]) == (40, 0)
+
+
 def test_rules_that_hold_for_no_run(run: Run, session: Session) -> None:
     session.execute(delete(DagRun).where(DagRun.dag_id == "c"))
     session.commit()
@@ -204,6 +218,7 @@ def test_rules_that_hold_for_no_run(run: Run, session: Session) -> None:
         (["--tag", "none"], "--tag='none': no DAG has this tag"),
         (["--cron", "--stagger", "1h"], "--cron=True: is for no rules at all: leave out --stagger"),
         (["--cron", "--max-delay", "0m"], "leave out --max-delay"),
+        (["--max-delay", "40000d"], "--max-delay='40000 d': give at most"),
         (["--picture", "load.png"], "--picture='load.png': give a file whose name ends in .svg"),
         (["--picture", "/none/load.svg"], "there is no such folder"),
         (["--window", "mon-fry 08:00-10:00"], "no Airflow Connection has that id"),

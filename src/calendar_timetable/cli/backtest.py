@@ -142,15 +142,20 @@ def _rules(options: argparse.Namespace) -> OtherRules:
     return OtherRules(
         windows,
         blackouts,
-        _seconds(options.stagger),
-        _seconds(options.max_delay),
+        _seconds("--stagger", options.stagger),
+        _seconds("--max-delay", options.max_delay),
         placements,
         options.cron,
     )
 
 
-def _seconds(length: timedelta | None) -> int | None:
-    return None if length is None else int(length.total_seconds())
+def _seconds(option: str, length: timedelta | None) -> int | None:
+    if length is None:
+        return None
+    if length > zones.LONGEST:
+        shown = explain.length(length.total_seconds())
+        raise InvalidArgument(option, shown, f"give at most {zones.LONGEST.days}d")
+    return int(length.total_seconds())
 
 
 def _only(options: argparse.Namespace, session: Session) -> set[str] | None:
@@ -190,7 +195,7 @@ def _draw(found: Backtest, zone: ZoneInfo, file: Path) -> None:
     more = len(found.pools) - len(panels)
     said = _period(found, zone) + (f"; {more} more pools are not shown" if more else "")
     try:
-        file.write_text(picture(panels, found.since, found.until, zone, said))
+        file.write_text(picture(panels, found.since, found.until, zone, said), encoding="utf-8")
     except OSError as error:
         raise InvalidArgument(
             "--picture", str(file), f"{error.strerror}: name a file that can be written"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+_Number = TypeVar("_Number", int, float)
 
 HIGH = 0.95  # of all runs end within the length that is told as the high one
 _HIGH_USE = 0.9  # of all weeks use no more than what is told as high
@@ -46,7 +48,7 @@ def usual(lengths: Iterable[float]) -> Usual | None:
     return Usual(quantile(known, 0.5), quantile(known, HIGH), len(known))
 
 
-def quantile(ascending: Sequence[float], part: float) -> float:
+def quantile(ascending: Sequence[_Number], part: float) -> _Number:
     """Return the least of some values that at least this *part* of them does not exceed."""
     return ascending[max(0, math.ceil(part * len(ascending)) - 1)]
 

@@ -82,7 +82,7 @@ def replay(asks: Sequence[Ask], slots: Mapping[str, float], since: float, until:
         minutes = most_by_minute(pool.changes, since, until) if pool.changes else []
         found[name] = Taken(
             max(minutes, default=0),
-            quantile(sorted(minutes), _NEARLY_ALL) if minutes else 0,
+            int(quantile(sorted(minutes), _NEARLY_ALL)) if minutes else 0,
             pool.waited,
             pool.longest,
             len(pool.runs),

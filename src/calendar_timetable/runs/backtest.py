@@ -266,8 +266,7 @@ class _Changer:
 
     def __init__(self, rules: OtherRules, since: float, until: float) -> None:
         self._rules = rules
-        ahead = max(_AROUND, rules.max_delay or 0)
-        self._horizon = TimeRange(int(since) - _AROUND, int(until) + ahead)
+        self._horizon = TimeRange(int(since) - _AROUND, int(until) + _AROUND)
         self._read: dict[tuple[Role, str], TimeSet] = {}
         self._open: dict[tuple[int, int, TimeRange], OpenTime] = {}
 

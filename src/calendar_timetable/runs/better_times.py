@@ -317,11 +317,12 @@ class _Weighed:
         """Add the least that a run costs which is spread or advanced, or keeps its hour."""
         assert placed.start is not None
         policy, at = self._subject.schedule.policy, placed.start
-        # Where it would be without its spread, which a blackout may shorten.
+        # Where it would be without its spread, which a blackout in its room may shorten.
         base = at // 1 if placed.opening is None else placed.opening
         low, high = self._touching(base, policy.duration)
+        last = max(at, base + policy.spread)
         self._touched.append(
-            (low, max(high, self._touching(at, policy.duration or EDGE_SECONDS)[1]))
+            (low, max(high, self._touching(last, policy.duration or EDGE_SECONDS)[1]))
         )
         if policy.when_blocked == "run":
             return
