@@ -255,6 +255,20 @@ def test_no_conflict_where_both_have_slots(session: Session) -> None:
     assert kinds(session, "conflict") == []
 
 
+def test_advice_on_one_dag_is_not_lost_among_that_on_many(session: Session) -> None:
+    add_pool(session, "work", 128)
+    for n in range(22):
+        a_dag(session, f"dag_{n:02}", ours(f"{n} 1 * * *", windows=NIGHT))
+        daily(session, f"dag_{n:02}", 1, [HOUR] * 6)
+    every = told(session).advice
+    assert [one.dag_ids[0] for one in every] == [f"dag_{n:02}" for n in range(20)]
+    ids = [f"dag_{n:02}" for n in range(22)]
+    found = advise(
+        session, read_dags(session, ids), read_schedules(session, ids), AT, about=["dag_21"]
+    )
+    assert [one.dag_ids for one in found.advice] == [("dag_21",)] and found.known == 22
+
+
 def test_a_spent_budget_is_told(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     add_pool(session, "gpu", 1)
     for name in ("first", "second"):

@@ -53,9 +53,7 @@ def recommend(options: argparse.Namespace, out: Console) -> int:
         if options.tag and not wanted:
             raise InvalidArgument("--tag", ", ".join(options.tag), "no such DAG has this tag")
         now = datetime.now(UTC).timestamp()
-        # All DAGs count: what one of them could do depends on what else runs.
-        found = advise(session, dags, read_schedules(session, every), now)
-    found.advice = [one for one in found.advice if wanted & set(one.dag_ids)]
+        found = advise(session, dags, read_schedules(session, every), now, about=wanted)
     if options.json:
         print_json(out, _as_json(found))
     else:

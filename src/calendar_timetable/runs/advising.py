@@ -100,11 +100,13 @@ def advise(
     schedules: Mapping[str, Schedule],
     now: float,
     runs_of: Collection[str] | None = None,
+    about: Collection[str] | None = None,
 ) -> Advised:
     """Return what could be better in the files of *dags*, as seen at *now*, in epoch seconds.
 
     What runs took is known of the DAGs *runs_of*, or of all. Paused DAGs use nothing, and are
-    advised nothing.
+    advised nothing. Told is what concerns any of the DAGs *about*, or all; what it is worth depends
+    on what else runs.
     """
     mine = [dag for dag in dags if not dag.paused and dag.dag_id in schedules]
     known = [dag.dag_id for dag in mine if runs_of is None or dag.dag_id in runs_of]
@@ -122,7 +124,9 @@ def advise(
         found.advice += _conflicts(ahead, found)
     for dag_id in sorted(starts.keys() & habits.keys()):
         found.advice += _durations(dag_id, schedules[dag_id], habits[dag_id], begin, found)
-    found.advice = advice.by_gain(found.advice)
+    found.advice = advice.by_gain(
+        one for one in found.advice if about is None or not set(about).isdisjoint(one.dag_ids)
+    )
     return found
 
 
