@@ -202,8 +202,11 @@ def choices(due: float, room: Spans) -> list[float]:
 
 def added(load: Load, start: float, job: Job) -> float:
     """Return what a run of *job* adds to the cost of *load*."""
-    low, high = load.bounds(start, job.minutes * 60)
-    return sum((used + job.gpus) ** 8 - used**8 for used in load.steps[low:high])
+    return sum(
+        (used + job.gpus) ** 8 - used**8
+        for low, high in load.touched(start, job.minutes * 60)
+        for used in load.steps[low:high]
+    )
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -85,6 +86,35 @@ def test_a_run_that_asks_twice_leaves_what_lies_between_to_others() -> None:
 
     assert delays["short"] in (HOUR, 2 * HOUR)
     assert max(load["gpu"].steps) == 4
+
+
+@pytest.mark.parametrize("hour", range(0, 168, 5))
+@pytest.mark.parametrize(("every", "room"), [(1, 23), (1, 12), (7, 166), (14, 300)])
+def test_alone_in_an_empty_pool_it_starts_when_due(hour: int, every: int, room: int) -> None:
+    """Whenever the command is run: what a delay moves past the two weeks does not vanish."""
+    begin = hour * HOUR
+    dues = [day * DAY + HOUR for day in range(0, 28, every) if begin <= day * DAY + HOUR]
+    mine = [due for due in dues if due < begin + 14 * DAY]
+    work = Work(
+        "dag",
+        (Need("gpu", 1, 0, 2 * HOUR),),
+        tuple((float(due), Spans(((due, due + room * HOUR),))) for due in mine),
+    )
+
+    for load in (0.0, 2.0):
+        assert place([work], {"gpu": Load(begin, [load] * (14 * DAY_STEPS))}) == {"dag": 0}
+
+
+def test_a_small_pool_is_not_drowned_by_a_large_one() -> None:
+    """Each task is counted in its own pool: eight hours of a GPU fit one after the other."""
+    needs = (Need("default", 1, 0, 600), Need("gpu", 1, 0, HOUR))
+    work = [replace(nightly(f"dag_{n}", days=14), needs=needs) for n in range(8)]
+    busy = [300.0 + step % 7 for step in range(14 * DAY_STEPS)]
+    load = {"gpu": Load(0, [0.0] * len(busy), 2), "default": Load(0, busy, 1_000)}
+
+    place(work, load)
+
+    assert max(load["gpu"].steps) == 1
 
 
 def test_a_pool_that_nobody_knows_counts_for_nothing() -> None:

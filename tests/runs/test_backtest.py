@@ -126,7 +126,7 @@ def test_what_a_policy_becomes() -> None:
     by_hour = Policy(keep_hour="UTC")
     assert placed.policy("dag", by_hour) == by_hour
     was = Policy(stagger=HOUR, placement=Placement(99))
-    assert placed.policy("other", was).placement == Placement(share_of(HOUR, "other"))
+    assert placed.policy("other", was).placement == Placement()
 
 
 # --- with Airflow's records -----------------------------------------------------------------------

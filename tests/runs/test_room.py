@@ -133,13 +133,14 @@ def test_the_story_of_a_placement(
     placed(file, capsys)
     assert file.read_bytes() == before
 
-    # One more moves no other; one that is gone leaves the file.
+    # One more moves no other; one that is gone leaves the file, one that is paused does not.
     a_dag(session, "one_more", nightly())
     record(session, recorded("one_more", 1, 1))
     session.query(DagModel).filter(DagModel.dag_id == "train_3").update({"is_stale": True})
+    session.query(DagModel).filter(DagModel.dag_id == "train_2").update({"is_paused": True})
     session.commit()
     old = read(file)
-    placed(file, capsys)
+    assert placed(file, capsys)["removed"] == ["train_3"]
     new = read(file)
     assert new.keys() == {"train_0", "train_1", "train_2", "one_more"}
     assert {i: new[i] for i in old if i in new} == {i: old[i] for i in old if i in new}

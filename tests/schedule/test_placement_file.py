@@ -38,7 +38,7 @@ def test_what_is_written_is_read(
 
 
 def test_a_file_that_people_can_review() -> None:
-    text = written({"train b": Placement(12_000, 'pool "gpu" is busier'), "train_a": Placement()})
+    text = written({"train b": Placement(12_000, 'pool "gpu" is busier'), "train_a": Placement(0)})
 
     assert text.splitlines()[2:] == [
         "version = 1",
@@ -59,6 +59,9 @@ def test_a_file_that_people_can_review() -> None:
         ("dags = 1\nversion = 1\n", "dags of"),
         ("version = ", "this is no TOML"),
         ("\x00", "this is no TOML"),
+        ("a = " + "[" * 20_000, "this is no TOML"),
+        ("a = " + "9" * 5_000, "this is no TOML"),
+        ("version = true", "version of"),
     ],
 )
 def test_a_file_that_cannot_be_used_names_what_is_wrong(
@@ -101,5 +104,7 @@ def test_the_file_of_the_deployment_is_read_again_when_it_changes(
             assert (placement and placement.delay) == expected
         file.unlink()
         assert placement_of("dag") is None
+    monkeypatch.setenv(OPTION, "~nobody_has_this_home/placement.toml")
+    assert placement_of("dag") is None
     monkeypatch.delenv(OPTION)
     assert placement_of("dag") is None

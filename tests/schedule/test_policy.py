@@ -137,6 +137,22 @@ def test_other_dags_are_left_alone(schedule: Any) -> None:
     assert dag.timetable is before
 
 
+def test_place_without_a_file_changes_no_start() -> None:
+    """Neither shortly before time closes, nor with a stagger, nor where a run is postponed."""
+    start = datetime(2027, 3, 15, tzinfo=UTC)
+    for cron in ("57 16 * * *", "30 10 * * *", "0 20 * * *", "0 */3 * * *"):
+        for stagger in (None, timedelta(hours=3)):
+            given: dict[str, Any] = {
+                "timezone": "UTC",
+                "windows": Weekly("daily 09:00-17:00"),
+                "blackouts": Weekly("daily 12:00-13:00"),
+                "stagger": stagger,
+                "stagger_key": "dag",
+            }
+            plain = CalendarTimetable(cron, **given).plan(start, limit=20)
+            assert CalendarTimetable(cron, place=True, **given).plan(start, limit=20) == plain
+
+
 def test_it_never_raises(caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
         dag_id = "broken"

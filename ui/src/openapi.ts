@@ -44,7 +44,7 @@ export interface Arguments {
   max_delay_seconds: number;
   coalesce: boolean;
   keep_hour: boolean;
-  /** This DAG's own share of its stagger; all of it where it may be placed */
+  /** This DAG's own share of its stagger */
   staggered_by_seconds: number;
   /** Whether the placement file chooses when its runs start */
   place: boolean;

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 
@@ -69,7 +70,7 @@ def place(options: argparse.Namespace, out: Console) -> int:
         remedy = "give DAGs CalendarTimetable(..., place=True), or a DeploymentRule(place=True)"
         raise values.Misused(f"no DAG may be placed: {remedy}")
     before = {work.dag_id: room.schedules[work.dag_id].policy.placement for work in room.work}
-    stay = {} if options.anew else {dag_id: one.delay for dag_id, one in kept.items()}
+    stay = {} if options.anew else {i: one.delay or 0 for i, one in kept.items()}
     idle = {pool: load.copy() for pool, load in room.load.items()}
     delays = chosen(room.work, room.load, stay)
     placements = {
@@ -78,16 +79,20 @@ def place(options: argparse.Namespace, out: Console) -> int:
         else Placement(delays[work.dag_id], _why(work, delays[work.dag_id], room))
         for work in room.work
     }
-    # Of those that cannot be placed today, what is known stays.
-    placements |= {dag_id: kept[dag_id] for dag_id in room.unknown if dag_id in kept}
-    now = {dag_id: 0 if one is None else one.delay for dag_id, one in before.items()}
+    # Of those that cannot be placed today, or are paused, what is known stays.
+    there = {dag.dag_id for dag in dags}
+    placements |= {i: one for i, one in kept.items() if i in there and i not in placements}
+    gone = sorted(kept.keys() - there)
+    now = {dag_id: 0 if one is None else one.delay or 0 for dag_id, one in before.items()}
     peaks = _peaks(room, idle, now)
     if options.out is not None:
         _write(options.out, placement_file.written(placements))
     if options.json:
-        print_json(out, _as_json(room, placements, peaks))
+        print_json(out, _as_json(room, placements, peaks) | {"removed": gone})
     else:
         _show(room, placements, peaks, kept, options.out, out)
+        if gone:
+            out.print(f"Removed, as there is no such DAG: {', '.join(gone)}", soft_wrap=True)
     return int(bool(room.unknown))
 
 
@@ -128,19 +133,22 @@ def _peaks(room: Room, idle: dict[str, Load], delays: dict[str, int]) -> list[_P
 
 
 def _write(file: Path, text: str) -> None:
+    """Write *file* in one step: a DAG processor may read it at any time."""
     try:
-        file.write_text(text, encoding="utf-8")
+        draft = file.with_name(f".{file.name}.{os.getpid()}")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(file)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise InvalidArgument("--out", str(file), f"{reason}: give a file") from None
 
 
-def _next_start(work: Work, delay: int) -> float:
+def _next_start(work: Work, placement: Placement) -> float:
     due, room = work.room[0]
-    return put_in(room, due, delay)
+    return put_in(room, due, placement.delay or 0)
 
 
-def _as_json(room: Room, placements: dict[str, Placement], peaks: list[_Peak]) -> object:
+def _as_json(room: Room, placements: dict[str, Placement], peaks: list[_Peak]) -> dict[str, Any]:
     return {
         "dags": [
             {
@@ -148,7 +156,7 @@ def _as_json(room: Room, placements: dict[str, Placement], peaks: list[_Peak]) -
                 "delay_seconds": placements[work.dag_id].delay,
                 "why": placements[work.dag_id].why,
                 "next_start": zones.to_datetime(
-                    _next_start(work, placements[work.dag_id].delay)
+                    _next_start(work, placements[work.dag_id])
                 ).strftime("%Y-%m-%dT%H:%M:%SZ"),
             }
             for work in sorted(room.work, key=lambda work: work.dag_id)
@@ -178,10 +186,10 @@ def _show(
     rows = []
     for work in sorted(room.work, key=lambda work: work.dag_id):
         placement, schedule = placements[work.dag_id], room.schedules[work.dag_id]
-        start = explain.clock(_next_start(work, placement.delay), schedule.zone)
+        start = explain.clock(_next_start(work, placement), schedule.zone)
         state = "" if kept.get(work.dag_id) == placement else "new: "
         reason = placement.why or ("starts when due" if not placement.delay else "")
-        rows.append((work.dag_id, explain.length(placement.delay), start, f"{state}{reason}"))
+        rows.append((work.dag_id, explain.length(placement.delay or 0), start, f"{state}{reason}"))
     if rows:
         show_rows(out, _COLUMNS, rows)
     for dag_id, text in sorted(room.unknown.items()):

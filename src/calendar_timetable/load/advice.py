@@ -141,9 +141,9 @@ class Line:
         for start in self.starts:
             for need in self.needs:
                 if need.pool == pool:
-                    low, high = load.bounds(start + need.after, need.seconds)
                     slots = need.slots * need.copies
-                    used += slots * sum(step in steps for step in range(low, high))
+                    for low, high in load.touched(start + need.after, need.seconds):
+                        used += slots * sum(step in steps for step in range(low, high))
         return used
 
 

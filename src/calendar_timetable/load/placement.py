@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 
@@ -20,6 +20,7 @@ from calendar_timetable.planning.spans import Spans
 
 # The cost of a step is its load to this power: peaks count, and so does what is close to one.
 _POWER = 8
+_LARGEST = 100_000.0  # slots that a pool without end is taken to have
 _MOST_CHOICES = 96  # of a delay: a quarter of an hour apart where there is a day's room
 _PASSES = 2
 
@@ -62,32 +63,42 @@ class Work:
 
 @dataclass(frozen=True)
 class Load:
-    """The slots that are in use from *begin* on, in epoch seconds, one value for each step."""
+    """The slots of a pool that are in use from *begin* on, in epoch seconds, by steps.
+
+    After the last step comes the first one again: what is put beyond the end does not vanish. The
+    pool has *size* slots, and ``inf`` if it has no end.
+    """
 
     begin: float
     steps: list[float]
+    size: float = 1.0
 
     def at(self, instant: float) -> float:
-        """Return how many are in use at *instant*; at the nearest time where that is not known."""
-        index = int((instant - self.begin) // STEP_SECONDS)
-        return self.steps[min(max(index, 0), len(self.steps) - 1)]
+        """Return how many are in use at *instant*."""
+        return self.steps[int((instant - self.begin) // STEP_SECONDS) % len(self.steps)]
 
     def copy(self) -> Load:
         """Return the same, for something else to be added."""
-        return Load(self.begin, list(self.steps))
+        return replace(self, steps=list(self.steps))
 
     def add(self, start: float, seconds: float, slots: float) -> None:
         """Add *slots* that are in use for so many *seconds* from *start* on."""
-        low, high = self.bounds(start, seconds)
-        for index in range(low, high):
-            self.steps[index] += slots
+        for low, high in self.touched(start, seconds):
+            for index in range(low, high):
+                self.steps[index] += slots
 
-    def bounds(self, start: float, seconds: float) -> tuple[int, int]:
-        """Return the first step that this touches, and the one after the last."""
+    def touched(self, start: float, seconds: float) -> list[tuple[int, int]]:
+        """Return the steps that this touches: the first one, and that after the last, of each part.
+
+        What lasts longer than all steps touches each of them once.
+        """
         most = len(self.steps)
-        low = int((start - self.begin) // STEP_SECONDS)
-        high = -int((self.begin - start - seconds) // STEP_SECONDS)
-        return min(max(low, 0), most), min(max(high, 0), most)
+        first = int((start - self.begin) // STEP_SECONDS)
+        length = min(-int((self.begin - start - seconds) // STEP_SECONDS) - first, most)
+        low = first % most
+        if low + length <= most:
+            return [(low, low + length)]
+        return [(low, most), (0, low + length - most)]
 
 
 def place(
@@ -157,8 +168,14 @@ class _Place:
         costs = [0.0] * len(delays)
         for number, need in enumerate(self._needs):
             load, slots = self._load[need.pool], need.slots * need.copies
+            # How full a pool gets counts. One without end does not get full.
+            size = min(load.size, _LARGEST)
             added = accumulate(
-                ((used + slots) ** _POWER - used**_POWER for used in load.steps), initial=0.0
+                (
+                    ((used + slots) / size) ** _POWER - (used / size) ** _POWER
+                    for used in load.steps
+                ),
+                initial=0.0,
             )
             sums = array("d", added)
             for index, delay in enumerate(delays):
@@ -170,9 +187,11 @@ class _Place:
         found = self._known.get((number, delay))
         if found is None:
             need = self._needs[number]
+            load = self._load[need.pool]
             found = self._known[number, delay] = [
-                self._load[need.pool].bounds(start + need.after, need.seconds)
+                part
                 for start in self.work.starts(delay)
+                for part in load.touched(start + need.after, need.seconds)
             ]
         return found
 
@@ -202,8 +221,8 @@ def why(work: Work, delay: int, load: Mapping[str, Load]) -> Busier | None:
     most = max(needs, key=lambda need: need.copies * need.slots * need.seconds)
     pool = load[most.pool]
     own = sum(need.copies * need.slots for need in needs if need.pool == most.pool)
-    low, high = pool.bounds(start + most.after, most.seconds)
-    here = max(pool.steps[low:high], default=0.0) - own
+    parts = pool.touched(start + most.after, most.seconds)
+    here = max((used for low, high in parts for used in pool.steps[low:high]), default=0.0) - own
     until = earliest
     while until < start and pool.at(until) > here:
         until += STEP_SECONDS

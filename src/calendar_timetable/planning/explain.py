@@ -153,7 +153,7 @@ def reasons(placed: PlacedTick, policy: Policy, open_time: OpenTime) -> tuple[Re
     elif placed.outcome == "forced":
         why.append(Reason("run_anyway"))
     if placed.opening is not None and placed.start is not None and placed.start > placed.opening:
-        if policy.placement is None:
+        if policy.placement is None or policy.delay is None:
             why.append(Reason("staggered", needed_seconds=int(placed.start - placed.opening)))
         else:
             why.append(Reason("placed", start=placed.start, detail=policy.placement.why or None))

@@ -5,10 +5,8 @@ Asked before a run is created, by gates while it runs, and by the page.
 
 from __future__ import annotations
 
-import math
-
 from calendar_timetable.planning.open_time import DAY, OpenTime
-from calendar_timetable.planning.plan import Policy, same_hour, staggered
+from calendar_timetable.planning.plan import Policy, same_hour, spread_from
 
 # A run that just fitted is not lost to a delay of this length: schedulers and queues take time.
 GRACE_SECONDS = 300
@@ -106,4 +104,6 @@ def late_start(
             or policy.next_start(due, closes, closes + policy.max_delay, open_time) is None
         ):
             return None
-    return planned if fits else staggered(opening, math.inf, policy, open_time)
+    if fits:
+        return planned
+    return spread_from(opening, due, max(opening, due + policy.max_delay), policy, open_time)

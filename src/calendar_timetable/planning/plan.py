@@ -73,13 +73,15 @@ class PlacedTick(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """Where a deployment puts the runs of a DAG: *delay* seconds after they are due, and why.
+    """Where a deployment puts the runs of a DAG: *delay* seconds after they are due, and *why*.
 
-    A DAG that may be put, but has no place yet, has its own share of the stagger.
+    ``None``: it may be put, but has no place. They are put no more than *within* seconds later than
+    they could start; 0 means ``max_delay``.
     """
 
-    delay: int = 0
+    delay: int | None = None
     why: str = ""
+    within: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,7 @@ class Policy:
     """How ticks are placed in open time.
 
     Durations are in seconds; ``stagger`` is this schedule's own share: its starts are that much
-    later. With a ``placement`` it is how far starts may be put, and 0 means ``max_delay``.
-    ``keep_hour`` names the zone
+    later, unless a ``placement`` puts them elsewhere. ``keep_hour`` names the zone
     in which a postponed run keeps its time of day; empty where it starts at the opening. A run that
     was not made for ``max_lateness`` after its start is not made at all; ``None`` where it always
     is.
@@ -146,9 +147,18 @@ class Policy:
     @property
     def spread(self) -> int:
         """Seconds by which a start may come later than the first time that fits, at most."""
-        if self.placement is None or self.stagger:
-            return self.stagger
-        return self.max_delay
+        return self.stagger if self.delay is None else self.within
+
+    @property
+    def delay(self) -> int | None:
+        """Seconds after their due times at which runs are put; ``None`` where they are not."""
+        return None if self.placement is None else self.placement.delay
+
+    @property
+    def within(self) -> int:
+        """Seconds by which a placement may put a start later than the first time that fits."""
+        placed = 0 if self.placement is None else self.placement.within
+        return placed or self.max_delay
 
     @property
     def waits(self) -> bool:
@@ -542,29 +552,30 @@ def _spread(placed: PlacedTick, policy: Policy, open_time: OpenTime, ticks: Tick
     latest = due + policy.max_delay
     if following is not None:
         latest = min(latest, following.due - 1)
-    if policy.placement is None:
-        return staggered(start, latest, policy, open_time)
-    room = room_of(start, latest, policy, open_time)
-    return put_in(room, due, policy.placement.delay) if room else start
+    return spread_from(start, due, latest, policy, open_time)
 
 
 def room_of(start: float, latest: float, policy: Policy, open_time: OpenTime) -> Spans:
     """Return when a run may be put that could begin at *start*, and no later than *latest*."""
+    latest = min(start + policy.within, latest)
     # Without a duration, a start in the last second would be lost to a scheduler's usual latency.
-    return open_time.starts(
-        start, min(start + policy.spread, latest), policy.duration or EDGE_SECONDS
-    )
+    room = open_time.starts(start, latest, policy.duration or EDGE_SECONDS)
+    first = -int(-start // 1)
+    # Where it could begin in any case it may be put, also shortly before time closes.
+    return room if first in room else room | Spans(((first, first + 1),))
 
 
-def staggered(start: float, latest: float, policy: Policy, open_time: OpenTime) -> float:
-    """Return *start*, later by this schedule's share: no later than *latest*, and where it fits.
+def spread_from(
+    start: float, due: float, latest: float, policy: Policy, open_time: OpenTime
+) -> float:
+    """Return *start*, later by this schedule's share, or where a placement puts it from there on.
 
-    Where there is not that much room before time closes, the share is taken of the room that is
-    left: clamped, all those that have a greater share would start together. With a placement it is
-    *start* itself: who is put, and comes late, is not put anew.
+    No later than *latest*, and where it fits. Where there is not that much room before time closes,
+    the share is taken of the room that is left: clamped, all those that have a greater share would
+    start together.
     """
-    if policy.placement is not None:
-        return start
+    if policy.delay is not None:
+        return put_in(room_of(start, latest, policy, open_time), due, policy.delay)
     until = min(start + policy.stagger, latest)
     if until <= start:
         return start

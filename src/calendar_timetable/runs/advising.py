@@ -17,7 +17,7 @@ from calendar_timetable.load.advice import Advice, Basis, Ends, Line, Pool, Wait
 from calendar_timetable.load.placement import Load, Work
 from calendar_timetable.load.queueing import Ask, simulate
 from calendar_timetable.planning.open_time import DAY, OpenTime
-from calendar_timetable.planning.plan import Placement, Policy, share_of, staggered
+from calendar_timetable.planning.plan import Placement, Policy, share_of, spread_from
 from calendar_timetable.planning.python import delta, later_cron
 from calendar_timetable.runs import time_budget
 from calendar_timetable.runs.database import Dag
@@ -237,7 +237,7 @@ def _staggered(ahead: _Ahead, line: Line, seconds: int) -> tuple[float, ...]:
             latest = min(latest, following - 1)
         # What starts early, or in closed time, is not staggered.
         moves = at >= due and open_time.fits(at, policy.duration)
-        found.append(staggered(at, latest, policy, open_time) if moves else at)
+        found.append(spread_from(at, due, latest, policy, open_time) if moves else at)
     return tuple(found)
 
 

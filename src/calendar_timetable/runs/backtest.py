@@ -63,13 +63,11 @@ class OtherRules:
         if self.stagger is not None:
             made = replace(made, stagger=share_of(self.stagger, dag_id), placement=None)
         if self.placements is not None and own.may_keep_hour and not own.keep_hour:
-            # Of a DAG that is not put anywhere the stagger is its share, and not how far it may go.
-            spread = own.stagger if own.placement is not None else 0
-            spread = spread if self.stagger is None else self.stagger
-            usual = None if own.placement is None else Placement(share_of(spread, dag_id))
-            placement = self.placements.get(dag_id, usual)
-            if placement is not None:
-                made = replace(made, stagger=spread, placement=placement)
+            within = 0 if own.placement is None else own.placement.within
+            within = within if self.stagger is None else self.stagger
+            put = self.placements.get(dag_id, None if own.placement is None else Placement())
+            if put is not None:
+                made = replace(made, placement=put._replace(within=within))
         made.check()
         return made
 

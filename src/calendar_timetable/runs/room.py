@@ -78,6 +78,9 @@ def read_room(
     weeks = min(int((begin - used.since) // _WEEK), MOST_WEEKS)
     room = Room([], expected_loads(used, pools, begin, weeks), pools, mine, habits, weeks)
     for dag_id, compiled in sorted(mine.items()):
+        if compiled.held:
+            room.unknown[dag_id] = f"held: {compiled.held[0]}"
+            continue
         needs = needs_of(habits.get(dag_id), compiled, schedules[dag_id].pools)
         due = tuple(_first(_MOST_DUE, compiled.rooms(begin, begin + AHEAD)))
         if not needs:
@@ -111,12 +114,13 @@ def expected_loads(
 ) -> dict[str, Load]:
     """Return what is expected to be in use of each pool from *begin* on."""
     loads = {}
-    for pool in pools:
+    for pool, size in pools.items():
         hours = used.work.get(pool, {})
         past = []
         for week in range(1, weeks + 1):
             first = int((begin - week * _WEEK) // HOUR)
             means = [hours.get(hour, 0.0) / HOUR for hour in range(first, first + _WEEK // HOUR)]
             past.append([mean for mean in means for _ in range(_STEPS_PER_HOUR)])
-        loads[pool] = Load(begin, expected_week(past) * (AHEAD // _WEEK))
+        slots = math.inf if size.slots < 0 else float(max(size.slots, 1))
+        loads[pool] = Load(begin, expected_week(past) * (AHEAD // _WEEK), slots)
     return loads

@@ -39,8 +39,9 @@ def apply(dag: Any) -> None:
     gate = limits if lately is exempt else _Limits(mine, zone, lately)
     # Also where runs are planned in open time: they may begin later than planned, as many do that
     # wait for max_active_runs, and events may be entered after they were made.
-    for task in dag.tasks:
-        gate.guard(task)
+    if gate.closes:
+        for task in dag.tasks:
+            gate.guard(task)
 
 
 class _Limits:
@@ -61,6 +62,11 @@ class _Limits:
         self._max_delay = max(rule.max_delay for rule in rules)
         self._place = any(rule.place for rule in rules)
         self._for_all = any(rule.apply_to == "all" for rule in rules)
+
+    @property
+    def closes(self) -> bool:
+        """Whether they close any time; they may be there for a placement alone."""
+        return bool(self._blackouts or self._windows)
 
     def schedule(self, given: Any) -> Any:
         """Return the schedule *given* within these limits; *given* itself without due times."""

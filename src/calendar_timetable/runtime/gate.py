@@ -58,7 +58,7 @@ class Gate:
         # They say what is done when a run is planned; a gate always waits.
         if policy.when_blocked in ("run", "skip"):
             policy = replace(policy, when_blocked="postpone")
-        policy = replace(policy, keep_hour="", max_lateness=None)
+        policy = replace(policy, keep_hour="", max_lateness=None, placement=None)
         wait = (
             policy.max_delay
             if asked.max_delay is None

@@ -18,7 +18,7 @@ from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.late_start import may_start, next_opening
 from calendar_timetable.planning.open_time import DAY, OpenTime
-from calendar_timetable.planning.plan import Policy, staggered
+from calendar_timetable.planning.plan import Policy, spread_from
 from calendar_timetable.runtime.shared_readings import Shared, reading
 from calendar_timetable.schedule.time_rules import TimeRules, now
 
@@ -51,7 +51,7 @@ def judge(open_time: OpenTime, policy: Policy, planned: float, instant: float) -
     start = next_opening(instant, policy, open_time)
     if start is None:
         return Verdict(False)
-    return Verdict(False, start, staggered(start, math.inf, policy, open_time))
+    return Verdict(False, start, spread_from(start, planned, math.inf, policy, open_time))
 
 
 def why_closed(open_time: OpenTime, rules: TimeRules, verdict: Verdict, instant: float) -> str:

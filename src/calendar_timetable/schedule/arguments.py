@@ -342,16 +342,15 @@ class Arguments:
             raise InvalidArgument("place", self.place, remedy)
         if self.place and not self.coalesce:
             raise InvalidArgument("place", self.place, "goes with coalesce=True; leave one out")
-        share = self._share_of(stagger)
         policy = Policy(
             self.when_blocked,
             zones.whole_seconds("duration", _ZERO if self.duration is None else self.duration),
             max_delay,
             self.coalesce,
-            stagger if self.place else share,
+            self._share_of(stagger),
             self.zone_name if self.keep_hour else "",
             self._checked_lateness,
-            (self.placement or Placement(share)) if self.place else None,
+            (self.placement or Placement())._replace(within=stagger) if self.place else None,
         )
         policy.check()
         return policy

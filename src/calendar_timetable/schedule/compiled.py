@@ -224,7 +224,9 @@ class CompiledSchedule:
         put anywhere.
         """
         unmoved = replace(self.policy, placement=None, stagger=0)
-        whole = list(replace(self, policy=unmoved).placed(start, to_pendulum(end + DAY)))
+        # As far as the run after the last one may be due that bounds its room.
+        until = end + max(DAY, self.policy.max_delay)
+        whole = list(replace(self, policy=unmoved).placed(start, to_pendulum(until)))
         dues = [placed.tick.due for placed in whole]
         for placed in whole:
             due = placed.tick.due

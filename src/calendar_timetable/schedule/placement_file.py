@@ -11,6 +11,7 @@ import logging
 import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,13 @@ def placement_of(dag_id: str) -> Placement | None:
 
 def _remembered(name: str) -> Mapping[str, Placement]:
     global _read  # noqa: PLW0603
-    path = Path(name).expanduser()
-    try:
+    path = Path(name)
+    key = name, 0, 0
+    # Without such a home RuntimeError is raised, and the file is not there either.
+    with suppress(OSError, RuntimeError):
+        path = path.expanduser()
         status = path.stat()
         key = name, status.st_mtime_ns, status.st_size
-    except OSError:
-        key = name, 0, 0
     if _read is None or _read[0] != key:
         try:
             _read = key, read(path)
@@ -77,9 +79,9 @@ def read(path: Path) -> dict[str, Placement]:
         raise InvalidArgument(field, str(path), f"it has more than {_MOST_BYTES:,} bytes")
     try:
         data = tomllib.loads(content.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidArgument(field, str(path), f"this is no TOML: {error}") from None
-    if data.get("version") != VERSION:
+    if type(data.get("version")) is not int or data["version"] != VERSION:
         raise InvalidArgument(
             f"version of {path}", data.get("version"), f"this release reads version {VERSION}"
         )
@@ -112,7 +114,7 @@ def written(placements: Mapping[str, Placement]) -> str:
     """Return the text of a file that says *placements*, in the order of ids: diffs stay small."""
     lines = [_HEAD, f"version = {VERSION}\n"]
     for dag_id, placement in sorted(placements.items()):
-        minutes, seconds = divmod(placement.delay, 60)
+        minutes, seconds = divmod(placement.delay or 0, 60)
         delay = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
         lines.append(f"\n[dags.{_quoted(dag_id)}]\ndelay = {_quoted(delay)}\n")
         if placement.why:

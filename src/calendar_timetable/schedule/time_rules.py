@@ -47,7 +47,7 @@ class TimeRules:
             data[name] and codec.decode(data[name]) for name in ("windows", "blackouts")
         )
         horizon = data["horizon"] and TimeRange(*data["horizon"])
-        return cls(windows, blackouts, data["zone"], Policy(**data["policy"]), horizon)
+        return cls(windows, blackouts, data["zone"], Policy.from_json(data["policy"]), horizon)
 
     def to_json(self, *, hide: bool = False) -> dict[str, Any]:
         """Return these rules for a trigger, addresses of calendars included.

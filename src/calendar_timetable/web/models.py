@@ -240,9 +240,7 @@ class Arguments(Answer):
     max_delay_seconds: int
     coalesce: bool
     keep_hour: bool
-    staggered_by_seconds: int = Field(
-        description="This DAG's own share of its stagger; all of it where it may be placed"
-    )
+    staggered_by_seconds: int = Field(description="This DAG's own share of its stagger")
     place: bool = Field(description="Whether the placement file chooses when its runs start")
 
 

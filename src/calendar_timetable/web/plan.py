@@ -206,12 +206,9 @@ def _changed(compiled: CompiledSchedule, asked: models.WhatIf, dag_id: str) -> C
         "coalesce": asked.coalesce,
     }
     if asked.stagger_seconds is not None:
-        # As with stagger_key=dag_id; a placement has all of it.
-        changes["stagger"] = (
-            share_of(asked.stagger_seconds, dag_id)
-            if policy.placement is None
-            else asked.stagger_seconds
-        )
+        changes["stagger"] = share_of(asked.stagger_seconds, dag_id)  # as with stagger_key=dag_id
+        if policy.placement is not None:
+            changes["placement"] = policy.placement._replace(within=asked.stagger_seconds)
     policy = replace(
         policy, **{name: value for name, value in changes.items() if value is not None}
     )
@@ -327,7 +324,8 @@ def python_of(compiled: CompiledSchedule, stagger: int | None = None, key: str =
     if policy.max_delay != usual.max_delay:
         lines.append(f"max_delay={delta(policy.max_delay)},")
     if policy.placement is not None:
-        lines += [f"stagger={delta(policy.stagger)},"] if policy.stagger else []
+        whole = policy.placement.within
+        lines += [f"stagger={delta(whole)},"] if whole else []
         lines.append("place=True,")
     elif stagger:
         lines += [f"stagger={delta(stagger)},", f"stagger_key={key!r},"]
