@@ -119,10 +119,10 @@ def test_what_a_policy_becomes() -> None:
     assert OtherRules(stagger=HOUR).policy("dag", own).stagger == share_of(HOUR, "dag")
     placed = OtherRules(placements={"dag": Placement(600)})
     assert placed.policy("dag", own).placement == Placement(600)
-    assert placed.policy("dag", own).stagger == 0, "its share is not how far it may go"
+    assert placed.policy("dag", own).within == DAY, "its share is not how far it may go"
     assert placed.policy("other", own) == own
     both = OtherRules(stagger=HOUR, placements={"dag": Placement(600)})
-    assert both.policy("dag", own).stagger == HOUR
+    assert both.policy("dag", own).within == HOUR
     by_hour = Policy(keep_hour="UTC")
     assert placed.policy("dag", by_hour) == by_hour
     was = Policy(stagger=HOUR, placement=Placement(99))

@@ -24,6 +24,7 @@ OPTION = "AIRFLOW__CALENDAR_TIMETABLE__PLACEMENT"
             Placement,
             st.integers(0, 31 * 86_400),
             st.text(st.characters(exclude_categories=["Cs"]), max_size=200),
+            st.just(0),
         ),
         max_size=5,
     )
