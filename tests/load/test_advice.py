@@ -157,13 +157,20 @@ def test_no_stagger_where_few_are_due_together_or_nothing_is_gained() -> None:
 # --- conflicts ---------------------------------------------------------------------------------
 
 
-def waited(*, slots: int = 1, runs: int = 6, seconds: float = HOUR, need: int = 1) -> list[Wait]:
+def waited(
+    *,
+    slots: int = 1,
+    runs: int = 6,
+    seconds: float = HOUR,
+    need: int = 1,
+    copies: tuple[int, int] = (1, 1),
+) -> list[Wait]:
     """The second of two DAGs is due ten minutes after the first, once a day."""
     asks, names = [], []
     for day in range(runs):
         for n, name in enumerate(("first", "second")):
             start = day * 24 * HOUR + n * 600
-            asks.append(Ask(start, (Need("gpu", need, 0, seconds),)))
+            asks.append(Ask(start, (Need("gpu", need, 0, seconds / copies[n], copies[n]),)))
             names.append(name)
     pools = {"gpu": float(slots)}
     until = runs * 24 * HOUR
@@ -177,6 +184,14 @@ def test_who_waits_for_whom() -> None:
     assert waited(seconds=600) == []
     assert waited(seconds=659) == [], "it waits less than a minute"
     assert waited(seconds=660) != []
+
+
+def test_what_many_tasks_of_a_run_wait_at_once_counts_once() -> None:
+    once = [Wait("second", "first", "gpu", 6, 6 * 3000.0, 3000.0)]
+    assert waited(copies=(1, 20)) == once, "twenty wait for the one that has it"
+    assert waited(copies=(20, 1)) == once, "and one for twenty, one after the other"
+    assert waited(slots=3, need=2, copies=(1, 20)) == once
+    assert advice.later_by(waited(copies=(1, 20))[0]) == HOUR
 
 
 def test_what_is_a_conflict() -> None:

@@ -356,7 +356,7 @@ def _these(dag_ids: Sequence[str]) -> str:
 class Wait(NamedTuple):
     """*waiter* waits for *holder*, as *pool* cannot serve both: so many *runs*, and *seconds*.
 
-    *longest* is what one run waits at most.
+    *longest* is what one run waits at most. What several tasks of a run wait at once counts once.
     """
 
     waiter: str
@@ -382,28 +382,37 @@ def waits(
     *uses* are in the order in which they begin, up to *until*. Most waiting is first.
     """
     holds: defaultdict[str, list[_Hold]] = defaultdict(list)
-    waited: defaultdict[tuple[str, str, str], defaultdict[int, float]] = defaultdict(
-        lambda: defaultdict(float)
+    waited: defaultdict[tuple[str, str, str], defaultdict[int, set[tuple[float, float]]]] = (
+        defaultdict(lambda: defaultdict(set))
     )
     for use in uses:
         pool, dag_id = use.need.pool, dag_of(use.number)
         begun = until if use.begun is None else use.begun
         if begun - use.asked >= _WAIT_SECONDS:
             for hold in holds[pool]:
-                over = min(hold.ends, begun) - max(hold.begun, use.asked)
+                low, high = max(hold.begun, use.asked), min(hold.ends, begun)
                 together = hold.slots + use.need.slots
-                if over > 0 and hold.dag_id != dag_id and together > slots[pool]:
-                    waited[dag_id, hold.dag_id, pool][use.number] += over
+                if low < high and hold.dag_id != dag_id and together > slots[pool]:
+                    waited[dag_id, hold.dag_id, pool][use.number].add((low, high))
         if use.begun is not None:
             ends = begun + use.need.seconds
             holds[pool].append(_Hold(begun, ends, dag_id, use.need.slots))
             if len(holds[pool]) > _KEPT_HOLDS:
                 holds[pool] = [hold for hold in holds[pool] if hold.ends > begun - DAY]
-    found = [
-        Wait(waiter, holder, pool, len(runs), sum(runs.values()), max(runs.values()))
-        for (waiter, holder, pool), runs in waited.items()
-    ]
+    found = []
+    for (waiter, holder, pool), runs in waited.items():
+        lengths = [_length_of_all(run) for run in runs.values()]
+        found.append(Wait(waiter, holder, pool, len(runs), sum(lengths), max(lengths)))
     return sorted(found, key=lambda one: (-one.seconds, one))
+
+
+def _length_of_all(waited: Iterable[tuple[float, float]]) -> float:
+    """Return how long something is waited for: what overlaps counts once."""
+    total, until = 0.0, -math.inf
+    for low, high in sorted(waited):
+        total += max(0.0, high - max(low, until))
+        until = max(until, high)
+    return total
 
 
 def conflicts(found: Iterable[Wait], weeks: float) -> list[Wait]:
