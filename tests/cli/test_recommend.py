@@ -89,8 +89,8 @@ def test_advice_for_programs(run: Run, airflow: None) -> None:
     assert code == 0
     answer = json.loads(out)
     assert (answer["known_dags"], answer["unknown_dags"], answer["partial"]) == (2, 0, False)
-    assert [one["kind"] for one in answer["advice"]] == ["conflict", "duration", "start"]
-    duration = answer["advice"][1]
+    assert [one["kind"] for one in answer["advice"]] == ["conflict", "start", "duration"]
+    duration = answer["advice"][2]
     assert duration["certainty"] == {"level": "some", "runs": 12, "weeks": None}
     assert duration["gain"] == {
         "what": "minutes kept free for each run",
@@ -108,7 +108,7 @@ def test_advice_for_some(run: Run, airflow: None) -> None:
         return [one["kind"] for one in json.loads(run("--json", *options)[1])["advice"]]
 
     assert told("--dag-id", "etl") == ["conflict"], "who holds what is waited for is told too"
-    assert told("--tag", "ml") == ["conflict", "duration", "start"]
+    assert told("--tag", "ml") == ["conflict", "start", "duration"]
     assert told("--tag", "data", "--dag-id", "etl") == ["conflict"]
 
 

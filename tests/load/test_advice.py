@@ -244,6 +244,8 @@ def test_the_order_and_the_bound() -> None:
 
     found = [one("c", 4, 2), one("a", 4, 2), one("b", 10, 1)]
     assert [told.dag_ids[0] for told in advice.by_gain(found)] == ["b", "a", "c"]
+    ahead = [one("a", 0, 120), one("b", 10, 9)]
+    assert [told.dag_ids[0] for told in advice.by_gain(ahead)] == ["b", "a"], "a trouble is first"
     many = [one(f"{n:02}", 4, 2) for n in range(80)]
     kinds: list[Kind] = ["start", "duration", "conflict", "stagger"]
     assert len(advice.by_gain(many)) == advice.MOST_OF_A_KIND

@@ -52,8 +52,8 @@ class Gain(NamedTuple):
 
     @property
     def part(self) -> float:
-        """Which part of the greater one the change makes."""
-        return abs(self.before - self.after) / max(self.before, self.after, 1e-9)
+        """Which part of what there is the change takes away; 0 where nothing is amiss yet."""
+        return max(0.0, self.before - self.after) / self.before if self.before else 0.0
 
     def __str__(self) -> str:
         return f"{self.before:.3g} → {self.after:.3g} {self.what}"
