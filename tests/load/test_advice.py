@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from calendar_timetable.load import advice
+from calendar_timetable.load import advice, history
 from calendar_timetable.load.advice import Advice, Basis, Ends, Gain, Kind, Line, Pool, Wait
 from calendar_timetable.load.expected import STEP_SECONDS
 from calendar_timetable.load.history import Need, Usual
@@ -54,6 +54,24 @@ def test_a_duration_that_is_too_short() -> None:
 )
 def test_where_a_duration_is_right(given: int, high: float, runs: int, better: int | None) -> None:
     assert advice.better_duration(given, Usual(high / 2, high, runs)) == better
+
+
+def test_one_run_alone_says_no_duration() -> None:
+    alone = history.usual([*[HOUR] * 9, 5 * HOUR])
+    assert alone is not None and alone == (HOUR, 5 * HOUR, 10, True)
+    assert advice.better_duration(HOUR, alone) is None
+    for lengths in ([*[HOUR] * 9, 4 * HOUR], [*[HOUR] * 8, 5 * HOUR, 5 * HOUR]):
+        known = history.usual(lengths)
+        assert known is not None and not known.outlier, "not so far, or not alone"
+        assert advice.better_duration(HOUR, known) is not None
+    many = history.usual([*[HOUR] * 19, 5 * HOUR])
+    assert many == (HOUR, HOUR, 20, False), "of twenty runs the longest does not count"
+
+
+def test_of_few_runs_the_longest_is_told() -> None:
+    told = advice.duration_advice("train", HOUR, Usual(HOUR, 2 * HOUR, 19), BAD, FAIR)
+    assert told is not None
+    assert told.evidence[0] == "the longest of 19 runs took 2 h, half of them no longer than 1 h"
 
 
 def test_a_duration_is_not_advised_where_it_does_no_good() -> None:

@@ -25,8 +25,8 @@ HOUR = 3600
 
 def test_usual_lengths() -> None:
     assert usual([]) is None
-    assert usual([7.0]) == (7, 7, 1)
-    assert usual(range(100, 0, -1)) == (50, 95, 100)
+    assert usual([7.0]) == (7, 7, 1, False)
+    assert usual(range(100, 0, -1)) == (50, 95, 100, False)
 
 
 def test_what_a_task_asks_for() -> None:

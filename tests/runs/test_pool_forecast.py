@@ -361,7 +361,7 @@ def test_what_failed_early_or_was_cleared_is_not_usual(session: Session) -> None
         run.cleared, run.ended, run.started = 1, run.due + 5 * HOUR, run.due + 5 * HOUR - 60
     record(session, runs)
     forecast = told(session)
-    assert forecast.habits["dag"].usual == (HOUR, HOUR, 6)
+    assert forecast.habits["dag"].usual == (HOUR, HOUR, 6, False)
     assert means(pool(forecast, "work"))[6] == 1
 
 
@@ -431,7 +431,7 @@ def test_who_does_not_end_inside_the_window(session: Session) -> None:
     # The pool has one slot: the second begins as the first has ended.
     assert (over.dag.dag_id, over.start, over.waits) == ("second", AT + 6 * HOUR, 5400)
     assert (over.closes, over.ends) == (AT + 8 * HOUR, AT + 9 * HOUR)
-    assert over.habit.usual == (5400, 5400, 10)
+    assert over.habit.usual == (5400, 5400, 10, False)
     session.execute(update(Pool).values(slots=2))
     assert told(session).overruns == []
 

@@ -161,9 +161,9 @@ class Ends(NamedTuple):
 def better_duration(given: int, usual: Usual) -> int | None:
     """Return the duration, in seconds, that runs say instead of the one *given* (0: none).
 
-    ``None`` where that is right, or too few runs are known.
+    ``None`` where that is right, too few runs are known, or one run alone says so.
     """
-    if usual.runs < LEAST_RUNS:
+    if usual.runs < LEAST_RUNS or usual.outlier:
         return None
     right = given >= usual.high or (not given and usual.high <= _SHORT_SECONDS)
     too_long = given > _MUCH_LONGER * usual.high and given - usual.high > _MUCH_LONGER_SECONDS
@@ -186,8 +186,14 @@ def duration_advice(dag_id: str, given: int, usual: Usual, now: Ends, then: Ends
     high = length(_rounded_up(usual.high, 60))
     half = length(_rounded_up(usual.median, 60))
     ends = f"of {now.runs} runs in two weeks {now.overrun} may end in closed time"
+    # Of fewer runs nobody can tell what 19 of 20 do not exceed.
+    most = (
+        f"the longest of {usual.runs} runs took {high}"
+        if usual.runs < _MANY_RUNS
+        else f"19 of 20 runs took no longer than {high}"
+    )
     evidence = (
-        f"19 of 20 runs took no longer than {high}, half of them no longer than {half}",
+        f"{most}, half of them no longer than {half}",
         f"the file says {length(given)}" if given else "the file gives no duration",
         f"{ends}, and {then.overrun} with {length(better)}",
     )

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 _Number = TypeVar("_Number", int, float)
 
 HIGH = 0.95  # of all runs end within the length that is told as the high one
+_FAR = 4  # times the median: longer than runs of a DAG are wont to be
 _HIGH_USE = 0.9  # of all weeks use no more than what is told as high
 MOST_ALIKE = 100  # slots that one need asks for one by one; more are fewer that take longer
 # Two needs of one run with a gap of this part of the first are as one.
@@ -33,11 +34,15 @@ class Need(NamedTuple):
 
 
 class Usual(NamedTuple):
-    """How many seconds runs take, the *median* and the *high* one, and how many *runs* say so."""
+    """How many seconds runs take, the *median* and the *high* one, and how many *runs* say so.
+
+    *outlier* says that the high one is of one run alone, which took far longer than all others.
+    """
 
     median: float
     high: float
     runs: int
+    outlier: bool = False
 
 
 def usual(lengths: Iterable[float]) -> Usual | None:
@@ -45,7 +50,10 @@ def usual(lengths: Iterable[float]) -> Usual | None:
     known = sorted(lengths)
     if not known:
         return None
-    return Usual(quantile(known, 0.5), quantile(known, HIGH), len(known))
+    median, high = quantile(known, 0.5), quantile(known, HIGH)
+    # Of few runs the high one is the longest.
+    outlier = high == known[-1] > _FAR * median and len(known) > 1 and known[-2] <= _FAR * median
+    return Usual(median, high, len(known), outlier)
 
 
 def quantile(ascending: Sequence[_Number], part: float) -> _Number:
