@@ -128,7 +128,8 @@ def test_a_start_that_gains_too_little() -> None:
     assert started(lines, HOUR + 1) is None, "there is no room"
     assert started(lines, 5 * HOUR, slots=9) is None, "the pool is not half full"
     assert started(lines, 5 * HOUR, slots=8) is not None
-    assert started(lines, 5 * HOUR, slots=-1) is not None, "without end"
+    assert started(lines, 5 * HOUR, slots=-1) is None, "it is never full"
+    assert started(lines, 5 * HOUR, slots=0) is None, "nothing runs there"
     # Eleven slots become ten: less than a tenth.
     fixed = [a_line("big", slots=10, seconds=4 * HOUR), a_line("small")]
     pool, rooms = a_pool(fixed, 11), room_until(8 * HOUR, fixed[1:])
@@ -164,6 +165,7 @@ def test_a_stagger_where_many_are_due_together() -> None:
 def test_no_stagger_where_few_are_due_together_or_nothing_is_gained() -> None:
     lines = [a_line(f"dag_{n}", seconds=900) for n in range(5)]
     assert stagger(lines) is not None
+    assert stagger(lines, -1) is None and stagger(lines, 0) is None
     assert stagger(lines[:4], 4) is None, "four are few"
     apart = [*lines[:4], a_line("dag_4", HOUR + 61, 900)]
     assert stagger(apart) is None, "another minute"

@@ -241,7 +241,8 @@ class Pool(NamedTuple):
     @property
     def is_full(self) -> bool:
         """Whether its peak is worth a look."""
-        return self.peak > 0 and (self.slots < 0 or self.peak >= _FULL * self.slots)
+        # Nobody waits for a pool without end, and nothing runs in one without slots.
+        return self.slots > 0 and self.peak >= _FULL * self.slots
 
     def without(self, lines: Iterable[Line]) -> dict[str, Load]:
         """Return the loads without what these use."""
@@ -255,8 +256,7 @@ class Pool(NamedTuple):
         fall = self.peak - after
         if fall < _LESS_SLOTS - 1e-6 or fall < _LESS * self.peak - 1e-6:
             return None
-        of = "" if self.slots < 0 else f" of {self.slots}"
-        what = f"slots{of} of pool {self.name} asked for at once, at most"
+        what = f"slots of {self.slots} of pool {self.name} asked for at once, at most"
         return Gain(what, round(self.peak, 2), round(after, 2))
 
 
