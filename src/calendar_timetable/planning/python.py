@@ -27,13 +27,14 @@ def delta(seconds: float) -> str:
 def later_cron(expression: str, seconds: float) -> str | None:
     """Return a cron expression that is due so many *seconds* later, in whole minutes.
 
-    ``None`` where *expression* is not due at one time of day, or would be due on other days.
+    ``None`` where *expression* is not due at one time of day, or would be due on another day.
     """
     found = _FIXED.fullmatch(" ".join(expression.split()))
     if found is None:
         return None
     minute, hour, *days = found.groups()
     at = int(hour) * 60 + int(minute) + int(seconds // 60)
-    if at >= _DAY_MINUTES and days != ["*", "*", "*"]:
+    if at >= _DAY_MINUTES:
+        # Also of one due each day: runs before midnight would become those after it, a day early.
         return None
-    return " ".join((f"{at % 60}", f"{at // 60 % 24}", *days))
+    return " ".join((f"{at % 60}", f"{at // 60}", *days))
