@@ -55,6 +55,24 @@ def test_of_a_mapped_task_some_are_over() -> None:
     }
 
 
+def test_of_a_mapped_task_some_have_begun_and_some_come_later() -> None:
+    usually = {"first": Need("a", 1, 0, 300, 10), "then": Need("a", 1, 310, 60)}
+    deferred = Doing("first", "later", "a", 1, 4)
+    holding = Doing("first", "holds", "a", 1, 6, NOW - 100)
+    assert remaining(usually, [holding, deferred], NOW - 100, NOW) == (
+        Need("a", 1, 0, 200, 6, held=True),
+        Need("a", 1, 0, 300, 4),
+        Need("a", 1, 310, 60),
+    )
+    over = Doing("first", "over", "a", 1, 6)
+    assert remaining(usually, [over, deferred], NOW - 100, NOW) == (
+        Need("a", 1, 0, 300, 4),
+        Need("a", 1, 310, 60),
+    ), "what comes after it waits for them"
+    begun = Doing("then", "over", "a", 1, 1)
+    assert remaining(usually, [over, begun], NOW - 100, NOW) == ()
+
+
 def test_without_history_a_task_goes_on_as_long_as_it_has() -> None:
     doing = [Doing("new", "holds", "a", 1, 1, NOW - 500), Doing("next", "later", "a", 1, 1)]
     assert remaining({}, doing, NOW - 500, NOW) == (Need("a", 1, 0, 500, held=True),)

@@ -56,13 +56,18 @@ def remaining(
             ends[task] = max(ends.get(task, 0), seconds)
     for task, need in sorted(usually.items(), key=lambda item: item[1].after):
         parts = stages.get(task, [])
-        if any(one.stage != "later" for one in parts):
+        later = [one for one in parts if one.stage == "later"]
+        if parts and not later:
             continue
         after = max(0.0, started + need.after - now)
         for other in ends.keys() & usually.keys():
             gap = need.after - usually[other].after - usually[other].seconds
             if gap >= 0:
                 after = max(after, ends[other] + gap)
-        ends[task] = after + need.seconds
-        found.append(need._replace(after=after))
+        ends[task] = max(ends.get(task, 0), after + need.seconds)
+        if len(later) == len(parts):
+            found.append(need._replace(after=after))
+            continue
+        # Of a mapped task some have begun, and others are deferred, or tried again.
+        found += (Need(one.pool, one.slots, after, need.seconds, one.copies) for one in later)
     return tuple(sorted(found, key=lambda one: (one.after, one)))
