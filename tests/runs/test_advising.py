@@ -21,7 +21,7 @@ from calendar_timetable.load.advice import Advice, Kind
 from calendar_timetable.load.placement import place
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan import Placement
-from calendar_timetable.runs import lru, time_budget
+from calendar_timetable.runs import advising, lru, time_budget, usage
 from calendar_timetable.runs.advising import Advised, advise
 from calendar_timetable.runs.database import read_dags
 from calendar_timetable.runs.room import read_room
@@ -278,6 +278,27 @@ def test_a_spent_budget_is_told(session: Session, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(time_budget, "spent", lambda: True)
     found = told(session)
     assert found.partial and found.advice == []
+
+
+def test_records_that_there_was_no_time_to_read_make_nothing_sure(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_pool(session, "work", 4)
+    for name in "abcd":
+        a_dag(session, name, ours("0 1 * * *", max_delay=timedelta(hours=6)))
+        daily(session, name, 1, [HOUR] * 20)
+    unread = usage.Used(AT, 0, {}, partial=True)
+    monkeypatch.setattr(advising, "read_used", lambda *_: unread)
+    found = told(session)
+    (start,) = (one for one in found.advice if one.kind == "start")
+    assert found.partial and start.basis == (20, 0) and start.basis.level == "few"
+
+
+def test_what_was_used_says_that_there_was_no_time(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time_budget, "spent", lambda: True)
+    assert usage.read_used(session, ["a"], {}, 0, AT) == (AT, 0, {}, True)
 
 
 def test_nothing_to_advise(session: Session) -> None:

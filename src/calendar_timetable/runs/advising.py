@@ -117,7 +117,7 @@ def advise(
     with time_budget.share(_PLANNING):
         starts = _starts(session, mine, schedules, begin, now, found)
     found.unknown = len(starts.keys() - habits.keys())
-    ahead = _ahead(session, known, schedules, pools, habits, starts, begin)
+    ahead = _ahead(session, known, schedules, pools, habits, starts, begin, found)
     with time_budget.share(_PEAKS):
         found.advice += _peaks(ahead, found)
     with time_budget.share(_QUEUES):
@@ -165,6 +165,7 @@ def _ahead(
     habits: Mapping[str, Habit],
     starts: Mapping[str, list[tuple[float, float]]],
     begin: float,
+    found: Advised,
 ) -> _Ahead:
     """Return all that is planned from *begin* on, and the load of pools with what else runs."""
     lines = {}
@@ -177,11 +178,13 @@ def _ahead(
             lines[dag_id] = Line(dag_id, needs, tuple(sorted(at for _, at in times)), runs)
     others = sorted(set(known) - starts.keys())
     used = read_used(session, others, pools, 0, begin)
+    found.partial |= used.partial
     weeks = min(int((begin - used.since) // _WEEK), MOST_WEEKS)
     loads = expected_loads(used, pools, begin, weeks)
     for line in lines.values():
         line.add_to(loads)
-    rest = weeks if used.work else None
+    # What nobody had the time to read may matter.
+    rest = weeks if used.work or used.partial else None
     return _Ahead(begin, lines, schedules, pools, loads, rest, starts)
 
 

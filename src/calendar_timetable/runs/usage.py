@@ -64,12 +64,13 @@ class Used(NamedTuple):
     """What was used in past hours, from *since* (epoch seconds) on.
 
     By pool and hour, counted from the epoch and its *phase* in seconds, these are slots times
-    seconds.
+    seconds. *partial* says that there was no time to read further back.
     """
 
     since: float
     phase: int
     work: dict[str, dict[int, float]]
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,7 @@ def read_used(
         if instances >= _MOST_INSTANCES:
             break
         if time_budget.spent():
-            return Used(since, phase, work)
+            return Used(since, phase, work, partial=True)
         until, since = since, now - day * DAY
         for table in (TaskInstance, TaskInstanceHistory):
             query = _used_by(table, dag_ids, pools, phase, (since, until), now)
