@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -278,6 +279,47 @@ def test_a_spent_budget_is_told(session: Session, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(time_budget, "spent", lambda: True)
     found = told(session)
     assert found.partial and found.advice == []
+
+
+def test_loads_that_there_was_no_time_for_tell_nothing(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_pool(session, "work", 4)
+    for name in "abcd":
+        a_dag(session, name, ours("0 1 * * *", max_delay=timedelta(hours=6)))
+        daily(session, name, 1, [HOUR] * 20)
+    assert [one.kind for one in told(session).advice] == ["start"]
+
+    def interrupted(after: int) -> Advised:
+        """The time is over once so many DAGs were looked at, for loads or peaks."""
+        left = iter(range(after))
+
+        def metered(steps: Iterable[Any]) -> Iterator[Any]:
+            for step in steps:
+                if next(left, None) is None:
+                    raise time_budget.Spent
+                yield step
+
+        watched = SimpleNamespace(**{**vars(time_budget), "metered": metered})
+        monkeypatch.setattr(advising, "time_budget", watched)
+        return told(session)
+
+    for after in (0, 3, 4, 6):
+        found = interrupted(after)
+        assert found.partial and found.advice == []
+
+
+def test_a_dag_with_very_many_runs_counts_as_what_else_runs(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_pool(session, "work", 4)
+    for name in "abcd":
+        a_dag(session, name, ours("0 1 * * *", max_delay=timedelta(hours=6)))
+        daily(session, name, 1, [HOUR] * 20)
+    (found,) = kinds(session, "start")
+    assert found.basis.weeks is None
+    monkeypatch.setattr(advising, "_MOST_STEPS", 14 * 12)
+    assert kinds(session, "start") == [], "each of fourteen runs is in thirteen steps"
 
 
 def test_records_that_there_was_no_time_to_read_make_nothing_sure(

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable.load import advice
 from calendar_timetable.load.advice import Advice, Basis, Ends, Line, Pool, Wait
+from calendar_timetable.load.expected import STEP_SECONDS
+from calendar_timetable.load.history import Need
 from calendar_timetable.load.placement import Load, Work
 from calendar_timetable.load.queueing import Ask, simulate
 from calendar_timetable.planning.open_time import DAY, OpenTime
@@ -38,9 +40,10 @@ from calendar_timetable.schedule.compiled import CompiledSchedule
 _WEEK = 7 * DAY
 _WEEKS = AHEAD / _WEEK
 _MOST_DUE = 2_000  # due times of one DAG that are laid out once more
-# Seconds of processor time for what is planned, for the peaks of pools, and for their queues; the
-# rest is for durations.
-_PLANNING, _PEAKS, _QUEUES = 1.5, 1.0, 0.7
+_MOST_STEPS = 500_000  # of loads that the runs of one DAG are in; some take a tenth of a second
+# Seconds of processor time for what is planned, for the loads of pools, their peaks, and their
+# queues; the rest is for durations.
+_PLANNING, _LOADS, _PEAKS, _QUEUES = 1.5, 0.4, 0.8, 0.7
 # How a schedule that is not ours would be placed as one of ours.
 _PLAIN = Policy(), OpenTime(None, None, None)
 
@@ -168,24 +171,36 @@ def _ahead(
     found: Advised,
 ) -> _Ahead:
     """Return all that is planned from *begin* on, and the load of pools with what else runs."""
-    lines = {}
+    lines: dict[str, Line] = {}
+    others = set(known) - starts.keys()
     for dag_id, times in starts.items():
         habit, compiled = habits.get(dag_id), schedules[dag_id].compiled
         needs = needs_of(habit, compiled, schedules[dag_id].pools) if compiled else ()
         needs = habit.needs if habit is not None else needs
-        if needs:
+        if _steps(needs) * len(times) > _MOST_STEPS:
+            others |= {dag_id} & set(known)  # so often that it is usual
+        elif needs:
             runs = 0 if habit is None else habit.usual.runs
             lines[dag_id] = Line(dag_id, needs, tuple(sorted(at for _, at in times)), runs)
-    others = sorted(set(known) - starts.keys())
-    used = read_used(session, others, pools, 0, begin)
+    used = read_used(session, sorted(others), pools, 0, begin)
     found.partial |= used.partial
     weeks = min(int((begin - used.since) // _WEEK), MOST_WEEKS)
     loads = expected_loads(used, pools, begin, weeks)
-    for line in lines.values():
-        line.add_to(loads)
+    try:
+        with time_budget.share(_LOADS):
+            for line in time_budget.metered(lines.values()):
+                line.add_to(loads)
+    except time_budget.Spent:
+        found.partial = True
+        lines, loads = {}, {}  # of a load that lacks some runs nothing can be told
     # What nobody had the time to read may matter.
     rest = weeks if used.work or used.partial else None
     return _Ahead(begin, lines, schedules, pools, loads, rest, starts)
+
+
+def _steps(needs: Sequence[Need]) -> float:
+    """Return in how many steps of a load one run is."""
+    return sum(1 + min(need.seconds, AHEAD) // STEP_SECONDS for need in needs)
 
 
 # --- start and stagger -------------------------------------------------------------------------
@@ -194,20 +209,24 @@ def _ahead(
 def _peaks(ahead: _Ahead, found: Advised) -> Iterator[Advice]:
     free = {dag_id: line for dag_id, line in ahead.lines.items() if _is_unmoved(ahead, dag_id)}
     puttable = [line for dag_id, line in ahead.lines.items() if ahead.may_be_put(dag_id)]
-    for name, size in sorted(ahead.pools.items()):
-        if time_budget.spent():
-            found.partial = True
-            return
-        pool = Pool(name, size.slots, ahead.loads, ahead.weeks)
-        yield from filter(
-            None,
-            (
-                advice.start_advice(pool, puttable, partial(_work, ahead)),
-                advice.stagger_advice(
-                    pool, free.values(), partial(_staggered, ahead), partial(_stagger, ahead)
-                ),
-            ),
-        )
+    try:
+        for name in time_budget.metered(sorted(ahead.loads)):
+            pool = Pool(name, ahead.pools[name].slots, ahead.loads, ahead.weeks)
+            told = advice.start_advice(
+                pool, time_budget.metered(puttable), partial(_work, ahead)
+            )
+            if told is not None:
+                yield told
+            told = advice.stagger_advice(
+                pool,
+                time_budget.metered(free.values()),
+                partial(_staggered, ahead),
+                partial(_stagger, ahead),
+            )
+            if told is not None:
+                yield told
+    except time_budget.Spent:
+        found.partial = True
 
 
 def _is_unmoved(ahead: _Ahead, dag_id: str) -> bool:
@@ -217,7 +236,12 @@ def _is_unmoved(ahead: _Ahead, dag_id: str) -> bool:
 
 
 def _work(ahead: _Ahead, dag_id: str) -> Work | None:
-    """Return the room that a DAG's runs would have with ``place=True``; ``None`` where none."""
+    """Return the room that a DAG's runs would have with ``place=True``; ``None`` where none.
+
+    Raises :class:`time_budget.Spent` where there is no time to lay it out.
+    """
+    if time_budget.spent():
+        raise time_budget.Spent
     compiled = ahead.may_be_put(dag_id)
     if compiled is None:
         return None
@@ -228,7 +252,12 @@ def _work(ahead: _Ahead, dag_id: str) -> Work | None:
 
 
 def _staggered(ahead: _Ahead, line: Line, seconds: int) -> tuple[float, ...]:
-    """Return when the runs of a DAG start with a stagger of so many *seconds*."""
+    """Return when the runs of a DAG start with a stagger of so many *seconds*.
+
+    Raises :class:`time_budget.Spent` where there is no time for it.
+    """
+    if time_budget.spent():
+        raise time_budget.Spent
     compiled = ahead.compiled(line.dag_id)
     policy, open_time = _PLAIN if compiled is None else (compiled.policy, compiled.open_time)
     policy = replace(policy, stagger=share_of(seconds, line.dag_id))
