@@ -13,7 +13,7 @@ from airflow.models.dag import DagModel, DagTag
 from airflow.models.dag_version import DagVersion
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG
+from airflow.sdk import DAG, CronDataIntervalTimetable, CronTriggerTimetable
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
@@ -211,6 +211,25 @@ def test_a_stagger_is_advised_then_written(session: Session) -> None:
         stagger = {"stagger": timedelta(hours=2), "stagger_key": name}
         a_dag(session, name, ours("0 6 * * *", max_delay=timedelta(days=1), **stagger))
     assert kinds(session, "stagger") == []
+
+
+def test_a_stagger_keeps_the_data_interval(session: Session) -> None:
+    """Of what Airflow makes of a cron expression ours makes the same, of other timetables not."""
+    add_pool(session, "work", 4)
+    others = {
+        "hours": CronTriggerTimetable("0 6 * * *", timezone="UTC", interval=timedelta(hours=1)),
+        "intervals": CronDataIntervalTimetable("0 6 * * *", timezone="UTC"),
+    }
+    for name in ("a", "b", "c", "d", *others):
+        a_dag(session, name, others.get(name, "0 6 * * *"))
+        daily(session, name, 6, [900] * 12)
+    (found,) = kinds(session, "stagger")
+    python = dict(found.python)
+    wrapped = "schedule=CalendarTimetable(..., stagger=timedelta("
+    for name in others:
+        assert python[name].startswith(wrapped)
+        assert python[name].endswith("  # ...: the schedule that it has")
+    assert python["a"].startswith("schedule=CalendarTimetable('0 6 * * *', timezone='UTC', ")
 
 
 def test_no_stagger_for_four(session: Session) -> None:

@@ -35,6 +35,7 @@ from calendar_timetable.runs.usage import (
     read_pools,
     read_used,
 )
+from calendar_timetable.schedule.base import is_plain_cron, is_plain_delta
 from calendar_timetable.schedule.compiled import CompiledSchedule
 
 _WEEK = 7 * DAY
@@ -280,12 +281,12 @@ def _stagger(ahead: _Ahead, dag_id: str, seconds: int) -> str:
     if schedule.compiled is not None:
         return f"{stagger},"
     given = schedule.data["__var"]
-    cron, every = given.get("expression"), given.get("delta")
-    if isinstance(cron, str):
-        base = f"{cron!r}, timezone={given.get('timezone', 'UTC')!r}"
-    elif isinstance(every, (int, float)):
-        base = delta(every)
+    if is_plain_cron(schedule.data):
+        base = f"{given['expression']!r}, timezone={given.get('timezone', 'UTC')!r}"
+    elif is_plain_delta(schedule.data):
+        base = delta(given["delta"])
     else:
+        # Any other one would have other data intervals as an expression of ours.
         return f"schedule=CalendarTimetable(..., {stagger}),  # ...: the schedule that it has"
     return f"schedule=CalendarTimetable({base}, {stagger}),"
 

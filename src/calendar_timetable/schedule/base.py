@@ -110,6 +110,26 @@ def cron_base(expression: str, timezone: str, *, with_intervals: bool) -> Timeta
     return trigger.CronTriggerTimetable(expression, timezone=timezone)
 
 
+def is_plain_cron(encoded: dict[str, Any]) -> bool:
+    """Tell whether a serialized timetable is what :func:`make_base` makes of a cron expression."""
+    return _is_made(encoded, "CronDataIntervalTimetable", "CronTriggerTimetable")
+
+
+def is_plain_delta(encoded: dict[str, Any]) -> bool:
+    """Tell whether a serialized timetable is what :func:`make_base` makes of a timedelta."""
+    made = _is_made(encoded, "DeltaDataIntervalTimetable", "DeltaTriggerTimetable")
+    return made and isinstance(encoded["__var"].get("delta"), (int, float))
+
+
+def _is_made(encoded: dict[str, Any], with_interval: str, without: str) -> bool:
+    from airflow.configuration import conf
+
+    with_intervals = conf.getboolean("scheduler", "create_cron_data_intervals")
+    kind = encoded["__type"].rpartition(".")[2]
+    made = kind == (with_interval if with_intervals else without)
+    return made and not encoded["__var"].get("interval")
+
+
 # Runs are known by their data interval, which those of partitions have not; and each partition has
 # a run of its own, where we combine or skip what waits.
 _PARTITIONED = (

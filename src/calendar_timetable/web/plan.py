@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from airflow.configuration import conf
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.orm import Session
 
@@ -34,6 +33,7 @@ from calendar_timetable.runs.forecast import replanned
 from calendar_timetable.runs.listing import next_rows, run_lengths
 from calendar_timetable.runs.rows import RunRow, planned_row
 from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
+from calendar_timetable.schedule.base import is_plain_cron, is_plain_delta
 from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.schedule.ticks import TOO_FREQUENT
 from calendar_timetable.web import models
@@ -365,14 +365,9 @@ def _base(compiled: CompiledSchedule) -> str:
     if "events" in data:
         return f"Calendar({data['calendar']!r}),{_ALMOST}"
     kind, given = data["__type"].rpartition(".")[2], data["__var"]
-    with_intervals = conf.getboolean("scheduler", "create_cron_data_intervals")
-    plain_cron = kind == ("CronDataIntervalTimetable" if with_intervals else "CronTriggerTimetable")
-    plain_delta = kind == (
-        "DeltaDataIntervalTimetable" if with_intervals else "DeltaTriggerTimetable"
-    )
-    if plain_cron and given["timezone"] == compiled.timezone and not given.get("interval"):
+    if is_plain_cron(data) and given["timezone"] == compiled.timezone:
         return repr(given["expression"])
-    if plain_delta and isinstance(given.get("delta"), (int, float)) and not given.get("interval"):
+    if is_plain_delta(data):
         return delta(given["delta"])
     if kind in ("OnceTimetable", "ContinuousTimetable"):
         return repr({"OnceTimetable": "@once"}.get(kind, "@continuous"))
