@@ -365,6 +365,20 @@ def test_what_failed_early_or_was_cleared_is_not_usual(session: Session) -> None
     assert means(pool(forecast, "work"))[6] == 1
 
 
+def test_runs_by_hand_do_not_say_how_long_those_by_schedule_take(session: Session) -> None:
+    add_pool(session, "work", 4)
+    for dag_id, scheduled in (("enough", 5), ("few", 4)):
+        a_dag(session, dag_id, "0 6 * * *")
+        record(session, daily(dag_id, 6, HOUR, days=scheduled))
+        by_hand = daily(dag_id, 7, 60, days=32)
+        for run in by_hand:
+            run.run_type = "manual"
+        record(session, by_hand)
+    habits = told(session).habits
+    assert habits["enough"].usual == (HOUR, HOUR, 5, False)
+    assert habits["few"].usual.median == 60 and habits["few"].usual.runs == 30
+
+
 def test_every_try_used_slots(session: Session) -> None:
     add_pool(session, "work", 4)
     a_dag(session, "dag", "0 6 * * *")

@@ -213,9 +213,7 @@ def _peaks(ahead: _Ahead, found: Advised) -> Iterator[Advice]:
     try:
         for name in time_budget.metered(sorted(ahead.loads)):
             pool = Pool(name, ahead.pools[name].slots, ahead.loads, ahead.weeks)
-            told = advice.start_advice(
-                pool, time_budget.metered(puttable), partial(_work, ahead)
-            )
+            told = advice.start_advice(pool, time_budget.metered(puttable), partial(_work, ahead))
             if told is not None:
                 yield told
             told = advice.stagger_advice(

@@ -23,6 +23,7 @@ from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.listing import Filters, rows_by_dag
 from calendar_timetable.runs.stored_schedules import Schedule
 from calendar_timetable.runs.usage import (
+    BY_SCHEDULE,
     HOUR,
     MOST_WEEKS,
     Habit,
@@ -40,7 +41,6 @@ AHEAD = 15 * DAY  # seconds from now that are looked at
 _PLANNING, _QUEUES = 2.5, 1.0
 # What is planned is found in stretches of this many hours: what is near is known first.
 _STRETCHES = (24, 168, AHEAD // HOUR)
-_BY_SCHEDULE = "scheduled"
 
 
 class Live(NamedTuple):
@@ -188,7 +188,7 @@ def _add_under_way(
         tasks: dict[str, Need] = {} if habit is None else habit.tasks
         started = now if run.started is None else run.started
         # What goes by no schedule has no window either.
-        schedule = schedules.get(run.dag_id) if run.run_type == _BY_SCHEDULE else None
+        schedule = schedules.get(run.dag_id) if run.run_type == BY_SCHEDULE else None
         needs = remaining(tasks, run.tasks, started, now)
         coming.add(Ask(now, needs), dag, schedule, running=run.started is not None)
 

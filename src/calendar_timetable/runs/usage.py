@@ -30,12 +30,14 @@ from calendar_timetable.runs.lru import LruCache
 HOUR = 3600
 MOST_WEEKS = 5  # of records that are looked at
 _RUNS_OF_LENGTHS = 30  # the last ones of a DAG, that show how long it takes
+_ENOUGH_RUNS = 5  # by schedule, before others do not count for how long it takes
 _RUNS_OF_TASKS = 10  # of these, that show what its tasks take
 # Task instances after which no earlier day is looked at: what was used long ago matters least.
 _MOST_INSTANCES = 500_000
 _MOST_RUNS = 5_000  # under way at once
 _MOST_TASKS = 50_000  # of these, mapped ones counted once
 _FRESH_SECONDS = 900  # for which a DAG's habit is remembered
+BY_SCHEDULE = "scheduled"
 _HELD = ("running", "queued")  # states in which a task has slots
 _RUNNING = "running"
 _LATER = (None, "deferred", "up_for_retry", "up_for_reschedule", "restarting")
@@ -103,7 +105,8 @@ def read_habits(
     """Return what the last successful runs of each DAG took, of those that have any.
 
     *now* is in epoch seconds. Runs that failed, or were cleared and so ran in part, say nothing of
-    a whole run.
+    a whole run. Of a DAG with enough runs by schedule only these tell how long it takes: by hand
+    people often try less.
     """
     clock = time.monotonic()
     found: dict[str, Habit | None] = {}
@@ -130,13 +133,20 @@ def _read_habits(
         .over(partition_by=DagRun.dag_id, order_by=DagRun.run_after.desc())
         .label("place")
     )
+    own_place = (
+        func.row_number()
+        .over(partition_by=(DagRun.dag_id, DagRun.run_type), order_by=DagRun.run_after.desc())
+        .label("own_place")
+    )
     runs = (
         select(
             DagRun.dag_id,
             DagRun.run_id,
+            (DagRun.run_type == BY_SCHEDULE).label("by_schedule"),
             _seconds(DagRun.start_date).label("started"),
             _seconds(DagRun.end_date).label("ended"),
             place,
+            own_place,
         )
         .where(
             DagRun.dag_id.in_(dag_ids),
@@ -149,16 +159,31 @@ def _read_habits(
         .subquery()
     )
     lengths: dict[str, list[float]] = defaultdict(list)
-    for dag_id, started, ended in session.execute(
-        select(runs.c.dag_id, runs.c.started, runs.c.ended).where(runs.c.place <= _RUNS_OF_LENGTHS)
-    ):
-        lengths[dag_id].append(max(0, ended - started))
+    scheduled: dict[str, list[float]] = defaultdict(list)
+    rows = select(
+        runs.c.dag_id,
+        runs.c.started,
+        runs.c.ended,
+        runs.c.place,
+        runs.c.own_place,
+        runs.c.by_schedule,
+    ).where(
+        (runs.c.place <= _RUNS_OF_LENGTHS)
+        | (runs.c.by_schedule & (runs.c.own_place <= _RUNS_OF_LENGTHS))
+    )
+    for dag_id, started, ended, at, own, by_schedule in session.execute(rows):
+        length = max(0, ended - started)
+        if at <= _RUNS_OF_LENGTHS:
+            lengths[dag_id].append(length)
+        if by_schedule and own <= _RUNS_OF_LENGTHS:
+            scheduled[dag_id].append(length)
     tasks = _read_tasks(session, runs, pools, {i: len(sample) for i, sample in lengths.items()})
     found: dict[str, Habit] = {}
-    for dag_id, sample in lengths.items():
-        length = usual(sample)
-        assert length is not None
-        found[dag_id] = Habit(length, tasks[dag_id], joined(tasks[dag_id].values()))
+    for dag_id, every in lengths.items():
+        enough = len(scheduled[dag_id]) >= _ENOUGH_RUNS
+        known = usual(scheduled[dag_id] if enough else every)
+        assert known is not None
+        found[dag_id] = Habit(known, tasks[dag_id], joined(tasks[dag_id].values()))
     return found
 
 
