@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.cli import main
+from calendar_timetable.load import advice
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs import lru
 from tests.support.airflow_database import add_dag, airflow_database
@@ -89,6 +90,7 @@ def test_advice_for_programs(run: Run, airflow: None) -> None:
     assert code == 0
     answer = json.loads(out)
     assert (answer["known_dags"], answer["unknown_dags"], answer["partial"]) == (2, 0, False)
+    assert answer["left_out"] == 0
     assert [one["kind"] for one in answer["advice"]] == ["conflict", "start", "duration"]
     duration = answer["advice"][2]
     assert duration["certainty"] == {"level": "some", "runs": 12, "weeks": None}
@@ -110,6 +112,14 @@ def test_advice_for_some(run: Run, airflow: None) -> None:
     assert told("--dag-id", "etl") == ["conflict"], "who holds what is waited for is told too"
     assert told("--tag", "ml") == ["conflict", "start", "duration"]
     assert told("--tag", "data", "--dag-id", "etl") == ["conflict"]
+
+
+def test_how_much_is_left_out(run: Run, airflow: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advice, "MOST", 1)
+    assert "\n2 more are left out: --dag-id and --tag tell what is for some DAGs.\n" in run()[1]
+    answer = json.loads(run("--json")[1])
+    assert len(answer["advice"]) == 1 and answer["left_out"] == 2
+    assert "left out" not in run("--dag-id", "etl")[1]
 
 
 def test_what_there_is_not(run: Run, airflow: None) -> None:

@@ -119,8 +119,8 @@ def test_a_duration_that_is_missing_or_much_too_long(session: Session) -> None:
         daily(session, dag_id, 1, [1000] * 5)
     found = kinds(session, "duration")
     assert [(one.dag_ids, one.python[0][1]) for one in found] == [
-        (("none",), "duration=timedelta(minutes=20),"),
         (("long",), "duration=timedelta(minutes=20),"),
+        (("none",), "duration=timedelta(minutes=20),"),
     ], "only where time can close"
 
 
@@ -282,11 +282,13 @@ def test_advice_on_one_dag_is_not_lost_among_that_on_many(session: Session) -> N
         daily(session, f"dag_{n:02}", 1, [HOUR] * 6)
     every = told(session).advice
     assert [one.dag_ids[0] for one in every] == [f"dag_{n:02}" for n in range(20)]
+    assert told(session).left_out == 2
     ids = [f"dag_{n:02}" for n in range(22)]
     found = advise(
         session, read_dags(session, ids), read_schedules(session, ids), AT, about=["dag_21"]
     )
     assert [one.dag_ids for one in found.advice] == [("dag_21",)] and found.known == 22
+    assert found.left_out == 0
 
 
 def test_a_spent_budget_is_told(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

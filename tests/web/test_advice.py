@@ -151,7 +151,13 @@ def test_paused_dags_are_advised_nothing(
     a_dag(session, "train", train, is_paused=True)
     recorded(session, "train", 2)
     rights.dags = rights.runs_of = {"train"}
-    assert told(client) == {"advice": [], "known_dags": 0, "unknown_dags": 0, "partial": False}
+    assert told(client) == {
+        "advice": [],
+        "known_dags": 0,
+        "unknown_dags": 0,
+        "partial": False,
+        "left_out": 0,
+    }
 
 
 def test_it_says_where_there_was_no_time_for_more(

@@ -31,6 +31,8 @@ export interface AllAdvice {
   unknown_dags: number;
   /** Whether there was no time to look at all */
   partial: boolean;
+  /** How many pieces of advice there are besides */
+  left_out: number;
 }
 
 /** What can be changed in a what-if; of calendars the labels, as their options stay in the DAG file. */

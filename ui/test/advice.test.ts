@@ -12,7 +12,7 @@ test("a line that goes into several files is shown once", () => {
 });
 
 test("what is known is told, and what is not", () => {
-  const all = { advice: [], partial: false };
+  const all = { advice: [], partial: false, left_out: 0 };
   expect(knownText({ ...all, known_dags: 1, unknown_dags: 0 })).toBe("Runs of 1 DAG are on record.");
   expect(knownText({ ...all, known_dags: 3, unknown_dags: 2 })).toBe(
     "Runs of 3 DAGs are on record, of 2 more none yet.",

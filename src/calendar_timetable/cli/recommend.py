@@ -79,6 +79,7 @@ def _as_json(found: Advised) -> object:
         "known_dags": found.known,
         "unknown_dags": found.unknown,
         "partial": found.partial,
+        "left_out": found.left_out,
     }
 
 
@@ -89,6 +90,10 @@ def _show(found: Advised, out: Console) -> None:
         out.print()
     if not found.advice:
         out.print("There is nothing to advise.")
+    if found.left_out:
+        out.print(
+            f"{found.left_out} more are left out: --dag-id and --tag tell what is for some DAGs."
+        )
     unknown = f"; of {found.unknown} more no run has succeeded yet" if found.unknown else ""
     out.print(f"Runs of {found.known} DAGs are known{unknown}. Nothing was changed.")
 

@@ -54,13 +54,15 @@ class Advised:
     """The *advice*, best first, and what it rests on.
 
     Runs of so many DAGs are *known*, and of so many that have runs ahead none is (*unknown*).
-    *partial* says that there was no time to look at all.
+    *partial* says that there was no time to look at all; *left_out* how many pieces there are
+    besides.
     """
 
     advice: list[Advice] = field(default_factory=list)
     known: int = 0
     unknown: int = 0
     partial: bool = False
+    left_out: int = 0
 
 
 @dataclass
@@ -128,9 +130,9 @@ def advise(
         found.advice += _conflicts(ahead, found)
     for dag_id in sorted(starts.keys() & habits.keys()):
         found.advice += _durations(dag_id, schedules[dag_id], habits[dag_id], begin, found)
-    found.advice = advice.by_gain(
-        one for one in found.advice if about is None or not set(about).isdisjoint(one.dag_ids)
-    )
+    told = [one for one in found.advice if about is None or not set(about).isdisjoint(one.dag_ids)]
+    found.advice = advice.by_gain(told)
+    found.left_out = len(told) - len(found.advice)
     return found
 
 

@@ -80,6 +80,7 @@ class AllAdvice(Answer):
     known_dags: int = Field(description="DAGs of which some runs are recorded that succeeded")
     unknown_dags: int = Field(description="DAGs with runs to come of which none is")
     partial: bool = Field(description="Whether there was no time to look at all")
+    left_out: int = Field(description="How many pieces of advice there are besides")
 
 
 @router.get("/advice", response_model=AllAdvice)
@@ -121,6 +122,7 @@ def told(found: Advised, names: dict[str, str], code_of: Collection[str]) -> All
         known_dags=found.known,
         unknown_dags=found.unknown,
         partial=found.partial,
+        left_out=found.left_out,
     )
 
 
