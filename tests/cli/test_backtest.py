@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -25,7 +23,7 @@ from calendar_timetable.planning.plan import Placement
 from calendar_timetable.planning.zones import load_zone
 from calendar_timetable.runs import lru
 from calendar_timetable.schedule.placement_file import written
-from tests.support.airflow_database import add_dag, airflow_database
+from tests.support.airflow_database import add_dag
 from tests.support.ics import event, feed
 from tests.support.origin import Origin
 from tests.support.recorded import Recorded, Task, add_pool, record
@@ -43,22 +41,8 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def session() -> Iterator[Session]:
-    lru.forget()
-    with airflow_database() as found:
-        yield found
-    lru.forget()
-
-
-@pytest.fixture
-def run(
-    session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
+def run(session: Session, for_commands: Session, capsys: pytest.CaptureFixture[str]) -> Run:
     """Of an Airflow with three DAGs that start at nine, in a pool with two slots."""
-
-    @contextmanager
-    def same_session(**_: Any) -> Iterator[Session]:
-        yield session
 
     def run(*arguments: str) -> tuple[int, str, str]:
         lru.forget()
@@ -66,7 +50,6 @@ def run(
         said = capsys.readouterr()
         return code, said.out, said.err
 
-    monkeypatch.setattr("airflow.utils.session.create_session", same_session)
     add_pool(session, POOL, 2)
     for dag_id in ("a", "b", "c"):
         with DAG(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from airflow.models.dagrun import DagRun
@@ -17,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.cli import main
-from calendar_timetable.runs import exemptions, lru
-from tests.support.airflow_database import add_dag, add_run, airflow_database
+from calendar_timetable.runs import exemptions
+from tests.support.airflow_database import add_dag, add_run
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 AGO = NOW - timedelta(hours=2)
@@ -26,29 +24,14 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def session() -> Iterator[Session]:
-    lru.forget()
-    with airflow_database() as found:
-        yield found
-    lru.forget()
-
-
-@pytest.fixture
-def run(
-    session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
+def run(session: Session, for_commands: Session, capsys: pytest.CaptureFixture[str]) -> Run:
     """Of an Airflow with a DAG that is closed all day, which somebody runs by hand."""
-
-    @contextmanager
-    def same_session(**_: Any) -> Iterator[Session]:
-        yield session
 
     def run(*arguments: str) -> tuple[int, str, str]:
         code = main(["overrides", *arguments])
         said = capsys.readouterr()
         return code, said.out, said.err
 
-    monkeypatch.setattr("airflow.utils.session.create_session", same_session)
     closed = CalendarTimetable("@daily", timezone="UTC", blackouts=Weekly("mon-sun"))
     add_dag(session, DAG("closed", schedule=closed, start_date=datetime(2026, 1, 1)), NOW)
     add_dag(session, DAG("plain", schedule="@daily", start_date=datetime(2026, 1, 1)), NOW)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,8 +15,7 @@ from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.cli import main
 from calendar_timetable.load import advice
 from calendar_timetable.planning.open_time import DAY
-from calendar_timetable.runs import lru
-from tests.support.airflow_database import add_dag, airflow_database
+from tests.support.airflow_database import add_dag
 from tests.support.recorded import Recorded, Task, add_pool, record
 
 NOW = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -26,27 +24,12 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def session() -> Iterator[Session]:
-    lru.forget()
-    with airflow_database() as found:
-        yield found
-    lru.forget()
-
-
-@pytest.fixture
-def run(
-    session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    @contextmanager
-    def same_session(**_: object) -> Iterator[Session]:
-        yield session
-
+def run(for_commands: Session, capsys: pytest.CaptureFixture[str]) -> Run:
     def run(*arguments: str) -> tuple[int, str, str]:
         code = main(["recommend", *arguments])
         said = capsys.readouterr()
         return code, said.out, said.err
 
-    monkeypatch.setattr("airflow.utils.session.create_session", same_session)
     return run
 
 

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from tests.support.airflow_database import session  # noqa: F401
+from tests.support.airflow_database import for_commands, session  # noqa: F401

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,13 +39,7 @@ OPTION = "AIRFLOW__CALENDAR_TIMETABLE__PLACEMENT"
 
 
 @pytest.fixture(autouse=True)
-def at_midnight(session: Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    @contextmanager
-    def same_session() -> Iterator[Session]:
-        yield session
-
-    monkeypatch.setattr("airflow.utils.session.create_session", same_session)
-    lru.forget()
+def at_midnight(for_commands: Session) -> Iterator[None]:
     with time_machine.travel(NOW, tick=False):
         yield
 

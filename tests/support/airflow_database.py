@@ -22,6 +22,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
+from calendar_timetable.runs import lru
+
 
 @contextmanager
 def airflow_database() -> Iterator[Session]:
@@ -95,6 +97,20 @@ def add_run(session: Session, dag_id: str, state: str, due: datetime, **columns:
 
 @pytest.fixture
 def session() -> Iterator[Session]:
-    """Airflow's tables in memory; no Airflow runs."""
+    """Airflow's tables in memory; no Airflow runs, and nothing is remembered of another test."""
+    lru.forget()
     with airflow_database() as session:
         yield session
+    lru.forget()
+
+
+@pytest.fixture
+def for_commands(session: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """The same session, for a command that opens one by itself."""
+
+    @contextmanager
+    def same_session(**_: object) -> Iterator[Session]:
+        yield session
+
+    monkeypatch.setattr("airflow.utils.session.create_session", same_session)
+    return session
