@@ -28,6 +28,12 @@ export function AdviceView() {
           <Card key={`${each.kind} ${each.text}`} advice={each} />
         ))}
       </ul>
+      {data !== null && data.left_out > 0 && (
+        <p className="ct-muted ct-advice-left">
+          And {data.left_out} more, of less gain: <code>calendar-timetable recommend --dag-id</code> tells those of one
+          DAG.
+        </p>
+      )}
     </section>
   );
 }
