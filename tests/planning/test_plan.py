@@ -11,6 +11,7 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from calendar_timetable.planning.late_start import late_start
 from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.planning.plan import (
     PlacedTick,
@@ -225,3 +226,15 @@ def test_shares_that_find_no_room_are_spread_over_what_is_left() -> None:
 @given(ticks=irregular_ticks(), brute=brutes())
 def test_a_share_of_nothing_moves_nothing(ticks: list[tuple[int, int]], brute: Brute) -> None:
     assert laid_out(ticks, brute, stagger=0) == laid_out(ticks, brute)
+
+
+def test_late_runs_are_spread_also_when_all_of_max_delay_has_passed() -> None:
+    """Airflow was down from ten to two, and time is closed until ten past: nine DAGs wait."""
+    closed = OpenTime(None, Explicit([(48_600, 51_000)]), None)
+
+    starts = {
+        late_start(36_000, 36_000, 50_400, Policy(max_delay=3600, stagger=share), closed)
+        for share in range(0, 1800, 200)
+    }
+
+    assert starts == {51_000 + share for share in range(0, 1800, 200)}

@@ -69,7 +69,6 @@ def place(options: argparse.Namespace, out: Console) -> int:
     if not room.schedules:
         remedy = "give DAGs CalendarTimetable(..., place=True), or a DeploymentRule(place=True)"
         raise values.Misused(f"no DAG may be placed: {remedy}")
-    before = {work.dag_id: room.schedules[work.dag_id].policy.placement for work in room.work}
     stay = {} if options.anew else {i: one.delay or 0 for i, one in kept.items()}
     idle = {pool: load.copy() for pool, load in room.load.items()}
     delays = chosen(room.work, room.load, stay)
@@ -83,8 +82,7 @@ def place(options: argparse.Namespace, out: Console) -> int:
     there = {dag.dag_id for dag in dags}
     placements |= {i: one for i, one in kept.items() if i in there and i not in placements}
     gone = sorted(kept.keys() - there)
-    now = {dag_id: 0 if one is None else one.delay or 0 for dag_id, one in before.items()}
-    peaks = _peaks(room, idle, now)
+    peaks = _peaks(room, idle)
     if options.out is not None:
         _write(options.out, placement_file.written(placements))
     if options.json:
@@ -117,14 +115,14 @@ def _why(work: Work, delay: int, room: Room) -> str:
     return f"pool {busier.pool} is busier until {until:%H:%M}"
 
 
-def _peaks(room: Room, idle: dict[str, Load], delays: dict[str, int]) -> list[_Peak]:
-    """Return how full each pool gets with *delays* instead of those of the placement."""
+def _peaks(room: Room, idle: dict[str, Load]) -> list[_Peak]:
+    """Return how full each pool gets, and did with the starts that the DAGs have by now.
+
+    *idle* is the load beside them.
+    """
     for work in room.work:
-        for start in work.starts(delays[work.dag_id]):
-            for need in work.needs:
-                if need.pool in idle:
-                    slots = need.copies * need.slots
-                    idle[need.pool].add(start + need.after, need.seconds, slots)
+        policy = room.schedules[work.dag_id].policy
+        work.add_to(idle, policy.stagger if policy.delay is None else policy.delay)
     used = {need.pool for work in room.work for need in work.needs}
     return [
         _Peak(pool, room.pools[pool].slots, max(idle[pool].steps), max(room.load[pool].steps))

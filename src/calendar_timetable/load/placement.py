@@ -60,6 +60,14 @@ class Work:
         """Return when its runs start with that *delay*, in epoch seconds."""
         return [put_in(room, due, delay) for due, room in self.room]
 
+    def add_to(self, load: Mapping[str, Load], delay: int, sign: int = 1) -> None:
+        """Add its runs with that *delay* to the *load* of their pools, or take them away."""
+        for start in self.starts(delay):
+            for need in self.needs:
+                if need.pool in load:
+                    slots = sign * need.slots * need.copies
+                    load[need.pool].add(start + need.after, need.seconds, slots)
+
 
 @dataclass(frozen=True)
 class Load:
@@ -158,10 +166,7 @@ class _Place:
 
     def _add(self, sign: int) -> None:
         assert self.delay is not None
-        for start in self.work.starts(self.delay):
-            for need in self._needs:
-                slots = sign * need.slots * need.copies
-                self._load[need.pool].add(start + need.after, need.seconds, slots)
+        self.work.add_to(self._load, self.delay, sign)
 
     def _costs(self, delays: Sequence[int]) -> list[float]:
         """Return what each of *delays* adds to the cost of the load."""

@@ -5,6 +5,8 @@ Asked before a run is created, by gates while it runs, and by the page.
 
 from __future__ import annotations
 
+import math
+
 from calendar_timetable.planning.open_time import DAY, OpenTime
 from calendar_timetable.planning.plan import Policy, same_hour, spread_from
 
@@ -106,4 +108,6 @@ def late_start(
             return None
     if fits:
         return planned
-    return spread_from(opening, due, max(opening, due + policy.max_delay), policy, open_time)
+    # A share of stagger is taken also where all of max_delay has passed, as many DAGs may be late.
+    latest = math.inf if policy.delay is None else max(opening, due + policy.max_delay)
+    return spread_from(opening, due, latest, policy, open_time)
