@@ -238,3 +238,28 @@ def test_late_runs_are_spread_also_when_all_of_max_delay_has_passed() -> None:
     }
 
     assert starts == {51_000 + share for share in range(0, 1800, 200)}
+
+
+def test_a_late_run_keeps_its_share_whenever_it_is_asked_about() -> None:
+    """Due at ten, down from ten to two; closed until ten past two, and open from then on."""
+    closed = OpenTime(None, Explicit([(48_600, 51_000)]), None)
+    policy = Policy(max_delay=3600, stagger=1500)
+
+    def told(now: float) -> float | None:
+        return late_start(36_000, 36_000, now, policy, closed)
+
+    assert told(48_000) == 36_000, "time has been open since: at once"
+    assert {told(now) for now in range(48_600, 52_500, 50)} == {52_500}
+    assert told(52_500) == told(60_000) == 36_000, "its share has passed: at once"
+
+
+def test_a_late_run_keeps_its_share_of_its_hour() -> None:
+    """Due daily at ten, which a closure took; the next ten o'clock, and its share, are the next."""
+    closed = OpenTime(None, Explicit([(30_000, 90_000)]), None)
+    policy = Policy(keep_hour="UTC", stagger=1500)
+
+    def told(now: float) -> float | None:
+        return late_start(36_000, 36_000, now, policy, closed)
+
+    assert {told(now) for now in range(36_000, 123_900, 300)} == {123_900}
+    assert told(123_900) == 36_000

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from calendar_timetable.runs import forecast, listing, lru, stored_schedules, ti
 from calendar_timetable.web import routes
 from tests.support.airflow_database import add_dag, add_run
 from tests.support.moments import utc
+from tests.support.processor import processor_seconds
 from tests.support.web_app import asked
 
 DAY = 86400
@@ -51,12 +52,6 @@ def plain(session: Session, dag_id: str, schedule: Any, **given: Any) -> None:
         datetime.now(UTC),
         **given,
     )
-
-
-def processor_seconds(call: Callable[[], Any]) -> float:
-    began = time.process_time()
-    call()
-    return time.process_time() - began
 
 
 @pytest.mark.parametrize("path", ["/api/runs", "/api/time-sets"])

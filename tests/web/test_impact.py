@@ -23,7 +23,8 @@ from tests.support.airflow_database import add_dag
 from tests.support.web_app import Rights, asked
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-TOMORROW = (NOW + timedelta(days=1)).replace(hour=0, minute=0, second=0)
+# A midnight that is to come, whenever this is asked.
+AHEAD = (NOW + timedelta(days=2)).replace(hour=0, minute=0, second=0)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -59,7 +60,7 @@ def client(session: Session, monkeypatch: pytest.MonkeyPatch, who: Who) -> Itera
 
 
 def range_of(hours: float = 4) -> dict[str, str]:
-    return {"start": TOMORROW.isoformat(), "end": (TOMORROW + timedelta(hours=hours)).isoformat()}
+    return {"start": AHEAD.isoformat(), "end": (AHEAD + timedelta(hours=hours)).isoformat()}
 
 
 def test_what_it_would_do_is_cut_to_what_one_may_read(client: TestClient, who: Who) -> None:
@@ -141,7 +142,7 @@ def test_who_may_edit_the_connection_may_book(
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json() == {"uid": "uid", "created": True, "calendar": "freezes"}
     assert not second.json()["created"]
-    period = Period(int(TOMORROW.timestamp()), int(TOMORROW.timestamp()) + 4 * 3600)
+    period = Period(int(AHEAD.timestamp()), int(AHEAD.timestamp()) + 4 * 3600)
     assert booked[0] == ("freezes", period, "Core switch", "viewer")
     notes = session.scalars(select(Log.event)).all()
     assert notes.count("calendar_timetable.book_blackout") >= 2

@@ -47,14 +47,20 @@ def next_opening(now: float, policy: Policy, open_time: OpenTime) -> float | Non
     return open_time.next_fit(now, policy.duration, now + SEARCH_SECONDS)
 
 
-def _still_at_its_hour(
+def _open_since(
     planned: float, due: float, now: float, policy: Policy, open_time: OpenTime
-) -> bool:
-    """Tell whether time is open since the last hour at which a run may start that keeps it."""
+) -> float | None:
+    """Return since when a run that was to start at *planned* may start, at an instant that fits.
+
+    That is *planned* where time has been open since. ``None`` where its hour is to be kept, and
+    time was closed at the last one.
+    """
+    if not policy.keep_hour:
+        return max(planned, open_time.opening_of(now, planned))
     since = planned
     while (following := same_hour(due, since + 1, policy.keep_hour)) <= now:
         since = following
-    return open_time.opening_of(now, since) <= since
+    return since if open_time.opening_of(now, since) <= since else None
 
 
 def is_missed(planned: float, now: float, policy: Policy) -> bool:
@@ -87,12 +93,12 @@ def late_start(
         return None
     if policy.when_blocked == "run":
         return planned
-    fits = open_time.fits(now, policy.duration)
-    if policy.keep_hour:
-        fits = fits and _still_at_its_hour(planned, due, now, policy, open_time)
-    if not fits and _has_just_fitted(planned, now, policy, open_time):
+    since = None
+    if open_time.fits(now, policy.duration):
+        since = _open_since(planned, due, now, policy, open_time)
+    elif _has_just_fitted(planned, now, policy, open_time):
         return planned
-    opening = now if fits else policy.next_start(due, now, now + SEARCH_SECONDS, open_time)
+    opening = since or policy.next_start(due, now, now + SEARCH_SECONDS, open_time)
     if opening is None:
         return None
     # Told at once, so that the answer does not change while the run waits.
@@ -106,8 +112,9 @@ def late_start(
             or policy.next_start(due, closes, closes + policy.max_delay, open_time) is None
         ):
             return None
-    if fits:
+    if opening <= planned:
         return planned
     # A share of stagger is taken also where all of max_delay has passed, as many DAGs may be late.
     latest = math.inf if policy.delay is None else max(opening, due + policy.max_delay)
-    return spread_from(opening, due, latest, policy, open_time)
+    start = spread_from(opening, due, latest, policy, open_time)
+    return start if start > now else planned

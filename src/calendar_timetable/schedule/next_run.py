@@ -194,7 +194,7 @@ class _Search:
         following = self._runs(stream, first.due)
         run, skipped = next(following, None), None
         if not self._is_past:
-            while run is not None and (late := self._late(run)) is None:
+            while run is not None and (late := self._made_up_for(run)) is None:
                 if run.start is not None and is_missed(run.start, self.now, self.policy):
                     return self.first_not_missed(with_interval(run, skipped)), None
                 skipped = run.tick.interval_start if skipped is None else skipped
@@ -218,7 +218,7 @@ class _Search:
         for run in self._runs(ticks, None if first is None else first.due):
             if run.tick.due <= missed.tick.due or run.start is None:
                 continue
-            start = self._late(run)
+            start = self._made_up_for(run)
             if start is not None:
                 return with_interval(run.starting(start), missed.tick.interval_start)
         return None
@@ -471,13 +471,13 @@ class _Search:
             return coming and with_interval(coming, latest.tick.interval_start)
         if start <= self.now or coming is None or not self.policy.coalesce:
             return latest.starting(start)
-        if self.policy.keep_hour:
-            together = coming.start is not None and coming.start <= start
-            earlier = latest.tick.interval_start
-            return with_interval(coming, earlier) if together else latest.starting(start)
-        opening = next_opening(self.now, self.policy, self.open_time)
-        released = coming.start if coming.opening is None else coming.opening
-        if opening is not None and released is not None and released <= opening:
+        # Starts never go back: one that is spread may begin no earlier than the next.
+        together = coming.start is not None and coming.start <= start
+        if not together and not self.policy.keep_hour:
+            opening = next_opening(self.now, self.policy, self.open_time)
+            released = coming.start if coming.opening is None else coming.opening
+            together = opening is not None and released is not None and released <= opening
+        if together:
             return with_interval(coming, latest.tick.interval_start)
         return latest.starting(start)
 
@@ -488,6 +488,14 @@ class _Search:
         return self.compiled.late_start(
             run.start, run.tick.due, self.now, catchup=self.restriction.catchup
         )
+
+    def _made_up_for(self, run: PlacedTick) -> float | None:
+        """Return when *run* starts, which may be late: no later than the next that is to come."""
+        start = self._late(run)
+        if start is None or start <= self.now or not self.policy.spread:
+            return start
+        *_, coming = self._around_now()
+        return start if coming is None or coming.start is None else min(start, coming.start)
 
     def _runs(self, stream: TickStream, first_due: float | None) -> Iterator[PlacedTick]:
         until = max(self.now, self.now if first_due is None else first_due) + SEARCH_SECONDS

@@ -385,8 +385,8 @@ BODIES: dict[str, dict[str, object]] = {
     "PATCH dags/{dag_id}/dagRuns/{dag_run_id}": {"state": "queued"},
     "POST dags/{dag_id}/dagRuns/{dag_run_id}/clear": {"dry_run": False},
     "POST dags/{dag_id}/clearTaskInstances": {"dry_run": False, "only_failed": False},
-    "PATCH dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}": {"new_state": "failed"},
-    "POST assets/events": {"asset_id": 1},
+    "PATCH dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}": {"new_state": "skipped"},
+    "POST assets/events": {},  # the asset's number is put in where it is asked
     "PATCH dags/{dag_id}": {"is_paused": False},
 }
 # They take something away, which starts nothing, and would end the story.
@@ -402,7 +402,10 @@ def crawl(deployment: Deployment) -> None:
     timed, by_assets = deployment.timed[0], deployment.by_assets[1]
     run_id = stack.runs(by_assets)[0].run_id
     values = defaultdict(lambda: "1", dag_id=by_assets, dag_run_id=run_id, task_id="work")
-    done: dict[str, int] = {}
+    [asset] = stack.get("/api/v2/assets", name_pattern="data")["assets"]
+    bodies = {**BODIES, "POST assets/events": {"asset_id": asset["id"]}}
+    refused: dict[str, str] = {}
+    asked: set[str] = set()
     with stack.session() as session:
         for prefix in ("/api/v2/", "/calendar-timetable/api/"):
             source = "/openapi.json" if prefix == "/api/v2/" else f"{prefix}openapi.json"
@@ -413,10 +416,13 @@ def crawl(deployment: Deployment) -> None:
                     if route.startswith(LEFT_OUT):
                         continue
                     address = stack.address + path.format_map(values)
-                    body = BODIES.get(route, {})
+                    body = bodies.get(route, {})
                     answer = session.request(method, address, json=body, timeout=90)
-                    done[route] = answer.status_code
-    assert all(done[route] < 300 for route in BODIES), {r: done.get(r) for r in BODIES}
+                    asked.add(route)
+                    if route in bodies and not answer.ok:
+                        refused[route] = f"{answer.status_code} {answer.text}"
+    assert refused == {}
+    assert bodies.keys() <= asked
     for command in (
         ("dags", "trigger", timed),
         ("dags", "test", by_assets),

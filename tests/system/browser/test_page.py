@@ -358,11 +358,13 @@ def test_the_details_lie_beside_the_calendar(browser: Browser) -> None:
     browser.click("[aria-label='Later']")
     browser.settled()
     browser.click(RUN + ".ct-moved", "visible")
-    box = (
-        "const box = document.querySelector(arguments[0]).getBoundingClientRect(); "
-        "return [box.left, box.right]"
+    browser.one("dialog h2", "visible")
+    calendar, details = browser.run(
+        "return ['.ct-calendar', 'dialog'].map(each => {"
+        "  const box = document.querySelector(each).getBoundingClientRect();"
+        "  return [box.left, box.right]; })"
     )
-    assert browser.run(box, ".ct-calendar")[1] <= browser.run(box, "dialog")[0]
+    assert calendar[1] <= details[0]
     facts = browser.text("dialog .ct-facts")
     assert "Window ends" in facts and "06:00" in facts
     first = browser.path()
