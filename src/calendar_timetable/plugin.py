@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from airflow import plugins_manager
 from airflow.plugins_manager import AirflowPlugin
 
 from calendar_timetable.timetable import CalendarTimetable
@@ -48,6 +49,22 @@ def window_end(source: Any = None) -> datetime | None:
 
 
 MACROS = [seconds_left, window_end]
+# By the end of its address, of which DAGs the tab tells, in fields of Airflow's REST API: those due
+# by time, and those started by data or at once. All but DAGs that start by hand only.
+TABS = {
+    "upcoming-runs-of-dag": {"timetable_periodic": ["true"]},
+    "upcoming-runs-of-started-dag": {
+        "timetable_summary": ["Asset", "Partitioned Asset", "@once", "@continuous"]
+    },
+}
+
+
+def dag_tabs() -> list[dict[str, Any]]:
+    """Return the tabs of a DAG: one of these is shown. Before Airflow 3.4, all DAGs have one."""
+    # That one has the type, and with it `applies_to`; others would show both tabs.
+    if not hasattr(plugins_manager, "ReactAppDict"):
+        return [{"url_route": next(iter(TABS))}]
+    return [{"url_route": route, "applies_to": fields} for route, fields in TABS.items()]
 
 
 class CalendarSchedulePlugin(AirflowPlugin):
@@ -98,6 +115,6 @@ class CalendarSchedulePlugin(AirflowPlugin):
         }
         return [
             {**page, "destination": "nav", "category": "browse", "url_route": "upcoming-runs"},
-            {**page, "destination": "dag", "url_route": "upcoming-runs-of-dag"},
+            *({**page, "destination": "dag", **tab} for tab in dag_tabs()),
             {**page, "destination": "dashboard", "url_route": "upcoming-runs-at-home"},
         ]

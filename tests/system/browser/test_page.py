@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import requests
+from airflow import plugins_manager
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -76,6 +77,30 @@ def test_found_through_the_menu_and_left_without_a_reload(browser: Browser) -> N
     browser.settled()
     assert urlsplit(browser.driver.current_url).path == urlsplit(browser.airflow.address).path + TAB
     assert browser.run("return window.stillTheSame") is True
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "tabs"),
+    [
+        ("visible", 1),
+        ("plain", 1),
+        ("either", 1),
+        ("on_asset", 1),
+        ("once", 1),
+        # Before Airflow 3.4, a tab cannot tell of which DAGs it tells.
+        ("unscheduled", 0 if hasattr(plugins_manager, "ReactAppDict") else 1),
+    ],
+)
+def test_a_dag_that_only_starts_by_hand_has_no_tab(
+    browser: Browser, dag_id: str, tabs: int
+) -> None:
+    browser.driver.get(f"{browser.airflow.address}/dags/{dag_id}/runs")
+    browser.one("a[href$='/code']")
+    links = "a[href*='/plugin/upcoming-runs']"
+    wait_until(f"{tabs} tabs", lambda: len(browser.all(links)) == tabs)
+    if tabs:
+        browser.click(links)
+        browser.settled()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
+from calendar_timetable.plugin import dag_tabs
 from calendar_timetable.web.static_page import STATIC
 from demo.local_airflow import LocalAirflow
 
@@ -113,7 +114,7 @@ def test_airflow_is_told_of_a_page_and_a_tab_of_one_name(
     apps = next(plugin["react_apps"] for plugin in plugins if plugin["name"] == "calendar_schedule")
     assert [(app["name"], app["destination"]) for app in apps] == [
         ("Upcoming runs", "nav"),
-        ("Upcoming runs", "dag"),
+        *[("Upcoming runs", "dag")] * len(dag_tabs()),
         ("Upcoming runs", "dashboard"),
     ]
     assert len({app["bundle_url"] for app in apps}) == 1
