@@ -25,7 +25,7 @@ WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # the environment brings Node.js
 	fuzz locks screenshots clean
 
 help:  ## List these targets
-	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' Makefile | column -t -s:
+	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ {printf "%-16s %s\n", $$1, $$2}' Makefile
 
 setup:
 	@PYTHON=$(PYTHON) tools/setup $(VENV) $(LOCK)
