@@ -190,7 +190,7 @@ def test_the_first_five_minutes(tmp_path: Path) -> None:
     """The calendar, the commands and the DAG of docs/start.md, as they stand there."""
     page = re.sub(r" \\\n +", " ", text_of("docs/start.md"))
     (tmp_path / "team.ics").write_text(text_of("docs/team.ics"))
-    check, preview, of_dag = (
+    check, preview, of_dag, _ = (  # the last: tests/project/test_installed.py
         w[1:] for w in commands(ROOT / "docs/start.md") if w[0] == "calendar-timetable"
     )
     said = run(*check, folder=tmp_path, home=tmp_path)
