@@ -22,10 +22,10 @@ WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # the environment brings Node.js
 
 .DEFAULT_GOAL := help
 .PHONY: help setup install check format docs test test-fast test-lowest test-neighbours sbom demo bench \
-	fuzz locks screenshots clean
+	fuzz lane locks screenshots clean
 
 help:  ## List these targets
-	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' Makefile | column -t -s:
+	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ {printf "%-16s %s\n", $$1, $$2}' Makefile
 
 setup:
 	@PYTHON=$(PYTHON) tools/setup $(VENV) $(LOCK)
@@ -79,6 +79,9 @@ bench: install  ## Measure, and compare with benchmarks/baseline.json (GROUPS="s
 fuzz: install  ## Fuzz the reading of calendars for ten minutes (FUZZ=-max_total_time=3600 for an hour)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group pyproject.toml:fuzz
 	$(BIN)/python -m tests.support.fuzz .fuzz $(FUZZ)
+
+lane:  ## Run a lane of docs/lanes.md, and write down there what came of it: LANE=fast
+	@python3 -m tools.lane $(LANE)
 
 locks: setup  ## Move the pinned environments to the newest releases
 	@for which in 3.3 3.2 3.4 demo docs lowest neighbours; do tools/lock $(BIN)/uv $$which; done

@@ -107,7 +107,7 @@ def start(folder: Path, at_end: ExitStack) -> tuple[LocalAirflow, TeamCalendar]:
     with _step("Starting Airflow: " + ", ".join(COMPONENTS)):
         for component in COMPONENTS:
             airflow.start(component)
-        airflow.wait_until_ready()
+        airflow.wait_until_ready(seconds=300)  # on a slow machine, or a busy one
     make_pools(airflow)
     return airflow, calendar
 

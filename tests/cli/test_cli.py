@@ -203,6 +203,16 @@ def test_wrong_usage(run: Run, arguments: tuple[str, ...], said: str) -> None:
     assert "Traceback" not in err
 
 
+def test_a_folder_that_airflow_cannot_walk_through_is_told(run: Run, tmp_path: Path) -> None:
+    """As Debian's virtual environments are, in the folder that ``--dags-folder .`` names."""
+    (tmp_path / ".venv" / "lib").mkdir(parents=True)
+    (tmp_path / ".venv" / "lib64").symlink_to("lib")
+    code, out, err = run("preview", "--dag-id", "x", "--dags-folder", str(tmp_path))
+    assert (code, out) == (2, "")
+    assert "recursive loop" in err and "keep environments out of that folder" in err
+    assert "Traceback" not in err
+
+
 def test_version(run: Run) -> None:
     assert run("--version")[:2] == (0, f"calendar-timetable {calendar_timetable.__version__}\n")
 

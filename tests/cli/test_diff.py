@@ -28,6 +28,7 @@ __all__ = ["run"]  # the fixture
 
 # The server of a calendar runs in a thread.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
+PAGE = (Path(__file__).parents[2] / "docs" / "diff.md").read_text()
 START = ("--start", "2026-11-27T12:00+00:00")  # a Friday
 HEAD = """
 from datetime import timedelta
@@ -134,7 +135,8 @@ def test_a_branch_moves_a_window(run: Run, repository: Path, tmp_path: Path) -> 
     code, out, err = run(*folders)
     assert code == 1, err
     assert out.startswith("2 runs move in 1 of 2 DAGs, Fri 27 Nov 2026 12:00 UTC to ")
-    assert "Sat 28 Nov 2026 02:00 UTC  02:00   22:00  outside daily 22:00-01:00 until 22:00" in out
+    shown = PAGE.partition(" --days 2\n")[2].partition("```")[0]  # by docs/diff.md
+    assert [line.rstrip() for line in out.splitlines()] == shown.splitlines()
 
 
 def test_what_is_committed_is_read_and_nothing_beside_it(run: Run, repository: Path) -> None:

@@ -11,9 +11,11 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -186,11 +188,66 @@ def test_the_commands_of_readme_do_what_it_says(tmp_path: Path) -> None:
     assert "blocked by team.ics until Mon" in run(*command[1:], folder=ROOT, home=tmp_path)
 
 
+# What these print depends on an Airflow, or on more files, which tests of their own have
+_ELSEWHERE = {
+    "backtest": "an Airflow's runs: an example",
+    "diff": "tests/cli/test_diff.py",
+    "impact": "test_the_impact_that_is_shown_is_said_so",
+    "import": "tests/cli/test_import.py",
+    "sync": "calendars of an Airflow: an example",
+}
+
+
+def printed_answers() -> Iterator[Any]:
+    """Each command of ours that a page shows with what it prints."""
+    for page in PAGES:
+        for block in _CONSOLE.findall(page.read_text()):
+            _, *answers = re.split(r"^ *\$ ", re.sub(r" *\\\n *", " ", block), flags=re.MULTILINE)
+            for command, _, printed in (each.partition("\n") for each in answers):
+                program, _, words = command.partition(" ")
+                shown = program == "calendar-timetable" and printed.strip()
+                if shown and words.split()[0] not in _ELSEWHERE:
+                    typed = shlex.split(words, comments=True)
+                    yield pytest.param(typed, printed, id=f"{page.stem}: {words}"[:70])
+
+
+@pytest.mark.parametrize(("typed", "printed"), list(printed_answers()))
+def test_a_command_prints_what_is_shown(typed: list[str], printed: str, tmp_path: Path) -> None:
+    (tmp_path / "team.ics").write_text(text_of("docs/team.ics"))
+    assert run(*typed, folder=tmp_path, home=tmp_path) == printed
+
+
+def test_the_impact_that_is_shown_is_said_so() -> None:
+    from calendar_timetable.runs.impact_words import sentence
+
+    counts = Counter({"postponed": 2, "combined": 3, "skipped": 1})
+    impact: Any = SimpleNamespace(counts=counts, missing={"release": 3 * 3600.0}, waiting=[])
+    assert f" UTC {sentence(impact)}." in " ".join(text_of("docs/freeze.md").split())
+
+
+def test_files_that_are_named_are_there() -> None:
+    """By their paths in the repository, or as CONTRIBUTING.md lists them, by their names."""
+    asked = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
+    paths = [PurePosixPath(line) for line in files.stdout.splitlines()]
+    there = {str(each) for path in paths for each in (path, *path.parents)}
+    tops = "|".join(re.escape(str(path.parts[0])) for path in paths if len(path.parts) > 1)
+    for page in (*PAGES, ROOT / "AGENTS.md"):
+        named = set(re.findall(rf"`((?:{tops})/[\w./-]*[\w-])/?`", page.read_text()))
+        assert named <= there, page.name
+    (listed,) = re.findall(
+        r"^## The map\n+```\n(.*?)^```", text_of("CONTRIBUTING.md"), re.MULTILINE | re.DOTALL
+    )
+    names = set(re.findall(r"(?<![\w/.])([\w-]+\.(?:py|json|tsx?))\b", listed))
+    assert len(names) > 150
+    assert names <= {path.name for path in paths}
+
+
 def test_the_first_five_minutes(tmp_path: Path) -> None:
     """The calendar, the commands and the DAG of docs/start.md, as they stand there."""
     page = re.sub(r" \\\n +", " ", text_of("docs/start.md"))
     (tmp_path / "team.ics").write_text(text_of("docs/team.ics"))
-    check, preview, of_dag = (
+    check, preview, of_dag, _ = (  # the last: tests/project/test_installed.py
         w[1:] for w in commands(ROOT / "docs/start.md") if w[0] == "calendar-timetable"
     )
     said = run(*check, folder=tmp_path, home=tmp_path)

@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import sysconfig
 import tomllib
 import zipfile
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
@@ -199,6 +202,85 @@ def test_the_command_line_runs(python: Path, tmp_path: Path) -> None:
 
     assert python.with_name("calendar-timetable").exists()
     assert json.loads(answer)
+
+
+class Stranger:
+    """Who has a home, the packages, and what README.md and docs/start.md say, but nothing else."""
+
+    def __init__(self, python: Path, home: Path) -> None:
+        self.python, self.dags = python, home / "airflow" / "dags"
+        self.dags.mkdir(parents=True)
+        self.env = {
+            "HOME": str(home),
+            "PATH": f"{python.parent}:/usr/bin:/bin",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        }
+
+    def types(self, *command: str | Path) -> str:
+        done = subprocess.run(
+            command, cwd=self.dags, env=self.env, capture_output=True, text=True, timeout=180
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    def ours(self, *words: str) -> str:
+        return self.types(self.python.with_name("calendar-timetable"), *words)
+
+    def airflow(self, *words: str) -> str:
+        """Airflow's own command, which the tests' environment lends as a module."""
+        return self.types(self.python, "-W", "ignore", "-m", "airflow", *words)
+
+    def saves(self, page: str) -> None:
+        """Save the DAG of a page, and the calendar that it names."""
+        (dag,) = re.findall(
+            r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL
+        )
+        (self.dags / "retrain.py").write_text(dag)
+        (self.dags / "team.ics").write_bytes((ROOT / "docs/team.ics").read_bytes())
+
+    def edits(self, name: str, *changes: tuple[str, str]) -> None:
+        """Write one thing in place of another, wherever it stands."""
+        text = (self.dags / name).read_text()
+        for new, old in changes:
+            assert text.count(old) == 1, f"{old} in {name}"
+            text = text.replace(old, new)
+        (self.dags / name).write_text(text)
+
+    def runs(self) -> list[str]:
+        """The runs that there are once Airflow has looked at files and made what is to be made."""
+        self.airflow("dags", "reserialize")
+        self.airflow("scheduler", "--num-runs", "1", "--skip-serve-logs")
+        with closing(sqlite3.connect(self.dags.parent / "airflow.db")) as database:
+            return [run_id for (run_id,) in database.execute("SELECT run_id FROM dag_run")]
+
+
+def test_a_strangers_five_minutes(python: Path, tmp_path: Path) -> None:
+    """README's DAG is read, planned and explained; as docs/start.md goes on, a run is held."""
+    me = Stranger(python, tmp_path)
+    me.airflow("db", "migrate")
+    me.saves("README.md")
+    me.airflow("dags", "reserialize")
+    assert "No data found" in me.airflow("dags", "list-import-errors")
+    asked = ("--dag-id", "retrain", "--dags-folder", str(me.dags))
+    assert "blocked by team.ics until Mon" in me.ours("preview", *asked)
+    assert "Next: due Sat" in me.ours("explain", *asked)
+
+    me.saves("docs/start.md")
+    page = " ".join((ROOT / "docs/start.md").read_text().split())
+    often, party = re.findall(r"write `([^`]+)` in place of `([^`]+)`", page)
+    (dates,) = re.findall(
+        r"write yesterday's .*? of `(\d+)`, .* day after tomorrow .*? of `(\d+)`", page
+    )
+    around = (f"{datetime.now(UTC) + timedelta(days=days):%Y%m%d}" for days in (-1, 2))
+    me.edits("retrain.py", often)
+    me.edits("team.ics", *zip(around, dates, strict=True))
+    said = "closed, blocked by team.ics until"
+    assert said in me.ours("explain", *asked) and f"`{said}`" in page
+    assert me.runs() == []
+
+    me.edits("team.ics", party)
+    assert len(me.runs()) == 1
 
 
 def test_it_says_what_it_is(wheels: tuple[Path, Path]) -> None:

@@ -203,7 +203,7 @@ def bags(place: str | None) -> list[BundleDagBag]:
     """Return the DAG file or files at *place*, read as Airflow reads them.
 
     Without *place* those of every DAG bundle of this Airflow. Raises :class:`InvalidArgument` where
-    there is no such place.
+    there is no such place, or Airflow cannot walk through it.
     """
     from airflow.dag_processing.dagbag import BundleDagBag
 
@@ -212,7 +212,12 @@ def bags(place: str | None) -> list[BundleDagBag]:
     path = Path(place).absolute()
     if not path.exists():
         raise InvalidArgument("DAG files", place, "there is no such file or folder")
-    return [BundleDagBag(path, bundle_path=path if path.is_dir() else path.parent, bundle_name="")]
+    root = path if path.is_dir() else path.parent
+    try:
+        return [BundleDagBag(path, bundle_path=root, bundle_name="")]
+    except RuntimeError as error:  # of a virtual environment in it, whose lib64 is a link to lib
+        remedy = f"{error} Name a file, or keep environments out of that folder"
+        raise InvalidArgument("DAG files", place, remedy) from None
 
 
 def _bundles() -> Iterator[BaseDagBundle]:
