@@ -69,16 +69,15 @@ def _drawn(dag_id: str, rng: random.Random) -> Dag:
 
 
 def source(dags: Sequence[Dag], addresses: Mapping[str, str], start: float) -> str:
-    """Return a DAG file with *dags*, which begin at *start*, a multiple of all their periods."""
+    """Return a DAG file with *dags*, which begin when each was due last before *start*."""
     calendars = "".join(
         f"    {name!r}: Calendar({address!r}, name={name!r}, refresh=timedelta(seconds={REFRESH})),\n"
         for name, address in addresses.items()
     )
-    begin = datetime.fromtimestamp(start, UTC)
-    return _HEAD.format(calendars=calendars, begin=begin) + "".join(map(_source, dags))
+    return _HEAD.format(calendars=calendars) + "".join(_source(dag, start) for dag in dags)
 
 
-def _source(dag: Dag) -> str:
+def _source(dag: Dag, start: float) -> str:
     minutes = dag.every // 60
     base = {
         "cron": f"'*/{minutes} * * * *'",
@@ -96,11 +95,14 @@ def _source(dag: Dag) -> str:
         "coalesce": repr(dag.coalesce),
     }
     arguments = ", ".join(f"{name}={value}" for name, value in given.items())
-    task = "PythonOperator(task_id='work', python_callable=print, retries=9, retry_delay=soon)"
+    begin = datetime.fromtimestamp(start // dag.every * dag.every, UTC)
+    task = "EmptyOperator(task_id='work')"
+    if dag.works:
+        task = "PythonOperator(task_id='work', python_callable=print, retries=9, retry_delay=soon)"
     return (
         f"with DAG({dag.dag_id!r}, schedule=CalendarTimetable({base}, {arguments}),\n"
-        f"         start_date=begin, catchup={dag.catchup}):\n"
-        f"    {task if dag.works else 'EmptyOperator(task_id="work")'}\n"
+        f"         start_date=datetime.fromisoformat('{begin}'), catchup={dag.catchup}):\n"
+        f"    {task}\n"
     )
 
 
@@ -115,5 +117,5 @@ from calendar_timetable import Calendar, CalendarTimetable
 
 on = {{
 {calendars}}}
-begin, soon = datetime.fromisoformat("{begin}"), timedelta(seconds=1)
+soon = timedelta(seconds=1)
 """

@@ -24,9 +24,9 @@ Memory, open files and threads of each component, and the cache folder, are leve
 from __future__ import annotations
 
 import statistics
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -210,8 +210,12 @@ class _Known:
         return late
 
 
+# Yields due times that are wrong, each with what was expected.
+Rule = Callable[[_Known, Dag, list[Run]], Iterator[tuple[float, str]]]
+
+
 def _all(
-    known: _Known, judged: Iterable[tuple[Dag, list[Run]]], rules: Sequence[_Rule]
+    known: _Known, judged: Iterable[tuple[Dag, list[Run]]], rules: Sequence[Rule]
 ) -> tuple[str, ...]:
     return tuple(
         f"{dag.dag_id} ({dag.when_blocked}), due {_clock(due)}: {why}"
@@ -219,13 +223,6 @@ def _all(
         for rule in rules
         for due, why in rule(known, dag, runs)
     )
-
-
-class _Rule:
-    """The type of what finds faults: due times, each with what was expected."""
-
-    def __call__(self, known: _Known, dag: Dag, runs: list[Run]) -> Iterator[tuple[float, str]]:
-        raise NotImplementedError
 
 
 def _order(known: _Known, dag: Dag, runs: list[Run]) -> Iterator[tuple[float, str]]:
@@ -244,12 +241,11 @@ def _gaps(known: _Known, dag: Dag, runs: list[Run]) -> Iterator[tuple[float, str
             late = known.late_until(due)
             if dag.never_loses:
                 yield due, "expected a run of its own, by its rules"
-            elif not dag.catchup and late >= due + dag.every:
                 continue
-            # Without catchup, an advanced run counts as made once its start has passed.
-            elif not known.may_block(
-                dag, due, max(due + dag.duration, late), before.created, after.created
-            ):
+            if not dag.catchup and late >= due + dag.every:
+                continue
+            end = max(due + dag.stagger + dag.duration, late)
+            if not known.may_block(dag, due, end, before.created, after.created):
                 yield due, "expected a run: no calendar closed that time"
 
 
@@ -304,11 +300,11 @@ def _rules(known: _Known, dag: Dag, runs: list[Run]) -> Iterator[tuple[float, st
 def _rest(known: _Known, dag: Dag, runs: list[Run]) -> Iterator[tuple[float, str]]:
     opened = known.record.opened
     first = opened - opened % dag.every + dag.every
-    if first < known.record.ended - dag.every - dag.stagger and (
-        not runs or runs[-1].due < first
-    ):
-        yield first, "expected a run, as all was open; the last one was due " + (
-            _clock(runs[-1].due) if runs else "never"
+    if first < known.record.ended - dag.every - dag.stagger and (not runs or runs[-1].due < first):
+        yield (
+            first,
+            "expected a run, as all was open; the last one was due "
+            + (_clock(runs[-1].due) if runs else "never"),
         )
     for run in runs:
         if run.state != "success" and run.created < opened:
