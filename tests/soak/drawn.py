@@ -51,11 +51,12 @@ def draw(count: int, seed: int) -> list[Dag]:
 
 
 def _drawn(dag_id: str, rng: random.Random) -> Dag:
+    base = rng.choice(("cron", "cron", "interval", "delta"))
     when_blocked = rng.choice(("postpone", "postpone", "postpone", "advance", "skip", "run"))
     return Dag(
         dag_id,
         every=60 * rng.choice((2, 3, 4, 5, 5, 6, 10, 10, 15)),
-        base=rng.choice(("cron", "cron", "interval", "delta")),
+        base=base,
         windows=rng.choice(WINDOWS) if rng.random() < 0.2 else "",
         blackouts=tuple(rng.sample(BLACKOUTS, rng.choice((1, 1, 1, 2, 3)))),
         when_blocked=when_blocked,
@@ -63,7 +64,8 @@ def _drawn(dag_id: str, rng: random.Random) -> Dag:
         max_delay=rng.choice((120, 600, HOUR, HOUR)),
         stagger=rng.choice((0, 0, 30, 90)),
         coalesce=when_blocked != "postpone" or rng.random() < 0.7,
-        catchup=rng.random() < 0.7,
+        # Without it Airflow counts a timedelta from when it looks.
+        catchup=base == "delta" or rng.random() < 0.7,
         works=rng.random() < 0.02,
     )
 
