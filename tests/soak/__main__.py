@@ -34,7 +34,7 @@ from tests.support.stack import Stack
 
 PAGE = "/plugin/upcoming-runs"
 RADICALE = "radicale"
-DAGS_PER_FILE = 15
+DAGS_PER_FILE = 30
 # Seconds between edits of a calendar, notes of what each component takes, and kills, on average.
 EDIT, NOTE, KILL = 6, 15, 75
 # Airflow's own patience, rather than that of tests: two cores are busy with all of this.
@@ -230,14 +230,14 @@ class Driver:
 
     def _note_parses(self, now: float) -> None:
         found = self._stack.rows(
-            "SELECT dag_id, extract(epoch FROM last_parsed_time) AS at FROM dag"
+            "SELECT dag_id, relative_fileloc, extract(epoch FROM last_parsed_time) AS at FROM dag"
             " WHERE last_parsed_time IS NOT NULL"
         )
         for row in found:
             at = float(row["at"])
             if self._parsed.get(row["dag_id"]) != at:
                 self._parsed[row["dag_id"]] = at
-                self.record.parses.append(Parse(at, row["dag_id"]))
+                self.record.parses.append(Parse(at, row["dag_id"], row["relative_fileloc"]))
 
     def _note(self) -> None:
         at, driver = time.time(), self._page.driver.service.process

@@ -13,7 +13,7 @@ CALENDARS = tuple(f"{kind}{number}" for kind in ("dav", "ics") for number in ran
 WINDOWS = tuple(name for name in CALENDARS if name.endswith(("8", "9")))
 BLACKOUTS = tuple(name for name in CALENDARS if name not in WINDOWS)
 # Seconds after which a calendar may be asked again.
-REFRESH = 10
+REFRESH = 30
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def _drawn(dag_id: str, rng: random.Random) -> Dag:
     when_blocked = rng.choice(("postpone", "postpone", "postpone", "advance", "skip", "run"))
     return Dag(
         dag_id,
-        every=60 * rng.choice((2, 3, 4, 5, 5, 6, 10, 10, 15)),
+        every=60 * rng.choice((2, 3, 4, 5, 5, 6, 6)),
         base=base,
         windows=rng.choice(WINDOWS) if rng.random() < 0.2 else "",
         blackouts=tuple(rng.sample(BLACKOUTS, rng.choice((1, 1, 1, 2, 3)))),

@@ -1,9 +1,9 @@
 """What must hold after a soak, told from Airflow's records and a log of what calendars served.
 
 Calendars are edited while DAGs run, so which version a decision went by is not known, only which it
-may have gone by: those from the last look at the calendar before the DAG's last parse, PARSE seconds
-less, until the decision. Time *may be open* where one of these has it open, and *may be closed*
-where one has it closed. What is judged, of each DAG:
+may have gone by: those from the last look at the calendar before the DAG's last parse began until
+the decision. (Files are parsed one by one: a parse begins after the one before has been stored.)
+Time *may be open* where one of these has it open, and *may be closed* where one has it closed. What is judged, of each DAG:
 
 * due times of its runs strictly increase in the order in which they are made, lie on the grid of its
   base schedule, and none comes twice; no run is made before its start;
@@ -23,6 +23,7 @@ Memory, open files and threads of each component, and the cache folder, are leve
 
 from __future__ import annotations
 
+import math
 import statistics
 from bisect import bisect_right
 from collections import defaultdict
@@ -34,8 +35,6 @@ from itertools import pairwise
 from tests.soak.calendars import Look, Spans, Version
 from tests.soak.drawn import Dag
 
-# Seconds that a parse takes at most from asking calendars until Airflow has stored the DAG.
-PARSE = 60
 GRACE = 300  # for runs that just fitted (design.md, rule 7)
 SOON = 5  # seconds from deciding on a run to its row
 # By how much each measure may rise in the quiet part: a share of its median, and this much more.
@@ -56,8 +55,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Parse:
+    """What a DAG file said of a DAG was stored."""
+
     at: float
     dag_id: str
+    file: str
 
 
 @dataclass(frozen=True)
@@ -143,22 +145,27 @@ class _Known:
         self.record = record
         self._versions: dict[str, list[Version]] = defaultdict(list)
         self._looks: dict[str, list[float]] = defaultdict(list)
-        self._parses: dict[str, list[float]] = defaultdict(list)
+        self._begun: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for version in sorted(record.versions, key=lambda version: version.at):
             self._versions[version.calendar].append(version)
         for look in sorted(record.looks, key=lambda look: look.at):
             self._looks[look.calendar].append(look.at)
+        last, before = Parse(-math.inf, "", ""), -math.inf
         for parse in sorted(record.parses, key=lambda parse: parse.at):
-            self._parses[parse.dag_id].append(parse.at)
+            if parse.file != last.file:
+                before = last.at
+            self._begun[parse.dag_id].append((parse.at, before))
+            last = parse
 
     def served(self, dag: Dag, calendar: str, since: float, until: float) -> list[Spans]:
         """Return the versions by which decisions on *dag* from *since* to *until* may have gone."""
-        parsed = _last(self._parses[dag.dag_id], since)
-        looked = _last(self._looks[calendar], parsed - PARSE)
-        versions = self._versions[calendar]
-        first = max(bisect_right(versions, looked, key=lambda version: version.at) - 1, 0)
-        last = bisect_right(versions, until + SOON, key=lambda version: version.at)
-        return [version.spans for version in versions[first : max(last, first + 1)]]
+        parses = self._begun[dag.dag_id]
+        index = bisect_right(parses, since, key=lambda parse: parse[0])
+        looks, versions = self._looks[calendar], self._versions[calendar]
+        looked = bisect_right(looks, parses[index - 1][1]) if index else 0
+        first = bisect_right(versions, looks[looked - 1], key=_at) - 1 if looked else 0
+        last = bisect_right(versions, until + SOON, key=_at)
+        return [version.spans for version in versions[max(first, 0) : max(last, first + 1)]]
 
     def may_fit(self, dag: Dag, begin: float, end: float, since: float, until: float) -> bool:
         """Tell whether all of ``[begin, end]`` may be open to *dag*."""
@@ -346,10 +353,8 @@ def rise_of(values: Sequence[tuple[float, float]]) -> float:
     return statistics.median(slopes) * (values[-1][0] - values[0][0]) if slopes else 0.0
 
 
-def _last(moments: Sequence[float], until: float) -> float:
-    """Return the last of *moments* by *until*; minus infinity where there is none."""
-    index = bisect_right(moments, until)
-    return moments[index - 1] if index else float("-inf")
+def _at(version: Version) -> float:
+    return version.at
 
 
 def _meets(spans: Spans, begin: float, end: float) -> bool:

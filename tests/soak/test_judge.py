@@ -38,7 +38,10 @@ def record(
         runs=list(runs),
         versions=[Version(T - 400, "dav0", spans)],
         looks=[Look(at, "dav0") for at in moments],
-        parses=[Parse(at, "some") for at in moments],
+        parses=[
+            *(Parse(at, "some", "a.py") for at in moments),
+            *(Parse(at - 20, "other", "b.py") for at in moments),
+        ],
     )
 
 
