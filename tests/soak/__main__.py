@@ -24,6 +24,7 @@ from typing import Any
 import psutil
 from selenium.common.exceptions import WebDriverException
 
+from demo.services import Service
 from tests.soak import drawn
 from tests.soak.calendars import Calendars, Look, Version
 from tests.soak.judge import Event, Parse, Record, Run, Sample, judge
@@ -242,6 +243,8 @@ class Driver:
     def _note(self) -> None:
         at, driver = time.time(), self._page.driver.service.process
         families = {name: service.family() for name, service in self._stack.services.items()}
+        # What it forks to parse files comes and goes.
+        families["dag-processor"] = _alone(self._stack.services["dag-processor"])
         families["page"] = set(psutil.Process(driver.pid).children(recursive=True))
         for component, family in families.items():
             taken = [found for process in family if (found := _taken(process, at)) is not None]
@@ -279,6 +282,12 @@ def _taken(process: psutil.Process, at: float) -> tuple[float, float, float] | N
         if at - process.create_time() > 2 * NOTE:
             return process.memory_info().rss / 1e6, process.num_fds(), process.num_threads()
     return None
+
+
+def _alone(service: Service) -> set[psutil.Process]:
+    with contextlib.suppress(psutil.Error):
+        return {psutil.Process(service.pid)}
+    return set()
 
 
 def _size(path: Path) -> int:

@@ -77,16 +77,17 @@ def _memory(record: Record) -> Iterator[str]:
 def _runs(record: Record) -> Iterator[str]:
     """Yield a bar for each minute: due times by what became of them."""
     made, moved, due = Counter[int](), Counter[int](), Counter[int]()
-    first = {run.dag_id: run.due for run in sorted(record.runs, key=lambda run: -run.due)}
+    known: dict[str, list[float]] = defaultdict(list)
     for run in record.runs:
+        known[run.dag_id].append(run.due)
         counted = made if abs(run.start - run.due) < 1 else moved
         counted[int((run.due - record.began) // 60)] += 1
     for dag in record.dags:
-        at = first.get(dag.dag_id, math.inf)
-        while at < record.ended:
-            due[int((at - record.began) // 60)] += 1
-            at += dag.every
-    top = _round_up(max(due.values(), default=1))
+        # What is due after the last run is still to come.
+        if dues := known[dag.dag_id]:
+            for at in range(int(min(dues)), int(max(dues)) + 1, dag.every):
+                due[int((at - record.began) // 60)] += 1
+    top = _round_up(max((due[minute] for minute in due if minute >= 0), default=1))
     yield from _axes(record, "Due times per minute", top)
     labels = {"made": "run when due", "moved": "run at another time", "held": "skipped or combined"}
     for number, (kind, label) in enumerate(labels.items()):
@@ -95,9 +96,11 @@ def _runs(record: Record) -> Iterator[str]:
         yield _text(_WIDTH - 150, y + 11, label)
     width = max(_BREADTH / max((record.ended - record.began) / 60, 1) - 1, 0.5)
     for minute in sorted(due):
+        if minute < 0:
+            continue
         base = 0
         held = max(due[minute] - made[minute] - moved[minute], 0)
-        x = max(_x(record, record.began + 60 * minute), _LEFT)
+        x = _x(record, record.began + 60 * minute)
         for name, count in (("made", made[minute]), ("moved", moved[minute]), ("held", held)):
             above, size = _y(base + count, top), round(count / top * (_HEIGHT - 20), 1)
             yield f'<rect class="{name}" x="{x}" y="{above}" width="{width:.1f}" height="{size}"/>'
