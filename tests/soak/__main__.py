@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -72,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--judge", action="store_true", help="soak nothing: judge and draw that file again"
     )
     options = parser.parse_args(arguments)
+    # As Ctrl-C does: all that was started is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if options.judge:
         record = read(json.loads(options.record.read_text()))
     else:

@@ -13,7 +13,7 @@ CALENDARS = tuple(f"{kind}{number}" for kind in ("dav", "ics") for number in ran
 WINDOWS = tuple(name for name in CALENDARS if name.endswith(("8", "9")))
 BLACKOUTS = tuple(name for name in CALENDARS if name not in WINDOWS)
 # Seconds after which a calendar may be asked again.
-REFRESH = 30
+REFRESH = 60
 
 
 @dataclass(frozen=True)
