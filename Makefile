@@ -11,6 +11,7 @@ PYTHON  ?=
 VENV    ?= .venv$(addprefix -,$(filter-out 3.3,$(AIRFLOW)))$(addprefix -py,$(PYTHON))
 PYTEST  ?=
 FUZZ    ?= -max_total_time=600
+SOAK    ?=
 JOBS    ?= 4
 DOCS    ?=
 
@@ -22,7 +23,7 @@ WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # the environment brings Node.js
 
 .DEFAULT_GOAL := help
 .PHONY: help setup install check format docs test test-fast test-lowest test-neighbours sbom demo bench \
-	fuzz lane locks screenshots clean
+	soak fuzz lane locks screenshots clean
 
 help:  ## List these targets
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ {printf "%-16s %s\n", $$1, $$2}' Makefile
@@ -75,6 +76,10 @@ docs:  ## Build the documentation site into site/, and check its links (DOCS=--s
 
 bench: install  ## Measure, and compare with benchmarks/baseline.json (GROUPS="scheduling reading", BENCH=--check)
 	$(BIN)/python -m benchmarks $(GROUPS) --json bench.json $(BENCH)
+
+soak: install  ## An hour of 300 DAGs, edits and kills, judged and drawn (SOAK="--minutes 20 --dags 100 --seed 7")
+	@tools/system-packages
+	$(BIN)/python -m tests.soak $(SOAK)
 
 fuzz: install  ## Fuzz the reading of calendars for ten minutes (FUZZ=-max_total_time=3600 for an hour)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group pyproject.toml:fuzz
