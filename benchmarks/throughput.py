@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy
 
 from benchmarks.figures import Figure, of_pairs
-from tests.support.postgres import PostgresServer
+from demo.postgres import PostgresServer
 from tests.support.stack import Stack
 
 DAGS = 2_000

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import requests
 
+from demo.hosts import Host
 from demo.preloaded import POSSIBLE, Forked, Preloaded
 from demo.services import Service, free_port, stop_all, uninterrupted, wait_until
 
@@ -31,7 +32,8 @@ _PATIENCE, _API_PATIENCE = 60, 10
 class LocalAirflow:
     """An Airflow with its state in ``home``, under *path*.
 
-    Only processes that this object starts ever use it.
+    Only processes that this object starts ever use it; or, with a *host*, the part of one that
+    runs there. The parts have the same *database*, *password* and keys, which *settings* name.
     """
 
     def __init__(
@@ -42,12 +44,16 @@ class LocalAirflow:
         database: str | None = None,
         settings: Mapping[str, str] | None = None,
         path: str = "",
+        host: Host | None = None,
+        password: str | None = None,
     ) -> None:
         self.home = home
         self.dags = dags
-        self.port = free_port()
-        self.address = f"http://127.0.0.1:{self.port}{path}"
-        self.user, self.password = "admin", secrets.token_urlsafe(9)
+        self._prefix = () if host is None else host.prefix
+        self._at = "127.0.0.1" if host is None else host.address
+        self.port = free_port() if host is None else 8080
+        self.address = f"http://{self._at}:{self.port}{path}"
+        self.user, self.password = "admin", password or secrets.token_urlsafe(9)
         self.services: dict[str, Service] = {}
         self._preloaded: Preloaded | None = None
         home.mkdir(parents=True, exist_ok=True)
@@ -60,7 +66,8 @@ class LocalAirflow:
             "CALENDAR_TIMETABLE_CACHE": str(home / "calendar-cache"),
             # Its calendars are on this host
             "AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS": "True",
-            "NO_PROXY": "127.0.0.1,localhost",
+            # A host reaches none
+            "NO_PROXY": "127.0.0.1,localhost" if host is None else "*",
             "PYTHONUNBUFFERED": "1",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database
             or f"sqlite:///{home}/airflow.db?timeout={_PATIENCE}",
@@ -99,7 +106,7 @@ class LocalAirflow:
             if preloaded is None:
                 how = [] if program.endswith(".py") else ["-m"]
                 process = subprocess.Popen(
-                    [sys.executable, *how, program, *arguments],
+                    [*self._prefix, sys.executable, *how, program, *arguments],
                     env=environment,
                     cwd=self.home,
                     stdin=subprocess.DEVNULL,
@@ -124,7 +131,8 @@ class LocalAirflow:
         """Return what starts this Airflow's programs, from the first of them on."""
         if self._preloaded is None and POSSIBLE:
             with uninterrupted():
-                self._preloaded = Preloaded(self.env, self.home / "logs" / "preloaded.log")
+                log = self.home / "logs" / "preloaded.log"
+                self._preloaded = Preloaded(self.env, log, self._prefix)
         return self._preloaded
 
     def migrate(self) -> None:
@@ -138,7 +146,7 @@ class LocalAirflow:
     def start(self, component: str, name: str | None = None) -> Service:
         """Start one component; ``name`` tells two schedulers apart."""
         options = {
-            "api-server": ("--host", "127.0.0.1", "--port", str(self.port)),
+            "api-server": ("--host", self._at, "--port", str(self.port)),
             "scheduler": ("--skip-serve-logs",),
             "triggerer": ("--skip-serve-logs",),
             "celery worker": ("--skip-serve-logs", "--without-gossip", "--without-mingle"),
@@ -147,7 +155,7 @@ class LocalAirflow:
         preloaded = self._preloaded_process()
         command = ("airflow", *component.split(), *options)
         if preloaded is None:
-            command = (sys.executable, "-m", *command)
+            command = (*self._prefix, sys.executable, "-m", *command)
         env = dict(self.env)
         if component == "api-server":
             database = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
@@ -174,7 +182,10 @@ class LocalAirflow:
                 if not service.running:
                     raise RuntimeError(f"{service.name} ended on its own:\n{service.tail()}")
             try:
-                health = requests.get(f"{self.address}/api/v2/monitor/health", timeout=5).json()
+                with requests.Session() as session:
+                    session.trust_env = False
+                    answer = session.get(f"{self.address}/api/v2/monitor/health", timeout=5)
+                    health = answer.json()
             except (requests.RequestException, ValueError):
                 return False
             return all(health[part]["status"] == "healthy" for part in parts)

@@ -51,15 +51,16 @@ MODULES = (
 class Preloaded:
     """A process that has imported Airflow in *env*, and forks programs.
 
-    It ends with this object's :meth:`close`, and with the process that made it; so do they.
+    It ends with this object's :meth:`close`, and with the process that made it; so do they. They
+    run where its command, after *prefix*, does.
     """
 
-    def __init__(self, env: Mapping[str, str], log: Path) -> None:
+    def __init__(self, env: Mapping[str, str], log: Path, prefix: Sequence[str] = ()) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, log.open("ab") as output:
             # Without this folder, whose modules are no programs' business, in front of the path
             self._server = subprocess.Popen(
-                [sys.executable, "-P", __file__, str(theirs.fileno())],
+                [*prefix, sys.executable, "-P", __file__, str(theirs.fileno())],
                 env=dict(env),
                 cwd=log.parent,
                 stdin=subprocess.DEVNULL,

@@ -27,7 +27,7 @@ from calendar_timetable.runs.pool_forecast import LoadForecast, PoolForecast, fo
 from calendar_timetable.runs.stored_schedules import read_schedules
 from tests.support.airflow_database import add_dag
 from tests.support.moments import utc
-from tests.support.postgres import PostgresServer
+from demo.postgres import PostgresServer
 from tests.support.recorded import Recorded, Task, add_pool, record
 
 NOW = utc("2027-03-15 00:00")  # a Monday

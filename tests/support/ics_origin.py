@@ -21,13 +21,13 @@ class IcsOrigin:
     Answers 304 to who has it already, and 503 while it is down.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.requests = 0
         self.not_modified = 0
         self.is_down = False
         self._body = b""
         self._open = ExitStack()
-        origin = self._open.enter_context(serving())
+        origin = self._open.enter_context(serving(host=host))
         origin.reply = self._reply
         self.address = origin.url("/team.ics").partition("?")[0]
         self.serve([])

@@ -28,14 +28,15 @@ class Reply:
 class Origin:
     """A server on this host; ``reply`` decides, ``seen`` tells what it was asked."""
 
+    host: str = "127.0.0.1"
     port: int = 0
     reply: Callable[[BaseHTTPRequestHandler], Reply] = lambda request: Reply(404)
     seen: list[dict[str, str]] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
     close: Callable[[], None] = lambda: None  # from then on nothing listens there
 
-    def url(self, path: str = f"/{SECRET}/team.ics", host: str = "127.0.0.1") -> str:
-        return f"http://{host}:{self.port}{path}?token={SECRET}"
+    def url(self, path: str = f"/{SECRET}/team.ics", host: str = "") -> str:
+        return f"http://{host or self.host}:{self.port}{path}?token={SECRET}"
 
     def serve(self, body: bytes, **headers: str) -> None:
         """Answer with *body* from now on."""
@@ -84,10 +85,10 @@ def _handler(origin: Origin) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def serving(tls: ssl.SSLContext | None = None) -> Iterator[Origin]:
-    """Start an origin on a free port; with *tls* it speaks TLS."""
-    origin = Origin()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(origin))
+def serving(tls: ssl.SSLContext | None = None, *, host: str = "127.0.0.1") -> Iterator[Origin]:
+    """Start an origin on a free port of *host*; with *tls* it speaks TLS."""
+    origin = Origin(host)
+    server = ThreadingHTTPServer((host, 0), _handler(origin))
     server.daemon_threads = True
     server.handle_error = lambda *args: None  # type: ignore[method-assign]  # a client that gave up
     if tls is not None:

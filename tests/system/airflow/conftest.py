@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from demo.postgres import PostgresServer
 from tests.support.dags import WriteDag, dag_source
 from tests.support.ics_origin import IcsOrigin
-from tests.support.postgres import PostgresServer
 from tests.support.stack import Stack
 
 _numbers = itertools.count(1)

@@ -14,11 +14,11 @@ from typing import TypeVar
 
 import pytest
 
+from demo.postgres import PostgresServer
+from demo.redis_server import RedisServer
 from tests.support.dav_servers import LOGIN, Server, radicale
 from tests.support.ics import event, feed
 from tests.support.origin import SECRET
-from tests.support.postgres import PostgresServer
-from tests.support.redis_server import redis_server
 from tests.support.stack import Stack
 
 T = TypeVar("T")
@@ -313,7 +313,7 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deplo
             stack = Stack(home, settings=given)
         else:
             database = kept.enter_context(PostgresServer()).create_database("airflow")
-            broker = kept.enter_context(redis_server())
+            broker = kept.enter_context(RedisServer()).address
             stack = Stack(home, database=database, schedulers=2, broker=broker, settings=given)
             (home / "config").mkdir()
             (home / "config" / "airflow_local_settings.py").write_text(RULES)
