@@ -1,28 +1,34 @@
-"""What recorded runs lead to expect: how long they take, and the slots they take meanwhile."""
+"""What records lead to expect: how long runs take, their slots meanwhile, the load of a week."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from statistics import fmean
 from typing import NamedTuple, TypeVar
+
+from calendar_timetable.planning.open_time import DAY
 
 _Number = TypeVar("_Number", int, float)
 
-HIGH = 0.95  # of all runs end within the length that is told as the high one
-_FAR = 4  # times the median: longer than runs of a DAG are wont to be
-_HIGH_USE = 0.9  # of all weeks use no more than what is told as high
-MOST_ALIKE = 100  # slots that one need asks for one by one; more are fewer that take longer
-# Two needs of one run with a gap of this part of the first are as one.
+HIGH = 0.95  # part of all runs that take no longer than the high length
+_FAR = 4  # times the median, beyond which a length is an outlier
+_HIGH_USE = 0.9  # part of all weeks that use no more than the high value
+MOST_ALIKE = 100  # copies of one need; instead of more, these take longer
+# A gap of this part of the first need, or of so many seconds, does not part two needs of a run.
 _GAP = 0.1
 _SHORT_GAP_SECONDS = 5
+STEP_SECONDS = 300  # of a load: how long each of its values holds
+WEEK_STEPS = 7 * DAY // STEP_SECONDS
+_SMOOTHED_STEPS = 12  # to each side: two hours
 
 
 class Need(NamedTuple):
-    """Slots of a *pool* that a run asks for *after* so many seconds, and keeps for *seconds*.
+    """What a run asks of a *pool*, *after* so many seconds: *copies* at once, each of *slots*.
 
-    It asks for so many *copies* at once, each of so many *slots*. Where these are *held*, the run
-    has them already.
+    It keeps them for *seconds*. Where they are *held*, the run has them already.
     """
 
     pool: str
@@ -34,9 +40,9 @@ class Need(NamedTuple):
 
 
 class Usual(NamedTuple):
-    """How many seconds runs take, the *median* and the *high* one, and how many *runs* say so.
+    """The *median* and the *high* length of so many *runs*, in seconds.
 
-    *outlier* says that the high one is of one run alone, which took far longer than all others.
+    *outlier*: the high one is that of one run alone, which took far longer than all others.
     """
 
     median: float
@@ -46,7 +52,7 @@ class Usual(NamedTuple):
 
 
 def usual(lengths: Iterable[float]) -> Usual | None:
-    """Return what *lengths* of runs, in seconds, lead to expect; ``None`` where there are none."""
+    """Return the usual length of runs from their *lengths*, in seconds; ``None`` without any."""
     known = sorted(lengths)
     if not known:
         return None
@@ -57,15 +63,15 @@ def usual(lengths: Iterable[float]) -> Usual | None:
 
 
 def quantile(ascending: Sequence[_Number], part: float) -> _Number:
-    """Return the least of some values that at least this *part* of them does not exceed."""
+    """Return the least of the *ascending* values that at least this *part* of them stays within."""
     return ascending[max(0, math.ceil(part * len(ascending)) - 1)]
 
 
 class TaskUse(NamedTuple):
-    """What the instances of a task took, in all runs that were looked at.
+    """What the instances of a task took in some runs of its DAG.
 
-    Each asked for its *slots* so many seconds *after* the start of its run, and kept them for
-    *seconds*, on average.
+    On average, each asked for *slots* so many seconds *after* the start of its run, and kept them
+    for *seconds*.
     """
 
     pool: str
@@ -76,7 +82,7 @@ class TaskUse(NamedTuple):
 
 
 def need_of(use: TaskUse, runs: int) -> Need | None:
-    """Return what a task asks for in a run, as it did in so many *runs*.
+    """Return what a task asks for in one run, from its *use* in so many *runs*.
 
     ``None`` for a task that ran in fewer than half of them.
     """
@@ -88,9 +94,9 @@ def need_of(use: TaskUse, runs: int) -> Need | None:
 
 
 def joined(needs: Iterable[Need]) -> tuple[Need, ...]:
-    """Return *needs* of one run, those that follow each other at once as one.
+    """Return the *needs* of one run, with those that follow each other at once made one.
 
-    Tasks in a row that take the same slots keep a pool as full as one long task does.
+    Tasks in a row with the same slots keep a pool as full as one long task does.
     """
     ends: defaultdict[tuple[str, int], deque[list[float]]] = defaultdict(deque)
     found: list[Need] = []
@@ -115,7 +121,7 @@ def _follows(row: Sequence[float], after: float) -> bool:
 
 
 class Weekly(NamedTuple):
-    """What was used in one hour of the week: slots, in the *mean* and a *high* one of *weeks*."""
+    """Slots used in one hour of the week: the *mean*, and a *high* value, of so many *weeks*."""
 
     mean: float
     high: float
@@ -123,7 +129,7 @@ class Weekly(NamedTuple):
 
 
 def weekly(used: Iterable[float]) -> Weekly | None:
-    """Return what an hour of the week used, of the mean slots in use in each week's."""
+    """Return the slots that an hour of the week uses, from those *used* in it week by week."""
     known = sorted(used)
     if not known:
         return None
@@ -133,12 +139,47 @@ def weekly(used: Iterable[float]) -> Weekly | None:
 def spread(
     begin: float, end: float, slots: float, start: float, length: float
 ) -> Iterable[tuple[int, float]]:
-    """Yield what *slots* from *begin* to *end* come to in each stretch of *length* seconds.
+    """Yield how much of *slots*, in use from *begin* to *end*, lies in each stretch of time.
 
-    That is the number of the stretch, counted from *start*, and slots times seconds.
+    Stretches are *length* seconds long and counted from *start*: their number comes with slots
+    times seconds.
     """
     at, number = begin, math.floor((begin - start) / length)
     while at < end:
         edge = min(end, start + (number + 1) * length)
         yield number, slots * (edge - at)
         at, number = edge, number + 1
+
+
+def expected_week(weeks: Sequence[Sequence[float]]) -> list[float]:
+    """Return the load to expect in a week, from that of whole past *weeks*; both by steps.
+
+    That is their mean as far as they agree, and elsewhere the mean of all time: what happened in
+    one week alone says little of the next. Two weeks that have nothing in common give a flat line,
+    and so does a single one.
+    """
+    if not weeks:
+        return [0.0] * WEEK_STEPS
+    smooth = [_smoothed(week) for week in weeks]
+    means = [fmean(values) for values in zip(*smooth, strict=True)]
+    overall, count = fmean(means), len(weeks)
+    between = fmean((mean - overall) ** 2 for mean in means)
+    if count == 1 or not between:
+        return [overall] * len(means)
+    # Analysis of variance: how much of what differs between times of a week is chance. A week that
+    # was busier as a whole says nothing of that.
+    levels = [fmean(week) - overall for week in smooth]
+    by_chance = fmean(
+        sum((week[i] - levels[k] - mean) ** 2 for k, week in enumerate(smooth)) / (count - 1)
+        for i, mean in enumerate(means)
+    )
+    agreement = max(0.0, 1 - by_chance / count / between)
+    return [overall + agreement * (mean - overall) for mean in means]
+
+
+def _smoothed(week: Sequence[float]) -> list[float]:
+    """Return the mean of the steps around each one; a week follows itself."""
+    width = 2 * _SMOOTHED_STEPS + 1
+    around = [*week[-_SMOOTHED_STEPS:], *week, *week[:_SMOOTHED_STEPS]]
+    sums = list(accumulate(around, initial=0.0))
+    return [(sums[i + width] - sums[i]) / width for i in range(len(week))]

@@ -1,35 +1,38 @@
-"""Pools as queues: runs ask for slots, and wait where there are none.
+"""Pools as queues: runs ask for slots, and wait where too few are free.
 
-A pool gives its slots in the order in which they are asked for. Who asks for more than are free
-waits, and is passed by who asks for fewer, as in Airflow's scheduler. What a run asks for after
-something else of it had ended comes later by as much as that did.
+Slots are given in the order in which they are asked for. A task that asks for more than are free
+waits, and tasks that ask for fewer pass it, as in Airflow's scheduler. A need that follows another
+of the same run comes later by as much as that one had to wait. The uses of a pool add up to what it
+holds hour by hour.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import deque
+import math
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from calendar_timetable.load.history import Need
+from calendar_timetable.load.history import Need, spread
 
 _END, _ASK = 0, 1  # at one instant, slots are given back before others are asked for
 
 
 class Ask(NamedTuple):
-    """A run that starts at *start*, in epoch seconds, and what it *needs* then."""
+    """A run that starts at *start*, in epoch seconds, and what it *needs* from then on."""
 
     start: float
     needs: tuple[Need, ...]
 
 
 class Use(NamedTuple):
-    """What became of one asking: the run's *number*, its need, and when it *asked* and *begun*.
+    """One *need* of the run with this *number*: when it was *asked* for, and when it *begun*.
 
-    *begun* is ``None`` where it waits beyond what is looked at. *in_use* are the slots of the pool
-    that are taken then. Times are in epoch seconds.
+    Times are in epoch seconds; *begun* is ``None`` where it still waits at the end. *in_use* counts
+    the slots of the pool that are taken once it has begun.
     """
 
     number: int
@@ -40,10 +43,11 @@ class Use(NamedTuple):
 
 
 def simulate(asks: Iterable[Ask], slots: Mapping[str, float], until: float) -> Iterator[Use]:
-    """Yield what becomes of all that *asks*, by start, ask for before *until*, as it begins.
+    """Yield the use that each need of *asks* comes to, as it begins, up to *until*.
 
-    Pools have so many *slots*; what a pool is asked for that is not among them is left out. What is
-    held already counts also where that is more than the pool has.
+    *asks* come in the order of their starts; all times are in epoch seconds. Pools have so many
+    *slots*; needs of other pools are left out. Slots that are held already count even where they
+    are more than the pool has.
     """
     pools = {name: _Pool(count) for name, count in slots.items()}
     events: list[tuple[float, int, int, int]] = []
@@ -170,3 +174,76 @@ class _Run:
             self._unmet[later] -= 1
         self.is_over = not any(self._left)
         return [later for later in self._after[place] if not self._unmet[later]]
+
+
+@dataclass(slots=True)
+class Stretch:
+    """The use of a pool in a stretch of time.
+
+    *work* is slots times seconds, *by_user* the same by DAG; *peak* is the most slots in use at
+    once. *waiting* is slots times seconds that needs waited for. *longest* is the longest wait that
+    begins here, in seconds; where that wait is *open*, it lasts longer still.
+    """
+
+    work: float = 0.0
+    peak: float = 0.0
+    waiting: float = 0.0
+    longest: float = 0.0
+    open: bool = False
+    by_user: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+
+class Hours:
+    """The use of one pool in *count* stretches of *length* seconds, from *start* (epoch) on."""
+
+    def __init__(self, start: float, count: int, length: float = 3600) -> None:
+        self.start, self.length = start, length
+        self.stretches = [Stretch() for _ in range(count)]
+        # What is taken when each stretch begins, as changes from the one before.
+        self._steps = [0.0] * (count + 1)
+
+    def add(self, use: Use, user: str) -> None:
+        """Count one *use* of the pool, by *user*."""
+        until = self.start + len(self.stretches) * self.length
+        slots = use.need.slots
+        waited_until = until if use.begun is None else use.begun
+        if waited_until > use.asked:
+            for number, work in self._inside(use.asked, waited_until, slots):
+                self.stretches[number].waiting += work
+            first = self._number(use.asked)
+            if 0 <= first < len(self.stretches):
+                at = self.stretches[first]
+                if waited_until - use.asked >= at.longest:
+                    at.longest, at.open = waited_until - use.asked, use.begun is None
+        if use.begun is None:
+            return
+        ends = use.begun + use.need.seconds
+        for number, work in self._inside(use.begun, ends, slots):
+            stretch = self.stretches[number]
+            stretch.work += work
+            stretch.by_user[user] += work
+        begins = self._number(use.begun)
+        if 0 <= begins < len(self.stretches):
+            at = self.stretches[begins]
+            at.peak = max(at.peak, use.in_use)
+        low = max(0, math.ceil((use.begun - self.start) / self.length))
+        high = max(0, math.ceil((ends - self.start) / self.length))
+        if low < high and low < len(self._steps):
+            self._steps[low] += slots
+            self._steps[min(high, len(self._steps) - 1)] -= slots
+
+    def close(self) -> list[Stretch]:
+        """Return the stretches after the last use; slots in use as they begin count as peak."""
+        taken = 0.0
+        for stretch, step in zip(self.stretches, self._steps, strict=False):
+            taken += step
+            stretch.peak = max(stretch.peak, taken)
+        return self.stretches
+
+    def _number(self, at: float) -> int:
+        return math.floor((at - self.start) / self.length)
+
+    def _inside(self, begin: float, end: float, slots: float) -> list[tuple[int, float]]:
+        begin = max(begin, self.start)
+        end = min(end, self.start + len(self.stretches) * self.length)
+        return list(spread(begin, end, slots, self.start, self.length))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
 from calendar_timetable.planning.open_time import DAY
-from calendar_timetable.runs import database, time_budget
+from calendar_timetable.runs import database, time_budget, usage
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.forecast import MOST_TICKS, ForecastQuery, forecast
 from calendar_timetable.runs.lru import LruCache
@@ -48,19 +49,16 @@ class Filters:
 _answers: LruCache[bytes] = LruCache(_ANSWERS_BYTES, len)
 
 
-Work = Callable[[Session, Collection[str], Filters, float, Collection[str] | None], bytes]
-
-
 def cached_answer(
     session: Session,
     readable: Collection[str],
     filters: Filters,
     now: float,
     runs_of: Collection[str] | None,
-    work: Work,
+    write: Callable[[list[Dag], dict[str, Schedule]], bytes],
     *more: object,
 ) -> bytes:
-    """Return what *work* makes of the *readable* DAGs that *filters* name.
+    """Return what *write* makes of the *readable* DAGs that *filters* name, and their schedules.
 
     It is remembered while it stays right, by all that it depends on, *more* included. *now* is in
     epoch seconds; existing runs of the DAGs *runs_of* may be shown, or of all where that is
@@ -73,7 +71,7 @@ def cached_answer(
     key = state_key(session, dag_ids, filters, runs_of, now // _FRESH_SECONDS, *more)
     answer = _answers.get(key)
     if answer is None:
-        answer = work(session, dag_ids, filters, now, runs_of)
+        answer = write(*dags_and_schedules(session, dag_ids, filters))
         _answers.put(key, answer)
     return answer
 
@@ -279,7 +277,9 @@ def run_lengths(
         for i, s in schedules.items()
         if s.compiled and s.compiled.policy.duration
     }
-    return database.usual_lengths(session, [i for i in dag_ids if i not in given]) | given
+    others = [dag_id for dag_id in dag_ids if dag_id not in given]
+    usual = usage.usual_lengths(session, others, time.time())
+    return {dag_id: length.median for dag_id, length in usual.items()} | given
 
 
 def next_rows(

@@ -1,7 +1,7 @@
-"""What Airflow's records say of the slots that runs take: usually, in past hours, and now.
+"""The slots that runs take by Airflow's records: usually, in past hours, and at this moment.
 
-Tables of tasks are large, and have no index on time. So they are read by way of their runs, which
-have one, and summed up in the database.
+Tables of tasks are large and have no index on time. So they are joined to runs, which have one, and
+are summed up in the database.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from airflow.models.dagrun import DagRun
 from airflow.models.pool import Pool
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancehistory import TaskInstanceHistory
-from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, extract, func, select
+from sqlalchemy import BigInteger, ColumnElement, case, cast, extract, func, select
 from sqlalchemy.orm import Session
 
 from calendar_timetable.load.history import Need, TaskUse, Usual, joined, need_of, usual
@@ -25,26 +25,27 @@ from calendar_timetable.load.remaining import Doing, Stage
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs import time_budget
+from calendar_timetable.runs.database import BY_SCHEDULE
 from calendar_timetable.runs.lru import LruCache
 
 HOUR = 3600
 MOST_WEEKS = 5  # of records that are looked at
 _RUNS_OF_LENGTHS = 30  # the last ones of a DAG, that show how long it takes
-_ENOUGH_RUNS = 5  # by schedule, before others do not count for how long it takes
-_RUNS_OF_TASKS = 10  # of these, that show what its tasks take
+_ENOUGH_RUNS = 5  # by schedule, that make those by hand not count
+_RUNS_OF_TASKS = 10  # the last ones of a DAG, that show what its tasks take
 # Task instances after which no earlier day is looked at: what was used long ago matters least.
 _MOST_INSTANCES = 500_000
 _MOST_RUNS = 5_000  # under way at once
 _MOST_TASKS = 50_000  # of these, mapped ones counted once
-_FRESH_SECONDS = 900  # for which a DAG's habit is remembered
-BY_SCHEDULE = "scheduled"
+_LENGTHS_FRESH_SECONDS = 300  # for which it is remembered how long runs of a DAG take
+_TASKS_FRESH_SECONDS = 900  # and for which what its tasks take: of more rows
 _HELD = ("running", "queued")  # states in which a task has slots
 _RUNNING = "running"
 _LATER = (None, "deferred", "up_for_retry", "up_for_reschedule", "restarting")
 
 
 class PoolSize(NamedTuple):
-    """A pool: its *slots*, below 0 where it has no end, and whether deferred tasks keep theirs."""
+    """The *slots* of a pool, below 0 for one without end; whether *deferred* tasks keep theirs."""
 
     slots: int
     deferred: bool
@@ -63,10 +64,10 @@ class Habit:
 
 
 class Used(NamedTuple):
-    """What was used in past hours, from *since* (epoch seconds) on.
+    """Slots times seconds that were used in past hours, from *since* (epoch seconds) on.
 
-    By pool and hour, counted from the epoch and its *phase* in seconds, these are slots times
-    seconds. *partial* says that there was no time to read further back.
+    *work* has them by pool and by the number of the hour: hours are counted from the epoch, and
+    begin *phase* seconds after those of UTC. *partial*: there was no time to read further back.
     """
 
     since: float
@@ -93,10 +94,28 @@ def read_pools(session: Session) -> dict[str, PoolSize]:
     return {str(name): PoolSize(slots, bool(deferred)) for name, slots, deferred in rows}
 
 
-# By DAG: when the database was asked, in monotonic seconds, and its habit. Weighed by tasks.
-_habits: LruCache[tuple[float, Habit | None]] = LruCache(
-    20_000, lambda kept: 1 if kept[1] is None else 1 + len(kept[1].tasks)
+_T = TypeVar("_T")
+_Asked = tuple[dict[str, Need], tuple[Need, ...]]  # by each task, and by a whole run
+# By DAG: when the database was asked, in monotonic seconds, and what it said. ``None``: of no run.
+_lengths: LruCache[tuple[float, Usual | None]] = LruCache(20_000, lambda _: 1)
+_tasks: LruCache[tuple[float, _Asked | None]] = LruCache(
+    20_000, lambda kept: 1 if kept[1] is None else 1 + len(kept[1][0])
 )
+
+
+def usual_lengths(session: Session, dag_ids: Iterable[str], now: float) -> dict[str, Usual]:
+    """Return how long the last successful runs of each DAG took, of those that have any.
+
+    *now* is in epoch seconds. Runs that failed, or were cleared and so ran in part, say nothing of
+    a whole run. Of a DAG with enough runs by schedule only these count: by hand people often try
+    less.
+    """
+    return _remembered(
+        _lengths,
+        _LENGTHS_FRESH_SECONDS,
+        dag_ids,
+        lambda missing: _read_lengths(session, missing, now),
+    )
 
 
 def read_habits(
@@ -104,99 +123,110 @@ def read_habits(
 ) -> dict[str, Habit]:
     """Return what the last successful runs of each DAG took, of those that have any.
 
-    *now* is in epoch seconds. Runs that failed, or were cleared and so ran in part, say nothing of
-    a whole run. Of a DAG with enough runs by schedule only these tell how long it takes: by hand
-    people often try less.
+    *now* is in epoch seconds. How long they took is what :func:`usual_lengths` says.
     """
+    lengths = usual_lengths(session, dag_ids, now)
+    tasks = _remembered(
+        _tasks,
+        _TASKS_FRESH_SECONDS,
+        lengths,
+        lambda missing: _read_tasks(session, missing, pools, now),
+    )
+    return {
+        dag_id: Habit(length, *tasks.get(dag_id, ({}, ()))) for dag_id, length in lengths.items()
+    }
+
+
+def _remembered(
+    cache: LruCache[tuple[float, _T | None]],
+    fresh_seconds: float,
+    dag_ids: Iterable[str],
+    read: Callable[[list[str]], Mapping[str, _T]],
+) -> dict[str, _T]:
+    """Return what *cache* has of each DAG, if fresh, and what *read* returns of the others."""
     clock = time.monotonic()
-    found: dict[str, Habit | None] = {}
+    found: dict[str, _T | None] = {}
     missing: list[str] = []
     for dag_id in dag_ids:
-        entry = _habits.get(dag_id)
-        if entry is None or clock - entry[0] > _FRESH_SECONDS:
+        entry = cache.get(dag_id)
+        if entry is None or clock - entry[0] > fresh_seconds:
             missing.append(dag_id)
         else:
             found[dag_id] = entry[1]
     if missing:
-        asked = _read_habits(session, missing, pools, now)
+        asked = read(missing)
         for dag_id in missing:
             found[dag_id] = asked.get(dag_id)
-            _habits.put(dag_id, (clock, found[dag_id]))
-    return {dag_id: habit for dag_id, habit in found.items() if habit is not None}
+            cache.put(dag_id, (clock, found[dag_id]))
+    return {dag_id: value for dag_id, value in found.items() if value is not None}
 
 
-def _read_habits(
-    session: Session, dag_ids: Collection[str], pools: dict[str, PoolSize], now: float
-) -> dict[str, Habit]:
-    place = (
-        func.row_number()
-        .over(partition_by=DagRun.dag_id, order_by=DagRun.run_after.desc())
-        .label("place")
+def _last_runs(dag_ids: Collection[str], now: float, *more: Any) -> Any:
+    """Return the query for successful runs of the last weeks, each with its place among its DAG's.
+
+    The last run has place 1. Of each run *more* columns are told too.
+    """
+    place = func.row_number().over(partition_by=DagRun.dag_id, order_by=DagRun.run_after.desc())
+    return select(DagRun.dag_id, place.label("place"), *more).where(
+        DagRun.dag_id.in_(dag_ids),
+        DagRun._state == "success",  # noqa: SLF001  (the column behind state)
+        DagRun.run_after >= zones.to_datetime(now - MOST_WEEKS * 7 * DAY),
+        DagRun.clear_number == 0,
+        DagRun.start_date.is_not(None),
+        DagRun.end_date.is_not(None),
     )
-    own_place = (
-        func.row_number()
-        .over(partition_by=(DagRun.dag_id, DagRun.run_type), order_by=DagRun.run_after.desc())
-        .label("own_place")
-    )
-    runs = (
-        select(
-            DagRun.dag_id,
-            DagRun.run_id,
-            (DagRun.run_type == BY_SCHEDULE).label("by_schedule"),
-            _seconds(DagRun.start_date).label("started"),
-            _seconds(DagRun.end_date).label("ended"),
-            place,
-            own_place,
-        )
-        .where(
-            DagRun.dag_id.in_(dag_ids),
-            DagRun._state == "success",  # noqa: SLF001  (the column behind state)
-            DagRun.run_after >= zones.to_datetime(now - MOST_WEEKS * 7 * DAY),
-            DagRun.clear_number == 0,
-            DagRun.start_date.is_not(None),
-            DagRun.end_date.is_not(None),
-        )
-        .subquery()
-    )
-    lengths: dict[str, list[float]] = defaultdict(list)
+
+
+def _read_lengths(session: Session, dag_ids: Collection[str], now: float) -> dict[str, Usual]:
+    kind = (DagRun.dag_id, DagRun.run_type)
+    own_place = func.row_number().over(partition_by=kind, order_by=DagRun.run_after.desc())
+    runs = _last_runs(
+        dag_ids,
+        now,
+        (DagRun.run_type == BY_SCHEDULE).label("by_schedule"),
+        own_place.label("own_place"),
+        (_seconds(DagRun.end_date) - _seconds(DagRun.start_date)).label("seconds"),
+    ).subquery()
+    every: dict[str, list[float]] = defaultdict(list)
     scheduled: dict[str, list[float]] = defaultdict(list)
     rows = select(
-        runs.c.dag_id,
-        runs.c.started,
-        runs.c.ended,
-        runs.c.place,
-        runs.c.own_place,
-        runs.c.by_schedule,
+        runs.c.dag_id, runs.c.place, runs.c.by_schedule, runs.c.own_place, runs.c.seconds
     ).where(
         (runs.c.place <= _RUNS_OF_LENGTHS)
         | (runs.c.by_schedule & (runs.c.own_place <= _RUNS_OF_LENGTHS))
     )
-    for dag_id, started, ended, at, own, by_schedule in session.execute(rows):
-        length = max(0, ended - started)
-        if at <= _RUNS_OF_LENGTHS:
-            lengths[dag_id].append(length)
+    for dag_id, place, by_schedule, own, seconds in session.execute(rows):
+        if place <= _RUNS_OF_LENGTHS:
+            every[dag_id].append(max(0, seconds))
         if by_schedule and own <= _RUNS_OF_LENGTHS:
-            scheduled[dag_id].append(length)
-    tasks = _read_tasks(session, runs, pools, {i: len(sample) for i, sample in lengths.items()})
-    found: dict[str, Habit] = {}
-    for dag_id, every in lengths.items():
+            scheduled[dag_id].append(max(0, seconds))
+    found: dict[str, Usual] = {}
+    for dag_id, lengths in every.items():
         enough = len(scheduled[dag_id]) >= _ENOUGH_RUNS
-        known = usual(scheduled[dag_id] if enough else every)
+        known = usual(scheduled[dag_id] if enough else lengths)
         assert known is not None
-        found[dag_id] = Habit(known, tasks[dag_id], joined(tasks[dag_id].values()))
+        found[dag_id] = known
     return found
 
 
 def _read_tasks(
-    session: Session, runs: Subquery, pools: dict[str, PoolSize], count: dict[str, int]
-) -> dict[str, dict[str, Need]]:
-    """Return by DAG what each of its tasks asks for, of DAGs with so many *runs* known."""
+    session: Session, dag_ids: Collection[str], pools: dict[str, PoolSize], now: float
+) -> dict[str, _Asked]:
+    """Return by DAG what each of its tasks asks for in a run, and what the run does."""
     ti = TaskInstance
     begun, ended = _begun(ti, pools), _seconds(ti.end_date)
     ready = func.coalesce(_seconds(ti.scheduled_dttm), begun)
+    runs = _last_runs(
+        dag_ids,
+        now,
+        DagRun.run_id,
+        _seconds(DagRun.start_date).label("started"),
+        func.count().over(partition_by=DagRun.dag_id).label("known"),
+    ).subquery()
     query = (
         select(
             runs.c.dag_id,
+            runs.c.known,
             ti.task_id,
             ti.pool,
             ti.pool_slots,
@@ -211,15 +241,15 @@ def _read_tasks(
             ti.end_date.is_not(None),
             ended > begun,
         )
-        .group_by(runs.c.dag_id, ti.task_id, ti.pool, ti.pool_slots)
+        .group_by(runs.c.dag_id, runs.c.known, ti.task_id, ti.pool, ti.pool_slots)
     )
     found: dict[str, dict[str, Need]] = defaultdict(dict)
-    for dag_id, task_id, pool, slots, after, seconds, instances in session.execute(query):
+    for dag_id, known, task_id, pool, slots, after, seconds, instances in session.execute(query):
         use = TaskUse(pool, slots, float(after), float(seconds), instances)
-        need = need_of(use, min(count[dag_id], _RUNS_OF_TASKS))
+        need = need_of(use, min(known, _RUNS_OF_TASKS))
         if need is not None:
             found[dag_id][task_id] = need
-    return found
+    return {dag_id: (needs, joined(needs.values())) for dag_id, needs in found.items()}
 
 
 # By DAGs, phase and hour. Weighed by pools and hours.
@@ -233,8 +263,8 @@ def read_used(
 ) -> Used:
     """Return what runs of these DAGs used in the last weeks, or in as many days as can be read.
 
-    Hours begin *phase* seconds after those of UTC. *now* is in epoch seconds; what is found is
-    remembered for the rest of the hour. Tried tasks count each time that they ran.
+    Hours begin *phase* seconds after those of UTC. *now* is in epoch seconds; the answer is
+    remembered for the rest of the hour. Each try of a task counts.
     """
     ids = hashlib.sha256(repr(sorted(dag_ids)).encode()).digest()
     key = ids, phase, now // HOUR, tuple(sorted(pools.items()))
@@ -270,10 +300,10 @@ def _used_by(
     between: tuple[float, float],
     now: float,
 ) -> Any:
-    """Return the query for what tasks of runs *between* two instants used.
+    """Return the query for what tasks of runs *between* two instants (epoch seconds) used.
 
-    They are put together by pool, and by the hours in which they began and ended; told are how many
-    there are, and the sums of their slots, and of slots times when they began and ended.
+    It has one row for each pool, hour of begin and hour of end: how many tasks there are, the sum
+    of their slots, and the sums of slots times begin and of slots times end.
     """
     begun = _begun(table, pools)
     ended = func.coalesce(_seconds(table.end_date), int(now))
@@ -324,9 +354,10 @@ def _add(
     begins: float,
     ends: float,
 ) -> None:
-    """Add to *hours* what tasks used that began in the *first* and ended in the *last* of them.
+    """Add to *hours* what the tasks of one row of :func:`_used_by` used.
 
-    Together they have so many *slots*; *begins* and *ends* are the sums of slots times instants.
+    They began in the hour *first* and ended in the hour *last*, and have so many *slots* together;
+    *begins* and *ends* are the sums of slots times begin and of slots times end.
     """
     if first == last:
         hours[first] += ends - begins
@@ -396,7 +427,7 @@ def under_way(
 
 
 def _stage(state: str | None, *, keeps: bool) -> Stage:
-    """Return how far a task in this *state* is; deferred, it *keeps* its slots or does not."""
+    """Return the stage of a task in *state*; a deferred one *keeps* its slots or does not."""
     if state in _HELD or (state == "deferred" and keeps):
         return "holds"
     if state == "scheduled":
@@ -410,10 +441,10 @@ def _seconds(column: Any) -> ColumnElement[int]:
 
 
 def _begun(table: Any, pools: dict[str, PoolSize]) -> ColumnElement[int]:
-    """Return since when a task has its slots, in epoch seconds.
+    """Return the expression for when a task got its slots, in epoch seconds: when it was queued.
 
-    That is since it was queued: a deferred task is queued again as it goes on, and has given its
-    slots back meanwhile, unless its pool counts deferred tasks.
+    A deferred task is queued again when it goes on. Meanwhile it has given its slots back, unless
+    its pool counts deferred tasks: then it has had them since it started.
     """
     queued, started = _seconds(table.queued_dttm), _seconds(table.start_date)
     keeping = [name for name, pool in pools.items() if pool.deferred]
