@@ -22,7 +22,7 @@ LOCK := locks/airflow-$(AIRFLOW).txt
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # the environment brings Node.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install check format docs test test-fast test-lowest test-neighbours sbom demo bench \
+.PHONY: help setup install check format docs test test-long test-fast test-lowest test-neighbours sbom demo bench \
 	soak fuzz lane locks screenshots clean
 
 help:  ## List these targets
@@ -40,9 +40,13 @@ demo:  ## A calendar and a real Airflow on this machine; a run is held by a meet
 	@$(if $(findstring --cluster,$(DEMO)),tools/system-packages cluster)
 	@.venv-demo/bin/python -m demo.run $(DEMO)
 
-test: install  ## All tests, against the built wheel
+test: install  ## All tests but the long ones, against the built wheel
 	@tools/system-packages
-	$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder --durations 25 --durations-min 20 $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder --durations 25 --durations-min 20 -m "not long" $(PYTEST)
+
+test-long: install  ## What takes many minutes: several hosts, and deployments with all components twice
+	@tools/system-packages
+	$(BIN)/python -m pytest --durations 0 --durations-min 20 -m long $(PYTEST)
 
 test-fast: setup  ## The rules of time, schedules and calendars, without a server: under a minute, on an editable install
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .

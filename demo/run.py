@@ -100,7 +100,7 @@ def start(folder: Path, at_end: ExitStack) -> tuple[LocalAirflow, TeamCalendar]:
     with _starting(COMPONENTS):
         for component in COMPONENTS:
             airflow.start(component)
-        airflow.wait_until_ready()
+        airflow.wait_until_ready(seconds=300)  # on a slow machine, or a busy one
     make_pools(airflow)
     return airflow, calendar
 

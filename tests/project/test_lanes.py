@@ -15,7 +15,11 @@ ROW = "| {} | what | `{}` | not recorded | | | |\n"
 
 def test_every_lane_of_the_makefile_is_told() -> None:
     targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    wanted = {t for t in targets if t.startswith("test") or t in ("bench", "check", "docs", "fuzz")}
+    wanted = {
+        t
+        for t in targets
+        if t.startswith("test") or t in ("bench", "check", "docs", "fuzz", "soak")
+    }
     told = lane.commands(lane.PAGE.read_text())
     assert {command.split()[1] for command in told.values()} == wanted
     assert len(set(told.values())) == len(told) > 10

@@ -25,9 +25,9 @@ from calendar_timetable.runs import lru
 from calendar_timetable.runs.database import read_dags
 from calendar_timetable.runs.pool_forecast import LoadForecast, PoolForecast, forecast_load
 from calendar_timetable.runs.stored_schedules import read_schedules
+from demo.postgres import PostgresServer
 from tests.support.airflow_database import add_dag
 from tests.support.moments import utc
-from demo.postgres import PostgresServer
 from tests.support.recorded import Recorded, Task, add_pool, record
 
 NOW = utc("2027-03-15 00:00")  # a Monday

@@ -24,6 +24,7 @@ from typing import Any
 
 import psutil
 from selenium.common.exceptions import WebDriverException
+from tests.support.postgres import PostgresServer
 
 from demo.services import Service
 from tests.soak import drawn
@@ -31,7 +32,6 @@ from tests.soak.calendars import Calendars, Look, Version
 from tests.soak.judge import Event, Parse, Record, Run, Sample, judge
 from tests.soak.picture import picture
 from tests.support.browser import Browser, chromium
-from tests.support.postgres import PostgresServer
 from tests.support.stack import Stack
 
 PAGE = "/plugin/upcoming-runs"

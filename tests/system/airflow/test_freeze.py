@@ -296,7 +296,10 @@ CALENDAR_TIMETABLE_RULES = [
 
 
 @pytest.fixture(
-    params=["options, SQLite", pytest.param("rules, Celery", marks=pytest.mark.postgres)]
+    params=[
+        "options, SQLite",
+        pytest.param("rules, Celery", marks=[pytest.mark.postgres, pytest.mark.long]),
+    ]
 )
 def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
     """Run an Airflow: on SQLite; or two schedulers and Celery on PostgreSQL and Redis."""
