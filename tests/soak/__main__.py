@@ -24,8 +24,8 @@ from typing import Any
 
 import psutil
 from selenium.common.exceptions import WebDriverException
-from tests.support.postgres import PostgresServer
 
+from demo.postgres import PostgresServer
 from demo.services import Service
 from tests.soak import drawn
 from tests.soak.calendars import Calendars, Look, Version
