@@ -154,6 +154,7 @@ class Driver:
     ) -> None:
         self._stack, self._calendars, self._page, self._rng = stack, calendars, page, rng
         self._down: dict[str, float] = {}  # when each component that was killed starts again
+        self._victims: list[str] = []  # each has its turn before one has another
         self._parsed: dict[str, float] = {}
         self.record = Record(0, 0, 0, 0, dags, [], [], [], [])
 
@@ -201,7 +202,10 @@ class Driver:
                 self._calendars.edit()
             if kills and now >= kill and now < until:
                 kill = now + self._rng.uniform(KILL / 2, 3 * KILL / 2)
-                self._kill(self._rng.choice(sorted({*self._stack.services, RADICALE})))
+                if not self._victims:
+                    names = [*self._stack.services, RADICALE]
+                    self._victims = self._rng.sample(names, len(names))
+                self._kill(self._victims.pop())
             time.sleep(1)
 
     def _kill(self, component: str) -> None:
@@ -270,13 +274,20 @@ class Driver:
         return done == len(self.record.dags) and open_runs[0]["n"] == 0
 
     def _runs(self) -> Iterator[Run]:
-        columns = ("data_interval_end", "run_after", "created_at", "data_interval_start")
+        columns = (
+            "data_interval_end",
+            "run_after",
+            "created_at",
+            "data_interval_start",
+            "start_date",
+        )
         epochs = ", ".join(f"extract(epoch FROM {name}) AS {name}" for name in columns)
         for row in self._stack.rows(
             f"SELECT dag_id, state, {epochs} FROM dag_run WHERE run_type = 'scheduled'"
         ):
-            due, start, created, begins = (float(row[name]) for name in columns)
-            yield Run(row["dag_id"], due, start, created, begins, row["state"])
+            due, start, created, begins = (float(row[name]) for name in columns[:4])
+            begun = None if row["start_date"] is None else float(row["start_date"])
+            yield Run(row["dag_id"], due, start, created, begins, row["state"], begun)
 
 
 def _taken(process: psutil.Process, at: float) -> tuple[float, float, float] | None:

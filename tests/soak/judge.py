@@ -6,13 +6,14 @@ the decision. (Files are parsed one by one: a parse begins after the one before 
 Time *may be open* where one of these has it open, and *may be closed* where one has it closed. What is judged, of each DAG:
 
 * due times of its runs strictly increase in the order in which they are made, lie on the grid of its
-  base schedule, and none comes twice; no run is made before its start;
+  base schedule, and none comes twice; no run begins before its start;
 * a due time without a run of its own was skipped or combined, so there time may have been closed
   from when it was due until its run could be made; without catchup, runs may instead have been late
   by a whole period. A DAG whose rules give each due time a run (``Dag.never_loses``) has them all;
 * where runs have data intervals, each begins where the one before ended, so that what was skipped or
   combined is covered once; an advanced run may begin earlier, none later;
-* a run is made where time may be open, and its duration may fit or just fitted (design.md, rule 7);
+* when a run is made, or at its start if that is later (one that is late and blocked is made at once,
+  for the next opening), time may be open, and its duration may fit or just fitted (rule 7);
 * "postpone" starts nothing before it is due, "skip" and "run" start nothing later than their stagger;
 * at the end, when all is open, no due time is left over, every run has succeeded, and every
   component that was killed runs again.
@@ -51,6 +52,7 @@ class Run:
     created: float
     begins: float  # where its data interval begins
     state: str = "success"
+    begun: float | None = None  # when Airflow let it run
 
 
 @dataclass(frozen=True)
@@ -275,26 +277,26 @@ def _closed(known: _Known, dag: Dag, runs: list[Run]) -> Iterator[tuple[float, s
     if dag.when_blocked == "run":
         return
     for run in runs:
-        made = run.created
+        made = max(run.created, run.start)
         # An advanced run is put at the last second that fits.
         reach = GRACE if dag.when_blocked == "advance" else SOON
-        edges = known.edges(dag, made - GRACE, made, made, made)
+        edges = known.edges(dag, made - GRACE, made, run.created, made)
         moments = {made, made - SOON, run.start, run.start // 1, *edges}
         recent = {at for at in moments if made - reach <= at <= made}
-        if not any(known.may_fit(dag, at, at, made, made) for at in recent):
-            yield run.due, f"made at {_clock(made)}, when time was closed"
+        if not any(known.may_fit(dag, at, at, run.created, made) for at in recent):
+            yield run.due, f"to start at {_clock(made)}, when time was closed"
         elif dag.duration and not any(
-            known.may_fit(dag, at, at + dag.duration, made, made)
+            known.may_fit(dag, at, at + dag.duration, run.created, made)
             for at in moments
             if made - GRACE - SOON <= at <= made
         ):
-            yield run.due, f"made at {_clock(made)}, when {dag.duration} s did not fit"
+            yield run.due, f"to start at {_clock(made)}, when {dag.duration} s did not fit"
 
 
 def _rules(known: _Known, dag: Dag, runs: list[Run]) -> Iterator[tuple[float, str]]:
     for run in runs:
-        if run.created < run.start - 1:
-            yield run.due, f"made at {_clock(run.created)}, before its start {_clock(run.start)}"
+        if run.begun is not None and run.begun < run.start - 1:
+            yield run.due, f"begun at {_clock(run.begun)}, before its start {_clock(run.start)}"
         moved = run.start - run.due
         if moved < 0 and dag.when_blocked != "advance":
             yield run.due, f"starts {-moved:.0f} s before it is due"

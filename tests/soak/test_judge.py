@@ -54,6 +54,8 @@ def faults(found: Record) -> str:
 
 def test_what_is_right_has_no_fault() -> None:
     assert faults(record(*FIVE)) == ""
+    made_early = replace(FIVE[2], created=T + 650, begun=T + 721)
+    assert faults(record(*FIVE[:2], made_early, *FIVE[3:])) == ""
     skips = replace(DAG, when_blocked="skip")
     assert faults(record(*FIVE[:2], *FIVE[3:], dag=skips)) == ""
 
@@ -67,7 +69,7 @@ def test_what_is_right_has_no_fault() -> None:
         ((*FIVE, replace(FIVE[5], created=T + 1600)), DAG, "expected after the run due"),
         ((*FIVE, replace(FIVE[0], created=T + 1600)), DAG, "expected after the run due"),
         ((*FIVE, run(1801)), DAG, "it is not due then, but every 300 s"),
-        ((*FIVE, run(1800, created=T + 1700)), DAG, "before its start"),
+        ((*FIVE, run(1800, begun=T + 1700)), DAG, "before its start"),
         ((*FIVE, run(1800, 1700)), DAG, "starts 100 s before it is due"),
         (FIVE, replace(DAG, when_blocked="run"), "starts 120 s after it is due, expected 0 s"),
         (FIVE[:4], DAG, "expected a run, as all was open; the last one was due"),
