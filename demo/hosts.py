@@ -82,7 +82,7 @@ class Network:
         if lacking:
             raise NotPossible(f"hosts in network namespaces need {', '.join(lacking)} (on Linux)")
         if os.geteuid() != 0:
-            raise NotPossible("hosts in network namespaces need root, or a user namespace of root's")
+            raise NotPossible("hosts in network namespaces need root")
         try:
             self._make()
         except BaseException:
@@ -132,9 +132,10 @@ class Network:
             for setting, value in {"kernel/hostname": name, **settings}.items()
         ]
         script = "; ".join(["set -e", *lines, "ip link set lo up", "echo", "exec sleep infinity"])
+        command = ["setpriv", "--pdeathsig=KILL", "unshare", "--net", "--uts", "sh", "-c", script]
         with uninterrupted():
             holder = subprocess.Popen(
-                ["setpriv", "--pdeathsig=KILL", "unshare", "--net", "--uts", "sh", "-c", script],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -142,7 +143,8 @@ class Network:
             )
             host = Host(name, address, holder, switch)
             self._all.append(host)
-        assert holder.stdout is not None and holder.stderr is not None
+        assert holder.stdout is not None
+        assert holder.stderr is not None
         with holder.stdout, holder.stderr:
             if not holder.stdout.readline():
                 said = holder.stderr.read().decode(errors="replace").strip()
@@ -155,9 +157,7 @@ def _free_subnet() -> str:
 
     It is one of those that are for trying out networks.
     """
-    used = subprocess.run(
-        ["ip", "-4", "-oneline", "address"], capture_output=True, text=True, check=True
-    ).stdout
+    used = _run("ip", "-4", "-oneline", "address")
     free = [
         subnet
         for subnet in (f"198.{half}.{number}" for half in (18, 19) for number in range(256))
@@ -166,7 +166,8 @@ def _free_subnet() -> str:
     return secrets.choice(free)
 
 
-def _run(*command: str) -> None:
+def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout

@@ -84,8 +84,9 @@ class PostgresServer:
 
     def _initialize(self, secret: Path) -> None:
         login = ("--username=airflow", "--auth=scram-sha-256", f"--pwfile={secret}")
+        options = ("--pgdata=data", *login, "--encoding=UTF8", "--locale=C", "--no-sync")
         done = subprocess.run(
-            [_binaries() / "initdb", "--pgdata=data", *login, "--encoding=UTF8", "--locale=C", "--no-sync"],
+            [_binaries() / "initdb", *options],
             cwd=self._folder,
             user=self._user,
             capture_output=True,
@@ -141,6 +142,6 @@ def _binaries() -> Path:
     )
     if not versions:
         raise FileNotFoundError(
-            "PostgreSQL's initdb is not here: install postgresql, or run tests with -m 'not postgres'"
+            "PostgreSQL's initdb is not here: install postgresql, or test with -m 'not postgres'"
         )
     return versions[-1].parent

@@ -85,9 +85,7 @@ def _handler(origin: Origin) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def serving(
-    tls: ssl.SSLContext | None = None, *, host: str = "127.0.0.1"
-) -> Iterator[Origin]:
+def serving(tls: ssl.SSLContext | None = None, *, host: str = "127.0.0.1") -> Iterator[Origin]:
     """Start an origin on a free port of *host*; with *tls* it speaks TLS."""
     origin = Origin(host)
     server = ThreadingHTTPServer((host, 0), _handler(origin))

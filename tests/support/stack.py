@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import requests
 import sqlalchemy
 
+from demo.cluster import celery_settings
 from demo.local_airflow import LocalAirflow
 from demo.services import wait_until
 
@@ -64,15 +65,13 @@ class Stack(LocalAirflow):
         placed = {"AIRFLOW__CALENDAR_TIMETABLE__PLACEMENT": str(self.placement)}
         chosen = {**IMPATIENT, **placed, **(settings or {})}
         if broker is not None:
-            chosen |= {
-                "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
-                "AIRFLOW__CELERY__BROKER_URL": broker,
-                "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database}",
-                "AIRFLOW__CELERY__WORKER_CONCURRENCY": "4",
-            }
+            assert database is not None
+            chosen |= celery_settings(database, broker, tasks=4)
         super().__init__(home, dags=home / "dags", database=database, settings=chosen)
         self._has_worker = broker is not None
-        self.engine = sqlalchemy.create_engine(self.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+        # Connections that a restart of the database has ended are made anew.
+        address = self.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+        self.engine = sqlalchemy.create_engine(address, pool_pre_ping=True)
         self._schedulers = schedulers
 
     def start_all(self) -> None:
