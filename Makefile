@@ -33,9 +33,10 @@ setup:
 install: setup
 	@tools/install-wheel $(VENV)
 
-demo:  ## A calendar and a real Airflow on this machine; a run is held by a meeting
+demo:  ## A calendar and a real Airflow on this machine; a run is held by a meeting (DEMO=--cluster: on three hosts)
 	@tools/setup .venv-demo locks/demo.txt
 	@tools/install-wheel .venv-demo
+	@$(if $(findstring --cluster,$(DEMO)),tools/system-packages cluster)
 	@.venv-demo/bin/python -m demo.run $(DEMO)
 
 test: install  ## All tests, against the built wheel

@@ -25,11 +25,12 @@ POOLS = {  # slots, and whether deferred tasks count
 }
 
 
-def example_cluster(folder: Path, *, gpus: int) -> Cluster:
+def example_cluster(folder: Path, *, gpus: int, host: str = "127.0.0.1") -> Cluster:
     """Return a cluster that has what the examples ask for."""
     images = {"registry.example.com/trainer": TRAINER}
     queues = {"gpu-queue": {"nvidia.com/gpu": 1}}
-    return Cluster(folder, images=images, nodes=(gpu_node(gpus), CPU_NODE), queues=queues)
+    nodes = (gpu_node(gpus), CPU_NODE)
+    return Cluster(folder, images=images, nodes=nodes, queues=queues, host=host)
 
 
 class ExampleServices:
@@ -38,10 +39,14 @@ class ExampleServices:
     ``settings`` is what Airflow's environment needs to know of them.
 
     :param data: the volume of genai_finetune, where that is not the cluster's own.
+    :param host: the address of this machine where they are.
     """
 
-    def __init__(self, folder: Path, *, gpus: int = 1, data: Path | None = None) -> None:
-        self.cluster = example_cluster(folder, gpus=gpus)
+    def __init__(
+        self, folder: Path, *, gpus: int = 1, data: Path | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        self.cluster = example_cluster(folder, gpus=gpus, host=host)
+        self._host = host
         self.data = data or self.cluster.volume("genai")
         self._folder = folder
         self.serving_port = free_port()
@@ -54,7 +59,7 @@ class ExampleServices:
                 "conn_type": "kubernetes",
                 "extra": {"kube_config_path": str(self.cluster.kubeconfig)},
             },
-            "genai_serving": {"conn_type": "http", "host": "127.0.0.1", "port": self.serving_port},
+            "genai_serving": {"conn_type": "http", "host": self._host, "port": self.serving_port},
         }
         return {
             **{
@@ -90,7 +95,7 @@ class ExampleServices:
         """Start the model's server; in place of the one that runs, if one does."""
         if self.serving is not None:
             self.serving.kill()
-        address = ("--data", self.data, "--port", str(self.serving_port))
+        address = ("--data", self.data, "--host", self._host, "--port", str(self.serving_port))
         environment = {"PATH": os.environ.get("PATH", os.defpath)}
         with uninterrupted():
             self.serving = Service(

@@ -3,7 +3,7 @@
 All of it is on this machine.
 
 Everything lives in ``.demo`` and ends with Ctrl-C. ``--exit-after-first-run`` ends by itself once
-the held run is done.
+the held run is done. With ``--cluster`` Airflow runs on two hosts, and a third has its database.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from demo.cluster import DATA, HOSTS, ON_EACH, Cluster
 from demo.examples import EXAMPLES, ExampleServices, make_pools
+from demo.hosts import Network
 from demo.local_airflow import COMPONENTS, LocalAirflow
 from demo.services import ENDING, stop_all, uninterrupted, wait_until
 from demo.team_calendar import MEETING, TeamCalendar
@@ -43,16 +45,21 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, default=Path(".demo"), help="where all state goes; emptied first"
     )
+    parser.add_argument(
+        "--cluster", action="store_true", help="on three hosts, with Celery (Linux, as root)"
+    )
     options = parser.parse_args()
     for number in ENDING:
         signal.signal(number, _interrupt)
     try:
         with _folder_of_our_own(options.folder.absolute()) as folder, ExitStack() as at_end:
-            _demo(folder, at_end)
+            cluster = _demo(folder, at_end, cluster=options.cluster)
             if not options.exit_after_first_run:
                 print("\nLook around; Ctrl-C ends everything.", flush=True)
                 while True:
-                    time.sleep(3600)
+                    for name in cluster.supervise() if cluster else ():
+                        _say(f"ended, and was started again: {name}")
+                    time.sleep(1)
     except KeyboardInterrupt:
         print("\nEnded; nothing is left running.")
     except (RuntimeError, TimeoutError) as error:
@@ -61,15 +68,23 @@ def main() -> int:
     return 0
 
 
-def _demo(folder: Path, at_end: ExitStack) -> None:
-    airflow, calendar = start(folder, at_end)
+def _demo(folder: Path, at_end: ExitStack, *, cluster: bool) -> Cluster | None:
+    started = None
+    if cluster:
+        started, calendar = _start_cluster(folder, at_end)
+        airflow = started.airflows[HOSTS[0]]
+    else:
+        airflow, calendar = start(folder, at_end)
     ends = _next_due(datetime.now(UTC) + timedelta(seconds=30)) + timedelta(seconds=30)
     run = _HeldRun(airflow)
     with _step("Ending the meeting soon, and waiting for Airflow to read that"):
         calendar.write(meeting_ends=ends)
         wait_until("the DAG to be read", lambda: run.planned()[1] == ends, seconds=60)
     _say_what_to_see(airflow, calendar, ends)
+    if started is not None:
+        _say_what_to_try(started)
     run.follow()
+    return started
 
 
 def start(folder: Path, at_end: ExitStack) -> tuple[LocalAirflow, TeamCalendar]:
@@ -77,15 +92,52 @@ def start(folder: Path, at_end: ExitStack) -> tuple[LocalAirflow, TeamCalendar]:
 
     *at_end* ends it.
     """
+    calendar, settings = _start_surroundings(folder, at_end)
+    airflow = LocalAirflow(folder / "airflow", dags=EXAMPLES, settings=settings)
+    at_end.callback(airflow.stop)
+    at_end.callback(print, "\nStopping ...", flush=True)
+    _migrate(airflow)
+    with _starting(COMPONENTS):
+        for component in COMPONENTS:
+            airflow.start(component)
+        airflow.wait_until_ready()
+    make_pools(airflow)
+    return airflow, calendar
+
+
+def _start_cluster(folder: Path, at_end: ExitStack) -> tuple[Cluster, TeamCalendar]:
+    """Start the same on three hosts."""
+    with _step(f"Making three hosts: {', '.join((DATA, *HOSTS))}"):
+        network = at_end.enter_context(Network((DATA, *HOSTS)))
+    calendar, settings = _start_surroundings(folder, at_end, network.address)
+    with _step(f"Starting PostgreSQL and Redis on {DATA}"):
+        cluster = Cluster(network, folder / "airflow", dags=EXAMPLES, settings=settings)
+        at_end.enter_context(cluster)
+        at_end.callback(print, "\nStopping ...", flush=True)
+    airflow = cluster.airflows[HOSTS[0]]
+    _migrate(airflow)
+    with _starting(ON_EACH, f" on each of {' and '.join(HOSTS)}"):
+        cluster.start()
+    make_pools(airflow)
+    return cluster, calendar
+
+
+def _start_surroundings(
+    folder: Path, at_end: ExitStack, host: str = "127.0.0.1"
+) -> tuple[TeamCalendar, dict[str, str]]:
+    """Start what Airflow and its examples use, at an address of this machine.
+
+    Also returns what Airflow's environment needs to know of it.
+    """
     with _step("Starting a calendar server"):
         with uninterrupted():
-            calendar = TeamCalendar(folder / "calendar")
+            calendar = TeamCalendar(folder / "calendar", host)
             at_end.callback(stop_all, [calendar.service])
         calendar.wait_until_ready()
         calendar.write(meeting_ends=datetime.now(UTC) + timedelta(hours=1))
         calendar.write_freeze()
     with _step("Starting what stands for a Kubernetes cluster"):
-        services = at_end.enter_context(ExampleServices(folder / "cluster"))
+        services = at_end.enter_context(ExampleServices(folder / "cluster", host=host))
     settings = {
         **services.settings,
         "AIRFLOW_CONN_TEAM_CALENDAR": calendar.address,
@@ -99,17 +151,35 @@ def start(folder: Path, at_end: ExitStack) -> tuple[LocalAirflow, TeamCalendar]:
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
     }
-    airflow = LocalAirflow(folder / "airflow", dags=EXAMPLES, settings=settings)
-    at_end.callback(airflow.stop)
-    at_end.callback(print, "\nStopping ...", flush=True)
+    return calendar, settings
+
+
+def _migrate(airflow: LocalAirflow) -> None:
     with _step("Making Airflow's database"):
         airflow.migrate()
-    with _step("Starting Airflow: " + ", ".join(COMPONENTS)):
-        for component in COMPONENTS:
-            airflow.start(component)
-        airflow.wait_until_ready()
-    make_pools(airflow)
-    return airflow, calendar
+
+
+def _starting(components: Sequence[str], where: str = "") -> AbstractContextManager[None]:
+    return _step(f"Starting Airflow{where}: {', '.join(components)}")
+
+
+def _say_what_to_try(cluster: Cluster) -> None:
+    for name, airflow in cluster.airflows.items():
+        processes = ", ".join(f"{one} {service.pid}" for one, service in airflow.services.items())
+        print(f"Host {name:10} {airflow.address}   {processes}")
+    host = cluster.network.hosts[HOSTS[1]]
+    kill = cluster.airflows[HOSTS[0]].services["scheduler"].pid
+    print(
+        f"""
+Cut {host.name} off       {" ".join(host.cutting())}
+and join it     {" ".join(host.cutting(off=False))}
+Work there      {" ".join(host.prefix)} bash
+Kill a process  kill -9 {kill}   (the scheduler of {HOSTS[0]}; it is started again)
+
+Runs go on, none is lost or made twice, and none starts in the meeting.
+""",
+        flush=True,
+    )
 
 
 def _say_what_to_see(airflow: LocalAirflow, calendar: TeamCalendar, ends: datetime) -> None:

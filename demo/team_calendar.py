@@ -14,27 +14,27 @@ from demo.services import Service, free_port, wait_until
 
 MEETING = "Release meeting"
 MAINTENANCE = "Cluster maintenance"  # holds every DAG, and comes in some hours
-# Anybody on this machine may read and write: it listens on loopback only, and holds nothing but
-# this demo.
+# Anybody on this machine may read and write: no other reaches it, and it holds nothing but this
+# demo.
 _RIGHTS = "[all]\nuser: .*\ncollection: .*\npermissions: RrWwi\n"
 
 
 class TeamCalendar:
-    """Radicale on a free port.
+    """Radicale on a free port of *host*.
 
     Its calendars, the team's at *address* and the freezes of the whole deployment at *freezes*, can
     be read as ICS and edited with any CalDAV client.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         port = free_port()
-        self.address = f"http://127.0.0.1:{port}/team/calendar/"
-        self.freezes = f"http://127.0.0.1:{port}/team/freezes/"
+        self.address = f"http://{host}:{port}/team/calendar/"
+        self.freezes = f"http://{host}:{port}/team/freezes/"
         rights = folder / "rights"
         rights.write_text(_RIGHTS)
         options = {
-            "--server-hosts": f"127.0.0.1:{port}",
+            "--server-hosts": f"{host}:{port}",
             "--auth-type": "none",
             "--rights-type": "from_file",
             "--rights-file": str(rights),

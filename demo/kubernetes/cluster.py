@@ -50,6 +50,7 @@ class Cluster:
 
     :param images: what each image holds, without its tag: the folder its processes run in.
     :param queues: Kueue's LocalQueues: how much of each resource their Jobs may hold together.
+    :param host: the address of this machine where its API is.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Cluster:
         nodes: Sequence[Node] | None = None,
         namespaces: tuple[str, ...] = ("default", "training"),
         queues: Mapping[str, Mapping[str, int]] | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.nodes = (gpu_node(), CPU_NODE) if nodes is None else nodes
         self.store = Store()
@@ -68,7 +70,7 @@ class Cluster:
         self._volumes = folder / "volumes"
         self.pods = Pods(self.store, images, self.volume, folder / "pods")
         self._jobs = Jobs(self.store, self.pods, queues or {})
-        self._api = Api(self.store, self.pods, namespaces=namespaces, token=self._token)
+        self._api = Api(self.store, self.pods, namespaces=namespaces, token=self._token, host=host)
         self._ending = threading.Event()
         self._controller = threading.Thread(
             target=self._control, name="kubernetes-controller", daemon=True

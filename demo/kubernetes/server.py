@@ -57,18 +57,19 @@ class Api:
     """
 
     def __init__(
-        self, store: Store, pods: Pods, *, namespaces: tuple[str, ...], token: str
+        self, store: Store, pods: Pods, *, namespaces: tuple[str, ...], token: str, host: str
     ) -> None:
         self._handler = _handler(store, pods, namespaces, token)
+        self._host = host
         self._port = 0
         self._server: _Server | None = None
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://{self._host}:{self._port}"
 
     def start(self) -> None:
-        server = _Server(("127.0.0.1", self._port), self._handler)
+        server = _Server((self._host, self._port), self._handler)
         self._server, self._port = server, server.server_port
         server.thread.start()
 
