@@ -16,6 +16,7 @@ from types import TracebackType
 from demo.services import uninterrupted
 
 PROGRAMS = ("ip", "nsenter", "setpriv", "unshare")
+ENDS_WITH_PARENT = ("setpriv", "--pdeathsig=KILL")  # in front of a command, or of more options
 
 # Whoever waits for a host that is cut off notices within some ten seconds, where Linux by itself
 # takes two hours while nothing is sent, and a quarter of one while something is.
@@ -132,7 +133,7 @@ class Network:
             for setting, value in {"kernel/hostname": name, **settings}.items()
         ]
         script = "; ".join(["set -e", *lines, "ip link set lo up", "echo", "exec sleep infinity"])
-        command = ["setpriv", "--pdeathsig=KILL", "unshare", "--net", "--uts", "sh", "-c", script]
+        command = [*ENDS_WITH_PARENT, "unshare", "--net", "--uts", "sh", "-c", script]
         with uninterrupted():
             holder = subprocess.Popen(
                 command,

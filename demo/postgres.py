@@ -14,7 +14,7 @@ from types import TracebackType
 
 import psycopg2
 
-from demo.hosts import Host
+from demo.hosts import ENDS_WITH_PARENT, Host
 from demo.services import Service, free_port, uninterrupted, wait_until
 
 
@@ -111,8 +111,9 @@ class PostgresServer:
         command = [str(_binaries() / "postgres"), "-D", str(data), *map(str, settings)]
         if self._host is not None:
             # Only root enters a host, and PostgreSQL is not to be root.
-            drop = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups")
-            command, user = [*self._host.prefix, *drop, *command], None
+            drop = (f"--reuid={user}", f"--regid={user}", "--clear-groups")
+            command = [*self._host.prefix, *ENDS_WITH_PARENT, *drop, *command]
+            user = None
         with uninterrupted():
             self._service = Service(
                 "postgres", command, env=os.environ, log=self._folder / "log", user=user

@@ -9,7 +9,7 @@ from types import TracebackType
 
 import redis
 
-from demo.hosts import Host
+from demo.hosts import ENDS_WITH_PARENT, Host
 from demo.services import Service, free_port, uninterrupted, wait_until
 
 
@@ -20,7 +20,7 @@ class RedisServer:
     """
 
     def __init__(self, host: Host | None = None) -> None:
-        self._prefix = () if host is None else host.prefix
+        self._prefix = () if host is None else (*host.prefix, *ENDS_WITH_PARENT)
         self._at = "127.0.0.1" if host is None else host.address
         self._port = free_port() if host is None else 6379
         self._password = secrets.token_hex()

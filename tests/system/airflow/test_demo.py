@@ -1,4 +1,7 @@
-"""``make demo``: shows a held run, ends all that it started, and works again."""
+"""``make demo``: shows a held run, ends all that it started, and works again.
+
+On three hosts too.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
+import pytest
+import requests
+
+from demo.hosts import Network
 from tests.support.processes import left_running
 
 ROOT = Path(__file__).parents[3]
+NO_PROXIES = {"http": "", "https": ""}
 
 
 def test_demo(tmp_path: Path) -> None:
@@ -30,6 +39,21 @@ def test_demo(tmp_path: Path) -> None:
     assert shown.returncode == 0, said
     assert "due now, and held" in said
     assert "finished: success" in said
+    assert left_running(tmp_path) == []
+
+
+@pytest.mark.postgres
+@pytest.mark.long
+def test_demo_on_three_hosts(tmp_path: Path, network: Network) -> None:
+    with demo(tmp_path, "--cluster") as shown:
+        assert shown.stdout is not None
+        said = [*takewhile(lambda line: "Look around" not in line, shown.stdout)]
+        assert any(line.endswith("finished: success\n") for line in said), said
+        hosts = [line.split()[2] for line in said if line.startswith("Host ")]
+        answers = [requests.get(address, timeout=30, proxies=NO_PROXIES) for address in hosts]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        shown.send_signal(signal.SIGINT)
+        assert shown.wait(90) == 0
     assert left_running(tmp_path) == []
 
 

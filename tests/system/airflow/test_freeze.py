@@ -14,11 +14,11 @@ from typing import TypeVar
 
 import pytest
 
+from demo.postgres import PostgresServer
+from demo.redis_server import RedisServer
 from tests.support.dav_servers import LOGIN, Server, radicale
 from tests.support.ics import event, feed
 from tests.support.origin import SECRET
-from demo.postgres import PostgresServer
-from demo.redis_server import RedisServer
 from tests.support.stack import Stack
 
 T = TypeVar("T")

@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import pytest
 
-from demo.cluster import DATA, HOSTS, Cluster
-from demo.hosts import Network, NotPossible
+from demo.cluster import HOSTS, Cluster
+from demo.hosts import Host, Network
 from tests.support.dags import dag_source
 from tests.support.ics_origin import IcsOrigin, event
 from tests.support.stack import IMPATIENT, Stack
@@ -67,6 +67,14 @@ class Deployment:
         self.closed.append((datetime.now(UTC), end))
         return end
 
+    def connections(self, host: Host) -> int:
+        """Return how many the database believes to have with a host."""
+        found = self.database.rows(
+            "SELECT count(*) AS n FROM pg_stat_activity WHERE host(client_addr) = :address",
+            address=host.address,
+        )
+        return int(found[0]["n"])
+
     def runs_go_on(self) -> None:
         """Wait until runs of each DAG that are due from now on have succeeded."""
         since = now()
@@ -78,6 +86,10 @@ class Deployment:
             )
 
         self.wait("runs to go on", done)
+
+    def runs_go_on_after(self, end: datetime) -> None:
+        self.wait("the meeting to end", lambda: now() > end)
+        self.runs_go_on()
 
     def assert_all_is_well(self) -> None:
         """No due time up to now has no run, or two, or a run that failed or began too early."""
@@ -125,12 +137,10 @@ def now() -> datetime:
 
 
 @pytest.fixture(params=["own cache folders", "one cache folder"])
-def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
+def deployment(
+    request: pytest.FixtureRequest, network: Network, tmp_path: Path
+) -> Iterator[Deployment]:
     with ExitStack() as kept:
-        try:
-            network = kept.enter_context(Network((DATA, *HOSTS)))
-        except NotPossible as lacking:
-            pytest.skip(str(lacking))
         dags = tmp_path / "database" / "dags"
         one = request.param == "one cache folder"
         cluster = Cluster(network, tmp_path, dags=dags, settings=SETTINGS, one_cache=one)
@@ -149,11 +159,13 @@ def test_no_run_is_lost_or_made_twice_or_made_in_closed_time(deployment: Deploym
     cluster = deployment.cluster
     two = cluster.network.hosts["two"]
     two.cut_off()
-    end = deployment.close(seconds=120)
+    deployment.wait("the database to give it up", lambda: not deployment.connections(two))
+    deployment.runs_go_on()
+    end = deployment.close(seconds=90)
     # Host two comes back in closed time, with what it knew of the calendar before
     two.reconnect()
-    deployment.wait("the meeting to end", lambda: now() > end)
-    deployment.runs_go_on()
+    deployment.runs_go_on_after(end)
+    deployment.wait("host two to be back", lambda: deployment.connections(two))
 
     cluster.redis.kill()
     cluster.redis.start()
@@ -162,8 +174,7 @@ def test_no_run_is_lost_or_made_twice_or_made_in_closed_time(deployment: Deploym
     end = deployment.close(seconds=90)
     cluster.postgres.restart()
     cluster.airflows["one"].services["scheduler"].kill()
-    deployment.wait("the meeting to end", lambda: now() > end)
-    deployment.runs_go_on()
+    deployment.runs_go_on_after(end)
     deployment.assert_all_is_well()
     for airflow in cluster.airflows.values():
         cache = Path(airflow.env["CALENDAR_TIMETABLE_CACHE"])
@@ -195,8 +206,7 @@ def test_a_host_may_be_older_than_the_other(deployment: Deployment, tmp_path: Pa
         restart(host, PYTHONPATH=str(older))
         deployment.runs_go_on()
         end = deployment.close(seconds=90)
-        deployment.wait("the meeting to end", lambda end=end: now() > end)
-        deployment.runs_go_on()
+        deployment.runs_go_on_after(end)
         restart(host)
     deployment.runs_go_on()
     deployment.assert_all_is_well()
