@@ -31,10 +31,12 @@ class NotPossible(RuntimeError):
 class Host:
     """A host of a network."""
 
-    def __init__(self, name: str, address: str, holder: subprocess.Popen[bytes], port: Host | None):
-        """*port* is the switch that has its port, of the same name."""
+    def __init__(
+        self, name: str, address: str, holder: subprocess.Popen[bytes], switch: Host | None
+    ) -> None:
+        """*switch* has its port, of the same name."""
         self.name, self.address = name, address
-        self._holder, self._switch = holder, port
+        self._holder, self._switch = holder, switch
         namespaces = f"/proc/{holder.pid}/ns"
         # In front of a command, it runs there
         self.prefix = ("nsenter", f"--net={namespaces}/net", f"--uts={namespaces}/uts", "--")

@@ -195,6 +195,8 @@ def older_package(folder: Path) -> Path:
 @pytest.mark.parametrize("deployment", ["one cache folder"], indirect=True)
 def test_a_host_may_be_older_than_the_other(deployment: Deployment, tmp_path: Path) -> None:
     older = older_package(tmp_path / "older")
+    tells = tmp_path / "tells.py"
+    tells.write_text("import calendar_timetable; print(calendar_timetable.__file__)")
     cluster = deployment.cluster
 
     def restart(host: str, **settings: str) -> None:
@@ -204,6 +206,8 @@ def test_a_host_may_be_older_than_the_other(deployment: Deployment, tmp_path: Pa
 
     for host in HOSTS:
         restart(host, PYTHONPATH=str(older))
+        used = cluster.airflows[host].run_program(str(tells)).stdout
+        assert used.startswith(str(older)), "its components import the older one"
         deployment.runs_go_on()
         end = deployment.close(seconds=90)
         deployment.runs_go_on_after(end)
