@@ -79,7 +79,7 @@ def _demo(folder: Path, at_end: ExitStack, *, cluster: bool) -> Cluster | None:
     run = _HeldRun(airflow)
     with _step("Ending the meeting soon, and waiting for Airflow to read that"):
         calendar.write(meeting_ends=ends)
-        wait_until("the DAG to be read", lambda: run.planned()[1] == ends, seconds=60)
+        wait_until("the DAG to be read", lambda: run.planned()[1] == ends, seconds=120)
     _say_what_to_see(airflow, calendar, ends)
     if started is not None:
         _say_what_to_try(started)
