@@ -1,15 +1,32 @@
-"""A web server of a real Airflow, with a few DAGs read once and an auth manager of two minds."""
+"""A web server of a real Airflow, with a few DAGs read once and an auth manager of two minds.
+
+And hosts to run one on.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 import requests
 
+from demo.cluster import DATA, HOSTS
+from demo.hosts import Network, NotPossible
 from demo.local_airflow import LocalAirflow
 from tests.support.web_server import served, within
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    """Hosts for a cluster of Airflow."""
+    try:
+        network = Network((DATA, *HOSTS)).__enter__()
+    except NotPossible as lacking:
+        pytest.skip(str(lacking))
+    with closing(network):
+        yield network
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from demo.cluster import DATA, HOSTS
-from demo.hosts import Network, NotPossible
 from demo.postgres import PostgresServer
 from tests.support.dags import WriteDag, dag_source
 from tests.support.ics_origin import IcsOrigin
@@ -53,17 +50,6 @@ def _running(stack: Stack) -> Iterator[Stack]:
         yield stack
     finally:
         stack.stop()
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    """Hosts for a cluster of Airflow."""
-    try:
-        network = Network((DATA, *HOSTS)).__enter__()
-    except NotPossible as lacking:
-        pytest.skip(str(lacking))
-    with closing(network):
-        yield network
 
 
 @pytest.fixture
