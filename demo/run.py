@@ -171,7 +171,7 @@ def _say_what_to_try(cluster: Cluster) -> None:
     kill = cluster.airflows[HOSTS[0]].services["scheduler"].pid
     print(
         f"""
-Cut {host.name} off       {" ".join(host.cutting())}
+Cut {host.name} off     {" ".join(host.cutting())}
 and join it     {" ".join(host.cutting(off=False))}
 Work there      {" ".join(host.prefix)} bash
 Kill a process  kill -9 {kill}   (the scheduler of {HOSTS[0]}; it is started again)
