@@ -58,6 +58,9 @@ class Cluster:
             "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
             # The machine is one, after all: each page shows what tasks of the other host wrote.
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
+            # Two whole Airflows share this machine's cores: an API server has taken half a minute
+            # for the first task, where it is usually given five seconds.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             **(settings or {}),
         }
         if one_cache:

@@ -48,7 +48,7 @@ def test_demo_on_three_hosts(tmp_path: Path, network: Network) -> None:
     with demo(tmp_path, "--cluster") as shown:
         assert shown.stdout is not None
         said = [*takewhile(lambda line: "Look around" not in line, shown.stdout)]
-        assert any(line.endswith("finished: success\n") for line in said), said
+        assert any(line.endswith("finished: success\n") for line in said), "".join(said)
         hosts = [line.split()[2] for line in said if line.startswith("Host ")]
         answers = [requests.get(address, timeout=30, proxies=NO_PROXIES) for address in hosts]
         assert [answer.status_code for answer in answers] == [200, 200]
