@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.models.dag import DagModel, DagTag
@@ -18,15 +16,11 @@ from sqlalchemy.orm import Session
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs.forecast import StoredNextRun
-from calendar_timetable.runs.lru import LruCache
 
 MOST_RUNS = 20_000  # existing runs in one answer
 # Seconds before a range in which a run that reaches into it may have been due to start. One that
 # began longer ago is found only by a range that holds its planned start.
 _LONGEST_RUN_SECONDS = 14 * DAY
-_MAX_SAMPLE_AGE = timedelta(days=35)  # of runs that show how long a DAG's runs usually take
-_RUNS_IN_SAMPLE = 5  # how many of these runs are looked at
-_FRESH_SECONDS = 300  # for which their usual length is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,47 +189,3 @@ def runs_state(dag_ids: Collection[str], since: float, until: float) -> Any:
         func.count(), func.max(DagRun.id), func.max(DagRun.updated_at), func.max(DagRun.end_date)
     )
     return query.where(DagRun.dag_id.in_(dag_ids), *_between(since, until))
-
-
-# By DAG: when the database was asked, in monotonic seconds, and how many seconds its runs take.
-_lengths: LruCache[tuple[float, float | None]] = LruCache(20_000, lambda _: 1)
-
-
-def usual_lengths(session: Session, dag_ids: Iterable[str]) -> dict[str, float]:
-    """Return how long the last successful runs of each DAG took: their median, in seconds."""
-    now = time.monotonic()
-    lengths: dict[str, float | None] = {}
-    missing: list[str] = []
-    for dag_id in dag_ids:
-        entry = _lengths.get(dag_id)
-        if entry is None or now - entry[0] > _FRESH_SECONDS:
-            missing.append(dag_id)
-        else:
-            lengths[dag_id] = entry[1]
-    if missing:
-        place = (
-            func.row_number()
-            .over(partition_by=DagRun.dag_id, order_by=DagRun.run_after.desc())
-            .label("place")
-        )
-        recent = (
-            select(DagRun.dag_id, DagRun.start_date, DagRun.end_date, place)
-            .where(
-                DagRun.dag_id.in_(missing),
-                DagRun._state == "success",  # noqa: SLF001
-                DagRun.run_after >= datetime.now(UTC) - _MAX_SAMPLE_AGE,
-                DagRun.start_date.is_not(None),
-                DagRun.end_date.is_not(None),
-            )
-            .subquery()
-        )
-        samples: dict[str, list[float]] = defaultdict(list)
-        for dag_id, started, ended, _ in session.execute(
-            select(recent).where(recent.c.place <= _RUNS_IN_SAMPLE)
-        ):
-            samples[dag_id].append((ended - started).total_seconds())
-        for dag_id in missing:
-            sample = sorted(samples[dag_id])
-            lengths[dag_id] = sample[len(sample) // 2] if sample else None
-            _lengths.put(dag_id, (now, lengths[dag_id]))
-    return {dag_id: seconds for dag_id, seconds in lengths.items() if seconds is not None}

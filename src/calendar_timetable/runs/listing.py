@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
 from calendar_timetable.planning.open_time import DAY
-from calendar_timetable.runs import database, time_budget
+from calendar_timetable.runs import database, time_budget, usage
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.forecast import MOST_TICKS, ForecastQuery, forecast
 from calendar_timetable.runs.lru import LruCache
@@ -279,7 +280,9 @@ def run_lengths(
         for i, s in schedules.items()
         if s.compiled and s.compiled.policy.duration
     }
-    return database.usual_lengths(session, [i for i in dag_ids if i not in given]) | given
+    others = [dag_id for dag_id in dag_ids if dag_id not in given]
+    usual = usage.usual_lengths(session, others, time.time())
+    return {dag_id: length.median for dag_id, length in usual.items()} | given
 
 
 def next_rows(

@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from airflow.models.dagrun import DagRun
 from airflow.models.pool import Pool
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancehistory import TaskInstanceHistory
-from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, extract, func, select
+from sqlalchemy import BigInteger, ColumnElement, case, cast, extract, func, select
 from sqlalchemy.orm import Session
 
 from calendar_timetable.load.history import Need, TaskUse, Usual, joined, need_of, usual
@@ -36,7 +36,8 @@ _RUNS_OF_TASKS = 10  # of these, that show what its tasks take
 _MOST_INSTANCES = 500_000
 _MOST_RUNS = 5_000  # under way at once
 _MOST_TASKS = 50_000  # of these, mapped ones counted once
-_FRESH_SECONDS = 900  # for which a DAG's habit is remembered
+_LENGTHS_FRESH_SECONDS = 300  # for which it is remembered how long runs of a DAG take
+_TASKS_FRESH_SECONDS = 900  # and for which what its tasks take: of more rows
 BY_SCHEDULE = "scheduled"
 _HELD = ("running", "queued")  # states in which a task has slots
 _RUNNING = "running"
@@ -93,10 +94,28 @@ def read_pools(session: Session) -> dict[str, PoolSize]:
     return {str(name): PoolSize(slots, bool(deferred)) for name, slots, deferred in rows}
 
 
-# By DAG: when the database was asked, in monotonic seconds, and its habit. Weighed by tasks.
-_habits: LruCache[tuple[float, Habit | None]] = LruCache(
-    20_000, lambda kept: 1 if kept[1] is None else 1 + len(kept[1].tasks)
+_T = TypeVar("_T")
+_Asked = tuple[dict[str, Need], tuple[Need, ...]]  # by each task, and by a whole run
+# By DAG: when the database was asked, in monotonic seconds, and what it said. ``None``: of no run.
+_lengths: LruCache[tuple[float, Usual | None]] = LruCache(20_000, lambda _: 1)
+_tasks: LruCache[tuple[float, _Asked | None]] = LruCache(
+    20_000, lambda kept: 1 if kept[1] is None else 1 + len(kept[1][0])
 )
+
+
+def usual_lengths(session: Session, dag_ids: Iterable[str], now: float) -> dict[str, Usual]:
+    """Return how long the last successful runs of each DAG took, of those that have any.
+
+    *now* is in epoch seconds. Runs that failed, or were cleared and so ran in part, say nothing of
+    a whole run. Of a DAG with enough runs by schedule only these count: by hand people often try
+    less.
+    """
+    return _remembered(
+        _lengths,
+        _LENGTHS_FRESH_SECONDS,
+        dag_ids,
+        lambda missing: _read_lengths(session, missing, now),
+    )
 
 
 def read_habits(
@@ -104,99 +123,115 @@ def read_habits(
 ) -> dict[str, Habit]:
     """Return what the last successful runs of each DAG took, of those that have any.
 
-    *now* is in epoch seconds. Runs that failed, or were cleared and so ran in part, say nothing of
-    a whole run. Of a DAG with enough runs by schedule only these tell how long it takes: by hand
-    people often try less.
+    *now* is in epoch seconds. How long they took is what :func:`usual_lengths` says.
     """
+    lengths = usual_lengths(session, dag_ids, now)
+    tasks = _remembered(
+        _tasks,
+        _TASKS_FRESH_SECONDS,
+        lengths,
+        lambda missing: _read_tasks(session, missing, pools, now),
+    )
+    return {
+        dag_id: Habit(length, *tasks.get(dag_id, ({}, ()))) for dag_id, length in lengths.items()
+    }
+
+
+def _remembered(
+    cache: LruCache[tuple[float, _T | None]],
+    fresh_seconds: float,
+    dag_ids: Iterable[str],
+    read: Callable[[list[str]], Mapping[str, _T]],
+) -> dict[str, _T]:
+    """Return what *cache* has of each DAG, if fresh, and what *read* returns of the others."""
     clock = time.monotonic()
-    found: dict[str, Habit | None] = {}
+    found: dict[str, _T | None] = {}
     missing: list[str] = []
     for dag_id in dag_ids:
-        entry = _habits.get(dag_id)
-        if entry is None or clock - entry[0] > _FRESH_SECONDS:
+        entry = cache.get(dag_id)
+        if entry is None or clock - entry[0] > fresh_seconds:
             missing.append(dag_id)
         else:
             found[dag_id] = entry[1]
     if missing:
-        asked = _read_habits(session, missing, pools, now)
+        asked = read(missing)
         for dag_id in missing:
             found[dag_id] = asked.get(dag_id)
-            _habits.put(dag_id, (clock, found[dag_id]))
-    return {dag_id: habit for dag_id, habit in found.items() if habit is not None}
+            cache.put(dag_id, (clock, found[dag_id]))
+    return {dag_id: value for dag_id, value in found.items() if value is not None}
 
 
-def _read_habits(
-    session: Session, dag_ids: Collection[str], pools: dict[str, PoolSize], now: float
-) -> dict[str, Habit]:
-    place = (
-        func.row_number()
-        .over(partition_by=DagRun.dag_id, order_by=DagRun.run_after.desc())
-        .label("place")
+def _last_runs(dag_ids: Collection[str], now: float, kind: Any, *more: Any) -> Any:
+    """Return the query for successful runs of the last weeks, each with its *place*.
+
+    The last run of each *kind* (the columns that tell kinds apart) has place 1. Of each run *more*
+    columns are told.
+    """
+    place = func.row_number().over(partition_by=kind, order_by=DagRun.run_after.desc())
+    return select(DagRun.dag_id, place.label("place"), *more).where(
+        DagRun.dag_id.in_(dag_ids),
+        DagRun._state == "success",  # noqa: SLF001  (the column behind state)
+        DagRun.run_after >= zones.to_datetime(now - MOST_WEEKS * 7 * DAY),
+        DagRun.clear_number == 0,
+        DagRun.start_date.is_not(None),
+        DagRun.end_date.is_not(None),
     )
-    own_place = (
-        func.row_number()
-        .over(partition_by=(DagRun.dag_id, DagRun.run_type), order_by=DagRun.run_after.desc())
-        .label("own_place")
-    )
-    runs = (
+
+
+def _read_lengths(session: Session, dag_ids: Collection[str], now: float) -> dict[str, Usual]:
+    # The last runs of each type: the last of all types are among them.
+    runs = _last_runs(
+        dag_ids,
+        now,
+        (DagRun.dag_id, DagRun.run_type),
+        DagRun.run_type,
+        DagRun.run_after,
+        DagRun.start_date,
+        DagRun.end_date,
+    ).subquery()
+    query = (
         select(
-            DagRun.dag_id,
-            DagRun.run_id,
-            (DagRun.run_type == BY_SCHEDULE).label("by_schedule"),
-            _seconds(DagRun.start_date).label("started"),
-            _seconds(DagRun.end_date).label("ended"),
-            place,
-            own_place,
+            runs.c.dag_id,
+            runs.c.run_type == BY_SCHEDULE,
+            _seconds(runs.c.end_date) - _seconds(runs.c.start_date),
         )
-        .where(
-            DagRun.dag_id.in_(dag_ids),
-            DagRun._state == "success",  # noqa: SLF001  (the column behind state)
-            DagRun.run_after >= zones.to_datetime(now - MOST_WEEKS * 7 * DAY),
-            DagRun.clear_number == 0,
-            DagRun.start_date.is_not(None),
-            DagRun.end_date.is_not(None),
-        )
-        .subquery()
+        .where(runs.c.place <= _RUNS_OF_LENGTHS)
+        .order_by(runs.c.run_after.desc())
     )
-    lengths: dict[str, list[float]] = defaultdict(list)
+    every: dict[str, list[float]] = defaultdict(list)
     scheduled: dict[str, list[float]] = defaultdict(list)
-    rows = select(
-        runs.c.dag_id,
-        runs.c.started,
-        runs.c.ended,
-        runs.c.place,
-        runs.c.own_place,
-        runs.c.by_schedule,
-    ).where(
-        (runs.c.place <= _RUNS_OF_LENGTHS)
-        | (runs.c.by_schedule & (runs.c.own_place <= _RUNS_OF_LENGTHS))
-    )
-    for dag_id, started, ended, at, own, by_schedule in session.execute(rows):
-        length = max(0, ended - started)
-        if at <= _RUNS_OF_LENGTHS:
-            lengths[dag_id].append(length)
-        if by_schedule and own <= _RUNS_OF_LENGTHS:
-            scheduled[dag_id].append(length)
-    tasks = _read_tasks(session, runs, pools, {i: len(sample) for i, sample in lengths.items()})
-    found: dict[str, Habit] = {}
-    for dag_id, every in lengths.items():
+    for dag_id, by_schedule, seconds in session.execute(query):
+        every[dag_id].append(max(0, seconds))
+        if by_schedule:
+            scheduled[dag_id].append(max(0, seconds))
+    found: dict[str, Usual] = {}
+    for dag_id, lengths in every.items():
         enough = len(scheduled[dag_id]) >= _ENOUGH_RUNS
-        known = usual(scheduled[dag_id] if enough else every)
+        known = usual(scheduled[dag_id] if enough else lengths[:_RUNS_OF_LENGTHS])
         assert known is not None
-        found[dag_id] = Habit(known, tasks[dag_id], joined(tasks[dag_id].values()))
+        found[dag_id] = known
     return found
 
 
 def _read_tasks(
-    session: Session, runs: Subquery, pools: dict[str, PoolSize], count: dict[str, int]
-) -> dict[str, dict[str, Need]]:
-    """Return by DAG what each of its tasks asks for, of DAGs with so many *runs* known."""
+    session: Session, dag_ids: Collection[str], pools: dict[str, PoolSize], now: float
+) -> dict[str, _Asked]:
+    """Return by DAG what each of its tasks asks for in a run, and what the run does."""
     ti = TaskInstance
     begun, ended = _begun(ti, pools), _seconds(ti.end_date)
     ready = func.coalesce(_seconds(ti.scheduled_dttm), begun)
+    runs = _last_runs(
+        dag_ids,
+        now,
+        DagRun.dag_id,
+        DagRun.run_id,
+        _seconds(DagRun.start_date).label("started"),
+        func.count().over(partition_by=DagRun.dag_id).label("known"),
+    ).subquery()
     query = (
         select(
             runs.c.dag_id,
+            runs.c.known,
             ti.task_id,
             ti.pool,
             ti.pool_slots,
@@ -211,15 +246,15 @@ def _read_tasks(
             ti.end_date.is_not(None),
             ended > begun,
         )
-        .group_by(runs.c.dag_id, ti.task_id, ti.pool, ti.pool_slots)
+        .group_by(runs.c.dag_id, runs.c.known, ti.task_id, ti.pool, ti.pool_slots)
     )
     found: dict[str, dict[str, Need]] = defaultdict(dict)
-    for dag_id, task_id, pool, slots, after, seconds, instances in session.execute(query):
+    for dag_id, known, task_id, pool, slots, after, seconds, instances in session.execute(query):
         use = TaskUse(pool, slots, float(after), float(seconds), instances)
-        need = need_of(use, min(count[dag_id], _RUNS_OF_TASKS))
+        need = need_of(use, min(known, _RUNS_OF_TASKS))
         if need is not None:
             found[dag_id][task_id] = need
-    return found
+    return {dag_id: (needs, joined(needs.values())) for dag_id, needs in found.items()}
 
 
 # By DAGs, phase and hour. Weighed by pools and hours.
