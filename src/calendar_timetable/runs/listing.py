@@ -49,19 +49,16 @@ class Filters:
 _answers: LruCache[bytes] = LruCache(_ANSWERS_BYTES, len)
 
 
-Work = Callable[[Session, Collection[str], Filters, float, Collection[str] | None], bytes]
-
-
 def cached_answer(
     session: Session,
     readable: Collection[str],
     filters: Filters,
     now: float,
     runs_of: Collection[str] | None,
-    work: Work,
+    write: Callable[[list[Dag], dict[str, Schedule]], bytes],
     *more: object,
 ) -> bytes:
-    """Return what *work* makes of the *readable* DAGs that *filters* name.
+    """Return what *write* makes of the *readable* DAGs that *filters* name, and their schedules.
 
     It is remembered while it stays right, by all that it depends on, *more* included. *now* is in
     epoch seconds; existing runs of the DAGs *runs_of* may be shown, or of all where that is
@@ -74,7 +71,7 @@ def cached_answer(
     key = state_key(session, dag_ids, filters, runs_of, now // _FRESH_SECONDS, *more)
     answer = _answers.get(key)
     if answer is None:
-        answer = work(session, dag_ids, filters, now, runs_of)
+        answer = write(*dags_and_schedules(session, dag_ids, filters))
         _answers.put(key, answer)
     return answer
 

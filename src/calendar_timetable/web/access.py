@@ -12,14 +12,28 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
     DagDetails,
 )
 from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import GetUserDep
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user
 from airflow.models.connection import Connection
 from airflow.models.dag import DagModel
-from fastapi import Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from sqlalchemy.orm import Session
+
+from calendar_timetable.web.models import REFUSALS, Refusals, known_parameters
 
 ASKED_BY_US = "calendar-timetable"
 PREFIX = "/calendar-timetable"  # under which Airflow mounts the app
+
+
+def api_router(path: str = "", refusals: Refusals | None = None) -> APIRouter:
+    """Return a router of the API, below *path*: each of its routes needs a login.
+
+    Besides the usual refusals they may answer with *refusals*.
+    """
+    return APIRouter(
+        prefix=f"/api{path}",
+        dependencies=[Depends(get_user), Depends(known_parameters)],
+        responses=REFUSALS | (refusals or {}),
+    )
 
 
 def readable_dag_ids(user: GetUserDep, session: SessionDep) -> set[str]:

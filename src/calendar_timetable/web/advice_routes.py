@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
-from datetime import UTC, datetime
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import GetUserDep, get_user
-from fastapi import APIRouter, Depends, Request, Response
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import Request, Response
 from pydantic import Field
-from sqlalchemy.orm import Session
 
 from calendar_timetable.load import advice
 from calendar_timetable.load.advice import Kind, Level
 from calendar_timetable.runs import time_budget
 from calendar_timetable.runs.advising import Advised, advise
-from calendar_timetable.runs.listing import Filters, cached_answer, dags_and_schedules
+from calendar_timetable.runs.database import Dag
+from calendar_timetable.runs.listing import Filters, cached_answer
 from calendar_timetable.runs.room import AHEAD
-from calendar_timetable.web.access import Readable, allowed
+from calendar_timetable.runs.stored_schedules import Schedule
+from calendar_timetable.web.access import Readable, allowed, api_router
 from calendar_timetable.web.models import (
-    REFUSALS,
     Answer,
     DagChoice,
     answer,
-    known_parameters,
 )
 
 _WORKING = 4.0  # seconds of processor time for finding it all; the rest is for writing it
 
-router = APIRouter(
-    prefix="/api", dependencies=[Depends(get_user), Depends(known_parameters)], responses=REFUSALS
-)
+router = api_router()
 
 
 class AdviceGain(Answer):
@@ -95,23 +92,17 @@ def all_advice(
     runs_of = allowed(user, session, readable, DagAccessEntity.RUN)
     code_of = allowed(user, session, readable, DagAccessEntity.CODE)
 
-    def work(
-        session: Session,
-        dag_ids: Collection[str],
-        filters: Filters,
-        now: float,
-        runs_of: Collection[str] | None,
-    ) -> bytes:
-        dags, schedules = dags_and_schedules(session, dag_ids, filters)
+    now = time.time()
+
+    def write(dags: list[Dag], schedules: dict[str, Schedule]) -> bytes:
         with time_budget.share(_WORKING):
             found = advise(session, dags, schedules, now, runs_of)
         names = {dag.dag_id: dag.name for dag in dags}
         return told(found, names, code_of).model_dump_json().encode()
 
-    now = datetime.now(UTC).timestamp()
     filters = Filters(now // 60 * 60, now // 60 * 60 + AHEAD, paused=False)
     untold = sorted(readable - code_of)
-    body = cached_answer(session, readable, filters, now, runs_of, work, "advice", untold)
+    body = cached_answer(session, readable, filters, now, runs_of, write, "advice", untold)
     return answer(request, body)
 
 

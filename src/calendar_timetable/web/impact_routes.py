@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import GetUserDep, get_user
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import Depends, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -29,13 +29,11 @@ from calendar_timetable.runs.impact import Kind, check_period
 from calendar_timetable.runs.impact_words import told, told_better
 from calendar_timetable.runs.subjects import Concerned, concerned, impact_on
 from calendar_timetable.web import routes
-from calendar_timetable.web.access import allowed, asked_by_us, may_edit_connection
+from calendar_timetable.web.access import allowed, api_router, asked_by_us, may_edit_connection
 from calendar_timetable.web.models import (
-    REFUSALS,
     Limit,
     Offset,
     answer,
-    known_parameters,
     wrong,
 )
 from calendar_timetable.web.subscription_routes import logged
@@ -44,9 +42,7 @@ MOST_DAYS = 31  # of a blackout, and that are searched
 _MOST_TEXT = 250  # characters
 _FEW = 20  # rules of a search
 
-router = APIRouter(
-    prefix="/api", dependencies=[Depends(get_user), Depends(known_parameters)], responses=REFUSALS
-)
+router = api_router()
 
 
 class RunMoved(BaseModel):
@@ -183,11 +179,11 @@ def impact(
     offset: Offset = 0,
 ) -> Response:
     """What a blackout from *start* to *end* would do to the runs that are planned; nothing is changed."""
-    now = _now()
+    now = time.time()
     try:
         period = check_period(*between, now, MOST_DAYS * DAY)
     except InvalidArgument as error:
-        raise _wrong("query", error) from None
+        raise wrong(error.field, str(error)) from None
     with time_budget.share(time_budget.PLANNING):
         found = impact_on(_concerned(session, user, asked), period, now)
     return answer(request, ImpactTold(**told(found, period, zone, limit, offset)))
@@ -208,7 +204,7 @@ def find(
     ] = None,
 ) -> Response:
     """When a blackout would disturb least: fewest runs, then least delay, then earliest."""
-    now = _now()
+    now = time.time()
     whole = TimeRange(int(now), int(now) + days * DAY)
     allowed_in = Spans(((whole.start, whole.end),))
     if between:
@@ -245,12 +241,12 @@ def book(response: Response, session: SessionDep, user: GetUserDep, asked: Booki
     _check_may_book(user, session, asked.calendar)
     start, end = (routes.near(name, getattr(asked, name)).timestamp() for name in ("start", "end"))
     try:
-        period = check_period(start, end, _now(), MOST_DAYS * DAY)
+        period = check_period(start, end, time.time(), MOST_DAYS * DAY)
         # Nothing more is asked of the database, and the calendar may take its time.
         session.rollback()
         made = booking.book(asked.calendar, period, asked.title, user.get_name())
     except InvalidArgument as error:
-        raise _wrong("body", error) from None
+        raise wrong(error.field, str(error), "body") from None
     except PublishingFailed as error:
         raise HTTPException(502, str(error)) from None
     if not made.created:
@@ -278,14 +274,4 @@ def _concerned(session: Session, user: GetUserDep, asked: Scope) -> Concerned:
     try:
         return concerned(session, dags, runs_of, asked.calendar, paused=asked.paused)
     except InvalidArgument as error:
-        raise _wrong("query", error) from None
-
-
-def _wrong(where: str, error: InvalidArgument) -> RequestValidationError:
-    return RequestValidationError(
-        [{"loc": (where, error.field), "msg": str(error), "type": "value_error"}]
-    )
-
-
-def _now() -> float:
-    return datetime.now(UTC).timestamp()
+        raise wrong(error.field, str(error)) from None

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import GetUserDep, get_user
-from fastapi import APIRouter, Depends, Query, Request, Response
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import Depends, Query, Request, Response
 from pydantic import Field
-from sqlalchemy.orm import Session
 
 from calendar_timetable.load.forecast import Stretch
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs import time_budget
-from calendar_timetable.runs.listing import Filters, cached_answer, dags_and_schedules
+from calendar_timetable.runs.database import Dag
+from calendar_timetable.runs.listing import Filters, cached_answer
 from calendar_timetable.runs.pool_forecast import (
     LoadForecast,
     Overrun,
     PoolForecast,
     forecast_load,
 )
+from calendar_timetable.runs.stored_schedules import Schedule
 from calendar_timetable.runs.usage import HOUR, Habit
-from calendar_timetable.web.access import Readable, allowed
-from calendar_timetable.web.models import REFUSALS, Answer, answer, known_parameters, wrong
+from calendar_timetable.web.access import Readable, allowed, api_router
+from calendar_timetable.web.models import Answer, answer, wrong
 from calendar_timetable.web.routes import MOST_DAYS_BY_HOUR, TimeRange, zone_named
 
 _WORKING = 4.0  # seconds of processor time for finding it all; the rest is for writing it
@@ -36,9 +38,7 @@ _MOST_OVERRUNS = 200
 # and what was used in past hours is remembered by where these begin.
 _QUARTER = 900
 
-router = APIRouter(
-    prefix="/api", dependencies=[Depends(get_user), Depends(known_parameters)], responses=REFUSALS
-)
+router = api_router()
 
 
 class LoadShare(Answer):
@@ -144,25 +144,18 @@ def load(
     zone = zone_named(timezone)
     runs_of = allowed(user, session, readable, DagAccessEntity.RUN)
 
-    def work(
-        session: Session,
-        dag_ids: Collection[str],
-        filters: Filters,
-        now: float,
-        runs_of: Collection[str] | None,
-    ) -> bytes:
-        assert runs_of is not None
-        dags, schedules = dags_and_schedules(session, dag_ids, filters)
+    now = time.time()
+
+    def write(dags: list[Dag], schedules: dict[str, Schedule]) -> bytes:
         with time_budget.share(_WORKING):
             found = forecast_load(session, dags, schedules, between, zone, now, runs_of)
         names = {dag.dag_id: dag.name for dag in dags}
         coming = {dag.dag_id for dag in dags if dag.stored is not None and not dag.paused}
         return told(found, names, coming, now).model_dump_json().encode()
 
-    now = datetime.now(UTC).timestamp()
     # What becomes of runs from now on matters, also to hours that are asked for later.
     filters = Filters(min(now, between[0]), max(now, between[1]), paused=False)
-    body = cached_answer(session, readable, filters, now, runs_of, work, "load", between, timezone)
+    body = cached_answer(session, readable, filters, now, runs_of, write, "load", between, timezone)
     return answer(request, body)
 
 

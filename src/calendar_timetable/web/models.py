@@ -493,7 +493,8 @@ class Subscribe(BaseModel):
 
 Limit = Annotated[int, Query(ge=1, le=5000, description="How many at most")]
 Offset = Annotated[int, Query(ge=0, le=1_000_000, description="How many to leave out first")]
-REFUSALS: dict[int | str, dict[str, Any]] = {
+Refusals = dict[int | str, dict[str, Any]]
+REFUSALS: Refusals = {
     401: {"description": "Nobody is logged in"},
     403: {
         "description": "Who is logged in may not do this, or another site has asked for a change"
@@ -504,11 +505,11 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def wrong(field: str, message: str) -> RequestValidationError:
-    """Return the error for a wrong parameter of the question, which is answered with 422."""
-    return RequestValidationError(
-        [{"loc": ("query", field), "msg": message, "type": "value_error"}]
-    )
+def wrong(
+    field: str, message: str, where: Literal["query", "body"] = "query"
+) -> RequestValidationError:
+    """Return the error for a wrong parameter or field of a request, which is answered with 422."""
+    return RequestValidationError([{"loc": (where, field), "msg": message, "type": "value_error"}])
 
 
 def known_parameters(request: Request) -> None:

@@ -7,22 +7,27 @@ from typing import Annotated, Literal
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import GetUserDep, get_user
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import Depends, HTTPException, Query, Request, Response
 
 from calendar_timetable.planning import zones
 from calendar_timetable.runs import granting
 from calendar_timetable.runs.exemptions import MOST, Exemption
 from calendar_timetable.web import freezes, models, override_list
-from calendar_timetable.web.access import Readable, ReadableDag, allowed, asked_by_us, may_edit
-from calendar_timetable.web.models import REFUSALS, Limit, Offset, answer, known_parameters, wrong
+from calendar_timetable.web.access import (
+    Readable,
+    ReadableDag,
+    allowed,
+    api_router,
+    asked_by_us,
+    may_edit,
+)
+from calendar_timetable.web.models import Limit, Offset, answer, wrong
 from calendar_timetable.web.routes import Moment, Wanted, bounded_range, near
 
 _PAST = timedelta(days=30)
 
-router = APIRouter(
-    prefix="/api", dependencies=[Depends(get_user), Depends(known_parameters)], responses=REFUSALS
-)
+router = api_router()
 
 
 def past_range(start: Moment = None, end: Moment = None) -> tuple[float, float]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from fastapi.exceptions import RequestValidationError
 from sqlalchemy.orm import Session
 
 from calendar_timetable.calendars.working_days import OFF, WORKED, trading_code
@@ -37,6 +36,7 @@ from calendar_timetable.schedule.base import is_plain_cron, is_plain_delta
 from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.schedule.ticks import TOO_FREQUENT
 from calendar_timetable.web import models
+from calendar_timetable.web.models import wrong
 from calendar_timetable.web.run_list import as_run
 
 _ALMOST = "  # its other arguments as in the DAG file"
@@ -96,8 +96,8 @@ def what_if(
 ) -> models.WhatIfPlan | None:
     """Return the plan of *dag_id* under other arguments; ``None`` where its schedule is not ours.
 
-    That plan is not remembered: nothing of it stays in this process. Raise
-    :class:`RequestValidationError` where an argument is wrong or no run is found in time.
+    That plan is not remembered: nothing of it stays in this process. Answer 422
+    where an argument is wrong or no run is found in time.
     """
     dag, schedule = _find(session, dag_id)
     if dag is None or schedule is None or schedule.compiled is None:
@@ -124,9 +124,7 @@ def what_if(
     except time_budget.Spent:
         truncated = True
     if truncated and not found:
-        raise RequestValidationError(
-            [{"loc": ("body", "windows"), "msg": TOO_MUCH, "type": "value_error"}]
-        )
+        raise wrong("windows", TOO_MUCH, "body")
     return models.WhatIfPlan(
         plan=found,
         current=told,
@@ -224,9 +222,9 @@ def _changed(compiled: CompiledSchedule, asked: models.WhatIf, dag_id: str) -> C
         policy.check()
     except InvalidArgument as error:
         field = "max_delay_seconds" if error.field == "max_delay" else error.field
-        raise _refusal(field, str(error)) from None
+        raise wrong(field, str(error), "body") from None
     if policy.keep_hour and compiled.ticks.is_frequent:
-        raise _refusal("keep_hour", TOO_FREQUENT)
+        raise wrong("keep_hour", TOO_FREQUENT, "body")
     sets: dict[str, Any] = {
         name: getattr(compiled, name)
         if texts is None
@@ -251,12 +249,7 @@ def _check_ranges(asked: models.WhatIf) -> None:
                 f"{count} ranges of times are too many: "
                 f"a what-if takes at most {MOST_RANGES} in all its rules"
             )
-            raise _refusal(field, told)
-
-
-def _refusal(field: str, told: str) -> RequestValidationError:
-    """Return what refuses the *field* of a what-if, and tells why."""
-    return RequestValidationError([{"loc": ("body", field), "msg": told, "type": "value_error"}])
+            raise wrong(field, told, "body")
 
 
 def _time_set(
@@ -264,7 +257,7 @@ def _time_set(
 ) -> TimeSet | None:
     """Return the union of what *texts* name: a member that is *present* already, or a weekly rule.
 
-    Raise :class:`RequestValidationError`, for *field*, where a text is neither.
+    Answer 422, for *field*, where a text is neither.
     """
     named: dict[str, list[TimeSet]] = {}
     for member in members(present):
@@ -284,7 +277,7 @@ def _time_set(
         try:
             Weekly(text).validate()
         except InvalidArgument as error:
-            raise _refusal(field, str(error)) from None
+            raise wrong(field, str(error), "body") from None
         by_zone.setdefault(zones.get(text, compiled.timezone), []).append(text)
     found += [Weekly(*rules, timezone=zone) for zone, rules in by_zone.items()]
     return Union(tuple(found)) if len(found) > 1 else next(iter(found), None)

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import GetUserDep, get_user
+from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.configuration import conf
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import Depends, HTTPException, Query, Request, Response
 
 from calendar_timetable._version import __version__
 from calendar_timetable.exceptions import InvalidArgument
@@ -22,8 +22,8 @@ from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs import listing
 from calendar_timetable.runs.listing import Filters
 from calendar_timetable.web import calendar_health, models, run_list
-from calendar_timetable.web.access import Readable, ReadableDag, allowed, asked_by_us
-from calendar_timetable.web.models import REFUSALS, Limit, Offset, answer, known_parameters, wrong
+from calendar_timetable.web.access import Readable, ReadableDag, allowed, api_router, asked_by_us
+from calendar_timetable.web.models import Limit, Offset, answer, wrong
 from calendar_timetable.web.plan import May, plan_of, what_if
 from calendar_timetable.web.store import has_table
 from calendar_timetable.web.time_sets import spans
@@ -34,9 +34,7 @@ MOST_AWAY = timedelta(days=2 * 366)  # from now; nothing is worked out that is f
 _WEEK = timedelta(days=7)
 
 
-api = APIRouter(
-    prefix="/api", dependencies=[Depends(get_user), Depends(known_parameters)], responses=REFUSALS
-)
+api = api_router()
 Names = Annotated[list[str] | None, Query(max_length=500)]
 Moment = Annotated[datetime | None, Query(description="ISO 8601; without an offset, UTC")]
 

@@ -19,7 +19,6 @@ from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.listing import (
     Filters,
     cached_answer,
-    dags_and_schedules,
     first_rows,
     paused_among,
     rows_by_dag,
@@ -33,7 +32,7 @@ from calendar_timetable.runs.rows import (
     reasons_of,
     stretches,
 )
-from calendar_timetable.runs.stored_schedules import read_schedules
+from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
 from calendar_timetable.web import models
 
 _HOUR = 3600
@@ -56,7 +55,45 @@ def list_runs(
     took, are included only for the DAGs *runs_of*, or for all where that is ``None``.
     Nothing is worked out again while neither the DAGs nor their runs have changed.
     """
-    return cached_answer(session, readable, filters, now, runs_of, _list_runs)
+
+    def write(dags: list[Dag], schedules: dict[str, Schedule]) -> bytes:
+        with time_budget.share(time_budget.PLANNING):
+            rows, truncated = first_rows(session, dags, schedules, filters, now, runs_of)
+        runs: list[str] = []
+        for row in rows[filters.offset : filters.offset + filters.limit]:
+            if time_budget.spent():
+                break
+            # One at a time: thousands of models at once keep the garbage collector busy.
+            runs.append(as_run(row, now).model_dump_json())
+        dags_shown = {
+            row.dag.dag_id: row.dag for row in rows[filters.offset : filters.offset + len(runs)]
+        }
+        uses = {
+            dag_id: schedules[dag_id].pools if dag_id in schedules else () for dag_id in dags_shown
+        }
+        pools_used = {pool for pools in uses.values() for pool in pools}
+        answer = {
+            "total_entries": len(rows),
+            "truncated": truncated or filters.offset + len(runs) < len(rows),
+            "paused_dags": paused_among(dags),
+            "parallelism": conf.getint("core", "parallelism"),
+            "limits": [
+                {
+                    "dag_id": dag.dag_id,
+                    "max_active_runs": dag.max_active_runs,
+                    "pools": uses[dag.dag_id],
+                }
+                for dag in dags_shown.values()
+            ],
+            "pools": [
+                {"name": pool, "slots": slots}
+                for pool, slots in session.execute(database.pools())
+                if pool in pools_used
+            ],
+        }
+        return f'{{"runs":[{",".join(runs)}],{json.dumps(answer)[1:]}'.encode()
+
+    return cached_answer(session, readable, filters, now, runs_of, write)
 
 
 def choices(session: Session, readable: Collection[str]) -> models.Choices:
@@ -71,49 +108,6 @@ def choices(session: Session, readable: Collection[str]) -> models.Choices:
             {calendar for schedule in schedules.values() for calendar in schedule.calendars}
         ),
     )
-
-
-def _list_runs(
-    session: Session,
-    dag_ids: Collection[str],
-    filters: Filters,
-    now: float,
-    runs_of: Collection[str] | None,
-) -> bytes:
-    dags, schedules = dags_and_schedules(session, dag_ids, filters)
-    with time_budget.share(time_budget.PLANNING):
-        rows, truncated = first_rows(session, dags, schedules, filters, now, runs_of)
-    runs: list[str] = []
-    for row in rows[filters.offset : filters.offset + filters.limit]:
-        if time_budget.spent():
-            break
-        # One at a time: thousands of models at once keep the garbage collector busy.
-        runs.append(as_run(row, now).model_dump_json())
-    dags_shown = {
-        row.dag.dag_id: row.dag for row in rows[filters.offset : filters.offset + len(runs)]
-    }
-    uses = {dag_id: schedules[dag_id].pools if dag_id in schedules else () for dag_id in dags_shown}
-    pools_used = {pool for pools in uses.values() for pool in pools}
-    answer = {
-        "total_entries": len(rows),
-        "truncated": truncated or filters.offset + len(runs) < len(rows),
-        "paused_dags": paused_among(dags),
-        "parallelism": conf.getint("core", "parallelism"),
-        "limits": [
-            {
-                "dag_id": dag.dag_id,
-                "max_active_runs": dag.max_active_runs,
-                "pools": uses[dag.dag_id],
-            }
-            for dag in dags_shown.values()
-        ],
-        "pools": [
-            {"name": pool, "slots": slots}
-            for pool, slots in session.execute(database.pools())
-            if pool in pools_used
-        ],
-    }
-    return f'{{"runs":[{",".join(runs)}],{json.dumps(answer)[1:]}'.encode()
 
 
 def as_run(row: RunRow, now: float) -> models.Run:
@@ -215,14 +209,7 @@ def counts(
     runs are counted only of the DAGs *runs_of*, or of all where that is ``None``.
     """
 
-    def work(
-        session: Session,
-        dag_ids: Collection[str],
-        filters: Filters,
-        now: float,
-        runs_of: Collection[str] | None,
-    ) -> bytes:
-        dags, schedules = dags_and_schedules(session, dag_ids, filters)
+    def write(dags: list[Dag], schedules: dict[str, Schedule]) -> bytes:
         names = {dag.dag_id: dag for dag in dags}
         tallies = [_Count() for _ in edges[1:]]
         told_until = filters.until
@@ -249,7 +236,7 @@ def counts(
         )
         return answer.model_dump_json().encode()
 
-    return cached_answer(session, readable, filters, now, runs_of, work, tuple(edges))
+    return cached_answer(session, readable, filters, now, runs_of, write, tuple(edges))
 
 
 def _as_count(

@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import GetUserDep, get_user
+from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.api_fastapi.logging.decorators import action_logging
 from airflow.configuration import conf
 from airflow.utils.session import create_session
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import Depends, HTTPException, Request, Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
@@ -28,14 +28,12 @@ from calendar_timetable.runs.lru import LruCache, Single
 from calendar_timetable.runs.rows import RunRow
 from calendar_timetable.runs.stored_schedules import read_schedules
 from calendar_timetable.web import models, subscriptions
-from calendar_timetable.web.access import PREFIX, Readable, asked_by_us
+from calendar_timetable.web.access import PREFIX, Readable, api_router, asked_by_us
 from calendar_timetable.web.models import (
-    REFUSALS,
     Limit,
     Offset,
     answer,
     client_has,
-    known_parameters,
 )
 from calendar_timetable.web.store import NO_TABLE, Subscription, has_table, site_key
 
@@ -102,11 +100,7 @@ class WrittenFeed:
 _feeds: LruCache[WrittenFeed] = LruCache(_FEEDS_BYTES, lambda feed: len(feed.body))
 _writing = Single()
 
-router = APIRouter(
-    prefix="/api/subscriptions",
-    dependencies=[Depends(get_user), Depends(known_parameters)],
-    responses={**REFUSALS, 503: {"description": NO_TABLE}},
-)
+router = api_router("/subscriptions", {503: {"description": NO_TABLE}})
 
 
 def table(session: SessionDep) -> None:
