@@ -140,6 +140,11 @@ class Policy:
         return self.when_blocked == "postpone" and self.coalesce
 
     @property
+    def may_be_placed(self) -> bool:
+        """Whether a placement may choose each start: none is early, in closed time or by hour."""
+        return self.may_keep_hour and not self.keep_hour
+
+    @property
     def reach(self) -> int:
         """Seconds that a run may last beyond its due time: moved, staggered and running."""
         return self.max_delay + self.duration + self.stagger
@@ -201,6 +206,19 @@ class Policy:
                 return candidate
             start = open_time.next_fit(candidate, self.duration, latest)
         return None
+
+    def settled_since(self, instant: float, open_time: OpenTime) -> float:
+        """Return a time before *instant* by which no due time before it waited any longer.
+
+        That is the last time at which a run fitted; ``max_delay`` before *instant* where there was
+        none since, and with ``keep_hour``, where runs wait also while time is open.
+        """
+        earliest = instant - self.max_delay
+        if self.keep_hour:
+            return earliest
+        # What fits is told in whole seconds: one that holds *earliest* may begin before it.
+        fitted = open_time.previous_fit(instant, self.duration, earliest - 1)
+        return earliest if fitted is None else fitted
 
 
 # Of a policy, each with the version of the stored form that has it: without them it means what it

@@ -95,9 +95,7 @@ class _Ahead:
         compiled = self.compiled(dag_id)
         if compiled is None or compiled.policy.placement is not None:
             return None
-        # Of those that start early, or in closed time, not every run may be put.
-        policy = compiled.policy
-        return compiled if policy.may_keep_hour and not policy.keep_hour else None
+        return compiled if compiled.policy.may_be_placed else None
 
 
 def advise(

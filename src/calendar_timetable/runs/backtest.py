@@ -62,7 +62,7 @@ class OtherRules:
             made = replace(made, max_delay=self.max_delay)
         if self.stagger is not None:
             made = replace(made, stagger=share_of(self.stagger, dag_id), placement=None)
-        if self.placements is not None and own.may_keep_hour and not own.keep_hour:
+        if self.placements is not None and own.may_be_placed:
             within = 0 if own.placement is None else own.placement.within
             within = within if self.stagger is None else self.stagger
             put = self.placements.get(dag_id, None if own.placement is None else Placement())

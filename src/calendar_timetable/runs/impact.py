@@ -288,13 +288,9 @@ def changes_of(
 def first_touched(schedule: CompiledSchedule, start: float) -> float:
     """Return the time up to which no due time has to do with what is closed from *start* on."""
     policy = schedule.policy
+    # What starts by then is over before the blackout.
     clear = start - policy.duration - policy.spread - EDGE_SECONDS - 1
-    # A run that keeps its hour waits also while time is open.
-    if policy.keep_hour:
-        return clear - policy.max_delay
-    fitted = schedule.open_time.previous_fit(clear, policy.duration, clear - policy.max_delay)
-    # What is due by then has started by then, and is over before the blackout.
-    return clear - policy.max_delay if fitted is None else fitted
+    return policy.settled_since(clear, schedule.open_time)
 
 
 def last_touched(schedule: CompiledSchedule, end: float) -> float:

@@ -133,17 +133,11 @@ class CompiledSchedule:
         ``max_delay`` before time opened again, or before *now*, where there was none.
         """
         policy, open_time = self.policy, self.open_time
-        earliest = now - policy.max_delay
-        # A run that keeps its hour waits also while time is open.
-        if policy.keep_hour:
-            return earliest - policy.stagger - 1
-        closed = (
-            max(open_time.opening_of(now, earliest), earliest)
-            if open_time.fits(now, policy.duration)
-            else now
-        )
-        fitted = open_time.previous_fit(closed, policy.duration, closed - policy.max_delay - 1)
-        return (closed - policy.max_delay if fitted is None else fitted) - policy.spread - 1
+        closed = now
+        if not policy.keep_hour and open_time.fits(now, policy.duration):
+            earliest = now - policy.max_delay
+            closed = max(open_time.opening_of(now, earliest), earliest)
+        return policy.settled_since(closed, open_time) - policy.spread - 1
 
     @property
     def calendars(self) -> tuple[UsedCalendar, ...]:
@@ -191,10 +185,8 @@ class CompiledSchedule:
         policy = self.policy
         earliest = start - policy.max_delay
         # What waited before that time has its run by then.
-        fitted = None
-        if not policy.keep_hour:
-            fitted = self.open_time.previous_fit(start, policy.duration, earliest)
-        begin, back = (earliest if fitted is None else fitted + 1), 60.0
+        settled = policy.settled_since(start, self.open_time)
+        begin, back = (earliest if settled == earliest else settled + 1), 60.0
         ran = False
         while begin > earliest and not ran:
             # Further back by and by: each tick may cost a question to Airflow, and most runs follow
