@@ -56,6 +56,7 @@ def next_run(
     if compiled.held:
         return None
     now = time.time()
+    # Whoever asks for run after run goes on where the last answer left off.
     ahead = _thread.ahead
     if (
         ahead is not None
@@ -66,7 +67,7 @@ def next_run(
         # Without catchup the clock counts, and when clocks change.
         and (restriction.catchup or ahead.due > now + 2 * DAY)
     ):
-        # Until there is an answer.
+        # It answers nothing until this answer is there.
         ahead.interval = None
         following: Iterator[PlacedTick] | None = ahead.rest
         run = next(ahead.rest, None)
@@ -74,11 +75,13 @@ def next_run(
         _thread.ahead = ahead = None
         search = _Search(compiled, last, restriction, now)
         run, following = search.every_run() if restriction.catchup else search.latest_run()
+    # What is late by more than ``max_lateness`` is passed over.
     if run is not None and _is_missed(compiled, run, restriction, now):
         run, following = _Search(compiled, last, restriction, now).first_not_missed(run), None
         ahead = None
     if run is None or run.start is None:
         return None
+    # A start that rests on calendars which are not known yet is no date to tell Airflow.
     is_beyond = compiled.open_time.is_beyond
     if (
         is_beyond(run.start)
@@ -115,8 +118,8 @@ def _rests_on_unknown(
 ) -> bool:
     """Tell whether the start of *run* rests on calendars that are not known yet.
 
-    That is where runs are due before what is known of calendars ends, and *run* starts only after
-    that: its start is no date to tell Airflow.
+    That is where *run* starts after the end of what is known, while it, or another run after
+    *last*, is due before that.
     """
     open_time = compiled.open_time
     if not open_time.is_beyond(run.tick.due):
@@ -126,22 +129,6 @@ def _rests_on_unknown(
     ticks = compiled.ticks.since(now, last, restriction._replace(catchup=True))
     first = next((tick for tick in ticks if tick.due > now), None)
     return first is not None and not open_time.is_beyond(first.due)
-
-
-def due_times(
-    compiled: CompiledSchedule, last: DataInterval | None, restriction: TimeRestriction
-) -> Iterator[DagRunInfo]:
-    """Yield the runs of a backfill: one for each due time of the base schedule.
-
-    What calendars say does not change that.
-    """
-    for tick in compiled.ticks.walk(last, restriction):
-        placed = compiled.policy.place(tick, compiled.open_time)
-        # Its interval names the run: it has to be that of the scheduled run with this due time.
-        interval = _data_interval(
-            begun_before(placed, compiled.policy).tick if placed.outcome == "advanced" else tick
-        )
-        yield DagRunInfo(to_pendulum(tick.due), interval, None, None)
 
 
 def _data_interval(tick: Tick) -> DataInterval:
@@ -169,8 +156,14 @@ class _Search:
         # Whether it is left to us when to begin.
         self.is_first = last is None and restriction.earliest is None
 
+    # With catchup.
+
     def every_run(self) -> tuple[PlacedTick | None, Iterator[PlacedTick] | None]:
-        """Return the first run that is left, and those that follow."""
+        """Return the first run after the last one, and those that follow.
+
+        A run whose start has passed is made up for; one that cannot be is skipped, and its data
+        interval goes to the next. A DAG without a start date begins with the latest run.
+        """
         ticks = self.compiled.ticks
         first = ticks.pick(self.last, self.restriction)
         if first is None:
@@ -179,19 +172,22 @@ class _Search:
             latest, _ = self.latest_run()
             if latest is not None and latest.tick.due < first.due:
                 return latest, None
+        # The next due time is to come, and time is open then: nothing else has to be placed.
         if first.due > self.now:
-            on_time = self._on_time(first)
+            on_time = self._run_on_time(first)
             if on_time is not None:
                 return on_time, self._runs_after(first)
+        # It has passed, and where it starts depends on no other.
         elif ticks.plain and self._is_simple and not self._is_past:
             placed = self.policy.place(first, self.open_time)
-            if placed.start is not None and (start := self._late(placed)) is not None:
+            if placed.start is not None and (start := self._late_start(placed)) is not None:
                 placed = self._with_those_due_by(placed.start, placed)
                 return placed.starting(start), None
+        # Else run after run is laid out, up to the first that may still start.
         stream = ticks.stream(
             ticks.walk(self.last, self.restriction, first), self.restriction.latest
         )
-        following = self._runs(stream, first.due)
+        following = self._lay_out(stream, first.due)
         run, skipped = next(following, None), None
         if not self._is_past:
             while run is not None and (late := self._made_up_for(run)) is None:
@@ -207,6 +203,53 @@ class _Search:
                 run = with_interval(run if late is None else run.starting(late), skipped)
         return run, following if ticks.plain else None
 
+    # Without catchup.
+
+    def latest_run(self) -> tuple[PlacedTick | None, Iterator[PlacedTick] | None]:
+        """Return the latest run that is to start by now, else the first one after.
+
+        Also returns the runs that follow; ``None`` where these have to be searched for anew.
+        """
+        ticks, now = self.compiled.ticks, self.now
+        # Calendars do not matter.
+        if self.open_time.always and not self.policy.spread:
+            with suppress(_BaseFailed):
+                return self._first_run_from(self._base_answer())
+        # The base schedule's answer is the latest due time, or the one after where that has run.
+        if self._is_simple and ticks.is_calm(now) and self._is_under_way:
+            picked = self._base_answer()
+            if picked is None or picked.due > now:
+                return self._first_run_from(picked)
+            placed = self.policy.place(picked, self.open_time)
+            start = self._late_start(placed) if placed.outcome in ("on_time", "postponed") else None
+            if start is not None and (start <= now or not self.open_time.fits(now, 0)):
+                # What else waits, or was missed, is released with it.
+                return self._with_those_due_by(start, placed), None
+        # Else the runs around now are laid out: which of them is the latest that may start?
+        following, before, latest, coming = self._around_now()
+        if self.is_first and coming is not None and coming.tick.due <= now:
+            # What waits comes after it.
+            latest = None
+        if latest is not None and latest.outcome in ("on_time", "forced"):
+            with suppress(_BaseFailed):
+                latest = self._as_base(latest, self._base_answer())
+        # None: the next one, or what the base schedule answers, as no run waits.
+        if latest is None:
+            if coming is None or (
+                coming.tick.due > now and (self.is_first or not ticks.is_calm(now))
+            ):
+                with suppress(_BaseFailed):
+                    picked = self._base_answer()
+                    if self.is_first or coming is None or self._is_undisturbed(picked):
+                        return self._first_run_from(picked)
+            return coming, following if ticks.plain else None
+        # It, with what waited as long as it, where it may still start; else the next one.
+        if before is not None and latest.outcome == "postponed" and not self.is_first:
+            latest = self._together(before, latest)
+        return self._late_or_next(latest, coming), None
+
+    # For both.
+
     def first_not_missed(self, missed: PlacedTick) -> PlacedTick | None:
         """Return the first run after *missed* that may still be made, with its data interval."""
         begin = self.now - (self.policy.max_lateness or 0) - self.policy.spread
@@ -215,7 +258,7 @@ class _Search:
             begin = self.compiled.waiting_since(begin)
         ticks = self.compiled.ticks.since(begin, self.last, self.restriction)
         first = ticks.peek()
-        for run in self._runs(ticks, None if first is None else first.due):
+        for run in self._lay_out(ticks, None if first is None else first.due):
             if run.tick.due <= missed.tick.due or run.start is None:
                 continue
             start = self._made_up_for(run)
@@ -232,45 +275,106 @@ class _Search:
         latest = self.restriction.latest
         return latest is not None and latest.timestamp() < self.now
 
-    def latest_run(self) -> tuple[PlacedTick | None, Iterator[PlacedTick] | None]:
-        """Return the latest run that is to start by now, else the first one after.
+    @property
+    def _is_under_way(self) -> bool:
+        """Whether there was a run, and the start date is no later than its data interval's end."""
+        earliest = self.restriction.earliest
+        return self.last is not None and (earliest is None or earliest <= self.last.end)
 
-        Also returns the runs that follow; ``None`` where these have to be searched for anew.
+    @property
+    def _takes_along(self) -> bool:
+        """Whether the latest of the due times that wait takes all others along."""
+        policy = self.policy
+        return policy.coalesce and policy.when_blocked != "advance" and not policy.keep_hour
+
+    @property
+    def _is_simple(self) -> bool:
+        """Whether the latest due time that runs when it is due can be told without any other."""
+        return self._takes_along and not self.policy.spread
+
+    def _is_alone(self, run: PlacedTick | None) -> bool:
+        """Tell whether *run* starts on time, and none waited for the same start.
+
+        None did where time was open before.
         """
-        ticks, now = self.compiled.ticks, self.now
-        if self.open_time.always and not self.policy.spread:
-            with suppress(_BaseFailed):
-                return self._from(self._pick())
-        if self._is_simple and ticks.is_calm(now) and self._is_under_way:
-            picked = self._pick()
-            # Then what was due has run.
-            if picked is None or picked.due > now:
-                return self._from(picked)
-            placed = self.policy.place(picked, self.open_time)
-            start = self._late(placed) if placed.outcome in ("on_time", "postponed") else None
-            if start is not None and (start <= now or not self.open_time.fits(now, 0)):
-                # What else waits, or was missed, is released with it.
-                return self._with_those_due_by(start, placed), None
-        following, before, latest, coming = self._around_now()
-        if self.is_first and coming is not None and coming.tick.due <= now:
-            # What waits comes after it.
-            latest = None
-        if latest is not None and latest.outcome in ("on_time", "forced"):
-            with suppress(_BaseFailed):
-                latest = self._as_base(latest, self._pick())
-        if latest is None:
-            # Where no run waits, the base schedule's own answer may do.
-            if coming is None or (
-                coming.tick.due > now and (self.is_first or not ticks.is_calm(now))
-            ):
-                with suppress(_BaseFailed):
-                    picked = self._pick()
-                    if self.is_first or coming is None or self._is_undisturbed(picked):
-                        return self._from(picked)
-            return coming, following if ticks.plain else None
-        if before is not None and latest.outcome == "postponed" and not self.is_first:
-            latest = self._together(before, latest)
-        return self._late_or_next(latest, coming), None
+        if run is None or run.outcome != "on_time":
+            return False
+        # What waits for its hour is taken along by the next run.
+        if self.policy.keep_hour:
+            return True
+        return self.open_time.opening_of(run.tick.due, run.tick.due - DAY) < run.tick.due
+
+    def _base_answer(self) -> Tick | None:
+        try:
+            return self.compiled.ticks.pick(self.last, self.restriction)
+        except Exception as error:
+            # Airflow's CronDataIntervalTimetable fails in some hours after a clock change.
+            raise _BaseFailed from error
+
+    def _is_undisturbed(self, tick: Tick | None) -> bool:
+        """Tell whether calendars leave all of what *tick* covers open, and its run too.
+
+        Then it is as if there were none.
+        """
+        if tick is None:
+            return False
+        length = int(tick.due - tick.interval_start) + self.policy.duration
+        return self.open_time.fits(tick.interval_start, length)
+
+    def _first_run_from(
+        self, tick: Tick | None
+    ) -> tuple[PlacedTick | None, Iterator[PlacedTick] | None]:
+        """Return the first run from *tick* on, and those that follow."""
+        if tick is None:
+            return None, None
+        on_time = self._run_on_time(tick)
+        if on_time is not None:
+            return on_time, self._runs_after(tick)
+        ticks = self.compiled.ticks
+        stream = ticks.stream(
+            ticks.walk(self.last, self.restriction, tick), self.restriction.latest
+        )
+        following = self._lay_out(stream, tick.due)
+        return next(following, None), following if ticks.plain else None
+
+    def _run_on_time(self, tick: Tick) -> PlacedTick | None:
+        """Return the run of *tick* where it starts on time whatever comes before and after.
+
+        Only of a plain cron; ``None`` otherwise.
+        """
+        if (
+            not self.compiled.ticks.plain
+            or self.policy.spread
+            or self.policy.when_blocked == "advance"
+        ):
+            return None
+        placed = self.policy.place(tick, self.open_time)
+        return placed if placed.outcome == "on_time" else None
+
+    def _runs_after(self, tick: Tick) -> Iterator[PlacedTick]:
+        """Yield the runs that follow *tick*, which runs.
+
+        Lazily: most who ask take none of them.
+        """
+        ticks, latest = self.compiled.ticks, self.restriction.latest
+        yield from self._lay_out(
+            ticks.stream(ticks.following(tick, self.restriction), latest), tick.due
+        )
+
+    def _with_those_due_by(self, start: float, placed: PlacedTick) -> PlacedTick:
+        """Return the run that *placed* comes to where it begins at *start*.
+
+        Only for plain cron where all is simple: the last tick due by *start* takes those before it
+        along.
+        """
+        if start == placed.tick.due:
+            return placed
+        last = self.compiled.ticks.last_until(start, placed.tick, self.restriction.latest)
+        if last is None:
+            return placed.starting(start)
+        if last.due == start:
+            return PlacedTick(last, start, "on_time")
+        return PlacedTick(last, start, "postponed", start)
 
     def _around_now(
         self,
@@ -283,14 +387,12 @@ class _Search:
         outcome: the search goes further back as long as a run may have taken over what was skipped
         before.
         """
-        ticks, policy = self.compiled.ticks, self.policy
-        # Whether the latest due time takes those before it along.
-        together = policy.coalesce and policy.when_blocked != "advance" and not policy.keep_hour
-        reach = 0.0 if ticks.exact else float(max(policy.reach, DAY))
+        ticks = self.compiled.ticks
+        reach = 0.0 if ticks.exact else float(max(self.policy.reach, DAY))
         while True:
             stream = ticks.since(self.now - reach, self.last, self.restriction)
             first = stream.peek()
-            following = self._runs(stream, None if first is None else first.due)
+            following = self._lay_out(stream, None if first is None else first.due)
             before = latest = coming = None
             for run in following:
                 assert run.start is not None
@@ -301,7 +403,7 @@ class _Search:
                 if latest is None or latest.start is None or run.start // 1 > latest.start // 1:
                     before, latest = latest, run
             if ticks.exact:
-                if reach or together or self._is_alone(latest):
+                if reach or self._takes_along or self._is_alone(latest):
                     break
                 reach = self.now - self.compiled.waiting_since(self.now)
                 continue
@@ -326,94 +428,12 @@ class _Search:
             reach *= 8
         return following, before, latest, coming
 
-    def _is_alone(self, run: PlacedTick | None) -> bool:
-        """Tell whether *run* starts on time, and none waited for the same start.
-
-        None did where time was open before.
-        """
-        if run is None or run.outcome != "on_time":
-            return False
-        # What waits for its hour is taken along by the next run.
-        if self.policy.keep_hour:
-            return True
-        return self.open_time.opening_of(run.tick.due, run.tick.due - DAY) < run.tick.due
-
-    @property
-    def _is_simple(self) -> bool:
-        """Whether the latest due time that runs when it is due can be told without any other."""
-        policy = self.policy
-        return (
-            policy.coalesce
-            and not policy.spread
-            and not policy.keep_hour
-            and policy.when_blocked != "advance"
-        )
-
-    @property
-    def _is_under_way(self) -> bool:
-        """Whether there was a run, and the start date is no later than its data interval's end."""
-        earliest = self.restriction.earliest
-        return self.last is not None and (earliest is None or earliest <= self.last.end)
-
-    def _with_those_due_by(self, start: float, placed: PlacedTick) -> PlacedTick:
-        """Return the run that *placed* comes to where it begins at *start*.
-
-        Only for plain cron where all is simple: the last tick due by *start* takes those before it
-        along.
-        """
-        if start == placed.tick.due:
-            return placed
-        last = self.compiled.ticks.last_until(start, placed.tick, self.restriction.latest)
-        if last is None:
-            return placed.starting(start)
-        if last.due == start:
-            return PlacedTick(last, start, "on_time")
-        return PlacedTick(last, start, "postponed", start)
-
-    def _pick(self) -> Tick | None:
-        try:
-            return self.compiled.ticks.pick(self.last, self.restriction)
-        except Exception as error:
-            # Airflow's CronDataIntervalTimetable fails in some hours after a clock change.
-            raise _BaseFailed from error
-
-    def _from(self, tick: Tick | None) -> tuple[PlacedTick | None, Iterator[PlacedTick] | None]:
-        """Return the first run from *tick* on, and those that follow."""
-        if tick is None:
-            return None, None
-        on_time = self._on_time(tick)
-        if on_time is not None:
-            return on_time, self._runs_after(tick)
-        ticks = self.compiled.ticks
-        stream = ticks.stream(
-            ticks.walk(self.last, self.restriction, tick), self.restriction.latest
-        )
-        following = self._runs(stream, tick.due)
-        return next(following, None), following if ticks.plain else None
-
-    def _on_time(self, tick: Tick) -> PlacedTick | None:
-        """Return the run of *tick* where it starts on time whatever comes before and after.
-
-        Only of a plain cron; ``None`` otherwise.
-        """
-        if (
-            not self.compiled.ticks.plain
-            or self.policy.spread
-            or self.policy.when_blocked == "advance"
-        ):
-            return None
-        placed = self.policy.place(tick, self.open_time)
-        return placed if placed.outcome == "on_time" else None
-
-    def _runs_after(self, tick: Tick) -> Iterator[PlacedTick]:
-        """Yield the runs that follow *tick*, which runs.
-
-        Lazily: most who ask take none of them.
-        """
-        ticks, latest = self.compiled.ticks, self.restriction.latest
-        yield from self._runs(
-            ticks.stream(ticks.following(tick, self.restriction), latest), tick.due
-        )
+    def _lay_out(self, stream: TickStream, first_due: float | None) -> Iterator[PlacedTick]:
+        until = max(self.now, self.now if first_due is None else first_due) + SEARCH_SECONDS
+        begun = -math.inf
+        if self.last is not None and self.policy.when_blocked == "advance":
+            begun = self.last.start.timestamp()
+        return runs(stream, self.policy, self.open_time, until, begun)
 
     def _as_base(self, run: PlacedTick, picked: Tick | None) -> PlacedTick | None:
         """Return *run*, which was to start on time, as late as the base schedule has it.
@@ -434,16 +454,6 @@ class _Search:
                 picked.due + run.start - run.tick.due
             )
         return run
-
-    def _is_undisturbed(self, tick: Tick | None) -> bool:
-        """Tell whether calendars leave all of what *tick* covers open, and its run too.
-
-        Then it is as if there were none.
-        """
-        if tick is None:
-            return False
-        length = int(tick.due - tick.interval_start) + self.policy.duration
-        return self.open_time.fits(tick.interval_start, length)
 
     def _together(self, before: PlacedTick, latest: PlacedTick) -> PlacedTick:
         """Return *latest*, which waited for an opening, together with the run *before* it.
@@ -466,7 +476,7 @@ class _Search:
 
         Otherwise *coming*; that one too where both would start together, as one run.
         """
-        start = self._late(latest)
+        start = self._late_start(latest)
         if start is None:
             return coming and with_interval(coming, latest.tick.interval_start)
         if start <= self.now or coming is None or not self.policy.coalesce:
@@ -481,7 +491,15 @@ class _Search:
             return with_interval(coming, latest.tick.interval_start)
         return latest.starting(start)
 
-    def _late(self, run: PlacedTick) -> float | None:
+    def _made_up_for(self, run: PlacedTick) -> float | None:
+        """Return when *run* starts, which may be late: no later than the next that is to come."""
+        start = self._late_start(run)
+        if start is None or start <= self.now or not self.policy.spread:
+            return start
+        *_, coming = self._around_now()
+        return start if coming is None or coming.start is None else min(start, coming.start)
+
+    def _late_start(self, run: PlacedTick) -> float | None:
         assert run.start is not None
         if run.start > self.now:
             return run.start
@@ -489,17 +507,18 @@ class _Search:
             run.start, run.tick.due, self.now, catchup=self.restriction.catchup
         )
 
-    def _made_up_for(self, run: PlacedTick) -> float | None:
-        """Return when *run* starts, which may be late: no later than the next that is to come."""
-        start = self._late(run)
-        if start is None or start <= self.now or not self.policy.spread:
-            return start
-        *_, coming = self._around_now()
-        return start if coming is None or coming.start is None else min(start, coming.start)
 
-    def _runs(self, stream: TickStream, first_due: float | None) -> Iterator[PlacedTick]:
-        until = max(self.now, self.now if first_due is None else first_due) + SEARCH_SECONDS
-        begun = -math.inf
-        if self.last is not None and self.policy.when_blocked == "advance":
-            begun = self.last.start.timestamp()
-        return runs(stream, self.policy, self.open_time, until, begun)
+def due_times(
+    compiled: CompiledSchedule, last: DataInterval | None, restriction: TimeRestriction
+) -> Iterator[DagRunInfo]:
+    """Yield the runs of a backfill: one for each due time of the base schedule.
+
+    What calendars say does not change that.
+    """
+    for tick in compiled.ticks.walk(last, restriction):
+        placed = compiled.policy.place(tick, compiled.open_time)
+        # Its interval names the run: it has to be that of the scheduled run with this due time.
+        interval = _data_interval(
+            begun_before(placed, compiled.policy).tick if placed.outcome == "advanced" else tick
+        )
+        yield DagRunInfo(to_pendulum(tick.due), interval, None, None)
