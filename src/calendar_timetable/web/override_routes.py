@@ -1,7 +1,12 @@
-"""The routes of what passes closed time: the list of it, exemptions, and freezes in force."""
+"""The routes of what closes time for a whole deployment, and of what passes that.
+
+These are freezes, exemptions from them, and the list of runs that started in closed time.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -9,11 +14,19 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Depends, HTTPException, Query, Request, Response
+from sqlalchemy.orm import Session
 
+from calendar_timetable.config import reason_required
+from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
-from calendar_timetable.runs import granting
+from calendar_timetable.planning.open_time import DAY, members
+from calendar_timetable.planning.spans import Spans
+from calendar_timetable.planning.time_sets import CalendarSpans, TimeSet, unexempted
+from calendar_timetable.runs import database, granting
 from calendar_timetable.runs.exemptions import MOST, Exemption
-from calendar_timetable.web import freezes, models, override_list
+from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
+from calendar_timetable.schedule.deployment_rules import DeploymentRule, rules
+from calendar_timetable.web import models, override_list
 from calendar_timetable.web.access import (
     Readable,
     ReadableDag,
@@ -26,6 +39,8 @@ from calendar_timetable.web.models import Limit, Offset, answer, wrong
 from calendar_timetable.web.routes import Moment, Wanted, bounded_range, near
 
 _PAST = timedelta(days=30)
+_AROUND = 62 * DAY  # seconds: a freeze that began or ends further off is open at that end
+_MOST_FREEZES = 20  # that are told
 
 router = api_router()
 
@@ -75,7 +90,7 @@ def freezes_now(
 
     Those that hold any DAG that the user may read, or any of each *dag_id*.
     """
-    return answer(request, freezes.of_deployment(session, readable, wanted))
+    return answer(request, freezes_of(session, readable, wanted))
 
 
 @router.get("/dags/{dag_id}/exemption", response_model=models.ExemptionOf)
@@ -87,7 +102,7 @@ def exemption(
     may_read = bool(allowed(user, session, [dag_id], DagAccessEntity.RUN))
     told = models.ExemptionOf(
         exemption=None if found is None else _told(found, may_read=may_read),
-        rules=freezes.rules_for(session, dag_id),
+        rules=rules_for(session, dag_id),
         may_exempt=may_edit(user, session, dag_id),
     )
     return answer(request, told)
@@ -127,4 +142,95 @@ def _told(one: Exemption, *, may_read: bool) -> models.Exemption:
         until=zones.to_datetime(one.until),
         who=one.by if may_read else None,
         reason=one.why if may_read else None,
+    )
+
+
+def freezes_of(
+    session: Session, readable: Collection[str], wanted: Collection[str]
+) -> models.Freezes:
+    """Return the blackouts that hold any of the *wanted* DAGs now, or will within a day.
+
+    What they are is known from the schedules of the *readable* DAGs, which carry them. No calendar
+    is read.
+    """
+    try:
+        required = reason_required()
+    except InvalidArgument:  # gates say so, and refuse
+        required = True
+    given = [rule for rule in rules() if rule.blackout_set is not None]
+    found: list[models.Freeze] = []
+    if given:
+        now = datetime.now(UTC).timestamp()
+        dags = database.read_dags(session, readable)
+        known = _known(read_schedules(session, [dag.dag_id for dag in dags]))
+        exempt = granting.in_force(session)
+        for rule in given:
+            held = [
+                dag.dag_id
+                for dag in dags
+                if dag.dag_id in wanted and rule.names(dag.dag_id, dag.tags, dag.owners)
+            ]
+            labels = dict.fromkeys(map(str, members(rule.blackout_set))) if held else ()
+            for label in labels:
+                freeze = _freeze(rule, label, known.get(label, ()), now)
+                if freeze is not None:
+                    freeze.exempted = len(exempt.keys() & held)
+                    freeze.dags = len(held) - freeze.exempted
+                    found.append(freeze)
+    found.sort(key=lambda one: (not one.in_force, one.start, one.label))
+    return models.Freezes(freezes=found[:_MOST_FREEZES], reason_required=required)
+
+
+def rules_for(session: Session, dag_id: str) -> list[str]:
+    """Return what the rules of the deployment close or open for the DAG, in words."""
+    given = rules()
+    mine = database.read_dags(session, [dag_id]) if given else []
+    return [
+        text
+        for dag in mine
+        for rule in given
+        if rule.names(dag.dag_id, dag.tags, dag.owners)
+        for text in (
+            *(f"not {member}" for member in members(rule.blackout_set)),
+            *([] if rule.window_set is None else [str(rule.window_set)]),
+        )
+    ]
+
+
+def _known(schedules: dict[str, Schedule]) -> dict[str, set[TimeSet]]:
+    """Return what schedules carry of each blackout, by its name."""
+    known: dict[str, set[TimeSet]] = defaultdict(set)
+    for schedule in schedules.values():
+        if schedule.compiled is not None:
+            for member in map(unexempted, members(schedule.compiled.blackouts)):
+                known[str(member)].add(member)
+    return known
+
+
+def _freeze(
+    rule: DeploymentRule, label: str, known: Collection[TimeSet], now: float
+) -> models.Freeze | None:
+    """Return the freeze that is in force, else the next one within a day, if there is one.
+
+    Each DAG carries a part of it; how many it holds is not told yet.
+    """
+    low, high = int(now) - _AROUND, int(now) + _AROUND
+    spans = Spans(pair for member in known for pair in member.cover(low, high))
+    at: float | None = now if now in spans else spans.next_start(now)
+    if at is None or at > now + DAY:
+        return None
+    start, end = spans.start_of_span(at), spans.end_of_span(at)
+    assert start is not None, "it is one of the spans"
+    assert end is not None, "every span has an end"
+    titles = (m.title_at(at) for m in known if isinstance(m, CalendarSpans))
+    return models.Freeze(
+        label=label,
+        title=next((title for title in titles if title), None),
+        start=zones.to_datetime(start),
+        end=None if end >= high else zones.to_datetime(end),
+        in_force=at == now,
+        dags=0,
+        exempted=0,
+        exempt_tags=sorted(rule.exempt_tags),
+        by_hand=rule.apply_to == "scheduled",
     )
