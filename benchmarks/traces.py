@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from calendar_timetable.load.expected import STEP_SECONDS
+from calendar_timetable.load.history import STEP_SECONDS
 
 DEMAND = "helios_earth_gpu_demand_5min_2020-05.csv.gz"
 JOBS = "chronus_philly_jobs_sample.csv.gz"

@@ -25,8 +25,7 @@ from benchmarks.figures import Figure, of_pairs, of_ratios
 from benchmarks.parsing import folder
 from benchmarks.traces import DAY_STEPS, DAYS, LEARNT_DAYS, ZONE, Cluster, Job
 from calendar_timetable import Calendar, CalendarTimetable, Weekly
-from calendar_timetable.load.expected import STEP_SECONDS, WEEK_STEPS, expected_week
-from calendar_timetable.load.history import Need
+from calendar_timetable.load.history import STEP_SECONDS, WEEK_STEPS, Need, expected_week
 from calendar_timetable.load.placement import Load, Work, place
 from calendar_timetable.planning.plan import Placement
 from calendar_timetable.planning.spans import Spans

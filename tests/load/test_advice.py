@@ -9,8 +9,7 @@ import pytest
 
 from calendar_timetable.load import advice, history
 from calendar_timetable.load.advice import Advice, Basis, Ends, Gain, Kind, Line, Pool, Wait
-from calendar_timetable.load.expected import STEP_SECONDS
-from calendar_timetable.load.history import Need, Usual
+from calendar_timetable.load.history import STEP_SECONDS, Need, Usual
 from calendar_timetable.load.placement import Load, Work
 from calendar_timetable.load.queueing import Ask, simulate
 from calendar_timetable.planning.plan import share_of

@@ -7,7 +7,6 @@ import random
 
 import pytest
 
-from calendar_timetable.load.forecast import Hours
 from calendar_timetable.load.history import (
     MOST_ALIKE,
     Need,
@@ -18,7 +17,7 @@ from calendar_timetable.load.history import (
     usual,
     weekly,
 )
-from calendar_timetable.load.queueing import Ask, simulate
+from calendar_timetable.load.queueing import Ask, Hours, simulate
 
 HOUR = 3600
 

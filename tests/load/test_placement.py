@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calendar_timetable.load.expected import STEP_SECONDS, WEEK_STEPS, expected_week
-from calendar_timetable.load.history import Need
+from calendar_timetable.load.history import STEP_SECONDS, WEEK_STEPS, Need, expected_week
 from calendar_timetable.load.placement import Load, Work, place, why
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.spans import Spans

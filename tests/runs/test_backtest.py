@@ -20,9 +20,9 @@ from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning.open_time import DAY, OpenTime
 from calendar_timetable.planning.plan import Placement, Policy, share_of
 from calendar_timetable.planning.time_sets import TimeSet
-from calendar_timetable.runs import lru, past_runs
+from calendar_timetable.runs import database, lru
 from calendar_timetable.runs.backtest import Backtest, Changed, OtherRules, backtest, fates_of
-from calendar_timetable.runs.past_runs import PastRun
+from calendar_timetable.runs.database import PastRun
 from calendar_timetable.schedule.compiled import CompiledSchedule
 from tests.support.airflow_database import add_dag
 from tests.support.ics import event as event_of
@@ -368,7 +368,7 @@ def test_a_calendar_that_cannot_be_read_is_an_error(three: Session, tmp_path: Pa
 def test_the_oldest_are_left_out_of_too_many(
     three: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(past_runs, "MOST", 12)
+    monkeypatch.setattr(database, "MOST_PAST_RUNS", 12)
     found = told(three)
     assert found.truncated and found.runs == {"a": 4, "b": 4, "c": 4}
     assert found.since == AT - 4 * DAY + 9 * HOUR, "of the time before nothing is told"

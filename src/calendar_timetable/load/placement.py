@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 
-from calendar_timetable.load.expected import STEP_SECONDS
-from calendar_timetable.load.history import Need
+from calendar_timetable.load.history import STEP_SECONDS, Need
 from calendar_timetable.planning.plan import put_in
 from calendar_timetable.planning.spans import Spans
 

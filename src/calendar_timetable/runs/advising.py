@@ -14,8 +14,7 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable.load import advice
 from calendar_timetable.load.advice import Advice, Basis, Ends, Line, Pool, Wait
-from calendar_timetable.load.expected import STEP_SECONDS
-from calendar_timetable.load.history import Need
+from calendar_timetable.load.history import STEP_SECONDS, Need
 from calendar_timetable.load.placement import Load, Work
 from calendar_timetable.load.queueing import Ask, simulate
 from calendar_timetable.planning.open_time import DAY, OpenTime

@@ -21,7 +21,7 @@ from calendar_timetable.planning.open_time import DAY, OpenTime
 from calendar_timetable.planning.plan import Placement, Policy, Tick, place_ticks, share_of
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange, TimeSet, leaves
-from calendar_timetable.runs.past_runs import PastRun, past_runs
+from calendar_timetable.runs.database import PastRun, read_past_runs
 from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
 from calendar_timetable.runs.usage import Habit, read_habits, read_pools
 from calendar_timetable.schedule.compiled import CompiledSchedule
@@ -172,7 +172,7 @@ def backtest(
     They hold for every DAG there is where that is ``None``; the runs of others are as they were.
     *until* is now; both are in epoch seconds.
     """
-    recorded, truncated = past_runs(session, since, until)
+    recorded, truncated = read_past_runs(session, since, until)
     if truncated:
         since = min(run.planned for run in recorded)
     told = defaultdict(list)

@@ -12,18 +12,16 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from calendar_timetable.load.forecast import Hours, Stretch
 from calendar_timetable.load.history import Need, Weekly, weekly
-from calendar_timetable.load.queueing import Ask, simulate
+from calendar_timetable.load.queueing import Ask, Hours, Stretch, simulate
 from calendar_timetable.load.remaining import remaining
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs import time_budget
-from calendar_timetable.runs.database import Dag
+from calendar_timetable.runs.database import BY_SCHEDULE, Dag
 from calendar_timetable.runs.listing import Filters, rows_by_dag
 from calendar_timetable.runs.stored_schedules import Schedule
 from calendar_timetable.runs.usage import (
-    BY_SCHEDULE,
     HOUR,
     MOST_WEEKS,
     Habit,

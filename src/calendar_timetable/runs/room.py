@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from calendar_timetable.load.expected import STEP_SECONDS, expected_week
-from calendar_timetable.load.history import Need
+from calendar_timetable.load.history import STEP_SECONDS, Need, expected_week
 from calendar_timetable.load.placement import Load, Work
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.spans import Spans

@@ -25,6 +25,7 @@ from calendar_timetable.load.remaining import Doing, Stage
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs import time_budget
+from calendar_timetable.runs.database import BY_SCHEDULE
 from calendar_timetable.runs.lru import LruCache
 
 HOUR = 3600
@@ -38,7 +39,6 @@ _MOST_RUNS = 5_000  # under way at once
 _MOST_TASKS = 50_000  # of these, mapped ones counted once
 _LENGTHS_FRESH_SECONDS = 300  # for which it is remembered how long runs of a DAG take
 _TASKS_FRESH_SECONDS = 900  # and for which what its tasks take: of more rows
-BY_SCHEDULE = "scheduled"
 _HELD = ("running", "queued")  # states in which a task has slots
 _RUNNING = "running"
 _LATER = (None, "deferred", "up_for_retry", "up_for_reschedule", "restarting")

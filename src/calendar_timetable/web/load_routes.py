@@ -13,7 +13,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Depends, Query, Request, Response
 from pydantic import Field
 
-from calendar_timetable.load.forecast import Stretch
+from calendar_timetable.load.queueing import Stretch
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs import time_budget
