@@ -22,25 +22,26 @@ Kind = Literal["duration", "start", "stagger", "conflict"]
 Level = Literal["few", "some", "many"]
 
 MOST = 50  # pieces of advice in all
-MOST_OF_A_KIND = 20  # so that durations leave room for what else there is
+MOST_OF_A_KIND = 20  # pieces of advice, so that many durations do not hide the rest
 LEAST_RUNS = 5  # that say how long a DAG takes, before a duration is advised
 _SOME_RUNS, _MANY_RUNS = 10, 20
 _SOME_WEEKS, _MANY_WEEKS = 2, 4
 _SHORT_SECONDS = 600  # runs that take no longer need no duration
-_MUCH_LONGER, _MUCH_LONGER_SECONDS = 2, 1800  # a duration that is too long is both
+# A duration is too long that is so many times, and so many seconds, longer than runs take.
+_MUCH_LONGER, _MUCH_LONGER_SECONDS = 2, 1800
 _ROUND_SECONDS = 300  # to which a duration is rounded up
-_MOST_DAGS = 10  # that one piece of advice is for
+_MOST_DAGS = 10  # in one piece of advice
 _TOGETHER = 5  # DAGs that are due in one minute, before a stagger is advised
 _STAGGERS = (900, 1800, 3600, 7200)  # seconds that are tried
-_LESS, _LESS_SLOTS = 0.1, 1  # a peak that falls by both is worth a change
-_FULL = 0.5  # of a pool's slots; a peak below that is no trouble
-_CLOSE = 0.9  # of the peak, that counts as one too
-_WAIT_SECONDS = 60  # a shorter wait is none
-_AGAIN = 3  # runs that wait, before that is a conflict
-_LEAST_WAIT_SECONDS = 600  # a week
+_LEAST_FALL, _LEAST_FALL_SLOTS = 0.1, 1  # of a peak: part and slots; less is not worth a change
+_FULL = 0.5  # part of a pool's slots; a peak below it is no trouble
+_NEAR_PEAK = 0.9  # part of the peak; what reaches it counts as peak too
+_WAIT_SECONDS = 60  # shorter waits do not count
+_LEAST_WAITING_RUNS = 3  # of one DAG for another, before that is a conflict
+_LEAST_WEEKLY_WAIT_SECONDS = 600  # that make a conflict
 _LATER_SECONDS = 900  # to which a later start is rounded up
 _MOST_CONFLICTS = 10
-_KEPT_HOLDS = 1_000  # of a pool, before those that ended long ago are forgotten
+_KEPT_HOLDS = 1_000  # of a pool; with more, those that ended long ago are forgotten
 
 
 class Gain(NamedTuple):
@@ -52,7 +53,7 @@ class Gain(NamedTuple):
 
     @property
     def part(self) -> float:
-        """Which part of what there is the change takes away; 0 where nothing is amiss yet."""
+        """The part of *before* that the change takes away; 0 where that is nothing."""
         return max(0.0, self.before - self.after) / self.before if self.before else 0.0
 
     def __str__(self) -> str:
@@ -60,9 +61,9 @@ class Gain(NamedTuple):
 
 
 class Basis(NamedTuple):
-    """What advice rests on: *runs* of each DAG at least, and whole *weeks* of what else runs.
+    """What advice rests on: at least so many recorded *runs* of each DAG it names.
 
-    *weeks* is ``None`` where nothing else matters.
+    And so many whole *weeks* of records of all other DAGs; ``None`` where others do not matter.
     """
 
     runs: int
@@ -105,10 +106,7 @@ class Advice:
 
 
 def by_gain(found: Iterable[Advice]) -> list[Advice]:
-    """Return *found* in order, what changes the greatest part first: at most ``MOST`` of it.
-
-    And of each kind at most ``MOST_OF_A_KIND``.
-    """
+    """Return *found*, the greatest gain first: ``MOST``, and ``MOST_OF_A_KIND`` of each kind."""
     left = dict.fromkeys(get_args(Kind), MOST_OF_A_KIND)
     kept = []
     for one in sorted(found, key=lambda one: (-one.gain.part, one.kind, one.dag_ids, one.text)):
@@ -125,7 +123,7 @@ class Line:
     dag_id: str
     needs: tuple[Need, ...]
     starts: tuple[float, ...]
-    runs: int  # that say so
+    runs: int  # recorded ones, from which the needs are known
 
     def add_to(self, loads: Mapping[str, Load], sign: int = 1) -> None:
         """Add them to the load of their pools; with a *sign* of -1, take them away."""
@@ -159,9 +157,10 @@ class Ends(NamedTuple):
 
 
 def better_duration(given: int, usual: Usual) -> int | None:
-    """Return the duration, in seconds, that runs say instead of the one *given* (0: none).
+    """Return the duration, in seconds, that fits recorded runs better than the *given* one.
 
-    ``None`` where that is right, too few runs are known, or one run alone says so.
+    A *given* 0 means none. ``None`` where that one is right, where too few runs are known, or where
+    the long ones are one run alone.
     """
     if usual.runs < LEAST_RUNS or usual.outlier:
         return None
@@ -175,7 +174,7 @@ def better_duration(given: int, usual: Usual) -> int | None:
 def duration_advice(dag_id: str, given: int, usual: Usual, now: Ends, then: Ends) -> Advice | None:
     """Return advice on the duration *given*, where another one is :func:`better_duration`.
 
-    *now* and *then* are what becomes of the due times of two weeks by each of the two.
+    *now* and *then* tell what becomes of the due times of two weeks by either duration.
     """
     better = better_duration(given, usual)
     if better is None or then.never > now.never:
@@ -218,9 +217,9 @@ def _rounded_up(seconds: float, to: int) -> int:
 
 
 class Pool(NamedTuple):
-    """A pool: so many *slots*, below 0 without end; *loads* are those of all pools, as planned.
+    """A pool of so many *slots*, below 0 for one without end, and the planned *loads* of all pools.
 
-    What else runs in them is known of so many *weeks*; ``None`` where nothing else does.
+    The load of DAGs without plans rests on so many *weeks* of records; ``None`` if there is none.
     """
 
     name: str
@@ -245,16 +244,16 @@ class Pool(NamedTuple):
         return self.slots > 0 and self.peak >= _FULL * self.slots
 
     def without(self, lines: Iterable[Line]) -> dict[str, Load]:
-        """Return the loads without what these use."""
+        """Return the loads without those runs."""
         loads = {name: load.copy() for name, load in self.loads.items()}
         for line in lines:
             line.add_to(loads, -1)
         return loads
 
     def gain(self, after: float) -> Gain | None:
-        """Return what a lower peak is worth, if that is a change."""
+        """Return the gain where the peak falls to *after*; ``None`` where that is too little."""
         fall = self.peak - after
-        if fall < _LESS_SLOTS - 1e-6 or fall < _LESS * self.peak - 1e-6:
+        if fall < _LEAST_FALL_SLOTS - 1e-6 or fall < _LEAST_FALL * self.peak - 1e-6:
             return None
         what = f"slots of {self.slots} of pool {self.name} asked for at once, at most"
         return Gain(what, round(self.peak, 2), round(after, 2))
@@ -263,13 +262,14 @@ class Pool(NamedTuple):
 def start_advice(
     pool: Pool, lines: Iterable[Line], work_of: Callable[[str], Work | None]
 ) -> Advice | None:
-    """Return which of these DAGs to put elsewhere in their room, where that lowers the peak.
+    """Return the advice to let a placement choose when some DAGs start, where it lowers the peak.
 
-    *work_of* tells the room of a DAG. Those are named that use most while the pool is fullest.
+    *work_of* returns when a DAG's runs may start. The DAGs that use most of the pool while it is
+    fullest are tried.
     """
     if not pool.is_full:
         return None
-    full = {n for n, used in enumerate(pool.load.steps) if used >= _CLOSE * pool.peak}
+    full = {n for n, used in enumerate(pool.load.steps) if used >= _NEAR_PEAK * pool.peak}
     shares = sorted(
         (-used, line.dag_id, line)
         for line in lines
@@ -309,9 +309,10 @@ def stagger_advice(
     staggered: Callable[[Line, int], Sequence[float]],
     python_of: Callable[[str, int], str],
 ) -> Advice | None:
-    """Return the stagger that lowers the peak of a pool, where many DAGs are due together there.
+    """Return the advice to stagger DAGs that are due together, where it lowers the peak of a pool.
 
-    *staggered* tells when runs start with a stagger of so many seconds, *python_of* what to write.
+    *staggered* returns the starts of a DAG with a stagger of so many seconds, *python_of* the
+    Python that gives it to a DAG.
     """
     if not pool.is_full:
         return None
@@ -360,9 +361,10 @@ def _these(dag_ids: Sequence[str]) -> str:
 
 
 class Wait(NamedTuple):
-    """*waiter* waits for *holder*, as *pool* cannot serve both: so many *runs*, and *seconds*.
+    """So many *runs* of DAG *waiter* wait for slots of *pool* that runs of DAG *holder* have.
 
-    *longest* is what one run waits at most. What several tasks of a run wait at once counts once.
+    They wait for *seconds* in all, one of them at most *longest*. Time in which several tasks of a
+    run wait counts once.
     """
 
     waiter: str
@@ -383,9 +385,10 @@ class _Hold(NamedTuple):
 def waits(
     uses: Iterable[Use], dag_of: Callable[[int], str], slots: Mapping[str, float], until: float
 ) -> list[Wait]:
-    """Return which DAGs wait for which others, as they cannot have a pool's slots both at once.
+    """Return which DAGs wait for which others, since a pool has too few slots for both at once.
 
-    *uses* are in the order in which they begin, up to *until*. Most waiting is first.
+    *uses* are in the order in which they begin, up to *until* (epoch seconds). The longest wait
+    comes first.
     """
     holds: defaultdict[str, list[_Hold]] = defaultdict(list)
     waited: defaultdict[tuple[str, str, str], defaultdict[int, set[tuple[float, float]]]] = (
@@ -413,7 +416,7 @@ def waits(
 
 
 def _length_of_all(waited: Iterable[tuple[float, float]]) -> float:
-    """Return how long something is waited for: what overlaps counts once."""
+    """Return how many seconds these spans cover together: what overlaps counts once."""
     total, until = 0.0, -math.inf
     for low, high in sorted(waited):
         total += max(0.0, high - max(low, until))
@@ -422,15 +425,17 @@ def _length_of_all(waited: Iterable[tuple[float, float]]) -> float:
 
 
 def conflicts(found: Iterable[Wait], weeks: float) -> list[Wait]:
-    """Return those that come again and again in so many *weeks*, at most a few."""
+    """Return the waits that come again and again in so many *weeks*, at most a few."""
     often = (
-        one for one in found if one.runs >= _AGAIN and one.seconds >= weeks * _LEAST_WAIT_SECONDS
+        one
+        for one in found
+        if one.runs >= _LEAST_WAITING_RUNS and one.seconds >= weeks * _LEAST_WEEKLY_WAIT_SECONDS
     )
     return list(often)[:_MOST_CONFLICTS]
 
 
 def later_by(wait: Wait) -> int:
-    """Return by how many seconds the one that waits could start later, and wait no more."""
+    """Return how many seconds later the waiter has to start, so that it waits no more."""
     return _rounded_up(wait.longest, _LATER_SECONDS)
 
 
@@ -444,11 +449,11 @@ def conflict_advice(
 ) -> Advice | None:
     """Return advice on one of :func:`conflicts`, where a later start is worth it.
 
-    *waiting* are the seconds that are waited in the pool in so many *weeks*, before and after. The
-    *python* is what to write into the file of the one that waits.
+    *waiting* are the seconds that all runs wait for the pool in so many *weeks*, before and after.
+    *python* is the line for the waiter's file.
     """
     before, after = waiting
-    if before - after < weeks * _LEAST_WAIT_SECONDS:
+    if before - after < weeks * _LEAST_WEEKLY_WAIT_SECONDS:
         return None
     text = f"{wait.waiter} waits for {wait.holder}: pool {wait.pool} cannot serve both at once"
     gain = Gain(

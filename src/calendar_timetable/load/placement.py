@@ -1,8 +1,8 @@
-"""Where in its room each DAG's runs are put, so that little runs at once.
+"""Spread the runs of many DAGs over the time in which they may start, so that little runs at once.
 
-Every DAG has one delay after its due times. They are chosen one DAG after the other, that with the
-most work first, each where it adds the least to the load of the pools that it uses; then each is
-looked at once more. Nothing is random: the same work comes to the same places.
+Every DAG gets one delay after its due times. Delays are chosen DAG by DAG, the one with the most
+work first, where its runs add least to the load of their pools; then each is reconsidered once.
+Nothing is random: the same work gets the same delays.
 """
 
 from __future__ import annotations
@@ -95,9 +95,10 @@ class Load:
                 self.steps[index] += slots
 
     def touched(self, start: float, seconds: float) -> list[tuple[int, int]]:
-        """Return the steps that this touches: the first one, and that after the last, of each part.
+        """Return the ranges of steps in which something that lasts from *start* on is in use.
 
-        What lasts longer than all steps touches each of them once.
+        Two ranges where it goes on past the last step. What lasts longer than all steps touches
+        each of them once.
         """
         most = len(self.steps)
         first = int((start - self.begin) // STEP_SECONDS)
@@ -148,12 +149,12 @@ class _Place:
         self._known: dict[tuple[int, int], list[tuple[int, int]]] = {}
 
     def put(self, delay: int) -> None:
-        """Put its runs there."""
+        """Let its runs start with this *delay*."""
         self.delay = delay
         self._add(1)
 
     def improve(self) -> None:
-        """Put its runs where they add less by now, if they do anywhere."""
+        """Choose the delay again, now that other runs are in the load."""
         assert self.delay is not None
         self._add(-1)
         self.put(self.best())
@@ -202,9 +203,9 @@ class _Place:
 
 @dataclass(frozen=True)
 class Busier:
-    """Why runs are put where they are: *pool* is busier from their first time on, and *until* then.
+    """Why runs do not start at once: *pool* is busier from *since* to *until* than at their start.
 
-    Both of the first due time, in epoch seconds; *until* is no later than the start.
+    These are epoch seconds of the first due time: *since* is its earliest start.
     """
 
     pool: str
@@ -213,9 +214,9 @@ class Busier:
 
 
 def why(work: Work, delay: int, load: Mapping[str, Load]) -> Busier | None:
-    """Return why the runs of *work*, which are part of *load*, have this *delay*, if it is one.
+    """Return why the runs of *work*, which are part of *load*, start with this *delay*.
 
-    ``None`` where they start as early as they can, or it is not for the pool that they use most.
+    ``None`` where they start as early as they can, or the pool that they use most is no reason.
     """
     due, room = work.room[0]
     earliest, start = float(room.bounds[0]), put_in(room, due, delay)

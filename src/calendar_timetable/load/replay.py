@@ -1,4 +1,4 @@
-"""Runs of the past once more: what pools saw of them, or would have seen at other times."""
+"""Past runs in the queues of pools once more, at the times they started or at others."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _NEARLY_ALL = 0.999  # of all minutes
 
 
 class Taken(NamedTuple):
-    """What was taken of a pool: its *peak* in slots, and what *nearly_all* minutes do not exceed.
+    """Slots in use of a pool: its *peak*, and the number that *nearly_all* minutes do not exceed.
 
-    *waited* are the seconds that all who asked waited together, *longest* those of the one who
-    waited longest; so many *runs* waited at all. *minutes* has the most slots in use in each; it is
-    empty where nothing was ever taken.
+    *waited* are the seconds for which all runs together waited, *longest* those of the longest
+    wait; so many *runs* waited at all. *minutes* has the most slots in use in each minute; it is
+    empty where none was ever used.
     """
 
     peak: int
@@ -32,9 +32,9 @@ class Taken(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """What is taken of each of the *pools*.
+    """The slots in use of each of the *pools*.
 
-    *late* says by the number of a run how many seconds later it ended for having to wait.
+    *late* has, by the number of a run, how many seconds later it ended because it waited.
     """
 
     pools: dict[str, Taken]
@@ -52,9 +52,9 @@ class _Pool:
 def replay(asks: Sequence[Ask], slots: Mapping[str, float], since: float, until: float) -> Replay:
     """Return what becomes of *asks*, which come in the order of their starts.
 
-    Told is what is taken from *since* to *until*, and who waits of those that ask meanwhile; both
-    are in epoch seconds. Pools have so many *slots*. Who asks for more than a pool has asks for
-    all: it ran, so the pool was larger.
+    Slots in use and waits are counted from *since* to *until*, both in epoch seconds. Pools have so
+    many *slots*. A run that asks for more than a pool has asks for all of it: it did run, so the
+    pool was larger then.
     """
     pools = {name: _Pool() for name in slots}
     late: dict[int, float] = {}
@@ -97,9 +97,10 @@ def _fitting(need: Need, slots: Mapping[str, float]) -> Need:
 
 
 def most_by_minute(changes: Mapping[float, int], since: float, until: float) -> list[int]:
-    """Return the most that is in use in each minute from *since* to *until*.
+    """Return the most slots in use in each minute from *since* to *until*.
 
-    *changes* say by how much it becomes more or less at each instant; times are in epoch seconds.
+    *changes* has, by instant, how many slots are taken (or given back: below 0); times are in epoch
+    seconds.
     """
     count = max(0, math.ceil((until - since) / MINUTE))
     minutes = [0] * count

@@ -50,10 +50,10 @@ def next_opening(now: float, policy: Policy, open_time: OpenTime) -> float | Non
 def _open_since(
     planned: float, due: float, now: float, policy: Policy, open_time: OpenTime
 ) -> float | None:
-    """Return since when a run that was to start at *planned* may start, at an instant that fits.
+    """Return since when a run that was to start at *planned* could have started; *now* fits.
 
-    That is *planned* where time has been open since. ``None`` where its hour is to be kept, and
-    time was closed at the last one.
+    That is *planned* where time has been open since, else the last opening. With ``keep_hour`` it
+    is the last day's hour; ``None`` where time has been closed since then.
     """
     if not policy.keep_hour:
         return max(planned, open_time.opening_of(now, planned))
@@ -77,15 +77,18 @@ def late_start(
     *,
     catchup: bool = True,
 ) -> float | None:
-    """Return when a run that was to start at *planned*, and has not begun by *now*, starts.
+    """Return when a run starts that was to start at *planned* and has not begun by *now*.
 
-    All times are in epoch seconds; *due* is the run's due time, and ``None`` means that it is
-    skipped. It may start now, or waits for the next opening. It is skipped where that opening came,
-    or comes, later than ``max_delay`` after its due time; with ``when_blocked="skip"`` where time
-    has closed since it was to start. The answer does not change while the clock moves. With
-    *catchup* the past is made up for however late: there the run is skipped only where the closure
-    that followed its planned start was longer than ``max_delay``. It never starts more than
-    ``max_lateness`` after *planned*.
+    Times are in epoch seconds; *due* is the run's due time. The run starts now, or at the next
+    opening. Return ``None`` where it is skipped:
+
+    * that opening comes, or came, later than ``max_delay`` after *due*;
+    * with ``when_blocked="skip"``, time has closed since *planned*;
+    * it would start more than ``max_lateness`` after *planned*.
+
+    With *catchup* the past is made up for, however late: then the first holds only where the
+    closure after *planned* was itself longer than ``max_delay``. The answer does not change while
+    the clock moves.
     """
     if planned > now:
         return planned

@@ -1,4 +1,4 @@
-"""What an Airflow's records and plans lead to advise: what :mod:`load.advice` is told."""
+"""Advice from this Airflow's records and plans: reads them for :mod:`load.advice`."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ from calendar_timetable.schedule.compiled import CompiledSchedule
 
 _WEEK = 7 * DAY
 _WEEKS = AHEAD / _WEEK
-_MOST_DUE = 2_000  # due times of one DAG that are laid out once more
-_MOST_STEPS = 500_000  # of loads that the runs of one DAG are in; some take a tenth of a second
+_MOST_DUE = 2_000  # due times of one DAG that are placed under changed rules
+_MOST_STEPS = 500_000  # of loads, for the runs of one DAG: a tenth of a second
 # Seconds of processor time for what is planned, for the loads of pools, their peaks, and their
 # queues; the rest is for durations.
 _PLANNING, _LOADS, _PEAKS, _QUEUES = 1.5, 0.4, 0.8, 0.7
@@ -52,9 +52,8 @@ _PLAIN = Policy(), OpenTime(None, None, None)
 class Advised:
     """The *advice*, best first, and what it rests on.
 
-    Runs of so many DAGs are *known*, and of so many that have runs ahead none is (*unknown*).
-    *partial* says that there was no time to look at all; *left_out* how many pieces there are
-    besides.
+    So many DAGs have recorded runs (*known*); so many have planned runs but no recorded one
+    (*unknown*). *partial*: there was no time to look at all. *left_out* counts the advice besides.
     """
 
     advice: list[Advice] = field(default_factory=list)
@@ -66,9 +65,10 @@ class Advised:
 
 @dataclass
 class _Ahead:
-    """What is planned in two weeks from *begin* on, in epoch seconds.
+    """What is planned for two weeks from *begin* on, in epoch seconds.
 
-    *lines* are the planned runs of each DAG, *loads* what these and all others take.
+    *lines* has the planned runs of each DAG, *loads* the slots in use by them and all others. These
+    others rest on so many *weeks* of records; ``None`` where there are none.
     """
 
     begin: float
@@ -82,7 +82,7 @@ class _Ahead:
 
     @property
     def until(self) -> float:
-        """Where that ends."""
+        """The end of these two weeks, in epoch seconds."""
         return self.begin + AHEAD
 
     def compiled(self, dag_id: str) -> CompiledSchedule | None:
@@ -107,9 +107,9 @@ def advise(
 ) -> Advised:
     """Return what could be better in the files of *dags*, as seen at *now*, in epoch seconds.
 
-    What runs took is known of the DAGs *runs_of*, or of all. Paused DAGs use nothing, and are
-    advised nothing. Told is what concerns any of the DAGs *about*, or all; what it is worth depends
-    on what else runs.
+    Records of runs are read of the DAGs *runs_of*, or of all. Paused DAGs use nothing, and get no
+    advice. Only advice that names one of the DAGs *about* is returned, or all; its gain counts all
+    that runs.
     """
     mine = [dag for dag in dags if not dag.paused and dag.dag_id in schedules]
     known = [dag.dag_id for dag in mine if runs_of is None or dag.dag_id in runs_of]
@@ -141,7 +141,7 @@ def _starts(
     now: float,
     found: Advised,
 ) -> dict[str, list[tuple[float, float]]]:
-    """Return by DAG when its runs are due and when they start, of those due in two weeks."""
+    """Return, by DAG, the due time and the start of each run that is due within two weeks."""
     filters = Filters(begin, begin + AHEAD, paused=False)
     starts: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for part in rows_by_dag(session, list(dags), dict(schedules), filters, now, ()):
@@ -193,13 +193,13 @@ def _ahead(
     except time_budget.Spent:
         found.partial = True
         lines, loads = {}, {}  # of a load that lacks some runs nothing can be told
-    # What nobody had the time to read may matter.
+    # Records that were not read in time may matter.
     rest = weeks if used.work or used.partial else None
     return _Ahead(begin, lines, schedules, pools, loads, rest, starts)
 
 
 def _steps(needs: Sequence[Need]) -> float:
-    """Return in how many steps of a load one run is."""
+    """Return how many steps of loads one run touches."""
     return sum(1 + min(need.seconds, AHEAD) // STEP_SECONDS for need in needs)
 
 
@@ -272,7 +272,7 @@ def _staggered(ahead: _Ahead, line: Line, seconds: int) -> tuple[float, ...]:
 
 
 def _stagger(ahead: _Ahead, dag_id: str, seconds: int) -> str:
-    """Return what gives a DAG a stagger: a line, or a schedule where it has another than ours."""
+    """Return the argument that staggers a DAG, or a whole schedule where it has none of ours."""
     stagger = f"stagger={delta(seconds)}"
     schedule = ahead.schedules[dag_id]
     if schedule.compiled is not None:
@@ -308,7 +308,7 @@ def _conflicts(ahead: _Ahead, found: Advised) -> Iterator[Advice]:
 
 
 def _is_exclusive(ahead: _Ahead, pool: str, slots: float) -> bool:
-    """Tell whether some runs need so much of a pool that two cannot have it."""
+    """Tell whether some run needs more than half of a pool, so that two cannot run at once."""
     needs = (need for line in ahead.lines.values() for need in line.needs if need.pool == pool)
     return max((need.slots for need in needs), default=0) > slots / 2
 
@@ -316,7 +316,7 @@ def _is_exclusive(ahead: _Ahead, pool: str, slots: float) -> bool:
 def _waits(
     ahead: _Ahead, lines: Sequence[Line], slots: Mapping[str, float], later: Wait | None = None
 ) -> list[Wait]:
-    """Return who waits for whom; or who would, if the one that waits in *later* starts later."""
+    """Return which DAGs wait for which; with *later*, as if its waiter started so much later."""
     by = {} if later is None else {later.waiter: advice.later_by(later)}
     asks = sorted(
         (start + by.get(line.dag_id, 0), line.dag_id) for line in lines for start in line.starts
@@ -345,7 +345,7 @@ def _conflict(
 
 
 def _later_start(ahead: _Ahead, wait: Wait) -> str | None:
-    """Return what makes the one that waits start later; ``None`` where that is not so simple."""
+    """Return the Python that makes the waiter start later; ``None`` where no one line does."""
     seconds, starts = advice.later_by(wait), ahead.starts[wait.waiter]
     compiled = ahead.compiled(wait.waiter)
     data = ahead.schedules[wait.waiter].data
@@ -395,7 +395,7 @@ def _changed(compiled: CompiledSchedule, **policy: Any) -> CompiledSchedule:
 
 
 def _ends(compiled: CompiledSchedule, begin: float, seconds: int) -> Ends:
-    """Return what becomes of due times in two weeks, where each run takes so many *seconds*."""
+    """Return what becomes of the due times of two weeks, if each run takes so many *seconds*."""
     runs = overrun = never = 0
     open_time, until = compiled.open_time, begin + AHEAD
     for placed in islice(compiled.placed(begin), _MOST_DUE):

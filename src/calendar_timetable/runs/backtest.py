@@ -29,7 +29,7 @@ from calendar_timetable.schedule.compiled import CompiledSchedule
 What = Literal["late", "in_events", "skipped", "combined", "after_end"]
 
 Role = Literal["windows", "blackouts"]
-# Seconds before and after what is looked at for which calendars are read, too.
+# Calendars are read for so many seconds more, before and after the runs.
 _AROUND = 31 * DAY
 
 _log = logging.getLogger(__name__)
@@ -37,10 +37,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class OtherRules:
-    """What is changed of the rules of DAGs; what is ``None`` stays as a DAG has it.
+    """Rules that replace those of DAGs; what is ``None`` stays as a DAG has it.
 
-    Lengths are in seconds; each DAG has a share of its own of the *stagger*. *placements* say where
-    runs are put, by DAG. With *none* DAGs have no rules at all, and run when they are due.
+    Lengths are in seconds; each DAG takes its own share of the *stagger*. *placements* are by DAG
+    id. With *none* DAGs have no rules at all, and run when they are due.
     """
 
     windows: TimeSet | None = None
@@ -51,7 +51,7 @@ class OtherRules:
     none: bool = False
 
     def policy(self, dag_id: str, own: Policy) -> Policy:
-        """Return the policy of a DAG that has its *own*.
+        """Return the policy that a DAG with its *own* one has under these rules.
 
         Raises :class:`InvalidArgument` where the two do not go together.
         """
@@ -73,9 +73,9 @@ class OtherRules:
 
 
 class Changed(NamedTuple):
-    """A DAG's *schedule* under other rules; *own* is what it has, ``None`` where that is plain.
+    """A DAG's *schedule* under other rules, and its *own*, ``None`` where that is none of ours.
 
-    It *carries* only parts of the calendars that count still.
+    *carries*: some of its calendars count still, and of these it carries only parts.
     """
 
     schedule: CompiledSchedule
@@ -83,7 +83,7 @@ class Changed(NamedTuple):
     carries: bool = False
 
     def knows(self, due: float, start: float | None) -> bool:
-        """Tell whether all is known that decides that a run *due* then starts at *start*."""
+        """Tell whether the schedule carries all that decides where a run *due* then starts."""
         if not self.carries or self.own is None or self.own.horizon is None:
             return True
         policy = self.schedule.policy
@@ -98,9 +98,9 @@ class Changed(NamedTuple):
 
 
 class Fate(NamedTuple):
-    """When a run starts under other rules, in epoch seconds; *why* it does not, where it does not.
+    """When a run starts under other rules, in epoch seconds, or *why* it does not.
 
-    *known*: nothing counts for that but what is known of calendars.
+    It is *known* where the schedule carries all of its calendars that matter for that.
     """
 
     start: float | None
@@ -109,7 +109,7 @@ class Fate(NamedTuple):
 
 
 class PoolTold(NamedTuple):
-    """What is taken of a pool, and what becomes of runs that use it."""
+    """The slots in use of a pool, and what is wrong with the runs that use it."""
 
     taken: Taken
     counts: Counter[What]
@@ -127,11 +127,11 @@ class Side(NamedTuple):
 class Backtest:
     """What other rules would have made of the runs from *since* to *until*, in epoch seconds.
 
-    *runs* are those that a schedule planned for that time, by DAG; *beside* are so many others. The
-    rules held for the DAGs *changed*, and so many runs of each *moved*. They cannot be applied to
-    the DAGs *left*. So many runs are *uncertain*, as DAGs do not carry all that their calendars
-    said then, and of so many it is *unknown* what they take. *truncated*: the oldest are left out,
-    as there are too many. Pools have so many *slots*.
+    *runs* counts, by DAG, the runs that its schedule planned for that time; *beside* counts all
+    others. The rules hold for the DAGs *changed*, and move so many runs of each (*moved*); to the
+    DAGs *left* they cannot be applied. So many runs are *uncertain*, as their DAGs do not carry all
+    that calendars said then, and for so many the slots that they take are *unknown*. *truncated*:
+    there are too many runs, and the oldest are left out. Pools have so many *slots*.
     """
 
     since: float
@@ -167,18 +167,18 @@ class Backtest:
 def backtest(
     session: Session, rules: OtherRules, dag_ids: Collection[str] | None, since: float, until: float
 ) -> Backtest:
-    """Return what *rules* for the DAGs *dag_ids* would have made of the runs of some time.
+    """Return what *rules* for the DAGs *dag_ids* would have made of the runs since some time.
 
-    They hold for every DAG there is where that is ``None``; the runs of others are as they were.
-    *until* is now; both are in epoch seconds.
+    ``None`` means every DAG; the runs of other DAGs stay as they were. *since* and *until*, which
+    is now, are in epoch seconds.
     """
     recorded, truncated = read_past_runs(session, since, until)
     if truncated:
         since = min(run.planned for run in recorded)
-    told = defaultdict(list)
+    planned = defaultdict(list)
     for run in recorded:
         if run.scheduled and run.planned >= since:
-            told[run.dag_id].append(run)
+            planned[run.dag_id].append(run)
     ran = sorted({run.dag_id for run in recorded})
     pools = read_pools(session)
     slots = {name: math.inf if size.slots < 0 else size.slots for name, size in pools.items()}
@@ -189,7 +189,7 @@ def backtest(
         there = select(DagModel.dag_id).where(DagModel.is_stale.is_(False))
         may = set(session.scalars(there)) if dag_ids is None else set(dag_ids)
         changer = _Changer(rules, since, until)
-        for dag_id in sorted(told.keys() & may):
+        for dag_id in sorted(planned.keys() & may):
             one = changer.changed(needs.schedules.get(dag_id))
             if one is None:
                 left.append(dag_id)
@@ -197,9 +197,9 @@ def backtest(
                 changed[dag_id] = one
     fates: dict[PastRun, Fate] = {}
     for dag_id, one in changed.items():
-        fates.update(zip(told[dag_id], fates_of(told[dag_id], one), strict=True))
+        fates.update(zip(planned[dag_id], fates_of(planned[dag_id], one), strict=True))
     judge = _Judge(needs.schedules, changed, (since, until))
-    counted = {run for runs in told.values() for run in runs}
+    counted = {run for runs in planned.values() for run in runs}
     before = _side([(run, Fate(run.started)) for run in recorded], counted, needs, slots, judge)
     after = before
     if fates:
@@ -208,7 +208,7 @@ def backtest(
     return Backtest(
         since,
         until,
-        Counter({dag_id: len(runs) for dag_id, runs in told.items()}),
+        Counter({dag_id: len(runs) for dag_id, runs in planned.items()}),
         len(recorded) - len(counted),
         tuple(changed),
         tuple(left),
@@ -225,8 +225,8 @@ def backtest(
 def fates_of(runs: Sequence[PastRun], changed: Changed) -> list[Fate]:
     """Return what becomes of *runs* of one DAG under other rules.
 
-    One that is planned for the time that it was planned for starts as it did. Others start as long
-    after their plan as they did, or when time opens after that.
+    A run whose planned start does not change starts as it did. Others start as long after their
+    new plan as they did after the old one, or when time opens after that.
     """
     schedule, policy = changed.schedule, replace(changed.schedule.policy, max_lateness=None)
     due_times = [_due(run, changed.own) for run in runs]
@@ -255,12 +255,12 @@ def fates_of(runs: Sequence[PastRun], changed: Changed) -> list[Fate]:
 
 
 def _due(run: PastRun, own: CompiledSchedule | None) -> float:
-    """Return when *run* was due: with a schedule of ours it may have been planned for later."""
+    """Return when *run* was due; with a schedule of ours that is not its planned start."""
     return run.planned if own is None or run.interval is None else run.interval[1]
 
 
 class _Changer:
-    """Makes the schedules of DAGs what *rules* say; calendars are read once for each zone."""
+    """Applies *rules* to schedules; reads the calendars of the rules once for each zone."""
 
     def __init__(self, rules: OtherRules, since: float, until: float) -> None:
         self._rules = rules
@@ -311,7 +311,7 @@ class _Changer:
         return Changed(made, own, carries)
 
     def _set(self, role: Role, own: CompiledSchedule) -> TimeSet | None:
-        """Return the windows or blackouts by the rules of a DAG that has its *own*."""
+        """Return the windows or blackouts of a DAG with its *own* schedule under the rules."""
         if self._rules.none:
             return None
         kept: TimeSet | None = own.windows if role == "windows" else own.blackouts
@@ -326,9 +326,9 @@ class _Changer:
 
 
 class _Needs:
-    """What runs ask pools for: what those of their DAG usually do.
+    """The slots that past runs asked for: those that runs of their DAG usually ask for.
 
-    Of a DAG of which that is unknown a run takes one slot of each of its pools as long as it took.
+    Where a DAG has no habit, a run takes one slot of each of its pools for as long as it took.
     """
 
     def __init__(self, habits: Mapping[str, Habit], schedules: Mapping[str, Schedule]) -> None:
@@ -336,7 +336,7 @@ class _Needs:
         self._habits = habits
 
     def known(self, run: PastRun) -> bool:
-        """Tell whether anything is known of what *run* takes."""
+        """Tell whether it is known what *run* asks for."""
         return run.dag_id in self._habits or bool(self.of(run))
 
     def of(self, run: PastRun) -> tuple[Need, ...]:
@@ -351,7 +351,7 @@ class _Needs:
 
 
 class _Judge:
-    """Tells what is wrong with starts; runs as they were are judged by the other rules, too."""
+    """Tells what is wrong with starts, by the other rules also for runs as they were."""
 
     def __init__(
         self,
@@ -365,7 +365,7 @@ class _Judge:
         self._events: dict[int, tuple[TimeSet, Spans]] = {}
 
     def of(self, run: PastRun, fate: Fate, behind: float) -> Iterable[What]:
-        """Yield what is wrong with *run*, which ends so many seconds later as it has to wait."""
+        """Yield what is wrong with *run*; waiting for slots it ends so many seconds *behind*."""
         start = fate.start
         if start is None:
             if fate.why is not None:
@@ -378,7 +378,7 @@ class _Judge:
         changed = self._changed.get(run.dag_id)
         judging = own if changed is None else changed.schedule
         policy = Policy() if judging is None else judging.policy
-        # Its usual length counts for its end and for how late that may be.
+        # Late to end as to start: its length counts on both sides.
         if start + behind > _due(run, own) + policy.max_delay:
             yield "late"
         blackouts = None if judging is None else judging.blackouts
@@ -410,7 +410,7 @@ def _side(
     slots: Mapping[str, float],
     judge: _Judge,
 ) -> Side:
-    """Return what runs come to that start so; those that are not *counted* only take slots."""
+    """Return what runs with these *starts* come to; those not *counted* only take slots."""
     asking = sorted(
         ((fate.start, number) for number, (_, fate) in enumerate(starts) if fate.start is not None)
     )

@@ -1,4 +1,4 @@
-"""How full the pools will get: what is planned, as long as it usually takes, in line for slots."""
+"""How full pools will get: planned runs queue for slots, and keep them as long as usual."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class Live(NamedTuple):
 
 @dataclass(slots=True)
 class PoolForecast:
-    """One pool, by hour: what is *expected*, what was *used*, and what is usual in such hours.
+    """One pool, hour by hour: what is *expected*, what was *used*, and what is *usual*.
 
-    *unknown* are runs that start in an hour without anything known of what they take. *used* are
-    slots on average, ``None`` of hours that are not over, or not known.
+    *unknown* counts the runs that start in an hour and of which no earlier run is known. *used* are
+    slots on average, ``None`` for an hour that is not over, or before the records begin.
     """
 
     name: str
@@ -66,10 +66,10 @@ class PoolForecast:
 
 
 class Overrun(NamedTuple):
-    """A run that may not end in its window: it began or begins at *start*, in epoch seconds.
+    """A run that may not end in its window; times are in epoch seconds.
 
-    It is late by so many seconds as it *waits* for slots. Time is open until *closes*. By its
-    *habit* it would end at *ends*.
+    It begins, or began, at *start*, *waits* so many seconds for slots, and would end at *ends* by
+    its DAG's *habit*. Its window *closes* before that.
     """
 
     dag: Dag
@@ -85,8 +85,9 @@ class Overrun(NamedTuple):
 class LoadForecast:
     """How full pools get, and what that rests on; times are in epoch seconds.
 
-    From *told_until* on nothing is known. What was used is known from *used_since* on. *habits* are
-    those of the DAGs that have one. *partial* says that not every run was found.
+    Nothing is expected from *told_until* on, as it is not known. What was used is known from
+    *used_since* on. *habits* are those of the DAGs that have one. *partial*: some runs were not
+    found in time.
     """
 
     edges: list[float]
@@ -100,11 +101,11 @@ class LoadForecast:
 
 @dataclass(slots=True)
 class _Coming:
-    """What runs are to ask for, in order of their starts, and whose runs they are."""
+    """What coming runs ask for, by start; of each its DAG, schedule, and whether it is running."""
 
     asks: list[Ask] = field(default_factory=list)
     runs: list[tuple[Dag, Schedule | None, bool]] = field(default_factory=list)
-    # By pool: when runs start of which nothing is known.
+    # By pool: the starts of runs whose DAG has no habit.
     unknown: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     partial: bool = False
 
@@ -124,8 +125,8 @@ def forecast_load(
 ) -> LoadForecast:
     """Return how full the pools of *dags* get *between* two instants, hour by hour.
 
-    *now* and these are in epoch seconds. The weeks that tell what is usual are those of *zone*.
-    What runs took, and which there are, is known of the DAGs *runs_of*.
+    All times are in epoch seconds. An hour of the week is one on the clocks of *zone*. Records of
+    runs are read of the DAGs *runs_of* only.
     """
     since, until = between
     known = [dag.dag_id for dag in dags if dag.dag_id in runs_of]
@@ -175,9 +176,9 @@ def _add_under_way(
     habits: dict[str, Habit],
     now: float,
 ) -> None:
-    """Add what runs still ask for that Airflow has made.
+    """Add what the *active* runs still ask for.
 
-    Those of a paused DAG that are queued do not start.
+    Queued runs of a paused DAG are left out: they do not start.
     """
     for run in active:
         dag, habit = dags[run.dag_id], habits.get(run.dag_id)
@@ -185,7 +186,7 @@ def _add_under_way(
             continue
         tasks: dict[str, Need] = {} if habit is None else habit.tasks
         started = now if run.started is None else run.started
-        # What goes by no schedule has no window either.
+        # A run by hand has no window.
         schedule = schedules.get(run.dag_id) if run.run_type == BY_SCHEDULE else None
         needs = remaining(tasks, run.tasks, started, now)
         coming.add(Ask(now, needs), dag, schedule, running=run.started is not None)
@@ -200,9 +201,9 @@ def _add_planned(
     active: Sequence[RunUnderWay],
     between: tuple[float, float],
 ) -> float:
-    """Add what is planned *between* now and an instant; return until when there was time for it.
+    """Add what planned runs ask for *between* now and an instant.
 
-    A run that Airflow has made already is none that is planned.
+    Return up to when there was time for that. Runs that Airflow has made are *active* already.
     """
     now, until = between
     made = {(run.dag_id, run.interval_end) for run in active}
@@ -242,9 +243,9 @@ def _add_planned(
 def _queue(
     coming: _Coming, pools: dict[str, PoolSize], hours: dict[str, Hours], until: float
 ) -> tuple[float, dict[int, float]]:
-    """Let all that is *coming* queue, and count it in the *hours* of each pool.
+    """Let *coming* runs queue for slots, and count what they use in the *hours* of each pool.
 
-    Return until when there was time for that, and how many seconds runs are late, by their number.
+    Return up to when there was time for that, and by how many seconds runs are late, by number.
     """
     slots = {name: math.inf if size.slots < 0 else size.slots for name, size in pools.items()}
     late: dict[int, float] = {}
@@ -265,7 +266,7 @@ def _queue(
 def _overruns(
     coming: _Coming, habits: dict[str, Habit], late: dict[int, float], now: float
 ) -> Iterator[Overrun]:
-    """Yield the runs that may end after time closes that was open as they began."""
+    """Yield the runs that begin in open time and may end after it closes."""
     for number, (dag, schedule, running) in enumerate(coming.runs):
         compiled = None if schedule is None else schedule.compiled
         habit = habits.get(dag.dag_id)
@@ -314,7 +315,7 @@ def _same_hours(used: Used, pool: str, at: float, zone: ZoneInfo, now: float) ->
     """Yield what was used in the same hour of earlier weeks, by the clocks of *zone*."""
     local = datetime.fromtimestamp(at, UTC).astimezone(zone)
     seconds = 3600 * local.hour + 60 * local.minute + local.second
-    # What is asked for may lie weeks ahead of the records, or behind.
+    # *at* may lie weeks after the last records.
     ahead = max(0, math.ceil((at + HOUR - now) / (7 * DAY)))
     for week in range(max(1, ahead), max(1, ahead) + MOST_WEEKS):
         before = zones.local_instant(local.date() - timedelta(days=7 * week), seconds, zone)

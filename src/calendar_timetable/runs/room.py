@@ -1,4 +1,4 @@
-"""What may be placed in this Airflow, and the load of its pools beside that."""
+"""The DAGs whose runs a placement may put, and the load of pools by all others."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from calendar_timetable.schedule.compiled import CompiledSchedule
 
 AHEAD = 14 * DAY  # seconds that are laid out: every day of the week twice
 _WEEK = 7 * DAY
-_MOST_DUE = 2_000  # due times of one DAG; one that is due more often has no room to speak of
+_MOST_DUE = 2_000  # due times of one DAG; one that is due more often can hardly be moved
 _STEPS_PER_HOUR = HOUR // STEP_SECONDS
 
 
 @dataclass
 class Room:
-    """DAGs that may be placed, as *work*, and what else is in use of each pool, as *load*.
+    """DAGs that may be placed, as *work*, and the *load* of each pool by all others.
 
-    *schedules* are those of the work. *unknown* says why a DAG that may be placed is not among it.
-    What is usual rests on so many whole *weeks* of records.
+    *schedules* are those of DAGs that may be placed; *unknown* says which of them are not in
+    *work*, and why. The load rests on so many whole *weeks* of records.
     """
 
     work: list[Work]
@@ -56,10 +56,10 @@ def read_room(
     now: float,
     runs_of: Collection[str] | None = None,
 ) -> Room:
-    """Return what of *dags* may be placed, and the load beside that, in two weeks from *now* on.
+    """Return which of *dags* may be placed, and the load by all others, two weeks from *now* on.
 
-    *now* is in epoch seconds. What runs took is known of the DAGs *runs_of*, or of all. The load of
-    the others is what they used in the same hours of past weeks. Paused DAGs use nothing.
+    *now* is in epoch seconds. Records of runs are read of the DAGs *runs_of*, or of all. The load
+    of the others is what they used in the same hours of past weeks. Paused DAGs use nothing.
     """
     begin = math.floor(now / HOUR) * float(HOUR)
     mine = {
@@ -96,7 +96,7 @@ def read_room(
 def needs_of(
     habit: Habit | None, compiled: CompiledSchedule, pools: Sequence[str]
 ) -> tuple[Need, ...]:
-    """Return what a run takes: as it did, or as long as the DAG file says."""
+    """Return what a run asks for by its *habit*, else for the ``duration`` of its schedule."""
     if habit is not None:
         return habit.needs
     duration = compiled.policy.duration

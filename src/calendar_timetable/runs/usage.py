@@ -1,7 +1,7 @@
-"""What Airflow's records say of the slots that runs take: usually, in past hours, and now.
+"""The slots that runs take by Airflow's records: usually, in past hours, and at this moment.
 
-Tables of tasks are large, and have no index on time. So they are read by way of their runs, which
-have one, and summed up in the database.
+Tables of tasks are large and have no index on time. So they are joined to runs, which have one, and
+are summed up in the database.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from calendar_timetable.runs.lru import LruCache
 HOUR = 3600
 MOST_WEEKS = 5  # of records that are looked at
 _RUNS_OF_LENGTHS = 30  # the last ones of a DAG, that show how long it takes
-_ENOUGH_RUNS = 5  # by schedule, before others do not count for how long it takes
-_RUNS_OF_TASKS = 10  # of these, that show what its tasks take
+_ENOUGH_RUNS = 5  # by schedule, that make those by hand not count
+_RUNS_OF_TASKS = 10  # the last ones of a DAG, that show what its tasks take
 # Task instances after which no earlier day is looked at: what was used long ago matters least.
 _MOST_INSTANCES = 500_000
 _MOST_RUNS = 5_000  # under way at once
@@ -45,7 +45,7 @@ _LATER = (None, "deferred", "up_for_retry", "up_for_reschedule", "restarting")
 
 
 class PoolSize(NamedTuple):
-    """A pool: its *slots*, below 0 where it has no end, and whether deferred tasks keep theirs."""
+    """The *slots* of a pool, below 0 for one without end; whether *deferred* tasks keep theirs."""
 
     slots: int
     deferred: bool
@@ -64,10 +64,10 @@ class Habit:
 
 
 class Used(NamedTuple):
-    """What was used in past hours, from *since* (epoch seconds) on.
+    """Slots times seconds that were used in past hours, from *since* (epoch seconds) on.
 
-    By pool and hour, counted from the epoch and its *phase* in seconds, these are slots times
-    seconds. *partial* says that there was no time to read further back.
+    *work* has them by pool and by the number of the hour: hours are counted from the epoch, and
+    begin *phase* seconds after those of UTC. *partial*: there was no time to read further back.
     """
 
     since: float
@@ -268,8 +268,8 @@ def read_used(
 ) -> Used:
     """Return what runs of these DAGs used in the last weeks, or in as many days as can be read.
 
-    Hours begin *phase* seconds after those of UTC. *now* is in epoch seconds; what is found is
-    remembered for the rest of the hour. Tried tasks count each time that they ran.
+    Hours begin *phase* seconds after those of UTC. *now* is in epoch seconds; the answer is
+    remembered for the rest of the hour. Each try of a task counts.
     """
     ids = hashlib.sha256(repr(sorted(dag_ids)).encode()).digest()
     key = ids, phase, now // HOUR, tuple(sorted(pools.items()))
@@ -305,10 +305,10 @@ def _used_by(
     between: tuple[float, float],
     now: float,
 ) -> Any:
-    """Return the query for what tasks of runs *between* two instants used.
+    """Return the query for what tasks of runs *between* two instants (epoch seconds) used.
 
-    They are put together by pool, and by the hours in which they began and ended; told are how many
-    there are, and the sums of their slots, and of slots times when they began and ended.
+    It has one row for each pool, hour of begin and hour of end: how many tasks there are, the sum
+    of their slots, and the sums of slots times begin and of slots times end.
     """
     begun = _begun(table, pools)
     ended = func.coalesce(_seconds(table.end_date), int(now))
@@ -359,9 +359,10 @@ def _add(
     begins: float,
     ends: float,
 ) -> None:
-    """Add to *hours* what tasks used that began in the *first* and ended in the *last* of them.
+    """Add to *hours* what the tasks of one row of :func:`_used_by` used.
 
-    Together they have so many *slots*; *begins* and *ends* are the sums of slots times instants.
+    They began in the hour *first* and ended in the hour *last*, and have so many *slots* together;
+    *begins* and *ends* are the sums of slots times begin and of slots times end.
     """
     if first == last:
         hours[first] += ends - begins
@@ -431,7 +432,7 @@ def under_way(
 
 
 def _stage(state: str | None, *, keeps: bool) -> Stage:
-    """Return how far a task in this *state* is; deferred, it *keeps* its slots or does not."""
+    """Return the stage of a task in *state*; a deferred one *keeps* its slots or does not."""
     if state in _HELD or (state == "deferred" and keeps):
         return "holds"
     if state == "scheduled":
@@ -445,10 +446,10 @@ def _seconds(column: Any) -> ColumnElement[int]:
 
 
 def _begun(table: Any, pools: dict[str, PoolSize]) -> ColumnElement[int]:
-    """Return since when a task has its slots, in epoch seconds.
+    """Return the expression for when a task got its slots, in epoch seconds: when it was queued.
 
-    That is since it was queued: a deferred task is queued again as it goes on, and has given its
-    slots back meanwhile, unless its pool counts deferred tasks.
+    A deferred task is queued again when it goes on. Meanwhile it has given its slots back, unless
+    its pool counts deferred tasks: then it has had them since it started.
     """
     queued, started = _seconds(table.queued_dttm), _seconds(table.start_date)
     keeping = [name for name, pool in pools.items() if pool.deferred]

@@ -1,8 +1,8 @@
-"""The placement of a deployment: when within its room each DAG's runs start, in a file of its own.
+"""The placement file of a deployment: how long after they are due the runs of each DAG start.
 
 ``calendar-timetable place`` writes it, people review it, and ``[calendar_timetable] placement``
-names it. It is read where DAG files are parsed, and only there; what it says of a DAG travels in
-the serialized DAG.
+names it. It is read only where DAG files are parsed; its entry for a DAG travels in the
+serialized DAG.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _HEAD = """\
 """
 
 _log = logging.getLogger(__name__)
-# The file's path with its time and size, and what it says.
+# The file's path, time of change and size, and the placements in it by DAG id.
 _read: tuple[tuple[str, int, int], Mapping[str, Placement]] | None = None
 
 
 def placement_of(dag_id: str) -> Placement | None:
-    """Return where the deployment's file puts the runs of the DAG *dag_id*; ``None`` where nowhere.
+    """Return the placement of the DAG *dag_id* in the deployment's file; ``None`` without an entry.
 
-    Never raises: a file that cannot be used puts nothing anywhere, which the log tells once.
+    Never raises: a file that cannot be used has no entries, which is logged once.
     """
     name = option("placement")
     return _remembered(name).get(dag_id) if name else None
@@ -46,7 +46,7 @@ def _remembered(name: str) -> Mapping[str, Placement]:
     global _read  # noqa: PLW0603
     path = Path(name)
     key = name, 0, 0
-    # Without such a home RuntimeError is raised, and the file is not there either.
+    # RuntimeError: "~name" of an unknown user. Reading it below says that it is not there.
     with suppress(OSError, RuntimeError):
         path = path.expanduser()
         status = path.stat()
@@ -61,10 +61,10 @@ def _remembered(name: str) -> Mapping[str, Placement]:
 
 
 def read(path: Path) -> dict[str, Placement]:
-    """Return where the file at *path* puts each DAG, by its id.
+    """Return the placements in the file at *path*, by DAG id.
 
-    Raises :class:`InvalidArgument` where it cannot be read as a whole. What it says of a DAG and
-    cannot be used is left out, which the log tells.
+    Raises :class:`InvalidArgument` where the file cannot be read. An entry that cannot be used is
+    left out and logged.
     """
     field = f"[{SECTION}] placement"
     try:
@@ -111,7 +111,7 @@ def _placement(dag_id: str, entry: Any) -> Placement:
 
 
 def written(placements: Mapping[str, Placement]) -> str:
-    """Return the text of a file that says *placements*, in the order of ids: diffs stay small."""
+    """Return *placements* as the text of a file, in the order of DAG ids: diffs stay small."""
     lines = [_HEAD, f"version = {VERSION}\n"]
     for dag_id, placement in sorted(placements.items()):
         minutes, seconds = divmod(placement.delay or 0, 60)
