@@ -13,11 +13,11 @@ from calendar_timetable.planning.open_time import DAY
 
 _Number = TypeVar("_Number", int, float)
 
-HIGH = 0.95  # of all runs end within the length that is told as the high one
-_FAR = 4  # times the median: longer than runs of a DAG are wont to be
-_HIGH_USE = 0.9  # of all weeks use no more than what is told as high
-MOST_ALIKE = 100  # slots that one need asks for one by one; more are fewer that take longer
-# Two needs of one run with a gap of this part of the first are as one.
+HIGH = 0.95  # part of all runs that take no longer than the high length
+_FAR = 4  # times the median, beyond which a length is an outlier
+_HIGH_USE = 0.9  # part of all weeks that use no more than the high value
+MOST_ALIKE = 100  # copies of one need; instead of more, these take longer
+# A gap of this part of the first need, or of so many seconds, does not part two needs of a run.
 _GAP = 0.1
 _SHORT_GAP_SECONDS = 5
 STEP_SECONDS = 300  # of a load: how long each of its values holds
@@ -26,10 +26,9 @@ _SMOOTHED_STEPS = 12  # to each side: two hours
 
 
 class Need(NamedTuple):
-    """Slots of a *pool* that a run asks for *after* so many seconds, and keeps for *seconds*.
+    """What a run asks of a *pool*, *after* so many seconds: *copies* at once, each of *slots*.
 
-    It asks for so many *copies* at once, each of so many *slots*. Where these are *held*, the run
-    has them already.
+    It keeps them for *seconds*. Where they are *held*, the run has them already.
     """
 
     pool: str
@@ -41,9 +40,9 @@ class Need(NamedTuple):
 
 
 class Usual(NamedTuple):
-    """How many seconds runs take, the *median* and the *high* one, and how many *runs* say so.
+    """The *median* and the *high* length of so many *runs*, in seconds.
 
-    *outlier* says that the high one is of one run alone, which took far longer than all others.
+    *outlier*: the high one is that of one run alone, which took far longer than all others.
     """
 
     median: float
@@ -53,7 +52,7 @@ class Usual(NamedTuple):
 
 
 def usual(lengths: Iterable[float]) -> Usual | None:
-    """Return what *lengths* of runs, in seconds, lead to expect; ``None`` where there are none."""
+    """Return the usual length of runs from their *lengths*, in seconds; ``None`` without any."""
     known = sorted(lengths)
     if not known:
         return None
@@ -64,15 +63,15 @@ def usual(lengths: Iterable[float]) -> Usual | None:
 
 
 def quantile(ascending: Sequence[_Number], part: float) -> _Number:
-    """Return the least of some values that at least this *part* of them does not exceed."""
+    """Return the least of the *ascending* values that at least this *part* of them stays within."""
     return ascending[max(0, math.ceil(part * len(ascending)) - 1)]
 
 
 class TaskUse(NamedTuple):
-    """What the instances of a task took, in all runs that were looked at.
+    """What the instances of a task took in some runs of its DAG.
 
-    Each asked for its *slots* so many seconds *after* the start of its run, and kept them for
-    *seconds*, on average.
+    On average, each asked for *slots* so many seconds *after* the start of its run, and kept them
+    for *seconds*.
     """
 
     pool: str
@@ -83,7 +82,7 @@ class TaskUse(NamedTuple):
 
 
 def need_of(use: TaskUse, runs: int) -> Need | None:
-    """Return what a task asks for in a run, as it did in so many *runs*.
+    """Return what a task asks for in one run, from its *use* in so many *runs*.
 
     ``None`` for a task that ran in fewer than half of them.
     """
@@ -95,9 +94,9 @@ def need_of(use: TaskUse, runs: int) -> Need | None:
 
 
 def joined(needs: Iterable[Need]) -> tuple[Need, ...]:
-    """Return *needs* of one run, those that follow each other at once as one.
+    """Return the *needs* of one run, with those that follow each other at once made one.
 
-    Tasks in a row that take the same slots keep a pool as full as one long task does.
+    Tasks in a row with the same slots keep a pool as full as one long task does.
     """
     ends: defaultdict[tuple[str, int], deque[list[float]]] = defaultdict(deque)
     found: list[Need] = []
@@ -122,7 +121,7 @@ def _follows(row: Sequence[float], after: float) -> bool:
 
 
 class Weekly(NamedTuple):
-    """What was used in one hour of the week: slots, in the *mean* and a *high* one of *weeks*."""
+    """Slots used in one hour of the week: the *mean*, and a *high* value, of so many *weeks*."""
 
     mean: float
     high: float
@@ -130,7 +129,7 @@ class Weekly(NamedTuple):
 
 
 def weekly(used: Iterable[float]) -> Weekly | None:
-    """Return what an hour of the week used, of the mean slots in use in each week's."""
+    """Return the slots that an hour of the week uses, from those *used* in it week by week."""
     known = sorted(used)
     if not known:
         return None
@@ -140,9 +139,10 @@ def weekly(used: Iterable[float]) -> Weekly | None:
 def spread(
     begin: float, end: float, slots: float, start: float, length: float
 ) -> Iterable[tuple[int, float]]:
-    """Yield what *slots* from *begin* to *end* come to in each stretch of *length* seconds.
+    """Yield how much of *slots*, in use from *begin* to *end*, lies in each stretch of time.
 
-    That is the number of the stretch, counted from *start*, and slots times seconds.
+    Stretches are *length* seconds long and counted from *start*: their number comes with slots
+    times seconds.
     """
     at, number = begin, math.floor((begin - start) / length)
     while at < end:

@@ -1,9 +1,9 @@
-"""Pools as queues: runs ask for slots, and wait where there are none.
+"""Pools as queues: runs ask for slots, and wait where too few are free.
 
-A pool gives its slots in the order in which they are asked for. Who asks for more than are free
-waits, and is passed by who asks for fewer, as in Airflow's scheduler. What a run asks for after
-something else of it had ended comes later by as much as that did. Who gets slots when adds up to
-what is used by the hour.
+Slots are given in the order in which they are asked for. A task that asks for more than are free
+waits, and tasks that ask for fewer pass it, as in Airflow's scheduler. A need that follows another
+of the same run comes later by as much as that one had to wait. The uses of a pool add up to what it
+holds hour by hour.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _END, _ASK = 0, 1  # at one instant, slots are given back before others are aske
 
 
 class Ask(NamedTuple):
-    """A run that starts at *start*, in epoch seconds, and what it *needs* then."""
+    """A run that starts at *start*, in epoch seconds, and what it *needs* from then on."""
 
     start: float
     needs: tuple[Need, ...]
 
 
 class Use(NamedTuple):
-    """What became of one asking: the run's *number*, its need, and when it *asked* and *begun*.
+    """One *need* of the run with this *number*: when it was *asked* for, and when it *begun*.
 
-    *begun* is ``None`` where it waits beyond what is looked at. *in_use* are the slots of the pool
-    that are taken then. Times are in epoch seconds.
+    Times are in epoch seconds; *begun* is ``None`` where it still waits at the end. *in_use* counts
+    the slots of the pool that are taken once it has begun.
     """
 
     number: int
@@ -43,10 +43,11 @@ class Use(NamedTuple):
 
 
 def simulate(asks: Iterable[Ask], slots: Mapping[str, float], until: float) -> Iterator[Use]:
-    """Yield what becomes of all that *asks*, by start, ask for before *until*, as it begins.
+    """Yield the use that each need of *asks* comes to, as it begins, up to *until*.
 
-    Pools have so many *slots*; what a pool is asked for that is not among them is left out. What is
-    held already counts also where that is more than the pool has.
+    *asks* come in the order of their starts; all times are in epoch seconds. Pools have so many
+    *slots*; needs of other pools are left out. Slots that are held already count even where they
+    are more than the pool has.
     """
     pools = {name: _Pool(count) for name, count in slots.items()}
     events: list[tuple[float, int, int, int]] = []
@@ -177,11 +178,11 @@ class _Run:
 
 @dataclass(slots=True)
 class Stretch:
-    """What is used of a pool in a stretch of time.
+    """The use of a pool in a stretch of time.
 
-    *work* is slots times seconds, also by who uses them; *peak* the most slots in use at once.
-    *waiting* are slots times seconds that were waited for, *longest* the longest wait that begins
-    here, in seconds: at least so long where it is *open*.
+    *work* is slots times seconds, *by_user* the same by DAG; *peak* is the most slots in use at
+    once. *waiting* is slots times seconds that needs waited for. *longest* is the longest wait that
+    begins here, in seconds; where that wait is *open*, it lasts longer still.
     """
 
     work: float = 0.0
@@ -193,7 +194,7 @@ class Stretch:
 
 
 class Hours:
-    """What is used of one pool in *count* stretches of *length* seconds from *start* on."""
+    """The use of one pool in *count* stretches of *length* seconds, from *start* (epoch) on."""
 
     def __init__(self, start: float, count: int, length: float = 3600) -> None:
         self.start, self.length = start, length
@@ -232,7 +233,7 @@ class Hours:
             self._steps[min(high, len(self._steps) - 1)] -= slots
 
     def close(self) -> list[Stretch]:
-        """Return the stretches, after the last use: what a stretch begins with is part of it."""
+        """Return the stretches after the last use; slots in use as they begin count as peak."""
         taken = 0.0
         for stretch, step in zip(self.stretches, self._steps, strict=False):
             taken += step

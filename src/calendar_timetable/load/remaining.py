@@ -13,10 +13,10 @@ _MORE = 0.1  # of what it has taken, too
 
 
 class Doing(NamedTuple):
-    """How far a task is that asks for *copies* times so many *slots*.
+    """A task of a run under way, with so many *copies*, each of *slots* of a *pool*.
 
-    It will ask *later*, *waits* for slots, *holds* them since *begun* (epoch seconds), or is
-    *over*.
+    Its *stage*: it will ask for them "later", "waits", "holds" them since *begun* (epoch seconds),
+    or is "over".
     """
 
     task: str
@@ -30,10 +30,10 @@ class Doing(NamedTuple):
 def remaining(
     usually: Mapping[str, Need], doing: Iterable[Doing], started: float, now: float
 ) -> tuple[Need, ...]:
-    """Return what a run that *started* then still asks for after *now*, both in epoch seconds.
+    """Return what a run asks for after *now*; it *started* then, both in epoch seconds.
 
-    Its tasks *usually* ask for that much. One that takes longer is expected to go on for a while,
-    and what comes after it to come later.
+    *usually* has the need of each of its tasks. A task that has taken longer than usual is expected
+    to go on for a while, and those after it to come later.
     """
     stages: dict[str, list[Doing]] = {}
     for one in doing:

@@ -23,8 +23,8 @@ from calendar_timetable.schedule.deployment_rules import rules
 
 LONGEST_TITLE = 200  # characters
 _SECONDS = 30  # for one event; somebody waits for it
-# Not the key of any Airflow: what is published, and brought up to date, leaves bookings alone; and
-# one booking is one event, whoever makes it.
+# The key of no Airflow, so that publishing runs leaves bookings alone, and the same booking is one
+# event whichever Airflow makes it.
 _SITE = Site("", "booking")
 
 
@@ -36,10 +36,10 @@ class Booked(NamedTuple):
 
 
 def calendars_to_book() -> dict[str, list[Calendar]]:
-    """Return the blackouts of this deployment that may be written to, as far as that is known.
+    """Return the blackouts of this deployment that may be written to, by Airflow Connection.
 
-    They are named by their Airflow Connection; for each there are the calendars as rules have them.
-    Which of them is on a CalDAV server or of Google shows when it is written to.
+    With each come the calendars as the rules have them. Only writing shows whether one is on a
+    CalDAV server or of Google.
     """
     found: dict[str, list[Calendar]] = {}
     for calendar in (one for rule in rules() for one in rule.calendars):
@@ -50,7 +50,7 @@ def calendars_to_book() -> dict[str, list[Calendar]]:
 
 
 def check_calendar(calendar: str) -> list[Calendar]:
-    """Return *calendar* as rules have it; :class:`InvalidArgument` where it is none of theirs."""
+    """Return *calendar* as the rules have it; raise :class:`InvalidArgument` where they do not."""
     known = calendars_to_book()
     if calendar not in known:
         remedy = (
@@ -101,7 +101,7 @@ def book(calendar: str, period: Period, title: str, by: str) -> Booked:
     # Busy: what is free blocks nothing.
     event.add("transp", "OPAQUE")
     event.add(DIGEST, digest[:32])
-    # Nothing is removed: there is no time of which all bookings are known.
+    # All other bookings count as history, so that none is removed.
     wanted = [DesiredEvent(uid, digest[:32], alone(event), period.start)]
     done = publish_into(calendar, _SITE, wanted, Planned(math.inf), seconds=_SECONDS)
     if done.left:

@@ -1,4 +1,4 @@
-"""What a scheduler asks of a schedule: the next run, with the clock in view."""
+"""The next run of a schedule, as Airflow's scheduler asks for it, at this moment."""
 
 from __future__ import annotations
 
@@ -293,9 +293,9 @@ class _Search:
         return self._takes_along and not self.policy.spread
 
     def _is_alone(self, run: PlacedTick | None) -> bool:
-        """Tell whether *run* starts on time, and none waited for the same start.
+        """Tell whether *run* starts on time and no other waits for the same start.
 
-        None did where time was open before.
+        No other does where time was open before its due time.
         """
         if run is None or run.outcome != "on_time":
             return False
@@ -312,9 +312,9 @@ class _Search:
             raise _BaseFailed from error
 
     def _is_undisturbed(self, tick: Tick | None) -> bool:
-        """Tell whether calendars leave all of what *tick* covers open, and its run too.
+        """Tell whether time is open in all of the data interval of *tick* and of its run.
 
-        Then it is as if there were none.
+        Then calendars change nothing of it.
         """
         if tick is None:
             return False
@@ -352,20 +352,17 @@ class _Search:
         return placed if placed.outcome == "on_time" else None
 
     def _runs_after(self, tick: Tick) -> Iterator[PlacedTick]:
-        """Yield the runs that follow *tick*, which runs.
-
-        Lazily: most who ask take none of them.
-        """
+        """Yield the runs after that of *tick*, one by one, as most callers take none."""
         ticks, latest = self.compiled.ticks, self.restriction.latest
         yield from self._lay_out(
             ticks.stream(ticks.following(tick, self.restriction), latest), tick.due
         )
 
     def _with_those_due_by(self, start: float, placed: PlacedTick) -> PlacedTick:
-        """Return the run that *placed* comes to where it begins at *start*.
+        """Return the run that starts at *start*, of *placed* and what else is due by then.
 
-        Only for plain cron where all is simple: the last tick due by *start* takes those before it
-        along.
+        That is the last of them, which takes the others along. Only for plain cron, and where
+        :attr:`_is_simple`.
         """
         if start == placed.tick.due:
             return placed
