@@ -159,7 +159,7 @@ def _seconds(option: str, length: timedelta | None) -> int | None:
 
 
 def _only(options: argparse.Namespace, session: Session) -> set[str] | None:
-    """Return the DAGs that the rules are for; ``None`` where they are for all."""
+    """Return the ids of the DAGs that get the rules; ``None`` for all DAGs."""
     from airflow.models.dag import DagModel
     from sqlalchemy import select
 
@@ -255,7 +255,7 @@ def _about(seconds: float) -> str:
 def _add_counts(
     table: Table, before: Counter[What], after: Counter[What], *, always: bool = False
 ) -> None:
-    """Add what becomes of runs; what is never so is left out unless *always*."""
+    """Add the counts of what is wrong with runs; zeros are left out unless *always*."""
     for what, words in _WORDS.items():
         if before[what] or after[what] or (always and what != "after_end"):
             table.add_row(f"  {words}", str(before[what]), str(after[what]))

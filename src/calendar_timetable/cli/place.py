@@ -78,7 +78,7 @@ def place(options: argparse.Namespace, out: Console) -> int:
         else Placement(delays[work.dag_id], _why(work, delays[work.dag_id], room))
         for work in room.work
     }
-    # Of those that cannot be placed today, or are paused, what is known stays.
+    # DAGs that cannot be placed today, or are paused, keep the placement that they have.
     there = {dag.dag_id for dag in dags}
     placements |= {i: one for i, one in kept.items() if i in there and i not in placements}
     gone = sorted(kept.keys() - there)
@@ -95,7 +95,7 @@ def place(options: argparse.Namespace, out: Console) -> int:
 
 
 def _kept(file: Path | None) -> dict[str, Placement]:
-    """Return what the file to write says by now, or else that of the deployment."""
+    """Return the placements in *file*, which is to be written, or else in the deployment's."""
     if file is not None:
         return placement_file.read(file) if file.exists() else {}
     name = option("placement")
@@ -116,9 +116,9 @@ def _why(work: Work, delay: int, room: Room) -> str:
 
 
 def _peaks(room: Room, idle: dict[str, Load]) -> list[_Peak]:
-    """Return how full each pool gets, and did with the starts that the DAGs have by now.
+    """Return the peak of each pool with the new starts and with those the DAGs have now.
 
-    *idle* is the load beside them.
+    *idle* is the load by all other DAGs.
     """
     for work in room.work:
         policy = room.schedules[work.dag_id].policy

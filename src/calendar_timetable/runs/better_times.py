@@ -119,7 +119,7 @@ def _best(
     costs: dict[int, Cost] = {}
 
     def look(minute: int) -> bool:
-        """Work the cost of one minute out; tell whether there was time to."""
+        """Work out the cost of one minute; tell whether there was time for it."""
         try:
             more = [weighed.cost(minute) for weighed in spread]
         except time_budget.Spent:
@@ -168,8 +168,7 @@ def _apart(minutes: Iterable[int], length: int, most: int) -> list[int]:
 class _Scale:
     """The cost of a blackout of *length* seconds for each of the minutes from *first* to *last*.
 
-    A cost that grows evenly is kept as what it is in the first minute of all, and what each minute
-    adds.
+    A cost that grows evenly is kept as its value in the first minute, and what each minute adds.
     """
 
     def __init__(self, first: int, last: int, length: int) -> None:
@@ -211,7 +210,7 @@ class _Scale:
 
 
 class _Scales(NamedTuple):
-    """The cost of most runs, *exact*, and *bounds* that the cost of others does not undercut."""
+    """The *exact* cost of most runs, and *bounds*: the least that the other runs cost."""
 
     exact: _Scale
     bounds: _Scale
@@ -245,7 +244,7 @@ class _Weighed:
         return False
 
     def cost(self, minute: int) -> Cost:
-        """Return what a blackout that begins in *minute* costs, of what is not known exactly."""
+        """Return the cost of a blackout that begins in *minute*, of runs with bounds only."""
         if minute not in self._minutes:
             return Cost(0, 0)
         changes, _ = changes_of(self._subject, self._scale.period(minute), self._now)
@@ -254,7 +253,7 @@ class _Weighed:
 
     @cached_property
     def _minutes(self) -> Spans:
-        """The minutes in which a blackout may touch a run, of those that are not known exactly."""
+        """The minutes in which a blackout may touch a run with bounds only."""
         return Spans((low, high + 1) for low, high in self._touched)
 
     def _runs(self) -> Iterator[PlacedTick]:

@@ -76,9 +76,9 @@ class _Without(OpenTime):
 
 @dataclass(frozen=True)
 class Subject:
-    """A DAG that the blackout would hold for, and its *schedule* as the rules would have it.
+    """A DAG that the blackout would hold for, and its *schedule* under the rules of the deployment.
 
-    *stored* is the tick of the next run, and *restriction* which due times the DAG has. Runs take
+    *stored* is the tick of its next run; *restriction* has the DAG's start and end date. Runs take
     *length* seconds, if that is known.
     """
 
@@ -133,7 +133,7 @@ class Change:
 
     @property
     def delay(self) -> int:
-        """How far its work moves, in whole seconds; a lost run counts as its longest delay."""
+        """How far its work moves, in whole seconds; a lost run counts as ``max_delay``."""
         if self.kind == "skipped":
             return self.subject.schedule.policy.max_delay
         if self.before is None or self.after is None:
@@ -286,7 +286,7 @@ def changes_of(
 
 
 def first_touched(schedule: CompiledSchedule, start: float) -> float:
-    """Return the time up to which no due time has to do with what is closed from *start* on."""
+    """Return a time before which whatever is due is not touched by a blackout from *start* on."""
     policy = schedule.policy
     # What starts by then is over before the blackout.
     clear = start - policy.duration - policy.spread - EDGE_SECONDS - 1
@@ -294,7 +294,7 @@ def first_touched(schedule: CompiledSchedule, start: float) -> float:
 
 
 def last_touched(schedule: CompiledSchedule, end: float) -> float:
-    """Return the time after which no due time has to do with what is closed up to *end*."""
+    """Return a time after which whatever is due is not touched by a blackout up to *end*."""
     policy = schedule.policy
     if policy.when_blocked != "advance":
         return end
@@ -335,13 +335,13 @@ def _change(
 
 
 def _with(change: Change, before: PlacedTick, survivor: PlacedTick) -> Change:
-    """Return *change*, the work of whose run, planned *before*, is done by *survivor*."""
+    """Return *change* of a run planned *before*, with *survivor* as the run that does its work."""
     missed = _missed(change.subject, before, survivor.start)
     return replace(change, after=survivor.start, runs_with=survivor.tick.due, missed=missed)
 
 
 def _missed(subject: Subject, before: PlacedTick, start: float | None) -> float | None:
-    """Return by how much a run misses a deadline that it keeps *before*, if it starts at *start*.
+    """Return by how many seconds a run that starts at *start* misses a deadline it kept *before*.
 
     ``None`` where it misses none, or misses it in any case.
     """
@@ -357,7 +357,7 @@ def _missed(subject: Subject, before: PlacedTick, start: float | None) -> float 
 
 
 def _told(changes: list[Change], carried: list[tuple[int, int]], subject: Subject) -> list[Change]:
-    """Return *changes*, those marked that rest on more than the DAG carries of its calendars."""
+    """Return *changes*, marked where they rest on more than the DAG carries of its calendars."""
     schedule = subject.schedule
     if not _uses_calendars(schedule):
         return changes
@@ -380,7 +380,7 @@ def _told(changes: list[Change], carried: list[tuple[int, int]], subject: Subjec
 
 
 def _carried(before: PlacedTick, schedule: CompiledSchedule) -> tuple[int, int]:
-    """Return the time of which a DAG carries all that its calendars say, for this due time.
+    """Return the time for which the DAG carries all of its calendars, around this due time.
 
     The same as ``CompiledSchedule.to_json`` keeps, or less.
     """

@@ -145,7 +145,7 @@ def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Sche
     return schedules
 
 
-# By version of a DAG: its weight, and the schedule. What is said of past runs goes by theirs.
+# By version of a DAG: its weight, and the schedule. Past runs are judged by their own version.
 _versions: LruCache[tuple[int, Schedule]] = LruCache(
     _SCHEDULES_CHARACTERS // 4, lambda kept: _CHARACTERS_PER_SCHEDULE + kept[0]
 )

@@ -28,10 +28,10 @@ _log = logging.getLogger(__name__)
 
 
 class Concerned(NamedTuple):
-    """The DAGs that a blackout would hold for, by what becomes of them.
+    """The DAGs that a blackout would hold for.
 
-    *subjects* have runs that are planned. Of those *waiting* the tasks would wait, as they have no
-    due times. The schedules of those *unread* cannot be read. Those *exempt* are so for a time.
+    *subjects* have planned runs. The DAGs *waiting* have no due times: their tasks would wait. The
+    schedules of the DAGs *unread* cannot be read. *exempt* has the exemptions in force.
     """
 
     subjects: list[Subject]
