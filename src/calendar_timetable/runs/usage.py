@@ -161,12 +161,13 @@ def _remembered(
     return {dag_id: value for dag_id, value in found.items() if value is not None}
 
 
-def _last_runs(dag_ids: Collection[str], now: float, *more: Any) -> Any:
-    """Return the query for successful runs of the last weeks, each with its place among its DAG's.
+def _last_runs(dag_ids: Collection[str], now: float, kind: Any, *more: Any) -> Any:
+    """Return the query for successful runs of the last weeks, each with its *place*.
 
-    The last run has place 1. Of each run *more* columns are told too.
+    The last run of each *kind* (the columns that tell kinds apart) has place 1. Of each run *more*
+    columns are told.
     """
-    place = func.row_number().over(partition_by=DagRun.dag_id, order_by=DagRun.run_after.desc())
+    place = func.row_number().over(partition_by=kind, order_by=DagRun.run_after.desc())
     return select(DagRun.dag_id, place.label("place"), *more).where(
         DagRun.dag_id.in_(dag_ids),
         DagRun._state == "success",  # noqa: SLF001  (the column behind state)
@@ -178,32 +179,35 @@ def _last_runs(dag_ids: Collection[str], now: float, *more: Any) -> Any:
 
 
 def _read_lengths(session: Session, dag_ids: Collection[str], now: float) -> dict[str, Usual]:
-    kind = (DagRun.dag_id, DagRun.run_type)
-    own_place = func.row_number().over(partition_by=kind, order_by=DagRun.run_after.desc())
+    # The last runs of each type: the last of all types are among them.
     runs = _last_runs(
         dag_ids,
         now,
-        (DagRun.run_type == BY_SCHEDULE).label("by_schedule"),
-        own_place.label("own_place"),
-        (_seconds(DagRun.end_date) - _seconds(DagRun.start_date)).label("seconds"),
+        (DagRun.dag_id, DagRun.run_type),
+        DagRun.run_type,
+        DagRun.run_after,
+        DagRun.start_date,
+        DagRun.end_date,
     ).subquery()
+    query = (
+        select(
+            runs.c.dag_id,
+            runs.c.run_type == BY_SCHEDULE,
+            _seconds(runs.c.end_date) - _seconds(runs.c.start_date),
+        )
+        .where(runs.c.place <= _RUNS_OF_LENGTHS)
+        .order_by(runs.c.run_after.desc())
+    )
     every: dict[str, list[float]] = defaultdict(list)
     scheduled: dict[str, list[float]] = defaultdict(list)
-    rows = select(
-        runs.c.dag_id, runs.c.place, runs.c.by_schedule, runs.c.own_place, runs.c.seconds
-    ).where(
-        (runs.c.place <= _RUNS_OF_LENGTHS)
-        | (runs.c.by_schedule & (runs.c.own_place <= _RUNS_OF_LENGTHS))
-    )
-    for dag_id, place, by_schedule, own, seconds in session.execute(rows):
-        if place <= _RUNS_OF_LENGTHS:
-            every[dag_id].append(max(0, seconds))
-        if by_schedule and own <= _RUNS_OF_LENGTHS:
+    for dag_id, by_schedule, seconds in session.execute(query):
+        every[dag_id].append(max(0, seconds))
+        if by_schedule:
             scheduled[dag_id].append(max(0, seconds))
     found: dict[str, Usual] = {}
     for dag_id, lengths in every.items():
         enough = len(scheduled[dag_id]) >= _ENOUGH_RUNS
-        known = usual(scheduled[dag_id] if enough else lengths)
+        known = usual(scheduled[dag_id] if enough else lengths[:_RUNS_OF_LENGTHS])
         assert known is not None
         found[dag_id] = known
     return found
@@ -219,6 +223,7 @@ def _read_tasks(
     runs = _last_runs(
         dag_ids,
         now,
+        DagRun.dag_id,
         DagRun.run_id,
         _seconds(DagRun.start_date).label("started"),
         func.count().over(partition_by=DagRun.dag_id).label("known"),
