@@ -11,7 +11,6 @@ from typing import Any
 from airflow.models.dagrun import DagRun
 from airflow.models.pool import Pool
 from airflow.models.taskinstance import TaskInstance
-from airflow.models.taskinstancehistory import TaskInstanceHistory
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
@@ -78,7 +77,7 @@ def record(session: Session, runs: Iterable[Recorded]) -> None:
             "updated_at": moment(run.ended or run.started or run.due),
             "clear_number": run.cleared,
             "triggered_by": None,
-            "span_status": "not_started",
+            **({"span_status": "not_started"} if hasattr(DagRun, "span_status") else {}),
         }
         for run in runs
     ]
@@ -87,10 +86,22 @@ def record(session: Session, runs: Iterable[Recorded]) -> None:
     tasks = [_row(run, task) | {"id": _key()} for run in runs for task in run.tasks]
     if tasks:
         session.execute(insert(TaskInstance.__table__), tasks)
-    former = [_row(run, task) | {"task_instance_id": _key()} for run in runs for task in run.former]
+    former = [_row(run, task) for run in runs for task in run.former]
     if former:
-        session.execute(insert(TaskInstanceHistory.__table__), former)
+        _record_former(session, former)
     session.commit()
+
+
+def _record_former(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Write tries that others have followed: since Airflow 3.4 these are in the same table."""
+    try:
+        from airflow.models.taskinstancehistory import TaskInstanceHistory
+    except ImportError:
+        rows = [row | {"id": _key(), "working_set": None} for row in rows]
+        session.execute(insert(TaskInstance.__table__), rows)
+    else:
+        rows = [row | {"task_instance_id": _key()} for row in rows]
+        session.execute(insert(TaskInstanceHistory.__table__), rows)
 
 
 def _key() -> Any:

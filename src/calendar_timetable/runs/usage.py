@@ -10,13 +10,13 @@ import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from airflow.models.dagrun import DagRun
 from airflow.models.pool import Pool
 from airflow.models.taskinstance import TaskInstance
-from airflow.models.taskinstancehistory import TaskInstanceHistory
 from sqlalchemy import BigInteger, ColumnElement, case, cast, extract, func, select
 from sqlalchemy.orm import Session
 
@@ -41,6 +41,13 @@ _LENGTHS_FRESH_SECONDS = 300  # for which it is remembered how long runs of a DA
 _TASKS_FRESH_SECONDS = 900  # and for which what its tasks take: of more rows
 _HELD = ("running", "queued")  # states in which a task has slots
 _RUNNING = "running"
+# Where former tries of tasks are: since Airflow 3.4 beside the last ones, and only told to who asks
+# with `include_all_attempts`.
+_TRIES: list[Any] = [TaskInstance]
+with suppress(ImportError):
+    from airflow.models.taskinstancehistory import TaskInstanceHistory
+
+    _TRIES.append(TaskInstanceHistory)
 _LATER = (None, "deferred", "up_for_retry", "up_for_reschedule", "restarting")
 
 
@@ -284,7 +291,7 @@ def read_used(
         if time_budget.spent():
             return Used(since, phase, work, partial=True)
         until, since = since, now - day * DAY
-        for table in (TaskInstance, TaskInstanceHistory):
+        for table in _TRIES:
             query = _used_by(table, dag_ids, pools, phase, (since, until), now)
             for pool, first, last, count, slots, begins, ends in session.execute(query):
                 instances += count
@@ -347,6 +354,7 @@ def _used_by(
         )
         .where(over > began)
         .group_by(tasks.c.pool, first, last)
+        .execution_options(include_all_attempts=True)
     )
 
 
