@@ -155,6 +155,17 @@ LIVES = {
     parses=[120, 249],
     first=-251,
 )
+@example(  # two start together too early, of which only the second may still be made up for
+    brute=Brute(
+        None, [(1, 1047)], when_blocked="advance", duration=60, max_delay=900, coalesce=False
+    ),
+    share=0,
+    delay=None,
+    catchup=True,
+    latency=0,
+    parses=[13, 76, 253, 13, 300, 113],
+    first=348,
+)
 def test_what_is_told_on_the_first_day_is_made(
     base: Base,
     start_date: bool,

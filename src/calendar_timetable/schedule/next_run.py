@@ -396,8 +396,14 @@ class _Search:
                 if run.start > self.now:
                     coming = run
                     break
-                # Of several that start together, which microseconds may tell apart, the first.
-                if latest is None or latest.start is None or run.start // 1 > latest.start // 1:
+                # Of several that start together, which microseconds may tell apart, the first that
+                # may still start.
+                if (
+                    latest is None
+                    or latest.start is None
+                    or run.start // 1 > latest.start // 1
+                    or self._late_start(latest) is None
+                ):
                     before, latest = latest, run
             if ticks.exact:
                 if reach or self._takes_along or self._is_alone(latest):
