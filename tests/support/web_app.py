@@ -33,6 +33,9 @@ class Viewer:
     def get_name(self) -> str:
         return self.name
 
+    def get_display_name(self) -> str:
+        return self.name
+
     def get_id(self) -> str:
         return "viewer"
 
