@@ -92,6 +92,12 @@ def record(session: Session, runs: Iterable[Recorded]) -> None:
     session.commit()
 
 
+def add_task(session: Session, run: DagRun, task: Task) -> None:
+    """Write one task of a run that is there."""
+    session.execute(insert(TaskInstance.__table__), [_row(run, task) | {"id": _key()}])
+    session.commit()
+
+
 def _record_former(session: Session, rows: list[dict[str, Any]]) -> None:
     """Write tries that others have followed: since Airflow 3.4 these are in the same table."""
     try:
@@ -108,7 +114,7 @@ def _key() -> Any:
     return uuid.uuid4()
 
 
-def _row(run: Recorded, task: Task) -> dict[str, Any]:
+def _row(run: Recorded | DagRun, task: Task) -> dict[str, Any]:
     began = task.begun if task.started is None else task.started
     return {
         "dag_id": run.dag_id,

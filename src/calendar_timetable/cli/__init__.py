@@ -25,11 +25,15 @@ from calendar_timetable.cli.preview import add_schedule, explain, preview
 from calendar_timetable.cli.publish import add_publish, add_subscriptions, publish, subscriptions
 from calendar_timetable.cli.recommend import add_recommend, recommend
 from calendar_timetable.cli.sync import add_check, add_sync, check, sync
-from calendar_timetable.exceptions import CalendarTimetableError, InvalidArgument
+from calendar_timetable.exceptions import CalendarTimetableError, InvalidArgument, masked
 
 _ABOUT = "Look at calendars and schedules before, or without, Airflow, and keep calendars fresh."
 _CODES = """exit codes: 0 all is well; 1 problems were found, nothing will run, or something could
 not be read; 2 wrong usage"""
+_NO_DATABASE = (
+    "Airflow's database cannot be read: {}. Run this where Airflow's components run, with their "
+    "AIRFLOW_HOME and settings, after 'airflow db migrate'"
+)
 _TIME = "as 2026-11-28T02:00, in the schedule's zone, or with an offset"
 _EXAMPLES = {
     "check": ("https://calendar.example.com/team.ics", "team_calendar --days 30 --limit 50"),
@@ -82,11 +86,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CalendarTimetableError as error:
         print(f"calendar-timetable: {error}", file=sys.stderr)
         return 2 if isinstance(error, (InvalidArgument, values.Misused)) else 1
+    except _database_errors() as error:
+        why = masked(str(error.orig).partition("\n")[0])
+        print(f"calendar-timetable: {_NO_DATABASE.format(why)}", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         # The reader of the output, such as head, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
+
+
+def _database_errors() -> tuple[type[Any], ...]:
+    """Return what is raised where a database is not there, or has no tables.
+
+    Commands that never ask one do not load SQLAlchemy.
+    """
+    errors = sys.modules.get("sqlalchemy.exc")
+    return (errors.OperationalError, errors.ProgrammingError) if errors else ()
 
 
 @contextmanager

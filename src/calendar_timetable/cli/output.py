@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -24,6 +25,7 @@ _PLAIN_WIDTH = 200  # of a line that goes into a pipe, where nothing may be cut 
 _UNPRINTABLE = dict.fromkeys(
     [*range(0x7F, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 )
+_TRAILING_BLANKS = re.compile(r" +$", re.MULTILINE)
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -31,14 +33,14 @@ class _Printable:
     """A file that a terminal may show: what would steer the terminal, or mislead, is left out.
 
     Calendars are written by others. rich leaves out the control characters of ASCII, but not those
-    beyond.
+    beyond. It also fills the last column of a table with blanks, which nobody needs.
     """
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
 
     def write(self, text: str) -> int:
-        return self._file.write(text.translate(_UNPRINTABLE))
+        return self._file.write(_TRAILING_BLANKS.sub("", text.translate(_UNPRINTABLE)))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
