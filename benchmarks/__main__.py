@@ -20,6 +20,7 @@ from benchmarks.figures import Figure
 
 GROUPS = (
     "scheduling",
+    "remembered",
     "parsing",
     "freeze",
     "cycle",

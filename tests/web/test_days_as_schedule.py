@@ -26,7 +26,7 @@ from calendar_timetable import (
 )
 from calendar_timetable.planning.time_sets import TimeRange, TimeSet
 from calendar_timetable.runs import lru
-from calendar_timetable.web.plan import python_of
+from calendar_timetable.schedule.as_python import python_of
 from tests.support.airflow_database import add_dag
 from tests.support.moments import utc
 from tests.support.web_app import asked

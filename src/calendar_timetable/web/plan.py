@@ -1,4 +1,4 @@
-"""The plan of one DAG, what it would be under other arguments, and its schedule as Python."""
+"""The plan of one DAG, and what it would be under other arguments."""
 
 from __future__ import annotations
 
@@ -9,21 +9,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from calendar_timetable.calendars.working_days import OFF, WORKED, trading_code
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.open_time import members
 from calendar_timetable.planning.plan import SEARCH_SECONDS, PlacedTick, Policy, share_of
-from calendar_timetable.planning.python import delta
 from calendar_timetable.planning.time_sets import (
     CalendarSpans,
-    Complement,
-    Difference,
-    Intersection,
-    LocalDays,
     TimeSet,
     Union,
     leaves,
-    unexempted,
 )
 from calendar_timetable.planning.weekly import Weekly, parse_weekly_rule
 from calendar_timetable.runs import database, time_budget
@@ -32,14 +25,12 @@ from calendar_timetable.runs.forecast import replanned
 from calendar_timetable.runs.listing import next_rows, run_lengths
 from calendar_timetable.runs.rows import RunRow, planned_row
 from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
-from calendar_timetable.schedule.base import is_plain_cron, is_plain_delta
+from calendar_timetable.schedule.as_python import python_of
 from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.schedule.ticks import TOO_FREQUENT
 from calendar_timetable.web import models
 from calendar_timetable.web.models import wrong
 from calendar_timetable.web.run_list import as_run
-
-_ALMOST = "  # its other arguments as in the DAG file"
 
 MOST_RANGES = 100  # of times, in all rules of a what-if together
 TOO_MUCH = "this is too much to work out: give fewer rules, or a shorter delay"
@@ -174,6 +165,21 @@ def _arguments(compiled: CompiledSchedule) -> models.Arguments:
     )
 
 
+def rules(timeset: TimeSet | None) -> list[str]:
+    """Return the members of *timeset* as lines that a person can edit.
+
+    Weekly rules stand one by one, all other members by name.
+    """
+    if timeset is None:
+        return []
+    parts = timeset.parts() if isinstance(timeset, Union) else (timeset,)
+    return [
+        line
+        for part in parts
+        for line in (part.texts if isinstance(part, Weekly) else (str(part),))
+    ]
+
+
 def _labels(timeset: TimeSet | None) -> list[str]:
     return [
         str(leaf)
@@ -295,145 +301,3 @@ def _why_none(schedule: Schedule, dag: Dag, now: float) -> str | None:
     if schedule.compiled is None:
         return f"its schedule gives no next run: {dag.summary}"
     return ", ".join(schedule.compiled.coming_reasons(now)) or "its schedule gives no next run"
-
-
-def python_of(compiled: CompiledSchedule, stagger: int | None = None, key: str = "") -> str:
-    """Return *compiled* as Python: ``CalendarTimetable(...)``.
-
-    *stagger*, in seconds, and its *key* are given where they are not the DAG file's. What does not
-    travel in a DAG (a calendar's options, the length of its stagger) is left to a comment.
-    """
-    policy, usual = compiled.policy, Policy()
-    base = _base(compiled)
-    lines = [base if "  # " in base else f"{base},", f"timezone={compiled.timezone!r},"]
-    for name, timeset in (("windows", compiled.windows), ("blackouts", compiled.blackouts)):
-        if timeset is not None:
-            comment = _ALMOST if any(map(_has_more, leaves(timeset))) else ""
-            lines.append(f"{name}={_sets(timeset, compiled.timezone)},{comment}")
-    if policy.duration:
-        lines.append(f"duration={delta(policy.duration)},")
-    if policy.when_blocked != usual.when_blocked:
-        lines.append(f"when_blocked={policy.when_blocked!r},")
-    if policy.max_delay != usual.max_delay:
-        lines.append(f"max_delay={delta(policy.max_delay)},")
-    if policy.placement is not None:
-        whole = policy.placement.within
-        lines += [f"stagger={delta(whole)},"] if whole else []
-        lines.append("place=True,")
-    elif stagger:
-        lines += [f"stagger={delta(stagger)},", f"stagger_key={key!r},"]
-    elif stagger is None and policy.stagger:
-        lines.append("# stagger= as in the DAG file")
-    if not policy.coalesce:
-        lines.append("coalesce=False,")
-    if compiled.assets is not None:
-        lines.append("# assets= as in the DAG file")
-    if policy.keep_hour:
-        lines.append("keep_hour=True,")
-    if policy.max_lateness is not None:
-        lines.append(f"max_lateness={delta(policy.max_lateness)},")
-    return "\n".join(("CalendarTimetable(", *(f"    {line}" for line in lines), ")"))
-
-
-def rules(timeset: TimeSet | None) -> list[str]:
-    """Return the members of *timeset* as lines that a person can edit.
-
-    Weekly rules stand one by one, all other members by name.
-    """
-    if timeset is None:
-        return []
-    parts = timeset.parts() if isinstance(timeset, Union) else (timeset,)
-    return [
-        line
-        for part in parts
-        for line in (part.texts if isinstance(part, Weekly) else (str(part),))
-    ]
-
-
-def _base(compiled: CompiledSchedule) -> str:
-    data = compiled.base
-    if "rule" in data:
-        said = data.get("python") or f"...,  # as in the DAG file: {data['rule']}"
-        return f"{said},{_ALMOST}" if "Calendar(" in said and "  # " not in said else said
-    if "events" in data:
-        return f"Calendar({data['calendar']!r}),{_ALMOST}"
-    kind, given = data["__type"].rpartition(".")[2], data["__var"]
-    if is_plain_cron(data) and given["timezone"] == compiled.timezone:
-        return repr(given["expression"])
-    if is_plain_delta(data):
-        return delta(given["delta"])
-    if kind in ("OnceTimetable", "ContinuousTimetable"):
-        return repr({"OnceTimetable": "@once"}.get(kind, "@continuous"))
-    if kind in (
-        "CronTriggerTimetable",
-        "CronDataIntervalTimetable",
-        "MultipleCronTriggerTimetable",
-    ):
-        return _timetable(kind, given)
-    # Any other timetable: as in the DAG file.
-    return "..."
-
-
-def _timetable(kind: str, given: dict[str, Any]) -> str:
-    expressions = given.get("expressions") or [given["expression"]]
-    said = [repr(expression) for expression in expressions] + [f"timezone={given['timezone']!r}"]
-    if isinstance(given.get("interval"), (int, float)) and given["interval"]:
-        said.append(f"interval={delta(given['interval'])}")
-    return f"{kind}({', '.join(said)})"
-
-
-def _has_more(leaf: TimeSet) -> bool:
-    """Tell whether a set may have had arguments that do not travel in the DAG."""
-    calendar = isinstance(leaf, CalendarSpans) and trading_code(leaf) is None
-    return calendar or (isinstance(leaf, LocalDays) and leaf.label.startswith(OFF))
-
-
-def _sets(timeset: TimeSet, timezone: str) -> str:
-    if isinstance(timeset, Union):
-        said = [_set(part, timezone) for part in _parts(timeset)]
-        return said[0] if len(said) == 1 else f"[{', '.join(said)}]"
-    return _set(timeset, timezone)
-
-
-def _parts(timeset: TimeSet) -> list[TimeSet]:
-    """Return the parts of *timeset*, but for days that are worked besides other working days."""
-    parts = timeset.parts()
-    return [part for part in parts if not (isinstance(part, LocalDays) and part.label == WORKED)]
-
-
-def _set(timeset: TimeSet, timezone: str) -> str:
-    match timeset:
-        case Weekly():
-            texts = map(repr, timeset.texts)
-            return f"Weekly({', '.join((*texts, *_zone(timeset.timezone, timezone)))})"
-        case LocalDays():
-            given = [repr(timeset.label.removeprefix("holidays "))]
-            return f"Holidays({', '.join((*given, *_zone(timeset.timezone, timezone)))})"
-        case CalendarSpans():
-            code = trading_code(timeset)
-            return f"Calendar({timeset.label!r})" if code is None else f"TradingHours({code!r})"
-        case Difference(members=(Weekly(timezone=own), LocalDays(label=label))) if label.startswith(
-            OFF
-        ):
-            code = label.removeprefix(OFF).strip()
-            given = [*([repr(code)] if code else ()), *_zone(own, timezone)]
-            return f"WorkingDays({', '.join(given)})"
-        case Union() if len(_parts(timeset)) == 1:
-            return _set(_parts(timeset)[0], timezone)
-        case Difference() if unexempted(timeset) is not timeset:
-            return _set(unexempted(timeset), timezone)
-        case Complement():
-            return f"~{_inner(timeset.members[0], timezone)}"
-        case Union() | Intersection() | Difference():
-            sign = {Union: " | ", Intersection: " & ", Difference: " - "}[type(timeset)]
-            return sign.join(_inner(part, timezone) for part in _parts(timeset))
-    raise TypeError(f"{type(timeset).__name__} is not resolved")
-
-
-def _zone(own: str | None, timezone: str) -> list[str]:
-    return [] if own in (None, timezone) else [f"timezone={own!r}"]
-
-
-def _inner(timeset: TimeSet, timezone: str) -> str:
-    said = _set(timeset, timezone)
-    return f"({said})" if timeset.parts() and not said.startswith("WorkingDays(") else said
