@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -102,6 +103,21 @@ def test_other_rules_for_one_dag(run: Run) -> None:
     assert f"Pool {POOL}, 2 slots" in out
     tagged = run("--window", "daily 02:00-05:00", "--tag", "tc")[1]
     assert table(tagged) == rows
+
+
+def test_it_prints_what_its_page_shows(run: Run) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "backtest.md").read_text()
+    typed, _, shown = page.partition("$ calendar-timetable backtest ")[2].partition("\n")
+    shown = shown.partition("…\n```")[0]
+    _, out, _ = run(*shlex.split(typed.replace("--tag heavy", "--tag tc")))
+    kinds = re.compile(r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d|\d[\d.]*( (d|h|min|s)\b)?")
+
+    def words(text: str) -> list[str]:
+        """Its lines without amounts and names."""
+        text = text.replace(POOL, "gpu").replace("DAG:", "DAGs:")
+        return [" ".join(kinds.sub("", line).split()) for line in text.splitlines() if line.strip()]
+
+    assert words(out)[: len(words(shown))] == words(shown)
 
 
 def test_it_fits_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

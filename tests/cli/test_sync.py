@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -112,6 +113,28 @@ def test_a_failure_is_told_and_remembered(run: Run, origin: Origin, dags: Path) 
     assert SECRET not in out
     run("sync", "--dags-folder", str(dags))
     assert len(origin.seen) == 1
+
+
+def test_it_prints_what_its_page_shows(
+    run: Run, origin: Origin, other_origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = "team_calendar", "ops"
+    for name, one in zip(names, (origin, other_origin), strict=True):
+        one.serve(
+            feed(
+                event("UID:1", "DTSTART:20261101T090000Z"),
+                event("UID:2", "DTSTART:20261102T090000Z"),
+            )
+        )
+        conn = {"conn_type": "ical", "host": one.url()}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(conn))
+    run("sync", *names)
+    other_origin.fail(Reply(503, {"Retry-After": "900"}))
+    code, out, _ = run("sync", "--force", *names)
+    page = (Path(__file__).parents[2] / "docs" / "sync.md").read_text()
+    shown = page.partition("those that are due\n")[2].partition("```")[0]
+    amounts = re.compile(r"\d\d:\d\d:\d\d|(?<!HTTP )\b\d+\b( (s|min|h) ago)?")
+    assert (code, amounts.sub("…", out)) == (1, amounts.sub("…", shown))
 
 
 def test_status_asks_nobody(run: Run, origin: Origin, other_origin: Origin) -> None:

@@ -380,6 +380,19 @@ def test_reasons_why_a_calendar_fails_are_those_of_the_code() -> None:
         assert all(piece.strip(" :,") in texts for piece in pieces), reason
 
 
+def test_answers_of_servers_are_told_as_the_code_tells_them() -> None:
+    texts = "\n".join(texts_of_the_code())
+    told = {
+        words.removesuffix("…").strip()
+        for page in PAGES
+        for words in re.findall(r"HTTP \d{3}: ([^`|.(]+)", page.read_text())
+    }
+    assert len(told) >= 10
+    # What Google's hook is asked for is pieced together.
+    pieces = [piece for words in told for piece in re.split("(?<= )(?:read|change) ", words)]
+    assert [piece for piece in pieces if piece.strip() not in texts] == []
+
+
 def test_bounds_that_are_told_are_those_of_the_code() -> None:
     from calendar_timetable.planning import codec, open_time, time_sets
     from calendar_timetable.runs import exemptions, time_budget
