@@ -310,7 +310,11 @@ class CalendarTimetable(Timetable):
         if self._data is not None and self._compiled.held:
             return f"{text}. Held: {'; '.join(self._compiled.held)}"[:_MOST_SAID]
         coming = None if self._data is None else self._compiled.coming(_now())
-        return (f"{text}. Next: {self._compiled.sentence(coming)}" if coming else text)[:_MOST_SAID]
+        if coming is not None:
+            text += f". Next: {self._compiled.sentence(coming)}"
+            if (first := self._compiled.skipped_first(_now())) is not None:
+                text += f". Before it: {self._compiled.sentence(first)}"
+        return text[:_MOST_SAID]
 
     def plan(
         self, start: datetime, end: datetime | None = None, limit: int | None = None

@@ -290,6 +290,11 @@ def test_airflows_list_of_dags_tells_what_a_schedule_goes_by() -> None:
         "0 5 * * * + daily 19:00-04:00 (next Wed 25 Nov 2026 19:00 CET, due 05:00)": {
             "windows": Weekly("daily 19:00-04:00")
         },
+        "0 5 * * * + not wed-thu (next Fri 27 Nov 2026 05:00 CET, skipped until then)": {
+            "blackouts": Weekly("wed-thu"),
+            "when_blocked": "skip",
+        },
+        "0 5 * * * + not thu": {"blackouts": Weekly("thu"), "when_blocked": "skip"},
     }
     with time_machine.travel(now, tick=False):
         for summary, arguments in said.items():
@@ -300,6 +305,22 @@ def test_airflows_list_of_dags_tells_what_a_schedule_goes_by() -> None:
         assert (
             len(travelled(CalendarTimetable("0 5 * * *", timezone=ZONE, windows=long)).summary)
             < 300
+        )
+
+
+def test_airflows_page_of_a_dag_tells_what_is_skipped_before_its_next_run() -> None:
+    skipping = CalendarTimetable(
+        "0 5 * * *", timezone=ZONE, blackouts=Weekly("wed-thu"), when_blocked="skip"
+    )
+    with time_machine.travel(utc("2026-11-25 03:00"), tick=False):
+        assert travelled(skipping).description == (
+            "At 05:00. Next: due Fri 27 Nov 2026 05:00 CET; starts on time. Before it: due Wed"
+            " 25 Nov 2026 05:00 CET, blocked by wed-thu until Fri 27 Nov 00:00, skipped"
+            " (when_blocked='skip')"
+        )
+    with time_machine.travel(utc("2026-11-26 12:00"), tick=False):
+        assert travelled(skipping).description == (
+            "At 05:00. Next: due Fri 27 Nov 2026 05:00 CET; starts on time"
         )
 
 

@@ -304,15 +304,23 @@ class CompiledSchedule:
     def coming_in_short(self, now: float) -> str:
         """Say that the next run is moved, and where to, or why there is none; "" otherwise.
 
-        There is none where nothing is scheduled (held), or where no run comes.
+        There is none where nothing is scheduled (held), or where no run comes. Where due times are
+        skipped before it, say so.
         """
         coming = None if self.held else self.coming(now)
         if coming is None or coming.start is None:
             return next(iter(self.coming_reasons(now)), "")
-        if coming.start == coming.tick.due or self.open_time.is_beyond(coming.start):
+        if self.open_time.is_beyond(coming.start):
             return ""
-        due = explain.clock(coming.tick.due, self.zone, coming.start)
-        return f"next {explain.clock(coming.start, self.zone)}, due {due}"
+        start = explain.clock(coming.start, self.zone)
+        if coming.start != coming.tick.due:
+            return f"next {start}, due {explain.clock(coming.tick.due, self.zone, coming.start)}"
+        return f"next {start}, skipped until then" if self.skipped_first(now) else ""
+
+    def skipped_first(self, now: float) -> PlacedTick | None:
+        """Return the next due time where no run comes of it, not even a combined one."""
+        first = next(self.placed(now), None)
+        return first if first is not None and first.outcome == "skipped" else None
 
     def coming_reasons(self, now: float) -> tuple[str, ...]:
         """Return what holds the next run.
