@@ -385,6 +385,8 @@ def test_every_try_used_slots(session: Session) -> None:
     (run,) = daily("dag", 6, HOUR, days=1)
     first = Task("task", run.due - 5400, run.due - 5400, run.due - 3600, "work", state="failed")
     run.former = [first]
+    for task in run.tasks:
+        task.try_number = 2
     record(session, [run])
     used = pool(told(session, since=AT - DAY), "work").used
     assert used[4:8] == [0.5, 0, 1, 0]

@@ -136,16 +136,13 @@ class Finished:
         self._airflow, self.dag_id, self.run_id, self.state = airflow, dag_id, run_id, state
 
     @property
+    def _path(self) -> str:
+        return f"/api/v2/dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances"
+
+    @property
     def tasks(self) -> dict[str, str]:
         """State by task; a mapped task's by "task[0]"."""
-        rows = self._airflow.rows(
-            (
-                "SELECT task_id, map_index, state FROM task_instance"
-                " WHERE dag_id = :dag_id AND run_id = :run_id"
-            ),
-            dag_id=self.dag_id,
-            run_id=self.run_id,
-        )
+        rows = self._airflow.get(self._path, limit=1000)["task_instances"]
         return {
             row["task_id"] + (f"[{row['map_index']}]" if row["map_index"] >= 0 else ""): str(
                 row["state"]
@@ -153,23 +150,22 @@ class Finished:
             for row in rows
         }
 
-    def xcom(self, task_id: str, key: str = "return_value") -> Any:
-        path = (
-            f"/api/v2/dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{task_id}/"
-            f"xcomEntries/{key}"
-        )
-        return self._airflow.get(path)["value"]
+    def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+        path = f"{self._path}/{task_id}/xcomEntries/{key}"
+        return self._airflow.get(path, map_index=map_index)["value"]
 
     def xcoms(self, task_id: str) -> list[Any]:
         """Return what each of a mapped task's instances has returned."""
-        rows = self._airflow.rows(
-            "SELECT value FROM xcom WHERE dag_id = :dag_id AND run_id = :run_id"
-            " AND task_id = :task_id AND key = 'return_value' ORDER BY map_index",
-            dag_id=self.dag_id,
-            run_id=self.run_id,
-            task_id=task_id,
-        )
-        return [json.loads(row["value"]) for row in rows]
+        count = sum(name.startswith(f"{task_id}[") for name in self.tasks)
+        return [self.xcom(task_id, map_index=index) for index in range(count)]
+
+    def all_xcoms(self) -> list[tuple[str, Any]]:
+        """Return what every task has handed on, with the task's id."""
+        entries = self._airflow.get(f"{self._path}/~/xcomEntries", limit=1000)["xcom_entries"]
+        return [
+            (one["task_id"], self.xcom(one["task_id"], one["key"], one["map_index"]))
+            for one in entries
+        ]
 
     def logs(self, task_id: str) -> str:
         """All that the tries of a task have written."""

@@ -14,6 +14,9 @@ from airflow.models.taskinstance import TaskInstance
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+# The column of a mapped task's index; it has another name since Airflow 3.4.
+_INDEX = "map_index" if "map_index" in TaskInstance.__table__.c else "region_index"
+
 
 @dataclass
 class Task:
@@ -120,7 +123,7 @@ def _row(run: Recorded | DagRun, task: Task) -> dict[str, Any]:
         "dag_id": run.dag_id,
         "run_id": run.run_id,
         "task_id": task.task_id,
-        "map_index": task.map_index,
+        _INDEX: task.map_index,
         "state": task.state,
         "pool": task.pool,
         "pool_slots": task.slots,

@@ -14,6 +14,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow import __version__ as airflow_version
 from airflow.sdk.definitions.deadline import REFERENCE_TYPE_FIELD, BaseDeadlineReference
 
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
@@ -45,8 +46,6 @@ class MilestoneDeadline(BaseDeadlineReference):
     :param calendar: a :class:`Calendar`, an Airflow Connection id or an address.
     :param before: how long before the event's start.
     """
-
-    required_kwargs = frozenset({"dag_id", "run_id"})
 
     def __init__(self, calendar: Calendar | str = "", before: timedelta = timedelta(0)) -> None:
         self.calendar, self.before = calendar, before
@@ -117,8 +116,6 @@ class WindowEndDeadline(BaseDeadlineReference):
     by hand, or told to by its conf.
     """
 
-    required_kwargs = frozenset({"dag_id", "run_id"})
-
     def _evaluate_with(self, *, session: Session, dag_id: str, run_id: str) -> datetime | None:
         from airflow.models.serialized_dag import SerializedDagModel
 
@@ -162,4 +159,9 @@ def _run(session: Session, dag_id: str, run_id: str) -> Any:
     return session.execute(query.where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one()
 
 
-REFERENCES = [MilestoneDeadline, WindowEndDeadline]
+REFERENCES: list[type[BaseDeadlineReference]] = [MilestoneDeadline, WindowEndDeadline]
+# Before Airflow 3.4 a reference names what it is evaluated with. Since then Airflow goes by the
+# parameters of `_evaluate_with`, and the names are deprecated.
+if [int(number) for number in airflow_version.split(".")[:2]] < [3, 4]:
+    for _reference in REFERENCES:
+        _reference.required_kwargs = frozenset({"dag_id", "run_id"})  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from inspect import signature
 
 from airflow.jobs.job import Job
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
@@ -34,7 +35,11 @@ try:
         scheduler._create_dagruns_for_dags(guard, session)
         scheduler._start_queued_dagruns(session)
         guard.commit()
-        runs = list(DagRun.get_running_dag_runs_to_examine(session=session))
+        examined = DagRun.get_running_dag_runs_to_examine
+        # Airflow 3.4 asks whether the tags of DAGs are wanted as well.
+        given = {"eagerly_load_dag_tags": False}.items()
+        known = {name: value for name, value in given if name in signature(examined).parameters}
+        runs = list(examined(session=session, **known))
         scheduler._schedule_all_dag_runs(guard, runs, session)
 except Exception as error:  # noqa: BLE001
     answer["ended"] = f"{type(error).__name__}: {error}"
