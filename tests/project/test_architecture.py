@@ -155,6 +155,25 @@ def test_importing_the_package_imports_nothing_heavy(module: str) -> None:
     assert fresh(f"import {module}; print([m for m in {HEAVY!r} if m in sys.modules])") == "[]"
 
 
+CHILDREN = sorted(
+    ".".join((ROOT, *file.relative_to(PACKAGE).with_suffix("").parts))
+    for file in PACKAGE.rglob("*.py")
+    if "serve_child(" in (text := file.read_text()) or "\n    run(" in text
+    if '__name__ == "__main__"' in text
+)
+
+
+@pytest.mark.parametrize("module", CHILDREN)
+def test_processes_that_ask_servers_start_without_airflow(module: str) -> None:
+    """One is started for each question; to import Airflow takes it seconds of the processor."""
+    heavy = "[m for m in ('airflow', 'sqlalchemy', 'pydantic', 'icalendar') if m in sys.modules]"
+    assert fresh(f"import {module}; print({heavy})") == "[]"
+
+
+def test_those_processes_are_found() -> None:
+    assert len(CHILDREN) >= 7
+
+
 def test_the_timetable_does_without_the_calendar_libraries() -> None:
     """Scheduler and API server decode schedules; they must not pay for reading calendars."""
     code = f"""

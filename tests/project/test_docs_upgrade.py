@@ -48,6 +48,10 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+# Since Airflow 3.4 a scheduler lives with a queued run of a DAG that it cannot read.
+GOES_ON = hasattr(Timetable, "asset_gated")
+
+
 @pytest.fixture
 def tried(packages: Path, tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
     """What a scheduler did that has no package, with a run in the state of *request*.
@@ -121,8 +125,12 @@ def test_a_running_run_stands_still_and_other_dags_go_on(tried: dict[str, Any]) 
 @pytest.mark.slow
 @pytest.mark.parametrize("tried", [("queued", False)], indirect=True)
 def test_a_queued_run_ends_the_scheduler(tried: dict[str, Any]) -> None:
-    assert tried["ended"].startswith("TimetableNotRegistered: ")
-    assert told("**the scheduler ends with this error, at each start.**")
+    assert told("before Airflow 3.4 **the scheduler ends with this error, at each start.**")
+    assert told("Since then it goes on with other DAGs, and the run stays queued")
+    if GOES_ON:
+        assert (tried["ended"], tried["runs"]) == (None, {"ours": "queued", "plain": "success"})
+    else:
+        assert tried["ended"].startswith("TimetableNotRegistered: ")
 
 
 @pytest.mark.slow
@@ -137,7 +145,10 @@ def test_a_queued_run_of_a_dag_that_a_newer_package_stored_ends_the_scheduler(
     tried: dict[str, Any],
 ) -> None:
     assert "upgrade airflow-calendar-timetable here" in tried["log"]
-    assert tried["ended"].startswith("DeserializationError: ")
+    if GOES_ON:
+        assert (tried["ended"], tried["runs"]) == (None, {"ours": "queued", "plain": "success"})
+    else:
+        assert tried["ended"].startswith("DeserializationError: ")
     assert told("`upgrade airflow-calendar-timetable here`")
     assert told("**a scheduler that is too old ends**")
 

@@ -11,13 +11,14 @@ from icalendar import Event
 
 from calendar_timetable.calendars.addresses import is_address, shown
 from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.calendars.ical.writer import DOMAIN
 from calendar_timetable.calendars.occurrences import Details
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.explain import on_one_line
 from calendar_timetable.publishing.publish import alone, publish_into
 from calendar_timetable.publishing.target import DIGEST, DesiredEvent, Planned, PublishingFailed
-from calendar_timetable.runs.calendar_events import DOMAIN, Site
+from calendar_timetable.runs.calendar_events import Site
 from calendar_timetable.runs.impact import Period
 from calendar_timetable.schedule.deployment_rules import rules
 

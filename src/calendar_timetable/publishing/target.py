@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime, time
 from typing import Literal, NamedTuple, Protocol
 
 from calendar_timetable.calendars.child_process import Message
+from calendar_timetable.calendars.ical.writer import DOMAIN
 from calendar_timetable.calendars.net.client import request_in_child
 from calendar_timetable.exceptions import CalendarTimetableError
-from calendar_timetable.runs.calendar_events import DOMAIN
 
 DIGEST = "X-CALENDAR-TIMETABLE-DIGEST"
 Mode = Literal["write", "force", "look"]

@@ -10,11 +10,10 @@ from urllib.parse import quote
 from icalendar import Alarm, Calendar, Event, vDuration
 
 from calendar_timetable._version import __version__
+from calendar_timetable.calendars.ical.writer import DOMAIN
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.explain import on_one_line
 from calendar_timetable.runs.rows import LATE, RunRow, explanation, reasons_of
-
-DOMAIN = "calendar-timetable"
 
 # SEQUENCE counts the seconds from here to the event's last change, so that it never goes back.
 _SEQUENCE_FROM = datetime(2020, 1, 1, tzinfo=UTC).timestamp()

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from calendar_timetable.calendars.ical.bundle import Item, make_item
 from calendar_timetable.calendars.ical.timezones import named_zone
 
+DOMAIN = "calendar-timetable"  # in the UIDs of events that this package makes (section 3.8.4.7)
 _ESCAPED = re.compile(r"[\\;,]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")  # all that may end a line
 
