@@ -1,7 +1,6 @@
 # Everything a contributor or a CI machine runs. Nothing needs to be installed by hand but python3 and make.
 #   make test AIRFLOW=3.2      the tests on another supported Airflow
-#   make test AIRFLOW=3.4 PYTEST="tests/schedule/test_assets.py tests/schedule/test_assets_in_scheduler.py \
-#     tests/system/airflow/test_assets_and_time.py"    what needs Airflow's next release, on its beta
+#   make test AIRFLOW=3.4      the tests on Airflow's next release, on its beta
 #   make test PYTEST="-k plan"  some of them
 #   make test-fast PYTHON=3.13  on another Python, in an environment of its own; also make test
 #   make test JOBS=0            one after the other; the default suits two cores, as real Airflows mostly wait

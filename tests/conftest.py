@@ -46,7 +46,6 @@ _ORDER = (
     "[postgres",
     "[sqlite",
     "tests/calendars/",
-    "tests/system/airflow/test_freeze",
     "the web",
     "tests/system/",
     "",

@@ -19,11 +19,19 @@ from tests.support.stack import Stack
 _numbers = itertools.count(1)
 
 
+# Files whose tests run on both kinds of database each time; other stories run on SQLite only with
+# all that takes long.
+_ON_BOTH = ("test_caldav.py", "test_commands.py", "test_running.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder starts a real Airflow."""
     for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.airflow)
+        if Path(__file__).parent not in item.path.parents:
+            continue
+        item.add_marker(pytest.mark.airflow)
+        if "[sqlite" in item.name and item.path.name not in _ON_BOTH:
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(

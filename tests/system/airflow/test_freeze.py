@@ -298,7 +298,7 @@ CALENDAR_TIMETABLE_RULES = [
 @pytest.fixture(
     params=[
         "options, SQLite",
-        pytest.param("rules, Celery", marks=[pytest.mark.postgres, pytest.mark.long]),
+        pytest.param("rules, Celery", marks=pytest.mark.postgres),
     ]
 )
 def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
@@ -327,6 +327,7 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deplo
         yield deployment
 
 
+@pytest.mark.long
 def test_a_freeze_holds_sixty_files_and_leaves_no_trace(deployment: Deployment) -> None:
     """Entered, then ended early, then taken out of the calendar again."""
     stack, dag_ids = deployment.stack, deployment.dag_ids
