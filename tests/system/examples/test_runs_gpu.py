@@ -23,6 +23,8 @@ from tests.support.pods import STAND_IN_IMAGE
 
 EXAMPLE = (EXAMPLES / "gpu_training.py").read_text()
 LONG = 1_000_000  # steps
+# Of what trains until it is stopped, most of the time is to be left to the others on this machine.
+STEPS, UNHURRIED = '"--steps={{ params.steps }}",', '"--pause=0.2",'
 MODES = ("sync", "deferrable")
 SESSION = uuid.uuid4().hex[:8]  # volumes of a real cluster outlive it
 WRITE = (
@@ -46,7 +48,7 @@ class Training:
             ("schedule_timeout_seconds=600", "schedule_timeout_seconds=5"),
             ("default_args=RETRY", 'default_args=RETRY | {"retries": 0}'),
             ("max_active_runs=1", "max_active_runs=9"),
-            ('"--steps={{ params.steps }}",', '"--steps={{ params.steps }}", "--save-every=5",'),
+            (STEPS, f'{STEPS} "--save-every=5", {UNHURRIED}'),
         )
         airflow.write_dag(self.dag_id, source)
 
@@ -271,6 +273,7 @@ class Window:
                 f'"name": Param(\n            "window-{SESSION}"',
             ),
             ("Param(300,", f"Param({steps},"),
+            (STEPS, f"{STEPS} {UNHURRIED}"),
             ("is_paused_upon_creation=True", "is_paused_upon_creation=False"),
         )
         self.airflow.write_dag(self.dag_id, source)
