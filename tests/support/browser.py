@@ -22,6 +22,8 @@ FLAGS = (
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
+    # Without a GPU each frame of a spinner, of Airflow's and of ours, is drawn by the processor.
+    "--force-prefers-reduced-motion",
     "--no-first-run",
     "--disable-sync",
     "--disable-background-networking",
