@@ -15,6 +15,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from calendar_timetable.exceptions import CalendarTimetableError
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -44,10 +46,15 @@ def test_a_snippet_runs_as_it_is_printed(
     monkeypatch.setitem(
         sys.modules, "cosmos", MagicMock()
     )  # tests/neighbours run what is told of it
-    exec(
-        compile(snippet, "snippet", "exec"),
-        {"__name__": "snippet", "__file__": str(tmp_path / "dag.py")},
-    )
+    try:
+        exec(
+            compile(snippet, "snippet", "exec"),
+            {"__name__": "snippet", "__file__": str(tmp_path / "dag.py")},
+        )
+    except CalendarTimetableError as error:
+        if "upgrade Airflow" not in str(error):
+            raise
+        pytest.skip(str(error))
 
 
 def test_links_lead_somewhere() -> None:

@@ -107,7 +107,7 @@ def rows(timetable: Timetable, start: datetime, runs: int, *, catchup: bool) -> 
                 if isinstance(timetable, CalendarTimetable):
                     raise
                 break  # Airflow's own fails here
-            if info is None:
+            if info is None or not goes_on(info, last):
                 break
             found.append(row(info))
             last = info.data_interval
@@ -117,6 +117,13 @@ def rows(timetable: Timetable, start: datetime, runs: int, *, catchup: bool) -> 
                     max(datetime.now(UTC), info.run_after) + (pause if i % 4 else timedelta(0))
                 )
     return found
+
+
+def goes_on(info: DagRunInfo | None, last: DataInterval | None) -> bool:
+    """Tell whether a run is after the last one: of data intervals, not always before Airflow 3.3."""
+    if info is None or info.data_interval is None or last is None:
+        return True
+    return info.data_interval.end > last.end
 
 
 def asked(
@@ -130,11 +137,13 @@ def answers(
 ) -> list[DagRunInfo | None]:
     """Ours beside Airflow's.
 
-    Empty where Airflow's own fails, as it does in some hours when clocks change.
+    Empty where Airflow's own fails, as it does in some hours when clocks change, or goes back.
     """
     try:
         expected = asked(timetable, last, limits)
     except (AssertionError, ValueError):
+        return []
+    if not goes_on(expected, last):
         return []
     return [
         expected,
