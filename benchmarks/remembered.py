@@ -25,7 +25,7 @@ from benchmarks.figures import Figure, clocked, figure
 from benchmarks.reading import EVENTS, NOW, anew
 from benchmarks.scheduling import BLACKOUTS, STEPS, WINDOWS, ZONE, answer, steps, stored
 from calendar_timetable import Calendar, CalendarTimetable
-from calendar_timetable.calendars.ical import properties, rrule
+from calendar_timetable.calendars.ical import properties
 from calendar_timetable.planning import weekly, zones
 from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.planning.spans import Spans
@@ -145,9 +145,7 @@ def parsing() -> Iterator[Figure]:
 def reading() -> Iterator[Figure]:
     """Measure a cold read of a big calendar."""
     read, what = partial(anew, google_like(EVENTS, NOW)), f"reading {EVENTS:,} events"
-    rules, clocks = rrule._understood, properties.wall_clock  # noqa: SLF001
-    yield without("what a rule's text says", what, read, forgetting(rules), FEW)
-    yield without("a zone's clock", what, read, forgetting(clocks), FEW)
+    yield without("a zone's clock", what, read, forgetting(properties.wall_clock), FEW)
 
 
 def without(remembered: str, what: str, work: Work, gone: Without, rounds: int = ROUNDS) -> Figure:

@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
 
 from calendar_timetable.calendars.ical.parser import Unreadable
 from calendar_timetable.calendars.ical.properties import WallTime, local_seconds, parse_until
@@ -61,12 +60,8 @@ def parse_rrule(text: str, begin: datetime, moment: WallTime) -> Recurrence:
     return recurrence
 
 
-@lru_cache(maxsize=256)
 def _understood(text: str, is_date: bool) -> tuple[RecurrenceRule, str | None]:
-    """Return what *text* says, and its UNTIL.
-
-    It is cached, as most series of a calendar share a few rules.
-    """
+    """Return what *text* says, and its UNTIL."""
     parts = _parts(text)
     frequency = parts.get("FREQ", "")
     if frequency == "SECONDLY":
