@@ -309,10 +309,11 @@ class CalendarTimetable(Timetable):
             text += ", once its assets are there"
         if self._data is not None and self._compiled.held:
             return f"{text}. Held: {'; '.join(self._compiled.held)}"[:_MOST_SAID]
-        coming = None if self._data is None else self._compiled.coming(_now())
+        now = _now()
+        coming = None if self._data is None else self._compiled.coming(now)
         if coming is not None:
             text += f". Next: {self._compiled.sentence(coming)}"
-            if (first := self._compiled.skipped_first(_now())) is not None:
+            if (first := self._compiled.skipped_first(now)) is not None:
                 text += f". Before it: {self._compiled.sentence(first)}"
         return text[:_MOST_SAID]
 

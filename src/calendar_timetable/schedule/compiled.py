@@ -319,8 +319,10 @@ class CompiledSchedule:
 
     def skipped_first(self, now: float) -> PlacedTick | None:
         """Return the next due time where no run comes of it, not even a combined one."""
-        first = next(self.placed(now), None)
-        return first if first is not None and first.outcome == "skipped" else None
+        first = next((tick for tick in self.ticks.at_or_after(now) if tick.due >= now), None)
+        # Placed by itself: those before it do not change whether it is skipped.
+        placed = None if first is None else self.policy.place(first, self.open_time)
+        return placed if placed is not None and placed.outcome == "skipped" else None
 
     def coming_reasons(self, now: float) -> tuple[str, ...]:
         """Return what holds the next run.

@@ -170,13 +170,10 @@ def rules(timeset: TimeSet | None) -> list[str]:
 
     Weekly rules stand one by one, all other members by name.
     """
-    if timeset is None:
-        return []
-    parts = timeset.parts() if isinstance(timeset, Union) else (timeset,)
     return [
         line
-        for part in parts
-        for line in (part.texts if isinstance(part, Weekly) else (str(part),))
+        for member in members(timeset)
+        for line in (member.texts if isinstance(member, Weekly) else (str(member),))
     ]
 
 
