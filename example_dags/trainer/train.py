@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     import numpy as np
 
 INTERRUPTED = 75  # EX_TEMPFAIL: not done, not wrong
+# Without these no two trainings on a GPU end in the same weights: its threads add up in another
+# order each time, and XLA chooses the kernels that were fastest when it tried them.
+REPRODUCIBLE = "--xla_gpu_exclude_nondeterministic_ops=true --xla_gpu_autotune_level=0"
 
 
 def main() -> int:
     arguments = _arguments()
     interrupted = _interruption(arguments.stop_at)
+    os.environ.setdefault("XLA_FLAGS", REPRODUCIBLE)
     # Only now: these take seconds, in which the pod may be asked to stop already.
     import jax
     import model
@@ -68,6 +72,8 @@ def main() -> int:
         params, moments, surprise = model.train_step(
             params, moments, done + 1, rows, arguments.rate, shape
         )
+        # Else Python runs ahead of the GPU, and a stop waits for all the steps in its queue.
+        surprise.block_until_ready()
         done += 1
         if done % arguments.save_every == 0 or done == arguments.steps:
             _say(
