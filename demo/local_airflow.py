@@ -199,7 +199,7 @@ class LocalAirflow:
         answer = session.post(
             f"{self.address}/auth/token",
             json={"username": self.user, "password": self.password},
-            timeout=10,
+            timeout=60,
         )
         answer.raise_for_status()
         session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"

@@ -77,13 +77,14 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def settled(self) -> None:
-        """Wait until the page is there and reads nothing.
+        """Wait until what the address says is drawn, and the page reads nothing.
 
         Airflow may draw a plugin's page anew; so it counts when it is the same one twice.
         """
         same = (
             "const page = document.querySelector('.ct-page');"
-            "const reads = document.querySelector('[aria-busy=true], .ct-loading');"
+            "const drawn = page?.dataset.search === location.search;"
+            "const reads = !drawn || document.querySelector('[aria-busy=true], .ct-loading');"
             "const before = globalThis.ctSettled; globalThis.ctSettled = reads ? null : page;"
             "return page !== null && !reads && before === page"
         )

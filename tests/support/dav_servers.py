@@ -107,7 +107,7 @@ class Server:
         url = self.address.rstrip("/") + self.home + path
         headers = {"Content-Type": f"{content_type}; charset=utf-8"}
         answer = requests.request(
-            method, url, data=body.encode(), headers=headers, auth=self.auth, timeout=10
+            method, url, data=body.encode(), headers=headers, auth=self.auth, timeout=60
         )
         assert answer.status_code < 300, (method, answer.status_code, answer.text)
         return answer.text
@@ -235,7 +235,7 @@ def _handler(wire: Wire) -> type[BaseHTTPRequestHandler]:
             what = f" {asked[1].decode()}" if asked else ""
             wire.passed.append(f"{self.command} {self.headers.get('Depth')} {self.path}{what}")
             wire.before(wire.passed[-1])
-            onward = http.client.HTTPConnection("127.0.0.1", wire.target, timeout=10)
+            onward = http.client.HTTPConnection("127.0.0.1", wire.target, timeout=60)
             try:
                 onward.request(self.command, self.path, body, dict(self.headers))
                 answer = onward.getresponse()

@@ -41,8 +41,10 @@ export function Page({ dagId }: { dagId?: string }) {
 
 function Whole({ dagId }: { dagId?: string }) {
   const ready = useDrawnAgain();
+  // The address changes before what it leads to is drawn; this says what is.
+  const { search } = useLocation();
   return (
-    <div className="ct-root ct-page" ref={tellInset}>
+    <div className="ct-root ct-page" data-search={search} ref={tellInset}>
       <Guard>{!ready ? <p className="ct-loading">Reading …</p> : dagId ? <DagTab dagId={dagId} /> : <AllDags />}</Guard>
     </div>
   );
