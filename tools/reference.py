@@ -177,7 +177,7 @@ def options() -> str:
 
 def rest() -> str:
     """Return the page of the REST API's routes, out of its OpenAPI description."""
-    from calendar_timetable.plugin import URL_PREFIX
+    from calendar_timetable.config import URL_PREFIX
     from calendar_timetable.web.app import app
 
     document = app.openapi()

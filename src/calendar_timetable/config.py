@@ -22,6 +22,8 @@ SECTION = "calendar_timetable"
 FLAG = "ignore_calendar"
 # The name of the list of rules in airflow_local_settings.py; see schedule/deployment_rules.py.
 RULES = "CALENDAR_TIMETABLE_RULES"
+# Under which Airflow mounts the page and its API.
+URL_PREFIX = "/calendar-timetable"
 
 
 def option(name: str) -> str:

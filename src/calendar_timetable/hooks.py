@@ -5,8 +5,6 @@ Their forms are in the provider's metadata, not here.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from airflow.sdk import BaseHook
 
 _DAY = 86400
@@ -29,6 +27,7 @@ class IcalHook(BaseHook):
 
         Returns whether that succeeded, and what the calendar holds or why it cannot be read.
         """
+        from calendar_timetable import clock
         from calendar_timetable.calendars.feed.body import check_body
         from calendar_timetable.calendars.ical.expand import ExpansionFailed, expand
         from calendar_timetable.calendars.sources.base import FetchFailed
@@ -37,7 +36,7 @@ class IcalHook(BaseHook):
         from calendar_timetable.config import SECTION
         from calendar_timetable.planning import zones
 
-        now = int(datetime.now(UTC).timestamp())
+        now = int(clock.now())
         try:
             source = connected_source(self.calendar_conn_id)
             fetched = source.fetch()

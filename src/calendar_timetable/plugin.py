@@ -14,9 +14,8 @@ from typing import Any
 from airflow import plugins_manager
 from airflow.plugins_manager import AirflowPlugin
 
+from calendar_timetable.config import URL_PREFIX
 from calendar_timetable.timetable import CalendarTimetable
-
-URL_PREFIX = "/calendar-timetable"
 
 
 def seconds_left(source: Any = None) -> int:

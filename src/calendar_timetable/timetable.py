@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +16,7 @@ from airflow.exceptions import AirflowTimetableInvalid
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 from airflow.utils.types import DagRunType
 
+from calendar_timetable import clock
 from calendar_timetable.exceptions import InvalidArgument, NoOpening
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.open_time import DAY
@@ -156,7 +157,7 @@ class CalendarTimetable(Timetable):
         if self._data is None:
             # AssetOrTimeSchedule does not call validate().
             self._arguments.check()
-            return self._arguments.decided(_now())
+            return self._arguments.decided(clock.now())
         return self._data
 
     @classmethod
@@ -237,14 +238,14 @@ class CalendarTimetable(Timetable):
             return None
         assert info.data_interval is not None, "every run of ours has a data interval"
         planned, due = info.run_after.timestamp(), info.data_interval.end.timestamp()
-        start = self._compiled.late_start(planned, due, _now())
+        start = self._compiled.late_start(planned, due, clock.now())
         if start is None:
             dag_model.next_dagrun = dag_model.next_dagrun_create_after = (
                 dag_model.next_dagrun_data_interval
             ) = None
             lateness = self._compiled.policy.max_lateness
             why = "time is closed for too long"
-            if lateness is not None and not self._compiled.open_time.fits(_now(), 0):
+            if lateness is not None and not self._compiled.open_time.fits(clock.now(), 0):
                 why += ", or it would start later than max_lateness allows"
             elif lateness is not None:
                 why = f"it is later than max_lateness allows ({timedelta(seconds=lateness)})"
@@ -285,7 +286,7 @@ class CalendarTimetable(Timetable):
         Rules and the next run are told once calendars are read, as in "0 5 * * * + daily
         19:00-07:00, not team_calendar (next Wed 25 Nov 2026 19:00 CET, due 05:00)".
         """
-        coming = "" if self._data is None else self._compiled.coming_in_short(_now())
+        coming = "" if self._data is None else self._compiled.coming_in_short(clock.now())
         return f"{self._named} ({coming})"[:_MOST_SAID] if coming else self._named[:_MOST_SAID]
 
     @property
@@ -309,7 +310,7 @@ class CalendarTimetable(Timetable):
             text += ", once its assets are there"
         if self._data is not None and self._compiled.held:
             return f"{text}. Held: {'; '.join(self._compiled.held)}"[:_MOST_SAID]
-        now = _now()
+        now = clock.now()
         coming = None if self._data is None else self._compiled.coming(now)
         if coming is not None:
             text += f". Next: {self._compiled.sentence(coming)}"
@@ -399,7 +400,7 @@ class CalendarTimetable(Timetable):
         :meth:`deserialize` sets this for a timetable out of a serialized DAG.
         """
         self._arguments.check()
-        return self._arguments.read(_now(), hold=True)
+        return self._arguments.read(clock.now(), hold=True)
 
     def planner(self, start: float, end: float | None) -> CompiledSchedule:
         """Return the schedule with its calendars read around *start*, or as far as *end*.
@@ -427,9 +428,5 @@ def _is_backfill(restriction: TimeRestriction) -> bool:
     earliest, latest, catchup = restriction
     if not catchup or earliest is None or latest is None:
         return False
-    now = _now()
+    now = clock.now()
     return earliest.timestamp() < now and latest.timestamp() < now + DAY
-
-
-def _now() -> float:
-    return datetime.now(UTC).timestamp()

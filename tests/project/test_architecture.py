@@ -24,7 +24,7 @@ LAYERS = (  # each imports what stands below it, and its own; of one line, none 
     ("calendars", "load"),
     ("planning",),
     ("metrics", "config"),
-    ("exceptions", "_version"),
+    ("exceptions", "clock", "_version"),
 )
 
 

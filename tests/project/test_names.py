@@ -7,8 +7,8 @@ import re
 import tomllib
 from pathlib import Path
 
-from calendar_timetable.config import SECTION
-from calendar_timetable.plugin import URL_PREFIX, CalendarSchedulePlugin
+from calendar_timetable.config import SECTION, URL_PREFIX
+from calendar_timetable.plugin import CalendarSchedulePlugin
 from calendar_timetable.provider import CONFIG, get_provider_info
 from calendar_timetable.web.store import SubscriptionsDB
 

@@ -28,7 +28,7 @@ from calendar_timetable import (
 )
 from calendar_timetable.calendars.sources import ics
 from calendar_timetable.calendars.sources.base import FetchFailed
-from calendar_timetable.schedule.time_rules import now
+from calendar_timetable.clock import now
 from tests.support.team_calendar import TeamCalendar
 
 shared_stream = pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow 3.3")

@@ -15,12 +15,13 @@ import pytest
 from calendar_timetable import Calendar, CalendarTimetable, Weekly
 from calendar_timetable.calendars.sources import lookup
 from calendar_timetable.calendars.sources.base import Source
+from calendar_timetable.clock import now
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import CalendarSpans
 from calendar_timetable.runtime import gate_trigger, shared_readings
 from calendar_timetable.runtime.dag_schedule import rules_of
 from calendar_timetable.runtime.gate_trigger import GateTrigger
-from calendar_timetable.schedule.time_rules import TimeRules, now
+from calendar_timetable.schedule.time_rules import TimeRules
 from tests.support.ics_origin import IcsOrigin, event
 from tests.support.team_calendar import TeamCalendar
 
@@ -206,7 +207,7 @@ from calendar_timetable import Calendar, CalendarTimetable
 from calendar_timetable.runtime import gate_trigger, shared_readings
 from calendar_timetable.runtime.gate_trigger import GateTrigger
 from calendar_timetable.runtime.dag_schedule import rules_of
-from calendar_timetable.schedule.time_rules import now
+from calendar_timetable.clock import now
 
 async def go():
     gates = []

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from calendar_timetable.calendars.feed import refresh
 from tests.support.origin import Origin, serving
 from tests.support.tls import tls_for
 
@@ -28,7 +27,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @dataclass
 class Clock:
-    """What feeds take for the present; it stands still."""
+    """What the package takes for the present; it stands still."""
 
     now: float
 
@@ -37,7 +36,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Return a clock that the test moves, and that the code under test reads."""
     clock = Clock(time.time())
-    monkeypatch.setattr(refresh, "now", lambda: clock.now)
+    monkeypatch.setattr("calendar_timetable.clock.now", lambda: clock.now)
     return clock
 
 

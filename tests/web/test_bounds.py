@@ -22,7 +22,6 @@ from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.weekly import _remembered
 from calendar_timetable.runs import forecast, listing, lru, stored_schedules, time_budget
-from calendar_timetable.web import routes
 from tests.support.airflow_database import add_dag, add_run
 from tests.support.moments import utc
 from tests.support.processor import processor_seconds
@@ -298,7 +297,7 @@ def test_a_thousand_refreshes_of_a_page_leave_nothing_behind(
             CalendarTimetable("* * * * *", windows=Weekly("daily 00:00-24:00")),
         )
     clock = [time.time()]
-    monkeypatch.setattr(routes, "_now", lambda: clock[0])
+    monkeypatch.setattr("calendar_timetable.clock.now", lambda: clock[0])
     refreshes(client, clock, 250)  # until what is remembered is full
     before = resident()
     refreshes(client, clock, 750)
@@ -339,7 +338,8 @@ def test_a_feed_is_written_once_per_state(
     last = client.get("/feed.ics", params={"token": token}).headers["ETag"]
     coming = utc("2026-11-25 05:00").timestamp()  # no run is due in the hours before
     for hours, writes in ((-4.5, 3), (-4, 3), (-3, 3), (-1.9, 3), (1, 4)):
-        monkeypatch.setattr(subscription_routes, "_now", lambda hours=hours: coming + hours * 3600)
+        present = coming + hours * 3600
+        monkeypatch.setattr("calendar_timetable.clock.now", lambda present=present: present)
         client.get("/feed.ics", params={"token": token}, headers={"If-None-Match": last})
         assert len(written) == writes, "the clock alone changes nothing until a run is due"
 

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from calendar_timetable import metrics
+from calendar_timetable import clock, metrics
 from calendar_timetable.calendars.addresses import (
     check_address,
     is_address,
@@ -313,5 +313,5 @@ def _around_now() -> tuple[int, int]:
 
     It is from a month ago to a year ahead.
     """
-    now = int(datetime.now(UTC).timestamp())
+    now = int(clock.now())
     return now - 31 * 86400, now + 366 * 86400

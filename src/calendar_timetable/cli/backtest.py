@@ -7,7 +7,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
+from calendar_timetable import clock
 from calendar_timetable.cli import values
 from calendar_timetable.cli.load_picture import Panel, picture
-from calendar_timetable.cli.output import clock, print_json, progress, utc
+from calendar_timetable.cli.output import format_clock, print_json, progress, utc
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.open_time import DAY, members
@@ -94,7 +95,7 @@ def backtest(options: argparse.Namespace, out: Console) -> int:
     _check_picture(options.picture)
     rules = _rules(options)
     zone = zones.load_zone(zones.default_zone())
-    until = math.floor(datetime.now(UTC).timestamp())
+    until = math.floor(clock.now())
     since = until - options.days * DAY
     with create_session() as session:
         only = _only(options, session)
@@ -203,7 +204,7 @@ def _draw(found: Backtest, zone: ZoneInfo, file: Path) -> None:
 
 
 def _period(found: Backtest, zone: ZoneInfo) -> str:
-    since, until = (clock(zones.to_datetime(at), zone) for at in (found.since, found.until))
+    since, until = (format_clock(zones.to_datetime(at), zone) for at in (found.since, found.until))
     return f"{since} to {until} {zone.key}"
 
 

@@ -12,13 +12,13 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from itertools import takewhile
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from calendar_timetable import clock
 from calendar_timetable.cli.preview import (
     bags,
     calendar_timetable,
@@ -156,7 +156,7 @@ class _Folder:
 
     def ask_calendars(self, asked: frozenset[str]) -> frozenset[str]:
         """Ask each calendar that is due, but for those *asked*, and return which were asked."""
-        now = datetime.now(UTC).timestamp()
+        now = clock.now()
         found: set[str] = set()
         for dag in self._bag.dags.values():
             ours = calendar_timetable(dag.timetable)
@@ -178,10 +178,10 @@ class _Folder:
     def told(self, dag_id: str, due: Sequence[float], zone: str) -> list[Told]:
         """Say what becomes of these *due* times."""
         compiled, places = self.compiled[dag_id], self.planned[dag_id]
-        clock = zones.load_zone(zone)
+        named = zones.load_zone(zone)
         found = []
         for placed in map(places.__getitem__, due):
-            why = explain.told(compiled.reasons(placed), clock, placed.tick.due)
+            why = explain.told(compiled.reasons(placed), named, placed.tick.due)
             found.append(Told("; ".join(why), placed_json(placed, compiled)))
         return found
 

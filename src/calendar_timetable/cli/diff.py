@@ -269,7 +269,7 @@ def _summary(found: PlanDiff) -> str:
 
 
 def _period(found: PlanDiff) -> str:
-    first, last = (explain.clock(at, found.zone) for at in (found.start, found.end))
+    first, last = (explain.format_clock(at, found.zone) for at in (found.start, found.end))
     return f"{first} to {last}"
 
 
@@ -284,7 +284,7 @@ def _cells(row: Row, zone: ZoneInfo) -> tuple[str, str, str, str]:
     """Return when the run is due, what became of it before and after, and why."""
     change = row.change
     before, after = (place(placed, zone) for placed in change[2:])
-    return explain.clock(change.due, zone), before, after, _why(row)
+    return explain.format_clock(change.due, zone), before, after, _why(row)
 
 
 def _why(row: Row) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
+from calendar_timetable import clock
 from calendar_timetable.cli import values
-from calendar_timetable.cli.output import clock, print_json, show_rows, utc
+from calendar_timetable.cli.output import format_clock, print_json, show_rows, utc
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.open_time import DAY
@@ -98,7 +99,7 @@ def impact(options: argparse.Namespace, out: Console) -> int:
     from calendar_timetable.runs.subjects import impact_on
 
     zone = zones.load_zone(zones.default_zone())
-    now = datetime.now(UTC).timestamp()
+    now = clock.now()
     start, end = (values.moment_in(at, zone) for at in (options.start, options.end))
     assert start is not None, "it is required"
     assert end is not None, "it is required"
@@ -113,7 +114,7 @@ def impact(options: argparse.Namespace, out: Console) -> int:
     if options.json:
         print_json(out, _as_text(data))
     else:
-        between = f"{clock(start, zone)} to {clock(end, zone)} {zone.key}"
+        between = f"{format_clock(start, zone)} to {format_clock(end, zone)} {zone.key}"
         out.print(f"A blackout from {between} {sentence(found)}.", soft_wrap=True)
         _show(found, zone, options.limit, out)
         if calendar is not None:
@@ -146,7 +147,7 @@ def find(options: argparse.Namespace, out: Console) -> int:
     from calendar_timetable.runs.subjects import impact_on
 
     zone = zones.load_zone(zones.default_zone())
-    now = datetime.now(UTC).timestamp()
+    now = clock.now()
     length = _whole_minutes(options.length)
     within = options.within.total_seconds()
     if not length <= within <= _MOST_DAYS * DAY:
@@ -167,7 +168,7 @@ def find(options: argparse.Namespace, out: Console) -> int:
         rows = []
         for time, what in times:
             begins, ends = map(zones.to_datetime, time.period.span)
-            rows.append((clock(begins, zone), clock(ends, zone), sentence(what)))
+            rows.append((format_clock(begins, zone), format_clock(ends, zone), sentence(what)))
         show_rows(out, (f"From ({zone.key})", "To", "A blackout"), rows)
     if partial:
         print(
@@ -224,10 +225,10 @@ def _show(found: Impact, zone: ZoneInfo, limit: int, out: Console) -> None:
     rows = []
     for change in found.changes[:limit]:
         starts, then = (
-            "" if at is None else clock(zones.to_datetime(at), zone)
+            "" if at is None else format_clock(zones.to_datetime(at), zone)
             for at in (change.before, change.after)
         )
-        due = clock(zones.to_datetime(change.due), zone)
+        due = format_clock(zones.to_datetime(change.due), zone)
         rows.append((change.dag_id, due, starts, then, in_short(change, zone)))
     if rows:
         out.print()

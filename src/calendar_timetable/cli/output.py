@@ -93,7 +93,7 @@ def utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def clock(moment: datetime, zone: ZoneInfo) -> str:
+def format_clock(moment: datetime, zone: ZoneInfo) -> str:
     """Return *moment* as text for people, in *zone*."""
     return f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 
 from calendar_timetable.cli import values
-from calendar_timetable.cli.output import clock, print_json, show_rows
+from calendar_timetable.cli.output import format_clock, print_json, show_rows
 from calendar_timetable.exceptions import InvalidArgument
 
 _UTC = ZoneInfo("UTC")
@@ -65,11 +65,11 @@ def overrides(options: argparse.Namespace, out: Console) -> int:
     elif found.overrides:
         rows = [
             (
-                clock(one.at, _UTC),
+                format_clock(one.at, _UTC),
                 one.dag_id,
                 _HOW[one.how] + (", refused" if one.refused else ""),
                 one.who or "",
-                "" if one.until is None else clock(one.until, _UTC),
+                "" if one.until is None else format_clock(one.until, _UTC),
                 one.reason or NO_REASON,
             )
             for one in found.overrides

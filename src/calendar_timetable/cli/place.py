@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 
+from calendar_timetable import clock
 from calendar_timetable.cli import values
 from calendar_timetable.cli.output import print_json, show_rows
 from calendar_timetable.config import option
@@ -65,7 +65,7 @@ def place(options: argparse.Namespace, out: Console) -> int:
         every = set(session.scalars(select(DagModel.dag_id)))
         schedules = read_schedules(session, every)
         dags = read_dags(session, every)
-        room = read_room(session, dags, schedules, datetime.now(UTC).timestamp())
+        room = read_room(session, dags, schedules, clock.now())
     if not room.schedules:
         remedy = "give DAGs CalendarTimetable(..., place=True), or a DeploymentRule(place=True)"
         raise values.Misused(f"no DAG may be placed: {remedy}")
@@ -184,7 +184,7 @@ def _show(
     rows = []
     for work in sorted(room.work, key=lambda work: work.dag_id):
         placement, schedule = placements[work.dag_id], room.schedules[work.dag_id]
-        start = explain.clock(_next_start(work, placement), schedule.zone)
+        start = explain.format_clock(_next_start(work, placement), schedule.zone)
         state = "" if kept.get(work.dag_id) == placement else "new: "
         reason = placement.why or ("starts when due" if not placement.delay else "")
         rows.append((work.dag_id, explain.length(placement.delay or 0), start, f"{state}{reason}"))

@@ -23,7 +23,7 @@ from croniter.croniter import hash_expression_re
 from rich.console import Console
 
 from calendar_timetable.cli import values
-from calendar_timetable.cli.output import clock, print_json, progress, show_rows, utc
+from calendar_timetable.cli.output import format_clock, print_json, progress, show_rows, utc
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import explain as words
 from calendar_timetable.planning import zones
@@ -112,7 +112,7 @@ def _until(
 
 def _row(placed: PlacedTick, schedule: Schedule, *, lasting: bool) -> list[str]:
     def at(instant: float | None) -> str:
-        return "-" if instant is None else clock(zones.to_datetime(instant), schedule.zone)
+        return "-" if instant is None else format_clock(zones.to_datetime(instant), schedule.zone)
 
     end = placed.start and placed.start + schedule.policy.duration
     outcome = _OUTCOMES.get(placed.outcome, placed.outcome)

@@ -8,16 +8,15 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from calendar_timetable import metrics
+from calendar_timetable import clock, metrics
 from calendar_timetable.cli import watching
-from calendar_timetable.cli.output import clock, print_json, say, show_rows, utc
+from calendar_timetable.cli.output import format_clock, print_json, say, show_rows, utc
 from calendar_timetable.cli.values import Misused
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
@@ -139,7 +138,7 @@ def _tell_what_moved(scope: str, options: argparse.Namespace, out: Console) -> N
     from calendar_timetable.runs.stored_schedules import read_schedules
     from calendar_timetable.runtime import calendar_edits
 
-    now = datetime.now(UTC).timestamp()
+    now = clock.now()
     try:
         with create_session() as session:
             dags = dags_to_publish(session, scope, paused=options.paused)
@@ -165,7 +164,7 @@ def _show(done: PublishResult, rows: dict[str, RunRow], out: Console) -> None:
 
 
 def _clock(instant: float) -> str:
-    return f"{clock(zones.to_datetime(instant), ZoneInfo('UTC'))} UTC"
+    return f"{format_clock(zones.to_datetime(instant), ZoneInfo('UTC'))} UTC"
 
 
 def add_subscriptions(command: argparse.ArgumentParser) -> None:
@@ -212,10 +211,10 @@ def subscriptions(options: argparse.Namespace, out: Console) -> int:
             fetched = (
                 "never"
                 if one.last_fetched_at is None
-                else clock(one.last_fetched_at, ZoneInfo("UTC"))
+                else format_clock(one.last_fetched_at, ZoneInfo("UTC"))
             )
             about = one.kind if one.value is None else f"{one.kind} {one.value}"
-            until = clock(one.expires_at, ZoneInfo("UTC"))
+            until = format_clock(one.expires_at, ZoneInfo("UTC"))
             shown.append(
                 (one.id, name, about, until, fetched, "revoked" if one.id in revoked else "")
             )

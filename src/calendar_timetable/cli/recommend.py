@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from calendar_timetable import clock
 from calendar_timetable.cli.output import print_json
 from calendar_timetable.exceptions import InvalidArgument
 
@@ -52,7 +52,7 @@ def recommend(options: argparse.Namespace, out: Console) -> int:
         }
         if options.tag and not wanted:
             raise InvalidArgument("--tag", ", ".join(options.tag), "no such DAG has this tag")
-        now = datetime.now(UTC).timestamp()
+        now = clock.now()
         found = advise(session, dags, read_schedules(session, every), now, about=wanted)
     if options.json:
         print_json(out, _as_json(found))

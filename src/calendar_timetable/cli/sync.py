@@ -16,14 +16,14 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from calendar_timetable import metrics
+from calendar_timetable import clock, metrics
 from calendar_timetable.calendars.feed import cache, health
 from calendar_timetable.calendars.feed import feed as feeds
 from calendar_timetable.calendars.feed.health import Health
 from calendar_timetable.cli import values, watching
 from calendar_timetable.cli.output import (
-    clock,
     event_json,
+    format_clock,
     health_json,
     health_line,
     print_json,
@@ -196,7 +196,7 @@ def _questions(
     calendars = [Calendar(text) for text in options.what if text not in files]
     for calendar in calendars:
         calendar.validate()
-    now = datetime.now(UTC).timestamp()
+    now = clock.now()
     around = TimeRange(int(now) - 31 * 86400, int(now) + 122 * 86400)
     found = [SyncTarget(calendar, around, zones.default_zone()) for calendar in calendars]
     broken: dict[str, str] = {}
@@ -245,7 +245,7 @@ def _tell_what_moved(dags: Iterable[Any], options: argparse.Namespace, out: Cons
     """
     from calendar_timetable.runtime import calendar_edits
 
-    now, found = datetime.now(UTC).timestamp(), []
+    now, found = clock.now(), []
     try:
         paused = _paused()
         # They were asked a moment ago.
@@ -318,7 +318,12 @@ def check(options: argparse.Namespace, out: Console) -> int:
             next_of = f"Next {len(shown)} of {len(events)} in {options.days} days, in {zone.key}:"
             out.print(next_of if events else f"Nothing is coming in {options.days} days.")
             rows = (
-                (clock(e.start, zone), clock(e.end, zone), "busy" if e.busy else "free", e.summary)
+                (
+                    format_clock(e.start, zone),
+                    format_clock(e.end, zone),
+                    "busy" if e.busy else "free",
+                    e.summary,
+                )
                 for e in shown
             )
             if shown:

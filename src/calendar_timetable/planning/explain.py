@@ -69,11 +69,12 @@ class Reason:
     def text(self, zone: ZoneInfo, near: float, *, alone: bool = False) -> str:
         """Return the reason in words, with times in *zone*, shortened beside the time *near*.
 
-        *near* is in epoch seconds; see :func:`clock`. With *alone* the zone is named in any case.
+        *near* is in epoch seconds; see :func:`format_clock`. With *alone* the zone is named in any
+        case.
         """
 
         def at(instant: float) -> str:
-            return clock(instant, zone, near, alone=alone)
+            return format_clock(instant, zone, near, alone=alone)
 
         until = "" if self.end is None else f" until {at(self.end)}"
         match self.kind:
@@ -274,7 +275,7 @@ def at_instant(
     following = (
         "no due time follows" if placed is None else sentence(placed, policy, open_time, zone)
     )
-    return f"{clock(instant, zone)} is {state}. Next: {following}."
+    return f"{format_clock(instant, zone)} is {state}. Next: {following}."
 
 
 def closed_by(instant: float, policy: Policy, open_time: OpenTime) -> Reason | None:
@@ -285,16 +286,18 @@ def closed_by(instant: float, policy: Policy, open_time: OpenTime) -> Reason | N
 
 def joined(cause: str, due: float, zone: ZoneInfo, why: Iterable[str], outcome: str = "") -> str:
     """Return a sentence about the run that is due at *due*: it names the zone once."""
-    head = ", ".join((f"{cause} {clock(due, zone)}", *why))
+    head = ", ".join((f"{cause} {format_clock(due, zone)}", *why))
     return f"{head}; {outcome}" if outcome else head
 
 
 def on_time_or_at(start: float, due: float, zone: ZoneInfo) -> str:
     """Say when a run starts that is due at *due*."""
-    return "on time" if int(start) == int(due) else clock(int(start), zone, due)
+    return "on time" if int(start) == int(due) else format_clock(int(start), zone, due)
 
 
-def clock(instant: float, zone: ZoneInfo, near: float | None = None, *, alone: bool = False) -> str:
+def format_clock(
+    instant: float, zone: ZoneInfo, near: float | None = None, *, alone: bool = False
+) -> str:
     """Return *instant* as text on the clock of *zone*, which is named.
 
     Beside the time *near*, which the text names too, what they have in common is left out: the

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from calendar_timetable.planning.explain import clock
+from calendar_timetable.planning.explain import format_clock
 from calendar_timetable.planning.plan import PlacedTick
 
 ChangeKind = Literal["moves", "appears", "vanishes", "combined"]
@@ -93,9 +93,9 @@ def place(placed: PlacedTick | None, zone: ZoneInfo) -> str:
     if placed is None:
         return "not due"
     if placed.start is not None:
-        return clock(int(placed.start), zone, placed.tick.due)
+        return format_clock(int(placed.start), zone, placed.tick.due)
     if placed.survivor is not None:
-        return f"combined with the {clock(placed.survivor, zone, placed.tick.due)} run"
+        return f"combined with the {format_clock(placed.survivor, zone, placed.tick.due)} run"
     return "skipped"
 
 

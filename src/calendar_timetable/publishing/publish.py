@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from icalendar import Calendar, Event
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from calendar_timetable import clock
 from calendar_timetable._version import __version__
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.net.client import DownloadFailed
@@ -96,7 +97,7 @@ def wanted(rows: Iterable[RunRow], site: Site, now: float) -> list[DesiredEvent]
 
 def rows_to_publish(session: Session, scope: str, *, paused: bool = False) -> RowsToPublish:
     """Return the runs of :func:`dags_to_publish` around now."""
-    now = datetime.now(UTC).timestamp()
+    now = clock.now()
     since = now - PAST.total_seconds()
     dags = dags_to_publish(session, scope, paused=paused)
     schedules = read_schedules(session, [dag.dag_id for dag in dags])

@@ -11,8 +11,8 @@ import json
 import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 
+from calendar_timetable import clock
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs.reasons import bounded
 
@@ -59,7 +59,7 @@ def decode(value: str | None) -> dict[str, Exemption]:
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         _log.warning("The Variable %s exempts no DAG, as it cannot be read: %s", VARIABLE, error)
         return {}
-    last = datetime.now(UTC).timestamp() + MOST_DAYS * DAY
+    last = clock.now() + MOST_DAYS * DAY
     return {one.dag_id: one for one in found if one.since < one.until <= last}
 
 
@@ -78,7 +78,7 @@ def of_dag(dag_id: str) -> Exemption | None:
     Where the Variable cannot be read there is none: time stays closed.
     """
     global _kept  # noqa: PLW0603
-    now = datetime.now(UTC).timestamp()
+    now = clock.now()
     if _kept is None or not 0 <= now - _kept[0] <= _KEPT:
         _kept = now, decode(_read())
     return _kept[1].get(dag_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from airflow.models.dag import DagModel
@@ -19,6 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from calendar_timetable import clock
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs import exemptions
 from calendar_timetable.runs.exemptions import DAYS_KEPT, MOST, VARIABLE, Exemption
@@ -32,7 +33,7 @@ class TooManyExemptions(Exception):
 
 def in_force(session: Session) -> dict[str, Exemption]:
     """Return the exemptions that are in force, by DAG id."""
-    now = datetime.now(UTC).timestamp()
+    now = clock.now()
     return {dag_id: one for dag_id, one in _stored(session).items() if one.in_force(now)}
 
 
@@ -47,7 +48,7 @@ def grant(session: Session, dag_id: str, until: datetime, user: Any, why: str) -
     Raises :class:`TooManyExemptions`.
     """
     others = _locked(session)
-    now = int(datetime.now(UTC).timestamp())
+    now = int(clock.now())
     before = others.pop(dag_id, None)
     if sum(one.in_force(now) for one in others.values()) >= MOST:
         raise TooManyExemptions
@@ -62,7 +63,7 @@ def grant(session: Session, dag_id: str, until: datetime, user: Any, why: str) -
 def end(session: Session, dag_id: str, user: Any) -> None:
     """End the exemption of the DAG, if one is in force."""
     others = _locked(session)
-    now = int(datetime.now(UTC).timestamp())
+    now = int(clock.now())
     one = others.pop(dag_id, None)
     if one is None or not one.in_force(now):
         return

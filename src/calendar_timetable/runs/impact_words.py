@@ -53,9 +53,9 @@ def in_words(change: Change, zone: ZoneInfo) -> str:
 
     As in "due Tue 10 Nov 2026 20:00 CET, would start Wed 11 Nov 00:00: 4 h later".
     """
-    said = f"due {explain.clock(change.due, zone)}, would "
+    said = f"due {explain.format_clock(change.due, zone)}, would "
     if change.kind in ("postponed", "advanced", "separate") and change.after is not None:
-        said += f"start {explain.clock(change.after, zone, change.due)}: "
+        said += f"start {explain.format_clock(change.after, zone, change.due)}: "
     elif change.kind == "forced":
         said += "start: "
     else:
@@ -70,7 +70,7 @@ def in_short(change: Change, zone: ZoneInfo) -> str:
         said = ["skipped"]
     elif change.kind == "combined":
         with_ = near if change.runs_with is None else change.runs_with
-        said = [f"combined with the run due {explain.clock(with_, zone, near)}"]
+        said = [f"combined with the run due {explain.format_clock(with_, zone, near)}"]
     elif change.kind == "forced":
         said = ["in it all the same"]
     elif change.kind == "separate":

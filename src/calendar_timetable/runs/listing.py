@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from sqlalchemy import type_coerce
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
+from calendar_timetable import clock
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs import database, time_budget, usage
 from calendar_timetable.runs.database import Dag
@@ -278,7 +278,7 @@ def run_lengths(
         if s.compiled and s.compiled.policy.duration
     }
     others = [dag_id for dag_id in dag_ids if dag_id not in given]
-    usual = usage.usual_lengths(session, others, time.time())
+    usual = usage.usual_lengths(session, others, clock.now())
     return {dag_id: length.median for dag_id, length in usual.items()} | given
 
 

@@ -275,8 +275,8 @@ def explanation(row: RunRow, reasons: Iterable[explain.Reason] = ()) -> str:
 
 def _explanation_of_many(row: RunRow, zone: ZoneInfo) -> str:
     first, last = (
-        explain.clock(row.at, zone),
-        explain.clock(row.at + row.every * (row.count - 1), zone, row.at),
+        explain.format_clock(row.at, zone),
+        explain.format_clock(row.at + row.every * (row.count - 1), zone, row.at),
     )
     subject, ends = f"{row.count} runs", ""
     if row.start is None:

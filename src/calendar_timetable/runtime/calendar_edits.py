@@ -274,7 +274,7 @@ def _told(
     ]
     was, will = (place(placed, zone) for placed, _ in places)
     because = why(change, *reasons)
-    head = f"{dag_id} due {explain.clock(change.due, zone)}: {was} becomes {will}"
+    head = f"{dag_id} due {explain.format_clock(change.due, zone)}: {was} becomes {will}"
     was_at, will_at = (
         zones.to_datetime(placed.start) if placed and placed.start is not None else None
         for placed, _ in places

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow import __version__ as airflow_version
 from airflow.sdk.definitions.deadline import REFERENCE_TYPE_FIELD, BaseDeadlineReference
 
+from calendar_timetable import clock
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.milestones import milestone_deadline
@@ -24,7 +25,6 @@ from calendar_timetable.planning.time_sets import as_timeset, horizon_around
 from calendar_timetable.runtime.dag_schedule import schedule_of
 from calendar_timetable.runtime.overrides import ignores_calendars
 from calendar_timetable.runtime.window import AHEAD, end_of_open_time
-from calendar_timetable.schedule.time_rules import now
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -58,7 +58,7 @@ class MilestoneDeadline(BaseDeadlineReference):
         """
         if self._data is None:
             calendar = milestones(self)
-            horizon = horizon_around(now(), _LONGEST_RUN_SECONDS)
+            horizon = horizon_around(clock.now(), _LONGEST_RUN_SECONDS)
             data = {
                 REFERENCE_TYPE_FIELD: self.reference_name,
                 "calendar": calendar.label,

@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow.exceptions import AirflowTimetableInvalid
 
+from calendar_timetable import clock
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import members
@@ -21,7 +22,6 @@ from calendar_timetable.planning.time_sets import Period, TimeSet
 from calendar_timetable.runs import exemptions
 from calendar_timetable.runtime.gate import hold_for_deployment
 from calendar_timetable.schedule.deployment_rules import DeploymentRule, rules
-from calendar_timetable.schedule.time_rules import now
 from calendar_timetable.timetable import CalendarTimetable
 
 
@@ -32,7 +32,7 @@ def apply(dag: Any) -> None:
         return
     zone, exemption = _zone_of(dag), exemptions.of_dag(dag.dag_id)
     lately = None if exemption is None else Period(exemption.since, exemption.until)
-    exempt = lately if exemption is not None and exemption.in_force(now()) else None
+    exempt = lately if exemption is not None and exemption.in_force(clock.now()) else None
     limits = _Limits(mine, zone, exempt)
     dag.timetable = limits.schedule(dag.timetable)
     # Work that began while the DAG was exempt may finish after that.

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 
 from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 
+from calendar_timetable import clock
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.time_sets import TimeRange
 from calendar_timetable.runtime.event_diff import CalendarSnapshot
 from calendar_timetable.runtime.shared_readings import in_thread
-from calendar_timetable.schedule.time_rules import now
 
 _BACK, _AHEAD, _WEEK = 31 * DAY, 366 * DAY, 7 * DAY
 _RETRY_SECONDS = 5.0  # seconds after which a calendar that could not be read is asked again
@@ -56,11 +56,11 @@ class Stream(SharedStreamProducer):
         streams[self.key] = self
         reading = await self._read(None)
         while True:
-            look = StreamSnapshot(reading, now(), self)
+            look = StreamSnapshot(reading, clock.now(), self)
             self._wakes = {at for at in self._wakes if at > look.at}
             yield look, look
             await self._sleep()
-            if now() >= self._next_read:
+            if clock.now() >= self._next_read:
                 reading = await self._read(reading)
 
     async def aclose(self) -> None:
@@ -94,7 +94,7 @@ class Stream(SharedStreamProducer):
             self._called.clear()
             until = min(self._next_read, *self._wakes) if self._wakes else self._next_read
             try:
-                await asyncio.wait_for(self._called.wait(), max(until - now(), _MIN_POLL))
+                await asyncio.wait_for(self._called.wait(), max(until - clock.now(), _MIN_POLL))
             except TimeoutError:
                 return
 
@@ -104,17 +104,18 @@ class Stream(SharedStreamProducer):
         So no event counts as deleted only because of that. Without *last*, it is tried until it can
         be read.
         """
+        refresh = self.calendar.refresh.total_seconds()
         while True:
             try:
                 reading = await in_thread(read, self.calendar)
             except CalendarUnavailable as error:
                 _log.warning("%s", error)
-                self._next_read = now() + max(self.calendar.refresh.total_seconds(), _RETRY_SECONDS)
+                self._next_read = clock.now() + max(refresh, _RETRY_SECONDS)
                 if last is not None:
                     return last
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
-                self._next_read = now() + max(self.calendar.refresh.total_seconds(), _MIN_POLL)
+                self._next_read = clock.now() + max(refresh, _MIN_POLL)
                 return reading
 
 
@@ -126,7 +127,7 @@ def read(calendar: Calendar) -> CalendarSnapshot:
 
     The stretch is one of whole weeks.
     """
-    at = now()
+    at = clock.now()
     stretch = TimeRange(int((at - _BACK) // _WEEK * _WEEK), int(-(-(at + _AHEAD) // _WEEK) * _WEEK))
     low, high = (datetime.fromtimestamp(edge, UTC) for edge in (stretch.start, stretch.end))
     events = tuple(calendar.events(low, high))

@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
+from calendar_timetable import clock
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
 from calendar_timetable.metrics import TASK
 from calendar_timetable.planning import explain, zones
@@ -24,7 +25,7 @@ from calendar_timetable.planning.time_sets import horizon_around
 from calendar_timetable.runtime.dag_schedule import rules_of
 from calendar_timetable.runtime.gate_trigger import GateTrigger, Verdict, judge, why_closed
 from calendar_timetable.runtime.overrides import override
-from calendar_timetable.schedule.time_rules import TimeRules, now
+from calendar_timetable.schedule.time_rules import TimeRules
 
 WhenLate = Literal["skip", "fail"]
 # Seconds. A scheduler under load fails a task that is rescheduled for sooner than it looks.
@@ -65,7 +66,7 @@ class Gate:
             else zones.whole_seconds("max_delay", asked.max_delay)
         )
         planned = context["dag_run"].run_after.timestamp()
-        since = now() if since is None else since
+        since = clock.now() if since is None else since
         return cls(replace(rules, policy=policy), planned, since, wait, asked.when_late)
 
     @property
@@ -75,7 +76,7 @@ class Gate:
 
     def look(self) -> Verdict:
         """Read the calendars afresh and tell whether work may start now."""
-        instant = now()
+        instant = clock.now()
         try:
             open_time = self.rules.read_afresh(instant)
         except CalendarUnavailable as error:
@@ -93,22 +94,22 @@ class Gate:
         """
         dag_id = context["ti"].dag_id
         verdict = self.look()
-        waited = max(now() - self.since, 0)
+        waited = max(clock.now() - self.since, 0)
         if verdict.open:
             TASK.timing("gate.wait", waited, dag_id=dag_id)
             _log.info("Time is open%s.", f", after {explain.length(waited)}" if waited >= 1 else "")
             return None
-        if now() >= self.late_at:
+        if clock.now() >= self.late_at:
             TASK.count("gate.late", dag_id=dag_id)
             self._give_up(verdict)
         TASK.count("gate.held", dag_id=dag_id)
         zone = zones.load_zone(self.rules.timezone)
-        opens = f"; opens {explain.clock(verdict.opens, zone)}" if verdict.opens else ""
+        opens = f"; opens {explain.format_clock(verdict.opens, zone)}" if verdict.opens else ""
         _log.info(
             "Time is closed: %s%s. Waits, at most until %s.",
             verdict.reason,
             opens,
-            explain.clock(self.late_at, zone),
+            explain.format_clock(self.late_at, zone),
         )
         return verdict
 
@@ -254,7 +255,7 @@ def _has_begun(context: Any, rules: TimeRules) -> bool:
         return False
     # `airflow dags test` says that a run began at its logical date.
     began = max(run.start_date, run.run_after).timestamp()
-    at = now()
+    at = clock.now()
     horizon = rules.horizon or horizon_around(at, math.ceil(max(at - began, 0)))
     rules = replace(rules, horizon=horizon)
     try:
@@ -275,7 +276,7 @@ def _hold(context: Any, asked: GateOptions) -> None:
     if verdict is None:
         return
     again = min(t for t in (verdict.release, gate.late_at, _poll(gate.rules)) if t is not None)
-    again = max(again, now() + SHORTEST_HOLD)
+    again = max(again, clock.now() + SHORTEST_HOLD)
     raise AirflowRescheduleException(zones.to_datetime(again))  # type: ignore[no-untyped-call]
 
 
@@ -302,4 +303,4 @@ def _resumes(context: Any) -> bool:
 
 def _poll(rules: TimeRules) -> float | None:
     """Return when calendars have to be looked at again, in epoch seconds; ``None`` for never."""
-    return None if rules.refresh is None else now() + max(rules.refresh, SHORTEST_POLL)
+    return None if rules.refresh is None else clock.now() + max(rules.refresh, SHORTEST_POLL)

@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from calendar_timetable import clock
 from calendar_timetable.calendars.codec import SealedElsewhere
 from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning import explain, zones
@@ -20,7 +21,7 @@ from calendar_timetable.planning.late_start import may_start, next_opening
 from calendar_timetable.planning.open_time import DAY, OpenTime
 from calendar_timetable.planning.plan import Policy, spread_from
 from calendar_timetable.runtime.shared_readings import Shared, reading
-from calendar_timetable.schedule.time_rules import TimeRules, now
+from calendar_timetable.schedule.time_rules import TimeRules
 
 _MIN_POLL = 0.2  # seconds between two looks
 # Seconds after which the task is woken where the calendar's sealed address cannot be opened here.
@@ -92,7 +93,7 @@ class GateTrigger(BaseTrigger):
             self.log.warning(
                 "%s. Until then the gate's task looks itself, every few minutes.", error
             )
-            await asyncio.sleep(min(max(self.late_at - now(), 0), _BLIND_POLL_SECONDS))
+            await asyncio.sleep(min(max(self.late_at - clock.now(), 0), _BLIND_POLL_SECONDS))
             yield TriggerEvent({"open": False})  # type: ignore[no-untyped-call]
             return
         # The verdict of the last look that found time closed.
@@ -100,7 +101,7 @@ class GateTrigger(BaseTrigger):
         with reading(rules) as shared:
             while True:
                 verdict = await self._look(rules, shared)
-                instant = now()
+                instant = clock.now()
                 waits = verdict.open and _turn_comes(closed, instant)
                 if (verdict.open and not waits) or instant >= self.late_at:
                     yield TriggerEvent({"open": verdict.open})  # type: ignore[no-untyped-call]
@@ -119,7 +120,7 @@ class GateTrigger(BaseTrigger):
             open_time = await shared.latest()
         except CalendarUnavailable as error:
             return Verdict(False, reason=str(error))
-        return judge(open_time, rules.policy, self.planned, now())
+        return judge(open_time, rules.policy, self.planned, clock.now())
 
 
 def _until(verdict: Verdict) -> str:

@@ -112,10 +112,11 @@ def late(context: dict[str, Any], milestone: str = "") -> LateRun:
     why = _why(due, planned, started, deadline, state)
     zone = zones.load_zone(zones.default_zone())
     clock = [
-        explain.clock(moment.timestamp(), zone, deadline.timestamp()) for moment in (due, planned)
+        explain.format_clock(moment.timestamp(), zone, deadline.timestamp())
+        for moment in (due, planned)
     ]
     by = f", {milestone}" if milestone else ""
-    head = f"{name} has not ended by {explain.clock(deadline.timestamp(), zone)}{by}"
+    head = f"{name} has not ended by {explain.format_clock(deadline.timestamp(), zone)}{by}"
     text = f"{head}: due {clock[0]}, planned {clock[1]}, {why}"
     # A deadline's context names it as the REST API does.
     run_id = str(run.get("dag_run_id") or run.get("run_id") or "")

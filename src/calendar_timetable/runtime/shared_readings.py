@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
+from calendar_timetable import clock
 from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning.open_time import OpenTime
-from calendar_timetable.schedule.time_rules import TimeRules, now
+from calendar_timetable.schedule.time_rules import TimeRules
 
 T = TypeVar("T")
 _READINGS_AT_ONCE = 2  # readings at a time: more would only cost memory
@@ -56,7 +57,7 @@ class Shared:
         Raises :class:`CalendarUnavailable`.
         """
         if self._last is None or (
-            self._last.done() and self.next_read is not None and now() >= self.next_read
+            self._last.done() and self.next_read is not None and clock.now() >= self.next_read
         ):
             self._last = asyncio.ensure_future(self._read())
         return await asyncio.shield(self._last)
@@ -64,11 +65,11 @@ class Shared:
     async def _read(self) -> OpenTime:
         refresh = self.rules.refresh
         try:
-            open_time = await in_thread(self.rules.read, now())
+            open_time = await in_thread(self.rules.read, clock.now())
         except CalendarUnavailable:
-            self.next_read = now() + max(refresh or 0, _RETRY_SECONDS)
+            self.next_read = clock.now() + max(refresh or 0, _RETRY_SECONDS)
             raise
-        self.next_read = None if refresh is None else now() + refresh
+        self.next_read = None if refresh is None else clock.now() + refresh
         return open_time
 
 

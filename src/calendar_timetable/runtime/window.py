@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from calendar_timetable import clock
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY, OpenTime
 from calendar_timetable.runtime.dag_schedule import rules_of
 from calendar_timetable.runtime.overrides import overridden
-from calendar_timetable.schedule.time_rules import now
 
 # Seconds that an end is looked for ahead; where there is none, this much is left.
 AHEAD = 366 * DAY
@@ -27,7 +27,7 @@ def window_end(source: Any = None, *, at: datetime | None = None) -> datetime | 
     runs, through the host's cache, as often as their ``refresh`` says; raises
     :class:`CalendarUnavailable` for one that cannot be had.
     """
-    instant = now() if at is None else zones.to_instant(at, "at")
+    instant = clock.now() if at is None else zones.to_instant(at, "at")
     end = _end(source, instant)
     return None if end is None else zones.to_datetime(end)
 
@@ -38,7 +38,7 @@ def seconds_left(source: Any = None, *, at: datetime | None = None) -> int:
     They are at least 1 in open time, and 0 where time is closed. Where no end is known, and in a
     run that ignores calendars, they are those of a year.
     """
-    instant = now() if at is None else zones.to_instant(at, "at")
+    instant = clock.now() if at is None else zones.to_instant(at, "at")
     end = _end(source, instant)
     if end is None:
         return AHEAD

@@ -16,6 +16,7 @@ from dateutil.relativedelta import relativedelta
 from pendulum import UTC as PENDULUM_UTC
 from pendulum import DateTime
 
+from calendar_timetable import clock
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.codec import decode_feed, decode_unread, encode_feed, encode_unread
 from calendar_timetable.planning.time_sets import Feed, Unread
@@ -154,7 +155,7 @@ def check_base(base: Timetable, schedule: object, timezone: str) -> None:
             "CalendarTimetable inside AssetOrTimeSchedule, for both give assets=[...]"
         )
         raise InvalidArgument("schedule", schedule, remedy)
-    now = datetime.now(UTC).timestamp()
+    now = clock.now()
     is_airflows = type(base).__module__.startswith("airflow.timetables.")
     try:
         if is_airflows and type(base).__name__ in _CRON and is_plain(base.summary):
@@ -227,7 +228,7 @@ class DueTimes(Timetable):
         ):
             candidates.append(bisect_left(self.starts, restriction.earliest.timestamp()))
         if not restriction.catchup:
-            candidates.append(max(0, bisect_right(self.starts, datetime.now(UTC).timestamp()) - 1))
+            candidates.append(max(0, bisect_right(self.starts, clock.now()) - 1))
         index = max(candidates)
         if index >= len(self.starts):
             return None
@@ -241,7 +242,7 @@ class DueTimes(Timetable):
 
         That is the last event if it is only just past, else the next one.
         """
-        now = datetime.now(UTC).timestamp()
+        now = clock.now()
         following = bisect_right(self.starts, now)
         if following == 0:
             return 0

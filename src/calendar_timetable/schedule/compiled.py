@@ -312,9 +312,10 @@ class CompiledSchedule:
             return next(iter(self.coming_reasons(now)), "")
         if self.open_time.is_beyond(coming.start):
             return ""
-        start = explain.clock(coming.start, self.zone)
+        start = explain.format_clock(coming.start, self.zone)
         if coming.start != coming.tick.due:
-            return f"next {start}, due {explain.clock(coming.tick.due, self.zone, coming.start)}"
+            due = explain.format_clock(coming.tick.due, self.zone, coming.start)
+            return f"next {start}, due {due}"
         return f"next {start}, skipped until then" if self.skipped_first(now) else ""
 
     def skipped_first(self, now: float) -> PlacedTick | None:

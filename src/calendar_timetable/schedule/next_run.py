@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 
+from calendar_timetable import clock
 from calendar_timetable.planning.late_start import GRACE_SECONDS, is_missed, next_opening
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan import (
@@ -55,7 +55,7 @@ def next_run(
     """
     if compiled.held:
         return None
-    now = time.time()
+    now = clock.now()
     # Whoever asks for run after run goes on where the last answer left off.
     ahead = _thread.ahead
     if (

@@ -6,7 +6,6 @@ Airflow's own timetables are asked for them; those of cron are remembered.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property, partial
@@ -17,6 +16,7 @@ from airflow.timetables.base import DataInterval, TimeRestriction, Timetable
 from dateutil.relativedelta import relativedelta
 from pendulum import DateTime
 
+from calendar_timetable import clock
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan import Tick, TickStream, new
@@ -119,7 +119,7 @@ class Ticks:
         """Whether more is due in a day than every quarter of an hour."""
         if not self.on_grid:
             return self._step is not None and self._step < DAY / _MOST_A_DAY
-        begin = time.time()
+        begin = clock.now()
         found = islice(self.from_instant(begin), _MOST_A_DAY + 2)
         return sum(1 for tick in found if tick.due < begin + DAY) > _MOST_A_DAY + 1
 
@@ -347,7 +347,7 @@ class Ticks:
             return cron.after(end)
         if restriction.earliest is not None and restriction.earliest > last.end:
             return None
-        now = time.time()
+        now = clock.now()
         if not cron.is_calm(now):
             return None
         latest = cron.last_until(now)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -121,8 +121,3 @@ class TimeRules:
 
 
 _kept: dict[str, tuple[float, OpenTime]] = {}
-
-
-def now() -> float:
-    """Return the time on the clock, in epoch seconds."""
-    return datetime.now(UTC).timestamp()

@@ -21,7 +21,6 @@ from sqlalchemy.orm import Session
 from calendar_timetable.web.models import REFUSALS, Refusals, known_parameters
 
 ASKED_BY_US = "calendar-timetable"
-PREFIX = "/calendar-timetable"  # under which Airflow mounts the app
 
 
 def api_router(path: str = "", refusals: Refusals | None = None) -> APIRouter:

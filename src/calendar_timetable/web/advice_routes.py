@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
@@ -11,6 +10,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Request, Response
 from pydantic import Field
 
+from calendar_timetable import clock
 from calendar_timetable.load import advice
 from calendar_timetable.load.advice import Kind, Level
 from calendar_timetable.runs import time_budget
@@ -92,7 +92,7 @@ def all_advice(
     runs_of = allowed(user, session, readable, DagAccessEntity.RUN)
     code_of = allowed(user, session, readable, DagAccessEntity.CODE)
 
-    now = time.time()
+    now = clock.now()
 
     def write(dags: list[Dag], schedules: dict[str, Schedule]) -> bytes:
         with time_budget.share(_WORKING):

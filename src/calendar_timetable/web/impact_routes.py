@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -14,6 +13,7 @@ from fastapi import Depends, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from calendar_timetable import clock
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.spans import Spans
@@ -179,7 +179,7 @@ def impact(
     offset: Offset = 0,
 ) -> Response:
     """What a blackout from *start* to *end* would do to the runs that are planned; nothing is changed."""
-    now = time.time()
+    now = clock.now()
     try:
         period = check_period(*between, now, MOST_DAYS * DAY)
     except InvalidArgument as error:
@@ -204,7 +204,7 @@ def find(
     ] = None,
 ) -> Response:
     """When a blackout would disturb least: fewest runs, then least delay, then earliest."""
-    now = time.time()
+    now = clock.now()
     whole = TimeRange(int(now), int(now) + days * DAY)
     allowed_in = Spans(((whole.start, whole.end),))
     if between:
@@ -241,7 +241,7 @@ def book(response: Response, session: SessionDep, user: GetUserDep, asked: Booki
     _check_may_book(user, session, asked.calendar)
     start, end = (routes.near(name, getattr(asked, name)).timestamp() for name in ("start", "end"))
     try:
-        period = check_period(start, end, time.time(), MOST_DAYS * DAY)
+        period = check_period(start, end, clock.now(), MOST_DAYS * DAY)
         # Nothing more is asked of the database, and the calendar may take its time.
         session.rollback()
         made = booking.book(asked.calendar, period, asked.title, user.get_name())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated
@@ -13,6 +12,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Depends, Query, Request, Response
 from pydantic import Field
 
+from calendar_timetable import clock
 from calendar_timetable.load.queueing import Stretch
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY
@@ -144,7 +144,7 @@ def load(
     zone = zone_named(timezone)
     runs_of = allowed(user, session, readable, DagAccessEntity.RUN)
 
-    now = time.time()
+    now = clock.now()
 
     def write(dags: list[Dag], schedules: dict[str, Schedule]) -> bytes:
         with time_budget.share(_WORKING):

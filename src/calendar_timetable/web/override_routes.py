@@ -16,6 +16,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Depends, HTTPException, Query, Request, Response
 from sqlalchemy.orm import Session
 
+from calendar_timetable import clock
 from calendar_timetable.config import reason_required
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
@@ -160,7 +161,7 @@ def freezes_of(
     given = [rule for rule in rules() if rule.blackout_set is not None]
     found: list[models.Freeze] = []
     if given:
-        now = datetime.now(UTC).timestamp()
+        now = clock.now()
         dags = database.read_dags(session, readable)
         known = _known(read_schedules(session, [dag.dag_id for dag in dags]))
         exempt = granting.in_force(session)

@@ -15,6 +15,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.configuration import conf
 from fastapi import Depends, HTTPException, Query, Request, Response
 
+from calendar_timetable import clock
 from calendar_timetable._version import __version__
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
@@ -128,7 +129,7 @@ def runs(
     """
     runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
     page = replace(asked, limit=limit, offset=offset)
-    return answer(request, run_list.list_runs(session, wanted, page, _now(), runs_of))
+    return answer(request, run_list.list_runs(session, wanted, page, clock.now(), runs_of))
 
 
 def zone_named(timezone: str) -> ZoneInfo:
@@ -176,7 +177,7 @@ def counts(
     so.
     """
     runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
-    return answer(request, run_list.counts(session, wanted, asked, edges, _now(), runs_of))
+    return answer(request, run_list.counts(session, wanted, asked, edges, clock.now(), runs_of))
 
 
 @api.get("/choices", response_model=models.Choices)
@@ -206,7 +207,7 @@ def plan(
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> Response:
     """What becomes of a DAG's next due times, and its schedule as Python."""
-    found = plan_of(session, dag_id, limit, _now(), may)
+    found = plan_of(session, dag_id, limit, clock.now(), may)
     if found is None:
         raise HTTPException(404, "There is no such DAG")
     return answer(request, found)
@@ -226,7 +227,7 @@ def compare_plans(
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> models.WhatIfPlan:
     """The plan under other arguments, beside the one in force. Changes nothing."""
-    found = what_if(session, dag_id, body, limit, _now(), may)
+    found = what_if(session, dag_id, body, limit, clock.now(), may)
     if found is None:
         raise HTTPException(404, "There is no such DAG, or its schedule is not a CalendarTimetable")
     return found
@@ -273,7 +274,3 @@ def me(request: Request, session: SessionDep, user: GetUserDep) -> Response:
 def openapi(request: Request) -> Response:
     """Return the description of this API."""
     return answer(request, json.dumps(request.app.openapi()).encode())
-
-
-def _now() -> float:
-    return datetime.now(UTC).timestamp()

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +21,8 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 
+from calendar_timetable import clock
+from calendar_timetable.config import URL_PREFIX
 from calendar_timetable.runs import time_budget
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.listing import Filters, find_rows, first_rows, readable_dags, state_key
@@ -28,7 +30,7 @@ from calendar_timetable.runs.lru import LruCache, Single
 from calendar_timetable.runs.rows import RunRow
 from calendar_timetable.runs.stored_schedules import read_schedules
 from calendar_timetable.web import models, subscriptions
-from calendar_timetable.web.access import PREFIX, Readable, api_router, asked_by_us
+from calendar_timetable.web.access import Readable, api_router, asked_by_us
 from calendar_timetable.web.models import (
     Limit,
     Offset,
@@ -161,7 +163,7 @@ def subscribe(
             409, f"You have {most} subscriptions already: revoke one first"
         ) from None
     choice = Choice(asked.skipped, asked.moved, asked.frequent, asked.paused)
-    url = f"{site_address(request)}{PREFIX}/feed.ics?{urlencode({'token': token, **choice.told()})}"
+    url = f"{site_address(request)}{URL_PREFIX}/feed.ics?{urlencode({'token': token, **choice.told()})}"
     return models.NewSubscription(**_as_model(subscription).model_dump(), url=url)
 
 
@@ -215,7 +217,7 @@ def _in_force(
     costs next to nothing. Raise :class:`~calendar_timetable.runs.time_budget.Busy` while another
     request has it written.
     """
-    now = _now()
+    now = clock.now()
     around = now // _GRID * _GRID
     value = (subscription.value or "",)
     filters = Filters(
@@ -270,10 +272,6 @@ def _written(
     return WrittenFeed(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"', until)
 
 
-def _now() -> float:
-    return datetime.now(UTC).timestamp()
-
-
 def _due_often(rows: Iterable[RunRow]) -> set[str]:
     """Return the ids of the DAGs that are due more than once on some day of their zone."""
     due: Counter[tuple[str, date]] = Counter()
@@ -288,7 +286,7 @@ def _due_often(rows: Iterable[RunRow]) -> set[str]:
 def site_address(request: Request) -> str:
     """Return where people reach this Airflow: ``[api] base_url``, else as it was asked for."""
     base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
-    return base or str(request.base_url).rstrip("/").removesuffix(PREFIX)
+    return base or str(request.base_url).rstrip("/").removesuffix(URL_PREFIX)
 
 
 def _as_model(subscription: Subscription) -> models.Subscription:

@@ -27,6 +27,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from calendar_timetable import clock
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.ical.expand import FORMAT
 from calendar_timetable.calendars.ical.parser import EVENTS
@@ -286,7 +287,7 @@ class CacheEntry:
             )
             if path.name.startswith(last) and path.suffix == ".json" and not current:
                 moved.append(path)
-            elif not current and (path.suffix != ".new" or _changed_at(path) < time.time() - 3600):
+            elif not current and (path.suffix != ".new" or _changed_at(path) < clock.now() - 3600):
                 _remove(path)
         for path in moved:
             with suppress(OSError):

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
 
-from calendar_timetable import metrics
+from calendar_timetable import clock, metrics
 from calendar_timetable.calendars import limits
-from calendar_timetable.calendars.feed import refresh as refreshing
 from calendar_timetable.calendars.feed.body import check_body, published_interval
 from calendar_timetable.calendars.feed.cache import (
     CacheEntry,
@@ -151,7 +150,7 @@ class FeedReader:
         if self.source.local:
             if not self.is_unchanged(state):
                 return ""
-            if not 0 <= refreshing.now() - state.checked_at < _MINUTE:
+            if not 0 <= clock.now() - state.checked_at < _MINUTE:
                 # Asking notes in the cache that the file was checked just now.
                 state, _ = self._checked(ask=True)
         elif fetches_while_parsing() and self.is_due(state):
@@ -214,12 +213,12 @@ class FeedReader:
 
     def lapsed(self, state: FeedState) -> bool:
         """Tell whether the copy has not been confirmed for more than *max_stale* seconds."""
-        return refreshing.now() - state.good_at > self.max_stale
+        return clock.now() - state.good_at > self.max_stale
 
     def report_age(self, state: FeedState) -> None:
         """Report the age of the copy, in seconds, to the metrics."""
         if state.good_at:
-            metrics.gauge("age", self.source.label, max(refreshing.now() - state.good_at, 0))
+            metrics.gauge("age", self.source.label, max(clock.now() - state.good_at, 0))
 
     def is_due(self, state: FeedState) -> bool:
         """Tell whether it is time to ask the source: by its refresh, or with new credentials."""
@@ -238,7 +237,7 @@ class FeedReader:
 
         With *lost* the body is gone, and the source is not told that there was one.
         """
-        present = refreshing.now()
+        present = clock.now()
         state = replace(state, label=self.source.label)
         attempt = replace(
             state, good_at=min(state.good_at, present), checked_at=present, asked_as=self.asked_as

@@ -11,18 +11,13 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from calendar_timetable import clock
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState
 from calendar_timetable.calendars.sources.base import FetchFailed
 
 _random = random.SystemRandom()
-
-
-def now() -> float:
-    """Return the present, in epoch seconds."""
-    return datetime.now(UTC).timestamp()
 
 
 class BackedOff(FetchFailed):
@@ -45,7 +40,7 @@ class RefreshPolicy:
 
     def is_due(self, state: FeedState) -> bool:
         """Tell whether it is time to ask again."""
-        moment = now()
+        moment = clock.now()
         # The clock was set back, so how long ago that was is not known.
         if state.checked_at > moment + limits.CLOCK_SKEW:
             return True
@@ -98,7 +93,7 @@ class ServerBackoff:
         # One process tries, on behalf of all.
         with self._entry.lock(wait=force) as alone:
             if not alone:
-                raise BackedOff(state.error, now())
+                raise BackedOff(state.error, clock.now())
             with self._noted(state):
                 yield
 
@@ -108,7 +103,7 @@ class ServerBackoff:
             yield
         except FetchFailed as error:
             if error.unreachable and self._entry is not None:
-                failures, moment = state.failures + 1, now()
+                failures, moment = state.failures + 1, clock.now()
                 wait = self._policy.backoff(failures)
                 self._entry.save(
                     FeedState(

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from calendar_timetable import clock
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.ical import reader
 from calendar_timetable.calendars.ical.parser import Unreadable
@@ -118,7 +118,7 @@ def _odd(blocks: list[_Block], kind: str, zoned: bool) -> Iterator[Unsaid]:
 def _not_understood(text: str, events: list[_Block]) -> Iterator[Unsaid]:
     """Yield the events that this package does not understand."""
     lines = {block.lines["UID"].value: block.line for block in events if "UID" in block.lines}
-    now = int(datetime.now(UTC).timestamp())
+    now = int(clock.now())
     try:
         reading = reader.read(text.encode(), now - _YEARS, now + _YEARS, "UTC", _SECONDS)
     except Unreadable as error:
