@@ -45,7 +45,7 @@ test: install  ## All tests but the long ones, against the built wheel
 
 test-long: install  ## What takes many minutes: several hosts, and deployments with all components twice
 	@tools/system-packages
-	$(BIN)/python -m pytest --durations 0 --durations-min 20 -m long $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder --durations 0 --durations-min 20 -m long $(PYTEST)
 
 test-fast: setup  ## The rules of time, schedules and calendars, without a server: under a minute, on an editable install
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .

@@ -94,10 +94,10 @@ def _runs(record: Record) -> Iterator[str]:
         y = 24 + 18 * number
         yield f'<rect class="{kind}" x="{_WIDTH - 175}" y="{y}" width="18" height="12"/>'
         yield _text(_WIDTH - 150, y + 11, label)
-    width = max(_BREADTH / max((record.ended - record.began) / 60, 1) - 1, 0.5)
-    for minute in sorted(due):
-        if minute < 0:
-            continue
+    minutes = (record.ended - record.began) / 60
+    width = max(_BREADTH / max(minutes, 1) - 1, 0.5)
+    # Some are due before the begin; the runs of some that are due after the end were advanced.
+    for minute in range(int(minutes)):
         base = 0
         held = max(due[minute] - made[minute] - moved[minute], 0)
         x = _x(record, record.began + 60 * minute)
