@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from configparser import Error as ConfigParserError
 from configparser import RawConfigParser
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from calendar_timetable.exceptions import InvalidArgument
@@ -29,6 +30,20 @@ URL_PREFIX = "/calendar-timetable"
 def option(name: str) -> str:
     """Return what the option *name* is set to; ``""`` where it is not set."""
     return setting(SECTION, name)
+
+
+@contextmanager
+def environment_variable(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable of this process for the time."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def listed(name: str) -> list[str]:

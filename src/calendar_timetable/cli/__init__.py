@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, redirect_stdout
 from typing import Any
 
 from calendar_timetable._version import __version__
@@ -25,6 +25,7 @@ from calendar_timetable.cli.preview import add_schedule, explain, preview
 from calendar_timetable.cli.publish import add_publish, add_subscriptions, publish, subscriptions
 from calendar_timetable.cli.recommend import add_recommend, recommend
 from calendar_timetable.cli.sync import add_check, add_sync, check, sync
+from calendar_timetable.config import environment_variable
 from calendar_timetable.exceptions import CalendarTimetableError, InvalidArgument, masked
 
 _ABOUT = "Look at calendars and schedules before, or without, Airflow, and keep calendars fresh."
@@ -106,22 +107,12 @@ def _database_errors() -> tuple[type[Any], ...]:
     return (errors.OperationalError, errors.ProgrammingError) if errors else ()
 
 
-@contextmanager
-def _airflow_connections() -> Iterator[None]:
+def _airflow_connections() -> AbstractContextManager[None]:
     """Make connections from Airflow's database available, as in Airflow's own command line.
 
     Otherwise Airflow looks at the environment only.
     """
-    name = "_AIRFLOW_PROCESS_CONTEXT"
-    before = os.environ.get(name)
-    os.environ[name] = "server"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+    return environment_variable("_AIRFLOW_PROCESS_CONTEXT", "server")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,10 +6,9 @@ By their arguments they may do without Airflow.
 from __future__ import annotations
 
 import argparse
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -24,6 +23,7 @@ from rich.console import Console
 
 from calendar_timetable.cli import values
 from calendar_timetable.cli.output import format_clock, print_json, progress, show_rows, utc
+from calendar_timetable.config import environment_variable
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import explain as words
 from calendar_timetable.planning import zones
@@ -237,19 +237,9 @@ def calendar_timetable(timetable: Any) -> CalendarTimetable | None:
     return inner if isinstance(inner, CalendarTimetable) else None
 
 
-@contextmanager
-def calendars_from_cache_alone() -> Iterator[None]:
+def calendars_from_cache_alone() -> AbstractContextManager[None]:
     """Let no calendar be fetched for the time: what the cache folder holds is what they say."""
-    name = "AIRFLOW__CALENDAR_TIMETABLE__FETCH"
-    before = os.environ.get(name)
-    os.environ[name] = "external"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+    return environment_variable("AIRFLOW__CALENDAR_TIMETABLE__FETCH", "external")
 
 
 def timetable_of(dag: Any) -> CalendarTimetable:
