@@ -123,6 +123,15 @@ def test_calendars_know_no_timetable(module: str) -> None:
     assert not {name for name in imports_of(module) if name.startswith("airflow.timetables")}
 
 
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - {f"{ROOT}.clock"}))
+def test_there_is_one_clock(module: str) -> None:
+    """The present in epoch seconds is asked in one place, where a test can set it."""
+    text = MODULES[module].read_text(encoding="utf-8")
+
+    assert "time.time(" not in text
+    assert "now(UTC).timestamp(" not in text
+
+
 def test_the_graph_is_found() -> None:
     """That the tests above look at something."""
     assert f"{ROOT}.planning.plan" in GRAPH[f"{ROOT}.schedule.compiled"]
