@@ -14,15 +14,16 @@ SOAK    ?=
 JOBS    ?= 4
 DOCS    ?=
 
-FAST := tests/planning tests/schedule tests/calendars
+FAST   := tests/planning tests/schedule tests/calendars
+ASKING := -n 2 -m "not slow and not server" tests/runs tests/web tests/publishing tests/cli
 
 BIN  := $(VENV)/bin
 LOCK := locks/airflow-$(AIRFLOW).txt
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # the environment brings Node.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install check format docs test test-long test-fast test-lowest test-neighbours sbom demo bench \
-	soak fuzz lane locks screenshots clean
+.PHONY: help setup install check format docs test test-long test-fast test-lowest test-neighbours \
+	test-databases sbom demo bench soak fuzz lane locks screenshots clean
 
 help:  ## List these targets
 	@awk -F ':.*##  *' '/^[a-z-]+:.*##/ {printf "%-16s %s\n", $$1, $$2}' Makefile
@@ -58,6 +59,12 @@ test-neighbours:  ## What docs/neighbours.md says of other libraries, with these
 	@tools/setup .venv-neighbours locks/neighbours.txt
 	@.venv-neighbours/bin/uv pip install --quiet --python .venv-neighbours/bin/python --no-deps --editable .
 	.venv-neighbours/bin/python -m pytest tests/neighbours $(PYTEST)
+
+test-databases: install  ## What asks Airflow's database, on PostgreSQL and in MySQL's dialect, on MariaDB
+	@tools/system-packages databases
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group pyproject.toml:databases
+	$(BIN)/python -m tests.support.databases postgresql $(ASKING) $(PYTEST)
+	$(BIN)/python -m tests.support.databases mariadb $(ASKING) $(PYTEST)
 
 check: setup  ## Lint, format, types, the page's unit tests, and that the packages build
 	$(BIN)/ruff check

@@ -26,7 +26,7 @@ from calendar_timetable.runs.database import read_dags
 from calendar_timetable.runs.pool_forecast import LoadForecast, PoolForecast, forecast_load
 from calendar_timetable.runs.stored_schedules import read_schedules
 from demo.postgres import PostgresServer
-from tests.support.airflow_database import add_dag
+from tests.support.airflow_database import add_dag, on_sqlite
 from tests.support.moments import utc
 from tests.support.recorded import Recorded, Task, add_pool, record
 
@@ -195,6 +195,7 @@ def test_two_weeks_of_records_tell_the_third(session: Session, seed: int) -> Non
     assert {one.weeks for one in usual if one} == {2}, "nothing is known of the time before"
 
 
+@on_sqlite
 @pytest.mark.postgres
 def test_postgresql_tells_the_same(session: Session) -> None:
     """As SQLite: instants, averages and sums are asked of the database."""

@@ -1,7 +1,12 @@
-"""A database with Airflow's tables in memory, and DAGs in it as the DAG processor stores them."""
+"""A database with Airflow's tables, and DAGs in it as the DAG processor stores them.
+
+It is SQLite in memory, or with ``CALENDAR_TIMETABLE_TEST_DATABASE`` an empty database of a server:
+all rows of Airflow's tables are removed before each test.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,25 +22,55 @@ from airflow.models.serialized_dag import SerializedDagModel
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
 from airflow.timetables.base import TimeRestriction
+from airflow.utils.orm_event_handlers import setup_event_handlers
 from pendulum import DateTime
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine, inspect, make_url, table
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from calendar_timetable.runs import lru
+
+SERVER = os.environ.get("CALENDAR_TIMETABLE_TEST_DATABASE")
+on_sqlite = pytest.mark.skipif(SERVER is not None, reason="of SQLite, or of several databases")
 
 
 @contextmanager
 def airflow_database() -> Iterator[Session]:
     """Open a session on a database of its own."""
     import_all_models()
-    engine = create_engine(
-        "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
-    )
+    engine = _of_server(SERVER) if SERVER else _in_memory()
     Base.metadata.create_all(engine)
     with Session(engine) as session:
         yield session
     engine.dispose()
+
+
+def _in_memory() -> Engine:
+    return create_engine(
+        "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+    )
+
+
+def _of_server(address: str) -> Engine:
+    """Return the engine of a server's database, without any rows in Airflow's tables.
+
+    As with SQLite, rows may stand without those that they refer to.
+    """
+    url = make_url(address)
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    loose = {
+        "mysql": {"init_command": "SET FOREIGN_KEY_CHECKS = 0"},
+        "postgresql": {"options": "-c session_replication_role=replica"},
+    }
+    engine = create_engine(
+        url.set(database=f"{url.database}{worker}"),
+        connect_args=loose[url.get_backend_name()],
+    )
+    setup_event_handlers(engine)  # with MySQL, times are in UTC by these
+    with engine.begin() as connection:
+        for name in inspect(connection).get_table_names():
+            connection.execute(table(name).delete())
+    return engine
 
 
 def add_dag(

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs import listing, lru, pool_forecast, time_budget, usage
-from tests.support.airflow_database import add_dag
+from tests.support.airflow_database import add_dag, on_sqlite
 from tests.support.processor import processor_seconds
 from tests.support.recorded import Recorded, Task, add_pool, record
 from tests.support.web_app import Rights, asked
@@ -281,6 +281,7 @@ def test_a_thousand_dags_cost_seconds_and_few_queries(
     assert len(str(last)) < 2_000_000
 
 
+@on_sqlite
 def test_large_tables_are_read_by_their_indexes(
     client: TestClient, session: Session, rights: ByDag
 ) -> None:

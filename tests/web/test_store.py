@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable.provider import get_provider_info
 from calendar_timetable.web import store
-from tests.support.airflow_database import airflow_database
+from tests.support.airflow_database import airflow_database, on_sqlite
 
 WALK = """
 import sqlite3, sys
@@ -78,6 +78,7 @@ def test_migrations_lead_to_the_model_and_back(tmp_path: Path) -> None:
     ]
 
 
+@on_sqlite
 def test_every_airflow_has_a_key_of_its_own(session: Session) -> None:
     """Without this, two with one address would take back what the other has published.
 

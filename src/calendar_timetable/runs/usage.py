@@ -18,7 +18,10 @@ from airflow.models.dagrun import DagRun
 from airflow.models.pool import Pool
 from airflow.models.taskinstance import TaskInstance
 from sqlalchemy import BigInteger, ColumnElement, case, cast, extract, func, select
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from calendar_timetable.load.history import Need, TaskUse, Usual, joined, need_of, usual
 from calendar_timetable.load.remaining import Doing, Stage
@@ -295,7 +298,9 @@ def read_used(
             query = _used_by(table, dag_ids, pools, phase, (since, until), now)
             for pool, first, last, count, slots, begins, ends in session.execute(query):
                 instances += count
-                _add(work[pool], phase, first, last, float(slots), float(begins), float(ends))
+                # MySQL and PostgreSQL tell some of these as Decimal.
+                sums = (float(slots), float(begins), float(ends))
+                _add(work[pool], phase, int(first), int(last), *sums)
     # Of the time before the first record nothing is known: nobody kept it, or nothing was there.
     first = min((min(hours) for hours in work.values()), default=None)
     since = now if first is None else max(since, first * HOUR + phase)
@@ -448,9 +453,24 @@ def _stage(state: str | None, *, keeps: bool) -> Stage:
     return "later" if state in _LATER else "over"
 
 
-def _seconds(column: Any) -> ColumnElement[int]:
-    """Return an instant as whole seconds since the epoch."""
-    return cast(extract("epoch", column), BigInteger)
+class _seconds(FunctionElement[int]):  # noqa: N801 - a function of SQL
+    """An instant of a column as whole seconds since the epoch."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(_seconds)
+def _extracted(instant: _seconds, compiler: SQLCompiler, **options: Any) -> str:
+    [column] = instant.clauses
+    return compiler.process(cast(extract("epoch", column), BigInteger), **options)
+
+
+@compiles(_seconds, "mysql", "mariadb")
+def _counted(instant: _seconds, compiler: SQLCompiler, **options: Any) -> str:
+    # EXTRACT has no epoch there; Airflow's connections to MySQL are in UTC.
+    column = compiler.process(instant.clauses, **options)
+    return f"TIMESTAMPDIFF(SECOND, '1970-01-01', {column})"
 
 
 def _begun(table: Any, pools: dict[str, PoolSize]) -> ColumnElement[int]:
