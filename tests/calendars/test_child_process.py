@@ -89,3 +89,28 @@ def test_it_ends_by_itself_past_its_time(monkeypatch: pytest.MonkeyPatch) -> Non
     )
     with pytest.raises(ChildFailed, match="stopped for its use of time or memory"):
         run_child(STUCK, {"seconds": 600}, b"", 0.5)
+
+
+def test_a_kernel_that_bounds_no_memory() -> None:
+    """As that of macOS, which says that the limit exceeds the maximum."""
+    program = """
+import resource, sys
+from calendar_timetable.calendars.child_process import serve_child
+
+def refusing(limit, values, bound=resource.setrlimit):
+    if limit == resource.RLIMIT_AS:
+        raise ValueError("current limit exceeds maximum limit")
+    bound(limit, values)
+
+sys.platform, resource.setrlimit = "darwin", refusing
+serve_child(lambda message, body: (message, body[::-1]), 1024**3, 10)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=b'{"of": 1}\nabc',
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.stdout == b'{"of":1}\ncba', done.stderr.decode()

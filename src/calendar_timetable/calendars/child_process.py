@@ -71,14 +71,18 @@ def serve_child(
 ) -> None:
     """Answer the one request on stdin: the child's side of :func:`run_child`.
 
-    The child may use *memory* bytes and *seconds* of processor time. It also ends by itself where
-    nobody is left to end it: with its parent, which Airflow may kill, and when its time is over.
+    The child may use *memory* bytes (not bounded on macOS) and *seconds* of processor time. It also
+    ends by itself where nobody is left to end it: with its parent, which Airflow may kill, and when
+    its time is over.
     """
     _end_with_parent()
     # The parent's timeout comes first.
     patience = float(os.environ.get(_PATIENCE, seconds + limits.START_SECONDS))
     signal.alarm(math.ceil(patience) + 1)
-    for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, int(seconds))):
+    bounds = {resource.RLIMIT_CPU: int(seconds)}
+    if sys.platform != "darwin":  # whose kernel refuses to bound memory (CPython's issue 78783)
+        bounds[resource.RLIMIT_AS] = memory
+    for limit, value in bounds.items():
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(
             limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard)
