@@ -37,9 +37,14 @@ def result(code: int, printed: str) -> str:
 
 
 def commit() -> str:
-    """Return the commit that is checked out, with a + where files were changed since."""
-    asked = ["git", "describe", "--always", "--exclude=*", "--abbrev=8", "--dirty=+"]
-    return subprocess.check_output(asked, cwd=ROOT, text=True).strip()  # noqa: S603
+    """Return the commit that is checked out, with a + where other files than the page changed."""
+    asked = ["git", "rev-parse", "--short=8", "HEAD"]
+    name = subprocess.check_output(asked, cwd=ROOT, text=True).strip()  # noqa: S603
+    others = [".", f":!{PAGE.relative_to(ROOT)}"]
+    changed = subprocess.run(
+        ["git", "diff", "--quiet", "HEAD", "--", *others], cwd=ROOT, check=False
+    )  # noqa: S603, S607
+    return name + "+" * changed.returncode
 
 
 def main(lane: str) -> int:
