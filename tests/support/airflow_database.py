@@ -22,7 +22,6 @@ from airflow.models.serialized_dag import SerializedDagModel
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
 from airflow.timetables.base import TimeRestriction
-from airflow.utils.orm_event_handlers import setup_event_handlers
 from pendulum import DateTime
 from sqlalchemy import Engine, create_engine, inspect, make_url, table
 from sqlalchemy.orm import Session
@@ -56,6 +55,8 @@ def _of_server(address: str) -> Engine:
 
     As with SQLite, rows may stand without those that they refer to.
     """
+    from airflow.utils.orm_event_handlers import setup_event_handlers
+
     url = make_url(address)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     loose = {
