@@ -18,7 +18,7 @@ from pathlib import Path
 import pymysql
 
 from demo.postgres import PostgresServer
-from demo.services import Service, free_port, wait_until
+from demo.services import Service, free_port, uninterrupted, wait_until
 
 WORKERS = ("", "gw0", "gw1", "gw2", "gw3")
 
@@ -33,48 +33,46 @@ def postgresql() -> Iterator[dict[str, str]]:
 @contextmanager
 def mariadb() -> Iterator[dict[str, str]]:
     """Start a MariaDB in a temporary folder: what Debian has of MySQL's dialect."""
-    folder, port, password = (
-        Path(tempfile.mkdtemp(prefix="mariadb-")),
-        free_port(),
-        secrets.token_hex(),
-    )
-    options = ("--no-defaults", f"--datadir={folder}/data")
-    root = ("--user=root",) if os.geteuid() == 0 else ()
-    install = ["mariadb-install-db", *options, *root, "--auth-root-authentication-method=normal"]
-    subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
-    command = [
-        shutil.which("mariadbd") or "/usr/sbin/mariadbd",
-        *(*options, *root),
-        f"--port={port}",
-        "--bind-address=127.0.0.1",
-        f"--socket={folder}/socket",
-        "--explicit-defaults-for-timestamp=1",
-        "--innodb-flush-log-at-trx-commit=0",
-    ]
-    service = Service("mariadb", command, env=os.environ, log=folder / "log")
-    try:
-        wait_until("MariaDB to answer", lambda: _answers(folder / "socket"))
-        with pymysql.connect(unix_socket=f"{folder}/socket", user="root") as connection:
-            ask = connection.cursor().execute
-            ask(f"CREATE USER 'airflow'@'127.0.0.1' IDENTIFIED BY '{password}'")
-            for worker in WORKERS:
-                ask(f"CREATE DATABASE tests{worker} CHARACTER SET utf8mb4")
-                ask(f"GRANT ALL ON tests{worker}.* TO 'airflow'@'127.0.0.1'")
-        yield {
-            "CALENDAR_TIMETABLE_TEST_DATABASE": (
-                f"mysql+pymysql://airflow:{password}@127.0.0.1:{port}/tests?charset=utf8mb4"
-            ),
-            # What Airflow takes by itself where its own database is MySQL.
-            "AIRFLOW__DATABASE__SQL_ENGINE_COLLATION_FOR_IDS": "utf8mb3_bin",
-        }
-    finally:
-        service.kill()
-        shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix="mariadb-") as folder:
+        port, password = free_port(), secrets.token_hex()
+        options = ["--no-defaults", f"--datadir={folder}/data"]
+        if os.geteuid() == 0:
+            options.append("--user=root")
+        install = ["mariadb-install-db", *options, "--auth-root-authentication-method=normal"]
+        subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
+        command = [
+            shutil.which("mariadbd") or "/usr/sbin/mariadbd",
+            *options,
+            f"--port={port}",
+            "--bind-address=127.0.0.1",
+            f"--socket={folder}/socket",
+            "--explicit-defaults-for-timestamp=1",
+            "--innodb-flush-log-at-trx-commit=0",
+        ]
+        with uninterrupted():
+            service = Service("mariadb", command, env=os.environ, log=Path(folder, "log"))
+        try:
+            wait_until("MariaDB to answer", lambda: _answers(f"{folder}/socket"))
+            with pymysql.connect(unix_socket=f"{folder}/socket", user="root") as connection:
+                ask = connection.cursor().execute
+                ask(f"CREATE USER 'airflow'@'127.0.0.1' IDENTIFIED BY '{password}'")
+                for worker in WORKERS:
+                    ask(f"CREATE DATABASE tests{worker} CHARACTER SET utf8mb4")
+                    ask(f"GRANT ALL ON tests{worker}.* TO 'airflow'@'127.0.0.1'")
+            yield {
+                "CALENDAR_TIMETABLE_TEST_DATABASE": (
+                    f"mysql+pymysql://airflow:{password}@127.0.0.1:{port}/tests?charset=utf8mb4"
+                ),
+                # What Airflow takes by itself where its own database is MySQL.
+                "AIRFLOW__DATABASE__SQL_ENGINE_COLLATION_FOR_IDS": "utf8mb3_bin",
+            }
+        finally:
+            service.kill()
 
 
-def _answers(socket: Path) -> bool:
+def _answers(socket: str) -> bool:
     try:
-        pymysql.connect(unix_socket=str(socket), user="root").close()
+        pymysql.connect(unix_socket=socket, user="root").close()
     except pymysql.OperationalError:
         return False
     return True
