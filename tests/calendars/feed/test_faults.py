@@ -450,16 +450,22 @@ def test_a_question_that_a_damaged_cache_cannot_answer_takes_nothing_from_others
 
 
 @pytest.mark.parametrize("back", [3600, 400 * 86400])
-def test_a_clock_stepped_back_changes_no_plan(back: int, scene: Scene) -> None:
+def test_a_clock_stepped_back_holds_nothing(back: int, scene: Scene) -> None:
+    """The copy is younger than the clock: it answers for the months around the clock."""
+    scene.clock.now = datetime.now(UTC).replace(day=15).timestamp()  # no step changes the month
     scene.origin.serve(GOOD)
     over_http(scene)
     plan = scene.schedule().serialize()
     scene.clock.now -= back
     scene.origin.fail(Reply(503))
-    assert scene.schedule().serialize() == plan
+    plan_there = scene.schedule().serialize()
+    assert "held" not in plan_there["blackouts"]
+    assert (plan_there == plan) == (back == 3600)
     assert scene.calendar().describe().error == "HTTP 503"
     scene.clock.now += 3601  # and what is too old is told by the clock as it is now
     assert scene.schedule().serialize()["blackouts"]["held"]["why"] == "HTTP 503"
     scene.origin.serve(GOOD)
     scene.clock.now += 3600
+    assert scene.schedule().serialize() == plan_there
+    scene.clock.now += back
     assert scene.schedule().serialize() == plan
