@@ -105,8 +105,15 @@ class Browser:
         return list(self.run(script, selector, containing))
 
     def one(self, selector: str, containing: str = "") -> WebElement:
-        """Return the first of these, once it is there."""
-        return wait_until(f"{selector} {containing!r}", lambda: self.all(selector, containing))[0]
+        """Return the first of these, once it is there; where it never is, tell what is instead."""
+        try:
+            return wait_until(f"{selector} {containing!r}", lambda: self.all(selector, containing))[
+                0
+            ]
+        except TimeoutError as error:
+            shown = self.run("return document.body.innerText")
+            error.add_note(f"At {self.path()}:\n{shown[:5000]}\n{self.errors()}")
+            raise
 
     def gone(self, selector: str, containing: str = "") -> None:
         wait_until(f"no {selector} {containing!r}", lambda: not self.all(selector, containing))
@@ -123,11 +130,28 @@ class Browser:
         return wait_until(f"{selector} {containing!r} to stay", attempt)[0]
 
     def click(self, selector: str, containing: str = "") -> None:
-        def do(element: WebElement) -> None:
-            self.run("arguments[0].scrollIntoView({block: 'center'})", element)
-            element.click()
+        """Click it; try again if it moved away from under the pointer as something was drawn."""
+        prepare = (
+            "globalThis.ctClicked = false; arguments[0].scrollIntoView({block: 'center'});"
+            "const heard = () => { globalThis.ctClicked = true };"
+            "arguments[0].addEventListener('click', heard, {capture: true, once: true})"
+        )
+        # Where the click led to another document, nobody heard it there.
+        missed = "return arguments[0].isConnected && globalThis.ctClicked === false"
 
-        self.using(selector, do, containing)
+        def attempt() -> bool:
+            element = self.one(selector, containing)
+            try:
+                self.run(prepare, element)
+                element.click()
+            except StaleElementReferenceException:
+                return False
+            try:
+                return not self.run(missed, element)
+            except StaleElementReferenceException:
+                return True
+
+        wait_until(f"{selector} {containing!r} to be clicked", attempt)
 
     def fill(self, selector: str, text: str) -> None:
         """Type in place of what is there; WebDriver's own clearing is not seen by React."""

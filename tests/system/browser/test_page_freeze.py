@@ -164,6 +164,7 @@ def test_a_freeze_is_planned_and_booked_from_the_keyboard(page: Browser, server:
 
     page.open(f"{PAGE}?paused=true")
     page.click(".ct-head button", "Plan a freeze")
+    page.one(".ct-side .ct-lead", "would ")
     page.click(".ct-side button", "Find a better time")
     best = page.one(".ct-side .ct-card strong").text
     page.click(".ct-side .ct-card button", "Use")
