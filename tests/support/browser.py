@@ -22,6 +22,8 @@ FLAGS = (
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
+    # Each page is a new document, whose code is seldom run often enough to be worth optimizing.
+    "--js-flags=--no-opt --no-maglev",
     # Without a GPU each frame of a spinner, of Airflow's and of ours, is drawn by the processor.
     "--force-prefers-reduced-motion",
     "--no-first-run",
@@ -134,7 +136,8 @@ class Browser:
         prepare = (
             "globalThis.ctClicked = false; arguments[0].scrollIntoView({block: 'center'});"
             "const heard = () => { globalThis.ctClicked = true };"
-            "arguments[0].addEventListener('click', heard, {capture: true, once: true})"
+            "const told = arguments[0].closest('select') ?? arguments[0];"
+            "for (const kind of ['click', 'change']) told.addEventListener(kind, heard, true)"
         )
         # Where the click led to another document, nobody heard it there.
         missed = "return arguments[0].isConnected && globalThis.ctClicked === false"
