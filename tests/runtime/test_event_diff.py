@@ -17,6 +17,7 @@ from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.time_sets import TimeRange
 from calendar_timetable.runtime import event_diff
 from calendar_timetable.runtime.event_diff import CalendarSnapshot, WatchState
+from tests.support.effort import tries
 
 NOW = int(datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp())
 HOUR = 3600
@@ -208,7 +209,7 @@ calendars = st.dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(200), deadline=None)
 @given(st.lists(calendars, min_size=2, max_size=6))
 def test_against_a_plain_model(looks: list[dict[str, tuple[int, str]]]) -> None:
     """Whatever is edited and however often, the told edits lead from one calendar to the next.

@@ -7,10 +7,10 @@ CronTriggerTimetable (plain and with ``interval=``) and CronDataIntervalTimetabl
 any windows, where Airflow's timetable could simply be asked, and with ``Weekly("mon-sun")``, where
 our own code decides.
 
-By default this is a spread sample, 25 runs each: every expression in one of the zones with one of
+By default this is a spread sample, 15 runs each: every expression in one of the zones with one of
 the three timetables, catchup on and off; every zone has some 18 expressions, 6 of them with each
-timetable. ``CALENDAR_TIMETABLE_EQUALITY=full`` compares the whole product, 50 runs each, in over
-half an hour.
+timetable. ``HYPOTHESIS_PROFILE=deep`` compares the whole product, 50 runs each, in over half an
+hour.
 
 Dates are spread over 2010 to 2027 so that each expression starts in another season, days before a
 change of the clocks in one of the zones. Without catchup the clock is moved along with the runs, at
@@ -19,7 +19,6 @@ uneven steps, so that some ticks are missed.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -38,13 +37,13 @@ from dateutil.relativedelta import relativedelta
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.cron_expressions import EXPRESSIONS, ZONES
+from tests.support.effort import DEEP
 from tests.support.moments import utc
 from tests.support.timetables import pen, restriction
 
 pytestmark = pytest.mark.slow
 
-FULL = os.environ.get("CALENDAR_TIMETABLE_EQUALITY") == "full"
-RUNS = 50 if FULL else 25
+RUNS = 50 if DEEP else 15
 ALWAYS = {"no windows": None, "always open": Weekly("mon-sun")}
 
 STARTS = [
@@ -90,7 +89,7 @@ def cases() -> Iterator[tuple[Kind, str, str, datetime, bool]]:
         for j, zone in enumerate(ZONES):
             for k, kind in enumerate(KINDS):
                 for catchup in (True, False):
-                    if FULL or ((i + j) % 12, i // 12 % 3) == (0, k):
+                    if DEEP or ((i + j) % 12, i // 12 % 3) == (0, k):
                         yield kind, expression, zone, start, catchup
 
 

@@ -33,6 +33,7 @@ from calendar_timetable.schedule.due_rule import DueRule
 from calendar_timetable.schedule.on import On
 from calendar_timetable.schedule.recurrence import Recurrence
 from calendar_timetable.timetable import CalendarTimetable
+from tests.support.effort import tries
 from tests.support.scheduler import dag_model, plain
 from tests.support.strategies import EPOCH, POLICIES, moment
 from tests.support.time_sets import FakeCalendar
@@ -228,4 +229,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestLife.settings = settings(max_examples=tries(150), stateful_step_count=40, deadline=None)

@@ -23,6 +23,7 @@ from calendar_timetable.schedule.on import On
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.bases import BASES, Base, timetable
 from tests.support.brute import Brute
+from tests.support.effort import tries
 from tests.support.scheduler import dag_model, plain
 from tests.support.strategies import LENGTH, brutes, moment
 from tests.support.timetables import placed, restriction, travelled
@@ -129,7 +130,7 @@ LIVES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("base", PROMISING, ids=repr)
 @pytest.mark.parametrize("start_date", [False, True], ids=["no start date", "start date"])
-@settings(max_examples=25, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=tries(15), phases=[Phase.explicit, Phase.generate])
 @given(
     brute=brutes(),
     share=st.sampled_from([0, 0, 25]),

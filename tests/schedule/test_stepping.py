@@ -18,6 +18,7 @@ from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.bases import BASES, Base, timetable
 from tests.support.brute import Brute
+from tests.support.effort import tries
 from tests.support.schedules import SCHEDULES, runs_of
 from tests.support.strategies import LENGTH, brutes, moment
 from tests.support.timetables import next_run, said, stepped
@@ -47,7 +48,7 @@ def compare(schedule: CalendarTimetable, base: Base) -> None:
 
 
 @pytest.mark.parametrize("base", BASES, ids=repr)
-@settings(max_examples=40)
+@settings(max_examples=tries(40))
 @given(brute=brutes(), share=st.sampled_from([0, 0, 1, 25, 400]))
 @example(Brute(None, [(290, 400)], "postpone", 0, 105, coalesce=False), 400)
 def test_stepping_makes_the_runs_of_the_plan(base: Base, brute: Brute, share: int) -> None:
@@ -57,7 +58,7 @@ def test_stepping_makes_the_runs_of_the_plan(base: Base, brute: Brute, share: in
 
 
 @pytest.mark.parametrize("base", BASES, ids=repr)
-@settings(max_examples=15)
+@settings(max_examples=tries(15))
 @given(brute=brutes(), share=st.sampled_from([0, 25]))
 def test_a_round_trip_at_every_step_changes_nothing(base: Base, brute: Brute, share: int) -> None:
     schedule = timetable(base, brute, stagger=timedelta(minutes=share), stagger_key="a")
@@ -70,7 +71,7 @@ def test_a_round_trip_at_every_step_changes_nothing(base: Base, brute: Brute, sh
 
 
 @pytest.mark.parametrize("base", BASES, ids=repr)
-@settings(max_examples=15)
+@settings(max_examples=tries(15))
 @given(brute=brutes())
 def test_runs_of_the_scheduler_never_go_back(base: Base, brute: Brute) -> None:
     with time_machine.travel(BEFORE, tick=False):

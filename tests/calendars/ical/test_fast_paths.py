@@ -12,6 +12,7 @@ from benchmarks.feed import google_like
 from calendar_timetable.calendars.ical.properties import WallTime, local_seconds, local_time
 from calendar_timetable.calendars.ical.reader import drop_past_events, read
 from calendar_timetable.calendars.ical.rrule import parse_rrule
+from tests.support.effort import tries
 from tests.support.generated_calendars import (
     BEGINS,
     END,
@@ -99,7 +100,7 @@ def test_what_is_over_is_left_out_and_counted(text: str) -> None:
     assert (found.components, [row[0].uid for row in found.rows], found.problems) == (2, ["b"], ())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=tries(60))
 @given(
     data=st.data(),
     rule=rules(),

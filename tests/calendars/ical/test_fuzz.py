@@ -10,6 +10,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.effort import tries
 from tests.support.fuzzing import ANSWER, LEAK, SEED, check_answer, check_bundle, check_calendar
 from tests.support.ics import event, feed
 
@@ -151,31 +152,31 @@ COMPONENTS = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(200), deadline=None)
 @given(mutated(SEED))
 def test_mutated_calendars(body: bytes) -> None:
     check_calendar(body)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(100), deadline=None)
 @given(st.lists(COMPONENTS, min_size=1, max_size=4))
 def test_calendars_of_odd_parts(components: list[str]) -> None:
     check_calendar(feed(*components))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(200), deadline=None)
 @given(mutated(SEED))
 def test_mutated_bundles(body: bytes) -> None:
     check_bundle(body)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(200), deadline=None)
 @given(mutated(ANSWER))
 def test_mutated_caldav_answers(body: bytes) -> None:
     check_answer(body)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(100), deadline=None)
 @given(st.binary(max_size=300) | st.text(max_size=200).map(str.encode))
 def test_any_bytes(body: bytes) -> None:
     for check in (check_calendar, check_bundle, check_answer):

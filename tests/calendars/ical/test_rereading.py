@@ -24,6 +24,7 @@ from calendar_timetable.calendars.ical.series import SeriesComponent, expand_ser
 from calendar_timetable.calendars.ical.series_cache import dump_reading, load_reading
 from calendar_timetable.calendars.occurrences import ParsedCalendar
 from calendar_timetable.calendars.sources.lookup import source_for
+from tests.support.effort import tries
 from tests.support.generated_calendars import (
     END,
     NOW,
@@ -59,7 +60,7 @@ def expanded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return uids
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=tries(15))
 @given(data=st.data())
 def test_whole_series_before_and_after_an_edit(data: st.DataObject) -> None:
     before = {uid: data.draw(whole_series(uid)) for uid in "abc"}

@@ -24,6 +24,7 @@ from calendar_timetable.calendars.ical.properties import (
 from calendar_timetable.calendars.ical.recurrence import Recurrence
 from calendar_timetable.calendars.ical.rrule import parse_rrule
 from tests.support import slow_rrule
+from tests.support.effort import tries
 from tests.support.processor import processor_seconds
 from tests.support.slow_rrule import DAYS
 
@@ -173,7 +174,7 @@ def series(draw: st.DrawFn) -> tuple[dict[str, str], datetime, bool]:
 
 
 @pytest.mark.slow
-@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(600), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(drawn=series(), part=st.floats(0, 0.9))
 def test_any_rule_is_as_the_table_says(
     drawn: tuple[dict[str, str], datetime, bool], part: float
@@ -242,7 +243,7 @@ def departs(parts: dict[str, str]) -> bool:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(300), deadline=None)
 @given(drawn=series())
 def test_dateutil_agrees_where_it_keeps_to_the_table(
     drawn: tuple[dict[str, str], datetime, bool],
