@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import tempfile
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import guard
+
 _HOME = tempfile.mkdtemp(prefix="calendar-timetable-tests-")
+_end_all = guard.begin(_HOME)
 os.environ |= {
     "AIRFLOW_HOME": _HOME,
     "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
@@ -110,4 +112,4 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    shutil.rmtree(_HOME, ignore_errors=True)
+    _end_all()

@@ -1,0 +1,51 @@
+"""Nothing is left of a test run that is killed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from demo.services import wait_until
+from tests.support import guard
+
+ROOT = Path(__file__).parents[2]
+# A program that has left its session and its parent, as Chromium's and PostgreSQL's do.
+MAKER = """
+import subprocess, sys
+from tests.support import guard
+
+guard.begin(sys.argv[1])
+sleeps = "import os, time; os.fork() or (os.setsid(), os.fork() or time.sleep(600))"
+subprocess.run([sys.executable, "-c", sleeps])
+print(guard.os.environ[guard.MARK], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not guard.POSSIBLE, reason="asks /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, None])
+def test_nothing_is_left_of_a_process_however_it_ends(number: int | None) -> None:
+    folder = tempfile.mkdtemp()
+    with subprocess.Popen(
+        [sys.executable, "-c", MAKER, folder],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as maker:
+        assert maker.stdin is not None and maker.stdout is not None
+        mark = maker.stdout.readline().strip()
+        wait_until("the guard, and what it guards", lambda: len(guard.marked(mark)) == 2)
+        if number is None:
+            maker.stdin.close()
+        else:
+            maker.send_signal(number)
+        maker.wait()
+    wait_until("nothing to be left", lambda: not guard.marked(mark), seconds=60)
+    wait_until("its folder to be gone", lambda: not Path(folder).exists(), seconds=60)
