@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,6 +40,7 @@ MONDAY, NEXT_MONDAY = utc("2027-03-08"), utc("2027-03-15")
 START = datetime(2027, 1, 1)
 NIGHTS = Weekly("daily 22:00-06:00")
 HOUR = timedelta(hours=1)
+SALES = {"__type": "asset", "name": "sales", "uri": "sales", "group": "asset", "extra": {}}
 
 
 def held(dag_id: str, **more: Any) -> DAG:
@@ -146,6 +148,35 @@ def test_late_is_what_started_late(
     assert listed(session, dag_id, now=NOW)[0].late == expected[-1], (
         "what is paused waits for its user"
     )
+
+
+@pytest.mark.parametrize("around", [False, True], ids=["ours", "AssetAndTimeSchedule"])
+def test_what_waits_for_assets_is_not_late(session: Session, around: bool) -> None:
+    """As Airflow 3.4 stores them."""
+    dag_id, due = f"waits-{around}", utc("2027-03-10 11:00")
+    schedule = CalendarTimetable("0 11 * * *")
+    add_dag(session, DAG(dag_id, schedule=schedule, start_date=START), due - HOUR)
+    (row,) = session.query(SerializedDagModel).filter_by(dag_id=dag_id)
+    assert row.data is not None
+    data = deepcopy(row.data)
+    ours = data["dag"]["timetable"]
+    if around:
+        both = {"timetable": ours, "assets": SALES}
+        data["dag"]["timetable"] = {
+            "__type": "airflow.timetables.assets.AssetAndTimeSchedule",
+            "__var": both,
+        }
+    else:
+        ours["__var"] |= {"v": 3, "assets": SALES}
+    row._data, row.dag_hash = data, "with assets"
+    session.commit()
+    session.expunge_all()  # it remembers what it read
+    run = listed(session, dag_id, now=due + 2 * HOUR)[0]
+    assert (run.due, run.state, run.late) == (due, "planned", False)
+    assert run.explanation.endswith("; starts on time, or once its assets are there")
+    add_run(session, dag_id, "queued", due)
+    run = listed(session, dag_id, now=due + 2 * HOUR)[0]
+    assert (run.due, run.state, run.late) == (due, "queued", True), "they are there"
 
 
 def test_the_stored_run_stands_even_where_the_plan_is_another(session: Session) -> None:

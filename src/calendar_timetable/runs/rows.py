@@ -84,6 +84,12 @@ class RunRow:
         """The zone of its schedule, or UTC without one."""
         return _UTC if self.schedule is None else self.schedule.zone
 
+    @property
+    def waits_for_assets(self) -> bool:
+        """Whether it has yet to be made once its assets are there, besides being due."""
+        schedule = self.schedule
+        return self.state == "planned" and schedule is not None and schedule.waits_for_assets
+
     def changed(self, now: float) -> float:
         """Return when what is shown of it last changed, in epoch seconds; this never goes back."""
         times = [self.placed.tick.due, self.start, self.end]
@@ -121,8 +127,11 @@ class RunRow:
     def is_late(self, now: float) -> bool:
         """Tell whether it started, or will start, more than ``LATE`` seconds later than it was to.
 
-        What a paused DAG has not started does not count as late: it waits for its user.
+        What a paused DAG has not started does not count as late: it waits for its user. Nor does a
+        run that also waits for assets.
         """
+        if self.run is None and self.waits_for_assets:
+            return False
         if self.run is None:
             planned, started = self.start, None
         elif self.run.run_type == "scheduled":
@@ -294,7 +303,11 @@ def _outcome(row: RunRow, due: float, zone: ZoneInfo) -> str:
     if row.state in ("planned", "queued"):
         if row.dag.paused:
             return _PAUSED
-        return f"starts {at}" if row.state == "planned" else f"queued, to start {at}"
+        if row.state == "queued":
+            return f"queued, to start {at}"
+        return (
+            f"starts {at}, or once its assets are there" if row.waits_for_assets else f"starts {at}"
+        )
     if row.state == "running":
         return f"started {at}, running"
     took = "" if row.end is None else f" after {explain.length(row.end - row.start)}"

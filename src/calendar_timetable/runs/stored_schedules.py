@@ -33,7 +33,7 @@ from calendar_timetable.schedule.ticks import Ticks
 OURS = "calendar_timetable.timetable.CalendarTimetable"
 _NONE = "airflow.timetables.simple.NullTimetable"
 _ASSET_OR_TIME = "airflow.timetables.assets.AssetOrTimeSchedule"
-_AROUND_OTHERS = (_ASSET_OR_TIME, "airflow.timetables.assets.AssetAndTimeSchedule")
+_ASSET_AND_TIME = "airflow.timetables.assets.AssetAndTimeSchedule"
 # Characters of all remembered schedules together, as Airflow serializes them.
 _SCHEDULES_CHARACTERS = 32 * 1024 * 1024
 _CHARACTERS_PER_SCHEDULE = 2_000  # added, for the objects that are made of it
@@ -61,6 +61,8 @@ class Schedule:
     # Whether runs come without a due time too, made by assets; whether only people make runs.
     by_assets_too: bool = False
     only_by_hand: bool = False
+    # Whether a run that is due also waits for assets, nobody knows for how long.
+    waits_for_assets: bool = False
     # In a what-if: the schedule that replaces what *data* says.
     changed_to: CompiledSchedule | None = None
 
@@ -220,9 +222,10 @@ def _read(row: SerializedDagModel, since: float) -> Schedule:
         dates = (dag.get("start_date"), dag.get("end_date"))
         earliest, latest = (None if date is None else to_pendulum(date) for date in dates)
         restriction = TimeRestriction(earliest, latest, bool(dag.get("catchup")))
-    by_assets_too = data["__type"] == _ASSET_OR_TIME
-    while data["__type"] in _AROUND_OTHERS:
+    kinds = {data["__type"]}
+    while data["__type"] in (_ASSET_OR_TIME, _ASSET_AND_TIME):
         data = data["__var"]["timetable"]
+        kinds.add(data["__type"])
     timezone = data["__var"].get("timezone") or dag.get("timezone")
     timezone = timezone if isinstance(timezone, str) else "UTC"
     changed = row.last_updated.timestamp()
@@ -237,8 +240,9 @@ def _read(row: SerializedDagModel, since: float) -> Schedule:
         timezone,
         restriction,
         tuple(named[:_MOST_POOLS]),
-        by_assets_too,
-        data["__type"] == _NONE,
+        by_assets_too=_ASSET_OR_TIME in kinds,
+        only_by_hand=_NONE in kinds,
+        waits_for_assets=_ASSET_AND_TIME in kinds or (OURS in kinds and "assets" in data["__var"]),
     )
 
 
