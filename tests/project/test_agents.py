@@ -23,7 +23,8 @@ COMMANDS = re.findall(r"^\$ calendar-timetable (.*)$", PAGE, re.MULTILINE)
 @pytest.mark.parametrize("command", COMMANDS, ids=[each.split()[0] for each in COMMANDS])
 def test_a_command_answers_as_printed(command: str, tmp_path: Path) -> None:
     freeze = event("SUMMARY:Freeze", "DTSTART;VALUE=DATE:20261128", "DTEND;VALUE=DATE:20261130")
-    (tmp_path / "team.ics").write_bytes(feed(freeze))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "team.ics").write_bytes(feed(freeze))
     done = subprocess.run(
         [sys.executable, "-m", "calendar_timetable.cli", *shlex.split(command)],
         cwd=tmp_path,
