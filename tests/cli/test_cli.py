@@ -167,6 +167,13 @@ def test_nothing_is_coming(run: Run, origin: Origin) -> None:
             "'soon' is not a valid length of time; write it as 4h, 90m or 1d12h",
         ),
         (("preview", "@daily", "--duration=-4h"), "'-4h' is negative"),
+        (
+            ("preview", "@daily", "--max-delay", "999999d"),
+            "'999999d' is too long; give at most 3660d",
+        ),
+        (("preview", "@daily", "--event-offset=-9999d"), "'-9999d' is too long"),
+        (("preview", "@daily", "--start", "9999-12-31"), "give a year from 1970 to 9900"),
+        (("preview", "@daily", "--start", "0001-01-02"), "give a year from 1970 to 9900"),
         (("preview", "@daily", "--stagger", ""), "'' is not a valid length of time"),
         (
             ("preview", "@daily", "--start", "noon"),

@@ -18,6 +18,9 @@ import psutil
 import pytest
 
 from calendar_timetable import CalendarTimetable, Weekly
+from calendar_timetable.cli.dag_plans import DagFolder
+from calendar_timetable.cli.revisions import DagSource
+from calendar_timetable.cli.values import Misused
 from calendar_timetable.planning.plan import PlannedRun
 from demo.services import wait_until
 from tests.support.command_line import Run, run
@@ -568,3 +571,13 @@ def told(row: PlannedRun | None) -> str | None:
 
 def z(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def test_a_process_that_has_died_is_told(tmp_path: Path) -> None:
+    """Not taken for a reader of the output that has seen enough."""
+    folder = DagFolder(DagSource(tmp_path, tmp_path, tmp_path), tmp_path / "cache")
+    folder._process.kill()
+    folder._process.join()
+    with pytest.raises(Misused, match="has ended"):
+        folder.plans(0, 1)
+    folder.close()

@@ -17,7 +17,7 @@ import airflow.settings  # noqa: F401  (sets its log up, before a test captures 
 import pytest
 
 from calendar_timetable import CalendarTimetable
-from calendar_timetable.cli.imports import command
+from calendar_timetable.cli.imports import command, literals
 from calendar_timetable.cli.imports.business_schedules import schedule_of
 from calendar_timetable.cli.imports.found import MOST_BYTES, Unsaid
 from calendar_timetable.cli.imports.timetables_calendar import _arguments
@@ -931,3 +931,9 @@ def test_the_example_of_the_page(run: Run, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     Path("payroll.txt").write_text(text)
     assert run("import", "payroll.txt") == (0, shown, "")
+
+
+@pytest.mark.parametrize("text", ["x = 1\ry = (\r", "(", "\r\r(", "x = (\n\n", "\f'"])
+def test_what_is_no_python_is_told_by_its_line(text: str) -> None:
+    with pytest.raises(Unsaid, match="not Python"):
+        literals.parse(text)

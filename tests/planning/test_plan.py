@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -263,3 +265,20 @@ def test_a_late_run_keeps_its_share_of_its_hour() -> None:
 
     assert {told(now) for now in range(36_000, 123_900, 300)} == {123_900}
     assert told(123_900) == 36_000
+
+
+@pytest.mark.parametrize(
+    ("when_blocked", "start", "searched"),
+    [
+        ("postpone", None, (100, 110)),
+        ("advance", None, (90, 100)),
+        ("skip", None, (100, 100)),
+        ("run", None, (100, 100)),
+        ("postpone", 105, (100, 105)),
+        ("advance", 95, (95, 100)),
+    ],
+)
+def test_where_a_start_was_looked_for(
+    when_blocked: Any, start: float | None, searched: tuple[float, float]
+) -> None:
+    assert Policy(when_blocked, 0, 10).searched(100, start) == searched

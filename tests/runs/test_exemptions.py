@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import time_machine
 from airflow.sdk import Variable
 
 from calendar_timetable.runs import exemptions
-from calendar_timetable.runs.exemptions import VARIABLE, Exemption, encode, of_dag
+from calendar_timetable.runs.exemptions import VARIABLE, Exemption, decode, encode, of_dag
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 SINCE = int(NOW.timestamp())
@@ -43,3 +44,17 @@ def test_without_a_variable_no_dag_is_exempt(monkeypatch: pytest.MonkeyPatch) ->
 def test_it_is_in_force_for_its_time() -> None:
     told = [ONE.in_force(SINCE + seconds) for seconds in (-1, 0, 3599, 3600)]
     assert told == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"since": "soon"}, {}, None, 7, {"since": 1, "until": []}], ids=repr
+)
+def test_one_entry_that_is_none_takes_no_other_away(wrong: Any) -> None:
+    with time_machine.travel(NOW, tick=False):
+        both = json.loads(encode([ONE])) | {"wrong": wrong}
+        assert decode(json.dumps(both)) == {"nightly": ONE}
+
+
+@pytest.mark.parametrize("value", ["", "{", "[]", "7", "null", None])
+def test_what_is_no_list_of_exemptions_exempts_none(value: str | None) -> None:
+    assert decode(value) == {}

@@ -145,6 +145,29 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
             {"kind": "skipped"},
         ],
     ),
+    "no other slot": (
+        "0 5 * * *",
+        {
+            "windows": OFF_PEAK,
+            "duration": 3 * HOUR,
+            "when_blocked": "advance",
+            "max_delay": 0 * HOUR,
+        },
+        "2026-11-25 04:00",
+        (
+            "due Wed 25 Nov 2026 05:00 CET, needs 3 h, but only 2 h are open from 05:00 "
+            "(then outside windows), skipped: no available slot when due (max_delay is 0)"
+        ),
+        [
+            {
+                "kind": "too_short",
+                "start": "2026-11-25 04:00",
+                "end": "2026-11-25 06:00",
+                "needed_seconds": 10800,
+            },
+            {"kind": "skipped"},
+        ],
+    ),
     "no slot": (
         "0 5 * * *",
         {"windows": OFF_PEAK, "duration": 13 * HOUR, "max_delay": HOUR},

@@ -381,3 +381,19 @@ def test_a_feed_holds_what_was_chosen(client: TestClient, session: Session) -> N
     assert told(frequent=False) == runs | skipped
     assert told(moved=True) == skipped
     assert told(paused=True) == runs | hourly | skipped | {("asleep", "TENTATIVE")}
+
+
+def test_subscriptions_that_have_ended_do_not_count(session: Session) -> None:
+    class User:
+        def get_id(self) -> str:
+            return "reader"
+
+    from calendar_timetable.web import store, subscriptions
+
+    store._Base.metadata.create_all(session.get_bind())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subscriptions, "_seal", lambda user: b"")
+        for days in (*([0] * subscriptions.MOST_PER_OWNER), *([1] * subscriptions.MOST_PER_OWNER)):
+            subscriptions.subscribe(session, User(), "all", None, days)
+        with pytest.raises(subscriptions.TooManySubscriptions):
+            subscriptions.subscribe(session, User(), "all", None, 1)

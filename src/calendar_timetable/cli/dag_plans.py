@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from calendar_timetable.schedule.compiled import CompiledSchedule
 
 MOST_TICKS = 25_000  # of one DAG: seventeen days of minutes
+_ENDED = "the process that reads the DAG files has ended; see above"
 _TEXT = 500  # characters of an error that is told
 
 
@@ -84,24 +85,24 @@ class DagFolder:
 
     def begin_to_read(self) -> None:
         """Begin to read the DAG files, which :meth:`calendars_read` waits for."""
-        self._mine.send(("parse",))
+        self._send("parse")
 
     def calendars_read(self, asked: frozenset[str]) -> frozenset[str]:
         """Ask the calendars of the DAG files, but for those *asked* already; return all asked."""
         self._answer()
-        self._mine.send(("ask_calendars", asked))
+        self._send("ask_calendars", asked)
         these: frozenset[str] = self._answer()
         return asked | these
 
     def plans(self, start: float, end: float) -> FolderPlans:
         """Return what is due in ``[start, end)``, in epoch seconds."""
-        self._mine.send(("plans", start, end))
+        self._send("plans", start, end)
         found: FolderPlans = self._answer()
         return found
 
     def told(self, dag_id: str, due: Sequence[float], zone: str) -> list[Told]:
         """Say in *zone* what becomes of these *due* times, in epoch seconds, of a DAG."""
-        self._mine.send(("told", dag_id, due, zone))
+        self._send("told", dag_id, due, zone)
         found: list[Told] = self._answer()
         return found
 
@@ -111,11 +112,17 @@ class DagFolder:
         self._process.terminate()
         self._process.join()
 
+    def _send(self, *question: Any) -> None:
+        try:
+            self._mine.send(question)
+        except BrokenPipeError:
+            raise Misused(_ENDED) from None
+
     def _answer(self) -> Any:
         try:
             return self._mine.recv()
         except EOFError:
-            raise Misused("the process that reads the DAG files has ended; see above") from None
+            raise Misused(_ENDED) from None
 
 
 def _serve(theirs: Connection, connection: Connection, source: DagSource, cache: Path) -> None:

@@ -132,11 +132,13 @@ def _peaks(room: Room, idle: dict[str, Load]) -> list[_Peak]:
 
 def _write(file: Path, text: str) -> None:
     """Write *file* in one step: a DAG processor may read it at any time."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        draft = file.with_name(f".{file.name}.{os.getpid()}")
         draft.write_text(text, encoding="utf-8")
         draft.replace(file)
     except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
         reason = error.strerror or type(error).__name__
         raise InvalidArgument("--out", str(file), f"{reason}: give a file") from None
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from calendar_timetable.exceptions import CalendarTimetableError, InvalidArgument
+from calendar_timetable.planning import zones
 from calendar_timetable.planning.time_sets import TimeSet, Union
 from calendar_timetable.planning.weekly import Weekly, parse_weekly_rule
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _LENGTH = re.compile(r"([+-]?)(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,8})m(?:in)?)?(?:(\d{1,9})s)?")
 _MOST_DAYS = 3660
+_FIRST_YEAR, _LAST_YEAR = 1970, 9900  # of times; what is moved lies up to ten years beyond
 _MOST_LINES = 10_000
 _MOST_PLANNED = 92  # days, of each run of many DAGs
 
@@ -168,11 +170,16 @@ def _is_connection(text: str) -> bool:
 def moment(text: str) -> datetime:
     """Parse a time in ISO 8601; one without an offset is to be read by :func:`moment_in`."""
     try:
-        return datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a valid time; write it as 2026-11-28T02:00"
         ) from None
+    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is too far off; give a year from {_FIRST_YEAR} to {_LAST_YEAR}"
+        )
+    return found
 
 
 def moment_in(given: datetime | None, zone: ZoneInfo) -> datetime | None:
@@ -203,6 +210,10 @@ def signed_length(text: str) -> timedelta:
         )
     days, hours, minutes, seconds = (int(n or 0) for n in match.groups()[1:])
     found = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if found > zones.LONGEST:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is too long; give at most {zones.LONGEST.days}d, or as many hours"
+        )
     return -found if match.group(1) == "-" else found
 
 

@@ -124,6 +124,8 @@ class Reason:
     def _why_skipped(self) -> str:
         if self.start is None or self.end is None:
             return "skipped (when_blocked='skip')"
+        if self.start == self.end:
+            return "skipped: no available slot when due (max_delay is 0)"
         run = f" of {length(self.needed_seconds)}" if self.needed_seconds else ""
         side = "after" if self.end >= self.start else "before"
         return (

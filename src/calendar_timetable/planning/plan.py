@@ -170,6 +170,17 @@ class Policy:
         """Whether a blocked run waits for an opening that comes after its due time."""
         return self.when_blocked in ("postpone", "advance")
 
+    def searched(self, due: float, start: float | None) -> tuple[float, float]:
+        """Return where a start was looked for, from and to: that of a run *due*, in epoch seconds.
+
+        It was found at *start*; ``None``: there is none.
+        """
+        if start is not None:
+            return min(due, start), max(due, start)
+        if self.when_blocked == "postpone":
+            return due, due + self.max_delay
+        return due - self.max_delay * (self.when_blocked == "advance"), due
+
     def place(self, tick: Tick, open_time: OpenTime) -> PlacedTick:
         """Return where *tick* is placed by itself, before coalescing and stagger."""
         due, duration = tick.due, self.duration

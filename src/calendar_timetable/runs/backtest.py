@@ -87,13 +87,7 @@ class Changed(NamedTuple):
         if not self.carries or self.own is None or self.own.horizon is None:
             return True
         policy = self.schedule.policy
-        low = high = due
-        if start is not None:
-            low, high = min(due, start), max(due, start)
-        elif policy.when_blocked == "postpone":
-            high += policy.max_delay
-        elif policy.when_blocked == "advance":
-            low -= policy.max_delay
+        low, high = policy.searched(due, start)
         return low >= self.own.horizon.start and self.own.travels(low, high + policy.duration)
 
 

@@ -54,13 +54,20 @@ def decode(value: str | None) -> dict[str, Exemption]:
     Whoever may write Variables may have written it: what cannot be an exemption is left out.
     """
     try:
-        given = json.loads(value or "{}")
-        found = [_exemption(dag_id, said) for dag_id, said in given.items()]
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        entries = json.loads(value or "{}").items()
+    except (ValueError, AttributeError) as error:
         _log.warning("The Variable %s exempts no DAG, as it cannot be read: %s", VARIABLE, error)
         return {}
-    last = clock.now() + MOST_DAYS * DAY
-    return {one.dag_id: one for one in found if one.since < one.until <= last}
+    exemptions, last = {}, clock.now() + MOST_DAYS * DAY
+    for dag_id, fields in entries:
+        try:
+            one = _exemption(dag_id, fields)
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            _log.warning("The Variable %s does not exempt %s: %r", VARIABLE, dag_id, error)
+            continue
+        if one.since < one.until <= last:
+            exemptions[dag_id] = one
+    return exemptions
 
 
 def _exemption(dag_id: str, said: dict[str, object]) -> Exemption:

@@ -365,12 +365,8 @@ def _told(changes: list[Change], carried: list[tuple[int, int]], subject: Subjec
     known = Spans(carried)
 
     def uncertain(change: Change) -> bool:
-        policy, due = schedule.policy, change.due
-        if change.after is not None:
-            low, high = min(due, change.after), max(due, change.after)
-        else:
-            low = due - policy.max_delay * (policy.when_blocked == "advance")
-            high = due + policy.max_delay * (policy.when_blocked == "postpone")
+        policy = schedule.policy
+        low, high = policy.searched(change.due, change.after)
         if horizon is None or high >= horizon.end:
             return True
         end = min(math.ceil(high + policy.duration), horizon.end)

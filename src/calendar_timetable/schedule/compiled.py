@@ -408,14 +408,7 @@ class CompiledSchedule:
             if count == MAX_TICKS:
                 pairs.append((int(tick.due), self.horizon.end))
                 break
-            start = policy.place(tick, self.open_time).start
-            first = last = tick.due
-            if start is not None:
-                first, last = min(first, start), max(last, start)
-            elif policy.when_blocked == "postpone":
-                last += policy.max_delay
-            elif policy.when_blocked == "advance":
-                first -= policy.max_delay
+            first, last = policy.searched(tick.due, policy.place(tick, self.open_time).start)
             end = int(last) + after
             # A run that is late in this closure must know when it ends.
             if policy.keep_hour:

@@ -191,11 +191,8 @@ def _uses_calendars(compiled: CompiledSchedule) -> bool:
 
 def _reach(placed: PlacedTick, policy: Policy) -> tuple[float, float]:
     """Return the time that decided where *placed* starts, from and to in epoch seconds."""
-    due = placed.tick.due
-    if placed.start is not None:
-        return min(due, placed.start), max(due, placed.start) + policy.duration
-    side = policy.max_delay if policy.when_blocked == "postpone" else 0
-    return due, due + side + policy.duration
+    low, high = policy.searched(placed.tick.due, placed.start)
+    return low, high + policy.duration
 
 
 def _changed(compiled: CompiledSchedule, asked: models.WhatIf, dag_id: str) -> CompiledSchedule:

@@ -38,10 +38,13 @@ def subscribe(
 
     Raise :class:`TooManySubscriptions` where the user has ``MOST_PER_OWNER`` already.
     """
-    owned = session.scalar(select(func.count()).where(Subscription.owner == user.get_id()))
+    token, now = secrets.token_urlsafe(32), datetime.now(UTC)
+    in_force = Subscription.expires_at > now
+    owned = session.scalar(
+        select(func.count()).where(Subscription.owner == user.get_id(), in_force)
+    )
     if owned is not None and owned >= MOST_PER_OWNER:
         raise TooManySubscriptions
-    token, now = secrets.token_urlsafe(32), datetime.now(UTC)
     subscription = Subscription(
         id=str(uuid.uuid4()),
         token_hash=_hash(token),

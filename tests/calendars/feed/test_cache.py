@@ -223,3 +223,11 @@ def test_a_state_keeps_what_it_knows_of_its_own_version(cache: Path) -> None:
     for wrong in ({"failures": "many"}, {"error": None}, {"v": 2}):
         path.write_text(json.dumps(data | wrong))
         assert entry.state() == FeedState()
+
+
+def test_a_folder_of_a_user_that_is_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch, origin: Origin
+) -> None:
+    monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", "~nosuchuser/cache")
+    with pytest.raises(InvalidArgument, match="its user is not known here"):
+        meetings(Calendar(origin.url()))

@@ -26,6 +26,8 @@ from calendar_timetable import CalendarTimetable
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.net.networks import NEVER, PRIVATE
+from calendar_timetable.calendars.sources.base import Validators
+from calendar_timetable.calendars.sources.ics import HttpSource
 from calendar_timetable.exceptions import CalendarUnavailable
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import event, feed
@@ -161,7 +163,6 @@ def no_such_host(scene: Scene) -> None:
     What is kept of the calendar is kept under its address, which stays.
     """
     from calendar_timetable.calendars.sources.base import FetchResult
-    from calendar_timetable.calendars.sources.ics import HttpSource
 
     scene.connect(f"http://no-such-host.invalid/{SECRET}.ics")
     with scene.monkeypatch.context() as before:
@@ -469,3 +470,34 @@ def test_a_clock_stepped_back_holds_nothing(back: int, scene: Scene) -> None:
     assert scene.schedule().serialize() == plan_there
     scene.clock.now += back
     assert scene.schedule().serialize() == plan
+
+
+@pytest.mark.parametrize("error", [OverflowError, RuntimeError, ValueError, RecursionError])
+def test_what_nobody_thought_of_keeps_the_plan_too(
+    error: type[Exception], scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And says nothing of what its text may hold."""
+
+    def fail(source: HttpSource, last: Validators) -> None:
+        raise error(SECRET)
+
+    scene.origin.serve(GOOD)
+    over_http(scene)
+    plan = scene.schedule().serialize()
+    monkeypatch.setattr(HttpSource, "fetch", fail)
+    scene.clock.now += 600
+    assert scene.schedule().serialize() == plan
+    assert scene.calendar().describe().error == error.__name__
+
+
+@pytest.mark.parametrize(
+    ("address", "error"),
+    [
+        ("~nosuchuser/team.ics", "the user that its path begins with is not known here"),
+        ("file:///team%00.ics", "its path has a null byte"),
+        ("./team\0.ics", "its path has a null byte"),
+    ],
+)
+def test_a_path_that_is_none_holds_its_dag(address: str, error: str) -> None:
+    schedule = CalendarTimetable("30 12 * * *", timezone="UTC", blackouts=Calendar(address))
+    assert schedule.serialize()["blackouts"]["held"]["why"] == error

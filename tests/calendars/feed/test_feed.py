@@ -267,6 +267,7 @@ def test_retry_after_is_believed_for_an_hour_at_most() -> None:
     assert base.parse_retry_after("999999") == 3600
     assert base.parse_retry_after("Fri, 31 Dec 9999 23:59:59 GMT") == 3600
     assert base.parse_retry_after("Fri, 31 Dec 1999 23:59:59 GMT") == 0
+    assert base.parse_retry_after("Mon, 01 Jan 2024 00:00:00 +99999999999999") == 0
     assert [base.parse_retry_after(text) for text in ("", "soon", "-5", "1e9")] == [0, 0, 0, 0]
 
 

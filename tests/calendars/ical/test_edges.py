@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from calendar_timetable.calendars import limits
 from tests.support.ics import event, feed, spans, understood
 
 BERLIN = "TZID=Europe/Berlin"  # clocks forward 2024-03-31 02:00, back 2024-10-27 03:00
@@ -704,3 +705,27 @@ def test_edge(edge: Edge) -> None:
 def test_every_row_names_its_section() -> None:
     assert len(EDGES) >= 30
     assert all(edge.rfc[0].isdigit() or edge.rfc.startswith("RFC") for edge in EDGES)
+
+
+def test_the_busy_time_of_availability_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_OCCURRENCES", 10)
+    weeks = [
+        event(
+            f"UID:{week}",
+            f"DTSTART:202403{7 * week + 1:02}T000000Z",
+            "DURATION:P7D",
+            *(
+                event(
+                    f"DTSTART:202403{7 * week + day:02}T080000Z", "DURATION:PT8H", kind="AVAILABLE"
+                )
+                for day in range(1, 8)
+            ),
+            kind="VAVAILABILITY",
+        )
+        for week in range(3)
+    ]
+    reading = understood(feed(*weeks), "2024-03-01", "2024-04-01")
+    assert len(reading.rows) <= 10
+    assert {problem.reason for problem in reading.problems} == {
+        "it brings the calendar to more than 10 occurrences"
+    }

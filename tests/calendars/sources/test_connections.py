@@ -81,6 +81,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"availability": 2}, "extra field availability is neither true nor false; write one of them"),
     ({"calendars": {"a": 1}}, "extra field calendars is not a list of texts"),
     (
+        {"days_back": "000000000999999999"},
+        "extra field days_back is not a number of days; write it as 366, or leave it out",
+    ),
+    (
         {"days_back": "-1"},
         "extra field days_back is not a number of days; write it as 366, or leave it out",
     ),

@@ -378,11 +378,16 @@ def folder() -> Path:
     """Return the cache folder.
 
     It is ``CALENDAR_TIMETABLE_CACHE``, else ``[calendar_timetable] cache_dir``, else in this
-    Airflow's home.
+    Airflow's home. Raises :class:`InvalidArgument`.
     """
     chosen = os.environ.get("CALENDAR_TIMETABLE_CACHE") or option("cache_dir")
     home = os.environ.get("AIRFLOW_HOME") or "~/airflow"
-    return Path(chosen or f"{home}/calendar-timetable-cache").expanduser()
+    place = Path(chosen or f"{home}/calendar-timetable-cache")
+    try:
+        return place.expanduser()
+    except RuntimeError:
+        remedy = "its user is not known here: give a path from the root on"
+        raise InvalidArgument("The calendar cache folder", str(place), remedy) from None
 
 
 def check_folder() -> None:

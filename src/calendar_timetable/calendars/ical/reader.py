@@ -295,7 +295,8 @@ class _Reader:
             governed = governed | governs
             tentative = block.text("BUSYTYPE") == "BUSY-TENTATIVE"
             details = Details(uid_of(block), status="tentative" if tentative else "confirmed")
-            self.rows += [(details, start, end) for start, end in busy]
+            unavailable = [(details, start, end) for start, end in busy]
+            self.rows += self.guard(block, clock, partial(self.bounded, unavailable)) or []
 
     def _governs(self, block: Component, clock: CalendarTime) -> Spans:
         """Return the time that a VAVAILABILITY is about, within the stretch that is read."""

@@ -126,6 +126,8 @@ class FileSource:
                 body = file.read(limits.MAX_BODY + 1)
         except OSError as error:
             raise FetchFailed((error.strerror or type(error).__name__).lower()) from None
+        except ValueError:
+            raise FetchFailed("its path has a null byte") from None
         if len(body) > limits.MAX_BODY:
             raise FetchFailed(f"larger than {limits.MAX_BODY // 1024} KiB")
         return FetchResult(body, version)
@@ -139,7 +141,10 @@ def source_at(
     Those of *access* go before them. Raises :class:`FetchFailed` for another kind of address.
     """
     if "://" not in address:
-        return FileSource(Path(address).expanduser().absolute(), label)
+        try:
+            return FileSource(Path(address).expanduser().absolute(), label)
+        except RuntimeError:
+            raise FetchFailed("the user that its path begins with is not known here") from None
     parts = split_url(address)
     if parts is None or parts.scheme not in SCHEMES:
         raise FetchFailed("its address is not one of http, https, webcal or file")

@@ -24,6 +24,7 @@ _ICS_TYPES = ("ical", "generic", *SCHEMES)
 _SERVICES = {"google_cloud_platform": "google", "msgraph": "microsoft"}
 _EXAMPLES = {"google": "team@group.calendar.google.com", "microsoft": "team@example.com"}
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110 section 5.6.2
+_MOST_DAYS, _MOST_DIGITS = 36500, 9
 _VALUE = re.compile(r"[\x21-\xff](?:[\x20-\xff]*[\x21-\xff])?")
 
 
@@ -200,7 +201,7 @@ class _Fields:
     def days(self, name: str) -> int:
         """Return field *name* as a number of days; 0 where it is not set."""
         text = str(self.extra.get(name) or 0).strip()
-        if not text.isdecimal() or int(text[:9]) > 36500:
+        if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) > _MOST_DAYS:
             raise self.wrong(
                 f"extra field {name}", "is not a number of days", "write it as 366, or leave it out"
             )

@@ -26,9 +26,8 @@ def parse(text: str) -> ast.Module:
     try:
         return ast.parse(text)
     except SyntaxError as error:
-        line = error.lineno or 1
-        value = text.split("\n")[line - 1].strip()
-        raise Unsaid(line, value, f"not Python ({error.msg}); correct it") from None
+        value = (error.text or "").strip()
+        raise Unsaid(error.lineno or 1, value, f"not Python ({error.msg}); correct it") from None
     except (ValueError, RecursionError, MemoryError):
         raise Unsaid(
             1, text[:20], "not Python, or nested too deep; import a smaller file"
