@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 
 def now() -> float:
     """Return the present in epoch seconds."""
     return time.time()
+
+
+def utc() -> datetime:
+    """Return the present as a datetime in UTC."""
+    return datetime.fromtimestamp(now(), UTC)

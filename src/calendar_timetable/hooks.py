@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from airflow.sdk import BaseHook
 
-_DAY = 86400
-
 
 class IcalHook(BaseHook):
     """Hook of a connection to a calendar's ICS feed."""
@@ -27,24 +25,21 @@ class IcalHook(BaseHook):
 
         Returns whether that succeeded, and what the calendar holds or why it cannot be read.
         """
-        from calendar_timetable import clock
+        from calendar_timetable.calendars.calendar import around_now
         from calendar_timetable.calendars.feed.body import check_body
         from calendar_timetable.calendars.ical.expand import ExpansionFailed, expand
-        from calendar_timetable.calendars.sources.base import FetchFailed
+        from calendar_timetable.calendars.sources.base import FetchFailed, fetch_from
         from calendar_timetable.calendars.sources.caldav import CalDavSource
         from calendar_timetable.calendars.sources.lookup import connected_source
         from calendar_timetable.config import SECTION
         from calendar_timetable.planning import zones
 
-        now = int(clock.now())
         try:
             source = connected_source(self.calendar_conn_id)
-            fetched = source.fetch()
+            fetched = fetch_from(source)
             if fetched is None:
                 return False, "the server answers that nothing changed, to a first question"
-            reading = expand(
-                check_body(fetched.body), now - 31 * _DAY, now + 366 * _DAY, zones.default_zone()
-            )
+            reading = expand(check_body(fetched.body), *around_now(), zones.default_zone())
         except (FetchFailed, ExpansionFailed) as error:
             # Airflow's command line hides what is in brackets.
             return False, str(error).replace(f"[{SECTION}] ", "the option ")

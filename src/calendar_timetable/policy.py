@@ -11,11 +11,12 @@ import logging
 import sys
 from copy import copy
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.policies import hookimpl
 
+from calendar_timetable import clock
 from calendar_timetable.config import FLAG, RULES, option
 
 _log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ def _wait_until_mended(context: Any) -> None:
         _log.warning("Run %s goes on: its conf sets %s", run.run_id, FLAG)
         return
     _log.error("Held: the rules of the deployment cannot be applied; see the log above")
-    again = datetime.now(UTC) + _LOOK_AGAIN
+    again = clock.utc() + _LOOK_AGAIN
     raise AirflowRescheduleException(again)  # type: ignore[no-untyped-call]
 
 

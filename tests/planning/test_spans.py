@@ -77,15 +77,6 @@ def test_complement_and_clip(drawn: list[tuple[int, int]], start: int, end: int)
         assert held(Spans(drawn).complement(start, end)) == inside - model(drawn)
 
 
-@given(pairs, st.integers(0, 9), st.integers(0, 9))
-def test_pad(drawn: list[tuple[int, int]], before: int, after: int) -> None:
-    expected: set[int] = set()
-    for second in model(drawn):
-        expected |= set(range(second - before, second + after + 1))
-
-    assert held(Spans(drawn).pad(before, after)) == expected
-
-
 @given(pairs, instants)
 def test_lookups(drawn: list[tuple[int, int]], instant: int) -> None:
     spans, seconds = Spans(drawn), model(drawn)

@@ -125,11 +125,12 @@ def test_calendars_know_no_timetable(module: str) -> None:
 
 @pytest.mark.parametrize("module", sorted(MODULES.keys() - {f"{ROOT}.clock"}))
 def test_there_is_one_clock(module: str) -> None:
-    """The present in epoch seconds is asked in one place, where a test can set it."""
+    """The present is asked in one place, where a test can set it."""
     text = MODULES[module].read_text(encoding="utf-8")
 
-    assert "time.time(" not in text
-    assert "now(UTC).timestamp(" not in text
+    if module != f"{ROOT}.clock":
+        assert "time.time(" not in text
+        assert "datetime.now(" not in text and "datetime.today(" not in text
 
 
 def test_the_graph_is_found() -> None:

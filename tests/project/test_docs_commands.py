@@ -406,14 +406,14 @@ def test_bounds_that_are_told_are_those_of_the_code() -> None:
     for told in (
         f"({open_time.SHOWN} characters, {codec.MOST_TITLES:,} of a calendar",
         f"{codec.MOST_BYTES // 1024} KB)",
-        f"ranges within {routes.MOST_DAYS} days",
-        f"takes {plan.MOST_RANGES} ranges of times and lengths of {models.MOST_DAYS} days",
+        f"ranges within {routes.MOST_RANGE_DAYS} days",
+        f"takes {plan.MOST_RANGES} ranges of times and lengths of {models.MOST_WHAT_IF_DAYS} days",
         f"({subscriptions.MOST_PER_OWNER} for each user)",
     ):
         assert told in security, told
     assert time_budget.COSTLY_AT_ONCE == 2 and "Two costly answers are worked out" in security
-    assert f"`end` ({impact_routes.MOST_DAYS} days at most)" in said("api")
-    assert f"at most {exemptions.MOST_DAYS} days ahead" in said("freeze")
+    assert f"`end` ({impact_routes.MOST_BLACKOUT_DAYS} days at most)" in said("api")
+    assert f"at most {exemptions.MOST_EXEMPT_DAYS} days ahead" in said("freeze")
     fetching = said("fetching")
     for told in (
         f"after {limits.REFRESH / 60:.0f} minutes",

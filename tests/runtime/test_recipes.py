@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 
 from calendar_timetable import CalendarGate, CalendarTimetable, Weekly
 from calendar_timetable.plugin import CalendarSchedulePlugin
-from calendar_timetable.runtime.window import AHEAD
+from calendar_timetable.runtime.window import WINDOW_AHEAD
 from tests.support.team_calendar import TeamCalendar, context_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "runtime.md"
@@ -100,15 +100,15 @@ def test_the_gate_before_work_that_ends_with_the_window(
     train = recipe.read(COMMAND)["the_dag"].get_task("train")
     with at(CLOSED):
         CalendarGate(task_id="gate").execute(recipe.starts(train, **run))
-        assert f"--preserve-status {AHEAD} " in train.bash_command
+        assert f"--preserve-status {WINDOW_AHEAD} " in train.bash_command
         with pytest.raises(TaskDeferred):
             CalendarGate(task_id="gate").execute(recipe.starts())
 
 
 @overrides
 def test_a_pod(recipe: Recipe, run: dict[str, Any]) -> None:
-    assert deadline_of_pod(recipe, CLOSED, **run) == str(AHEAD)
-    assert deadline_of_pod(recipe, OPEN, **run) == str(AHEAD)
+    assert deadline_of_pod(recipe, CLOSED, **run) == str(WINDOW_AHEAD)
+    assert deadline_of_pod(recipe, OPEN, **run) == str(WINDOW_AHEAD)
 
 
 def test_a_pod_by_schedule(recipe: Recipe) -> None:

@@ -24,7 +24,7 @@ from calendar_timetable import (
 from calendar_timetable.plugin import CalendarSchedulePlugin
 from calendar_timetable.runtime import overrides, seconds_left, window_end
 from calendar_timetable.runtime.gate import hold_until_open
-from calendar_timetable.runtime.window import AHEAD
+from calendar_timetable.runtime.window import WINDOW_AHEAD
 from tests.support.moments import utc
 from tests.support.team_calendar import TeamCalendar, context_of
 
@@ -63,7 +63,7 @@ def test_a_window_is_as_long_as_the_clock_makes_it() -> None:
 )
 def test_no_end_known(schedule: CalendarTimetable) -> None:
     assert window_end(schedule, at=utc("2026-03-02 02:00")) is None
-    assert seconds_left(schedule, at=utc("2026-03-02 02:00")) == AHEAD
+    assert seconds_left(schedule, at=utc("2026-03-02 02:00")) == WINDOW_AHEAD
 
 
 def test_a_blackout_ends_the_window_and_is_followed(team: TeamCalendar) -> None:
@@ -178,9 +178,9 @@ def test_a_run_that_ignores_calendars_has_a_year(
             running.context["ti"],
             running.context["task"],
         ):
-            assert seconds_left(source) == AHEAD
+            assert seconds_left(source) == WINDOW_AHEAD
             assert window_end(source) == now + timedelta(days=366)
-        assert running.render("{{ macros.calendar_schedule.seconds_left() }}") == str(AHEAD)
+        assert running.render("{{ macros.calendar_schedule.seconds_left() }}") == str(WINDOW_AHEAD)
         assert (
             running.render("{{ macros.calendar_schedule.window_end().isoformat() }}")
             == f"2027-03-03T0{hour}:00:00+00:00"
@@ -202,7 +202,7 @@ def test_the_run_of_the_source_counts_where_no_task_is_running(run: dict[str, An
 
     assert {
         seconds_left(source, at=closed) for source in (by_hand, task_instance, on_a_worker)
-    } == {AHEAD}
+    } == {WINDOW_AHEAD}
     assert {
         seconds_left(source, at=closed)
         for source in (scheduled, scheduled["ti"], by_hand["task"], NIGHTS)
@@ -214,7 +214,7 @@ def test_a_run_that_ignores_calendars_reads_none(running: Running, run: dict[str
     running.context = context_of(
         CalendarTimetable("0 2 * * *", blackouts=Calendar("/nowhere/team.ics")), **run
     )
-    assert seconds_left() == AHEAD
+    assert seconds_left() == WINDOW_AHEAD
 
     running.context = context_of(None, **run)
     with pytest.raises(InvalidArgument, match="give the DAG schedule=CalendarTimetable"):
@@ -223,4 +223,4 @@ def test_a_run_that_ignores_calendars_reads_none(running: Running, run: dict[str
 
 def test_macros_are_named_as_the_helpers() -> None:
     assert [macro.__name__ for macro in plugin.MACROS] == ["seconds_left", "window_end"]
-    assert timedelta(seconds=AHEAD) == timedelta(days=366)
+    assert timedelta(seconds=WINDOW_AHEAD) == timedelta(days=366)

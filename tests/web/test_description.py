@@ -113,13 +113,13 @@ def test_the_bounds_that_the_documents_tell(description: dict[str, Any]) -> None
     from calendar_timetable.runs.forecast import MOST_TICKS
     from calendar_timetable.runs.rows import RunState
     from calendar_timetable.web.models import Subscribe
-    from calendar_timetable.web.routes import MOST_DAYS
+    from calendar_timetable.web.routes import MOST_RANGE_DAYS
     from calendar_timetable.web.subscription_routes import AHEAD, MOST_EVENTS, PAST
 
     text = " ".join(DOCS.read_text().split())
     days = Subscribe.model_fields["days"]
     for told in (
-        f"at most {MOST_DAYS} days",
+        f"at most {MOST_RANGE_DAYS} days",
         f"at most {MOST_TICKS:,} due times",
         "`limit` (500, of time sets 2,000; at most 5,000)",
         f'lasts {days.default} days, or `"days"` up to 730',

@@ -224,7 +224,7 @@ def test_far_ahead_nothing_is_told(client: TestClient, session: Session, rights:
     answer = told(client, start=begin.isoformat(), end=(begin + timedelta(days=14)).isoformat())
     expected = [hour["expected"] for hour in answer["pools"][0]["hours"]]
     known = (datetime.fromisoformat(answer["told_until"]) - NOW) / timedelta(days=1)
-    assert known == pytest.approx(pool_forecast.AHEAD / DAY, abs=0.01)
+    assert known == pytest.approx(pool_forecast.FORECAST_AHEAD / DAY, abs=0.01)
     assert sum(expected[:48]) == pytest.approx(2, abs=0.05) and set(expected[49:]) == {None}
 
 

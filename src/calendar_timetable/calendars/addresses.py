@@ -30,7 +30,7 @@ _warned: set[str] = set()
 
 SCHEMES = {"http": "http", "https": "https", "webcal": "https", "webcals": "https", "file": "file"}
 PORTS = {"http": 80, "https": 443}
-_PATHS = ("/", "./", "../", "~")
+PATHS = ("/", "./", "../", "~")
 _REMEDY = (
     "give an address ('https://…', 'webcal://…' or the path of an .ics file) "
     "or an Airflow Connection id"
@@ -54,7 +54,7 @@ def text_of(address: object) -> str:
 
 def is_address(text: str) -> bool:
     """Tell whether *text* is an address rather than a Connection id."""
-    return "://" in text or text.startswith(_PATHS) or text.lower().endswith(".ics")
+    return "://" in text or text.startswith(PATHS) or text.lower().endswith(".ics")
 
 
 def label_of(address: str) -> str:
@@ -88,9 +88,7 @@ def shown(address: object) -> object:
         return address
     if "://" not in text:
         plain = (
-            text.startswith(_PATHS)
-            or not re.search(r"[/?@\s]", text)
-            or _CONNECTION.fullmatch(text)
+            text.startswith(PATHS) or not re.search(r"[/?@\s]", text) or _CONNECTION.fullmatch(text)
         )
         return (
             text if plain else re.split(r"[/?\s]", text)[0].rpartition("@")[2] + " …"

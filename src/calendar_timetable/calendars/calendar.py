@@ -34,7 +34,7 @@ from calendar_timetable.calendars.sources.lookup import source_for
 from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.explain import on_one_line
-from calendar_timetable.planning.open_time import SHOWN
+from calendar_timetable.planning.open_time import DAY, SHOWN
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import CalendarSpans, Feed, TimeRange, TimeSet
 
@@ -197,7 +197,7 @@ class Calendar(CalendarOptions, TimeSet):
     def problems(self) -> list[Problem]:
         """Return the components that could not be understood, by UID."""
         self.validate()
-        snapshot = self._in_force(*_around_now(), zones.default_zone())
+        snapshot = self._in_force(*around_now(), zones.default_zone())
         return [] if snapshot.reading is None else list(snapshot.reading.problems)
 
     def describe(self) -> Health:
@@ -207,7 +207,7 @@ class Calendar(CalendarOptions, TimeSet):
         """
         self.validate()
         zone = self.timezone or zones.default_zone()
-        return self._health(*_around_now(), zone, FeedReader.read)
+        return self._health(*around_now(), zone, FeedReader.read)
 
     def _health(
         self, start: int, end: int, zone: str, read: Callable[[FeedReader], FeedSnapshot]
@@ -308,10 +308,10 @@ def _reaches(snapshot: FeedSnapshot, horizon: TimeRange) -> list[tuple[int, int]
     return stretches
 
 
-def _around_now() -> tuple[int, int]:
+def around_now() -> tuple[int, int]:
     """Return the stretch, in epoch seconds, for questions that name none.
 
     It is from a month ago to a year ahead.
     """
     now = int(clock.now())
-    return now - 31 * 86400, now + 366 * 86400
+    return now - 31 * DAY, now + 366 * DAY

@@ -52,6 +52,9 @@ class Holidays(TimeSet):
         if self.timezone is not None:
             zones.load_zone(self.timezone)
 
+    def fingerprint(self) -> str | None:
+        return f"{self!r} {self.library()}" if type(self) is Holidays else None
+
     def library(self) -> str:
         return with_version("holidays")
 

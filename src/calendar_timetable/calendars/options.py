@@ -13,7 +13,6 @@ from calendar_timetable.calendars.occurrences import Details, Occurrence, addres
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 
-_LONGEST_TIME = timedelta(days=36500)
 _MAX_NAME_LENGTH = 100  # characters
 _ZERO = timedelta(0)
 
@@ -104,13 +103,6 @@ class CalendarOptions:
         zones.whole_seconds("offset", abs(offset) if isinstance(offset, timedelta) else offset)
         zones.whole_seconds("refresh", self.refresh)
         zones.whole_seconds("max_stale", self.max_stale)
-        for name, value in (
-            ("pad", max(pad)),
-            ("offset", abs(offset)),
-            ("max_stale", self.max_stale),
-        ):
-            if value > _LONGEST_TIME:
-                raise InvalidArgument(name, value, "give a shorter timedelta")
 
 
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(CalendarOptions)}

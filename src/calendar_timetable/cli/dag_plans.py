@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calendar_timetable import clock
+from calendar_timetable.cli.output import MOST_TEXT, last_line
 from calendar_timetable.cli.preview import (
     bags,
     calendar_timetable,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 MOST_TICKS = 25_000  # of one DAG: seventeen days of minutes
 _ENDED = "the process that reads the DAG files has ended; see above"
-_TEXT = 500  # characters of an error that is told
 
 
 class DagPlan(NamedTuple):
@@ -179,7 +179,7 @@ class _Folder:
         with calendars_from_cache_alone():
             dags = {i: self._plan(dag, start, end) for i, dag in sorted(self._bag.dags.items())}
         errors = self._bag.import_errors.items()
-        broken = {self._named(file): self._named(_last_line(text)) for file, text in errors}
+        broken = {self._named(file): self._named(last_line(text)) for file, text in errors}
         return FolderPlans(dags, dict(sorted(broken.items())))
 
     def told(self, dag_id: str, due: Sequence[float], zone: str) -> list[Told]:
@@ -210,7 +210,7 @@ class _Folder:
             return DagPlan(file, unread=str(error))
         except Exception as error:  # noqa: BLE001
             # One broken timetable must not take away what can be said of all others.
-            return DagPlan(file, unread=f"{type(error).__name__}: {error}"[:_TEXT])
+            return DagPlan(file, unread=f"{type(error).__name__}: {error}"[:MOST_TEXT])
         within = TimeRestriction(dag.start_date, dag.end_date, catchup=True)
         due = takewhile(lambda p: p.tick.due < end, compiled.placed_within(within, start))
         places = list(zip(due, range(MOST_TICKS + 1), strict=False))
@@ -226,7 +226,3 @@ class _Folder:
         for place in (self.source.place, self.source.root):
             text = text.replace(f"{place}/", "")
         return text
-
-
-def _last_line(text: str) -> str:
-    return text.strip().splitlines()[-1][:_TEXT] if text.strip() else "it cannot be read"

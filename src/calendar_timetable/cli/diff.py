@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -19,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
+from calendar_timetable import clock
 from calendar_timetable.calendars.feed.cache import check_folder
 from calendar_timetable.calendars.feed.cache import folder as cache_folder
 from calendar_timetable.cli import values
@@ -138,7 +138,7 @@ def diff(options: argparse.Namespace, out: Console) -> int:
     if options.json and options.markdown:
         raise values.Misused("give --json or --markdown, not both")
     zone = zones.load_zone(options.timezone or zones.default_zone())
-    given = values.moment_in(options.start, zone) or datetime.now(UTC)
+    given = values.moment_in(options.start, zone) or clock.utc()
     start = float(int(given.timestamp()))
     end = start + options.days * DAY
     with ExitStack() as stack:

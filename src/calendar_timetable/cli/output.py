@@ -19,6 +19,7 @@ from rich.table import Table
 from calendar_timetable.calendars.feed.health import Health
 from calendar_timetable.calendars.occurrences import Occurrence, Problem
 
+MOST_TEXT = 500  # characters of an error that is told
 _TABLE_WIDTH = 100  # of a terminal, for a table
 _PLAIN_WIDTH = 200  # of a line that goes into a pipe, where nothing may be cut off
 # C1 controls, and marks that turn the direction of writing (Unicode TR9).
@@ -212,3 +213,8 @@ def say(options: argparse.Namespace, out: Console, text: str) -> None:
 def print_json(out: Console, data: object) -> None:
     """Print *data* as JSON."""
     print(json.dumps(data, indent=2, ensure_ascii=False), file=out.file)
+
+
+def last_line(text: str) -> str:
+    """Return the last line of an import error, which says what is wrong, cut where it is long."""
+    return text.strip().splitlines()[-1][:MOST_TEXT] if text.strip() else "it cannot be read"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
+from calendar_timetable import clock
 from calendar_timetable.cli import values
 from calendar_timetable.cli.output import format_clock, print_json, show_rows
 from calendar_timetable.exceptions import InvalidArgument
@@ -48,7 +49,7 @@ def overrides(options: argparse.Namespace, out: Console) -> int:
     from calendar_timetable.runs.reasons import NO_REASON
     from calendar_timetable.web import override_list
 
-    end = values.moment_in(options.end, _UTC) or datetime.now(UTC) + timedelta(seconds=1)
+    end = values.moment_in(options.end, _UTC) or clock.utc() + timedelta(seconds=1)
     start = values.moment_in(options.start, _UTC) or end - _PAST
     if start >= end:
         raise InvalidArgument("--end", f"{end:%Y-%m-%dT%H:%MZ}", "give a time after --start")

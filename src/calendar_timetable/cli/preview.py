@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -21,6 +21,7 @@ from croniter import CroniterError, croniter
 from croniter.croniter import hash_expression_re
 from rich.console import Console
 
+from calendar_timetable import clock
 from calendar_timetable.cli import values
 from calendar_timetable.cli.output import format_clock, print_json, progress, show_rows, utc
 from calendar_timetable.config import environment_variable
@@ -57,7 +58,7 @@ def preview(options: argparse.Namespace, out: Console) -> int:
     """Show what becomes of the next due times of a schedule."""
     zone_name, read = _schedule(options)
     zone = zones.load_zone(zone_name)
-    start = (values.moment_in(options.start, zone) or datetime.now(UTC)).timestamp()
+    start = (values.moment_in(options.start, zone) or clock.utc()).timestamp()
     given = values.moment_in(options.end, zone)
     end = None if given is None else given.timestamp()
     if end is not None and end <= start:
@@ -79,7 +80,7 @@ def preview(options: argparse.Namespace, out: Console) -> int:
 def explain(options: argparse.Namespace, out: Console) -> int:
     """Say whether a time is open, and what becomes of the due time that follows."""
     zone_name, read = _schedule(options)
-    at = (values.moment_in(options.at, zones.load_zone(zone_name)) or datetime.now(UTC)).timestamp()
+    at = (values.moment_in(options.at, zones.load_zone(zone_name)) or clock.utc()).timestamp()
     with progress("Reading calendars"):
         schedule = read(at, None)
     placed = next(schedule.placed(at), None)

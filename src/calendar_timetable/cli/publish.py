@@ -179,7 +179,7 @@ def add_subscriptions(command: argparse.ArgumentParser) -> None:
 
 
 def subscriptions(options: argparse.Namespace, out: Console) -> int:
-    """List every subscription of this Airflow, and revoke: whoever has a feed's address reads it until then."""  # noqa: E501
+    """List the subscriptions of this Airflow, and revoke them: until then whoever has its address reads the feed."""  # noqa: E501
     from airflow.utils.session import create_session
 
     from calendar_timetable.web import subscriptions as kept

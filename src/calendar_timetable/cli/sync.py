@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -26,6 +26,7 @@ from calendar_timetable.cli.output import (
     format_clock,
     health_json,
     health_line,
+    last_line,
     print_json,
     progress,
     reach_text,
@@ -91,7 +92,7 @@ def sync(options: argparse.Namespace, out: Console) -> int:
     if options.watch:
         return _watch(options)
     metrics.set_up()
-    begun = datetime.now(UTC)
+    begun = clock.utc()
     dags, found, broken = _questions(options)
     told = []
     with progress("Reading calendars") as status:
@@ -205,10 +206,7 @@ def _questions(
         with progress("Reading DAG files"):
             for folder in folders or [None]:
                 for bag in bags(folder):
-                    broken |= {
-                        file: text.strip().splitlines()[-1]
-                        for file, text in bag.import_errors.items()
-                    }
+                    broken |= {file: last_line(text) for file, text in bag.import_errors.items()}
                     wanted = [
                         dag
                         for name, dag in bag.dags.items()
@@ -297,7 +295,7 @@ def check(options: argparse.Namespace, out: Console) -> int:
 
     calendar = Calendar(options.address, timezone=options.timezone)
     calendar.validate()
-    now = datetime.now(UTC)
+    now = clock.utc()
     ahead = TimeRange(int(now.timestamp()), int(now.timestamp()) + (options.days + 1) * 86400)
     with progress(f"Reading {calendar}"):
         health = calendar.refreshed(ahead, zones.default_zone(), force=True)

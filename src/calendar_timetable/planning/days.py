@@ -21,8 +21,8 @@ _DAY = timedelta(days=1)
 class Periods:
     """Weeks from Monday on, or so many months from a *day* of a *month* on, one after the other.
 
-    A month without that day begins a period on the day after its last, as if the day had been
-    there: the 31st of April is the 1st of May.
+    A month without that day begins a period where that day would be: the 31st of April is the 1st
+    of May, the 30th of February the 2nd of March, or the 1st in a leap year.
     """
 
     of: Of

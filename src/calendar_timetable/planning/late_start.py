@@ -12,7 +12,7 @@ from calendar_timetable.planning.plan import Policy, same_hour, spread_from
 
 # A run that just fitted is not lost to a delay of this length: schedulers and queues take time.
 GRACE_SECONDS = 300
-SEARCH_SECONDS = 366 * DAY  # how far ahead an opening is looked for
+OPENING_SEARCH_SECONDS = 366 * DAY  # how far ahead an opening is looked for
 
 
 def may_start(planned: float, now: float, policy: Policy, open_time: OpenTime) -> bool:
@@ -44,7 +44,7 @@ def _just_fitted(instant: float | None, now: float, duration: int, open_time: Op
 
 def next_opening(now: float, policy: Policy, open_time: OpenTime) -> float | None:
     """Return the earliest start from *now* on, as far as that is known."""
-    return open_time.next_fit(now, policy.duration, now + SEARCH_SECONDS)
+    return open_time.next_fit(now, policy.duration, now + OPENING_SEARCH_SECONDS)
 
 
 def _open_since(
@@ -101,7 +101,7 @@ def late_start(
         since = _open_since(planned, due, now, policy, open_time)
     elif _has_just_fitted(planned, now, policy, open_time):
         return planned
-    opening = since or policy.next_start(due, now, now + SEARCH_SECONDS, open_time)
+    opening = since or policy.next_start(due, now, now + OPENING_SEARCH_SECONDS, open_time)
     if opening is None:
         return None
     # Told at once, so that the answer does not change while the run waits.

@@ -89,10 +89,10 @@ class Policy:
     """How ticks are placed in open time.
 
     Durations are in seconds; ``stagger`` is this schedule's own share: its starts are that much
-    later, unless a ``placement`` puts them elsewhere. ``keep_hour`` names the zone
-    in which a postponed run keeps its time of day; empty where it starts at the opening. A run that
-    was not made for ``max_lateness`` after its start is not made at all; ``None`` where it always
-    is.
+    later, unless a ``placement`` puts them elsewhere. ``keep_hour`` names the zone in which a
+    postponed run keeps its time of day; empty where it starts at the opening. ``max_lateness``: a
+    run that could not be made within so many seconds of its start is never made; ``None``: it is
+    made however late.
     """
 
     when_blocked: WhenBlocked = "postpone"

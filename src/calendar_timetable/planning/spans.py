@@ -144,10 +144,6 @@ class Spans:
             (*((start,) if low % 2 else ()), *self.bounds[low:high], *((end,) if high % 2 else ()))
         )
 
-    def pad(self, before: int, after: int) -> Spans:
-        """Return every span begun *before* seconds earlier and ended *after* seconds later."""
-        return Spans((start - before, end + after) for start, end in self)
-
     def end_of_span(self, instant: float) -> int | None:
         """Return the end of the span that holds *instant*; ``None`` outside of every span."""
         index = bisect_right(self.bounds, instant)

@@ -70,8 +70,9 @@ class TimeSet:
         raise NotImplementedError
 
     def rules(self, *, deny: bool) -> TimeSet | None:
-        """Return what is left of a resolved set where calendars are unknown; ``None``: nothing.
+        """Return what is left of a resolved set where calendars are unknown.
 
+        ``None`` where no rule is left: then blackouts close nothing, and windows are always open.
         What is unknown never closes time: where the set blocks (*deny*) it is taken as empty, else
         as all of time.
         """

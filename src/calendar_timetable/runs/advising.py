@@ -23,7 +23,7 @@ from calendar_timetable.planning.python import delta, later_cron
 from calendar_timetable.runs import time_budget
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.listing import Filters, rows_by_dag
-from calendar_timetable.runs.room import AHEAD, expected_loads, needs_of
+from calendar_timetable.runs.room import MOST_DUE, PLACED_AHEAD, expected_loads, needs_of
 from calendar_timetable.runs.stored_schedules import Schedule
 from calendar_timetable.runs.usage import (
     HOUR,
@@ -38,8 +38,7 @@ from calendar_timetable.schedule.base import is_plain_cron, is_plain_delta
 from calendar_timetable.schedule.compiled import CompiledSchedule
 
 _WEEK = 7 * DAY
-_WEEKS = AHEAD / _WEEK
-_MOST_DUE = 2_000  # due times of one DAG that are placed under changed rules
+_WEEKS = PLACED_AHEAD / _WEEK
 _MOST_STEPS = 500_000  # of loads, for the runs of one DAG: a tenth of a second
 # Seconds of processor time for what is planned, for the loads of pools, their peaks, and their
 # queues; the rest is for durations.
@@ -83,7 +82,7 @@ class _Ahead:
     @property
     def until(self) -> float:
         """The end of these two weeks, in epoch seconds."""
-        return self.begin + AHEAD
+        return self.begin + PLACED_AHEAD
 
     def compiled(self, dag_id: str) -> CompiledSchedule | None:
         """Return the schedule of a DAG, where it is one of ours."""
@@ -142,7 +141,7 @@ def _starts(
     found: Advised,
 ) -> dict[str, list[tuple[float, float]]]:
     """Return, by DAG, the due time and the start of each run that is due within two weeks."""
-    filters = Filters(begin, begin + AHEAD, paused=False)
+    filters = Filters(begin, begin + PLACED_AHEAD, paused=False)
     starts: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for part in rows_by_dag(session, list(dags), dict(schedules), filters, now, ()):
         if time_budget.spent():
@@ -200,7 +199,7 @@ def _ahead(
 
 def _steps(needs: Sequence[Need]) -> float:
     """Return how many steps of loads one run touches."""
-    return sum(1 + min(need.seconds, AHEAD) // STEP_SECONDS for need in needs)
+    return sum(1 + min(need.seconds, PLACED_AHEAD) // STEP_SECONDS for need in needs)
 
 
 # --- start and stagger -------------------------------------------------------------------------
@@ -244,7 +243,7 @@ def _work(ahead: _Ahead, dag_id: str) -> Work | None:
     if compiled is None:
         return None
     rooms = _changed(compiled, placement=Placement()).rooms(ahead.begin, ahead.until)
-    room, line = tuple(islice(rooms, _MOST_DUE)), ahead.lines[dag_id]
+    room, line = tuple(islice(rooms, MOST_DUE)), ahead.lines[dag_id]
     # All runs, or the load would lack some.
     return Work(dag_id, line.needs, room) if len(room) == len(line.starts) else None
 
@@ -397,8 +396,8 @@ def _changed(compiled: CompiledSchedule, **policy: Any) -> CompiledSchedule:
 def _ends(compiled: CompiledSchedule, begin: float, seconds: int) -> Ends:
     """Return what becomes of the due times of two weeks, if each run takes so many *seconds*."""
     runs = overrun = never = 0
-    open_time, until = compiled.open_time, begin + AHEAD
-    for placed in islice(compiled.placed(begin), _MOST_DUE):
+    open_time, until = compiled.open_time, begin + PLACED_AHEAD
+    for placed in islice(compiled.placed(begin), MOST_DUE):
         if placed.tick.due >= until:
             break
         if placed.start is None:

@@ -66,12 +66,11 @@ def better_times(
     length: int,
     allowed: Spans,
     now: float,
-    most: int = MOST_FOUND,
 ) -> Found:
     """Return when a blackout of *length* seconds, whole minutes, would disturb *subjects* least.
 
     It has to lie in one of the spans that are *allowed*, from *now* on. Fewest runs disturbed come
-    first, then the least delay of all together, then the earliest. At most *most* times are found.
+    first, then the least delay of all together, then the earliest.
     """
     starts = [
         (-(-max(low, math.ceil(now)) // MINUTE), (high - length) // MINUTE) for low, high in allowed
@@ -101,13 +100,11 @@ def better_times(
             continue
         if not weighed.is_exact:
             spread.append(weighed)
-    found = _best(scales, spread, starts, most)
+    found = _best(scales, spread, starts)
     return Found(found.times, truncated=truncated or found.truncated)
 
 
-def _best(
-    scales: _Scales, spread: Sequence[_Weighed], starts: Sequence[tuple[int, int]], most: int
-) -> Found:
+def _best(scales: _Scales, spread: Sequence[_Weighed], starts: Sequence[tuple[int, int]]) -> Found:
     exact, bounds = scales.exact.sums(), scales.bounds.sums()
     low, minutes = scales.exact.first, scales.exact.length // MINUTE
     queue = [
@@ -133,11 +130,11 @@ def _best(
 
     # The most promising of times that do not overlap come first: where there is no time to look at
     # all, the best of these are known.
-    promising = _apart((one[2] for one in sorted(queue)), minutes, most) if spread else []
+    promising = _apart((one[2] for one in sorted(queue)), minutes, MOST_FOUND) if spread else []
     truncated = not all(map(look, promising))
     chosen: list[int] = []
     found: list[Better] = []
-    while queue and len(found) < most:
+    while queue and len(found) < MOST_FOUND:
         count, delay, minute, is_exact = heapq.heappop(queue)
         if any(abs(minute - other) < minutes for other in chosen):
             continue

@@ -19,7 +19,7 @@ from calendar_timetable.runs.reasons import bounded
 VARIABLE = "calendar_timetable_exemptions"
 GRANTED, ENDED = "calendar_timetable.exempt", "calendar_timetable.end_exemption"  # in the audit log
 MOST = 200  # exemptions in force at once, in one Airflow
-MOST_DAYS = 31  # of one
+MOST_EXEMPT_DAYS = 31  # of one
 DAYS_KEPT = 7  # after one has ended: work that began in it may finish
 _KEPT = 2.0  # seconds that one process goes without reading the Variable again
 
@@ -58,7 +58,7 @@ def decode(value: str | None) -> dict[str, Exemption]:
     except (ValueError, AttributeError) as error:
         _log.warning("The Variable %s exempts no DAG, as it cannot be read: %s", VARIABLE, error)
         return {}
-    exemptions, last = {}, clock.now() + MOST_DAYS * DAY
+    exemptions, last = {}, clock.now() + MOST_EXEMPT_DAYS * DAY
     for dag_id, fields in entries:
         try:
             one = _exemption(dag_id, fields)

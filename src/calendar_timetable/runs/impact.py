@@ -21,7 +21,7 @@ from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.open_time import OpenTime, members
 from calendar_timetable.planning.plan import EDGE_SECONDS, PlacedTick, Tick, place_ticks
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange, TimeSet, Union, leaves
+from calendar_timetable.planning.time_sets import TimeRange, TimeSet, Union
 from calendar_timetable.runs import time_budget
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.deadlines import Deadline
@@ -198,15 +198,10 @@ def check_period(start: float, end: float, now: float, most: int) -> Period:
     return Period(math.floor(start), math.ceil(end))
 
 
-def impact_of(
-    subjects: Sequence[Subject], period: Period, now: float, most: int = MOST_TICKS
-) -> Impact:
-    """Return what the blackout *period* would do to *subjects*, as seen at *now*.
-
-    At most *most* due times of each DAG are looked at.
-    """
+def impact_of(subjects: Sequence[Subject], period: Period, now: float) -> Impact:
+    """Return what the blackout *period* would do to *subjects*, as seen at *now*."""
     found = Impact()
-    closed: dict[int, OpenTime] = {}
+    open_times: dict[int, OpenTime] = {}
     for number, subject in enumerate(subjects):
         if time_budget.spent():
             found.untold += [one.dag.dag_id for one in subjects[number:]]
@@ -214,7 +209,7 @@ def impact_of(
         told: list[Change] = []
         try:
             with time_budget.share(time_budget.DAG):
-                told, more = changes_of(subject, period, now, most, closed)
+                told, more = changes_of(subject, period, now, open_times)
         except time_budget.Spent:
             more = True
         except time_budget.Busy:
@@ -235,21 +230,20 @@ def changes_of(
     subject: Subject,
     period: Period,
     now: float,
-    most: int = MOST_TICKS,
-    closed: dict[int, OpenTime] | None = None,
+    open_times: dict[int, OpenTime] | None = None,
 ) -> tuple[list[Change], bool]:
     """Return what the blackout *period* would do to one DAG, and whether there is more.
 
-    *closed* remembers open time without the period, by what it was made of.
+    *open_times* remembers open time without the period, by what it was made of.
     """
     schedule = subject.schedule
     period = Period(max(period.start, math.floor(now)), period.end)
     open_time = schedule.open_time
-    without = None if closed is None else closed.get(id(open_time))
+    without = None if open_times is None else open_times.get(id(open_time))
     if without is None:
         without = _Without(open_time, period)
-        if closed is not None:
-            closed[id(open_time)] = without
+        if open_times is not None:
+            open_times[id(open_time)] = without
     other = replace(schedule, blackouts=without.blackouts)
     other.open_time = without
     one, two = tee(time_budget.metered(subject.ticks(first_touched(schedule, period.start))))
@@ -261,12 +255,12 @@ def changes_of(
     waiting: list[tuple[Change, PlacedTick]] = []
     carried: list[tuple[int, int]] = []
     furthest = until
-    calendars = _uses_calendars(schedule)
+    calendars = schedule.uses_calendars
     for count, (before, after) in enumerate(zip(before_all, after_all, strict=False)):
         due = before.tick.due
         if due > until and not waiting and (due > furthest or not calendars):
             break
-        if count == most:
+        if count == MOST_TICKS:
             return _told(found, carried, subject), True
         if calendars:
             carried.append(_carried(before, schedule))
@@ -359,7 +353,7 @@ def _missed(subject: Subject, before: PlacedTick, start: float | None) -> float 
 def _told(changes: list[Change], carried: list[tuple[int, int]], subject: Subject) -> list[Change]:
     """Return *changes*, marked where they rest on more than the DAG carries of its calendars."""
     schedule = subject.schedule
-    if not _uses_calendars(schedule):
+    if not schedule.uses_calendars:
         return changes
     horizon, on_grid = schedule.horizon, schedule.ticks.on_grid
     known = Spans(carried)
@@ -385,11 +379,6 @@ def _carried(before: PlacedTick, schedule: CompiledSchedule) -> tuple[int, int]:
     first = due if start is None else min(due, start)
     last = due if start is None else max(due, start)
     return int(first), int(last) + policy.duration + policy.spread + LATE_START
-
-
-def _uses_calendars(schedule: CompiledSchedule) -> bool:
-    sets = (s for s in (schedule.windows, schedule.blackouts) if s is not None)
-    return any(isinstance(leaf, CalendarSpans) for s in sets for leaf in leaves(s))
 
 
 def _at(change: Change) -> float:

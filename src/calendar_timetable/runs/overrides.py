@@ -256,7 +256,7 @@ class _Judge:
 def _exemptions(
     session: Session, dag_ids: Collection[str], since: float, until: float
 ) -> tuple[list[Override], bool]:
-    earliest = zones.to_datetime(since - exemptions.MOST_DAYS * DAY)
+    earliest = zones.to_datetime(since - exemptions.MOST_EXEMPT_DAYS * DAY)
     query = (
         select(Log.dag_id, Log.event, Log.owner, Log.owner_display_name, Log.extra)
         .where(

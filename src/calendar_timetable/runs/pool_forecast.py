@@ -34,11 +34,11 @@ from calendar_timetable.runs.usage import (
     under_way,
 )
 
-AHEAD = 15 * DAY  # seconds from now that are looked at
+FORECAST_AHEAD = 15 * DAY  # seconds from now that are looked at
 # Seconds of processor time for what is planned, and for the queues; the rest is for the records.
 _PLANNING, _QUEUES = 2.5, 1.0
 # What is planned is found in stretches of this many hours: what is near is known first.
-_STRETCHES = (24, 168, AHEAD // HOUR)
+_STRETCHES = (24, 168, FORECAST_AHEAD // HOUR)
 
 
 class Live(NamedTuple):
@@ -139,7 +139,13 @@ def forecast_load(
     _add_under_way(coming, active, {dag.dag_id: dag for dag in dags}, schedules, habits, now)
     with time_budget.share(_PLANNING):
         told_until = _add_planned(
-            session, coming, dags, schedules, habits, active, (now, min(until, now + AHEAD))
+            session,
+            coming,
+            dags,
+            schedules,
+            habits,
+            active,
+            (now, min(until, now + FORECAST_AHEAD)),
         )
     hours = {name: Hours(since, len(edges)) for name in pools}
     with time_budget.share(_QUEUES):
@@ -247,7 +253,7 @@ def _queue(
 
     Return up to when there was time for that, and by how many seconds runs are late, by number.
     """
-    slots = {name: math.inf if size.slots < 0 else size.slots for name, size in pools.items()}
+    slots = {name: size.capacity for name, size in pools.items()}
     late: dict[int, float] = {}
     told = until
     try:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from sqlalchemy.orm import Session
 
 from calendar_timetable.load.history import STEP_SECONDS, Need, expected_week
 from calendar_timetable.load.placement import Load, Work
 from calendar_timetable.planning.open_time import DAY
-from calendar_timetable.planning.spans import Spans
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.stored_schedules import Schedule
 from calendar_timetable.runs.usage import (
@@ -26,9 +26,9 @@ from calendar_timetable.runs.usage import (
 )
 from calendar_timetable.schedule.compiled import CompiledSchedule
 
-AHEAD = 14 * DAY  # seconds that are laid out: every day of the week twice
+PLACED_AHEAD = 14 * DAY  # seconds that are laid out: every day of the week twice
 _WEEK = 7 * DAY
-_MOST_DUE = 2_000  # due times of one DAG; one that is due more often can hardly be moved
+MOST_DUE = 2_000  # due times of one DAG; one that is due more often can hardly be moved
 _STEPS_PER_HOUR = HOUR // STEP_SECONDS
 
 
@@ -54,12 +54,11 @@ def read_room(
     dags: Sequence[Dag],
     schedules: Mapping[str, Schedule],
     now: float,
-    runs_of: Collection[str] | None = None,
 ) -> Room:
     """Return which of *dags* may be placed, and the load by all others, two weeks from *now* on.
 
-    *now* is in epoch seconds. Records of runs are read of the DAGs *runs_of*, or of all. The load
-    of the others is what they used in the same hours of past weeks. Paused DAGs use nothing.
+    *now* is in epoch seconds. The load of the others is what they used in the same hours of past
+    weeks. Paused DAGs use nothing.
     """
     begin = math.floor(now / HOUR) * float(HOUR)
     mine = {
@@ -70,7 +69,7 @@ def read_room(
         and (compiled := schedules[dag.dag_id].compiled) is not None
         and compiled.policy.placement is not None
     }
-    known = [dag.dag_id for dag in dags if runs_of is None or dag.dag_id in runs_of]
+    known = [dag.dag_id for dag in dags]
     pools = read_pools(session)
     habits = read_habits(session, known, pools, now)
     used = read_used(session, sorted(set(known) - mine.keys()), pools, 0, now)
@@ -81,13 +80,13 @@ def read_room(
             room.unknown[dag_id] = f"held: {compiled.held[0]}"
             continue
         needs = needs_of(habits.get(dag_id), compiled, schedules[dag_id].pools)
-        due = tuple(_first(_MOST_DUE, compiled.rooms(begin, begin + AHEAD)))
+        due = tuple(islice(compiled.rooms(begin, begin + PLACED_AHEAD), MOST_DUE))
         if not needs:
             room.unknown[dag_id] = "nothing is known of what its runs take: none has succeeded yet"
         elif not due:
             room.unknown[dag_id] = "no run that may be put comes in the next two weeks"
-        elif len(due) == _MOST_DUE:
-            room.unknown[dag_id] = f"it is due {_MOST_DUE:,} times in two weeks, or more"
+        elif len(due) == MOST_DUE:
+            room.unknown[dag_id] = f"it is due {MOST_DUE:,} times in two weeks, or more"
         else:
             room.work.append(Work(dag_id, needs, due))
     return room
@@ -103,11 +102,6 @@ def needs_of(
     return tuple(Need(pool, 1, 0, duration) for pool in pools) if duration else ()
 
 
-def _first(most: int, rooms: Iterator[tuple[float, Spans]]) -> Iterator[tuple[float, Spans]]:
-    for _, room in zip(range(most), rooms, strict=False):
-        yield room
-
-
 def expected_loads(
     used: Used, pools: Mapping[str, PoolSize], begin: float, weeks: int
 ) -> dict[str, Load]:
@@ -120,6 +114,6 @@ def expected_loads(
             first = int((begin - week * _WEEK) // HOUR)
             means = [hours.get(hour, 0.0) / HOUR for hour in range(first, first + _WEEK // HOUR)]
             past.append([mean for mean in means for _ in range(_STEPS_PER_HOUR)])
-        slots = math.inf if size.slots < 0 else float(max(size.slots, 1))
-        loads[pool] = Load(begin, expected_week(past) * (AHEAD // _WEEK), slots)
+        slots = max(size.capacity, 1.0)
+        loads[pool] = Load(begin, expected_week(past) * (PLACED_AHEAD // _WEEK), slots)
     return loads

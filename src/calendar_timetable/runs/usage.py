@@ -7,6 +7,7 @@ are summed up in the database.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -59,6 +60,11 @@ class PoolSize(NamedTuple):
 
     slots: int
     deferred: bool
+
+    @property
+    def capacity(self) -> float:
+        """Its slots; infinity for one without end."""
+        return math.inf if self.slots < 0 else float(self.slots)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from calendar_timetable.planning.milestones import milestone_deadline
 from calendar_timetable.planning.time_sets import as_timeset, horizon_around
 from calendar_timetable.runtime.dag_schedule import schedule_of
 from calendar_timetable.runtime.overrides import ignores_calendars
-from calendar_timetable.runtime.window import AHEAD, end_of_open_time
+from calendar_timetable.runtime.window import WINDOW_AHEAD, end_of_open_time
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -127,7 +127,7 @@ class WindowEndDeadline(BaseDeadlineReference):
             return None
         open_time = schedule_of(stored.dag).compiled.open_time
         planned = run.run_after.timestamp()
-        opens = open_time.next_fit(planned, 0, planned + AHEAD)
+        opens = open_time.next_fit(planned, 0, planned + WINDOW_AHEAD)
         end = None if opens is None else end_of_open_time(open_time, opens)
         return None if end is None else zones.to_datetime(end)
 

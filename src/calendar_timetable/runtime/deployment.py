@@ -99,7 +99,7 @@ class _Limits:
 
     def guard(self, task: Any) -> None:
         """Let *task* wait for open time before it begins."""
-        hook = partial(hold_for_deployment, schedule=self._rules, by_hand=self._for_all)
+        hook = partial(hold_for_deployment, schedule=self._rules, holds_by_hand=self._for_all)
         if hasattr(task, "partial_kwargs"):  # of a mapped task
             then = task.partial_kwargs.get("pre_execute")
             task.partial_kwargs["pre_execute"] = partial(hook, then=then)

@@ -220,12 +220,12 @@ def hold_until_open(
 
 
 def hold_for_deployment(
-    context: Any, *, schedule: Any, by_hand: bool, then: Callable[[Any], None] | None = None
+    context: Any, *, schedule: Any, holds_by_hand: bool, then: Callable[[Any], None] | None = None
 ) -> None:
     """Hold a task as rules of the whole deployment say: a ``pre_execute``.
 
     The open time is that of *schedule*. Runs that began in it pass, as their work may finish, and
-    runs whose conf says ``{"ignore_calendar": "why"}``; without *by_hand* also runs that somebody
+    runs whose conf says ``{"ignore_calendar": "why"}``; without *holds_by_hand* also runs that somebody
     triggered. *then* is what the DAG itself gave as ``pre_execute``.
     """
     asked, rules = GateOptions(schedule=schedule), rules_of(schedule)
@@ -233,7 +233,7 @@ def hold_for_deployment(
     def is_closed() -> bool:
         return not _has_begun(context, rules) and _is_closed(context, asked)
 
-    passes = _resumes(context) or override(context, is_closed=is_closed, by_hand=not by_hand)
+    passes = _resumes(context) or override(context, is_closed=is_closed, by_hand=not holds_by_hand)
     if not passes and not _has_begun(context, rules):
         _hold(context, asked)
     if then is not None:

@@ -102,7 +102,7 @@ class GateTrigger(BaseTrigger):
             while True:
                 verdict = await self._look(rules, shared)
                 instant = clock.now()
-                waits = verdict.open and _turn_comes(closed, instant)
+                waits = verdict.open and _waits_for_its_turn(closed, instant)
                 if (verdict.open and not waits) or instant >= self.late_at:
                     yield TriggerEvent({"open": verdict.open})  # type: ignore[no-untyped-call]
                     return
@@ -129,7 +129,7 @@ def _until(verdict: Verdict) -> str:
     return f" until {zones.to_datetime(verdict.opens):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _turn_comes(closed: Verdict, instant: float) -> bool:
+def _waits_for_its_turn(closed: Verdict, instant: float) -> bool:
     """Tell whether the awaited opening has come, but not yet this schedule's turn in it.
 
     Its turn comes when its own share of the stagger has passed.

@@ -12,7 +12,7 @@ from calendar_timetable.runtime.dag_schedule import rules_of
 from calendar_timetable.runtime.overrides import overridden
 
 # Seconds that an end is looked for ahead; where there is none, this much is left.
-AHEAD = 366 * DAY
+WINDOW_AHEAD = 366 * DAY
 
 
 def window_end(source: Any = None, *, at: datetime | None = None) -> datetime | None:
@@ -41,7 +41,7 @@ def seconds_left(source: Any = None, *, at: datetime | None = None) -> int:
     instant = clock.now() if at is None else zones.to_instant(at, "at")
     end = _end(source, instant)
     if end is None:
-        return AHEAD
+        return WINDOW_AHEAD
     return max(int(end - instant), 1) if end > instant else 0
 
 
@@ -52,16 +52,16 @@ def end_of_open_time(open_time: OpenTime, instant: float) -> float | None:
     """
     if open_time.always:
         return None
-    end = open_time.over(instant, instant + AHEAD).end_of_span(instant)
+    end = open_time.over(instant, instant + WINDOW_AHEAD).end_of_span(instant)
     if end is None:
         return instant
-    return end if end < instant + AHEAD else None
+    return end if end < instant + WINDOW_AHEAD else None
 
 
 def _end(source: Any, instant: float) -> float | None:
     rules = rules_of(source)
     return (
-        instant + AHEAD
+        instant + WINDOW_AHEAD
         if overridden(source)
         else end_of_open_time(rules.read_kept(instant), instant)
     )

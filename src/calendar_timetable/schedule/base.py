@@ -178,8 +178,8 @@ class DueTimes(Timetable):
     """A table of due times, stepped as ``CronTriggerTimetable`` steps: what *label* comes to.
 
     *python* is what it comes from, where that can be told. Where it cannot be read, *unread* says
-    why. Lives only inside
-    :class:`~calendar_timetable.CalendarTimetable`; never registered with Airflow.
+    why. Lives only inside :class:`~calendar_timetable.CalendarTimetable`; never registered with
+    Airflow.
     """
 
     key = "rule"  # what the label is called where it is stored

@@ -13,10 +13,11 @@ import re
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from calendar_timetable import clock
 from calendar_timetable.calendars.feed.cache import check_folder, folder, replace_file
 from calendar_timetable.calendars.ical.expand import FORMAT
 
@@ -33,7 +34,7 @@ def cached_or_made(
     kept is only slower.
     """
     check_folder()
-    now = datetime.now(UTC)
+    now = clock.utc()
     made_of = repr((FORMAT, arguments, copies)).encode()
     # The feeds are part of the name, as what calendars say of themselves is without addresses.
     feeds = [copy.partition(" ")[0] for copy in copies]

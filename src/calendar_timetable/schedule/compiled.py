@@ -82,6 +82,12 @@ class CompiledSchedule:
         """The zone that the schedule is read in."""
         return zones.load_zone(self.timezone)
 
+    @property
+    def uses_calendars(self) -> bool:
+        """Whether what calendars say decides where runs may start."""
+        sets = (timeset for timeset in (self.windows, self.blackouts) if timeset is not None)
+        return any(isinstance(leaf, CalendarSpans) for each in sets for leaf in leaves(each))
+
     @cached_property
     def open_time(self) -> OpenTime:
         """Where runs may start."""
@@ -348,11 +354,7 @@ class CompiledSchedule:
         """
         sets = {"windows": self.windows, "blackouts": self.blackouts}
         timesets = {name: timeset for name, timeset in sets.items() if timeset is not None}
-        calendars = any(
-            isinstance(leaf, CalendarSpans)
-            for timeset in timesets.values()
-            for leaf in leaves(timeset)
-        )
+        calendars = self.uses_calendars
         keep = self._decisive() if calendars else None
         encoded = {name: codec.encode(timeset, keep) for name, timeset in timesets.items()}
         policy = self.policy.to_json()

@@ -17,7 +17,7 @@ from calendar_timetable.runs import time_budget
 from calendar_timetable.runs.advising import Advised, advise
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.listing import Filters, cached_answer
-from calendar_timetable.runs.room import AHEAD
+from calendar_timetable.runs.room import PLACED_AHEAD
 from calendar_timetable.runs.stored_schedules import Schedule
 from calendar_timetable.web.access import Readable, allowed, api_router
 from calendar_timetable.web.models import (
@@ -100,7 +100,7 @@ def all_advice(
         names = {dag.dag_id: dag.name for dag in dags}
         return told(found, names, code_of).model_dump_json().encode()
 
-    filters = Filters(now // 60 * 60, now // 60 * 60 + AHEAD, paused=False)
+    filters = Filters(now // 60 * 60, now // 60 * 60 + PLACED_AHEAD, paused=False)
     untold = sorted(readable - code_of)
     body = cached_answer(session, readable, filters, now, runs_of, write, "advice", untold)
     return answer(request, body)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from calendar_timetable import clock
 from calendar_timetable.calendars.feed import cache
 from calendar_timetable.calendars.feed.health import Health, health_of
 from calendar_timetable.calendars.occurrences import Problem
@@ -111,7 +111,7 @@ def _problem(problem: Problem, *, titled: bool) -> models.Problem:
 
 def _over(problem: Problem) -> bool:
     """Tell whether the time that *problem* may concern has passed."""
-    return not problem.is_current(datetime.now(UTC))
+    return not problem.is_current(clock.utc())
 
 
 def _titled(schedule: Schedule) -> list[Feed | None]:

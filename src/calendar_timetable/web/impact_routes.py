@@ -38,7 +38,7 @@ from calendar_timetable.web.models import (
 )
 from calendar_timetable.web.subscription_routes import logged
 
-MOST_DAYS = 31  # of a blackout, and that are searched
+MOST_BLACKOUT_DAYS = 31  # of a blackout, and that are searched
 _MOST_TEXT = 250  # characters
 _FEW = 20  # rules of a search
 
@@ -181,7 +181,7 @@ def impact(
     """What a blackout from *start* to *end* would do to the runs that are planned; nothing is changed."""
     now = clock.now()
     try:
-        period = check_period(*between, now, MOST_DAYS * DAY)
+        period = check_period(*between, now, MOST_BLACKOUT_DAYS * DAY)
     except InvalidArgument as error:
         raise wrong(error.field, str(error)) from None
     with time_budget.share(time_budget.PLANNING):
@@ -196,8 +196,10 @@ def find(
     user: GetUserDep,
     asked: Asked,
     zone: Zone,
-    length: Annotated[int, Query(ge=1, le=MOST_DAYS * 1440, description="Minutes")] = 60,
-    days: Annotated[int, Query(ge=1, le=MOST_DAYS, description="Search so far ahead")] = 14,
+    length: Annotated[int, Query(ge=1, le=MOST_BLACKOUT_DAYS * 1440, description="Minutes")] = 60,
+    days: Annotated[
+        int, Query(ge=1, le=MOST_BLACKOUT_DAYS, description="Search so far ahead")
+    ] = 14,
     between: Annotated[
         list[str] | None,
         Query(max_length=_FEW, description="Only in such times, as mon-fri 08:00-18:00"),
@@ -241,7 +243,7 @@ def book(response: Response, session: SessionDep, user: GetUserDep, asked: Booki
     _check_may_book(user, session, asked.calendar)
     start, end = (routes.near(name, getattr(asked, name)).timestamp() for name in ("start", "end"))
     try:
-        period = check_period(start, end, clock.now(), MOST_DAYS * DAY)
+        period = check_period(start, end, clock.now(), MOST_BLACKOUT_DAYS * DAY)
         # Nothing more is asked of the database, and the calendar may take its time.
         session.rollback()
         made = booking.book(asked.calendar, period, asked.title, user.get_name())

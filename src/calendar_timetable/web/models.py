@@ -16,22 +16,23 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from calendar_timetable import clock
 from calendar_timetable.planning.explain import Kind
 from calendar_timetable.planning.plan import Outcome, WhenBlocked
-from calendar_timetable.runs.exemptions import MOST_DAYS as MOST_EXEMPT
+from calendar_timetable.runs.exemptions import MOST_EXEMPT_DAYS
 from calendar_timetable.runs.reasons import MOST_SAID, How, bounded
 from calendar_timetable.runs.rows import RunState
 
 StateOrMove = Literal[RunState, "postponed", "advanced", "combined"]
 Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=50)]
-MOST_DAYS = 62  # of a length in a what-if
+MOST_WHAT_IF_DAYS = 62  # of a length in a what-if
 
 
 def _bounded(seconds: int) -> int:
-    if seconds > MOST_DAYS * 86400:
+    if seconds > MOST_WHAT_IF_DAYS * 86400:
         text = (
             f"{seconds} seconds are too long for a what-if: "
-            f"give at most {MOST_DAYS * 86400}, {MOST_DAYS} days"
+            f"give at most {MOST_WHAT_IF_DAYS * 86400}, {MOST_WHAT_IF_DAYS} days"
         )
         raise PydanticCustomError("too_long", "{told}", {"told": text})
     return seconds
@@ -39,9 +40,9 @@ def _bounded(seconds: int) -> int:
 
 def _soon(moment: datetime) -> datetime:
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    now = datetime.now(UTC)
-    if not now < moment <= now + timedelta(days=MOST_EXEMPT):
-        told = f"give a time after now, and at most {MOST_EXEMPT} days ahead"
+    now = clock.utc()
+    if not now < moment <= now + timedelta(days=MOST_EXEMPT_DAYS):
+        told = f"give a time after now, and at most {MOST_EXEMPT_DAYS} days ahead"
         raise PydanticCustomError("until", "{told}", {"told": told})
     return moment.astimezone(UTC)
 
@@ -53,7 +54,7 @@ def _said(text: str) -> str:
 
 
 Seconds = Annotated[
-    int, Field(ge=0, description=f"At most {MOST_DAYS} days"), AfterValidator(_bounded)
+    int, Field(ge=0, description=f"At most {MOST_WHAT_IF_DAYS} days"), AfterValidator(_bounded)
 ]
 
 
@@ -377,7 +378,7 @@ class Exempt(BaseModel):
 
     until: Annotated[
         datetime,
-        Field(description=f"At most {MOST_EXEMPT} days ahead; without an offset, UTC"),
+        Field(description=f"At most {MOST_EXEMPT_DAYS} days ahead; without an offset, UTC"),
         AfterValidator(_soon),
     ]
     reason: Annotated[str, Field(max_length=MOST_SAID), AfterValidator(_said)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
@@ -48,7 +48,7 @@ router = api_router()
 
 def past_range(start: Moment = None, end: Moment = None) -> tuple[float, float]:
     """Return ``[start, end)`` in epoch seconds: the last 30 days until now, unless given."""
-    high = near("end", end) if end else datetime.now(UTC) + timedelta(seconds=1)
+    high = near("end", end) if end else clock.utc() + timedelta(seconds=1)
     return bounded_range(near("start", start) if start else high - _PAST, high)
 
 

@@ -109,7 +109,7 @@ def what_if(
             islice(replanned(other, dag.stored, waiting, now, now + SEARCH_SECONDS), limit)
         ):
             run = as_run(planned_row(dag, other, placed, length), now)
-            if _uses_calendars(changed) and not compiled.travels(*_reach(placed, changed.policy)):
+            if changed.uses_calendars and not compiled.travels(*_reach(placed, changed.policy)):
                 run.reasons.append(models.Reason(kind="note", detail=UNTOLD, text=UNTOLD))
             found.append(run)
     except time_budget.Spent:
@@ -183,10 +183,6 @@ def _labels(timeset: TimeSet | None) -> list[str]:
         for leaf in (leaves(timeset) if timeset else ())
         if isinstance(leaf, CalendarSpans)
     ]
-
-
-def _uses_calendars(compiled: CompiledSchedule) -> bool:
-    return bool(_labels(compiled.windows) or _labels(compiled.blackouts))
 
 
 def _reach(placed: PlacedTick, policy: Policy) -> tuple[float, float]:

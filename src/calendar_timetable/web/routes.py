@@ -29,7 +29,7 @@ from calendar_timetable.web.plan import May, plan_of, what_if
 from calendar_timetable.web.store import has_table
 from calendar_timetable.web.time_sets import spans
 
-MOST_DAYS = 100
+MOST_RANGE_DAYS = 100
 MOST_DAYS_BY_HOUR = 15
 MOST_AWAY = timedelta(days=2 * 366)  # from now; nothing is worked out that is further off
 _WEEK = timedelta(days=7)
@@ -42,23 +42,21 @@ Moment = Annotated[datetime | None, Query(description="ISO 8601; without an offs
 
 def time_range(start: Moment = None, end: Moment = None) -> tuple[float, float]:
     """Return ``[start, end)`` in epoch seconds: from now and for a week, unless given."""
-    low = near("start", start) if start else datetime.now(UTC).replace(second=0, microsecond=0)
+    low = near("start", start) if start else clock.utc().replace(second=0, microsecond=0)
     return bounded_range(low, near("end", end) if end else low + _WEEK)
 
 
 def bounded_range(low: datetime, high: datetime) -> tuple[float, float]:
     """Return ``[low, high)`` in epoch seconds, or answer 422 where that is empty or too long."""
-    if not low < high <= low + timedelta(days=MOST_DAYS):
-        remedy = (
-            f"give a time after start, {low:%Y-%m-%dT%H:%MZ}, and at most {MOST_DAYS} days after it"
-        )
+    if not low < high <= low + timedelta(days=MOST_RANGE_DAYS):
+        remedy = f"give a time after start, {low:%Y-%m-%dT%H:%MZ}, and at most {MOST_RANGE_DAYS} days after it"
         raise wrong("end", f"{high:%Y-%m-%dT%H:%MZ} cannot be the end: {remedy}")
     return zones.to_instant(low), zones.to_instant(high)
 
 
 def near(field: str, moment: datetime) -> datetime:
     """Return *moment* in UTC, or answer 422 where it is too far from now."""
-    now = datetime.now(UTC)
+    now = clock.utc()
     first, last = now - MOST_AWAY, now + MOST_AWAY
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     # Checked before it is converted to UTC, which fails in the first and last years there are.

@@ -8,7 +8,7 @@ import json
 import secrets
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -20,6 +20,7 @@ from airflow.models.log import Log
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from calendar_timetable import clock
 from calendar_timetable.web.access import allowed
 from calendar_timetable.web.store import Subscription
 
@@ -38,7 +39,7 @@ def subscribe(
 
     Raise :class:`TooManySubscriptions` where the user has ``MOST_PER_OWNER`` already.
     """
-    token, now = secrets.token_urlsafe(32), datetime.now(UTC)
+    token, now = secrets.token_urlsafe(32), clock.utc()
     in_force = Subscription.expires_at > now
     owned = session.scalar(
         select(func.count()).where(Subscription.owner == user.get_id(), in_force)
@@ -63,7 +64,7 @@ def subscribe(
 
 def owned_by(session: Session, user: Any) -> Sequence[Subscription]:
     """Return the subscriptions of *user*, oldest first; delete all that have expired."""
-    session.execute(delete(Subscription).where(Subscription.expires_at <= datetime.now(UTC)))
+    session.execute(delete(Subscription).where(Subscription.expires_at <= clock.utc()))
     query = select(Subscription).where(Subscription.owner == user.get_id())
     return session.scalars(query.order_by(Subscription.created_at, Subscription.id)).all()
 
@@ -123,7 +124,7 @@ def opened_by(session: Session, token: str) -> tuple[Subscription, set[str], set
     subscription = session.scalar(
         select(Subscription).where(Subscription.token_hash == _hash(token))
     )
-    now = datetime.now(UTC)
+    now = clock.utc()
     if subscription is None or subscription.expires_at <= now:
         return None
     manager = get_auth_manager()

@@ -103,7 +103,7 @@ def test_what_stands_in_a_folder_that_is_not_trusted_is_not_told(
 ) -> None:
     origin.serve(GOOD)
     known(Calendar(origin.url()))
-    (name,) = cached.names()
+    (name,) = cached.files()
     assert health.health_of(name) is not None
     cache.chmod(0o777)
     with pytest.raises(InvalidArgument, match="others may write there"):

@@ -14,7 +14,7 @@ import requests
 from icalendar import Calendar
 from selenium.webdriver.common.by import By
 
-from calendar_timetable.calendars.feed.cache import CacheEntry, names
+from calendar_timetable.calendars.feed.cache import CacheEntry, files
 from demo.local_airflow import LocalAirflow
 from demo.services import wait_until
 from tests.support.browser import Browser
@@ -31,7 +31,7 @@ def team(airflow: LocalAirflow, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cac
     """What the web server's host knows of team.ics; afterwards as before."""
     monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", airflow.env["CALENDAR_TIMETABLE_CACHE"])
     entry = next(
-        entry for entry in map(CacheEntry.called, names()) if entry.state().label == "team.ics"
+        entry for entry in map(CacheEntry.called, files()) if entry.state().label == "team.ics"
     )
     before = entry.state()
     yield entry

@@ -307,15 +307,6 @@ class CacheEntry:
         return True
 
 
-def names() -> list[str]:
-    """Return the names of the feeds that the folder holds."""
-    return [
-        name
-        for name, paths in files().items()
-        if any(path.name == f"{name}.json" for path in paths)
-    ]
-
-
 def files() -> dict[str, list[Path]]:
     """Return the files of each feed in the folder, by its name, from a single listing."""
     check_folder()

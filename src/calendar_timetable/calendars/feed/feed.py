@@ -29,6 +29,7 @@ from calendar_timetable.calendars.sources.base import (
     Source,
     UnseenSource,
     Validators,
+    fetch_from,
 )
 from calendar_timetable.config import fetches_while_parsing
 
@@ -207,7 +208,7 @@ class FeedReader:
     def is_unchanged(self, state: FeedState) -> bool:
         """Tell whether a file is still what it was."""
         try:
-            return not state.error and self._fetched(Validators(state.etag)) is None
+            return not state.error and fetch_from(self.source, Validators(state.etag)) is None
         except FetchFailed:
             return False
 
@@ -250,7 +251,7 @@ class FeedReader:
             )
             server = ServerBackoff(self.source.server, self.policy)
             with server.attempt(force=force), metrics.timed("fetch_time", self.source.label):
-                fetched = self._fetched(last)
+                fetched = fetch_from(self.source, last)
             if fetched is not None:
                 return self._adopt(fetched, replace(attempt, digest="") if lost else attempt)
             outcome = replace(attempt, good_at=present, retry_at=0, error="", failures=0)
@@ -272,16 +273,6 @@ class FeedReader:
             # A file is asked at every parse: the same outcome is written once a minute.
             self.entry.save(outcome)
         return outcome
-
-    def _fetched(self, last: Validators) -> FetchResult | None:
-        """Ask the source; whatever goes wrong is a :class:`FetchFailed`."""
-        try:
-            return self.source.fetch(last)
-        except (FetchFailed, ExpansionFailed):
-            raise
-        except Exception as error:  # noqa: BLE001  (its text may hold an address or a password)
-            # One odd address or answer must not take all DAGs of a file away.
-            raise FetchFailed(type(error).__name__) from None
 
     def recover(self, state: FeedState, *, ask: bool) -> FeedState:
         """Return what is known when the body of *state* is lost, or was replaced meanwhile.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from calendar_timetable import clock
 from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState, files, moment
 from calendar_timetable.calendars.occurrences import Problem
 from calendar_timetable.planning.time_sets import Feed
@@ -41,7 +42,7 @@ class Health:
     @property
     def current_problems(self) -> list[Problem]:
         """The problems that may concern a day that is not over."""
-        return [problem for problem in self.problems if problem.is_current(datetime.now(UTC))]
+        return [problem for problem in self.problems if problem.is_current(clock.utc())]
 
 
 def known() -> list[Health]:
@@ -79,9 +80,9 @@ def describe(
 ) -> Health:
     """Return *state* as people are told it; *max_stale* is in seconds."""
     read_at = moment(state.good_at) if state.digest else None
-    age = None if read_at is None else max(datetime.now(UTC) - read_at, timedelta(0))
+    age = None if read_at is None else max(clock.utc() - read_at, timedelta(0))
     gone = age is None or age.total_seconds() > max_stale
-    partly = any(problem.is_current(datetime.now(UTC)) for problem in problems)
+    partly = any(problem.is_current(clock.utc()) for problem in problems)
     return Health(
         feed,
         label,

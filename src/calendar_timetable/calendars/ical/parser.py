@@ -130,8 +130,12 @@ def read_calendars(body: bytes) -> list[Component]:
                 _close(stack, 1)
                 components += kind != "VTIMEZONE"
             blocks += 1
-            if components > limits.MAX_COMPONENTS or blocks > limits.MAX_BLOCKS:
+            if components > limits.MAX_COMPONENTS:
                 raise Unreadable(f"more than {limits.MAX_COMPONENTS} components")
+            if blocks > limits.MAX_BLOCKS:
+                raise Unreadable(
+                    f"more than {limits.MAX_BLOCKS} components, with those inside others"
+                )
             block = Component(kind)
             stack[-1].blocks.append(block)
             stack.append(block)

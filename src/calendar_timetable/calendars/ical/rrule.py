@@ -163,7 +163,7 @@ def _check_together(
 ) -> None:
     """Refuse parts that MUST NOT be together, or whose meaning together is not sure."""
     frequency = parts["FREQ"]
-    counted = any(how_manieth for how_manieth, _ in weekdays)
+    counted = any(ordinal for ordinal, _ in weekdays)
     if (
         any(name in parts and frequency in frequencies for name, frequencies in _NOT_WITH.items())
         or (counted and (frequency not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts))

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import TYPE_CHECKING, Protocol
 
+from calendar_timetable import clock
 from calendar_timetable.calendars import limits
 
 if TYPE_CHECKING:
@@ -115,6 +116,17 @@ class UnseenSource:
         raise FetchFailed(self.error)
 
 
+def fetch_from(source: Source, last: Validators = NO_VALIDATORS) -> FetchResult | None:
+    """Ask *source*, as :meth:`Source.fetch` does; whatever goes wrong is a :class:`FetchFailed`."""
+    try:
+        return source.fetch(last)
+    except FetchFailed:
+        raise
+    except Exception as error:  # noqa: BLE001  (its text may hold an address or a password)
+        # One odd address or answer must not take all DAGs of a file away.
+        raise FetchFailed(type(error).__name__) from None
+
+
 def failed(error: DownloadFailed) -> FetchFailed:
     """Turn the failed download that a child reported into a :class:`FetchFailed`."""
     return FetchFailed(
@@ -140,5 +152,5 @@ def parse_retry_after(value: str) -> float:
         except (ValueError, TypeError, OverflowError):
             return 0.0
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        seconds = (moment - datetime.now(UTC)).total_seconds()
+        seconds = (moment - clock.utc()).total_seconds()
     return min(max(seconds, 0.0), limits.MAX_RETRY_AFTER)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from calendar_timetable import clock
 from calendar_timetable.calendars.addresses import server_of
 from calendar_timetable.calendars.net.credentials import (
     ANONYMOUS,
@@ -73,7 +74,7 @@ class CalDavSource:
         )
 
         memory = unseal(last.etag, stretched(self.secret))
-        now = datetime.now(UTC)
+        now = clock.utc()
         request = {
             **request_options(self.url, self.access),
             "calendars": self.calendars,

@@ -10,10 +10,11 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from calendar_timetable import clock
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import Message
 from calendar_timetable.calendars.ical import writer
@@ -221,7 +222,7 @@ def _since(days_back: int) -> str:
 
     So it changes once a month.
     """
-    return f"{datetime.now(UTC) - timedelta(days=days_back):%Y-%m-01}" if days_back else ""
+    return f"{clock.utc() - timedelta(days=days_back):%Y-%m-01}" if days_back else ""
 
 
 def _series_was_rescheduled(earlier: dict[str, Item], changed: list[Event], zone: str) -> bool:

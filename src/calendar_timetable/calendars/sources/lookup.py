@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from calendar_timetable.calendars.addresses import SCHEMES, is_address, label_of, split_url
+from calendar_timetable.calendars.addresses import PATHS, SCHEMES, is_address, label_of, split_url
 from calendar_timetable.calendars.net.credentials import Credentials
 from calendar_timetable.calendars.sources.base import ConnectionUnseen, FetchFailed, Source
 from calendar_timetable.calendars.sources.caldav import CalDavSource
@@ -230,7 +230,7 @@ def connection_address(connection: Any) -> str | None:
     if extra.get("url"):
         return str(extra["url"])
     host = connection.host or ""
-    if not host or "://" in host or host.startswith(("/", "./", "../", "~")):
+    if not host or "://" in host or host.startswith(PATHS):
         return host or None
     path, schema = str(extra.get("path") or ""), connection.schema or ""
     # A Connection given as a URI keeps its path in the schema.

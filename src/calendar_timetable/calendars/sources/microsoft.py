@@ -15,10 +15,11 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from calendar_timetable import clock
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import Message
 from calendar_timetable.calendars.ical import writer
@@ -94,7 +95,7 @@ def _view(days_back: int) -> list[str]:
 
     Both are the first of a month, so that they change once a month.
     """
-    now = datetime.now(UTC)
+    now = clock.utc()
     return [
         f"{now + timedelta(days=days):%Y-%m-01T00:00:00Z}" for days in (-days_back, _DAYS_AHEAD)
     ]

@@ -17,6 +17,7 @@ from operator import or_
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from calendar_timetable import clock
 from calendar_timetable.calendars.working_days import WorkingDays
 from calendar_timetable.cli.imports import run_cycle_rules
 from calendar_timetable.cli.imports.composer import (
@@ -96,7 +97,7 @@ class _Stream:
             arguments["when_blocked"] = "skip"
         start, end, notes = self._valid(cycle, at, zone, rule)
         last = self._last(cycle, at, end)
-        if last is not None and last < datetime.now(zones.load_zone(zone)).date():
+        if last is not None and last < clock.utc().astimezone(zones.load_zone(zone)).date():
             notes += (f"its last day was {last}: nothing will run",)
         return Schedule(cycle.line, name, arguments, start, end, notes)
 
