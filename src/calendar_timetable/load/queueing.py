@@ -29,7 +29,7 @@ class Ask(NamedTuple):
 
 
 class Use(NamedTuple):
-    """One *need* of the run with this *number*: when it was *asked* for, and when it began (*begun*).
+    """One *need* of the run with this *number*: when it was *asked* for, and had *begun*.
 
     Times are in epoch seconds; *begun* is ``None`` where it still waits at the end. *in_use* counts
     the slots of the pool that are taken once it has begun.

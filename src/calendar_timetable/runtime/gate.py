@@ -225,8 +225,8 @@ def hold_for_deployment(
     """Hold a task as rules of the whole deployment say: a ``pre_execute``.
 
     The open time is that of *schedule*. Runs that began in it pass, as their work may finish, and
-    runs whose conf says ``{"ignore_calendar": "why"}``; without *holds_by_hand* also runs that somebody
-    triggered. *then* is what the DAG itself gave as ``pre_execute``.
+    runs whose conf says ``{"ignore_calendar": "why"}``; without *holds_by_hand* also runs that
+    somebody triggered. *then* is what the DAG itself gave as ``pre_execute``.
     """
     asked, rules = GateOptions(schedule=schedule), rules_of(schedule)
 

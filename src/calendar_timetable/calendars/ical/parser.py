@@ -133,9 +133,7 @@ def read_calendars(body: bytes) -> list[Component]:
             if components > limits.MAX_COMPONENTS:
                 raise Unreadable(f"more than {limits.MAX_COMPONENTS} components")
             if blocks > limits.MAX_BLOCKS:
-                raise Unreadable(
-                    f"more than {limits.MAX_BLOCKS} components, with those inside others"
-                )
+                raise Unreadable(f"more than {limits.MAX_BLOCKS} components, nested ones too")
             block = Component(kind)
             stack[-1].blocks.append(block)
             stack.append(block)

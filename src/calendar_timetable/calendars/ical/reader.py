@@ -1,8 +1,9 @@
 """A calendar's body into occurrences, component by component, distrusting each.
 
 See RFC 5545 and RFC 7953. Runs in the child process of
-:mod:`calendar_timetable.calendars.ical.expand`, and in ``calendar-timetable import``. Series are expanded in the wall-clock time of their
-own zone, without any zone attached, and turned into instants afterwards (see :mod:`.series`).
+:mod:`calendar_timetable.calendars.ical.expand`, and in ``calendar-timetable import``. Series are
+expanded in the wall-clock time of their own zone, without any zone attached, and turned into
+instants afterwards (see :mod:`.series`).
 """
 
 from __future__ import annotations
