@@ -143,38 +143,22 @@ def _rules(options: argparse.Namespace) -> OtherRules:
     return OtherRules(
         windows,
         blackouts,
-        _seconds("--stagger", options.stagger),
-        _seconds("--max-delay", options.max_delay),
+        _seconds(options.stagger),
+        _seconds(options.max_delay),
         placements,
         options.cron,
     )
 
 
-def _seconds(option: str, length: timedelta | None) -> int | None:
-    if length is None:
-        return None
-    if length > zones.LONGEST:
-        shown = explain.length(length.total_seconds())
-        raise InvalidArgument(option, shown, f"give at most {zones.LONGEST.days}d")
-    return int(length.total_seconds())
+def _seconds(length: timedelta | None) -> int | None:
+    return None if length is None else int(length.total_seconds())
 
 
 def _only(options: argparse.Namespace, session: Session) -> set[str] | None:
     """Return the ids of the DAGs that get the rules; ``None`` for all DAGs."""
-    from airflow.models.dag import DagModel
-    from sqlalchemy import select
-
-    from calendar_timetable.runs.database import read_dags
-
     if not options.dag_id and not options.tag:
         return None
-    every = set(session.scalars(select(DagModel.dag_id).where(DagModel.is_stale.is_(False))))
-    for wrong in sorted(set(options.dag_id) - every):
-        raise InvalidArgument("--dag-id", wrong, "there is no such DAG")
-    dags = read_dags(session, set(options.dag_id) or every, tags=options.tag)
-    if not dags:
-        raise InvalidArgument("--tag", ", ".join(options.tag), "no DAG has this tag")
-    return {dag.dag_id for dag in dags}
+    return {dag.dag_id for dag in values.chosen_dags(session, options)}
 
 
 def _check_picture(file: Path | None) -> None:

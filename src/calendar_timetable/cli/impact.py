@@ -199,23 +199,15 @@ def _whole_minutes(length: timedelta) -> int:
 
 
 def _concerned(options: argparse.Namespace, session: object) -> Concerned:
-    from airflow.models.dag import DagModel
-    from sqlalchemy import select
     from sqlalchemy.orm import Session
 
     from calendar_timetable.publishing.booking import check_calendar
-    from calendar_timetable.runs.database import read_dags
     from calendar_timetable.runs.subjects import concerned
 
     assert isinstance(session, Session)
     if options.to_calendar is not None:
         check_calendar(options.to_calendar)
-    every = set(session.scalars(select(DagModel.dag_id)))
-    for wrong in set(options.dag_id) - every:
-        raise InvalidArgument("--dag-id", wrong, "there is no such DAG")
-    dags = read_dags(session, set(options.dag_id) or every, tags=options.tag)
-    if options.tag and not dags:
-        raise InvalidArgument("--tag", ", ".join(options.tag), "no DAG has this tag")
+    dags = values.chosen_dags(session, options)
     return concerned(session, dags, calendar=options.to_calendar, paused=options.paused)
 
 

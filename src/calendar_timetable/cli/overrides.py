@@ -55,7 +55,7 @@ def overrides(options: argparse.Namespace, out: Console) -> int:
         raise InvalidArgument("--end", f"{end:%Y-%m-%dT%H:%MZ}", "give a time after --start")
     with create_session() as session:
         known = set(session.scalars(select(DagModel.dag_id)))
-        for wrong in set(options.dag_id) - known:
+        for wrong in sorted(set(options.dag_id) - known):
             raise InvalidArgument("--dag-id", wrong, "there is no such DAG")
         wanted = set(options.dag_id) or known
         found = override_list.listed(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from calendar_timetable import clock
+from calendar_timetable.cli import values
 from calendar_timetable.cli.output import print_json
-from calendar_timetable.exceptions import InvalidArgument
 
 if TYPE_CHECKING:
     from calendar_timetable.load.advice import Advice
@@ -41,17 +41,8 @@ def recommend(options: argparse.Namespace, out: Console) -> int:
 
     with create_session() as session:
         every = set(session.scalars(select(DagModel.dag_id)))
-        for wrong in sorted(set(options.dag_id) - every):
-            raise InvalidArgument("--dag-id", wrong, "there is no such DAG")
+        wanted = {dag.dag_id for dag in values.chosen_dags(session, options)}
         dags = read_dags(session, every)
-        wanted = {
-            dag.dag_id
-            for dag in dags
-            if (not options.dag_id or dag.dag_id in options.dag_id)
-            and (not options.tag or set(options.tag) & set(dag.tags))
-        }
-        if options.tag and not wanted:
-            raise InvalidArgument("--tag", ", ".join(options.tag), "no such DAG has this tag")
         now = clock.now()
         found = advise(session, dags, read_schedules(session, every), now, about=wanted)
     if options.json:

@@ -14,7 +14,10 @@ from calendar_timetable.planning.time_sets import TimeSet, Union
 from calendar_timetable.planning.weekly import Weekly, parse_weekly_rule
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from calendar_timetable.calendars.calendar import Calendar
+    from calendar_timetable.runs.database import Dag
 
 _LENGTH = re.compile(r"([+-]?)(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,8})m(?:in)?)?(?:(\d{1,9})s)?")
 _MOST_DAYS = 3660
@@ -165,6 +168,25 @@ def _is_connection(text: str) -> bool:
         # A secrets backend that fails says so when the calendar is read.
         return type(error).__name__ != "AirflowNotFoundException"
     return True
+
+
+def chosen_dags(session: Session, options: argparse.Namespace) -> list[Dag]:
+    """Return the DAGs that ``--dag-id`` and ``--tag`` name; all that there are without these.
+
+    Raises :class:`InvalidArgument` for one that is not there, and where none has such a tag.
+    """
+    from airflow.models.dag import DagModel
+    from sqlalchemy import select
+
+    from calendar_timetable.runs.database import read_dags
+
+    present = set(session.scalars(select(DagModel.dag_id).where(DagModel.is_stale.is_(False))))
+    for dag_id in sorted(set(options.dag_id) - present):
+        raise InvalidArgument("--dag-id", dag_id, "there is no such DAG")
+    dags = read_dags(session, set(options.dag_id) or present, tags=options.tag)
+    if options.tag and not dags:
+        raise InvalidArgument("--tag", ", ".join(options.tag), "no such DAG has this tag")
+    return dags
 
 
 def moment(text: str) -> datetime:
