@@ -20,7 +20,7 @@ from calendar_timetable.publishing.booking import book, calendars_to_book
 from calendar_timetable.publishing.publish import publish_into
 from calendar_timetable.publishing.target import Planned, PublishingFailed
 from calendar_timetable.runs.calendar_events import Site
-from calendar_timetable.runs.impact import Period
+from calendar_timetable.runs.impact import PlannedBlackout
 from calendar_timetable.schedule import deployment_rules
 from tests.support.airflow_database import add_dag
 from tests.support.command_line import Run
@@ -127,7 +127,7 @@ def test_what_was_foretold_is_what_happens(
 
 def test_publishing_leaves_bookings_alone(server: Server, in_force: str) -> None:
     at = int(tuesday().timestamp())
-    booked = book(in_force, Period(at, at + 3600), "Switch", "ada")
+    booked = book(in_force, PlannedBlackout(at, at + 3600), "Switch", "ada")
     assert booked.created
 
     publish_into(in_force, Site("https://airflow.example.com", "0a1b2c3d"), [], Planned(0), "force")
@@ -144,8 +144,8 @@ def test_only_what_would_count_is_booked(
     at = int(tuesday().timestamp())
 
     with pytest.raises(InvalidArgument, match=r"title='Switch': there only .*match='\*freeze\*'"):
-        book(in_force, Period(at, at + 3600), "Switch", "ada")
-    assert book(in_force, Period(at, at + 3600), "Switch (freeze)", "ada").created
+        book(in_force, PlannedBlackout(at, at + 3600), "Switch", "ada")
+    assert book(in_force, PlannedBlackout(at, at + 3600), "Switch (freeze)", "ada").created
     assert len(objects(server)) == 1
 
 
@@ -155,7 +155,7 @@ def test_only_calendars_of_the_deployment_are_booked(
     connect(server.address, "another")
 
     with pytest.raises(InvalidArgument, match=f"name one of the blackouts .*: {in_force}"):
-        book("another", Period(0, 3600), "Switch", "ada")
+        book("another", PlannedBlackout(0, 3600), "Switch", "ada")
     assert list(calendars_to_book()) == [in_force]
 
 
@@ -165,4 +165,4 @@ def test_what_cannot_be_written_says_so(connect: Connect, monkeypatch: pytest.Mo
 
     assert list(calendars_to_book()) == ["feed"]
     with pytest.raises(PublishingFailed, match="only calendars on CalDAV servers and of Google"):
-        book("feed", Period(0, 3600), "Switch", "ada")
+        book("feed", PlannedBlackout(0, 3600), "Switch", "ada")

@@ -13,7 +13,7 @@ from calendar_timetable import CalendarTimetable
 from calendar_timetable.planning.plan import PlacedTick, place_ticks
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.runs.better_times import better_times
-from calendar_timetable.runs.impact import Period, Subject, impact_of
+from calendar_timetable.runs.impact import PlannedBlackout, Subject, impact_of
 from calendar_timetable.schedule.compiled import CompiledSchedule
 from tests.support import deployments as made_up
 from tests.support.deployments import (
@@ -43,12 +43,12 @@ class BruteForce:
         more = plan(self.schedule.placed(self._begin), self._until + 7 * 86400)
         self._ticks = [placed.tick for placed in more.values()]
 
-    def __call__(self, period: Period) -> Changes:
+    def __call__(self, period: PlannedBlackout) -> Changes:
         """Ask the schedule for its whole plan, with the blackout really added."""
         schedule = with_blackout(self.schedule, *period.span)
         return self._moved(schedule, plan(schedule.placed(self._begin), self._until))
 
-    def quickly(self, period: Period) -> Changes:
+    def quickly(self, period: PlannedBlackout) -> Changes:
         """Place the same due times by the schedule with the blackout really added."""
         schedule = with_blackout(self.schedule, *period.span)
         placed = place_ticks(self._ticks, schedule.policy, schedule.open_time)
@@ -79,14 +79,14 @@ def test_what_it_would_do_is_what_it_does(session: Session, part: int) -> None:
     for number in range(30):
         random_ = random.Random(f"impact {part} {number}")
         start = EPOCH + 60 * random_.randint(-60, 1500)
-        period = Period(start, start + 60 * random_.choice((1, 30, 240, 1440, 3000)))
+        period = PlannedBlackout(start, start + 60 * random_.choice((1, 30, 240, 1440, 3000)))
         if period.end <= EPOCH:
             continue
         with time_machine.travel(NOW, tick=False):
             made = deployment(random_, f"d{part}_{number}", 4, calendars=random_.random() < 0.5)
             found = stored(session, made)
             impact = impact_of(found.subjects, period, EPOCH)
-            now_on = Period(max(period.start, EPOCH), period.end)
+            now_on = PlannedBlackout(max(period.start, EPOCH), period.end)
             for one in made:
                 subject = next((s for s in found.subjects if s.dag.dag_id == one.dag_id), None)
                 if subject is None:
@@ -128,7 +128,7 @@ def test_better_times_are_the_best_there_are(session: Session, part: int) -> Non
             by_minute = []
             for low, high in allowed:
                 for start in range(-(-low // 60) * 60, high - length + 1, 60):
-                    period = Period(start, start + length)
+                    period = PlannedBlackout(start, start + length)
                     costs = [
                         made_up.cost(brute.quickly(period), brute.schedule) for brute in brutes
                     ]
@@ -148,7 +148,7 @@ def test_nothing_moves_where_no_run_is_near(session: Session) -> None:
         found = stored(session, made)
         at = EPOCH + 6 * 3600
 
-        impact = impact_of(found.subjects, Period(at, at + 3600), EPOCH)
+        impact = impact_of(found.subjects, PlannedBlackout(at, at + 3600), EPOCH)
 
     assert impact.changes == []
     assert impact.looked_at == 1

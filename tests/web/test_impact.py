@@ -18,7 +18,7 @@ from calendar_timetable.publishing import booking
 from calendar_timetable.publishing.booking import Booked
 from calendar_timetable.publishing.target import PublishingFailed
 from calendar_timetable.runs import lru
-from calendar_timetable.runs.impact import Period
+from calendar_timetable.runs.impact import PlannedBlackout
 from tests.support.airflow_database import add_dag
 from tests.support.web_app import Rights, asked
 
@@ -117,7 +117,7 @@ def booked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """Return what was booked; a booking that is there already is not created."""
     made: list[tuple[Any, ...]] = []
 
-    def book(calendar: str, period: Period, title: str, by: str) -> Booked:
+    def book(calendar: str, period: PlannedBlackout, title: str, by: str) -> Booked:
         booking.check_booking(calendar, title)
         created = (calendar, period, title, by) not in made
         made.append((calendar, period, title, by))
@@ -142,7 +142,7 @@ def test_who_may_edit_the_connection_may_book(
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json() == {"uid": "uid", "created": True, "calendar": "freezes"}
     assert not second.json()["created"]
-    period = Period(int(AHEAD.timestamp()), int(AHEAD.timestamp()) + 4 * 3600)
+    period = PlannedBlackout(int(AHEAD.timestamp()), int(AHEAD.timestamp()) + 4 * 3600)
     assert booked[0] == ("freezes", period, "Core switch", "viewer")
     notes = session.scalars(select(Log.event)).all()
     assert notes.count("calendar_timetable.book_blackout") >= 2

@@ -19,7 +19,7 @@ from calendar_timetable.planning.explain import on_one_line
 from calendar_timetable.publishing.publish import alone, publish_into
 from calendar_timetable.publishing.target import DIGEST, DesiredEvent, Planned, PublishingFailed
 from calendar_timetable.runs.calendar_events import Site
-from calendar_timetable.runs.impact import Period
+from calendar_timetable.runs.impact import PlannedBlackout
 from calendar_timetable.schedule.deployment_rules import rules
 
 LONGEST_TITLE = 200  # characters
@@ -80,7 +80,7 @@ def check_booking(calendar: str, title: str) -> str:
     return title
 
 
-def book(calendar: str, period: Period, title: str, by: str) -> Booked:
+def book(calendar: str, period: PlannedBlackout, title: str, by: str) -> Booked:
     """Enter *period* as an event with this *title* into *calendar*, and say *by* whom.
 
     The same booking twice is one event. Raise :class:`InvalidArgument` as :func:`check_booking`

@@ -25,7 +25,7 @@ from calendar_timetable.runs import time_budget
 from calendar_timetable.runs.forecast import MOST_TICKS, not_before
 from calendar_timetable.runs.impact import (
     Cost,
-    Period,
+    PlannedBlackout,
     Subject,
     changes_of,
     cost_of,
@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 class Better(NamedTuple):
     """A time for the blackout and what it costs."""
 
-    period: Period
+    period: PlannedBlackout
     cost: Cost
 
 
@@ -173,9 +173,9 @@ class _Scale:
         size = last - first + 2
         self._runs, self._fixed, self._rising = ([0] * size for _ in range(3))
 
-    def period(self, minute: int) -> Period:
+    def period(self, minute: int) -> PlannedBlackout:
         """Return the blackout that begins in *minute*."""
-        return Period(minute * MINUTE, minute * MINUTE + self.length)
+        return PlannedBlackout(minute * MINUTE, minute * MINUTE + self.length)
 
     def cut(self, low: int, high: int) -> tuple[int, int]:
         """Return the minutes from *low* to *high* as far as they are weighed."""

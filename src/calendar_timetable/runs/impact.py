@@ -21,7 +21,7 @@ from calendar_timetable.planning import explain, zones
 from calendar_timetable.planning.open_time import OpenTime, members
 from calendar_timetable.planning.plan import EDGE_SECONDS, PlacedTick, Tick, place_ticks
 from calendar_timetable.planning.spans import Spans
-from calendar_timetable.planning.time_sets import TimeRange, TimeSet, Union
+from calendar_timetable.planning.time_sets import Period, TimeSet, Union
 from calendar_timetable.runs import time_budget
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.deadlines import Deadline
@@ -39,23 +39,13 @@ DISTURBED: tuple[Kind, ...] = ("postponed", "advanced", "combined", "skipped")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Period(TimeSet):
-    """One blackout, ``[start, end)`` in whole epoch seconds: known, however far off it is."""
-
-    start: int
-    end: int
+class PlannedBlackout(Period):
+    """A blackout that is asked about, in whole epoch seconds: known, however far off it is."""
 
     @property
     def span(self) -> tuple[int, int]:
         """Its start and end."""
         return self.start, self.end
-
-    def cover(self, start: int, end: int) -> Spans:
-        return Spans((self.span,)).clip(start, end)
-
-    def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
-        return self
 
     def __str__(self) -> str:
         return "the blackout"
@@ -64,7 +54,7 @@ class Period(TimeSet):
 class _Without(OpenTime):
     """What *open_time* leaves open without *period*; *open_time* is laid out once for all."""
 
-    def __init__(self, open_time: OpenTime, period: Period) -> None:
+    def __init__(self, open_time: OpenTime, period: PlannedBlackout) -> None:
         closed: tuple[TimeSet, ...] = (*members(open_time.blackouts), period)
         super().__init__(open_time.windows, Union(closed), open_time.horizon)
         self._before, self._period = open_time, period
@@ -184,7 +174,7 @@ def cost_of(changes: Iterable[Change]) -> Cost:
     return Cost(len(disturbed), sum(change.delay for change in disturbed))
 
 
-def check_period(start: float, end: float, now: float, most: int) -> Period:
+def check_period(start: float, end: float, now: float, most: int) -> PlannedBlackout:
     """Return the blackout ``[start, end)``.
 
     Raise :class:`InvalidArgument` where it is over, empty, or longer than *most* seconds.
@@ -195,10 +185,10 @@ def check_period(start: float, end: float, now: float, most: int) -> Period:
     if end - start > most:
         remedy = f"give a time at most {explain.length(most)} after the start"
         raise InvalidArgument("end", told, remedy)
-    return Period(math.floor(start), math.ceil(end))
+    return PlannedBlackout(math.floor(start), math.ceil(end))
 
 
-def impact_of(subjects: Sequence[Subject], period: Period, now: float) -> Impact:
+def impact_of(subjects: Sequence[Subject], period: PlannedBlackout, now: float) -> Impact:
     """Return what the blackout *period* would do to *subjects*, as seen at *now*."""
     found = Impact()
     open_times: dict[int, OpenTime] = {}
@@ -228,7 +218,7 @@ def impact_of(subjects: Sequence[Subject], period: Period, now: float) -> Impact
 
 def changes_of(
     subject: Subject,
-    period: Period,
+    period: PlannedBlackout,
     now: float,
     open_times: dict[int, OpenTime] | None = None,
 ) -> tuple[list[Change], bool]:
@@ -237,7 +227,7 @@ def changes_of(
     *open_times* remembers open time without the period, by what it was made of.
     """
     schedule = subject.schedule
-    period = Period(max(period.start, math.floor(now)), period.end)
+    period = PlannedBlackout(max(period.start, math.floor(now)), period.end)
     open_time = schedule.open_time
     without = None if open_times is None else open_times.get(id(open_time))
     if without is None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.runs.better_times import Better
-from calendar_timetable.runs.impact import KINDS, Change, Impact, Kind, Period
+from calendar_timetable.runs.impact import KINDS, Change, Impact, Kind, PlannedBlackout
 
 _TOLD: dict[Kind, tuple[str, str]] = {
     "postponed": ("postpone", ""),
@@ -87,7 +87,7 @@ def in_short(change: Change, zone: ZoneInfo) -> str:
 
 
 def told(
-    impact: Impact, period: Period, zone: ZoneInfo, limit: int, offset: int = 0
+    impact: Impact, period: PlannedBlackout, zone: ZoneInfo, limit: int, offset: int = 0
 ) -> dict[str, Any]:
     """Return *impact* as plain data; texts are in *zone*.
 

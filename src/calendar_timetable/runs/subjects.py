@@ -14,7 +14,7 @@ from calendar_timetable.runs import granting
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.deadlines import read_deadlines
 from calendar_timetable.runs.exemptions import Exemption
-from calendar_timetable.runs.impact import Impact, Period, Subject, impact_of
+from calendar_timetable.runs.impact import Impact, PlannedBlackout, Subject, impact_of
 from calendar_timetable.runs.listing import run_lengths
 from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
 from calendar_timetable.schedule.compiled import CompiledSchedule
@@ -106,7 +106,7 @@ def concerned(
     return found
 
 
-def impact_on(concerned: Concerned, period: Period, now: float) -> Impact:
+def impact_on(concerned: Concerned, period: PlannedBlackout, now: float) -> Impact:
     """Return what the blackout *period* would do, as seen at *now*."""
     exempt = {
         one.dag_id
