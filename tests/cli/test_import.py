@@ -18,9 +18,9 @@ import pytest
 
 from calendar_timetable import CalendarTimetable
 from calendar_timetable.cli.imports import command, literals
-from calendar_timetable.cli.imports.business_schedules import schedule_of
-from calendar_timetable.cli.imports.found import MOST_BYTES, Unsaid
+from calendar_timetable.cli.imports.result import MOST_BYTES, Unsaid
 from calendar_timetable.cli.imports.timetables_calendar import _arguments
+from calendar_timetable.cli.imports.timetables_calendar_schedules import schedule_of
 from calendar_timetable.planning.time_sets import TimeRange
 from tests.support.command_line import Run
 

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleExcept
 
 from calendar_timetable import CalendarGate, CalendarTimetable, Weekly, hold_until_open
 from calendar_timetable.exceptions import InvalidArgument
-from calendar_timetable.runs.reasons import PASSED, REFUSED
+from calendar_timetable.runs.override_reasons import PASSED, REFUSED
 from tests.support.moments import utc
 from tests.support.team_calendar import context_of
 

@@ -442,7 +442,7 @@ def test_what_cannot_be_granted(here: Deployment, body: dict[str, Any], field: s
 
 def test_there_are_not_too_many(here: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     here.store()
-    monkeypatch.setattr("calendar_timetable.runs.granting.MOST", 1)
+    monkeypatch.setattr("calendar_timetable.runs.exemption_store.MOST", 1)
     body = {"until": "2026-03-04T00:00", "reason": "why"}
     for dag_id, status in (("hourly", 201), ("nightly", 409), ("hourly", 201)):
         assert here.client.post(f"/api/dags/{dag_id}/exemption", json=body).status_code == status

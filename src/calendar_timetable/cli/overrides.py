@@ -46,7 +46,7 @@ def overrides(options: argparse.Namespace, out: Console) -> int:
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
-    from calendar_timetable.runs.reasons import NO_REASON
+    from calendar_timetable.runs.override_reasons import NO_REASON
     from calendar_timetable.web import override_list
 
     end = values.moment_in(options.end, _UTC) or clock.utc() + timedelta(seconds=1)

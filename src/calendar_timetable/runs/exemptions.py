@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 
 from calendar_timetable import clock
 from calendar_timetable.planning.open_time import DAY
-from calendar_timetable.runs.reasons import bounded
+from calendar_timetable.runs.override_reasons import bounded
 
 VARIABLE = "calendar_timetable_exemptions"
 GRANTED, ENDED = "calendar_timetable.exempt", "calendar_timetable.end_exemption"  # in the audit log

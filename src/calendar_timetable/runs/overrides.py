@@ -24,10 +24,10 @@ from calendar_timetable.config import FLAG
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY, members
 from calendar_timetable.planning.time_sets import TimeSet, unexempted
-from calendar_timetable.runs import exemptions, granting, time_budget
+from calendar_timetable.runs import exemption_store, exemptions, time_budget
 from calendar_timetable.runs.database import read_dags
 from calendar_timetable.runs.exemptions import Exemption
-from calendar_timetable.runs.reasons import (
+from calendar_timetable.runs.override_reasons import (
     PASSED,
     REFUSED,
     How,
@@ -289,7 +289,7 @@ def _exemptions(
     # Somebody may have written the Variable by other ways; then nobody is known to have done so.
     told += [
         replace(one, by="", why=f"{one.why} ({_UNKNOWN})".strip())
-        for one in granting.in_force(session).values()
+        for one in exemption_store.in_force(session).values()
         if one.dag_id in dag_ids and (one.dag_id, one.until) not in logged
     ]
     found = [

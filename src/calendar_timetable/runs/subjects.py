@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.planning.plan import Policy, Tick
-from calendar_timetable.runs import granting
+from calendar_timetable.runs import exemption_store
 from calendar_timetable.runs.database import Dag
 from calendar_timetable.runs.deadlines import read_deadlines
 from calendar_timetable.runs.exemptions import Exemption
@@ -69,7 +69,7 @@ def concerned(
     deadlines = read_deadlines(session, list(mine))
     always = OpenTime(None, None, None)
     unread = [dag_id for dag_id in mine if dag_id not in schedules]
-    found = Concerned([], [], unread, granting.in_force(session))
+    found = Concerned([], [], unread, exemption_store.in_force(session))
     for dag in dags:
         schedule = schedules.get(dag.dag_id)
         if schedule is None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from calendar_timetable.config import FLAG, SECTION, reason_required
-from calendar_timetable.runs.reasons import (
+from calendar_timetable.runs.override_reasons import (
     MOST_SAID,
     NO_REASON,
     PASSED,

@@ -20,7 +20,7 @@ from calendar_timetable import clock
 from calendar_timetable.planning.explain import Kind
 from calendar_timetable.planning.plan import Outcome, WhenBlocked
 from calendar_timetable.runs.exemptions import MOST_EXEMPT_DAYS
-from calendar_timetable.runs.reasons import MOST_SAID, How, bounded
+from calendar_timetable.runs.override_reasons import MOST_SAID, How, bounded
 from calendar_timetable.runs.rows import RunState
 
 StateOrMove = Literal[RunState, "postponed", "advanced", "combined"]

@@ -23,7 +23,7 @@ from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY, members
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import CalendarSpans, TimeSet, unexempted
-from calendar_timetable.runs import database, granting
+from calendar_timetable.runs import database, exemption_store
 from calendar_timetable.runs.exemptions import MOST, Exemption
 from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
 from calendar_timetable.schedule.deployment_rules import DeploymentRule, rules
@@ -99,7 +99,7 @@ def exemption(
     request: Request, session: SessionDep, user: GetUserDep, dag_id: ReadableDag
 ) -> Response:
     """Whether a DAG is exempt from the rules of the deployment, and which of these hold for it."""
-    found = granting.in_force(session).get(dag_id)
+    found = exemption_store.in_force(session).get(dag_id)
     may_read = bool(allowed(user, session, [dag_id], DagAccessEntity.RUN))
     told = models.ExemptionOf(
         exemption=None if found is None else _told(found, may_read=may_read),
@@ -125,8 +125,8 @@ def exempt(
 ) -> models.Exemption:
     """Exempt a DAG from the rules of the deployment until a time, with a reason. It ends by itself."""
     try:
-        made = granting.grant(session, dag_id, asked.until, user, asked.reason)
-    except granting.TooManyExemptions:
+        made = exemption_store.grant(session, dag_id, asked.until, user, asked.reason)
+    except exemption_store.TooManyExemptions:
         raise HTTPException(409, f"{MOST} DAGs are exempt already: end one first") from None
     return _told(made, may_read=True)
 
@@ -134,7 +134,7 @@ def exempt(
 @router.delete("/dags/{dag_id}/exemption", status_code=204, dependencies=[Depends(asked_by_us)])
 def end_exemption(session: SessionDep, user: GetUserDep, dag_id: EditableDag) -> None:
     """End the exemption of a DAG, if it has one."""
-    granting.end(session, dag_id, user)
+    exemption_store.end(session, dag_id, user)
 
 
 def _told(one: Exemption, *, may_read: bool) -> models.Exemption:
@@ -164,7 +164,7 @@ def freezes_of(
         now = clock.now()
         dags = database.read_dags(session, readable)
         known = _known(read_schedules(session, [dag.dag_id for dag in dags]))
-        exempt = granting.in_force(session)
+        exempt = exemption_store.in_force(session)
         for rule in given:
             held = [
                 dag.dag_id

@@ -27,7 +27,7 @@ from calendar_timetable.web.access import Readable, ReadableDag, allowed, api_ro
 from calendar_timetable.web.models import Limit, Offset, answer, wrong
 from calendar_timetable.web.plan import May, plan_of, what_if
 from calendar_timetable.web.store import has_table
-from calendar_timetable.web.time_sets import spans
+from calendar_timetable.web.time_spans import spans
 
 MOST_RANGE_DAYS = 100
 MOST_DAYS_BY_HOUR = 15

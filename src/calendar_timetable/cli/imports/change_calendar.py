@@ -17,7 +17,7 @@ from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.ical import reader
 from calendar_timetable.calendars.ical.parser import Unreadable
 from calendar_timetable.calendars.ical.timezones import named_zone
-from calendar_timetable.cli.imports.found import Found, Schedule, Unsaid
+from calendar_timetable.cli.imports.result import ImportResult, Schedule, Unsaid
 
 _ROLES = {"DEFAULT_OPEN": "blackouts", "DEFAULT_CLOSED": "windows"}
 _YEARS = 366 * 86400 * 2  # seconds, either way, in which events are looked at
@@ -52,7 +52,7 @@ class _Block:
         return line.value if line else "event"
 
 
-def read(text: str, path: Path) -> Found:
+def read(text: str, path: Path) -> ImportResult:
     """Return what the change calendar at *path*, of this *text*, says.
 
     Raises :class:`Unsaid` where it is none.
@@ -69,7 +69,7 @@ def read(text: str, path: Path) -> Found:
         remedy = "X-CALENDAR-TYPE has to be DEFAULT_OPEN or DEFAULT_CLOSED"
         raise Unsaid(line, kind or "BEGIN:VCALENDAR", remedy)
     events = [block for block in blocks if block.kind == "VEVENT"]
-    found = Found(unsaid=[*_odd(blocks, kind, "X-WR-TIMEZONE" in calendar.lines)])
+    found = ImportResult(unsaid=[*_odd(blocks, kind, "X-WR-TIMEZONE" in calendar.lines)])
     found.unsaid += _not_understood(text, events)
     named = calendar.lines.get("X-WR-TIMEZONE")
     if named is not None and named_zone(named.value.strip()) is None:

@@ -13,7 +13,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from calendar_timetable.cli.imports.found import Found, Schedule, Unsaid, read_text
+from calendar_timetable.cli.imports.result import ImportResult, Schedule, Unsaid, read_text
 from calendar_timetable.cli.output import print_json
 
 _FORMATS = ("change-calendar", "run-cycles", "timetables-calendar")
@@ -96,7 +96,7 @@ def _format_of(text: str) -> str:
     raise Unsaid(1, first, f"it looks like none of {', '.join(_FORMATS)}; name one in --from")
 
 
-def _reader(kind: str) -> Callable[[str, Path], Found]:
+def _reader(kind: str) -> Callable[[str, Path], ImportResult]:
     if kind == "change-calendar":
         from calendar_timetable.cli.imports import change_calendar
 
@@ -110,7 +110,7 @@ def _reader(kind: str) -> Callable[[str, Path], Found]:
     return lambda text, path: timetables_calendar.read(text)
 
 
-def _checked(found: Found) -> Found:
+def _checked(found: ImportResult) -> ImportResult:
     """Return *found* without the schedules that ``CalendarTimetable`` refuses, which are told."""
     kept: list[Schedule] = []
     for one in found.schedules:

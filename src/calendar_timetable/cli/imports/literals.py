@@ -9,8 +9,8 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from calendar_timetable.cli.imports import business_rules
-from calendar_timetable.cli.imports.found import Unsaid
+from calendar_timetable.cli.imports import timetables_calendar_rules
+from calendar_timetable.cli.imports.result import Unsaid
 
 _MOST_DEPTH = 40  # of values within values
 _MOST_VALUES = 50_000  # of a file, those that stand for others counted each time
@@ -140,7 +140,7 @@ class Names:
         for keyword in call.keywords:
             value = self.value(keyword.value)
             given = {keyword.arg: value} if keyword.arg is not None else value
-            if isinstance(given, business_rules.Rule):
+            if isinstance(given, timetables_calendar_rules.Rule):
                 given = asdict(given)
             if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
                 raise Unsaid(call.lineno, "**", _PLAIN)
@@ -184,8 +184,8 @@ class Names:
         given = [self.value(arg, depth) for arg in call.args]
         if name in _ENUMS and len(given) == 1 and not call.keywords:
             return given[0]
-        if name in business_rules.MAKERS:
-            maker, names = business_rules.MAKERS[name]
+        if name in timetables_calendar_rules.MAKERS:
+            maker, names = timetables_calendar_rules.MAKERS[name]
             arguments = self.arguments(call, names)
             try:
                 return maker(**arguments)

@@ -11,7 +11,7 @@ from typing import Any
 
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.working_days import WorkingDays
-from calendar_timetable.cli.imports.found import Schedule
+from calendar_timetable.cli.imports.result import Schedule
 from calendar_timetable.planning.explain import on_one_line
 from calendar_timetable.planning.time_sets import Complement, Intersection, Union
 from calendar_timetable.planning.weekly import Weekly

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Any, Literal
 
 from calendar_timetable.calendars.working_days import WorkingDays
-from calendar_timetable.cli.imports.composer import WEEKDAYS, Cycle, Item
-from calendar_timetable.cli.imports.found import Unsaid
+from calendar_timetable.cli.imports.result import Unsaid
+from calendar_timetable.cli.imports.workload_language import WEEKDAYS, Cycle, Item
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.days import Of, Roll
 from calendar_timetable.planning.time_sets import TimeRange, TimeSet

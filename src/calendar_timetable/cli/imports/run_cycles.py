@@ -20,7 +20,9 @@ from zoneinfo import ZoneInfo
 from calendar_timetable import clock
 from calendar_timetable.calendars.working_days import WorkingDays
 from calendar_timetable.cli.imports import run_cycle_rules
-from calendar_timetable.cli.imports.composer import (
+from calendar_timetable.cli.imports.result import ImportResult, Schedule, Unsaid
+from calendar_timetable.cli.imports.run_cycle_rules import EVERY_DAY, ROLLS, Days
+from calendar_timetable.cli.imports.workload_language import (
     WEEKDAYS,
     At,
     Cycle,
@@ -28,8 +30,6 @@ from calendar_timetable.cli.imports.composer import (
     Stream,
     parse,
 )
-from calendar_timetable.cli.imports.found import Found, Schedule, Unsaid
-from calendar_timetable.cli.imports.run_cycle_rules import EVERY_DAY, ROLLS, Days
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.days import rolled
@@ -41,10 +41,10 @@ _UNTIL = re.compile(r"\bUNTIL=(\d{8})")
 _FAR = 1500  # days that an offset may lead away
 
 
-def read(text: str) -> Found:
+def read(text: str) -> ImportResult:
     """Return the schedules of the job streams in *text*; :class:`Unsaid` where it has none."""
     definitions = parse(text)
-    found = Found()
+    found = ImportResult()
     found.unsaid += definitions.unsaid
     for stream in definitions.streams:
         reading = _Stream(stream, definitions.calendars)

@@ -11,9 +11,9 @@ from datetime import date
 from typing import Any
 
 from calendar_timetable.cli.imports import literals
-from calendar_timetable.cli.imports.business_rules import Rule
-from calendar_timetable.cli.imports.business_schedules import schedule_of
-from calendar_timetable.cli.imports.found import Found, Unsaid
+from calendar_timetable.cli.imports.result import ImportResult, Unsaid
+from calendar_timetable.cli.imports.timetables_calendar_rules import Rule
+from calendar_timetable.cli.imports.timetables_calendar_schedules import schedule_of
 
 PACKAGE = "airflow_timetables_calendar"
 # Its parameters in order, with their defaults.
@@ -33,9 +33,9 @@ _MOST = 500  # timetables of a file
 _MOST_RULES = 100  # of a timetable, equal ones counted once
 
 
-def read(text: str) -> Found:
+def read(text: str) -> ImportResult:
     """Return the schedules in *text*, a DAG file or JSON; :class:`Unsaid` where there is none."""
-    found = Found()
+    found = ImportResult()
     as_json = text.lstrip()[:1] in ("{", "[")
     for number, (line, given) in enumerate(_serialized(text) if as_json else _calls(text)):
         if number == _MOST:

@@ -14,9 +14,9 @@ from itertools import chain
 from typing import Any
 
 from calendar_timetable.calendars.working_days import WorkingDays, known_days
-from calendar_timetable.cli.imports.business_rules import Days, Rule
-from calendar_timetable.cli.imports.found import Schedule, Unsaid
+from calendar_timetable.cli.imports.result import Schedule, Unsaid
 from calendar_timetable.cli.imports.run_cycle_rules import EVERY_DAY
+from calendar_timetable.cli.imports.timetables_calendar_rules import Days, Rule
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.days import Periods, Roll, nth, rolled

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
-from calendar_timetable.cli.imports.found import Unsaid
+from calendar_timetable.cli.imports.result import Unsaid
 
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _TOKEN = re.compile(r'#.*|"([^"\n]*)"|[(),:]|[+-]\s*(?=\d)|[^\s(),:"]+|(")')

@@ -42,7 +42,7 @@ class Schedule:
 
 
 @dataclass
-class Found:
+class ImportResult:
     """The schedules of a file, and what of it could not be said."""
 
     schedules: list[Schedule] = field(default_factory=list)

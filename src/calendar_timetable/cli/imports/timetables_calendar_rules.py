@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from typing import Any
 
-from calendar_timetable.cli.imports.found import Unsaid
+from calendar_timetable.cli.imports.result import Unsaid
 
 _DAY = timedelta(days=1)
 _USUAL_GRACE = 366  # days
