@@ -18,7 +18,7 @@ from airflow.models.dag import DagModel
 from fastapi import APIRouter, Depends, HTTPException, Request
 from sqlalchemy.orm import Session
 
-from calendar_timetable.web.models import REFUSALS, Refusals, known_parameters
+from calendar_timetable.web.answers import REFUSALS, Refusals, known_parameters
 
 ASKED_BY_US = "calendar-timetable"
 

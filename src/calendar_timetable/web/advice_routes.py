@@ -20,11 +20,8 @@ from calendar_timetable.runs.listing import Filters, cached_answer
 from calendar_timetable.runs.room import PLACED_AHEAD
 from calendar_timetable.runs.stored_schedules import Schedule
 from calendar_timetable.web.access import Readable, allowed, api_router
-from calendar_timetable.web.models import (
-    Answer,
-    DagChoice,
-    answer,
-)
+from calendar_timetable.web.answers import answer
+from calendar_timetable.web.models import Answer, DagChoice
 
 _WORKING = 4.0  # seconds of processor time for finding it all; the rest is for writing it
 

@@ -30,12 +30,7 @@ from calendar_timetable.runs.impact_words import told, told_better
 from calendar_timetable.runs.subjects import Concerned, concerned, impact_on
 from calendar_timetable.web import routes
 from calendar_timetable.web.access import allowed, api_router, asked_by_us, may_edit_connection
-from calendar_timetable.web.models import (
-    Limit,
-    Offset,
-    answer,
-    wrong,
-)
+from calendar_timetable.web.answers import Limit, Offset, answer, wrong
 from calendar_timetable.web.subscription_routes import logged
 
 MOST_BLACKOUT_DAYS = 31  # of a blackout, and that are searched

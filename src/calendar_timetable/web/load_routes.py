@@ -28,7 +28,8 @@ from calendar_timetable.runs.pool_forecast import (
 from calendar_timetable.runs.stored_schedules import Schedule
 from calendar_timetable.runs.usage import HOUR, Habit
 from calendar_timetable.web.access import Readable, allowed, api_router
-from calendar_timetable.web.models import Answer, answer, wrong
+from calendar_timetable.web.answers import answer, wrong
+from calendar_timetable.web.models import Answer
 from calendar_timetable.web.routes import MOST_DAYS_BY_HOUR, TimeRange, zone_named
 
 _WORKING = 4.0  # seconds of processor time for finding it all; the rest is for writing it

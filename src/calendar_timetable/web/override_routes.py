@@ -36,7 +36,7 @@ from calendar_timetable.web.access import (
     asked_by_us,
     may_edit,
 )
-from calendar_timetable.web.models import Limit, Offset, answer, wrong
+from calendar_timetable.web.answers import Limit, Offset, answer, wrong
 from calendar_timetable.web.routes import Moment, Wanted, bounded_range, near
 
 _PAST = timedelta(days=30)

@@ -29,7 +29,7 @@ from calendar_timetable.schedule.as_python import python_of
 from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.schedule.ticks import TOO_FREQUENT
 from calendar_timetable.web import models
-from calendar_timetable.web.models import wrong
+from calendar_timetable.web.answers import wrong
 from calendar_timetable.web.run_list import as_run
 
 MOST_RANGES = 100  # of times, in all rules of a what-if together

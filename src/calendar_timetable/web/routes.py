@@ -24,7 +24,7 @@ from calendar_timetable.runs import listing
 from calendar_timetable.runs.listing import Filters
 from calendar_timetable.web import calendar_health, models, run_list
 from calendar_timetable.web.access import Readable, ReadableDag, allowed, api_router, asked_by_us
-from calendar_timetable.web.models import Limit, Offset, answer, wrong
+from calendar_timetable.web.answers import Limit, Offset, answer, wrong
 from calendar_timetable.web.plan import May, plan_of, what_if
 from calendar_timetable.web.store import has_table
 from calendar_timetable.web.time_spans import spans

@@ -31,12 +31,7 @@ from calendar_timetable.runs.rows import RunRow
 from calendar_timetable.runs.stored_schedules import read_schedules
 from calendar_timetable.web import models, subscriptions
 from calendar_timetable.web.access import Readable, api_router, asked_by_us
-from calendar_timetable.web.models import (
-    Limit,
-    Offset,
-    answer,
-    client_has,
-)
+from calendar_timetable.web.answers import Limit, Offset, answer, client_has
 from calendar_timetable.web.store import NO_TABLE, Subscription, has_table, site_key
 
 PAST, AHEAD = timedelta(days=30), timedelta(days=60)
