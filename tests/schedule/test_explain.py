@@ -165,7 +165,12 @@ SAID: dict[str, tuple[str, dict[str, Any], str, str, list[dict[str, Any]]]] = {
                 "end": "2026-11-25 06:00",
                 "needed_seconds": 10800,
             },
-            {"kind": "skipped"},
+            {
+                "kind": "skipped",
+                "start": "2026-11-25 04:00",
+                "end": "2026-11-25 04:00",
+                "needed_seconds": 10800,
+            },
         ],
     ),
     "no slot": (

@@ -180,7 +180,8 @@ def to_a_stranger(scene: Scene) -> None:
 
 
 def retry_on_a_date(scene: Scene) -> None:
-    until = format_datetime(datetime.now(UTC) + timedelta(seconds=3000), usegmt=True)
+    asked = datetime.fromtimestamp(scene.clock.now, UTC) + timedelta(hours=1)  # the next time
+    until = format_datetime(asked + timedelta(seconds=3000), usegmt=True)
     scene.origin.fail(Reply(429, {"Retry-After": until}))
 
 
