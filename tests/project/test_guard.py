@@ -16,8 +16,10 @@ from tests.support import guard
 ROOT = Path(__file__).parents[2]
 # A program that has left its session and its parent, as Chromium's and PostgreSQL's do.
 MAKER = """
-import subprocess, sys
+import signal, subprocess, sys
 from tests.support import guard
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored
 
 guard.begin(sys.argv[1])
 sleeps = "import os, time; os.fork() or (os.setsid(), os.fork() or time.sleep(600))"
