@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from calendar_timetable import clock
 from calendar_timetable.calendars import limits
+from calendar_timetable.exceptions import CalendarTimetableError
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.net.client import DownloadFailed
@@ -117,10 +118,13 @@ class UnseenSource:
 
 
 def fetch_from(source: Source, last: Validators = NO_VALIDATORS) -> FetchResult | None:
-    """Ask *source*, as :meth:`Source.fetch` does; whatever goes wrong is a :class:`FetchFailed`."""
+    """Ask *source*, as :meth:`Source.fetch` does; what goes wrong there is a :class:`FetchFailed`.
+
+    A wrong option of Airflow's configuration stays the error that names it.
+    """
     try:
         return source.fetch(last)
-    except FetchFailed:
+    except (FetchFailed, CalendarTimetableError):
         raise
     except Exception as error:  # noqa: BLE001  (its text may hold an address or a password)
         # One odd address or answer must not take all DAGs of a file away.
