@@ -310,12 +310,17 @@ class Mine(Calendar):
     """A calendar of a user's own."""
 
 
+class Ours(Holidays):
+    """Holidays of a user's own."""
+
+
 @pytest.mark.parametrize(
-    "name", ["holidays", "a user's own set", "a user's own calendar", "one to be ignored"]
+    "name",
+    ["a user's own holidays", "a user's own set", "a user's own calendar", "one to be ignored"],
 )
 def test_what_goes_by_more_than_copies_is_not_kept(name: str, team: Path, cache: Path) -> None:
     windows_or_schedule: dict[str, dict[str, Any]] = {
-        "holidays": {"windows": Holidays("DE")},
+        "a user's own holidays": {"windows": Ours("DE")},
         "a user's own set": {"windows": Always()},
         "a user's own calendar": {"schedule": Mine(team)},
         "one to be ignored": {"windows": Calendar(team, on_unavailable="ignore")},
@@ -324,6 +329,19 @@ def test_what_goes_by_more_than_copies_is_not_kept(name: str, team: Path, cache:
         **{"schedule": NIGHTLY, "blackouts": team, **windows_or_schedule[name]}
     ).serialize()
     assert kept_files(cache) == []
+
+
+def test_holidays_are_kept_until_their_library_is_another(
+    team: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def serialized() -> dict[str, Any]:
+        return CalendarTimetable(NIGHTLY, blackouts=[team, Holidays("DE")]).serialize()
+
+    assert serialized() == serialized()
+    (first,) = kept_files(cache)
+    monkeypatch.setattr(Holidays, "library", lambda self: "holidays 99")
+    serialized()
+    assert len(kept_files(cache)) == 2 and first in kept_files(cache)
 
 
 def test_what_is_kept_is_for_its_owner_only(team: Path, cache: Path) -> None:
