@@ -48,7 +48,7 @@ test-long: install  ## What takes many minutes: several hosts, and deployments w
 	@tools/system-packages
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder --durations 0 --durations-min 20 -m long $(PYTEST)
 
-test-fast: setup  ## The rules of time, schedules and calendars, without a server: under a minute, on an editable install
+test-fast: setup  ## The rules of time, schedules and calendars, without a server: a minute or two, on an editable install
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m "not slow and not server" $(FAST) $(PYTEST)
 

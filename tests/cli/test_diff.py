@@ -576,8 +576,11 @@ def z(moment: datetime) -> str:
 def test_a_process_that_has_died_is_told(tmp_path: Path) -> None:
     """Not taken for a reader of the output that has seen enough."""
     folder = DagFolder(DagSource(tmp_path, tmp_path, tmp_path), tmp_path / "cache")
+    os.kill(folder._process.pid, signal.SIGSTOP)
+    folder.begin_to_read()  # a question that it never reads
     folder._process.kill()
     folder._process.join()
-    with pytest.raises(Misused, match="has ended"):
-        folder.plans(0, 1)
+    for ask in (lambda: folder.calendars_read(frozenset()), lambda: folder.plans(0, 1)):
+        with pytest.raises(Misused, match="has ended"):
+            ask()
     folder.close()

@@ -173,7 +173,7 @@ def test_what_waits_for_assets_is_not_late(session: Session, around: bool) -> No
     session.expunge_all()  # it remembers what it read
     run = listed(session, dag_id, now=due + 2 * HOUR)[0]
     assert (run.due, run.state, run.late) == (due, "planned", False)
-    assert run.explanation.endswith("; starts on time, or once its assets are there")
+    assert run.explanation.endswith("; starts on time, or later, once its assets are there")
     add_run(session, dag_id, "queued", due)
     run = listed(session, dag_id, now=due + 2 * HOUR)[0]
     assert (run.due, run.state, run.late) == (due, "queued", True), "they are there"

@@ -29,15 +29,20 @@ def begin(folder: str) -> Callable[[], None]:
     if not POSSIBLE:
         return partial(shutil.rmtree, folder, ignore_errors=True)
     os.environ[MARK] = secrets.token_hex(8)
-    # Its input ends with this process, however that ends: nobody else ever has the other end.
+    # Its input ends with this process, however that ends: programs do not get the other end.
     guard = subprocess.Popen(
         [sys.executable, "-I", "-S", __file__, os.environ[MARK], folder],
         stdin=subprocess.PIPE,
         start_new_session=True,  # which Ctrl-C does not reach
     )
+    its_input = guard.stdin
+    assert its_input is not None
+    os.register_at_fork(after_in_child=its_input.close)
 
     def end() -> None:
-        guard.communicate()
+        its_input.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            guard.wait(60)
 
     return end
 

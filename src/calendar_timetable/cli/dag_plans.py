@@ -115,13 +115,13 @@ class DagFolder:
     def _send(self, *question: Any) -> None:
         try:
             self._mine.send(question)
-        except BrokenPipeError:
+        except ConnectionError:
             raise Misused(_ENDED) from None
 
     def _answer(self) -> Any:
         try:
             return self._mine.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             raise Misused(_ENDED) from None
 
 
@@ -145,7 +145,7 @@ def _serve(theirs: Connection, connection: Connection, source: DagSource, cache:
         while True:
             name, *arguments = connection.recv()
             connection.send(getattr(folder, name)(*arguments))
-    except (EOFError, BrokenPipeError):
+    except (EOFError, ConnectionError):
         return
 
 

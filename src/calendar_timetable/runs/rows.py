@@ -306,7 +306,9 @@ def _outcome(row: RunRow, due: float, zone: ZoneInfo) -> str:
         if row.state == "queued":
             return f"queued, to start {at}"
         return (
-            f"starts {at}, or once its assets are there" if row.waits_for_assets else f"starts {at}"
+            f"starts {at}, or later, once its assets are there"
+            if row.waits_for_assets
+            else f"starts {at}"
         )
     if row.state == "running":
         return f"started {at}, running"
