@@ -5,9 +5,9 @@ A conftest imports what its tests use.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,16 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def _within_month() -> float:
+    """Return the present, or some days before, so that hours later it is still the same month.
+
+    Which months of a calendar are read, and so every plan, changes with the month.
+    """
+    now = datetime.now(UTC)
+    is_last = (now + timedelta(days=3)).month != now.month
+    return (now - timedelta(days=4) * is_last).timestamp()
+
+
 @dataclass
 class Clock:
     """What the package takes for the present; it stands still."""
@@ -35,7 +45,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Return a clock that the test moves, and that the code under test reads."""
-    clock = Clock(time.time())
+    clock = Clock(_within_month())
     monkeypatch.setattr("calendar_timetable.clock.now", lambda: clock.now)
     return clock
 

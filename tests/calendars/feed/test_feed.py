@@ -250,7 +250,7 @@ def test_a_failure_is_remembered(origin: Origin, clock: Clock) -> None:
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_retry_after(form: str, origin: Origin, clock: Clock) -> None:
-    until = format_datetime(datetime.now(UTC) + timedelta(seconds=1200), usegmt=True)
+    until = format_datetime(datetime.fromtimestamp(clock.now + 1200, UTC), usegmt=True)
     origin.fail(Reply(429, {"Retry-After": "1200" if form == "seconds" else until}))
     calendar = Calendar(origin.url())
     for wait in (0, 1100):
