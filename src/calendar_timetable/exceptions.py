@@ -46,7 +46,7 @@ def masked(text: str) -> str:
 
     That is the paths and queries of addresses, logins and passwords.
     """
-    text = _ADDRESS.sub(lambda found: re.split(r"(?<![:/])[/?#]", found[0])[0] + "/…", text)
+    text = _ADDRESS.sub(lambda match: re.split(r"(?<![:/])[/?#]", match[0])[0] + "/…", text)
     return _PAIR.sub("…@", _LOGIN.sub("", _QUERY.sub(r"\1/…", text)))
 
 

@@ -74,11 +74,11 @@ def timed(name: str, label: str) -> Iterator[None]:
 
     In milliseconds, and also where the block raises.
     """
-    begun = time.monotonic()
+    start = time.monotonic()
     try:
         yield
     finally:
-        _send_of_calendar("timing", name, label, 1000 * (time.monotonic() - begun))
+        _send_of_calendar("timing", name, label, 1000 * (time.monotonic() - start))
 
 
 def _send_of_calendar(kind: str, name: str, label: str, *values: float) -> None:

@@ -90,19 +90,19 @@ def _of_dag(schedule: Any, dag_id: str) -> Any:
         schedule = copy(schedule)
         schedule.timetable = own
         return schedule
-    given = schedule.arguments
-    if given is None:
+    arguments = schedule.arguments
+    if arguments is None:
         return schedule
     base = (
-        _of_dag(given.schedule, dag_id)
-        if isinstance(given.schedule, CalendarTimetable)
-        else given.schedule
+        _of_dag(arguments.schedule, dag_id)
+        if isinstance(arguments.schedule, CalendarTimetable)
+        else arguments.schedule
     )
-    placement = _placement_of(dag_id) if given.place is True else None
-    alike = given.stagger is None or given.stagger_key is not None
-    if base is given.schedule and alike and placement is None:
+    placement = _placement_of(dag_id) if arguments.place is True else None
+    alike = arguments.stagger is None or arguments.stagger_key is not None
+    if base is arguments.schedule and alike and placement is None:
         return schedule
-    own = replace(given, schedule=base, dag_id=dag_id, placement=placement)
+    own = replace(arguments, schedule=base, dag_id=dag_id, placement=placement)
     return schedule.with_arguments(own)
 
 

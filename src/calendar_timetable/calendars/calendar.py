@@ -285,12 +285,12 @@ class Calendar(CalendarOptions, TimeSet):
         rows = _all(snapshot)
         # Occurrences of one series share one details object: each is matched once.
         details_by_id = {id(details): details for details, _, _ in rows}
-        counted = {
+        matching_ids = {
             key
             for key, details in details_by_id.items()
             if self.matches(details) and self.counts(details, deny=deny)
         }
-        return [row for row in rows if id(row[0]) in counted]
+        return [row for row in rows if id(row[0]) in matching_ids]
 
 
 def _all(snapshot: FeedSnapshot) -> tuple[tuple[Details, int, int], ...]:

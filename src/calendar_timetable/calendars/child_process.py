@@ -41,7 +41,7 @@ def run_child(module: str, request: Message, body: bytes, seconds: float) -> tup
     )
     command = [sys.executable, "-P", "-W", "ignore", "-m", module]
     try:
-        done = subprocess.run(  # noqa: S603  (our own module)
+        process = subprocess.run(  # noqa: S603  (our own module)
             command,
             input=json.dumps(request).encode() + b"\n" + body,
             stdout=subprocess.PIPE,
@@ -54,14 +54,14 @@ def run_child(module: str, request: Message, body: bytes, seconds: float) -> tup
         raise ChildFailed(f"not done within {seconds:g} s") from None
     except OSError as error:
         raise ChildFailed(f"cannot start a process ({type(error).__name__})") from None
-    head, newline, content = done.stdout.partition(b"\n")
-    if done.returncode or not newline:
-        killed = (
+    head, newline, content = process.stdout.partition(b"\n")
+    if process.returncode or not newline:
+        reason = (
             "it was stopped for its use of time or memory"
-            if done.returncode < 0
+            if process.returncode < 0
             else "it broke down"
         )
-        raise ChildFailed(killed)
+        raise ChildFailed(reason)
     answer: Message = json.loads(head)
     return answer, content
 

@@ -82,15 +82,15 @@ class WorkingDays(TimeSet):
         self.add, self.remove = add, remove
 
     def __repr__(self) -> str:
-        given = [] if self.code is None else [repr(self.code)]
+        arguments = [] if self.code is None else [repr(self.code)]
         for name in ("weekend", "add", "remove", "timezone"):
             value = getattr(self, name)
             if isinstance(value, (set, frozenset)):
                 # In an order that is the same in each process.
                 value = sorted(value, key=str)
             if value:
-                given.append(f"{name}={value!r}")
-        return f"WorkingDays({', '.join(given)})"
+                arguments.append(f"{name}={value!r}")
+        return f"WorkingDays({', '.join(arguments)})"
 
     def __str__(self) -> str:
         return "working days" if self.code is None else f"working days {self.code}"
@@ -126,11 +126,11 @@ class WorkingDays(TimeSet):
 
     def resolve(self, horizon: TimeRange, timezone: str) -> TimeSet:
         zone = zones.zone_name(self.timezone or timezone)
-        known = known_days(self.code, _years(horizon))
-        weekend = known.weekend if self.weekend is None else _weekend(self.weekend)
+        code_days = known_days(self.code, _years(horizon))
+        weekend = code_days.weekend if self.weekend is None else _weekend(self.weekend)
         weekdays = [name for number, name in enumerate(DAYS) if number not in weekend]
-        worked = sorted((known.worked - {*self.remove}) | {*self.add})
-        off = sorted((known.off | {*self.remove}) - {*self.add})
+        worked = sorted((code_days.worked - {*self.remove}) | {*self.add})
+        off = sorted((code_days.off | {*self.remove}) - {*self.add})
         days: TimeSet = Weekly(",".join(weekdays), timezone=zone)
         if off:
             days = Difference((days, LocalDays(f"{OFF} {self.code or ''}".strip(), zone, (*off,))))
@@ -150,9 +150,9 @@ class TradingHours(TimeSet):
         self._allows = False
 
     def in_role(self, *, deny: bool) -> TimeSet:
-        made = copy(self)
-        made._allows = not deny  # noqa: SLF001
-        return made
+        hours = copy(self)
+        hours._allows = not deny  # noqa: SLF001
+        return hours
 
     def __repr__(self) -> str:
         return f"TradingHours({self.code!r})"
@@ -180,21 +180,24 @@ class TradingHours(TimeSet):
             datetime.fromtimestamp(at, UTC).date() for at in (horizon.start, horizon.end)
         )
         day = timedelta(days=1)
-        known, begins, ends = _exchange("TradingHours", self.code, first - day, last + day)
-        schedule = known.schedule
+        calendar, begins, ends = _exchange("TradingHours", self.code, first - day, last + day)
+        schedule = calendar.schedule
         pairs: list[tuple[int, int]] = []
         if self._allows:
             utc = zones.load_zone("UTC")
             pairs.append((horizon.start, zones.local_instant(begins, 0, utc)))
             pairs.append((zones.local_instant(ends + day, 0, utc), horizon.end))
             pairs = [(start, end) for start, end in pairs if start < end]
-        for opened, begun, ended, closed in zip(
+        for opening, break_start, break_end, closing in zip(
             *(schedule[name] for name in ("open", "break_start", "break_end", "close")), strict=True
         ):
-            if begun == begun:  # not so for NaT, where there is no break
-                pairs += [(_instant(opened), _instant(begun)), (_instant(ended), _instant(closed))]
+            if break_start == break_start:  # not so for NaT, where there is no break
+                pairs += [
+                    (_instant(opening), _instant(break_start)),
+                    (_instant(break_end), _instant(closing)),
+                ]
             else:
-                pairs.append((_instant(opened), _instant(closed)))
+                pairs.append((_instant(opening), _instant(closing)))
         return CalendarSpans(str(self), Spans(pairs).clip(horizon.start, horizon.end))
 
 
@@ -228,13 +231,13 @@ def _days_of_country(code: str, years: range) -> _Days:
     with catch_warnings():
         simplefilter("ignore")  # of years for which less is known
         try:
-            known = library.country_holidays(country, subdiv=subdivision or None, years=years)
+            holidays = library.country_holidays(country, subdiv=subdivision or None, years=years)
         except NotImplementedError:
             remedy = f"the holidays library does not know it; {_REMEDIES['WorkingDays']}"
             raise InvalidArgument("WorkingDays", code, remedy) from None
     first, last = date(years[0], 1, 1), date(years[-1], 12, 31)
     # Also what is worked on a weekend in place of another day, and weekends that moved by law.
-    worked = {day for day in _dates(first, last) if known.is_working_day(day)}
+    worked = {day for day in _dates(first, last) if holidays.is_working_day(day)}
     return _in_short(worked, first, last)
 
 
@@ -261,7 +264,7 @@ def _exchange(field: str, code: str, first: date, last: date) -> tuple[Any, date
     """
     library = _library("exchange_calendars", "exchanges", field, code)
 
-    def known(begin: date, end: date) -> tuple[Any, date, date]:
+    def calendar_between(begin: date, end: date) -> tuple[Any, date, date]:
         return library.get_calendar(code, start=f"{begin}", end=f"{end}"), begin, end
 
     # What it says of itself is for its own authors, not for who reads a DAG file's log.
@@ -269,14 +272,14 @@ def _exchange(field: str, code: str, first: date, last: date) -> tuple[Any, date
         simplefilter("ignore")
         _check_passover(field, code)
         try:
-            return known(first, last)
+            return calendar_between(first, last)
         except library.errors.InvalidCalendarName:
             remedy = f"exchange_calendars does not know it; {_REMEDIES[field]}"
             raise InvalidArgument(field, code, remedy) from None
         except (NotImplementedError, ValueError):
             # Some are told only for a few years, as their holidays are published late.
             try:
-                return known(*_within_bounds(library.get_calendar(code), first, last))
+                return calendar_between(*_within_bounds(library.get_calendar(code), first, last))
             except (NotImplementedError, ValueError) as error:
                 raise InvalidArgument(field, code, _failed(f"{error}")) from None
 

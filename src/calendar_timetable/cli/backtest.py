@@ -100,8 +100,8 @@ def backtest(options: argparse.Namespace, out: Console) -> int:
     with create_session() as session:
         only = _only(options, session)
         with progress("Reading runs and calendars"):
-            found = runs.backtest(session, rules, only, since, until)
-    if not found.runs:
+            replay = runs.backtest(session, rules, only, since, until)
+    if not replay.runs:
         days = f"the last {options.days} days" if options.days > 1 else "the last day"
         print(
             f"calendar-timetable: Airflow has no records of scheduled runs of {days}; "
@@ -110,28 +110,28 @@ def backtest(options: argparse.Namespace, out: Console) -> int:
         )
         return 1
     if options.json:
-        print_json(out, _as_json(found, rules, options))
+        print_json(out, _as_json(replay, rules, options))
     else:
-        _show(found, zone, out, rules_given=rules != runs.OtherRules())
+        _show(replay, zone, out, rules_given=rules != runs.OtherRules())
     if options.picture is not None:
-        _draw(found, zone, options.picture)
+        _draw(replay, zone, options.picture)
         if not options.json:
             out.print(f"Picture: {options.picture}", soft_wrap=True)
-    _tell_what_is_left_out(found)
-    return int(bool(found.left or found.truncated))
+    _tell_what_is_left_out(replay)
+    return int(bool(replay.left or replay.truncated))
 
 
 def _rules(options: argparse.Namespace) -> OtherRules:
     from calendar_timetable.runs.backtest import OtherRules
     from calendar_timetable.schedule import placement_file
 
-    given = [
+    flags = [
         f"--{name.replace('_', '-')}"
         for name in ("window", "blackout", "stagger", "max_delay", "placement")
         if getattr(options, name) not in (None, [])
     ]
-    if options.cron and given:
-        raise InvalidArgument("--cron", True, f"is for no rules at all: leave out {given[0]}")
+    if options.cron and flags:
+        raise InvalidArgument("--cron", True, f"is for no rules at all: leave out {flags[0]}")
     placements = None
     if options.placement is not None:
         try:
@@ -171,50 +171,54 @@ def _check_picture(file: Path | None) -> None:
         raise InvalidArgument("--picture", str(file), "there is no such folder: make it first")
 
 
-def _draw(found: Backtest, zone: ZoneInfo, file: Path) -> None:
-    before, after = found.before.pools, found.after.pools
+def _draw(replay: Backtest, zone: ZoneInfo, file: Path) -> None:
+    before, after = replay.before.pools, replay.after.pools
     panels = [
-        Panel(name, found.slots[name], before[name].taken.minutes, after[name].taken.minutes)
-        for name in found.pools[:_MOST_PANELS]
+        Panel(name, replay.slots[name], before[name].taken.minutes, after[name].taken.minutes)
+        for name in replay.pools[:_MOST_PANELS]
     ]
-    more = len(found.pools) - len(panels)
-    said = _period(found, zone) + (f"; {more} more pools are not shown" if more else "")
+    more = len(replay.pools) - len(panels)
+    subtitle = _period(replay, zone) + (f"; {more} more pools are not shown" if more else "")
     try:
-        file.write_text(picture(panels, found.since, found.until, zone, said), encoding="utf-8")
+        file.write_text(
+            picture(panels, replay.since, replay.until, zone, subtitle), encoding="utf-8"
+        )
     except OSError as error:
         raise InvalidArgument(
             "--picture", str(file), f"{error.strerror}: name a file that can be written"
         ) from None
 
 
-def _period(found: Backtest, zone: ZoneInfo) -> str:
-    since, until = (format_clock(zones.to_datetime(at), zone) for at in (found.since, found.until))
+def _period(replay: Backtest, zone: ZoneInfo) -> str:
+    since, until = (
+        format_clock(zones.to_datetime(at), zone) for at in (replay.since, replay.until)
+    )
     return f"{since} to {until} {zone.key}"
 
 
-def _show(found: Backtest, zone: ZoneInfo, out: Console, *, rules_given: bool) -> None:
-    runs, dags = sum(found.runs.values()), len(found.runs)
-    told = f"{_count(runs, 'scheduled run')} of {_count(dags, 'DAG')}, {_period(found, zone)}."
-    out.print(told, soft_wrap=True)
+def _show(replay: Backtest, zone: ZoneInfo, out: Console, *, rules_given: bool) -> None:
+    runs, dags = sum(replay.runs.values()), len(replay.runs)
+    line = f"{_count(runs, 'scheduled run')} of {_count(dags, 'DAG')}, {_period(replay, zone)}."
+    out.print(line, soft_wrap=True)
     if rules_given:
-        moved = f"{sum(found.moved.values()):,} of their runs would not have started when they did"
-        told = f"The other rules are for {_count(len(found.changed), 'DAG')}: {moved}."
+        moved = f"{sum(replay.moved.values()):,} of their runs would not have started when they did"
+        line = f"The other rules are for {_count(len(replay.changed), 'DAG')}: {moved}."
     else:
-        told = "No other rules: both columns tell it as it was."
-    out.print(told, soft_wrap=True)
+        line = "No other rules: both columns tell it as it was."
+    out.print(line, soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", overflow="fold", max_width=40)
     table.add_column("As it was", justify="right", no_wrap=True)
     table.add_column("Other rules", justify="right", no_wrap=True)
     table.add_row("All runs", "", "", style="bold")
-    _add_counts(table, found.before.counts, found.after.counts, always=True)
-    for name in found.pools:
-        before, after = found.before.pools[name], found.after.pools[name]
-        slots = found.slots[name]
+    _add_counts(table, replay.before.counts, replay.after.counts, always=True)
+    for name in replay.pools:
+        before, after = replay.before.pools[name], replay.after.pools[name]
+        slots = replay.slots[name]
         has = _count(int(slots), "slot") if math.isfinite(slots) else "slots without end"
         table.add_row()
         table.add_row(f"Pool {explain.on_one_line(name)}, {has}", "", "", style="bold")
-        for row in zip(*(_taken(told) for told in (before, after)), strict=True):
+        for row in zip(*(_taken(pool) for pool in (before, after)), strict=True):
             (words, was), (_, would) = row
             table.add_row(f"  {words}", was, would)
         _add_counts(table, before.counts, after.counts)
@@ -222,14 +226,14 @@ def _show(found: Backtest, zone: ZoneInfo, out: Console, *, rules_given: bool) -
     out.print(table)
 
 
-def _taken(told: PoolTold) -> Iterator[tuple[str, str]]:
+def _taken(pool: PoolTold) -> Iterator[tuple[str, str]]:
     """Yield what is taken of a pool, each in words and as text."""
-    taken = told.taken
-    yield "slots in use at the peak", f"{taken.peak:g}"
-    yield "in 99.9 % of minutes at most", f"{taken.nearly_all:g}"
-    yield "runs that waited for slots", str(taken.runs)
-    yield "waited, all together", _about(taken.waited)
-    yield "waited at most", _about(taken.longest)
+    usage = pool.taken
+    yield "slots in use at the peak", f"{usage.peak:g}"
+    yield "in 99.9 % of minutes at most", f"{usage.nearly_all:g}"
+    yield "runs that waited for slots", str(usage.runs)
+    yield "waited, all together", _about(usage.waited)
+    yield "waited at most", _about(usage.longest)
 
 
 def _about(seconds: float) -> str:
@@ -250,24 +254,24 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number:,} {what}s"
 
 
-def _tell_what_is_left_out(found: Backtest) -> None:
-    told = []
-    if found.truncated:
-        told.append("there are too many runs: the oldest are left out; give fewer --days")
-    if found.left:
-        some = ", ".join(found.left[:_SOME]) + (" …" if len(found.left) > _SOME else "")
-        told.append(f"the rules cannot be applied to {some}: as they were")
-    if found.uncertain:
-        runs = _count(found.uncertain, "run")
-        told.append(f"{runs} by what DAGs carry of their own calendars, which is not all of it")
-    if found.unknown:
-        told.append(f"of {_count(found.unknown, 'run')} nothing is known that they take of pools")
-    for one in told:
-        print(f"calendar-timetable: {one}", file=sys.stderr)
+def _tell_what_is_left_out(replay: Backtest) -> None:
+    notes = []
+    if replay.truncated:
+        notes.append("there are too many runs: the oldest are left out; give fewer --days")
+    if replay.left:
+        some = ", ".join(replay.left[:_SOME]) + (" …" if len(replay.left) > _SOME else "")
+        notes.append(f"the rules cannot be applied to {some}: as they were")
+    if replay.uncertain:
+        runs = _count(replay.uncertain, "run")
+        notes.append(f"{runs} by what DAGs carry of their own calendars, which is not all of it")
+    if replay.unknown:
+        notes.append(f"of {_count(replay.unknown, 'run')} nothing is known that they take of pools")
+    for note in notes:
+        print(f"calendar-timetable: {note}", file=sys.stderr)
 
 
-def _as_json(found: Backtest, rules: OtherRules, options: argparse.Namespace) -> dict[str, Any]:
-    since, until = (utc(zones.to_datetime(at)) for at in (found.since, found.until))
+def _as_json(replay: Backtest, rules: OtherRules, options: argparse.Namespace) -> dict[str, Any]:
+    since, until = (utc(zones.to_datetime(at)) for at in (replay.since, replay.until))
     return {
         "from": since,
         "to": until,
@@ -279,42 +283,42 @@ def _as_json(found: Backtest, rules: OtherRules, options: argparse.Namespace) ->
             "placement": None if options.placement is None else str(options.placement),
             "cron": rules.none,
         },
-        "runs": sum(found.runs.values()),
-        "other_runs": found.beside,
-        "changed_dags": list(found.changed),
-        "unchanged_dags": list(found.left),
-        "moved": sum(found.moved.values()),
-        "uncertain": found.uncertain,
-        "unknown": found.unknown,
-        "truncated": found.truncated,
+        "runs": sum(replay.runs.values()),
+        "other_runs": replay.beside,
+        "changed_dags": list(replay.changed),
+        "unchanged_dags": list(replay.left),
+        "moved": sum(replay.moved.values()),
+        "uncertain": replay.uncertain,
+        "unknown": replay.unknown,
+        "truncated": replay.truncated,
         **{
-            side: _counts(told.counts)
-            for side, told in (("before", found.before), ("after", found.after))
+            name: _counts(side.counts)
+            for name, side in (("before", replay.before), ("after", replay.after))
         },
         "pools": [
             {
                 "name": name,
-                "slots": int(found.slots[name]) if math.isfinite(found.slots[name]) else None,
-                "before": _pool(found.before.pools[name]),
-                "after": _pool(found.after.pools[name]),
+                "slots": int(replay.slots[name]) if math.isfinite(replay.slots[name]) else None,
+                "before": _pool(replay.before.pools[name]),
+                "after": _pool(replay.after.pools[name]),
             }
-            for name in found.pools
+            for name in replay.pools
         ],
         "dags": [
             {
                 "dag_id": dag_id,
                 "runs": count,
-                "moved": found.moved[dag_id],
-                "before": _counts(_of(found.before, dag_id)),
-                "after": _counts(_of(found.after, dag_id)),
+                "moved": replay.moved[dag_id],
+                "before": _counts(_of(replay.before, dag_id)),
+                "after": _counts(_of(replay.after, dag_id)),
             }
-            for dag_id, count in sorted(found.runs.items())
+            for dag_id, count in sorted(replay.runs.items())
         ],
     }
 
 
 def _names(timeset: TimeSet | None) -> list[str] | None:
-    return None if timeset is None else [str(one) for one in members(timeset)]
+    return None if timeset is None else [str(member) for member in members(timeset)]
 
 
 def _of(side: Side, dag_id: str) -> Counter[What]:
@@ -325,13 +329,13 @@ def _counts(counts: Counter[What]) -> dict[str, int]:
     return {what: counts[what] for what in _WORDS}
 
 
-def _pool(told: PoolTold) -> dict[str, Any]:
-    taken = told.taken
+def _pool(pool: PoolTold) -> dict[str, Any]:
+    usage = pool.taken
     return {
-        "peak": taken.peak,
-        "nearly_all_minutes": taken.nearly_all,
-        "waited_seconds": taken.waited,
-        "longest_wait_seconds": taken.longest,
-        "runs_that_waited": taken.runs,
-        **_counts(told.counts),
+        "peak": usage.peak,
+        "nearly_all_minutes": usage.nearly_all,
+        "waited_seconds": usage.waited,
+        "longest_wait_seconds": usage.longest,
+        "runs_that_waited": usage.runs,
+        **_counts(pool.counts),
     }

@@ -87,24 +87,24 @@ class DagFolder:
         """Begin to read the DAG files, which :meth:`calendars_read` waits for."""
         self._send("parse")
 
-    def calendars_read(self, asked: frozenset[str]) -> frozenset[str]:
-        """Ask the calendars of the DAG files, but for those *asked* already; return all asked."""
+    def calendars_read(self, asked_keys: frozenset[str]) -> frozenset[str]:
+        """Ask the calendars of the DAG files, but for *asked_keys*; return all keys asked."""
         self._answer()
-        self._send("ask_calendars", asked)
-        these: frozenset[str] = self._answer()
-        return asked | these
+        self._send("ask_calendars", asked_keys)
+        new_keys: frozenset[str] = self._answer()
+        return asked_keys | new_keys
 
     def plans(self, start: float, end: float) -> FolderPlans:
         """Return what is due in ``[start, end)``, in epoch seconds."""
         self._send("plans", start, end)
-        found: FolderPlans = self._answer()
-        return found
+        plans: FolderPlans = self._answer()
+        return plans
 
     def told(self, dag_id: str, due: Sequence[float], zone: str) -> list[Told]:
         """Say in *zone* what becomes of these *due* times, in epoch seconds, of a DAG."""
         self._send("told", dag_id, due, zone)
-        found: list[Told] = self._answer()
-        return found
+        answers: list[Told] = self._answer()
+        return answers
 
     def close(self) -> None:
         """End the process."""
@@ -161,18 +161,18 @@ class _Folder:
         """Read the DAG files."""
         _ = self._bag
 
-    def ask_calendars(self, asked: frozenset[str]) -> frozenset[str]:
-        """Ask each calendar that is due, but for those *asked*, and return which were asked."""
+    def ask_calendars(self, asked_keys: frozenset[str]) -> frozenset[str]:
+        """Ask each calendar that is due, but for *asked_keys*, and return which were asked."""
         now = clock.now()
-        found: set[str] = set()
+        new_keys: set[str] = set()
         for dag in self._bag.dags.values():
             ours = calendar_timetable(dag.timetable)
             for calendar, horizon in () if ours is None else ours.questions(now):
-                known = hashlib.sha256(str(calendar.address).encode()).hexdigest()
-                if known not in asked:
+                key = hashlib.sha256(str(calendar.address).encode()).hexdigest()
+                if key not in asked_keys:
                     calendar.refreshed(horizon, ours.zone_name if ours else "UTC")
-                    found.add(known)
-        return frozenset(found)
+                    new_keys.add(key)
+        return frozenset(new_keys)
 
     def plans(self, start: float, end: float) -> FolderPlans:
         """Return the plans of all DAGs, with calendars as the cache folder has them."""
@@ -182,15 +182,15 @@ class _Folder:
         broken = {self._named(file): self._named(last_line(text)) for file, text in errors}
         return FolderPlans(dags, dict(sorted(broken.items())))
 
-    def told(self, dag_id: str, due: Sequence[float], zone: str) -> list[Told]:
+    def told(self, dag_id: str, due: Sequence[float], zone_name: str) -> list[Told]:
         """Say what becomes of these *due* times."""
         compiled, places = self.compiled[dag_id], self.planned[dag_id]
-        named = zones.load_zone(zone)
-        found = []
+        zone = zones.load_zone(zone_name)
+        answers = []
         for placed in map(places.__getitem__, due):
-            why = explain.told(compiled.reasons(placed), named, placed.tick.due)
-            found.append(Told("; ".join(why), placed_json(placed, compiled)))
-        return found
+            why = explain.told(compiled.reasons(placed), zone, placed.tick.due)
+            answers.append(Told("; ".join(why), placed_json(placed, compiled)))
+        return answers
 
     @cached_property
     def _bag(self) -> Any:
@@ -215,11 +215,11 @@ class _Folder:
         due = takewhile(lambda p: p.tick.due < end, compiled.placed_within(within, start))
         places = list(zip(due, range(MOST_TICKS + 1), strict=False))
         until = places[-1][0].tick.due if len(places) > MOST_TICKS else float("inf")
-        found = tuple(placed for placed, _ in places[:MOST_TICKS])
+        placed_ticks = tuple(placed for placed, _ in places[:MOST_TICKS])
         self.compiled[dag.dag_id] = compiled
-        self.planned[dag.dag_id] = {placed.tick.due: placed for placed in found}
-        grid = compiled.ticks.on_grid or not found
-        return DagPlan(file, found, until, relative=not grid)
+        self.planned[dag.dag_id] = {placed.tick.due: placed for placed in placed_ticks}
+        grid = compiled.ticks.on_grid or not placed_ticks
+        return DagPlan(file, placed_ticks, until, relative=not grid)
 
     def _named(self, text: str) -> str:
         """Return *text* without the folder, which may be one of the moment."""

@@ -93,11 +93,11 @@ class PlanDiff:
 
 def add_diff(command: argparse.ArgumentParser) -> None:
     """Add the options of :func:`diff`."""
-    given = (
+    source_help = (
         "a folder of DAG files, or a revision of the git repository in the working directory "
         "(main, HEAD~1, main:dags); a folder goes before a revision of its name"
     )
-    command.add_argument("old", metavar="OLD", help=given)
+    command.add_argument("old", metavar="OLD", help=source_help)
     command.add_argument("new", metavar="NEW", help="likewise")
     command.add_argument(
         "--path", metavar="FOLDER", help="the folder of DAG files in a revision (default: all)"
@@ -138,23 +138,25 @@ def diff(options: argparse.Namespace, out: Console) -> int:
     if options.json and options.markdown:
         raise values.Misused("give --json or --markdown, not both")
     zone = zones.load_zone(options.timezone or zones.default_zone())
-    given = values.moment_in(options.start, zone) or clock.utc()
-    start = float(int(given.timestamp()))
+    moment = values.moment_in(options.start, zone) or clock.utc()
+    start = float(int(moment.timestamp()))
     end = start + options.days * DAY
     with ExitStack() as stack:
         stack.enter_context(terminated_cleanly())
-        made = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="calendar-timetable-")))
-        cache = _own_cache(made)
+        scratch = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="calendar-timetable-"))
+        )
+        cache = _own_cache(scratch)
         texts = {"OLD": options.old, "NEW": options.new}
         sources = [
-            stack.enter_context(dag_source(name, text, options.path, made))
+            stack.enter_context(dag_source(name, text, options.path, scratch))
             for name, text in texts.items()
         ]
         sides = [stack.enter_context(closing(DagFolder(source, cache))) for source in sources]
         # It has a thread, and so begins after the processes.
         stack.enter_context(progress("Reading DAG files"))
         plans = _plans(sides, start, end)
-        found = PlanDiff(
+        plan_diff = PlanDiff(
             (options.old, options.new),
             start,
             end,
@@ -163,20 +165,20 @@ def diff(options: argparse.Namespace, out: Console) -> int:
             (plans[0].broken, plans[1].broken),
         )
     if options.json:
-        print_json(out, _as_json(found))
+        print_json(out, _as_json(plan_diff))
     elif options.markdown:
-        print(markdown(found), file=out.file)
+        print(markdown(plan_diff), file=out.file)
     else:
-        _show(found, out)
-    for name, broken in zip(texts, found.broken, strict=True):
+        _show(plan_diff, out)
+    for name, broken in zip(texts, plan_diff.broken, strict=True):
         for file, error in broken.items():
             print(f"calendar-timetable: {name}: {file} cannot be read: {error}", file=sys.stderr)
-    return int(found.incomplete or (options.exit_code and bool(found.shown)))
+    return int(plan_diff.incomplete or (options.exit_code and bool(plan_diff.shown)))
 
 
-def _own_cache(made: Path) -> Path:
-    """Return a copy below *made* of the cache folder: both sides read it, and no one changes it."""
-    own = made / "cache"
+def _own_cache(scratch: Path) -> Path:
+    """Return a copy below *scratch* of the cache folder: both sides read it, no one changes it."""
+    own = scratch / "cache"
     check_folder()
     try:
         # What schedules came to is made anew where it is needed.
@@ -192,9 +194,9 @@ def _plans(sides: Sequence[DagFolder], start: float, end: float) -> list[FolderP
     """Return the plans of both sides, which look at the same copies of their calendars."""
     for side in sides:
         side.begin_to_read()
-    asked: frozenset[str] = frozenset()
+    asked_keys: frozenset[str] = frozenset()
     for side in sides:
-        asked = side.calendars_read(asked)
+        asked_keys = side.calendars_read(asked_keys)
     return [side.plans(start, end) for side in sides]
 
 
@@ -204,21 +206,21 @@ def _compared(
     old, new = plans
     for dag_id in sorted(old.dags.keys() | new.dags.keys()):
         before, after = old.dags.get(dag_id), new.dags.get(dag_id)
-        one = after or before
-        assert one is not None
+        dag_plan = after or before
+        assert dag_plan is not None
         unread = next((plan.unread for plan in (after, before) if plan and plan.unread), "")
         if before is not None and after is None and before.file in new.broken:
-            yield DagDiff(dag_id, one.file, "broken", note=new.broken[before.file])
+            yield DagDiff(dag_id, dag_plan.file, "broken", note=new.broken[before.file])
         elif after is not None and before is None and after.file in old.broken:
-            yield DagDiff(dag_id, one.file, "mended", note="its file could not be read before")
+            yield DagDiff(dag_id, dag_plan.file, "mended", note="its file could not be read before")
         elif unread:
-            yield DagDiff(dag_id, one.file, "unread", note=unread)
+            yield DagDiff(dag_id, dag_plan.file, "unread", note=unread)
         else:
-            found, note = _changes(before, after)
-            shown = list(_rows(dag_id, found[:limit], sides, zone))
+            run_changes, note = _changes(before, after)
+            rows = list(_rows(dag_id, run_changes[:limit], sides, zone))
             state: State = "new" if before is None else "gone" if after is None else "changed"
-            state = "same" if state == "changed" and not found else state
-            yield DagDiff(dag_id, one.file, state, found, shown, note)
+            state = "same" if state == "changed" and not run_changes else state
+            yield DagDiff(dag_id, dag_plan.file, state, run_changes, rows, note)
 
 
 def _changes(before: DagPlan | None, after: DagPlan | None) -> tuple[list[RunChange], str]:
@@ -226,58 +228,60 @@ def _changes(before: DagPlan | None, after: DagPlan | None) -> tuple[list[RunCha
     plans = [plan for plan in (before, after) if plan is not None]
     until = min(plan.until for plan in plans)
     places = [() if plan is None else plan.places for plan in (before, after)]
-    found = changes(*((p for p in some if p.tick.due < until) for some in places))
+    run_changes = changes(*((p for p in some if p.tick.due < until) for some in places))
     notes = []
     if until < float("inf"):
         notes.append(f"compared until {utc(zones.to_datetime(until))}: it has too many due times")
     if any(plan.relative for plan in plans):
         notes.append("due times are counted from the start, as they follow the runs there are")
-    return found, "; ".join(notes)
+    return run_changes, "; ".join(notes)
 
 
 def _rows(
     dag_id: str, some: Sequence[RunChange], sides: Sequence[DagFolder], zone: str
 ) -> Iterator[Row]:
     """Yield *some* changes with what each side says of them."""
-    told: list[dict[float, Told]] = []
+    answers: list[dict[float, Told]] = []
     for side, places in zip(sides, zip(*(c[2:] for c in some), strict=True), strict=False):
         due = [placed.tick.due for placed in places if placed is not None]
-        told.append(dict(zip(due, side.told(dag_id, due, zone) if due else (), strict=True)))
+        answers.append(dict(zip(due, side.told(dag_id, due, zone) if due else (), strict=True)))
     for change in some:
-        yield Row(change, *(side.get(change.due) for side in told))
+        yield Row(change, *(side.get(change.due) for side in answers))
 
 
 # --- in words -------------------------------------------------------------------------------------
 
 
-def _summary(found: PlanDiff) -> str:
+def _summary(plan_diff: PlanDiff) -> str:
     """Say how many runs differ: "3 runs move, 1 appears in 2 of 14 DAGs"."""
-    changed = sum(bool(dag.changes) for dag in found.dags)
-    dags = f"{len(found.dags)} DAG{'s'[: len(found.dags) != 1]}"
-    numbers = in_numbers(change for dag in found.dags for change in dag.changes)
-    said = f"{numbers} in {changed} of {dags}" if numbers else f"No run differs in {dags}"
-    states = Counter[str](dag.state for dag in found.dags)
-    told = {
+    changed = sum(bool(dag.changes) for dag in plan_diff.dags)
+    dags = f"{len(plan_diff.dags)} DAG{'s'[: len(plan_diff.dags) != 1]}"
+    numbers = in_numbers(change for dag in plan_diff.dags for change in dag.changes)
+    sentence = f"{numbers} in {changed} of {dags}" if numbers else f"No run differs in {dags}"
+    states = Counter[str](dag.state for dag in plan_diff.dags)
+    state_words = {
         "new": "new",
         "gone": "gone",
         "broken": "broken",
         "mended": "mended",
         "unread": "not compared, as a calendar cannot be read",
     }
-    more = [f"{states[state]} {word}" for state, word in told.items() if states[state]]
-    return f"{said} ({'; '.join(more)})" if more else said
+    more = [f"{states[state]} {word}" for state, word in state_words.items() if states[state]]
+    return f"{sentence} ({'; '.join(more)})" if more else sentence
 
 
-def _period(found: PlanDiff) -> str:
-    first, last = (explain.format_clock(at, found.zone) for at in (found.start, found.end))
+def _period(plan_diff: PlanDiff) -> str:
+    first, last = (
+        explain.format_clock(at, plan_diff.zone) for at in (plan_diff.start, plan_diff.end)
+    )
     return f"{first} to {last}"
 
 
 def _of_dag(dag: DagDiff) -> str:
     """Say what became of a DAG, as "3 runs move" or "new: 14 runs appear"."""
     head = "" if dag.state == "changed" else dag.state
-    said = in_numbers(dag.changes) or ("" if dag.note else "no run is due")
-    return ": ".join(filter(None, (head, said))) + (f" ({dag.note})" if dag.note else "")
+    numbers = in_numbers(dag.changes) or ("" if dag.note else "no run is due")
+    return ": ".join(filter(None, (head, numbers))) + (f" ({dag.note})" if dag.note else "")
 
 
 def _cells(row: Row, zone: ZoneInfo) -> tuple[str, str, str, str]:
@@ -291,29 +295,29 @@ def _why(row: Row) -> str:
     return why(row.change, *("" if side is None else side.why for side in row[1:]))
 
 
-def _show(found: PlanDiff, out: Console) -> None:
+def _show(plan_diff: PlanDiff, out: Console) -> None:
     """Print the differences for people."""
-    out.print(f"{_summary(found)}, {_period(found)}.", soft_wrap=True)
-    for dag in found.shown:
+    out.print(f"{_summary(plan_diff)}, {_period(plan_diff)}.", soft_wrap=True)
+    for dag in plan_diff.shown:
         out.print()
         out.print(f"{dag.dag_id}: {_of_dag(dag)}", soft_wrap=True)
         if dag.rows:
-            cells = (_cells(row, found.zone) for row in dag.rows)
+            cells = (_cells(row, plan_diff.zone) for row in dag.rows)
             show_rows(out, ("Due", "Before", "After", "Why"), cells)
-        if left := len(dag.changes) - len(dag.rows):
-            out.print(f"… and {left} more")
+        if remainder := len(dag.changes) - len(dag.rows):
+            out.print(f"… and {remainder} more")
 
 
-def _as_json(found: PlanDiff) -> dict[str, Any]:
+def _as_json(plan_diff: PlanDiff) -> dict[str, Any]:
     """Return the differences for programs; times are in ISO 8601, UTC."""
-    counts = found.counts
+    counts = plan_diff.counts
     return {
-        "old": found.names[0],
-        "new": found.names[1],
-        "start": utc(zones.to_datetime(found.start)),
-        "end": utc(zones.to_datetime(found.end)),
+        "old": plan_diff.names[0],
+        "new": plan_diff.names[1],
+        "start": utc(zones.to_datetime(plan_diff.start)),
+        "end": utc(zones.to_datetime(plan_diff.end)),
         "counts": {kind: counts[kind] for kind in KINDS},
-        "dag_count": len(found.dags),
+        "dag_count": len(plan_diff.dags),
         "dags": [
             {
                 "dag_id": dag.dag_id,
@@ -332,38 +336,41 @@ def _as_json(found: PlanDiff) -> dict[str, Any]:
                     for row in dag.rows
                 ],
             }
-            for dag in found.shown
+            for dag in plan_diff.shown
         ],
-        "broken": dict(zip(("old", "new"), found.broken, strict=True)),
+        "broken": dict(zip(("old", "new"), plan_diff.broken, strict=True)),
     }
 
 
 # --- for a pull request ---------------------------------------------------------------------------
 
 
-def markdown(found: PlanDiff) -> str:
+def markdown(plan_diff: PlanDiff) -> str:
     """Return the differences as Markdown: a sentence, and a table for each DAG that changed.
 
     Long tables are folded, and it is never longer than a comment on GitHub may be.
     """
-    names = " to ".join(_plain(name) for name in found.names)
-    parts = [f"**{_summary(found)}** (planned runs, {names}, {_period(found)})", *_broken(found)]
+    names = " to ".join(_plain(name) for name in plan_diff.names)
+    parts = [
+        f"**{_summary(plan_diff)}** (planned runs, {names}, {_period(plan_diff)})",
+        *_broken(plan_diff),
+    ]
     length = sum(map(len, parts))
-    for number, dag in zip(count(), found.shown, strict=False):
-        part = _section(dag, found.zone)
+    for number, dag in zip(count(), plan_diff.shown, strict=False):
+        part = _section(dag, plan_diff.zone)
         length += len(part) + 2
         if length > _MOST_CHARACTERS:
-            left = len(found.shown) - number
-            parts.append(f"… and {left} more DAG{'s'[: left != 1]}.")
+            remainder = len(plan_diff.shown) - number
+            parts.append(f"… and {remainder} more DAG{'s'[: remainder != 1]}.")
             break
         parts.append(part)
     return "\n\n".join(parts)
 
 
-def _broken(found: PlanDiff) -> Iterator[str]:
+def _broken(plan_diff: PlanDiff) -> Iterator[str]:
     files = [
         f"- {_plain(file)} cannot be read in {_plain(name)}: {_plain(error)}"
-        for name, broken in zip(found.names, found.broken, strict=True)
+        for name, broken in zip(plan_diff.names, plan_diff.broken, strict=True)
         for file, error in broken.items()
     ]
     if files:
@@ -376,8 +383,8 @@ def _section(dag: DagDiff, zone: ZoneInfo) -> str:
     if not dag.rows:
         return head
     rows = [[_plain(cell) for cell in _cells(row, zone)] for row in dag.rows]
-    if left := len(dag.changes) - len(dag.rows):
-        rows.append([f"… and {left} more", "", "", ""])
+    if remainder := len(dag.changes) - len(dag.rows):
+        rows.append([f"… and {remainder} more", "", "", ""])
     table = _table(("Due", "Before", "After", "Why"), rows)
     if len(dag.rows) > _FOLDED:
         # In HTML, where Markdown's signs mean nothing.

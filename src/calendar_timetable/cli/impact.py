@@ -106,8 +106,8 @@ def impact(options: argparse.Namespace, out: Console) -> int:
     period = check_period(start.timestamp(), end.timestamp(), now, _MOST_DAYS * DAY)
     calendar = _calendar_to_book(options)
     with create_session() as session:
-        found = impact_on(_concerned(options, session), period, now)
-    data = told(found, period, zone, options.limit)
+        effect = impact_on(_concerned(options, session), period, now)
+    data = told(effect, period, zone, options.limit)
     if calendar is not None:
         booked = book(calendar, period, options.book, getpass.getuser())
         data |= {"booked": {"uid": booked.uid, "created": booked.created}}
@@ -115,13 +115,13 @@ def impact(options: argparse.Namespace, out: Console) -> int:
         print_json(out, _as_text(data))
     else:
         between = f"{format_clock(start, zone)} to {format_clock(end, zone)} {zone.key}"
-        out.print(f"A blackout from {between} {sentence(found)}.", soft_wrap=True)
-        _show(found, zone, options.limit, out)
+        out.print(f"A blackout from {between} {sentence(effect)}.", soft_wrap=True)
+        _show(effect, zone, options.limit, out)
         if calendar is not None:
             was = "Booked" if booked.created else "It was booked already"
             out.print(f"{was}: {options.book} in {calendar}. DAGs follow once it is read again.")
-    _tell_untold(found)
-    return int(bool(found.untold or found.unread))
+    _tell_untold(effect)
+    return int(bool(effect.untold or effect.unread))
 
 
 def _calendar_to_book(options: argparse.Namespace) -> str | None:
@@ -130,10 +130,10 @@ def _calendar_to_book(options: argparse.Namespace) -> str | None:
 
     if options.book is None:
         return None
-    known = list(calendars_to_book())
-    if options.to_calendar is None and len(known) != 1:
+    calendars = list(calendars_to_book())
+    if options.to_calendar is None and len(calendars) != 1:
         raise InvalidArgument("--to-calendar", None, "name the calendar that --book is for")
-    options.to_calendar = options.to_calendar or known[0]
+    options.to_calendar = options.to_calendar or calendars[0]
     check_booking(options.to_calendar, options.book)
     return str(options.to_calendar)
 
@@ -156,9 +156,9 @@ def find(options: argparse.Namespace, out: Console) -> int:
     allowed = between(options.between, now, within, zone)
     with create_session() as session:
         concerned = _concerned(options, session)
-    found = better_times(concerned.subjects, length, allowed, now)
-    times = [(time, impact_on(concerned, time.period, now)) for time in found.times]
-    partial = found.truncated or any(what.untold or what.unread for _, what in times)
+    candidates = better_times(concerned.subjects, length, allowed, now)
+    times = [(time, impact_on(concerned, time.period, now)) for time in candidates.times]
+    partial = candidates.truncated or any(effect.untold or effect.unread for _, effect in times)
     if options.json:
         data = {"times": told_better(times), "partial": partial}
         print_json(out, _as_text(data))
@@ -166,9 +166,9 @@ def find(options: argparse.Namespace, out: Console) -> int:
         out.print("There is no such time.")
     else:
         rows = []
-        for time, what in times:
+        for time, effect in times:
             begins, ends = map(zones.to_datetime, time.period.span)
-            rows.append((format_clock(begins, zone), format_clock(ends, zone), sentence(what)))
+            rows.append((format_clock(begins, zone), format_clock(ends, zone), sentence(effect)))
         show_rows(out, (f"From ({zone.key})", "To", "A blackout"), rows)
     if partial:
         print(
@@ -211,29 +211,29 @@ def _concerned(options: argparse.Namespace, session: object) -> Concerned:
     return concerned(session, dags, calendar=options.to_calendar, paused=options.paused)
 
 
-def _show(found: Impact, zone: ZoneInfo, limit: int, out: Console) -> None:
+def _show(effect: Impact, zone: ZoneInfo, limit: int, out: Console) -> None:
     from calendar_timetable.runs.impact_words import in_short
 
     rows = []
-    for change in found.changes[:limit]:
-        starts, then = (
+    for change in effect.changes[:limit]:
+        old_start, new_start = (
             "" if at is None else format_clock(zones.to_datetime(at), zone)
             for at in (change.before, change.after)
         )
         due = format_clock(zones.to_datetime(change.due), zone)
-        rows.append((change.dag_id, due, starts, then, in_short(change, zone)))
+        rows.append((change.dag_id, due, old_start, new_start, in_short(change, zone)))
     if rows:
         out.print()
         show_rows(out, _COLUMNS, rows)
-    if len(found.changes) > limit:
-        out.print(f"… and {len(found.changes) - limit} more")
-    if found.waiting:
-        out.print(f"Tasks would wait: {', '.join(found.waiting)}", soft_wrap=True)
+    if len(effect.changes) > limit:
+        out.print(f"… and {len(effect.changes) - limit} more")
+    if effect.waiting:
+        out.print(f"Tasks would wait: {', '.join(effect.waiting)}", soft_wrap=True)
 
 
-def _tell_untold(found: Impact) -> None:
-    if found.untold or found.unread:
-        some = ", ".join([*found.untold, *found.unread][:5])
+def _tell_untold(effect: Impact) -> None:
+    if effect.untold or effect.unread:
+        some = ", ".join([*effect.untold, *effect.unread][:5])
         print(f"calendar-timetable: not all is told of: {some}", file=sys.stderr)
 
 

@@ -45,8 +45,10 @@ class Panel(NamedTuple):
     after: Sequence[float]
 
 
-def picture(panels: Sequence[Panel], since: float, until: float, zone: ZoneInfo, said: str) -> str:
-    """Return an SVG of *panels*, one below the other, with what is *said* of all as a subtitle.
+def picture(
+    panels: Sequence[Panel], since: float, until: float, zone: ZoneInfo, subtitle: str
+) -> str:
+    """Return an SVG of *panels*, one below the other, with a *subtitle* for all of them.
 
     Times from *since* to *until*, in epoch seconds, are shown by the clocks of *zone*.
     """
@@ -58,7 +60,7 @@ def picture(panels: Sequence[Panel], since: float, until: float, zone: ZoneInfo,
         f"<style>{_STYLE}</style>",
         f'<rect class="paper" width="{_WIDTH}" height="{height}"/>',
         _text(_LEFT, 28, title, "title"),
-        _text(_LEFT, 48, said, "soft"),
+        _text(_LEFT, 48, subtitle, "soft"),
         f'<rect class="before" x="{_LEFT}" y="66" width="24" height="12"/>',
         _text(_LEFT + 32, 77, "as it was"),
         f'<rect class="after" x="{_LEFT + 130}" y="66" width="24" height="12"/>',

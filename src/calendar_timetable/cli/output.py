@@ -108,17 +108,17 @@ def length(duration: timedelta) -> str:
 
 def health_line(health: Health) -> str:
     """Return in one line how a calendar is doing."""
-    said = [
+    parts = [
         f"{health.label}: {health.status}",
         "never read" if health.age is None else f"read {length(health.age)} ago",
     ]
     if health.age is not None:
-        said.append(_number_of(health.events))
+        parts.append(_number_of(health.events))
     if health.problems:
         first = next(iter(health.current_problems), health.problems[0])
         reach = reach_text(first, ZoneInfo(health.zone or "UTC"))
-        said.append(f"{_number_of(len(health.problems))} could not be parsed ({reach})")
-    sentences = [", ".join(said)]
+        parts.append(f"{_number_of(len(health.problems))} could not be parsed ({reach})")
+    sentences = [", ".join(parts)]
     if health.error:
         sentences.append(f"The last fetch failed: {health.error}")
     if health.next_retry is not None:
@@ -158,10 +158,10 @@ def used_by(connection: str | None, dag_ids: Sequence[str] | None) -> str:
     An Airflow Connection names it, and DAGs count it, where that is known (*dag_ids* is not
     ``None``).
     """
-    said = [f"Connection {connection}"] if connection else []
+    users = [f"Connection {connection}"] if connection else []
     if dag_ids is not None:
-        said.append(f"DAG{'s'[: len(dag_ids) > 1]} {', '.join(dag_ids)}" if dag_ids else "no DAG")
-    return f"used by {' and '.join(said)}" if said else ""
+        users.append(f"DAG{'s'[: len(dag_ids) > 1]} {', '.join(dag_ids)}" if dag_ids else "no DAG")
+    return f"used by {' and '.join(users)}" if users else ""
 
 
 def health_json(health: Health) -> dict[str, Any]:

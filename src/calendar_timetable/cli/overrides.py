@@ -54,30 +54,30 @@ def overrides(options: argparse.Namespace, out: Console) -> int:
     if start >= end:
         raise InvalidArgument("--end", f"{end:%Y-%m-%dT%H:%MZ}", "give a time after --start")
     with create_session() as session:
-        known = set(session.scalars(select(DagModel.dag_id)))
-        for wrong in sorted(set(options.dag_id) - known):
+        known_ids = set(session.scalars(select(DagModel.dag_id)))
+        for wrong in sorted(set(options.dag_id) - known_ids):
             raise InvalidArgument("--dag-id", wrong, "there is no such DAG")
-        wanted = set(options.dag_id) or known
-        found = override_list.listed(
-            session, wanted, start.timestamp(), end.timestamp(), limit=_MOST, offset=0
+        dag_ids = set(options.dag_id) or known_ids
+        listing = override_list.listed(
+            session, dag_ids, start.timestamp(), end.timestamp(), limit=_MOST, offset=0
         )
     if options.json:
-        print_json(out, [one.model_dump(mode="json") for one in found.overrides])
-    elif found.overrides:
+        print_json(out, [override.model_dump(mode="json") for override in listing.overrides])
+    elif listing.overrides:
         rows = [
             (
-                format_clock(one.at, _UTC),
-                one.dag_id,
-                _HOW[one.how] + (", refused" if one.refused else ""),
-                one.who or "",
-                "" if one.until is None else format_clock(one.until, _UTC),
-                one.reason or NO_REASON,
+                format_clock(override.at, _UTC),
+                override.dag_id,
+                _HOW[override.how] + (", refused" if override.refused else ""),
+                override.who or "",
+                "" if override.until is None else format_clock(override.until, _UTC),
+                override.reason or NO_REASON,
             )
-            for one in found.overrides
+            for override in listing.overrides
         ]
         show_rows(out, ("At (UTC)", "DAG", "How", "Who", "Until (UTC)", "Why"), rows)
     else:
         out.print("Nobody passed closed time.")
-    if found.truncated:
+    if listing.truncated:
         raise values.Misused("there are more entries: narrow --start and --end")
     return 0

@@ -60,7 +60,7 @@ def place(options: argparse.Namespace, out: Console) -> int:
     from calendar_timetable.runs.room import read_room
     from calendar_timetable.runs.stored_schedules import read_schedules
 
-    kept = _kept(options.out)
+    old_placements = _kept(options.out)
     with create_session() as session:
         every = set(session.scalars(select(DagModel.dag_id)))
         schedules = read_schedules(session, every)
@@ -69,28 +69,34 @@ def place(options: argparse.Namespace, out: Console) -> int:
     if not room.schedules:
         remedy = "give DAGs CalendarTimetable(..., place=True), or a DeploymentRule(place=True)"
         raise values.Misused(f"no DAG may be placed: {remedy}")
-    stay = {} if options.anew else {i: one.delay or 0 for i, one in kept.items()}
+    stay = (
+        {} if options.anew else {i: placement.delay or 0 for i, placement in old_placements.items()}
+    )
     idle = {pool: load.copy() for pool, load in room.load.items()}
     delays = chosen(room.work, room.load, stay)
     placements = {
-        work.dag_id: kept[work.dag_id]
+        work.dag_id: old_placements[work.dag_id]
         if stay.get(work.dag_id) == delays[work.dag_id]
         else Placement(delays[work.dag_id], _why(work, delays[work.dag_id], room))
         for work in room.work
     }
     # DAGs that cannot be placed today, or are paused, keep the placement that they have.
-    there = {dag.dag_id for dag in dags}
-    placements |= {i: one for i, one in kept.items() if i in there and i not in placements}
-    gone = sorted(kept.keys() - there)
+    dag_ids = {dag.dag_id for dag in dags}
+    placements |= {
+        i: placement
+        for i, placement in old_placements.items()
+        if i in dag_ids and i not in placements
+    }
+    removed_ids = sorted(old_placements.keys() - dag_ids)
     peaks = _peaks(room, idle)
     if options.out is not None:
         _write(options.out, placement_file.written(placements))
     if options.json:
-        print_json(out, _as_json(room, placements, peaks) | {"removed": gone})
+        print_json(out, _as_json(room, placements, peaks) | {"removed": removed_ids})
     else:
-        _show(room, placements, peaks, kept, options.out, out)
-        if gone:
-            out.print(f"Removed, as there is no such DAG: {', '.join(gone)}", soft_wrap=True)
+        _show(room, placements, peaks, old_placements, options.out, out)
+        if removed_ids:
+            out.print(f"Removed, as there is no such DAG: {', '.join(removed_ids)}", soft_wrap=True)
     return int(bool(room.unknown))
 
 
@@ -179,7 +185,7 @@ def _show(
     room: Room,
     placements: dict[str, Placement],
     peaks: list[_Peak],
-    kept: dict[str, Placement],
+    old_placements: dict[str, Placement],
     file: Path | None,
     out: Console,
 ) -> None:
@@ -187,7 +193,7 @@ def _show(
     for work in sorted(room.work, key=lambda work: work.dag_id):
         placement, schedule = placements[work.dag_id], room.schedules[work.dag_id]
         start = explain.format_clock(_next_start(work, placement), schedule.zone)
-        state = "" if kept.get(work.dag_id) == placement else "new: "
+        state = "" if old_placements.get(work.dag_id) == placement else "new: "
         reason = placement.why or ("starts when due" if not placement.delay else "")
         rows.append((work.dag_id, explain.length(placement.delay or 0), start, f"{state}{reason}"))
     if rows:
@@ -196,8 +202,8 @@ def _show(
         out.print(f"Not placed: {dag_id}: {text}", soft_wrap=True)
     for peak in peaks:
         slots = "" if peak.slots < 0 else f" of {peak.slots}"
-        told = f"at most {peak.after:.3g}{slots} slots in use; {peak.before:.3g} before"
-        out.print(f"Pool {peak.pool}: {told}")
+        peak_text = f"at most {peak.after:.3g}{slots} slots in use; {peak.before:.3g} before"
+        out.print(f"Pool {peak.pool}: {peak_text}")
     weeks = "no whole week" if not room.weeks else f"{room.weeks} weeks"
     out.print(f"Of other DAGs {weeks} of records are known.")
     if file is not None:

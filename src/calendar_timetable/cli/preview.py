@@ -56,15 +56,15 @@ _OUTCOMES = {"on_time": "on time", "coalesced": "combined", "forced": "runs anyw
 
 def preview(options: argparse.Namespace, out: Console) -> int:
     """Show what becomes of the next due times of a schedule."""
-    zone_name, read = _schedule(options)
+    zone_name, reader = _schedule(options)
     zone = zones.load_zone(zone_name)
     start = (values.moment_in(options.start, zone) or clock.utc()).timestamp()
-    given = values.moment_in(options.end, zone)
-    end = None if given is None else given.timestamp()
+    end_moment = values.moment_in(options.end, zone)
+    end = None if end_moment is None else end_moment.timestamp()
     if end is not None and end <= start:
         raise InvalidArgument("--end", f"{options.end:%Y-%m-%dT%H:%M}", "give a time after --start")
     with progress("Reading calendars"):
-        schedule = read(start, end)
+        schedule = reader(start, end)
     plan = list(_until(schedule.placed(start), end, None if end else options.limit))
     if options.json:
         print_json(out, [placed_json(placed, schedule) for placed in plan])
@@ -79,26 +79,26 @@ def preview(options: argparse.Namespace, out: Console) -> int:
 
 def explain(options: argparse.Namespace, out: Console) -> int:
     """Say whether a time is open, and what becomes of the due time that follows."""
-    zone_name, read = _schedule(options)
+    zone_name, reader = _schedule(options)
     at = (values.moment_in(options.at, zones.load_zone(zone_name)) or clock.utc()).timestamp()
     with progress("Reading calendars"):
-        schedule = read(at, None)
+        schedule = reader(at, None)
     placed = next(schedule.placed(at), None)
     parts = schedule.policy, schedule.open_time, schedule.zone
-    said = words.at_instant(at, placed, *parts)
+    text = words.at_instant(at, placed, *parts)
     if options.json:
         why = words.closed_by(at, schedule.policy, schedule.open_time)
-        told = {
+        answer = {
             "at": utc(zones.to_datetime(at)),
             "timezone": zone_name,
             "open": why is None,
             "reason": why and _reason_json(why, schedule, at),
             "next": placed and placed_json(placed, schedule),
-            "text": said,
+            "text": text,
         }
-        print_json(out, told)
+        print_json(out, answer)
     else:
-        out.print(said, soft_wrap=True)
+        out.print(text, soft_wrap=True)
     return 0
 
 
@@ -130,7 +130,7 @@ def _row(placed: PlacedTick, schedule: Schedule, *, lasting: bool) -> list[str]:
 def _summary(plan: list[PlacedTick]) -> str:
     """Say how many due times have a run: "7 of 10 will run (2 postponed, 3 combined)."."""
     outcomes = Counter(placed.outcome for placed in plan if placed.outcome != "on_time")
-    told = ", ".join(
+    details = ", ".join(
         f"{count} {_OUTCOMES.get(outcome, outcome)}" for outcome, count in outcomes.items()
     )
     what = (
@@ -138,7 +138,7 @@ def _summary(plan: list[PlacedTick]) -> str:
         if plan
         else "No run is due"
     )
-    return f"{what} ({told})." if told else f"{what}."
+    return f"{what} ({details})." if details else f"{what}."
 
 
 def placed_json(placed: PlacedTick, schedule: Schedule) -> dict[str, Any]:
@@ -161,8 +161,10 @@ def placed_json(placed: PlacedTick, schedule: Schedule) -> dict[str, Any]:
 
 def _reason_json(reason: words.Reason, schedule: Schedule, near: float) -> dict[str, Any]:
     times = {name: getattr(reason, name) for name in ("start", "end")}
-    told = {name: None if at is None else utc(zones.to_datetime(at)) for name, at in times.items()}
-    return {**asdict(reason), **told, "text": reason.text(schedule.zone, near, alone=True)}
+    time_texts = {
+        name: None if at is None else utc(zones.to_datetime(at)) for name, at in times.items()
+    }
+    return {**asdict(reason), **time_texts, "text": reason.text(schedule.zone, near, alone=True)}
 
 
 def add_schedule(command: argparse.ArgumentParser) -> None:
@@ -358,15 +360,15 @@ class Alone:
             zone if options.keep_hour else "",
         )
         policy.check()
-        made = cls(cron, zone, policy, windows, blackouts)
+        alone = cls(cron, zone, policy, windows, blackouts)
         try:
             # What croniter draws by lot is another time whenever it is asked.
             drawn = any(map(hash_expression_re.match, cron.lower().split()))
             possible = not drawn and len(croniter(cron).expanded) == _FIELDS
-            next(made.ticks(0))
+            next(alone.ticks(0))
         except (CroniterError, ValueError, TypeError, KeyError, AttributeError):
             return None
-        return made if possible and options.offset is None else None
+        return alone if possible and options.offset is None else None
 
     @cached_property
     def zone(self) -> ZoneInfo:

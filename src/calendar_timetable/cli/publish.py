@@ -80,41 +80,42 @@ def publish(options: argparse.Namespace, out: Console) -> int:
         if not has_table(session):
             raise PublishingFailed(NO_TABLE)
         site = Site(base_url, site_key(session))
-    told = publishing.RowsToPublish([], 0, Planned(0), [])
+    batch = publishing.RowsToPublish([], 0, Planned(0), [])
     scope = options.scope or option("publish_scope") or "all"
     if watching.is_watched():
         metrics.set_up()
         _tell_what_moved(scope, options, out)
     if not options.remove:
         with create_session() as session:
-            told = publishing.rows_to_publish(session, scope, paused=options.paused)
+            batch = publishing.rows_to_publish(session, scope, paused=options.paused)
     mode: Mode = (
         "look" if options.dry_run else "force" if options.force or options.remove else "write"
     )
-    events = publishing.wanted(told.rows, site, told.now)
-    done = publishing.publish_into(calendar, site, events, told.planned, mode)
-    if done.refused:
-        why = f"{done.refused} events would be removed, more than half of those that are there"
+    events = publishing.wanted(batch.rows, site, batch.now)
+    result = publishing.publish_into(calendar, site, events, batch.planned, mode)
+    if result.refused:
+        why = f"{result.refused} events would be removed, more than half of those that are there"
         raise PublishingFailed(f"{why}; look with --dry-run, and add --force if that is right")
     if options.json:
-        print_json(out, asdict(done))
-    elif watching.is_watched() and not (done.written or done.removed or done.left):
+        print_json(out, asdict(result))
+    elif watching.is_watched() and not (result.written or result.removed or result.left):
         pass  # nothing to tell, a minute after the last time
     elif options.dry_run:
-        _show(done, {site.uid(row): row for row in told.rows}, out)
+        _show(result, {site.uid(row): row for row in batch.rows}, out)
     else:
-        left = f", {done.left} left for the next time" if done.left else ""
+        remainder = f", {result.left} left for the next time" if result.left else ""
         out.print(
-            f"{done.written} written, {done.removed} removed, {done.unchanged} unchanged{left}"
+            f"{result.written} written, {result.removed} removed, "
+            f"{result.unchanged} unchanged{remainder}"
         )
-    if told.unread:
-        some = ", ".join(told.unread[:_NAMED]) + (", …" if len(told.unread) > _NAMED else "")
+    if batch.unread:
+        some = ", ".join(batch.unread[:_NAMED]) + (", …" if len(batch.unread) > _NAMED else "")
         print(
-            f"calendar-timetable: no event is removed, as the schedules of {len(told.unread)} DAGs "
-            f"cannot be read: {some}",
+            "calendar-timetable: no event is removed, as the schedules of "
+            f"{len(batch.unread)} DAGs cannot be read: {some}",
             file=sys.stderr,
         )
-    return int(bool(done.left or told.unread))
+    return int(bool(result.left or batch.unread))
 
 
 def _watch(options: argparse.Namespace) -> int:
@@ -151,15 +152,15 @@ def _tell_what_moved(scope: str, options: argparse.Namespace, out: Console) -> N
         print(f"calendar-timetable: cannot tell what moved: {error}", file=sys.stderr)
 
 
-def _show(done: PublishResult, rows: dict[str, RunRow], out: Console) -> None:
+def _show(result: PublishResult, rows: dict[str, RunRow], out: Console) -> None:
     """Print what would be done."""
-    for uid in done.to_write:
+    for uid in result.to_write:
         out.print(f"write   {_clock(rows[uid].at)}  {rows[uid].dag.name}", soft_wrap=True)
-    for start in done.to_remove:
+    for start in result.to_remove:
         out.print(f"remove  {_clock(start)}")
     out.print(
-        f"{len(done.to_write)} to write, {len(done.to_remove)} to remove, "
-        f"{done.unchanged} unchanged."
+        f"{len(result.to_write)} to write, {len(result.to_remove)} to remove, "
+        f"{result.unchanged} unchanged."
     )
 
 
@@ -182,48 +183,62 @@ def subscriptions(options: argparse.Namespace, out: Console) -> int:
     """List the subscriptions of this Airflow, and revoke them: until then whoever has its address reads the feed."""  # noqa: E501
     from airflow.utils.session import create_session
 
-    from calendar_timetable.web import subscriptions as kept
+    from calendar_timetable.web import subscriptions as web_subscriptions
     from calendar_timetable.web.store import NO_TABLE, has_table
 
     with create_session() as session:
         if not has_table(session):
             raise Misused(NO_TABLE)
-        found = kept.known(session, options.owner)
-        ids = {one.id for one, _ in found}
+        entries = web_subscriptions.known(session, options.owner)
+        ids = {subscription.id for subscription, _ in entries}
         for wrong in set(options.revoke) - ids:
             raise InvalidArgument(
                 "--revoke", wrong, "there is no such subscription; without options all are listed"
             )
         revoked = ids if options.revoke_all else set(options.revoke)
-        told = [
+        records = [
             {
-                "id": one.id,
+                "id": subscription.id,
                 "owner": name,
-                "about": one.kind if one.value is None else f"{one.kind} {one.value}",
-                "expires_at": utc(one.expires_at),
-                "last_fetched_at": one.last_fetched_at and utc(one.last_fetched_at),
-                "revoked": one.id in revoked,
+                "about": subscription.kind
+                if subscription.value is None
+                else f"{subscription.kind} {subscription.value}",
+                "expires_at": utc(subscription.expires_at),
+                "last_fetched_at": subscription.last_fetched_at
+                and utc(subscription.last_fetched_at),
+                "revoked": subscription.id in revoked,
             }
-            for one, name in found
+            for subscription, name in entries
         ]
-        shown = []
-        for one, name in found:
+        rows = []
+        for subscription, name in entries:
             fetched = (
                 "never"
-                if one.last_fetched_at is None
-                else format_clock(one.last_fetched_at, ZoneInfo("UTC"))
+                if subscription.last_fetched_at is None
+                else format_clock(subscription.last_fetched_at, ZoneInfo("UTC"))
             )
-            about = one.kind if one.value is None else f"{one.kind} {one.value}"
-            until = format_clock(one.expires_at, ZoneInfo("UTC"))
-            shown.append(
-                (one.id, name, about, until, fetched, "revoked" if one.id in revoked else "")
+            about = (
+                subscription.kind
+                if subscription.value is None
+                else f"{subscription.kind} {subscription.value}"
             )
-            if one.id in revoked:
-                kept.revoke_for(session, one, name)
+            until = format_clock(subscription.expires_at, ZoneInfo("UTC"))
+            rows.append(
+                (
+                    subscription.id,
+                    name,
+                    about,
+                    until,
+                    fetched,
+                    "revoked" if subscription.id in revoked else "",
+                )
+            )
+            if subscription.id in revoked:
+                web_subscriptions.revoke_for(session, subscription, name)
     if options.json:
-        print_json(out, told)
-    elif found:
-        show_rows(out, ("Id", "Owner", "About", "Until (UTC)", "Last fetched (UTC)", ""), shown)
+        print_json(out, records)
+    elif entries:
+        show_rows(out, ("Id", "Owner", "About", "Until (UTC)", "Last fetched (UTC)", ""), rows)
     else:
         out.print("There are no subscriptions.")
     return 0

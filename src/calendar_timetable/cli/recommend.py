@@ -41,59 +41,59 @@ def recommend(options: argparse.Namespace, out: Console) -> int:
 
     with create_session() as session:
         every = set(session.scalars(select(DagModel.dag_id)))
-        wanted = {dag.dag_id for dag in values.chosen_dags(session, options)}
+        dag_ids = {dag.dag_id for dag in values.chosen_dags(session, options)}
         dags = read_dags(session, every)
         now = clock.now()
-        found = advise(session, dags, read_schedules(session, every), now, about=wanted)
+        report = advise(session, dags, read_schedules(session, every), now, about=dag_ids)
     if options.json:
-        print_json(out, _as_json(found))
+        print_json(out, _as_json(report))
     else:
-        _show(found, out)
+        _show(report, out)
     return 0
 
 
-def _as_json(found: Advised) -> object:
+def _as_json(report: Advised) -> object:
     return {
         "advice": [
             {
-                "kind": one.kind,
-                "dag_ids": list(one.dag_ids),
-                "text": one.text,
-                "gain": one.gain._asdict(),
-                "certainty": {"level": one.basis.level, **one.basis._asdict()},
-                "evidence": list(one.evidence),
-                "python": [{"dag_id": dag_id, "code": code} for dag_id, code in one.python],
-                "command": one.command or None,
+                "kind": advice.kind,
+                "dag_ids": list(advice.dag_ids),
+                "text": advice.text,
+                "gain": advice.gain._asdict(),
+                "certainty": {"level": advice.basis.level, **advice.basis._asdict()},
+                "evidence": list(advice.evidence),
+                "python": [{"dag_id": dag_id, "code": code} for dag_id, code in advice.python],
+                "command": advice.command or None,
             }
-            for one in found.advice
+            for advice in report.advice
         ],
-        "known_dags": found.known,
-        "unknown_dags": found.unknown,
-        "partial": found.partial,
-        "left_out": found.left_out,
+        "known_dags": report.known,
+        "unknown_dags": report.unknown,
+        "partial": report.partial,
+        "left_out": report.left_out,
     }
 
 
-def _show(found: Advised, out: Console) -> None:
-    for one in found.advice:
-        for line in _told(one):
+def _show(report: Advised, out: Console) -> None:
+    for advice in report.advice:
+        for line in _told(advice):
             out.print(line, soft_wrap=True)
         out.print()
-    if not found.advice:
+    if not report.advice:
         out.print("There is nothing to advise.")
-    if found.left_out:
+    if report.left_out:
         out.print(
-            f"{found.left_out} more are left out: --dag-id and --tag tell what is for some DAGs."
+            f"{report.left_out} more are left out: --dag-id and --tag tell what is for some DAGs."
         )
-    unknown = f"; of {found.unknown} more no run has succeeded yet" if found.unknown else ""
-    out.print(f"Runs of {found.known} DAGs are known{unknown}. Nothing was changed.")
+    unknown = f"; of {report.unknown} more no run has succeeded yet" if report.unknown else ""
+    out.print(f"Runs of {report.known} DAGs are known{unknown}. Nothing was changed.")
 
 
-def _told(one: Advice) -> list[str]:
+def _told(advice: Advice) -> list[str]:
     """Return one piece of advice in lines; Python stands as it is to be copied."""
-    lines = [f"{one.text}."]
-    lines += [f"  Gain: {one.gain}", f"  Rests on {one.basis}"]
-    lines += [f"  - {text}" for text in one.evidence]
+    lines = [f"{advice.text}."]
+    lines += [f"  Gain: {advice.gain}", f"  Rests on {advice.basis}"]
+    lines += [f"  - {text}" for text in advice.evidence]
     wrapped = [
         part
         for line in lines
@@ -104,8 +104,8 @@ def _told(one: Advice) -> list[str]:
             break_on_hyphens=False,
         )
     ]
-    for code in sorted({code for _, code in one.python}):
-        ids = [dag_id for dag_id, own in one.python if own == code]
+    for code in sorted({code for _, code in advice.python}):
+        ids = [dag_id for dag_id, own in advice.python if own == code]
         wrapped += textwrap.wrap(
             f"  In {', '.join(ids)} write:",
             _WIDTH,
@@ -113,6 +113,6 @@ def _told(one: Advice) -> list[str]:
             break_on_hyphens=False,
         )
         wrapped.append(f"      {code}")
-    if one.command:
-        wrapped += ["  Then:", f"      {one.command}"]
+    if advice.command:
+        wrapped += ["  Then:", f"      {advice.command}"]
     return wrapped

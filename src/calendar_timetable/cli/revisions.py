@@ -53,16 +53,20 @@ def dag_source(name: str, text: str, path: str | None, into: Path) -> Iterator[D
     if commit is None:
         remedy = "there is no such folder or git revision; in CI, fetch the history it is in"
         raise InvalidArgument(name, text, remedy)
-    with tempfile.TemporaryDirectory(dir=into) as made:
-        yield _exported(name, text, commit, inside or path or ".", Path(top), Path(made).resolve())
+    with tempfile.TemporaryDirectory(dir=into) as scratch:
+        yield _exported(
+            name, text, commit, inside or path or ".", Path(top), Path(scratch).resolve()
+        )
 
 
-def _exported(name: str, text: str, commit: str, inside: str, top: Path, made: Path) -> DagSource:
-    root = made / "files"
+def _exported(
+    name: str, text: str, commit: str, inside: str, top: Path, scratch: Path
+) -> DagSource:
+    root = scratch / "files"
     root.mkdir()
     # An index of its own: neither the repository's index nor its working tree is touched. What
     # .gitattributes keeps out of archives is here as in a checkout.
-    apart = {"GIT_INDEX_FILE": str(made / "index"), "GIT_WORK_TREE": str(root)}
+    apart = {"GIT_INDEX_FILE": str(scratch / "index"), "GIT_WORK_TREE": str(root)}
     for step in (("read-tree", commit), ("checkout-index", "--all", "--quiet")):
         try:
             _git(top, *step, **apart)
@@ -72,16 +76,16 @@ def _exported(name: str, text: str, commit: str, inside: str, top: Path, made: P
     if not place.is_dir() or not place.is_relative_to(root):
         raise InvalidArgument(name, text, f"there is no folder {inside!r} in this revision")
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    found = {path: _counterpart(Path(path), top, root) for path in filter(None, paths)}
-    python_path = {path: str(other) for path, other in found.items() if other is not None}
+    copies = {path: _counterpart(Path(path), top, root) for path in filter(None, paths)}
+    python_path = {path: str(copy) for path, copy in copies.items() if copy is not None}
     return DagSource(place, root, _counterpart(Path.cwd(), top, root) or root, python_path)
 
 
 def _counterpart(path: Path, top: Path, root: Path) -> Path | None:
     """Return where *path*, if it is in the repository at *top*, is in its export at *root*."""
     with suppress(ValueError):
-        found = root / path.absolute().resolve().relative_to(top.resolve())
-        return found if found.exists() else None
+        place = root / path.absolute().resolve().relative_to(top.resolve())
+        return place if place.exists() else None
     return None
 
 
@@ -91,8 +95,8 @@ def _commit(folder: Path, text: str) -> tuple[str | None, str]:
     for end in ends:
         revision = f"{text[:end]}^{{commit}}"
         with suppress(_GitFailed):
-            found = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", revision)
-            return found, text[end + 1 :]
+            commit = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", revision)
+            return commit, text[end + 1 :]
     return None, ""
 
 
@@ -103,7 +107,7 @@ class _GitFailed(Exception):
 def _git(folder: Path, *arguments: str, **environment: str) -> str:
     """Return what git says. Raises :class:`_GitFailed`, also where there is no git."""
     try:
-        done = subprocess.run(  # noqa: S603  (no shell, and revisions are checked as such)
+        process = subprocess.run(  # noqa: S603  (no shell, and revisions are checked as such)
             ["git", *arguments],  # noqa: S607
             cwd=folder,
             env={**os.environ, **environment},
@@ -114,9 +118,9 @@ def _git(folder: Path, *arguments: str, **environment: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired, ValueError) as error:
         raise _GitFailed(f"git cannot be run ({type(error).__name__})") from None
-    if done.returncode:
-        raise _GitFailed(next(iter(done.stderr.strip().splitlines()), "git failed"))
-    return done.stdout.strip()
+    if process.returncode:
+        raise _GitFailed(next(iter(process.stderr.strip().splitlines()), "git failed"))
+    return process.stdout.strip()
 
 
 @contextmanager

@@ -54,11 +54,11 @@ class SyncTarget:
 
 def add_sync(command: argparse.ArgumentParser) -> None:
     """Add the options of :func:`sync`."""
-    given = (
+    what_help = (
         "a DAG file (.py), an address or a Connection id; "
         "default: every DAG file of Airflow's DAG bundles"
     )
-    command.add_argument("what", nargs="*", metavar="FILE|CALENDAR", help=given)
+    command.add_argument("what", nargs="*", metavar="FILE|CALENDAR", help=what_help)
     command.add_argument("--dags-folder", help="read the DAG files in here")
     command.add_argument(
         "--dag-id", action="append", default=[], help="only calendars of this DAG; may be repeated"
@@ -67,13 +67,13 @@ def add_sync(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--asked", action="store_true", help="tell only of calendars that were fetched just now"
     )
-    told = "fetch nothing: tell of every calendar in the cache folder, and who uses it"
-    command.add_argument("--status", action="store_true", help=told)
-    gone = (
+    status_help = "fetch nothing: tell of every calendar in the cache folder, and who uses it"
+    command.add_argument("--status", action="store_true", help=status_help)
+    forget_help = (
         "remove the calendar of this name (as --status tells it) from the cache folder; "
         "may be repeated"
     )
-    command.add_argument("--forget", action="append", default=[], metavar="NAME", help=gone)
+    command.add_argument("--forget", action="append", default=[], metavar="NAME", help=forget_help)
     command.add_argument(
         "--watch",
         action="store_true",
@@ -92,34 +92,36 @@ def sync(options: argparse.Namespace, out: Console) -> int:
     if options.watch:
         return _watch(options)
     metrics.set_up()
-    begun = clock.utc()
-    dags, found, broken = _questions(options)
-    told = []
+    start = clock.utc()
+    dags, targets, broken = _questions(options)
+    reports = []
     with progress("Reading calendars") as status:
-        for number, question in enumerate(found, 1):
-            status.update(f"Reading {question.calendar}, {number} of {len(found)} …")
-            told.append(
-                question.calendar.refreshed(question.horizon, question.zone, force=options.force)
+        for number, target in enumerate(targets, 1):
+            status.update(f"Reading {target.calendar}, {number} of {len(targets)} …")
+            reports.append(
+                target.calendar.refreshed(target.horizon, target.zone, force=options.force)
             )
     if watching.is_watched():
         _tell_what_moved(dags, options, out)
-    asked = [one for one in told if not options.asked or (one.checked_at or begun) >= begun]
+    selection = [
+        report for report in reports if not options.asked or (report.checked_at or start) >= start
+    ]
     for file, error in broken.items():
         print(f"calendar-timetable: {file} cannot be read: {error}", file=sys.stderr)
-    return max(_tell(asked, options, out), int(bool(broken)))
+    return max(_tell(selection, options, out), int(bool(broken)))
 
 
-def _tell(told: list[Health], options: argparse.Namespace, out: Console) -> int:
+def _tell(reports: list[Health], options: argparse.Namespace, out: Console) -> int:
     """Print a line for each feed, and return the exit code.
 
     Of several answers about one feed the last is told.
     """
-    latest = list({one.feed or one.label: one for one in told}.values())
+    latest = list({report.feed or report.label: report for report in reports}.values())
     if options.json:
-        print_json(out, [health_json(one) for one in latest])
-    for one in () if options.json else latest:
-        out.print(health_line(one), soft_wrap=True)
-    return int(any(one.status != "ok" for one in latest))
+        print_json(out, [health_json(report) for report in latest])
+    for report in () if options.json else latest:
+        out.print(health_line(report), soft_wrap=True)
+    return int(any(report.status != "ok" for report in latest))
 
 
 def _status(options: argparse.Namespace, out: Console) -> int:
@@ -127,18 +129,25 @@ def _status(options: argparse.Namespace, out: Console) -> int:
 
     Returns the exit code, for which only what is in use is a problem.
     """
-    known, named, used = health.known(), feeds.connections(), _dags_by_feed()
-    in_use = [one for one in known if used is None or one.feed in used]
+    reports, connections, used = health.known(), feeds.connections(), _dags_by_feed()
+    in_use = [report for report in reports if used is None or report.feed in used]
     if options.json:
-        told = [
-            {"connection": named.get(one.feed), "dag_ids": used and used.get(one.feed, [])}
-            for one in known
+        users = [
+            {
+                "connection": connections.get(report.feed),
+                "dag_ids": used and used.get(report.feed, []),
+            }
+            for report in reports
         ]
-        print_json(out, [health_json(one) | who for one, who in zip(known, told, strict=True)])
-    for one in () if options.json else known:
-        who = used_by(named.get(one.feed), None if used is None else used.get(one.feed, []))
-        out.print(health_line(one) + (f"; {who}" if who else ""), soft_wrap=True)
-    return int(any(one.status != "ok" for one in in_use))
+        print_json(
+            out, [health_json(report) | who for report, who in zip(reports, users, strict=True)]
+        )
+    for report in () if options.json else reports:
+        who = used_by(
+            connections.get(report.feed), None if used is None else used.get(report.feed, [])
+        )
+        out.print(health_line(report) + (f"; {who}" if who else ""), soft_wrap=True)
+    return int(any(report.status != "ok" for report in in_use))
 
 
 def _dags_by_feed() -> dict[str, list[str]] | None:
@@ -161,28 +170,34 @@ def _dags_by_feed() -> dict[str, list[str]] | None:
     except Exception:  # noqa: BLE001
         # There is no database, none that is set up, or none that may be read from here.
         return None
-    found: dict[str, list[str]] = {}
+    dag_ids_by_feed: dict[str, list[str]] = {}
     for dag_id, schedule in sorted(schedules.items()):
         for key in {
             used.feed.key
             for used in (schedule.compiled.calendars if schedule.compiled else ())
             if used.feed
         }:
-            found.setdefault(key, []).append(dag_id)
-    return found
+            dag_ids_by_feed.setdefault(key, []).append(dag_id)
+    return dag_ids_by_feed
 
 
 def _forget(names: list[str], out: Console) -> int:
-    known, named = health.known(), feeds.connections()
+    reports, connections = health.known(), feeds.connections()
     for name in names:
-        found = [one.feed for one in known if name in (one.label, named.get(one.feed))]
-        if not found:
+        feed_keys = [
+            report.feed
+            for report in reports
+            if name in (report.label, connections.get(report.feed))
+        ]
+        if not feed_keys:
             raise InvalidArgument(
                 "--forget", name, "the cache folder holds no calendar of this name; see --status"
             )
-        for feed in found:
-            cache.forget(feed)
-        out.print(f"{name}: forgotten{f', {len(found)} calendars' if len(found) > 1 else ''}")
+        for feed_key in feed_keys:
+            cache.forget(feed_key)
+        out.print(
+            f"{name}: forgotten{f', {len(feed_keys)} calendars' if len(feed_keys) > 1 else ''}"
+        )
     return 0
 
 
@@ -199,7 +214,7 @@ def _questions(
         calendar.validate()
     now = clock.now()
     around = TimeRange(int(now) - 31 * 86400, int(now) + 122 * 86400)
-    found = [SyncTarget(calendar, around, zones.default_zone()) for calendar in calendars]
+    targets = [SyncTarget(calendar, around, zones.default_zone()) for calendar in calendars]
     broken: dict[str, str] = {}
     dags: list[Any] = []
     if not calendars or folders or options.dag_id:
@@ -207,18 +222,18 @@ def _questions(
             for folder in folders or [None]:
                 for bag in bags(folder):
                     broken |= {file: last_line(text) for file, text in bag.import_errors.items()}
-                    wanted = [
+                    bag_dags = [
                         dag
                         for name, dag in bag.dags.items()
                         if name in (options.dag_id or bag.dags)
                     ]
-                    dags += wanted
-                    found += (
-                        question for dag in wanted for question in _of_dag(dag.timetable, now)
+                    dags += bag_dags
+                    targets += (
+                        target for dag in bag_dags for target in _of_dag(dag.timetable, now)
                     )
     for dag_id in set(options.dag_id) - {dag.dag_id for dag in dags}:
         broken[dag_id] = "no DAG file defines this DAG"
-    return dags, list(dict.fromkeys(found)), broken
+    return dags, list(dict.fromkeys(targets)), broken
 
 
 def _of_dag(timetable: object, now: float) -> Iterator[SyncTarget]:
@@ -243,7 +258,7 @@ def _tell_what_moved(dags: Iterable[Any], options: argparse.Namespace, out: Cons
     """
     from calendar_timetable.runtime import calendar_edits
 
-    now, found = clock.now(), []
+    now, watched_dags = clock.now(), []
     try:
         paused = _paused()
         # They were asked a moment ago.
@@ -251,10 +266,12 @@ def _tell_what_moved(dags: Iterable[Any], options: argparse.Namespace, out: Cons
             for dag in dags:
                 ours = calendar_timetable(dag.timetable)
                 if ours is not None and dag.dag_id not in paused:
-                    found.append(
+                    watched_dags.append(
                         calendar_edits.watched_file(dag.dag_id, ours, dag.start_date, dag.end_date)
                     )
-        moved = calendar_edits.moved_since_last_look("sync", [one for one in found if one], now)
+        moved = calendar_edits.moved_since_last_look(
+            "sync", [watched_dag for watched_dag in watched_dags if watched_dag], now
+        )
         if moved is not None:
             calendar_edits.tell(moved, partial(say, options, out))
     except Exception as error:  # noqa: BLE001
@@ -299,21 +316,25 @@ def check(options: argparse.Namespace, out: Console) -> int:
     ahead = TimeRange(int(now.timestamp()), int(now.timestamp()) + (options.days + 1) * 86400)
     with progress(f"Reading {calendar}"):
         health = calendar.refreshed(ahead, zones.default_zone(), force=True)
-        found = (
+        occurrences = (
             []
             if health.status == "unavailable"
             else calendar.events(now, now + timedelta(days=options.days))
         )
-    events = [event for event in found if event.status != "cancelled"]
-    shown = events[: options.limit]
+    events = [event for event in occurrences if event.status != "cancelled"]
+    next_events = events[: options.limit]
     zone = ZoneInfo(options.timezone or health.zone or "UTC")
     if options.json:
-        print_json(out, {**health_json(health), "next": [event_json(event) for event in shown]})
+        print_json(
+            out, {**health_json(health), "next": [event_json(event) for event in next_events]}
+        )
     else:
         out.print(health_line(health))
         if health.status != "unavailable":
             out.print(f"All-day events are days of {health.zone or 'a zone of its own'}.")
-            next_of = f"Next {len(shown)} of {len(events)} in {options.days} days, in {zone.key}:"
+            next_of = (
+                f"Next {len(next_events)} of {len(events)} in {options.days} days, in {zone.key}:"
+            )
             out.print(next_of if events else f"Nothing is coming in {options.days} days.")
             rows = (
                 (
@@ -322,9 +343,9 @@ def check(options: argparse.Namespace, out: Console) -> int:
                     "busy" if e.busy else "free",
                     e.summary,
                 )
-                for e in shown
+                for e in next_events
             )
-            if shown:
+            if next_events:
                 show_rows(out, ("Start", "End", "Busy", "Event"), rows)
         for problem in health.problems:
             out.print(

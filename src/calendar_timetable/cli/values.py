@@ -90,10 +90,10 @@ def add_calendar(command: argparse.ArgumentParser) -> None:
 
 def all_times(name: str, options: argparse.Namespace) -> TimeSet | None:
     """Return the union of what the option *name* names; ``None`` where it is not given."""
-    found = [times(f"--{name}", text, options) for text in getattr(options, name)]
-    for timeset in found:
+    timesets = [times(f"--{name}", text, options) for text in getattr(options, name)]
+    for timeset in timesets:
         timeset.validate()
-    return Union(tuple(found)) if len(found) > 1 else next(iter(found), None)
+    return Union(tuple(timesets)) if len(timesets) > 1 else next(iter(timesets), None)
 
 
 def base_schedule(options: argparse.Namespace) -> TimeSet | str:
@@ -192,29 +192,29 @@ def chosen_dags(session: Session, options: argparse.Namespace) -> list[Dag]:
 def moment(text: str) -> datetime:
     """Parse a time in ISO 8601; one without an offset is to be read by :func:`moment_in`."""
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a valid time; write it as 2026-11-28T02:00"
         ) from None
-    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+    if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
         raise argparse.ArgumentTypeError(
             f"{text!r} is too far off; give a year from {_FIRST_YEAR} to {_LAST_YEAR}"
         )
-    return found
+    return time
 
 
-def moment_in(given: datetime | None, zone: ZoneInfo) -> datetime | None:
-    """Return the *given* time, in *zone* where it has no offset of its own."""
-    return given.replace(tzinfo=zone) if given is not None and given.tzinfo is None else given
+def moment_in(time: datetime | None, zone: ZoneInfo) -> datetime | None:
+    """Return *time*, in *zone* where it has no offset of its own."""
+    return time.replace(tzinfo=zone) if time is not None and time.tzinfo is None else time
 
 
 def length(text: str) -> timedelta:
     """Parse a length of time that is not negative."""
-    found = signed_length(text)
-    if found < timedelta(0):
+    duration = signed_length(text)
+    if duration < timedelta(0):
         raise argparse.ArgumentTypeError(f"{text!r} is negative; write it as 4h, 90m or 1d12h")
-    return found
+    return duration
 
 
 def pad(text: str) -> tuple[timedelta, timedelta]:
@@ -231,12 +231,12 @@ def signed_length(text: str) -> timedelta:
             f"{text!r} is not a valid length of time; write it as 4h, 90m or 1d12h"
         )
     days, hours, minutes, seconds = (int(n or 0) for n in match.groups()[1:])
-    found = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    if found > zones.LONGEST:
+    duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if duration > zones.LONGEST:
         raise argparse.ArgumentTypeError(
             f"{text!r} is too long; give at most {zones.LONGEST.days}d, or as many hours"
         )
-    return -found if match.group(1) == "-" else found
+    return -duration if match.group(1) == "-" else duration
 
 
 def days(text: str) -> int:

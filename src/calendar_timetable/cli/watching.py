@@ -43,11 +43,11 @@ def watch(arguments: Sequence[str], every: timedelta) -> int:
     child = None
     try:
         while True:
-            begun = time.monotonic()
+            start = time.monotonic()
             child = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603  (ourselves)
             if child.wait() == 2:  # wrong usage stays wrong
                 return 2
-            time.sleep(max(1.0, every.total_seconds() - (time.monotonic() - begun)))
+            time.sleep(max(1.0, every.total_seconds() - (time.monotonic() - start)))
     except _Stopped:
         if child is not None and child.poll() is None:
             with suppress(ProcessLookupError):

@@ -78,13 +78,13 @@ class Basis(NamedTuple):
         return "many" if self.runs >= _MANY_RUNS and weeks >= _MANY_WEEKS else "some"
 
     def __str__(self) -> str:
-        said = f"{self.runs} of each DAG" if self.runs else "none"
+        text = f"{self.runs} of each DAG" if self.runs else "none"
         if self.weeks is not None:
             weeks = (
                 "no whole week" if not self.weeks else f"{self.weeks} week{'s'[: self.weeks > 1]}"
             )
-            said += f", {weeks} of what else runs"
-        return f"{self.level} runs: {said}"
+            text += f", {weeks} of what else runs"
+        return f"{self.level} runs: {text}"
 
 
 @dataclass(frozen=True)
@@ -105,15 +105,17 @@ class Advice:
     command: str = ""
 
 
-def by_gain(found: Iterable[Advice]) -> list[Advice]:
-    """Return *found*, the greatest gain first: ``MOST``, and ``MOST_OF_A_KIND`` of each kind."""
+def by_gain(advice: Iterable[Advice]) -> list[Advice]:
+    """Return *advice*, the greatest gain first: ``MOST``, and ``MOST_OF_A_KIND`` of each kind."""
     left = dict.fromkeys(get_args(Kind), MOST_OF_A_KIND)
-    kept = []
-    for one in sorted(found, key=lambda one: (-one.gain.part, one.kind, one.dag_ids, one.text)):
-        left[one.kind] -= 1
-        if left[one.kind] >= 0:
-            kept.append(one)
-    return kept[:MOST]
+    pieces = []
+    for piece in sorted(
+        advice, key=lambda piece: (-piece.gain.part, piece.kind, piece.dag_ids, piece.text)
+    ):
+        left[piece.kind] -= 1
+        if left[piece.kind] >= 0:
+            pieces.append(piece)
+    return pieces[:MOST]
 
 
 @dataclass(frozen=True)
@@ -156,31 +158,33 @@ class Ends(NamedTuple):
     never: int
 
 
-def better_duration(given: int, usual: Usual) -> int | None:
-    """Return the duration, in seconds, that fits recorded runs better than the *given* one.
+def better_duration(duration: int, usual: Usual) -> int | None:
+    """Return the duration, in seconds, that fits recorded runs better than *duration*.
 
-    A *given* 0 means none. ``None`` where that one is right, where too few runs are known, or where
-    the long ones are one run alone.
+    A *duration* of 0 means none. ``None`` where that one is right, where too few runs are known, or
+    where the long ones are one run alone.
     """
     if usual.runs < LEAST_RUNS or usual.outlier:
         return None
-    right = given >= usual.high or (not given and usual.high <= _SHORT_SECONDS)
-    too_long = given > _MUCH_LONGER * usual.high and given - usual.high > _MUCH_LONGER_SECONDS
+    right = duration >= usual.high or (not duration and usual.high <= _SHORT_SECONDS)
+    too_long = duration > _MUCH_LONGER * usual.high and duration - usual.high > _MUCH_LONGER_SECONDS
     if right and not too_long:
         return None
     return max(_rounded_up(usual.high, _ROUND_SECONDS), _ROUND_SECONDS)
 
 
-def duration_advice(dag_id: str, given: int, usual: Usual, now: Ends, then: Ends) -> Advice | None:
-    """Return advice on the duration *given*, where another one is :func:`better_duration`.
+def duration_advice(
+    dag_id: str, duration: int, usual: Usual, now: Ends, then: Ends
+) -> Advice | None:
+    """Return advice on a *duration*, where another one is :func:`better_duration`.
 
     *now* and *then* tell what becomes of the due times of two weeks by either duration.
     """
-    better = better_duration(given, usual)
+    better = better_duration(duration, usual)
     if better is None or then.never > now.never:
         return None
-    longer = better > given
-    if longer and (now.overrun <= then.overrun if now.overrun else given > 0):
+    longer = better > duration
+    if longer and (now.overrun <= then.overrun if now.overrun else duration > 0):
         return None
     high = length(_rounded_up(usual.high, 60))
     half = length(_rounded_up(usual.median, 60))
@@ -193,12 +197,12 @@ def duration_advice(dag_id: str, given: int, usual: Usual, now: Ends, then: Ends
     )
     evidence = (
         f"{most}, half of them no longer than {half}",
-        f"the file says {length(given)}" if given else "the file gives no duration",
+        f"the file says {length(duration)}" if duration else "the file gives no duration",
         f"{ends}, and {then.overrun} with {length(better)}",
     )
     if not longer:
-        text = f"{dag_id} keeps {length(given)} free for each run, and takes up to {high}"
-        gain = Gain("minutes kept free for each run", given // 60, better // 60)
+        text = f"{dag_id} keeps {length(duration)} free for each run, and takes up to {high}"
+        gain = Gain("minutes kept free for each run", duration // 60, better // 60)
     elif now.overrun:
         text = f"{dag_id} takes up to {high}, and may still run when its time closes"
         gain = Gain("runs in two weeks that may end in closed time", now.overrun, then.overrun)
@@ -338,18 +342,18 @@ def stagger_advice(
     gain = pool.gain(after)
     if gain is None:
         return None
-    named = tuple(sorted(group))
-    text = f"{len(named)} DAGs are due in the same minute, as pool {pool.name} gets fullest"
+    dag_ids = tuple(sorted(group))
+    text = f"{len(dag_ids)} DAGs are due in the same minute, as pool {pool.name} gets fullest"
     evidence = (
-        f"due together: {_these(named)}",
+        f"due together: {_these(dag_ids)}",
         *(
             f"with a stagger of {length(s)}: {peak:.3g} slots at once"
-            for peak, s in sorted(peaks, key=lambda one: one[1])
+            for peak, s in sorted(peaks, key=lambda pair: pair[1])
         ),
     )
     basis = Basis(min(line.runs for line in group.values()), pool.weeks)
-    python = tuple((dag_id, python_of(dag_id, seconds)) for dag_id in named)
-    return Advice("stagger", named, text, gain, basis, evidence, python)
+    python = tuple((dag_id, python_of(dag_id, seconds)) for dag_id in dag_ids)
+    return Advice("stagger", dag_ids, text, gain, basis, evidence, python)
 
 
 def _these(dag_ids: Sequence[str]) -> str:
@@ -396,23 +400,23 @@ def waits(
     )
     for use in uses:
         pool, dag_id = use.need.pool, dag_of(use.number)
-        begun = until if use.begun is None else use.begun
-        if begun - use.asked >= _WAIT_SECONDS:
+        begin = until if use.begun is None else use.begun
+        if begin - use.asked >= _WAIT_SECONDS:
             for hold in holds[pool]:
-                low, high = max(hold.begun, use.asked), min(hold.ends, begun)
+                low, high = max(hold.begun, use.asked), min(hold.ends, begin)
                 together = hold.slots + use.need.slots
                 if low < high and hold.dag_id != dag_id and together > slots[pool]:
                     waited[dag_id, hold.dag_id, pool][use.number].add((low, high))
         if use.begun is not None:
-            ends = begun + use.need.seconds
-            holds[pool].append(_Hold(begun, ends, dag_id, use.need.slots))
+            ends = begin + use.need.seconds
+            holds[pool].append(_Hold(begin, ends, dag_id, use.need.slots))
             if len(holds[pool]) > _KEPT_HOLDS:
-                holds[pool] = [hold for hold in holds[pool] if hold.ends > begun - DAY]
-    found = []
+                holds[pool] = [hold for hold in holds[pool] if hold.ends > begin - DAY]
+    all_waits = []
     for (waiter, holder, pool), runs in waited.items():
         lengths = [_length_of_all(run) for run in runs.values()]
-        found.append(Wait(waiter, holder, pool, len(runs), sum(lengths), max(lengths)))
-    return sorted(found, key=lambda one: (-one.seconds, one))
+        all_waits.append(Wait(waiter, holder, pool, len(runs), sum(lengths), max(lengths)))
+    return sorted(all_waits, key=lambda wait: (-wait.seconds, wait))
 
 
 def _length_of_all(waited: Iterable[tuple[float, float]]) -> float:
@@ -424,12 +428,12 @@ def _length_of_all(waited: Iterable[tuple[float, float]]) -> float:
     return total
 
 
-def conflicts(found: Iterable[Wait], weeks: float) -> list[Wait]:
+def conflicts(candidates: Iterable[Wait], weeks: float) -> list[Wait]:
     """Return the waits that come again and again in so many *weeks*, at most a few."""
     often = (
-        one
-        for one in found
-        if one.runs >= _LEAST_WAITING_RUNS and one.seconds >= weeks * _LEAST_WEEKLY_WAIT_SECONDS
+        wait
+        for wait in candidates
+        if wait.runs >= _LEAST_WAITING_RUNS and wait.seconds >= weeks * _LEAST_WEEKLY_WAIT_SECONDS
     )
     return list(often)[:_MOST_CONFLICTS]
 

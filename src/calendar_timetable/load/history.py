@@ -53,13 +53,15 @@ class Usual(NamedTuple):
 
 def usual(lengths: Iterable[float]) -> Usual | None:
     """Return the usual length of runs from their *lengths*, in seconds; ``None`` without any."""
-    known = sorted(lengths)
-    if not known:
+    seconds = sorted(lengths)
+    if not seconds:
         return None
-    median, high = quantile(known, 0.5), quantile(known, HIGH)
+    median, high = quantile(seconds, 0.5), quantile(seconds, HIGH)
     # Of few runs the high one is the longest.
-    outlier = high == known[-1] > _FAR * median and len(known) > 1 and known[-2] <= _FAR * median
-    return Usual(median, high, len(known), outlier)
+    outlier = (
+        high == seconds[-1] > _FAR * median and len(seconds) > 1 and seconds[-2] <= _FAR * median
+    )
+    return Usual(median, high, len(seconds), outlier)
 
 
 def quantile(ascending: Sequence[_Number], part: float) -> _Number:
@@ -99,10 +101,10 @@ def joined(needs: Iterable[Need]) -> tuple[Need, ...]:
     Tasks in a row with the same slots keep a pool as full as one long task does.
     """
     ends: defaultdict[tuple[str, int], deque[list[float]]] = defaultdict(deque)
-    found: list[Need] = []
-    for need in sorted(needs, key=lambda one: (one.after, one)):
+    run_needs: list[Need] = []
+    for need in sorted(needs, key=lambda need: (need.after, need)):
         if need.copies > 1 or need.held:
-            found.append(need)
+            run_needs.append(need)
             continue
         rows = ends[need.pool, need.slots]
         row = next((row for row in rows if _follows(row, need.after)), None)
@@ -111,8 +113,8 @@ def joined(needs: Iterable[Need]) -> tuple[Need, ...]:
         else:
             row[1] = need.after + need.seconds
     for (pool, slots), rows in ends.items():
-        found += [Need(pool, slots, begin, end - begin) for begin, end in rows]
-    return tuple(sorted(found, key=lambda one: (one.after, one)))
+        run_needs += [Need(pool, slots, begin, end - begin) for begin, end in rows]
+    return tuple(sorted(run_needs, key=lambda need: (need.after, need)))
 
 
 def _follows(row: Sequence[float], after: float) -> bool:
@@ -130,10 +132,10 @@ class Weekly(NamedTuple):
 
 def weekly(used: Iterable[float]) -> Weekly | None:
     """Return the slots that an hour of the week uses, from those *used* in it week by week."""
-    known = sorted(used)
-    if not known:
+    slots = sorted(used)
+    if not slots:
         return None
-    return Weekly(sum(known) / len(known), quantile(known, _HIGH_USE), len(known))
+    return Weekly(sum(slots) / len(slots), quantile(slots, _HIGH_USE), len(slots))
 
 
 def spread(

@@ -110,17 +110,18 @@ class Load:
 
 
 def place(
-    work: Sequence[Work], load: Mapping[str, Load], kept: Mapping[str, int] | None = None
+    work: Sequence[Work], load: Mapping[str, Load], kept_delays: Mapping[str, int] | None = None
 ) -> dict[str, int]:
     """Return the delay of each DAG of *work*, in seconds, by its id.
 
-    *load* is what else is in use of each pool; the runs are added to it. Those that are *kept* stay
-    at their delay, as people have read it, unless time is closed then whenever they are due.
+    *load* is what else is in use of each pool; the runs are added to it. Those that have
+    *kept_delays* stay at these, as people have read them, unless time is closed then whenever they
+    are due.
     """
-    kept = kept or {}
-    places = [_Place(one, load) for one in sorted(work, key=_most_first)]
+    kept_delays = kept_delays or {}
+    places = [_Place(dag_work, load) for dag_work in sorted(work, key=_most_first)]
     for place_ in places:
-        delay = kept.get(place_.work.dag_id)
+        delay = kept_delays.get(place_.work.dag_id)
         if delay is not None and place_.work.takes(delay):
             place_.put(delay)
             place_.stays = True
@@ -189,16 +190,16 @@ class _Place:
         return costs
 
     def _bounds(self, number: int, delay: int) -> list[tuple[int, int]]:
-        found = self._known.get((number, delay))
-        if found is None:
+        ranges = self._known.get((number, delay))
+        if ranges is None:
             need = self._needs[number]
             load = self._load[need.pool]
-            found = self._known[number, delay] = [
+            ranges = self._known[number, delay] = [
                 part
                 for start in self.work.starts(delay)
                 for part in load.touched(start + need.after, need.seconds)
             ]
-        return found
+        return ranges
 
 
 @dataclass(frozen=True)

@@ -57,11 +57,11 @@ def simulate(asks: Iterable[Ask], slots: Mapping[str, float], until: float) -> I
     while True:
         while following is not None and (not events or following[1].start <= events[0][0]):
             number, ask = following
-            known = tuple(need for need in ask.needs if need.pool in pools)
-            if known:
-                run = runs[number] = _Run(ask.start, known)
+            needs = tuple(need for need in ask.needs if need.pool in pools)
+            if needs:
+                run = runs[number] = _Run(ask.start, needs)
                 for place in run.first():
-                    heapq.heappush(events, (ask.start + known[place].after, _ASK, number, place))
+                    heapq.heappush(events, (ask.start + needs[place].after, _ASK, number, place))
             following = next(coming, None)
         if not events or events[0][0] >= until:
             break
@@ -82,15 +82,15 @@ def simulate(asks: Iterable[Ask], slots: Mapping[str, float], until: float) -> I
             else:
                 pool.ask(now, number, place, need)
         for pool in touched.values():
-            for asked, number, place in pool.give():
+            for since, number, place in pool.give():
                 run = runs[number]
                 need = run.needs[place]
-                run.began(place, now - asked)
+                run.began(place, now - since)
                 heapq.heappush(events, (now + need.seconds, _END, number, place))
-                yield Use(number, need, asked, now, pool.in_use)
+                yield Use(number, need, since, now, pool.in_use)
     for pool in pools.values():
-        for asked, number, place in pool.left():
-            yield Use(number, runs[number].needs[place], asked, None, pool.in_use)
+        for since, number, place in pool.left():
+            yield Use(number, runs[number].needs[place], since, None, pool.in_use)
 
 
 class _Pool:
@@ -138,7 +138,7 @@ def _order(needs: tuple[Need, ...]) -> tuple[list[list[int]], list[int]]:
     Remembered, as a DAG's runs need the same again and again.
     """
     ends = [need.after + need.seconds for need in needs]
-    after = [[n for n, one in enumerate(needs) if end <= one.after] for end in ends]
+    after = [[n for n, need in enumerate(needs) if end <= need.after] for end in ends]
     return after, [sum(place in later for later in after) for place in range(len(needs))]
 
 
@@ -234,10 +234,10 @@ class Hours:
 
     def close(self) -> list[Stretch]:
         """Return the stretches after the last use; slots in use as they begin count as peak."""
-        taken = 0.0
+        level = 0.0
         for stretch, step in zip(self.stretches, self._steps, strict=False):
-            taken += step
-            stretch.peak = max(stretch.peak, taken)
+            level += step
+            stretch.peak = max(stretch.peak, level)
         return self.stretches
 
     def _number(self, at: float) -> int:

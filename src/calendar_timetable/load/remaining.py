@@ -36,27 +36,27 @@ def remaining(
     to go on for a while, and those after it to come later.
     """
     stages: dict[str, list[Doing]] = {}
-    for one in doing:
-        stages.setdefault(one.task, []).append(one)
-    found: list[Need] = []
+    for part in doing:
+        stages.setdefault(part.task, []).append(part)
+    needs: list[Need] = []
     ends: dict[str, float] = {}  # by task that is not over, in seconds from now
     for task, parts in stages.items():
         usual = usually.get(task)
-        for one in parts:
-            if one.stage == "holds":
-                taken = max(0.0, now - (now if one.begun is None else one.begun))
-                rest = taken if usual is None else usual.seconds - taken
-                seconds = max(rest, _MORE * taken, _LEAST_SECONDS)
-            elif one.stage == "waits":
+        for part in parts:
+            if part.stage == "holds":
+                age = max(0.0, now - (now if part.begun is None else part.begun))
+                rest = age if usual is None else usual.seconds - age
+                seconds = max(rest, _MORE * age, _LEAST_SECONDS)
+            elif part.stage == "waits":
                 seconds = _LEAST_SECONDS if usual is None else usual.seconds
             else:
                 continue
-            held = one.stage == "holds"
-            found.append(Need(one.pool, one.slots, 0, seconds, one.copies, held=held))
+            holds = part.stage == "holds"
+            needs.append(Need(part.pool, part.slots, 0, seconds, part.copies, held=holds))
             ends[task] = max(ends.get(task, 0), seconds)
     for task, need in sorted(usually.items(), key=lambda item: item[1].after):
         parts = stages.get(task, [])
-        later = [one for one in parts if one.stage == "later"]
+        later = [part for part in parts if part.stage == "later"]
         if parts and not later:
             continue
         after = max(0.0, started + need.after - now)
@@ -66,8 +66,8 @@ def remaining(
                 after = max(after, ends[other] + gap)
         ends[task] = max(ends.get(task, 0), after + need.seconds)
         if len(later) == len(parts):
-            found.append(need._replace(after=after))
+            needs.append(need._replace(after=after))
             continue
         # Of a mapped task some have begun, and others are deferred, or tried again.
-        found += (Need(one.pool, one.slots, after, need.seconds, one.copies) for one in later)
-    return tuple(sorted(found, key=lambda one: (one.after, one)))
+        needs += (Need(part.pool, part.slots, after, need.seconds, part.copies) for part in later)
+    return tuple(sorted(needs, key=lambda need: (need.after, need)))

@@ -62,25 +62,25 @@ def replay(asks: Sequence[Ask], slots: Mapping[str, float], since: float, until:
     for ask in asks:
         if ask.needs not in fitting:
             fitting[ask.needs] = tuple(_fitting(need, slots) for need in ask.needs)
-    asked = (ask._replace(needs=fitting[ask.needs]) for ask in asks)
-    for use in simulate(asked, slots, math.inf):
+    fitting_asks = (ask._replace(needs=fitting[ask.needs]) for ask in asks)
+    for use in simulate(fitting_asks, slots, math.inf):
         pool, need = pools[use.need.pool], use.need
         # A pool without slots gives none.
-        begun = max(until, use.asked) if use.begun is None else use.begun
-        if begun > use.asked:
-            behind = begun - asks[use.number].start - need.after
+        begin = max(until, use.asked) if use.begun is None else use.begun
+        if begin > use.asked:
+            behind = begin - asks[use.number].start - need.after
             late[use.number] = max(behind, late.get(use.number, 0.0))
             if since <= use.asked < until:
-                pool.waited += begun - use.asked
-                pool.longest = max(pool.longest, begun - use.asked)
+                pool.waited += begin - use.asked
+                pool.longest = max(pool.longest, begin - use.asked)
                 pool.runs.add(use.number)
         if use.begun is not None:
-            pool.changes[begun] += need.slots
-            pool.changes[begun + need.seconds] -= need.slots
-    found = {}
+            pool.changes[begin] += need.slots
+            pool.changes[begin + need.seconds] -= need.slots
+    by_pool = {}
     for name, pool in pools.items():
         minutes = most_by_minute(pool.changes, since, until) if pool.changes else []
-        found[name] = Taken(
+        by_pool[name] = Taken(
             max(minutes, default=0),
             int(quantile(sorted(minutes), _NEARLY_ALL)) if minutes else 0,
             pool.waited,
@@ -88,7 +88,7 @@ def replay(asks: Sequence[Ask], slots: Mapping[str, float], since: float, until:
             len(pool.runs),
             minutes,
         )
-    return Replay(found, late)
+    return Replay(by_pool, late)
 
 
 def _fitting(need: Need, slots: Mapping[str, float]) -> Need:

@@ -111,9 +111,9 @@ def decode(data: dict[str, Any]) -> TimeSet:
             data["calendar"], spans, titles, data.get("note", ""), decode_feed(data)
         )
     if "held" in data:
-        held = data["held"]
+        unread = data["held"]
         return CalendarSpans(
-            held["calendar"], Spans(), feed=decode_feed(held), unread=decode_unread(held)
+            unread["calendar"], Spans(), feed=decode_feed(unread), unread=decode_unread(unread)
         )
     for key, kind in COMBINED.items():
         if key in data:

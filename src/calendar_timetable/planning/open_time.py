@@ -66,9 +66,9 @@ class OpenTime:
             return instant
         end = instant + duration + 1
         while True:
-            found = self.over(instant, end).next_fit(instant, duration)
-            if found is not None:
-                return found if found <= until else None
+            start = self.over(instant, end).next_fit(instant, duration)
+            if start is not None:
+                return start if start <= until else None
             if end > until + duration:
                 return None
             end += max(_MARGIN, end - instant)  # mostly time opens soon
@@ -76,10 +76,10 @@ class OpenTime:
     def previous_fit(self, instant: float, duration: int, since: float) -> float | None:
         """Return the latest start, in whole seconds, in ``[since, instant)``, or ``None``."""
         if self.always:
-            found: float | None = -(-instant // 1) - 1
+            start: float | None = -(-instant // 1) - 1
         else:
-            found = self.over(since, instant + 1).previous_fit(instant, duration)
-        return found if found is not None and found >= since else None
+            start = self.over(since, instant + 1).previous_fit(instant, duration)
+        return start if start is not None and start >= since else None
 
     def last_fit(self, instant: float, duration: int, until: float) -> float:
         """Return the last start in ``[instant, until]`` before time closes; *instant* must fit."""
@@ -92,8 +92,8 @@ class OpenTime:
         first, end = -int(-first // 1), int(latest) + 1
         if self.always:
             return Spans(((first, end),)) if first < end else Spans()
-        found = self.over(first, end + duration).clip(first, end + duration)
-        fitting = ((low, min(high - duration + 1, end)) for low, high in found)
+        spans = self.over(first, end + duration).clip(first, end + duration)
+        fitting = ((low, min(high - duration + 1, end)) for low, high in spans)
         return Spans((low, high) for low, high in fitting if low < high)
 
     def opening_before(self, instant: float, within: int) -> float | None:
@@ -101,8 +101,8 @@ class OpenTime:
 
         ``None`` where that is more than *within* seconds ago, or *instant* is closed.
         """
-        began = self.over(instant - within - 1, instant + 1).start_of_span(instant)
-        return began if began is not None and instant - began <= within else None
+        opening = self.over(instant - within - 1, instant + 1).start_of_span(instant)
+        return opening if opening is not None and instant - opening <= within else None
 
     def opening_of(self, instant: float, since: float) -> float:
         """Return when the open time that holds *instant* began.
@@ -112,13 +112,13 @@ class OpenTime:
         """
         back = float(DAY)
         while not self.always and instant - back > since and back < _LONGEST_LOOK:
-            began = self.over(instant - back, instant + 1).start_of_span(instant)
-            if began is not None and began > instant - back:
-                return began
+            opening = self.over(instant - back, instant + 1).start_of_span(instant)
+            if opening is not None and opening > instant - back:
+                return opening
             back *= 4
         since = max(since, instant - _LONGEST_LOOK)
-        began = None if self.always else self.over(since, instant + 1).start_of_span(instant)
-        return since if began is None else began
+        opening = None if self.always else self.over(since, instant + 1).start_of_span(instant)
+        return since if opening is None else opening
 
     def end_of(self, instant: float) -> float | None:
         """Return when the open time that holds *instant* ends.
@@ -149,10 +149,10 @@ class OpenTime:
         def gap(stretch: _Stretch) -> float:
             return max(start - stretch[1], stretch[0] - end)
 
-        kept = sorted(self._laid, key=gap)
-        if not kept or gap(kept[0]) > (_APART if len(kept) == 1 else _FAR):
-            kept = [(int(start), int(start), Spans()), *self._laid[:1]]
-        low, high, spans = kept[0]
+        stretches = sorted(self._laid, key=gap)
+        if not stretches or gap(stretches[0]) > (_APART if len(stretches) == 1 else _FAR):
+            stretches = [(int(start), int(start), Spans()), *self._laid[:1]]
+        low, high, spans = stretches[0]
         margin = max(_MARGIN, min(high - low, _LEAP + (high - low) // 8))
         if start < low:
             earlier = int(start) - margin
@@ -160,20 +160,20 @@ class OpenTime:
         if end > high:
             later = -int(-end // 1) + margin
             high, spans = later, Spans.joined((spans, self._lay_out(high, later)))
-        self._laid = ((low, high, spans), *kept[1:])
+        self._laid = ((low, high, spans), *stretches[1:])
         return spans
 
     def _lay_out(self, start: int, end: int) -> Spans:
         if self.horizon is None:
             return self._open(self.windows, self.blackouts, start, end)
-        known = TimeRange(max(start, self.horizon.start), min(end, self.horizon.end))
+        overlap = TimeRange(max(start, self.horizon.start), min(end, self.horizon.end))
         windows = self.windows and self.windows.rules(deny=False)
         blackouts = self.blackouts and self.blackouts.rules(deny=True)
-        if known.start >= known.end:
+        if overlap.start >= overlap.end:
             return self._open(windows, blackouts, start, end)
-        before = self._open(windows, blackouts, start, known.start)
-        inside = self._open(self.windows, self.blackouts, known.start, known.end)
-        after = self._open(windows, blackouts, known.end, end)
+        before = self._open(windows, blackouts, start, overlap.start)
+        inside = self._open(self.windows, self.blackouts, overlap.start, overlap.end)
+        after = self._open(windows, blackouts, overlap.end, end)
         return Spans.joined((before, inside, after))
 
     @staticmethod
@@ -187,17 +187,17 @@ class OpenTime:
         An end later than *until* is not looked for.
         """
         start, end = int(instant), int(until) + 1
-        known = self.is_known(instant)
+        inside = self.is_known(instant)
         blackouts = (
-            self.blackouts if known or self.blackouts is None else self.blackouts.rules(deny=True)
+            self.blackouts if inside or self.blackouts is None else self.blackouts.rules(deny=True)
         )
         for member in members(blackouts):
             over = member.cover(start, end).end_of_span(instant)
             if over is not None:
                 # A closure that lasts to the end of what is known may last longer: nobody knows.
-                beyond = known and self._ends is not None and over >= self._ends
+                beyond = inside and self._ends is not None and over >= self._ends
                 return Blocker("blackout", member, over if over < end and not beyond else None)
-        windows = self.windows if known or self.windows is None else self.windows.rules(deny=False)
+        windows = self.windows if inside or self.windows is None else self.windows.rules(deny=False)
         if windows is not None:
             spans = windows.cover(start, end)
             if instant not in spans:

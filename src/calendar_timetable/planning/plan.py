@@ -118,10 +118,10 @@ class Policy:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Policy:
         """Return the policy whose fields *data* has; it may hold other keys too."""
-        given = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
-        if "placement" in given:
-            given["placement"] = Placement(**given["placement"])
-        return cls(**given)
+        values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        if "placement" in values:
+            values["placement"] = Placement(**values["placement"])
+        return cls(**values)
 
     def check(self) -> None:
         """Refuse what does not go together; raises :class:`InvalidArgument`."""
@@ -249,9 +249,9 @@ def same_hour(planned: float, earliest: float, timezone: str) -> float:
     local = datetime.fromtimestamp(planned, zone)
     seconds = (local.hour * 60 + local.minute) * 60 + local.second
     day = max(datetime.fromtimestamp(earliest, zone).date(), local.date() + timedelta(days=1))
-    while (found := zones.local_instant(day, seconds, zone) + planned % 1) < earliest:
+    while (start := zones.local_instant(day, seconds, zone) + planned % 1) < earliest:
         day += timedelta(days=1)
-    return found
+    return start
 
 
 def share_of(stagger: int, key: str) -> int:
@@ -291,19 +291,19 @@ class TickStream:
 
         That is all of them; of more than *most* the first ones and the last.
         """
-        taken: list[Tick] = []
+        ticks: list[Tick] = []
         ahead = self._ahead
         while (tick := ahead.popleft() if ahead else next(self._rest, None)) is not None:
             if tick.due > instant:
                 ahead.appendleft(tick)
                 break
-            if len(taken) == most:
+            if len(ticks) == most:
                 self.pass_over(instant, tick)
                 last = self.peek()
-                taken.append(tick if last is None or last.due > instant else self._ahead.popleft())
+                ticks.append(tick if last is None or last.due > instant else self._ahead.popleft())
                 break
-            taken.append(tick)
-        return taken
+            ticks.append(tick)
+        return ticks
 
     def peek(self) -> Tick | None:
         """Return the next one without taking it; ``None`` at the end."""
@@ -350,7 +350,7 @@ def place_ticks(ticks: Iterable[Tick], policy: Policy, open_time: OpenTime) -> I
     or skipped ticks would have covered is not lost.
     """
     return _place_all(
-        TickStream(ticks), policy, open_time, every=True, until=math.inf, begun=-math.inf
+        TickStream(ticks), policy, open_time, every=True, until=math.inf, last_begin=-math.inf
     )
 
 
@@ -359,14 +359,14 @@ def runs(
     policy: Policy,
     open_time: OpenTime,
     until: float = math.inf,
-    begun: float = -math.inf,
+    last_begin: float = -math.inf,
 ) -> Iterator[PlacedTick]:
     """Yield those of *ticks* that run, as :func:`place_ticks` has them.
 
-    What is closed is passed over. Ends where nothing fits from some tick to *until*. *begun* is
-    where the last run's data interval began; both in epoch seconds.
+    What is closed is passed over. Ends where nothing fits from some tick to *until*. *last_begin*
+    is where the last run's data interval began; both in epoch seconds.
     """
-    return _place_all(ticks, policy, open_time, every=False, until=until, begun=begun)
+    return _place_all(ticks, policy, open_time, every=False, until=until, last_begin=last_begin)
 
 
 def _place_all(
@@ -376,7 +376,7 @@ def _place_all(
     *,
     every: bool,
     until: float,
-    begun: float,
+    last_begin: float,
 ) -> Iterator[PlacedTick]:
     if policy.keep_hour:
         yield from _place_by_hour(ticks, policy, open_time, every=every, until=until)
@@ -424,8 +424,8 @@ def _place_all(
             opening = placed.tick.due if placed.opening is None else placed.opening
             placed = placed._replace(start=start, opening=opening)
         if placed.outcome == "advanced":
-            placed = begun_before(placed, policy, begun)
-        begun = -math.inf
+            placed = begun_before(placed, policy, last_begin)
+        last_begin = -math.inf
         if every:
             for run in combined:
                 yield new(PlacedTick, (run.tick, None, "coalesced", run.opening, placed.tick.due))
@@ -525,11 +525,11 @@ def _taken_along(
     if start != placed.start:
         opening = placed.tick.due if placed.opening is None else placed.opening
         placed = placed._replace(start=start, opening=opening)
-    for one in run.combined:
-        if one.start is None:
-            yield one
+    for member in run.combined:
+        if member.start is None:
+            yield member
         else:
-            yield new(PlacedTick, (one.tick, None, "coalesced", one.opening, placed.tick.due))
+            yield new(PlacedTick, (member.tick, None, "coalesced", member.opening, placed.tick.due))
     yield placed
 
 
@@ -645,20 +645,21 @@ def with_interval(placed: PlacedTick, begins: float | None) -> PlacedTick:
     return placed._replace(tick=tick._replace(interval_start=begins))
 
 
-def begun_before(placed: PlacedTick, policy: Policy, begun: float = -math.inf) -> PlacedTick:
+def begun_before(placed: PlacedTick, policy: Policy, last_begin: float = -math.inf) -> PlacedTick:
     """Return an advanced run with a data interval from its start on.
 
     Airflow starts no task before the logical date. No logical date may come twice. Where each of
     several runs has one start, microseconds tell them apart, one for each second that they are
-    advanced; and where the last run's data interval *begun* no earlier, it follows that.
+    advanced; and where the last run's data interval began no earlier (*last_begin*), it follows
+    that.
     """
     assert placed.start is not None
     start = placed.start
     if not policy.coalesce:
         start = round(start + (placed.tick.due - start) * _APART_SECONDS, 6)
     begins = min(placed.tick.interval_start, start)
-    if begins <= begun:
-        begins = round(begun + _APART_SECONDS, 6)
+    if begins <= last_begin:
+        begins = round(last_begin + _APART_SECONDS, 6)
     return placed._replace(
         tick=placed.tick._replace(interval_start=begins), start=max(start, begins)
     )

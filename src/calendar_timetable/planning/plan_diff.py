@@ -78,9 +78,9 @@ _SAID = {
 }
 
 
-def in_numbers(found: Iterable[RunChange]) -> str:
+def in_numbers(run_changes: Iterable[RunChange]) -> str:
     """Say how many runs differ: "3 runs move, 1 appears"; "" where none does."""
-    counts = Counter(change.kind for change in found)
+    counts = Counter(change.kind for change in run_changes)
     parts = [(counts[kind], _SAID[kind][counts[kind] != 1]) for kind in KINDS if counts[kind]]
     return ", ".join(
         f"{number}{'' if place else ' run' if number == 1 else ' runs'} {what}"

@@ -20,8 +20,8 @@ def delta(seconds: float) -> str:
         "minutes": minutes,
         "seconds": left + length.microseconds / 1e6,
     }
-    said = ", ".join(f"{name}={value:g}" for name, value in parts.items() if value)
-    return f"timedelta({said})"
+    arguments = ", ".join(f"{name}={value:g}" for name, value in parts.items() if value)
+    return f"timedelta({arguments})"
 
 
 def later_cron(expression: str, seconds: float) -> str | None:
@@ -29,10 +29,10 @@ def later_cron(expression: str, seconds: float) -> str | None:
 
     ``None`` where *expression* is not due at one time of day, or would be due on another day.
     """
-    found = _FIXED.fullmatch(" ".join(expression.split()))
-    if found is None:
+    match = _FIXED.fullmatch(" ".join(expression.split()))
+    if match is None:
         return None
-    minute, hour, *days = found.groups()
+    minute, hour, *days = match.groups()
     at = int(hour) * 60 + int(minute) + int(seconds // 60)
     if at >= _DAY_MINUTES:
         # Also of one due each day: runs before midnight would become those after it, a day early.

@@ -123,26 +123,26 @@ def leaves(timeset: TimeSet) -> Iterator[TimeSet]:
 
 
 def resolve_or_hold(
-    timeset: TimeSet, horizon: TimeRange, timezone: str, held: list[str]
+    timeset: TimeSet, horizon: TimeRange, timezone: str, held_labels: list[str]
 ) -> TimeSet:
     """Resolve *timeset* as :meth:`TimeSet.resolve` does, but mark calendars that cannot be read.
 
-    A marked calendar holds what it counts for, and its label is added to *held*. Once there is one,
-    no other is asked: that would change nothing, and a parse may not take long.
+    A marked calendar holds what it counts for, and its label is added to *held_labels*. Once there
+    is one, no other is asked: that would change nothing, and a parse may not take long.
     """
     if isinstance(timeset, Combined):
         members = tuple(
-            resolve_or_hold(member, horizon, timezone, held) for member in timeset.members
+            resolve_or_hold(member, horizon, timezone, held_labels) for member in timeset.members
         )
         return replace(timeset, members=members)
-    if held and timeset.is_read:
+    if held_labels and timeset.is_read:
         return CalendarSpans(
-            str(timeset), Spans(), unread=Unread(f"not asked while {held[0]} cannot be read")
+            str(timeset), Spans(), unread=Unread(f"not asked while {held_labels[0]} cannot be read")
         )
     try:
         return timeset.resolve(horizon, timezone)
     except CalendarUnavailable as error:
-        held.append(error.label)
+        held_labels.append(error.label)
         return CalendarSpans(error.label, Spans(), unread=Unread(error.why, error.since))
 
 
@@ -206,12 +206,12 @@ class Difference(Combined):
 
     def rules(self, *, deny: bool) -> TimeSet | None:
         keep, drop = self.members
-        kept, dropped = keep.rules(deny=deny), drop.rules(deny=not deny)
-        if kept is None or dropped is None:
+        keep_rules, drop_rules = keep.rules(deny=deny), drop.rules(deny=not deny)
+        if keep_rules is None or drop_rules is None:
             if deny:
                 return None
-            return kept if dropped is None else Complement((dropped,))
-        return Difference((kept, dropped))
+            return keep_rules if drop_rules is None else Complement((drop_rules,))
+        return Difference((keep_rules, drop_rules))
 
     def in_role(self, *, deny: bool) -> TimeSet:
         keep, drop = self.members

@@ -42,25 +42,26 @@ def calendars_to_book() -> dict[str, list[Calendar]]:
     With each come the calendars as the rules have them. Only writing shows whether one is on a
     CalDAV server or of Google.
     """
-    found: dict[str, list[Calendar]] = {}
-    for calendar in (one for rule in rules() for one in rule.calendars):
-        address = str(calendar.address)
-        if not is_address(address):
-            found.setdefault(address, []).append(calendar)
-    return found
+    blackouts: dict[str, list[Calendar]] = {}
+    for rule in rules():
+        for calendar in rule.calendars:
+            address = str(calendar.address)
+            if not is_address(address):
+                blackouts.setdefault(address, []).append(calendar)
+    return blackouts
 
 
 def check_calendar(calendar: str) -> list[Calendar]:
     """Return *calendar* as the rules have it; raise :class:`InvalidArgument` where they do not."""
-    known = calendars_to_book()
-    if calendar not in known:
+    blackouts = calendars_to_book()
+    if calendar not in blackouts:
         remedy = (
-            f"name one of the blackouts of this deployment: {', '.join(known)}"
-            if known
+            f"name one of the blackouts of this deployment: {', '.join(blackouts)}"
+            if blackouts
             else "name the Connection of a calendar in [calendar_timetable] blackouts first"
         )
         raise InvalidArgument("calendar", shown(calendar), remedy)
-    return known[calendar]
+    return blackouts[calendar]
 
 
 def check_booking(calendar: str, title: str) -> str:
@@ -69,14 +70,16 @@ def check_booking(calendar: str, title: str) -> str:
     Raise :class:`InvalidArgument` where that is none of the deployment's calendars, or where an
     event with this title would not count there.
     """
-    known = check_calendar(calendar)
+    blackouts = check_calendar(calendar)
     title = on_one_line(title).strip()
     if not title or len(title) > LONGEST_TITLE:
         remedy = f"say in 1 to {LONGEST_TITLE} characters what it is for"
         raise InvalidArgument("title", title[:LONGEST_TITLE], remedy)
     event = Details("booking", summary=title)
-    if not any(one.matches(event) and one.counts(event, deny=True) for one in known):
-        raise InvalidArgument("title", title, f"there only {_wanted(known)} count")
+    if not any(
+        blackout.matches(event) and blackout.counts(event, deny=True) for blackout in blackouts
+    ):
+        raise InvalidArgument("title", title, f"there only {_wanted(blackouts)} count")
     return title
 
 
@@ -87,8 +90,8 @@ def book(calendar: str, period: PlannedBlackout, title: str, by: str) -> Booked:
     does, and :class:`PublishingFailed` where the calendar cannot be written to.
     """
     title = check_booking(calendar, title)
-    said = f"{calendar}\n{period.start} {period.end}\n{title}"
-    digest = hashlib.sha256(said.encode()).hexdigest()
+    text = f"{calendar}\n{period.start} {period.end}\n{title}"
+    digest = hashlib.sha256(text.encode()).hexdigest()
     uid = f"{digest[:40]}-{_SITE.key}@{DOMAIN}"
     start, end = map(zones.to_datetime, period.span)
     event = Event()
@@ -103,17 +106,19 @@ def book(calendar: str, period: PlannedBlackout, title: str, by: str) -> Booked:
     event.add("transp", "OPAQUE")
     event.add(DIGEST, digest[:32])
     # All other bookings count as history, so that none is removed.
-    wanted = [DesiredEvent(uid, digest[:32], alone(event), period.start)]
-    done = publish_into(calendar, _SITE, wanted, Planned(math.inf), seconds=_SECONDS)
-    if done.left:
+    events = [DesiredEvent(uid, digest[:32], alone(event), period.start)]
+    result = publish_into(calendar, _SITE, events, Planned(math.inf), seconds=_SECONDS)
+    if result.left:
         raise PublishingFailed(f"{calendar}: somebody else is changing this event; try again")
-    return Booked(uid, created=bool(done.written))
+    return Booked(uid, created=bool(result.written))
 
 
 def _wanted(calendars: Iterable[Calendar]) -> str:
-    said = []
+    conditions = []
     for calendar in calendars:
-        named = {"match": calendar.match, "categories": calendar.categories}
-        named["location"] = calendar.location
-        said.append(" and ".join(f"{name}={value!r}" for name, value in named.items() if value))
-    return f"events with {' or '.join(filter(None, said))}"
+        filters = {"match": calendar.match, "categories": calendar.categories}
+        filters["location"] = calendar.location
+        conditions.append(
+            " and ".join(f"{name}={value!r}" for name, value in filters.items() if value)
+        )
+    return f"events with {' or '.join(filter(None, conditions))}"

@@ -105,10 +105,10 @@ class _Calendar:
         self._prefix = f"calendar-timetable-{site}-"
 
     def existing_events(self) -> Iterator[ExistingEvent]:
-        listed = self._server.report(self._url, 1, query("VEVENT", "", data=False)).resources
+        resources = self._server.report(self._url, 1, query("VEVENT", "", data=False)).resources
         hrefs = [
             resource.href
-            for resource in listed
+            for resource in resources
             if path_of(resource.href).rpartition("/")[2].startswith(self._prefix)
         ]
         for first in range(0, len(hrefs), _EVENTS_AT_ONCE):

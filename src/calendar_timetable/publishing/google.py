@@ -103,10 +103,10 @@ class _Calendar:
                 self._ask("insert", body=body)
             else:
                 self._ask("update", existing.etag, eventId=existing.place, body=body)
-        except GoogleApiError as refused:
-            if refused.status == _DUPLICATE and existing is None:
+        except GoogleApiError as error:
+            if error.status == _DUPLICATE and existing is None:
                 return self._write_over(event, body)
-            if existing is not None and refused.status in (_CHANGED, *_GONE):
+            if existing is not None and error.status in (_CHANGED, *_GONE):
                 return False
             raise
         return True
@@ -116,10 +116,10 @@ class _Calendar:
             return False
         try:
             self._ask("delete", existing.etag, kind="", eventId=existing.place)
-        except GoogleApiError as refused:
-            if refused.status == _CHANGED:
+        except GoogleApiError as error:
+            if error.status == _CHANGED:
                 return False
-            if refused.status not in _GONE:
+            if error.status not in _GONE:
                 raise
         return True
 
@@ -134,8 +134,8 @@ class _Calendar:
                 eventId=body["id"],
                 fields="kind,id,status,etag,start,extendedProperties/private",
             )
-        except GoogleApiError as refused:
-            if refused.status in _GONE:
+        except GoogleApiError as error:
+            if error.status in _GONE:
                 return False
             raise
         deleted, existing = resource.get("status") == "cancelled", self._existing(resource)

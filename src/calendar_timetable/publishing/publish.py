@@ -86,13 +86,13 @@ def publish_into(
 
 def wanted(rows: Iterable[RunRow], site: Site, now: float) -> list[DesiredEvent]:
     """Return *rows* as the events to publish, as they are at *now*, in epoch seconds."""
-    found = []
+    events = []
     for row in rows:
         event = event_of(row, site, now)
         digest = _digest(event)
         event.add(DIGEST, digest)
-        found.append(DesiredEvent(str(event["UID"]), digest, alone(event)))
-    return found
+        events.append(DesiredEvent(str(event["UID"]), digest, alone(event)))
+    return events
 
 
 def rows_to_publish(session: Session, scope: str, *, paused: bool = False) -> RowsToPublish:

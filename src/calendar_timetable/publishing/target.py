@@ -127,7 +127,7 @@ def publish(
     is all of them. More than half of them, and more than ten, are removed only by *mode*
     ``"force"``. Mode ``"look"`` changes nothing.
     """
-    done = PublishResult()
+    result = PublishResult()
     existing = {event.uid: event for event in target.existing_events()}
     removable = {uid for uid, old in existing.items() if planned.since <= old.start < planned.until}
     pairs = [(event, existing.pop(event.uid, None)) for event in events]
@@ -139,25 +139,25 @@ def publish(
         or (event.start is not None and event.start != before.start)
     ]
     dropped = [event for event in existing.values() if event.uid in removable]
-    done.unchanged = len(pairs) - len(changes)
+    result.unchanged = len(pairs) - len(changes)
     if mode == "look":
-        done.to_write = [event.uid for event, _ in changes]
-        done.to_remove = [event.start for event in dropped]
-        return done
+        result.to_write = [event.uid for event, _ in changes]
+        result.to_remove = [event.start for event in dropped]
+        return result
     if mode != "force" and len(dropped) > max(_ALWAYS_REMOVABLE, len(removable) / 2):
-        done.refused = len(dropped)
-        return done
+        result.refused = len(dropped)
+        return result
     for event, before in changes:
         if target.write(event, before):
-            done.written += 1
+            result.written += 1
         else:
-            done.left += 1
-    for gone in dropped:
-        if target.remove(gone):
-            done.removed += 1
+            result.left += 1
+    for old in dropped:
+        if target.remove(old):
+            result.removed += 1
         else:
-            done.left += 1
-    return done
+            result.left += 1
+    return result
 
 
 def publish_in_child(

@@ -111,25 +111,29 @@ def advise(
     that runs.
     """
     mine = [dag for dag in dags if not dag.paused and dag.dag_id in schedules]
-    known = [dag.dag_id for dag in mine if runs_of is None or dag.dag_id in runs_of]
+    dag_ids = [dag.dag_id for dag in mine if runs_of is None or dag.dag_id in runs_of]
     pools = read_pools(session)
-    habits = read_habits(session, known, pools, now)
-    found = Advised(known=len(habits))
+    habits = read_habits(session, dag_ids, pools, now)
+    report = Advised(known=len(habits))
     begin = math.ceil(now / HOUR) * float(HOUR)  # what is late by now tells nothing of other days
     with time_budget.share(_PLANNING):
-        starts = _starts(session, mine, schedules, begin, now, found)
-    found.unknown = len(starts.keys() - habits.keys())
-    ahead = _ahead(session, known, schedules, pools, habits, starts, begin, found)
+        starts = _starts(session, mine, schedules, begin, now, report)
+    report.unknown = len(starts.keys() - habits.keys())
+    ahead = _ahead(session, dag_ids, schedules, pools, habits, starts, begin, report)
     with time_budget.share(_PEAKS):
-        found.advice += _peaks(ahead, found)
+        report.advice += _peaks(ahead, report)
     with time_budget.share(_QUEUES):
-        found.advice += _conflicts(ahead, found)
+        report.advice += _conflicts(ahead, report)
     for dag_id in sorted(starts.keys() & habits.keys()):
-        found.advice += _durations(dag_id, schedules[dag_id], habits[dag_id], begin, found)
-    told = [one for one in found.advice if about is None or not set(about).isdisjoint(one.dag_ids)]
-    found.advice = advice.by_gain(told)
-    found.left_out = len(told) - len(found.advice)
-    return found
+        report.advice += _durations(dag_id, schedules[dag_id], habits[dag_id], begin, report)
+    pieces = [
+        piece
+        for piece in report.advice
+        if about is None or not set(about).isdisjoint(piece.dag_ids)
+    ]
+    report.advice = advice.by_gain(pieces)
+    report.left_out = len(pieces) - len(report.advice)
+    return report
 
 
 def _starts(
@@ -138,16 +142,16 @@ def _starts(
     schedules: Mapping[str, Schedule],
     begin: float,
     now: float,
-    found: Advised,
+    report: Advised,
 ) -> dict[str, list[tuple[float, float]]]:
     """Return, by DAG, the due time and the start of each run that is due within two weeks."""
     filters = Filters(begin, begin + PLACED_AHEAD, paused=False)
     starts: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for part in rows_by_dag(session, list(dags), dict(schedules), filters, now, ()):
         if time_budget.spent():
-            found.partial = True
+            report.partial = True
             break
-        found.partial |= part.told_until < math.inf
+        report.partial |= part.told_until < math.inf
         for row in part.rows:
             due = row.placed.tick.due
             if (
@@ -161,28 +165,28 @@ def _starts(
 
 def _ahead(
     session: Session,
-    known: Collection[str],
+    dag_ids: Collection[str],
     schedules: Mapping[str, Schedule],
     pools: dict[str, PoolSize],
     habits: Mapping[str, Habit],
     starts: Mapping[str, list[tuple[float, float]]],
     begin: float,
-    found: Advised,
+    report: Advised,
 ) -> _Ahead:
     """Return all that is planned from *begin* on, and the load of pools with what else runs."""
     lines: dict[str, Line] = {}
-    others = set(known) - starts.keys()
+    others = set(dag_ids) - starts.keys()
     for dag_id, times in starts.items():
         habit, compiled = habits.get(dag_id), schedules[dag_id].compiled
         needs = needs_of(habit, compiled, schedules[dag_id].pools) if compiled else ()
         needs = habit.needs if habit is not None else needs
         if _steps(needs) * len(times) > _MOST_STEPS:
-            others |= {dag_id} & set(known)  # so often that it is usual
+            others |= {dag_id} & set(dag_ids)  # so often that it is usual
         elif needs:
             runs = 0 if habit is None else habit.usual.runs
             lines[dag_id] = Line(dag_id, needs, tuple(sorted(at for _, at in times)), runs)
     used = read_used(session, sorted(others), pools, 0, begin)
-    found.partial |= used.partial
+    report.partial |= used.partial
     weeks = min(int((begin - used.since) // _WEEK), MOST_WEEKS)
     loads = expected_loads(used, pools, begin, weeks)
     try:
@@ -190,7 +194,7 @@ def _ahead(
             for line in time_budget.metered(lines.values()):
                 line.add_to(loads)
     except time_budget.Spent:
-        found.partial = True
+        report.partial = True
         lines, loads = {}, {}  # of a load that lacks some runs nothing can be told
     # Records that were not read in time may matter.
     rest = weeks if used.work or used.partial else None
@@ -205,25 +209,25 @@ def _steps(needs: Sequence[Need]) -> float:
 # --- start and stagger -------------------------------------------------------------------------
 
 
-def _peaks(ahead: _Ahead, found: Advised) -> Iterator[Advice]:
+def _peaks(ahead: _Ahead, report: Advised) -> Iterator[Advice]:
     free = {dag_id: line for dag_id, line in ahead.lines.items() if _is_unmoved(ahead, dag_id)}
     puttable = [line for dag_id, line in ahead.lines.items() if ahead.may_be_put(dag_id)]
     try:
         for name in time_budget.metered(sorted(ahead.loads)):
             pool = Pool(name, ahead.pools[name].slots, ahead.loads, ahead.weeks)
-            told = advice.start_advice(pool, time_budget.metered(puttable), partial(_work, ahead))
-            if told is not None:
-                yield told
-            told = advice.stagger_advice(
+            piece = advice.start_advice(pool, time_budget.metered(puttable), partial(_work, ahead))
+            if piece is not None:
+                yield piece
+            piece = advice.stagger_advice(
                 pool,
                 time_budget.metered(free.values()),
                 partial(_staggered, ahead),
                 partial(_stagger, ahead),
             )
-            if told is not None:
-                yield told
+            if piece is not None:
+                yield piece
     except time_budget.Spent:
-        found.partial = True
+        report.partial = True
 
 
 def _is_unmoved(ahead: _Ahead, dag_id: str) -> bool:
@@ -259,15 +263,15 @@ def _staggered(ahead: _Ahead, line: Line, seconds: int) -> tuple[float, ...]:
     policy, open_time = _PLAIN if compiled is None else (compiled.policy, compiled.open_time)
     policy = replace(policy, stagger=share_of(seconds, line.dag_id))
     times = ahead.starts[line.dag_id]
-    found = []
+    starts = []
     for (due, at), following in zip_longest(times, (due for due, _ in times[1:])):
         latest = due + policy.max_delay
         if following is not None and following > at:
             latest = min(latest, following - 1)
         # What starts early, or in closed time, is not staggered.
         moves = at >= due and open_time.fits(at, policy.duration)
-        found.append(spread_from(at, due, latest, policy, open_time) if moves else at)
-    return tuple(found)
+        starts.append(spread_from(at, due, latest, policy, open_time) if moves else at)
+    return tuple(starts)
 
 
 def _stagger(ahead: _Ahead, dag_id: str, seconds: int) -> str:
@@ -276,11 +280,11 @@ def _stagger(ahead: _Ahead, dag_id: str, seconds: int) -> str:
     schedule = ahead.schedules[dag_id]
     if schedule.compiled is not None:
         return f"{stagger},"
-    given = schedule.data["__var"]
+    arguments = schedule.data["__var"]
     if is_plain_cron(schedule.data):
-        base = f"{given['expression']!r}, timezone={given.get('timezone', 'UTC')!r}"
+        base = f"{arguments['expression']!r}, timezone={arguments.get('timezone', 'UTC')!r}"
     elif is_plain_delta(schedule.data):
-        base = delta(given["delta"])
+        base = delta(arguments["delta"])
     else:
         # Any other one would have other data intervals as an expression of ours.
         return f"schedule=CalendarTimetable(..., {stagger}),  # ...: the schedule that it has"
@@ -290,7 +294,7 @@ def _stagger(ahead: _Ahead, dag_id: str, seconds: int) -> str:
 # --- conflict ----------------------------------------------------------------------------------
 
 
-def _conflicts(ahead: _Ahead, found: Advised) -> Iterator[Advice]:
+def _conflicts(ahead: _Ahead, report: Advised) -> Iterator[Advice]:
     slots = {name: float(size.slots) for name, size in ahead.pools.items() if size.slots > 0}
     shared = {name for name, count in slots.items() if _is_exclusive(ahead, name, count)}
     lines = [
@@ -299,11 +303,11 @@ def _conflicts(ahead: _Ahead, found: Advised) -> Iterator[Advice]:
     try:
         every = _waits(ahead, lines, slots)
         for wait in advice.conflicts(every, _WEEKS):
-            told = _conflict(ahead, wait, lines, slots, every)
-            if told is not None:
-                yield told
+            piece = _conflict(ahead, wait, lines, slots, every)
+            if piece is not None:
+                yield piece
     except time_budget.Spent:
-        found.partial = True
+        report.partial = True
 
 
 def _is_exclusive(ahead: _Ahead, pool: str, slots: float) -> bool:
@@ -337,7 +341,8 @@ def _conflict(
         return None
     changed = _waits(ahead, lines, slots, wait)
     before, after = (
-        sum(one.seconds for one in waits if one.pool == wait.pool) for waits in (every, changed)
+        sum(other.seconds for other in waits if other.pool == wait.pool)
+        for waits in (every, changed)
     )
     basis = Basis(min(ahead.lines[dag_id].runs for dag_id in (wait.waiter, wait.holder)))
     return advice.conflict_advice(wait, slots[wait.pool], (before, after), _WEEKS, basis, python)
@@ -366,7 +371,7 @@ def _later_start(ahead: _Ahead, wait: Wait) -> str | None:
 
 
 def _durations(
-    dag_id: str, schedule: Schedule, habit: Habit, begin: float, found: Advised
+    dag_id: str, schedule: Schedule, habit: Habit, begin: float, report: Advised
 ) -> Iterator[Advice]:
     compiled = schedule.compiled
     if compiled is None or compiled.open_time.always or compiled.held:
@@ -376,14 +381,14 @@ def _durations(
     if better is None:
         return
     if time_budget.spent():
-        found.partial = True
+        report.partial = True
         return
     high = math.ceil(usual.high)
     changed = _changed(compiled, duration=better)
-    now, then = (_ends(one, begin, high) for one in (compiled, changed))
-    told = advice.duration_advice(dag_id, policy.duration, usual, now, then)
-    if told is not None:
-        yield told
+    now, then = (_ends(variant, begin, high) for variant in (compiled, changed))
+    piece = advice.duration_advice(dag_id, policy.duration, usual, now, then)
+    if piece is not None:
+        yield piece
 
 
 def _changed(compiled: CompiledSchedule, **policy: Any) -> CompiledSchedule:

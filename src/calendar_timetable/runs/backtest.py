@@ -57,19 +57,19 @@ class OtherRules:
         """
         if self.none:
             return Policy(max_delay=own.max_delay)
-        made = own
+        policy = own
         if self.max_delay is not None:
-            made = replace(made, max_delay=self.max_delay)
+            policy = replace(policy, max_delay=self.max_delay)
         if self.stagger is not None:
-            made = replace(made, stagger=share_of(self.stagger, dag_id), placement=None)
+            policy = replace(policy, stagger=share_of(self.stagger, dag_id), placement=None)
         if self.placements is not None and own.may_be_placed:
             within = 0 if own.placement is None else own.placement.within
             within = within if self.stagger is None else self.stagger
-            put = self.placements.get(dag_id, None if own.placement is None else Placement())
-            if put is not None:
-                made = replace(made, placement=put._replace(within=within))
-        made.check()
-        return made
+            placement = self.placements.get(dag_id, None if own.placement is None else Placement())
+            if placement is not None:
+                policy = replace(policy, placement=placement._replace(within=within))
+        policy.check()
+        return policy
 
 
 class Changed(NamedTuple):
@@ -180,35 +180,37 @@ def backtest(
     changed: dict[str, Changed] = {}
     left = []
     if rules != OtherRules():
-        there = select(DagModel.dag_id).where(DagModel.is_stale.is_(False))
-        may = set(session.scalars(there)) if dag_ids is None else set(dag_ids)
+        current = select(DagModel.dag_id).where(DagModel.is_stale.is_(False))
+        may = set(session.scalars(current)) if dag_ids is None else set(dag_ids)
         changer = _Changer(rules, since, until)
         for dag_id in sorted(planned.keys() & may):
-            one = changer.changed(needs.schedules.get(dag_id))
-            if one is None:
+            change = changer.changed(needs.schedules.get(dag_id))
+            if change is None:
                 left.append(dag_id)
             else:
-                changed[dag_id] = one
+                changed[dag_id] = change
     fates: dict[PastRun, Fate] = {}
-    for dag_id, one in changed.items():
-        fates.update(zip(planned[dag_id], fates_of(planned[dag_id], one), strict=True))
+    for dag_id, change in changed.items():
+        fates.update(zip(planned[dag_id], fates_of(planned[dag_id], change), strict=True))
     judge = _Judge(needs.schedules, changed, (since, until))
-    counted = {run for runs in planned.values() for run in runs}
-    before = _side([(run, Fate(run.started)) for run in recorded], counted, needs, slots, judge)
+    planned_runs = {run for runs in planned.values() for run in runs}
+    before = _side(
+        [(run, Fate(run.started)) for run in recorded], planned_runs, needs, slots, judge
+    )
     after = before
     if fates:
         starts = [(run, fates.get(run, Fate(run.started))) for run in recorded]
-        after = _side(starts, counted, needs, slots, judge)
+        after = _side(starts, planned_runs, needs, slots, judge)
     return Backtest(
         since,
         until,
         Counter({dag_id: len(runs) for dag_id, runs in planned.items()}),
-        len(recorded) - len(counted),
+        len(recorded) - len(planned_runs),
         tuple(changed),
         tuple(left),
         Counter(run.dag_id for run, fate in fates.items() if fate.start != run.started),
         sum(not fate.known for fate in fates.values()),
-        sum(not needs.known(run) for run in counted),
+        sum(not needs.known(run) for run in planned_runs),
         truncated,
         slots,
         before,
@@ -228,22 +230,22 @@ def fates_of(runs: Sequence[PastRun], changed: Changed) -> list[Fate]:
     for run, due in zip(runs, due_times, strict=True):
         ticks[due] = Tick(due, *(run.interval or (due, due)))
     in_order = (ticks[due] for due in sorted(ticks))
-    placed = {one.tick.due: one for one in place_ticks(in_order, policy, schedule.open_time)}
+    placed = {plan.tick.due: plan for plan in place_ticks(in_order, policy, schedule.open_time)}
     fates = []
     for run, due in zip(runs, due_times, strict=True):
-        one = placed[due]
+        plan = placed[due]
         start: float | None
-        if one.start is None:
+        if plan.start is None:
             start = None
-        elif one.start == run.planned:
+        elif plan.start == run.planned:
             start = run.started
         else:
-            begins = one.start + max(0.0, run.started - run.planned)
-            start = late_start(one.start, due, begins, policy, schedule.open_time)
+            begins = plan.start + max(0.0, run.started - run.planned)
+            start = late_start(plan.start, due, begins, policy, schedule.open_time)
             start = None if start is None else max(start, begins)
         why: Literal["skipped", "combined"] | None = None
         if start is None:
-            why = "combined" if one.outcome == "coalesced" else "skipped"
+            why = "combined" if plan.outcome == "coalesced" else "skipped"
         fates.append(Fate(start, why, changed.knows(due, start)))
     return fates
 
@@ -281,13 +283,13 @@ class _Changer:
             self._set("windows", own or plain),
             self._set("blackouts", own or plain),
         )
-        kept = (
+        own_sets = (
             windows if self._rules.windows is None else None,
             blackouts if self._rules.blackouts is None else None,
         )
         carries = any(
             isinstance(leaf, CalendarSpans)
-            for timeset in kept
+            for timeset in own_sets
             if timeset is not None
             for leaf in leaves(timeset)
         )
@@ -297,25 +299,25 @@ class _Changer:
                 max(horizon.start, own.horizon.start), min(horizon.end, own.horizon.end)
             )
         base = own or plain
-        made = CompiledSchedule(base.base, base.timezone, policy, windows, blackouts, horizon)
-        if made.held:
+        compiled = CompiledSchedule(base.base, base.timezone, policy, windows, blackouts, horizon)
+        if compiled.held:
             return None
         key = id(windows), id(blackouts), horizon
-        made.open_time = self._open.setdefault(key, made.open_time)
-        return Changed(made, own, carries)
+        compiled.open_time = self._open.setdefault(key, compiled.open_time)
+        return Changed(compiled, own, carries)
 
     def _set(self, role: Role, own: CompiledSchedule) -> TimeSet | None:
         """Return the windows or blackouts of a DAG with its *own* schedule under the rules."""
         if self._rules.none:
             return None
-        kept: TimeSet | None = own.windows if role == "windows" else own.blackouts
-        given = self._rules.windows if role == "windows" else self._rules.blackouts
-        if given is None:
-            return kept
+        own_set: TimeSet | None = own.windows if role == "windows" else own.blackouts
+        new_set = self._rules.windows if role == "windows" else self._rules.blackouts
+        if new_set is None:
+            return own_set
         key = role, own.timezone
         if key not in self._read:
-            given = given.in_role(deny=role == "blackouts")
-            self._read[key] = given.resolve(self._horizon, own.timezone)
+            new_set = new_set.in_role(deny=role == "blackouts")
+            self._read[key] = new_set.resolve(self._horizon, own.timezone)
         return self._read[key]
 
 
@@ -399,28 +401,28 @@ class _Judge:
 
 def _side(
     starts: Sequence[tuple[PastRun, Fate]],
-    counted: Collection[PastRun],
+    planned_runs: Collection[PastRun],
     needs: _Needs,
     slots: Mapping[str, float],
     judge: _Judge,
 ) -> Side:
-    """Return what runs with these *starts* come to; those not *counted* only take slots."""
+    """Return what runs with these *starts* come to; those not in *planned_runs* only take slots."""
     asking = sorted(
         ((fate.start, number) for number, (_, fate) in enumerate(starts) if fate.start is not None)
     )
     asks = [Ask(start, needs.of(starts[number][0])) for start, number in asking]
-    found = replay(asks, slots, *judge.between)
-    behind = {asking[place][1]: late for place, late in found.late.items()}
+    outcome = replay(asks, slots, *judge.between)
+    behind = {asking[place][1]: late for place, late in outcome.late.items()}
     by_pool: defaultdict[str, Counter[What]] = defaultdict(Counter)
     by_dag: defaultdict[str, Counter[What]] = defaultdict(Counter)
     counts: Counter[What] = Counter()
     for number, (run, fate) in enumerate(starts):
-        if run not in counted:
+        if run not in planned_runs:
             continue
         wrong = list(judge.of(run, fate, behind.get(number, 0.0)))
         counts.update(wrong)
         by_dag[run.dag_id].update(wrong)
         for pool in {need.pool for need in needs.of(run)}:
             by_pool[pool].update(wrong)
-    pools = {name: PoolTold(taken, by_pool[name]) for name, taken in found.pools.items()}
+    pools = {name: PoolTold(use, by_pool[name]) for name, use in outcome.pools.items()}
     return Side(pools, counts, dict(by_dag))

@@ -100,8 +100,8 @@ def better_times(
             continue
         if not weighed.is_exact:
             spread.append(weighed)
-    found = _best(scales, spread, starts)
-    return Found(found.times, truncated=truncated or found.truncated)
+    best = _best(scales, spread, starts)
+    return Found(best.times, truncated=truncated or best.truncated)
 
 
 def _best(scales: _Scales, spread: Sequence[_Weighed], starts: Sequence[tuple[int, int]]) -> Found:
@@ -122,44 +122,44 @@ def _best(scales: _Scales, spread: Sequence[_Weighed], starts: Sequence[tuple[in
         except time_budget.Spent:
             return False
         costs[minute] = cost = Cost(
-            exact[0][minute - low] + sum(one.runs for one in more),
-            exact[1][minute - low] + sum(one.delay for one in more),
+            exact[0][minute - low] + sum(extra.runs for extra in more),
+            exact[1][minute - low] + sum(extra.delay for extra in more),
         )
         heapq.heappush(queue, (*cost, minute, True))
         return True
 
     # The most promising of times that do not overlap come first: where there is no time to look at
     # all, the best of these are known.
-    promising = _apart((one[2] for one in sorted(queue)), minutes, MOST_FOUND) if spread else []
+    promising = _apart((entry[2] for entry in sorted(queue)), minutes, MOST_FOUND) if spread else []
     truncated = not all(map(look, promising))
     chosen: list[int] = []
-    found: list[Better] = []
-    while queue and len(found) < MOST_FOUND:
+    times: list[Better] = []
+    while queue and len(times) < MOST_FOUND:
         count, delay, minute, is_exact = heapq.heappop(queue)
         if any(abs(minute - other) < minutes for other in chosen):
             continue
         if is_exact:
             chosen.append(minute)
-            found.append(Better(scales.exact.period(minute), Cost(count, delay)))
+            times.append(Better(scales.exact.period(minute), Cost(count, delay)))
         elif (
             (len(costs) + 1) * len(spread) > _MOST_LOOKS
             or time_budget.spent()
             or not (minute in costs or look(minute))
         ):
-            queue = sorted(one for one in queue if one[-1])
+            queue = sorted(entry for entry in queue if entry[-1])
             truncated = True
-    return Found(found, truncated)
+    return Found(times, truncated)
 
 
 def _apart(minutes: Iterable[int], length: int, most: int) -> list[int]:
     """Return the first of *minutes* from which blackouts so long do not overlap, at most *most*."""
-    found: list[int] = []
+    starts: list[int] = []
     for minute in minutes:
-        if all(abs(minute - other) >= length for other in found):
-            found.append(minute)
-            if len(found) == most:
+        if all(abs(minute - other) >= length for other in starts):
+            starts.append(minute)
+            if len(starts) == most:
                 break
-    return found
+    return starts
 
 
 class _Scale:

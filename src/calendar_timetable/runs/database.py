@@ -117,7 +117,7 @@ def read_dags(
     tagged: dict[str, list[str]] = defaultdict(list)
     for dag_id, tag in session.execute(tags_of(dag_ids)):
         tagged[dag_id].append(tag)
-    read = []
+    matches = []
     for dag_id, name, owned, paused, start, low, high, key, summary, most in session.execute(
         dags(dag_ids)
     ):
@@ -136,7 +136,7 @@ def read_dags(
                 else (zones.to_instant(low), zones.to_instant(high))
             )
             stored = StoredNextRun(at, *interval, key)
-        read.append(
+        matches.append(
             Dag(
                 dag_id,
                 name or dag_id,
@@ -148,7 +148,7 @@ def read_dags(
                 most,
             )
         )
-    return read
+    return matches
 
 
 def read_runs(
@@ -244,7 +244,7 @@ def read_past_runs(session: Session, since: float, until: float) -> tuple[list[P
         .limit(MOST_PAST_RUNS + 1)
     )
     rows = session.execute(query).all()
-    found = []
+    runs = []
     for key, dag_id, run_type, after, start, end, cleared, first, last in rows[:MOST_PAST_RUNS]:
         planned = zones.to_instant(after)
         started, seconds = planned, None
@@ -259,6 +259,6 @@ def read_past_runs(session: Session, since: float, until: float) -> tuple[list[P
         scheduled = str(run_type) == BY_SCHEDULE
         run = PastRun(key, dag_id, scheduled, planned, started, seconds, interval)
         if run.started < until:
-            found.append(run)
-    found.sort(key=lambda run: (run.started, run.dag_id, run.planned))
-    return found, len(rows) > MOST_PAST_RUNS
+            runs.append(run)
+    runs.sort(key=lambda run: (run.started, run.dag_id, run.planned))
+    return runs, len(rows) > MOST_PAST_RUNS

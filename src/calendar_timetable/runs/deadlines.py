@@ -37,19 +37,19 @@ def read_deadlines(session: Session, dag_ids: Collection[str]) -> dict[str, tupl
         DeadlineAlert.interval,
         DeadlineAlert.callback_def,
     ).join(DeadlineAlert, DeadlineAlert.serialized_dag_id == newest_of.c.id)
-    found: dict[str, tuple[Deadline, ...]] = defaultdict(tuple)
+    deadlines: dict[str, tuple[Deadline, ...]] = defaultdict(tuple)
     for dag_id, reference, interval, callback in session.execute(query):
-        said = {"reference": reference, "interval": interval, "callback": callback}
+        alert = {"reference": reference, "interval": interval, "callback": callback}
         try:
-            after: Any = decode_deadline_alert(said).interval
+            after: Any = decode_deadline_alert(alert).interval
             deadline = _deadline(reference, after) if isinstance(after, timedelta) else None
         except Exception:  # noqa: BLE001
             # One broken alert must not take the answer away from all others.
             _log.exception("Cannot read a deadline of %s", dag_id)
             continue
         if deadline is not None:
-            found[dag_id] += (deadline,)
-    return dict(found)
+            deadlines[dag_id] += (deadline,)
+    return dict(deadlines)
 
 
 def _deadline(reference: dict[str, Any], after: timedelta) -> Deadline | None:
@@ -60,8 +60,8 @@ def _deadline(reference: dict[str, Any], after: timedelta) -> Deadline | None:
         def of_milestone(placed: PlacedTick) -> float | None:
             if placed.start is None:
                 return None
-            found = milestone_deadline(reference, zones.to_datetime(placed.start))
-            return None if found is None else found.timestamp() + seconds
+            deadline = milestone_deadline(reference, zones.to_datetime(placed.start))
+            return None if deadline is None else deadline.timestamp() + seconds
 
         return of_milestone
     kind = reference.get("reference_type")

@@ -34,12 +34,16 @@ class TooManyExemptions(Exception):
 def in_force(session: Session) -> dict[str, Exemption]:
     """Return the exemptions that are in force, by DAG id."""
     now = clock.now()
-    return {dag_id: one for dag_id, one in _stored(session).items() if one.in_force(now)}
+    return {
+        dag_id: exemption
+        for dag_id, exemption in _stored(session).items()
+        if exemption.in_force(now)
+    }
 
 
 def _stored(session: Session) -> dict[str, Exemption]:
-    found = session.scalar(select(Variable).where(Variable.key == VARIABLE))
-    return exemptions.decode(None if found is None else found.get_val())
+    variable = session.scalar(select(Variable).where(Variable.key == VARIABLE))
+    return exemptions.decode(None if variable is None else variable.get_val())
 
 
 def grant(session: Session, dag_id: str, until: datetime, user: Any, why: str) -> Exemption:
@@ -50,24 +54,24 @@ def grant(session: Session, dag_id: str, until: datetime, user: Any, why: str) -
     others = _locked(session)
     now = int(clock.now())
     before = others.pop(dag_id, None)
-    if sum(one.in_force(now) for one in others.values()) >= MOST:
+    if sum(other.in_force(now) for other in others.values()) >= MOST:
         raise TooManyExemptions
     # What began in it goes on, also where it is only made longer.
     since = before.since if before is not None and before.in_force(now) else now
-    made = Exemption(dag_id, since, int(until.timestamp()), user.get_name(), why)
-    _store(session, [*others.values(), made], now)
-    _note(session, dag_id, exemptions.GRANTED, user, since=now, until=made.until, why=why)
-    return made
+    exemption = Exemption(dag_id, since, int(until.timestamp()), user.get_name(), why)
+    _store(session, [*others.values(), exemption], now)
+    _note(session, dag_id, exemptions.GRANTED, user, since=now, until=exemption.until, why=why)
+    return exemption
 
 
 def end(session: Session, dag_id: str, user: Any) -> None:
     """End the exemption of the DAG, if one is in force."""
     others = _locked(session)
     now = int(clock.now())
-    one = others.pop(dag_id, None)
-    if one is None or not one.in_force(now):
+    exemption = others.pop(dag_id, None)
+    if exemption is None or not exemption.in_force(now):
         return
-    _store(session, [*others.values(), replace(one, until=now)], now)
+    _store(session, [*others.values(), replace(exemption, until=now)], now)
     _note(session, dag_id, exemptions.ENDED, user, ended=now)
 
 
@@ -82,18 +86,18 @@ def _locked(session: Session) -> dict[str, Exemption]:
     return _stored(session)
 
 
-def _store(session: Session, given: list[Exemption], now: int) -> None:
-    """Write *given* into the Variable, without what ended long ago."""
-    kept = (one for one in given if one.until >= now - DAYS_KEPT * DAY)
-    newest = sorted(kept, key=lambda one: one.until)[-2 * MOST :]
+def _store(session: Session, entries: list[Exemption], now: int) -> None:
+    """Write *entries* into the Variable, without what ended long ago."""
+    recent = (entry for entry in entries if entry.until >= now - DAYS_KEPT * DAY)
+    newest = sorted(recent, key=lambda entry: entry.until)[-2 * MOST :]
     value = exemptions.encode(newest)
     Variable.set(VARIABLE, value, description=_ABOUT, session=session)
     # It was written behind the back of what the session has read.
     session.expire_all()
 
 
-def _note(session: Session, dag_id: str, event: str, user: Any, **said: Any) -> None:
-    session.add(Log(event=event, dag_id=dag_id, owner=user.get_name(), extra=json.dumps(said)))
+def _note(session: Session, dag_id: str, event: str, user: Any, **details: Any) -> None:
+    session.add(Log(event=event, dag_id=dag_id, owner=user.get_name(), extra=json.dumps(details)))
     _ask_for_parse(session, dag_id)
 
 

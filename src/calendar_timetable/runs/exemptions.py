@@ -44,7 +44,10 @@ class Exemption:
 def encode(exemptions: Iterable[Exemption]) -> str:
     """Return *exemptions* as the value of the Variable."""
     return json.dumps(
-        {one.dag_id: {k: v for k, v in asdict(one).items() if k != "dag_id"} for one in exemptions}
+        {
+            exemption.dag_id: {k: v for k, v in asdict(exemption).items() if k != "dag_id"}
+            for exemption in exemptions
+        }
     )
 
 
@@ -61,18 +64,18 @@ def decode(value: str | None) -> dict[str, Exemption]:
     exemptions, last = {}, clock.now() + MOST_EXEMPT_DAYS * DAY
     for dag_id, fields in entries:
         try:
-            one = _exemption(dag_id, fields)
+            exemption = _exemption(dag_id, fields)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             _log.warning("The Variable %s does not exempt %s: %r", VARIABLE, dag_id, error)
             continue
-        if one.since < one.until <= last:
-            exemptions[dag_id] = one
+        if exemption.since < exemption.until <= last:
+            exemptions[dag_id] = exemption
     return exemptions
 
 
-def _exemption(dag_id: str, said: dict[str, object]) -> Exemption:
-    since, until = (int(str(said[name])) for name in ("since", "until"))
-    by, why = (bounded(str(said.get(name, ""))) for name in ("by", "why"))
+def _exemption(dag_id: str, fields: dict[str, object]) -> Exemption:
+    since, until = (int(str(fields[name])) for name in ("since", "until"))
+    by, why = (bounded(str(fields.get(name, ""))) for name in ("by", "why"))
     return Exemption(dag_id, since, until, by, why)
 
 

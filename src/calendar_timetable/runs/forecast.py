@@ -88,24 +88,24 @@ def forecast(
     remembered = _plans.get(key)
     if remembered is not None and remembered[0] == minute:
         return remembered[1:]
-    found: list[PlacedTick] = []
+    places: list[PlacedTick] = []
     try:
         with time_budget.share(time_budget.DAG):
-            more = _find(schedule, stored, question, found)
+            more = _find(schedule, stored, question, places)
     except time_budget.Spent:
         # Not remembered: for a question that asks for less there may be time enough.
-        return found, True
-    _plans.put(key, (minute, found, more))
-    return found, more
+        return places, True
+    _plans.put(key, (minute, places, more))
+    return places, more
 
 
 def _find(
     schedule: Schedule,
     stored: StoredNextRun | None,
     question: ForecastQuery,
-    found: list[PlacedTick],
+    places: list[PlacedTick],
 ) -> bool:
-    """Add what *question* asks for to *found*; return whether there is more."""
+    """Add what *question* asks for to *places*; return whether there is more."""
     try:
         for count, placed in enumerate(_walk(schedule, stored, question)):
             start = placed.tick.due if placed.start is None else placed.start
@@ -113,9 +113,9 @@ def _find(
                 min(placed.tick.due, start) < question.until
                 and max(placed.tick.due, start) >= question.since
             ):
-                found.append(placed)
-            if len(found) > question.ticks or count > max(_MOST_STEPS, 5 * question.ticks):
-                del found[question.ticks :]
+                places.append(placed)
+            if len(places) > question.ticks or count > max(_MOST_STEPS, 5 * question.ticks):
+                del places[question.ticks :]
                 return True
     except (time_budget.Busy, time_budget.Spent):
         raise

@@ -84,8 +84,8 @@ class Subject:
         ticks, stored = self.schedule.ticks, self.stored
         if ticks.on_grid:
             begin = max(floor, min(stored.due, stored.interval_end))
-            found = ticks.at_or_after(begin, self.restriction.latest)
-            return (tick for tick in found if tick.interval_end >= stored.interval_end)
+            candidates = ticks.at_or_after(begin, self.restriction.latest)
+            return (tick for tick in candidates if tick.interval_end >= stored.interval_end)
         from airflow.timetables.base import DataInterval
 
         from calendar_timetable.schedule.base import to_pendulum
@@ -179,27 +179,27 @@ def check_period(start: float, end: float, now: float, most: int) -> PlannedBlac
 
     Raise :class:`InvalidArgument` where it is over, empty, or longer than *most* seconds.
     """
-    told = f"{zones.to_datetime(end):%Y-%m-%d %H:%M} UTC"
+    text = f"{zones.to_datetime(end):%Y-%m-%d %H:%M} UTC"
     if end <= max(start, now):
-        raise InvalidArgument("end", told, "give an end that is in the future and after the start")
+        raise InvalidArgument("end", text, "give an end that is in the future and after the start")
     if end - start > most:
         remedy = f"give a time at most {explain.length(most)} after the start"
-        raise InvalidArgument("end", told, remedy)
+        raise InvalidArgument("end", text, remedy)
     return PlannedBlackout(math.floor(start), math.ceil(end))
 
 
 def impact_of(subjects: Sequence[Subject], period: PlannedBlackout, now: float) -> Impact:
     """Return what the blackout *period* would do to *subjects*, as seen at *now*."""
-    found = Impact()
+    impact = Impact()
     open_times: dict[int, OpenTime] = {}
     for number, subject in enumerate(subjects):
         if time_budget.spent():
-            found.untold += [one.dag.dag_id for one in subjects[number:]]
+            impact.untold += [other.dag.dag_id for other in subjects[number:]]
             break
-        told: list[Change] = []
+        changes: list[Change] = []
         try:
             with time_budget.share(time_budget.DAG):
-                told, more = changes_of(subject, period, now, open_times)
+                changes, more = changes_of(subject, period, now, open_times)
         except time_budget.Spent:
             more = True
         except time_budget.Busy:
@@ -208,12 +208,12 @@ def impact_of(subjects: Sequence[Subject], period: PlannedBlackout, now: float) 
             # One broken timetable must not take the answer away from all others.
             _log.exception("Cannot tell the planned runs of %s", subject.dag.dag_id)
             more = True
-        found.changes += told
-        found.looked_at += 1
+        impact.changes += changes
+        impact.looked_at += 1
         if more:
-            found.untold.append(subject.dag.dag_id)
-    found.changes.sort(key=lambda change: (_at(change), change.dag_id, change.due))
-    return found
+            impact.untold.append(subject.dag.dag_id)
+    impact.changes.sort(key=lambda change: (_at(change), change.dag_id, change.due))
+    return impact
 
 
 def changes_of(
@@ -236,11 +236,13 @@ def changes_of(
             open_times[id(open_time)] = without
     other = replace(schedule, blackouts=without.blackouts)
     other.open_time = without
-    one, two = tee(time_budget.metered(subject.ticks(first_touched(schedule, period.start))))
-    before_all = place_ticks(one, schedule.policy, open_time)
-    after_all = place_ticks(two, schedule.policy, without)
+    ticks_before, ticks_after = tee(
+        time_budget.metered(subject.ticks(first_touched(schedule, period.start)))
+    )
+    before_all = place_ticks(ticks_before, schedule.policy, open_time)
+    after_all = place_ticks(ticks_after, schedule.policy, without)
     until = last_touched(schedule, period.end)
-    found: list[Change] = []
+    changes: list[Change] = []
     # Those whose work is done by a run that is not reached yet, each with the run as it was.
     waiting: list[tuple[Change, PlacedTick]] = []
     carried: list[tuple[int, int]] = []
@@ -251,7 +253,7 @@ def changes_of(
         if due > until and not waiting and (due > furthest or not calendars):
             break
         if count == MOST_TICKS:
-            return _told(found, carried, subject), True
+            return _told(changes, carried, subject), True
         if calendars:
             carried.append(_carried(before, schedule))
         planned = not_before(schedule, before, now)
@@ -259,14 +261,14 @@ def changes_of(
         if change is not None and change.kind == "combined":
             waiting.append((change, planned))
         elif change is not None:
-            found.append(change)
+            changes.append(change)
         if after.start is not None and waiting:
             survivor = not_before(other, after, now)
-            found += [_with(change, was, survivor) for change, was in waiting]
+            changes += [_with(change, was, survivor) for change, was in waiting]
             waiting = []
-        if found:
-            furthest = max(furthest, found[-1].after or 0)
-    return _told(found, carried, subject), False
+        if changes:
+            furthest = max(furthest, changes[-1].after or 0)
+    return _told(changes, carried, subject), False
 
 
 def first_touched(schedule: CompiledSchedule, start: float) -> float:
@@ -312,10 +314,10 @@ def _change(
         kind = "forced"
     else:
         kind = "postponed" if then.start > start else "advanced"
-    made = Change(subject, due, kind, start, then.start)
+    change = Change(subject, due, kind, start, then.start)
     if kind == "skipped" and start is not None:
-        return replace(made, missed=_missed(subject, before, None))
-    return replace(made, missed=_missed(subject, before, then.start))
+        return replace(change, missed=_missed(subject, before, None))
+    return replace(change, missed=_missed(subject, before, then.start))
 
 
 def _with(change: Change, before: PlacedTick, survivor: PlacedTick) -> Change:
@@ -346,7 +348,7 @@ def _told(changes: list[Change], carried: list[tuple[int, int]], subject: Subjec
     if not schedule.uses_calendars:
         return changes
     horizon, on_grid = schedule.horizon, schedule.ticks.on_grid
-    known = Spans(carried)
+    coverage = Spans(carried)
 
     def uncertain(change: Change) -> bool:
         policy = schedule.policy
@@ -354,7 +356,7 @@ def _told(changes: list[Change], carried: list[tuple[int, int]], subject: Subjec
         if horizon is None or high >= horizon.end:
             return True
         end = min(math.ceil(high + policy.duration), horizon.end)
-        return on_grid and bool(Spans(((max(int(low), horizon.start), end),)) - known)
+        return on_grid and bool(Spans(((max(int(low), horizon.start), end),)) - coverage)
 
     return [replace(change, uncertain=uncertain(change)) for change in changes]
 

@@ -38,14 +38,14 @@ def sentence(impact: Impact) -> str:
         parts.append(f"make {dag_id} miss its deadline{how}")
     if len(missing) > _NAMED:
         parts.append(f"make {len(missing) - _NAMED} more DAGs miss theirs")
-    said = f"would {_listed(parts)}" if parts else "would move no run"
+    text = f"would {_listed(parts)}" if parts else "would move no run"
     if count := counts["forced"]:
-        said += f"; {_number(count, 'run starts', 'runs start')} in it all the same"
+        text += f"; {_number(count, 'run starts', 'runs start')} in it all the same"
     if count := counts["separate"]:
-        said += f"; {_number(count, 'run is', 'runs are')} no longer combined"
+        text += f"; {_number(count, 'run is', 'runs are')} no longer combined"
     if count := len(impact.waiting):
-        said += f"; tasks of {_number(count, 'DAG', 'DAGs')} without due times would wait"
-    return said
+        text += f"; tasks of {_number(count, 'DAG', 'DAGs')} without due times would wait"
+    return text
 
 
 def in_words(change: Change, zone: ZoneInfo) -> str:
@@ -53,37 +53,37 @@ def in_words(change: Change, zone: ZoneInfo) -> str:
 
     As in "due Tue 10 Nov 2026 20:00 CET, would start Wed 11 Nov 00:00: 4 h later".
     """
-    said = f"due {explain.format_clock(change.due, zone)}, would "
+    text = f"due {explain.format_clock(change.due, zone)}, would "
     if change.kind in ("postponed", "advanced", "separate") and change.after is not None:
-        said += f"start {explain.format_clock(change.after, zone, change.due)}: "
+        text += f"start {explain.format_clock(change.after, zone, change.due)}: "
     elif change.kind == "forced":
-        said += "start: "
+        text += "start: "
     else:
-        said += "be "
-    return said + in_short(change, zone)
+        text += "be "
+    return text + in_short(change, zone)
 
 
 def in_short(change: Change, zone: ZoneInfo) -> str:
     """Say how one run is moved, beside its starts: "4 h later, misses its deadline by 1 h"."""
     near = change.due
     if change.kind == "skipped":
-        said = ["skipped"]
+        parts = ["skipped"]
     elif change.kind == "combined":
         with_ = near if change.runs_with is None else change.runs_with
-        said = [f"combined with the run due {explain.format_clock(with_, zone, near)}"]
+        parts = [f"combined with the run due {explain.format_clock(with_, zone, near)}"]
     elif change.kind == "forced":
-        said = ["in it all the same"]
+        parts = ["in it all the same"]
     elif change.kind == "separate":
-        said = ["by itself"]
+        parts = ["by itself"]
     else:
         how = "later" if change.kind == "postponed" else "earlier"
-        said = [f"{explain.length(change.delay)} {how}"]
+        parts = [f"{explain.length(change.delay)} {how}"]
     if change.missed is not None:
         by = "" if change.missed == math.inf else f" by {explain.length(change.missed)}"
-        said.append(f"misses its deadline{by}")
+        parts.append(f"misses its deadline{by}")
     if change.uncertain:
-        said.append("as far as its calendars are known")
-    return ", ".join(said)
+        parts.append("as far as its calendars are known")
+    return ", ".join(parts)
 
 
 def told(
@@ -93,13 +93,13 @@ def told(
 
     Of its runs there are at most *limit*, after the first *offset*.
     """
-    counts, shown = impact.counts, impact.changes[offset : offset + limit]
+    counts, page = impact.counts, impact.changes[offset : offset + limit]
     return {
         "start": zones.to_datetime(period.start),
         "end": zones.to_datetime(period.end),
         "summary": sentence(impact),
         "counts": {kind: counts[kind] for kind in KINDS},
-        "changes": [_told(change, zone) for change in shown],
+        "changes": [_told(change, zone) for change in page],
         "total_entries": len(impact.changes),
         "missing": [
             {"dag_id": dag_id, "by_seconds": _seconds(by)} for dag_id, by in impact.missing.items()
@@ -108,7 +108,7 @@ def told(
         "dags": impact.looked_at,
         "untold_dags": [*impact.untold, *impact.unread][:limit],
         "truncated": bool(
-            impact.untold or impact.unread or offset + len(shown) < len(impact.changes)
+            impact.untold or impact.unread or offset + len(page) < len(impact.changes)
         ),
     }
 
@@ -153,8 +153,8 @@ def _seconds(length: float | None) -> int | None:
     return None if length is None or length == math.inf else int(length)
 
 
-def _number(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
+def _number(count: int, singular: str, plural: str) -> str:
+    return f"{count} {singular if count == 1 else plural}"
 
 
 def _listed(parts: list[str]) -> str:

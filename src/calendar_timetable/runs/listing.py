@@ -272,14 +272,14 @@ def run_lengths(
     session: Session, schedules: dict[str, Schedule], dag_ids: Collection[str]
 ) -> dict[str, float]:
     """Return how many seconds runs take, by DAG id: as its schedule says, else as usual."""
-    given = {
+    durations = {
         i: s.compiled.policy.duration
         for i, s in schedules.items()
         if s.compiled and s.compiled.policy.duration
     }
-    others = [dag_id for dag_id in dag_ids if dag_id not in given]
+    others = [dag_id for dag_id in dag_ids if dag_id not in durations]
     usual = usage.usual_lengths(session, others, clock.now())
-    return {dag_id: length.median for dag_id, length in usual.items()} | given
+    return {dag_id: length.median for dag_id, length in usual.items()} | durations
 
 
 def next_rows(

@@ -29,7 +29,7 @@ def reason_given(conf: Any, note: Any) -> str | None:
     """
     flag = flag_of(conf)
     texts = (flag if isinstance(flag, str) else "", note if isinstance(note, str) else "")
-    return next((said for text in texts if (said := bounded(text))), None)
+    return next((reason for text in texts if (reason := bounded(text))), None)
 
 
 def bounded(text: str) -> str:

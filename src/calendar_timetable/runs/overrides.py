@@ -78,8 +78,8 @@ def overrides(
     runs, all_runs = _runs(session, dag_ids, since, until)
     granted, all_granted = _exemptions(session, dag_ids, since, until)
     commands, all_commands = _commands(session, dag_ids, since, until)
-    found = sorted((*runs, *granted, *commands), key=lambda one: one.key)
-    return found, all_runs and all_granted and all_commands
+    entries = sorted((*runs, *granted, *commands), key=lambda entry: entry.key)
+    return entries, all_runs and all_granted and all_commands
 
 
 def _runs(
@@ -133,7 +133,7 @@ def _runs(
         noted[key].add(name)
     doubtful = [row for row in rows if row.id not in confs and row.id not in noted]
     closed, judged = _in_closed_time(session, dag_ids, doubtful)
-    found = [
+    entries = [
         Override(
             dag_id=row.dag_id,
             how="conf" if row.id in confs else "by_hand",
@@ -147,7 +147,7 @@ def _runs(
         for row in rows
         if row.id in confs or row.id in noted or row.id in closed
     ]
-    return [one for one in found if since <= one.at < until], complete and judged
+    return [entry for entry in entries if since <= entry.at < until], complete and judged
 
 
 def _began(row: Any) -> float:
@@ -166,13 +166,13 @@ def _in_closed_time(
         return set(), True
     versions = read_versions(session, {row.created_dag_version_id for row in rows} - {None})
     judge = _Judge(session, dag_ids, {row.dag_id for row in rows})
-    found: set[int] = set()
+    keys: set[int] = set()
     for row in rows:
         if time_budget.spent():
-            return found, False
+            return keys, False
         if judge.passed(row.dag_id, _began(row), versions.get(row.created_dag_version_id)):
-            found.add(row.id)
-    return found, True
+            keys.add(row.id)
+    return keys, True
 
 
 def _commands(
@@ -194,17 +194,17 @@ def _commands(
         return [], True
     # Which version of its DAG a command read is not told: it is judged by the one of now.
     judge = _Judge(session, dag_ids, {row.dag_id for row in rows})
-    found: list[Override] = []
+    entries: list[Override] = []
     for dag_id, dttm, owner, name in rows[:MOST]:
         assert dag_id is not None, "it is one of those asked for"
         if time_budget.spent():
-            return found, False
+            return entries, False
         at = zones.to_instant(dttm)
         if judge.passed(dag_id, at):
-            found.append(
+            entries.append(
                 Override(dag_id, "command", at, bounded(name or owner or "") or None, None)
             )
-    return found, len(rows) <= MOST
+    return entries, len(rows) <= MOST
 
 
 class _Judge:
@@ -224,9 +224,9 @@ class _Judge:
                     self._known[str(member)].append(member)
         self._blackouts: dict[str, set[str]] = defaultdict(set)
         self._held: set[str] = set()  # DAGs whose runs by hand wait as all others do
-        given = rules()
-        for dag in read_dags(session, judged) if given else ():
-            mine = [rule for rule in given if rule.names(dag.dag_id, dag.tags, dag.owners)]
+        all_rules = rules()
+        for dag in read_dags(session, judged) if all_rules else ():
+            mine = [rule for rule in all_rules if rule.names(dag.dag_id, dag.tags, dag.owners)]
             for rule in mine:
                 self._blackouts[dag.dag_id].update(map(str, members(rule.blackout_set)))
             if any(rule.apply_to == "all" for rule in mine):
@@ -249,7 +249,9 @@ class _Judge:
                 return False
             names.update(map(str, members(compiled.blackouts)))
         return any(
-            at in known.cover(int(at), int(at) + 1) for name in names for known in self._known[name]
+            at in timeset.cover(int(at), int(at) + 1)
+            for name in names
+            for timeset in self._known[name]
         )
 
 
@@ -268,44 +270,50 @@ def _exemptions(
         .limit(MOST + 1)
     )
     rows = session.execute(query).all()
-    told: list[Exemption] = []
+    grants: list[Exemption] = []
     logged: set[tuple[str, int]] = set()
     ended: dict[str, float] = {}  # by DAG: when what was granted before that ended
     for dag_id, event, owner, name, extra in rows[:MOST]:
-        said = _said(event, extra)
-        if said is None or dag_id is None:
+        details = _said(event, extra)
+        if details is None or dag_id is None:
             continue
         if event == exemptions.GRANTED:
-            one = Exemption(
+            grant = Exemption(
                 dag_id,
-                said["since"],
-                said["until"],
+                details["since"],
+                details["until"],
                 bounded(name or owner or ""),
-                bounded(str(said.get("why", ""))),
+                bounded(str(details.get("why", ""))),
             )
-            logged.add((dag_id, one.until))
-            told.append(replace(one, until=min(one.until, int(ended.get(dag_id, one.until)))))
-        ended[dag_id] = said["since"] if event == exemptions.GRANTED else said["ended"]
+            logged.add((dag_id, grant.until))
+            grants.append(
+                replace(grant, until=min(grant.until, int(ended.get(dag_id, grant.until))))
+            )
+        ended[dag_id] = details["since"] if event == exemptions.GRANTED else details["ended"]
     # Somebody may have written the Variable by other ways; then nobody is known to have done so.
-    told += [
-        replace(one, by="", why=f"{one.why} ({_UNKNOWN})".strip())
-        for one in exemption_store.in_force(session).values()
-        if one.dag_id in dag_ids and (one.dag_id, one.until) not in logged
+    grants += [
+        replace(exemption, by="", why=f"{exemption.why} ({_UNKNOWN})".strip())
+        for exemption in exemption_store.in_force(session).values()
+        if exemption.dag_id in dag_ids and (exemption.dag_id, exemption.until) not in logged
     ]
-    found = [
-        Override(one.dag_id, "exemption", one.since, one.by or None, one.why or None, one.until)
-        for one in told
-        if one.since < until and one.until >= since
+    entries = [
+        Override(
+            grant.dag_id, "exemption", grant.since, grant.by or None, grant.why or None, grant.until
+        )
+        for grant in grants
+        if grant.since < until and grant.until >= since
     ]
-    return found, len(rows) <= MOST
+    return entries, len(rows) <= MOST
 
 
 def _said(event: str, extra: str | None) -> dict[str, Any] | None:
     """Return what the audit log says of an exemption; ``None`` where that is not understood."""
     needed = ("since", "until") if event == exemptions.GRANTED else ("ended",)
     try:
-        said = json.loads(extra or "")
+        details = json.loads(extra or "")
     except ValueError:
         return None
-    known = isinstance(said, dict) and all(isinstance(said.get(name), int) for name in needed)
-    return said if known else None
+    is_valid = isinstance(details, dict) and all(
+        isinstance(details.get(name), int) for name in needed
+    )
+    return details if is_valid else None

@@ -129,11 +129,11 @@ def forecast_load(
     runs are read of the DAGs *runs_of* only.
     """
     since, until = between
-    known = [dag.dag_id for dag in dags if dag.dag_id in runs_of]
+    dag_ids = [dag.dag_id for dag in dags if dag.dag_id in runs_of]
     edges = [since + n * HOUR for n in range(math.ceil((until - since) / HOUR))]
     pools = read_pools(session)
-    habits = read_habits(session, known, pools, now)
-    active = under_way(session, known, pools)
+    habits = read_habits(session, dag_ids, pools, now)
+    active = under_way(session, dag_ids, pools)
 
     coming = _Coming()
     _add_under_way(coming, active, {dag.dag_id: dag for dag in dags}, schedules, habits, now)
@@ -150,14 +150,14 @@ def forecast_load(
     hours = {name: Hours(since, len(edges)) for name in pools}
     with time_budget.share(_QUEUES):
         told_until, late = _queue(coming, pools, hours, told_until)
-    used = read_used(session, known, pools, int(since % HOUR), now)
+    used = read_used(session, dag_ids, pools, int(since % HOUR), now)
 
     names = {
         pool for dag in dags if dag.dag_id in schedules for pool in schedules[dag.dag_id].pools
     }
     names |= used.work.keys()
     names |= {need.pool for habit in habits.values() for need in habit.needs}
-    found = [
+    forecasts = [
         PoolForecast(
             name,
             size.slots,
@@ -171,7 +171,7 @@ def forecast_load(
         if name in names
     ]
     overruns = list(_overruns(coming, habits, late, now))
-    return LoadForecast(edges, told_until, used.since, found, overruns, habits, coming.partial)
+    return LoadForecast(edges, told_until, used.since, forecasts, overruns, habits, coming.partial)
 
 
 def _add_under_way(
@@ -212,7 +212,7 @@ def _add_planned(
     Return up to when there was time for that. Runs that Airflow has made are *active* already.
     """
     now, until = between
-    made = {(run.dag_id, run.interval_end) for run in active}
+    active_keys = {(run.dag_id, run.interval_end) for run in active}
     low = now
     for ahead in _STRETCHES:
         high = min(until, now + ahead * HOUR)
@@ -229,7 +229,7 @@ def _add_planned(
                 if row.state == "planned"
                 and row.start is not None
                 and (low <= row.start < high or (low == now and row.start < high))
-                and (row.dag.dag_id, row.placed.tick.interval_end) not in made
+                and (row.dag.dag_id, row.placed.tick.interval_end) not in active_keys
             ]
         if time_budget.spent():
             return low
@@ -255,17 +255,17 @@ def _queue(
     """
     slots = {name: size.capacity for name, size in pools.items()}
     late: dict[int, float] = {}
-    told = until
+    told_until = until
     try:
         for use in time_budget.metered(simulate(coming.asks, slots, until)):
-            told = use.asked if use.begun is None else use.begun
+            told_until = use.asked if use.begun is None else use.begun
             hours[use.need.pool].add(use, coming.runs[use.number][0].dag_id)
             if use.begun is not None:
                 waited = use.begun - coming.asks[use.number].start - use.need.after
                 if waited > 0:
                     late[use.number] = max(waited, late.get(use.number, 0))
     except time_budget.Spent:
-        return told, late
+        return told_until, late
     return until, late
 
 

@@ -69,10 +69,10 @@ def read_room(
         and (compiled := schedules[dag.dag_id].compiled) is not None
         and compiled.policy.placement is not None
     }
-    known = [dag.dag_id for dag in dags]
+    dag_ids = [dag.dag_id for dag in dags]
     pools = read_pools(session)
-    habits = read_habits(session, known, pools, now)
-    used = read_used(session, sorted(set(known) - mine.keys()), pools, 0, now)
+    habits = read_habits(session, dag_ids, pools, now)
+    used = read_used(session, sorted(set(dag_ids) - mine.keys()), pools, 0, now)
     weeks = min(int((begin - used.since) // _WEEK), MOST_WEEKS)
     room = Room([], expected_loads(used, pools, begin, weeks), pools, mine, habits, weeks)
     for dag_id, compiled in sorted(mine.items()):

@@ -207,12 +207,12 @@ def is_often(stretch: list[RunRow]) -> bool:
     return len(stretch) >= _MIN_COLLAPSED
 
 
-def _alike(one: RunRow, other: RunRow) -> bool:
+def _alike(row: RunRow, other: RunRow) -> bool:
     return (
-        0 < other.at - one.at < _COLLAPSE_GAP_SECONDS
-        and one.state == other.state
-        and one.placed.outcome == other.placed.outcome
-        and _day(one) == _day(other)
+        0 < other.at - row.at < _COLLAPSE_GAP_SECONDS
+        and row.state == other.state
+        and row.placed.outcome == other.placed.outcome
+        and _day(row) == _day(other)
     )
 
 

@@ -113,7 +113,7 @@ _open_times: WeakValueDictionary[Any, OpenTime] = WeakValueDictionary()
 # By DAG: the key and hash of its newest version, its weight, and the schedule. A new version
 # replaces the one before.
 _schedules: LruCache[tuple[Any, int, Schedule]] = LruCache(
-    _SCHEDULES_CHARACTERS, lambda kept: _CHARACTERS_PER_SCHEDULE + kept[1]
+    _SCHEDULES_CHARACTERS, lambda entry: _CHARACTERS_PER_SCHEDULE + entry[1]
 )
 
 
@@ -149,7 +149,7 @@ def read_schedules(session: Session, dag_ids: Collection[str]) -> dict[str, Sche
 
 # By version of a DAG: its weight, and the schedule. Past runs are judged by their own version.
 _versions: LruCache[tuple[int, Schedule]] = LruCache(
-    _SCHEDULES_CHARACTERS // 4, lambda kept: _CHARACTERS_PER_SCHEDULE + kept[0]
+    _SCHEDULES_CHARACTERS // 4, lambda entry: _CHARACTERS_PER_SCHEDULE + entry[0]
 )
 
 
@@ -159,8 +159,8 @@ def read_versions(session: Session, versions: Collection[Any]) -> dict[Any, Sche
     One that cannot be read is left out, and logged. Where there is no time left for all of them
     (see :mod:`time_budget`), some are left out.
     """
-    kept = {key: found for key in versions if (found := _versions.get(key)) is not None}
-    for keys in _portions([key for key in versions if key not in kept]):
+    entries = {key: entry for key in versions if (entry := _versions.get(key)) is not None}
+    for keys in _portions([key for key in versions if key not in entries]):
         query = select(SerializedDagModel).where(SerializedDagModel.dag_version_id.in_(keys))
         for row in session.scalars(query.execution_options(yield_per=_AT_ONCE)):
             if time_budget.spent():
@@ -171,10 +171,10 @@ def read_versions(session: Session, versions: Collection[Any]) -> dict[Any, Sche
             except Exception:  # one broken DAG must not take the list away from all others
                 log.exception("Cannot read the schedule of %s", row.dag_id)
                 continue
-            kept[key] = len(json.dumps(schedule.data)), schedule
-            _versions.put(key, kept[key])
+            entries[key] = len(json.dumps(schedule.data)), schedule
+            _versions.put(key, entries[key])
         session.expunge_all()
-    return {key: schedule for key, (_, schedule) in kept.items()}
+    return {key: schedule for key, (_, schedule) in entries.items()}
 
 
 def newest(dag_ids: Collection[str]) -> Any:
@@ -230,7 +230,7 @@ def _read(row: SerializedDagModel, since: float) -> Schedule:
     timezone = timezone if isinstance(timezone, str) else "UTC"
     changed = row.last_updated.timestamp()
     tasks = dag.get("tasks", ())
-    named = sorted({str(task["__var"].get("pool") or Pool.DEFAULT_POOL_NAME) for task in tasks})
+    pools = sorted({str(task["__var"].get("pool") or Pool.DEFAULT_POOL_NAME) for task in tasks})
     return Schedule(
         row.dag_id,
         row.dag_hash,
@@ -239,7 +239,7 @@ def _read(row: SerializedDagModel, since: float) -> Schedule:
         data,
         timezone,
         restriction,
-        tuple(named[:_MOST_POOLS]),
+        tuple(pools[:_MOST_POOLS]),
         by_assets_too=_ASSET_OR_TIME in kinds,
         only_by_hand=_NONE in kinds,
         waits_for_assets=_ASSET_AND_TIME in kinds or (OURS in kinds and "assets" in data["__var"]),

@@ -69,7 +69,7 @@ def concerned(
     deadlines = read_deadlines(session, list(mine))
     always = OpenTime(None, None, None)
     unread = [dag_id for dag_id in mine if dag_id not in schedules]
-    found = Concerned([], [], unread, exemption_store.in_force(session))
+    scope = Concerned([], [], unread, exemption_store.in_force(session))
     for dag in dags:
         schedule = schedules.get(dag.dag_id)
         if schedule is None:
@@ -80,20 +80,20 @@ def concerned(
         except Exception:  # noqa: BLE001
             # As of a timetable whose plugin is not here. It must not take all others away.
             _log.warning("The schedule of DAG %s cannot be read", dag.dag_id, exc_info=True)
-            found.unread.append(dag.dag_id)
+            scope.unread.append(dag.dag_id)
             continue
         if not timed:
             if not schedule.only_by_hand or any(rule.apply_to == "all" for rule in holding):
-                found.waiting.append(dag.dag_id)
+                scope.waiting.append(dag.dag_id)
             continue
         if schedule.by_assets_too:
-            found.waiting.append(dag.dag_id)
+            scope.waiting.append(dag.dag_id)
         compiled = _as_held(schedule, holding, always)
         if dag.stored is None or compiled.held:
             continue
         stored = dag.stored
         due = stored.interval_end if schedule.compiled is not None else stored.start
-        found.subjects.append(
+        scope.subjects.append(
             Subject(
                 dag,
                 compiled,
@@ -103,20 +103,20 @@ def concerned(
                 deadlines.get(dag.dag_id, ()),
             )
         )
-    return found
+    return scope
 
 
 def impact_on(concerned: Concerned, period: PlannedBlackout, now: float) -> Impact:
     """Return what the blackout *period* would do, as seen at *now*."""
     exempt = {
-        one.dag_id
-        for one in concerned.exempt.values()
-        if one.since <= period.start and period.end <= one.until
+        exemption.dag_id
+        for exemption in concerned.exempt.values()
+        if exemption.since <= period.start and period.end <= exemption.until
     }
-    moved = [one for one in concerned.subjects if one.dag.dag_id not in exempt]
-    found = impact_of(moved, period, now)
-    found.waiting, found.unread = concerned.waiting, concerned.unread
-    return found
+    moved = [subject for subject in concerned.subjects if subject.dag.dag_id not in exempt]
+    impact = impact_of(moved, period, now)
+    impact.waiting, impact.unread = concerned.waiting, concerned.unread
+    return impact
 
 
 def _as_held(
@@ -126,11 +126,11 @@ def _as_held(
     if schedule.compiled is not None:
         return schedule.compiled
     delay = max(rule.max_delay for rule in rules)
-    made = CompiledSchedule(
+    compiled = CompiledSchedule(
         schedule.data, schedule.timezone, Policy(max_delay=int(delay.total_seconds()))
     )
-    made.ticks, made.open_time = schedule.ticks, always
-    return made
+    compiled.ticks, compiled.open_time = schedule.ticks, always
+    return compiled
 
 
 def _has_due_times(schedule: Schedule) -> bool:

@@ -115,7 +115,7 @@ _Asked = tuple[dict[str, Need], tuple[Need, ...]]  # by each task, and by a whol
 # By DAG: when the database was asked, in monotonic seconds, and what it said. ``None``: of no run.
 _lengths: LruCache[tuple[float, Usual | None]] = LruCache(20_000, lambda _: 1)
 _tasks: LruCache[tuple[float, _Asked | None]] = LruCache(
-    20_000, lambda kept: 1 if kept[1] is None else 1 + len(kept[1][0])
+    20_000, lambda entry: 1 if entry[1] is None else 1 + len(entry[1][0])
 )
 
 
@@ -161,20 +161,20 @@ def _remembered(
 ) -> dict[str, _T]:
     """Return what *cache* has of each DAG, if fresh, and what *read* returns of the others."""
     clock = time.monotonic()
-    found: dict[str, _T | None] = {}
+    values: dict[str, _T | None] = {}
     missing: list[str] = []
     for dag_id in dag_ids:
         entry = cache.get(dag_id)
         if entry is None or clock - entry[0] > fresh_seconds:
             missing.append(dag_id)
         else:
-            found[dag_id] = entry[1]
+            values[dag_id] = entry[1]
     if missing:
-        asked = read(missing)
+        answers = read(missing)
         for dag_id in missing:
-            found[dag_id] = asked.get(dag_id)
-            cache.put(dag_id, (clock, found[dag_id]))
-    return {dag_id: value for dag_id, value in found.items() if value is not None}
+            values[dag_id] = answers.get(dag_id)
+            cache.put(dag_id, (clock, values[dag_id]))
+    return {dag_id: value for dag_id, value in values.items() if value is not None}
 
 
 def _last_runs(dag_ids: Collection[str], now: float, kind: Any, *more: Any) -> Any:
@@ -220,13 +220,13 @@ def _read_lengths(session: Session, dag_ids: Collection[str], now: float) -> dic
         every[dag_id].append(max(0, seconds))
         if by_schedule:
             scheduled[dag_id].append(max(0, seconds))
-    found: dict[str, Usual] = {}
+    by_dag: dict[str, Usual] = {}
     for dag_id, lengths in every.items():
         enough = len(scheduled[dag_id]) >= _ENOUGH_RUNS
-        known = usual(scheduled[dag_id] if enough else lengths[:_RUNS_OF_LENGTHS])
-        assert known is not None
-        found[dag_id] = known
-    return found
+        length = usual(scheduled[dag_id] if enough else lengths[:_RUNS_OF_LENGTHS])
+        assert length is not None
+        by_dag[dag_id] = length
+    return by_dag
 
 
 def _read_tasks(
@@ -234,8 +234,8 @@ def _read_tasks(
 ) -> dict[str, _Asked]:
     """Return by DAG what each of its tasks asks for in a run, and what the run does."""
     ti = TaskInstance
-    begun, ended = _begun(ti, pools), _seconds(ti.end_date)
-    ready = func.coalesce(_seconds(ti.scheduled_dttm), begun)
+    begin, ended = _begun(ti, pools), _seconds(ti.end_date)
+    ready = func.coalesce(_seconds(ti.scheduled_dttm), begin)
     runs = _last_runs(
         dag_ids,
         now,
@@ -251,8 +251,8 @@ def _read_tasks(
             ti.task_id,
             ti.pool,
             ti.pool_slots,
-            func.avg(case((ready < begun, ready), else_=begun) - runs.c.started),
-            func.avg(ended - begun),
+            func.avg(case((ready < begin, ready), else_=begin) - runs.c.started),
+            func.avg(ended - begin),
             func.count(),
         )
         .join(ti, (ti.dag_id == runs.c.dag_id) & (ti.run_id == runs.c.run_id))
@@ -260,17 +260,19 @@ def _read_tasks(
             runs.c.place <= _RUNS_OF_TASKS,
             ti.start_date.is_not(None),
             ti.end_date.is_not(None),
-            ended > begun,
+            ended > begin,
         )
         .group_by(runs.c.dag_id, runs.c.known, ti.task_id, ti.pool, ti.pool_slots)
     )
-    found: dict[str, dict[str, Need]] = defaultdict(dict)
-    for dag_id, known, task_id, pool, slots, after, seconds, instances in session.execute(query):
+    by_dag: dict[str, dict[str, Need]] = defaultdict(dict)
+    for dag_id, run_count, task_id, pool, slots, after, seconds, instances in session.execute(
+        query
+    ):
         use = TaskUse(pool, slots, float(after), float(seconds), instances)
-        need = need_of(use, min(known, _RUNS_OF_TASKS))
+        need = need_of(use, min(run_count, _RUNS_OF_TASKS))
         if need is not None:
-            found[dag_id][task_id] = need
-    return {dag_id: (needs, joined(needs.values())) for dag_id, needs in found.items()}
+            by_dag[dag_id][task_id] = need
+    return {dag_id: (needs, joined(needs.values())) for dag_id, needs in by_dag.items()}
 
 
 # By DAGs, phase and hour. Weighed by pools and hours.
@@ -328,14 +330,14 @@ def _used_by(
     It has one row for each pool, hour of begin and hour of end: how many tasks there are, the sum
     of their slots, and the sums of slots times begin and of slots times end.
     """
-    begun = _begun(table, pools)
+    begin = _begun(table, pools)
     ended = func.coalesce(_seconds(table.end_date), int(now))
     low, high = map(zones.to_datetime, between)
     tasks = (
         select(
             table.pool,
             table.pool_slots.label("slots"),
-            begun.label("begun"),
+            begin.label("begun"),
             ended.label("ended"),
         )
         .join(DagRun, (DagRun.dag_id == table.dag_id) & (DagRun.run_id == table.run_id))
@@ -351,8 +353,8 @@ def _used_by(
         .limit(_MOST_INSTANCES)
         .subquery()
     )
-    slots, began, over = tasks.c.slots, tasks.c.begun, tasks.c.ended
-    first, last = (began - phase) // HOUR, (over - phase) // HOUR
+    slots, start, over = tasks.c.slots, tasks.c.begun, tasks.c.ended
+    first, last = (start - phase) // HOUR, (over - phase) // HOUR
     return (
         select(
             tasks.c.pool,
@@ -360,10 +362,10 @@ def _used_by(
             last,
             func.count(),
             func.sum(slots),
-            func.sum(slots * began),
+            func.sum(slots * start),
             func.sum(slots * over),
         )
-        .where(over > began)
+        .where(over > start)
         .group_by(tasks.c.pool, first, last)
         .execution_options(include_all_attempts=True)
     )
@@ -440,13 +442,13 @@ def under_way(
         .group_by(of.c.dag_id, of.c.run_id, ti.task_id, ti.state, ti.pool, ti.pool_slots)
         .limit(_MOST_TASKS)
     )
-    for dag_id, run_id, task_id, task_state, pool, slots, instances, begun in session.execute(
+    for dag_id, run_id, task_id, task_state, pool, slots, instances, begin in session.execute(
         query
     ):
         run = runs.get((dag_id, run_id))
         if run is not None:
             stage = _stage(task_state, keeps=pool in pools and pools[pool].deferred)
-            run.tasks.append(Doing(task_id, stage, pool, slots, instances, begun))
+            run.tasks.append(Doing(task_id, stage, pool, slots, instances, begin))
     return list(runs.values())
 
 

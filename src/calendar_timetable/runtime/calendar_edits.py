@@ -160,9 +160,9 @@ def moved_since_last_look(watch: Watch, dags: Sequence[WatchedDag], now: float) 
     of a DAG that is looked at for the first time, or whose file was edited; one whose calendar
     cannot be read is looked at when it can.
     """
-    found: dict[str, list[tuple[RunChange, MovedRun]]] = {}
+    moves: dict[str, list[tuple[RunChange, MovedRun]]] = {}
     upgrades: set[str] = set()
-    with _kept(watch) as (kept, others):
+    with _kept(watch) as (entries, others):
         for dag in dags[:_MOST_DAGS]:
             compiled = CompiledSchedule.from_json(dag.data)
             text = json.dumps(_without_titles(dag.data))
@@ -170,29 +170,29 @@ def moved_since_last_look(watch: Watch, dags: Sequence[WatchedDag], now: float) 
                 continue
             # As it will be read again.
             data = json.loads(text)
-            last, other = kept.get(dag.dag_id), others.get(dag.dag_id)
+            last, other = entries.get(dag.dag_id), others.get(dag.dag_id)
             entry = {"arguments": dag.arguments, "schedule": data, "seen": now, "told": False}
             entry["libraries"] = [*dag.libraries]
             if last is not None and last["schedule"] == data:
                 if last["arguments"] != dag.arguments or now - last["seen"] > _SEEN:
-                    kept[dag.dag_id] = entry | {"told": last["told"]}
+                    entries[dag.dag_id] = entry | {"told": last["told"]}
                 continue
-            kept[dag.dag_id] = entry
+            entries[dag.dag_id] = entry
             if last is None or not _same_rules(last, entry) or _is_others(watch, other, entry):
                 continue
             entry["told"] = True
-            if told := list(_moved(dag, last["schedule"], compiled, now)):
-                found[dag.dag_id] = told
+            if pairs := list(_moved(dag, last["schedule"], compiled, now)):
+                moves[dag.dag_id] = pairs
                 upgrades |= {*_upgrades(last.get("libraries", ()), dag.libraries)}
-        for dag_id in [i for i, entry in kept.items() if now - entry["seen"] > _KEPT]:
-            del kept[dag_id]
-    return _message(found, sorted(upgrades)) if found else None
+        for dag_id in [i for i, entry in entries.items() if now - entry["seen"] > _KEPT]:
+            del entries[dag_id]
+    return _message(moves, sorted(upgrades)) if moves else None
 
 
 def _upgrades(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
     """Yield "holidays 0.84 became 0.85" for each library whose version changed."""
-    old = dict(named.rsplit(" ", 1) for named in before)
-    for name, version in (named.rsplit(" ", 1) for named in after):
+    old = dict(library.rsplit(" ", 1) for library in before)
+    for name, version in (library.rsplit(" ", 1) for library in after):
         if old.get(name, version) != version:
             yield f"{name} {old[name]} became {version}"
 
@@ -213,8 +213,8 @@ def _is_others(watch: Watch, other: dict[str, Any] | None, entry: dict[str, Any]
     """
     if other is None:
         return False
-    told: bool = other["told"] and other["schedule"] == entry["schedule"]
-    return told or (watch == "publish" and entry["seen"] - other["seen"] < _ALIVE)
+    has_told: bool = other["told"] and other["schedule"] == entry["schedule"]
+    return has_told or (watch == "publish" and entry["seen"] - other["seen"] < _ALIVE)
 
 
 # --- what moved -----------------------------------------------------------------------------------
@@ -253,15 +253,15 @@ def _places(
     dag: WatchedDag, compiled: CompiledSchedule, now: float, until: float
 ) -> Iterator[PlacedTick]:
     """Return what becomes of the due times by *compiled* that may start after *now*."""
-    found: Iterator[PlacedTick]
+    ticks: Iterator[PlacedTick]
     if compiled.ticks.on_grid:
-        found = compiled.placed_within(dag.restriction, now - compiled.policy.max_delay)
+        ticks = compiled.placed_within(dag.restriction, now - compiled.policy.max_delay)
     elif dag.schedule is not None and dag.stored is not None:
-        found = replanned(replace(dag.schedule, changed_to=compiled), dag.stored, (), now, until)
+        ticks = replanned(replace(dag.schedule, changed_to=compiled), dag.stored, (), now, until)
     else:
         # They follow the last run, which only Airflow's database knows.
         return iter(())
-    return islice(takewhile(lambda placed: placed.tick.due < until, found), MOST_TICKS + 1)
+    return islice(takewhile(lambda placed: placed.tick.due < until, ticks), MOST_TICKS + 1)
 
 
 def _told(
@@ -291,17 +291,17 @@ def _told(
 
 
 def _message(
-    found: dict[str, list[tuple[RunChange, MovedRun]]], upgrades: Sequence[str]
+    moves: dict[str, list[tuple[RunChange, MovedRun]]], upgrades: Sequence[str]
 ) -> MovedRuns:
-    every = [pair for told in found.values() for pair in told]
+    every = [pair for pairs in moves.values() for pair in pairs]
     runs = tuple(run for _, run in every[:_TOLD])
-    named = "; ".join(run.sentence for run in runs[:_NAMED])
+    details = "; ".join(run.sentence for run in runs[:_NAMED])
     more = f"; and {len(every) - _NAMED} more" if len(every) > _NAMED else ""
     upgraded = f" ({', '.join(upgrades)})" if upgrades else ""
-    said = (
-        f"Calendars changed{upgraded}, {in_numbers(change for change, _ in every)}: {named}{more}"
+    sentence = (
+        f"Calendars changed{upgraded}, {in_numbers(change for change, _ in every)}: {details}{more}"
     )
-    return MovedRuns(said, len(every), tuple(found), runs, tuple(map(len, found.values())))
+    return MovedRuns(sentence, len(every), tuple(moves), runs, tuple(map(len, moves.values())))
 
 
 # --- what is kept ---------------------------------------------------------------------------------
@@ -318,10 +318,10 @@ def _kept(watch: Watch) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     other: Watch = "publish" if watch == "sync" else "sync"
     with (folder() / "edits.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        kept = _read(watch)
-        before = json.dumps(kept)
-        yield kept, _read(other)
-        after = json.dumps(kept)
+        entries = _read(watch)
+        before = json.dumps(entries)
+        yield entries, _read(other)
+        after = json.dumps(entries)
         if after != before:
             content = f'{{"v": {_VERSION}, "dags": {after}}}'
             replace_file(folder() / f"edits-{watch}.json", content.encode())
@@ -363,7 +363,7 @@ def _without(node: Any, names: set[str]) -> Any:
     if isinstance(node, dict):
         return {key: _without(value, names) for key, value in node.items() if key not in names}
     if isinstance(node, list) and node and isinstance(node[0], dict):
-        return [_without(one, names) for one in node]
+        return [_without(child, names) for child in node]
     return node
 
 

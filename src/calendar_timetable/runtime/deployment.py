@@ -68,28 +68,28 @@ class _Limits:
         """Whether they close any time; they may be there for a placement alone."""
         return bool(self._blackouts or self._windows)
 
-    def schedule(self, given: Any) -> Any:
-        """Return the schedule *given* within these limits; *given* itself without due times."""
-        if isinstance(given, CalendarTimetable):
-            return self._united(given)
-        inner = getattr(given, "timetable", None)  # that of AssetOrTimeSchedule
+    def schedule(self, schedule: Any) -> Any:
+        """Return *schedule* within these limits; *schedule* itself without due times."""
+        if isinstance(schedule, CalendarTimetable):
+            return self._united(schedule)
+        inner = getattr(schedule, "timetable", None)  # that of AssetOrTimeSchedule
         if inner is not None:
             mine = self.schedule(inner)
-            if getattr(given, "asset_gated", False) and isinstance(mine, CalendarTimetable):
+            if getattr(schedule, "asset_gated", False) and isinstance(mine, CalendarTimetable):
                 # AssetAndTimeSchedule does not ask it once the assets come, which may be in here.
-                return mine.waiting_for(given.asset_condition)
-            own = copy(given)
+                return mine.waiting_for(schedule.asset_condition)
+            own = copy(schedule)
             own.timetable = mine
             return own
-        if type(given).__name__ == "OnceTimetable":
+        if type(schedule).__name__ == "OnceTimetable":
             # Its one run is due since its start date, and would be skipped past max_delay.
-            return given
-        own = self._timetable(given)
+            return schedule
+        own = self._timetable(schedule)
         try:
             own.validate()
         except AirflowTimetableInvalid:
             # It does not say by itself when runs are due; the gates hold its tasks.
-            return given
+            return schedule
         return own
 
     @cached_property
@@ -120,16 +120,16 @@ class _Limits:
             place=self._place,
         )
 
-    def _united(self, given: CalendarTimetable) -> CalendarTimetable:
-        """Return *given* with these limits added to its own."""
-        arguments = given.arguments
+    def _united(self, timetable: CalendarTimetable) -> CalendarTimetable:
+        """Return *timetable* with these limits added to its own."""
+        arguments = timetable.arguments
         assert arguments is not None, "it comes from a DAG file"
         if arguments.when_blocked == "run":
             # Its own windows and blackouts hold nothing back; these do.
             arguments = replace(arguments, when_blocked="postpone", windows=None, blackouts=None)
         own_blackouts = [] if arguments.blackout_set is None else [arguments.blackout_set]
         own_windows = [] if arguments.window_set is None else [arguments.window_set]
-        return given.with_arguments(
+        return timetable.with_arguments(
             replace(
                 arguments,
                 blackouts=[*own_blackouts, *self._blackouts] or None,

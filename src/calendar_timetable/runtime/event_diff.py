@@ -178,9 +178,9 @@ def _disappeared(
     reading: CalendarSnapshot,
 ) -> Iterator[EventChange]:
     for uid, row in rows_before.items():
-        gone = uid not in seen_here and uid not in seen_now and uid not in reading.puzzling
+        absent = uid not in seen_here and uid not in seen_now and uid not in reading.puzzling
         # That an event which is over was deleted is no news: people tidy up.
-        if gone and row.alive and row.last > reading.at:
+        if absent and row.alive and row.last > reading.at:
             yield _of_row("cancelled", uid, row)
 
 
@@ -196,7 +196,7 @@ def moments(
     *now* is in epoch seconds, and so is the next moment, ``None`` if there is none. *before* is how
     many seconds before its start an event is "soon".
     """
-    told = dict(memory.told)
+    told_moments = dict(memory.told)
     due: list[tuple[int, EventChange]] = []
     coming: float | None = None
     for event in events:
@@ -205,11 +205,14 @@ def moments(
         for kind, moment in _moments_of(event, kinds, before):
             if moment > now:
                 coming = moment if coming is None else min(coming, moment)
-            elif moment > memory.settled and (key := _key(kind, event.uid, moment)) not in told:
-                told[key] = moment
+            elif (
+                moment > memory.settled
+                and (key := _key(kind, event.uid, moment)) not in told_moments
+            ):
+                told_moments[key] = moment
                 due.append((moment, _of_occurrence(kind, event)))
-    happened = [happening for _, happening in sorted(due, key=lambda pair: pair[0])]
-    return happened, replace(memory, told=told) if happened else memory, coming
+    happenings = [happening for _, happening in sorted(due, key=lambda pair: pair[0])]
+    return happenings, replace(memory, told=told_moments) if happenings else memory, coming
 
 
 def settle(memory: WatchState, until: float) -> WatchState:

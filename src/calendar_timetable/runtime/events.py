@@ -213,20 +213,20 @@ def _substance(memory: WatchState) -> tuple[object, ...]:
     return memory.stretch, memory.rows, sorted(memory.told)
 
 
-def _calendar(given: Calendar | str) -> Calendar:
-    """Return *given* as a calendar.
+def _calendar(value: Calendar | str) -> Calendar:
+    """Return *value* as a calendar.
 
     It is as its DAG file says, or as :meth:`CalendarEventTrigger.serialize` wrote it. Raises
     :class:`InvalidArgument` for anything else.
     """
     timeset: object
-    if isinstance(given, str) and given.startswith("{"):
-        timeset = codec.decode(json.loads(given))
+    if isinstance(value, str) and value.startswith("{"):
+        timeset = codec.decode(json.loads(value))
     else:
-        timeset = as_timeset("calendar", given, Calendar)  # type: ignore[arg-type]
+        timeset = as_timeset("calendar", value, Calendar)  # type: ignore[arg-type]
     if not isinstance(timeset, Calendar):
         raise InvalidArgument(
-            "calendar", given, "give a Calendar, an Airflow Connection id or an address"
+            "calendar", value, "give a Calendar, an Airflow Connection id or an address"
         )
     return timeset
 

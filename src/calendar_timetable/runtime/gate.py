@@ -50,24 +50,24 @@ class Gate:
     when_late: WhenLate
 
     @classmethod
-    def at(cls, context: Any, asked: GateOptions, since: float | None) -> Gate:
+    def at(cls, context: Any, options: GateOptions, since: float | None) -> Gate:
         """Return the gate before the task whose *context* this is."""
-        rules = rules_of(context if asked.schedule is None else asked.schedule)
+        rules = rules_of(context if options.schedule is None else options.schedule)
         policy = rules.policy
-        if asked.duration is not None:
-            policy = replace(policy, duration=zones.whole_seconds("duration", asked.duration))
+        if options.duration is not None:
+            policy = replace(policy, duration=zones.whole_seconds("duration", options.duration))
         # They say what is done when a run is planned; a gate always waits.
         if policy.when_blocked in ("run", "skip"):
             policy = replace(policy, when_blocked="postpone")
         policy = replace(policy, keep_hour="", max_lateness=None, placement=None)
         wait = (
             policy.max_delay
-            if asked.max_delay is None
-            else zones.whole_seconds("max_delay", asked.max_delay)
+            if options.max_delay is None
+            else zones.whole_seconds("max_delay", options.max_delay)
         )
         planned = context["dag_run"].run_after.timestamp()
         since = clock.now() if since is None else since
-        return cls(replace(rules, policy=policy), planned, since, wait, asked.when_late)
+        return cls(replace(rules, policy=policy), planned, since, wait, options.when_late)
 
     @property
     def late_at(self) -> float:
@@ -212,11 +212,11 @@ def hold_until_open(
     the calendars' ``refresh`` (at most every :data:`SHORTEST_POLL` seconds). A task that resumes
     from its own trigger is not held: its work began long ago.
     """
-    asked = GateOptions(duration, max_delay, when_late, schedule)
+    options = GateOptions(duration, max_delay, when_late, schedule)
     if not _resumes(context) and not override(
-        context, is_closed=partial(_is_closed, context, asked)
+        context, is_closed=partial(_is_closed, context, options)
     ):
-        _hold(context, asked)
+        _hold(context, options)
 
 
 def hold_for_deployment(
@@ -228,22 +228,22 @@ def hold_for_deployment(
     runs whose conf says ``{"ignore_calendar": "why"}``; without *holds_by_hand* also runs that
     somebody triggered. *then* is what the DAG itself gave as ``pre_execute``.
     """
-    asked, rules = GateOptions(schedule=schedule), rules_of(schedule)
+    options, rules = GateOptions(schedule=schedule), rules_of(schedule)
 
     def is_closed() -> bool:
-        return not _has_begun(context, rules) and _is_closed(context, asked)
+        return not _has_begun(context, rules) and _is_closed(context, options)
 
     passes = _resumes(context) or override(context, is_closed=is_closed, by_hand=not holds_by_hand)
     if not passes and not _has_begun(context, rules):
-        _hold(context, asked)
+        _hold(context, options)
     if then is not None:
         then(context)
 
 
-def _is_closed(context: Any, asked: GateOptions) -> bool:
+def _is_closed(context: Any, options: GateOptions) -> bool:
     """Tell whether the gate is closed for a run that would pass it all the same."""
     try:
-        return not Gate.at(context, asked, None).look().open
+        return not Gate.at(context, options, None).look().open
     except InvalidArgument:  # there are no calendars to ignore
         return False
 
@@ -254,24 +254,24 @@ def _has_begun(context: Any, rules: TimeRules) -> bool:
     if run.start_date is None:
         return False
     # `airflow dags test` says that a run began at its logical date.
-    began = max(run.start_date, run.run_after).timestamp()
+    start = max(run.start_date, run.run_after).timestamp()
     at = clock.now()
-    horizon = rules.horizon or horizon_around(at, math.ceil(max(at - began, 0)))
+    horizon = rules.horizon or horizon_around(at, math.ceil(max(at - start, 0)))
     rules = replace(rules, horizon=horizon)
     try:
-        if not rules.read_kept(at).fits(began, 0):
+        if not rules.read_kept(at).fits(start, 0):
             return False
         # A copy may be older than an event that was entered just before the run began.
-        return at - began > _OLDEST_COPY or rules.read_afresh(at).fits(began, 0)
+        return at - start > _OLDEST_COPY or rules.read_afresh(at).fits(start, 0)
     except CalendarUnavailable:
         return False
 
 
-def _hold(context: Any, asked: GateOptions) -> None:
+def _hold(context: Any, options: GateOptions) -> None:
     """Let the task of *context* go on in open time; raise ``AirflowRescheduleException`` else."""
-    asked.check()
+    options.check()
     first = context["ti"].get_first_reschedule_date(context)
-    gate = Gate.at(context, asked, first.timestamp() if first else None)
+    gate = Gate.at(context, options, first.timestamp() if first else None)
     verdict = gate.pass_or_raise(context)
     if verdict is None:
         return

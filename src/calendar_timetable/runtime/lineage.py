@@ -72,8 +72,8 @@ def _reasons(timetable: CalendarTimetable, due: datetime) -> list[str]:
 def _calendars(timetable: CalendarTimetable, moment: datetime) -> list[str]:
     """Return what people are shown for its calendars, never an address; none is read for it."""
     if timetable.arguments is None:
-        return sorted({used.label for used in timetable.calendars})
-    return sorted({asked.label for asked, _ in timetable.questions(moment.timestamp())})
+        return sorted({calendar.label for calendar in timetable.calendars})
+    return sorted({calendar.label for calendar, _ in timetable.questions(moment.timestamp())})
 
 
 @cache

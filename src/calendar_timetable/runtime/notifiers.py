@@ -53,16 +53,16 @@ def notify(path: str, context: dict[str, Any]) -> None:
 
 
 async def _call(path: str, context: dict[str, Any]) -> None:
-    found = named(path)
+    target = named(path)
     # A notifier renders its templates in itself: another message would find them rendered.
-    made = found() if isinstance(found, type) else copy(found)
-    if is_async(made):
-        made.context = context
-        await made
+    notifier = target() if isinstance(target, type) else copy(target)
+    if is_async(notifier):
+        notifier.context = context
+        await notifier
         return
-    told = made(context)
-    if inspect.isawaitable(told):
-        await told
+    result = notifier(context)
+    if inspect.isawaitable(result):
+        await result
 
 
 def _said(error: BaseException) -> str:

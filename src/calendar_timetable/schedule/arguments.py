@@ -172,10 +172,10 @@ class Arguments:
         """
         policy, horizon = self.policy, self.horizon(moment, end)
         sets = {"windows": self.window_set, "blackouts": self.blackout_set}
-        held: list[str] = []
+        held_labels: list[str] = []
         if hold:
             resolved = {
-                name: s and resolve_or_hold(s, horizon, self.zone_name, held)
+                name: s and resolve_or_hold(s, horizon, self.zone_name, held_labels)
                 for name, s in sets.items()
             }
         else:
@@ -224,9 +224,9 @@ class Arguments:
             return ""
         own = isinstance(self.schedule, (str, DueRule))
         base = self.schedule if own else encode_base(self.base)
-        said = type(self.base).__name__, base, self.zone_name, self.policy, self.offset
+        settings = type(self.base).__name__, base, self.zone_name, self.policy, self.offset
         gate = () if self.asset_data is None else (self.asset_data,)
-        return repr((*said, self.calendar, self.window_set, self.blackout_set, *gate))
+        return repr((*settings, self.calendar, self.window_set, self.blackout_set, *gate))
 
     @property
     def _is_settled(self) -> bool:

@@ -66,15 +66,15 @@ def python_of(compiled: CompiledSchedule, stagger: int | None = None, key: str =
 def _base(compiled: CompiledSchedule) -> str:
     data = compiled.base
     if "rule" in data:
-        said = data.get("python") or f"...,  # as in the DAG file: {data['rule']}"
-        return f"{said},{_ALMOST}" if "Calendar(" in said and "  # " not in said else said
+        text = data.get("python") or f"...,  # as in the DAG file: {data['rule']}"
+        return f"{text},{_ALMOST}" if "Calendar(" in text and "  # " not in text else text
     if "events" in data:
         return f"Calendar({data['calendar']!r}),{_ALMOST}"
-    kind, given = data["__type"].rpartition(".")[2], data["__var"]
-    if is_plain_cron(data) and given["timezone"] == compiled.timezone:
-        return repr(given["expression"])
+    kind, values = data["__type"].rpartition(".")[2], data["__var"]
+    if is_plain_cron(data) and values["timezone"] == compiled.timezone:
+        return repr(values["expression"])
     if is_plain_delta(data):
-        return delta(given["delta"])
+        return delta(values["delta"])
     if kind in ("OnceTimetable", "ContinuousTimetable"):
         return repr({"OnceTimetable": "@once"}.get(kind, "@continuous"))
     if kind in (
@@ -82,17 +82,17 @@ def _base(compiled: CompiledSchedule) -> str:
         "CronDataIntervalTimetable",
         "MultipleCronTriggerTimetable",
     ):
-        return _timetable(kind, given)
+        return _timetable(kind, values)
     # Any other timetable: as in the DAG file.
     return "..."
 
 
-def _timetable(kind: str, given: dict[str, Any]) -> str:
-    expressions = given.get("expressions") or [given["expression"]]
-    said = [repr(expression) for expression in expressions] + [f"timezone={given['timezone']!r}"]
-    if isinstance(given.get("interval"), (int, float)) and given["interval"]:
-        said.append(f"interval={delta(given['interval'])}")
-    return f"{kind}({', '.join(said)})"
+def _timetable(kind: str, values: dict[str, Any]) -> str:
+    expressions = values.get("expressions") or [values["expression"]]
+    arguments = [*map(repr, expressions), f"timezone={values['timezone']!r}"]
+    if isinstance(values.get("interval"), (int, float)) and values["interval"]:
+        arguments.append(f"interval={delta(values['interval'])}")
+    return f"{kind}({', '.join(arguments)})"
 
 
 def _has_more(leaf: TimeSet) -> bool:
@@ -103,8 +103,8 @@ def _has_more(leaf: TimeSet) -> bool:
 
 def _sets(timeset: TimeSet, timezone: str) -> str:
     if isinstance(timeset, Union):
-        said = [_set(part, timezone) for part in _parts(timeset)]
-        return said[0] if len(said) == 1 else f"[{', '.join(said)}]"
+        texts = [_set(part, timezone) for part in _parts(timeset)]
+        return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     return _set(timeset, timezone)
 
 
@@ -120,8 +120,8 @@ def _set(timeset: TimeSet, timezone: str) -> str:
             texts = map(repr, timeset.texts)
             return f"Weekly({', '.join((*texts, *_zone(timeset.timezone, timezone)))})"
         case LocalDays():
-            given = [repr(timeset.label.removeprefix("holidays "))]
-            return f"Holidays({', '.join((*given, *_zone(timeset.timezone, timezone)))})"
+            arguments = [repr(timeset.label.removeprefix("holidays "))]
+            return f"Holidays({', '.join((*arguments, *_zone(timeset.timezone, timezone)))})"
         case CalendarSpans():
             code = trading_code(timeset)
             return f"Calendar({timeset.label!r})" if code is None else f"TradingHours({code!r})"
@@ -129,8 +129,8 @@ def _set(timeset: TimeSet, timezone: str) -> str:
             OFF
         ):
             code = label.removeprefix(OFF).strip()
-            given = [*([repr(code)] if code else ()), *_zone(own, timezone)]
-            return f"WorkingDays({', '.join(given)})"
+            arguments = [*([repr(code)] if code else ()), *_zone(own, timezone)]
+            return f"WorkingDays({', '.join(arguments)})"
         case Union() if len(_parts(timeset)) == 1:
             return _set(_parts(timeset)[0], timezone)
         case Difference() if unexempted(timeset) is not timeset:
@@ -148,5 +148,5 @@ def _zone(own: str | None, timezone: str) -> list[str]:
 
 
 def _inner(timeset: TimeSet, timezone: str) -> str:
-    said = _set(timeset, timezone)
-    return f"({said})" if timeset.parts() and not said.startswith("WorkingDays(") else said
+    text = _set(timeset, timezone)
+    return f"({text})" if timeset.parts() and not text.startswith("WorkingDays(") else text

@@ -37,7 +37,7 @@ def encode_assets(assets: Any) -> dict[str, Any] | None:
     kinds = BaseAsset, SerializedAssetBase
     alone = isinstance(assets, kinds)
     every = [assets] if alone else list(assets) if isinstance(assets, Collection) else []
-    if not every or not all(isinstance(one, kinds) for one in every):
+    if not every or not all(isinstance(asset, kinds) for asset in every):
         raise InvalidArgument("assets", assets, _REMEDY)
     condition = assets if alone else SerializedAssetAll(list(map(ensure_serialized_asset, every)))
     # As it comes out of the database: Airflow's own keys are an Enum.

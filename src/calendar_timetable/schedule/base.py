@@ -118,8 +118,8 @@ def is_plain_cron(encoded: dict[str, Any]) -> bool:
 
 def is_plain_delta(encoded: dict[str, Any]) -> bool:
     """Tell whether a serialized timetable is what :func:`make_base` makes of a timedelta."""
-    made = _is_made(encoded, "DeltaDataIntervalTimetable", "DeltaTriggerTimetable")
-    return made and isinstance(encoded["__var"].get("delta"), (int, float))
+    plain = _is_made(encoded, "DeltaDataIntervalTimetable", "DeltaTriggerTimetable")
+    return plain and isinstance(encoded["__var"].get("delta"), (int, float))
 
 
 def _is_made(encoded: dict[str, Any], with_interval: str, without: str) -> bool:
@@ -127,8 +127,8 @@ def _is_made(encoded: dict[str, Any], with_interval: str, without: str) -> bool:
 
     with_intervals = conf.getboolean("scheduler", "create_cron_data_intervals")
     kind = encoded["__type"].rpartition(".")[2]
-    made = kind == (with_interval if with_intervals else without)
-    return made and not encoded["__var"].get("interval")
+    same_kind = kind == (with_interval if with_intervals else without)
+    return same_kind and not encoded["__var"].get("interval")
 
 
 # Runs are known by their data interval, which those of partitions have not; and each partition has
@@ -200,9 +200,9 @@ class DueTimes(Timetable):
 
     def serialize(self) -> dict[str, Any]:
         deltas = [b - a for a, b in zip((0, *self.starts), self.starts, strict=False)]
-        held = {} if self.unread is None else {"held": encode_unread(self.unread)}
+        unread = {} if self.unread is None else {"held": encode_unread(self.unread)}
         python = {"python": self.python} if self.python else {}
-        return {self.key: self.label, "events": deltas, **python, **held}
+        return {self.key: self.label, "events": deltas, **python, **unread}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> DueTimes:

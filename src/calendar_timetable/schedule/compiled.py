@@ -164,8 +164,8 @@ class CompiledSchedule:
 
     def placed(self, start: float, latest: DateTime | None = None) -> Iterator[PlacedTick]:
         """Yield every tick due at *start* or later, and until *latest*, in its place."""
-        found = self.since_last_run(start, latest=latest)
-        return (placed for placed in found if placed.tick.due >= start)
+        ticks = self.since_last_run(start, latest=latest)
+        return (placed for placed in ticks if placed.tick.due >= start)
 
     def placed_within(self, restriction: TimeRestriction, start: float) -> Iterator[PlacedTick]:
         """Yield what :meth:`placed` yields, within a DAG's start and end date.

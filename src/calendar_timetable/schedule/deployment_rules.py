@@ -61,7 +61,7 @@ class DeploymentRule:
     def __post_init__(self) -> None:
         for name in ("tags", "owners", "dag_ids", "exempt_tags"):
             value = getattr(self, name)
-            if isinstance(value, str) or not all(isinstance(one, str) for one in value):
+            if isinstance(value, str) or not all(isinstance(item, str) for item in value):
                 raise InvalidArgument(name, value, "give a list of texts")
         if self.apply_to not in get_args(ApplyTo):
             raise InvalidArgument("apply_to", self.apply_to, "give 'scheduled' or 'all'")
@@ -92,7 +92,7 @@ class DeploymentRule:
 
     def holds_for(self, dag: Any) -> bool:
         """Tell whether *dag* is one of those that this rule is for."""
-        owners = {one.strip() for one in str(getattr(dag, "owner", "")).split(",")}
+        owners = {owner.strip() for owner in str(getattr(dag, "owner", "")).split(",")}
         return self.names(dag.dag_id, dag.tags, owners)
 
     def names(self, dag_id: str, tags: Collection[str], owners: Collection[str]) -> bool:
@@ -118,8 +118,8 @@ def rules() -> list[DeploymentRule]:
         return list(_rules())
     except InvalidArgument as error:
         unread = Unread(str(error))
-        held = CalendarSpans("the rules of this deployment", Spans(), unread=unread)
-        return [DeploymentRule(held, apply_to="all")]
+        blackout = CalendarSpans("the rules of this deployment", Spans(), unread=unread)
+        return [DeploymentRule(blackout, apply_to="all")]
 
 
 def rules_of_blackouts(calendar: str | None = None) -> list[DeploymentRule]:
@@ -128,21 +128,25 @@ def rules_of_blackouts(calendar: str | None = None) -> list[DeploymentRule]:
     With *calendar* only those that name it, by its address or Connection id. Where the deployment
     has no blackouts at all, one rule for every DAG without an exempt tag: as it would be.
     """
-    found = [rule for rule in rules() if rule.blackouts is not None]
+    blackout_rules = [rule for rule in rules() if rule.blackouts is not None]
     if calendar is not None:
-        return [rule for rule in found if calendar in map(_address_of, rule.calendars)]
-    return found or [DeploymentRule(exempt_tags=listed("exempt_tags"), apply_to=_apply_to())]
+        return [rule for rule in blackout_rules if calendar in map(_address_of, rule.calendars)]
+    return blackout_rules or [
+        DeploymentRule(exempt_tags=listed("exempt_tags"), apply_to=_apply_to())
+    ]
 
 
 def _rules() -> Iterator[DeploymentRule]:
     blackouts = listed("blackouts")
     if blackouts:
         yield DeploymentRule(blackouts, exempt_tags=listed("exempt_tags"), apply_to=_apply_to())
-    given = _given()
-    if not isinstance(given, Sequence) or not all(isinstance(one, DeploymentRule) for one in given):
+    local_rules = _given()
+    if not isinstance(local_rules, Sequence) or not all(
+        isinstance(rule, DeploymentRule) for rule in local_rules
+    ):
         remedy = "give a list of DeploymentRule"
-        raise InvalidArgument(f"{RULES} in airflow_local_settings.py", given, remedy)
-    yield from given
+        raise InvalidArgument(f"{RULES} in airflow_local_settings.py", local_rules, remedy)
+    yield from local_rules
 
 
 def _apply_to() -> ApplyTo:

@@ -52,16 +52,16 @@ class DueRule:
 
         ``""`` where that is long, or a set among the days is of a kind of its own.
         """
-        given = ((f, getattr(self, f.name)) for f in fields(cast("Any", self)))
+        pairs = ((f, getattr(self, f.name)) for f in fields(cast("Any", self)))
         parts: list[str] = []
-        for field, value in given:
+        for field, value in pairs:
             if value == field.default:
                 continue
-            said = in_python(value) if isinstance(value, TimeSet) else _plain(value)
-            if said is None:
+            argument = in_python(value) if isinstance(value, TimeSet) else _plain(value)
+            if argument is None:
                 return ""
             in_order = field.name in ("which", "days", "rule", "start")
-            parts.append(said if in_order else f"{field.name}={said}")
+            parts.append(argument if in_order else f"{field.name}={argument}")
         text = f"{type(self).__name__}({', '.join(parts)})"
         return text if len(text) <= _MOST_PYTHON else ""
 
@@ -74,20 +74,20 @@ def laid_out(horizon: TimeRange) -> tuple[date, date]:
 
 def times_of_day(at: Any) -> tuple[int, ...]:
     """Return the times *at*, one or a list of texts, in seconds after midnight on the clock."""
-    given = at if isinstance(at, (list, tuple)) else (at,)
-    found: list[int] = []
-    for one in given:
-        match = _AT.fullmatch(one) if isinstance(one, str) else None
+    texts = at if isinstance(at, (list, tuple)) else (at,)
+    seconds: list[int] = []
+    for text in texts:
+        match = _AT.fullmatch(text) if isinstance(text, str) else None
         hours, minutes = map(int, match.groups()) if match else (0, 60)
         if minutes > 59 or hours >= _MOST_HOURS:
             remedy = "give a time of day as '18:00', up to '47:59' for the day after"
-            raise InvalidArgument("at", one, remedy)
-        found.append(hours * 3600 + minutes * 60)
-    if not found:
+            raise InvalidArgument("at", text, remedy)
+        seconds.append(hours * 3600 + minutes * 60)
+    if not seconds:
         raise InvalidArgument("at", at, "give a time of day as '18:00'")
-    if len({*found}) < len(found):
+    if len({*seconds}) < len(seconds):
         raise InvalidArgument("at", at, "give each time of day once")
-    return tuple(found)
+    return tuple(seconds)
 
 
 def in_words(at: Any) -> str:
@@ -105,13 +105,13 @@ def in_python(timeset: TimeSet) -> str | None:
     from calendar_timetable.calendars.working_days import TradingHours, WorkingDays
 
     if isinstance(timeset, Combined):
-        said = [in_python(member) for member in timeset.members]
+        texts = [in_python(member) for member in timeset.members]
         inner = [
             f"({text})" if member.parts() else text
-            for member, text in zip(timeset.members, said, strict=True)
+            for member, text in zip(timeset.members, texts, strict=True)
             if text is not None
         ]
-        if len(inner) < len(said):
+        if len(inner) < len(texts):
             return None
         alone = isinstance(timeset, Complement)
         return f"~{inner[0]}" if alone else _SIGNS[KEYS[type(timeset)]].join(inner)

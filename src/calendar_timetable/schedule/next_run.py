@@ -433,10 +433,10 @@ class _Search:
 
     def _lay_out(self, stream: TickStream, first_due: float | None) -> Iterator[PlacedTick]:
         until = max(self.now, self.now if first_due is None else first_due) + SEARCH_SECONDS
-        begun = -math.inf
+        last_begin = -math.inf
         if self.last is not None and self.policy.when_blocked == "advance":
-            begun = self.last.start.timestamp()
-        return runs(stream, self.policy, self.open_time, until, begun)
+            last_begin = self.last.start.timestamp()
+        return runs(stream, self.policy, self.open_time, until, last_begin)
 
     def _as_base(self, run: PlacedTick, picked: Tick | None) -> PlacedTick | None:
         """Return *run*, which was to start on time, as late as the base schedule has it.

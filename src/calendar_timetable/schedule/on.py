@@ -86,13 +86,13 @@ class On(DueRule):
     @property
     def positions(self) -> tuple[int, ...]:
         """Which days of the period, as numbers."""
-        given = self.which if isinstance(self.which, (list, tuple)) else (self.which,)
+        values = self.which if isinstance(self.which, (list, tuple)) else (self.which,)
         positions: list[int] = []
-        for one in given:
-            number = _PLACES.get(one) if isinstance(one, str) else one
+        for value in values:
+            number = _PLACES.get(value) if isinstance(value, str) else value
             if isinstance(number, bool) or not isinstance(number, int):
                 remedy = "give numbers, 'first' or 'last', one or a list"
-                raise InvalidArgument("which", one, remedy)
+                raise InvalidArgument("which", value, remedy)
             positions.append(number)
         if len({*positions}) < len(positions):
             raise InvalidArgument("which", self.which, "give each day once")
@@ -114,9 +114,9 @@ class On(DueRule):
                 raise InvalidArgument("period_start", start, remedy)
             return Periods(self.of, 1, start)
         # Not "W10-1", which is a date of ISO 8601 too.
-        written = isinstance(start, str) and _MONTH_DAY.fullmatch(start)
+        match = isinstance(start, str) and _MONTH_DAY.fullmatch(start)
         try:
-            begin = date.fromisoformat(f"2000-{start}" if written else "")
+            begin = date.fromisoformat(f"2000-{start}" if match else "")
         except ValueError:
             remedy = "give a day of the month, or month and day as '04-06'"
             raise InvalidArgument("period_start", start, remedy) from None
@@ -130,12 +130,12 @@ class On(DueRule):
         first, last = laid_out(horizon)
         times = times_of_day(self.at)
         days = self._days_between(first, last, timezone)
-        found: set[int] = set()
+        instants: set[int] = set()
         for begin, end in self.periods.between(first, last):
             for day in self._days_of(begin, end, days):
                 if first <= day <= last:
-                    found.update(zones.local_instant(day, at, zone) for at in times)
-        return sorted(found)
+                    instants.update(zones.local_instant(day, at, zone) for at in times)
+        return sorted(instants)
 
     def reach(self, horizon: TimeRange, timezone: str) -> TimeRange:
         zone = zones.load_zone(timezone)
@@ -158,8 +158,8 @@ class On(DueRule):
             chosen = [nth(days, begin, end, position) for position in self.positions]
         else:
             every = [begin + timedelta(days=n) for n in range((end - begin).days)]
-            counted = (nth(every, begin, end, position) for position in self.positions)
-            chosen = [day and rolled(day, days, begin, end, self.roll) for day in counted]
+            nominal_days = (nth(every, begin, end, position) for position in self.positions)
+            chosen = [day and rolled(day, days, begin, end, self.roll) for day in nominal_days]
         return [day for day in chosen if day is not None]
 
     def _days_between(self, first: date, last: date, timezone: str) -> list[date]:

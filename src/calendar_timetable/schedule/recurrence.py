@@ -89,12 +89,12 @@ class Recurrence(DueRule):
         from calendar_timetable.calendars.ical.properties import local_time
 
         try:
-            found = list(islice(self._series.between(low, high + DAY), most + 1))
+            times = list(islice(self._series.between(low, high + DAY), most + 1))
         except Unreadable as error:
             raise InvalidArgument("rule", self.rule, f"{error}; {_REMEDY}") from None
-        if len(found) > most:
+        if len(times) > most:
             raise InvalidArgument("rule", self.rule, TOO_OFTEN)
-        return [local_time(at).date() for at in found]
+        return [local_time(at).date() for at in times]
 
     @property
     def _series(self) -> Series:
@@ -111,9 +111,9 @@ class Recurrence(DueRule):
         text = self.rule.strip().removeprefix("RRULE:")
         for part in text.upper().split(";"):
             name, _, value = (piece.strip() for piece in part.partition("="))
-            meant = _NOT_MEANT.get(name)
-            if meant and (name.startswith("BY") or not _NUMBER.fullmatch(value)):
-                raise InvalidArgument("rule", self.rule, meant)
+            advice = _NOT_MEANT.get(name)
+            if advice and (name.startswith("BY") or not _NUMBER.fullmatch(value)):
+                raise InvalidArgument("rule", self.rule, advice)
         begin = datetime.combine(self.start, time())
         moment = WallTime(begin, zones.load_zone("UTC"), is_date=True)
         try:

@@ -120,8 +120,8 @@ class Ticks:
         if not self.on_grid:
             return self._step is not None and self._step < DAY / _MOST_A_DAY
         begin = clock.now()
-        found = islice(self.from_instant(begin), _MOST_A_DAY + 2)
-        return sum(1 for tick in found if tick.due < begin + DAY) > _MOST_A_DAY + 1
+        ticks = islice(self.from_instant(begin), _MOST_A_DAY + 2)
+        return sum(1 for tick in ticks if tick.due < begin + DAY) > _MOST_A_DAY + 1
 
     def pick(self, last: DataInterval | None, restriction: TimeRestriction) -> Tick | None:
         """Return the tick that follows the run *last* under *restriction*, ``catchup`` included."""
@@ -193,9 +193,9 @@ class Ticks:
         if self._kind == _CONTINUOUS or (last is None and self._kind in _BEGIN_NOW):
             return self.stream(self.walk(last, every, self.pick(last, restriction)), latest)
         if last is not None and earliest is not None and earliest > last.end:
-            ended = last.end.timestamp()
+            last_end = last.end.timestamp()
             return self._from_floor(
-                (t for t in self.walk(None, every) if t.interval_end > ended), floor, every
+                (t for t in self.walk(None, every) if t.interval_end > last_end), floor, every
             )
         low = -math.inf if last is None else last.end.timestamp()
         if last is None and earliest is not None:
@@ -219,11 +219,11 @@ class Ticks:
             # Airflow's CronDataIntervalTimetable raises this after a run that was not on its grid.
             if last is None or not self.on_grid:
                 raise
-            begun, ended = last.start.timestamp(), last.end.timestamp()
+            last_begin, last_end = last.start.timestamp(), last.end.timestamp()
             ticks = (
                 t
-                for t in self.from_instant(ended, latest)
-                if t.interval_end > ended and t.interval_start > begun
+                for t in self.from_instant(last_end, latest)
+                if t.interval_end > last_end and t.interval_start > last_begin
             )
             return self._from_floor(ticks, floor, every)
 

@@ -73,14 +73,14 @@ class TimeRules:
     @cached_property
     def refresh(self) -> float | None:
         """Seconds after which what was read may have changed; ``None`` without calendars."""
-        given = (
+        parts = (
             part
             for timeset in (self.windows, self.blackouts)
             if timeset
             for part in leaves(timeset)
         )
-        found: list[timedelta] = [part.refresh for part in given if hasattr(part, "refresh")]
-        return max(min(found).total_seconds(), 1) if found else None
+        intervals: list[timedelta] = [part.refresh for part in parts if hasattr(part, "refresh")]
+        return max(min(intervals).total_seconds(), 1) if intervals else None
 
     def read(self, now: float) -> OpenTime:
         """Return what these rules leave open, with calendars as they are at *now* (epoch seconds).
@@ -111,13 +111,13 @@ class TimeRules:
 
         This process keeps what it read for a moment.
         """
-        read_at, kept = _kept.get(self.key, (0.0, None))
-        if kept is None or not 0 <= now - read_at <= _KEPT:
-            kept = self.read(now)
+        read_at, open_time = _kept.get(self.key, (0.0, None))
+        if open_time is None or not 0 <= now - read_at <= _KEPT:
+            open_time = self.read(now)
             if len(_kept) >= _MOST_KEPT:
                 _kept.clear()
-            _kept[self.key] = now, kept
-        return kept
+            _kept[self.key] = now, open_time
+        return open_time
 
 
 _kept: dict[str, tuple[float, OpenTime]] = {}

@@ -93,9 +93,9 @@ def all_advice(
 
     def write(dags: list[Dag], schedules: dict[str, Schedule]) -> bytes:
         with time_budget.share(_WORKING):
-            found = advise(session, dags, schedules, now, runs_of)
+            findings = advise(session, dags, schedules, now, runs_of)
         names = {dag.dag_id: dag.name for dag in dags}
-        return told(found, names, code_of).model_dump_json().encode()
+        return told(findings, names, code_of).model_dump_json().encode()
 
     filters = Filters(now // 60 * 60, now // 60 * 60 + PLACED_AHEAD, paused=False)
     untold = sorted(readable - code_of)
@@ -103,25 +103,27 @@ def all_advice(
     return answer(request, body)
 
 
-def told(found: Advised, names: dict[str, str], code_of: Collection[str]) -> AllAdvice:
-    """Return what is *found*, with the names of DAGs, and the Python of those *code_of*."""
+def told(findings: Advised, names: dict[str, str], code_of: Collection[str]) -> AllAdvice:
+    """Return the *findings*, with the names of DAGs, and the Python of those *code_of*."""
     return AllAdvice(
-        advice=[_told(one, names, code_of) for one in found.advice],
-        known_dags=found.known,
-        unknown_dags=found.unknown,
-        partial=found.partial,
-        left_out=found.left_out,
+        advice=[_told(piece, names, code_of) for piece in findings.advice],
+        known_dags=findings.known,
+        unknown_dags=findings.unknown,
+        partial=findings.partial,
+        left_out=findings.left_out,
     )
 
 
-def _told(one: advice.Advice, names: dict[str, str], code_of: Collection[str]) -> Advice:
+def _told(piece: advice.Advice, names: dict[str, str], code_of: Collection[str]) -> Advice:
     return Advice(
-        kind=one.kind,
-        dags=[DagChoice(dag_id=i, dag_display_name=names[i]) for i in one.dag_ids],
-        text=one.text,
-        gain=AdviceGain(**one.gain._asdict()),
-        certainty=Certainty(level=one.basis.level, text=str(one.basis), **one.basis._asdict()),
-        evidence=list(one.evidence),
-        python=[LineToCopy(dag_id=i, code=code) for i, code in one.python if i in code_of],
-        command=one.command or None,
+        kind=piece.kind,
+        dags=[DagChoice(dag_id=i, dag_display_name=names[i]) for i in piece.dag_ids],
+        text=piece.text,
+        gain=AdviceGain(**piece.gain._asdict()),
+        certainty=Certainty(
+            level=piece.basis.level, text=str(piece.basis), **piece.basis._asdict()
+        ),
+        evidence=list(piece.evidence),
+        python=[LineToCopy(dag_id=i, code=code) for i, code in piece.python if i in code_of],
+        command=piece.command or None,
     )

@@ -87,5 +87,5 @@ def put_off(_: Request, error: time_budget.Busy) -> JSONResponse:
 
 def _wrong(place: tuple[str | int, ...], message: str, value: object) -> models.Wrong:
     field = next((part for part in reversed(place) if isinstance(part, str)), "")
-    shown = f"{value[:_SHOWN]!r}: " if place[:1] == ("query",) and isinstance(value, str) else ""
-    return models.Wrong(field=field, message=shown + message)
+    excerpt = f"{value[:_SHOWN]!r}: " if place[:1] == ("query",) and isinstance(value, str) else ""
+    return models.Wrong(field=field, message=excerpt + message)

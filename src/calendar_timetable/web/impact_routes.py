@@ -180,8 +180,8 @@ def impact(
     except InvalidArgument as error:
         raise wrong(error.field, str(error)) from None
     with time_budget.share(time_budget.PLANNING):
-        found = impact_on(_concerned(session, user, asked), period, now)
-    return answer(request, ImpactTold(**told(found, period, zone, limit, offset)))
+        effect = impact_on(_concerned(session, user, asked), period, now)
+    return answer(request, ImpactTold(**told(effect, period, zone, limit, offset)))
 
 
 @router.get("/find", response_model=BetterTimes)
@@ -213,9 +213,9 @@ def find(
         allowed_in = weekly.resolve(whole, zone.key).cover(whole.start, whole.end)
     with time_budget.share(time_budget.PLANNING):
         subjects = _concerned(session, user, asked)
-        found = better_times(subjects.subjects, length * 60, allowed_in, now)
-    times = [(time, impact_on(subjects, time.period, now)) for time in found.times]
-    partial = found.truncated or any(what.untold or what.unread for _, what in times)
+        search = better_times(subjects.subjects, length * 60, allowed_in, now)
+    times = [(time, impact_on(subjects, time.period, now)) for time in search.times]
+    partial = search.truncated or any(what.untold or what.unread for _, what in times)
     data = {"times": told_better(times), "partial": partial}
     return answer(request, BetterTimes.model_validate(data))
 
@@ -241,14 +241,14 @@ def book(response: Response, session: SessionDep, user: GetUserDep, asked: Booki
         period = check_period(start, end, clock.now(), MOST_BLACKOUT_DAYS * DAY)
         # Nothing more is asked of the database, and the calendar may take its time.
         session.rollback()
-        made = booking.book(asked.calendar, period, asked.title, user.get_name())
+        event = booking.book(asked.calendar, period, asked.title, user.get_name())
     except InvalidArgument as error:
         raise wrong(error.field, str(error), "body") from None
     except PublishingFailed as error:
         raise HTTPException(502, str(error)) from None
-    if not made.created:
+    if not event.created:
         response.status_code = 200
-    return BookingMade(uid=made.uid, created=made.created, calendar=asked.calendar)
+    return BookingMade(uid=event.uid, created=event.created, calendar=asked.calendar)
 
 
 def _may_book(user: GetUserDep, session: Session, calendar: str) -> bool:
@@ -263,12 +263,12 @@ def _check_may_book(user: GetUserDep, session: Session, calendar: str) -> None:
         )
 
 
-def _concerned(session: Session, user: GetUserDep, asked: Scope) -> Concerned:
-    if asked.calendar is not None:
-        _check_may_book(user, session, asked.calendar)
-    dags = read_dags(session, asked.dag_ids, tags=asked.tags)
+def _concerned(session: Session, user: GetUserDep, filters: Scope) -> Concerned:
+    if filters.calendar is not None:
+        _check_may_book(user, session, filters.calendar)
+    dags = read_dags(session, filters.dag_ids, tags=filters.tags)
     runs_of = allowed(user, session, [dag.dag_id for dag in dags], DagAccessEntity.RUN)
     try:
-        return concerned(session, dags, runs_of, asked.calendar, paused=asked.paused)
+        return concerned(session, dags, runs_of, filters.calendar, paused=filters.paused)
     except InvalidArgument as error:
         raise wrong(error.field, str(error)) from None

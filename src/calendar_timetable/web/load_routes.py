@@ -149,10 +149,10 @@ def load(
 
     def write(dags: list[Dag], schedules: dict[str, Schedule]) -> bytes:
         with time_budget.share(_WORKING):
-            found = forecast_load(session, dags, schedules, between, zone, now, runs_of)
+            forecast = forecast_load(session, dags, schedules, between, zone, now, runs_of)
         names = {dag.dag_id: dag.name for dag in dags}
         coming = {dag.dag_id for dag in dags if dag.stored is not None and not dag.paused}
-        return told(found, names, coming, now).model_dump_json().encode()
+        return told(forecast, names, coming, now).model_dump_json().encode()
 
     # What becomes of runs from now on matters, also to hours that are asked for later.
     filters = Filters(min(now, between[0]), max(now, between[1]), paused=False)
@@ -160,40 +160,42 @@ def load(
     return answer(request, body)
 
 
-def told(found: LoadForecast, names: dict[str, str], coming: Collection[str], now: float) -> Load:
-    """Return what is *found* for people: *names* of DAGs, and which have runs that are *coming*."""
-    pools = [_pool(pool, found, now) for pool in found.pools]
-    overruns = sorted(found.overruns, key=lambda one: (one.start, one.dag.dag_id))
-    named = {share.dag_id for pool in pools for hour in pool.hours for share in hour.dags}
-    named |= {one.dag.dag_id for one in overruns[:_MOST_OVERRUNS]}
+def told(
+    forecast: LoadForecast, names: dict[str, str], coming: Collection[str], now: float
+) -> Load:
+    """Return the *forecast* for people: *names* of DAGs, and which have runs that are *coming*."""
+    pools = [_pool(pool, forecast, now) for pool in forecast.pools]
+    overruns = sorted(forecast.overruns, key=lambda overrun: (overrun.start, overrun.dag.dag_id))
+    dag_ids = {share.dag_id for pool in pools for hour in pool.hours for share in hour.dags}
+    dag_ids |= {overrun.dag.dag_id for overrun in overruns[:_MOST_OVERRUNS]}
     return Load(
         pools=pools,
         dags=[
-            _length(dag_id, names[dag_id], found.habits[dag_id])
-            for dag_id in sorted(named)
-            if dag_id in found.habits
+            _length(dag_id, names[dag_id], forecast.habits[dag_id])
+            for dag_id in sorted(dag_ids)
+            if dag_id in forecast.habits
         ],
-        overruns=[_overrun(one) for one in overruns[:_MOST_OVERRUNS]],
+        overruns=[_overrun(overrun) for overrun in overruns[:_MOST_OVERRUNS]],
         total_overruns=len(overruns),
-        told_until=zones.to_datetime(found.told_until),
-        used_since=zones.to_datetime(found.used_since),
-        known_dags=len(found.habits),
-        unknown_dags=len(set(coming) - found.habits.keys()),
-        partial=found.partial,
+        told_until=zones.to_datetime(forecast.told_until),
+        used_since=zones.to_datetime(forecast.used_since),
+        known_dags=len(forecast.habits),
+        unknown_dags=len(set(coming) - forecast.habits.keys()),
+        partial=forecast.partial,
     )
 
 
-def _pool(pool: PoolForecast, found: LoadForecast, now: float) -> PoolLoad:
+def _pool(pool: PoolForecast, forecast: LoadForecast, now: float) -> PoolLoad:
     hours = [
         _hour(
             at,
-            pool.expected[n] if now < at + HOUR and at < found.told_until else None,
+            pool.expected[n] if now < at + HOUR and at < forecast.told_until else None,
             pool,
             n,
-            found,
+            forecast,
             now,
         )
-        for n, at in enumerate(found.edges)
+        for n, at in enumerate(forecast.edges)
     ]
     return PoolLoad(
         name=pool.name,
@@ -205,13 +207,21 @@ def _pool(pool: PoolForecast, found: LoadForecast, now: float) -> PoolLoad:
 
 
 def _hour(
-    at: float, expected: Stretch | None, pool: PoolForecast, n: int, found: LoadForecast, now: float
+    at: float,
+    expected: Stretch | None,
+    pool: PoolForecast,
+    n: int,
+    forecast: LoadForecast,
+    now: float,
 ) -> LoadHour:
     seconds = at + HOUR - max(at, min(now, at + HOUR - 1))
     usual, used = pool.usual[n], pool.used[n]
-    shares = sorted(expected.by_user.items(), key=lambda one: (-one[1], one[0])) if expected else []
+    shares = (
+        sorted(expected.by_user.items(), key=lambda item: (-item[1], item[0])) if expected else []
+    )
     runs = [
-        found.habits[dag_id].usual.runs if dag_id in found.habits else 0 for dag_id, _ in shares
+        forecast.habits[dag_id].usual.runs if dag_id in forecast.habits else 0
+        for dag_id, _ in shares
     ]
     return LoadHour(
         start=zones.to_datetime(at),
@@ -244,12 +254,12 @@ def _length(dag_id: str, name: str, habit: Habit) -> UsualLength:
     )
 
 
-def _overrun(one: Overrun) -> RunOverrun:
+def _overrun(overrun: Overrun) -> RunOverrun:
     return RunOverrun(
-        dag_id=one.dag.dag_id,
-        start=zones.to_datetime(one.start),
-        running=one.running,
-        waits_seconds=round(one.waits),
-        closes=zones.to_datetime(one.closes),
-        ends=zones.to_datetime(one.ends),
+        dag_id=overrun.dag.dag_id,
+        start=zones.to_datetime(overrun.start),
+        running=overrun.running,
+        waits_seconds=round(overrun.waits),
+        closes=zones.to_datetime(overrun.closes),
+        ends=zones.to_datetime(overrun.ends),
     )

@@ -35,8 +35,8 @@ def _soon(moment: datetime) -> datetime:
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     now = clock.utc()
     if not now < moment <= now + timedelta(days=MOST_EXEMPT_DAYS):
-        told = f"give a time after now, and at most {MOST_EXEMPT_DAYS} days ahead"
-        raise PydanticCustomError("until", "{told}", {"told": told})
+        text = f"give a time after now, and at most {MOST_EXEMPT_DAYS} days ahead"
+        raise PydanticCustomError("until", "{told}", {"told": text})
     return moment.astimezone(UTC)
 
 

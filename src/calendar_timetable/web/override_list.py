@@ -33,43 +33,45 @@ def listed(
     Whoever is told must be allowed to read their runs.
     """
     with time_budget.share(time_budget.PLANNING):
-        found, complete = overrides(session, dag_ids, since, until)
-    shown = found[offset : offset + limit]
+        entries, complete = overrides(session, dag_ids, since, until)
+    page = entries[offset : offset + limit]
     # The column behind dag_display_name
     query = select(DagModel.dag_id, DagModel._dag_display_property_value)  # noqa: SLF001
-    concerned = query.where(DagModel.dag_id.in_({one.dag_id for one in shown}))
-    names = {dag_id: name for dag_id, name in session.execute(concerned)}  # noqa: C416
+    query = query.where(DagModel.dag_id.in_({override.dag_id for override in page}))
+    names = {dag_id: name for dag_id, name in session.execute(query)}  # noqa: C416
     return models.Overrides(
-        overrides=[_told(one, names.get(one.dag_id) or one.dag_id) for one in shown],
-        total_entries=len(found),
-        truncated=not complete or offset + len(shown) < len(found),
+        overrides=[
+            _told(override, names.get(override.dag_id) or override.dag_id) for override in page
+        ],
+        total_entries=len(entries),
+        truncated=not complete or offset + len(page) < len(entries),
     )
 
 
-def _told(one: Override, name: str) -> models.Override:
+def _told(override: Override, name: str) -> models.Override:
     return models.Override(
-        how=one.how,
-        dag_id=one.dag_id,
+        how=override.how,
+        dag_id=override.dag_id,
         dag_display_name=name,
-        at=zones.to_datetime(one.at),
-        until=None if one.until is None else zones.to_datetime(one.until),
-        who=one.who,
-        reason=one.why,
-        run_id=one.run_id,
-        state=one.state,
-        refused=one.refused,
+        at=zones.to_datetime(override.at),
+        until=None if override.until is None else zones.to_datetime(override.until),
+        who=override.who,
+        reason=override.why,
+        run_id=override.run_id,
+        state=override.state,
+        refused=override.refused,
     )
 
 
-def as_csv(found: models.Overrides) -> bytes:
+def as_csv(page: models.Overrides) -> bytes:
     """Return the list as CSV (RFC 4180), with a line of names; times are in UTC."""
     columns = [name for name in models.Override.model_fields if name != "dag_display_name"]
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(columns)
-    for one in found.overrides:
-        said = one.model_dump(mode="json")
-        writer.writerow([_cell(said[name]) for name in columns])
+    for override in page.overrides:
+        fields = override.model_dump(mode="json")
+        writer.writerow([_cell(fields[name]) for name in columns])
     return text.getvalue().encode()
 
 

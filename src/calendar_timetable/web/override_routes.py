@@ -70,17 +70,17 @@ def overrides(
     Of the DAGs whose runs the user may read. Without *start* and *end*: the last 30 days.
     """
     runs_of = allowed(user, session, wanted, DagAccessEntity.RUN)
-    found = override_list.listed(session, runs_of, *between, limit=limit, offset=offset)
+    page = override_list.listed(session, runs_of, *between, limit=limit, offset=offset)
     if format == "csv" or (format is None and "text/csv" in request.headers.get("accept", "")):
-        if found.truncated and offset == 0:
+        if page.truncated and offset == 0:
             # A table cannot say that it is not whole.
             raise wrong("start", "there is more than this: give a shorter time, or a higher limit")
         return Response(
-            override_list.as_csv(found),
+            override_list.as_csv(page),
             media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": 'attachment; filename="overrides.csv"'},
         )
-    return answer(request, found)
+    return answer(request, page)
 
 
 @router.get("/freezes", response_model=models.Freezes)
@@ -99,14 +99,16 @@ def exemption(
     request: Request, session: SessionDep, user: GetUserDep, dag_id: ReadableDag
 ) -> Response:
     """Whether a DAG is exempt from the rules of the deployment, and which of these hold for it."""
-    found = exemption_store.in_force(session).get(dag_id)
+    grant = exemption_store.in_force(session).get(dag_id)
     may_read = bool(allowed(user, session, [dag_id], DagAccessEntity.RUN))
-    told = models.ExemptionOf(
-        exemption=None if found is None else _told(found, may_read=may_read),
-        rules=rules_for(session, dag_id),
-        may_exempt=may_edit(user, session, dag_id),
+    return answer(
+        request,
+        models.ExemptionOf(
+            exemption=None if grant is None else _told(grant, may_read=may_read),
+            rules=rules_for(session, dag_id),
+            may_exempt=may_edit(user, session, dag_id),
+        ),
     )
-    return answer(request, told)
 
 
 def editable_dag(dag_id: ReadableDag, user: GetUserDep, session: SessionDep) -> str:
@@ -125,10 +127,10 @@ def exempt(
 ) -> models.Exemption:
     """Exempt a DAG from the rules of the deployment until a time, with a reason. It ends by itself."""
     try:
-        made = exemption_store.grant(session, dag_id, asked.until, user, asked.reason)
+        grant = exemption_store.grant(session, dag_id, asked.until, user, asked.reason)
     except exemption_store.TooManyExemptions:
         raise HTTPException(409, f"{MOST} DAGs are exempt already: end one first") from None
-    return _told(made, may_read=True)
+    return _told(grant, may_read=True)
 
 
 @router.delete("/dags/{dag_id}/exemption", status_code=204, dependencies=[Depends(asked_by_us)])
@@ -137,19 +139,19 @@ def end_exemption(session: SessionDep, user: GetUserDep, dag_id: EditableDag) ->
     exemption_store.end(session, dag_id, user)
 
 
-def _told(one: Exemption, *, may_read: bool) -> models.Exemption:
+def _told(grant: Exemption, *, may_read: bool) -> models.Exemption:
     return models.Exemption(
-        since=zones.to_datetime(one.since),
-        until=zones.to_datetime(one.until),
-        who=one.by if may_read else None,
-        reason=one.why if may_read else None,
+        since=zones.to_datetime(grant.since),
+        until=zones.to_datetime(grant.until),
+        who=grant.by if may_read else None,
+        reason=grant.why if may_read else None,
     )
 
 
 def freezes_of(
-    session: Session, readable: Collection[str], wanted: Collection[str]
+    session: Session, readable: Collection[str], dag_ids: Collection[str]
 ) -> models.Freezes:
-    """Return the blackouts that hold any of the *wanted* DAGs now, or will within a day.
+    """Return the blackouts that hold any of the DAGs *dag_ids* now, or will within a day.
 
     What they are is known from the schedules of the *readable* DAGs, which carry them. No calendar
     is read.
@@ -158,38 +160,38 @@ def freezes_of(
         required = reason_required()
     except InvalidArgument:  # gates say so, and refuse
         required = True
-    given = [rule for rule in rules() if rule.blackout_set is not None]
-    found: list[models.Freeze] = []
-    if given:
+    blackout_rules = [rule for rule in rules() if rule.blackout_set is not None]
+    freezes: list[models.Freeze] = []
+    if blackout_rules:
         now = clock.now()
         dags = database.read_dags(session, readable)
-        known = _known(read_schedules(session, [dag.dag_id for dag in dags]))
+        parts = _known(read_schedules(session, [dag.dag_id for dag in dags]))
         exempt = exemption_store.in_force(session)
-        for rule in given:
-            held = [
+        for rule in blackout_rules:
+            held_ids = [
                 dag.dag_id
                 for dag in dags
-                if dag.dag_id in wanted and rule.names(dag.dag_id, dag.tags, dag.owners)
+                if dag.dag_id in dag_ids and rule.names(dag.dag_id, dag.tags, dag.owners)
             ]
-            labels = dict.fromkeys(map(str, members(rule.blackout_set))) if held else ()
+            labels = dict.fromkeys(map(str, members(rule.blackout_set))) if held_ids else ()
             for label in labels:
-                freeze = _freeze(rule, label, known.get(label, ()), now)
+                freeze = _freeze(rule, label, parts.get(label, ()), now)
                 if freeze is not None:
-                    freeze.exempted = len(exempt.keys() & held)
-                    freeze.dags = len(held) - freeze.exempted
-                    found.append(freeze)
-    found.sort(key=lambda one: (not one.in_force, one.start, one.label))
-    return models.Freezes(freezes=found[:_MOST_FREEZES], reason_required=required)
+                    freeze.exempted = len(exempt.keys() & held_ids)
+                    freeze.dags = len(held_ids) - freeze.exempted
+                    freezes.append(freeze)
+    freezes.sort(key=lambda f: (not f.in_force, f.start, f.label))
+    return models.Freezes(freezes=freezes[:_MOST_FREEZES], reason_required=required)
 
 
 def rules_for(session: Session, dag_id: str) -> list[str]:
     """Return what the rules of the deployment close or open for the DAG, in words."""
-    given = rules()
-    mine = database.read_dags(session, [dag_id]) if given else []
+    deployment_rules = rules()
+    mine = database.read_dags(session, [dag_id]) if deployment_rules else []
     return [
         text
         for dag in mine
-        for rule in given
+        for rule in deployment_rules
         if rule.names(dag.dag_id, dag.tags, dag.owners)
         for text in (
             *(f"not {member}" for member in members(rule.blackout_set)),
@@ -200,30 +202,30 @@ def rules_for(session: Session, dag_id: str) -> list[str]:
 
 def _known(schedules: dict[str, Schedule]) -> dict[str, set[TimeSet]]:
     """Return what schedules carry of each blackout, by its name."""
-    known: dict[str, set[TimeSet]] = defaultdict(set)
+    parts: dict[str, set[TimeSet]] = defaultdict(set)
     for schedule in schedules.values():
         if schedule.compiled is not None:
             for member in map(unexempted, members(schedule.compiled.blackouts)):
-                known[str(member)].add(member)
-    return known
+                parts[str(member)].add(member)
+    return parts
 
 
 def _freeze(
-    rule: DeploymentRule, label: str, known: Collection[TimeSet], now: float
+    rule: DeploymentRule, label: str, parts: Collection[TimeSet], now: float
 ) -> models.Freeze | None:
     """Return the freeze that is in force, else the next one within a day, if there is one.
 
     Each DAG carries a part of it; how many it holds is not told yet.
     """
     low, high = int(now) - _AROUND, int(now) + _AROUND
-    spans = Spans(pair for member in known for pair in member.cover(low, high))
+    spans = Spans(pair for part in parts for pair in part.cover(low, high))
     at: float | None = now if now in spans else spans.next_start(now)
     if at is None or at > now + DAY:
         return None
     start, end = spans.start_of_span(at), spans.end_of_span(at)
     assert start is not None, "it is one of the spans"
     assert end is not None, "every span has an end"
-    titles = (m.title_at(at) for m in known if isinstance(m, CalendarSpans))
+    titles = (m.title_at(at) for m in parts if isinstance(m, CalendarSpans))
     return models.Freeze(
         label=label,
         title=next((title for title in titles if title), None),

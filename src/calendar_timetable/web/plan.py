@@ -64,7 +64,7 @@ def plan_of(
         return None
     compiled = schedule.compiled
     length = _length(session, schedule, may)
-    found = _told(next_rows(dag, schedule, now, now + SEARCH_SECONDS, limit, length), now)
+    runs = _told(next_rows(dag, schedule, now, now + SEARCH_SECONDS, limit, length), now)
     return models.Plan(
         dag_id=dag_id,
         dag_display_name=dag.name,
@@ -72,7 +72,7 @@ def plan_of(
         summary="No schedule" if dag.summary in _NONE else dag.summary,
         python=python_of(compiled) if compiled is not None and may.code else None,
         arguments=None if compiled is None else _arguments(compiled),
-        plan=found,
+        plan=runs,
         no_run_reason=_why_none(schedule, dag, now),
     )
 
@@ -80,7 +80,7 @@ def plan_of(
 def what_if(
     session: Session,
     dag_id: str,
-    asked: models.WhatIf,
+    arguments: models.WhatIf,
     limit: int,
     now: float,
     may: May = May(),
@@ -94,15 +94,15 @@ def what_if(
     if dag is None or schedule is None or schedule.compiled is None:
         return None
     compiled = schedule.compiled
-    changed = _changed(compiled, asked, dag_id)
+    changed = _changed(compiled, arguments, dag_id)
     other = replace(schedule, changed_to=changed)
     current = next_rows(
         dag, schedule, now, now + SEARCH_SECONDS, limit, _length(session, schedule, may)
     )
-    told = _told(current, now)
+    current_runs = _told(current, now)
     length = _length(session, other, may)
     waiting = {row.placed.tick.interval_end for row in current}
-    found: list[models.Run] = []
+    runs: list[models.Run] = []
     truncated = False
     try:
         for placed in time_budget.metered(
@@ -111,17 +111,17 @@ def what_if(
             run = as_run(planned_row(dag, other, placed, length), now)
             if changed.uses_calendars and not compiled.travels(*_reach(placed, changed.policy)):
                 run.reasons.append(models.Reason(kind="note", detail=UNTOLD, text=UNTOLD))
-            found.append(run)
+            runs.append(run)
     except time_budget.Spent:
         truncated = True
-    if truncated and not found:
+    if truncated and not runs:
         raise wrong("windows", TOO_MUCH, "body")
     return models.WhatIfPlan(
-        plan=found,
-        current=told,
-        python=python_of(changed, asked.stagger_seconds, dag_id) if may.code else None,
+        plan=runs,
+        current=current_runs,
+        python=python_of(changed, arguments.stagger_seconds, dag_id) if may.code else None,
         no_run_reason=None
-        if any(run.start for run in found)
+        if any(run.start for run in runs)
         else "none of these due times would run",
         truncated=truncated,
     )
@@ -129,12 +129,12 @@ def what_if(
 
 def _told(rows: list[RunRow], now: float) -> list[models.Run]:
     """Return as many of *rows*, in words, as there is time for."""
-    found: list[models.Run] = []
+    runs: list[models.Run] = []
     for row in rows:
         if time_budget.spent():
             break
-        found.append(as_run(row, now))
-    return found
+        runs.append(as_run(row, now))
+    return runs
 
 
 def _length(session: Session, schedule: Schedule, may: May) -> float | None:
@@ -191,26 +191,27 @@ def _reach(placed: PlacedTick, policy: Policy) -> tuple[float, float]:
     return low, high + policy.duration
 
 
-def _changed(compiled: CompiledSchedule, asked: models.WhatIf, dag_id: str) -> CompiledSchedule:
+def _changed(compiled: CompiledSchedule, arguments: models.WhatIf, dag_id: str) -> CompiledSchedule:
     policy = compiled.policy
     changes: dict[str, Any] = {
-        "duration": asked.duration_seconds,
-        "when_blocked": asked.when_blocked,
-        "max_delay": asked.max_delay_seconds,
-        "coalesce": asked.coalesce,
+        "duration": arguments.duration_seconds,
+        "when_blocked": arguments.when_blocked,
+        "max_delay": arguments.max_delay_seconds,
+        "coalesce": arguments.coalesce,
     }
-    if asked.stagger_seconds is not None:
-        changes["stagger"] = share_of(asked.stagger_seconds, dag_id)  # as with stagger_key=dag_id
+    if arguments.stagger_seconds is not None:
+        # As with stagger_key=dag_id.
+        changes["stagger"] = share_of(arguments.stagger_seconds, dag_id)
         if policy.placement is not None:
-            changes["placement"] = policy.placement._replace(within=asked.stagger_seconds)
+            changes["placement"] = policy.placement._replace(within=arguments.stagger_seconds)
     policy = replace(
         policy, **{name: value for name, value in changes.items() if value is not None}
     )
-    if asked.keep_hour or not policy.coalesce:
+    if arguments.keep_hour or not policy.coalesce:
         policy = replace(policy, placement=None)  # neither goes with it
-    _check_ranges(asked)
-    keep_hour = bool(policy.keep_hour) if asked.keep_hour is None else asked.keep_hour
-    if keep_hour and asked.keep_hour is None and not policy.may_keep_hour:
+    _check_ranges(arguments)
+    keep_hour = bool(policy.keep_hour) if arguments.keep_hour is None else arguments.keep_hour
+    if keep_hour and arguments.keep_hour is None and not policy.may_keep_hour:
         # That the DAG has it does not stand in the way of another question.
         keep_hour = False
     policy = replace(policy, keep_hour=compiled.timezone if keep_hour else "")
@@ -225,27 +226,27 @@ def _changed(compiled: CompiledSchedule, asked: models.WhatIf, dag_id: str) -> C
         name: getattr(compiled, name)
         if texts is None
         else _time_set(name, texts, getattr(compiled, name), compiled)
-        for name, texts in (("windows", asked.windows), ("blackouts", asked.blackouts))
+        for name, texts in (("windows", arguments.windows), ("blackouts", arguments.blackouts))
     }
     return replace(compiled, policy=policy, **sets)
 
 
-def _check_ranges(asked: models.WhatIf) -> None:
+def _check_ranges(arguments: models.WhatIf) -> None:
     """Refuse rules that together have more ranges of times than a what-if may cost.
 
     A text that is no rule does not count here.
     """
     count = 0
-    for field, texts in (("windows", asked.windows), ("blackouts", asked.blackouts)):
+    for field, texts in (("windows", arguments.windows), ("blackouts", arguments.blackouts)):
         for text in filter(None, map(str.strip, texts or ())):
             with suppress(InvalidArgument):
                 count += len(parse_weekly_rule(text))
         if count > MOST_RANGES:
-            told = (
+            message = (
                 f"{count} ranges of times are too many: "
                 f"a what-if takes at most {MOST_RANGES} in all its rules"
             )
-            raise wrong(field, told, "body")
+            raise wrong(field, message, "body")
 
 
 def _time_set(
@@ -255,28 +256,28 @@ def _time_set(
 
     Answer 422, for *field*, where a text is neither.
     """
-    named: dict[str, list[TimeSet]] = {}
+    by_name: dict[str, list[TimeSet]] = {}
     for member in members(present):
-        named.setdefault(str(member), []).append(member)
+        by_name.setdefault(str(member), []).append(member)
     zones = {
         text: member.timezone
         for member in members(present)
         if isinstance(member, Weekly)
         for text in member.texts
     }
-    found: list[TimeSet] = []
+    timesets: list[TimeSet] = []
     by_zone: dict[str | None, list[str]] = {}
     for text in filter(None, (text.strip() for text in texts)):
-        if text in named and not isinstance(named[text][0], Weekly):
-            found += named[text]
+        if text in by_name and not isinstance(by_name[text][0], Weekly):
+            timesets += by_name[text]
             continue
         try:
             Weekly(text).validate()
         except InvalidArgument as error:
             raise wrong(field, str(error), "body") from None
         by_zone.setdefault(zones.get(text, compiled.timezone), []).append(text)
-    found += [Weekly(*rules, timezone=zone) for zone, rules in by_zone.items()]
-    return Union(tuple(found)) if len(found) > 1 else next(iter(found), None)
+    timesets += [Weekly(*rules, timezone=zone) for zone, rules in by_zone.items()]
+    return Union(tuple(timesets)) if len(timesets) > 1 else next(iter(timesets), None)
 
 
 def _why_none(schedule: Schedule, dag: Dag, now: float) -> str | None:

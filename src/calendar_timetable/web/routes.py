@@ -205,10 +205,10 @@ def plan(
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> Response:
     """What becomes of a DAG's next due times, and its schedule as Python."""
-    found = plan_of(session, dag_id, limit, clock.now(), may)
-    if found is None:
+    dag_plan = plan_of(session, dag_id, limit, clock.now(), may)
+    if dag_plan is None:
         raise HTTPException(404, "There is no such DAG")
-    return answer(request, found)
+    return answer(request, dag_plan)
 
 
 @api.post(
@@ -225,10 +225,10 @@ def compare_plans(
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> models.WhatIfPlan:
     """The plan under other arguments, beside the one in force. Changes nothing."""
-    found = what_if(session, dag_id, body, limit, clock.now(), may)
-    if found is None:
+    comparison = what_if(session, dag_id, body, limit, clock.now(), may)
+    if comparison is None:
         raise HTTPException(404, "There is no such DAG, or its schedule is not a CalendarTimetable")
-    return found
+    return comparison
 
 
 @api.get("/time-sets", response_model=models.TimeSpans)

@@ -114,11 +114,11 @@ def list_subscriptions(
     request: Request, session: SessionDep, user: GetUserDep, limit: Limit = 500, offset: Offset = 0
 ) -> Response:
     """One's own subscriptions that have not expired."""
-    owned = subscriptions.owned_by(session, user)
-    page = [_as_model(subscription) for subscription in owned[offset : offset + limit]]
-    more = offset + len(page) < len(owned)
+    rows = subscriptions.owned_by(session, user)
+    page = [_as_model(subscription) for subscription in rows[offset : offset + limit]]
+    more = offset + len(page) < len(rows)
     return answer(
-        request, models.Subscriptions(subscriptions=page, total_entries=len(owned), truncated=more)
+        request, models.Subscriptions(subscriptions=page, total_entries=len(rows), truncated=more)
     )
 
 
@@ -177,16 +177,16 @@ async def feed(request: Request) -> Response:
     """Serve the runs of a subscription as a calendar, or 404 whatever is wrong with its token."""
     token = request.query_params.get("token", "")
     choice = Choice.of(request.query_params)
-    written = (
+    calendar = (
         await run_in_threadpool(_feed, token, choice, site_address(request)) if token else None
     )
-    if written is None:
+    if calendar is None:
         return Response("There is no such calendar", 404, media_type="text/plain")
-    headers = {"ETag": written.etag, "Cache-Control": "private, no-cache"}
-    if client_has(request, written.etag):
+    headers = {"ETag": calendar.etag, "Cache-Control": "private, no-cache"}
+    if client_has(request, calendar.etag):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = 'inline; filename="runs.ics"'
-    return Response(written.body, media_type="text/calendar; charset=utf-8", headers=headers)
+    return Response(calendar.body, media_type="text/calendar; charset=utf-8", headers=headers)
 
 
 def _feed(token: str, choice: Choice, base_url: str) -> WrittenFeed | None:
@@ -228,16 +228,18 @@ def _in_force(
     all_of_it = replace(filters, since=around - PAST.total_seconds())
     dag_ids = [dag.dag_id for dag in dags]
     key = state_key(session, dag_ids, all_of_it, runs_of, subscription.id, choice, base_url)
-    written = _feeds.get(key)
-    if written is None or written.until <= now:
+    calendar = _feeds.get(key)
+    if calendar is None or calendar.until <= now:
         if not _writing.begin(subscription.id):
             raise time_budget.Busy(_RETRY_AFTER)
         try:
-            written = _written(session, subscription, dags, filters, runs_of, choice, base_url, now)
+            calendar = _written(
+                session, subscription, dags, filters, runs_of, choice, base_url, now
+            )
         finally:
             _writing.end(subscription.id)
-        _feeds.put(key, written)
-    return written
+        _feeds.put(key, calendar)
+    return calendar
 
 
 def _written(

@@ -41,10 +41,10 @@ def subscribe(
     """
     token, now = secrets.token_urlsafe(32), clock.utc()
     in_force = Subscription.expires_at > now
-    owned = session.scalar(
+    count = session.scalar(
         select(func.count()).where(Subscription.owner == user.get_id(), in_force)
     )
-    if owned is not None and owned >= MOST_PER_OWNER:
+    if count is not None and count >= MOST_PER_OWNER:
         raise TooManySubscriptions
     subscription = Subscription(
         id=str(uuid.uuid4()),

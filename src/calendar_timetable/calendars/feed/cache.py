@@ -126,12 +126,12 @@ class CacheEntry:
                 with suppress(OSError):
                     body = self._read(path)
                     if path == self._body(digest_of(body)):
-                        count, written = len(EVENTS.findall(body)), _changed_at(path)
+                        count, written_at = len(EVENTS.findall(body)), _changed_at(path)
                         return FeedState(
                             digest_of(body),
                             components=count,
-                            fetched_at=written,
-                            good_at=written,
+                            fetched_at=written_at,
+                            good_at=written_at,
                         )
         return FeedState()
 

@@ -81,12 +81,12 @@ def describe(
     """Return *state* as people are told it; *max_stale* is in seconds."""
     read_at = moment(state.good_at) if state.digest else None
     age = None if read_at is None else max(clock.utc() - read_at, timedelta(0))
-    gone = age is None or age.total_seconds() > max_stale
+    too_old = age is None or age.total_seconds() > max_stale
     partly = any(problem.is_current(clock.utc()) for problem in problems)
     return Health(
         feed,
         label,
-        "unavailable" if gone else "stale" if state.error else "incomplete" if partly else "ok",
+        "unavailable" if too_old else "stale" if state.error else "incomplete" if partly else "ok",
         read_at,
         moment(state.fetched_at),
         moment(state.checked_at),

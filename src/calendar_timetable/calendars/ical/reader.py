@@ -486,13 +486,13 @@ def drop_past_events(body: bytes, start: int) -> tuple[bytes, int]:
     uids = Counter(_UID.findall(body))
     zones: dict[bytes, bool] = {}
     chunks: list[bytes] = []
-    at = left_out = 0
+    at = count = 0
     for first, last in _events(body):
         if _is_over(body[first + len(_BEGIN) : last + 1], before, uids, zones):
             chunks.append(body[at : first + 1])
             at = body.index(b"\n", last + 1) + 1
-            left_out += 1
-    return b"".join((*chunks, body[at:])) if left_out else body, left_out
+            count += 1
+    return b"".join((*chunks, body[at:])) if count else body, count
 
 
 def _events(body: bytes) -> Iterator[tuple[int, int]]:

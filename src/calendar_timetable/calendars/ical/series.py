@@ -232,7 +232,7 @@ def _recur_plainly(
     if excluded & moved:
         yield from _recur(parts, start, end)
         return
-    gone = excluded | moved
+    omissions = excluded | moved
     low, high = _local(start, zone) - 2 * _DAY, _local(end, zone) + 2 * _DAY
     reach = max(high - min(part.begin.local_in(zone) for part in parts), timedelta()) + _DAY
     wall = int(min(master.wall, reach).total_seconds())
@@ -241,12 +241,12 @@ def _recur_plainly(
     instant = wall_clock(zone).instant
     first, bound = local_seconds(low) - wall, local_seconds(high)
     # DTSTART counts, even where its rule does not name it.
-    if first <= rule.begin < bound and rule.begin not in gone:
+    if first <= rule.begin < bound and rule.begin not in omissions:
         yield master.details, master.start, master.end
-    gone.add(rule.begin)
+    omissions.add(rule.begin)
     count = 0
     for at in rule.between(first, bound):
-        if at not in gone:
+        if at not in omissions:
             count += 1
             if count > limits.MAX_SERIES_OCCURRENCES:
                 raise Unreadable(f"more than {count - 1} occurrences")

@@ -125,10 +125,10 @@ class FeedZones:
                     raise Unreadable("its time zone's VTIMEZONE cannot be understood") from None
                 return usual
         zone = _bare_zone(name) or _windows_zone(name) or _display_zone(name)
-        named = zone or _offset_zone(name)
-        if named is None:
+        zone_or_offset = zone or _offset_zone(name)
+        if zone_or_offset is None:
             raise Unreadable(f"unknown time zone, {shape_of(name)}")
-        return named
+        return zone_or_offset
 
 
 def named_zone(name: str) -> ZoneInfo | None:

@@ -155,12 +155,12 @@ class Reader:
 
     def _ways(self, earlier: Items) -> Iterator[Callable[[], Items]]:
         """Yield ways to read the objects, each for when the server refuses those before it."""
-        known = self.known
-        if known.get("busy") or known.get("zone") != self.calendar.zone:
+        memory = self.known
+        if memory.get("busy") or memory.get("zone") != self.calendar.zone:
             # None of them is of use: they are free/busy, or tell another zone of their calendar.
             earlier = {}
-        if earlier and known.get("sync") and known.get("of") == self.terms.since:
-            yield partial(self._changes, known["sync"], earlier)
+        if earlier and memory.get("sync") and memory.get("of") == self.terms.since:
+            yield partial(self._changes, memory["sync"], earlier)
             self.notes.append(
                 "its sync token is not accepted any more: all its events are compared"
             )

@@ -129,7 +129,7 @@ def _offer_to_hooks(connection: Message) -> None:
 
     extra = connection["extra"]
 
-    class Given(Connection):
+    class HookConnection(Connection):
         @property
         def extra_dejson(self) -> Message:
             return dict(extra)
@@ -137,13 +137,15 @@ def _offer_to_hooks(connection: Message) -> None:
         async def aextra_dejson(self) -> Message:
             return dict(extra)
 
-    given = Given(**{**connection, "conn_id": CONN_ID, "extra": json.dumps(extra)})
+    hook_connection = HookConnection(
+        **{**connection, "conn_id": CONN_ID, "extra": json.dumps(extra)}
+    )
 
     async def find_later(conn_id: str) -> Connection:
-        return given
+        return hook_connection
 
     hooks: Any = BaseHook
-    hooks.get_connection = staticmethod(lambda conn_id: given)
+    hooks.get_connection = staticmethod(lambda conn_id: hook_connection)
     hooks.aget_connection = staticmethod(find_later)
 
 

@@ -69,13 +69,13 @@ def read(text: str, path: Path) -> ImportResult:
         remedy = "X-CALENDAR-TYPE has to be DEFAULT_OPEN or DEFAULT_CLOSED"
         raise Unsaid(line, kind or "BEGIN:VCALENDAR", remedy)
     events = [block for block in blocks if block.kind == "VEVENT"]
-    found = ImportResult(unsaid=[*_odd(blocks, kind, "X-WR-TIMEZONE" in calendar.lines)])
-    found.unsaid += _not_understood(text, events)
-    named = calendar.lines.get("X-WR-TIMEZONE")
-    if named is not None and named_zone(named.value.strip()) is None:
+    result = ImportResult(unsaid=[*_odd(blocks, kind, "X-WR-TIMEZONE" in calendar.lines)])
+    result.unsaid += _not_understood(text, events)
+    zone_line = calendar.lines.get("X-WR-TIMEZONE")
+    if zone_line is not None and named_zone(zone_line.value.strip()) is None:
         remedy = "no zone has that name; write one as Europe/Berlin"
-        found.unsaid.append(Unsaid(named.number, named.value, remedy))
-    if not found.unsaid:
+        result.unsaid.append(Unsaid(zone_line.number, zone_line.value, remedy))
+    if not result.unsaid:
         address = Calendar(str(path.absolute()), busy_only=False)
         notes = [f"{kind}: {len(events)} events; put the file where Airflow reads it, and fetch it"]
         notes.append(
@@ -83,10 +83,10 @@ def read(text: str, path: Path) -> ImportResult:
         )
         if kind == "DEFAULT_CLOSED" and not events:
             notes.append("it has no events: nothing will run")
-        found.schedules.append(
+        result.schedules.append(
             Schedule(calendar.line, path.name, {_ROLES[kind]: address}, notes=tuple(notes))
         )
-    return found
+    return result
 
 
 def _odd(blocks: list[_Block], kind: str, zoned: bool) -> Iterator[Unsaid]:

@@ -49,18 +49,18 @@ def import_(options: argparse.Namespace, out: Console) -> int:
     with _limited(options.file):
         text = read_text(options.file)
         kind = options.format or _format_of(text)
-        found = _checked(_reader(kind)(text, options.file))
-        python = program(found.schedules) if found.schedules else ""
-    found.unsaid.sort(key=lambda unsaid: unsaid.line)
+        result = _checked(_reader(kind)(text, options.file))
+        python = program(result.schedules) if result.schedules else ""
+    result.unsaid.sort(key=lambda unsaid: unsaid.line)
     if options.json:
-        unsaid = [{"line": u.line, "value": u.value, "remedy": u.remedy} for u in found.unsaid]
+        unsaid = [{"line": u.line, "value": u.value, "remedy": u.remedy} for u in result.unsaid]
         print_json(out, {"format": kind, "python": python, "unsaid": unsaid})
     else:
         if python:
             print(python, file=out.file)
-        for one in found.unsaid:
-            print(f"calendar-timetable: {one}", file=sys.stderr)
-    return 1 if found.unsaid else 0
+        for error in result.unsaid:
+            print(f"calendar-timetable: {error}", file=sys.stderr)
+    return 1 if result.unsaid else 0
 
 
 @contextmanager
@@ -110,18 +110,18 @@ def _reader(kind: str) -> Callable[[str, Path], ImportResult]:
     return lambda text, path: timetables_calendar.read(text)
 
 
-def _checked(found: ImportResult) -> ImportResult:
-    """Return *found* without the schedules that ``CalendarTimetable`` refuses, which are told."""
-    kept: list[Schedule] = []
-    for one in found.schedules:
+def _checked(result: ImportResult) -> ImportResult:
+    """Return *result* without the schedules that ``CalendarTimetable`` refuses, which are told."""
+    valid_schedules: list[Schedule] = []
+    for schedule in result.schedules:
         try:
-            _check(one)
+            _check(schedule)
         except ValueError as error:
-            found.unsaid.append(Unsaid(one.line, one.name, f"{error}; write it by hand"))
+            result.unsaid.append(Unsaid(schedule.line, schedule.name, f"{error}; write it by hand"))
         else:
-            kept.append(one)
-    found.schedules = kept
-    return found
+            valid_schedules.append(schedule)
+    result.schedules = valid_schedules
+    return result
 
 
 def _check(schedule: Schedule) -> None:

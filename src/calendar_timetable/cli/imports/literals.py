@@ -36,8 +36,8 @@ def parse(text: str) -> ast.Module:
 
 def calls(tree: ast.Module) -> list[ast.Call]:
     """Return the calls, in order."""
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    return sorted(found, key=lambda node: (node.lineno, node.col_offset))
+    call_nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return sorted(call_nodes, key=lambda node: (node.lineno, node.col_offset))
 
 
 class Names:
@@ -54,7 +54,7 @@ class Names:
         self.values: dict[str, ast.expr] = {}
         self.left = _MOST_VALUES
         bound = Counter(name for node in ast.walk(tree) for name in _bound(node))
-        meanings = [one for node in ast.walk(tree) for one in self._imported(node)]
+        meanings = [meaning for node in ast.walk(tree) for meaning in self._imported(node)]
         self.ours = dict(meanings)
         # Imported once from the package, or several times as the same.
         times = Counter(name for name, _ in meanings)
@@ -96,17 +96,17 @@ class Names:
         """Return the names whose values may be changed in place, as by ``RULES.append(...)``."""
         parts = (n for n in ast.walk(tree) if isinstance(n, (ast.Attribute, ast.Subscript)))
         names = [part.value.id for part in parts if isinstance(part.value, ast.Name)]
-        found: set[str] = set()
+        changed_names: set[str] = set()
         while names:
             name = names.pop()
             value = self.values.get(name)
             # A text or a number stays as it is.
-            if name in found or value is None or isinstance(value, ast.Constant):
+            if name in changed_names or value is None or isinstance(value, ast.Constant):
                 continue
-            found.add(name)
+            changed_names.add(name)
             # What its value is made of is changed by its parts: OTHER = RULES; OTHER.append(...)
             names += [node.id for node in ast.walk(value) if isinstance(node, ast.Name)]
-        return found
+        return changed_names
 
     def _is_ours(self, module: str | None) -> bool:
         return (module or "").partition(".")[0] == self.package
@@ -120,32 +120,32 @@ class Names:
         if not isinstance(node, ast.Name) or node.id not in self.ours:
             return ""
         parts.insert(0, self.ours[node.id])
-        known = [part for part in parts if part and part not in ("rules", "timetable")]
-        return ".".join(known)
+        own_parts = [part for part in parts if part and part not in ("rules", "timetable")]
+        return ".".join(own_parts)
 
     def known(self, node: ast.expr) -> str:
         """Return what *node* names in the package; raises :class:`Unsaid` if it may be another."""
-        found, root = self.meant(node), node
+        meaning, root = self.meant(node), node
         while isinstance(root, ast.Attribute):
             root = root.value
-        if found and isinstance(root, ast.Name) and root.id in self._unsure:
+        if meaning and isinstance(root, ast.Name) and root.id in self._unsure:
             raise Unsaid(node.lineno, root.id, self._unsure[root.id])
-        return found
+        return meaning
 
     def arguments(self, call: ast.Call, names: Sequence[str]) -> dict[str, Any]:
         """Return the arguments of *call* by name; *names* are those that may stand unnamed."""
         if len(call.args) > len(names):
             raise Unsaid(call.lineno, ast.unparse(call.func), "it has fewer arguments; name them")
-        found = {name: self.value(arg) for name, arg in zip(names, call.args, strict=False)}
+        arguments = {name: self.value(arg) for name, arg in zip(names, call.args, strict=False)}
         for keyword in call.keywords:
             value = self.value(keyword.value)
-            given = {keyword.arg: value} if keyword.arg is not None else value
-            if isinstance(given, timetables_calendar_rules.Rule):
-                given = asdict(given)
-            if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
+            mapping = {keyword.arg: value} if keyword.arg is not None else value
+            if isinstance(mapping, timetables_calendar_rules.Rule):
+                mapping = asdict(mapping)
+            if not isinstance(mapping, dict) or not all(isinstance(key, str) for key in mapping):
                 raise Unsaid(call.lineno, "**", _PLAIN)
-            found |= given
-        return found
+            arguments |= mapping
+        return arguments
 
     def value(self, node: ast.expr, depth: int = 0) -> Any:
         """Return the value of *node*; raises :class:`Unsaid` where only running it can tell."""
@@ -181,9 +181,9 @@ class Names:
     def _called(self, call: ast.Call, depth: int) -> Any:
         """Return what a call of a name that is known gives."""
         name, text = self.known(call.func), ast.unparse(call.func)[:200]
-        given = [self.value(arg, depth) for arg in call.args]
-        if name in _ENUMS and len(given) == 1 and not call.keywords:
-            return given[0]
+        values = [self.value(arg, depth) for arg in call.args]
+        if name in _ENUMS and len(values) == 1 and not call.keywords:
+            return values[0]
         if name in timetables_calendar_rules.MAKERS:
             maker, names = timetables_calendar_rules.MAKERS[name]
             arguments = self.arguments(call, names)
@@ -191,13 +191,13 @@ class Names:
                 return maker(**arguments)
             except (TypeError, ValueError) as error:
                 raise Unsaid(call.lineno, name, f"{error}; correct the call") from None
-        if text in ("date", "datetime.date", "dt.date") and len(given) == 3:
+        if text in ("date", "datetime.date", "dt.date") and len(values) == 3:
             try:
-                return date(*given)
+                return date(*values)
             except (TypeError, ValueError) as error:
                 raise Unsaid(call.lineno, ast.unparse(call), f"{error}; correct it") from None
-        if text.split(".")[-1] in ("ZoneInfo", "timezone", "Timezone") and len(given) == 1:
-            return given[0]
+        if text.split(".")[-1] in ("ZoneInfo", "timezone", "Timezone") and len(values) == 1:
+            return values[0]
         raise Unsaid(call.lineno, text, _PLAIN)
 
 
@@ -213,8 +213,8 @@ def _bound(node: ast.AST) -> Iterator[str]:
             pass
         case ast.MatchAs(name=name) | ast.MatchStar(name=name) | ast.MatchMapping(rest=name):
             pass
-        case ast.alias(asname=given, name=name):
-            name = given or name.partition(".")[0]
+        case ast.alias(asname=alias, name=name):
+            name = alias or name.partition(".")[0]
         case ast.Global(names=names) | ast.Nonlocal(names=names):
             yield from names
     if name is not None:

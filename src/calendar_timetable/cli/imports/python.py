@@ -40,18 +40,18 @@ def program(schedules: Sequence[Schedule]) -> str:
 _SETS = ("Weekly", "WorkingDays")
 
 
-def _assigned(found: Schedule, prefix: str) -> str:
-    lines = [f"# {on_one_line(found.name)}, line {found.line}"]
-    lines += [f"# {on_one_line(note)}" for note in found.notes]
-    for name, at in (("start_date", found.start), ("end_date", found.end)):
+def _assigned(schedule: Schedule, prefix: str) -> str:
+    lines = [f"# {on_one_line(schedule.name)}, line {schedule.line}"]
+    lines += [f"# {on_one_line(note)}" for note in schedule.notes]
+    for name, at in (("start_date", schedule.start), ("end_date", schedule.end)):
         lines += [f"{prefix}{name} = {written(at)}"] if at is not None else []
-    if "schedule" not in found.arguments:
-        lines += [f"{prefix}{name} = {written(v)}" for name, v in found.arguments.items()]
-    elif found.arguments["schedule"] is None:
+    if "schedule" not in schedule.arguments:
+        lines += [f"{prefix}{name} = {written(v)}" for name, v in schedule.arguments.items()]
+    elif schedule.arguments["schedule"] is None:
         lines.append(f"{prefix}schedule = None")
     else:
         lines.append(f"{prefix}schedule = CalendarTimetable(")
-        for name, value in found.arguments.items():
+        for name, value in schedule.arguments.items():
             before = "" if name == "schedule" else f"{name}="
             lines.append(f"    {before}{written(value, 4)},")
         lines.append(")")
@@ -60,13 +60,13 @@ def _assigned(found: Schedule, prefix: str) -> str:
 
 def _prefixes(schedules: Sequence[Schedule]) -> list[str]:
     """Return what the variables of each schedule begin with: no two alike."""
-    found: list[str] = []
-    for number, one in enumerate(schedules, 1):
-        word = re.sub(r"[^a-z0-9]+", "_", one.name.lower())[-_MOST_NAME:].strip("_") or "rule"
+    prefixes: list[str] = []
+    for number, schedule in enumerate(schedules, 1):
+        word = re.sub(r"[^a-z0-9]+", "_", schedule.name.lower())[-_MOST_NAME:].strip("_") or "rule"
         word = f"rule_{word}" if word[0].isdigit() else word
         # No other name begins with a capital, so this one is no other's.
-        found.append(f"{word}_N{number}_" if f"{word}_" in found else f"{word}_")
-    return found
+        prefixes.append(f"{word}_N{number}_" if f"{word}_" in prefixes else f"{word}_")
+    return prefixes
 
 
 def written(value: Any, column: int = 0) -> str:
@@ -90,13 +90,13 @@ def written(value: Any, column: int = 0) -> str:
             return _called(type(value).__name__, _given(value), column)
         case WorkingDays():
             names = ("code", "weekend", "add", "remove", "timezone")
-            given = {name: getattr(value, name) for name in names if getattr(value, name)}
-            return _called("WorkingDays", given, column)
+            arguments = {name: getattr(value, name) for name in names if getattr(value, name)}
+            return _called("WorkingDays", arguments, column)
         case Weekly():
             return f"Weekly({', '.join(map(written, value.texts))})"
         case Calendar():
-            given = {"address": str(value.address), **value.changed_options()}
-            return _called("Calendar", given, column)
+            arguments = {"address": str(value.address), **value.changed_options()}
+            return _called("Calendar", arguments, column)
         case Complement():
             return f"~{written(value.members[0], column + 1)}"
         case Union() | Intersection():
@@ -116,12 +116,12 @@ def _joined(sign: str, members: Sequence[Any], column: int) -> str:
 
 def _given(rule: On | Recurrence) -> dict[str, Any]:
     """Return the arguments of *rule* that differ from their defaults."""
-    given = {field.name: (getattr(rule, field.name), field.default) for field in fields(rule)}
-    return {name: value for name, (value, usual) in given.items() if value != usual}
+    pairs = {field.name: (getattr(rule, field.name), field.default) for field in fields(rule)}
+    return {name: value for name, (value, usual) in pairs.items() if value != usual}
 
 
-def _called(name: str, given: dict[str, Any], column: int) -> str:
-    parts = [("" if key in _UNNAMED else f"{key}=", value) for key, value in given.items()]
+def _called(name: str, arguments: dict[str, Any], column: int) -> str:
+    parts = [("" if key in _UNNAMED else f"{key}=", value) for key, value in arguments.items()]
     return _listed(f"{name}(", parts, ")", column)
 
 

@@ -76,15 +76,15 @@ def of(
     """
     freq, interval, parts = _parts(item)
     try:
-        if counted := [name for name in _COUNTED if name in parts]:
-            return _by_days(item, cycle, at, workdays(item.line), counted[0]), None
-        found = _on(item, freq, parts, cycle) if interval == 1 else None
-        if found is not None:
-            which, period, start = found
-            given: dict[str, Any] = {} if start is None else {"period_start": start}
+        if day_parts := [name for name in _COUNTED if name in parts]:
+            return _by_days(item, cycle, at, workdays(item.line), day_parts[0]), None
+        form = _on(item, freq, parts, cycle) if interval == 1 else None
+        if form is not None:
+            which, period, start = form
+            options: dict[str, Any] = {} if start is None else {"period_start": start}
             if cycle.free_days:
-                given |= {"days": workdays(item.line).timeset, "roll": ROLLS[cycle.free_days]}
-            on = On(which, of=period, at=at, **given)
+                options |= {"days": workdays(item.line).timeset, "roll": ROLLS[cycle.free_days]}
+            on = On(which, of=period, at=at, **options)
             on.validate()
             return on, None
         return _recurrence(item, cycle, at), _confined(item, cycle, workdays)
@@ -148,25 +148,25 @@ def _on(
     return None
 
 
-def _by_days(item: Item, cycle: Cycle, at: str, workdays: Days, counted: str) -> On:
+def _by_days(item: Item, cycle: Cycle, at: str, workdays: Days, part_name: str) -> On:
     """Return the rule that counts workdays or free days."""
     freq, interval, parts = _parts(item)
     if len(parts) > 1 or interval > 1:
         why = "of workdays every one is taken, or one of a month or year by its number"
         raise Unsaid(item.line, item.text, f"{why}; write the dates in a $CALENDAR")
-    free = counted == "BYFREEDAY"
+    free = part_name == "BYFREEDAY"
     if free and cycle.free_days:
         why = "a free day is asked for, and moved off free days"
         raise Unsaid(item.line, cycle.free_days, f"{why}; take one of the two out")
     days = ~workdays.timeset if free else workdays.timeset
-    if not parts[counted]:
+    if not parts[part_name]:
         if freq != "DAILY":
-            remedy = f"write FREQ=DAILY;{counted}, or {counted}=-1 for the last one"
+            remedy = f"write FREQ=DAILY;{part_name}, or {part_name}=-1 for the last one"
             raise Unsaid(item.line, item.text, remedy)
         return On(EVERY_DAY, days, of="week", at=at)
     if freq not in _OF:
-        raise Unsaid(item.line, item.text, f"{counted}=… counts in a month or year")
-    on = On(_numbers(item, parts[counted]), days, of=_OF[freq], at=at)
+        raise Unsaid(item.line, item.text, f"{part_name}=… counts in a month or year")
+    on = On(_numbers(item, parts[part_name]), days, of=_OF[freq], at=at)
     on.validate()
     return on
 
@@ -194,10 +194,10 @@ def _check_first_period(item: Item, start: date, freq: str, rest: str) -> None:
     whatever day weeks begin on.
     """
     if freq == "WEEKLY":
-        named = rest.removeprefix(";BYDAY=").split(",") if rest else [WEEKDAYS[start.weekday()]]
-        days = {WEEKDAYS.index(day) for day in named if day in WEEKDAYS}
+        names = rest.removeprefix(";BYDAY=").split(",") if rest else [WEEKDAYS[start.weekday()]]
+        days = {WEEKDAYS.index(day) for day in names if day in WEEKDAYS}
         sunday, first = 6 in days, start.weekday() == min(days, default=None)
-        sure = len(days) == len({*named}) and first and (len(days) == 1 or not sunday)
+        sure = len(days) == len({*names}) and first and (len(days) == 1 or not sunday)
     else:
         begin = start.replace(day=1) if freq == "MONTHLY" else start.replace(month=1, day=1)
         whole = Recurrence(f"FREQ={freq}{rest}", begin).due(_within(begin, start), "UTC")

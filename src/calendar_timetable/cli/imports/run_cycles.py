@@ -44,28 +44,28 @@ _FAR = 1500  # days that an offset may lead away
 def read(text: str) -> ImportResult:
     """Return the schedules of the job streams in *text*; :class:`Unsaid` where it has none."""
     definitions = parse(text)
-    found = ImportResult()
-    found.unsaid += definitions.unsaid
+    result = ImportResult()
+    result.unsaid += definitions.unsaid
     for stream in definitions.streams:
         reading = _Stream(stream, definitions.calendars)
-        found.unsaid += stream.refused + stream.beside
+        result.unsaid += stream.refused + stream.beside
         for cycle in stream.cycles:
-            found.unsaid += cycle.refused + cycle.beside
+            result.unsaid += cycle.refused + cycle.beside
         cycles = [cycle for cycle in stream.cycles if not cycle.excluded]
         if not cycles:
             remedy = "without ON it is never planned; give it an ON"
-            found.unsaid.append(Unsaid(stream.line, stream.name, remedy))
+            result.unsaid.append(Unsaid(stream.line, stream.name, remedy))
         for cycle in cycles:
             if stream.refused or cycle.refused:
                 continue
             try:
-                found.schedules.append(reading.schedule(cycle))
+                result.schedules.append(reading.schedule(cycle))
             except Unsaid as error:
-                found.unsaid.append(error)
+                result.unsaid.append(error)
         if len(cycles) > 1:
             remedy = "a DAG has one schedule: make a DAG for each ON, or write one ON"
-            found.unsaid.append(Unsaid(cycles[1].line, stream.name, remedy))
-    return found
+            result.unsaid.append(Unsaid(cycles[1].line, stream.name, remedy))
+    return result
 
 
 @dataclass
@@ -87,7 +87,11 @@ class _Stream:
         arguments: dict[str, Any] = {"schedule": rule, "timezone": zone}
         if only is not None:
             arguments["windows"] = only
-        excluded = [self._excluded(one) for one in self.stream.cycles if one.excluded]
+        excluded = [
+            self._excluded(except_cycle)
+            for except_cycle in self.stream.cycles
+            if except_cycle.excluded
+        ]
         if excluded:
             arguments["blackouts"] = reduce(or_, excluded)
         if len(arguments) > 2:
@@ -170,17 +174,17 @@ class _Stream:
 
     def _dates(self, cycle: Cycle) -> list[date]:
         """Return the dates that a cycle of dates and calendars names, moved off free days."""
-        found = {day for item in cycle.items for day in self._dates_of(item)}
+        dates = {day for item in cycle.items for day in self._dates_of(item)}
         if cycle.free_days:
             days = self._days(cycle.line)
-            works = [day for day in _around(found) if days.works(day)]
+            works = [day for day in _around(dates) if days.works(day)]
             roll = ROLLS[cycle.free_days]
             # A period that no date leaves, as these rolls turn back at none.
-            kept = (rolled(day, works, date.min, date.max, roll) for day in found)
-            found = {day for day in kept if day is not None}
-        if not found:
+            rolled_days = (rolled(day, works, date.min, date.max, roll) for day in dates)
+            dates = {day for day in rolled_days if day is not None}
+        if not dates:
             raise Unsaid(cycle.line, cycle.items[0].text, "no date is left; take the cycle out")
-        return sorted(found)
+        return sorted(dates)
 
     def _dates_of(self, item: Item) -> list[date]:
         if item.kind == "dates":
@@ -190,8 +194,8 @@ class _Stream:
             return dates
         counts = {"DAY": _every, "WEEKDAY": _weekday}.get(item.unit)
         counts = counts or self._days(item.line).works
-        counted = [day for day in _around({*dates}, _FAR) if counts(day)]
-        moved = [_moved(day, item.offset, counted) for day in {*dates}]
+        counted_days = [day for day in _around({*dates}, _FAR) if counts(day)]
+        moved = [_moved(day, item.offset, counted_days) for day in {*dates}]
         if None in moved:
             raise Unsaid(item.line, item.offset, "it leads too far; write the dates themselves")
         return [day for day in moved if day is not None]
@@ -246,14 +250,14 @@ def _weekday(day: date) -> bool:
     return day.weekday() < 5
 
 
-def _moved(day: date, offset: int, counted: Sequence[date]) -> date | None:
-    """Return the day *offset* days of those *counted* from *day*; ``None``: too far."""
-    at = bisect_left(counted, day)
+def _moved(day: date, offset: int, counted_days: Sequence[date]) -> date | None:
+    """Return the day *offset* days of *counted_days* from *day*; ``None``: too far."""
+    at = bisect_left(counted_days, day)
     if offset > 0:
-        at += offset - (at == len(counted) or counted[at] != day)
+        at += offset - (at == len(counted_days) or counted_days[at] != day)
     else:
         at += offset
-    return counted[at] if 0 <= at < len(counted) else None
+    return counted_days[at] if 0 <= at < len(counted_days) else None
 
 
 def _around(dates: set[date], far: int = 366) -> list[date]:

@@ -35,22 +35,22 @@ _MOST_RULES = 100  # of a timetable, equal ones counted once
 
 def read(text: str) -> ImportResult:
     """Return the schedules in *text*, a DAG file or JSON; :class:`Unsaid` where there is none."""
-    found = ImportResult()
+    result = ImportResult()
     as_json = text.lstrip()[:1] in ("{", "[")
-    for number, (line, given) in enumerate(_serialized(text) if as_json else _calls(text)):
+    for number, (line, arguments) in enumerate(_serialized(text) if as_json else _calls(text)):
         if number == _MOST:
             raise Unsaid(line, "CalendarTimetable", f"more than {_MOST}; import fewer at a time")
-        if isinstance(given, Unsaid):
-            found.unsaid.append(given)
+        if isinstance(arguments, Unsaid):
+            result.unsaid.append(arguments)
             continue
         try:
-            found.schedules.append(schedule_of(line, _arguments(line, given)))
+            result.schedules.append(schedule_of(line, _arguments(line, arguments)))
         except Unsaid as error:
-            found.unsaid.append(error)
-    if not found.schedules and not found.unsaid:
+            result.unsaid.append(error)
+    if not result.schedules and not result.unsaid:
         what = "JSON with calendar_id" if as_json else f"CalendarTimetable(...) of {PACKAGE}"
         raise Unsaid(1, text.strip()[:20], f"there is no {what} in the file")
-    return found
+    return result
 
 
 def _serialized(text: str) -> Iterator[tuple[int, Any]]:
@@ -64,14 +64,14 @@ def _serialized(text: str) -> Iterator[tuple[int, Any]]:
         raise Unsaid(line, text.split("\n")[line - 1].strip(), remedy) from None
     at, stack = 0, [(data, 0)]
     while stack:
-        one, depth = stack.pop()
-        if isinstance(one, dict) and "calendar_id" in one:
+        node, depth = stack.pop()
+        if isinstance(node, dict) and "calendar_id" in node:
             at = text.find('"calendar_id"', at) + 1
-            yield text.count("\n", 0, at) + 1, one
-        elif isinstance(one, (dict, list)):
+            yield text.count("\n", 0, at) + 1, node
+        elif isinstance(node, (dict, list)):
             if depth > _MOST_DEPTH:
                 raise Unsaid(1, "JSON", "nested too deep; export less")
-            parts = [*one.values()] if isinstance(one, dict) else one
+            parts = [*node.values()] if isinstance(node, dict) else node
             stack += [(part, depth + 1) for part in reversed(parts)]
 
 
@@ -94,39 +94,39 @@ def _calls(text: str) -> Iterator[tuple[int, Any]]:
             yield node.lineno, Unsaid(node.lineno, "CalendarTimetable", remedy)
 
 
-def _arguments(line: int, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *given* with defaults, each checked as the timetable itself does."""
-    if unknown := given.keys() - _DEFAULTS.keys():
+def _arguments(line: int, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *arguments* with defaults, each checked as the timetable itself does."""
+    if unknown := arguments.keys() - _DEFAULTS.keys():
         name = min(unknown)
         raise Unsaid(line, name, f"{PACKAGE} 0.6.0 has no such argument; take it out")
-    found = {name: given.get(name, usual) for name, usual in _DEFAULTS.items()}
+    values = {name: arguments.get(name, usual) for name, usual in _DEFAULTS.items()}
     for name, low, high in (("hour", -47, 47), ("minute", 0, 59), ("base_day", 1, 31)):
-        number = found[name]
+        number = values[name]
         if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
             raise Unsaid(line, number, f"{name} is a number from {low} to {high}")
     for name in ("calendar_id", "timezone", "run_on"):
-        if not isinstance(found[name] or "", str):
-            raise Unsaid(line, found[name], f"{name} is a text")
-    if found["run_on"] not in ("open", "closed"):
-        raise Unsaid(line, found["run_on"], "run_on is 'open' or 'closed'")
+        if not isinstance(values[name] or "", str):
+            raise Unsaid(line, values[name], f"{name} is a text")
+    if values["run_on"] not in ("open", "closed"):
+        raise Unsaid(line, values["run_on"], "run_on is 'open' or 'closed'")
     for name in ("exclude_dates", "include_dates"):
-        found[name] = _dates(line, name, found[name] or ())
-    rules = found["rules"] or ()
+        values[name] = _dates(line, name, values[name] or ())
+    rules = values["rules"] or ()
     if not isinstance(rules, (list, tuple)):
         raise Unsaid(line, rules, "rules is a list")
-    found["rules"] = [*dict.fromkeys(Rule.made(line, rule) for rule in rules)]
-    if (count := len(found["rules"])) > _MOST_RULES:
+    values["rules"] = [*dict.fromkeys(Rule.made(line, rule) for rule in rules)]
+    if (count := len(values["rules"])) > _MOST_RULES:
         raise Unsaid(line, f"{count} rules", f"more than {_MOST_RULES}; make several timetables")
-    return found
+    return values
 
 
-def _dates(line: int, name: str, given: Any) -> list[date]:
-    if isinstance(given, (str, date)) or not hasattr(given, "__iter__"):
-        raise Unsaid(line, given, f"{name} is a list of dates")
-    found = set()
-    for one in given:
+def _dates(line: int, name: str, entries: Any) -> list[date]:
+    if isinstance(entries, (str, date)) or not hasattr(entries, "__iter__"):
+        raise Unsaid(line, entries, f"{name} is a list of dates")
+    dates = set()
+    for entry in entries:
         try:
-            found.add(one if isinstance(one, date) else date.fromisoformat(one))
+            dates.add(entry if isinstance(entry, date) else date.fromisoformat(entry))
         except (TypeError, ValueError):
-            raise Unsaid(line, one, f"{name} has dates as '2026-12-29'") from None
-    return sorted(found)
+            raise Unsaid(line, entry, f"{name} has dates as '2026-12-29'") from None
+    return sorted(dates)

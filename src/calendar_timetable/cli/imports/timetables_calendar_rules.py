@@ -47,22 +47,24 @@ class Rule:
     virtual: bool = False
 
     @classmethod
-    def made(cls, line: int, given: Any) -> Rule:
-        """Return the rule *given* as a name, a ``dict`` or a rule; raises :class:`Unsaid`."""
-        if isinstance(given, Rule):
-            rule = given
-        elif isinstance(given, str):
-            name = ALIASES.get(given, given)
+    def made(cls, line: int, definition: Any) -> Rule:
+        """Return the rule of *definition*, a name, ``dict`` or rule; raises :class:`Unsaid`."""
+        if isinstance(definition, Rule):
+            rule = definition
+        elif isinstance(definition, str):
+            name = ALIASES.get(definition, definition)
             if name not in PRESETS:
-                raise Unsaid(line, given, f"no such rule; there are {', '.join(ALIASES)}")
+                raise Unsaid(line, definition, f"no such rule; there are {', '.join(ALIASES)}")
             rule = PRESETS[name]
-        elif isinstance(given, Mapping):
-            known = {field.name for field in fields(cls)}
-            if unknown := sorted(map(str, given.keys() - known)):
+        elif isinstance(definition, Mapping):
+            field_names = {field.name for field in fields(cls)}
+            if unknown := sorted(map(str, definition.keys() - field_names)):
                 raise Unsaid(line, unknown[0], "a rule has no such field; take it out")
-            rule = cls(**given)
+            rule = cls(**definition)
         else:
-            raise Unsaid(line, given, "a rule is a name, or what a function of the package makes")
+            raise Unsaid(
+                line, definition, "a rule is a name, or what a function of the package makes"
+            )
         rule.check(line)
         return rule
 
@@ -101,33 +103,33 @@ class Rule:
         start = _clamped(year, month, base_day)
         following = (year, month + 1) if month < 12 else (year + 1, 1)
         end = _clamped(*following, base_day) - _DAY
-        named = self._named(year, month, start, end, days)
-        if named is not None and named not in days:
-            named = self._substituted(named, days)
-        if named is not None and self.offset:
-            named = self._moved(named, days)
-        early = named is not None and (named.year, named.month) < (year, month)
-        return None if self.scope == "period" and early else named
+        day = self._named(year, month, start, end, days)
+        if day is not None and day not in days:
+            day = self._substituted(day, days)
+        if day is not None and self.offset:
+            day = self._moved(day, days)
+        early = day is not None and (day.year, day.month) < (year, month)
+        return None if self.scope == "period" and early else day
 
     def _named(self, year: int, month: int, start: date, end: date, days: Days) -> date | None:
         """Return the day before it is moved."""
         absolute = self.kind == "absolute"
         first, last = date(year, month, 1), _clamped(year, month, 31)
         begin, close = (first, last) if absolute else (start, end)
-        counted = {"operating": days.open, "closed": days.closed}.get(self.kind)
+        counted_days = {"operating": days.open, "closed": days.closed}.get(self.kind)
         match self.start_day:
             case "weekday":
                 ahead = (WEEKDAYS.index(self.weekday or "mon") - begin.weekday()) % 7
-                found = begin + timedelta(days=ahead + 7 * (self.day - 1))
-                return min(found, close)
-            case "month_end" if counted is not None:
+                day = begin + timedelta(days=ahead + 7 * (self.day - 1))
+                return min(day, close)
+            case "month_end" if counted_days is not None:
                 # It counts back to the first of the calendar month, whatever the base day.
-                return _nth_back(counted, close.replace(day=1), close, self.day)
+                return _nth_back(counted_days, close.replace(day=1), close, self.day)
             case "month_end":
                 return close - timedelta(days=self.day)
-        if counted is not None:
+        if counted_days is not None:
             # It counts to the end of the calendar month, whatever the base day.
-            return _nth(counted, start, last, self.day)
+            return _nth(counted_days, start, last, self.day)
         if absolute:
             return _clamped(year, month, self.day) if self.day > 0 else None
         return start + timedelta(days=self.day - 1)
@@ -137,11 +139,11 @@ class Rule:
             return day
         grace = timedelta(days=self.grace_days or _USUAL_GRACE)
         if self.substitution == "next":
-            found = days.after(day, 1)
-            return found if found is not None and found - day <= grace else None
+            open_day = days.after(day, 1)
+            return open_day if open_day is not None and open_day - day <= grace else None
         if self.substitution == "previous":
-            found = days.after(day, -1)
-            return found if found is not None and day - found <= grace else None
+            open_day = days.after(day, -1)
+            return open_day if open_day is not None and day - open_day <= grace else None
         return None
 
     def _moved(self, day: date, days: Days) -> date | None:
@@ -150,18 +152,18 @@ class Rule:
         grace = timedelta(days=self.offset_grace_days or _USUAL_GRACE)
         step = 1 if self.offset > 0 else -1
         if day in days:
-            found = days.after(day, self.offset)
-            walked = None if found is None else abs(found - day)
+            target = days.after(day, self.offset)
+            walked = None if target is None else abs(target - day)
         else:
             # Onto a working day first, which is none of those counted.
             settled = days.after(day, self.shift_direction or step)
-            found = None if settled is None else days.after(settled, self.offset)
+            target = None if settled is None else days.after(settled, self.offset)
             walked = (
                 None
-                if settled is None or found is None
-                else abs(settled - day) + abs(found - settled)
+                if settled is None or target is None
+                else abs(settled - day) + abs(target - settled)
             )
-        return found if walked is not None and walked <= grace else None
+        return target if walked is not None and walked <= grace else None
 
 
 class Days:
@@ -189,21 +191,21 @@ def _clamped(year: int, month: int, day: int) -> date:
     return date(year, month, min(day, (following - _DAY).day))
 
 
-def _nth(counted: Sequence[date], begin: date, last: date, number: int) -> date | None:
-    """Return day *number* of those *counted* from *begin* on, or the last one up to *last*."""
-    low, high = bisect_left(counted, begin), bisect_left(counted, last + _DAY)
+def _nth(days: Sequence[date], begin: date, last: date, number: int) -> date | None:
+    """Return day *number* of *days* from *begin* on, or the last one up to *last*."""
+    low, high = bisect_left(days, begin), bisect_left(days, last + _DAY)
     at = low + number - 1
     if number < 1:
         return None
     if at < high:
-        return counted[at]
-    return counted[high - 1] if high else None
+        return days[at]
+    return days[high - 1] if high else None
 
 
-def _nth_back(counted: Sequence[date], floor: date, last: date, number: int) -> date | None:
-    """Return the day of *counted* that has *number* others between it and the end of *last*."""
-    at = bisect_left(counted, last + _DAY) - 1 - max(number, 0)
-    return counted[at] if at >= 0 and counted[at] >= floor else None
+def _nth_back(days: Sequence[date], floor: date, last: date, number: int) -> date | None:
+    """Return the day of *days* that has *number* others between it and the end of *last*."""
+    at = bisect_left(days, last + _DAY) - 1 - max(number, 0)
+    return days[at] if at >= 0 and days[at] >= floor else None
 
 
 def nth_business_day(n: int) -> Rule:
@@ -256,8 +258,8 @@ def _shifted(sign: int, count: str) -> Callable[..., Rule]:
     grace = 60 if count == "operating" else None
 
     def shifted(anchor: Rule, n: int) -> Rule:
-        kept = anchor.offset_grace_days if grace is None else grace
-        return replace(anchor, offset=sign * n, count=count, offset_grace_days=kept)
+        grace_days = anchor.offset_grace_days if grace is None else grace
+        return replace(anchor, offset=sign * n, count=count, offset_grace_days=grace_days)
 
     return shifted
 

@@ -44,20 +44,20 @@ class _Form:
     confined: bool = False  # whether its runs are confined to the days the timetable runs on
 
 
-def schedule_of(line: int, given: Mapping[str, Any]) -> Schedule:
+def schedule_of(line: int, parameters: Mapping[str, Any]) -> Schedule:
     """Return the schedule of a timetable with these arguments; raises :class:`Unsaid`."""
-    zone = given["timezone"] or "UTC"
+    zone = parameters["timezone"] or "UTC"
     try:
         zones.load_zone(zone)
     except InvalidArgument as error:
         raise Unsaid(line, zone, error.remedy) from None
-    timetable = _Timetable(line, given)
+    timetable = _Timetable(line, parameters)
     on, confined = timetable.rule()
     arguments: dict[str, Any] = {"schedule": on, "timezone": zone}
     if confined:
-        if given["hour"] > 23:
+        if parameters["hour"] > 23:
             remedy = f"days are left out by the time of a run, which is another day; {_BY_HAND}"
-            raise Unsaid(line, given["hour"], remedy)
+            raise Unsaid(line, parameters["hour"], remedy)
         arguments |= {"windows": timetable.timeset, "when_blocked": "skip"}
     return Schedule(line, "airflow_timetables_calendar", arguments, notes=timetable.notes)
 
@@ -93,14 +93,14 @@ class _Timetable:
         days: TimeSet = WorkingDays(code or None, add=add, remove=remove)
         try:
             days.validate()
-            known = _known(code)
+            calendar = _known(code)
         except InvalidArgument as error:
             remedy = f"{error.remedy}; exchanges by their ISO 10383 code, as exchange:XTKS"
             raise Unsaid(self.line, code, remedy) from None
-        if known.weekend != _SAT_SUN:
+        if calendar.weekend != _SAT_SUN:
             why = "there Saturdays and Sundays are off wherever it is, here as the code says"
             raise Unsaid(self.line, code, f"{why}; {_BY_HAND}")
-        if known.worked:
+        if calendar.worked:
             # It knows no weekend that is worked in place of another day.
             if any(day.weekday() > 4 for day in add):
                 raise Unsaid(self.line, "include_dates", f"on a weekend of {code}; {_BY_HAND}")
@@ -132,33 +132,33 @@ class _Timetable:
             if all(self._dates(rule) <= {*self.days.open} for rule in others):
                 return On(EVERY_DAY, self.timeset, of="week", at=at), False
             raise Unsaid(self.line, "every_business_day", f"and days off besides; {_BY_HAND}")
-        found = [self._found(rule) for rule in rules]
-        forms = {form: None for form, _ in found}
+        choices = [self._found(rule) for rule in rules]
+        forms = {form: None for form, _ in choices}
         if len(forms) > 1:
             remedy = "a DAG has one schedule: make one for each rule"
             raise Unsaid(self.line, f"{len(rules)} rules", remedy)
         (form,) = forms
-        which: Any = sorted({number for _, number in found}, key=lambda n: (n < 0, n))
-        given: dict[str, Any] = {"period_start": form.period_start, "roll": form.roll}
+        which: Any = sorted({number for _, number in choices}, key=lambda n: (n < 0, n))
+        options: dict[str, Any] = {"period_start": form.period_start, "roll": form.roll}
         which = which[0] if len(which) == 1 else which
-        return On(which, form.days, at=at, **given), form.confined
+        return On(which, form.days, at=at, **options), form.confined
 
     def _dates(self, rule: Rule) -> frozenset[date]:
         """Return the days of *rule* that are compared."""
         months = ((y, m) for y in range(_FIRST.year, _LAST.year + 1) for m in range(1, 13))
         base = self.given["base_day"]
-        found = (rule.day_of(year, month, base, self.days) for year, month in months)
-        return frozenset(day for day in found if day is not None and _FROM <= day <= _TO)
+        days = (rule.day_of(year, month, base, self.days) for year, month in months)
+        return frozenset(day for day in days if day is not None and _FROM <= day <= _TO)
 
     def _found(self, rule: Rule) -> tuple[_Form, int]:
         """Return how *rule* is written, and which day of the month it then is."""
-        wanted = self._dates(rule)
-        if not wanted:
+        dates = self._dates(rule)
+        if not dates:
             raise Unsaid(self.line, _named(rule), "it never runs; take the rule out")
         for form in self._forms(rule):
-            counted = self._counted(form)
+            counted_days = self._counted(form)
             for number in _numbers(rule):
-                if self._days_of(form, number, counted) == wanted:
+                if self._days_of(form, number, counted_days) == dates:
                     return form, number
         remedy = f"no On has just these days in {_FROM.year}-{_TO.year}; {_BY_HAND}"
         raise Unsaid(self.line, _named(rule), remedy)
@@ -179,16 +179,16 @@ class _Timetable:
                     yield _Form(self.timeset, _ROLLS[rule.substitution], start)
             yield _Form(self.timeset, None, start)
 
-    def _days_of(self, form: _Form, number: int, counted: Sequence[date]) -> frozenset[date]:
-        """Return the days of ``On(number, …)`` that are compared, of those *counted*."""
-        found = set()
+    def _days_of(self, form: _Form, number: int, counted_days: Sequence[date]) -> frozenset[date]:
+        """Return the days of ``On(number, …)`` that are compared, of *counted_days*."""
+        days = set()
         for begin, end in _months(form.period_start):
-            day = nth(counted, begin, end, number)
+            day = nth(counted_days, begin, end, number)
             if day is not None and form.roll is not None:
                 day = rolled(day, self.days.open, begin, end, form.roll)
             if day is not None and _FROM <= day <= _TO and (not form.confined or day in self.days):
-                found.add(day)
-        return frozenset(found)
+                days.add(day)
+        return frozenset(days)
 
     def _counted(self, form: _Form) -> Sequence[date]:
         """Return the days that *form* counts in each month."""

@@ -191,9 +191,9 @@ class _Parser:
                 case "ON" | "EXCEPT" | "FREEDAYS" | "AT" | "TIMEZONE" | "TZ":
                     self.header(Stream(self.peek().line))
                 case _:
-                    found = self.next()
+                    token = self.next()
                     remedy = "begin with SCHEDULE, ON, EXCEPT or $CALENDAR, as composer writes them"
-                    raise Unsaid(found.line, found.text, remedy)
+                    raise Unsaid(token.line, token.text, remedy)
         if not self.found.streams and not self.found.unsaid:
             raise Unsaid(self.last, "no ON", "give a file with a SCHEDULE or an ON RUNCYCLE")
         return self.found
@@ -205,27 +205,27 @@ class _Parser:
 
     def next(self, what: str = "") -> Token:
         """Return the next token; *what* it has to be, for who left it out."""
-        found = self.peek()
-        if not found.text and not found.quoted:
+        token = self.peek()
+        if not token.text and not token.quoted:
             raise Unsaid(self.last, "end of the file", f"{what or 'something'} is expected")
         self.at += 1
-        if found.broken:
-            raise Unsaid(found.line, found.text, 'a quote does not end; add the "')
-        return found
+        if token.broken:
+            raise Unsaid(token.line, token.text, 'a quote does not end; add the "')
+        return token
 
     def named(self, what: str) -> str:
         """Return the next token, a name."""
-        found = self.next(what)
-        if found.word in _REFUSED:
-            raise Unsaid(found.line, found.text, _REFUSED[found.word])
-        if found.quoted or not _NAME.fullmatch(found.text) or found.word in KEYWORDS:
-            raise Unsaid(found.line, found.text, f"{what} is expected")
-        return found.text
+        token = self.next(what)
+        if token.word in _REFUSED:
+            raise Unsaid(token.line, token.text, _REFUSED[token.word])
+        if token.quoted or not _NAME.fullmatch(token.text) or token.word in KEYWORDS:
+            raise Unsaid(token.line, token.text, f"{what} is expected")
+        return token.text
 
     def day(self) -> date:
         """Return the next token, a date."""
-        found = self.next("a date")
-        match = _DATE.fullmatch(found.text)
+        token = self.next("a date")
+        match = _DATE.fullmatch(token.text)
         try:
             month, day, year = map(int, match.groups() if match else (0, 0, 0))
             # As datecalc reads two digits: above 70 of the 20th century.
@@ -234,7 +234,7 @@ class _Parser:
             return _plausible(date(year, month, day))
         except ValueError:
             remedy = "write a date as mm/dd/yyyy, the format of composer"
-            raise Unsaid(found.line, found.text, remedy) from None
+            raise Unsaid(token.line, token.text, remedy) from None
 
     def calendars(self) -> None:
         """Read the calendars after ``$calendar``."""
@@ -313,12 +313,12 @@ class _Parser:
             elif not self.refuses(token, stream):
                 raise Unsaid(token.line, token.text, "not a keyword of a job stream; take it out")
 
-    def refuses(self, token: Token, found: Stream | Cycle) -> bool:
+    def refuses(self, token: Token, definition: Stream | Cycle) -> bool:
         """Note a keyword that cannot be said, and pass over it; tell whether it is one."""
         if remedy := _REFUSED.get(token.word):
-            found.refused.append(Unsaid(token.line, token.text, remedy))
+            definition.refused.append(Unsaid(token.line, token.text, remedy))
         elif remedy := _BESIDE.get(token.word):
-            found.beside.append(Unsaid(token.line, token.text, remedy))
+            definition.beside.append(Unsaid(token.line, token.text, remedy))
         else:
             return False
         self.skip()
@@ -362,35 +362,35 @@ class _Parser:
 
     def cycle(self, line: int, *, excluded: bool) -> Cycle:
         """Return what follows ON or EXCEPT."""
-        found = Cycle(line, excluded)
+        cycle = Cycle(line, excluded)
         if self.peek().word == "RUNCYCLE":
             self.next()
-            found.name = self.named("the name of a run cycle")
+            cycle.name = self.named("the name of a run cycle")
             while (word := self.peek().word) in ("VALIDFROM", "VALIDTO", "DESCRIPTION", "VARTABLE"):
                 self.next()
                 if word == "VALIDFROM":
-                    found.valid_from = self.day()
+                    cycle.valid_from = self.day()
                 elif word == "VALIDTO":
-                    found.valid_to = self.day()
+                    cycle.valid_to = self.day()
                 else:
                     self.next("a text")
-        found.items.append(self.item())
+        cycle.items.append(self.item())
         while self.peek().word == ",":
             self.next()
-            found.items.append(self.item())
+            cycle.items.append(self.item())
         if self.peek().word in ("FDIGNORE", "FDNEXT", "FDPREV"):
-            found.free_days = self.next().word
+            cycle.free_days = self.next().word
         if self.peek().word == "(":
-            self.restrictions(found)
-        return found
+            self.restrictions(cycle)
+        return cycle
 
-    def restrictions(self, found: Cycle) -> None:
+    def restrictions(self, cycle: Cycle) -> None:
         """Read the times of a run cycle, in parentheses."""
         self.next()
         while (token := self.next("a closing parenthesis")).word != ")":
             if token.word == "AT":
-                found.at = self.time(token.line)
-            elif not self.refuses(token, found):
+                cycle.at = self.time(token.line)
+            elif not self.refuses(token, cycle):
                 raise Unsaid(token.line, token.text, "a run cycle has AT; take this out")
 
     def item(self) -> Item:
