@@ -57,9 +57,9 @@ def ours(cron: str, **given: Any) -> CalendarTimetable:
     return CalendarTimetable(cron, timezone="UTC", **given)
 
 
-def placed(dag_id: str, delay: int) -> CalendarTimetable:
+def placed(dag_id: str, delay: int, **schedule: Any) -> CalendarTimetable:
     """As the deployment's file places it."""
-    given = ours("0 1 * * *", max_delay=timedelta(hours=6), place=True)
+    given = ours("0 1 * * *", **schedule, place=True)
     assert given.arguments is not None
     return given.with_arguments(replace(given.arguments, dag_id=dag_id, placement=Placement(delay)))
 
@@ -149,10 +149,12 @@ def test_a_duration_for_which_no_window_is_long_enough(session: Session) -> None
     assert kinds(session, "duration") == [], "it would never run"
 
 
-def test_starts_are_advised_then_allowed(session: Session) -> None:
+@pytest.mark.parametrize("when_blocked", ["postpone", "advance", "skip", "run"])
+def test_starts_are_advised_then_allowed(session: Session, when_blocked: str) -> None:
     add_pool(session, "work", 4)
+    schedule: dict[str, Any] = {"max_delay": timedelta(hours=6), "when_blocked": when_blocked}
     for name in "abcd":
-        a_dag(session, name, ours("0 1 * * *", max_delay=timedelta(hours=6)))
+        a_dag(session, name, ours("0 1 * * *", **schedule))
         daily(session, name, 1, [HOUR] * 20)
     (found,) = kinds(session, "start")
     assert (found.gain.before, found.gain.after) == (4, 1)
@@ -160,11 +162,11 @@ def test_starts_are_advised_then_allowed(session: Session) -> None:
     assert {python for _, python in found.python} == {"place=True,"}
     # As the command does that is told with it.
     for dag_id in found.dag_ids:
-        a_dag(session, dag_id, ours("0 1 * * *", max_delay=timedelta(hours=6), place=True))
+        a_dag(session, dag_id, ours("0 1 * * *", **schedule, place=True))
     ids = list("abcd")
     room = read_room(session, read_dags(session, ids), read_schedules(session, ids), AT)
     for dag_id, delay in place(room.work, room.load).items():
-        a_dag(session, dag_id, placed(dag_id, delay))
+        a_dag(session, dag_id, placed(dag_id, delay, **schedule))
     assert [one for one in told(session).advice if one.kind == "start"] == []
 
 

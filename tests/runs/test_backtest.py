@@ -123,8 +123,10 @@ def test_what_a_policy_becomes() -> None:
     assert placed.policy("other", own) == own
     both = OtherRules(stagger=HOUR, placements={"dag": Placement(600)})
     assert both.policy("dag", own).within == HOUR
-    by_hour = Policy(keep_hour="UTC")
-    assert placed.policy("dag", by_hour) == by_hour
+    for way in ("advance", "skip", "run"):
+        assert placed.policy("dag", Policy(way)).placement == Placement(600), way
+    for fixed in (Policy(keep_hour="UTC"), Policy(coalesce=False)):
+        assert placed.policy("dag", fixed) == fixed
     was = Policy(stagger=HOUR, placement=Placement(99))
     assert placed.policy("other", was).placement == Placement()
 

@@ -45,7 +45,7 @@ def placed(timetable: CalendarTimetable, delay: int | None, why: str = "") -> Ca
     """
     arguments = timetable.arguments
     assert arguments is not None, "it comes from a DAG file"
-    if delay is None or not arguments.may_place:
+    if delay is None or not arguments.policy.may_be_placed:
         return timetable
     own = replace(arguments, place=True, placement=Placement(delay * 60, why))
     return timetable.with_arguments(own)

@@ -141,8 +141,8 @@ class Policy:
 
     @property
     def may_be_placed(self) -> bool:
-        """Whether a placement may choose each start: none is early, in closed time or by hour."""
-        return self.may_keep_hour and not self.keep_hour
+        """Whether a placement may choose when runs start; a DAG that keeps its hour has."""
+        return self.coalesce and not self.keep_hour
 
     @property
     def reach(self) -> int:

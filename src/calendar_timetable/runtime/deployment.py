@@ -134,7 +134,7 @@ class _Limits:
                 arguments,
                 blackouts=[*own_blackouts, *self._blackouts] or None,
                 windows=self._intersection(own_windows),
-                place=arguments.place or (self._place and arguments.may_place),
+                place=arguments.place or (self._place and arguments.policy.may_be_placed),
             )
         )
 

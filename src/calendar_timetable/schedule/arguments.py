@@ -319,11 +319,6 @@ class Arguments:
         """The assets that runs wait for, as JSON; ``None`` where they wait for none."""
         return encode_assets(self.assets)
 
-    @property
-    def may_place(self) -> bool:
-        """Whether a placement may choose when its runs start; a DAG that keeps its hour has."""
-        return not self.keep_hour and bool(self.coalesce)
-
     @cached_property
     def policy(self) -> Policy:
         """How ticks are placed in open time."""
