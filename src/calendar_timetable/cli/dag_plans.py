@@ -135,11 +135,12 @@ def _serve(theirs: Connection, connection: Connection, source: DagSource, cache:
     # What DAG files print is no part of the command's output.
     os.dup2(2, 1)
     os.environ["CALENDAR_TIMETABLE_CACHE"] = str(cache)
-    os.chdir(source.cwd)
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     os.environ["PYTHONPATH"] = os.pathsep.join(source.python_path.get(path, path) for path in paths)
+    # Before the working directory changes, from which relative ones count.
     moved = {str(Path(old).absolute()): new for old, new in source.python_path.items()}
     sys.path[:] = [moved.get(str(Path(path).absolute()), path) for path in sys.path]
+    os.chdir(source.cwd)
     folder = _Folder(source)
     try:
         while True:

@@ -95,6 +95,7 @@ def _runs(
         ),
     )
     flagged = cast(DagRun.conf, String).contains(f'"{FLAG}"')
+    newest_first = DagRun.run_after.desc(), DagRun.id.desc()
     query = (
         select(
             DagRun.id,
@@ -110,7 +111,7 @@ def _runs(
         )
         .outerjoin(DagRunNote, DagRunNote.dag_run_id == DagRun.id)
         .where(*between, or_(DagRun.run_type == "manual", flagged))
-        .order_by(DagRun.run_after.desc(), DagRun.id.desc())
+        .order_by(*newest_first)
         .limit(MOST + 1)
     )
     rows = session.execute(query).all()
@@ -119,7 +120,10 @@ def _runs(
     confs = {
         key: conf
         for key, conf in session.execute(
-            select(DagRun.id, DagRun.conf).where(*between, flagged).limit(MOST + 1)
+            select(DagRun.id, DagRun.conf)
+            .where(*between, flagged)
+            .order_by(*newest_first)
+            .limit(MOST + 1)
         )
         if flag_of(conf)
     }
