@@ -21,6 +21,9 @@ BIN  := $(VENV)/bin
 LOCK := locks/airflow-$(AIRFLOW).txt
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"  # the environment brings Node.js
 
+# Images often set it. Thousands of processes would compile all that they import, each for itself.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup install check format docs test test-long test-fast test-lowest test-neighbours \
 	test-databases sbom demo bench soak fuzz lane locks screenshots clean

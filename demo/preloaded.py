@@ -42,6 +42,8 @@ MODULES = (
     "airflow.jobs.scheduler_job_runner",
     "airflow.jobs.triggerer_job_runner",
     "airflow.providers.standard.operators.python",
+    "airflow.providers.standard.operators.trigger_dagrun",
+    "airflow.providers.standard.sensors.external_task",
     "airflow.sdk",
     "airflow.sdk.execution_time.task_runner",
     "calendar_timetable.timetable",

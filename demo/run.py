@@ -23,6 +23,7 @@ from typing import Any
 
 import requests
 
+from demo import guard
 from demo.cluster import DATA, HOSTS, ON_EACH, Cluster
 from demo.examples import EXAMPLES, ExampleServices, make_pools
 from demo.hosts import Network
@@ -53,6 +54,7 @@ def main() -> int:
         signal.signal(number, _interrupt)
     try:
         with _folder_of_our_own(options.folder.absolute()) as folder, ExitStack() as at_end:
+            at_end.callback(guard.begin())
             cluster = _demo(folder, at_end, cluster=options.cluster)
             if not options.exit_after_first_run:
                 print("\nLook around; Ctrl-C ends everything.", flush=True)

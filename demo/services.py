@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import psutil
 
+from demo.guard import inherited
 from demo.preloaded import Forked, Preloaded
 
 T = TypeVar("T")
@@ -109,7 +110,7 @@ class Service:
                 return
             self._process = subprocess.Popen(
                 [str(part) for part in command],
-                env=dict(env),
+                env={**env, **inherited()},
                 cwd=log.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import guard
+from demo import guard
 
 _HOME = tempfile.mkdtemp(prefix="calendar-timetable-tests-")
 _end_all = guard.begin(_HOME)

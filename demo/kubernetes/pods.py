@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from demo.guard import inherited
 from demo.kubernetes.events import record_event
 from demo.kubernetes.store import Json, Store, timestamp
 
@@ -215,7 +216,9 @@ class _Process:
         self._process = subprocess.Popen(
             command,
             cwd=folder,
-            env=_ENVIRONMENT | {name: local(value) for name, value in environment.items()},
+            env=_ENVIRONMENT
+            | {name: local(value) for name, value in environment.items()}
+            | inherited(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -10,20 +10,24 @@ from pathlib import Path
 
 import pytest
 
+from demo import guard
 from demo.services import wait_until
-from tests.support import guard
 
 ROOT = Path(__file__).parents[2]
 # A program that has left its session and its parent, as Chromium's and PostgreSQL's do.
 MAKER = """
 import signal, subprocess, sys
-from tests.support import guard
+from pathlib import Path
+from demo import guard
+from demo.services import Service
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored
 
 guard.begin(sys.argv[1])
 sleeps = "import os, time; os.fork() or (os.setsid(), os.fork() or time.sleep(600))"
 subprocess.run([sys.executable, "-c", sleeps])
+log = Path(sys.argv[1], "log")
+Service("a server", (sys.executable, "-c", "import time; time.sleep(600)"), env={}, log=log)
 print(guard.os.environ[guard.MARK], flush=True)
 sys.stdin.read()
 """
@@ -43,7 +47,7 @@ def test_nothing_is_left_of_a_process_however_it_ends(number: int | None) -> Non
     ) as maker:
         assert maker.stdin is not None and maker.stdout is not None
         mark = maker.stdout.readline().strip()
-        wait_until("the guard, and what it guards", lambda: len(guard.marked(mark)) == 2)
+        wait_until("the guard, and what it guards", lambda: len(guard.marked(mark)) == 3)
         if number is None:
             maker.stdin.close()
         else:

@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from demo.hosts import Network
+from demo.services import wait_until
 from tests.support.processes import left_running
 
 ROOT = Path(__file__).parents[3]
@@ -24,15 +25,16 @@ NO_PROXIES = {"http": "", "https": ""}
 
 
 def test_demo(tmp_path: Path) -> None:
-    with demo(tmp_path) as interrupted:
-        assert interrupted.stdout is not None
-        # Until the calendar server runs and Airflow is being started
-        for line in interrupted.stdout:
-            if line.startswith("Making Airflow's database"):
-                break
-        interrupted.send_signal(signal.SIGINT)
-        assert interrupted.wait(30) == 0
-    assert left_running(tmp_path) == []
+    for number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 0)):
+        with demo(tmp_path) as interrupted:
+            assert interrupted.stdout is not None
+            # Until the calendar server runs and Airflow is being started
+            for line in interrupted.stdout:
+                if line.startswith("Making Airflow's database"):
+                    break
+            interrupted.send_signal(number)
+            assert interrupted.wait(30) == code
+        wait_until("nothing to be left", lambda: left_running(tmp_path) == [])
 
     with demo(tmp_path, "--exit-after-first-run") as shown:
         said, _ = shown.communicate(timeout=400)

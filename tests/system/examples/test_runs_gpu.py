@@ -24,7 +24,7 @@ from tests.support.pods import STAND_IN_IMAGE
 EXAMPLE = (EXAMPLES / "gpu_training.py").read_text()
 LONG = 1_000_000  # steps
 # Of what trains until it is stopped, most of the time is to be left to the others on this machine.
-STEPS, UNHURRIED = '"--steps={{ params.steps }}",', '"--pause=0.2",'
+STEPS, UNHURRIED = '"--steps={{ params.steps }}",', '"--pause=0.5",'
 MODES = ("sync", "deferrable")
 SESSION = uuid.uuid4().hex[:8]  # volumes of a real cluster outlive it
 WRITE = (

@@ -1,6 +1,7 @@
-"""End what a test process started, once it is gone: also where it was killed, and ended nothing.
+"""End what a process started, once it is gone: also where it was killed, and ended nothing.
 
-Whatever it starts, and what that starts, has its mark in the environment.
+Whatever it starts, and what that starts, has its mark in the environment: of programs that get
+another one than it has, :func:`inherited` is part.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-MARK = "STARTED_BY_TESTS"
+MARK = "STARTED_BY"
 POSSIBLE = sys.platform == "linux"  # elsewhere the environment of others is not shown
 
 
-def begin(folder: str) -> Callable[[], None]:
-    """Mark this process, and start its guard, which removes *folder* too.
+def begin(folder: str = "") -> Callable[[], None]:
+    """Mark this process, and start its guard, which removes *folder* too once it is gone.
 
     Return what ends this before the process does.
     """
@@ -45,6 +46,11 @@ def begin(folder: str) -> Callable[[], None]:
             guard.wait(60)
 
     return end
+
+
+def inherited() -> dict[str, str]:
+    """Return what the environment of a program needs, so that the guard finds it."""
+    return {MARK: os.environ[MARK]} if MARK in os.environ else {}
 
 
 def marked(mark: str) -> list[int]:
@@ -72,4 +78,5 @@ if __name__ == "__main__":
     _, mark, folder = sys.argv
     sys.stdin.buffer.read()
     end_all(mark)
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
