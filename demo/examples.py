@@ -19,6 +19,12 @@ from demo.services import Service, free_port, uninterrupted
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "example_dags"
 TRAINER = EXAMPLES / "trainer"
+# What their files import besides Airflow: some seconds of a core, at each parse and for each task.
+IMPORTS = (
+    "airflow.providers.cncf.kubernetes.operators.pod",
+    "airflow.providers.cncf.kubernetes.operators.kueue",
+    "airflow.providers.google.assets.gcs",
+)
 POOLS = {  # slots, and whether deferred tasks count
     "gpu": (1, True),
     "training": (2, False),

@@ -55,6 +55,7 @@ class LocalAirflow:
         self.address = f"http://{self._at}:{self.port}{path}"
         self.user, self.password = "admin", password or secrets.token_urlsafe(9)
         self.services: dict[str, Service] = {}
+        self.imports: tuple[str, ...] = ()  # modules of its DAG files that take long, made once
         self._preloaded: Preloaded | None = None
         home.mkdir(parents=True, exist_ok=True)
         (home / "logs").mkdir(exist_ok=True)
@@ -134,7 +135,7 @@ class LocalAirflow:
         if self._preloaded is None and POSSIBLE:
             with uninterrupted():
                 log = self.home / "logs" / "preloaded.log"
-                self._preloaded = Preloaded(self.env, log, self._prefix)
+                self._preloaded = Preloaded(self.env, log, self._prefix, self.imports)
         return self._preloaded
 
     def migrate(self) -> None:

@@ -47,22 +47,29 @@ MODULES = (
     "airflow.sdk",
     "airflow.sdk.execution_time.task_runner",
     "calendar_timetable.timetable",
+    "calendar_timetable.calendars.calendar",
 )
 
 
 class Preloaded:
-    """A process that has imported Airflow in *env*, and forks programs.
+    """A process that has imported Airflow in *env*, and *imports*, and forks programs.
 
     It ends with this object's :meth:`close`, and with the process that made it; so do they. They
     run where its command, after *prefix*, does.
     """
 
-    def __init__(self, env: Mapping[str, str], log: Path, prefix: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        log: Path,
+        prefix: Sequence[str] = (),
+        imports: Sequence[str] = (),
+    ) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, log.open("ab") as output:
             # Without this folder, whose modules are no programs' business, in front of the path
             self._server = subprocess.Popen(
-                [*prefix, sys.executable, "-P", __file__, str(theirs.fileno())],
+                [*prefix, sys.executable, "-P", __file__, str(theirs.fileno()), *imports],
                 env=dict(env),
                 cwd=log.parent,
                 stdin=subprocess.DEVNULL,
@@ -198,13 +205,13 @@ def run(program: str, arguments: Sequence[str], env: Mapping[str, str], cwd: str
         runpy.run_module(program, run_name="__main__", alter_sys=True)
 
 
-def prepare() -> None:
-    """Make the imports, and the configuration as the first of all programs would make it."""
+def prepare(imports: Sequence[str]) -> None:
+    """Make the imports, *imports* too, and the configuration as the first program would make it."""
     from airflow import configuration
 
     # With keys that all share: a program of later knows them from here, and asks no file again.
     configuration.write_default_airflow_configuration_if_needed()
-    for name in MODULES:
+    for name in (*MODULES, *imports):
         with contextlib.suppress(ImportError):  # of another Airflow
             import_module(name)
     gc.collect()
@@ -212,7 +219,8 @@ def prepare() -> None:
 
 
 if __name__ == "__main__":
-    prepare()
-    if (request := serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
+    _, descriptor, *imports = sys.argv
+    prepare(imports)
+    if (request := serve(socket.socket(fileno=int(descriptor)))) is not None:
         gc.unfreeze()
         run(**request)

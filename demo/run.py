@@ -25,7 +25,7 @@ import requests
 
 from demo import guard
 from demo.cluster import DATA, HOSTS, ON_EACH, Cluster
-from demo.examples import EXAMPLES, ExampleServices, make_pools
+from demo.examples import EXAMPLES, IMPORTS, ExampleServices, make_pools
 from demo.hosts import Network
 from demo.local_airflow import COMPONENTS, LocalAirflow
 from demo.services import ENDING, stop_all, uninterrupted, wait_until
@@ -96,6 +96,7 @@ def start(folder: Path, at_end: ExitStack) -> tuple[LocalAirflow, TeamCalendar]:
     """
     calendar, settings = _start_surroundings(folder, at_end)
     airflow = LocalAirflow(folder / "airflow", dags=EXAMPLES, settings=settings)
+    airflow.imports = IMPORTS
     at_end.callback(airflow.stop)
     at_end.callback(print, "\nStopping ...", flush=True)
     _migrate(airflow)
@@ -116,6 +117,8 @@ def _start_cluster(folder: Path, at_end: ExitStack) -> tuple[Cluster, TeamCalend
         cluster = Cluster(network, folder / "airflow", dags=EXAMPLES, settings=settings)
         at_end.enter_context(cluster)
         at_end.callback(print, "\nStopping ...", flush=True)
+    for airflow in cluster.airflows.values():
+        airflow.imports = IMPORTS
     airflow = cluster.airflows[HOSTS[0]]
     _migrate(airflow)
     with _starting(ON_EACH, f" on each of {' and '.join(HOSTS)}"):

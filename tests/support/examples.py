@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from demo.examples import EXAMPLES, ExampleServices
+from demo.examples import EXAMPLES, IMPORTS, ExampleServices
 from tests.support.chat import Chat
 from tests.support.ics_origin import event
 from tests.support.pods import PodCluster
@@ -31,6 +31,7 @@ class Examples(Stack):
 
     def __init__(self, home: Path, services: ExampleServices, calendar: Path) -> None:
         super().__init__(home)
+        self.imports = IMPORTS
         shutil.copytree(
             EXAMPLES, self.dags, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
         )
