@@ -44,11 +44,11 @@ class IcalHook(BaseHook):
             # Airflow's command line hides what is in brackets.
             return False, str(error).replace(f"[{SECTION}] ", "the option ")
         problems = f"; {len(reading.problems)} could not be parsed" if reading.problems else ""
-        content = _counted(reading.components, "event")
+        content = _count(reading.components, "event")
         if isinstance(source, CalDavSource):
             calendars, busy = source.count(fetched)
             only = f", {busy} of them as free/busy only," if busy else ""
-            content = f"{_counted(calendars, 'calendar')}{only} with {content}"
+            content = f"{_count(calendars, 'calendar')}{only} with {content}"
         return True, f"read {content}{problems}; zone {reading.zone}"
 
 
@@ -63,5 +63,5 @@ class CaldavHook(IcalHook):
         super().__init__(calendar_conn_id)
 
 
-def _counted(number: int, noun: str) -> str:
+def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"

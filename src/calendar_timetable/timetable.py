@@ -287,10 +287,14 @@ class CalendarTimetable(Timetable):
         19:00-07:00, not team_calendar (next Wed 25 Nov 2026 19:00 CET, due 05:00)".
         """
         coming = "" if self._data is None else self._compiled.coming_in_short(clock.now())
-        return f"{self._named} ({coming})"[:_MOST_SAID] if coming else self._named[:_MOST_SAID]
+        return (
+            f"{self._summary_of_rules} ({coming})"[:_MOST_SAID]
+            if coming
+            else self._summary_of_rules[:_MOST_SAID]
+        )
 
     @property
-    def _named(self) -> str:
+    def _summary_of_rules(self) -> str:
         rules = "" if self._data is None else self._compiled.rules
         due = f"Asset and {self._base.summary}" if self.asset_gated else self._base.summary
         return f"{due} + {rules}" if rules else due
@@ -299,7 +303,7 @@ class CalendarTimetable(Timetable):
         return (
             f"CalendarTimetable({self._arguments})"
             if self._data is None
-            else f"<CalendarTimetable {self._named}>"
+            else f"<CalendarTimetable {self._summary_of_rules}>"
         )
 
     @property

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.feed.health import known
+from calendar_timetable.calendars.feed.health import health_reports
 from calendar_timetable.exceptions import CalendarTimetableError
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.origin import Origin
@@ -117,7 +117,7 @@ def test_nothing_planted_gets_out(
                     calendar.problems() if policy == "ignore" else "",
                 ]
             )
-    said["health"] = repr(known())
+    said["health"] = repr(health_reports())
     said["log"] = caplog.text
     said["output"] = "".join(capfd.readouterr())
     files = [path for path in cache.rglob("*") if path.is_file()]

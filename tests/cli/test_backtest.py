@@ -23,7 +23,7 @@ from calendar_timetable.cli.load_picture import Panel, picture
 from calendar_timetable.planning.plan import Placement
 from calendar_timetable.planning.zones import load_zone
 from calendar_timetable.runs import lru
-from calendar_timetable.schedule.placement_file import written
+from calendar_timetable.schedule.placement_file import as_toml
 from tests.support.airflow_database import add_dag
 from tests.support.ics import event, feed
 from tests.support.origin import Origin
@@ -155,7 +155,7 @@ def test_a_calendar_of_meetings(run: Run, origin: Origin) -> None:
 
 def test_a_placement(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "placement.toml"
-    file.write_text(written({"c": Placement(HOUR)}))
+    file.write_text(as_toml({"c": Placement(HOUR)}))
     code, out, _ = run("--placement", str(file), "--json")
     told = json.loads(out)
     assert (code, told["moved"], told["rules"]["placement"]) == (0, 10, str(file))

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.publishing import caldav, target
-from calendar_timetable.publishing.publish import publish_into, rows_to_publish, wanted
+from calendar_timetable.publishing.publish import desired_events, publish_into, rows_to_publish
 from calendar_timetable.publishing.target import (
     ExistingEvent,
     Mode,
@@ -153,7 +153,7 @@ def test_a_dag_that_cannot_be_read_for_a_while_keeps_its_events(
     def publish(mode: Mode = "write") -> PublishResult:
         told = rows_to_publish(session, "all")
         return publish_into(
-            runs_calendar, SITE, wanted(told.rows, SITE, told.now), told.planned, mode
+            runs_calendar, SITE, desired_events(told.rows, SITE, told.now), told.planned, mode
         )
 
     first = publish()

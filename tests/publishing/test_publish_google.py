@@ -24,7 +24,7 @@ from calendar_timetable.calendars.sources.cloud import CONN_ID
 from calendar_timetable.publishing import google as publish_google
 from calendar_timetable.publishing import target
 from calendar_timetable.publishing.google import SCOPE, as_google
-from calendar_timetable.publishing.publish import publish_into, wanted
+from calendar_timetable.publishing.publish import desired_events, publish_into
 from calendar_timetable.publishing.target import (
     DesiredEvent,
     Planned,
@@ -199,7 +199,7 @@ def rows(session: Session) -> list[RunRow]:
 def written(
     rows: list[RunRow], site: Site = SITE, since: float = 0, calendar: str = f"google/{TEAM}"
 ) -> PublishResult:
-    return publish_into(calendar, site, wanted(rows, site, NOW.timestamp()), Planned(since))
+    return publish_into(calendar, site, desired_events(rows, site, NOW.timestamp()), Planned(since))
 
 
 def id_of(row: RunRow, site: Site = SITE) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.plan import Placement
-from calendar_timetable.schedule.placement_file import placement_of, read, written
+from calendar_timetable.schedule.placement_file import as_toml, placement_of, read
 
 OPTION = "AIRFLOW__CALENDAR_TIMETABLE__PLACEMENT"
 
@@ -33,13 +33,13 @@ def test_what_is_written_is_read(
     placements: dict[str, Placement], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     file = tmp_path_factory.mktemp("placement") / "placement.toml"
-    file.write_text(written(placements), encoding="utf-8", newline="")
+    file.write_text(as_toml(placements), encoding="utf-8", newline="")
 
     assert read(file) == placements
 
 
 def test_a_file_that_people_can_review() -> None:
-    text = written({"train b": Placement(12_000, 'pool "gpu" is busier'), "train_a": Placement(0)})
+    text = as_toml({"train b": Placement(12_000, 'pool "gpu" is busier'), "train_a": Placement(0)})
 
     assert text.splitlines()[2:] == [
         "version = 1",
@@ -99,7 +99,7 @@ def test_the_file_of_the_deployment_is_read_again_when_it_changes(
         for number, (delay, expected) in enumerate(
             [("01:00:00", 3600), ("02:00:00", 7200), ("broken", None), ("00:30:00", 1800)]
         ):
-            file.write_text(written({"dag": Placement(0)}).replace("00:00:00", delay))
+            file.write_text(as_toml({"dag": Placement(0)}).replace("00:00:00", delay))
             os.utime(file, (number, number))
             placement = placement_of("dag")
             assert (placement and placement.delay) == expected

@@ -317,13 +317,13 @@ def test_a_feed_is_written_once_per_state(
     assert made.status_code == 201, made.text
     token = made.json()["url"].rpartition("token=")[2]
     written: list[int] = []
-    write = subscription_routes._written
+    write = subscription_routes._feed_of
 
     def counted(*given: Any) -> subscription_routes.WrittenFeed:
         written.append(1)
         return write(*given)
 
-    monkeypatch.setattr(subscription_routes, "_written", counted)
+    monkeypatch.setattr(subscription_routes, "_feed_of", counted)
 
     first = client.get("/feed.ics", params={"token": token})
     assert first.status_code == 200 and first.content.count(b"BEGIN:VEVENT") > 50

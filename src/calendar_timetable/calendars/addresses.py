@@ -81,7 +81,7 @@ def split_url(address: str) -> SplitResult | None:
     return parts._replace(scheme=parts.scheme.lower())
 
 
-def shown(address: object) -> object:
+def printable(address: object) -> object:
     """Return *address* as it may be printed: of a URL the scheme, host and port only."""
     text = text_of(address)
     if not text:
@@ -116,23 +116,27 @@ def check_address(address: object) -> None:
     if "://" in text:
         parts = split_url(text)
         if parts is None:
-            raise InvalidArgument("Calendar", shown(address), f"this URL is malformed; {_REMEDY}")
+            raise InvalidArgument(
+                "Calendar", printable(address), f"this URL is malformed; {_REMEDY}"
+            )
         if parts.scheme not in SCHEMES:
             remedy = "use http, https, webcal, webcals or file"
-            raise InvalidArgument("Calendar", shown(address), remedy)
+            raise InvalidArgument("Calendar", printable(address), remedy)
         if parts.scheme == "file" and (
             parts.hostname not in (None, "localhost") or not parts.path.strip("/")
         ):
             raise InvalidArgument(
-                "Calendar", shown(address), "a file's address is file:// and its whole path"
+                "Calendar", printable(address), "a file's address is file:// and its whole path"
             )
         if parts.scheme != "file" and not parts.hostname:
-            raise InvalidArgument("Calendar", shown(address), f"this URL names no host; {_REMEDY}")
+            raise InvalidArgument(
+                "Calendar", printable(address), f"this URL names no host; {_REMEDY}"
+            )
     elif not is_address(text):
         if _is_weekly(text):
             raise InvalidArgument("Calendar", text, f"a weekly rule goes in Weekly({text!r})")
         if not _CONNECTION.fullmatch(text):
-            raise InvalidArgument("Calendar", shown(text), _REMEDY)
+            raise InvalidArgument("Calendar", printable(text), _REMEDY)
 
 
 def _is_weekly(text: str) -> bool:

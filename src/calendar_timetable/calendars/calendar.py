@@ -15,7 +15,7 @@ from calendar_timetable.calendars.addresses import (
     check_address,
     is_address,
     label_of,
-    shown,
+    printable,
     text_of,
     warn_of,
 )
@@ -95,7 +95,7 @@ class Calendar(CalendarOptions, TimeSet):
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self.changed_options().items())
-        return f"Calendar({shown(self.address)!r}{options})"
+        return f"Calendar({printable(self.address)!r}{options})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Calendar) and self._key() == other._key()

@@ -27,7 +27,7 @@ from calendar_timetable.planning.time_sets import TimeSet
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from calendar_timetable.runs.backtest import Backtest, OtherRules, PoolTold, Side, What
+    from calendar_timetable.runs.backtest import Backtest, OtherRules, PoolOutcome, Side, What
 
 _MOST_PANELS = 30  # of a picture
 _HOUR = 3600
@@ -226,7 +226,7 @@ def _show(replay: Backtest, zone: ZoneInfo, out: Console, *, rules_given: bool) 
     out.print(table)
 
 
-def _taken(pool: PoolTold) -> Iterator[tuple[str, str]]:
+def _taken(pool: PoolOutcome) -> Iterator[tuple[str, str]]:
     """Yield what is taken of a pool, each in words and as text."""
     usage = pool.taken
     yield "slots in use at the peak", f"{usage.peak:g}"
@@ -329,7 +329,7 @@ def _counts(counts: Counter[What]) -> dict[str, int]:
     return {what: counts[what] for what in _WORDS}
 
 
-def _pool(pool: PoolTold) -> dict[str, Any]:
+def _pool(pool: PoolOutcome) -> dict[str, Any]:
     usage = pool.taken
     return {
         "peak": usage.peak,

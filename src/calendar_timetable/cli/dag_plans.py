@@ -61,7 +61,7 @@ class FolderPlans(NamedTuple):
     broken: dict[str, str]
 
 
-class Told(NamedTuple):
+class Explanation(NamedTuple):
     """What becomes of one due time: *why*, in words, and all of it *as_json*."""
 
     why: str
@@ -100,10 +100,10 @@ class DagFolder:
         plans: FolderPlans = self._answer()
         return plans
 
-    def told(self, dag_id: str, due: Sequence[float], zone: str) -> list[Told]:
+    def explanations(self, dag_id: str, due: Sequence[float], zone: str) -> list[Explanation]:
         """Say in *zone* what becomes of these *due* times, in epoch seconds, of a DAG."""
-        self._send("told", dag_id, due, zone)
-        answers: list[Told] = self._answer()
+        self._send("explanations", dag_id, due, zone)
+        answers: list[Explanation] = self._answer()
         return answers
 
     def close(self) -> None:
@@ -180,17 +180,20 @@ class _Folder:
         with calendars_from_cache_alone():
             dags = {i: self._plan(dag, start, end) for i, dag in sorted(self._bag.dags.items())}
         errors = self._bag.import_errors.items()
-        broken = {self._named(file): self._named(last_line(text)) for file, text in errors}
+        broken = {
+            self._without_folder(file): self._without_folder(last_line(text))
+            for file, text in errors
+        }
         return FolderPlans(dags, dict(sorted(broken.items())))
 
-    def told(self, dag_id: str, due: Sequence[float], zone_name: str) -> list[Told]:
+    def explanations(self, dag_id: str, due: Sequence[float], zone_name: str) -> list[Explanation]:
         """Say what becomes of these *due* times."""
         compiled, places = self.compiled[dag_id], self.planned[dag_id]
         zone = zones.load_zone(zone_name)
         answers = []
         for placed in map(places.__getitem__, due):
-            why = explain.told(compiled.reasons(placed), zone, placed.tick.due)
-            answers.append(Told("; ".join(why), placed_json(placed, compiled)))
+            why = explain.in_words(compiled.reasons(placed), zone, placed.tick.due)
+            answers.append(Explanation("; ".join(why), placed_json(placed, compiled)))
         return answers
 
     @cached_property
@@ -201,7 +204,7 @@ class _Folder:
     def _plan(self, dag: Any, start: float, end: float) -> DagPlan:
         from airflow.timetables.base import TimeRestriction
 
-        file = self._named(dag.fileloc)
+        file = self._without_folder(dag.fileloc)
         try:
             compiled = timetable_of(dag).planner(start, end)
         except Misused:
@@ -222,7 +225,7 @@ class _Folder:
         grid = compiled.ticks.on_grid or not placed_ticks
         return DagPlan(file, placed_ticks, until, relative=not grid)
 
-    def _named(self, text: str) -> str:
+    def _without_folder(self, text: str) -> str:
         """Return *text* without the folder, which may be one of the moment."""
         for place in (self.source.place, self.source.root):
             text = text.replace(f"{place}/", "")

@@ -29,7 +29,7 @@ from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan_diff import KINDS, RunChange, changes, in_numbers, place, why
 
 if TYPE_CHECKING:
-    from calendar_timetable.cli.dag_plans import DagFolder, DagPlan, FolderPlans, Told
+    from calendar_timetable.cli.dag_plans import DagFolder, DagPlan, Explanation, FolderPlans
 
 State = Literal["same", "changed", "new", "gone", "broken", "mended", "unread"]
 _FOLDED = 5  # runs of one DAG; a table of more is folded
@@ -45,8 +45,8 @@ class Row(NamedTuple):
     """One run that differs, with what the schedules before and after say of it."""
 
     change: RunChange
-    before: Told | None
-    after: Told | None
+    before: Explanation | None
+    after: Explanation | None
 
 
 @dataclass(frozen=True)
@@ -241,10 +241,12 @@ def _rows(
     dag_id: str, some: Sequence[RunChange], sides: Sequence[DagFolder], zone: str
 ) -> Iterator[Row]:
     """Yield *some* changes with what each side says of them."""
-    answers: list[dict[float, Told]] = []
+    answers: list[dict[float, Explanation]] = []
     for side, places in zip(sides, zip(*(c[2:] for c in some), strict=True), strict=False):
         due = [placed.tick.due for placed in places if placed is not None]
-        answers.append(dict(zip(due, side.told(dag_id, due, zone) if due else (), strict=True)))
+        answers.append(
+            dict(zip(due, side.explanations(dag_id, due, zone) if due else (), strict=True))
+        )
     for change in some:
         yield Row(change, *(side.get(change.due) for side in answers))
 

@@ -95,7 +95,7 @@ def impact(options: argparse.Namespace, out: Console) -> int:
 
     from calendar_timetable.publishing.booking import book
     from calendar_timetable.runs.impact import check_period
-    from calendar_timetable.runs.impact_words import sentence, told
+    from calendar_timetable.runs.impact_words import as_json, sentence
     from calendar_timetable.runs.subjects import impact_on
 
     zone = zones.load_zone(zones.default_zone())
@@ -107,7 +107,7 @@ def impact(options: argparse.Namespace, out: Console) -> int:
     calendar = _calendar_to_book(options)
     with create_session() as session:
         effect = impact_on(_concerned(options, session), period, now)
-    data = told(effect, period, zone, options.limit)
+    data = as_json(effect, period, zone, options.limit)
     if calendar is not None:
         booked = book(calendar, period, options.book, getpass.getuser())
         data |= {"booked": {"uid": booked.uid, "created": booked.created}}

@@ -60,7 +60,7 @@ def place(options: argparse.Namespace, out: Console) -> int:
     from calendar_timetable.runs.room import read_room
     from calendar_timetable.runs.stored_schedules import read_schedules
 
-    old_placements = _kept(options.out)
+    old_placements = _earlier_placements(options.out)
     with create_session() as session:
         every = set(session.scalars(select(DagModel.dag_id)))
         schedules = read_schedules(session, every)
@@ -90,7 +90,7 @@ def place(options: argparse.Namespace, out: Console) -> int:
     removed_ids = sorted(old_placements.keys() - dag_ids)
     peaks = _peaks(room, idle)
     if options.out is not None:
-        _write(options.out, placement_file.written(placements))
+        _write(options.out, placement_file.as_toml(placements))
     if options.json:
         print_json(out, _as_json(room, placements, peaks) | {"removed": removed_ids})
     else:
@@ -100,7 +100,7 @@ def place(options: argparse.Namespace, out: Console) -> int:
     return int(bool(room.unknown))
 
 
-def _kept(file: Path | None) -> dict[str, Placement]:
+def _earlier_placements(file: Path | None) -> dict[str, Placement]:
     """Return the placements in *file*, which is to be written, or else in the deployment's."""
     if file is not None:
         return placement_file.read(file) if file.exists() else {}

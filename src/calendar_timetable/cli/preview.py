@@ -117,7 +117,7 @@ def _row(placed: PlacedTick, schedule: Schedule, *, lasting: bool) -> list[str]:
 
     end = placed.start and placed.start + schedule.policy.duration
     outcome = _OUTCOMES.get(placed.outcome, placed.outcome)
-    why = words.told(schedule.reasons(placed), schedule.zone, placed.tick.due)
+    why = words.in_words(schedule.reasons(placed), schedule.zone, placed.tick.due)
     return [
         at(placed.tick.due),
         at(placed.start),
@@ -273,11 +273,11 @@ def _schedule(options: argparse.Namespace) -> tuple[str, Reader]:
     )
     if alone is not None:
         return alone.timezone, alone.read
-    timetable = _made(options, windows, blackouts)
+    timetable = _timetable(options, windows, blackouts)
     return timetable.zone_name, timetable.planner
 
 
-def _made(
+def _timetable(
     options: argparse.Namespace, windows: TimeSet | None, blackouts: TimeSet | None
 ) -> CalendarTimetable:
     from calendar_timetable.timetable import CalendarTimetable

@@ -91,7 +91,7 @@ def publish(options: argparse.Namespace, out: Console) -> int:
     mode: Mode = (
         "look" if options.dry_run else "force" if options.force or options.remove else "write"
     )
-    events = publishing.wanted(batch.rows, site, batch.now)
+    events = publishing.desired_events(batch.rows, site, batch.now)
     result = publishing.publish_into(calendar, site, events, batch.planned, mode)
     if result.refused:
         why = f"{result.refused} events would be removed, more than half of those that are there"
@@ -189,7 +189,7 @@ def subscriptions(options: argparse.Namespace, out: Console) -> int:
     with create_session() as session:
         if not has_table(session):
             raise Misused(NO_TABLE)
-        entries = web_subscriptions.known(session, options.owner)
+        entries = web_subscriptions.read_subscriptions(session, options.owner)
         ids = {subscription.id for subscription, _ in entries}
         for wrong in set(options.revoke) - ids:
             raise InvalidArgument(

@@ -76,7 +76,7 @@ def _as_json(report: Advised) -> object:
 
 def _show(report: Advised, out: Console) -> None:
     for advice in report.advice:
-        for line in _told(advice):
+        for line in _lines(advice):
             out.print(line, soft_wrap=True)
         out.print()
     if not report.advice:
@@ -89,7 +89,7 @@ def _show(report: Advised, out: Console) -> None:
     out.print(f"Runs of {report.known} DAGs are known{unknown}. Nothing was changed.")
 
 
-def _told(advice: Advice) -> list[str]:
+def _lines(advice: Advice) -> list[str]:
     """Return one piece of advice in lines; Python stands as it is to be copied."""
     lines = [f"{advice.text}."]
     lines += [f"  Gain: {advice.gain}", f"  Rests on {advice.basis}"]

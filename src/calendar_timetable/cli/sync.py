@@ -129,7 +129,7 @@ def _status(options: argparse.Namespace, out: Console) -> int:
 
     Returns the exit code, for which only what is in use is a problem.
     """
-    reports, connections, used = health.known(), feeds.connections(), _dags_by_feed()
+    reports, connections, used = health.health_reports(), feeds.connections(), _dags_by_feed()
     in_use = [report for report in reports if used is None or report.feed in used]
     if options.json:
         users = [
@@ -182,7 +182,7 @@ def _dags_by_feed() -> dict[str, list[str]] | None:
 
 
 def _forget(names: list[str], out: Console) -> int:
-    reports, connections = health.known(), feeds.connections()
+    reports, connections = health.health_reports(), feeds.connections()
     for name in names:
         feed_keys = [
             report.feed

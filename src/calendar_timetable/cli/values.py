@@ -137,7 +137,7 @@ def times(option: str, text: str, options: argparse.Namespace) -> TimeSet:
 
 
 def _calendar(option: str, text: str, no_rule: str, options: argparse.Namespace) -> TimeSet:
-    from calendar_timetable.calendars.addresses import is_address, shown
+    from calendar_timetable.calendars.addresses import is_address, printable
 
     calendar = calendar_at(text, options)
     try:
@@ -154,7 +154,7 @@ def _calendar(option: str, text: str, no_rule: str, options: argparse.Namespace)
     )
     raise InvalidArgument(
         option,
-        shown(text),
+        printable(text),
         f"no Airflow Connection has that id, and as a weekly rule: {no_rule}; {remedy}",
     )
 

@@ -246,7 +246,9 @@ def _skipped(due: float, policy: Policy) -> Reason:
     return Reason("skipped", start=due, end=end, needed_seconds=policy.duration or None)
 
 
-def told(why: Iterable[Reason], zone: ZoneInfo, near: float, *, alone: bool = False) -> list[str]:
+def in_words(
+    why: Iterable[Reason], zone: ZoneInfo, near: float, *, alone: bool = False
+) -> list[str]:
     """Return reasons in words, each once; see :meth:`Reason.text`."""
     return list(dict.fromkeys(reason.text(zone, near, alone=alone) for reason in why))
 
@@ -257,7 +259,7 @@ def sentence(placed: PlacedTick, policy: Policy, open_time: OpenTime, zone: Zone
     As "due Sat 28 Nov 2026 02:00 CET, blocked by team_calendar until 05:00; starts 05:00".
     """
     due, start = placed.tick.due, placed.start
-    why = told(reasons(placed, policy, open_time), zone, due)
+    why = in_words(reasons(placed, policy, open_time), zone, due)
     if start is None:
         return joined("due", due, zone, why)
     if open_time.is_beyond(start) and not open_time.is_beyond(due):

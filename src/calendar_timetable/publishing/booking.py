@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from icalendar import Event
 
-from calendar_timetable.calendars.addresses import is_address, shown
+from calendar_timetable.calendars.addresses import is_address, printable
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.ical.writer import DOMAIN
 from calendar_timetable.calendars.occurrences import Details
@@ -60,7 +60,7 @@ def check_calendar(calendar: str) -> list[Calendar]:
             if blackouts
             else "name the Connection of a calendar in [calendar_timetable] blackouts first"
         )
-        raise InvalidArgument("calendar", shown(calendar), remedy)
+        raise InvalidArgument("calendar", printable(calendar), remedy)
     return blackouts[calendar]
 
 
@@ -79,7 +79,7 @@ def check_booking(calendar: str, title: str) -> str:
     if not any(
         blackout.matches(event) and blackout.counts(event, deny=True) for blackout in blackouts
     ):
-        raise InvalidArgument("title", title, f"there only {_wanted(blackouts)} count")
+        raise InvalidArgument("title", title, f"there only {_filters_in_words(blackouts)} count")
     return title
 
 
@@ -113,7 +113,7 @@ def book(calendar: str, period: PlannedBlackout, title: str, by: str) -> Booked:
     return Booked(uid, created=bool(result.written))
 
 
-def _wanted(calendars: Iterable[Calendar]) -> str:
+def _filters_in_words(calendars: Iterable[Calendar]) -> str:
     conditions = []
     for calendar in calendars:
         filters = {"match": calendar.match, "categories": calendar.categories}

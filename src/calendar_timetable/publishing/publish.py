@@ -84,7 +84,7 @@ def publish_into(
     raise PublishingFailed(f"Airflow Connection {conn_id!r}: {reason}")
 
 
-def wanted(rows: Iterable[RunRow], site: Site, now: float) -> list[DesiredEvent]:
+def desired_events(rows: Iterable[RunRow], site: Site, now: float) -> list[DesiredEvent]:
     """Return *rows* as the events to publish, as they are at *now*, in epoch seconds."""
     events = []
     for row in rows:

@@ -102,7 +102,7 @@ class Fate(NamedTuple):
     known: bool = True
 
 
-class PoolTold(NamedTuple):
+class PoolOutcome(NamedTuple):
     """The slots in use of a pool, and what is wrong with the runs that use it."""
 
     taken: Taken
@@ -112,7 +112,7 @@ class PoolTold(NamedTuple):
 class Side(NamedTuple):
     """The runs as they were, or as they would have been: by pool, all together, and by DAG."""
 
-    pools: dict[str, PoolTold]
+    pools: dict[str, PoolOutcome]
     counts: Counter[What]
     by_dag: dict[str, Counter[What]]
 
@@ -210,7 +210,7 @@ def backtest(
         tuple(left),
         Counter(run.dag_id for run, fate in fates.items() if fate.start != run.started),
         sum(not fate.known for fate in fates.values()),
-        sum(not needs.known(run) for run in planned_runs),
+        sum(not needs.is_known(run) for run in planned_runs),
         truncated,
         slots,
         before,
@@ -331,7 +331,7 @@ class _Needs:
         self.schedules = schedules
         self._habits = habits
 
-    def known(self, run: PastRun) -> bool:
+    def is_known(self, run: PastRun) -> bool:
         """Tell whether it is known what *run* asks for."""
         return run.dag_id in self._habits or bool(self.of(run))
 
@@ -424,5 +424,5 @@ def _side(
         by_dag[run.dag_id].update(wrong)
         for pool in {need.pool for need in needs.of(run)}:
             by_pool[pool].update(wrong)
-    pools = {name: PoolTold(use, by_pool[name]) for name, use in outcome.pools.items()}
+    pools = {name: PoolOutcome(use, by_pool[name]) for name, use in outcome.pools.items()}
     return Side(pools, counts, dict(by_dag))

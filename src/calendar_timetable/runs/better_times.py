@@ -51,7 +51,7 @@ class Better(NamedTuple):
 
 
 @dataclass
-class Found:
+class BestTimes:
     """The times that disturb least, best first, none of which overlap.
 
     Where it is *truncated*, not every DAG or minute could be looked at in time.
@@ -66,7 +66,7 @@ def better_times(
     length: int,
     allowed: Spans,
     now: float,
-) -> Found:
+) -> BestTimes:
     """Return when a blackout of *length* seconds, whole minutes, would disturb *subjects* least.
 
     It has to lie in one of the spans that are *allowed*, from *now* on. Fewest runs disturbed come
@@ -77,7 +77,7 @@ def better_times(
     ]
     starts = [(first, last) for first, last in starts if first <= last]
     if not starts:
-        return Found([])
+        return BestTimes([])
     scales = _Scales(*(_Scale(starts[0][0], starts[-1][1], length) for _ in range(2)))
     spread: list[_Weighed] = []
     truncated = False
@@ -101,10 +101,12 @@ def better_times(
         if not weighed.is_exact:
             spread.append(weighed)
     best = _best(scales, spread, starts)
-    return Found(best.times, truncated=truncated or best.truncated)
+    return BestTimes(best.times, truncated=truncated or best.truncated)
 
 
-def _best(scales: _Scales, spread: Sequence[_Weighed], starts: Sequence[tuple[int, int]]) -> Found:
+def _best(
+    scales: _Scales, spread: Sequence[_Weighed], starts: Sequence[tuple[int, int]]
+) -> BestTimes:
     exact, bounds = scales.exact.sums(), scales.bounds.sums()
     low, minutes = scales.exact.first, scales.exact.length // MINUTE
     queue = [
@@ -148,7 +150,7 @@ def _best(scales: _Scales, spread: Sequence[_Weighed], starts: Sequence[tuple[in
         ):
             queue = sorted(entry for entry in queue if entry[-1])
             truncated = True
-    return Found(times, truncated)
+    return BestTimes(times, truncated)
 
 
 def _apart(minutes: Iterable[int], length: int, most: int) -> list[int]:

@@ -36,12 +36,12 @@ def in_force(session: Session) -> dict[str, Exemption]:
     now = clock.now()
     return {
         dag_id: exemption
-        for dag_id, exemption in _stored(session).items()
+        for dag_id, exemption in _read_all(session).items()
         if exemption.in_force(now)
     }
 
 
-def _stored(session: Session) -> dict[str, Exemption]:
+def _read_all(session: Session) -> dict[str, Exemption]:
     variable = session.scalar(select(Variable).where(Variable.key == VARIABLE))
     return exemptions.decode(None if variable is None else variable.get_val())
 
@@ -83,7 +83,7 @@ def _locked(session: Session) -> dict[str, Exemption]:
             session.add(Variable(VARIABLE, "{}", _ABOUT))  # type: ignore[no-untyped-call]
             session.flush()
     session.scalar(select(Variable.id).where(Variable.key == VARIABLE).with_for_update())
-    return _stored(session)
+    return _read_all(session)
 
 
 def _store(session: Session, entries: list[Exemption], now: int) -> None:

@@ -253,7 +253,7 @@ def changes_of(
         if due > until and not waiting and (due > furthest or not calendars):
             break
         if count == MOST_TICKS:
-            return _told(changes, carried, subject), True
+            return _marked_by_coverage(changes, carried, subject), True
         if calendars:
             carried.append(_carried(before, schedule))
         planned = not_before(schedule, before, now)
@@ -268,7 +268,7 @@ def changes_of(
             waiting = []
         if changes:
             furthest = max(furthest, changes[-1].after or 0)
-    return _told(changes, carried, subject), False
+    return _marked_by_coverage(changes, carried, subject), False
 
 
 def first_touched(schedule: CompiledSchedule, start: float) -> float:
@@ -342,7 +342,9 @@ def _missed(subject: Subject, before: PlacedTick, start: float | None) -> float 
     return worst
 
 
-def _told(changes: list[Change], carried: list[tuple[int, int]], subject: Subject) -> list[Change]:
+def _marked_by_coverage(
+    changes: list[Change], carried: list[tuple[int, int]], subject: Subject
+) -> list[Change]:
     """Return *changes*, marked where they rest on more than the DAG carries of its calendars."""
     schedule = subject.schedule
     if not schedule.uses_calendars:

@@ -86,7 +86,7 @@ def in_short(change: Change, zone: ZoneInfo) -> str:
     return ", ".join(parts)
 
 
-def told(
+def as_json(
     impact: Impact, period: PlannedBlackout, zone: ZoneInfo, limit: int, offset: int = 0
 ) -> dict[str, Any]:
     """Return *impact* as plain data; texts are in *zone*.
@@ -99,7 +99,7 @@ def told(
         "end": zones.to_datetime(period.end),
         "summary": sentence(impact),
         "counts": {kind: counts[kind] for kind in KINDS},
-        "changes": [_told(change, zone) for change in page],
+        "changes": [_change_as_json(change, zone) for change in page],
         "total_entries": len(impact.changes),
         "missing": [
             {"dag_id": dag_id, "by_seconds": _seconds(by)} for dag_id, by in impact.missing.items()
@@ -113,7 +113,7 @@ def told(
     }
 
 
-def _told(change: Change, zone: ZoneInfo) -> dict[str, Any]:
+def _change_as_json(change: Change, zone: ZoneInfo) -> dict[str, Any]:
     return {
         "dag_id": change.dag_id,
         "dag_display_name": change.subject.dag.name,

@@ -170,7 +170,7 @@ def first_rows(
         week = replace(filters, until=min(filters.until, filters.since + _WEEK))
         sample = dags[:: len(dags) // _DAGS_IN_SAMPLE]
         count = sum(
-            shown(row, filters)
+            passes(row, filters)
             for row in find_rows(session, sample, schedules, week, now, runs_of)[0]
         )
         length = 1.1 * needed * (week.until - week.since) * len(sample) / len(dags) / max(count, 1)
@@ -182,7 +182,7 @@ def first_rows(
         rows = [
             row
             for row in rows
-            if shown(row, filters) and (until == filters.until or row.at < until)
+            if passes(row, filters) and (until == filters.until or row.at < until)
         ]
         if until == filters.until or len(rows) > needed or time_budget.spent():
             left_out = told_until < math.inf or until < filters.until
@@ -294,7 +294,7 @@ def next_rows(
     return [planned_row(dag, schedule, placed, length) for placed in places[:limit]]
 
 
-def shown(row: RunRow, filters: Filters) -> bool:
+def passes(row: RunRow, filters: Filters) -> bool:
     """Tell whether *filters* let the *row* through."""
     move = "combined" if row.placed.outcome == "coalesced" else row.placed.outcome
     return (not filters.states or row.state in filters.states or move in filters.states) and (

@@ -141,7 +141,7 @@ def _runs(
         Override(
             dag_id=row.dag_id,
             how="conf" if row.id in confs else "by_hand",
-            at=_began(row),
+            at=_start_of(row),
             who=row.triggering_user_name,
             why=reason_given(confs.get(row.id), row.note),
             run_id=row.run_id,
@@ -154,7 +154,7 @@ def _runs(
     return [entry for entry in entries if since <= entry.at < until], complete and judged
 
 
-def _began(row: Any) -> float:
+def _start_of(row: Any) -> float:
     """Return when a run began, or is to; `airflow dags test` says that of its logical date."""
     return zones.to_instant(max(row.start_date or row.run_after, row.run_after))
 
@@ -174,7 +174,7 @@ def _in_closed_time(
     for row in rows:
         if time_budget.spent():
             return keys, False
-        if judge.passed(row.dag_id, _began(row), versions.get(row.created_dag_version_id)):
+        if judge.passed(row.dag_id, _start_of(row), versions.get(row.created_dag_version_id)):
             keys.add(row.id)
     return keys, True
 
@@ -278,7 +278,7 @@ def _exemptions(
     logged: set[tuple[str, int]] = set()
     ended: dict[str, float] = {}  # by DAG: when what was granted before that ended
     for dag_id, event, owner, name, extra in rows[:MOST]:
-        details = _said(event, extra)
+        details = _details_of(event, extra)
         if details is None or dag_id is None:
             continue
         if event == exemptions.GRANTED:
@@ -310,7 +310,7 @@ def _exemptions(
     return entries, len(rows) <= MOST
 
 
-def _said(event: str, extra: str | None) -> dict[str, Any] | None:
+def _details_of(event: str, extra: str | None) -> dict[str, Any] | None:
     """Return what the audit log says of an exemption; ``None`` where that is not understood."""
     needed = ("since", "until") if event == exemptions.GRANTED else ("ended",)
     try:

@@ -278,7 +278,7 @@ def explanation(row: RunRow, reasons: Iterable[explain.Reason] = ()) -> str:
         return _explanation_of_many(row, zone)
     cause = "Due" if row.run is None else _CAUSES.get(row.run.run_type, "Due")
     return explain.joined(
-        cause, due, zone, explain.told(reasons, zone, due), _outcome(row, due, zone)
+        cause, due, zone, explain.in_words(reasons, zone, due), _outcome(row, due, zone)
     )
 
 
@@ -358,7 +358,7 @@ def outlook(compiled: CompiledSchedule, start: float, end: float | None) -> Outl
         spare, at_least = int(known_until - end), True
     return Outlook(
         None if window_end is None else zones.to_datetime(window_end),
-        None if blackout is None else _named(compiled, blackout),
+        None if blackout is None else _blackout_at(compiled, blackout),
         spare,
         at_least,
     )
@@ -379,7 +379,7 @@ def _end(
     return (None if end is None or end >= known_until else end), known_until
 
 
-def _named(compiled: CompiledSchedule, at: float) -> Blackout:
+def _blackout_at(compiled: CompiledSchedule, at: float) -> Blackout:
     """Return the blackout that begins at *at*, in epoch seconds."""
     covering = (m for m in members(compiled.blackouts) if at in m.cover(int(at), int(at) + 1))
     blocker = Blocker("blackout", next(covering, members(compiled.blackouts)[0]), None)

@@ -234,7 +234,7 @@ def _read_tasks(
 ) -> dict[str, _Asked]:
     """Return by DAG what each of its tasks asks for in a run, and what the run does."""
     ti = TaskInstance
-    begin, ended = _begun(ti, pools), _seconds(ti.end_date)
+    begin, ended = _slots_taken(ti, pools), _seconds(ti.end_date)
     ready = func.coalesce(_seconds(ti.scheduled_dttm), begin)
     runs = _last_runs(
         dag_ids,
@@ -330,7 +330,7 @@ def _used_by(
     It has one row for each pool, hour of begin and hour of end: how many tasks there are, the sum
     of their slots, and the sums of slots times begin and of slots times end.
     """
-    begin = _begun(table, pools)
+    begin = _slots_taken(table, pools)
     ended = func.coalesce(_seconds(table.end_date), int(now))
     low, high = map(zones.to_datetime, between)
     tasks = (
@@ -435,7 +435,7 @@ def under_way(
             ti.pool,
             ti.pool_slots,
             func.count(),
-            func.min(_begun(ti, pools)),
+            func.min(_slots_taken(ti, pools)),
         )
         .outerjoin_from(of, ti, (ti.dag_id == of.c.dag_id) & (ti.run_id == of.c.run_id))
         .where(ti.task_id.is_not(None))
@@ -475,13 +475,13 @@ def _extracted(instant: _seconds, compiler: SQLCompiler, **options: Any) -> str:
 
 
 @compiles(_seconds, "mysql", "mariadb")
-def _counted(instant: _seconds, compiler: SQLCompiler, **options: Any) -> str:
+def _epoch_in_mysql(instant: _seconds, compiler: SQLCompiler, **options: Any) -> str:
     # EXTRACT has no epoch there; Airflow's connections to MySQL are in UTC.
     column = compiler.process(instant.clauses, **options)
     return f"TIMESTAMPDIFF(SECOND, '1970-01-01', {column})"
 
 
-def _begun(table: Any, pools: dict[str, PoolSize]) -> ColumnElement[int]:
+def _slots_taken(table: Any, pools: dict[str, PoolSize]) -> ColumnElement[int]:
     """Return the expression for when a task got its slots, in epoch seconds: when it was queued.
 
     A deferred task is queued again when it goes on. Meanwhile it has given its slots back, unless

@@ -162,7 +162,7 @@ def moved_since_last_look(watch: Watch, dags: Sequence[WatchedDag], now: float) 
     """
     moves: dict[str, list[tuple[RunChange, MovedRun]]] = {}
     upgrades: set[str] = set()
-    with _kept(watch) as (entries, others):
+    with _entries(watch) as (entries, others):
         for dag in dags[:_MOST_DAGS]:
             compiled = CompiledSchedule.from_json(dag.data)
             text = json.dumps(_without_titles(dag.data))
@@ -181,7 +181,7 @@ def moved_since_last_look(watch: Watch, dags: Sequence[WatchedDag], now: float) 
             if last is None or not _same_rules(last, entry) or _is_others(watch, other, entry):
                 continue
             entry["told"] = True
-            if pairs := list(_moved(dag, last["schedule"], compiled, now)):
+            if pairs := list(_moved_runs(dag, last["schedule"], compiled, now)):
                 moves[dag.dag_id] = pairs
                 upgrades |= {*_upgrades(last.get("libraries", ()), dag.libraries)}
         for dag_id in [i for i, entry in entries.items() if now - entry["seen"] > _KEPT]:
@@ -220,7 +220,7 @@ def _is_others(watch: Watch, other: dict[str, Any] | None, entry: dict[str, Any]
 # --- what moved -----------------------------------------------------------------------------------
 
 
-def _moved(
+def _moved_runs(
     dag: WatchedDag, data: dict[str, Any], after: CompiledSchedule, now: float
 ) -> Iterator[tuple[RunChange, MovedRun]]:
     """Yield the runs of *dag* that moved from where the schedule in *data* has them."""
@@ -240,7 +240,7 @@ def _moved(
     zone = zones.load_zone(zones.default_zone())
     for change in changes_ahead(old, new, now):
         if change.due < until:
-            yield change, _told(dag.dag_id, change, before, after, zone)
+            yield change, _moved_run(dag.dag_id, change, before, after, zone)
 
 
 def _from_now(compiled: CompiledSchedule, placed: PlacedTick, now: float) -> PlacedTick:
@@ -264,12 +264,12 @@ def _places(
     return islice(takewhile(lambda placed: placed.tick.due < until, ticks), MOST_TICKS + 1)
 
 
-def _told(
+def _moved_run(
     dag_id: str, change: RunChange, before: CompiledSchedule, after: CompiledSchedule, zone: Any
 ) -> MovedRun:
     places = (change.before, before), (change.after, after)
     reasons = [
-        "; ".join(explain.told(compiled.reasons(placed), zone, change.due)) if placed else ""
+        "; ".join(explain.in_words(compiled.reasons(placed), zone, change.due)) if placed else ""
         for placed, compiled in places
     ]
     was, will = (place(placed, zone) for placed, _ in places)
@@ -308,7 +308,7 @@ def _message(
 
 
 @contextmanager
-def _kept(watch: Watch) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def _entries(watch: Watch) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Yield what is kept of DAGs by this *watch*, which is kept as it is left, and by the other.
 
     One process at a time. Raises ``OSError`` where it cannot be kept: what was told would be told

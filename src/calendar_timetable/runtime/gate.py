@@ -171,15 +171,15 @@ class CalendarGate(BaseSensorOperator):
         self.max_delay = max_delay
         self.when_late = when_late
         self.gate_schedule = schedule
-        self._asked.check()
+        self._options.check()
 
     @property
-    def _asked(self) -> GateOptions:
+    def _options(self) -> GateOptions:
         return GateOptions(self.duration, self.max_delay, self.when_late, self.gate_schedule)
 
     def execute(self, context: Any) -> None:
         """Succeed in open time, else wait for it."""
-        if not override(context, is_closed=partial(_is_closed, context, self._asked)):
+        if not override(context, is_closed=partial(_is_closed, context, self._options)):
             self._wait(context, None)
 
     def look_again(self, context: Any, event: Mapping[str, Any], since: float) -> None:
@@ -190,7 +190,7 @@ class CalendarGate(BaseSensorOperator):
         self._wait(context, since)
 
     def _wait(self, context: Any, since: float | None) -> None:
-        gate = Gate.at(context, self._asked, since)
+        gate = Gate.at(context, self._options, since)
         if gate.pass_or_raise(context) is not None:
             trigger = GateTrigger(gate.rules.to_json(hide=True), gate.planned, gate.late_at)
             self.defer(trigger=trigger, method_name="look_again", kwargs={"since": gate.since})

@@ -59,7 +59,7 @@ def why_closed(open_time: OpenTime, rules: TimeRules, verdict: Verdict, instant:
     """Return what stands in the way, in words; this costs more than :func:`judge`."""
     until = instant + DAY if verdict.opens is None else verdict.opens - 1
     why = explain.obstacles(instant, until, rules.policy, open_time)
-    obstacles = ", ".join(explain.told(why, zones.load_zone(rules.timezone), instant))
+    obstacles = ", ".join(explain.in_words(why, zones.load_zone(rules.timezone), instant))
     return (obstacles or "time is closed") + (
         "" if verdict.opens else ", and no available slot is known"
     )

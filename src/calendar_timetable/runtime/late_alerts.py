@@ -19,7 +19,7 @@ from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.exceptions import CalendarUnavailable
 from calendar_timetable.planning import explain, zones
 from calendar_timetable.runtime.deadlines import MilestoneDeadline, milestones
-from calendar_timetable.runtime.notifiers import is_async, named
+from calendar_timetable.runtime.notifiers import is_async, load_object
 from calendar_timetable.runtime.shared_readings import in_thread
 
 _USUAL_QUEUE_SECONDS = 60  # seconds between planned and real start that need no mention
@@ -82,7 +82,7 @@ async def tell(
     milestones: str,
 ) -> None:
     """Notify of a missed deadline, in the triggerer: the callback of :func:`late_alert`."""
-    notification = named(notifier)(**arguments)
+    notification = load_object(notifier)(**arguments)
     deadline = _moment(context["deadline"]["deadline_time"])
     assert deadline is not None
     milestone = (

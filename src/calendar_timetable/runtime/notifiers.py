@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 _SECONDS = 60  # that one notifier may take
 
 
-def named(path: str) -> Any:
+def load_object(path: str) -> Any:
     """Return what *path* names, as ``my_company.notifiers.TeamChat``."""
     module, _, name = path.rpartition(".")
     return getattr(import_module(module), name)
@@ -49,11 +49,11 @@ def notify(path: str, context: dict[str, Any]) -> None:
     if thread.is_alive():
         log.error("The notifier %s is not done after %s s, and is left to itself", path, _SECONDS)
     elif failed:
-        log.error("The notifier %s failed: %s", path, _said(failed[0]), exc_info=failed[0])
+        log.error("The notifier %s failed: %s", path, _in_words(failed[0]), exc_info=failed[0])
 
 
 async def _call(path: str, context: dict[str, Any]) -> None:
-    target = named(path)
+    target = load_object(path)
     # A notifier renders its templates in itself: another message would find them rendered.
     notifier = target() if isinstance(target, type) else copy(target)
     if is_async(notifier):
@@ -65,5 +65,5 @@ async def _call(path: str, context: dict[str, Any]) -> None:
         await result
 
 
-def _said(error: BaseException) -> str:
+def _in_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

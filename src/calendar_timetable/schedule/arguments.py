@@ -95,9 +95,11 @@ class Arguments:
             if f.name not in ("schedule", *_UNSAID)
         }
         texts = (
-            f"{name}={_shown(value)}" for name, value in values.items() if value != _USUAL.get(name)
+            f"{name}={_printable(value)}"
+            for name, value in values.items()
+            if value != _USUAL.get(name)
         )
-        return ", ".join((_shown(self.schedule), *texts))
+        return ", ".join((_printable(self.schedule), *texts))
 
     def check(self) -> None:
         """Refuse what cannot be used, without I/O.
@@ -415,13 +417,15 @@ def _doubt(text: str) -> None:
     warnings.warn(f"CalendarTimetable: {text}", stacklevel=2)
 
 
-def _shown(value: object) -> str:
-    from calendar_timetable.calendars.addresses import shown
+def _printable(value: object) -> str:
+    from calendar_timetable.calendars.addresses import printable
 
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_shown, value))}]"
+        return f"[{', '.join(map(_printable, value))}]"
     return repr(
-        shown(value) if isinstance(value, (str, PurePath)) and _is_address(str(value)) else value
+        printable(value)
+        if isinstance(value, (str, PurePath)) and _is_address(str(value))
+        else value
     )
 
 

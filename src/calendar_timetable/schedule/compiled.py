@@ -253,7 +253,7 @@ class CompiledSchedule:
         due, first, last = map(zones.to_datetime, placed.tick)
         start = None if placed.start is None else zones.to_datetime(placed.start)
         provisional = placed.start is not None and self.open_time.is_beyond(placed.start)
-        why = explain.told(self.reasons(placed), self.zone, placed.tick.due, alone=True)
+        why = explain.in_words(self.reasons(placed), self.zone, placed.tick.due, alone=True)
         return PlannedRun(due, start, placed.outcome, (first, last), tuple(why), provisional)
 
     def reasons(self, placed: PlacedTick) -> tuple[explain.Reason, ...]:

@@ -110,7 +110,7 @@ def _placement(dag_id: str, entry: Any) -> Placement:
     return Placement((hours * 60 + minutes) * 60 + seconds, why[:_MOST_WHY])
 
 
-def written(placements: Mapping[str, Placement]) -> str:
+def as_toml(placements: Mapping[str, Placement]) -> str:
     """Return *placements* as the text of a file, in the order of DAG ids: diffs stay small."""
     lines = [_HEAD, f"version = {VERSION}\n"]
     for dag_id, placement in sorted(placements.items()):

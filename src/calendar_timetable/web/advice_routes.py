@@ -95,7 +95,7 @@ def all_advice(
         with time_budget.share(_WORKING):
             findings = advise(session, dags, schedules, now, runs_of)
         names = {dag.dag_id: dag.name for dag in dags}
-        return told(findings, names, code_of).model_dump_json().encode()
+        return as_all_advice(findings, names, code_of).model_dump_json().encode()
 
     filters = Filters(now // 60 * 60, now // 60 * 60 + PLACED_AHEAD, paused=False)
     untold = sorted(readable - code_of)
@@ -103,10 +103,10 @@ def all_advice(
     return answer(request, body)
 
 
-def told(findings: Advised, names: dict[str, str], code_of: Collection[str]) -> AllAdvice:
+def as_all_advice(findings: Advised, names: dict[str, str], code_of: Collection[str]) -> AllAdvice:
     """Return the *findings*, with the names of DAGs, and the Python of those *code_of*."""
     return AllAdvice(
-        advice=[_told(piece, names, code_of) for piece in findings.advice],
+        advice=[_as_advice(piece, names, code_of) for piece in findings.advice],
         known_dags=findings.known,
         unknown_dags=findings.unknown,
         partial=findings.partial,
@@ -114,7 +114,7 @@ def told(findings: Advised, names: dict[str, str], code_of: Collection[str]) -> 
     )
 
 
-def _told(piece: advice.Advice, names: dict[str, str], code_of: Collection[str]) -> Advice:
+def _as_advice(piece: advice.Advice, names: dict[str, str], code_of: Collection[str]) -> Advice:
     return Advice(
         kind=piece.kind,
         dags=[DagChoice(dag_id=i, dag_display_name=names[i]) for i in piece.dag_ids],

@@ -26,7 +26,7 @@ from calendar_timetable.runs import time_budget
 from calendar_timetable.runs.better_times import better_times
 from calendar_timetable.runs.database import read_dags
 from calendar_timetable.runs.impact import Kind, check_period
-from calendar_timetable.runs.impact_words import told, told_better
+from calendar_timetable.runs.impact_words import as_json, told_better
 from calendar_timetable.runs.subjects import Concerned, concerned, impact_on
 from calendar_timetable.web import routes
 from calendar_timetable.web.access import allowed, api_router, asked_by_us, may_edit_connection
@@ -181,7 +181,7 @@ def impact(
         raise wrong(error.field, str(error)) from None
     with time_budget.share(time_budget.PLANNING):
         effect = impact_on(_concerned(session, user, asked), period, now)
-    return answer(request, ImpactTold(**told(effect, period, zone, limit, offset)))
+    return answer(request, ImpactTold(**as_json(effect, period, zone, limit, offset)))
 
 
 @router.get("/find", response_model=BetterTimes)

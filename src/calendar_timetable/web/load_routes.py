@@ -152,7 +152,7 @@ def load(
             forecast = forecast_load(session, dags, schedules, between, zone, now, runs_of)
         names = {dag.dag_id: dag.name for dag in dags}
         coming = {dag.dag_id for dag in dags if dag.stored is not None and not dag.paused}
-        return told(forecast, names, coming, now).model_dump_json().encode()
+        return as_load(forecast, names, coming, now).model_dump_json().encode()
 
     # What becomes of runs from now on matters, also to hours that are asked for later.
     filters = Filters(min(now, between[0]), max(now, between[1]), paused=False)
@@ -160,7 +160,7 @@ def load(
     return answer(request, body)
 
 
-def told(
+def as_load(
     forecast: LoadForecast, names: dict[str, str], coming: Collection[str], now: float
 ) -> Load:
     """Return the *forecast* for people: *names* of DAGs, and which have runs that are *coming*."""

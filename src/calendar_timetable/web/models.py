@@ -40,7 +40,7 @@ def _soon(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _said(text: str) -> str:
+def _checked_reason(text: str) -> str:
     if not bounded(text):
         raise PydanticCustomError("reason", "say why, in a sentence")
     return bounded(text)
@@ -374,7 +374,7 @@ class Exempt(BaseModel):
         Field(description=f"At most {MOST_EXEMPT_DAYS} days ahead; without an offset, UTC"),
         AfterValidator(_soon),
     ]
-    reason: Annotated[str, Field(max_length=MOST_SAID), AfterValidator(_said)]
+    reason: Annotated[str, Field(max_length=MOST_SAID), AfterValidator(_checked_reason)]
 
 
 class Exemption(Answer):

@@ -41,14 +41,15 @@ def listed(
     names = {dag_id: name for dag_id, name in session.execute(query)}  # noqa: C416
     return models.Overrides(
         overrides=[
-            _told(override, names.get(override.dag_id) or override.dag_id) for override in page
+            _as_override(override, names.get(override.dag_id) or override.dag_id)
+            for override in page
         ],
         total_entries=len(entries),
         truncated=not complete or offset + len(page) < len(entries),
     )
 
 
-def _told(override: Override, name: str) -> models.Override:
+def _as_override(override: Override, name: str) -> models.Override:
     return models.Override(
         how=override.how,
         dag_id=override.dag_id,

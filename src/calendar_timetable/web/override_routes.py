@@ -104,7 +104,7 @@ def exemption(
     return answer(
         request,
         models.ExemptionOf(
-            exemption=None if grant is None else _told(grant, may_read=may_read),
+            exemption=None if grant is None else _as_exemption(grant, may_read=may_read),
             rules=rules_for(session, dag_id),
             may_exempt=may_edit(user, session, dag_id),
         ),
@@ -130,7 +130,7 @@ def exempt(
         grant = exemption_store.grant(session, dag_id, asked.until, user, asked.reason)
     except exemption_store.TooManyExemptions:
         raise HTTPException(409, f"{MOST} DAGs are exempt already: end one first") from None
-    return _told(grant, may_read=True)
+    return _as_exemption(grant, may_read=True)
 
 
 @router.delete("/dags/{dag_id}/exemption", status_code=204, dependencies=[Depends(asked_by_us)])
@@ -139,7 +139,7 @@ def end_exemption(session: SessionDep, user: GetUserDep, dag_id: EditableDag) ->
     exemption_store.end(session, dag_id, user)
 
 
-def _told(grant: Exemption, *, may_read: bool) -> models.Exemption:
+def _as_exemption(grant: Exemption, *, may_read: bool) -> models.Exemption:
     return models.Exemption(
         since=zones.to_datetime(grant.since),
         until=zones.to_datetime(grant.until),
@@ -165,7 +165,7 @@ def freezes_of(
     if blackout_rules:
         now = clock.now()
         dags = database.read_dags(session, readable)
-        parts = _known(read_schedules(session, [dag.dag_id for dag in dags]))
+        parts = _blackouts_by_name(read_schedules(session, [dag.dag_id for dag in dags]))
         exempt = exemption_store.in_force(session)
         for rule in blackout_rules:
             held_ids = [
@@ -200,7 +200,7 @@ def rules_for(session: Session, dag_id: str) -> list[str]:
     ]
 
 
-def _known(schedules: dict[str, Schedule]) -> dict[str, set[TimeSet]]:
+def _blackouts_by_name(schedules: dict[str, Schedule]) -> dict[str, set[TimeSet]]:
     """Return what schedules carry of each blackout, by its name."""
     parts: dict[str, set[TimeSet]] = defaultdict(set)
     for schedule in schedules.values():

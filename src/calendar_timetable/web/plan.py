@@ -64,7 +64,7 @@ def plan_of(
         return None
     compiled = schedule.compiled
     length = _length(session, schedule, may)
-    runs = _told(next_rows(dag, schedule, now, now + SEARCH_SECONDS, limit, length), now)
+    runs = _as_runs(next_rows(dag, schedule, now, now + SEARCH_SECONDS, limit, length), now)
     return models.Plan(
         dag_id=dag_id,
         dag_display_name=dag.name,
@@ -99,7 +99,7 @@ def what_if(
     current = next_rows(
         dag, schedule, now, now + SEARCH_SECONDS, limit, _length(session, schedule, may)
     )
-    current_runs = _told(current, now)
+    current_runs = _as_runs(current, now)
     length = _length(session, other, may)
     waiting = {row.placed.tick.interval_end for row in current}
     runs: list[models.Run] = []
@@ -127,7 +127,7 @@ def what_if(
     )
 
 
-def _told(rows: list[RunRow], now: float) -> list[models.Run]:
+def _as_runs(rows: list[RunRow], now: float) -> list[models.Run]:
     """Return as many of *rows*, in words, as there is time for."""
     runs: list[models.Run] = []
     for row in rows:

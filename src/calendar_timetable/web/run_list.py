@@ -20,9 +20,9 @@ from calendar_timetable.runs.listing import (
     Filters,
     cached_answer,
     first_rows,
+    passes,
     paused_among,
     rows_by_dag,
-    shown,
 )
 from calendar_timetable.runs.rows import (
     RunRow,
@@ -131,7 +131,7 @@ def as_run(row: RunRow, now: float) -> models.Run:
         end=_moment(row.end),
         end_estimated=row.end_estimated,
         outcome=row.placed.outcome,
-        reasons=[told(reason, zone, due) for reason in reasons],
+        reasons=[as_reason(reason, zone, due) for reason in reasons],
         explanation=explanation(row, reasons),
         calendars=[] if row.schedule is None else list(row.schedule.calendars),
         late=row.is_late(now),
@@ -142,7 +142,7 @@ def as_run(row: RunRow, now: float) -> models.Run:
     )
 
 
-def told(reason: explain.Reason, zone: ZoneInfo, near: float) -> models.Reason:
+def as_reason(reason: explain.Reason, zone: ZoneInfo, near: float) -> models.Reason:
     """Return *reason* as data and, for the due time *near* in epoch seconds, in words."""
     times = {"start": _moment(reason.start), "end": _moment(reason.end)}
     return models.Reason(**{**asdict(reason), **times}, text=reason.text(zone, near, alone=True))
@@ -219,7 +219,7 @@ def counts(
                 rows = [
                     row
                     for row in part.rows
-                    if filters.since <= row.at < filters.until and shown(row, filters)
+                    if filters.since <= row.at < filters.until and passes(row, filters)
                 ]
                 for stretch in stretches(rows):
                     often = is_often(stretch)

@@ -65,7 +65,7 @@ class Choice:
             **{name: parameters.get(name, str(usual[name])).lower() == "true" for name in usual}
         )
 
-    def told(self) -> dict[str, str]:
+    def query_parameters(self) -> dict[str, str]:
         """Return the parameters of an address that say this: what is not the default."""
         usual = asdict(Choice())
         return {
@@ -158,7 +158,7 @@ def subscribe(
             409, f"You have {most} subscriptions already: revoke one first"
         ) from None
     choice = Choice(asked.skipped, asked.moved, asked.frequent, asked.paused)
-    url = f"{site_address(request)}{URL_PREFIX}/feed.ics?{urlencode({'token': token, **choice.told()})}"
+    url = f"{site_address(request)}{URL_PREFIX}/feed.ics?{urlencode({'token': token, **choice.query_parameters()})}"
     return models.NewSubscription(**_as_model(subscription).model_dump(), url=url)
 
 
@@ -233,7 +233,7 @@ def _in_force(
         if not _writing.begin(subscription.id):
             raise time_budget.Busy(_RETRY_AFTER)
         try:
-            calendar = _written(
+            calendar = _feed_of(
                 session, subscription, dags, filters, runs_of, choice, base_url, now
             )
         finally:
@@ -242,7 +242,7 @@ def _in_force(
     return calendar
 
 
-def _written(
+def _feed_of(
     session: Session,
     subscription: Subscription,
     dags: list[Dag],

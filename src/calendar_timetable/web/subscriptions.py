@@ -78,7 +78,9 @@ def revoke(session: Session, user: Any, key: str) -> bool:
     return subscription is not None
 
 
-def known(session: Session, owner: str | None = None) -> list[tuple[Subscription, str]]:
+def read_subscriptions(
+    session: Session, owner: str | None = None
+) -> list[tuple[Subscription, str]]:
     """Return every subscription, or those of *owner* (a name or id), each with its owner's name.
 
     This is for people who run this Airflow.

@@ -12,7 +12,7 @@ import pytest
 import time_machine
 
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.feed.health import Health, health_of, known
+from calendar_timetable.calendars.feed.health import Health, health_of, health_reports
 from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.feed_fixtures import Clock
@@ -119,7 +119,7 @@ def test_it_needs_neither_network_nor_expansion(
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     monkeypatch.setattr(socket, "socket", refuse)
-    assert [health.feed for health in known()] == [name]
+    assert [health.feed for health in health_reports()] == [name]
     with pytest.raises(AssertionError, match="cache alone"):
         Calendar(origin.url(), refresh=timedelta(0)).describe()
 
@@ -128,18 +128,18 @@ def test_the_same_words_as_describe(origin: Origin) -> None:
     origin.serve(BODY)
     with time_machine.travel(datetime.now(UTC), tick=False):
         described = Calendar(origin.url(), timezone="UTC").describe()
-        assert known() == [described]
+        assert health_reports() == [described]
 
 
 def test_what_the_host_does_not_know(cache: Path) -> None:
-    assert known() == []
+    assert health_reports() == []
     assert health_of("0" * 40) is None
     cache.mkdir(mode=0o700)
     (cache / "none.json").write_text("{}")
     (cache.parent / "x.json").write_text(json.dumps({"v": 1, "digest": "d", "label": "elsewhere"}))
     for name in ("../x", "none", "", "x" * 40, "0" * 40):
         assert health_of(name) is None
-    assert known() == []
+    assert health_reports() == []
 
 
 def test_a_state_of_an_older_version(origin: Origin, clock: Clock, cache: Path) -> None:
@@ -185,7 +185,7 @@ def test_the_feed_is_in_the_serialized_form_in_each_role(
     assert other.feed is not None
     assert (schedule.feed.on_unavailable, schedule.feed.max_stale) == ("hold", 86400)
     assert (other.feed.on_unavailable, other.feed.max_stale) == ("ignore", 3600)
-    assert {schedule.feed.key, other.feed.key} == {health.feed for health in known()}
+    assert {schedule.feed.key, other.feed.key} == {health.feed for health in health_reports()}
     assert made.calendars == compiled.calendars
 
 

@@ -161,7 +161,7 @@ def test_a_big_folder_is_looked_through_once(
         return iter(list(real(path)))
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
-    told = health.known()
+    told = health.health_reports()
     assert (len(told), {one.zone for one in told}) == (5, {"UTC"})
     assert looks == [cache]
 

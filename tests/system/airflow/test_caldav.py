@@ -62,7 +62,7 @@ class Story:
         stored = self.stack.next_run(self.dag_id)
 
         def said() -> bool:
-            (found,) = [each for each in health.known() if each.label == CONN_ID]
+            (found,) = [each for each in health.health_reports() if each.label == CONN_ID]
             return (found.status, found.error) == (status, error)
 
         self.stack.wait(f"{CONN_ID} to be {status}: {error}", said)

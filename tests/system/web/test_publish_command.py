@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from calendar_timetable.publishing.publish import publish_into, wanted
+from calendar_timetable.publishing.publish import desired_events, publish_into
 from calendar_timetable.publishing.target import Planned, PublishResult
 from calendar_timetable.runs.calendar_events import Site
 from calendar_timetable.runs.rows import RunRow
@@ -23,7 +23,7 @@ def written(
     conn_id: str, rows: list[RunRow], site: Site = SITE, now: datetime = NOW
 ) -> PublishResult:
     since = (now - timedelta(days=1)).timestamp()
-    return publish_into(conn_id, site, wanted(rows, site, now.timestamp()), Planned(since))
+    return publish_into(conn_id, site, desired_events(rows, site, now.timestamp()), Planned(since))
 
 
 @pytest.mark.airflow

@@ -45,7 +45,7 @@ class Health:
         return [problem for problem in self.problems if problem.is_current(clock.utc())]
 
 
-def known() -> list[Health]:
+def health_reports() -> list[Health]:
     """Return how every calendar in this host's cache folder is doing, sorted by label."""
     reports = (health_of(name, files=paths) for name, paths in files().items())
     return sorted(

@@ -85,7 +85,7 @@ class ServerBackoff:
         """
         state = FeedState() if self._entry is None else self._entry.state()
         if self._entry is None or not state.failures:
-            with self._noted(state):
+            with self._noting_failures(state):
                 yield
             return
         if not force and not self._policy.is_due(state):
@@ -94,11 +94,11 @@ class ServerBackoff:
         with self._entry.lock(wait=force) as alone:
             if not alone:
                 raise BackedOff(state.error, clock.now())
-            with self._noted(state):
+            with self._noting_failures(state):
                 yield
 
     @contextmanager
-    def _noted(self, state: FeedState) -> Iterator[None]:
+    def _noting_failures(self, state: FeedState) -> Iterator[None]:
         try:
             yield
         except FetchFailed as error:

@@ -123,7 +123,7 @@ class Names:
         own_parts = [part for part in parts if part and part not in ("rules", "timetable")]
         return ".".join(own_parts)
 
-    def known(self, node: ast.expr) -> str:
+    def sure_meaning(self, node: ast.expr) -> str:
         """Return what *node* names in the package; raises :class:`Unsaid` if it may be another."""
         meaning, root = self.meant(node), node
         while isinstance(root, ast.Attribute):
@@ -167,12 +167,12 @@ class Names:
             case ast.Name(id=name) if name in self.values:
                 return self.value(self.values[name], depth + 1)
             case ast.Attribute():
-                kind, _, member = self.known(node).partition(".")
+                kind, _, member = self.sure_meaning(node).partition(".")
                 if kind in _ENUMS and member:
                     return member.lower()
-                if self.known(node) == "NO_CALENDAR":
+                if self.sure_meaning(node) == "NO_CALENDAR":
                     return "NONE"
-            case ast.Name() if self.known(node) == "NO_CALENDAR":
+            case ast.Name() if self.sure_meaning(node) == "NO_CALENDAR":
                 return "NONE"
             case ast.Call():
                 return self._called(node, depth + 1)
@@ -180,7 +180,7 @@ class Names:
 
     def _called(self, call: ast.Call, depth: int) -> Any:
         """Return what a call of a name that is known gives."""
-        name, text = self.known(call.func), ast.unparse(call.func)[:200]
+        name, text = self.sure_meaning(call.func), ast.unparse(call.func)[:200]
         values = [self.value(arg, depth) for arg in call.args]
         if name in _ENUMS and len(values) == 1 and not call.keywords:
             return values[0]

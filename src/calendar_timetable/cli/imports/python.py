@@ -44,16 +44,16 @@ def _assigned(schedule: Schedule, prefix: str) -> str:
     lines = [f"# {on_one_line(schedule.name)}, line {schedule.line}"]
     lines += [f"# {on_one_line(note)}" for note in schedule.notes]
     for name, at in (("start_date", schedule.start), ("end_date", schedule.end)):
-        lines += [f"{prefix}{name} = {written(at)}"] if at is not None else []
+        lines += [f"{prefix}{name} = {as_python(at)}"] if at is not None else []
     if "schedule" not in schedule.arguments:
-        lines += [f"{prefix}{name} = {written(v)}" for name, v in schedule.arguments.items()]
+        lines += [f"{prefix}{name} = {as_python(v)}" for name, v in schedule.arguments.items()]
     elif schedule.arguments["schedule"] is None:
         lines.append(f"{prefix}schedule = None")
     else:
         lines.append(f"{prefix}schedule = CalendarTimetable(")
         for name, value in schedule.arguments.items():
             before = "" if name == "schedule" else f"{name}="
-            lines.append(f"    {before}{written(value, 4)},")
+            lines.append(f"    {before}{as_python(value, 4)},")
         lines.append(")")
     return "\n".join(lines)
 
@@ -69,7 +69,7 @@ def _prefixes(schedules: Sequence[Schedule]) -> list[str]:
     return prefixes
 
 
-def written(value: Any, column: int = 0) -> str:
+def as_python(value: Any, column: int = 0) -> str:
     """Return *value* as Python that begins at *column*; raise ``TypeError`` for what none has."""
     match value:
         case str():
@@ -81,24 +81,24 @@ def written(value: Any, column: int = 0) -> str:
             numbers = [value.year, value.month, value.day, value.hour, value.minute, value.second]
             last = max((at for at, number in enumerate(numbers) if number), default=0)
             clock = ", ".join(map(str, numbers[: max(last + 1, 3)]))
-            return f"datetime({clock}, tzinfo=ZoneInfo({written(str(value.tzinfo))}))"
+            return f"datetime({clock}, tzinfo=ZoneInfo({as_python(str(value.tzinfo))}))"
         case date():
             return f"date({value.year}, {value.month}, {value.day})"
         case list() | tuple():
             return _listed("[", [("", part) for part in value], "]", column)
         case On() | Recurrence():
-            return _called(type(value).__name__, _given(value), column)
+            return _call(type(value).__name__, _changed_arguments(value), column)
         case WorkingDays():
             names = ("code", "weekend", "add", "remove", "timezone")
             arguments = {name: getattr(value, name) for name in names if getattr(value, name)}
-            return _called("WorkingDays", arguments, column)
+            return _call("WorkingDays", arguments, column)
         case Weekly():
-            return f"Weekly({', '.join(map(written, value.texts))})"
+            return f"Weekly({', '.join(map(as_python, value.texts))})"
         case Calendar():
             arguments = {"address": str(value.address), **value.changed_options()}
-            return _called("Calendar", arguments, column)
+            return _call("Calendar", arguments, column)
         case Complement():
-            return f"~{written(value.members[0], column + 1)}"
+            return f"~{as_python(value.members[0], column + 1)}"
         case Union() | Intersection():
             return _joined("|" if isinstance(value, Union) else "&", value.members, column)
     raise TypeError(type(value).__name__)
@@ -106,30 +106,30 @@ def written(value: Any, column: int = 0) -> str:
 
 def _joined(sign: str, members: Sequence[Any], column: int) -> str:
     """Return *members* with *sign* between them, in parentheses."""
-    flat = f"({f' {sign} '.join(map(written, members))})"
+    flat = f"({f' {sign} '.join(map(as_python, members))})"
     if column + len(flat) < _WIDTH and "\n" not in flat:
         return flat
     inner = " " * (column + 4)
-    lines = f"\n{inner}{sign} ".join(written(member, column + 4) for member in members)
+    lines = f"\n{inner}{sign} ".join(as_python(member, column + 4) for member in members)
     return f"(\n{inner}{lines}\n{' ' * column})"
 
 
-def _given(rule: On | Recurrence) -> dict[str, Any]:
+def _changed_arguments(rule: On | Recurrence) -> dict[str, Any]:
     """Return the arguments of *rule* that differ from their defaults."""
     pairs = {field.name: (getattr(rule, field.name), field.default) for field in fields(rule)}
     return {name: value for name, (value, usual) in pairs.items() if value != usual}
 
 
-def _called(name: str, arguments: dict[str, Any], column: int) -> str:
+def _call(name: str, arguments: dict[str, Any], column: int) -> str:
     parts = [("" if key in _UNNAMED else f"{key}=", value) for key, value in arguments.items()]
     return _listed(f"{name}(", parts, ")", column)
 
 
 def _listed(begin: str, parts: list[tuple[str, Any]], end: str, column: int) -> str:
     """Return *parts*, values after what comes before each, on one line if that has room."""
-    flat = f"{begin}{', '.join(name + written(value) for name, value in parts)}{end}"
+    flat = f"{begin}{', '.join(name + as_python(value) for name, value in parts)}{end}"
     if column + len(flat) < _WIDTH and "\n" not in flat:
         return flat
     inner = column + 4
-    lines = [f"{' ' * inner}{name}{written(value, inner)},\n" for name, value in parts]
+    lines = [f"{' ' * inner}{name}{as_python(value, inner)},\n" for name, value in parts]
     return f"{begin}\n{''.join(lines)}{' ' * column}{end}"

@@ -195,7 +195,7 @@ class _Stream:
         counts = {"DAY": _every, "WEEKDAY": _weekday}.get(item.unit)
         counts = counts or self._days(item.line).works
         counted_days = [day for day in _around({*dates}, _FAR) if counts(day)]
-        moved = [_moved(day, item.offset, counted_days) for day in {*dates}]
+        moved = [_day_at_offset(day, item.offset, counted_days) for day in {*dates}]
         if None in moved:
             raise Unsaid(item.line, item.offset, "it leads too far; write the dates themselves")
         return [day for day in moved if day is not None]
@@ -250,7 +250,7 @@ def _weekday(day: date) -> bool:
     return day.weekday() < 5
 
 
-def _moved(day: date, offset: int, counted_days: Sequence[date]) -> date | None:
+def _day_at_offset(day: date, offset: int, counted_days: Sequence[date]) -> date | None:
     """Return the day *offset* days of *counted_days* from *day*; ``None``: too far."""
     at = bisect_left(counted_days, day)
     if offset > 0:

@@ -85,7 +85,7 @@ def _calls(text: str) -> Iterator[tuple[int, Any]]:
         if names.meant(node.func) != "CalendarTimetable":
             continue
         try:
-            names.known(node.func)
+            names.sure_meaning(node.func)
             yield node.lineno, names.arguments(node, [*_DEFAULTS])
         except Unsaid as error:
             yield node.lineno, error
@@ -114,7 +114,7 @@ def _arguments(line: int, arguments: Mapping[str, Any]) -> dict[str, Any]:
     rules = values["rules"] or ()
     if not isinstance(rules, (list, tuple)):
         raise Unsaid(line, rules, "rules is a list")
-    values["rules"] = [*dict.fromkeys(Rule.made(line, rule) for rule in rules)]
+    values["rules"] = [*dict.fromkeys(Rule.from_definition(line, rule) for rule in rules)]
     if (count := len(values["rules"])) > _MOST_RULES:
         raise Unsaid(line, f"{count} rules", f"more than {_MOST_RULES}; make several timetables")
     return values

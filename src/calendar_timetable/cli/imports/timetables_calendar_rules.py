@@ -47,7 +47,7 @@ class Rule:
     virtual: bool = False
 
     @classmethod
-    def made(cls, line: int, definition: Any) -> Rule:
+    def from_definition(cls, line: int, definition: Any) -> Rule:
         """Return the rule of *definition*, a name, ``dict`` or rule; raises :class:`Unsaid`."""
         if isinstance(definition, Rule):
             rule = definition
@@ -103,15 +103,17 @@ class Rule:
         start = _clamped(year, month, base_day)
         following = (year, month + 1) if month < 12 else (year + 1, 1)
         end = _clamped(*following, base_day) - _DAY
-        day = self._named(year, month, start, end, days)
+        day = self._unmoved_day(year, month, start, end, days)
         if day is not None and day not in days:
             day = self._substituted(day, days)
         if day is not None and self.offset:
-            day = self._moved(day, days)
+            day = self._moved_day(day, days)
         early = day is not None and (day.year, day.month) < (year, month)
         return None if self.scope == "period" and early else day
 
-    def _named(self, year: int, month: int, start: date, end: date, days: Days) -> date | None:
+    def _unmoved_day(
+        self, year: int, month: int, start: date, end: date, days: Days
+    ) -> date | None:
         """Return the day before it is moved."""
         absolute = self.kind == "absolute"
         first, last = date(year, month, 1), _clamped(year, month, 31)
@@ -146,7 +148,7 @@ class Rule:
             return open_day if open_day is not None and day - open_day <= grace else None
         return None
 
-    def _moved(self, day: date, days: Days) -> date | None:
+    def _moved_day(self, day: date, days: Days) -> date | None:
         if self.count == "calendar":
             return day + timedelta(days=self.offset)
         grace = timedelta(days=self.offset_grace_days or _USUAL_GRACE)

@@ -132,7 +132,7 @@ class _Timetable:
             if all(self._dates(rule) <= {*self.days.open} for rule in others):
                 return On(EVERY_DAY, self.timeset, of="week", at=at), False
             raise Unsaid(self.line, "every_business_day", f"and days off besides; {_BY_HAND}")
-        choices = [self._found(rule) for rule in rules]
+        choices = [self._form_of(rule) for rule in rules]
         forms = {form: None for form, _ in choices}
         if len(forms) > 1:
             remedy = "a DAG has one schedule: make one for each rule"
@@ -150,18 +150,18 @@ class _Timetable:
         days = (rule.day_of(year, month, base, self.days) for year, month in months)
         return frozenset(day for day in days if day is not None and _FROM <= day <= _TO)
 
-    def _found(self, rule: Rule) -> tuple[_Form, int]:
+    def _form_of(self, rule: Rule) -> tuple[_Form, int]:
         """Return how *rule* is written, and which day of the month it then is."""
         dates = self._dates(rule)
         if not dates:
-            raise Unsaid(self.line, _named(rule), "it never runs; take the rule out")
+            raise Unsaid(self.line, _rule_in_words(rule), "it never runs; take the rule out")
         for form in self._forms(rule):
-            counted_days = self._counted(form)
+            counted_days = self._counted_days(form)
             for number in _numbers(rule):
                 if self._days_of(form, number, counted_days) == dates:
                     return form, number
         remedy = f"no On has just these days in {_FROM.year}-{_TO.year}; {_BY_HAND}"
-        raise Unsaid(self.line, _named(rule), remedy)
+        raise Unsaid(self.line, _rule_in_words(rule), remedy)
 
     def _forms(self, rule: Rule) -> Iterator[_Form]:
         """Yield the ways to write *rule*, the plainest first."""
@@ -190,7 +190,7 @@ class _Timetable:
                 days.add(day)
         return frozenset(days)
 
-    def _counted(self, form: _Form) -> Sequence[date]:
+    def _counted_days(self, form: _Form) -> Sequence[date]:
         """Return the days that *form* counts in each month."""
         if form.days is None or form.roll is not None:
             return _EVERY
@@ -225,7 +225,7 @@ def _covered(timeset: TimeSet) -> frozenset[date]:
     return frozenset(day for n, day in enumerate(_EVERY, begin) if n * 86400 in covered)
 
 
-def _named(rule: Rule) -> str:
+def _rule_in_words(rule: Rule) -> str:
     """Say in short which rule it is."""
     word = f" {rule.weekday}" if rule.start_day == "weekday" else ""
     moved = f" offset {rule.offset}" if rule.offset else ""

@@ -213,7 +213,7 @@ class _Parser:
             raise Unsaid(token.line, token.text, 'a quote does not end; add the "')
         return token
 
-    def named(self, what: str) -> str:
+    def next_name(self, what: str) -> str:
         """Return the next token, a name."""
         token = self.next(what)
         if token.word in _REFUSED:
@@ -239,7 +239,7 @@ class _Parser:
     def calendars(self) -> None:
         """Read the calendars after ``$calendar``."""
         while (token := self.peek()).text and token.word not in KEYWORDS | {"$SCHEDULE"}:
-            name = self.named("the name of a calendar").upper()
+            name = self.next_name("the name of a calendar").upper()
             if self.peek().quoted:
                 self.next()
             dates = self.found.calendars.setdefault(name, [])
@@ -251,7 +251,7 @@ class _Parser:
     def schedule(self) -> None:
         """Read a job stream, up to its END."""
         stream = Stream(self.next().line)
-        stream.name = self.named("the name of a job stream")
+        stream.name = self.next_name("the name of a job stream")
         self.header(stream)
         if self.peek().word == ":":
             self.next()
@@ -299,9 +299,9 @@ class _Parser:
             elif word == "AT":
                 stream.at = self.time(token.line)
             elif word in ("TIMEZONE", "TZ"):
-                stream.zone = self.named("a time zone")
+                stream.zone = self.next_name("a time zone")
             elif word == "FREEDAYS":
-                stream.calendar = self.named("the calendar of non-working days").upper()
+                stream.calendar = self.next_name("the calendar of non-working days").upper()
                 while self.peek().word in ("-SA", "-SU"):
                     saturdays = self.next().word == "-SA"
                     stream.saturdays |= saturdays
@@ -344,7 +344,7 @@ class _Parser:
         zone, days = "", 0
         if self.peek().word in ("TIMEZONE", "TZ"):
             self.next()
-            zone = self.named("a time zone")
+            zone = self.next_name("a time zone")
         if self.peek().word == "+":
             days, unit = self.offset()
             if unit != "DAY" or days < 0:
@@ -365,7 +365,7 @@ class _Parser:
         cycle = Cycle(line, excluded)
         if self.peek().word == "RUNCYCLE":
             self.next()
-            cycle.name = self.named("the name of a run cycle")
+            cycle.name = self.next_name("the name of a run cycle")
             while (word := self.peek().word) in ("VALIDFROM", "VALIDTO", "DESCRIPTION", "VARTABLE"):
                 self.next()
                 if word == "VALIDFROM":
@@ -412,7 +412,7 @@ class _Parser:
             except ValueError:
                 raise Unsaid(token.line, token.text, "write a date as yyyymmdd") from None
         self.at -= 1
-        name = self.named("a date, a day, a calendar or a rule in quotes")
+        name = self.next_name("a date, a day, a calendar or a rule in quotes")
         offset = self.offset() if self.peek().word in ("+", "-") else (0, "")
         return Item(token.line, "calendar", name.upper(), *offset)
 
