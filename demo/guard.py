@@ -1,7 +1,7 @@
 """End what a process started, once it is gone: also where it was killed, and ended nothing.
 
-Whatever it starts, and what that starts, has its mark in the environment: of programs that get
-another one than it has, :func:`inherited` is part.
+Whatever it starts, and what that starts, has its mark in the environment. A program that gets an
+environment of its own needs :func:`inherited` in it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from functools import partial
 from pathlib import Path
 
 MARK = "STARTED_BY"
+# Airflow's components write what they do over their command; with this, not over the mark too.
+_KEPT = {"SPT_NOENV": "1"}
 POSSIBLE = sys.platform == "linux"  # elsewhere the environment of others is not shown
 
 
 def begin(folder: str = "") -> Callable[[], None]:
-    """Mark this process, and start its guard, which removes *folder* too once it is gone.
+    """Mark this process, and start its guard, which also removes *folder* when the process ends.
 
-    Return what ends this before the process does.
+    Return what has the guard do its work before that.
     """
     if not POSSIBLE:
-        return partial(shutil.rmtree, folder, ignore_errors=True)
-    os.environ[MARK] = secrets.token_hex(8)
+        return partial(shutil.rmtree, folder, ignore_errors=True) if folder else lambda: None
+    os.environ |= {MARK: secrets.token_hex(8), **_KEPT}
     # Its input ends with this process, however that ends: programs do not get the other end.
     guard = subprocess.Popen(
         [sys.executable, "-I", "-S", __file__, os.environ[MARK], folder],
@@ -50,7 +52,7 @@ def begin(folder: str = "") -> Callable[[], None]:
 
 def inherited() -> dict[str, str]:
     """Return what the environment of a program needs, so that the guard finds it."""
-    return {MARK: os.environ[MARK]} if MARK in os.environ else {}
+    return {MARK: os.environ[MARK], **_KEPT} if MARK in os.environ else {}
 
 
 def marked(mark: str) -> list[int]:

@@ -52,7 +52,8 @@ class RedisServer:
         config.touch(0o600)
         config.write_text(
             f"bind {self._at}\nport {self._port}\nrequirepass {self._password}\ndir {folder}\n"
-            "save ''\n"
+            # Which would be written over the environment, by which a lost one is found
+            "save ''\nset-proc-title no\n"
         )
         command = (*self._prefix, "redis-server", str(config))
         with uninterrupted():

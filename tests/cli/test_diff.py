@@ -174,9 +174,9 @@ def test_what_is_committed_is_read_and_nothing_beside_it(run: Run, repository: P
     assert moved["after"]["explanation"].endswith("blocked by team.ics until 07:00; starts 07:00")
 
 
-@pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
+@pytest.mark.parametrize("include", ["{}/include", "include", "dags/../include"])
 def test_what_the_environment_names_in_the_repository_is_of_the_revision(
-    repository: Path, *, relative: bool
+    repository: Path, include: str
 ) -> None:
     """Modules on ``PYTHONPATH``, and a calendar below the working directory."""
     write(
@@ -204,7 +204,7 @@ def test_what_the_environment_names_in_the_repository_is_of_the_revision(
     ]
     done = subprocess.run(
         [*command, *START, "--days", "1", "--json"],
-        env={**os.environ, "PYTHONPATH": "include" if relative else str(repository / "include")},
+        env={**os.environ, "PYTHONPATH": include.format(repository)},
         capture_output=True,
         text=True,
         check=False,

@@ -1,4 +1,4 @@
-"""Nothing is left of a test run that is killed."""
+"""Nothing is left of a demo or a test run that is killed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from demo import guard
@@ -27,8 +28,10 @@ guard.begin(sys.argv[1])
 sleeps = "import os, time; os.fork() or (os.setsid(), os.fork() or time.sleep(600))"
 subprocess.run([sys.executable, "-c", sleeps])
 log = Path(sys.argv[1], "log")
-Service("a server", (sys.executable, "-c", "import time; time.sleep(600)"), env={}, log=log)
-print(guard.os.environ[guard.MARK], flush=True)
+# As Airflow's components do, it writes what it is over its command.
+titled = "import time, setproctitle; setproctitle.setproctitle('a server'); time.sleep(600)"
+server = Service("a server", (sys.executable, "-c", titled), env={}, log=log)
+print(guard.os.environ[guard.MARK], server.pid, flush=True)
 sys.stdin.read()
 """
 
@@ -46,7 +49,9 @@ def test_nothing_is_left_of_a_process_however_it_ends(number: int | None) -> Non
         text=True,
     ) as maker:
         assert maker.stdin is not None and maker.stdout is not None
-        mark = maker.stdout.readline().strip()
+        mark, pid = maker.stdout.readline().split()
+        server = psutil.Process(int(pid))
+        wait_until("the server to run", lambda: server.cmdline()[:1] == ["a server"])
         wait_until("the guard, and what it guards", lambda: len(guard.marked(mark)) == 3)
         if number is None:
             maker.stdin.close()
@@ -54,4 +59,5 @@ def test_nothing_is_left_of_a_process_however_it_ends(number: int | None) -> Non
             maker.send_signal(number)
         maker.wait()
     wait_until("nothing to be left", lambda: not guard.marked(mark), seconds=60)
+    wait_until("the server to be gone", lambda: not server.is_running(), seconds=60)
     wait_until("its folder to be gone", lambda: not Path(folder).exists(), seconds=60)

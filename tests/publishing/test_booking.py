@@ -140,7 +140,7 @@ def test_only_what_would_count_is_booked(
 ) -> None:
     monkeypatch.delenv("AIRFLOW__CALENDAR_TIMETABLE__BLACKOUTS")
     rule = DeploymentRule(blackouts=Calendar(in_force, match="*freeze*"))
-    monkeypatch.setattr(deployment_rules, "_setting", lambda: [rule])
+    monkeypatch.setattr(deployment_rules, "_local_rules", lambda: [rule])
     at = int(tuesday().timestamp())
 
     with pytest.raises(InvalidArgument, match=r"title='Switch': there only .*match='\*freeze\*'"):

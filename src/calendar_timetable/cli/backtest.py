@@ -100,8 +100,8 @@ def backtest(options: argparse.Namespace, out: Console) -> int:
     with create_session() as session:
         only = _only(options, session)
         with progress("Reading runs and calendars"):
-            replay = runs.backtest(session, rules, only, since, until)
-    if not replay.runs:
+            result = runs.backtest(session, rules, only, since, until)
+    if not result.runs:
         days = f"the last {options.days} days" if options.days > 1 else "the last day"
         print(
             f"calendar-timetable: Airflow has no records of scheduled runs of {days}; "
@@ -110,15 +110,15 @@ def backtest(options: argparse.Namespace, out: Console) -> int:
         )
         return 1
     if options.json:
-        print_json(out, _as_json(replay, rules, options))
+        print_json(out, _as_json(result, rules, options))
     else:
-        _show(replay, zone, out, rules_given=rules != runs.OtherRules())
+        _show(result, zone, out, rules_given=rules != runs.OtherRules())
     if options.picture is not None:
-        _draw(replay, zone, options.picture)
+        _draw(result, zone, options.picture)
         if not options.json:
             out.print(f"Picture: {options.picture}", soft_wrap=True)
-    _tell_what_is_left_out(replay)
-    return int(bool(replay.left or replay.truncated))
+    _tell_what_is_left_out(result)
+    return int(bool(result.left or result.truncated))
 
 
 def _rules(options: argparse.Namespace) -> OtherRules:
@@ -171,17 +171,17 @@ def _check_picture(file: Path | None) -> None:
         raise InvalidArgument("--picture", str(file), "there is no such folder: make it first")
 
 
-def _draw(replay: Backtest, zone: ZoneInfo, file: Path) -> None:
-    before, after = replay.before.pools, replay.after.pools
+def _draw(result: Backtest, zone: ZoneInfo, file: Path) -> None:
+    before, after = result.before.pools, result.after.pools
     panels = [
-        Panel(name, replay.slots[name], before[name].taken.minutes, after[name].taken.minutes)
-        for name in replay.pools[:_MOST_PANELS]
+        Panel(name, result.slots[name], before[name].taken.minutes, after[name].taken.minutes)
+        for name in result.pools[:_MOST_PANELS]
     ]
-    more = len(replay.pools) - len(panels)
-    subtitle = _period(replay, zone) + (f"; {more} more pools are not shown" if more else "")
+    more = len(result.pools) - len(panels)
+    subtitle = _period(result, zone) + (f"; {more} more pools are not shown" if more else "")
     try:
         file.write_text(
-            picture(panels, replay.since, replay.until, zone, subtitle), encoding="utf-8"
+            picture(panels, result.since, result.until, zone, subtitle), encoding="utf-8"
         )
     except OSError as error:
         raise InvalidArgument(
@@ -189,20 +189,20 @@ def _draw(replay: Backtest, zone: ZoneInfo, file: Path) -> None:
         ) from None
 
 
-def _period(replay: Backtest, zone: ZoneInfo) -> str:
+def _period(result: Backtest, zone: ZoneInfo) -> str:
     since, until = (
-        format_clock(zones.to_datetime(at), zone) for at in (replay.since, replay.until)
+        format_clock(zones.to_datetime(at), zone) for at in (result.since, result.until)
     )
     return f"{since} to {until} {zone.key}"
 
 
-def _show(replay: Backtest, zone: ZoneInfo, out: Console, *, rules_given: bool) -> None:
-    runs, dags = sum(replay.runs.values()), len(replay.runs)
-    line = f"{_count(runs, 'scheduled run')} of {_count(dags, 'DAG')}, {_period(replay, zone)}."
+def _show(result: Backtest, zone: ZoneInfo, out: Console, *, rules_given: bool) -> None:
+    runs, dags = sum(result.runs.values()), len(result.runs)
+    line = f"{_count(runs, 'scheduled run')} of {_count(dags, 'DAG')}, {_period(result, zone)}."
     out.print(line, soft_wrap=True)
     if rules_given:
-        moved = f"{sum(replay.moved.values()):,} of their runs would not have started when they did"
-        line = f"The other rules are for {_count(len(replay.changed), 'DAG')}: {moved}."
+        moved = f"{sum(result.moved.values()):,} of their runs would not have started when they did"
+        line = f"The other rules are for {_count(len(result.changed), 'DAG')}: {moved}."
     else:
         line = "No other rules: both columns tell it as it was."
     out.print(line, soft_wrap=True)
@@ -211,10 +211,10 @@ def _show(replay: Backtest, zone: ZoneInfo, out: Console, *, rules_given: bool) 
     table.add_column("As it was", justify="right", no_wrap=True)
     table.add_column("Other rules", justify="right", no_wrap=True)
     table.add_row("All runs", "", "", style="bold")
-    _add_counts(table, replay.before.counts, replay.after.counts, always=True)
-    for name in replay.pools:
-        before, after = replay.before.pools[name], replay.after.pools[name]
-        slots = replay.slots[name]
+    _add_counts(table, result.before.counts, result.after.counts, always=True)
+    for name in result.pools:
+        before, after = result.before.pools[name], result.after.pools[name]
+        slots = result.slots[name]
         has = _count(int(slots), "slot") if math.isfinite(slots) else "slots without end"
         table.add_row()
         table.add_row(f"Pool {explain.on_one_line(name)}, {has}", "", "", style="bold")
@@ -254,24 +254,24 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number:,} {what}s"
 
 
-def _tell_what_is_left_out(replay: Backtest) -> None:
+def _tell_what_is_left_out(result: Backtest) -> None:
     notes = []
-    if replay.truncated:
+    if result.truncated:
         notes.append("there are too many runs: the oldest are left out; give fewer --days")
-    if replay.left:
-        some = ", ".join(replay.left[:_SOME]) + (" …" if len(replay.left) > _SOME else "")
+    if result.left:
+        some = ", ".join(result.left[:_SOME]) + (" …" if len(result.left) > _SOME else "")
         notes.append(f"the rules cannot be applied to {some}: as they were")
-    if replay.uncertain:
-        runs = _count(replay.uncertain, "run")
+    if result.uncertain:
+        runs = _count(result.uncertain, "run")
         notes.append(f"{runs} by what DAGs carry of their own calendars, which is not all of it")
-    if replay.unknown:
-        notes.append(f"of {_count(replay.unknown, 'run')} nothing is known that they take of pools")
+    if result.unknown:
+        notes.append(f"of {_count(result.unknown, 'run')} nothing is known that they take of pools")
     for note in notes:
         print(f"calendar-timetable: {note}", file=sys.stderr)
 
 
-def _as_json(replay: Backtest, rules: OtherRules, options: argparse.Namespace) -> dict[str, Any]:
-    since, until = (utc(zones.to_datetime(at)) for at in (replay.since, replay.until))
+def _as_json(result: Backtest, rules: OtherRules, options: argparse.Namespace) -> dict[str, Any]:
+    since, until = (utc(zones.to_datetime(at)) for at in (result.since, result.until))
     return {
         "from": since,
         "to": until,
@@ -283,36 +283,36 @@ def _as_json(replay: Backtest, rules: OtherRules, options: argparse.Namespace) -
             "placement": None if options.placement is None else str(options.placement),
             "cron": rules.none,
         },
-        "runs": sum(replay.runs.values()),
-        "other_runs": replay.beside,
-        "changed_dags": list(replay.changed),
-        "unchanged_dags": list(replay.left),
-        "moved": sum(replay.moved.values()),
-        "uncertain": replay.uncertain,
-        "unknown": replay.unknown,
-        "truncated": replay.truncated,
+        "runs": sum(result.runs.values()),
+        "other_runs": result.beside,
+        "changed_dags": list(result.changed),
+        "unchanged_dags": list(result.left),
+        "moved": sum(result.moved.values()),
+        "uncertain": result.uncertain,
+        "unknown": result.unknown,
+        "truncated": result.truncated,
         **{
             name: _counts(side.counts)
-            for name, side in (("before", replay.before), ("after", replay.after))
+            for name, side in (("before", result.before), ("after", result.after))
         },
         "pools": [
             {
                 "name": name,
-                "slots": int(replay.slots[name]) if math.isfinite(replay.slots[name]) else None,
-                "before": _pool(replay.before.pools[name]),
-                "after": _pool(replay.after.pools[name]),
+                "slots": int(result.slots[name]) if math.isfinite(result.slots[name]) else None,
+                "before": _pool(result.before.pools[name]),
+                "after": _pool(result.after.pools[name]),
             }
-            for name in replay.pools
+            for name in result.pools
         ],
         "dags": [
             {
                 "dag_id": dag_id,
                 "runs": count,
-                "moved": replay.moved[dag_id],
-                "before": _counts(_of(replay.before, dag_id)),
-                "after": _counts(_of(replay.after, dag_id)),
+                "moved": result.moved[dag_id],
+                "before": _counts(_of(result.before, dag_id)),
+                "after": _counts(_of(result.after, dag_id)),
             }
-            for dag_id, count in sorted(replay.runs.items())
+            for dag_id, count in sorted(result.runs.items())
         ],
     }
 

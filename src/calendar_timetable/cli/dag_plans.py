@@ -135,11 +135,14 @@ def _serve(theirs: Connection, connection: Connection, source: DagSource, cache:
     # What DAG files print is no part of the command's output.
     os.dup2(2, 1)
     os.environ["CALENDAR_TIMETABLE_CACHE"] = str(cache)
-    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    os.environ["PYTHONPATH"] = os.pathsep.join(source.python_path.get(path, path) for path in paths)
-    # Before the working directory changes, from which relative ones count.
-    moved = {str(Path(old).absolute()): new for old, new in source.python_path.items()}
-    sys.path[:] = [moved.get(str(Path(path).absolute()), path) for path in sys.path]
+    # Relative paths count from the working directory, which changes below; Python has them without
+    # "..". An empty one is the working directory, whichever that is.
+    moved = {os.path.abspath(old): new for old, new in source.python_path.items()}  # noqa: PTH100
+    paths = [entry and os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100
+    sys.path[:] = [moved.get(path, path) for path in paths]
+    if entries := os.environ.get("PYTHONPATH"):
+        paths = [entry and os.path.abspath(entry) for entry in entries.split(os.pathsep)]  # noqa: PTH100
+        os.environ["PYTHONPATH"] = os.pathsep.join(moved.get(path, path) for path in paths)
     os.chdir(source.cwd)
     folder = _Folder(source)
     try:

@@ -156,9 +156,9 @@ def find(options: argparse.Namespace, out: Console) -> int:
     allowed = between(options.between, now, within, zone)
     with create_session() as session:
         concerned = _concerned(options, session)
-    candidates = better_times(concerned.subjects, length, allowed, now)
-    times = [(time, impact_on(concerned, time.period, now)) for time in candidates.times]
-    partial = candidates.truncated or any(effect.untold or effect.unread for _, effect in times)
+    best = better_times(concerned.subjects, length, allowed, now)
+    times = [(time, impact_on(concerned, time.period, now)) for time in best.times]
+    partial = best.truncated or any(effect.untold or effect.unread for _, effect in times)
     if options.json:
         data = {"times": told_better(times), "partial": partial}
         print_json(out, _as_text(data))

@@ -70,12 +70,12 @@ def picture(
     ]
     for number, panel in enumerate(panels):
         lines.append(f'<g transform="translate(0 {_HEAD + number * _PANEL})">')
-        lines += _panel(panel, since, until, zone)
+        lines += _panel_lines(panel, since, until, zone)
         lines.append("</g>")
     return "\n".join((*lines, "</svg>", ""))
 
 
-def _panel(panel: Panel, since: float, until: float, zone: ZoneInfo) -> Iterator[str]:
+def _panel_lines(panel: Panel, since: float, until: float, zone: ZoneInfo) -> Iterator[str]:
     limited = math.isfinite(panel.slots)
     top = math.ceil(max((*panel.before, *panel.after, panel.slots if limited else 0, 1)))
     name = on_one_line(panel.name)

@@ -103,10 +103,10 @@ def publish(options: argparse.Namespace, out: Console) -> int:
     elif options.dry_run:
         _show(result, {site.uid(row): row for row in batch.rows}, out)
     else:
-        remainder = f", {result.left} left for the next time" if result.left else ""
+        left_text = f", {result.left} left for the next time" if result.left else ""
         out.print(
             f"{result.written} written, {result.removed} removed, "
-            f"{result.unchanged} unchanged{remainder}"
+            f"{result.unchanged} unchanged{left_text}"
         )
     if batch.unread:
         some = ", ".join(batch.unread[:_NAMED]) + (", …" if len(batch.unread) > _NAMED else "")

@@ -29,16 +29,20 @@ class Work:
     """The runs of one DAG in the time that is looked at, and what each of them *needs*.
 
     *room* has, for each due time in epoch seconds, when its run may start; that is never empty.
+    *fixed* is when those start that are not put, in epoch seconds.
     """
 
     dag_id: str
     needs: tuple[Need, ...]
     room: tuple[tuple[float, Spans], ...]
+    fixed: tuple[float, ...] = ()
 
     @cached_property
     def amount(self) -> float:
         """What all its runs take, in slots times seconds."""
-        return sum(need.copies * need.slots * need.seconds for need in self.needs) * len(self.room)
+        return sum(need.copies * need.slots * need.seconds for need in self.needs) * (
+            len(self.room) + len(self.fixed)
+        )
 
     @cached_property
     def delays(self) -> tuple[int, ...]:
@@ -57,7 +61,7 @@ class Work:
 
     def starts(self, delay: int) -> list[float]:
         """Return when its runs start with that *delay*, in epoch seconds."""
-        return [put_in(room, due, delay) for due, room in self.room]
+        return [*self.fixed, *(put_in(room, due, delay) for due, room in self.room)]
 
     def add_to(self, load: Mapping[str, Load], delay: int, sign: int = 1) -> None:
         """Add its runs with that *delay* to the *load* of their pools, or take them away."""

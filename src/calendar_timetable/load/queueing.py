@@ -82,15 +82,15 @@ def simulate(asks: Iterable[Ask], slots: Mapping[str, float], until: float) -> I
             else:
                 pool.ask(now, number, place, need)
         for pool in touched.values():
-            for since, number, place in pool.give():
+            for asked_at, number, place in pool.give():
                 run = runs[number]
                 need = run.needs[place]
-                run.began(place, now - since)
+                run.began(place, now - asked_at)
                 heapq.heappush(events, (now + need.seconds, _END, number, place))
-                yield Use(number, need, since, now, pool.in_use)
+                yield Use(number, need, asked_at, now, pool.in_use)
     for pool in pools.values():
-        for since, number, place in pool.left():
-            yield Use(number, runs[number].needs[place], since, None, pool.in_use)
+        for asked_at, number, place in pool.left():
+            yield Use(number, runs[number].needs[place], asked_at, None, pool.in_use)
 
 
 class _Pool:

@@ -141,7 +141,7 @@ class Policy:
 
     @property
     def may_be_placed(self) -> bool:
-        """Whether a placement may choose when runs start; a DAG that keeps its hour has."""
+        """Whether a placement may choose when runs start: not with their hour or each run kept."""
         return self.coalesce and not self.keep_hour
 
     @property

@@ -42,26 +42,26 @@ def calendars_to_book() -> dict[str, list[Calendar]]:
     With each come the calendars as the rules have them. Only writing shows whether one is on a
     CalDAV server or of Google.
     """
-    blackouts: dict[str, list[Calendar]] = {}
+    by_connection: dict[str, list[Calendar]] = {}
     for rule in rules():
         for calendar in rule.calendars:
             address = str(calendar.address)
             if not is_address(address):
-                blackouts.setdefault(address, []).append(calendar)
-    return blackouts
+                by_connection.setdefault(address, []).append(calendar)
+    return by_connection
 
 
 def check_calendar(calendar: str) -> list[Calendar]:
     """Return *calendar* as the rules have it; raise :class:`InvalidArgument` where they do not."""
-    blackouts = calendars_to_book()
-    if calendar not in blackouts:
+    by_connection = calendars_to_book()
+    if calendar not in by_connection:
         remedy = (
-            f"name one of the blackouts of this deployment: {', '.join(blackouts)}"
-            if blackouts
+            f"name one of the blackouts of this deployment: {', '.join(by_connection)}"
+            if by_connection
             else "name the Connection of a calendar in [calendar_timetable] blackouts first"
         )
         raise InvalidArgument("calendar", printable(calendar), remedy)
-    return blackouts[calendar]
+    return by_connection[calendar]
 
 
 def check_booking(calendar: str, title: str) -> str:
@@ -70,16 +70,14 @@ def check_booking(calendar: str, title: str) -> str:
     Raise :class:`InvalidArgument` where that is none of the deployment's calendars, or where an
     event with this title would not count there.
     """
-    blackouts = check_calendar(calendar)
+    calendars = check_calendar(calendar)
     title = on_one_line(title).strip()
     if not title or len(title) > LONGEST_TITLE:
         remedy = f"say in 1 to {LONGEST_TITLE} characters what it is for"
         raise InvalidArgument("title", title[:LONGEST_TITLE], remedy)
     event = Details("booking", summary=title)
-    if not any(
-        blackout.matches(event) and blackout.counts(event, deny=True) for blackout in blackouts
-    ):
-        raise InvalidArgument("title", title, f"there only {_filters_in_words(blackouts)} count")
+    if not any(rule.matches(event) and rule.counts(event, deny=True) for rule in calendars):
+        raise InvalidArgument("title", title, f"there only {_filters_in_words(calendars)} count")
     return title
 
 

@@ -247,9 +247,11 @@ def _work(ahead: _Ahead, dag_id: str) -> Work | None:
     if compiled is None:
         return None
     rooms = _changed(compiled, placement=Placement()).rooms(ahead.begin, ahead.until)
-    room, line = tuple(islice(rooms, MOST_DUE)), ahead.lines[dag_id]
-    # All runs, or the load would lack some.
-    return Work(dag_id, line.needs, room) if len(room) == len(line.starts) else None
+    starts = dict(ahead.starts[dag_id])
+    room = {due: spans for due, spans in islice(rooms, MOST_DUE) if due in starts}
+    # Runs that are early or in closed time stay, and so does what lies too far ahead.
+    fixed = tuple(at for due, at in starts.items() if due not in room)
+    return Work(dag_id, ahead.lines[dag_id].needs, tuple(room.items()), fixed) if room else None
 
 
 def _staggered(ahead: _Ahead, line: Line, seconds: int) -> tuple[float, ...]:

@@ -180,8 +180,8 @@ def backtest(
     changed: dict[str, Changed] = {}
     left = []
     if rules != OtherRules():
-        current = select(DagModel.dag_id).where(DagModel.is_stale.is_(False))
-        may = set(session.scalars(current)) if dag_ids is None else set(dag_ids)
+        current_ids = select(DagModel.dag_id).where(DagModel.is_stale.is_(False))
+        may = set(session.scalars(current_ids)) if dag_ids is None else set(dag_ids)
         changer = _Changer(rules, since, until)
         for dag_id in sorted(planned.keys() & may):
             change = changer.changed(needs.schedules.get(dag_id))
@@ -230,22 +230,24 @@ def fates_of(runs: Sequence[PastRun], changed: Changed) -> list[Fate]:
     for run, due in zip(runs, due_times, strict=True):
         ticks[due] = Tick(due, *(run.interval or (due, due)))
     in_order = (ticks[due] for due in sorted(ticks))
-    placed = {plan.tick.due: plan for plan in place_ticks(in_order, policy, schedule.open_time)}
+    placed_by_due = {
+        placed.tick.due: placed for placed in place_ticks(in_order, policy, schedule.open_time)
+    }
     fates = []
     for run, due in zip(runs, due_times, strict=True):
-        plan = placed[due]
+        placed = placed_by_due[due]
         start: float | None
-        if plan.start is None:
+        if placed.start is None:
             start = None
-        elif plan.start == run.planned:
+        elif placed.start == run.planned:
             start = run.started
         else:
-            begins = plan.start + max(0.0, run.started - run.planned)
-            start = late_start(plan.start, due, begins, policy, schedule.open_time)
+            begins = placed.start + max(0.0, run.started - run.planned)
+            start = late_start(placed.start, due, begins, policy, schedule.open_time)
             start = None if start is None else max(start, begins)
         why: Literal["skipped", "combined"] | None = None
         if start is None:
-            why = "combined" if plan.outcome == "coalesced" else "skipped"
+            why = "combined" if placed.outcome == "coalesced" else "skipped"
         fates.append(Fate(start, why, changed.knows(due, start)))
     return fates
 

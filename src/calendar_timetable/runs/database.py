@@ -117,7 +117,7 @@ def read_dags(
     tagged: dict[str, list[str]] = defaultdict(list)
     for dag_id, tag in session.execute(tags_of(dag_ids)):
         tagged[dag_id].append(tag)
-    matches = []
+    found_dags = []
     for dag_id, name, owned, paused, start, low, high, key, summary, most in session.execute(
         dags(dag_ids)
     ):
@@ -136,7 +136,7 @@ def read_dags(
                 else (zones.to_instant(low), zones.to_instant(high))
             )
             stored = StoredNextRun(at, *interval, key)
-        matches.append(
+        found_dags.append(
             Dag(
                 dag_id,
                 name or dag_id,
@@ -148,7 +148,7 @@ def read_dags(
                 most,
             )
         )
-    return matches
+    return found_dags
 
 
 def read_runs(

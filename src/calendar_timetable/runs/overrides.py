@@ -117,13 +117,14 @@ def _runs(
     rows = session.execute(query).all()
     complete, rows = len(rows) <= MOST, rows[:MOST]
     # Others may be large, and nobody asks for them.
+    flagged_ids = (
+        select(DagRun.id).where(*between, flagged).order_by(*newest_first).limit(MOST).subquery()
+    )
     confs = {
         key: conf
         for key, conf in session.execute(
-            select(DagRun.id, DagRun.conf)
-            .where(*between, flagged)
-            .order_by(*newest_first)
-            .limit(MOST + 1)
+            # Joined, for what is sorted not to hold them.
+            select(DagRun.id, DagRun.conf).join(flagged_ids, flagged_ids.c.id == DagRun.id)
         )
         if flag_of(conf)
     }

@@ -234,7 +234,7 @@ def _read_tasks(
 ) -> dict[str, _Asked]:
     """Return by DAG what each of its tasks asks for in a run, and what the run does."""
     ti = TaskInstance
-    begin, ended = _slots_taken(ti, pools), _seconds(ti.end_date)
+    begin, ended = _slots_taken_at(ti, pools), _seconds(ti.end_date)
     ready = func.coalesce(_seconds(ti.scheduled_dttm), begin)
     runs = _last_runs(
         dag_ids,
@@ -330,7 +330,7 @@ def _used_by(
     It has one row for each pool, hour of begin and hour of end: how many tasks there are, the sum
     of their slots, and the sums of slots times begin and of slots times end.
     """
-    begin = _slots_taken(table, pools)
+    begin = _slots_taken_at(table, pools)
     ended = func.coalesce(_seconds(table.end_date), int(now))
     low, high = map(zones.to_datetime, between)
     tasks = (
@@ -435,7 +435,7 @@ def under_way(
             ti.pool,
             ti.pool_slots,
             func.count(),
-            func.min(_slots_taken(ti, pools)),
+            func.min(_slots_taken_at(ti, pools)),
         )
         .outerjoin_from(of, ti, (ti.dag_id == of.c.dag_id) & (ti.run_id == of.c.run_id))
         .where(ti.task_id.is_not(None))
@@ -481,7 +481,7 @@ def _epoch_in_mysql(instant: _seconds, compiler: SQLCompiler, **options: Any) ->
     return f"TIMESTAMPDIFF(SECOND, '1970-01-01', {column})"
 
 
-def _slots_taken(table: Any, pools: dict[str, PoolSize]) -> ColumnElement[int]:
+def _slots_taken_at(table: Any, pools: dict[str, PoolSize]) -> ColumnElement[int]:
     """Return the expression for when a task got its slots, in epoch seconds: when it was queued.
 
     A deferred task is queued again when it goes on. Meanwhile it has given its slots back, unless

@@ -140,7 +140,7 @@ def _rules() -> Iterator[DeploymentRule]:
     blackouts = listed("blackouts")
     if blackouts:
         yield DeploymentRule(blackouts, exempt_tags=listed("exempt_tags"), apply_to=_apply_to())
-    local_rules = _setting()
+    local_rules = _local_rules()
     if not isinstance(local_rules, Sequence) or not all(
         isinstance(rule, DeploymentRule) for rule in local_rules
     ):
@@ -156,7 +156,7 @@ def _apply_to() -> ApplyTo:
     return value  # type: ignore[no-any-return]
 
 
-def _setting() -> Any:
+def _local_rules() -> Any:
     return getattr(sys.modules.get("airflow_local_settings"), RULES, ())
 
 

@@ -213,9 +213,9 @@ def find(
         allowed_in = weekly.resolve(whole, zone.key).cover(whole.start, whole.end)
     with time_budget.share(time_budget.PLANNING):
         subjects = _concerned(session, user, asked)
-        search = better_times(subjects.subjects, length * 60, allowed_in, now)
-    times = [(time, impact_on(subjects, time.period, now)) for time in search.times]
-    partial = search.truncated or any(what.untold or what.unread for _, what in times)
+        best = better_times(subjects.subjects, length * 60, allowed_in, now)
+    times = [(time, impact_on(subjects, time.period, now)) for time in best.times]
+    partial = best.truncated or any(what.untold or what.unread for _, what in times)
     data = {"times": told_better(times), "partial": partial}
     return answer(request, BetterTimes.model_validate(data))
 
@@ -241,14 +241,14 @@ def book(response: Response, session: SessionDep, user: GetUserDep, asked: Booki
         period = check_period(start, end, clock.now(), MOST_BLACKOUT_DAYS * DAY)
         # Nothing more is asked of the database, and the calendar may take its time.
         session.rollback()
-        event = booking.book(asked.calendar, period, asked.title, user.get_name())
+        booked = booking.book(asked.calendar, period, asked.title, user.get_name())
     except InvalidArgument as error:
         raise wrong(error.field, str(error), "body") from None
     except PublishingFailed as error:
         raise HTTPException(502, str(error)) from None
-    if not event.created:
+    if not booked.created:
         response.status_code = 200
-    return BookingMade(uid=event.uid, created=event.created, calendar=asked.calendar)
+    return BookingMade(uid=booked.uid, created=booked.created, calendar=asked.calendar)
 
 
 def _may_book(user: GetUserDep, session: Session, calendar: str) -> bool:

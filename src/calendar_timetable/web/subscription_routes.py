@@ -177,16 +177,16 @@ async def feed(request: Request) -> Response:
     """Serve the runs of a subscription as a calendar, or 404 whatever is wrong with its token."""
     token = request.query_params.get("token", "")
     choice = Choice.of(request.query_params)
-    calendar = (
+    written_feed = (
         await run_in_threadpool(_feed, token, choice, site_address(request)) if token else None
     )
-    if calendar is None:
+    if written_feed is None:
         return Response("There is no such calendar", 404, media_type="text/plain")
-    headers = {"ETag": calendar.etag, "Cache-Control": "private, no-cache"}
-    if client_has(request, calendar.etag):
+    headers = {"ETag": written_feed.etag, "Cache-Control": "private, no-cache"}
+    if client_has(request, written_feed.etag):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = 'inline; filename="runs.ics"'
-    return Response(calendar.body, media_type="text/calendar; charset=utf-8", headers=headers)
+    return Response(written_feed.body, media_type="text/calendar; charset=utf-8", headers=headers)
 
 
 def _feed(token: str, choice: Choice, base_url: str) -> WrittenFeed | None:
@@ -228,18 +228,18 @@ def _in_force(
     all_of_it = replace(filters, since=around - PAST.total_seconds())
     dag_ids = [dag.dag_id for dag in dags]
     key = state_key(session, dag_ids, all_of_it, runs_of, subscription.id, choice, base_url)
-    calendar = _feeds.get(key)
-    if calendar is None or calendar.until <= now:
+    written_feed = _feeds.get(key)
+    if written_feed is None or written_feed.until <= now:
         if not _writing.begin(subscription.id):
             raise time_budget.Busy(_RETRY_AFTER)
         try:
-            calendar = _feed_of(
+            written_feed = _feed_of(
                 session, subscription, dags, filters, runs_of, choice, base_url, now
             )
         finally:
             _writing.end(subscription.id)
-        _feeds.put(key, calendar)
-    return calendar
+        _feeds.put(key, written_feed)
+    return written_feed
 
 
 def _feed_of(

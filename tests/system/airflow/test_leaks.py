@@ -90,8 +90,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
         "AIRFLOW__METRICS__STATSD_PORT": str(statsd.port),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
-        # Each file is read at once, as it is new; again and again they take what the rest needs.
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
+        # So many files, read more often, would take what the rest of it needs.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
     }
     try:
         with serving() as origin:

@@ -486,13 +486,13 @@ def drop_past_events(body: bytes, start: int) -> tuple[bytes, int]:
     uids = Counter(_UID.findall(body))
     zones: dict[bytes, bool] = {}
     chunks: list[bytes] = []
-    at = count = 0
+    at = dropped = 0
     for first, last in _events(body):
         if _is_over(body[first + len(_BEGIN) : last + 1], before, uids, zones):
             chunks.append(body[at : first + 1])
             at = body.index(b"\n", last + 1) + 1
-            count += 1
-    return b"".join((*chunks, body[at:])) if count else body, count
+            dropped += 1
+    return b"".join((*chunks, body[at:])) if dropped else body, dropped
 
 
 def _events(body: bytes) -> Iterator[tuple[int, int]]:

@@ -163,12 +163,17 @@ def _check_together(
 ) -> None:
     """Refuse parts that MUST NOT be together, or whose meaning together is not sure."""
     frequency = parts["FREQ"]
-    ordinals = any(ordinal for ordinal, _ in weekdays)
+    has_ordinals = any(ordinal for ordinal, _ in weekdays)
     if (
         any(name in parts and frequency in frequencies for name, frequencies in _NOT_WITH.items())
-        or (ordinals and (frequency not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts))
+        or (has_ordinals and (frequency not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts))
         or ("BYWEEKNO" in parts and ("BYMONTHDAY" in parts or "BYYEARDAY" in parts))
-        or (ordinals and frequency == "YEARLY" and "BYMONTHDAY" in parts and "BYMONTH" not in parts)
+        or (
+            has_ordinals
+            and frequency == "YEARLY"
+            and "BYMONTHDAY" in parts
+            and "BYMONTH" not in parts
+        )
         or (
             "BYSETPOS" in parts
             and not any(name.startswith("BY") for name in parts if name != "BYSETPOS")
@@ -184,7 +189,7 @@ def _check_together(
     unsure = (
         "BYWEEKNO" in parts
         or "BYYEARDAY" in parts
-        or ordinals
+        or has_ordinals
         or any(day < -_SURE_DAY for day in days)
         or (skip == "FORWARD" and frequency == "MONTHLY" and any(day < 2 for day in days))
     )

@@ -93,14 +93,14 @@ class _Timetable:
         days: TimeSet = WorkingDays(code or None, add=add, remove=remove)
         try:
             days.validate()
-            calendar = _known(code)
+            code_days = _known(code)
         except InvalidArgument as error:
             remedy = f"{error.remedy}; exchanges by their ISO 10383 code, as exchange:XTKS"
             raise Unsaid(self.line, code, remedy) from None
-        if calendar.weekend != _SAT_SUN:
+        if code_days.weekend != _SAT_SUN:
             why = "there Saturdays and Sundays are off wherever it is, here as the code says"
             raise Unsaid(self.line, code, f"{why}; {_BY_HAND}")
-        if calendar.worked:
+        if code_days.worked:
             # It knows no weekend that is worked in place of another day.
             if any(day.weekday() > 4 for day in add):
                 raise Unsaid(self.line, "include_dates", f"on a weekend of {code}; {_BY_HAND}")
