@@ -170,6 +170,19 @@ def test_starts_are_advised_then_allowed(session: Session, when_blocked: str) ->
     assert [one for one in told(session).advice if one.kind == "start"] == []
 
 
+def test_runs_that_a_placement_leaves_where_they_are_are_counted(session: Session) -> None:
+    """On Sundays a run is early; on all other days it may be put elsewhere."""
+    add_pool(session, "work", 3)
+    early = {"when_blocked": "advance", "blackouts": Weekly("sun 00:00-02:00")}
+    a_dag(session, "early", ours("0 1 * * *", max_delay=timedelta(hours=6), **early))
+    for name in "ab":
+        a_dag(session, name, ours("0 1 * * *", max_delay=timedelta(0)))
+    for name in ("early", "a", "b"):
+        daily(session, name, 1, [HOUR] * 20)
+    (found,) = kinds(session, "start")
+    assert (found.dag_ids, found.gain.before, found.gain.after) == (("early",), 3, 2)
+
+
 def test_no_start_without_room(session: Session) -> None:
     add_pool(session, "work", 4)
     for name in "abcd":

@@ -475,6 +475,19 @@ def test_pages_of_the_list(here: Deployment) -> None:
     assert here.client.get("/api/overrides?start=1970-01-01").status_code == 422
 
 
+def test_the_newest_of_too_many_are_told_whole(
+    here: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("calendar_timetable.runs.overrides.MOST", 2)
+    here.store()
+    for number in range(5):
+        here.clock.shift(timedelta(minutes=1))
+        here.trigger("hourly", f"ada{number}", {"ignore_calendar": "late data"})
+    assert here.said() == [
+        ("hourly", "conf", f"ada{number}", "late data", False) for number in (4, 3)
+    ]
+
+
 def test_what_others_wrote_into_the_variable(here: Deployment) -> None:
     """It counts as far as it can be an exemption, and is listed as nobody's."""
     here.store()
