@@ -138,11 +138,14 @@ def _serve(theirs: Connection, connection: Connection, source: DagSource, cache:
     # Relative paths count from the working directory, which changes below; Python has them without
     # "..". An empty one is the working directory, whichever that is.
     moved = {os.path.abspath(old): new for old, new in source.python_path.items()}  # noqa: PTH100
-    paths = [entry and os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100
-    sys.path[:] = [moved.get(path, path) for path in paths]
+
+    def in_revision(entry: str) -> str:
+        path = entry and os.path.abspath(entry)  # noqa: PTH100
+        return moved.get(path, path)
+
+    sys.path[:] = map(in_revision, sys.path)
     if entries := os.environ.get("PYTHONPATH"):
-        paths = [entry and os.path.abspath(entry) for entry in entries.split(os.pathsep)]  # noqa: PTH100
-        os.environ["PYTHONPATH"] = os.pathsep.join(moved.get(path, path) for path in paths)
+        os.environ["PYTHONPATH"] = os.pathsep.join(map(in_revision, entries.split(os.pathsep)))
     os.chdir(source.cwd)
     folder = _Folder(source)
     try:
