@@ -31,12 +31,24 @@ POOLS = {  # slots, and whether deferred tasks count
 }
 
 
+def compile_cache(folder: Path) -> dict[str, str]:
+    """Return the settings with which JAX compiles a program once, and keeps it in *folder*."""
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(folder),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+
 def example_cluster(folder: Path, *, gpus: int, host: str = "127.0.0.1") -> Cluster:
     """Return a cluster that has what the examples ask for."""
     images = {"registry.example.com/trainer": TRAINER}
     queues = {"gpu-queue": {"nvidia.com/gpu": 1}}
     nodes = (gpu_node(gpus), CPU_NODE)
-    return Cluster(folder, images=images, nodes=nodes, queues=queues, host=host)
+    environment = compile_cache(folder / "compiled")
+    return Cluster(
+        folder, images=images, environment=environment, nodes=nodes, queues=queues, host=host
+    )
 
 
 class ExampleServices:
@@ -103,6 +115,7 @@ class ExampleServices:
             self.serving.kill()
         address = ("--data", self.data, "--host", self._host, "--port", str(self.serving_port))
         environment = {"PATH": os.environ.get("PATH", os.defpath)}
+        environment |= compile_cache(self._folder / "compiled")
         with uninterrupted():
             self.serving = Service(
                 "serving",

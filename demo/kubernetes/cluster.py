@@ -49,6 +49,7 @@ class Cluster:
     """A running cluster with its state in ``folder``; ends everything it started on exit.
 
     :param images: what each image holds, without its tag: the folder its processes run in.
+    :param environment: what the images set in the environment.
     :param queues: Kueue's LocalQueues: how much of each resource their Jobs may hold together.
     :param host: the address of this machine where its API is.
     """
@@ -58,6 +59,7 @@ class Cluster:
         folder: Path,
         *,
         images: Mapping[str, Path],
+        environment: Mapping[str, str] | None = None,
         nodes: Sequence[Node] | None = None,
         namespaces: tuple[str, ...] = ("default", "training"),
         queues: Mapping[str, Mapping[str, int]] | None = None,
@@ -68,7 +70,7 @@ class Cluster:
         self._token = secrets.token_hex()
         self.kubeconfig = folder / "kubeconfig.yaml"
         self._volumes = folder / "volumes"
-        self.pods = Pods(self.store, images, self.volume, folder / "pods")
+        self.pods = Pods(self.store, images, environment or {}, self.volume, folder / "pods")
         self._jobs = Jobs(self.store, self.pods, queues or {})
         self._api = Api(self.store, self.pods, namespaces=namespaces, token=self._token, host=host)
         self._ending = threading.Event()

@@ -29,10 +29,16 @@ class Pods:
     """Starts, watches and ends the processes, and keeps each pod's status."""
 
     def __init__(
-        self, store: Store, images: Mapping[str, Path], volume: Callable[[str], Path], folder: Path
+        self,
+        store: Store,
+        images: Mapping[str, Path],
+        environment: Mapping[str, str],
+        volume: Callable[[str], Path],
+        folder: Path,
     ) -> None:
         self._store = store
         self._images = images
+        self._environment = _ENVIRONMENT | environment
         self._volume = volume
         self._folder = folder
         self._running: dict[str, _Process] = {}  # by uid
@@ -53,7 +59,7 @@ class Pods:
             record_event(self._store, pod, "Warning", "Failed", message)
             return
         try:
-            process = _Process(pod, folder, self.log(pod), self._volume)
+            process = _Process(pod, folder, self._environment, self.log(pod), self._volume)
         except OSError as error:
             message = f"failed to create containerd task: {error.strerror}"
             ended = {
@@ -189,7 +195,14 @@ class Pods:
 class _Process:
     """The process of one container, in a session of its own."""
 
-    def __init__(self, pod: Json, folder: Path, log: Path, volume: Callable[[str], Path]) -> None:
+    def __init__(
+        self,
+        pod: Json,
+        folder: Path,
+        of_image: Mapping[str, str],
+        log: Path,
+        volume: Callable[[str], Path],
+    ) -> None:
         self.pod = pod
         self.begun = timestamp()
         self.overdue = False
@@ -216,7 +229,7 @@ class _Process:
         self._process = subprocess.Popen(
             command,
             cwd=folder,
-            env=_ENVIRONMENT
+            env=of_image
             | {name: local(value) for name, value in environment.items()}
             | inherited(),
             stdin=subprocess.DEVNULL,

@@ -88,7 +88,13 @@ def pem(key: rsa.RSAPrivateKey) -> str:
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """Files of a certificate for all hosts, which vouches for itself, and of its key."""
+    """Files of a certificate for all hosts, which vouches for itself, and of its key.
+
+    Those that are in *folder*, else new ones.
+    """
+    ca_file, key_file = folder / "ca.pem", folder / "key.pem"
+    if ca_file.exists():
+        return ca_file, key_file
     key, now = new_key(), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     names = [x509.DNSName(host) for host in HOSTS] + [
@@ -103,14 +109,14 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         .sign(key, hashes.SHA256())
     )
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "ca.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_text(pem(key))
-    return folder / "ca.pem", folder / "key.pem"
+    key_file.write_text(pem(key))
+    ca_file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return ca_file, key_file
 
 
 @contextmanager
 def internet(folder: Path) -> Iterator[Internet]:
-    """Start a proxy on a free port, behind which the hosts are."""
+    """Start a proxy on a free port, behind which the hosts are, with a certificate in *folder*."""
     ca_file, key_file = certificate(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(ca_file, key_file)

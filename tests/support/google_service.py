@@ -85,9 +85,14 @@ class Google:
 
 
 @pytest.fixture
-def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
-    """Start the proxy with the hosts behind it, and let this process use it."""
-    with internet(tmp_path / "net") as net:
+def net(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Internet]:
+    """Start the proxy with the hosts behind it, and let this process use it.
+
+    Their certificate stays the same: some clients read it when they are imported.
+    """
+    with internet(tmp_path_factory.getbasetemp() / "net") as net:
         for name, value in net.environment.items():
             monkeypatch.setenv(name, value)
         # On a busy machine the providers take long to load, and this process to answer

@@ -448,6 +448,5 @@ def crawl(deployment: Deployment) -> None:
 
 def sync(stack: Stack) -> None:
     """Ask for the calendar at once, as people do who do not wait for its ``refresh``."""
-    command = (sys.executable, "-m", "calendar_timetable.cli", "sync", "--force", CONNECTION)
-    done = subprocess.run(command, env=stack.env, capture_output=True, text=True, check=False)
+    done = stack.run_program("calendar_timetable.cli", "sync", "--force", CONNECTION)
     assert done.returncode == 0, done.stdout + done.stderr

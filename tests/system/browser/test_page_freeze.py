@@ -8,8 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -183,8 +181,8 @@ def test_a_freeze_is_planned_and_booked_from_the_keyboard(page: Browser, server:
     assert told.count("BEGIN:VEVENT") == 1 and "Booked in Airflow by admin" in told
 
     airflow = page.airflow
-    command = ("-m", "calendar_timetable.cli", "sync", "--force", "booked")
-    subprocess.run((sys.executable, *command), env=airflow.env, check=True, capture_output=True)
+    read = airflow.run_program("calendar_timetable.cli", "sync", "--force", "booked")
+    assert read.returncode == 0, read.stderr
     assert airflow.airflow("dags", "reserialize", seconds=300).returncode == 0
     page.open(PAGE)
     page.one(".ct-notice-warning", "Frozen: booked since")

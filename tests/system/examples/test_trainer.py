@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 import requests
 
-from demo.examples import EXAMPLES
+from demo.examples import EXAMPLES, compile_cache
 from demo.services import Service, free_port, wait_until
 
 SMALL = ("--steps", "40", "--save-every", "10")
@@ -37,6 +38,15 @@ def program(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[st
 
 def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "STOP_AT"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what is compiled, for all of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in compile_cache(tmp_path_factory.mktemp("compiled")).items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(scope="module")

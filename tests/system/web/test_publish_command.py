@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from datetime import datetime, timedelta
 
 import pytest
@@ -38,11 +37,7 @@ def test_the_command_publishes_what_the_list_tells(
     }
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "calendar_timetable.cli", "publish", *arguments]
-        env = {**airflow.env, **told}
-        return subprocess.run(
-            command, env=env, capture_output=True, text=True, timeout=120, check=False
-        )
+        return airflow.run_program("calendar_timetable.cli", "publish", *arguments, **told)
 
     first = run("--scope", "tag:ml", "--json")
     assert first.returncode == 0, first.stderr[-2000:]

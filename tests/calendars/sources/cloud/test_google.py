@@ -31,6 +31,8 @@ from tests.support.google_service import KEY, TEAM, Google, account_key, cached,
 from tests.support.one_meeting import AFTERNOON, NOON, error, known
 from tests.support.origin import SECRET
 
+pytestmark = pytest.mark.usefixtures("loaded")
+
 LATER = event(start="2024-03-10T15:00:00Z", end="2024-03-10T16:00:00Z")
 
 

@@ -28,6 +28,8 @@ from tests.support.graph_service import TEAM, TENANT, Graph, refusal
 from tests.support.one_meeting import AFTERNOON, NOON, error, known
 from tests.support.origin import SECRET
 
+pytestmark = pytest.mark.usefixtures("loaded")
+
 LATER = event(start="2024-03-10T15:00", end="2024-03-10T16:00")
 
 
