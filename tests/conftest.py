@@ -6,6 +6,7 @@ new ones.
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import tempfile
@@ -63,6 +64,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next(number for number, begin in enumerate(_ORDER) if scope.startswith(begin))
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays to the end: Airflow's modules, and all tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -38,7 +38,7 @@ class Pods:
     ) -> None:
         self._store = store
         self._images = images
-        self._environment = _ENVIRONMENT | environment
+        self._environment = {**_ENVIRONMENT, **environment}
         self._volume = volume
         self._folder = folder
         self._running: dict[str, _Process] = {}  # by uid
@@ -199,7 +199,7 @@ class _Process:
         self,
         pod: Json,
         folder: Path,
-        of_image: Mapping[str, str],
+        of_image: dict[str, str],
         log: Path,
         volume: Callable[[str], Path],
     ) -> None:

@@ -273,7 +273,8 @@ def start_advice(
     """
     if not pool.is_full:
         return None
-    full = {n for n, used in enumerate(pool.load.steps) if used >= _NEAR_PEAK * pool.peak}
+    near = _NEAR_PEAK * pool.peak
+    full = {n for n, used in enumerate(pool.load.steps) if used >= near}
     shares = sorted(
         (-used, line.dag_id, line)
         for line in lines
