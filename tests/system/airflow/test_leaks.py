@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -275,7 +276,14 @@ def command(airflow: Stack, *arguments: str) -> str:
 
 
 def _command(airflow: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return airflow.run_program("calendar_timetable.cli", *arguments, seconds=240)
+    return subprocess.run(
+        [sys.executable, "-m", "calendar_timetable.cli", *arguments],
+        env=airflow.env,
+        cwd=airflow.home,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
 
 
 # --- the search -----------------------------------------------------------------------------------
