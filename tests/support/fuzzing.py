@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
 from calendar_timetable.calendars.feed.body import check_body, published_interval
 from calendar_timetable.calendars.ical import bundle
@@ -96,7 +97,8 @@ def check_calendar(body: bytes) -> None:
         assert start <= end
         assert end > START
         assert start < END
-        assert details.summary.isprintable()
+        kinds = {unicodedata.category(char) for char in details.summary}
+        assert not kinds & {"Cc", "Zl", "Zp"}, "it stays on one line, and steers no terminal"
     assert list(reading.rows) == sorted(
         reading.rows, key=lambda row: (row[1], row[2], row[0].uid, row[0].summary)
     )

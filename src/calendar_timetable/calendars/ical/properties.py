@@ -31,7 +31,7 @@ _LAST_WEST = time(10)
 _PARTED = re.compile(r"[,;]")
 _LISTED = re.compile(r"(?:\\.|[^,\\])+")
 _ESCAPED = re.compile(r"\\(.)")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # what ends a line is among them
 # Values of Outlook; the second means at work, but somewhere else.
 _FREE = ("FREE", "WORKINGELSEWHERE")
 
