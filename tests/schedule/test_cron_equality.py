@@ -7,7 +7,7 @@ CronTriggerTimetable (plain and with ``interval=``) and CronDataIntervalTimetabl
 any windows, where Airflow's timetable could simply be asked, and with ``Weekly("mon-sun")``, where
 our own code decides.
 
-By default this is a spread sample, 10 runs each: every expression in one of the zones with one of
+By default this is a spread sample, 15 runs each: every expression in one of the zones with one of
 the three timetables, catchup on and off; every zone has some 18 expressions, 6 of them with each
 timetable. ``HYPOTHESIS_PROFILE=deep`` compares the whole product, 50 runs each, in over half an
 hour.
@@ -43,7 +43,7 @@ from tests.support.timetables import pen, restriction
 
 pytestmark = pytest.mark.slow
 
-RUNS = 50 if DEEP else 10
+RUNS = 50 if DEEP else 15
 ALWAYS = {"no windows": None, "always open": Weekly("mon-sun")}
 
 STARTS = [

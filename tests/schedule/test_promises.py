@@ -130,7 +130,7 @@ LIVES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("base", PROMISING, ids=repr)
 @pytest.mark.parametrize("start_date", [False, True], ids=["no start date", "start date"])
-@settings(max_examples=tries(10), phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=tries(15), phases=[Phase.explicit, Phase.generate])
 @given(
     brute=brutes(),
     share=st.sampled_from([0, 0, 25]),

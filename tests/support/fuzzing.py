@@ -13,6 +13,7 @@ from calendar_timetable.calendars.net.client import DownloadFailed
 from calendar_timetable.calendars.occurrences import ParsedCalendar
 from calendar_timetable.calendars.sources import caldav_protocol
 from calendar_timetable.calendars.sources.base import FetchFailed
+from calendar_timetable.planning.explain import on_one_line
 from tests.support.ics import event, feed
 from tests.support.moments import instant
 
@@ -99,6 +100,8 @@ def check_calendar(body: bytes) -> None:
         assert start < END
         kinds = {unicodedata.category(char) for char in details.summary}
         assert not kinds & {"Cc", "Zl", "Zp"}, "it stays on one line, and steers no terminal"
+        shown = on_one_line(details.summary)
+        assert all(char.isprintable() or unicodedata.category(char) == "Cn" for char in shown)
     assert list(reading.rows) == sorted(
         reading.rows, key=lambda row: (row[1], row[2], row[0].uid, row[0].summary)
     )

@@ -247,9 +247,11 @@ def test_texts_stay_on_one_line() -> None:
     ((details, _, _),) = ParsedCalendar.from_wire(expanded(feed(escaped))["reading"]).rows
     assert details.summary == "a b rc [2J"
     for ends in ("\x1c", "\x85", "\x9b", "\u2028", "\u2029"):
-        several = event("UID:x", f"SUMMARY:a{ends}b", WHEN, "DURATION:PT1H")
+        texts = (f"{name}:a{ends}b" for name in ("UID", "SUMMARY", "LOCATION", "CATEGORIES"))
+        several = event(*texts, WHEN, "DURATION:PT1H")
         ((details, _, _),) = ParsedCalendar.from_wire(expanded(feed(several))["reading"]).rows
-        assert details.summary == "a b", ascii(ends)
+        found = (details.uid, details.summary, details.location, *details.categories)
+        assert found == ("a b",) * 4, ascii(ends)
 
 
 def test_100_000_events_are_read_with_the_rest() -> None:

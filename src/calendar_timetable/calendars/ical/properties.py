@@ -31,7 +31,7 @@ _LAST_WEST = time(10)
 _PARTED = re.compile(r"[,;]")
 _LISTED = re.compile(r"(?:\\.|[^,\\])+")
 _ESCAPED = re.compile(r"\\(.)")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # what ends a line is among them
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # all that may end a line is among them
 # Values of Outlook; the second means at work, but somewhere else.
 _FREE = ("FREE", "WORKINGELSEWHERE")
 
@@ -237,7 +237,7 @@ def is_local(line: ContentLine) -> bool:
 
 def clean(text: str) -> str:
     """Return *text* on one line, cut to the length that is of use."""
-    return _CONTROL.sub(" ", text[: limits.MAX_TEXT]).strip()
+    return CONTROL.sub(" ", text[: limits.MAX_TEXT]).strip()
 
 
 def _unescape(text: str) -> str:

@@ -8,17 +8,17 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from calendar_timetable.calendars.ical.bundle import Item, make_item
+from calendar_timetable.calendars.ical.properties import CONTROL
 from calendar_timetable.calendars.ical.timezones import named_zone
 
 DOMAIN = "calendar-timetable"  # in the UIDs of events that this package makes (section 3.8.4.7)
 _ESCAPED = re.compile(r"[\\;,]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")  # all that may end a line
 
 
 def item(uid: str, lines: Iterable[str], zone: str = "") -> Item:
     """Return one event as an object of a bundle; *zone* (an IANA name) is that of its calendar."""
     head = f"X-WR-TIMEZONE:{zone}\r\n" if zone else ""
-    body = "".join(f"{_CONTROL.sub(' ', line)}\r\n" for line in (f"UID:{uid}", *lines))
+    body = "".join(f"{CONTROL.sub(' ', line)}\r\n" for line in (f"UID:{uid}", *lines))
     event = f"BEGIN:VEVENT\r\n{body}END:VEVENT\r\n"
     return make_item(f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{head}{event}END:VCALENDAR\r\n", "")
 
