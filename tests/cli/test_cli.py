@@ -20,7 +20,7 @@ from rich.console import Console
 
 import calendar_timetable
 from calendar_timetable.cli import _parser
-from calendar_timetable.cli.preview import _PRESETS, Alone
+from calendar_timetable.cli.cron_schedule import _PRESETS, CronSchedule
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.command_line import Run
 from tests.support.ics import event, feed
@@ -395,7 +395,7 @@ def test_without_airflow_due_times_are_airflows(cron: str, zone: str) -> None:
     ):
         plan = CalendarTimetable(cron, timezone=zone).plan(start, limit=200)
         options = _parser().parse_args(["preview", cron, "--timezone", zone])
-        alone = Alone.of(options, None, None)
+        alone = CronSchedule.of(options, None, None)
         assert alone is not None
         found = [tick.due for tick in islice(alone.ticks(start.timestamp()), 200)]
         assert found == [run.due.timestamp() for run in plan]

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calendar_timetable import clock
-from calendar_timetable.cli.output import MOST_TEXT, last_line
-from calendar_timetable.cli.preview import (
+from calendar_timetable.cli.dag_files import (
     bags,
     calendar_timetable,
     calendars_from_cache_alone,
-    placed_json,
     timetable_of,
 )
+from calendar_timetable.cli.output import MOST_TEXT, last_line
+from calendar_timetable.cli.preview import placed_json
 from calendar_timetable.cli.revisions import DagSource
 from calendar_timetable.cli.values import Misused
 from calendar_timetable.exceptions import CalendarUnavailable

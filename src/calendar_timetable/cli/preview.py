@@ -1,6 +1,6 @@
-"""Schedules named on the command line: by their arguments, or by a DAG's id.
+"""``calendar-timetable preview`` and ``explain``: what becomes of a schedule's due times, and why.
 
-By their arguments they may do without Airflow.
+The schedule is that of a DAG, or given by arguments: a cron expression then does without Airflow.
 """
 
 from __future__ import annotations
@@ -8,49 +8,29 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from functools import cached_property
-from pathlib import Path
+from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
-from zoneinfo import ZoneInfo
 
-import pendulum
-from croniter import CroniterError, croniter
-from croniter.croniter import hash_expression_re
 from rich.console import Console
 
 from calendar_timetable import clock
-from calendar_timetable.cli import values
+from calendar_timetable.cli import dag_files, values
+from calendar_timetable.cli.cron_schedule import CronSchedule
 from calendar_timetable.cli.output import format_clock, print_json, progress, show_rows, utc
-from calendar_timetable.config import environment_variable
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import explain as words
 from calendar_timetable.planning import zones
-from calendar_timetable.planning.open_time import OpenTime
-from calendar_timetable.planning.plan import PlacedTick, Policy, Tick, place_ticks, share_of
-from calendar_timetable.planning.time_sets import TimeRange, TimeSet, horizon_around
+from calendar_timetable.planning.plan import PlacedTick
+from calendar_timetable.planning.time_sets import TimeSet
 
 if TYPE_CHECKING:
-    from airflow.dag_processing.bundles.base import BaseDagBundle
-    from airflow.dag_processing.dagbag import BundleDagBag
-
     from calendar_timetable.schedule.compiled import CompiledSchedule
     from calendar_timetable.timetable import CalendarTimetable
 
-    Schedule: TypeAlias = "Alone | CompiledSchedule"
+    Schedule: TypeAlias = "CronSchedule | CompiledSchedule"
     Reader = Callable[[float, float | None], Schedule]
 
-_PRESETS = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-    "@quarterly": "0 0 1 */3 *",
-    "@yearly": "0 0 1 1 *",
-}
-_FIELDS = 5
 _OUTCOMES = {"on_time": "on time", "coalesced": "combined", "forced": "runs anyway"}
 
 
@@ -202,77 +182,21 @@ def add_schedule(command: argparse.ArgumentParser) -> None:
     values.add_calendar(command)
 
 
-def bags(place: str | None) -> list[BundleDagBag]:
-    """Return the DAG file or files at *place*, read as Airflow reads them.
-
-    Without *place* those of every DAG bundle of this Airflow. Raises :class:`InvalidArgument` where
-    there is no such place, or Airflow cannot walk through it.
-    """
-    from airflow.dag_processing.dagbag import BundleDagBag
-
-    if place is None:
-        return [BundleDagBag(b.path, bundle_path=b.path, bundle_name=b.name) for b in _bundles()]
-    path = Path(place).absolute()
-    if not path.exists():
-        raise InvalidArgument("DAG files", place, "there is no such file or folder")
-    root = path if path.is_dir() else path.parent
-    try:
-        return [BundleDagBag(path, bundle_path=root, bundle_name="")]
-    except RuntimeError as error:  # of a virtual environment in it, whose lib64 is a link to lib
-        remedy = f"{error} Name a file, or keep environments out of that folder"
-        raise InvalidArgument("DAG files", place, remedy) from None
-
-
-def _bundles() -> Iterator[BaseDagBundle]:
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-
-    make: Any = DagBundlesManager
-    for bundle in make().get_all_dag_bundles():
-        bundle.initialize()
-        yield bundle
-
-
-def calendar_timetable(timetable: Any) -> CalendarTimetable | None:
-    """Return *timetable*, or the one inside ``AssetOrTimeSchedule``, if it is ours."""
-    from calendar_timetable.timetable import CalendarTimetable
-
-    inner = getattr(timetable, "timetable", timetable)
-    return inner if isinstance(inner, CalendarTimetable) else None
-
-
-def calendars_from_cache_alone() -> AbstractContextManager[None]:
-    """Let no calendar be fetched for the time: what the cache folder holds is what they say."""
-    return environment_variable("AIRFLOW__CALENDAR_TIMETABLE__FETCH", "external")
-
-
-def timetable_of(dag: Any) -> CalendarTimetable:
-    """Return the schedule of *dag*, straight from its file.
-
-    One that is not ours is returned as it would be inside ours, with nothing in its way. Raises
-    :class:`~calendar_timetable.cli.values.Misused` where it has no due times.
-    """
-    from calendar_timetable.timetable import CalendarTimetable
-
-    plain = getattr(dag.timetable, "timetable", dag.timetable)
-    zone = zones.zone_name(dag.timezone)
-    return calendar_timetable(dag.timetable) or _checked(CalendarTimetable(plain, timezone=zone))
-
-
 def _schedule(options: argparse.Namespace) -> tuple[str, Reader]:
     """Return the zone of the schedule that *options* name, and how to read its calendars."""
     if options.dag_id:
         if options.schedule or options.window or options.blackout:
             raise values.Misused("give a schedule or --dag-id, not both")
-        timetable = _of_dag(options.dag_id, options.dags_folder)
+        timetable = dag_files.schedule_of(options.dag_id, options.dags_folder)
         return timetable.zone_name, timetable.planner
     if not options.schedule:
         raise InvalidArgument("schedule", options.schedule, "give a schedule, or --dag-id")
     windows, blackouts = (values.all_times(name, options) for name in ("window", "blackout"))
-    alone = Alone.of(
+    cron = CronSchedule.of(
         options, windows and windows.in_role(deny=False), blackouts and blackouts.in_role(deny=True)
     )
-    if alone is not None:
-        return alone.timezone, alone.read
+    if cron is not None:
+        return cron.timezone, cron.read
     timetable = _timetable(options, windows, blackouts)
     return timetable.zone_name, timetable.planner
 
@@ -282,7 +206,7 @@ def _timetable(
 ) -> CalendarTimetable:
     from calendar_timetable.timetable import CalendarTimetable
 
-    return _checked(
+    return dag_files.checked(
         CalendarTimetable(
             values.base_schedule(options),
             timezone=options.timezone,
@@ -297,127 +221,3 @@ def _timetable(
             keep_hour=options.keep_hour,
         )
     )
-
-
-def _checked(timetable: CalendarTimetable) -> CalendarTimetable:
-    from airflow.exceptions import AirflowTimetableInvalid
-
-    try:
-        timetable.validate()
-    except AirflowTimetableInvalid as error:
-        raise values.Misused(str(error)) from None
-    return timetable
-
-
-def _of_dag(dag_id: str, folder: str | None) -> CalendarTimetable:
-    """Return the schedule of a DAG as :func:`timetable_of` has it.
-
-    Raises :class:`InvalidArgument` where the DAG is not found.
-    """
-    places, errors = [], []
-    with progress("Reading DAG files"):
-        for bag in bags(folder):
-            dag = bag.dags.get(dag_id)
-            if dag is not None:
-                return timetable_of(dag)
-            places.append(str(bag.dag_folder))
-            errors += [f"{file}: {error}" for file, error in bag.import_errors.items()]
-    failed = f" ({'; '.join(errors)})" if errors else ""
-    raise InvalidArgument("--dag-id", dag_id, f"not found in {', '.join(places)}{failed}")
-
-
-@dataclass(frozen=True)
-class Alone:
-    """A schedule that Airflow is not needed for.
-
-    To its users it is the same as ``CompiledSchedule``.
-    """
-
-    cron: str
-    timezone: str
-    policy: Policy
-    windows: TimeSet | None
-    blackouts: TimeSet | None
-    horizon: TimeRange | None = None
-
-    @classmethod
-    def of(
-        cls, options: argparse.Namespace, windows: TimeSet | None, blackouts: TimeSet | None
-    ) -> Alone | None:
-        """Return what *options* say.
-
-        ``None`` where that is not for us, as it is no cron expression that gives due times.
-        """
-        cron = _PRESETS.get(options.schedule, options.schedule)
-        zone = zones.load_zone(options.timezone or zones.default_zone()).key
-        stagger = int(options.stagger.total_seconds()) if options.stagger else 0
-        policy = Policy(
-            options.when_blocked,
-            int(options.duration.total_seconds()) if options.duration else 0,
-            int(options.max_delay.total_seconds()),
-            not options.no_coalesce,
-            share_of(stagger, f"{cron} {zone}"),
-            zone if options.keep_hour else "",
-        )
-        policy.check()
-        alone = cls(cron, zone, policy, windows, blackouts)
-        try:
-            # What croniter draws by lot is another time whenever it is asked.
-            drawn = any(map(hash_expression_re.match, cron.lower().split()))
-            possible = not drawn and len(croniter(cron).expanded) == _FIELDS
-            next(alone.ticks(0))
-        except (CroniterError, ValueError, TypeError, KeyError, AttributeError):
-            return None
-        return alone if possible and options.offset is None else None
-
-    @cached_property
-    def zone(self) -> ZoneInfo:
-        """The zone that the schedule is read in."""
-        return zones.load_zone(self.timezone)
-
-    @cached_property
-    def open_time(self) -> OpenTime:
-        """Where runs may start."""
-        return OpenTime(self.windows, self.blackouts, self.horizon)
-
-    def read(self, start: float, end: float | None) -> Alone:
-        """Return the same schedule with its calendars read around *start*, or as far as *end*.
-
-        Around *start* means the months around it; both are in epoch seconds.
-        """
-        reach = self.policy.reach
-        horizon = horizon_around(start, reach, None if end is None else end + reach)
-        windows, blackouts = (
-            s and s.resolve(horizon, self.timezone) for s in (self.windows, self.blackouts)
-        )
-        return Alone(self.cron, self.timezone, self.policy, windows, blackouts, horizon)
-
-    def placed(self, start: float) -> Iterator[PlacedTick]:
-        """Return every due time from *start* on, in its place."""
-        ticks = self.ticks(start - self.policy.max_delay)
-        return (p for p in place_ticks(ticks, self.policy, self.open_time) if p.tick.due >= start)
-
-    def reasons(self, placed: PlacedTick) -> tuple[words.Reason, ...]:
-        """Return why *placed* does not simply run when due."""
-        return words.reasons(placed, self.policy, self.open_time)
-
-    def ticks(self, start: float) -> Iterator[Tick]:
-        """Yield due times from *start* on, in epoch seconds.
-
-        They are what Airflow's own timetable comes to, clock changes included.
-        """
-        zone = pendulum.timezone(self.timezone)
-        at = pendulum.from_timestamp(start - 1, zone)
-        while True:
-            # Wall-clock time in the zone.
-            naive = datetime(at.year, at.month, at.day, at.hour, at.minute, at.second)  # noqa: DTZ001
-            cron = croniter(self.cron, start_time=naive)
-            following: datetime = cron.get_next(datetime)
-            # At least hourly: it goes through an hour that comes twice, twice.
-            if cron.expanded[1] == ["*"]:
-                at += timedelta(seconds=(following - naive).total_seconds())
-            else:
-                at = pendulum.instance(zone.convert(following.replace(fold=1)))
-            due = int(at.timestamp())
-            if due >= start:
-                yield Tick(due, due, due)

@@ -21,6 +21,7 @@ from calendar_timetable.calendars.feed import cache, health
 from calendar_timetable.calendars.feed import feed as feeds
 from calendar_timetable.calendars.feed.health import Health
 from calendar_timetable.cli import values, watching
+from calendar_timetable.cli.dag_files import bags, calendar_timetable, calendars_from_cache_alone
 from calendar_timetable.cli.output import (
     event_json,
     format_clock,
@@ -34,7 +35,6 @@ from calendar_timetable.cli.output import (
     show_rows,
     used_by,
 )
-from calendar_timetable.cli.preview import bags, calendar_timetable, calendars_from_cache_alone
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.time_sets import TimeRange
