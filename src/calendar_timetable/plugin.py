@@ -48,8 +48,8 @@ def window_end(source: Any = None) -> datetime | None:
 
 
 MACROS = [seconds_left, window_end]
-# By the end of its address, of which DAGs the tab tells, in fields of Airflow's REST API: those due
-# by time, and those started by data or at once. All but DAGs that start by hand only.
+# The route of each tab, and the DAGs that have it, by fields of Airflow's REST API: those due by
+# time, and those started by data or at once. A DAG that only starts by hand has neither.
 TABS = {
     "upcoming-runs-of-dag": {"timetable_periodic": ["true"]},
     "upcoming-runs-of-started-dag": {
@@ -60,7 +60,7 @@ TABS = {
 
 def dag_tabs() -> list[dict[str, Any]]:
     """Return the tabs of a DAG: one of these is shown. Before Airflow 3.4, all DAGs have one."""
-    # That one has the type, and with it `applies_to`; others would show both tabs.
+    # Airflow 3.4 has this type, and `applies_to` with it. Older ones would show both tabs.
     if not hasattr(plugins_manager, "ReactAppDict"):
         return [{"url_route": next(iter(TABS))}]
     return [{"url_route": route, "applies_to": fields} for route, fields in TABS.items()]

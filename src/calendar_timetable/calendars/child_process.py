@@ -76,8 +76,8 @@ def serve_child(
     its time is over.
     """
     _end_with_parent()
-    # The parent's timeout comes first.
     patience = float(os.environ.get(_PATIENCE, seconds + limits.START_SECONDS))
+    # A second later than the parent gives up, which knows better what to say.
     signal.alarm(math.ceil(patience) + 1)
     bounds = {resource.RLIMIT_CPU: int(seconds)}
     if sys.platform != "darwin":  # whose kernel refuses to bound memory (CPython's issue 78783)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from calendar_timetable import clock, metrics
+from calendar_timetable import metrics
 from calendar_timetable.cli import watching
-from calendar_timetable.cli.output import format_clock, print_json, say, show_rows, utc
+from calendar_timetable.cli.output import format_clock, print_json, show_rows, utc
 from calendar_timetable.cli.values import Misused
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
@@ -24,6 +25,7 @@ from calendar_timetable.planning import zones
 if TYPE_CHECKING:
     from calendar_timetable.publishing.target import Mode, PublishResult
     from calendar_timetable.runs.rows import RunRow
+    from calendar_timetable.runtime.calendar_edits import WatchedDag
 
 _NAMED = 5  # DAGs that one message names
 
@@ -84,7 +86,9 @@ def publish(options: argparse.Namespace, out: Console) -> int:
     scope = options.scope or option("publish_scope") or "all"
     if watching.is_watched():
         metrics.set_up()
-        _tell_what_moved(scope, options, out)
+        watching.tell_what_moved(
+            "publish", partial(_watched, scope, paused=options.paused), options, out
+        )
     if not options.remove:
         with create_session() as session:
             batch = publishing.rows_to_publish(session, scope, paused=options.paused)
@@ -128,28 +132,18 @@ def _watch(options: argparse.Namespace) -> int:
     return watching.watch(["publish", *arguments], options.every)
 
 
-def _tell_what_moved(scope: str, options: argparse.Namespace, out: Console) -> None:
-    """Tell which runs of DAGs in *scope* calendars moved since the last pass.
-
-    What goes wrong is told as well, and ends nothing.
-    """
+def _watched(scope: str, *, paused: bool) -> Iterable[WatchedDag]:
+    """Return what is watched of the DAGs in *scope*, as Airflow's database has them."""
     from airflow.utils.session import create_session
 
     from calendar_timetable.publishing.publish import dags_to_publish
     from calendar_timetable.runs.stored_schedules import read_schedules
     from calendar_timetable.runtime import calendar_edits
 
-    now = clock.now()
-    try:
-        with create_session() as session:
-            dags = dags_to_publish(session, scope, paused=options.paused)
-            schedules = read_schedules(session, [dag.dag_id for dag in dags])
-        watched = list(calendar_edits.watched_stored(dags, schedules))
-        moved = calendar_edits.moved_since_last_look("publish", watched, now)
-        if moved is not None:
-            calendar_edits.tell(moved, partial(say, options, out))
-    except Exception as error:  # noqa: BLE001
-        print(f"calendar-timetable: cannot tell what moved: {error}", file=sys.stderr)
+    with create_session() as session:
+        dags = dags_to_publish(session, scope, paused=paused)
+        schedules = read_schedules(session, [dag.dag_id for dag in dags])
+    return calendar_edits.watched_stored(dags, schedules)
 
 
 def _show(result: PublishResult, rows: dict[str, RunRow], out: Console) -> None:

@@ -31,7 +31,6 @@ from calendar_timetable.cli.output import (
     print_json,
     progress,
     reach_text,
-    say,
     show_rows,
     used_by,
 )
@@ -41,6 +40,7 @@ from calendar_timetable.planning.time_sets import TimeRange
 
 if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar
+    from calendar_timetable.runtime.calendar_edits import WatchedDag
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def sync(options: argparse.Namespace, out: Console) -> int:
                 target.calendar.refreshed(target.horizon, target.zone, force=options.force)
             )
     if watching.is_watched():
-        _tell_what_moved(dags, options, out)
+        watching.tell_what_moved("sync", partial(_watched, dags), options, out)
     selection = [
         report for report in reports if not options.asked or (report.checked_at or start) >= start
     ]
@@ -251,31 +251,20 @@ def _watch(options: argparse.Namespace) -> int:
     return watching.watch(["sync", *arguments], options.every)
 
 
-def _tell_what_moved(dags: Iterable[Any], options: argparse.Namespace, out: Console) -> None:
-    """Tell which runs of *dags* calendars moved since the last pass.
-
-    What goes wrong is told as well, and ends nothing.
-    """
+def _watched(dags: Iterable[Any]) -> Iterator[WatchedDag]:
+    """Yield what is watched of *dags* whose runs start, with calendars asked a moment ago."""
     from calendar_timetable.runtime import calendar_edits
 
-    now, watched_dags = clock.now(), []
-    try:
-        paused = _paused()
-        # They were asked a moment ago.
-        with calendars_from_cache_alone():
-            for dag in dags:
-                ours = calendar_timetable(dag.timetable)
-                if ours is not None and dag.dag_id not in paused:
-                    watched_dags.append(
-                        calendar_edits.watched_file(dag.dag_id, ours, dag.start_date, dag.end_date)
-                    )
-        moved = calendar_edits.moved_since_last_look(
-            "sync", [watched_dag for watched_dag in watched_dags if watched_dag], now
-        )
-        if moved is not None:
-            calendar_edits.tell(moved, partial(say, options, out))
-    except Exception as error:  # noqa: BLE001
-        print(f"calendar-timetable: cannot tell what moved: {error}", file=sys.stderr)
+    paused = _paused()
+    with calendars_from_cache_alone():
+        for dag in dags:
+            ours = calendar_timetable(dag.timetable)
+            if ours is None or dag.dag_id in paused:
+                continue
+            if watched := calendar_edits.watched_file(
+                dag.dag_id, ours, dag.start_date, dag.end_date
+            ):
+                yield watched
 
 
 def _paused() -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""A command that is run again and again, each time in a process of its own, until stopped."""
+"""Passes of a command, each in a process of its own, until stopped; and what moved between them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
+from rich.console import Console
+
+from calendar_timetable import clock
 from calendar_timetable.cli import values
+from calendar_timetable.cli.output import say
+
+if TYPE_CHECKING:
+    from calendar_timetable.runtime.calendar_edits import Watch, WatchedDag
 
 # In the environment of each pass: that a watch runs it.
 _WATCHED = "CALENDAR_TIMETABLE_WATCHED"
@@ -59,6 +67,27 @@ def watch(arguments: Sequence[str], every: timedelta) -> int:
 def is_watched() -> bool:
     """Tell whether this process is a pass of :func:`watch`."""
     return _WATCHED in os.environ
+
+
+def tell_what_moved(
+    watch: Watch,
+    watched: Callable[[], Iterable[WatchedDag]],
+    options: argparse.Namespace,
+    out: Console,
+) -> None:
+    """Tell which runs of the *watched* DAGs calendars moved since the last pass of this *watch*.
+
+    What goes wrong is told as well, and ends nothing.
+    """
+    from calendar_timetable.runtime import calendar_edits
+
+    now = clock.now()
+    try:
+        moved = calendar_edits.moved_since_last_look(watch, list(watched()), now)
+        if moved is not None:
+            calendar_edits.tell(moved, partial(say, options, out))
+    except Exception as error:  # noqa: BLE001
+        print(f"calendar-timetable: cannot tell what moved: {error}", file=sys.stderr)
 
 
 class _Stopped(BaseException):

@@ -1,4 +1,4 @@
-"""Airflow Connections as sources.
+"""Which source an address, or an Airflow Connection, names.
 
 The text of an error names the Connection, the field and the remedy, never the field's value.
 """
