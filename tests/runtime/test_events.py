@@ -13,9 +13,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from airflow.sdk import Asset, AssetWatcher
 from airflow.serialization.encoders import encode_trigger
 from airflow.triggers.base import BaseEventTrigger
@@ -29,12 +31,75 @@ from calendar_timetable import (
 from calendar_timetable.calendars.sources import ics
 from calendar_timetable.calendars.sources.base import FetchFailed
 from calendar_timetable.clock import now
+from calendar_timetable.runtime import event_diff
+from calendar_timetable.runtime.event_diff import WatchState
+from tests.support.ics import event, feed
+from tests.support.moments import utc
 from tests.support.team_calendar import TeamCalendar
 
 shared_stream = pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow 3.3")
 stream = pytest.importorskip("calendar_timetable.runtime.event_stream")
 
-SECOND = timedelta(seconds=1)
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+BERLIN = "TZID=Europe/Berlin"
+FIRST = utc("2026-03-02 12:00")  # 60 days from here clocks have gone forward in Berlin
+LIFE = [FIRST + number * DAY for number in range(60)]
+
+
+def daily(*lines: str, rule: str = "FREQ=DAILY") -> tuple[str, ...]:
+    """An event on each day at nine in Berlin, and what *lines* say of single ones."""
+    times = f"DTSTART;{BERLIN}:20250101T090000", f"DTEND;{BERLIN}:20250101T093000"
+    edits = (
+        event("UID:daily", f"RECURRENCE-ID;{BERLIN}:{day}T090000", f"DTSTART;{BERLIN}:{day}T100000")
+        for day in lines
+    )
+    return (event("UID:daily", *times, f"RRULE:{rule}", "SUMMARY:Retrain"), *edits)
+
+
+OTHERS = (
+    event(
+        "UID:weekly",
+        f"DTSTART;{BERLIN}:20250103T220000",
+        f"DTEND;{BERLIN}:20250106T060000",
+        "RRULE:FREQ=WEEKLY",
+        f"EXDATE;{BERLIN}:20260313T220000",
+    ),
+    event("UID:monthly", "DTSTART:20250131T090000Z", "RRULE:FREQ=MONTHLY;BYMONTHDAY=-1"),
+    event("UID:days", "DTSTART;VALUE=DATE:20250101", "RRULE:FREQ=WEEKLY;BYDAY=WE,TH"),
+    event("UID:freeze", "DTSTART;VALUE=DATE:20260120", "DTEND;VALUE=DATE:20260310"),
+    event("UID:over", "DTSTART;VALUE=DATE:20260128", "DTEND;VALUE=DATE:20260217"),
+    event("UID:once", f"DTSTART;{BERLIN}:20260329T010000", f"DTEND;{BERLIN}:20260329T040000"),
+    event("UID:gone", "DTSTART:20260330T090000Z", "DURATION:PT1H", "STATUS:CANCELLED"),
+)
+
+
+class Life:
+    """The looks at calendars in files, none of which is ever edited."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, name: str, *events: str) -> None:
+        (self.folder / f"{name}.ics").write_bytes(feed(*events, *OTHERS))
+
+    def look(self, at: datetime, name: str, memory: WatchState | None) -> tuple[list[str], Any]:
+        """Return what is told of the calendar called *name*, and what is then remembered."""
+        with time_machine.travel(at, tick=False):
+            reading = stream.read(
+                Calendar(str(self.folder / f"{name}.ics"), timezone="Europe/Berlin")
+            )
+        if memory is None:
+            return [], event_diff.begin(reading, reading.events, edits=True)
+        memory = WatchState.unpack(memory.pack())
+        changes, memory = event_diff.edits(memory, reading, reading.events)
+        return [f"{change.kind} {change.uid}" for change in changes], memory
+
+
+@pytest.fixture
+def life(tmp_path: Path) -> Life:
+    life = Life(tmp_path)
+    life.put("plain", *daily())
+    return life
 
 
 def hours(number: float) -> str:
@@ -252,6 +317,65 @@ def test_one_poll_for_all_and_late_comers_need_not_wait(
     asyncio.run(go())
     assert reads == {"team.ics": 1}
     assert not stream.streams
+
+
+EDITED = {
+    "near": (daily("20260401"), ["changed daily"]),
+    "far": (daily("20270224"), ["changed daily"]),
+    "ended": (daily(rule="FREQ=DAILY;UNTIL=20260401T120000Z"), ["changed daily"]),
+    "removed": ((), ["cancelled daily"]),
+}
+
+
+@pytest.mark.parametrize("edited", EDITED)
+def test_an_edit_is_told_once_whatever_day_it_is_made_and_time_alone_tells_nothing(
+    life: Life, edited: str
+) -> None:
+    events, expected = EDITED[edited]
+    life.put("edited", *events)
+    memory, stretches = None, set()
+    for at in LIFE:
+        # Four weeks: each end of the stretch moves four times, and clocks go forward.
+        if memory is not None and at in LIFE[2:30]:
+            told, after = life.look(at, "edited", memory)
+            assert told == expected, at
+            assert life.look(at + DAY, "edited", after)[0] == [], at
+        told, memory = life.look(at, "plain", memory)
+        assert told == [], at
+        stretches.add(memory.stretch)
+    assert len(stretches) > 16, "both ends moved every week"
+
+
+@pytest.mark.parametrize("away", [2, 4])
+def test_an_edit_is_told_once_after_weeks_without_a_look(life: Life, away: int) -> None:
+    life.put("edited", *daily("20260401"))
+    for at in LIFE[:8]:
+        _, memory = life.look(at, "plain", None)
+        back = at + timedelta(weeks=away)
+        assert life.look(back, "plain", memory)[0] == []
+        told, memory = life.look(back, "edited", memory)
+        assert told == ["changed daily"]
+        assert life.look(back + 7 * DAY, "edited", memory)[0] == []
+
+
+# What was remembered of the untouched calendar on LIFE[3], before memories were of less than is read.
+STORED = (
+    "c-n>1!ES>v3<ltL$r(*f;@GCIGW7r<*`_g&C~LJ<efJpxlQvE31^puUi%EPnXLGQXIi-2-Q>U5Pv2_6O0Q!2K(j1"
+    "@7;i|Ej=4G8~LKM)|G%N)I$j)oUtuoViIV~UODW%V34v)q{hm92v+=8jJT7*1lwQl60X7@AB(|alp6UQOHOmEs$^"
+    ">{p1W;~~95hHYxeaj9*y^3`RYd^|ZC+=7LN9>x9Q|S>s5TzX3yol_G!q%AMVApo_Hw84^5nuX`g%pk?u8yh8Z6R3"
+    "@c2a_DBoX6I=B7XWVO~;tEvO3|93sYGH&oA6_5<_|Hx$Le9rSG+=I5dY$!%jJp>(pUSR-#Y^c@AfKyY`|afs`sw@"
+    "RX`nW(dcWGvmSv8JE#Kk{iD${cylt+1y=O(BKsc1Ifb0oY^FcC*pG`hGKYOy{xJ$-UlgUlS0~Cj"
+)
+
+
+def test_a_memory_of_the_version_before_goes_on(life: Life) -> None:
+    life.put("edited", *daily("20260401"))
+    for at in LIFE[4:25:4]:
+        memory = WatchState.unpack(STORED)
+        told, after = life.look(at, "plain", memory)
+        assert told == [], at
+        assert life.look(at + 7 * DAY, "plain", after)[0] == [], at
+        assert life.look(at, "edited", memory)[0] == ["changed daily"], at
 
 
 def test_a_calendar_that_cannot_be_read_cancels_nothing(

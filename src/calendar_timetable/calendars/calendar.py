@@ -182,6 +182,12 @@ class Calendar(CalendarOptions, TimeSet):
         not count. Raises :class:`CalendarUnavailable` unless an unreadable calendar is to be
         ignored.
         """
+        return self.events_and_problems(start, end)[0]
+
+    def events_and_problems(
+        self, start: datetime, end: datetime
+    ) -> tuple[list[Occurrence], list[Problem]]:
+        """Return :meth:`events` and what of the same copy could not be understood."""
         low, high = int(zones.to_instant(start, "start")), -int(-zones.to_instant(end, "end") // 1)
         self.validate()
         snapshot = self._in_force(low, high, zones.default_zone())
@@ -190,9 +196,10 @@ class Calendar(CalendarOptions, TimeSet):
             for row in _all(snapshot)
             if row[1] < high and (row[2] > low or row[1] == row[2] == low)
         )
-        return [
+        events = [
             details.at(first, last) for details, first, last in touching if self.matches(details)
         ]
+        return events, [] if snapshot.reading is None else list(snapshot.reading.problems)
 
     def problems(self) -> list[Problem]:
         """Return the components that could not be understood, by UID."""

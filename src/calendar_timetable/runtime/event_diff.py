@@ -44,9 +44,11 @@ class EventState(NamedTuple):
 
 @dataclass(frozen=True)
 class CalendarSnapshot:
-    """A calendar's events over *stretch*, as read at *at*, in epoch seconds.
+    """A calendar's events, as read at *at*, in epoch seconds.
 
-    ``puzzling`` are the UIDs of the events that could not be understood.
+    *stretch* is what will be remembered of them. They reach back over the stretch of a memory that
+    is weeks old, as what has left the stretch since then must be there to be compared. ``puzzling``
+    are the UIDs of the events that could not be understood.
     """
 
     at: float

@@ -23,6 +23,8 @@ from calendar_timetable.runtime.event_diff import CalendarSnapshot
 from calendar_timetable.runtime.shared_readings import in_thread
 
 _BACK, _AHEAD, _WEEK = 31 * DAY, 366 * DAY, 7 * DAY
+# Seconds that are read before what is remembered: a memory made so long ago is still covered.
+_OVERLAP = 4 * _WEEK
 _RETRY_SECONDS = 5.0  # seconds after which a calendar that could not be read is asked again
 _MIN_POLL = 0.2  # seconds between two looks
 _log = logging.getLogger(__name__)
@@ -123,16 +125,18 @@ streams: dict[str, Stream] = {}
 
 
 def read(calendar: Calendar) -> CalendarSnapshot:
-    """Return the events of *calendar* from a month ago to a year ahead, also cancelled ones.
+    """Return the events of *calendar*, also cancelled ones.
 
-    The stretch is one of whole weeks.
+    The stretch to remember is one of whole weeks, from a month ago to a year ahead. The events are
+    also those of the four weeks before it.
     """
     at = clock.now()
     stretch = TimeRange(int((at - _BACK) // _WEEK * _WEEK), int(-(-(at + _AHEAD) // _WEEK) * _WEEK))
-    low, high = (datetime.fromtimestamp(edge, UTC) for edge in (stretch.start, stretch.end))
-    events = tuple(calendar.events(low, high))
+    edges = stretch.start - _OVERLAP, stretch.end
+    low, high = (datetime.fromtimestamp(edge, UTC) for edge in edges)
+    events, problems = calendar.events_and_problems(low, high)
     return CalendarSnapshot(
-        at, stretch, events, frozenset(problem.uid for problem in calendar.problems())
+        at, stretch, tuple(events), frozenset(problem.uid for problem in problems)
     )
 
 
