@@ -358,6 +358,163 @@ def test_an_edit_is_told_once_after_weeks_without_a_look(life: Life, away: int) 
         assert life.look(back + 7 * DAY, "edited", memory)[0] == []
 
 
+BROKEN = event("UID:daily", f"DTSTART;{BERLIN}:20250101T090000", "RRULE:FREQ=SOMETIMES")
+ALONE = f"RECURRENCE-ID;{BERLIN}:20260401T090000", f"DTSTART;{BERLIN}:20260401T100000"
+BUSY = "DTSTART:20260301T000000Z", "DTEND:20260501T000000Z"
+
+
+def described(lines: str, *others: str) -> tuple[str, ...]:
+    """The daily event with *lines* of its own, and *others* beside it."""
+    master, *_ = daily()
+    return (master.replace("\r\nEND:", f"\r\n{lines}\r\nEND:"), *others)
+
+
+def busy(*periods: str) -> tuple[str, ...]:
+    return (event("UID:daily", *BUSY, *(f"FREEBUSY:{it}" for it in periods), kind="VFREEBUSY"),)
+
+
+def alone(*lines: str) -> tuple[str, ...]:
+    return (event("UID:daily", *lines),)
+
+
+CHANGED = ["changed daily"]
+# Before, then not understood in whole or in part, then edited, then in order again: and what is
+# told of each of the last three.
+MISUNDERSTOOD: dict[str, tuple[list[tuple[str, ...]], list[list[str]]]] = {
+    "exdate": (
+        [
+            daily(),
+            described("EXDATE:2026-12-24"),
+            described("EXDATE:2026-12-24\r\nLOCATION:Oslo"),
+            described("LOCATION:Oslo"),
+        ],
+        [[], CHANGED, []],
+    ),
+    "rdate": (
+        [
+            daily(),
+            described("RDATE:soon"),
+            described("RDATE:soon\r\nLOCATION:Oslo"),
+            described("LOCATION:Oslo"),
+        ],
+        [[], CHANGED, []],
+    ),
+    "override": (
+        [
+            daily("20260401"),
+            (daily()[0], event("UID:daily", ALONE[0], "DTSTART:soon")),
+            described("LOCATION:Oslo", event("UID:daily", ALONE[0], "DTSTART:soon")),
+            described("LOCATION:Oslo", *alone(*ALONE)),
+        ],
+        [CHANGED, CHANGED, CHANGED],
+    ),
+    "period": (
+        [
+            busy("20260401T100000Z/PT1H", "20260402T100000Z/PT1H"),
+            busy("20260401T100000Z/PT1H", "soon"),
+            busy("20260401T110000Z/PT1H", "soon"),
+            busy("20260401T110000Z/PT1H", "20260402T100000Z/PT1H"),
+        ],
+        [CHANGED, CHANGED, CHANGED],
+    ),
+    "all periods": (
+        [
+            busy("20260401T100000Z/PT1H"),
+            busy("soon"),
+            busy("later"),
+            busy("20260401T110000Z/PT1H"),
+        ],
+        [[], [], CHANGED],
+    ),
+    "series whose override counts": (
+        [
+            daily("20260401"),
+            (BROKEN, daily("20260401")[1]),
+            (BROKEN, daily("20260402")[1]),
+            daily("20260402"),
+        ],
+        [[], [], CHANGED],
+    ),
+    "series whose cancelled override counts": (
+        [
+            daily("20260401"),
+            (BROKEN, *alone(ALONE[0], "STATUS:CANCELLED")),
+            (BROKEN, *alone(ALONE[0], "STATUS:CANCELLED", "LOCATION:Oslo")),
+            daily("20260401"),
+        ],
+        [[], [], []],
+    ),
+    "instance without its series": (
+        [
+            alone(*ALONE),
+            alone(ALONE[0], "DTSTART:soon"),
+            alone(ALONE[0], "DTSTART:later"),
+            alone(*ALONE, "LOCATION:Oslo"),
+        ],
+        [[], [], CHANGED],
+    ),
+    "single event": (
+        [
+            alone("DTSTART:20260401T100000Z"),
+            alone("DTSTART:soon"),
+            alone("DTSTART:later"),
+            alone("DTSTART:20260401T110000Z"),
+        ],
+        [[], [], CHANGED],
+    ),
+    "more than are named": (
+        [
+            daily(),
+            (*(event(f"UID:{n}", "DTSTART:soon") for n in range(1000)), BROKEN),
+            (*(event(f"UID:{n}", "DTSTART:soon") for n in range(1001)), BROKEN),
+            described("LOCATION:Oslo"),
+        ],
+        [[], [], CHANGED],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISUNDERSTOOD)
+def test_what_is_not_understood_is_left_and_the_rest_is_told_once(life: Life, case: str) -> None:
+    """Each lasts for ten days, in which the stretch moves on."""
+    calendars, expected = MISUNDERSTOOD[case]
+    memory, at, found = None, FIRST, []
+    for events in calendars:
+        life.put("edited", *events)
+        told, memory = life.look(at, "edited", memory)
+        for days in (1, 5, 9):
+            assert life.look(at + days * DAY, "edited", memory)[0] == [], "told once"
+            _, memory = life.look(at + days * DAY, "edited", memory)
+        found.append(told)
+        at += 10 * DAY
+    assert found == [[], *expected]
+
+
+def test_what_was_not_understood_for_a_while_and_is_as_before_is_no_news(life: Life) -> None:
+    life.put("edited", *daily("20260401"))
+    _, memory = life.look(FIRST, "edited", None)
+    life.put("edited", BROKEN, daily("20260401")[1])
+    for days in range(1, 22, 3):
+        told, memory = life.look(FIRST + days * DAY, "edited", memory)
+        assert told == []
+    assert memory.left
+    life.put("edited", *daily("20260401"))
+    for days in range(22, 40, 3):
+        told, memory = life.look(FIRST + days * DAY, "edited", memory)
+        assert told == []
+    assert not memory.left
+
+
+def test_what_is_not_understood_from_the_start_is_told_as_it_is_understood(life: Life) -> None:
+    life.put("edited", *alone("DTSTART:soon"))
+    _, memory = life.look(FIRST, "edited", None)
+    told, memory = life.look(FIRST + DAY, "edited", memory)
+    assert told == []
+    life.put("edited", *alone("DTSTART:20260401T100000Z"))
+    told, memory = life.look(FIRST + 2 * DAY, "edited", memory)
+    assert told == ["created daily"]
+
+
 # What was remembered of the untouched calendar on LIFE[3], before memories were of less than is read.
 STORED = (
     "c-n>1!ES>v3<ltL$r(*f;@GCIGW7r<*`_g&C~LJ<efJpxlQvE31^puUi%EPnXLGQXIi-2-Q>U5Pv2_6O0Q!2K(j1"

@@ -42,7 +42,8 @@ class Problem:
 
     ``start`` and ``end`` give the time that it may cover, ``None`` being an open end; if they are
     equal, it covers none. If the event is ``counted`` all the same, no occurrence is missing: at
-    most there is one too many.
+    most there is one too many. Where only a part of it is concerned (``partly``: an override, an
+    RDATE, a free/busy period), the rest counts.
     """
 
     uid: str
@@ -50,6 +51,12 @@ class Problem:
     start: datetime | None = None
     end: datetime | None = None
     counted: bool = False
+    partly: bool = False
+
+    @property
+    def may_be_any(self) -> bool:
+        """Whether nothing is known of which event it is, nor of when."""
+        return not (self.uid or self.counted or self.start or self.end)
 
     def is_current(self, now: datetime) -> bool:
         """Tell whether it may concern a day that is not long over."""
@@ -115,7 +122,7 @@ class ParsedCalendar:
             "details": [_details_to_wire(details) for details in table],
             "rows": rows,
             "problems": [
-                [p.uid, p.reason, _seconds(p.start), _seconds(p.end), p.counted]
+                [p.uid, p.reason, _seconds(p.start), _seconds(p.end), p.counted, p.partly]
                 for p in self.problems
             ],
             "series": dict(self.series),
@@ -136,8 +143,8 @@ class ParsedCalendar:
             int(data["components"]),
             tuple(zip(map(table.__getitem__, indexes), starts, ends, strict=True)),
             tuple(
-                Problem(uid, why, _moment(low), _moment(high), counted)
-                for uid, why, low, high, counted in data["problems"]
+                Problem(uid, why, _moment(low), _moment(high), *marks)
+                for uid, why, low, high, *marks in data["problems"]
             ),
             dict(data.get("series", {})),
         )

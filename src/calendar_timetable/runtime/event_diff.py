@@ -12,9 +12,10 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from calendar_timetable.calendars.occurrences import Occurrence
@@ -48,26 +49,38 @@ class CalendarSnapshot:
 
     *stretch* is what will be remembered of them. They reach back over the stretch of a memory that
     is weeks old, as what has left the stretch since then must be there to be compared. ``puzzling``
-    are the UIDs of the events that could not be understood.
+    are the UIDs of events that could not be understood, ``partial`` those of which only a part
+    could not. Unless it is ``complete``, others may be missing as well.
     """
 
     at: float
     stretch: TimeRange
     events: tuple[Occurrence, ...]
     puzzling: frozenset[str] = frozenset()
+    partial: frozenset[str] = frozenset()
+    complete: bool = True
+
+    def tells_of(self, uid: str, *, seen: bool) -> bool:
+        """Tell whether the event *uid*, *seen* or not, is known well enough to be compared.
+
+        One of which a part is missing is as the rest says, if any of it is seen.
+        """
+        return uid not in self.puzzling and (seen or (uid not in self.partial and self.complete))
 
 
 @dataclass(frozen=True)
 class WatchState:
     """What a watcher has told of.
 
-    Moments up to *settled* (epoch seconds) never fire again; those in *told* have fired.
+    Moments up to *settled* (epoch seconds) never fire again; those in *told* have fired. *rows* are
+    over *stretch*; those of events that could not be understood since, over the one in *left*.
     """
 
     settled: float
     stretch: TimeRange
     rows: dict[str, EventState] = field(default_factory=dict)
     told: dict[str, int] = field(default_factory=dict)
+    left: dict[str, TimeRange] = field(default_factory=dict)
 
     def pack(self) -> str:
         """Return the memory as a short text, for Airflow's asset state store."""
@@ -90,7 +103,8 @@ class WatchState:
         rows = {
             uid: EventState._make([*row[:-1], tuple(row[-1])]) for uid, row in data["rows"].items()
         }
-        return cls(data["settled"], TimeRange(**data["stretch"]), rows, data["told"])
+        left = {uid: TimeRange(**stretch) for uid, stretch in data.get("left", {}).items()}
+        return cls(data["settled"], TimeRange(**data["stretch"]), rows, data["told"], left)
 
 
 class EventChange(NamedTuple):
@@ -144,14 +158,33 @@ def edits(
 ) -> tuple[list[EventChange], WatchState]:
     """Return what happened to the watched *events* since *memory*, and the new memory.
 
-    That is which of them were created, changed and cancelled.
+    That is which of them were created, changed and cancelled. What cannot be compared is not told,
+    and stays remembered as it was until it can be.
     """
-    before, here = memory.rows, _rows(reading, events, memory.stretch)
-    rows = here if memory.stretch == reading.stretch else _rows(reading, events, reading.stretch)
+    here = _rows(reading, events, memory.stretch, memory.left)
+    same = memory.stretch == reading.stretch and not memory.left
+    rows = here if same else _rows(reading, events, reading.stretch)
+    told = {
+        uid
+        for uid in memory.rows.keys() | here.keys() | rows.keys()
+        if reading.tells_of(uid, seen=uid in here or uid in rows)
+    }
+    # As of any other event, what ended before the stretch is forgotten.
+    left = {
+        uid: row
+        for uid, row in memory.rows.items()
+        if uid not in told and row.last > reading.stretch.start
+    }
+    before, here, rows = (
+        {uid: row for uid, row in group.items() if uid in told}
+        for group in (memory.rows, here, rows)
+    )
     happenings = [*_appeared(before, here, rows), *_disappeared(before, here, rows, reading)]
-    unclear = {uid: row for uid, row in before.items() if uid in reading.puzzling}
     return sorted(happenings, key=lambda h: (h.start, h.uid)), replace(
-        memory, stretch=reading.stretch, rows=rows | unclear
+        memory,
+        stretch=reading.stretch,
+        rows=rows | left,
+        left={uid: memory.left.get(uid, memory.stretch) for uid in left},
     )
 
 
@@ -180,7 +213,7 @@ def _disappeared(
     reading: CalendarSnapshot,
 ) -> Iterator[EventChange]:
     for uid, row in rows_before.items():
-        absent = uid not in seen_here and uid not in seen_now and uid not in reading.puzzling
+        absent = uid not in seen_here and uid not in seen_now
         # That an event which is over was deleted is no news: people tidy up.
         if absent and row.alive and row.last > reading.at:
             yield _of_row("cancelled", uid, row)
@@ -239,11 +272,16 @@ def _moments_of(
 
 
 def _rows(
-    reading: CalendarSnapshot, events: Sequence[Occurrence], stretch: TimeRange
+    reading: CalendarSnapshot,
+    events: Sequence[Occurrence],
+    stretch: TimeRange,
+    own: Mapping[str, TimeRange] = MappingProxyType({}),
 ) -> dict[str, EventState]:
+    """Return the state of each event over *stretch*, or over its *own*."""
     groups: dict[str, list[Occurrence]] = {}
     for event in events:
-        if event.start.timestamp() < stretch.end and event.end.timestamp() > stretch.start:
+        within = own.get(event.uid, stretch)
+        if event.start.timestamp() < within.end and event.end.timestamp() > within.start:
             groups.setdefault(event.uid, []).append(event)
     return {uid: _row(group, reading.at) for uid, group in groups.items()}
 

@@ -135,8 +135,14 @@ def read(calendar: Calendar) -> CalendarSnapshot:
     edges = stretch.start - _OVERLAP, stretch.end
     low, high = (datetime.fromtimestamp(edge, UTC) for edge in edges)
     events, problems = calendar.events_and_problems(low, high)
+    missing = [problem for problem in problems if not problem.counted]
     return CalendarSnapshot(
-        at, stretch, tuple(events), frozenset(problem.uid for problem in problems)
+        at,
+        stretch,
+        tuple(events),
+        puzzling=frozenset(problem.uid for problem in missing if not problem.partly),
+        partial=frozenset(problem.uid for problem in missing),
+        complete=not any(problem.may_be_any for problem in missing),
     )
 
 

@@ -210,7 +210,7 @@ class _Watcher:
 
 
 def _substance(memory: WatchState) -> tuple[object, ...]:
-    return memory.stretch, memory.rows, sorted(memory.told)
+    return memory.stretch, memory.rows, sorted(memory.told), memory.left
 
 
 def _calendar(value: Calendar | str) -> Calendar:

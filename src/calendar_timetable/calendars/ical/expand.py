@@ -9,7 +9,7 @@ from calendar_timetable.calendars.child_process import ChildFailed, Message, run
 from calendar_timetable.calendars.occurrences import ParsedCalendar
 
 # Raise it when the same bytes may give another reading: cached ones are then made anew.
-FORMAT = 4
+FORMAT = 5
 
 
 class ExpansionFailed(Exception):

@@ -194,8 +194,12 @@ class _Reader:
 
     def add_all(self, events: list[_Event]) -> None:
         """Expand *events*, which share a UID."""
+        before = len(self.problems)
         parts = (self.guard(event.block, event.clock, partial(_part_of, event)) for event in events)
         understood = [part for part in parts if part is not None]
+        if any(part.recurrence_id is None for part in understood):
+            # The event counts without those that were set aside.
+            self.problems[before:] = [replace(p, partly=True) for p in self.problems[before:]]
         for series in _by_master(understood) if understood else ():
             self.add(series)
 
@@ -239,6 +243,7 @@ class _Reader:
                         part.start,
                         None if doubt.adds else until,
                         counted=not doubt.adds,
+                        partly=True,
                     )
 
     def read_freebusy(self, block: Component, clock: CalendarTime) -> None:
@@ -251,7 +256,7 @@ class _Reader:
                 try:
                     first, last = self.period(text, line, clock)
                 except Unreadable as error:
-                    self.quarantine(uid_of(block), str(error), *reach(block, clock))
+                    self.quarantine(uid_of(block), str(error), *reach(block, clock), partly=True)
                     continue
                 if first < self.end and last > self.start:
                     rows.append((Details(uid_of(block), status=status), first, last))
@@ -319,12 +324,15 @@ class _Reader:
         end: int | None = None,
         *,
         counted: bool = False,
+        partly: bool = False,
     ) -> None:
         """Report a component, with the time that it may cover.
 
         *start* and *end* are in epoch seconds; ``None`` is an open end.
         """
-        self.problems.append(Problem(uid, reason, _datetime(start), _datetime(end), counted))
+        self.problems.append(
+            Problem(uid, reason, _datetime(start), _datetime(end), counted, partly)
+        )
 
     def result(self, components: int) -> ParsedCalendar:
         """Return the reading; *components* is how many events the body has."""
