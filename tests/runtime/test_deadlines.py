@@ -263,6 +263,25 @@ def test_a_notifier_tells_of_it(
     assert [f"{sign}Training for {named} team.ics of scheduled__1"] == SENT
 
 
+@pytest.mark.parametrize("offset", [timedelta(0), timedelta(hours=-1), 2 * DAY])
+def test_the_event_named_is_the_milestone(team: TeamCalendar, offset: timedelta) -> None:
+    """Others begin when it does, or where it would without an offset, and are none."""
+    at = utc("2026-03-05 09:00") - offset
+    times = [f"{at + shift:%Y-%m-%d %H:%M}" for shift in (timedelta(0), timedelta(minutes=30))]
+    cancelled, draft = "STATUS:CANCELLED", "STATUS:TENTATIVE"
+    team.put("0", *times, "SUMMARY:Release 0", cancelled)
+    team.put("1", *times, "SUMMARY:Release 1", draft)
+    team.put("2", *times, "SUMMARY:Release 2")
+    if offset:
+        team.put("3", "2026-03-05 09:00", "2026-03-05 10:00", "SUMMARY:Release 3", cancelled)
+    calendar = Calendar(team.address, show_titles=True, offset=offset)
+    alert = late_alert(MilestoneDeadline(calendar, before=DAY), Pager, text="{{ late.milestone }}")
+
+    SENT.clear()
+    asyncio.run(late_alerts.tell(context=CONTEXT, **alert.callback.kwargs))
+    assert SENT == ["for 'Release 2' in team.ics"]
+
+
 def test_a_secret_address_does_not_go_into_the_callback() -> None:
     reference = MilestoneDeadline("https://example.org/private-4711/basic.ics")
     alert = late_alert(reference, Pager, text="x")

@@ -56,7 +56,7 @@ class CalendarOptions:
             and (not self.attendee or not people or address_of(self.attendee) in people)
         )
 
-    def counts(self, event: Details, *, deny: bool) -> bool:
+    def counts(self, event: Details | Occurrence, *, deny: bool) -> bool:
         """Tell whether *event* counts in its role: it blocks (*deny*), or else it allows or is due.
 
         ``busy_only`` overrides whether it must be busy.

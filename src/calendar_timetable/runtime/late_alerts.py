@@ -164,11 +164,15 @@ async def _milestone(described: str, starts: datetime) -> str:
     assert isinstance(calendar, Calendar)
     title = ""
     if calendar.show_titles:
+        at = starts - calendar.offset
         try:
-            events = await in_thread(calendar.events, starts, starts + timedelta(seconds=1))
+            events = await in_thread(calendar.events, at, at + timedelta(seconds=1))
         except CalendarUnavailable:
             events = []
-        title = next((event.summary for event in events if event.start == starts), "")
+        # As Calendar.starts() has them.
+        title = next(
+            (e.summary for e in events if e.start == at and calendar.counts(e, deny=False)), ""
+        )
     return f"for {title!r} in {calendar}" if title else f"for an event of {calendar}"
 
 
