@@ -132,6 +132,7 @@ def test_payloads() -> None:
         "all_day": False,
         "status": "confirmed",
         "categories": ["Ops"],
+        "title": "Retrain",
         "was_start": "2026-03-02T17:00:00Z",
         "was_end": "2026-03-02T18:00:00Z",
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import random
 from collections import Counter
@@ -31,7 +32,7 @@ from calendar_timetable import (
 from calendar_timetable.calendars.sources import ics
 from calendar_timetable.calendars.sources.base import FetchFailed
 from calendar_timetable.clock import now
-from calendar_timetable.runtime import event_diff
+from calendar_timetable.runtime import event_diff, events
 from calendar_timetable.runtime.event_diff import WatchState
 from tests.support.ics import event, feed
 from tests.support.moments import utc
@@ -209,7 +210,9 @@ async def until(check: Callable[[], object]) -> None:
 def watch(
     team: TeamCalendar, *on: str, before: timedelta | None = None, **options: Any
 ) -> CalendarEventTrigger:
-    calendar = Calendar(team.address, refresh=timedelta(seconds=0), **options)
+    # With titles UIDs are told as they are.
+    options = {"refresh": timedelta(0), "show_titles": True} | options
+    calendar = Calendar(team.address, **options)
     return CalendarEventTrigger(calendar, on=on or None, before=before)
 
 
@@ -229,21 +232,102 @@ def test_edits_fire(team: TeamCalendar) -> None:
         assert database.told == ["created a", "changed a", "cancelled a"]
         assert database.events[0]["calendar"] == "team.ics"
         assert database.events[0]["categories"] == ["Ops"]
-        assert "title" not in database.events[0]
 
     asyncio.run(go())
 
 
-def test_titles_only_when_allowed(team: TeamCalendar) -> None:
+def test_titles_and_uids_only_when_allowed(team: TeamCalendar) -> None:
+    """Without, a digest tells events apart: the same in every process, after every edit."""
+    uid = "ada.lovelace@corp.example-17"
+
     async def go() -> None:
         database = Database()
-        async with running(database, watch(team, show_titles=True)):
-            await until(lambda: database.state)
-            team.put("a", hours(3), hours(4), "SUMMARY:Retrain A")
-            await until(lambda: database.events)
-        assert database.events[0]["title"] == "Retrain A"
+        triggers = [watch(team, show_titles=shown) for shown in (True, False)]
+        async with running(database, *triggers):
+            await until(lambda: len(database.state) == 2)
+            team.put(uid, hours(3), hours(4), "SUMMARY:Retrain A")
+            await until(lambda: len(database.events) == 2)
+            team.put("other", hours(3), hours(4), "SUMMARY:Retrain A")
+            await until(lambda: len(database.events) == 4)
+        async with running(database, *triggers):
+            await until(lambda: stream.streams)
+            team.put(uid, hours(5), hours(6), "SUMMARY:Retrain A")
+            await until(lambda: sum(what.startswith("changed") for what in database.told) == 2)
+        shown = [payload for payload in database.events if "title" in payload]
+        hidden = [payload for payload in database.events if "title" not in payload]
+        assert {payload["title"] for payload in shown} == {"Retrain A"}
+        assert {(p["event"], p["uid"]) for p in shown} == {
+            ("created", uid),
+            ("created", "other"),
+            ("changed", uid),
+        }
+        digest, other = (hashlib.sha256(it.encode()).hexdigest()[:12] for it in (uid, "other"))
+        assert {(p["event"], p["uid"]) for p in hidden} == {
+            ("created", digest),
+            ("created", other),
+            ("changed", digest),
+        }
+        assert "lovelace" not in json.dumps(hidden) and "Retrain" not in json.dumps(hidden)
 
     asyncio.run(go())
+
+
+SERIES = (
+    event(
+        "UID:series",
+        "DTSTART:20260105T130000Z",
+        "DURATION:PT1H",
+        "RRULE:FREQ=WEEKLY",
+        "SUMMARY:Retrain: ranking",
+    ),
+    event(
+        "UID:series",
+        "RECURRENCE-ID:20260302T130000Z",
+        "DTSTART:20260302T130000Z",
+        "DURATION:PT1H",
+        "SUMMARY:Retrain: search",
+    ),
+)
+
+
+def test_the_title_is_that_of_the_occurrence_that_is_told_of(team: TeamCalendar) -> None:
+    """Here, of a series of which one instance has a title of its own."""
+    calendar = Calendar(team.address, match="Retrain*", show_titles=True)
+    poll = stream.Stream("key", stream.unfiltered(calendar))
+
+    def told(at: datetime, watcher: events._Watcher) -> list[str]:
+        with time_machine.travel(at, tick=False):
+            look = stream.StreamSnapshot(stream.read(poll.calendar), now(), poll)
+        payloads = watcher.tell(look)
+        return [f"{p['event']} {p['start'][5:10]} {p.get('title')}" for p in payloads]
+
+    on = ["created", "changed", "cancelled", "starts", "ends"]
+    watcher = events._Watcher(CalendarEventTrigger(calendar, on=on), None)
+    assert told(FIRST, watcher) == []
+    team.path.write_bytes(feed(*SERIES))
+    assert told(FIRST + SECOND, watcher) == ["created 03-02 Retrain: search"]
+    assert told(FIRST + timedelta(hours=2), watcher) == [
+        "starts 03-02 Retrain: search",
+        "ends 03-02 Retrain: search",
+    ]
+    moved = event(
+        "UID:series",
+        "RECURRENCE-ID:20260316T130000Z",
+        "DTSTART:20260317T130000Z",
+        "DURATION:PT1H",
+        "SUMMARY:Retrain: ads",
+    )
+    team.path.write_bytes(feed(*SERIES, moved))
+    assert told(FIRST + 2 * DAY, watcher) == ["changed 03-09 Retrain: ranking"]
+    assert told(FIRST + 8 * DAY, watcher) == [
+        "starts 03-09 Retrain: ranking",
+        "ends 03-09 Retrain: ranking",
+    ]
+    team.path.write_bytes(feed(*SERIES, moved.replace("ads", "images")))
+    assert told(FIRST + 9 * DAY, watcher) == ["changed 03-17 Retrain: images"]
+    called_off = event("UID:series", "DTSTART:20260302T130000Z", "STATUS:CANCELLED", "SEQUENCE:1")
+    team.path.write_bytes(feed(called_off.replace("END:", "SUMMARY:Retrain: none\r\nEND:")))
+    assert told(FIRST + 10 * DAY, watcher) == ["cancelled 03-02 Retrain: none"]
 
 
 def test_times_fire_when_they_come(team: TeamCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,8 +415,8 @@ EDITED = {
 def test_an_edit_is_told_once_whatever_day_it_is_made_and_time_alone_tells_nothing(
     life: Life, edited: str
 ) -> None:
-    events, expected = EDITED[edited]
-    life.put("edited", *events)
+    components, expected = EDITED[edited]
+    life.put("edited", *components)
     memory, stretches = None, set()
     for at in LIFE:
         # Four weeks: each end of the stretch moves four times, and clocks go forward.
@@ -479,8 +563,8 @@ def test_what_is_not_understood_is_left_and_the_rest_is_told_once(life: Life, ca
     """Each lasts for ten days, in which the stretch moves on."""
     calendars, expected = MISUNDERSTOOD[case]
     memory, at, found = None, FIRST, []
-    for events in calendars:
-        life.put("edited", *events)
+    for components in calendars:
+        life.put("edited", *components)
         told, memory = life.look(at, "edited", memory)
         for days in (1, 5, 9):
             assert life.look(at + days * DAY, "edited", memory)[0] == [], "told once"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -167,6 +168,14 @@ def _seconds(moment: datetime | None) -> int | None:
 
 def _moment(seconds: int | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def digest_of_uid(uid: str) -> str:
+    """Return what stands for *uid* where titles are not told: a UID often is a mail address.
+
+    It is the same everywhere and always, so whoever has the calendar finds the event by it.
+    """
+    return hashlib.sha256(uid.encode()).hexdigest()[:12] if uid else ""
 
 
 def address_of(value: str) -> str:

@@ -180,7 +180,7 @@ def edits(
         for group in (memory.rows, here, rows)
     )
     happenings = [*_appeared(before, here, rows), *_disappeared(before, here, rows, reading)]
-    return sorted(happenings, key=lambda h: (h.start, h.uid)), replace(
+    return sorted(_titled(happenings, events), key=lambda h: (h.start, h.uid)), replace(
         memory,
         stretch=reading.stretch,
         rows=rows | left,
@@ -193,7 +193,7 @@ def _appeared(
     seen_here: dict[str, EventState],
     seen_now: dict[str, EventState],
 ) -> Iterator[EventChange]:
-    for uid, row in (seen_now | seen_here).items():
+    for uid, row in (seen_here | seen_now).items():
         before = rows_before.get(uid)
         if before is None:
             if row.alive:
@@ -201,7 +201,7 @@ def _appeared(
         elif uid not in seen_here:
             # It moved to where the memory did not reach.
             yield _of_row("changed", uid, row, before)
-        elif row.print != before.print:
+        elif seen_here[uid].print != before.print:
             kind: Kind = "cancelled" if before.alive and not row.alive else "changed"
             yield _of_row(kind, uid, row, before)
 
@@ -262,7 +262,7 @@ def settle(memory: WatchState, until: float) -> WatchState:
 def _moments_of(
     event: Occurrence, kinds: frozenset[Kind], before: int
 ) -> Iterator[tuple[Kind, int]]:
-    start, end = int(event.start.timestamp()), int(event.end.timestamp())
+    start, end = _times_of(event)
     instants: tuple[tuple[Kind, int], ...] = (
         ("starts", start),
         ("ends", end),
@@ -305,8 +305,7 @@ def _row(group: list[Occurrence], now: float) -> EventState:
     )
     return EventState(
         _digest(facts),
-        int(nearest.start.timestamp()),
-        int(nearest.end.timestamp()),
+        *_times_of(nearest),
         int(max(event.end.timestamp() for event in events)),
         bool(alive),
         nearest.all_day,
@@ -323,10 +322,27 @@ def _of_row(kind: Kind, uid: str, row: EventState, before: EventState | None = N
     )
 
 
+def _titled(changes: Sequence[EventChange], events: Sequence[Occurrence]) -> Iterator[EventChange]:
+    """Yield *changes*, each with the title of the occurrence whose times it has."""
+    uids = {change.uid for change in changes}
+    titles = {(e.uid, *_times_of(e)): e.summary for e in events if e.uid in uids}
+    for change in changes:
+        yield change._replace(title=titles.get((change.uid, change.start, change.end), ""))
+
+
+def _times_of(event: Occurrence) -> tuple[int, int]:
+    return int(event.start.timestamp()), int(event.end.timestamp())
+
+
 def _of_occurrence(kind: Kind, event: Occurrence) -> EventChange:
-    times = int(event.start.timestamp()), int(event.end.timestamp())
     return EventChange(
-        kind, event.uid, *times, event.all_day, event.status, event.categories, event.summary
+        kind,
+        event.uid,
+        *_times_of(event),
+        event.all_day,
+        event.status,
+        event.categories,
+        event.summary,
     )
 
 

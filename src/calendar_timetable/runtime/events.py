@@ -14,6 +14,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from calendar_timetable.calendars import codec
 from calendar_timetable.calendars.calendar import Calendar
+from calendar_timetable.calendars.occurrences import digest_of_uid
 from calendar_timetable.exceptions import CalendarTimetableError, InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.time_sets import as_timeset
@@ -34,8 +35,8 @@ class CalendarEventTrigger(BaseEventTrigger):
     """Fires when an event of *calendar* is created, changed or cancelled, starts, ends, or is near.
 
     For ``Asset(..., watchers=[AssetWatcher(name=..., trigger=CalendarEventTrigger(...))])``. An
-    event's ``payload`` says what happened, the UID, times (UTC), status and categories; titles only
-    with ``Calendar(show_titles=True)``.
+    event's ``payload`` says what happened, to which event, times (UTC), status and categories.
+    Titles and UIDs are told only with ``Calendar(show_titles=True)``; else a digest of the UID.
 
     :param calendar: a :class:`Calendar`, an Airflow Connection id or an address. Airflow stores a
         watcher's arguments in the serialized DAG: there an address that is a secret is sealed with
@@ -203,10 +204,9 @@ class _Watcher:
         return [happening for happening in happenings if happening.kind in self.edits]
 
     def _payload(self, happening: EventChange) -> dict[str, Any]:
-        title = ""
-        if self.calendar.show_titles:
-            title = next((e.summary for e in self._events if e.uid == happening.uid), "")
-        return {"calendar": self.calendar.label} | happening._replace(title=title).payload()
+        if not self.calendar.show_titles:
+            happening = happening._replace(uid=digest_of_uid(happening.uid), title="")
+        return {"calendar": self.calendar.label} | happening.payload()
 
 
 def _substance(memory: WatchState) -> tuple[object, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from sqlalchemy.orm import Session
 from calendar_timetable import clock
 from calendar_timetable.calendars.feed import cache
 from calendar_timetable.calendars.feed.health import Health, health_of
-from calendar_timetable.calendars.occurrences import Problem
+from calendar_timetable.calendars.occurrences import Problem, digest_of_uid
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.explain import on_one_line
 from calendar_timetable.planning.time_sets import CalendarSpans, Feed, leaves
@@ -100,7 +99,7 @@ def _facts(health: Health, *, titled: bool) -> dict[str, object]:
 
 def _problem(problem: Problem, *, titled: bool) -> models.Problem:
     return models.Problem(
-        uid=_uid_shown(problem.uid or "", titled=titled),
+        uid=on_one_line(problem.uid) if titled else digest_of_uid(problem.uid),
         reason=problem.reason,
         start=problem.start,
         end=problem.end,
@@ -120,11 +119,3 @@ def _titled(schedule: Schedule) -> list[Feed | None]:
     sets = (compiled.windows, compiled.blackouts) if compiled else ()
     members = (leaf for timeset in sets if timeset is not None for leaf in leaves(timeset))
     return [leaf.feed for leaf in members if isinstance(leaf, CalendarSpans) and leaf.titles]
-
-
-def _uid_shown(uid: str, *, titled: bool) -> str:
-    """Return *uid* where the calendar is *titled*, else a digest: a UID often is a mail address.
-
-    Whoever has the calendar finds the event by the digest.
-    """
-    return on_one_line(uid) if titled or not uid else hashlib.sha256(uid.encode()).hexdigest()[:12]

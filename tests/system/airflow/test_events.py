@@ -31,7 +31,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Asset, AssetWatcher, task
 from calendar_timetable import Calendar, CalendarEventTrigger
 
-calendar = Calendar({address!r}, match="Retrain*", refresh=timedelta(seconds=1))
+calendar = Calendar({address!r}, match="Retrain*", refresh=timedelta(seconds=1), show_titles=True)
 events = Asset({dag_id!r}, watchers=[AssetWatcher(name="calendar", trigger=CalendarEventTrigger(calendar))])
 
 with DAG({dag_id!r}, schedule=events):
@@ -155,7 +155,7 @@ def test_edits_of_a_calendar_each_trigger_a_run(stack: Stack, origin: IcsOrigin)
         assert told(stack, dag_id) == [what for _, what in steps]
         assert len(stack.runs(dag_id)) == len(steps)
         assert payloads(stack, dag_id)[1]["was_start"] == base.isoformat().replace("+00:00", "Z")
-        assert "title" not in payloads(stack, dag_id)[0]
+        assert payloads(stack, dag_id)[0]["title"] == "Retrain A"
     finally:
         stack.remove_dag(dag_id)
 
