@@ -109,6 +109,46 @@ def test_an_event_that_somebody_made_an_all_day_one_is_still_ours(
     assert uid not in objects(server)
 
 
+def test_what_people_made_of_events_is_put_right(
+    session: Session, server: Server, runs_calendar: str
+) -> None:
+    """A client drops what it does not know; events are dragged; the plan changes; all go."""
+    add_dag(session, nightly("edited"), NOW)
+    rows = rows_of(session, "edited")
+    written(runs_calendar, rows)
+    first, second, third = (SITE.uid(row) for row in rows[:3])
+
+    def saved(uid: str, pattern: str, text: str) -> None:
+        before = objects(server)[uid]
+        after = re.sub(pattern, text, before)
+        assert after != before
+        name = f"calendar-timetable-{SITE.key}-{uid.partition('-')[0]}.ics"
+        server.send("PUT", f"runs/{name}", after)
+
+    def dropped(uid: str) -> None:
+        saved(uid, r"(?m)^X-.*\n", "")
+
+    dropped(first)
+    saved(second, r"(DT(?:START|END)):2027", r"\1:2028")
+    saved(third, "SUMMARY:.*", "SUMMARY:ask Ada")
+    assert written(runs_calendar, rows) == PublishResult(written=2, unchanged=2)
+    assert "DTSTART:20270311T220000Z" in objects(server)[second]
+    assert "SUMMARY:ask Ada" in objects(server)[third], "what is said of a run, not when it is"
+    assert written(runs_calendar, rows) == PublishResult(unchanged=4)
+
+    dropped(first)
+    saved(second, r"(DT(?:START|END)):2027", r"\1:2025")
+    moved = [replace(rows[0], start=(rows[0].start or 0) + 3600), *rows[2:]]
+    assert written(runs_calendar, moved) == PublishResult(written=1, removed=1, unchanged=2)
+    assert "DTSTART:20270310T230000Z" in objects(server)[first]
+
+    dropped(third)
+    assert written(runs_calendar, moved[:1]) == PublishResult(removed=2, unchanged=1)
+    dropped(first)
+    assert withdrawn(runs_calendar) == PublishResult(removed=1)
+    assert objects(server) == {}
+
+
 UNREADABLE = {"__type": "somebody.elses.Timetable", "__var": 7}
 
 
@@ -241,7 +281,7 @@ def test_what_somebody_else_changes_meanwhile_is_left(
     monkeypatch.undo()
     monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__ALLOW_PRIVATE_NETWORKS", "True")
     monkeypatch.setenv("AIRFLOW_CONN_DAV", told)
-    assert withdrawn(runs_calendar) == PublishResult(), "not ours now"
+    assert withdrawn(runs_calendar) == PublishResult(removed=1), "ours, as clients drop properties"
 
 
 def test_what_cannot_be_published_into_is_said(connect: Connect, server: Server) -> None:

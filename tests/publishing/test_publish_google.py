@@ -76,11 +76,11 @@ class Google:
         }[ask.method](ask, own)
 
     def list(self, ask: Ask, _: str) -> Given:
-        name, _, value = ask.query["privateExtendedProperty"].partition("=")
+        mark, _, value = ask.query.get("privateExtendedProperty", "").partition("=")
         found = [
             e
             for e in self.events.values()
-            if e["status"] != "cancelled" and marks(e).get(name) == value
+            if e["status"] != "cancelled" and (not mark or marks(e).get(mark) == value)
         ]
         first = int(ask.query.get("pageToken", "0"))
         more = {"nextPageToken": str(first + self.page)} if first + self.page < len(found) else {}
@@ -113,15 +113,20 @@ class Google:
             return refusal(410, "deleted") if there else refusal(404, "notFound")
         if not same(ask, there):
             return refusal(412, "conditionNotMet")
-        self.put(own, {**there, "status": "cancelled"})
+        self.keep(own, {**there, "status": "cancelled"})
         return Given(204, b"")
 
     def put(self, own: str, event: Event) -> Given:
         start, end = (
             event[side].get("dateTime") or event[side]["date"] for side in ("start", "end")
         )
-        if end < start:
-            return refusal(400, "timeRangeEmpty")
+        return refusal(400, "timeRangeEmpty") if end < start else self.keep(own, event)
+
+    def edit(self, own: str, **given: Any) -> None:
+        """Change properties of an event, as its people or their clients do."""
+        self.keep(own, {**self.events[own], **given})
+
+    def keep(self, own: str, event: Event) -> Given:
         self.changes += 1
         self.events[own] = {
             **event,
@@ -266,9 +271,91 @@ def test_an_event_that_somebody_made_an_all_day_one_is_still_ours(
     google: Google, rows: list[RunRow]
 ) -> None:
     written(rows)
-    google.events[id_of(rows[3])].update(start={"date": "2027-03-13"}, end={"date": "2027-03-14"})
+    for row in rows[2:]:
+        all_day = {"start": {"date": "2027-03-13"}, "end": {"date": "2027-03-14"}}
+        google.edit(id_of(row), **all_day)
 
-    assert written(rows[:3]) == PublishResult(unchanged=3, removed=1)
+    assert written(rows[:3]) == PublishResult(written=1, unchanged=2, removed=1)
+    assert google.events[id_of(rows[2])]["start"]["dateTime"] == "2027-03-12T22:00:00+00:00"
+
+
+EDITS: dict[str, Event] = {
+    "without private properties": {"extendedProperties": {}},
+    "moved away": {
+        "start": {"dateTime": "2029-03-10T23:00:00+01:00"},
+        "end": {"dateTime": "2029-03-10T23:15:00+01:00"},
+    },
+    "moved to the past": {
+        "start": {"dateTime": "2020-03-10T23:00:00+01:00"},
+        "end": {"dateTime": "2020-03-10T23:15:00+01:00"},
+    },
+    "longer": {"end": {"dateTime": "2027-03-11T06:00:00Z"}},
+    "busy": {"transparency": "opaque"},
+    "recurring": {"recurrence": ["RRULE:FREQ=DAILY"]},
+    "tentative": {"status": "tentative"},
+    "without times": {"start": {}, "end": {}},
+}
+
+
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize("name", EDITS)
+def test_what_people_made_of_an_event_is_put_right(
+    name: str, google: Google, rows: list[RunRow]
+) -> None:
+    """Edited, published; edited, the run moves, published; edited, all is taken back."""
+    own = id_of(rows[0])
+    written(rows)
+    ours = {key: value for key, value in google.events[own].items() if key != "etag"}
+
+    google.edit(own, **EDITS[name])
+    assert written(rows) == PublishResult(written=1, unchanged=3)
+    assert {**google.events[own], "etag": ""} == {**ours, "etag": ""}
+    assert written(rows) == PublishResult(unchanged=4)
+
+    google.edit(own, **EDITS[name])
+    assert written([moved(rows[0]), *rows[1:]]) == PublishResult(written=1, unchanged=3)
+    google.edit(own, **EDITS[name])
+    assert written([]) == PublishResult(removed=4)
+    assert google.shown == {}
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_what_says_the_same_of_a_run_is_left(google: Google, rows: list[RunRow]) -> None:
+    """Google's own forms of the times, and what people say of it, until the run changes."""
+    skipped = replace(rows[0], state="skipped", start=None, end=None)
+    own, another = id_of(rows[0]), id_of(rows[1])
+    paused = replace(rows[2], dag=replace(rows[2].dag, paused=True))
+    runs = [skipped, rows[1], paused]
+    written(runs)
+    google.edit(own, summary="ask Ada", colorId="5", location="here")
+    google.edit(
+        another,
+        start={"dateTime": "2027-03-12T00:00:00+02:00", "timeZone": "Europe/Helsinki"},
+        end={"dateTime": "2027-03-11T22:15:00Z"},
+    )
+    assert written(runs) == PublishResult(unchanged=3)
+    assert google.events[own]["summary"] == "ask Ada"
+
+    assert written([rows[0], rows[1], paused]) == PublishResult(written=1, unchanged=2)
+    assert google.events[own]["summary"] == "published"
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_run_that_is_dropped_is_removed_from_wherever_it_was_moved(
+    google: Google, rows: list[RunRow]
+) -> None:
+    written(rows)
+    since, until = (rows[1].start or 0) - 60, (rows[3].start or 0) - 60
+    for row, year in ((rows[0], 2027), (rows[1], 2020), (rows[2], 2029)):
+        google.edit(
+            id_of(row),
+            start={"dateTime": f"{year}-03-12T10:00:00Z"},
+            end={"dateTime": f"{year}-03-12T10:15:00Z"},
+        )
+
+    done = publish_into(f"google/{TEAM}", SITE, [], Planned(since, until))
+    assert done == PublishResult(removed=2)
+    assert set(google.shown) == {id_of(rows[0]), id_of(rows[3])}, "history, and what is not known"
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -287,26 +374,23 @@ def test_states_in_googles_words(google: Google, rows: list[RunRow], session: Se
 
 @pytest.mark.usefixtures("in_this_process")
 def test_only_our_own_events_are_touched(google: Google, rows: list[RunRow]) -> None:
-    """Not those of people, nor of another Airflow, nor a copy of ours.
-
-    Nor one whose mark was taken off.
-    """
+    """Not those of people, nor of another Airflow, nor a copy of ours, nor what only looks so."""
     other = Site("https://airflow.example.com/prod", "4e5f6071")
     assert written(rows[:2], other) == PublishResult(written=2)
     assert written(rows) == PublishResult(written=4)
     ours = google.events[id_of(rows[0])]
     google.put("copy12345", {**ours, "summary": "copy"})
     google.put("birthday1", {**ours, "summary": "Birthday", "extendedProperties": {}})
-    google.put(id_of(rows[1]), {**ours, "summary": "taken over", "extendedProperties": {}})
+    google.put(f"birthday{SITE.key}", {**ours, "summary": "Birthday"})
+    google.put(f"{'a' * 40}{SITE.key}0", {**ours, "summary": "Birthday"})
     theirs = {
         own: dict(event)
         for own, event in google.events.items()
         if own not in {id_of(row) for row in rows}
     }
-    theirs[id_of(rows[1])] = dict(google.events[id_of(rows[1])])
 
-    assert written([moved(row) for row in rows]) == PublishResult(written=3, left=1)
-    assert written([]) == PublishResult(removed=3)
+    assert written([moved(row) for row in rows]) == PublishResult(written=4)
+    assert written([]) == PublishResult(removed=4)
     assert {own: google.events[own] for own in theirs} == theirs
 
 

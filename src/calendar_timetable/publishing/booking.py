@@ -104,7 +104,7 @@ def book(calendar: str, period: PlannedBlackout, title: str, by: str) -> Booked:
     event.add("transp", "OPAQUE")
     event.add(DIGEST, digest[:32])
     # All other bookings count as history, so that none is removed.
-    events = [DesiredEvent(uid, digest[:32], alone(event), period.start)]
+    events = [DesiredEvent(uid, digest[:32], alone(event))]
     result = publish_into(calendar, _SITE, events, Planned(math.inf), seconds=_SECONDS)
     if result.left:
         raise PublishingFailed(f"{calendar}: somebody else is changing this event; try again")

@@ -1,15 +1,17 @@
 """Publish into a CalDAV calendar (RFC 4791), in a child process that can be killed.
 
-The process runs ``python -m calendar_timetable.publishing.caldav``. Our events have resource names
-of their own, and ETags guard every change.
+The process runs ``python -m calendar_timetable.publishing.caldav``. An event is ours by the name of
+its resource and by its UID, which clients keep (RFC 4791 section 4.1), not by properties of ours,
+which they may drop. ETags guard every change.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from calendar_timetable.calendars import limits
@@ -32,16 +34,19 @@ from calendar_timetable.calendars.sources.caldav_protocol import (
 )
 from calendar_timetable.publishing.target import (
     DIGEST,
+    PUBLISHED_START,
     STARTING,
     DesiredEvent,
     ExistingEvent,
     Mode,
     Planned,
     PublishResult,
-    instant_of,
+    Shown,
     owns,
     publish_body,
     publish_in_child,
+    published_start,
+    read_object,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +56,7 @@ _EVENTS_AT_ONCE = 50  # that one request reads
 _MAX_BYTES = 200 * 1024 * 1024  # of all answers of one publishing
 # Precondition Failed (RFC 9110 section 15.5.13): the event is not any more what it was when read.
 _CHANGED = 412
+_FOLD = re.compile(r"\r?\n[ \t]")
 
 
 def publishing(
@@ -124,6 +130,9 @@ class _Calendar:
                 if existing is not None:
                     yield existing
 
+    def shown_of(self, event: DesiredEvent) -> Shown | None:
+        return read_object(event.body).shown
+
     def write(self, event: DesiredEvent, existing: ExistingEvent | None) -> bool:
         place = existing.place if existing else self._prefix + event.uid.partition("-")[0] + ".ics"
         guard = {"If-None-Match": "*"} if existing is None else {"If-Match": existing.etag}
@@ -151,15 +160,18 @@ class _Calendar:
 
 def _read_existing(body: str, site: str, place: str, etag: str) -> ExistingEvent | None:
     """Return the event of *site* in *body*; ``None`` where it is anybody else's or unreadable."""
-    from icalendar import Calendar
-
-    try:
-        calendar: Any = Calendar.from_ical(body.encode())
-        (event,) = calendar.walk("VEVENT")
-        uid, digest, start = str(event["UID"]), str(event[DIGEST]), event.decoded("DTSTART")
-    except (KeyError, ValueError):
+    uid, shown = read_object(body)
+    if not owns(site, uid):
         return None
-    return ExistingEvent(uid, digest, instant_of(start), place, etag) if owns(site, uid) else None
+    start = published_start(_property(PUBLISHED_START, body), shown)
+    return ExistingEvent(uid, _property(DIGEST, body), start, place, etag, shown)
+
+
+def _property(name: str, body: str) -> str:
+    """Return the value of the property called *name* in *body*, or ``""``."""
+    pattern = rf"^{name}(?:;[^:\r\n]*)?:([^\r\n]*)"
+    match = re.search(pattern, _FOLD.sub("", body), re.IGNORECASE | re.MULTILINE)
+    return match[1].strip() if match else ""
 
 
 def _serve(request: Message, body: bytes) -> tuple[Message, bytes]:

@@ -1,8 +1,9 @@
 """Publish into a Google calendar, in a child process that can be killed.
 
 The process runs ``python -m calendar_timetable.publishing.google``. An event's id is made from its
-UID, so that one run is never two events, whoever publishes, and whenever. Our events are marked in
-their private properties. One is changed only if its ETag is still the one that was read.
+UID, so that one run is never two events, whoever publishes, and whenever. That id, which nobody can
+change, is what makes an event ours: others may drop the private properties in which we keep what we
+published. One is changed only if its ETag is still the one that was read.
 
 https://developers.google.com/workspace/calendar/api/v3/reference/events
 and …/guides/version-resources
@@ -14,24 +15,29 @@ import random
 import re
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import Message
+from calendar_timetable.calendars.ical.writer import DOMAIN
 from calendar_timetable.calendars.sources.cloud import HostedSource, get_text, run
 from calendar_timetable.calendars.sources.google import PAGE, Event, Google, GoogleApiError
 from calendar_timetable.publishing.target import (
+    PUBLISHED_START,
     STARTING,
     DesiredEvent,
     ExistingEvent,
     Mode,
     Planned,
     PublishResult,
-    instant_of,
+    Shown,
+    is_current,
     publish_body,
     publish_in_child,
+    published_start,
+    read_object,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +45,10 @@ if TYPE_CHECKING:
 
 SCOPE = "https://www.googleapis.com/auth/calendar.events"
 _OWNER, _UID, _DIGEST = "calendarTimetable", "calendarTimetableUid", "calendarTimetableDigest"
-_FIELDS = "kind,nextPageToken,items(id,etag,start,extendedProperties/private)"
+_START = "calendarTimetableStart"
+_EVENT = "id,status,etag,start,end,recurrence,transparency,extendedProperties/private"
+_FIELDS = f"kind,nextPageToken,items({_EVENT})"
+_DIGITS = re.compile("[0-9a-f]{40}")  # of a UID, as Site.uid() makes it
 _MAX_DESCRIPTION = 8_000  # characters
 # HTTP statuses: the id is taken, the ETag is another one, the event is deleted.
 _DUPLICATE, _CHANGED, _GONE = 409, 412, (404, 410)
@@ -79,20 +88,22 @@ class _Calendar:
         self._calendar, self._site, self._until, self._pauses = calendar, site, until, pauses
 
     def existing_events(self) -> Iterator[ExistingEvent]:
-        query: dict[str, Any] = {
-            "privateExtendedProperty": f"{_OWNER}={self._site}",
-            "maxResults": PAGE,
-        }
+        # All events are listed, as Google finds none by a part of its id.
         page: str | None = None
         while page != "":
             answer = self._ask(
-                "list", kind="calendar#events", fields=_FIELDS, pageToken=page, **query
+                "list", kind="calendar#events", fields=_FIELDS, pageToken=page, maxResults=PAGE
             )
             for event in answer.get("items", ()):
                 existing = self._existing(event)
                 if existing is not None:
                     yield existing
             page = get_text(answer, "nextPageToken")
+
+    def shown_of(self, event: DesiredEvent) -> Shown | None:
+        shown = read_object(event.body).shown
+        skipped = shown is not None and shown.status == "cancelled"
+        return shown._replace(status="confirmed") if shown and skipped else shown
 
     def write(self, event: DesiredEvent, existing: ExistingEvent | None) -> bool:
         if self._late():
@@ -129,39 +140,34 @@ class _Calendar:
         It may be one that was deleted, which Google keeps, or one that another publisher wrote.
         """
         try:
-            resource = self._ask(
-                "get",
-                eventId=body["id"],
-                fields="kind,id,status,etag,start,extendedProperties/private",
-            )
+            resource = self._ask("get", eventId=body["id"], fields=f"kind,{_EVENT}")
         except GoogleApiError as error:
             if error.status in _GONE:
                 return False
             raise
-        deleted, existing = resource.get("status") == "cancelled", self._existing(resource)
-        if existing is not None and existing.digest == event.digest and not deleted:
-            return True
-        # Somebody else's event, or one of ours from which somebody else has removed our mark.
-        if existing is None and not deleted:
+        existing = self._existing(resource)
+        if existing is None:
             return False
-        return self.write(
-            event,
-            ExistingEvent(event.uid, "", 0, get_text(resource, "id"), get_text(resource, "etag")),
-        )
+        return is_current(self, event, existing) or self.write(event, existing)
 
     def _existing(self, event: Event) -> ExistingEvent | None:
         """Return *event* if it is one of ours, else ``None``.
 
         A copy that somebody made of one of ours belongs to them: it has another id.
         """
-        marks = (event.get("extendedProperties") or {}).get("private") or {}
-        uid = get_text(marks, _UID)
-        start = get_text(event, "start", "dateTime") or get_text(event, "start", "date")
-        if get_text(marks, _OWNER) != self._site or not uid or _id_of(uid) != get_text(event, "id"):
+        place = get_text(event, "id")
+        digits = place.removesuffix(self._site)
+        if place == digits or not _DIGITS.fullmatch(digits):
             return None
-        begins = instant_of(datetime.fromisoformat(start)) if start else 0.0
+        marks = (event.get("extendedProperties") or {}).get("private") or {}
+        shown = _shown(event)
         return ExistingEvent(
-            uid, get_text(marks, _DIGEST), begins, get_text(event, "id"), get_text(event, "etag")
+            f"{digits}-{self._site}@{DOMAIN}",
+            get_text(marks, _DIGEST),
+            published_start(get_text(marks, _START), shown),
+            place,
+            get_text(event, "etag"),
+            shown,
         )
 
     def _late(self) -> bool:
@@ -198,6 +204,24 @@ def _id_of(uid: str) -> str:
     return uid.partition("@")[0].replace("-", "")
 
 
+def _shown(event: Event) -> Shown | None:
+    """Return what *event*, as Google's API describes one, shows; ``None`` if it has no times."""
+    sides = [event.get("start") or {}, event.get("end") or {}]
+    try:
+        times = [
+            datetime.fromisoformat(get_text(side, "dateTime") or side["date"]) for side in sides
+        ]
+    except (LookupError, TypeError, ValueError):
+        return None
+    start, end = (
+        time.timestamp() if time.tzinfo else time.replace(tzinfo=UTC).timestamp() for time in times
+    )
+    status = get_text(event, "status") or "confirmed"
+    busy = status != "cancelled" and get_text(event, "transparency") != "transparent"
+    plain = not event.get("recurrence") and all(time.tzinfo for time in times)
+    return Shown(start, end, status, busy, plain)
+
+
 def _as_text(description: str) -> str:
     """Return *description* escaped, as Google reads HTML there, and no longer than it takes.
 
@@ -220,6 +244,8 @@ def as_google(event: DesiredEvent, site: str) -> Event:
     (properties,) = calendar.walk("VEVENT")
     start = properties.decoded("DTSTART")
     end = properties.decoded("DTEND") if "DTEND" in properties else start
+    began = {_START: str(properties[PUBLISHED_START])} if PUBLISHED_START in properties else {}
+    marks = {_OWNER: site, _UID: event.uid, _DIGEST: event.digest, **began}
     return {
         "summary": str(properties["SUMMARY"]),
         "description": _as_text(str(properties["DESCRIPTION"])),
@@ -228,7 +254,7 @@ def as_google(event: DesiredEvent, site: str) -> Event:
         "status": "tentative" if properties["STATUS"] == "TENTATIVE" else "confirmed",
         "transparency": str(properties.get("TRANSP", "OPAQUE")).lower(),
         "reminders": {"useDefault": False},
-        "extendedProperties": {"private": {_OWNER: site, _UID: event.uid, _DIGEST: event.digest}},
+        "extendedProperties": {"private": marks},
     }
 
 

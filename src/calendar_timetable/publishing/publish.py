@@ -23,6 +23,7 @@ from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.publishing import caldav, google
 from calendar_timetable.publishing.target import (
     DIGEST,
+    PUBLISHED_START,
     DesiredEvent,
     Mode,
     Planned,
@@ -91,6 +92,7 @@ def desired_events(rows: Iterable[RunRow], site: Site, now: float) -> list[Desir
         event = event_of(row, site, now)
         digest = _digest(event)
         event.add(DIGEST, digest)
+        event.add(PUBLISHED_START, str(int(row.at)))
         events.append(DesiredEvent(str(event["UID"]), digest, alone(event)))
     return events
 

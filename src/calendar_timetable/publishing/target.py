@@ -6,18 +6,23 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import timedelta, timezone
 from typing import Literal, NamedTuple, Protocol
 
 from calendar_timetable.calendars.child_process import Message
+from calendar_timetable.calendars.ical.parser import Unreadable, read_calendars
+from calendar_timetable.calendars.ical.properties import CalendarTime, uid_of
+from calendar_timetable.calendars.ical.series import read_part
+from calendar_timetable.calendars.ical.timezones import FeedZones
 from calendar_timetable.calendars.ical.writer import DOMAIN
 from calendar_timetable.calendars.net.client import request_in_child
 from calendar_timetable.exceptions import CalendarTimetableError
 
-DIGEST = "X-CALENDAR-TIMETABLE-DIGEST"
+DIGEST, PUBLISHED_START = "X-CALENDAR-TIMETABLE-DIGEST", "X-CALENDAR-TIMETABLE-START"
 Mode = Literal["write", "force", "look"]
 # Seconds besides PUBLISH_SECONDS, for the process itself and for its last request.
 STARTING = 60.0
+_FLOATING = timezone(timedelta(0), "floating")  # of times that name no zone
 _ALWAYS_REMOVABLE = 10  # events that may be removed, whatever share of all they are
 
 
@@ -25,24 +30,42 @@ class PublishingFailed(CalendarTimetableError):
     """The calendar cannot be published into; the text says why."""
 
 
+class Shown(NamedTuple):
+    """When an event takes place, and whether it counts, as those who read the calendar see it.
+
+    *start* and *end* are in epoch seconds, *status* and *busy* as in
+    :class:`~calendar_timetable.calendars.occurrences.Details`. It is *plain* if it takes place
+    once, and at instants: not on dates, nor at floating times, which each reader takes for others.
+    """
+
+    start: float
+    end: float
+    status: str
+    busy: bool
+    plain: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class DesiredEvent:
     """An event that the calendar is to hold.
 
-    *body* is a calendar object (RFC 4791 section 4.1) that carries the event's *digest*.
+    *body* is a calendar object (RFC 4791 section 4.1) that carries the event's *digest*, and when
+    it starts.
     """
 
     uid: str
     digest: str
     body: str = field(repr=False)
-    start: float | None = None  # in epoch seconds, where an event that was moved is put back
 
 
 @dataclass(frozen=True, slots=True)
 class ExistingEvent:
     """An event of ours as the calendar holds it.
 
-    *start* is in epoch seconds; *place* and *etag* are the calendar's own.
+    *digest* is empty where a client has dropped it. *start*, in epoch seconds, is what was
+    published, wherever people have moved the event; where a client has dropped that too, when it
+    starts now. *shown* is ``None`` if that cannot be understood. *place* and *etag* are the
+    calendar's own.
     """
 
     uid: str
@@ -50,6 +73,7 @@ class ExistingEvent:
     start: float
     place: str = field(repr=False)
     etag: str = field(repr=False)
+    shown: Shown | None = None
 
 
 class Planned(NamedTuple):
@@ -68,13 +92,43 @@ def owns(site: str, uid: str) -> bool:
     return uid.endswith(f"-{site}@{DOMAIN}")
 
 
-def instant_of(start: date) -> float:
-    """Return the epoch seconds of *start*; what people have made a date or floating counts in UTC.
+def published_start(mark: str, shown: Shown | None) -> float:
+    """Return :attr:`ExistingEvent.start` of an event with this *mark*, in epoch seconds as text.
 
-    Somebody may have made an event of ours an all-day event: it stays ours.
+    It is 0 at least, from where on ``publish --remove`` removes events.
     """
-    moment = start if isinstance(start, datetime) else datetime.combine(start, time())
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if mark.isdecimal():
+        return float(mark)
+    return max(shown.start, 0.0) if shown else 0.0
+
+
+class CalendarObject(NamedTuple):
+    """A calendar object: its *uid*, ``""`` without one, and what it shows."""
+
+    uid: str
+    shown: Shown | None = None
+
+
+def read_object(body: str) -> CalendarObject:
+    """Return the calendar object in *body*; it has no UID if it has several, or is unreadable."""
+    try:
+        (calendar,) = read_calendars(body.encode())
+    except (Unreadable, ValueError):
+        return CalendarObject("")
+    events = [block for block in calendar.blocks if block.name == "VEVENT"]
+    uids = {uid_of(event) for event in events}
+    if len(uids) != 1:
+        return CalendarObject("")
+    clock = CalendarTime(FeedZones(calendar), _FLOATING, _FLOATING)
+    try:
+        first, *others = (read_part(event, clock) for event in events)
+    except (Unreadable, ArithmeticError, ValueError):
+        return CalendarObject(uids.pop())
+    recurs = others or first.recurs or first.recurrence_id or first.doubts
+    plain = not recurs and first.begin.zone is not _FLOATING
+    details = first.details
+    shown = Shown(first.start, first.end, details.status, details.busy, plain)
+    return CalendarObject(uids.pop(), shown)
 
 
 class Target(Protocol):
@@ -84,7 +138,11 @@ class Target(Protocol):
     """
 
     def existing_events(self) -> Iterable[ExistingEvent]:
-        """Return the events that this Airflow has written."""
+        """Return the events that this Airflow has written, whatever clients made of them since."""
+        ...
+
+    def shown_of(self, event: DesiredEvent) -> Shown | None:
+        """Return what the calendar shows of *event* once it is written."""
         ...
 
     def write(self, event: DesiredEvent, existing: ExistingEvent | None) -> bool:
@@ -123,8 +181,10 @@ def publish(
 ) -> PublishResult:
     """Make *target* hold *events*: write what is new or changed, remove what is no longer planned.
 
-    Only events that start within *planned* are removed; with no events, and all time planned, that
-    is all of them. More than half of them, and more than ten, are removed only by *mode*
+    An event is changed also if people have moved or cancelled it, or otherwise changed what is
+    :class:`Shown`; what else they have changed is left until the event itself changes. Only events
+    that were published to start within *planned* are removed; with no events, and all time planned,
+    that is all of them. More than half of them, and more than ten, are removed only by *mode*
     ``"force"``. Mode ``"look"`` changes nothing.
     """
     result = PublishResult()
@@ -134,9 +194,7 @@ def publish(
     changes = [
         (event, before)
         for event, before in pairs
-        if before is None
-        or before.digest != event.digest
-        or (event.start is not None and event.start != before.start)
+        if before is None or not is_current(target, event, before)
     ]
     dropped = [event for event in existing.values() if event.uid in removable]
     result.unchanged = len(pairs) - len(changes)
@@ -158,6 +216,11 @@ def publish(
         else:
             result.left += 1
     return result
+
+
+def is_current(target: Target, event: DesiredEvent, existing: ExistingEvent) -> bool:
+    """Tell whether *existing* still says in *target* what *event* does."""
+    return event.digest == existing.digest and existing.shown == target.shown_of(event)
 
 
 def publish_in_child(
