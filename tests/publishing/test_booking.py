@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -133,6 +134,54 @@ def test_publishing_leaves_bookings_alone(server: Server, in_force: str) -> None
     publish_into(in_force, Site("https://airflow.example.com", "0a1b2c3d"), [], Planned(0), "force")
 
     assert list(objects(server)) == [booked.uid]
+
+
+def test_a_booking_that_no_longer_holds_is_booked_again(server: Server, in_force: str) -> None:
+    """Its owner ends, frees, cancels or deletes it; somebody books it again; then all is well."""
+    at = int(tuesday().timestamp())
+
+    def again() -> bool:
+        return book(in_force, PlannedBlackout(at, at + 8 * 3600), "Switch", "ada").created
+
+    assert again()
+    ((uid, booked),) = objects(server).items()
+    name = f"runs/calendar-timetable-booking-{uid.partition('-')[0]}.ics"
+    edits = {
+        r"DTEND:\w+": f"DTEND:{datetime.fromtimestamp(at + 1800, UTC):%Y%m%dT%H%M%SZ}",
+        "TRANSP:OPAQUE": "TRANSP:TRANSPARENT",
+        "STATUS:CONFIRMED": "STATUS:CANCELLED",
+        "END:VEVENT": "X-MICROSOFT-CDO-BUSYSTATUS:FREE\nEND:VEVENT",
+    }
+    for pattern, text in edits.items():
+        server.send("PUT", name, re.sub(pattern, text, booked))
+        assert again(), text
+        assert objects(server) == {uid: booked}
+    server.send("DELETE", name)
+    assert again()
+    assert not again()
+    server.send("PUT", name, booked.replace("SUMMARY:Switch", "SUMMARY:ask Ada"))
+    assert not again()
+    assert "SUMMARY:ask Ada" in objects(server)[uid]
+
+
+def test_a_title_that_does_not_count_is_put_back(
+    server: Server, in_force: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW__CALENDAR_TIMETABLE__BLACKOUTS")
+    rule = DeploymentRule(blackouts=Calendar(in_force, match="*FREEZE*"))
+    monkeypatch.setattr(deployment_rules, "_local_rules", lambda: [rule])
+    at = int(tuesday().timestamp())
+
+    def again() -> bool:
+        return book(in_force, PlannedBlackout(at, at + 3600), "Switch (freeze)", "ada").created
+
+    assert again()
+    ((uid, booked),) = objects(server).items()
+    name = f"runs/calendar-timetable-booking-{uid.partition('-')[0]}.ics"
+    for title, counts in (("Freeze of Ada's", True), ("Switch", False)):
+        server.send("PUT", name, booked.replace("SUMMARY:Switch (freeze)", f"SUMMARY:{title}"))
+        assert again() is not counts
+    assert objects(server) == {uid: booked}
 
 
 def test_only_what_would_count_is_booked(

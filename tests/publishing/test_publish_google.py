@@ -23,6 +23,7 @@ from calendar_timetable.calendars.net.client import DownloadFailed
 from calendar_timetable.calendars.sources.cloud import CONN_ID
 from calendar_timetable.publishing import google as publish_google
 from calendar_timetable.publishing import target
+from calendar_timetable.publishing.booking import book
 from calendar_timetable.publishing.google import SCOPE, as_google
 from calendar_timetable.publishing.publish import desired_events, publish_into
 from calendar_timetable.publishing.target import (
@@ -32,6 +33,7 @@ from calendar_timetable.publishing.target import (
     PublishResult,
 )
 from calendar_timetable.runs.calendar_events import Site
+from calendar_timetable.runs.impact import PlannedBlackout
 from calendar_timetable.runs.rows import RunRow
 from tests.support.airflow_database import add_dag, add_run
 from tests.support.clouds import Ask, Given, Internet
@@ -356,6 +358,43 @@ def test_a_run_that_is_dropped_is_removed_from_wherever_it_was_moved(
     done = publish_into(f"google/{TEAM}", SITE, [], Planned(since, until))
     assert done == PublishResult(removed=2)
     assert set(google.shown) == {id_of(rows[0]), id_of(rows[3])}, "history, and what is not known"
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_booking_that_no_longer_holds_is_booked_again(
+    google: Google, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Booked; its owner ends, moves, frees, cancels it; somebody books it again."""
+    calendar = f"google/{TEAM}"
+    monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__BLACKOUTS", calendar)
+    period = PlannedBlackout(int(NOW.timestamp()), int(NOW.timestamp()) + 8 * 3600)
+
+    def again() -> bool:
+        return book(calendar, period, "Core switch", "ada").created
+
+    assert again()
+    (own,) = google.events
+    booked = {**google.events[own], "etag": ""}
+    edits: list[Event] = [
+        {"end": {"dateTime": "2027-03-10T12:30:00Z"}},
+        {"start": {"dateTime": "2027-03-10T19:30:00Z"}},
+        {"transparency": "transparent"},
+        {"status": "tentative"},
+        {"recurrence": ["RRULE:FREQ=DAILY"]},
+        {"start": {"date": "2027-03-10"}, "end": {"date": "2027-03-11"}},
+        {"status": "cancelled"},
+    ]
+    for edit in edits:
+        google.edit(own, **edit)
+        assert again(), edit
+        assert {**google.events[own], "etag": ""} == booked
+        assert not again()
+    for edit in ({"summary": "ask Ada", "colorId": "5"}, {"extendedProperties": {}}):
+        google.edit(own, **edit)
+        assert not again()
+    assert google.shown == {own: "ask Ada"}
+    google.events.clear()
+    assert again()
 
 
 @pytest.mark.usefixtures("in_this_process")

@@ -17,7 +17,7 @@ from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.explain import on_one_line
 from calendar_timetable.publishing.publish import alone, publish_into
-from calendar_timetable.publishing.target import DIGEST, DesiredEvent, Planned, PublishingFailed
+from calendar_timetable.publishing.target import DesiredEvent, Planned, PublishingFailed
 from calendar_timetable.runs.calendar_events import Site
 from calendar_timetable.runs.impact import PlannedBlackout
 from calendar_timetable.schedule.deployment_rules import rules
@@ -30,7 +30,7 @@ _SITE = Site("", "booking")
 
 
 class Booked(NamedTuple):
-    """The event of a booking: its *uid*, and whether it was *created* now or was there already."""
+    """The event of a booking: its *uid*, and whether it was *created* now or held already."""
 
     uid: str
     created: bool
@@ -75,8 +75,7 @@ def check_booking(calendar: str, title: str) -> str:
     if not title or len(title) > LONGEST_TITLE:
         remedy = f"say in 1 to {LONGEST_TITLE} characters what it is for"
         raise InvalidArgument("title", title[:LONGEST_TITLE], remedy)
-    event = Details("booking", summary=title)
-    if not any(rule.matches(event) and rule.counts(event, deny=True) for rule in calendars):
+    if not _titles(calendars, title):
         raise InvalidArgument("title", title, f"there only {_filters_in_words(calendars)} count")
     return title
 
@@ -84,8 +83,10 @@ def check_booking(calendar: str, title: str) -> str:
 def book(calendar: str, period: PlannedBlackout, title: str, by: str) -> Booked:
     """Enter *period* as an event with this *title* into *calendar*, and say *by* whom.
 
-    The same booking twice is one event. Raise :class:`InvalidArgument` as :func:`check_booking`
-    does, and :class:`PublishingFailed` where the calendar cannot be written to.
+    The same booking twice is one event. If people have changed it since so that it no longer holds
+    as booked, it is written again; another title is left if it counts too. Raise
+    :class:`InvalidArgument` as :func:`check_booking` does, and :class:`PublishingFailed` where the
+    calendar cannot be written to.
     """
     title = check_booking(calendar, title)
     text = f"{calendar}\n{period.start} {period.end}\n{title}"
@@ -102,13 +103,23 @@ def book(calendar: str, period: PlannedBlackout, title: str, by: str) -> Booked:
     event.add("status", "CONFIRMED")
     # Busy: what is free blocks nothing.
     event.add("transp", "OPAQUE")
-    event.add(DIGEST, digest[:32])
     # All other bookings count as history, so that none is removed.
-    events = [DesiredEvent(uid, digest[:32], alone(event))]
+    titles = _titles(calendars_to_book().get(calendar, ()), title)
+    events = [DesiredEvent(uid, "", alone(event), titles)]
     result = publish_into(calendar, _SITE, events, Planned(math.inf), seconds=_SECONDS)
     if result.left:
         raise PublishingFailed(f"{calendar}: somebody else is changing this event; try again")
     return Booked(uid, created=bool(result.written))
+
+
+def _titles(calendars: Iterable[Calendar], title: str) -> list[str]:
+    """Return the patterns of titles by which an event with *title* counts in the *calendars*."""
+    event = Details("booking", summary=title)
+    return [
+        calendar.match or "*"
+        for calendar in calendars
+        if calendar.matches(event) and calendar.counts(event, deny=True)
+    ]
 
 
 def _filters_in_words(calendars: Iterable[Calendar]) -> str:

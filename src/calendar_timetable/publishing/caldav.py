@@ -160,11 +160,11 @@ class _Calendar:
 
 def _read_existing(body: str, site: str, place: str, etag: str) -> ExistingEvent | None:
     """Return the event of *site* in *body*; ``None`` where it is anybody else's or unreadable."""
-    uid, shown = read_object(body)
+    uid, shown, title = read_object(body)
     if not owns(site, uid):
         return None
     start = published_start(_property(PUBLISHED_START, body), shown)
-    return ExistingEvent(uid, _property(DIGEST, body), start, place, etag, shown)
+    return ExistingEvent(uid, _property(DIGEST, body), start, place, etag, shown, title)
 
 
 def _property(name: str, body: str) -> str:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 SCOPE = "https://www.googleapis.com/auth/calendar.events"
 _OWNER, _UID, _DIGEST = "calendarTimetable", "calendarTimetableUid", "calendarTimetableDigest"
 _START = "calendarTimetableStart"
-_EVENT = "id,status,etag,start,end,recurrence,transparency,extendedProperties/private"
+_EVENT = "id,status,etag,summary,start,end,recurrence,transparency,extendedProperties/private"
 _FIELDS = f"kind,nextPageToken,items({_EVENT})"
 _DIGITS = re.compile("[0-9a-f]{40}")  # of a UID, as Site.uid() makes it
 _MAX_DESCRIPTION = 8_000  # characters
@@ -168,6 +168,7 @@ class _Calendar:
             place,
             get_text(event, "etag"),
             shown,
+            get_text(event, "summary"),
         )
 
     def _late(self) -> bool:

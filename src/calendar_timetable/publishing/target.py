@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta, timezone
+from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple, Protocol
 
 from calendar_timetable.calendars.child_process import Message
@@ -49,13 +50,15 @@ class Shown(NamedTuple):
 class DesiredEvent:
     """An event that the calendar is to hold.
 
-    *body* is a calendar object (RFC 4791 section 4.1) that carries the event's *digest*, and when
-    it starts.
+    *body* is a calendar object (RFC 4791 section 4.1). It carries the event's *digest*, which is
+    empty where all events with this UID say the same, and when it starts. If *titles* are given,
+    the event counts only where one of these patterns matches its title.
     """
 
     uid: str
     digest: str
     body: str = field(repr=False)
+    titles: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class ExistingEvent:
     place: str = field(repr=False)
     etag: str = field(repr=False)
     shown: Shown | None = None
+    title: str = field(default="", repr=False)
 
 
 class Planned(NamedTuple):
@@ -103,10 +107,11 @@ def published_start(mark: str, shown: Shown | None) -> float:
 
 
 class CalendarObject(NamedTuple):
-    """A calendar object: its *uid*, ``""`` without one, and what it shows."""
+    """A calendar object: its *uid*, ``""`` without one, what it shows, and its title."""
 
     uid: str
     shown: Shown | None = None
+    title: str = ""
 
 
 def read_object(body: str) -> CalendarObject:
@@ -128,7 +133,7 @@ def read_object(body: str) -> CalendarObject:
     plain = not recurs and first.begin.zone is not _FLOATING
     details = first.details
     shown = Shown(first.start, first.end, details.status, details.busy, plain)
-    return CalendarObject(uids.pop(), shown)
+    return CalendarObject(uids.pop(), shown, details.summary)
 
 
 class Target(Protocol):
@@ -220,7 +225,12 @@ def publish(
 
 def is_current(target: Target, event: DesiredEvent, existing: ExistingEvent) -> bool:
     """Tell whether *existing* still says in *target* what *event* does."""
-    return event.digest == existing.digest and existing.shown == target.shown_of(event)
+    title = existing.title.casefold()
+    return (
+        event.digest in ("", existing.digest)
+        and existing.shown == target.shown_of(event)
+        and (not event.titles or any(fnmatchcase(title, t.casefold()) for t in event.titles))
+    )
 
 
 def publish_in_child(
