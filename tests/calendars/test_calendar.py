@@ -158,6 +158,18 @@ def test_an_event_without_length_blocks_nothing_but_its_padding(tmp_path: Path) 
     assert Calendar(path).starts(HORIZON, "UTC")[0] == [instant("2024-03-10T12:00")]
 
 
+@pytest.mark.parametrize(
+    "copy", [("TRANSP:TRANSPARENT",), ("STATUS:CANCELLED", "SEQUENCE:1"), ("RRULE:FREQ=SECONDLY",)]
+)
+def test_calendars_say_nothing_of_each_others_events(copy: tuple[str, ...], tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours.ics", tmp_path / "theirs.ics"
+    ours.write_bytes(feed(at(1), at(2)))
+    theirs.write_bytes(feed(at(1, *copy), at(3)))
+    resolved = (Calendar(ours) | Calendar(theirs)).resolve(HORIZON, "UTC")
+    covered = resolved.cover(HORIZON.start, HORIZON.end)
+    assert [datetime.fromtimestamp(start, UTC).day for start, _ in covered] == [1, 2, 3]
+
+
 def test_titles_only_when_asked_for(team: Path) -> None:
     assert known(Calendar(team, match="*freeze")).titles == ()
     shown = known(Calendar(team, match="*freeze", show_titles=True))

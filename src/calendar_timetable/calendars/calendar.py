@@ -142,7 +142,9 @@ class Calendar(CalendarOptions, TimeSet):
             pairs += _reaches(snapshot, horizon)
         spans = Spans(pairs).clip(horizon.start, horizon.end)
         note = "cannot be read and is ignored" if snapshot.reading is None else ""
-        return CalendarSpans(self.label, spans, tuple(sorted(titles)), note, self._feed(snapshot))
+        return CalendarSpans(
+            self.label, spans, tuple(sorted(set(titles))), note, self._feed(snapshot)
+        )
 
     def starts(self, horizon: TimeRange, timezone: str) -> tuple[list[int], Feed | None]:
         """Return the starts of the events within *horizon*, in epoch seconds, and their feed.

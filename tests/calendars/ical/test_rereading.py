@@ -19,6 +19,7 @@ from benchmarks.feed import google_like
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.feed import feed as feeds
 from calendar_timetable.calendars.ical import reader
+from calendar_timetable.calendars.ical.bundle import digest, join, make_item
 from calendar_timetable.calendars.ical.reader import read
 from calendar_timetable.calendars.ical.series import SeriesComponent, expand_series
 from calendar_timetable.calendars.ical.series_cache import dump_reading, load_reading
@@ -194,6 +195,31 @@ def test_a_series_of_two_calendars_is_remembered_as_one(body: bytes, expanded: l
     expanded.clear()
     assert again(body, dump_reading(first)) == first
     assert expanded == []
+
+
+def test_a_series_of_two_collections_is_remembered_as_both_say_it(expanded: list[str]) -> None:
+    def body(*copies: bytes, one: bool = False) -> bytes:
+        return b"".join(
+            join({digest("" if one else str(number)): make_item(copy.decode(), str(copy))})
+            for number, copy in enumerate(copies)
+        )
+
+    ours, theirs = calendar(event(*DAILY)), calendar(event(*DAILY, "TRANSP:TRANSPARENT"))
+    first = anew(body(ours, theirs))
+    assert len(first.rows) == 10
+    for now, expected in (
+        (body(ours, theirs), []),
+        # A version of the object in which nothing of use has changed
+        (body(ours, theirs.replace(b"UID", b"DTSTAMP:20260101T000000Z\r\nUID")), []),
+        (body(theirs, ours), ["a", "a"]),
+        (body(ours, ours), ["a", "a"]),
+        (body(ours), ["a"]),
+        (body(ours, theirs, one=True), ["a"]),
+    ):
+        expanded.clear()
+        warm = again(now, dump_reading(first))
+        assert expanded == expected
+        assert warm == anew(now)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]\n[]\n[]", b"{}\n{}\n{}", b"\xff\n\n"])

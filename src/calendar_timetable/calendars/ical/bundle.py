@@ -3,7 +3,8 @@
 A bundle is a body that reads as a calendar, like any other. Each event says, in a property of ours
 that readers ignore (RFC 5545 section 3.8.8.2), which object it belongs to, and in which version.
 Objects with the same frame, such as those with the same VTIMEZONE, share one VCALENDAR, so that it
-is read once. No two objects of a calendar share a UID (RFC 4791 section 4.1).
+is read once. No two objects of a collection share a UID (RFC 4791 section 4.1), but a bundle may
+hold several collections: the first digits of an object's key tell them apart.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _BEGIN, _END = "BEGIN:VCALENDAR", "END:VCALENDAR"
-_MARK = "X-CALENDAR-TIMETABLE-OBJECT"
+MARK = "X-CALENDAR-TIMETABLE-OBJECT"
+# The digits of a key that objects have in common if those with the same UID are one series: the
+# digest of their collection or, from a service that names series itself, of their series.
+COLLECTION_DIGITS = 12
 _FLAGS = re.IGNORECASE | re.MULTILINE | re.DOTALL
 _KIND = r"(?:VEVENT|VFREEBUSY|VAVAILABILITY)"
 _EVENT = re.compile(rf"^BEGIN:({_KIND})[ \t]*\r?\n.*?^END:\1[ \t]*\r?\n", _FLAGS)
 _OPENING = re.compile(rf"^BEGIN:{_KIND}[ \t]*\r?\n", re.IGNORECASE | re.MULTILINE)
-_MARKED = re.compile(rf"^{_MARK}:([0-9a-f]+) ([0-9a-f]+)\r\n", re.MULTILINE)
+_MARKED = re.compile(rf"^{MARK}:([0-9a-f]+) ([0-9a-f]+)\r\n", re.MULTILINE)
 _CALENDAR = re.compile(r"^BEGIN:VCALENDAR\r\n.*?^END:VCALENDAR\r\n", re.MULTILINE | re.DOTALL)
 _FRAME = re.compile(r"^(?:BEGIN|END):VCALENDAR[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 # Stands for an object that was not sent whole: the reader quarantines it.
@@ -39,6 +43,11 @@ class Item:
 def digest(text: str) -> str:
     """Return what stands for an address, an id or a version in a bundle, so that it tells none."""
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def collection_of(mark: str) -> str:
+    """Return what tells an object's collection from others, by the value of its mark."""
+    return mark[:COLLECTION_DIGITS]
 
 
 def make_item(data: str, version: str, zone: str = "") -> Item:
@@ -69,7 +78,7 @@ def join(items: Mapping[str, Item], zone: str = "") -> bytes:
     # Also there for a calendar that holds nothing; it says the zone.
     head = groups[_frame(zone)]
     for key, item in sorted(items.items()):
-        mark = f"{_MARK}:{key} {item.version}\r\n"
+        mark = f"{MARK}:{key} {item.version}\r\n"
         groups[item.frame] += [
             event[: (at := event.index("\n") + 1)] + mark + event[at:] for event in item.events
         ]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.ical.bundle import MARK
 
 TOP_LEVEL = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY", "VTIMEZONE"})
 EVENTS = re.compile(rb"\nBEGIN:(?:VEVENT|VFREEBUSY|VAVAILABILITY)[ \t]*\r?(?=\n)", re.IGNORECASE)
@@ -20,7 +21,7 @@ _TIMES = frozenset({"DTSTART", "DTEND", "RDATE", "EXDATE", "RECURRENCE-ID"})
 _KEPT = _TIMES | {
     "ATTENDEE", "BUSYTYPE", "CALSCALE", "CATEGORIES", "DURATION", "EXRULE", "FREEBUSY", "LOCATION",
     "METHOD", "ORGANIZER", "PRIORITY", "RRULE", "SEQUENCE", "STATUS", "SUMMARY", "TRANSP", "TZID",
-    "TZOFFSETFROM", "TZOFFSETTO", "UID", "X-MICROSOFT-CDO-BUSYSTATUS", "X-WR-TIMEZONE",
+    "TZOFFSETFROM", "TZOFFSETTO", "UID", "X-MICROSOFT-CDO-BUSYSTATUS", "X-WR-TIMEZONE", MARK,
 }  # fmt: skip
 _COMPONENTS = TOP_LEVEL | {
     "AVAILABLE", "DAYLIGHT", "PARTICIPANT", "STANDARD", "VALARM", "VCALENDAR", "VLOCATION", "VPOLL",

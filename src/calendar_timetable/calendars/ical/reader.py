@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.feed.body import to_utf8
+from calendar_timetable.calendars.ical.bundle import MARK, collection_of
 from calendar_timetable.calendars.ical.parser import (
     Component,
     ContentLine,
@@ -124,7 +125,8 @@ class _Reader:
         self.budget = Budget(seconds)
         self.rows: list[Row] = []
         self.problems: list[Problem] = []
-        self.series: dict[tuple[str, int], list[_Event]] = defaultdict(list)
+        # By UID; events without one are each alone, by a number. Within, by collection.
+        self.series: dict[tuple[str, int], dict[str, list[_Event]]] = defaultdict(dict)
         self.zone = ""
 
     def clock_of(self, calendar: Component, default_zone: str) -> CalendarTime:
@@ -164,7 +166,10 @@ class _Reader:
             if block.name == "VEVENT":
                 uid = uid_of(block)
                 alone = 0 if uid else len(self.series) + 1
-                self.series[uid, alone].append(_Event(block, clock, context, cancelled))
+                collections = self.series[uid, alone]
+                collections.setdefault(_collection(block), []).append(
+                    _Event(block, clock, context, cancelled)
+                )
         outside = len(self.rows)
         for block in calendar.blocks:
             if block.name == "VFREEBUSY":
@@ -175,10 +180,13 @@ class _Reader:
     def read_series(self) -> None:
         """Expand the events of all calendars.
 
-        Those of one UID are one series, wherever they stand.
+        Those of one UID in one collection are one series, wherever they stand. A UID says nothing
+        of other collections (RFC 4791 section 4.1), so that what one of them cancels or frees still
+        counts where another does not.
         """
-        for (uid, _), events in self.series.items():
-            self.remember(uid, _digest(events), partial(self.add_all, events))
+        for (uid, _), collections in self.series.items():
+            several = list(collections.values())
+            self.remember(uid, _digest(several), partial(self.add_collections, several))
 
     def remember(self, uid: str, digest: str, read: Callable[[], None]) -> None:
         """Add what is remembered of a series, else what *read* finds of it."""
@@ -192,8 +200,20 @@ class _Reader:
         else:
             self.memory.exclude([uid])
 
+    def add_collections(self, several: list[list[_Event]]) -> None:
+        """Expand the events of one UID, those of each collection apart.
+
+        What they say alike is there once.
+        """
+        rows, problems = len(self.rows), len(self.problems)
+        for events in several:
+            self.add_all(events)
+        if len(several) > 1:
+            self.rows[rows:] = dict.fromkeys(self.rows[rows:])
+            self.problems[problems:] = dict.fromkeys(self.problems[problems:])
+
     def add_all(self, events: list[_Event]) -> None:
-        """Expand *events*, which share a UID."""
+        """Expand *events*, which share a UID, as one series."""
         before = len(self.problems)
         parts = (self.guard(event.block, event.clock, partial(_part_of, event)) for event in events)
         understood = [part for part in parts if part is not None]
@@ -361,7 +381,17 @@ def _by_uid(blocks: list[Component], clock: CalendarTime) -> Iterable[list[_Even
     return groups.values()
 
 
-def _digest(events: list[_Event]) -> str:
+def _collection(block: Component) -> str:
+    """Return which collection *block* is from; ``""`` where its body is no bundle."""
+    line = block.first(MARK)
+    return "" if line is None else collection_of(line.value)
+
+
+def _digest(several: list[list[_Event]]) -> str:
+    """Return the digest of the events of one UID, those of each collection apart."""
+    if len(several) > 1:
+        return digest_of("collections", (Component(_digest([events])) for events in several))
+    (events,) = several
     if len(events) == 1:
         return digest_of(events[0].context, [events[0].block])
     return digest_of("", (Component(digest_of(event.context, [event.block])) for event in events))

@@ -13,6 +13,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 
+from calendar_timetable.calendars.ical.bundle import MARK
 from calendar_timetable.calendars.ical.parser import Component
 from calendar_timetable.calendars.occurrences import Details, ParsedCalendar
 
@@ -65,11 +66,13 @@ class SeriesCache:
 def digest_of(context: str, blocks: Iterable[Component]) -> str:
     """Return the digest of *blocks*, of a VTIMEZONE with all below it.
 
-    *context* is what else their meaning depends on.
+    *context* is what else their meaning depends on. The version that a bundle's mark names is no
+    part of that.
     """
     digest = hashlib.blake2b(context.encode(), digest_size=16)
     for block in blocks:
-        digest.update(repr((block.name, block.broken, [raw for _, raw in block.raw])).encode())
+        lines = [raw for name, raw in block.raw if name != MARK]
+        digest.update(repr((block.name, block.broken, lines)).encode())
         if block.name == "VTIMEZONE":
             digest.update(digest_of("", block.blocks).encode())
     return digest.hexdigest()

@@ -14,7 +14,14 @@ from urllib.parse import urljoin
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import Message, serve_child
-from calendar_timetable.calendars.ical.bundle import Item, digest, join, make_item, split
+from calendar_timetable.calendars.ical.bundle import (
+    COLLECTION_DIGITS,
+    Item,
+    digest,
+    join,
+    make_item,
+    split,
+)
 from calendar_timetable.calendars.net.client import DownloadFailed, HttpClient, refusal, serve
 from calendar_timetable.calendars.sources.caldav_discovery import (
     GONE,
@@ -71,7 +78,8 @@ class Reader:
     notes: list[str] = field(default_factory=list)  # what went wrong and was overcome
 
     def __post_init__(self) -> None:
-        self.prefix = digest(self.calendar.path)[:12]  # the keys of its items begin with it
+        # The keys of its items begin with it.
+        self.prefix = digest(self.calendar.path)[:COLLECTION_DIGITS]
         self._availability = self.prefix + digest("availability")
         self._sync = self.calendar.sync
         self._complete = True  # whether everything that was asked for came

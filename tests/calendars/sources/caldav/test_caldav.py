@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -120,6 +120,50 @@ def test_several_calendars(team: Server, connect: Connect, clock: Clock) -> None
     assert hours(Calendar(named)) == [8]
     assert error(Calendar(named)) == "no calendars are called 'on CALL': was it renamed or removed?"
     assert hours(Calendar(every)) == [12, 20]
+
+
+def test_an_invitation_in_two_calendars_blocks_as_long_as_one_of_them_says_so(
+    team: Server, connect: Connect, clock: Clock
+) -> None:
+    """The guest's copy is changed, and the host's stays; then it is the other way round."""
+    team.make_calendar("bob/", "Bob")
+    calendar = Calendar(connect(team.address), timezone="UTC")
+    titled = Calendar("dav", timezone="UTC", show_titles=True)
+    for method, path, body, expected in (
+        ("PUT", "bob/m.ics", at("m", 12), [12]),
+        ("PUT", "bob/m.ics", at("m", 12, "TRANSP:TRANSPARENT"), [12]),
+        ("PUT", "bob/m.ics", at("m", 15, "SEQUENCE:3"), [12, 15]),
+        ("PUT", "bob/m.ics", at("m", 12, "SEQUENCE:4", "STATUS:CANCELLED"), [12]),
+        ("PUT", "bob/m.ics", at("m", 12, "RRULE:FREQ=SECONDLY"), [12]),
+        ("PUT", "bob/m.ics", at("m", 12), [12]),
+        ("PUT", "team/m.ics", at("m", 12, "SEQUENCE:5", "STATUS:CANCELLED"), [12]),
+        ("DELETE", "bob/m.ics", "", []),
+        ("PUT", "bob/m.ics", at("m", 12), [12]),
+        ("DELETE", "team/m.ics", "", [12]),
+        ("DELETE", "bob/m.ics", "", []),
+    ):
+        team.send(method, path, body)
+        clock.now += 300
+        assert hours(calendar) == expected
+        assert calendar.describe().error == ""
+        assert [title for _, _, title in known(titled).titles] == [""] * len(expected)
+
+
+def test_an_invitation_that_is_alike_in_two_calendars_is_listed_once(
+    team: Server, connect: Connect, clock: Clock
+) -> None:
+    team.make_calendar("bob/", "Bob")
+    calendar = Calendar(connect(team.address), timezone="UTC")
+    stretch = datetime(2024, 3, 10, tzinfo=UTC), datetime(2024, 3, 11, tzinfo=UTC)
+    for copy, statuses in (
+        (at("m", 12), ["confirmed"]),
+        (at("m", 12, "STATUS:CANCELLED"), ["cancelled", "confirmed"]),
+    ):
+        team.send("PUT", "bob/m.ics", copy)
+        clock.now += 300
+        listed = calendar.events(*stretch)
+        assert sorted(event.status for event in listed) == statuses
+        assert {event.uid for event in listed} == {"m"}
 
 
 def test_dates_are_those_of_the_calendars_own_zone(team: Server, connect: Connect) -> None:

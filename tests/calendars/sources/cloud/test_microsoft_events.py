@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from calendar_timetable.calendars.ical.bundle import join, split
@@ -110,6 +112,18 @@ def test_occurrences_have_ids_that_stay() -> None:
         join(merge({}, [master(), occurrence("11"), moved])), "2024-03-01", "2024-04-01"
     ).rows
     assert [row[0].uid for row in rows] == ["ical-s/2024-03-11T12:00", "ical-s-12/2024-03-12T12:00"]
+
+
+@pytest.mark.parametrize("other", [{"showAs": "free"}, {"isCancelled": True}, {}])
+@pytest.mark.parametrize("other_first", [True, False])
+def test_two_events_that_graph_tells_apart_take_nothing_from_each_other(
+    other: dict[str, Any], other_first: bool
+) -> None:
+    """A copy in the same calendar keeps the iCalendar id, and gets an id of its own."""
+    both = [event(), event("copy", iCalUId="ical-one", **other)]
+    rows = taken(merge({}, both[::-1] if other_first else both))
+    assert NOON[0] in rows
+    assert len(rows) == (2 if other else 1)
 
 
 BROKEN: dict[str, Event] = {
