@@ -45,12 +45,19 @@ def occurrence(
     )
 
 
+def invited(uid: str, hours: float) -> Occurrence:
+    """Return the same event as in the collection of somebody who was invited."""
+    return replace(occurrence(uid, hours), attendees=frozenset(("bob@example.com",)))
+
+
 def looked(
-    *events: Occurrence, at: float = NOW, puzzling: frozenset[str] = frozenset()
+    *events: Occurrence,
+    at: float = NOW,
+    puzzling: frozenset[str] = frozenset(),
+    partial: frozenset[str] = frozenset(),
 ) -> CalendarSnapshot:
-    return CalendarSnapshot(
-        at, STRETCH, tuple(sorted(events, key=lambda event: event.start)), puzzling
-    )
+    in_order = tuple(sorted(events, key=lambda event: event.start))
+    return CalendarSnapshot(at, STRETCH, in_order, puzzling, partial)
 
 
 def told(before: CalendarSnapshot, after: CalendarSnapshot) -> list[str]:
@@ -91,6 +98,31 @@ WEEKLY = [occurrence("weekly", day * 24) for day in (-7, 0, 7, 14, 21)]
         (looked(occurrence("a", -5)), looked(), []),  # the past may be tidied up
         (looked(occurrence("a", -0.5)), looked(), ["cancelled a"]),  # it is on
         (looked(occurrence("a", 5)), looked(puzzling=frozenset("a")), []),
+        # Only a part of it is not understood, such as one of its dates
+        (
+            looked(occurrence("a", 5)),
+            looked(occurrence("a", 6), partial=frozenset("a")),
+            ["changed a"],
+        ),
+        (
+            looked(*WEEKLY),
+            looked(*WEEKLY[:-1], partial=frozenset(("weekly",))),
+            ["changed weekly"],
+        ),
+        # In two collections, which may say different things of it
+        (looked(occurrence("a", 5)), looked(occurrence("a", 5), invited("a", 5)), []),
+        (looked(occurrence("a", 5), invited("a", 5)), looked(invited("a", 5)), []),
+        (looked(occurrence("a", 5), invited("a", 5)), looked(), ["cancelled a"]),
+        (
+            looked(occurrence("a", 5)),
+            looked(occurrence("a", 5), occurrence("a", 5, status="cancelled")),
+            ["changed a"],
+        ),
+        (
+            looked(occurrence("a", 5), occurrence("a", 5, status="cancelled")),
+            looked(occurrence("a", 5, status="cancelled")),
+            ["cancelled a"],
+        ),
         (
             looked(occurrence("b", 9)),
             looked(occurrence("c", 1), occurrence("a", 5)),
@@ -184,6 +216,17 @@ def test_starts_and_ends() -> None:
     )
     assert looker.look(100, *events) == ["ends b"], "no triggerer ran for days"
     assert looker.coming is None
+
+
+def test_an_event_of_two_collections_starts_once_and_until_both_have_cancelled_it() -> None:
+    looker = Looker("starts")
+    alive, gone = occurrence("a", 1), occurrence("a", 1, status="cancelled")
+    assert looker.look(0, alive, gone) == []
+    assert looker.coming == NOW + HOUR
+    assert looker.look(0.5, gone, gone) == []
+    assert looker.coming is None
+    assert looker.look(1, gone, invited("a", 1), alive) == ["starts a"]
+    assert looker.look(1.1, alive, invited("a", 1)) == []
 
 
 def test_soon() -> None:

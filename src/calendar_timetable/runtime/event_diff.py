@@ -290,18 +290,21 @@ def _row(group: list[Occurrence], now: float) -> EventState:
     alive = [event for event in group if event.status != "cancelled"]
     events = alive or group
     nearest = next((event for event in events if event.end.timestamp() > now), events[-1])
+    # An event may be in several collections; who attends is nothing that is told.
     facts = sorted(
-        (
-            e.start.timestamp(),
-            e.end.timestamp(),
-            e.summary,
-            e.location,
-            e.status,
-            e.busy,
-            e.all_day,
-            e.categories,
-        )
-        for e in group
+        {
+            (
+                e.start.timestamp(),
+                e.end.timestamp(),
+                e.summary,
+                e.location,
+                e.status,
+                e.busy,
+                e.all_day,
+                e.categories,
+            )
+            for e in group
+        }
     )
     return EventState(
         _digest(facts),
