@@ -148,6 +148,10 @@ def whole_series(draw: st.DrawFn, uid: str) -> list[str]:
                 _line("DTSTART", zone, start),
                 f"DURATION:PT{int(lasts.total_seconds()) // 60}M",
             ]
+        if draw(st.integers(0, 7)) == 0:
+            # After the start, whatever its zone is
+            later = start + lasts + timedelta(days=1)
+            return [_line("DTSTART", zone, start), _line("DTEND", "Z", later)]
         return [_line("DTSTART", zone, start), _line("DTEND", zone, start + lasts)]
 
     def at(name: str, instant: datetime) -> str:

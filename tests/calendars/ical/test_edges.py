@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from calendar_timetable.calendars import limits
+from tests.support.effort import tries
 from tests.support.ics import event, feed, spans, understood
 
 BERLIN = "TZID=Europe/Berlin"  # clocks forward 2024-03-31 02:00, back 2024-10-27 03:00
@@ -208,6 +213,175 @@ EDGES = [
             "RRULE:FREQ=DAILY;COUNT=2",
         ),
         ["2024-03-30 01:30/02:15", "2024-03-31 01:30/02:15"],
+    ),
+    # --- ends that are instants, where the clock of the start tells an hour twice or not at all
+    Edge(
+        "an end in UTC in the second of two hours is as far away on other days",
+        "3.8.5.3",
+        one(
+            f"DTSTART;{BERLIN}:20241027T023000",
+            "DTEND:20241027T013000Z",
+            "RRULE:FREQ=DAILY;COUNT=3",
+        ),
+        ["2024-10-27 00:30/01:30", "2024-10-28 01:30/02:30", "2024-10-29 01:30/02:30"],
+    ),
+    Edge(
+        "an end in UTC, beside an RDATE",
+        "3.8.5.3",
+        one(
+            f"DTSTART;{BERLIN}:20241027T023000",
+            "DTEND:20241027T013000Z",
+            "RRULE:FREQ=DAILY;COUNT=2",
+            f"RDATE;{BERLIN}:20241102T100000",
+        ),
+        ["2024-10-27 00:30/01:30", "2024-10-28 01:30/02:30", "2024-11-02 09:00/10:00"],
+    ),
+    Edge(
+        "an end in UTC of a night is exact when clocks go back",
+        "3.8.5.3",
+        one(
+            f"DTSTART;{BERLIN}:20241025T220000",
+            "DTEND:20241026T040000Z",
+            "RRULE:FREQ=DAILY;COUNT=3",
+        ),
+        [
+            "2024-10-25 20:00/2024-10-26 04:00",
+            "2024-10-26 20:00/2024-10-27 04:00",
+            "2024-10-27 21:00/2024-10-28 05:00",
+        ],
+    ),
+    Edge(
+        "a weekly flight takes as long in every week, whatever clocks do in between",
+        "3.8.2.2",
+        one(
+            f"DTSTART;{BERLIN}:20240303T120000",
+            "DTEND;TZID=America/New_York:20240303T150000",
+            "RRULE:FREQ=WEEKLY;COUNT=3",
+        ),
+        ["2024-03-03 11:00/20:00", "2024-03-10 11:00/20:00", "2024-03-17 11:00/20:00"],
+    ),
+    Edge(
+        "an end in UTC where half an hour comes twice",
+        "3.8.5.3",
+        one(
+            f"DTSTART;{LORD_HOWE}:20240407T014500",
+            "DTEND:20240406T151500Z",
+            "RRULE:FREQ=DAILY;COUNT=2",
+        ),
+        ["2024-04-06 14:45/15:15", "2024-04-07 15:15/15:45"],
+    ),
+    Edge(
+        "whole days that end at midnight in UTC are days on the calendar",
+        "3.8.2.2",
+        one("DTSTART;VALUE=DATE:20241026", "DTEND:20241026T220000Z", "RRULE:FREQ=DAILY;COUNT=2"),
+        ["2024-10-25 22:00/2024-10-26 22:00", "2024-10-26 22:00/2024-10-27 23:00"],
+        zone="Europe/Berlin",
+    ),
+    Edge(
+        "a period in UTC over the hour that comes twice, and one in winter",
+        "3.8.5.2",
+        one(
+            f"DTSTART;{BERLIN}:20241001T100000",
+            f"DTEND;{BERLIN}:20241001T110000",
+            "RDATE;VALUE=PERIOD:20241027T000000Z/20241027T013000Z,20241110T000000Z/PT90M",
+        ),
+        ["2024-10-01 08:00/09:00", "2024-10-27 00:00/01:30", "2024-11-10 00:00/01:30"],
+    ),
+    Edge(
+        "a period as long as the event on the clock, over the hour that comes twice",
+        "3.8.5.2",
+        one(
+            f"DTSTART;{BERLIN}:20241001T100000",
+            "DURATION:PT1H",
+            "RDATE;VALUE=PERIOD:20241026T233000Z/20241027T013000Z",
+        ),
+        ["2024-10-01 08:00/09:00", "2024-10-26 23:30/2024-10-27 01:30"],
+    ),
+    Edge(
+        "a period by the clock over the hour that comes twice",
+        "3.8.5.2",
+        one(
+            f"DTSTART;{BERLIN}:20241001T100000",
+            "DURATION:PT1H",
+            f"RDATE;VALUE=PERIOD;{BERLIN}:20241027T010000/20241027T033000",
+        ),
+        ["2024-10-01 08:00/09:00", "2024-10-26 23:00/2024-10-27 02:30"],
+    ),
+    Edge(
+        "a period keeps its length where all that follow are moved",
+        "3.8.4.4",
+        [
+            event(
+                f"DTSTART;{BERLIN}:20241001T100000",
+                "DURATION:PT1H",
+                "RDATE;VALUE=PERIOD:20241002T080000Z/20241002T103000Z,20241003T080000Z/PT3H",
+            ),
+            event(
+                f"RECURRENCE-ID;RANGE=THISANDFUTURE;{BERLIN}:20241002T100000",
+                f"DTSTART;{BERLIN}:20241002T120000",
+                "DURATION:PT2H",
+            ),
+        ],
+        ["2024-10-01 08:00/09:00", "2024-10-02 10:00/12:00", "2024-10-03 10:00/13:00"],
+    ),
+    Edge(
+        "all that follow are moved to times in UTC: each as long",
+        "3.8.4.4",
+        [
+            event(f"DTSTART;{BERLIN}:20241020T023000", "DURATION:PT1H", "RRULE:FREQ=WEEKLY"),
+            event(
+                f"RECURRENCE-ID;RANGE=THISANDFUTURE;{BERLIN}:20241020T023000",
+                "DTSTART:20241020T000000Z",
+                "DTEND:20241020T010000Z",
+            ),
+        ],
+        ["2024-10-20 00:00/01:00", "2024-10-27 00:00/01:00", "2024-11-03 01:00/02:00"],
+        end="2024-11-10",
+    ),
+    Edge(
+        "a period that began long before what is asked",
+        "3.8.5.2",
+        one(
+            "DTSTART:20231001T100000Z",
+            "DURATION:PT1H",
+            "RDATE;VALUE=PERIOD:20231101T000000Z/20240102T060000Z,20231101T000000Z/PT1H",
+            "RDATE;VALUE=PERIOD:20231201T000000Z/20231224T000000Z",
+        ),
+        ["2023-11-01 00:00/2024-01-02 06:00"],
+    ),
+    Edge(
+        "a period that ends before it starts",
+        "3.3.9",
+        one(
+            "DTSTART:20240310T100000Z",
+            "DURATION:PT1H",
+            "RDATE;VALUE=PERIOD:20240311T120000Z/20240311T100000Z,20240312T120000Z/PT1H",
+        ),
+        ["2024-03-10 10:00/11:00", "2024-03-12 12:00/13:00"],
+        ("it ends before it starts",),
+    ),
+    Edge(
+        "an event from the gap to its end keeps its length",
+        "3.3.5",
+        one(f"DTSTART;{BERLIN}:20240331T020000", f"DTEND;{BERLIN}:20240331T030000"),
+        ["2024-03-31 01:00/02:00"],
+    ),
+    Edge(
+        "so does a series that begins there",
+        "3.3.5",
+        one(
+            f"DTSTART;{BERLIN}:20240331T023000",
+            f"DTEND;{BERLIN}:20240331T031500",
+            "RRULE:FREQ=DAILY;COUNT=2",
+        ),
+        ["2024-03-31 01:30/02:15", "2024-04-01 00:30/01:15"],
+    ),
+    Edge(
+        "an end before the start on the clock, in the gap",
+        "3.8.2.2",
+        one(f"DTSTART;{BERLIN}:20240331T031500", f"DTEND;{BERLIN}:20240331T023000"),
+        [],
+        ("it ends before it starts",),
     ),
     # --- ends
     Edge("no end: no length", "3.6.1", one("DTSTART:20240310T120000Z"), ["2024-03-10 12:00/12:00"]),
@@ -700,6 +874,49 @@ def test_edge(edge: Edge) -> None:
         == edge.expected
     )
     assert tuple(problem.reason for problem in reading.problems) == edge.problems
+
+
+CHANGES = {
+    "Europe/Berlin": (datetime(2024, 3, 31, 1), datetime(2024, 10, 27, 1)),
+    "Australia/Lord_Howe": (datetime(2024, 4, 6, 15), datetime(2024, 10, 5, 15)),
+    "America/Santiago": (datetime(2024, 4, 7, 3), datetime(2024, 9, 8, 4)),
+}
+
+
+@settings(deadline=None, max_examples=tries(150))
+@given(data=st.data())
+def test_an_event_that_has_a_length_is_never_without_one(data: st.DataObject) -> None:
+    """However its end is written, and wherever in the hours around a change of clocks it lies."""
+    zone = data.draw(st.sampled_from(sorted(CHANGES)))
+    near = data.draw(st.sampled_from(CHANGES[zone]))
+    minutes = st.integers(-14, 14).map(lambda quarters: timedelta(minutes=15 * quarters))
+    start = (near + data.draw(minutes)).replace(tzinfo=UTC)
+    first = start.astimezone(ZoneInfo(zone))
+    length = timedelta(minutes=15 * data.draw(st.integers(1, 12)))
+    # An event of wall-clock times; one whose end is an instant; the same as a period
+    wall = first.replace(tzinfo=None, fold=0)
+    begin = f"DTSTART;TZID={zone}:{wall:%Y%m%dT%H%M%S}"
+    instant = wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    form = data.draw(st.sampled_from(["clock", "instant", "period"]))
+    if form == "clock":
+        lines = [begin, f"DTEND;TZID={zone}:{wall + length:%Y%m%dT%H%M%S}"]
+    elif form == "instant":
+        lines = [begin, f"DTEND:{instant + length:%Y%m%dT%H%M%SZ}"]
+    else:
+        begin = f"DTSTART;TZID={zone}:20240101T100000"
+        period = f"{start:%Y%m%dT%H%M%SZ}/{start + length:%Y%m%dT%H%M%SZ}"
+        lines = [begin, "DURATION:PT15M", f"RDATE;VALUE=PERIOD:{period}"]
+    rule = data.draw(st.sampled_from(["RRULE:FREQ=DAILY;COUNT=3", "X-NONE:1"]))
+    more = data.draw(st.sampled_from(["RDATE:20241201T100000Z", "X-NONE:2"]))
+    reading = understood(feed(event(*lines, rule, more)), "2023-12-01", "2025-01-01")
+    assert all(last > begin for _, begin, last in reading.rows)
+    if form == "period":
+        exact = (int(start.timestamp()), int((start + length).timestamp()))
+        assert exact in {row[1:] for row in reading.rows} or reading.problems
+    else:
+        assert not reading.problems
+    if form == "instant":
+        assert {last - begin for _, begin, last in reading.rows} == {length.total_seconds()}
 
 
 def test_every_row_names_its_section() -> None:

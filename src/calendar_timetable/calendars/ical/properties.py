@@ -198,15 +198,21 @@ class CalendarTime:
         return self._time(line.value, line)
 
     def listed(self, text: str, line: ContentLine) -> WallTime | tuple[WallTime, WallTime]:
-        """Return *text*, one of the times in *line*; a period is (start, end)."""
+        """Return *text*, one of the times in *line*; a period is (start, end).
+
+        Raises :class:`Unreadable`, also for a period that ends before it starts.
+        """
         first, slash, last = text.partition("/")
         start = self._time(first, line)
         if not slash:
             return start
         if last.strip().upper().startswith(("P", "+P", "-P")):
-            end = parse_duration(last, line.name).after(start.local, start.zone)
-            return start, WallTime((EPOCH + timedelta(seconds=end)).replace(tzinfo=None), UTC)
-        return start, self._time(last, line)
+            after = parse_duration(last, line.name).after(start.local, start.zone)
+            return start, WallTime((EPOCH + timedelta(seconds=after)).replace(tzinfo=None), UTC)
+        end = self._time(last, line)
+        if end.instant < start.instant:
+            raise Unreadable("it ends before it starts")
+        return start, end
 
     def _time(self, text: str, line: ContentLine) -> WallTime:
         tzid = line.params.get("TZID", "")

@@ -287,10 +287,8 @@ class _Reader:
         period = clock.listed(text, line)
         if not isinstance(period, tuple):
             raise Unreadable(f"{line.name}: a period is malformed")
-        first, last = (moment.instant for moment in period)
-        if last < first:
-            raise Unreadable("it ends before it starts")
-        return first, last
+        first, last = period
+        return first.instant, last.instant
 
     def bounded(self, rows: list[Row]) -> list[Row]:
         """Return *rows*; raise :class:`Unreadable` if with those known they are too many."""

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 # 9999-12-30, in epoch seconds: still a time in every zone.
 LATEST = 253402128000
-_DAY = timedelta(days=1)
+_DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 
 
 class Doubt(NamedTuple):
@@ -63,7 +63,8 @@ class SeriesComponent:
     details: Details
     begin: WallTime
     wall: timedelta  # from start to end on the wall clock
-    duration: Duration | None  # if one was given instead of an end
+    # if one was given instead of an end, or an end that the clock of the start does not tell
+    duration: Duration | None
     start: int
     end: int
     recurrence_id: WallTime | None
@@ -104,14 +105,21 @@ def read_part(block: Component, clock: CalendarTime, *, cancelled: bool = False)
         if begin.is_date and finish.is_date and finish.local == begin.local:
             # An end on the date of the start is meant as that one day.
             finish = WallTime(finish.local + _DAY, finish.zone, is_date=True)
-        wall, end = max(finish.local_in(begin.zone) - begin.local, timedelta()), finish.instant
+        wall, end = finish.local_in(begin.zone) - begin.local, finish.instant
+        if finish.zone != begin.zone and not (begin.is_date and wall % _DAY == timedelta()):
+            # It is an instant, and no time of this clock: other instances are exactly as long.
+            duration = Duration(0, end - start)
+            wall = duration.nominal
+        elif wall > timedelta() and end <= start:
+            # Clocks go forward in between: it keeps its length, as other instances do.
+            end = start + int(wall.total_seconds())
     else:
         duration = parse_duration(length.value) if length is not None else Duration(0, 0)
         if begin.is_date and not duration.nominal:
             # A date without a length is that day.
             duration = Duration(1, 0)
         wall, end = duration.nominal, duration.after(begin.local, begin.zone)
-    if end < start:
+    if end < start or wall < timedelta():
         raise Unreadable("it ends before it starts")
     identity = block.first("RECURRENCE-ID")
     sequence = block.text("SEQUENCE")
@@ -275,9 +283,8 @@ def _recur(
         for p in parts
         if p.recurrence_id and p.this_and_future
     ]
-    longest = max(min(part.wall, reach) for part in parts) + max(
-        map(abs, moved), default=timedelta()
-    )
+    furthest = max(map(abs, moved), default=timedelta())
+    longest = max(min(part.wall, reach) for part in parts) + furthest
     bounds = (
         local_seconds(low) - int(longest.total_seconds()),
         local_seconds(high) + int(longest.total_seconds()),
@@ -285,31 +292,69 @@ def _recur(
     calendar = Calendar()
     for number, part in enumerate(parts):
         calendar.add_component(_event(part, parts[0], number, bounds, min(part.wall, reach)))
+    lengths = _lengths(parts[0])
+    # A period that began long before is asked for by its start.
+    under_way = (
+        wall - furthest
+        for wall, length in lengths.items()
+        if wall < low and length > (low - wall) // _SECOND
+    )
+    low = min(under_way, default=low)
     for series in CalendarQuery(calendar).series:
         for count, occurrence in enumerate(series.between(low, high)):
             if count == limits.MAX_SERIES_OCCURRENCES:
                 raise Unreadable(f"more than {count} occurrences")
             part = parts[int(occurrence.as_component(True)["X-PART"])]
-            yield part.details, *_instants(part, occurrence.start, occurrence.end, zone, reach)
+            yield part.details, *_instants(part, parts[0], occurrence.start, lengths, reach)
+
+
+def _lengths(master: SeriesComponent) -> dict[datetime, int]:
+    """Return how long each period of *master* lasts, in seconds, by its wall-clock start.
+
+    It is the longest of those with the same start.
+    """
+    lengths: dict[datetime, int] = {}
+    for moment in master.rdates:
+        if isinstance(moment, tuple):
+            first, last = moment
+            wall = wall_of(first, master)
+            length = last.instant - WallTime(wall, master.begin.zone).instant
+            if length <= 0:
+                length = last.instant - first.instant
+            lengths[wall] = max(length, lengths.get(wall, 0))
+    return lengths
 
 
 def _instants(
-    part: SeriesComponent, first: datetime, last: datetime, zone: tzinfo, reach: timedelta
+    part: SeriesComponent,
+    master: SeriesComponent,
+    first: datetime,
+    lengths: dict[datetime, int],
+    reach: timedelta,
 ) -> tuple[int, int]:
     """Return when an instance of *part* starts and ends, in epoch seconds.
 
-    *first* and *last* are the same in wall-clock time of *zone*.
+    *first* is its start in wall-clock time of *master*'s zone. *lengths* are those of the periods
+    of *master*, in seconds.
     """
-    # False for an RDATE with a period of its own.
-    as_given = last - first == min(part.wall, reach)
-    if as_given and first == part.begin.local_in(zone):
+    zone = master.begin.zone
+    begin, start = part.begin.local_in(zone), WallTime(first, zone).instant
+    named = first
+    if part.recurrence_id is not None:
+        named = first - begin + wall_of(part.recurrence_id, master)
+    if first == begin and (part is not master or named not in lengths):
         return part.start, part.end
-    start = WallTime(first, zone).instant
-    if as_given and part.duration is not None and part.wall <= reach:
+    if named in lengths:
+        return start, start + lengths[named]
+    if part.duration is not None and part.wall <= reach:
         return start, part.duration.after(first, zone)
-    end = WallTime(last, zone).instant
+    if part.begin.zone != zone and not part.begin.is_date:
+        # The override was given in instants, as seen from the clock of the series.
+        return start, start + part.end - part.start
+    wall = min(part.wall, reach)
+    end = WallTime(first + wall, zone).instant
     # Where clocks go forward, a wall-clock end may come before the start.
-    return start, end if end > start else start + int((last - first).total_seconds())
+    return start, end if end > start else start + int(wall.total_seconds())
 
 
 def _event(
@@ -339,14 +384,9 @@ def _event(
     excluded += _by_rules(part.exclusion_rules, part, begin, bounds)
     if excluded:
         event["EXDATE"] = vDDDLists(excluded)
-    added: list[datetime | tuple[datetime, datetime]] = [
-        *_by_rules(part.rules, part, begin, bounds)
-    ]
-    for moment in part.rdates:
-        if isinstance(moment, tuple):
-            added.append((wall_of(moment[0], master), moment[1].local_in(zone)))
-        else:
-            added.append(wall_of(moment, master))
+    added = _by_rules(part.rules, part, begin, bounds)
+    # How long a period lasts is known elsewhere: a clock tells some hours twice.
+    added += [wall_of(at[0] if isinstance(at, tuple) else at, master) for at in part.rdates]
     if added:
         event["RDATE"] = vDDDLists(added)
     return event

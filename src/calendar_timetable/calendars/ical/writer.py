@@ -47,11 +47,15 @@ def day(name: str, value: date) -> str:
 def moment(name: str, value: datetime, zone: ZoneInfo | None = None) -> str:
     """Return the property *name* with an aware *value*, in *zone* or, without one, in UTC.
 
-    A recurring event needs a zone.
+    A recurring event needs a zone. When clocks go back, its first hour alone can be said in *zone*:
+    an end in the second is said in UTC, a start raises ``ValueError``.
     """
-    if zone is None:
+    local = value.astimezone(zone or UTC)
+    if local.fold and name == "DTSTART":
+        raise ValueError("a start in the hour that comes twice")
+    if zone is None or local.fold:
         return f"{name}:{value.astimezone(UTC):%Y%m%dT%H%M%S}Z"
-    return f"{name};TZID={zone.key}:{value.astimezone(zone):%Y%m%dT%H%M%S}"
+    return f"{name};TZID={zone.key}:{local:%Y%m%dT%H%M%S}"
 
 
 def zone_called(name: object) -> ZoneInfo:

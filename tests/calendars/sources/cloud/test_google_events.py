@@ -66,6 +66,18 @@ TABLE: dict[str, tuple[list[Event], list[str]]] = {
         ],
         ["03-29 11:00/03-29 12:00", "03-30 11:00/03-30 12:00", "03-31 10:00/03-31 11:00"],
     ),
+    "recurring, its first end in the second of two hours": (
+        [
+            event(
+                "s",
+                "2023-10-29T02:30:00+02:00",
+                "2023-10-29T02:30:00+01:00",
+                zone=BERLIN,
+                recurrence=["RRULE:FREQ=WEEKLY;UNTIL=20240311T000000Z"],
+            )
+        ],
+        ["03-03 01:30/03-03 02:30", "03-10 01:30/03-10 02:30"],
+    ),
     "EXDATE and RDATE": (
         [
             {
@@ -161,6 +173,16 @@ BROKEN: dict[str, tuple[Event, str]] = {
     "no such day": (event("x", "2024-02-30", "2024-02-31"), "no DTSTART"),
     "unknown zone": (
         event("x", zone="Mars/Olympus", recurrence=["RRULE:FREQ=DAILY"]),
+        "no DTSTART",
+    ),
+    "recurring from the second of two hours on": (
+        event(
+            "x",
+            "2023-10-29T02:30:00+01:00",
+            "2023-10-29T03:30:00+01:00",
+            zone=BERLIN,
+            recurrence=["RRULE:FREQ=WEEKLY"],
+        ),
         "no DTSTART",
     ),
     "unknown rule": (event("x", recurrence=["FREQ=DAILY"]), "its rule has no known FREQ"),
