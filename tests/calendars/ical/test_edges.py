@@ -58,6 +58,23 @@ def one(*lines: str) -> list[str]:
     return [event(*lines)]
 
 
+OWN_RULE = "RRULE: a changed instance with a rule of its own"
+OF_NONE = "RECURRENCE-ID: not of one alone of the events that share a UID"
+
+
+def moved(instance: str) -> str:
+    return event(f"RECURRENCE-ID:{instance}", "DTSTART:20240320T150000Z", "DURATION:PT1H")
+
+
+def with_dates(*lines: str) -> str:
+    return event("DTSTART:20240310T100000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=2", *lines)
+
+
+SHARED = [
+    event("DTSTART:20240301T100000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=2"),
+    with_dates(),
+]
+
 EDGES = [
     # --- what a time without a zone means
     Edge(
@@ -635,6 +652,217 @@ EDGES = [
             event("DTSTART:20240302T120000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=2"),
         ],
         ["2024-03-01 10:00/11:00", "2024-03-02 12:00/13:00", "2024-03-03 12:00/13:00"],
+    ),
+    Edge(
+        "a changed instance with a rule of its own",
+        "3.8.4.4",
+        [
+            event("DTSTART:20240301T100000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=3"),
+            event(
+                "RECURRENCE-ID:20240302T100000Z",
+                "DTSTART:20240302T150000Z",
+                "DURATION:PT1H",
+                "RRULE:FREQ=WEEKLY",
+            ),
+        ],
+        ["2024-03-01 10:00/11:00", "2024-03-02 15:00/16:00", "2024-03-03 10:00/11:00"],
+        (OWN_RULE,),
+    ),
+    Edge(
+        "all that follow, with a rule of their own",
+        "3.8.4.4",
+        [
+            event("DTSTART:20240301T100000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=3"),
+            event(
+                "RECURRENCE-ID;RANGE=THISANDFUTURE:20240302T100000Z",
+                "DTSTART:20240302T150000Z",
+                "DURATION:PT1H",
+                "RRULE:FREQ=DAILY;INTERVAL=2;COUNT=9",
+            ),
+        ],
+        ["2024-03-01 10:00/11:00", "2024-03-02 15:00/16:00", "2024-03-03 15:00/16:00"],
+        (OWN_RULE,),
+    ),
+    Edge(
+        "all that follow, with the rule of the series, whose count would begin anew",
+        "3.8.4.4",
+        [
+            event("DTSTART:20240301T100000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=2"),
+            event(
+                "RECURRENCE-ID;RANGE=THISANDFUTURE:20240302T100000Z",
+                "DTSTART:20240302T150000Z",
+                "DURATION:PT1H",
+                "RRULE:FREQ=DAILY;COUNT=2",
+            ),
+        ],
+        ["2024-03-01 10:00/11:00", "2024-03-02 15:00/16:00"],
+        (OWN_RULE,),
+    ),
+    Edge(
+        "a changed instance that repeats the rule and the dates of its series",
+        "3.8.4.4",
+        [
+            event(
+                "DTSTART:20240301T100000Z",
+                "DURATION:PT1H",
+                "RRULE:FREQ=DAILY;COUNT=2",
+                "RDATE:20240305T100000Z,20240306T100000Z",
+            ),
+            event(
+                "RECURRENCE-ID:20240302T100000Z",
+                "DTSTART:20240302T150000Z",
+                "DURATION:PT1H",
+                "RRULE:FREQ=DAILY;COUNT=2",
+                "RDATE:20240305T100000Z",
+            ),
+        ],
+        [
+            "2024-03-01 10:00/11:00",
+            "2024-03-02 15:00/16:00",
+            "2024-03-05 10:00/11:00",
+            "2024-03-06 10:00/11:00",
+        ],
+    ),
+    Edge(
+        "a changed instance with dates of its own",
+        "3.8.4.4",
+        [
+            event("DTSTART:20240301T100000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=2"),
+            event(
+                "RECURRENCE-ID:20240302T100000Z",
+                "DTSTART:20240302T150000Z",
+                "DURATION:PT1H",
+                "RDATE:20240305T100000Z",
+            ),
+        ],
+        ["2024-03-01 10:00/11:00", "2024-03-02 15:00/16:00"],
+        ("RDATE: a changed instance with dates of its own",),
+    ),
+    Edge(
+        "a changed instance with a rule, and no series",
+        "3.8.4.4",
+        one(
+            "RECURRENCE-ID:20240302T100000Z",
+            "DTSTART:20240302T150000Z",
+            "DURATION:PT1H",
+            "RRULE:FREQ=DAILY",
+        ),
+        ["2024-03-02 15:00/16:00"],
+        (OWN_RULE,),
+    ),
+    Edge(
+        "all that follow of no series",
+        "3.8.4.4",
+        one(
+            "RECURRENCE-ID;RANGE=THISANDFUTURE:20240302T100000Z",
+            "DTSTART:20240302T150000Z",
+            "DURATION:PT1H",
+        ),
+        ["2024-03-02 15:00/16:00"],
+        ("RECURRENCE-ID: all that follow, and their series is not there",),
+    ),
+    Edge(
+        "a cancelled instance adds nothing, whatever its rule",
+        "3.8.1.11",
+        [
+            event("DTSTART:20240301T100000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=2"),
+            event("RECURRENCE-ID:20240302T100000Z", "STATUS:CANCELLED", "RRULE:FREQ=WEEKLY"),
+        ],
+        ["2024-03-01 10:00/11:00"],
+    ),
+    Edge(
+        "of two events that share a UID the one is changed that has the instance",
+        "3.8.4.4",
+        [*SHARED, moved("20240311T100000Z")],
+        [
+            "2024-03-01 10:00/11:00",
+            "2024-03-02 10:00/11:00",
+            "2024-03-10 10:00/11:00",
+            "2024-03-20 15:00/16:00",
+        ],
+    ),
+    Edge(
+        "so it is by an instance that was added",
+        "3.8.4.4",
+        [SHARED[0], with_dates("RDATE:20240320T100000Z"), moved("20240320T100000Z")],
+        [
+            "2024-03-01 10:00/11:00",
+            "2024-03-02 10:00/11:00",
+            "2024-03-10 10:00/11:00",
+            "2024-03-11 10:00/11:00",
+            "2024-03-20 15:00/16:00",
+        ],
+    ),
+    Edge(
+        "so it is by an instance that the other one leaves out",
+        "3.8.4.4",
+        [
+            event(
+                "DTSTART:20240309T100000Z",
+                "DURATION:PT1H",
+                "RRULE:FREQ=DAILY;COUNT=3",
+                "EXDATE:20240311T100000Z",
+            ),
+            *SHARED[1:],
+            moved("20240311T100000Z"),
+        ],
+        [
+            "2024-03-09 10:00/11:00",
+            "2024-03-10 10:00/11:00",
+            "2024-03-10 10:00/11:00",
+            "2024-03-20 15:00/16:00",
+        ],
+    ),
+    Edge(
+        "so it is by an event that does not recur, in a zone of its own",
+        "3.8.4.4",
+        [
+            SHARED[0],
+            event(f"DTSTART;{BERLIN}:20240310T110000", "DURATION:PT1H"),
+            moved("20240310T110000"),
+        ],
+        ["2024-03-01 10:00/11:00", "2024-03-02 10:00/11:00", "2024-03-20 15:00/16:00"],
+    ),
+    Edge(
+        "of two events that share a UID none has the instance that is changed",
+        "3.8.4.4",
+        [*SHARED, moved("20240315T100000Z")],
+        [
+            "2024-03-01 10:00/11:00",
+            "2024-03-02 10:00/11:00",
+            "2024-03-10 10:00/11:00",
+            "2024-03-11 10:00/11:00",
+            "2024-03-20 15:00/16:00",
+        ],
+        (OF_NONE,),
+    ),
+    Edge(
+        "of two events that share a UID both have the instance that is changed",
+        "3.8.4.4",
+        [
+            event("DTSTART:20240309T100000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=3"),
+            *SHARED[1:],
+            moved("20240311T100000Z"),
+        ],
+        [
+            "2024-03-09 10:00/11:00",
+            "2024-03-10 10:00/11:00",
+            "2024-03-10 10:00/11:00",
+            "2024-03-11 10:00/11:00",
+            "2024-03-20 15:00/16:00",
+        ],
+        (OF_NONE,),
+    ),
+    Edge(
+        "of two events that share a UID the one with a bad rule has no instance",
+        "3.8.4.4",
+        [
+            event("DTSTART:20240309T100000Z", "DURATION:PT1H", "RRULE:FREQ=SECONDLY"),
+            *SHARED[1:],
+            moved("20240311T100000Z"),
+        ],
+        ["2024-03-10 10:00/11:00", "2024-03-20 15:00/16:00"],
+        ("a rule that repeats every second is refused",),
     ),
     # --- rules
     Edge(

@@ -53,6 +53,27 @@ def test_many_hostile_rules_do_not_use_up_the_time_of_the_rest(impatient: None) 
     assert len(reading.problems) == 9
 
 
+def test_many_events_and_changes_of_one_uid_do_not_use_up_the_time_of_the_rest(
+    impatient: None,
+) -> None:
+    events = [
+        event("UID:same", f"DTSTART:2020{1 + n // 28:02}{1 + n % 28:02}T{n % 24:02}0000Z", rule)
+        for n, rule in enumerate(["RRULE:FREQ=HOURLY;COUNT=28000"] * 200)
+    ]
+    changes = [
+        event(
+            "UID:same",
+            f"RECURRENCE-ID:202303{1 + n // 24 % 28:02}T{n % 24:02}0000Z",
+            f"DTSTART:202403{1 + n // 24 % 28:02}T{n % 24:02}3000Z",
+        )
+        for n in range(600)
+    ]
+    reading = expanded(feed(*events, *changes, GOOD))
+    assert len(reading.rows) == 601
+    assert {details.uid for details, _, _ in reading.rows} == {"same", "good"}
+    assert {problem.uid for problem in reading.problems} == {"same"}
+
+
 def test_too_many_occurrences_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_OCCURRENCES", 10)
     daily = [
@@ -190,6 +211,11 @@ def test_two_feeds_with_the_same_zone_name_in_one_process(order: tuple[str, str]
         (("DTSTART:20240310T120000Z", "RRULE:FREQ=SECONDLY"), "2024-03-10T12:00", None),
         (("DTSTART:20240310T120000Z", "DTEND:nonsense"), "2024-03-10T12:00", None),
         (
+            ("RECURRENCE-ID:20240308T120000Z", "DTSTART:20240310T120000Z", "RRULE:FREQ=DAILY"),
+            "2024-03-10T12:00",
+            None,
+        ),
+        (
             ("DTSTART;TZID=No:20240310T120000", "DTEND;TZID=No:20240310T130000"),
             "2024-03-09T22:00",
             "2024-03-11T03:00",
@@ -205,3 +231,12 @@ def test_the_time_a_problem_may_cover(
         for text in (start, end)
     ]
     assert [problem.start, problem.end] == expected
+
+
+@pytest.mark.parametrize(
+    "line", ["RRULE:FREQ=SECONDLY", "RDATE:nonsense", "EXDATE:nonsense", "DTEND:nonsense"]
+)
+def test_a_problem_of_what_is_cancelled_covers_no_time(line: str) -> None:
+    cancelled = event("STATUS:CANCELLED", "DTSTART:20240310T120000Z", line)
+    (problem,) = understood(feed(cancelled), "2024-01-01", "2025-01-01").problems
+    assert problem.start == problem.end is not None

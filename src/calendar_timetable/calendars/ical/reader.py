@@ -13,6 +13,7 @@ import signal
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -41,7 +42,9 @@ from calendar_timetable.calendars.ical.series import (
     LATEST,
     SeriesComponent,
     expand_series,
+    has_instance,
     read_part,
+    without_own_recurrence,
 )
 from calendar_timetable.calendars.ical.series_cache import Row, SeriesCache, digest_of
 from calendar_timetable.calendars.ical.timezones import FeedZones, is_place, named_zone
@@ -73,6 +76,7 @@ _TIME = re.compile(
 _ZONE = re.compile(rb"TZID=([^;]+)")
 _SLACK = timedelta(days=3)  # more than any two clocks on earth differ
 
+_NEVER = 0, 0  # the span of what takes up no time
 _MOST_EAST = 14 * 3600  # seconds that a clock may be from UTC
 _FAILURES = (Unreadable, ArithmeticError, ValueError)
 
@@ -220,8 +224,39 @@ class _Reader:
         if any(part.recurrence_id is None for part in understood):
             # The event counts without those that were set aside.
             self.problems[before:] = [replace(p, partly=True) for p in self.problems[before:]]
-        for series in _by_master(understood) if understood else ():
-            self.add(series)
+        for series in self.by_master(understood) if understood else ():
+            self.add(without_own_recurrence(series))
+
+    def by_master(self, parts: list[SeriesComponent]) -> list[list[SeriesComponent]]:
+        """Return the series among *parts* of one UID: usually one.
+
+        Servers exist that give every event the same UID. Events of equal sequence that start at
+        different times are taken as events of their own. An override goes with the one that has its
+        instance. Where none has it, or several do, it goes with the first, and that is told.
+        """
+        masters = [part for part in parts if part.recurrence_id is None]
+        overrides = [part for part in parts if part.recurrence_id is not None]
+        newest = max((part.sequence for part in masters), default=0)
+        events = {part.start: part for part in masters if part.sequence == newest}
+        if len(events) < 2:
+            return [[*events.values(), *overrides]]
+        series = [[event] for event in events.values()]
+        places: dict[int, list[SeriesComponent]] = {}
+        # There may be many of both: the time is for all of them. What is left is told of.
+        with suppress(Exception), self.budget.share():
+            for number, override in enumerate(overrides):
+                having = [one for one in series if _has_instance(one[0], override)]
+                if len(having) == 1:
+                    places[number] = having[0]
+        for number, override in enumerate(overrides):
+            places.get(number, series[0]).append(override)
+            if number not in places:
+                until = None if override.this_and_future else override.end
+                reason = "RECURRENCE-ID: not of one alone of the events that share a UID"
+                self.quarantine(
+                    override.uid, reason, override.start, until, counted=True, partly=True
+                )
+        return series
 
     def guard(self, block: Component, clock: CalendarTime, understand: Callable[[], T]) -> T | None:
         """Return what *understand* makes of *block*.
@@ -243,27 +278,20 @@ class _Reader:
                 rows = self.bounded(list(expand_series(parts, self.start, self.end)))
         except Exception as error:  # noqa: BLE001  (one bad series must not lose the rest)
             first = min(part.start for part in parts)
-            self.quarantine(
-                parts[0].uid,
-                reason_of(error),
-                first,
-                None if _recurs(parts) else max(p.end for p in parts),
-            )
+            last = None if _recurs(parts) else max(part.end for part in parts)
+            span = _NEVER if parts[0].details.status == "cancelled" else (first, last)
+            self.quarantine(parts[0].uid, reason_of(error), *span)
             if len(parts) > 1 and parts[0].recurrence_id is None:
                 # The overrides still count: each says itself when it is.
                 self.add(parts[1:])
         else:
             self.rows += rows
             for part in parts:
-                until = None if _recurs(parts) else part.end
                 for doubt in part.doubts:
+                    until = None if doubt.adds or _recurs(parts) else part.end
+                    span = _NEVER if part.details.status == "cancelled" else (part.start, until)
                     self.quarantine(
-                        part.uid,
-                        doubt.reason,
-                        part.start,
-                        None if doubt.adds else until,
-                        counted=not doubt.adds,
-                        partly=True,
+                        part.uid, doubt.reason, *span, counted=not doubt.adds, partly=True
                     )
 
     def read_freebusy(self, block: Component, clock: CalendarTime) -> None:
@@ -404,17 +432,12 @@ def _part_of(event: _Event) -> SeriesComponent:
     )
 
 
-def _by_master(parts: list[SeriesComponent]) -> list[list[SeriesComponent]]:
-    """Return the series among *parts* of one UID: usually one.
-
-    Servers exist that give every event the same UID. Events of equal sequence that start at
-    different times are taken as events of their own; overrides go with the first.
-    """
-    masters = [part for part in parts if part.recurrence_id is None]
-    overrides = [part for part in parts if part.recurrence_id is not None]
-    newest = max((part.sequence for part in masters), default=0)
-    events = list({part.start: part for part in masters if part.sequence == newest}.values())
-    return [[*events[:1], *overrides], *([part] for part in events[1:])]
+def _has_instance(event: SeriesComponent, override: SeriesComponent) -> bool:
+    try:
+        return has_instance(event, override)
+    except _FAILURES:
+        # The event is quarantined when it is expanded.
+        return False
 
 
 def _check_closed(block: Component) -> None:
@@ -475,7 +498,7 @@ def reach(block: Component, clock: CalendarTime) -> tuple[int | None, int | None
     first, last = block.first("DTSTART"), block.first("DTEND")
     if block.text("STATUS") == "CANCELLED":
         # Whatever else it says, it takes up no time.
-        return 0, 0
+        return _NEVER
     if first is None:
         return None, None
     try:

@@ -188,6 +188,34 @@ def _singles(
             yield moment
 
 
+def without_own_recurrence(parts: list[SeriesComponent]) -> list[SeriesComponent]:
+    """Return *parts*, an event and its overrides, without the rules and dates of overrides.
+
+    RECURRENCE-ID names one instance, and those after it follow the series (RFC 5545 section
+    3.8.4.4). What else an override says of them is noted as a doubt, unless it only repeats the
+    event, as some programs have it.
+    """
+    master = parts[0] if parts[0].recurrence_id is None else None
+    return [
+        part
+        if part is master
+        else replace(part, rules=(), rdates=(), doubts=(*part.doubts, *_not_followed(part, master)))
+        for part in parts
+    ]
+
+
+def _not_followed(part: SeriesComponent, master: SeriesComponent | None) -> Iterator[Doubt]:
+    if part.details.status == "cancelled":
+        return
+    if part.this_and_future and master is None:
+        yield Doubt("RECURRENCE-ID: all that follow, and their series is not there", adds=True)
+    repeated = None if part.this_and_future else master
+    if part.rules and (repeated is None or not set(part.rules) <= set(repeated.rules)):
+        yield Doubt("RRULE: a changed instance with a rule of its own", adds=True)
+    if part.rdates and (repeated is None or not set(part.rdates) <= set(repeated.rdates)):
+        yield Doubt("RDATE: a changed instance with dates of its own", adds=True)
+
+
 def expand_series(
     parts: list[SeriesComponent], start: int, end: int
 ) -> Iterator[tuple[Details, int, int]]:
@@ -432,16 +460,46 @@ def settled(parts: list[SeriesComponent]) -> list[SeriesComponent]:
             and part.sequence <= master.sequence
         ):
             continue
-        if master is not None and part.floating and part.recurrence_id is not None:
-            part = replace(  # noqa: PLW2901
-                part, recurrence_id=WallTime(part.recurrence_id.local, master.begin.zone)
-            )
+        if master is not None:
+            part = replace(part, recurrence_id=_identity(part, master))  # noqa: PLW2901
         moment = part.recurrence_id
         walls = walls_of(moment, master) if moment is not None and master is not None else ()
         key = part.this_and_future, walls or (moment and moment.instant)
         if key not in newest or newest[key].sequence <= part.sequence:
             newest[key] = part
     return [*([] if master is None else [master]), *newest.values()]
+
+
+def _identity(part: SeriesComponent, master: SeriesComponent) -> WallTime | None:
+    """Return the RECURRENCE-ID of *part*, in the zone of *master* where it names none."""
+    if part.recurrence_id is None or not part.floating:
+        return part.recurrence_id
+    return WallTime(part.recurrence_id.local, master.begin.zone)
+
+
+def has_instance(master: SeriesComponent, override: SeriesComponent) -> bool:
+    """Tell whether the recurrence set of *master* has the instance that *override* changes.
+
+    Its EXRULE is not asked. Raises :class:`Unreadable` for a rule that is refused.
+    """
+    identity = _identity(override, master)
+    walls = set(walls_of(identity, master)) if identity is not None else set()
+    if any(walls & set(walls_of(moment, master)) for moment in master.exdates):
+        return False
+    firsts = (at[0] if isinstance(at, tuple) else at for at in master.rdates)
+    begin = master.begin
+    return (
+        begin.local in walls
+        or any(walls & set(walls_of(first, master)) for first in firsts)
+        or any(
+            at == local_seconds(wall)
+            for text in master.rules
+            for wall in walls
+            for at in parse_rrule(text, begin.local, begin).between(
+                local_seconds(wall), local_seconds(wall) + 1
+            )
+        )
+    )
 
 
 def walls_of(moment: WallTime, master: SeriesComponent) -> tuple[datetime, ...]:
