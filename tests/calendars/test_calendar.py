@@ -194,6 +194,72 @@ def test_strict_blocks_the_time_of_what_is_not_understood(tmp_path: Path) -> Non
     assert [problem.uid for problem in strict.problems()] == ["bad", "open"]
 
 
+SWAPPED = ("DTSTART:20240310T120000Z", "DTEND:20240310T110000Z")
+STRICT: dict[str, tuple[tuple[str, ...], dict[str, Any], list[tuple[str, str]]]] = {
+    "as it is": (SWAPPED, {}, [("2024-03-10T11:00", "2024-03-10T12:00")]),
+    "pad": (SWAPPED, {"pad": (HOUR, 2 * HOUR)}, [("2024-03-10T10:00", "2024-03-10T14:00")]),
+    "offset": (SWAPPED, {"offset": 5 * HOUR}, [("2024-03-10T16:00", "2024-03-10T17:00")]),
+    "both": (
+        SWAPPED,
+        {"pad": (HOUR, HOUR), "offset": -HOUR},
+        [("2024-03-10T09:00", "2024-03-10T12:00")],
+    ),
+    "widened in from before": (
+        SWAPPED,
+        {"offset": timedelta(days=-10), "pad": (HOUR, 14 * HOUR)},
+        [("2024-03-01T00:00", "2024-03-01T02:00")],
+    ),
+    "moved out": (SWAPPED, {"offset": timedelta(days=60)}, []),
+    "moved in from after": (
+        ("DTSTART:20240601T120000Z", "DTEND:20240601T110000Z"),
+        {"offset": timedelta(days=-80)},
+        [("2024-03-13T11:00", "2024-03-13T12:00")],
+    ),
+    "an open end": (
+        ("DTSTART:20240325T120000Z", "RRULE:FREQ=SECONDLY"),
+        {"pad": (HOUR, HOUR), "offset": 4 * HOUR},
+        [("2024-03-25T15:00", "2024-04-01T00:00")],
+    ),
+    "both ends open": (
+        ("SUMMARY:when?",),
+        {"offset": timedelta(days=3)},
+        [("2024-03-01T00:00", "2024-04-01T00:00")],
+    ),
+    "no length": (
+        ("DTSTART:20240310T120000Z", "DTEND:20240310T120000Z", "RECURRENCE-ID:nonsense"),
+        {"pad": (HOUR, HOUR)},
+        [("2024-03-10T11:00", "2024-03-10T13:00")],
+    ),
+    "no length, no pad": (
+        ("DTSTART:20240310T120000Z", "DTEND:20240310T120000Z", "RECURRENCE-ID:nonsense"),
+        {},
+        [],
+    ),
+    "cancelled": (
+        (*SWAPPED, "STATUS:CANCELLED"),
+        {"pad": (timedelta(days=30), timedelta(days=30))},
+        [],
+    ),
+    "counted all the same": (
+        ("DTSTART:20240310T120000Z", "DURATION:PT1H", "EXDATE:nonsense"),
+        {"pad": (HOUR, HOUR), "offset": HOUR},
+        [("2024-03-10T12:00", "2024-03-10T15:00")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRICT)
+def test_what_strict_blocks_is_moved_and_widened_as_events_are(name: str, tmp_path: Path) -> None:
+    lines, options, expected = STRICT[name]
+    path = tmp_path / "a.ics"
+    path.write_bytes(feed(event(*lines)))
+    found = list(known(Calendar(path, strict=True, **options)).known)
+    assert found == [(instant(start), instant(end)) for start, end in expected]
+    assert list(known(Calendar(path, strict=True, **options).in_role(deny=False)).known) == [
+        span for span in found if name == "counted all the same"
+    ]
+
+
 def test_the_zone_is_the_one_given_else_the_timetables(tmp_path: Path) -> None:
     path = tmp_path / "a.ics"
     path.write_bytes(feed(event("DTSTART;VALUE=DATE:20240310")))

@@ -139,7 +139,13 @@ class Calendar(CalendarOptions, TimeSet):
                     summaries[id(details)] = on_one_line(details.summary)[:SHOWN]
                 titles.append((low, high, summaries[id(details)]))
         if self.strict and self.deny:
-            pairs += _reaches(snapshot, horizon)
+            pairs += [
+                (
+                    horizon.start if start is None else start + shift - before,
+                    horizon.end if end is None else end + shift + after,
+                )
+                for start, end in _reaches(snapshot)
+            ]
         spans = Spans(pairs).clip(horizon.start, horizon.end)
         note = "cannot be read and is ignored" if snapshot.reading is None else ""
         return CalendarSpans(
@@ -306,15 +312,20 @@ def _all(snapshot: FeedSnapshot) -> tuple[tuple[Details, int, int], ...]:
     return () if snapshot.reading is None else snapshot.reading.rows
 
 
-def _reaches(snapshot: FeedSnapshot, horizon: TimeRange) -> list[tuple[int, int]]:
-    """Return the stretches of *horizon*, in epoch seconds, that unclear components may cover."""
-    stretches = []
-    for problem in () if snapshot.reading is None else snapshot.reading.problems:
-        start = horizon.start if problem.start is None else int(problem.start.timestamp())
-        end = horizon.end if problem.end is None else int(problem.end.timestamp())
-        if not problem.counted and start < end and start < horizon.end and end > horizon.start:
-            stretches.append((max(start, horizon.start), min(end, horizon.end)))
-    return stretches
+def _reaches(snapshot: FeedSnapshot) -> list[tuple[int | None, int | None]]:
+    """Return the stretches, in epoch seconds, that unclear components may cover.
+
+    ``None`` is an open end.
+    """
+    problems = () if snapshot.reading is None else snapshot.reading.problems
+    return [
+        (
+            None if problem.start is None else int(problem.start.timestamp()),
+            None if problem.end is None else int(problem.end.timestamp()),
+        )
+        for problem in problems
+        if not problem.counted
+    ]
 
 
 def around_now() -> tuple[int, int]:
