@@ -31,6 +31,6 @@ MAX_PROBLEMS = 1_000
 MAX_TEXT = 500  # characters kept of a summary, location, category or UID
 MAX_ATTENDEES = 1_000
 
-# A feed that had this many events and now has none is not believed.
+# A feed that had this many events, not all of which are over, and now has none is not believed.
 SUDDENLY_EMPTY = 10
 KEPT_EXPANSIONS = 12  # per feed in the cache

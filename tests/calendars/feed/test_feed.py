@@ -7,19 +7,27 @@ import json
 import logging
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from calendar_timetable import clock as present
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.feed import feed as feeds
 from calendar_timetable.calendars.feed.cache import CacheEntry
-from calendar_timetable.calendars.sources import base, ics, lookup
+from calendar_timetable.calendars.feed.feed import FeedReader
+from calendar_timetable.calendars.ical.expand import expand
+from calendar_timetable.calendars.sources import base, google, ics, lookup, microsoft
+from calendar_timetable.calendars.sources.cloud import build_body
 from calendar_timetable.exceptions import CalendarUnavailable
-from calendar_timetable.planning.time_sets import TimeRange
+from calendar_timetable.planning.time_sets import TimeRange, horizon_around
+from tests.support import google_events, graph_events
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import event, feed
 from tests.support.moments import instant
@@ -198,7 +206,8 @@ def test_no_server(host: str, clock: Clock) -> None:
 
 def test_a_calendar_that_is_suddenly_empty_is_not_believed(origin: Origin, clock: Clock) -> None:
     many = [
-        event(f"UID:{n}", f"DTSTART:202403{n:02}T120000Z", "DURATION:PT1H") for n in range(1, 11)
+        event(f"UID:{n}", f"DTSTART:202403{n:02}T120000Z", "DURATION:PT1H", "RRULE:FREQ=YEARLY")
+        for n in range(1, 11)
     ]
     calendar = Calendar(origin.url())
     origin.serve(feed(*many))
@@ -405,6 +414,201 @@ def test_a_file_that_does_not_change_never_gets_stale(tmp_path: Path, clock: Clo
         clock.now += 80_000
     path.unlink()
     assert list(known(calendar).known) == NOON
+
+
+# --- a calendar that ages -------------------------------------------------------------------------
+
+
+MAINTENANCE = [f"202610{day:02}" for day in range(2, 14)]  # days, the last long before the others
+MONTHS = ["2026-11-30", "2026-12-01", "2026-12-03", "2027-01-04", "2027-05-20"]
+
+
+@dataclass
+class Served:
+    """A calendar as the answer to a question that changes with the clock."""
+
+    answer: Callable[[], bytes]
+    label = "team"
+    identity = "team"
+    secret = ""
+    server = ""
+    local = False
+
+    def fetch(self, last: base.Validators = base.NO_VALIDATORS) -> base.FetchResult:
+        return base.FetchResult(self.answer())
+
+
+@dataclass
+class Life:
+    """A calendar, read as a DAG does that runs all the time, while months go by."""
+
+    source: Served
+    clock: Clock
+
+    def read(self, moment: str = "") -> feeds.FeedSnapshot:
+        self.clock.now = instant(moment) if moment else self.clock.now + 1800
+        horizon = horizon_around(self.clock.now, 0)
+        return FeedReader(self.source, horizon.start, horizon.end, "UTC", 300, 86400).read()
+
+    def is_held_after_days(self) -> bool:
+        """Tell whether it is held when its answers stay as they are for more than max_stale."""
+        return [self.read() for _ in range(50)][-1].reading is None
+
+
+def nights(days: Iterable[str] = MAINTENANCE) -> list[str]:
+    return [event(f"UID:{day}", f"DTSTART:{day}T200000Z", f"DTEND:{day}T220000Z") for day in days]
+
+
+def by_microsoft() -> bytes:
+    view = [bound[:10].replace("-", "") for bound in microsoft._view(microsoft._DAYS_BACK)]
+    days = [f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in MAINTENANCE if view[0] <= day < view[1]]
+    events = (graph_events.event(day, f"{day}T20:00", f"{day}T22:00") for day in days)
+    return build_body(microsoft.merge({}, list(events)))
+
+
+def by_google() -> bytes:
+    days = [f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in MAINTENANCE]
+    events = (
+        google_events.event(day, f"{day}T20:00:00Z", f"{day}T22:00:00Z")
+        for day in days
+        if day >= google._since(31)
+    )
+    return build_body(google.merge({}, list(events), "UTC"), "UTC")
+
+
+def of_a_published_range() -> bytes:
+    since = f"{present.utc() - timedelta(days=30):%Y%m%d}"
+    return feed(*nights(day for day in MAINTENANCE if day >= since))
+
+
+def tidied_up() -> bytes:
+    return feed(*(nights() if f"{present.utc():%Y%m%d}" <= "20261201" else ()))
+
+
+def of_series_that_end() -> bytes:
+    series = [
+        event(
+            f"UID:{n}", f"DTSTART:202610{n:02}T200000Z", "DURATION:PT2H", f"RRULE:FREQ=WEEKLY;{e}"
+        )
+        for n, e in enumerate(["COUNT=6", "UNTIL=20261120T000000Z"] * 6, 1)
+    ]
+    return feed(*(series if f"{present.utc():%Y%m%d}" <= "20261201" else ()))
+
+
+def of_an_unknown_place() -> bytes:
+    days = MAINTENANCE if f"{present.utc():%Y%m%d}" <= "20261201" else ()
+    return feed(*nights(days), head=("X-WR-TIMEZONE:Middle/Earth",))
+
+
+ANSWERS = [by_microsoft, by_google, of_a_published_range, tidied_up]
+
+
+@pytest.mark.parametrize("answer", [*ANSWERS, of_series_that_end, of_an_unknown_place])
+def test_a_calendar_whose_events_are_over_may_become_empty(
+    answer: Callable[[], bytes], clock: Clock
+) -> None:
+    life = Life(Served(answer), clock)
+    assert life.read("2026-10-20").state.components == 12
+    for month in MONTHS:
+        found = life.read(month)
+        assert (found.error, found.reading is None) == ("", False)
+    assert found.state.components == 0
+
+
+def test_only_a_stopped_airflow_sees_the_calendar_age_at_once(clock: Clock) -> None:
+    life = Life(Served(by_microsoft), clock)
+    assert life.read("2026-10-01").state.components == 12
+    found = life.read("2027-09-01")
+    assert (found.error, found.state.components) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        event("UID:next", "DTSTART:20270610T200000Z", "DURATION:PT2H"),
+        event("UID:on", "DTSTART:20261001T000000Z", "DTEND:20270301T000000Z"),
+        event("UID:weekly", "DTSTART:20261001T200000Z", "DURATION:PT2H", "RRULE:FREQ=WEEKLY"),
+        event("UID:yearly", "DTSTART:20201001T200000Z", "DURATION:PT2H", "RRULE:FREQ=YEARLY"),
+        event("UID:odd", "DTSTART:20270610T200000Z", "DTEND:never"),
+    ],
+    ids=lambda text: text.split("\r\n")[1],
+)
+def test_what_is_still_to_come_does_not_go_at_once(more: str, clock: Clock) -> None:
+    answers = [feed(*nights(), more)]
+    life = Life(Served(lambda: answers[-1]), clock)
+    life.read("2026-10-20")
+    life.read("2026-12-03")
+    answers.append(feed())
+    found = life.read()
+    assert found.error == "suddenly empty: it had 13 events"
+    assert found.reading is not None
+    assert life.is_held_after_days()
+
+    answers.append(answers[0])  # it was the server: its events come back
+    found = life.read()
+    assert (found.error, found.state.components, found.reading is None) == ("", 13, False)
+
+
+def test_an_emptied_calendar_is_believed_when_somebody_says_so(clock: Clock) -> None:
+    answers = [feed(*nights(["20270610"] * 12))]
+    life = Life(Served(lambda: answers[-1]), clock)
+    life.read("2026-10-20")
+    answers.append(feed())
+    assert life.is_held_after_days()
+    answers += [feed(MEETING)]
+    assert life.read().error == ""
+    answers += [feed()]
+    found = life.read()
+    assert (found.error, found.state.components) == ("", 0)
+
+
+def test_an_emptied_calendar_is_believed_when_all_that_it_had_would_be_over(clock: Clock) -> None:
+    answers = [feed(*nights(["20270610"]), *nights())]
+    life = Life(Served(lambda: answers[-1]), clock)
+    life.read("2026-10-20")
+    answers.append(feed())
+    for moment in ("2026-10-22", "2027-02-01", "2027-06-10T21:30"):
+        found = life.read(moment)
+        assert (found.error, found.reading) == ("suddenly empty: it had 13 events", None)
+    found = life.read("2027-06-10T22:30")
+    assert (found.error, found.reading is None) == ("", False)
+
+
+def test_what_an_empty_calendar_had_is_read_once_a_week(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [feed(*nights(["20270610"] * 12))]
+    life = Life(Served(lambda: answers[-1]), clock)
+    life.read("2026-10-20")
+    answers.append(feed())
+    expanded: list[bytes] = []
+
+    def watched(body: bytes, *about: Any) -> Any:
+        expanded.append(body)
+        return expand(body, *about)
+
+    monkeypatch.setattr(feeds, "expand", watched)
+    life.read("2026-10-22")
+    assert life.is_held_after_days()
+    assert len(expanded) == 1
+
+
+@pytest.mark.parametrize("lost", [".ics", ".json"])
+def test_nothing_is_believed_of_an_empty_calendar_whose_copy_is_lost(
+    lost: str, clock: Clock, cache: Path
+) -> None:
+    """What it had cannot be told; without its expansions it can, from its body."""
+    life = Life(Served(by_microsoft), clock)
+    life.read("2026-10-20")
+    for path in entry_files(cache, lost):
+        if len(path.suffixes) > 1:
+            path.unlink()
+    if lost == ".ics":
+        for path in entry_files(cache, ".json"):
+            if len(path.suffixes) > 1:
+                path.unlink()
+    error = "suddenly empty: it had 12 events" if lost == ".ics" else ""
+    assert life.read("2026-12-03").error == error
 
 
 # --- the cache folder -----------------------------------------------------------------------------

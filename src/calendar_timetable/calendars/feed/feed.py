@@ -44,6 +44,7 @@ _NOT_SYNCED = (
 )
 # Expansions begin and end on whole weeks, so that similar questions share one.
 _GRID = 7 * 86400
+_YEAR = 366 * 86400  # seconds; what sources are asked for reaches farther ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class FeedReader:
         max_stale: float,
     ) -> None:
         self.source, self.zone, self.max_stale = source, zone, max_stale
-        self.start, self.end = start // _GRID * _GRID, -(-end // _GRID) * _GRID
+        self.start, self.end = _weeks(start, end)
         self.policy = RefreshPolicy(refresh, max_stale)
         self.entry = (
             CacheEntry.called(source.entry)
@@ -299,7 +300,11 @@ class FeedReader:
             body = check_body(body)
             digest = digest if body is fetched.body else digest_of(body)
         components = attempt.components if digest == attempt.digest else len(EVENTS.findall(body))
-        if not components and attempt.components >= limits.SUDDENLY_EMPTY:
+        if (
+            not components
+            and attempt.components >= limits.SUDDENLY_EMPTY
+            and self._has_more_to_come(attempt)
+        ):
             raise FetchFailed(f"suddenly empty: it had {attempt.components} events")
         state = FeedState(
             digest,
@@ -316,7 +321,7 @@ class FeedReader:
         if digest == attempt.digest:
             self.entry.save(state)
             return state
-        reading = self.expand(body, attempt)
+        reading = self.expand(body, attempt, self.start, self.end)
         self.entry.save(state, body)
         self.entry.save_expansion(state, self.start, self.end, self.zone, reading)
         self._adopted = digest, reading
@@ -329,16 +334,48 @@ class FeedReader:
         """
         if self._adopted is not None and self._adopted[0] == state.digest:
             return self._adopted[1]
-        reading = self.entry.expansion(state, self.start, self.end, self.zone)
+        return self._reading_over(state, self.start, self.end)
+
+    def _reading_over(self, state: FeedState, start: int, end: int) -> ParsedCalendar | None:
+        """Do as :meth:`reading` for ``[start, end)``, whole weeks in epoch seconds."""
+        reading = self.entry.expansion(state, start, end, self.zone)
         if reading is None:
             body = self.entry.body(state)
             if body is not None:
-                reading = self.expand(body, state)
-                self.entry.save_expansion(state, self.start, self.end, self.zone, reading)
+                reading = self.expand(body, state, start, end)
+                self.entry.save_expansion(state, start, end, self.zone, reading)
         return reading
 
-    def expand(self, body: bytes, last: FeedState) -> ParsedCalendar:
-        """Expand *body*, with the help of an earlier reading."""
+    def _has_more_to_come(self, last: FeedState) -> bool:
+        """Tell whether the body of *last* has an event that is not over, in the coming year.
+
+        What is over may be missing in the next answer though nobody took it away: many sources are
+        asked for, or publish, only what is not long past. Of a body that cannot be read the answer
+        is yes.
+        """
+        now = clock.now()
+        # The stretch of this question is part of it, so that no other expansion is needed for that.
+        start, end = _weeks(min(self.start, now), max(self.end, now + _YEAR))
+        try:
+            reading = self._reading_over(last, start, end)
+        except ExpansionFailed:
+            return True
+        return (
+            reading is None
+            or any(until > now for _, _, until in reading.rows)
+            or any(
+                not problem.counted and (problem.end is None or problem.end.timestamp() > now)
+                for problem in reading.problems
+            )
+        )
+
+    def expand(self, body: bytes, last: FeedState, start: int, end: int) -> ParsedCalendar:
+        """Expand *body* over ``[start, end)``, with the help of an earlier reading."""
         with metrics.timed("read_time", self.source.label):
-            earlier = self.entry.earlier(last, self.start, self.end, self.zone)
-            return expand(body, self.start, self.end, self.zone, earlier)
+            earlier = self.entry.earlier(last, start, end, self.zone)
+            return expand(body, start, end, self.zone, earlier)
+
+
+def _weeks(start: float, end: float) -> tuple[int, int]:
+    """Return *start* and *end*, in epoch seconds, moved apart to whole weeks."""
+    return int(start // _GRID * _GRID), int(-(-end // _GRID) * _GRID)

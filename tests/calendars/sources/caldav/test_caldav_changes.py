@@ -27,6 +27,7 @@ from tests.support.dav_team import (
 )
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import half_hour
+from tests.support.moments import instant
 
 
 def asked(wire: Wire) -> list[str]:
@@ -85,6 +86,22 @@ def test_the_same_on_xandikos(xandikos_server: Server, connect: Connect, clock: 
             assert hours(calendar) == expected
             assert asked(wire) == ["PROPFIND", "sync-collection", *more]
         xandikos_server.send("DELETE", "calendar/n.ics")
+
+
+def test_a_calendar_whose_events_are_over_may_become_empty(
+    team: Server,  # noqa: F811
+    connect: Connect,
+    clock: Clock,
+) -> None:
+    """With *days_back*, other months are asked for as months go by."""
+    for number in range(11):
+        team.send("PUT", f"team/x{number}.ics", half_hour(f"x{number}", number))
+    calendar = Calendar(connect(team.address + "alice/team/", days_back=20))
+    for day, events in (("2024-03-20", 12), ("2024-04-15", 12), ("2024-04-22", 0)):
+        clock.now = instant(day)
+        hours(calendar)
+        state = calendar.describe()
+        assert (state.status, state.error, state.events) == ("ok", "", events)
 
 
 def test_an_expired_token_is_survived_and_named(
