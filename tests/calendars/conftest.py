@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.feed_fixtures import cache, clock, origin, other_origin, tls_origin  # noqa: F401
+from tests.support.feed_fixtures import (  # noqa: F401
+    cache,
+    clock,
+    origin,
+    other_origin,
+    time_zones,
+    tls_origin,
+)
 
 HERE = Path(__file__).parent
 WITH_SERVERS = [HERE / "feed", HERE / "net", HERE / "sources"]

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from tests.support.feed_fixtures import cache, clock, origin  # noqa: F401
+from tests.support.feed_fixtures import cache, clock, origin, time_zones  # noqa: F401

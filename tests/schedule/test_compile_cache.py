@@ -19,7 +19,7 @@ from calendar_timetable.calendars.ical.expand import ExpansionFailed
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import TimeRange, TimeSet
 from calendar_timetable.schedule.arguments import Arguments
-from tests.support.feed_fixtures import Clock
+from tests.support.feed_fixtures import Clock, TimeZones
 from tests.support.ics import event, feed
 from tests.support.origin import Origin, Reply
 
@@ -342,6 +342,27 @@ def test_holidays_are_kept_until_their_library_is_another(
     monkeypatch.setattr(Holidays, "library", lambda self: "holidays 99")
     serialized()
     assert len(kept_files(cache)) == 2 and first in kept_files(cache)
+
+
+def test_schedules_are_kept_until_the_time_zone_database_is_another(
+    team: Path, time_zones: TimeZones, nothing_is_read: Callable[[], None]
+) -> None:
+    days = [
+        text.replace("START:", "START;TZID=Europe/Berlin:").replace("Z\r", "\r") for text in EVENTS
+    ]
+    team.write_bytes(feed(*days))
+
+    def serialized() -> dict[str, Any]:
+        return CalendarTimetable(NIGHTLY, timezone="UTC", blackouts=team).serialize()
+
+    time_zones.upgrade("Asia/Tokyo")
+    serialized()  # what comes of the first reading is not kept
+    before = serialized()
+    time_zones.upgrade("America/New_York")
+    after = serialized()
+    assert after == anew(CalendarTimetable(NIGHTLY, timezone="UTC", blackouts=team)) != before
+    nothing_is_read()
+    assert serialized() == after
 
 
 def test_what_is_kept_is_for_its_owner_only(team: Path, cache: Path) -> None:

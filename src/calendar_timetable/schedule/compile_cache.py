@@ -1,8 +1,8 @@
 """What schedules came to, kept in the cache folder from one parse of their DAG files to the next.
 
 A schedule is serialized again at every parse, and nearly always nothing has changed. It is the same
-as long as its arguments and the copies of its calendars in force are. Once a day it is made anew
-all the same, for what else it may depend on.
+as long as its arguments, the copies of its calendars in force, and what reads them are. Once a day
+it is made anew all the same, for what else it may depend on.
 """
 
 from __future__ import annotations
@@ -18,8 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from calendar_timetable import clock
-from calendar_timetable.calendars.feed.cache import check_folder, folder, replace_file
-from calendar_timetable.calendars.ical.expand import FORMAT
+from calendar_timetable.calendars.feed.cache import (
+    check_folder,
+    folder,
+    read_by,
+    replace_file,
+)
 
 _DAY_FORMAT = "%Y%m%d"
 
@@ -35,10 +39,10 @@ def cached_or_made(
     """
     check_folder()
     now = clock.utc()
-    made_of = repr((FORMAT, arguments, copies)).encode()
+    made_of = repr((read_by(), arguments, copies)).encode()
     # The feeds are part of the name, as what calendars say of themselves is without addresses.
     feeds = [copy.partition(" ")[0] for copy in copies]
-    name = hashlib.sha256(repr((arguments, feeds)).encode()).hexdigest()[:40]
+    name = hashlib.sha256(repr((read_by(), arguments, feeds)).encode()).hexdigest()[:40]
     day = folder() / "schedules" / now.strftime(_DAY_FORMAT)
     path = day / name
     with suppress(OSError, ValueError):

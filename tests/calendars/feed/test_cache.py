@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ import pytest
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState, digest_of
+from calendar_timetable.calendars.feed import feed as feeds
+from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState, digest_of, read_by
+from calendar_timetable.calendars.holidays import with_version
+from calendar_timetable.calendars.ical.expand import expand
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
-from tests.support.feed_fixtures import Clock
+from tests.support.feed_fixtures import Clock, TimeZones
 from tests.support.ics import event, feed
 from tests.support.one_meeting import GOOD, meetings
 from tests.support.origin import Origin, Reply
@@ -231,3 +235,76 @@ def test_a_folder_of_a_user_that_is_not_there_is_refused(
     monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", "~nosuchuser/cache")
     with pytest.raises(InvalidArgument, match="its user is not known here"):
         meetings(Calendar(origin.url()))
+
+
+# --- what a reading depends on besides its body ---------------------------------------------------
+
+
+AT_TEN = event(
+    "UID:a",
+    "DTSTART;TZID=Europe/Berlin:20260301T100000",
+    "DTEND;TZID=Europe/Berlin:20260301T110000",
+    "RRULE:FREQ=DAILY",
+)
+
+
+@pytest.fixture
+def expanded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The bodies that are expanded."""
+    bodies: list[bytes] = []
+
+    def watched(body: bytes, *about: Any) -> Any:
+        bodies.append(body)
+        return expand(body, *about)
+
+    monkeypatch.setattr(feeds, "expand", watched)
+    return bodies
+
+
+def hours(calendar: Calendar) -> set[int]:
+    """Return the hours, in UTC, at which its events begin in March."""
+    return {
+        found.start.hour
+        for found in calendar.events(
+            datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 27, tzinfo=UTC)
+        )
+    }
+
+
+@pytest.mark.parametrize("told_in", ["tzdata.zi", "+VERSION", ""])
+def test_an_upgrade_of_the_time_zone_database_is_seen_in_a_feed_that_is_unchanged(
+    told_in: str, time_zones: TimeZones, tmp_path: Path, expanded: list[bytes]
+) -> None:
+    time_zones.told_in = told_in
+    path = tmp_path / "team.ics"
+    path.write_bytes(feed(AT_TEN))
+    for clocks_of, hour in (("Europe/Berlin", 9), ("Europe/Moscow", 7), ("Asia/Tokyo", 1)):
+        time_zones.upgrade(clocks_of)
+        expanded.clear()
+        assert [hours(Calendar(path)), hours(Calendar(path))] == [{hour}] * 2
+        assert len(expanded) == 1
+    # One event is added: what is remembered of the others is of the same release.
+    time_zones.upgrade("Europe/Berlin")
+    path.write_bytes(feed(AT_TEN, event("UID:b", "DTSTART:20260310T230000Z", "DURATION:PT1H")))
+    assert hours(Calendar(path)) == {9, 23}
+
+
+@pytest.mark.parametrize("library", ["icalendar", "recurring-ical-events", "tzdata"])
+def test_an_upgrade_of_a_library_that_reads_is_seen_too(
+    library: str, tmp_path: Path, expanded: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "team.ics"
+    path.write_bytes(feed(AT_TEN))
+    hours(Calendar(path))
+    with monkeypatch.context() as upgraded:
+        upgraded.setattr(
+            "calendar_timetable.calendars.feed.cache.with_version",
+            lambda name: f"{name} 99" if name == library else with_version(name),
+        )
+        read_by.cache_clear()
+        hours(Calendar(path))
+        hours(Calendar(path))
+    read_by.cache_clear()
+    assert len(expanded) == 2
+    hours(Calendar(path))
+    assert len(expanded) == 2, "that of the release before is kept"

@@ -20,15 +20,17 @@ import secrets
 import stat
 import tempfile
 import time
+import zoneinfo
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from calendar_timetable import clock
 from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.holidays import with_version
 from calendar_timetable.calendars.ical.expand import FORMAT
 from calendar_timetable.calendars.ical.parser import EVENTS
 from calendar_timetable.calendars.ical.series_cache import dump_reading, load_reading
@@ -46,6 +48,10 @@ _VERSION = 1
 _DTSTAMP = re.compile(rb"\nDTSTAMP:[^\r\n]*\r?(?=\n(?![ \t]))")
 _POLL_SECONDS = 0.05  # between two attempts at a lock
 _NAME = re.compile(r"[0-9a-f]{40}")
+# Libraries that give bodies their meaning: rules, names of zones, zones where the system has none.
+_LIBRARIES = ("icalendar", "recurring-ical-events", "tzdata")
+# Files that tell which release of the time zone database a folder holds, where it has one of them.
+_RELEASES = ("tzdata.zi", "+VERSION")
 # Many DAGs of one file may use one calendar.
 _reading_of = lru_cache(maxsize=4)(load_reading)
 
@@ -246,7 +252,7 @@ class CacheEntry:
         return self._path(f"{digest[:20]}.ics")
 
     def _stem(self, state: FeedState, zone: str) -> str:
-        key = hashlib.sha256(f"{FORMAT} {zone}".encode()).hexdigest()[:10]
+        key = hashlib.sha256(f"{read_by()} {zone}".encode()).hexdigest()[:10]
         return f"{self.name}.{state.digest[:20]}.x{key}."
 
     def _was(self, name: str) -> str:
@@ -346,6 +352,30 @@ def digest_of(body: bytes) -> str:
     Big providers write the time of the request into the DTSTAMP of every event.
     """
     return hashlib.sha256(_DTSTAMP.sub(b"", body)).hexdigest()
+
+
+@cache
+def read_by() -> str:
+    """Return a name of all that a reading depends on besides the body, the stretch and the zone.
+
+    That is this package, the libraries that it reads with, and the time zone database, where
+    ``zoneinfo`` looks for it: in folders of the system first. It is worked out once per process.
+    """
+    folders = (f"{place} {_release_in(place)}" for place in zoneinfo.TZPATH)
+    return "\n".join((str(FORMAT), *map(with_version, _LIBRARIES), *folders))
+
+
+def _release_in(place: str) -> str:
+    """Return what tells the time zone database in the folder *place* from another release of it.
+
+    It is ``""`` where there is none.
+    """
+    for name in _RELEASES:
+        with suppress(OSError):
+            return hashlib.sha256(Path(place, name).read_bytes()).hexdigest()
+    files = [Path(where, name) for where, _, names in os.walk(place) for name in names]
+    stamps = sorted(f"{path} {_changed_at(path)}" for path in files)
+    return hashlib.sha256("\n".join(stamps).encode()).hexdigest() if stamps else ""
 
 
 def _changed_at(path: Path) -> float:
