@@ -6,27 +6,35 @@ And what is noted of whom.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.api_fastapi.auth.managers.exceptions import AuthManagerRefreshTokenExpiredException
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.exceptions import AirflowException  # type: ignore[attr-defined]
 from airflow.models.log import Log
 from airflow.sdk import DAG
+from cryptography.fernet import Fernet
+from fastapi import HTTPException
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
 from calendar_timetable import Calendar, CalendarTimetable, Weekly
 from calendar_timetable.cli import main
 from calendar_timetable.runs import lru
-from calendar_timetable.web import store
-from tests.support.airflow_database import add_dag, add_run
+from calendar_timetable.web import store, subscription_routes, subscriptions
+from tests.support.airflow_database import SERVER, add_dag, add_run, on_sqlite
 from tests.support.ics import event, feed
-from tests.support.web_app import Rights, asked
+from tests.support.web_app import Rights, Viewer, asked
 
 RUN, CODE = DagAccessEntity.RUN, DagAccessEntity.CODE
 START = datetime(2026, 1, 1)
@@ -196,6 +204,267 @@ def test_what_another_site_asks_for_is_not_noted_as_done(
         "/api/subscriptions", json={"kind": "all"}, headers={"X-Requested-With": ""}
     )
     assert (answer.status_code, session.scalars(select(Log)).all()) == (403, [])
+
+
+# --- an identity provider whose refresh tokens are good once --------------------------------------
+
+
+class Ada(Viewer):
+    """Somebody whose claims hold a token."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+
+class Rotating(Rights):
+    """An auth manager that asks an identity provider: each token that was used is spent.
+
+    ``failure`` is raised instead of an answer, ``meanwhile`` happens while it answers.
+    """
+
+    valid, answers = "0", 0
+    failure: Exception | None = None
+    meanwhile: Callable[[], object] | None = None
+
+    def serialize_user(self, user: Viewer) -> dict[str, Any]:
+        return {"token": getattr(user, "token", self.valid)}
+
+    def deserialize_user(self, claims: dict[str, Any]) -> Viewer:
+        return Ada(claims["token"])
+
+    def refresh_user(self, *, user: Viewer) -> Any:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        if self.failure is not None:
+            raise self.failure
+        if not isinstance(user, Ada) or user.token != self.valid:
+            raise AuthManagerRefreshTokenExpiredException("invalid_grant")
+        self.answers += 1
+        self.valid = str(self.answers)
+        return Ada(self.valid)
+
+
+@pytest.fixture
+def provider() -> Rotating:
+    return Rotating()
+
+
+@dataclass
+class Feed:
+    """A subscription, fetched in sessions of the fetch's own as Airflow makes them."""
+
+    client: TestClient
+    token: str
+    id: str
+
+    def fetched(self) -> int:
+        return self.client.get("/feed.ics", params={"token": self.token}).status_code
+
+
+@pytest.fixture
+def subscribed(
+    client: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch, provider: Rotating
+) -> Feed:
+    make = sessionmaker(session.get_bind(), expire_on_commit=False)
+
+    @contextmanager
+    def create_session(**_: Any) -> Iterator[Session]:
+        with make() as own:
+            try:
+                yield own
+                own.commit()
+            except Exception:
+                own.rollback()
+                raise
+
+    monkeypatch.setattr(subscriptions, "get_auth_manager", lambda: provider)
+    made = subscription(client)
+    session.commit()
+    monkeypatch.setattr(subscription_routes, "create_session", create_session)
+    return Feed(client, made["token"], made["id"])
+
+
+def test_a_fetch_that_is_put_off_costs_no_token(subscribed: Feed, provider: Rotating) -> None:
+    assert subscribed.fetched() == 200
+    lru.forget()
+    subscription_routes._writing.begin(subscribed.id)
+    assert [subscribed.fetched() for _ in range(3)] == [429] * 3
+    subscription_routes._writing.end(subscribed.id)
+    assert [subscribed.fetched() for _ in range(3)] == [200] * 3
+    assert provider.answers == 7
+
+
+def test_a_feed_that_cannot_be_written_costs_no_token(
+    subscribed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subscription_routes, "_feed_of", die)
+        with pytest.raises(MemoryError):
+            subscribed.fetched()
+    assert [subscribed.fetched() for _ in range(3)] == [200] * 3
+
+
+def test_a_second_device_asks_while_a_feed_is_written(
+    subscribed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, told = subscription_routes._feed_of, list[int]()
+
+    def slowly(*about: Any) -> Any:
+        with ThreadPoolExecutor() as pool:
+            told.append(pool.submit(subscribed.fetched).result())
+        return write(*about)
+
+    monkeypatch.setattr(subscription_routes, "_feed_of", slowly)
+    assert (subscribed.fetched(), told) == (200, [429])
+    assert [subscribed.fetched() for _ in range(3)] == [200] * 3
+
+
+def test_a_second_device_presents_no_token_that_is_being_spent(
+    subscribed: Feed, provider: Rotating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "_RENEWING_SECONDS", 0.0)
+    told: list[int] = []
+
+    def ask() -> None:
+        with ThreadPoolExecutor() as pool:
+            told.append(pool.submit(subscribed.fetched).result())
+
+    provider.meanwhile = ask
+    assert (subscribed.fetched(), told, provider.answers) == (200, [429], 1)
+    assert [subscribed.fetched() for _ in range(3)] == [200] * 3
+
+
+@pytest.mark.skipif(SERVER is None, reason="SQLite locks no rows")
+def test_another_process_presents_no_token_that_is_being_spent(
+    subscribed: Feed, provider: Rotating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+
+    def ask() -> None:
+        with monkeypatch.context() as elsewhere, ThreadPoolExecutor() as pool:
+            elsewhere.setattr(subscriptions, "_renewing", [threading.Lock()])
+            told.append(pool.submit(subscribed.fetched).result())
+
+    provider.meanwhile = ask
+    assert (subscribed.fetched(), told, provider.answers) == (200, [429], 1)
+    assert [subscribed.fetched() for _ in range(3)] == [200] * 3
+
+
+@on_sqlite
+def test_where_no_rows_are_locked_the_claims_that_another_process_got_count(
+    subscribed: Feed, provider: Rotating, session: Session
+) -> None:
+    def by_another_process() -> None:
+        found = session.get(store.Subscription, subscribed.id, populate_existing=True)
+        assert found is not None
+        renewed = provider.refresh_user(user=Ada(provider.valid))
+        found.claims = subscriptions._seal(renewed)
+        session.commit()
+
+    provider.meanwhile = by_another_process
+    assert [subscribed.fetched() for _ in range(3)] == [200] * 3
+
+
+def expired(status: int) -> Exception:
+    """Return what Keycloak's manager raises for any status but success."""
+    try:
+        try:
+            failure = RuntimeError()
+            failure.response_code = status  # type: ignore[attr-defined]
+            raise failure
+        except RuntimeError as error:
+            raise AuthManagerRefreshTokenExpiredException(error)  # noqa: B904  (as it does)
+    except AuthManagerRefreshTokenExpiredException as error:
+        return error
+
+
+FAILURES = {
+    "no connection": ConnectionError(ACME),
+    "an answer that is no JSON": json.JSONDecodeError("Expecting value", ACME, 0),
+    "an answer of Keycloak": AirflowException(f"Unexpected error: 502 - {ACME}"),
+    "Keycloak is down": expired(503),
+    "the database": OperationalError("SELECT", {}, Exception(ACME)),
+    "busy": HTTPException(503, ACME),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failure_is_not_told_as_the_end_of_a_feed(
+    name: str,
+    subscribed: Feed,
+    provider: Rotating,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    provider.failure = FAILURES[name]
+    answer = subscribed.client.get("/feed.ics", params={"token": subscribed.token})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert ACME not in answer.text + caplog.text
+    provider.failure = None
+    assert subscribed.fetched() == 200
+
+    def fail(**_: object) -> None:
+        raise FAILURES[name]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(provider, "get_authorized_dag_ids", fail)
+        assert subscribed.fetched() == 503
+    assert subscribed.fetched() == 200, "and its token is not lost"
+
+
+def test_a_database_that_fails_is_not_told_as_the_end_of_a_feed(
+    subscribed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError("SELECT", {}, Exception())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subscription_routes, "has_table", fail)
+        assert subscribed.fetched() == 503
+    assert subscribed.fetched() == 200
+
+
+REFUSALS = {
+    "refresh": AuthManagerRefreshTokenExpiredException("invalid_grant"),
+    "refresh at Keycloak": expired(400),
+    "401": HTTPException(401),
+    "403": HTTPException(403),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_is_the_end_of_a_feed(name: str, subscribed: Feed, provider: Rotating) -> None:
+    assert subscribed.fetched() == 200
+    provider.failure = REFUSALS[name]
+    assert subscribed.fetched() == 404
+
+
+@pytest.mark.parametrize("error", [ValueError("User with id 7 not found"), KeyError("sub")])
+def test_a_user_who_is_gone_is_the_end_of_a_feed(
+    error: Exception, subscribed: Feed, provider: Rotating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(provider, "deserialize_user", gone)
+    assert subscribed.fetched() == 404
+
+
+def test_a_user_of_another_name_or_another_key_is_the_end_of_a_feed(
+    subscribed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Viewer, "name", "somebody else")
+        assert subscribed.fetched() == 404
+    key = Fernet(Fernet.generate_key())
+    with monkeypatch.context() as patch:
+        patch.setattr(subscriptions, "get_fernet", lambda: key)
+        status = subscribed.fetched()
+    assert (status, subscribed.fetched()) == (404, 200)
 
 
 @pytest.mark.parametrize("titles", [True, False])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterable
@@ -17,6 +18,8 @@ from airflow.api_fastapi.logging.decorators import action_logging
 from airflow.configuration import conf
 from airflow.utils.session import create_session
 from fastapi import Depends, HTTPException, Request, Response
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
@@ -94,6 +97,7 @@ class WrittenFeed:
     until: float
 
 
+_log = logging.getLogger(__name__)
 _feeds: LruCache[WrittenFeed] = LruCache(_FEEDS_BYTES, lambda feed: len(feed.body))
 _writing = Single()
 
@@ -174,12 +178,22 @@ def revoke(session: SessionDep, user: GetUserDep, subscription_id: str) -> None:
 
 
 async def feed(request: Request) -> Response:
-    """Serve the runs of a subscription as a calendar, or 404 whatever is wrong with its token."""
+    """Serve the runs of a subscription as a calendar, or 404 whatever is wrong with its token.
+
+    It is 503 where that cannot be told, so that nobody takes the calendar for gone.
+    """
     token = request.query_params.get("token", "")
     choice = Choice.of(request.query_params)
-    written_feed = (
-        await run_in_threadpool(_feed, token, choice, site_address(request)) if token else None
-    )
+    try:
+        written_feed = (
+            await run_in_threadpool(_feed, token, choice, site_address(request)) if token else None
+        )
+    except (subscriptions.Unavailable, OperationalError, NoConnection) as error:
+        # What the error says may hold a token.
+        _log.warning("A feed is not told now: %s", type(error.__cause__ or error).__name__)
+        return Response(
+            "Ask again later", 503, {"Retry-After": str(_RETRY_AFTER)}, media_type="text/plain"
+        )
     if written_feed is None:
         return Response("There is no such calendar", 404, media_type="text/plain")
     headers = {"ETag": written_feed.etag, "Cache-Control": "private, no-cache"}

@@ -6,21 +6,27 @@ import getpass
 import hashlib
 import json
 import secrets
+import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.exceptions import AuthManagerRefreshTokenExpiredException
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.configuration import conf
 from airflow.models.crypto import get_fernet
 from airflow.models.log import Log
+from cryptography.fernet import InvalidToken
+from fastapi import HTTPException
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from calendar_timetable import clock
+from calendar_timetable.runs import time_budget
 from calendar_timetable.web.access import allowed
 from calendar_timetable.web.store import Subscription
 
@@ -28,8 +34,24 @@ MOST_PER_OWNER = 50
 _NOTED = timedelta(minutes=1)  # how exactly it is noted when a feed was fetched
 
 
+# One of these is held while the claims of a subscription are renewed, by its id.
+_renewing = [threading.Lock() for _ in range(64)]
+_RENEWING_SECONDS = 5.0  # for which others wait
+
+
 class TooManySubscriptions(Exception):
     """The owner has as many subscriptions as one may have."""
+
+
+class Unavailable(Exception):
+    """What a subscription's owner may read cannot be told now.
+
+    The auth manager, what it asks, or the database fails.
+    """
+
+
+class _Refused(Exception):
+    """The owner of a subscription is not there any more."""
 
 
 def subscribe(
@@ -122,49 +144,114 @@ def opened_by(session: Session, token: str) -> tuple[Subscription, set[str], set
 
     That is the ids of the DAGs that they may read, and of those whose runs they may read. ``None``
     when there is no subscription, when it has expired, and when its owner is not there any more.
+    Raise :class:`Unavailable` where that cannot be told now, and
+    :class:`~calendar_timetable.runs.time_budget.Busy` while another fetch renews the owner's
+    claims for too long.
     """
     subscription = session.scalar(
         select(Subscription).where(Subscription.token_hash == _hash(token))
     )
-    now = clock.utc()
-    if subscription is None or subscription.expires_at <= now:
+    if subscription is None or subscription.expires_at <= clock.utc():
         return None
     manager = get_auth_manager()
     try:
-        user = _user_now(manager, subscription)
+        user = _owner_of(session, manager, subscription)
         readable = manager.get_authorized_dag_ids(user=user, method="GET", session=session)
         dag_ids = {subscription.value or ""} & readable if subscription.kind == "dag" else readable
-        runs_of = allowed(user, session, dag_ids, DagAccessEntity.RUN)
-    # Each auth manager says in its own way that a user is gone.
-    except Exception:  # noqa: BLE001
-        return None
-    if subscription.last_fetched_at is None or now - subscription.last_fetched_at >= _NOTED:
-        subscription.last_fetched_at = now
-    return subscription, readable, runs_of
+        return subscription, readable, allowed(user, session, dag_ids, DagAccessEntity.RUN)
+    except time_budget.Busy:
+        raise
+    except Exception as error:
+        if _is_refusal(error):
+            return None
+        raise Unavailable from error
+
+
+def _owner_of(session: Session, manager: Any, subscription: Subscription) -> Any:
+    """Return the owner of *subscription*, with the claims renewed, and these kept for good.
+
+    Renewing may spend the token that was kept, so one fetch at a time does it, and what it gets is
+    committed before anything else can fail.
+    """
+    with _alone(session, subscription):
+        used = subscription.claims
+        try:
+            user = _user_now(manager, subscription)
+        except Exception as error:
+            if not _is_refusal(error):
+                raise
+            # Where the database locks no rows, another process may have renewed them meanwhile.
+            session.refresh(subscription)
+            if subscription.claims == used:
+                raise
+            user = _user_now(manager, subscription)
+        now = clock.utc()
+        if subscription.last_fetched_at is None or now - subscription.last_fetched_at >= _NOTED:
+            subscription.last_fetched_at = now
+        session.commit()
+    return user
+
+
+@contextmanager
+def _alone(session: Session, subscription: Subscription) -> Iterator[None]:
+    """Lock *subscription* until the next commit, as it is stored now, for its claims to be renewed.
+
+    Threads of this process wait for each other. Raise
+    :class:`~calendar_timetable.runs.time_budget.Busy` after too long a wait, and at once where
+    another process has the lock.
+    """
+    lock = _renewing[hash(subscription.id) % len(_renewing)]
+    if not lock.acquire(timeout=_RENEWING_SECONDS):
+        raise time_budget.Busy
+    try:
+        # SQLite knows no locks of rows, and leaves this out.
+        row = select(Subscription).where(Subscription.id == subscription.id)
+        locked = row.with_for_update(skip_locked=True).execution_options(populate_existing=True)
+        if session.scalar(locked) is None:
+            raise time_budget.Busy
+        yield
+    finally:
+        lock.release()
 
 
 def _user_now(manager: Any, subscription: Subscription) -> Any:
     """Return the owner with the rights of today, not of the day of subscribing.
 
-    Raise :class:`LookupError` where their id belongs to another user now.
+    Raise :class:`_Refused` where there is no such user any more, or their id belongs to another
+    user now; else what the auth manager raises.
     """
-    sealed = json.loads(get_fernet().decrypt(subscription.claims.encode()))
-    user = manager.deserialize_user(sealed["claims"])
+    try:
+        sealed = json.loads(get_fernet().decrypt(subscription.claims.encode()))
+        user = manager.deserialize_user(sealed["claims"])
+    # The first two are what Airflow takes as a refusal of a login; the last is another Fernet key.
+    except (ValueError, LookupError, InvalidToken) as error:
+        raise _Refused from error
     if user.get_name() != sealed["name"]:
-        raise LookupError("the id belongs to somebody else now")
+        raise _Refused
     # The claims of this manager carry the role that the user had on that day.
     if isinstance(manager, SimpleAuthManager):
         if conf.getboolean("core", "simple_auth_manager_all_admins"):
             return user
-        return next(
-            account for account in manager.get_users() if account.get_id() == subscription.owner
-        )
+        for account in manager.get_users():
+            if account.get_id() == subscription.owner:
+                return account
+        raise _Refused
     refreshed = manager.refresh_user(user=user)
     # The user's old tokens may be spent by this, so the new ones are kept.
     if refreshed is not None:
         subscription.claims = _seal(refreshed)
         return refreshed
     return user
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Tell whether *error* is a clear no to the owner, rather than a failure to find that out."""
+    if isinstance(error, HTTPException):
+        return error.status_code in (401, 403)
+    # Keycloak's manager says so of every answer but success; the error behind it has the status.
+    status = getattr(error.__context__, "response_code", None) or 0
+    expired = isinstance(error, AuthManagerRefreshTokenExpiredException) and status < 500
+    return expired or isinstance(error, _Refused)
 
 
 def _hash(token: str) -> str:
