@@ -19,7 +19,6 @@ from airflow.utils.types import DagRunType
 from calendar_timetable import clock
 from calendar_timetable.exceptions import InvalidArgument, NoOpening
 from calendar_timetable.planning import explain, zones
-from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan import PlannedRun, WhenBlocked
 from calendar_timetable.planning.time_sets import TimeRange, TimeSet
 from calendar_timetable.schedule.arguments import Arguments
@@ -29,6 +28,8 @@ from calendar_timetable.schedule.compiled import CompiledSchedule, UsedCalendar
 from calendar_timetable.schedule.next_run import due_times, next_run
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from airflow.models.dag import DagModel
     from airflow.serialization.definitions.assets import SerializedAssetBase
     from pendulum import DateTime
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 _decoded: tuple[dict[str, Any], CompiledSchedule] | tuple[None, None] = None, None
 # Characters: Airflow's database has room for 1,000, and AssetOrTimeSchedule puts some before ours.
 _MOST_SAID = 950
+# Airflow's method that asks for the runs of a backfill, and how many calls below it one of ours is.
+_ASKS_IN_BACKFILLS = "iter_dagrun_infos_between"
+_MOST_BETWEEN = 3
 _DEFAULT_LIMIT = 10  # ticks that plan() gives when asked for neither an end nor a number
 
 
@@ -203,26 +207,26 @@ class CalendarTimetable(Timetable):
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        """Return the next run: ``run_after`` is its start, its data interval that of its tick."""
+        """Return the next run: ``run_after`` is its start, its data interval that of its tick.
+
+        A backfill gets the next due time of the base schedule.
+        """
+        if _is_backfill():
+            return next(due_times(self._compiled, last_automated_data_interval, restriction), None)
         return next_run(self._compiled, last_automated_data_interval, restriction)
 
     def next_dagrun_info_v2(
         self, *, last_dagrun_info: DagRunInfo | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        """Return the same as :meth:`next_dagrun_info`, or what a backfill asks for.
+        """Return the same as :meth:`next_dagrun_info`.
 
-        A backfill gets the next due time of the base schedule. Of runs that start together each
-        starts a microsecond after the one before: Airflow's Calendar view ends where two start at
-        one time.
+        Of runs that start together each starts a microsecond after the one before: Airflow's
+        Calendar view ends where two start at one time.
         """
-        last = last_dagrun_info and last_dagrun_info.data_interval
-        if isinstance(last_dagrun_info, _DueTime) or (
-            last_dagrun_info is None and _is_backfill(restriction)
-        ):
-            return next(
-                (_DueTime(*info) for info in due_times(self._compiled, last, restriction)), None
-            )
-        info = next_run(self._compiled, last, restriction)
+        info = self.next_dagrun_info(
+            last_automated_data_interval=last_dagrun_info and last_dagrun_info.data_interval,
+            restriction=restriction,
+        )
         if info is None or last_dagrun_info is None or info.run_after > last_dagrun_info.run_after:
             return info
         return info._replace(run_after=last_dagrun_info.run_after + timedelta(microseconds=1))
@@ -418,19 +422,18 @@ class CalendarTimetable(Timetable):
         return self._arguments.read(start, end)
 
 
-class _DueTime(DagRunInfo):
-    """A run of a backfill: given back as the last run, it says that a backfill asks."""
-
-
-def _is_backfill(restriction: TimeRestriction) -> bool:
+def _is_backfill() -> bool:
     """Tell whether ``SerializedDAG.iter_dagrun_infos_between`` asks.
 
-    It gives a range with two ends, and no run at first. So does a DAG with a start and an end date
-    before its first run, if it has ``catchup``. A range that has begun and ends by tomorrow is
-    taken for a backfill's.
+    The caller is looked at, as a backfill's first question says the same as the scheduler's for a
+    DAG with a start and an end date, catchup and no run. Airflow asks through
+    ``Timetable.next_dagrun_info_v2``, and a timetable around this one in between.
     """
-    earliest, latest, catchup = restriction
-    if not catchup or earliest is None or latest is None:
-        return False
-    now = clock.now()
-    return earliest.timestamp() < now and latest.timestamp() < now + DAY
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001
+    for _ in range(_MOST_BETWEEN):
+        if frame is None:
+            return False
+        if frame.f_code.co_name == _ASKS_IN_BACKFILLS:
+            return True
+        frame = frame.f_back
+    return False

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import time_machine
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule
+from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DagRunInfo, DataInterval
 from airflow.timetables.interval import CronDataIntervalTimetable
 
@@ -20,7 +22,7 @@ from calendar_timetable.planning.time_sets import Feed, TimeRange
 from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.moments import instant, iso, utc
-from tests.support.scheduler import dag_model
+from tests.support.scheduler import Scheduler, dag_model
 from tests.support.time_sets import FakeCalendar, spans
 from tests.support.timetables import next_run, pen, travelled
 
@@ -326,8 +328,80 @@ def test_no_stored_run_is_none() -> None:
     assert CalendarTimetable("@daily").next_run_info_from_dag_model(dag_model=stored) is None
 
 
-def test_a_backfill_follows_ticks_and_not_the_clock() -> None:
-    timetable = CalendarTimetable("0 7 * * *", timezone="UTC", blackouts=MEETING)
+NIGHTS = Weekly("daily 19:00-07:00")
+# Start date, end date and the tick that ran last: the past, two days, and what is still to come.
+# The DAG is first seen, or unpaused, on the 11th at 20:30; closed are the hours from 07:00 to 19:00
+RANGES: list[tuple[str, str, str | None]] = [
+    ("01 00:00", "05 21:00", None),
+    ("01 00:00", "05 07:30", None),
+    ("01 00:00", "11 12:00", None),
+    ("01 00:00", "12 06:00", None),
+    ("01 00:00", "13 12:00", None),
+    ("11 00:00", "11 12:00", None),
+    ("11 00:00", "12 06:00", None),
+    ("11 07:30", "12 12:00", None),
+    ("01 00:00", "05 21:00", "02 20:00"),
+    ("01 00:00", "11 12:00", "02 08:00"),
+    ("01 00:00", "13 12:00", "02 08:00"),
+]
 
-    limits = {"earliest": nov("10 00:00"), "latest": nov("12 08:30")}
-    assert at("12 09:00", timetable, "11 07:00", catchup=True, **limits) == ("12 07:00", "12 07:00")
+
+@pytest.mark.parametrize("when_blocked", ["postpone", "advance", "skip", "run"])
+@pytest.mark.parametrize(("start", "end", "last"), RANGES)
+def test_what_is_promised_up_to_an_end_date_is_made(
+    start: str, end: str, last: str | None, when_blocked: Any
+) -> None:
+    """Each run is made that the same DAG makes up to then without an end date, and at its start."""
+    timetable = travelled(
+        CalendarTimetable("0 8,20 * * *", timezone="UTC", windows=NIGHTS, when_blocked=when_blocked)
+    )
+
+    def made(until: datetime | None) -> list[tuple[datetime, datetime]]:
+        before = DagRunInfo.exact(pen(nov(last))) if last else None
+        dag = Scheduler(timetable, nov(start), True, until, timedelta(hours=3), last=before)
+        dag.run((nov("11 20:30"), nov("15 12:00")))
+        return [(due, begins) for due, begins, _ in dag.made]
+
+    expected = [(due, begins) for due, begins in made(None) if due <= nov(end)]
+    assert made(nov(end)) == expected
+    if when_blocked != "skip":
+        first = nov(last) if last else nov(start) - timedelta(minutes=1)
+        hours = int((nov(end) - nov("01 00:00")).total_seconds() // 3600) + 1
+        every = (nov("01 00:00") + timedelta(hours=hour) for hour in range(hours))
+        assert [due for due, _ in expected] == [
+            due for due in every if due.hour in (8, 20) and due > first
+        ]
+
+
+def backfilled(schedule: Any, since: str, until: str, now: str) -> list[tuple[str, str] | None]:
+    """What Airflow makes of a backfill of a DAG with *schedule*."""
+    dag = DAG("backfilled", schedule=schedule, start_date=START, end_date=nov("05"), catchup=True)
+    stored = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    with time_machine.travel(nov(now), tick=False):
+        return [shown(info) for info in stored.iter_dagrun_infos_between(nov(since), nov(until))]
+
+
+@pytest.mark.parametrize("around", [False, True], ids=["itself", "with assets besides"])
+@pytest.mark.parametrize("when_blocked", ["postpone", "advance", "skip", "run"])
+@pytest.mark.parametrize(
+    ("since", "until", "now"),
+    [
+        ("01 00:00", "05 00:00", "11 20:30"),  # all of the DAG's own time
+        ("02 00:00", "03 12:00", "11 20:30"),
+        ("10 00:00", "12 23:00", "12 09:00"),  # as it is blocked, up to this day's end
+    ],
+)
+def test_a_backfill_follows_ticks_and_not_the_clock(
+    since: str, until: str, now: str, when_blocked: Any, around: bool
+) -> None:
+    timetable: Any = CalendarTimetable(
+        "0 8,20 * * *", timezone="UTC", windows=NIGHTS, when_blocked=when_blocked
+    )
+    if around:
+        timetable = AssetOrTimeSchedule(timetable=timetable, assets=[Asset("data")])
+    hours = range(int((nov(until) - nov(since)).total_seconds() // 3600) + 1)
+    due = [f"{each:%d %H:%M}" for each in (nov(since) + timedelta(hours=hour) for hour in hours)]
+
+    assert backfilled(timetable, since, until, now) == [
+        (each, each) for each in due if each[3:] in ("08:00", "20:00")
+    ]

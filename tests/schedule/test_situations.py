@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import time_machine
-from airflow.sdk import Asset
+from airflow.sdk import DAG, Asset
+from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.assets import AssetOrTimeSchedule
-from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
+from airflow.timetables.base import DagRunInfo, DataInterval
 from airflow.timetables.events import EventsTimetable
 from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow.utils.types import DagRunType
@@ -208,17 +209,11 @@ def test_runs_that_start_together_follow_one_another_in_airflows_calendar_view()
 def test_a_backfill_has_every_due_time() -> None:
     closed = FakeCalendar(spans(("2026-11-02 00:00", "2026-11-04 12:00")))
     for options in ({"when_blocked": "skip"}, {}, {"when_blocked": "advance"}):
-        timetable = travelled(
-            CalendarTimetable("0 6 * * *", timezone="UTC", blackouts=closed, **options)  # type: ignore[arg-type]
-        )
-        limits = TimeRestriction(pen(utc("2026-11-01")), pen(utc("2026-11-05 23:00")), catchup=True)
-        due, info = [], None
+        timetable = CalendarTimetable("0 6 * * *", timezone="UTC", blackouts=closed, **options)  # type: ignore[arg-type]
+        stored = DagSerialization.from_dict(DagSerialization.to_dict(DAG("x", schedule=timetable)))
         with time_machine.travel(utc("2026-11-12"), tick=False):
-            while (
-                info := timetable.next_dagrun_info_v2(last_dagrun_info=info, restriction=limits)
-            ) is not None:
-                assert info.data_interval is not None
-                due.append(f"{info.data_interval.end:%d %H}")
+            infos = stored.iter_dagrun_infos_between(utc("2026-11-01"), utc("2026-11-05 23:00"))
+            due = [f"{info.data_interval.end:%d %H}" for info in infos if info.data_interval]
         assert due == ["01 06", "02 06", "03 06", "04 06", "05 06"], options
 
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import time_machine
-from airflow.timetables.base import DagRunInfo
+from airflow.timetables.base import DagRunInfo, DataInterval
 from airflow.utils.types import DagRunType
 
 from calendar_timetable.timetable import CalendarTimetable
@@ -20,7 +20,8 @@ from tests.support.timetables import restriction
 
 def dag_model(info: DagRunInfo) -> Any:
     """Return a stand-in for the stored row of a DAG whose next run is *info*."""
-    interval = info.data_interval
+    # As Airflow does, put together anew from the columns of the row.
+    interval = info.data_interval and DataInterval(*info.data_interval)
     return SimpleNamespace(
         next_dagrun=info.logical_date,
         next_dagrun_data_interval=interval,
@@ -57,8 +58,8 @@ class Scheduler:
     begun: list[datetime] = field(default_factory=list)
 
     def next(self) -> DagRunInfo | None:
-        return self.timetable.next_dagrun_info(
-            last_automated_data_interval=self.last and self.last.data_interval,
+        return self.timetable.next_dagrun_info_v2(
+            last_dagrun_info=self.last,
             restriction=restriction(self.start_date, self.end_date, catchup=self.catchup),
         )
 
