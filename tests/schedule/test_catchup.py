@@ -373,6 +373,48 @@ def test_what_is_promised_up_to_an_end_date_is_made(
         ]
 
 
+@pytest.mark.parametrize("end", [None, "11 00:00", "10 07:00"])
+@pytest.mark.parametrize(
+    "options",
+    [{"max_delay": timedelta(days=1)}, {"max_lateness": timedelta(hours=40)}],
+    ids=["max_delay", "max_lateness"],
+)
+def test_a_run_that_cannot_be_made_keeps_no_other_from_being_made(
+    options: dict[str, Any], end: str | None
+) -> None:
+    """Unpaused after the end date: the first that was missed is skipped."""
+    closed = FakeCalendar(spans(("2026-11-06 12:00", "2026-11-09 12:00")))
+    timetable = CalendarTimetable("0 8 * * *", timezone="UTC", blackouts=closed, **options)
+    before = DagRunInfo.exact(pen(nov("05 08:00")))
+    dag = Scheduler(
+        travelled(timetable), START, True, end and nov(end), timedelta(hours=1), last=before
+    )
+    dag.run((nov("11 09:00"), nov("11 23:00")))
+
+    due = (
+        ["10 08:00", "11 08:00"]
+        if "max_lateness" in options
+        else ["09 08:00", "10 08:00", "11 08:00"]
+    )
+    assert [f"{due:%d %H:%M}" for due, *_ in dag.made] == [
+        each for each in due if end is None or nov(each) <= nov(end)
+    ]
+
+
+def test_after_the_end_date_a_run_that_waits_is_made_and_none_that_is_too_late() -> None:
+    closed = FakeCalendar(spans(("2026-11-10 06:00", "2026-11-11 08:00")))
+    timetable = travelled(
+        CalendarTimetable(
+            "0 8 * * *", timezone="UTC", blackouts=closed, max_lateness=timedelta(hours=1)
+        )
+    )
+    before = DagRunInfo.exact(pen(nov("05 08:00")))
+    dag = Scheduler(timetable, START, True, nov("10 12:00"), timedelta(hours=1), last=before)
+    dag.run((nov("10 20:00"), nov("12 00:00")))
+
+    assert [(due, start) for due, start, _ in dag.made] == [(nov("10 08:00"), nov("11 08:00"))]
+
+
 def backfilled(schedule: Any, since: str, until: str, now: str) -> list[tuple[str, str] | None]:
     """What Airflow makes of a backfill of a DAG with *schedule*."""
     dag = DAG("backfilled", schedule=schedule, start_date=START, end_date=nov("05"), catchup=True)

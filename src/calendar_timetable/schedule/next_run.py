@@ -76,7 +76,7 @@ def next_run(
         search = _Search(compiled, last, restriction, now)
         run, following = search.every_run() if restriction.catchup else search.latest_run()
     # What is late by more than ``max_lateness`` is passed over.
-    if run is not None and _is_missed(compiled, run, restriction, now):
+    if run is not None and _is_missed(compiled, run, now):
         run, following = _Search(compiled, last, restriction, now).first_not_missed(run), None
         ahead = None
     if run is None or run.start is None:
@@ -98,13 +98,9 @@ def next_run(
     return DagRunInfo(to_pendulum(run.start), interval, None, None)
 
 
-def _is_missed(
-    compiled: CompiledSchedule, run: PlacedTick, restriction: TimeRestriction, now: float
-) -> bool:
+def _is_missed(compiled: CompiledSchedule, run: PlacedTick, now: float) -> bool:
     """Tell whether *run* was to start so long ago that it is not made: see ``max_lateness``."""
-    latest = restriction.latest
-    # Of what is past alone the plan is told.
-    if run.start is None or (latest is not None and latest.timestamp() < now):
+    if run.start is None:
         return False
     return compiled.ticks.known_ahead and is_missed(run.start, now, compiled.policy)
 
@@ -178,7 +174,7 @@ class _Search:
             if on_time is not None:
                 return on_time, self._runs_after(first)
         # It has passed, and where it starts depends on no other.
-        elif ticks.plain and self._is_simple and not self._is_past:
+        elif ticks.plain and self._is_simple:
             placed = self.policy.place(first, self.open_time)
             if placed.start is not None and (start := self._late_start(placed)) is not None:
                 placed = self._with_those_due_by(placed.start, placed)
@@ -189,18 +185,17 @@ class _Search:
         )
         following = self._lay_out(stream, first.due)
         run, skipped = next(following, None), None
-        if not self._is_past:
-            while run is not None and (late := self._made_up_for(run)) is None:
-                if run.start is not None and is_missed(run.start, self.now, self.policy):
-                    return self.first_not_missed(with_interval(run, skipped)), None
-                skipped = run.tick.interval_start if skipped is None else skipped
-                closes = None if run.start is None else self.open_time.end_of(run.start)
-                # What else was due in this stretch of open time is skipped too.
-                if closes is not None and not self.policy.keep_hour:
-                    stream.pass_over(closes - 1, run.tick)
-                run = next(following, None)
-            if run is not None:
-                run = with_interval(run if late is None else run.starting(late), skipped)
+        while run is not None and (late := self._made_up_for(run)) is None:
+            if run.start is not None and is_missed(run.start, self.now, self.policy):
+                return self.first_not_missed(with_interval(run, skipped)), None
+            skipped = run.tick.interval_start if skipped is None else skipped
+            closes = None if run.start is None else self.open_time.end_of(run.start)
+            # What else was due in this stretch of open time is skipped too.
+            if closes is not None and not self.policy.keep_hour:
+                stream.pass_over(closes - 1, run.tick)
+            run = next(following, None)
+        if run is not None:
+            run = with_interval(run if late is None else run.starting(late), skipped)
         return run, following if ticks.plain else None
 
     # Without catchup.
@@ -265,15 +260,6 @@ class _Search:
             if start is not None:
                 return with_interval(run.starting(start), missed.tick.interval_start)
         return None
-
-    @property
-    def _is_past(self) -> bool:
-        """Whether only the past is asked about.
-
-        Then the answer follows the plan, not the clock.
-        """
-        latest = self.restriction.latest
-        return latest is not None and latest.timestamp() < self.now
 
     @property
     def _is_under_way(self) -> bool:
@@ -446,7 +432,8 @@ class _Search:
         end with an end date. A run that had to wait has its turn whatever the base schedule says.
         """
         assert run.start is not None
-        if self.is_first or self._is_past:
+        latest = self.restriction.latest
+        if self.is_first or (latest is not None and latest.timestamp() < self.now):
             # Staggered.
             if run.start > run.tick.due and self.now - run.start <= GRACE_SECONDS:
                 return run
