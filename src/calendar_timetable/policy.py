@@ -1,4 +1,4 @@
-"""Cluster policies: rules of the whole deployment, and each DAG's stagger or placement.
+"""Cluster policies: rules of the whole deployment, and what a schedule must know of its DAG.
 
 Airflow calls them for every DAG that it reads from a file, before anything is stored; see
 https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/cluster-policies.html.
@@ -44,7 +44,7 @@ def dag_policy(dag: Any) -> None:
     if f"{__package__}.timetable" not in sys.modules:
         return
     try:
-        own = _of_dag(dag.timetable, dag_id)
+        own = _of_dag(dag.timetable, dag_id, catchup=dag.catchup)
         if own is not dag.timetable:
             dag.timetable = own
     except Exception:  # noqa: BLE001
@@ -74,11 +74,11 @@ def _wait_until_mended(context: Any) -> None:
     raise AirflowRescheduleException(again)  # type: ignore[no-untyped-call]
 
 
-def _of_dag(schedule: Any, dag_id: str) -> Any:
-    """Return *schedule* as the DAG called *dag_id* has it, with its stagger or its placement.
+def _of_dag(schedule: Any, dag_id: str, *, catchup: bool = True) -> Any:
+    """Return *schedule* as the DAG called *dag_id* has it: its stagger, placement and *catchup*.
 
     That is a copy, as several DAGs may share one schedule; *schedule* itself where nothing differs:
-    it is not placed, and has no ``stagger``, or gives a ``stagger_key``.
+    it is not placed, has no ``stagger``, or gives a ``stagger_key``, and no late run has to wait.
     """
     from calendar_timetable.timetable import CalendarTimetable
 
@@ -99,10 +99,11 @@ def _of_dag(schedule: Any, dag_id: str) -> Any:
         else arguments.schedule
     )
     placement = _placement_of(dag_id) if arguments.place is True else None
-    alike = arguments.stagger is None or arguments.stagger_key is not None
+    catchup = catchup or (arguments.windows is None and arguments.blackouts is None)
+    alike = catchup and (arguments.stagger is None or arguments.stagger_key is not None)
     if base is arguments.schedule and alike and placement is None:
         return schedule
-    own = replace(arguments, schedule=base, dag_id=dag_id, placement=placement)
+    own = replace(arguments, schedule=base, dag_id=dag_id, placement=placement, catchup=catchup)
     return schedule.with_arguments(own)
 
 

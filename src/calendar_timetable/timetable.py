@@ -242,7 +242,7 @@ class CalendarTimetable(Timetable):
             return None
         assert info.data_interval is not None, "every run of ours has a data interval"
         planned, due = info.run_after.timestamp(), info.data_interval.end.timestamp()
-        start = self._compiled.late_start(planned, due, clock.now())
+        start = self._compiled.late_start(planned, due, clock.now(), catchup=self._compiled.catchup)
         if start is None:
             dag_model.next_dagrun = dag_model.next_dagrun_create_after = (
                 dag_model.next_dagrun_data_interval

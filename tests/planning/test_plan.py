@@ -235,7 +235,9 @@ def test_late_runs_are_spread_also_when_all_of_max_delay_has_passed() -> None:
     closed = OpenTime(None, Explicit([(48_600, 51_000)]), None)
 
     starts = {
-        late_start(36_000, 36_000, 50_400, Policy(max_delay=3600, stagger=share), closed)
+        late_start(
+            36_000, 36_000, 50_400, Policy(max_delay=3600, stagger=share), closed, catchup=True
+        )
         for share in range(0, 1800, 200)
     }
 
@@ -248,7 +250,7 @@ def test_a_late_run_keeps_its_share_whenever_it_is_asked_about() -> None:
     policy = Policy(max_delay=3600, stagger=1500)
 
     def told(now: float) -> float | None:
-        return late_start(36_000, 36_000, now, policy, closed)
+        return late_start(36_000, 36_000, now, policy, closed, catchup=True)
 
     assert told(48_000) == 36_000, "time has been open since: at once"
     assert {told(now) for now in range(48_600, 52_500, 50)} == {52_500}
@@ -261,7 +263,7 @@ def test_a_late_run_keeps_its_share_of_its_hour() -> None:
     policy = Policy(keep_hour="UTC", stagger=1500)
 
     def told(now: float) -> float | None:
-        return late_start(36_000, 36_000, now, policy, closed)
+        return late_start(36_000, 36_000, now, policy, closed, catchup=True)
 
     assert {told(now) for now in range(36_000, 123_900, 300)} == {123_900}
     assert told(123_900) == 36_000

@@ -26,8 +26,10 @@ from dateutil.relativedelta import relativedelta
 from pendulum import DateTime
 from sqlalchemy.orm import Session
 
+from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.runs.listing import Filters
 from calendar_timetable.runs.stored_schedules import read_schedules
+from calendar_timetable.timetable import CalendarTimetable
 from calendar_timetable.web import models
 from calendar_timetable.web.run_list import list_runs
 from tests.support.airflow_database import add_dag
@@ -154,3 +156,24 @@ def test_the_plan_tells_the_same(session: Session, name: str) -> None:
                 due: run for due, run in runs.items() if since <= due < until
             }
         assert runs or name in ("staggered", "held")
+
+
+@pytest.mark.parametrize("catchup", [True, False])
+def test_a_stored_run_that_is_late_is_told_as_it_will_be_made(
+    session: Session, catchup: bool
+) -> None:
+    """Airflow was down for 18 days: without catchup nothing is made up for after max_delay."""
+    due, back = utc("2026-11-02 05:00"), utc("2026-11-20 20:00")
+    schedule = CalendarTimetable(
+        "0 5 * * MON", timezone="UTC", windows=Weekly("daily 19:00-07:00"), max_delay=24 * HOURS
+    )
+    with time_machine.travel(utc("2026-11-01 12:00"), tick=False):
+        dag = DAG("weekly", schedule=schedule, start_date=START, catchup=catchup)
+        add_dag(session, dag, utc("2026-11-01 12:00"), seen=START)
+    with time_machine.travel(back, tick=False):
+        asked = Filters(due.timestamp(), (due + HOURS).timestamp(), dag_ids=("weekly",))
+        answer = list_runs(session, ["weekly"], asked, back.timestamp())
+        [run] = models.Runs.model_validate_json(answer).runs
+
+    assert run.due == due
+    assert run.outcome == ("on_time" if catchup else "skipped")

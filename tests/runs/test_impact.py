@@ -66,7 +66,7 @@ class BruteForce:
 def _late(schedule: CompiledSchedule, plan: dict[float, PlacedTick]) -> dict[float, PlacedTick]:
     """Return *plan*, in which a run that would be advanced into the past goes by the late rule."""
     return {
-        due: placed._replace(start=schedule.late_start(placed.start, due, EPOCH))
+        due: placed._replace(start=schedule.late_start(placed.start, due, EPOCH, catchup=True))
         if due > EPOCH and placed.start is not None and placed.start <= EPOCH
         else placed
         for due, placed in plan.items()

@@ -17,10 +17,12 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, AssetOrTimeSchedule
 from airflow.sdk.definitions.asset import Asset
 from airflow.serialization.serialized_objects import DagSerialization
-from airflow.timetables.base import DataInterval, TimeRestriction
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 
 from calendar_timetable import CalendarTimetable, Weekly
+from calendar_timetable.exceptions import NoOpening
 from calendar_timetable.policy import dag_policy
+from tests.support.scheduler import dag_model
 
 HALF_AN_HOUR = timedelta(minutes=30)
 NIGHTS = Weekly("daily 22:00-06:00")
@@ -130,11 +132,36 @@ def test_what_was_read_before_is_not_kept() -> None:
     ],
 )
 def test_other_dags_are_left_alone(schedule: Any) -> None:
-    dag = DAG("other", schedule=schedule)
+    dag = DAG("other", schedule=schedule, start_date=datetime(2026, 3, 2), catchup=True)
     before = dag.timetable
     dag_policy(dag)
 
     assert dag.timetable is before
+
+
+@pytest.mark.parametrize("catchup", [True, False])
+def test_a_run_that_airflow_makes_after_weeks_is_late_by_the_dags_own_rule(catchup: bool) -> None:
+    """Airflow is down for 18 days, and makes the stored run before it reads the file again."""
+    schedule = CalendarTimetable(
+        "0 5 * * MON", timezone="UTC", windows=NIGHTS, max_delay=timedelta(days=1)
+    )
+    dag = DAG("weekly", schedule=schedule, start_date=datetime(2026, 10, 1), catchup=catchup)
+    dag_policy(dag)
+    stored: Any = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    last = DagRunInfo.exact(pendulum.datetime(2026, 10, 26, 5))
+    with time_machine.travel(datetime(2026, 11, 1, 12, tzinfo=UTC), tick=False):
+        planned = stored.next_dagrun_info(last_automated_run_info=last)
+        row: Any = dag_model(planned)
+
+    with time_machine.travel(datetime(2026, 11, 20, 23, tzinfo=UTC), tick=False):
+        asked = stored.next_dagrun_info(last_automated_run_info=last)
+        if catchup:
+            assert stored.timetable.next_run_info_from_dag_model(dag_model=row) == planned == asked
+        else:
+            with pytest.raises(NoOpening):
+                stored.timetable.next_run_info_from_dag_model(dag_model=row)
+            assert row.next_dagrun is None
+            assert asked.run_after == datetime(2026, 11, 23, 5, tzinfo=UTC)
 
 
 def test_place_without_a_file_changes_no_start() -> None:

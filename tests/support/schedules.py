@@ -23,7 +23,7 @@ from calendar_timetable.schedule.on import On
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.moments import instant, iso, utc
 from tests.support.time_sets import FakeCalendar, spans
-from tests.support.timetables import pen, placed, said, stepped
+from tests.support.timetables import pen, placed, said, stepped, without_catchup
 
 NOW = utc("2026-11-10 12:00")  # a Tuesday
 SPAN = (utc("2026-11-11 00:00"), utc("2026-12-06 00:00"))  # what is stepped through
@@ -134,6 +134,16 @@ SCHEDULES: dict[str, Named] = {
             ),
             200,
             "pool gpu is busier until 03:00",
+        )
+    ),
+    "without_catchup": Named(
+        lambda: without_catchup(
+            CalendarTimetable(
+                "0 5 * * MON",
+                timezone="Europe/Berlin",
+                windows=OFF_PEAK,
+                max_delay=timedelta(days=1),
+            )
         )
     ),
     "by_days": _of(On([2, -1], Weekly("mon-fri"), of="week", at="25:00"), blackouts=MEETINGS),

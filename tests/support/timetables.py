@@ -51,6 +51,13 @@ def placed(timetable: CalendarTimetable, delay: int | None, why: str = "") -> Ca
     return timetable.with_arguments(own)
 
 
+def without_catchup(timetable: CalendarTimetable) -> CalendarTimetable:
+    """Return *timetable* as the cluster policy tells it that its DAG has no catchup."""
+    arguments = timetable.arguments
+    assert arguments is not None, "it comes from a DAG file"
+    return timetable.with_arguments(replace(arguments, catchup=False))
+
+
 def stepped(
     timetable: Timetable,
     earliest: datetime | None,

@@ -75,7 +75,7 @@ def late_start(
     policy: Policy,
     open_time: OpenTime,
     *,
-    catchup: bool = True,
+    catchup: bool,
 ) -> float | None:
     """Return when a run starts that was to start at *planned* and has not begun by *now*.
 

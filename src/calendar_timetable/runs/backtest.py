@@ -243,7 +243,9 @@ def fates_of(runs: Sequence[PastRun], changed: Changed) -> list[Fate]:
             start = run.started
         else:
             begins = placed.start + max(0.0, run.started - run.planned)
-            start = late_start(placed.start, due, begins, policy, schedule.open_time)
+            start = late_start(
+                placed.start, due, begins, policy, schedule.open_time, catchup=schedule.catchup
+            )
             start = None if start is None else max(start, begins)
         why: Literal["skipped", "combined"] | None = None
         if start is None:
@@ -302,6 +304,7 @@ class _Changer:
             )
         base = own or plain
         compiled = CompiledSchedule(base.base, base.timezone, policy, windows, blackouts, horizon)
+        compiled.catchup = schedule.restriction.catchup
         if compiled.held:
             return None
         key = id(windows), id(blackouts), horizon

@@ -265,7 +265,7 @@ class _Weighed:
         for placed in place_ticks(ticks, schedule.policy, schedule.open_time):
             if placed.tick.due > until:
                 return
-            planned = not_before(schedule, placed, self._now)
+            planned = not_before(schedule, placed, self._now, catchup=subject.restriction.catchup)
             if planned.start is not None and planned.start > self._now:
                 yield planned
 

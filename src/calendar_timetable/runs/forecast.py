@@ -155,14 +155,19 @@ def replanned(
         if placed.tick.due >= until:
             return
         if placed.tick.interval_end >= settled or placed.tick.interval_end in waiting:
-            yield not_before(compiled, placed, now)
+            yield not_before(compiled, placed, now, catchup=schedule.restriction.catchup)
 
 
-def not_before(compiled: CompiledSchedule, placed: PlacedTick, now: float) -> PlacedTick:
-    """Return *placed*; a start that has passed, and is closed by now, waits for an opening."""
+def not_before(
+    compiled: CompiledSchedule, placed: PlacedTick, now: float, *, catchup: bool
+) -> PlacedTick:
+    """Return *placed*; a start that has passed, and is closed by now, waits for an opening.
+
+    *catchup* is that of the DAG.
+    """
     if placed.start is None or placed.start > now:
         return placed
-    start = compiled.late_start(placed.start, placed.tick.due, now)
+    start = compiled.late_start(placed.start, placed.tick.due, now, catchup=catchup)
     if start == placed.start:
         return placed
     return (
@@ -211,7 +216,7 @@ def _ours_on_grid(
     for placed in place_ticks(ticks, compiled.policy, compiled.open_time):
         tick = placed.tick
         if pending is not None and tick.interval_end >= pending.interval_end:
-            yield from _stored_run(compiled, pending, placed, question.now)
+            yield from _stored_run(compiled, pending, placed, question.now, catchup=catchup)
             mine, pending = tick.interval_end == pending.interval_end, None
             if mine:
                 continue
@@ -227,32 +232,38 @@ def _ours_on_grid(
         ):
             yield placed
     if pending is not None:
-        yield from _stored_run(compiled, pending, None, question.now)
+        yield from _stored_run(compiled, pending, None, question.now, catchup=catchup)
 
 
 def _ours_after(
     compiled: CompiledSchedule, schedule: Schedule, stored: StoredNextRun, question: ForecastQuery
 ) -> Iterator[PlacedTick]:
     """Yield the stored run and the ticks after it: earlier ones depend on what ran."""
-    yield from _stored_run(compiled, stored, None, question.now)
+    catchup = schedule.restriction.catchup
+    yield from _stored_run(compiled, stored, None, question.now, catchup=catchup)
     ticks = compiled.ticks.walk(
         stored.info.data_interval, schedule.restriction._replace(catchup=True)
     )
     for placed in place_ticks(time_budget.metered(ticks), compiled.policy, compiled.open_time):
         if placed.tick.due - compiled.policy.max_delay >= question.until:
             return
-        if placed.start is None or schedule.restriction.catchup or placed.start > question.now:
+        if placed.start is None or catchup or placed.start > question.now:
             yield placed
 
 
 def _stored_run(
-    compiled: CompiledSchedule, stored: StoredNextRun, placed: PlacedTick | None, now: float
+    compiled: CompiledSchedule,
+    stored: StoredNextRun,
+    placed: PlacedTick | None,
+    now: float,
+    *,
+    catchup: bool,
 ) -> Iterator[PlacedTick]:
     """Yield the stored run where it will start: if late and closed by now, at an opening.
 
     Without such an opening it is skipped. It is *placed* itself where that has the same start.
     """
-    start = compiled.late_start(stored.start, stored.tick.due, now)
+    start = compiled.late_start(stored.start, stored.tick.due, now, catchup=catchup)
     if start is None:
         yield PlacedTick(stored.tick, None, "skipped")
     elif (

@@ -256,14 +256,14 @@ def changes_of(
             return _marked_by_coverage(changes, carried, subject), True
         if calendars:
             carried.append(_carried(before, schedule))
-        planned = not_before(schedule, before, now)
+        planned = not_before(schedule, before, now, catchup=subject.restriction.catchup)
         change = _change(subject, planned, after, other, now)
         if change is not None and change.kind == "combined":
             waiting.append((change, planned))
         elif change is not None:
             changes.append(change)
         if after.start is not None and waiting:
-            survivor = not_before(other, after, now)
+            survivor = not_before(other, after, now, catchup=subject.restriction.catchup)
             changes += [_with(change, was, survivor) for change, was in waiting]
             waiting = []
         if changes:
@@ -299,7 +299,7 @@ def _change(
         return None
     if after.outcome == "coalesced":
         return Change(subject, due, "combined", start, None, after.survivor)
-    then = not_before(other, after, now)
+    then = not_before(other, after, now, catchup=subject.restriction.catchup)
     kind: Kind
     if then.start is None:
         # By now it is too late for a run that would have been made without the others.

@@ -236,16 +236,18 @@ def _moved_runs(
     ends = [places[-1].tick.due for places in (old, new) if len(places) > MOST_TICKS]
     until = min(ends, default=until)
     waiting = {p.tick.due for p in old if p.start is not None and p.start > now}
-    new = [_from_now(after, p, now) if p.tick.due in waiting else p for p in new]
+    new = [_from_now(after, p, now, dag.restriction) if p.tick.due in waiting else p for p in new]
     zone = zones.load_zone(zones.default_zone())
     for change in changes_ahead(old, new, now):
         if change.due < until:
             yield change, _moved_run(dag.dag_id, change, before, after, zone)
 
 
-def _from_now(compiled: CompiledSchedule, placed: PlacedTick, now: float) -> PlacedTick:
+def _from_now(
+    compiled: CompiledSchedule, placed: PlacedTick, now: float, restriction: TimeRestriction
+) -> PlacedTick:
     """Return *placed*, which has not begun: what was to start earlier may start now, or waits."""
-    placed = not_before(compiled, placed, now)
+    placed = not_before(compiled, placed, now, catchup=restriction.catchup)
     return placed if placed.start is None else placed.starting(max(placed.start, now))
 
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from calendar_timetable.calendars.calendar import Calendar
 
 _ZERO = timedelta(0)
-_UNSAID = ("dag_file", "dag_id", "placement")
+_UNSAID = ("dag_file", "dag_id", "placement", "catchup")
 _ONE_RUN = ("OnceTimetable", "ContinuousTimetable")
 _USUAL = {
     "when_blocked": "postpone",
@@ -83,6 +83,7 @@ class Arguments:
     # As the cluster policy in policy.py tells it.
     dag_id: str | None = None
     placement: Placement | None = None
+    catchup: bool = True
 
     def __str__(self) -> str:
         """Return the arguments that differ from the usual ones.
@@ -189,6 +190,7 @@ class Arguments:
             policy,
             horizon=horizon,
             assets=self.asset_data,
+            catchup=self.catchup,
             **resolved,
         )
         for why in compiled.held:
@@ -227,7 +229,7 @@ class Arguments:
         own = isinstance(self.schedule, (str, DueRule))
         base = self.schedule if own else encode_base(self.base)
         settings = type(self.base).__name__, base, self.zone_name, self.policy, self.offset
-        gate = () if self.asset_data is None else (self.asset_data,)
+        gate = self.asset_data, self.catchup
         return repr((*settings, self.calendar, self.window_set, self.blackout_set, *gate))
 
     @property

@@ -76,6 +76,7 @@ class CompiledSchedule:
     blackouts: TimeSet | None = None
     horizon: TimeRange | None = None
     assets: dict[str, Any] | None = None  # that runs wait for, as JSON
+    catchup: bool = True  # that of the DAG; also where that is not known
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -123,9 +124,7 @@ class CompiledSchedule:
             f"{label} cannot be read: {u.why} ({last_read(u.since)})" for label, u in unread if u
         )
 
-    def late_start(
-        self, planned: float, due: float, now: float, *, catchup: bool = True
-    ) -> float | None:
+    def late_start(self, planned: float, due: float, now: float, *, catchup: bool) -> float | None:
         """Return when a run that was *due*, planned for *planned*, starts if it has not by *now*.
 
         ``None`` where it is skipped; see :func:`calendar_timetable.planning.late_start.late_start`.
@@ -370,6 +369,8 @@ class CompiledSchedule:
             data["horizon"] = [self.horizon.start, self.horizon.end]
         if self.assets is not None:
             data["assets"] = self.assets
+        if not self.catchup:
+            data["catchup"] = False
         return data
 
     @classmethod
@@ -390,6 +391,7 @@ class CompiledSchedule:
             Policy.from_json(data),
             horizon=horizon,
             assets=data.get("assets"),
+            catchup=data.get("catchup", True),
             **sets,
         )
 
