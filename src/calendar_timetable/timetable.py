@@ -229,7 +229,9 @@ class CalendarTimetable(Timetable):
         )
         if info is None or last_dagrun_info is None or info.run_after > last_dagrun_info.run_after:
             return info
-        return info._replace(run_after=last_dagrun_info.run_after + timedelta(microseconds=1))
+        later = info._replace(run_after=last_dagrun_info.run_after + timedelta(microseconds=1))
+        # A run that is made up for is late by its own start: by this one it may be skipped.
+        return info if self._late_start(later, catchup=restriction.catchup) is None else later
 
     def next_run_info_from_dag_model(self, *, dag_model: DagModel) -> DagRunInfo | None:
         """Return the stored next run, at the moment of its creation.
@@ -240,9 +242,7 @@ class CalendarTimetable(Timetable):
         info = super().next_run_info_from_dag_model(dag_model=dag_model)
         if info is None:
             return None
-        assert info.data_interval is not None, "every run of ours has a data interval"
-        planned, due = info.run_after.timestamp(), info.data_interval.end.timestamp()
-        start = self._compiled.late_start(planned, due, clock.now(), catchup=self._compiled.catchup)
+        start = self._late_start(info, catchup=self._compiled.catchup)
         if start is None:
             dag_model.next_dagrun = dag_model.next_dagrun_create_after = (
                 dag_model.next_dagrun_data_interval
@@ -253,8 +253,16 @@ class CalendarTimetable(Timetable):
                 why += ", or it would start later than max_lateness allows"
             elif lateness is not None:
                 why = f"it is later than max_lateness allows ({timedelta(seconds=lateness)})"
+            assert info.data_interval is not None
             raise NoOpening(f"the run due {info.data_interval.end} is skipped: {why}")
-        return info if start == planned else info._replace(run_after=to_pendulum(start))
+        if start == info.run_after.timestamp():
+            return info
+        return info._replace(run_after=to_pendulum(start))
+
+    def _late_start(self, info: DagRunInfo, *, catchup: bool) -> float | None:
+        assert info.data_interval is not None, "every run of ours has a data interval"
+        planned, due = info.run_after.timestamp(), info.data_interval.end.timestamp()
+        return self._compiled.late_start(planned, due, clock.now(), catchup=catchup)
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
         """Return what the base schedule infers: a manual run ignores windows."""

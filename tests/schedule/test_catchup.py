@@ -415,6 +415,24 @@ def test_after_the_end_date_a_run_that_waits_is_made_and_none_that_is_too_late()
     assert [(due, start) for due, start, _ in dag.made] == [(nov("10 08:00"), nov("11 08:00"))]
 
 
+def test_a_run_after_one_that_was_late_is_late_by_its_own_start() -> None:
+    """No start goes back: that of a run made up for follows the late start of the one before."""
+    closed = FakeCalendar(spans(("2026-11-05 12:30", "2026-11-10 12:10")))
+    timetable = CalendarTimetable(
+        "0 8 * * *",
+        timezone="UTC",
+        windows=NIGHTS,
+        blackouts=closed,
+        coalesce=False,
+        max_delay=timedelta(days=1),
+    )
+    before = DagRunInfo.exact(pen(nov("01 08:00")))._replace(run_after=pen(nov("04 19:00")))
+    dag = Scheduler(travelled(timetable), START, True, None, timedelta(hours=1), last=before)
+    dag.run((nov("10 19:00"), nov("10 23:00")))
+
+    assert [due for due, *_ in dag.made] == [nov("02 08:00"), nov("03 08:00"), nov("10 08:00")]
+
+
 def backfilled(schedule: Any, since: str, until: str, now: str) -> list[tuple[str, str] | None]:
     """What Airflow makes of a backfill of a DAG with *schedule*."""
     dag = DAG("backfilled", schedule=schedule, start_date=START, end_date=nov("05"), catchup=True)

@@ -3,7 +3,8 @@
 The DAG is parsed at any time, and schedulers may be late, down or two.
 
 Whatever happens in between: no id and no logical date comes twice, none is after its run's start,
-due times increase, and nothing starts in time that was closed when its run was made.
+due times increase, nothing starts in time that was closed when its run was made, and a run that is
+refused is not asked for again.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from tests.support.effort import tries
 from tests.support.scheduler import dag_model, plain
 from tests.support.strategies import EPOCH, POLICIES, moment
 from tests.support.time_sets import FakeCalendar
-from tests.support.timetables import pen, placed, restriction, travelled
+from tests.support.timetables import pen, placed, restriction, said, travelled, without_catchup
 
 pytestmark = pytest.mark.slow
 
@@ -80,10 +81,14 @@ class Life(RuleBasedStateMachine):
         schedule=st.sampled_from(sorted(SCHEDULES)),
         catchup=st.booleans(),
         started=st.booleans(),
+        hours=st.sampled_from([None, None, -5, 20, 60]),
         ours=st.booleans(),
     )
-    def add(self, schedule: str, catchup: bool, started: bool, ours: bool) -> None:
+    def add(
+        self, schedule: str, catchup: bool, started: bool, hours: int | None, ours: bool
+    ) -> None:
         self.schedule, self.catchup, self.ours = SCHEDULES[schedule], catchup, ours
+        self.end_date = None if hours is None else BEGIN + timedelta(hours=hours)
         self.start_date = BEGIN - timedelta(hours=30) if started else None
         self.parse()
 
@@ -166,13 +171,14 @@ class Life(RuleBasedStateMachine):
         known = Spans((EPOCH + a * 60, EPOCH + b * 60) for a, b in self.events)
         calendar = FakeCalendar(known, "team")
         made = CalendarTimetable(self.schedule, timezone="UTC", blackouts=calendar, **self.options)
-        return travelled(placed(made, self.delay))
+        made = placed(made, self.delay)
+        return travelled(made if self.catchup else without_catchup(made))
 
     def _next(self) -> DagRunInfo | None:
         last = max(self.runs, key=lambda run: run.logical_date) if self.runs else None  # type: ignore[arg-type,return-value]
         return self.timetable.next_dagrun_info_v2(
             last_dagrun_info=last and DagRunInfo(*last),
-            restriction=restriction(self.start_date, catchup=self.catchup),
+            restriction=restriction(self.start_date, self.end_date, catchup=self.catchup),
         )
 
     def _schedule(self) -> None:
@@ -186,6 +192,10 @@ class Life(RuleBasedStateMachine):
         try:
             info = self.timetable.next_run_info_from_dag_model(dag_model=dag_model(self.stored))
         except NoOpening:
+            following = self._next()
+            assert following is None or said(following) != said(self.stored), (
+                "what is refused is not asked for again"
+            )
             self.stored = None
             return
         assert info is not None
