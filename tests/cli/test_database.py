@@ -13,7 +13,7 @@ from calendar_timetable.cli import main
 
 COMMANDS = [
     "overrides",
-    "impact --from 2026-11-29T20:00 --to 2026-11-30T00:00",
+    "impact --from 2099-11-29T20:00 --to 2099-11-30T00:00",
     "find --length 4h --within 14d",
     "place",
     "recommend",
