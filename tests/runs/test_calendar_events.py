@@ -10,6 +10,7 @@ from typing import Any
 
 import icalendar
 import pytest
+import time_machine
 import vobject  # type: ignore[import-untyped]
 from airflow.models.dagrun import DagRun
 from airflow.models.serialized_dag import SerializedDagModel
@@ -51,7 +52,8 @@ def told(session: Session, dag_id: str, now: datetime) -> dict[datetime, Any]:
     """
     dags, schedules = read_dags(session, [dag_id]), read_schedules(session, [dag_id])
     filters = Filters(utc("2027-03-10").timestamp(), utc("2027-03-13").timestamp())
-    rows, _ = find_rows(session, dags, schedules, filters, now.timestamp())
+    with time_machine.travel(now, tick=False):
+        rows, _ = find_rows(session, dags, schedules, filters, now.timestamp())
     body = write_feed(rows, SITE, "Airflow runs", now.timestamp())
     calendar: Any = icalendar.Calendar.from_ical(body)
     events = {str(event["UID"]): event for event in calendar.walk("VEVENT")}

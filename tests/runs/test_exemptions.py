@@ -50,9 +50,8 @@ def test_it_is_in_force_for_its_time() -> None:
     "wrong", [{"since": "soon"}, {}, None, 7, {"since": 1, "until": []}], ids=repr
 )
 def test_one_entry_that_is_none_takes_no_other_away(wrong: Any) -> None:
-    with time_machine.travel(NOW, tick=False):
-        both = json.loads(encode([ONE])) | {"wrong": wrong}
-        assert decode(json.dumps(both)) == {"nightly": ONE}
+    both = json.loads(encode([ONE])) | {"wrong": wrong}
+    assert decode(json.dumps(both)) == {"nightly": ONE}
 
 
 @pytest.mark.parametrize("value", ["", "{", "[]", "7", "null", None])

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from airflow.models.dag import DagModel
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule
 from airflow.timetables import assets, trigger
@@ -119,43 +118,40 @@ def compare(session: Session, dag_id: str, schedule: Any, within: str) -> None:
 @pytest.mark.parametrize("within", RANGES)
 @pytest.mark.parametrize("name", AIRFLOWS)
 def test_airflows_schedules(session: Session, name: str, within: str) -> None:
-    with time_machine.travel(NOW, tick=False):
-        compare(session, f"theirs-{name}-{within}".replace(" ", "_"), AIRFLOWS[name](), within)
+    compare(session, f"theirs-{name}-{within}".replace(" ", "_"), AIRFLOWS[name](), within)
 
 
 @pytest.mark.parametrize("within", RANGES)
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_ours(session: Session, name: str, within: str) -> None:
-    with time_machine.travel(NOW, tick=False):
-        compare(session, f"ours-{name}-{within}".replace(" ", "_"), SCHEDULES[name].make(), within)
+    compare(session, f"ours-{name}-{within}".replace(" ", "_"), SCHEDULES[name].make(), within)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_the_plan_tells_the_same(session: Session, name: str) -> None:
     """Every tick to come has its row, as ``plan()`` of the schedule says."""
-    with time_machine.travel(NOW, tick=False):
-        timetable = SCHEDULES[name].make()
-        dag_id = f"plan-{name}"
-        add_dag(
-            session,
-            DAG(dag_id, schedule=timetable, start_date=START, catchup=False),
-            NOW,
-            seen=START,
-        )
-        compiled = read_schedules(session, [dag_id])[dag_id].compiled
-        assert compiled is not None
-        since, until = NOW + timedelta(days=2), NOW + timedelta(days=9)
-        runs = {
-            run.due: (run.start, run.outcome)
-            for run in told(session, dag_id, since, until)
-            if not run.collapsed
+    timetable = SCHEDULES[name].make()
+    dag_id = f"plan-{name}"
+    add_dag(
+        session,
+        DAG(dag_id, schedule=timetable, start_date=START, catchup=False),
+        NOW,
+        seen=START,
+    )
+    compiled = read_schedules(session, [dag_id])[dag_id].compiled
+    assert compiled is not None
+    since, until = NOW + timedelta(days=2), NOW + timedelta(days=9)
+    runs = {
+        run.due: (run.start, run.outcome)
+        for run in told(session, dag_id, since, until)
+        if not run.collapsed
+    }
+    if compiled.ticks.on_grid:
+        plan = compiled.plan(since.timestamp(), until.timestamp(), None)
+        assert {p.due: (p.start, p.outcome) for p in plan if p.due in runs} == {
+            due: run for due, run in runs.items() if since <= due < until
         }
-        if compiled.ticks.on_grid:
-            plan = compiled.plan(since.timestamp(), until.timestamp(), None)
-            assert {p.due: (p.start, p.outcome) for p in plan if p.due in runs} == {
-                due: run for due, run in runs.items() if since <= due < until
-            }
-        assert runs or name in ("staggered", "held")
+    assert runs or name in ("staggered", "held")
 
 
 @pytest.mark.parametrize("catchup", [True, False])

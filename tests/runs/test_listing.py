@@ -310,9 +310,8 @@ def test_how_long_a_run_will_take(session: Session) -> None:
     add_dag(session, held("said", duration=2 * HOUR), NOW)
     assert {r.end - r.start for r in listed(session, "said") if r.start and r.end} == {2 * HOUR}
     add_dag(session, DAG("usual", schedule="0 6 * * *", start_date=START, catchup=False), NOW)
-    before = datetime.now(tz=NOW.tzinfo)
     for days, hours in ((1, 1), (2, 9), (3, 2)):  # the median counts
-        at = before - timedelta(days=days)
+        at = NOW - timedelta(days=days)
         add_run(session, "usual", "success", at, start_date=at, end_date=at + hours * HOUR)
     planned = [run for run in listed(session, "usual") if run.state == "planned"]
     assert {

@@ -7,13 +7,11 @@ with it, weeks pass, somebody adds one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import time_machine
 from airflow.models.dag import DagModel
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
@@ -37,11 +35,7 @@ AT = int(NOW.timestamp())
 HOUR = 3600
 OPTION = "AIRFLOW__CALENDAR_TIMETABLE__PLACEMENT"
 
-
-@pytest.fixture(autouse=True)
-def at_midnight(for_commands: Session) -> Iterator[None]:
-    with time_machine.travel(NOW, tick=False):
-        yield
+pytestmark = pytest.mark.usefixtures("for_commands")
 
 
 def nightly(**more: Any) -> CalendarTimetable:

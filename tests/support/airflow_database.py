@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+import time_machine
 from airflow.models import import_all_models
 from airflow.models.base import Base
 from airflow.models.dag import DagModel, DagTag
@@ -78,13 +79,14 @@ def add_dag(
     session: Session, dag: DAG, at: datetime, *, seen: datetime | None = None, **columns: Any
 ) -> None:
     """*dag* as it is stored when it is parsed at *at*, for the first time at *seen*."""
-    lazy = LazyDeserializedDAG(data=DagSerialization.to_dict(dag))
-    timetable = lazy.timetable
     start = dag.start_date
     restriction = TimeRestriction(
         DateTime.instance(max(start, at)) if start else None, None, catchup=True
     )
-    info = timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
+    with time_machine.travel(at, tick=False):
+        lazy = LazyDeserializedDAG(data=DagSerialization.to_dict(dag))
+        timetable = lazy.timetable
+        info = timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
     interval = info.data_interval if info else None
     version = DagVersion(
         dag_id=dag.dag_id, version_number=1, bundle_name="dags", created_at=seen or at

@@ -10,6 +10,7 @@ from typing import Any
 import icalendar
 import pytest
 import requests
+import time_machine
 from airflow.sdk import DAG
 from sqlalchemy.orm import Session
 
@@ -67,10 +68,12 @@ def runs_calendar(server: Server, connect: Connect) -> str:
 
 
 def rows_of(session: Session, *dag_ids: str, now: datetime = NOW) -> list[RunRow]:
-    """Return the runs of these DAGs from a day before ``NOW`` to four days after."""
+    """Return the runs of these DAGs from a day before ``NOW`` to four days after, told at *now*."""
     dags = read_dags(session, dag_ids)
     filters = Filters((NOW - timedelta(days=1)).timestamp(), (NOW + timedelta(days=4)).timestamp())
-    return find_rows(session, dags, read_schedules(session, dag_ids), filters, now.timestamp())[0]
+    schedules = read_schedules(session, dag_ids)
+    with time_machine.travel(now, tick=False):
+        return find_rows(session, dags, schedules, filters, now.timestamp())[0]
 
 
 def objects(server: Server) -> dict[str, str]:
