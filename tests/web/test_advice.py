@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
+import time_machine
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
@@ -18,12 +19,13 @@ from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.runs import listing, lru, time_budget
 from tests.support.airflow_database import add_dag
+from tests.support.moments import utc
 from tests.support.processor import processor_seconds
 from tests.support.recorded import Recorded, Task, add_pool, record
 from tests.support.web_app import Rights, asked
 
 HOUR = 3600
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = utc("2027-03-15 12:00")  # a Monday
 AT = int(NOW.timestamp())
 MIDNIGHT = AT - AT % DAY
 
@@ -57,7 +59,7 @@ def client(
     session: Session, monkeypatch: pytest.MonkeyPatch, rights: ByDag
 ) -> Iterator[TestClient]:
     lru.forget()
-    with asked(session, monkeypatch, rights) as found:
+    with time_machine.travel(NOW, tick=False), asked(session, monkeypatch, rights) as found:
         yield found
     lru.forget()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from airflow.sdk import DAG, MultipleCronTriggerTimetable
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
@@ -306,8 +307,18 @@ def test_hundreds_of_refreshes_of_a_page_leave_nothing_behind(
     assert listing._answers.weight <= listing._ANSWERS_BYTES
 
 
+@pytest.fixture
+def at_night() -> Iterator[time_machine.Traveller]:
+    """Let time stand still until the test moves it."""
+    with time_machine.travel(utc("2026-11-25 00:30"), tick=False) as clock:
+        yield clock
+
+
 def test_a_feed_is_written_once_per_state(
-    client: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch
+    at_night: time_machine.Traveller,
+    client: TestClient,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from calendar_timetable.web import store, subscription_routes
 
@@ -336,10 +347,8 @@ def test_a_feed_is_written_once_per_state(
     assert len(written) == 2, "a change is told at once"
 
     last = client.get("/feed.ics", params={"token": token}).headers["ETag"]
-    coming = utc("2026-11-25 05:00").timestamp()  # no run is due in the hours before
-    for hours, writes in ((-4.5, 3), (-4, 3), (-3, 3), (-1.9, 3), (1, 4)):
-        present = coming + hours * 3600
-        monkeypatch.setattr("calendar_timetable.clock.now", lambda present=present: present)
+    for at, writes in (("01:30", 2), ("02:00", 2), ("04:30", 2), ("05:12", 3)):
+        at_night.move_to(utc(f"2026-11-25 {at}"), tick=False)
         client.get("/feed.ics", params={"token": token}, headers={"If-None-Match": last})
         assert len(written) == writes, "the clock alone changes nothing until a run is due"
 
