@@ -296,6 +296,14 @@ def in_some_hours() -> datetime:
     return (datetime.now(UTC) + timedelta(hours=3)).replace(minute=0, second=0, microsecond=0)
 
 
+def closed_some_day() -> str:
+    """Return the source of a rule that closes time on no day near.
+
+    Without a rule there would be nothing to decide.
+    """
+    return f"Weekly('{datetime.now(UTC) + timedelta(days=3):%a} 00:00-00:01')"
+
+
 def known(value: datetime | str) -> datetime:
     """Read a database's timestamp that is there."""
     moment = _moment(value)

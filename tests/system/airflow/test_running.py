@@ -11,7 +11,7 @@ from calendar_timetable import Calendar, CalendarTimetable, Weekly
 from demo.local_airflow import COMPONENTS
 from tests.support.dags import WriteDag
 from tests.support.ics_origin import IcsOrigin, event
-from tests.support.stack import Run, Stack, in_some_hours
+from tests.support.stack import Run, Stack, closed_some_day, in_some_hours
 
 SECOND = timedelta(seconds=1)
 
@@ -111,7 +111,7 @@ def test_each_run_is_created_once(stack: Stack, write_dag: WriteDag) -> None:
     start = now() - 20 * SECOND
     dags = [
         write_dag(
-            "CalendarTimetable(timedelta(seconds=5), blackouts=Weekly('sun 00:00-00:01'))",
+            f"CalendarTimetable(timedelta(seconds=5), blackouts={closed_some_day()})",
             options=f"catchup=True, start_date=datetime.fromisoformat({start.isoformat()!r})",
         )
         for _ in range(4)
@@ -126,7 +126,7 @@ def test_each_run_is_created_once(stack: Stack, write_dag: WriteDag) -> None:
 def test_killed_components_lose_and_repeat_nothing(stack: Stack, write_dag: WriteDag) -> None:
     start = now()
     dag_id = write_dag(
-        "CalendarTimetable(timedelta(seconds=5), blackouts=Weekly('sun 00:00-00:01'))",
+        f"CalendarTimetable(timedelta(seconds=5), blackouts={closed_some_day()})",
         options=f"catchup=True, start_date=datetime.fromisoformat({start.isoformat()!r})",
     )
     stack.wait_for_dag(dag_id)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.dags import WriteDag
 from tests.support.ics_origin import IcsOrigin, event
-from tests.support.stack import Run, Stack
+from tests.support.stack import Run, Stack, closed_some_day
 
 SECOND, MINUTE, HOUR, DAY = (
     timedelta(seconds=1),
@@ -305,12 +305,8 @@ class Adopted:
     start: datetime
 
     def source(self, *, ours: bool) -> str:
-        # A rule that closes time, on no day near: without one there would be nothing to decide.
-        far = (now() + 3 * DAY).strftime("%a").lower()
         schedule = (
-            f"CalendarTimetable({self.base}, blackouts=Weekly('{far} 00:00-00:01'))"
-            if ours
-            else self.base
+            f"CalendarTimetable({self.base}, blackouts={closed_some_day()})" if ours else self.base
         )
         return HEAD + (
             "os.environ['AIRFLOW__SCHEDULER__CREATE_CRON_DATA_INTERVALS'] = 'True'\n"
