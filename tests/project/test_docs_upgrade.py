@@ -9,7 +9,6 @@ import subprocess
 import sys
 import sysconfig
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from calendar_timetable import CalendarTimetable, Weekly
 from tests.support.airflow_database import add_dag, add_run
+from tests.support.versions import at_least
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/upgrade.md").read_text()
@@ -34,7 +34,7 @@ OURS = ("calendar_timetable", "airflow_calendar_timetable", "_airflow_calendar_t
 
 
 pytestmark = pytest.mark.skipif(
-    version("apache-airflow-core") < "3.3", reason="what is told was tried with Airflow 3.3"
+    not at_least("apache-airflow-core", "3.3"), reason="what is told was tried with Airflow 3.3"
 )
 
 

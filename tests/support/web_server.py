@@ -7,13 +7,13 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 from demo.examples import EXAMPLES
 from demo.local_airflow import LocalAirflow
 from tests.support.in_airflow import SCRIPTS
+from tests.support.versions import at_least
 
 
 def event(name: str, days: int) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ def airflow_finds_ours() -> bool:
     spec = find_spec("airflow_calendar_timetable")
     places = spec.submodule_search_locations if spec else None
     shipped = any(Path(place, "example_dags").is_dir() for place in places or [])
-    return shipped and version("apache-airflow") >= "3.3"
+    return shipped and at_least("apache-airflow-core", "3.3")
 
 
 def change(airflow: LocalAirflow, statement: str) -> None:
