@@ -19,7 +19,7 @@ import pytest
 from rich.console import Console
 
 import calendar_timetable
-from calendar_timetable.cli import _parser
+from calendar_timetable.cli import _EXAMPLES, _parser
 from calendar_timetable.cli.cron_schedule import _PRESETS, CronSchedule
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.command_line import Run
@@ -224,23 +224,13 @@ def test_version(run: Run) -> None:
     assert run("--version")[:2] == (0, f"calendar-timetable {calendar_timetable.__version__}\n")
 
 
-def test_help_is_whole(run: Run) -> None:
-    for command in (
-        (),
-        ("check",),
-        ("preview",),
-        ("explain",),
-        ("diff",),
-        ("sync",),
-        ("publish",),
-        ("overrides",),
-        ("subscriptions",),
-    ):
-        code, out, _ = run(*command, "--help")
-        assert code == 0
-        assert "``" not in out
-        assert not command or f"calendar-timetable {command[0]} " in out.partition("examples:")[2]
-        assert "exit codes: 0 all is well; 1 problems were found" in " ".join(out.split())
+@pytest.mark.parametrize("command", ["", *_EXAMPLES])
+def test_help_is_whole(run: Run, command: str) -> None:
+    code, out, _ = run(*command.split(), "--help")
+    assert code == 0
+    assert "``" not in out
+    assert not command or f"calendar-timetable {command} " in out.partition("examples:")[2]
+    assert "exit codes: 0 all is well; 1 problems were found" in " ".join(out.split())
 
 
 # --- preview and explain --------------------------------------------------------------------------
