@@ -29,47 +29,17 @@ BERLIN = "Europe/Berlin"
 FIRST = date(2026, 1, 1)
 MINUTES = [f"{minute // 60:02}:{minute % 60:02}" for minute in range(1440)]
 
-# What is wanted, how it is written, and the first due times after NOW.
+# What is wanted, how it is written, and the first due times after NOW: what the page does not have.
 TABLE: list[tuple[str, On | Recurrence, list[str]]] = [
-    (
-        "the last working day of the month at 18:00",
-        On("last", WorkingDays("DE-BY"), at="18:00"),
-        ["2026-11-30T18:00+01:00", "2026-12-31T18:00+01:00", "2027-01-29T18:00+01:00"],
-    ),
-    (
-        "the second working day after the quarter's end",
-        On(2, WorkingDays("DE"), of="quarter", at="06:00"),
-        ["2027-01-05T06:00+01:00", "2027-04-02T06:00+02:00"],
-    ),
     (
         "the last but one working day of the month",
         On(-2, WorkingDays("DE"), at="09:30"),
         ["2026-12-30T09:30+01:00", "2027-01-28T09:30+01:00"],
     ),
     (
-        "the 15th, or the working day before it",
-        On(15, WorkingDays("DE"), roll="preceding", at="08:00"),
-        ["2026-12-15T08:00+01:00", "2027-01-15T08:00+01:00", "2027-02-15T08:00+01:00"],
-    ),
-    (
-        "the 1st, or the working day after it",
-        On(1, WorkingDays("DE-BY"), roll="following", at="08:00"),
-        ["2026-12-01T08:00+01:00", "2027-01-04T08:00+01:00", "2027-02-01T08:00+01:00"],
-    ),
-    (
-        "the month's last day, moved forward but not into the next month",
-        On(-1, WorkingDays("DE"), roll="modified following", at="08:00"),
-        ["2026-11-30T08:00+01:00", "2026-12-31T08:00+01:00", "2027-01-29T08:00+01:00"],
-    ),
-    (
         "the night after the last working day",
         On("last", WorkingDays("DE"), at="25:00"),
         ["2026-12-01T01:00+01:00", "2027-01-01T01:00+01:00", "2027-01-30T01:00+01:00"],
-    ),
-    (
-        "the first day of fiscal months, from the 26th on",
-        On("first", period_start=26, at="07:00"),
-        ["2026-12-26T07:00+01:00", "2027-01-26T07:00+01:00"],
     ),
     (
         "the first working day of the British tax year, twice",
@@ -97,16 +67,6 @@ TABLE: list[tuple[str, On | Recurrence, list[str]]] = [
         ["2026-11-30T00:00+01:00", "2026-12-30T00:00+01:00"],
     ),
     (
-        "the 31st, where there is one",
-        On(31, at="03:00"),
-        ["2026-12-31T03:00+01:00", "2027-01-31T03:00+01:00", "2027-03-31T03:00+02:00"],
-    ),
-    (
-        "every other Friday",
-        Recurrence("FREQ=WEEKLY;INTERVAL=2;BYDAY=FR", date(2026, 1, 2), at="20:00"),
-        ["2026-12-04T20:00+01:00", "2026-12-18T20:00+01:00", "2027-01-01T20:00+01:00"],
-    ),
-    (
         "the second Tuesday of March and September",
         Recurrence("FREQ=YEARLY;BYMONTH=3,9;BYDAY=2TU", date(2020, 1, 1), at=["06:00", "30:00"]),
         ["2027-03-09T06:00+01:00", "2027-03-10T06:00+01:00", "2027-09-14T06:00+02:00"],
@@ -117,11 +77,6 @@ TABLE: list[tuple[str, On | Recurrence, list[str]]] = [
             "FREQ=MONTHLY;INTERVAL=3;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1;COUNT=5", date(2026, 3, 1)
         ),
         ["2026-12-31T00:00+01:00", "2027-03-31T00:00+02:00"],
-    ),
-    (
-        "in the hour that the clocks leave out, and in the one that comes twice",
-        On(-1, Weekly("sun"), at="02:30"),
-        ["2026-11-29T02:30+01:00", "2026-12-27T02:30+01:00"],
     ),
 ]
 
@@ -139,11 +94,8 @@ def rows() -> list[tuple[str, str, list[str]]]:
 
 @pytest.mark.parametrize(("code", "due"), [row[1:] for row in rows()], ids=[r[0] for r in rows()])
 def test_every_line_of_the_page(code: str, due: list[str]) -> None:
-    on = eval(code)
-    with time_machine.travel(NOW, tick=False):
-        runs = schedule(on).plan(NOW, NOW + timedelta(days=420))
-    found = [f"{run.due.astimezone(ZoneInfo(BERLIN)):%Y-%m-%d %H:%M}" for run in runs[:3]]
-    assert found == due
+    found = [f"{at.astimezone(ZoneInfo(BERLIN)):%Y-%m-%d %H:%M}" for at in due_times(eval(code))]
+    assert found[:3] == due
 
 
 def test_the_page_has_forty_lines() -> None:
@@ -154,19 +106,23 @@ def schedule(on: On | Recurrence, **options: Any) -> CalendarTimetable:
     return CalendarTimetable(on, timezone=BERLIN, **options)
 
 
+def due_times(on: On | Recurrence) -> list[datetime]:
+    """Return what the plan tells, the same before and after it travels in a DAG."""
+    with time_machine.travel(NOW, tick=False):
+        made = schedule(on)
+        made.validate()
+        stored = CalendarTimetable.deserialize(json.loads(json.dumps(made.serialize())))
+        runs = made.plan(NOW, NOW + timedelta(days=420))
+        assert stored.plan(NOW, NOW + timedelta(days=420)) == runs
+    assert all(run.start == run.due for run in runs)
+    return [run.due for run in runs]
+
+
 @pytest.mark.parametrize(
     ("on", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
 )
 def test_it_is_due(on: On | Recurrence, expected: list[str]) -> None:
-    """As the plan tells it, before and after it travels in a DAG."""
-    with time_machine.travel(NOW, tick=False):
-        made = schedule(on)
-        made.validate()
-        stored = json.loads(json.dumps(made.serialize()))
-        for timetable in (made, CalendarTimetable.deserialize(stored)):
-            runs = timetable.plan(NOW, NOW + timedelta(days=400))
-            assert [iso(run.due, BERLIN) for run in runs[: len(expected)]] == expected
-            assert all(run.start == run.due for run in runs)
+    assert [iso(at, BERLIN) for at in due_times(on)[: len(expected)]] == expected
 
 
 def test_clocks_that_change() -> None:
