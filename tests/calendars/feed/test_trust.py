@@ -22,7 +22,6 @@ from calendar_timetable.calendars.feed import cache as cached
 from calendar_timetable.calendars.feed import health
 from calendar_timetable.calendars.feed.cache import keyed_digest
 from calendar_timetable.calendars.net import credentials
-from calendar_timetable.calendars.sources import caldav_protocol
 from calendar_timetable.calendars.sources.base import FetchFailed
 from calendar_timetable.calendars.sources.ics import FileSource
 from calendar_timetable.calendars.sources.lookup import connected_source, source_for
@@ -314,12 +313,3 @@ def test_a_terminal_is_not_steered_by_a_feed(
         main(arguments)
         told = out.getvalue()
         assert "red" in told and not [char for char in told if char in "\x85\x9b\u202e"]
-
-
-def test_a_long_time_zone_is_read_in_no_time() -> None:
-    """Once it took the square of its length: 20,000 spaces three seconds, 300,000 minutes."""
-    match = caldav_protocol._TZID.search(
-        "BEGIN:VTIMEZONE\nTZID:" + " " * 300_000 + "x" + " " * 300_000 + "\r\n"
-    )
-    assert match is not None and match[1].strip() == "x"
-    assert caldav_protocol._TZID.search("TZID:\n" + "TZID:" + "\x0b" * 300_000) is not None

@@ -5,6 +5,7 @@ Each is named, and no one else gets the credentials.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import pytest
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.net.credentials import seal, unseal
+from calendar_timetable.calendars.sources.caldav_protocol import _TZID
 from calendar_timetable.calendars.sources.lookup import connected_source
 from tests.support.dav_servers import (
     Connect,
@@ -27,6 +29,7 @@ from tests.support.ics import event, feed
 from tests.support.moments import instant
 from tests.support.one_meeting import MEETING, error, known
 from tests.support.origin import SECRET, Origin
+from tests.support.processor import processor_seconds
 
 Given = tuple[int, dict[str, str], bytes]
 COLLECTION = "<D:resourcetype><D:collection/><C:calendar/></D:resourcetype>"
@@ -274,3 +277,14 @@ def test_seals_open_only_with_their_secret_and_whole(damage: Callable[[str], str
     assert b"alice" not in bytes.fromhex(sealed)
     assert unseal(sealed, "other") == {}
     assert unseal(damage(sealed), "secret") == {}
+
+
+def test_a_long_time_zone_is_read_in_no_time() -> None:
+    """Once it took the square of its length: 60,000 spaces many seconds."""
+    named = "BEGIN:VTIMEZONE\nTZID:" + " " * 60_000 + "x" + " " * 60_000 + "\r\n"
+    found: list[re.Match[str] | None] = []
+    taken = processor_seconds(
+        lambda: found.extend((_TZID.search(named), _TZID.search("TZID:\nTZID:" + "\v" * 60_000)))
+    )
+    assert [match and match[1].strip() for match in found] == ["x", ""]
+    assert taken < 1
