@@ -95,6 +95,16 @@ def test_another_version_is_refused_with_the_remedy() -> None:
         CalendarTimetable.deserialize(data)
 
 
+@pytest.mark.parametrize("name", ["windows", "blackouts"])
+def test_a_kind_of_time_set_of_tomorrow_is_refused(name: str) -> None:
+    """As what is held was to readers of old: left out, it would close no time."""
+    unheard = {"any": [{"unheard_of": {"calendar": "team"}}]}
+    data = golden_files.load("plain_cron")["serialized"] | {name: unheard}
+
+    with pytest.raises(ValueError, match="unknown kind of time set"):
+        CalendarTimetable.deserialize(data)
+
+
 def test_the_class_is_stored_under_its_import_path() -> None:
     """The key of every stored DAG: the class must never move."""
     assert f"{CalendarTimetable.__module__}.{CalendarTimetable.__qualname__}" == (

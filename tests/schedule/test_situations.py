@@ -287,11 +287,3 @@ def test_a_calendar_that_cannot_be_read_holds_its_dag_and_raises_nothing() -> No
         "2026-11-12T09:00+00:00",
         "2026-11-12T10:00+00:00",
     ), "the latest due run is made up for"
-
-
-def test_an_older_version_refuses_what_is_held() -> None:
-    """It would take the calendar for empty; so it must not know the form."""
-    with time_machine.travel(utc("2026-11-12 09:30"), tick=False):
-        data = CalendarTimetable("0 9 * * *", timezone="UTC", blackouts=Dead()).serialize()
-
-    assert set(data["blackouts"]) == {"held"}
