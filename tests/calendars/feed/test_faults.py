@@ -46,6 +46,7 @@ HUNDREDS = [
     event(f"UID:{n}", f"DTSTART:2024{n % 12 + 1:02}10T120000Z", "DURATION:PT1H") for n in range(300)
 ]
 GOOD = feed(DAILY, *HUNDREDS)
+EVENING = feed(DAILY.replace("T120000Z", "T180000Z"))
 BOMB = gzip.compress(b"BEGIN:VCALENDAR\r\nX-A:" + b"0" * 30_000_000 + b"\r\nEND:VCALENDAR\r\n")
 PLAIN = b"BEGIN:VCALENDAR\r\n" + b"X-A:0123456789\r\n" * 65536  # a megabyte, for ever
 
@@ -129,11 +130,12 @@ def over_tls(scene: Scene, *, trusted: bool = True) -> None:
 
 @dataclass(frozen=True)
 class Fault:
-    """One line: how it comes about, and the exact reason shown."""
+    """One line: how it comes about, the exact reason shown, and what else ends it."""
 
     reason: str
     begin: Start
     before: Start = over_http
+    after: Start = lambda scene: None
 
 
 def answers(reason: str, status: int = 200, body: bytes = b"", **given: Any) -> Fault:
@@ -179,6 +181,10 @@ def to_a_stranger(scene: Scene) -> None:
     scene.elsewhere.fail(Reply(401))
 
 
+def to_another_host(scene: Scene) -> None:
+    scene.connect(scene.elsewhere.url())
+
+
 def retry_on_a_date(scene: Scene) -> None:
     asked = datetime.fromtimestamp(scene.clock.now, UTC) + timedelta(hours=1)  # the next time
     until = format_datetime(asked + timedelta(seconds=3000), usegmt=True)
@@ -187,14 +193,20 @@ def retry_on_a_date(scene: Scene) -> None:
 
 WHOLE = str(len(GOOD))
 LINES: dict[str, Fault] = {
-    "refused": Fault("the connection is refused", lambda scene: scene.origin.close()),
+    "refused": Fault(
+        "the connection is refused", lambda scene: scene.origin.close(), after=to_another_host
+    ),
     "DNS failure": Fault(
-        "its host name could not be resolved", lambda scene: None, before=no_such_host
+        "its host name could not be resolved",
+        lambda scene: None,
+        before=no_such_host,
+        after=to_another_host,
     ),
     "TLS failure": Fault(
         "its TLS certificate or handshake is not accepted",
         lambda scene: over_tls(scene, trusted=False),
         before=over_tls,
+        after=over_tls,
     ),
     "slow drip": Fault(
         "the download was not done within 4 s",
@@ -205,6 +217,7 @@ LINES: dict[str, Fault] = {
         slowly(Reply(raw=b"HTTP/1.0 200 OK\r\n" * 50, pause=0.1)),
     ),
     "stalled body": answers("no answer in time", parts=[GOOD[:99], GOOD[99:]], pause=30),
+    "204": answers("HTTP 204", 204),
     "304 that was not asked for": answers("HTTP 304", 304),
     "401": answers("HTTP 401: login, password or token is not accepted", 401, SECRET.encode()),
     "403": answers("HTTP 403: reading it is not allowed", 403),
@@ -217,6 +230,9 @@ LINES: dict[str, Fault] = {
     "truncated body": answers("the answer is cut off: it has no END:VCALENDAR", body=GOOD[:-30]),
     "truncated in an event": answers(
         "the answer is cut off: it has no END:VCALENDAR", body=GOOD[:150]
+    ),
+    "truncated in the second": answers(
+        "the answer is cut off: it has no END:VCALENDAR", body=GOOD.lower() + GOOD.lower()[:-20]
     ),
     "Content-Length too long": answers(
         "the answer breaks off", body=GOOD, headers={"Content_Length": f"1{WHOLE}"}
@@ -337,6 +353,15 @@ def test_a_fault_changes_no_plan(line: str, scene: Scene, caplog: pytest.LogCapt
     if line == "cross-host with credentials":
         assert scene.origin.seen[-1]["authorization"]
         assert "authorization" not in scene.elsewhere.seen[-1]
+
+    for origin in (scene.origin, scene.tls, scene.elsewhere):
+        origin.serve(EVENING)
+    fault.after(scene)
+    for limit in ("FETCH_SECONDS", "READ_SECONDS"):  # of what is not slow on purpose
+        scene.monkeypatch.setattr(limits, limit, 120.0)
+    scene.clock.now += limits.MAX_RETRY_AFTER
+    assert scene.outcomes() == {"on_time"}
+    assert scene.calendar().describe().status == "ok"
 
 
 def test_a_304_confirms_the_copy(scene: Scene) -> None:

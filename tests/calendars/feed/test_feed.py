@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import logging
 import subprocess
@@ -94,104 +93,6 @@ def test_new_dtstamps_alone_change_nothing(
         "ok",
         fetched_at,
     )
-
-
-BOMB = gzip.compress(
-    b"BEGIN:VCALENDAR\r\n" + b"X-A:" + b"0" * 30_000_000 + b"\r\nEND:VCALENDAR\r\n"
-)
-FAULTS = {
-    "401": (Reply(401), "HTTP 401"),
-    "403": (Reply(403), "HTTP 403"),
-    "404": (Reply(404), "HTTP 404"),
-    "410": (Reply(410), "HTTP 410"),
-    "429": (Reply(429, {"Retry-After": "30"}), "HTTP 429"),
-    "500": (Reply(500, body=SECRET.encode()), "HTTP 500"),
-    "503": (Reply(503), "HTTP 503"),
-    "204": (Reply(204), "HTTP 204"),
-    "304 that was not asked for": (Reply(304), "HTTP 304"),
-    "breaks off": (Reply(200, {"Content-Length": "9999"}, GOOD), "the answer breaks off"),
-    "no END": (Reply(200, {}, GOOD[:-20]), "the answer is cut off: it has no END:VCALENDAR"),
-    "no END of the second": (
-        Reply(200, {}, GOOD.lower() + GOOD.lower()[:-20]),
-        "the answer is cut off: it has no END:VCALENDAR",
-    ),
-    "login page": (
-        Reply(200, {}, b"<!doctype html><title>Sign in</title>"),
-        "the answer is a web page, not a calendar: is a login needed?",
-    ),
-    "json": (Reply(200, {}, b'{"error": "quota"}'), "the answer is JSON, not a calendar"),
-    "empty": (Reply(200), "the answer is empty"),
-    "text": (Reply(200, {}, f"hello {SECRET}".encode()), "the answer is not a calendar"),
-    "gzip bomb": (Reply(200, {"Content-Encoding": "gzip"}, BOMB), "larger than 20480 KiB"),
-    "broken gzip": (
-        Reply(200, {"Content-Encoding": "gzip"}, b"junk"),
-        "the answer's compression is broken",
-    ),
-    "slow body": (
-        Reply(200, {}, parts=[b"B"] * 500, pause=0.1),
-        "the download was not done within 1.5 s",
-    ),
-    "slow headers": (
-        Reply(raw=b"HTTP/1.0 200 OK\r\n" * 50, pause=0.1),
-        "the download was not done within 1.5 s",
-    ),
-    "stalled": (Reply(200, {}, parts=[b"BEGIN", b"X"], pause=30), "no answer in time"),
-    "redirect to a file": (
-        Reply(302, {"Location": "file:///etc/passwd"}),
-        "redirected to something other",
-    ),
-    "redirect for ever": (Reply(302, {"Location": "/again"}), "redirected more than 5 times"),
-}
-
-
-PATIENCE = 120.0  # seconds for what is not slow on purpose, on a busy machine
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_leaves_the_last_good_copy_in_force(
-    name: str, origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reply, reason = FAULTS[name]
-    calendar = Calendar(origin.url(), max_stale=timedelta(hours=1), timezone="UTC")
-    origin.serve(GOOD)
-    known(calendar)
-    good = datetime.fromtimestamp(clock.now, UTC)
-    origin.fail(reply)
-    monkeypatch.setattr(limits, "FETCH_SECONDS", 1.5 if "slow" in name else PATIENCE)
-    monkeypatch.setattr(limits, "READ_SECONDS", 0.8 if name == "stalled" else PATIENCE)
-    clock.now += 3600
-    found = known(calendar)
-    assert list(found.known) == NOON
-    assert found.note == ""  # which travels in the DAG, and the DAG is the same
-    state = calendar.describe()
-    assert (state.status, state.read_at) == ("stale", good)
-    assert state.error.startswith(reason)
-    assert SECRET not in state.error
-
-    clock.now += 1  # now it is too old
-    with pytest.raises(CalendarUnavailable) as raised:
-        known(calendar)
-    text = str(raised.value)
-    assert text.startswith("calendar 127.0.0.1 cannot be read: ")
-    assert reason in text
-    assert f"since {good:%Y-%m-%d %H:%M} UTC" in text
-    assert "on_unavailable='ignore'" in text
-    assert SECRET not in text
-    assert "/" not in text
-    ignoring = known(
-        Calendar(
-            origin.url(), max_stale=timedelta(hours=1), timezone="UTC", on_unavailable="ignore"
-        )
-    )
-    assert not ignoring.known
-    assert ignoring.note == "cannot be read and is ignored"
-
-    origin.serve(feed(LATER))  # and it recovers
-    monkeypatch.setattr(limits, "FETCH_SECONDS", PATIENCE)
-    monkeypatch.setattr(limits, "READ_SECONDS", PATIENCE)
-    clock.now += limits.MAX_RETRY_AFTER
-    assert list(known(calendar).known) == AFTERNOON
-    assert calendar.describe().status == "ok"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
