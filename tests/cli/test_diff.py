@@ -23,11 +23,9 @@ from calendar_timetable.cli.revisions import DagSource
 from calendar_timetable.cli.values import Misused
 from calendar_timetable.planning.plan import PlannedRun
 from demo.services import wait_until
-from tests.support.command_line import Run, run
+from tests.support.command_line import Run
 from tests.support.ics import event, feed
 from tests.support.origin import SECRET, Origin, Reply
-
-__all__ = ["run"]  # the fixture
 
 # The server of a calendar runs in a thread.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")

@@ -22,11 +22,9 @@ from calendar_timetable.planning.spans import Spans
 from calendar_timetable.publishing import publish as publishing
 from calendar_timetable.publishing.target import PublishingFailed, PublishResult
 from calendar_timetable.web import store
-from tests.support.airflow_database import add_dag, session
-from tests.support.command_line import Run, run
+from tests.support.airflow_database import add_dag
+from tests.support.command_line import Run
 from tests.support.time_sets import FakeCalendar
-
-__all__ = ["run", "session"]  # fixtures
 
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 TOMORROW = int((NOW + timedelta(days=1)).timestamp())

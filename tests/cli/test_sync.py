@@ -27,11 +27,9 @@ from calendar_timetable.calendars.feed import feed as feeds
 from calendar_timetable.calendars.feed.cache import folder
 from calendar_timetable.timetable import CalendarTimetable
 from demo.services import wait_until
-from tests.support.command_line import Run, run
+from tests.support.command_line import Run
 from tests.support.ics import event, feed
 from tests.support.origin import SECRET, Origin, Reply
-
-__all__ = ["run"]  # the fixture
 
 BODY = feed(event("SUMMARY:Freeze", "DTSTART:20260310T120000Z", "DURATION:PT2H"))
 

@@ -40,7 +40,6 @@ from tests.support.clouds import Ask, Given, Internet
 from tests.support.google_service import (
     TEAM,
     account_key,
-    net,  # noqa: F401  (the fixture "net")
     refusal,
 )
 from tests.support.google_service import Google as SignIn
@@ -158,7 +157,7 @@ def same(ask: Ask, event: Event) -> bool:
 
 
 @pytest.fixture
-def google(net: Internet, monkeypatch: pytest.MonkeyPatch) -> Google:  # noqa: F811
+def google(net: Internet, monkeypatch: pytest.MonkeyPatch) -> Google:
     service = Google()
     token = SignIn(scope=SCOPE).token
     net.services = {"oauth2.googleapis.com": token, "www.googleapis.com": service.answer}
@@ -172,7 +171,7 @@ def google(net: Internet, monkeypatch: pytest.MonkeyPatch) -> Google:  # noqa: F
 
 
 @pytest.fixture
-def in_this_process(google: Google, net: Internet, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def in_this_process(google: Google, net: Internet, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same without a process that loads the provider for seconds each time.
 
     For what is said to the service.
@@ -213,7 +212,7 @@ def id_of(row: RunRow, site: Site = SITE) -> str:
     return site.uid(row).partition("@")[0].replace("-", "")
 
 
-def changes(net: Internet) -> list[str]:  # noqa: F811
+def changes(net: Internet) -> list[str]:
     return [ask.method for ask in net.asked("www.googleapis.com") if ask.method != "GET"]
 
 
@@ -235,7 +234,7 @@ def test_a_process_of_its_own_publishes(google: Google, rows: list[RunRow]) -> N
 @pytest.mark.usefixtures("in_this_process")
 def test_what_changes_is_written_and_what_is_dropped_is_removed(
     google: Google,
-    net: Internet,  # noqa: F811
+    net: Internet,
     rows: list[RunRow],
     session: Session,
 ) -> None:
@@ -434,7 +433,7 @@ def test_only_our_own_events_are_touched(google: Google, rows: list[RunRow]) -> 
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_two_that_publish_at_once(google: Google, rows: list[RunRow], net: Internet) -> None:  # noqa: F811
+def test_two_that_publish_at_once(google: Google, rows: list[RunRow], net: Internet) -> None:
     """Whatever the other one has done since the calendar was read; and what people did."""
     assert written(rows[2:]) == PublishResult(written=2)
     done: set[str] = set()
@@ -488,7 +487,7 @@ BUSY = [
 def test_while_google_is_busy_it_is_asked_again(
     google: Google,
     rows: list[RunRow],
-    net: Internet,  # noqa: F811
+    net: Internet,
 ) -> None:
     said = list(BUSY)
 
@@ -505,7 +504,7 @@ def test_while_google_is_busy_it_is_asked_again(
 def test_an_answer_that_is_lost_makes_no_second_event(
     google: Google,
     rows: list[RunRow],
-    net: Internet,  # noqa: F811
+    net: Internet,
 ) -> None:
     def lose(ask: Ask, own: str) -> Given | None:
         if ask.method == "POST" and own not in google.events:
@@ -553,7 +552,7 @@ REFUSED: dict[str, tuple[Given, str, int]] = {
 
 @pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize("name", REFUSED)
-def test_refusals(name: str, google: Google, rows: list[RunRow], net: Internet) -> None:  # noqa: F811
+def test_refusals(name: str, google: Google, rows: list[RunRow], net: Internet) -> None:
     given, reason, asked = REFUSED[name]
     google.before = lambda ask, own: given if ask.method == "POST" else None
     with pytest.raises(PublishingFailed) as raised:

@@ -1,4 +1,4 @@
-"""A team's calendar in a file, and what was counted."""
+"""Airflow's tables in memory, a team's calendar in a file, and what was counted."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from calendar_timetable import metrics
 from calendar_timetable.schedule import time_rules
+from tests.support.airflow_database import session  # noqa: F401
 from tests.support.team_calendar import TeamCalendar
 
 

@@ -28,11 +28,9 @@ from calendar_timetable.runtime.calendar_edits import (
     tell,
     watched_stored,
 )
-from tests.support.airflow_database import add_dag, session
+from tests.support.airflow_database import add_dag
 from tests.support.moments import instant, utc
 from tests.support.time_sets import FakeCalendar, spans
-
-__all__ = ["session"]  # the fixture
 
 NOON = "2026-11-27 12:00"  # a Friday
 ALWAYS = TimeRestriction(None, None, catchup=True)

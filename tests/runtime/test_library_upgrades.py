@@ -25,10 +25,8 @@ from calendar_timetable.runtime.calendar_edits import (
     watched_file,
     watched_stored,
 )
-from tests.support.airflow_database import add_dag, session
+from tests.support.airflow_database import add_dag
 from tests.support.moments import utc
-
-__all__ = ["session"]  # the fixture
 
 NOW = utc("2026-11-27T12:00")
 BEFORE_CHRISTMAS = On(24, WorkingDays("DE"), roll="preceding", at="18:00")

@@ -25,7 +25,6 @@ from tests.support.dav_servers import (
     LOGIN,
     OTHER,
     Connect,
-    connections,  # noqa: F401  (the fixture "connect")
     radicale,
 )
 from tests.support.feed_fixtures import Clock

@@ -20,7 +20,6 @@ from tests.support.dav_servers import (
     Connect,
     Server,
     Wire,
-    connections,  # noqa: F401  (the fixture "connect")
 )
 from tests.support.dav_team import at, hours
 from tests.support.feed_fixtures import Clock

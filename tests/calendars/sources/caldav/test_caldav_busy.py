@@ -21,13 +21,10 @@ from tests.support.dav_servers import (
     Connect,
     Server,
     Wire,
-    connections,  # noqa: F401  (the fixture "connect")
 )
 from tests.support.dav_team import (
     at,
     hours,
-    radicale_server,  # noqa: F401
-    team,  # noqa: F401
 )
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import event, feed
@@ -69,7 +66,7 @@ def working_hours(first: int, last: int) -> str:
 @pytest.mark.parametrize("path", ["alice/team/", ""])
 def test_free_busy_where_no_more_is_shared(
     path: str,
-    team: Server,  # noqa: F811
+    team: Server,
     connect: Connect,
     clock: Clock,
     caplog: pytest.LogCaptureFixture,
@@ -95,7 +92,7 @@ def test_free_busy_where_no_more_is_shared(
         assert calendar.describe().status == "ok"
 
 
-def test_free_busy_when_it_is_asked_for(team: Server, connect: Connect, clock: Clock) -> None:  # noqa: F811
+def test_free_busy_when_it_is_asked_for(team: Server, connect: Connect, clock: Clock) -> None:
     with Wire(team.port) as wire:
         calendar = Calendar(connect(wire.address, free_busy=True), timezone="UTC")
         assert hours(calendar) == [12]
@@ -107,7 +104,7 @@ def test_free_busy_when_it_is_asked_for(team: Server, connect: Connect, clock: C
 
 
 def test_free_busy_never_takes_the_place_of_events(
-    team: Server,  # noqa: F811
+    team: Server,
     connect: Connect,
     clock: Clock,
 ) -> None:
@@ -160,7 +157,7 @@ def test_free_busy_told_anew_is_no_change(connect: Connect, clock: Clock) -> Non
 
 
 def test_the_availability_of_a_calendar_counts(
-    team: Server,  # noqa: F811
+    team: Server,
     connect: Connect,
     clock: Clock,
 ) -> None:
@@ -230,7 +227,7 @@ def test_the_availability_of_the_account_counts_when_it_is_asked_for(
         assert not [line for line in seen if line.startswith("REPORT")]
 
 
-def test_an_account_without_availability_is_named(team: Server, connect: Connect) -> None:  # noqa: F811
+def test_an_account_without_availability_is_named(team: Server, connect: Connect) -> None:
     with pytest.raises(
         CalendarUnavailable, match="the server keeps no availability for this account"
     ):

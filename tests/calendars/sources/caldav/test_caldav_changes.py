@@ -17,13 +17,9 @@ from tests.support.dav_servers import (
     Connect,
     Server,
     Wire,
-    connections,  # noqa: F401  (the fixture "connect")
 )
 from tests.support.dav_team import (
     hours,
-    radicale_server,  # noqa: F401
-    team,  # noqa: F401
-    xandikos_server,  # noqa: F401
 )
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import half_hour
@@ -38,7 +34,7 @@ def asked(wire: Wire) -> list[str]:
 
 
 def test_a_changed_event_is_all_that_is_sent(
-    team: Server,  # noqa: F811
+    team: Server,
     connect: Connect,
     clock: Clock,
 ) -> None:
@@ -70,7 +66,7 @@ def test_a_changed_event_is_all_that_is_sent(
         assert calendar.describe().events == 61
 
 
-def test_the_same_on_xandikos(xandikos_server: Server, connect: Connect, clock: Clock) -> None:  # noqa: F811
+def test_the_same_on_xandikos(xandikos_server: Server, connect: Connect, clock: Clock) -> None:
     with Wire(xandikos_server.port) as wire:
         calendar = Calendar(connect(wire.address))
         xandikos_server.send("PUT", "calendar/m.ics", half_hour("m", 9))
@@ -105,7 +101,7 @@ def test_a_calendar_whose_events_are_over_may_become_empty(
 
 
 def test_an_expired_token_is_survived_and_named(
-    team: Server,  # noqa: F811
+    team: Server,
     connect: Connect,
     clock: Clock,
     caplog: pytest.LogCaptureFixture,
@@ -133,7 +129,7 @@ def test_an_expired_token_is_survived_and_named(
         assert asked(wire) == ["PROPFIND", "sync-collection"]
 
 
-def test_a_server_that_restarts_in_mid_sync(team: Server, connect: Connect, clock: Clock) -> None:  # noqa: F811
+def test_a_server_that_restarts_in_mid_sync(team: Server, connect: Connect, clock: Clock) -> None:
     with Wire(team.port) as wire:
         calendar = Calendar(connect(wire.address + "alice/team/"), timezone="UTC")
         assert hours(calendar) == [12]

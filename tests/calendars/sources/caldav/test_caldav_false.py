@@ -17,7 +17,6 @@ from calendar_timetable.calendars.sources import caldav
 from tests.support import small_dav_server
 from tests.support.dav_servers import (
     Connect,
-    connections,  # noqa: F401  (the fixture "connect")
 )
 from tests.support.dav_team import hours
 from tests.support.feed_fixtures import Clock

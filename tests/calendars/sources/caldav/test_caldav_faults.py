@@ -22,7 +22,6 @@ from calendar_timetable.calendars.sources.caldav_protocol import _TZID
 from calendar_timetable.calendars.sources.lookup import connected_source
 from tests.support.dav_servers import (
     Connect,
-    connections,  # noqa: F401  (the fixture "connect")
 )
 from tests.support.feed_fixtures import Clock
 from tests.support.ics import event, feed

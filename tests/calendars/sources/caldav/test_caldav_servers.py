@@ -19,7 +19,6 @@ from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.exceptions import CalendarUnavailable
 from tests.support.dav_servers import (
     Connect,
-    connections,  # noqa: F401  (the fixture "connect")
 )
 from tests.support.dav_team import at, hours
 from tests.support.feed_fixtures import Clock

@@ -23,7 +23,6 @@ from calendar_timetable.exceptions import CalendarUnavailable
 from tests.support.clouds import Given, Internet, internet
 from tests.support.dav_servers import (
     Connect,
-    connections,  # noqa: F401  (the fixture "connect")
 )
 from tests.support.feed_fixtures import Clock
 from tests.support.google_events import event

@@ -23,7 +23,6 @@ from calendar_timetable.calendars.sources.lookup import connected_source
 from calendar_timetable.exceptions import InvalidArgument
 from tests.support.dav_servers import (
     Connect,
-    connections,  # noqa: F401  (the fixture "connect")
     free_port,
 )
 from tests.support.google_service import account_key

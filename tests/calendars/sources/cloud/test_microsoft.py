@@ -16,12 +16,10 @@ from calendar_timetable.calendars.sources.lookup import connected_source
 from tests.support.clouds import Given, Internet
 from tests.support.dav_servers import (
     Connect,
-    connections,  # noqa: F401  (the fixture "connect")
 )
 from tests.support.feed_fixtures import Clock
 from tests.support.google_service import (
     cached,
-    net,  # noqa: F401  (a fixture)
 )
 from tests.support.graph_events import event, master, occurrence, removed
 from tests.support.graph_service import TEAM, TENANT, Graph, refusal
@@ -34,7 +32,7 @@ LATER = event(start="2024-03-10T15:00", end="2024-03-10T16:00")
 
 
 @pytest.fixture
-def graph(net: Internet) -> Graph:  # noqa: F811
+def graph(net: Internet) -> Graph:
     service = Graph()
     net.services = {"login.microsoftonline.com": service.token, "graph.microsoft.com": service.view}
     return service
@@ -46,14 +44,14 @@ def sign_in(connect: Connect, **extra: Any) -> str:
     return connect("", "graph", "msgraph", login="client", password=SECRET, **given)
 
 
-def states(net: Internet) -> list[str]:  # noqa: F811
+def states(net: Internet) -> list[str]:
     asked = net.asked("graph.microsoft.com")
     return [ask.query.get("$deltatoken") or ask.query.get("$skiptoken") or "whole" for ask in asked]
 
 
 def test_reads_whole_and_then_what_changed(
     graph: Graph,
-    net: Internet,  # noqa: F811
+    net: Internet,
     connect: Connect,
     clock: Clock,
 ) -> None:
@@ -89,7 +87,7 @@ def test_reads_whole_and_then_what_changed(
 
 def test_an_occurrence_alone_makes_it_read_whole_again(
     graph: Graph,
-    net: Internet,  # noqa: F811
+    net: Internet,
     connect: Connect,
     clock: Clock,
 ) -> None:
