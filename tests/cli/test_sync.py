@@ -253,21 +253,29 @@ def test_where_parsing_may_not_ask_sync_does(
 # --- watching -------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def watch(cache: Path, dags: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """``sync --watch`` over the DAG files, each pass begun a second after the last."""
+@contextmanager
+def watching(
+    dags: Path, tmp_path: Path, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """``sync --watch`` over the DAG files, each pass begun a second after the last.
+
+    What it says is in a file. It goes on until the block ends.
+    """
     command = [sys.executable, "-m", "calendar_timetable.cli", "sync", "--dags-folder", str(dags)]
-    log = (tmp_path / "watch.log").open("w")
-    with log:
-        watching = subprocess.Popen(
-            [*command, "--watch", "--every", "1s"], stdout=log, stderr=log, text=True
+    with (tmp_path / "watch.log").open("a") as log:
+        process = subprocess.Popen(
+            [*command, "--watch", "--every", "1s"], stdout=log, stderr=log, env=environment
         )
-    yield watching
-    if watching.poll() is None:
-        for child in psutil.Process(watching.pid).children(recursive=True):
-            child.kill()
-        watching.kill()
-        watching.wait()
+    try:
+        yield process
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+    finally:
+        if process.poll() is None:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.kill()
+            process.wait()
 
 
 def seen(tmp_path: Path, text: str) -> bool:
@@ -276,24 +284,25 @@ def seen(tmp_path: Path, text: str) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_watching_follows_dag_files_and_ends_cleanly(
-    watch: subprocess.Popen[str], number: signal.Signals, origin: Origin, dags: Path, tmp_path: Path
+    number: signal.Signals, origin: Origin, dags: Path, tmp_path: Path
 ) -> None:
     origin.serve(BODY)
     often = f"Calendar({origin.url()!r}, refresh=timedelta(0))"
     write(dags, "one", f"CalendarTimetable('@daily', blackouts={often})")
-    wait_until("a first reading", lambda: seen(tmp_path, "127.0.0.1: ok, read "))
-    origin.serve(
-        feed(event("DTSTART:20260310T120000Z"), event("UID:b", "DTSTART:20260311T120000Z"))
-    )
-    wait_until("the edit to be read", lambda: seen(tmp_path, "2 events"))
-    held = Reply(raw=b"HTTP/1.1 200 OK\r\n" + b"X-Slow: 1\r\n" * 1000, pause=0.05)
-    before = len(origin.seen)
-    origin.fail(held)
-    wait_until("it to be in the middle of a reading", lambda: len(origin.seen) > before)
-    children = psutil.Process(watch.pid).children(recursive=True)
-    assert children
-    os.kill(watch.pid, number)
-    assert watch.wait(timeout=30) == 0
+    with watching(dags, tmp_path) as watch:
+        wait_until("a first reading", lambda: seen(tmp_path, "127.0.0.1: ok, read "))
+        origin.serve(
+            feed(event("DTSTART:20260310T120000Z"), event("UID:b", "DTSTART:20260311T120000Z"))
+        )
+        wait_until("the edit to be read", lambda: seen(tmp_path, "2 events"))
+        held = Reply(raw=b"HTTP/1.1 200 OK\r\n" + b"X-Slow: 1\r\n" * 1000, pause=0.05)
+        before = len(origin.seen)
+        origin.fail(held)
+        wait_until("it to be in the middle of a reading", lambda: len(origin.seen) > before)
+        children = psutil.Process(watch.pid).children(recursive=True)
+        assert children
+        os.kill(watch.pid, number)
+        assert watch.wait(timeout=30) == 0
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
     assert "Traceback" not in (tmp_path / "watch.log").read_text()
@@ -390,21 +399,6 @@ def test_an_edit_is_told_once_while_watching(
     assert SECRET not in log
     kept = (cache / "edits-sync.json").read_text()
     assert not any(private in kept for private in (SECRET, "Freeze", "127.0.0.1:"))
-
-
-@contextmanager
-def watching(dags: Path, tmp_path: Path, environment: dict[str, str]) -> Iterator[None]:
-    """``sync --watch`` with what it says in a file, until the block ends."""
-    command = [sys.executable, "-m", "calendar_timetable.cli", "sync", "--dags-folder", str(dags)]
-    with (tmp_path / "watch.log").open("a") as log:
-        process = subprocess.Popen(
-            [*command, "--watch", "--every", "1s"], stdout=log, stderr=log, env=environment
-        )
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 0
 
 
 def test_a_watch_tells_what_a_library_moved(
