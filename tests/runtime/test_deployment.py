@@ -23,7 +23,7 @@ from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.runtime import deployment
 from calendar_timetable.schedule.deployment_rules import DeploymentRule
 from tests.support.ics import event, feed
-from tests.support.origin import Origin, serving
+from tests.support.origin import serving
 from tests.support.scheduler import dag_model
 from tests.support.timetables import pen
 
@@ -91,13 +91,8 @@ def freeze(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
     """Return what writes the calendar that the configuration names, with or without an event."""
     calendar = tmp_path / "freeze.ics"
 
-    def write(event: str) -> None:
-        inside = f"BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Freeze\r\n{event}\r\nEND:VEVENT\r\n" * bool(
-            event
-        )
-        calendar.write_bytes(
-            f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{inside}END:VCALENDAR\r\n".encode()
-        )
+    def write(when: str) -> None:
+        calendar.write_bytes(feed(*[event("SUMMARY:Freeze", when)] * bool(when)))
 
     write("")
     monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__BLACKOUTS", str(calendar))
@@ -132,6 +127,15 @@ def stored(tmp_path: Path, at: datetime = NOW) -> dict[str, Any]:
     for dag in read.values():
         dag["dag"].pop("last_loaded", None)
     return read
+
+
+def context_of(dag_id: str, **run: Any) -> dict[str, Any]:
+    """Return what a task is told of itself, in a run that data have begun just now."""
+    told = {"run_type": "asset_triggered", "run_after": NOW, "start_date": NOW, "conf": {}}
+    return {
+        "dag_run": SimpleNamespace(run_id="r", **{**told, **run}),
+        "ti": SimpleNamespace(dag_id=dag_id, get_first_reschedule_date=lambda context: None),
+    }
 
 
 def first_start(data: dict[str, Any], at: datetime = NOW) -> datetime | None:
@@ -214,15 +218,10 @@ def test_what_begins_in_a_freeze_waits_at_its_tasks(
 
     def begin(dag_id: str, began: datetime, at: datetime = NOW, **run: Any) -> None:
         task = dags[dag_id].get_task("work")
-        told = {"run_type": "asset_triggered", "run_after": began, "start_date": began, "conf": {}}
-        context = {
-            "dag_run": SimpleNamespace(run_id="r", **{**told, **run}),
-            "ti": SimpleNamespace(dag_id=dag_id, get_first_reschedule_date=lambda context: None),
-            "dag": dags[dag_id],
-        }
+        context = context_of(dag_id, **{"run_after": began, "start_date": began, **run})
         with time_machine.travel(at, tick=False):
             if task._pre_execute_hook is not None:  # as the task runner does
-                task._pre_execute_hook(context)
+                task._pre_execute_hook({**context, "dag": dags[dag_id]})
 
     # Runs of "cron" are planned in open time, and may have waited for others since.
     for dag_id in ("asset", "by_hand", "both", "cron", "marked", "once"):
@@ -275,11 +274,7 @@ def test_a_run_of_another_day_is_held_today(
     monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__APPLY_TO", "all")
     freeze(FREEZE)
     task = bag(tmp_path)["cron"].get_task("work")
-    run = {"run_id": "r", "run_type": "manual", "run_after": NOW, "conf": {}}
-    context = {
-        "dag_run": SimpleNamespace(**run, start_date=NOW - timedelta(days=60)),
-        "ti": SimpleNamespace(dag_id="cron", get_first_reschedule_date=lambda context: None),
-    }
+    context = context_of("cron", run_type="manual", start_date=NOW - timedelta(days=60))
     with time_machine.travel(NOW, tick=False), pytest.raises(AirflowRescheduleException):
         task._pre_execute_hook(context)
 
@@ -288,27 +283,16 @@ def test_an_event_holds_that_was_entered_a_moment_ago(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A copy of the calendar is young enough for its refresh, and does not know of it yet."""
-    with serving() as origin:
-        _enter_while_a_copy_is_young(tmp_path, monkeypatch, origin)
-
-
-def _enter_while_a_copy_is_young(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: Origin
-) -> None:
     monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__BLACKOUTS", origin.url())
-    with time_machine.travel(NOW - timedelta(minutes=3), tick=False):
-        origin.serve(feed())
-        stored(tmp_path, NOW - timedelta(minutes=3))
-    origin.serve(feed(event(*FREEZE.split("\r\n"))))
-    task = bag(tmp_path, NOW - timedelta(seconds=90))["asset"].get_task("work")
-    run = {"run_id": "r", "run_type": "asset_triggered", "conf": {}}
-    context = {
-        "dag_run": SimpleNamespace(**run, run_after=NOW, start_date=NOW),
-        "ti": SimpleNamespace(dag_id="asset", get_first_reschedule_date=lambda context: None),
-    }
-    with time_machine.travel(NOW, tick=False), pytest.raises(AirflowRescheduleException):
-        task._pre_execute_hook(context)
+    with serving() as origin:
+        monkeypatch.setenv("AIRFLOW__CALENDAR_TIMETABLE__BLACKOUTS", origin.url())
+        with time_machine.travel(NOW - timedelta(minutes=3), tick=False):
+            origin.serve(feed())
+            stored(tmp_path, NOW - timedelta(minutes=3))
+        origin.serve(feed(event(*FREEZE.split("\r\n"))))
+        task = bag(tmp_path, NOW - timedelta(seconds=90))["asset"].get_task("work")
+        with time_machine.travel(NOW, tick=False), pytest.raises(AirflowRescheduleException):
+            task._pre_execute_hook(context_of("asset"))
 
 
 def test_the_triggerer_begins_nothing(tmp_path: Path, freeze: Callable[[str], None]) -> None:
@@ -329,13 +313,7 @@ def test_what_the_dag_does_first_is_done_behind_the_gate(
         dag.get_task("work")._pre_execute_hook,
         dag.get_task("each").partial_kwargs["pre_execute"],
     )
-    context = {
-        "dag_run": SimpleNamespace(
-            run_id="r", run_type="scheduled", run_after=NOW, start_date=NOW, conf={}
-        ),
-        "ti": SimpleNamespace(dag_id="hooked", get_first_reschedule_date=lambda context: None),
-        "dag": dag,
-    }
+    context = {**context_of("hooked", run_type="scheduled"), "dag": dag}
     for number, hook in enumerate(hooks, 1):
         with time_machine.travel(NOW, tick=False):
             hook(context)
@@ -397,13 +375,8 @@ def test_a_rule_that_cannot_be_used_holds(
 
     assert first_start(data["cron"]) is None
     task = bag(tmp_path)["asset"].get_task("work")
-    run = {"run_id": "r", "run_type": "asset_triggered", "start_date": NOW, "conf": {}}
-    context = {
-        "dag_run": SimpleNamespace(**run, run_after=NOW),
-        "ti": SimpleNamespace(dag_id="asset", get_first_reschedule_date=lambda context: None),
-    }
     with time_machine.travel(NOW, tick=False), pytest.raises(AirflowRescheduleException):
-        task._pre_execute_hook(context)
+        task._pre_execute_hook(context_of("asset"))
     assert said in DagSerialization.from_dict(data["cron"]).timetable.description
 
 
