@@ -22,6 +22,7 @@ from calendar_timetable.runtime import gate_trigger, shared_readings
 from calendar_timetable.runtime.dag_schedule import rules_of
 from calendar_timetable.runtime.gate_trigger import GateTrigger
 from calendar_timetable.schedule.time_rules import TimeRules
+from tests.support.ics import feed
 from tests.support.ics_origin import IcsOrigin, event
 from tests.support.team_calendar import TeamCalendar
 
@@ -240,11 +241,7 @@ def test_a_thousand_gates_on_a_full_calendar_fit_in_a_few_hundred_megabytes(
         event(f"m{n}", start + timedelta(hours=n), start + timedelta(hours=n, minutes=59))
         for n in range(10_000)
     ]
-    team.path.write_text(
-        "\r\n".join(
-            ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//t//EN", *meetings, "END:VCALENDAR", ""]
-        )
-    )
+    team.path.write_bytes(feed(*meetings))
     done = subprocess.run(
         [sys.executable, "-c", THOUSAND, team.address], capture_output=True, text=True, timeout=300
     )

@@ -15,6 +15,7 @@ from types import TracebackType
 
 from tests.soak.drawn import CALENDARS, HOUR, WINDOWS
 from tests.support.dav_servers import LOGIN, Wire, radicale
+from tests.support.ics import feed
 from tests.support.ics_origin import event
 from tests.support.origin import SECRET, Reply, serving
 
@@ -147,7 +148,7 @@ class Calendars:
         if span is not None:
             span = self._events[name][uid] = (span[0] // 1, span[1] // 1)
             if name.startswith("dav"):
-                self._radicale.send("PUT", f"{name}/{uid}.ics", _calendar([_event(uid, span)]))
+                self._radicale.send("PUT", f"{name}/{uid}.ics", feed(_event(uid, span)).decode())
         elif name.startswith("dav"):
             self._radicale.send("DELETE", f"{name}/{uid}.ics")
         if span is None:
@@ -165,7 +166,7 @@ class Calendars:
 
     def _reply(self, request: BaseHTTPRequestHandler) -> Reply:
         name = request.path.strip("/").removesuffix(".ics")
-        body = _calendar([_event(f"{span}", span) for span in self._served[name]]).encode()
+        body = feed(*(_event(f"{span}", span) for span in self._served[name]))
         kind = self._whims.choice(_WHIMS) if self.misbehaves else "whole"
         self.faults[kind] = self.faults.get(kind, 0) + 1
         headers = {"Content-Type": "text/calendar; charset=utf-8"}
@@ -196,8 +197,3 @@ def _pieces(body: bytes, count: int) -> Iterator[bytes]:
 def _event(uid: str, span: tuple[float, float]) -> str:
     start, end = (datetime.fromtimestamp(at, UTC) for at in span)
     return event(uid, start, end)
-
-
-def _calendar(events: list[str]) -> str:
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//soak//EN", *events, "END:VCALENDAR", ""]
-    return "\r\n".join(lines)

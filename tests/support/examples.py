@@ -11,6 +11,7 @@ from typing import Any
 
 from demo.examples import EXAMPLES, IMPORTS, ExampleServices
 from tests.support.chat import Chat
+from tests.support.ics import feed
 from tests.support.ics_origin import event
 from tests.support.pods import PodCluster
 from tests.support.stack import Stack
@@ -188,9 +189,9 @@ class Finished:
 
 def ics(events: list[tuple[str, datetime, datetime]]) -> bytes:
     """Return a calendar with these events: title, start, end."""
-    written = [event(f"e{n}", start, end, title) for n, (title, start, end) in enumerate(events)]
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN", *written, "END:VCALENDAR", ""]
-    return "\r\n".join(lines).encode()
+    return feed(
+        *(event(f"e{n}", start, end, title) for n, (title, start, end) in enumerate(events))
+    )
 
 
 def in_a_moment(seconds: int) -> datetime:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 
+from tests.support.ics import feed
 from tests.support.origin import Reply, serving
 
 
@@ -34,15 +35,7 @@ class IcsOrigin:
 
     def serve(self, events: Iterable[str]) -> None:
         """Let the calendar hold these events from now on (see :func:`event`)."""
-        lines = [
-            "BEGIN:VCALENDAR",
-            "VERSION:2.0",
-            "PRODID:-//tests//EN",
-            *events,
-            "END:VCALENDAR",
-            "",
-        ]
-        self._body = "\r\n".join(lines).encode()
+        self._body = feed(*events)
 
     def __enter__(self) -> IcsOrigin:
         return self

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from demo.examples import EXAMPLES
 from demo.local_airflow import LocalAirflow
+from tests.support.ics import feed
 from tests.support.in_airflow import SCRIPTS
 from tests.support.versions import at_least
 
@@ -27,12 +28,6 @@ def event(name: str, days: int) -> tuple[str, ...]:
         ),
         "END:VEVENT",
     )
-
-
-def calendar(*lines: str) -> str:
-    """Return a calendar with these lines."""
-    head = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN")
-    return "\r\n".join((*head, *lines, "END:VCALENDAR", ""))
 
 
 BROKEN = (
@@ -67,7 +62,7 @@ def served(
     shutil.copy(SCRIPTS / "one_dag.py", modules / "one_dag.py")
     team = home / "team.ics"
     told = {"PYTHONPATH": str(modules), "TEAM_CALENDAR": str(team)}
-    team.write_text(calendar(*event("Release freeze", 3), *BROKEN))
+    team.write_bytes(feed(*event("Release freeze", 3), *BROKEN))
     if examples:
         if not airflow_finds_ours():
             shutil.copytree(
@@ -75,7 +70,7 @@ def served(
             )
         shutil.copy(EXAMPLES / "calendar_examples" / "team_calendar.ics", team)
         told["AIRFLOW__CORE__LOAD_EXAMPLES"] = "True"
-    team.with_name("hostile.ics").write_text(calendar(*event(HOSTILE, 1)))
+    team.with_name("hostile.ics").write_bytes(feed(*event(HOSTILE, 1)))
     airflow = LocalAirflow(home, dags=dags, settings={**told, **settings}, path=path)
     airflow.migrate()
     read = airflow.airflow("dags", "reserialize", seconds=300)

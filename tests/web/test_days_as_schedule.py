@@ -28,6 +28,7 @@ from calendar_timetable.planning.time_sets import TimeRange, TimeSet
 from calendar_timetable.runs import lru
 from calendar_timetable.schedule.as_python import python_of
 from tests.support.airflow_database import add_dag
+from tests.support.ics import feed
 from tests.support.moments import utc
 from tests.support.web_app import asked
 
@@ -207,7 +208,7 @@ def test_no_address_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("CALENDAR_TIMETABLE_CACHE", str(tmp_path / "cache"))
     off = tmp_path / "hunter2" / "off.ics"
     off.parent.mkdir()
-    off.write_text("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//EN\r\nEND:VCALENDAR\r\n")
+    off.write_bytes(feed())
     guest = Calendar(off, match="*hunter2*", attendee="hunter2@example.com")
     address = Calendar("https://hunter2:hunter2@127.0.0.1:9/hunter2/hunter2.ics?key=hunter2")
     shown = [

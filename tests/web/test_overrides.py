@@ -36,13 +36,14 @@ from calendar_timetable.runs import exemptions, lru
 from calendar_timetable.runs.exemptions import VARIABLE, Exemption, decode, encode
 from calendar_timetable.schedule import time_rules
 from tests.support.airflow_database import add_dag, add_run
+from tests.support.ics import event, feed
 from tests.support.moments import utc
 from tests.support.recorded import Task, add_task
 from tests.support.web_app import Rights, Viewer, asked
 
 TUESDAY = datetime(2026, 3, 3, 12, tzinfo=UTC)
 BEGIN, END = utc("2026-03-03T10:00"), utc("2026-03-06T10:00")
-EVENT = "BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Freeze\r\nDTSTART:20260303T100000Z\r\nDTEND:20260306T100000Z\r\nEND:VEVENT\r\n"
+EVENT = event("SUMMARY:Freeze", "DTSTART:20260303T100000Z", "DTEND:20260306T100000Z")
 DAGS = """
 from datetime import datetime
 from airflow.sdk import DAG, Asset
@@ -75,10 +76,8 @@ class Deployment:
         self.freeze(EVENT)
         self.dags: dict[str, Any] = {}
 
-    def freeze(self, event: str) -> None:
-        self.calendar.write_bytes(
-            f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{event}END:VCALENDAR\r\n".encode()
-        )
+    def freeze(self, *events: str) -> None:
+        self.calendar.write_bytes(feed(*events))
 
     def parse(self) -> dict[str, Any]:
         """Read the DAG file as the DAG processor does; return what it would store."""
@@ -296,7 +295,7 @@ def test_the_story_of_a_freeze(here: Deployment, monkeypatch: pytest.MonkeyPatch
     assert first_start(exempted["hourly"]) == END, "also where the file was not read since"
     assert here.parse() == frozen
     here.clock.move_to(END + timedelta(days=1))
-    here.freeze("")
+    here.freeze()
     here.clock.shift(timedelta(hours=1))
     assert here.parse()["hourly"] != frozen["hourly"]
     granted = here.told(dag_id="hourly")[0]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.dav_servers import LOGIN, Server, radicale
+from tests.support.ics import feed
 from tests.support.ics_origin import IcsOrigin, event
 from tests.support.stack import Stack, known
 
@@ -104,16 +105,7 @@ def team(stack: Stack, tmp_path: Path) -> Iterator[tuple[str, Server]]:
 
 
 def meeting(uid: str, start: datetime, end: datetime) -> str:
-    return "\r\n".join(
-        [
-            "BEGIN:VCALENDAR",
-            "VERSION:2.0",
-            "PRODID:-//tests//EN",
-            event(uid, start, end),
-            "END:VCALENDAR",
-            "",
-        ]
-    )
+    return feed(event(uid, start, end)).decode()
 
 
 GATED = """

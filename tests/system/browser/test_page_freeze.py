@@ -19,8 +19,9 @@ from selenium.webdriver.common.keys import Keys
 from demo.local_airflow import LocalAirflow
 from tests.support.browser import Browser, chromium
 from tests.support.dav_servers import LOGIN, Server, radicale
+from tests.support.ics import feed
 from tests.support.origin import SECRET
-from tests.support.web_server import calendar, served
+from tests.support.web_server import served
 
 pytestmark = [pytest.mark.airflow, pytest.mark.browser]
 PAGE = "/plugin/upcoming-runs"
@@ -43,8 +44,8 @@ def frozen(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """An Airflow that is frozen from an hour ago until tomorrow, and says why to pass."""
     home = tmp_path_factory.mktemp("frozen")
     now = datetime.now(UTC)
-    (home / "change_freeze.ics").write_text(
-        calendar(
+    (home / "change_freeze.ics").write_bytes(
+        feed(
             *("BEGIN:VEVENT", "UID:freeze@tests", "DTSTAMP:20260101T000000Z", "SUMMARY:Freeze"),
             f"DTSTART:{now - HOUR:%Y%m%dT%H%M00Z}",
             f"DTEND:{now + 24 * HOUR:%Y%m%dT%H%M00Z}",
