@@ -6,8 +6,8 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from html import escape
 
+from calendar_timetable.cli.load_picture import _text
 from tests.soak.judge import Record, Verdict
 
 _WIDTH, _LEFT, _RIGHT, _HEIGHT = 960, 70, 190, 200
@@ -133,8 +133,3 @@ def _x(record: Record, at: float) -> float:
 
 def _y(value: float, top: float) -> float:
     return round(_HEIGHT - value / top * (_HEIGHT - 20), 1)
-
-
-def _text(x: float, y: float, text: str, kind: str = "") -> str:
-    of = f' class="{kind}"' if kind else ""
-    return f'<text x="{x}" y="{y}"{of}>{escape(text)}</text>'

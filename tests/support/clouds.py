@@ -21,9 +21,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from calendar_timetable.calendars import limits
+from calendar_timetable.calendars.sources.base import FetchFailed, Source
+from tests.support.origin import SECRET
 
 HOSTS = (
     "oauth2.googleapis.com",
@@ -202,3 +207,15 @@ def _handler(net: Internet, context: ssl.SSLContext) -> type[BaseHTTPRequestHand
             pass
 
     return Handler
+
+
+def check_refusal(
+    source: Source, given: Given, reason: str, wait: int, patch: pytest.MonkeyPatch
+) -> None:
+    """See what is said where a service answers so, and how long it is left alone, in seconds."""
+    patch.setattr(limits, "READ_SECONDS", 1.0 if given.hang else limits.READ_SECONDS)
+    with pytest.raises(FetchFailed) as raised:
+        source.fetch()
+    assert str(raised.value).startswith(reason)
+    assert SECRET not in str(raised.value)
+    assert raised.value.retry_after == wait

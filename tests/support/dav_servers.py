@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 import requests
 
+from demo.services import free_port
 from tests.support.origin import SECRET
 
 LOGIN, OTHER = "alice", "bob"
@@ -52,13 +53,6 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> Connect:
         sys.modules, "airflow.sdk", SimpleNamespace(BaseHook=SimpleNamespace(get_connection=find))
     )
     return make
-
-
-def free_port() -> int:
-    """Return a port on 127.0.0.1 that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

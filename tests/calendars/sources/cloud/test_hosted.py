@@ -21,9 +21,9 @@ from calendar_timetable.calendars.sources.base import FetchFailed
 from calendar_timetable.calendars.sources.cloud import HostedSource, build_body
 from calendar_timetable.calendars.sources.lookup import connected_source
 from calendar_timetable.exceptions import InvalidArgument
+from demo.services import free_port
 from tests.support.dav_servers import (
     Connect,
-    free_port,
 )
 from tests.support.google_service import account_key
 from tests.support.origin import SECRET
