@@ -67,8 +67,10 @@ def is_there(process: int) -> bool:
 def test_it_ends_with_a_parent_that_is_killed() -> None:
     """As Airflow kills a DAG file's process: nobody is left to keep the clock."""
     with subprocess.Popen([sys.executable, "-c", PARENT]) as parent:
-        child = child_of(parent.pid)
-        parent.kill()
+        try:
+            child = child_of(parent.pid)
+        finally:
+            parent.kill()
     until = time.monotonic() + 30
     while is_there(child) and time.monotonic() < until:
         time.sleep(0.02)

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -203,7 +204,6 @@ def test_other_credentials_are_another_feed(origin: Origin) -> None:
 
 TWO = """
 import sys
-from calendar_timetable.calendars.feed.cache import CacheEntry
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.planning.time_sets import TimeRange
 sys.stdin.readline()
@@ -215,17 +215,21 @@ def test_processes_share_one_fetch(origin: Origin) -> None:
     origin.fail(Reply(200, {}, parts=[GOOD[:20], GOOD[20:]], pause=0.4))
     command = [sys.executable, "-c", TWO, origin.url(), str(HORIZON.start), str(HORIZON.end)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    children = [subprocess.Popen(command, **pipes) for _ in range(3)]  # type: ignore[call-overload]
-    for child in children:
-        child.stdin.write("go\n")
-        child.stdin.flush()
-    assert [child.communicate(timeout=60)[0].strip() for child in children] == ["1"] * 3
+    with ExitStack() as ends:
+        children = []
+        for _ in range(3):
+            child = ends.enter_context(subprocess.Popen(command, **pipes))  # type: ignore[call-overload]
+            ends.callback(child.kill)
+            children.append(child)
+        for child in children:
+            child.stdin.write("go\n")
+            child.stdin.flush()
+        assert [child.communicate(timeout=60)[0].strip() for child in children] == ["1"] * 3
     assert len(origin.seen) == 1
 
 
 WARM = """
 import sys
-from calendar_timetable.calendars.feed.cache import CacheEntry
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.planning.time_sets import TimeRange
 heavy = {"airflow", "dateutil", "icalendar", "pendulum", "recurring_ical_events", "requests", "urllib3"}
