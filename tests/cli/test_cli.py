@@ -236,6 +236,14 @@ def test_help_is_whole(run: Run, command: str) -> None:
 # --- preview and explain --------------------------------------------------------------------------
 
 
+def test_lines_of_a_table_end_with_their_text(run: Run) -> None:
+    code, out, _ = run("preview", "@daily", "--start", "2026-11-28", "--limit", "3")
+    lines = out.splitlines()
+    assert code == 0
+    assert len(lines) > 3
+    assert [line.rstrip() for line in lines] == lines
+
+
 def test_preview(run: Run) -> None:
     arguments = (
         "preview",

@@ -68,10 +68,3 @@ def test_a_server_that_is_not_there(asked: None, capsys: pytest.CaptureFixture[s
 def test_a_file_that_cannot_be_opened(asked: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recommend"]) == 1
     assert "unable to open database file" in capsys.readouterr().err
-
-
-def test_lines_of_a_table_end_with_their_text(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["preview", "@daily", "--start", "2026-11-28", "--limit", "3"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) > 3
-    assert [line.rstrip() for line in lines] == lines

@@ -1,4 +1,4 @@
-"""What can be made of time sets, and what of them remains past the horizon (rule 9)."""
+"""What can be made of time sets, and what of them remains past the horizon (rule 11)."""
 
 from __future__ import annotations
 

@@ -43,7 +43,8 @@ class Asked:
         return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": body}
 
 
-def _clients(kubeconfig: Path, namespace: str, image: str, own: Cluster | None) -> Asked:
+def asked_of(kubeconfig: Path, namespace: str, image: str, own: Cluster | None) -> Asked:
+    """Return clients of the cluster that *kubeconfig* leads to; *own* is it where it is ours."""
     from kubernetes import client, config
 
     api = config.new_client_from_config(str(kubeconfig))

@@ -1,4 +1,4 @@
-"""The command line, run in a process of its own."""
+"""The command line, run in this process."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command; return its exit code, what it printed, and what it said on stderr."""
+    """Return what runs the command; it gives the exit code, what was printed, and said on stderr."""
     monkeypatch.setattr(sys, "path", list(sys.path))
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        """Run the command; return its exit code, what it printed, and what it said on stderr."""
         try:
             code = main(arguments)
         except SystemExit as ended:  # as argparse ends
