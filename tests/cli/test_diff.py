@@ -101,7 +101,7 @@ def answered(done: tuple[int, str, str]) -> dict[str, Any]:
 # --- the story ------------------------------------------------------------------------------------
 
 
-def test_a_branch_moves_a_window(run: Run, repository: Path, tmp_path: Path) -> None:
+def test_a_branch_moves_a_window(run: Run, repository: Path) -> None:
     git("checkout", "-q", "-b", "earlier-nights")
     write(repository / "dags", "nightly", NIGHTLY.format('windows=Weekly("daily 22:00-01:00")'))
     commit("move the window")

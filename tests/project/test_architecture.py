@@ -128,9 +128,8 @@ def test_there_is_one_clock(module: str) -> None:
     """The present is asked in one place, where a test can set it."""
     text = MODULES[module].read_text(encoding="utf-8")
 
-    if module != f"{ROOT}.clock":
-        assert "time.time(" not in text
-        assert "datetime.now(" not in text and "datetime.today(" not in text
+    assert "time.time(" not in text
+    assert "datetime.now(" not in text and "datetime.today(" not in text
 
 
 def test_the_graph_is_found() -> None:

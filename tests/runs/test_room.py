@@ -202,9 +202,7 @@ def test_a_file_that_cannot_be_written_is_named(
     assert "--out=" in capsys.readouterr().err
 
 
-def test_it_is_told_in_a_table(
-    session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_is_told_in_a_table(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
     add_pool(session, "gpu", 8)
     for number in range(3):
         a_dag(session, f"train_{number}", nightly())

@@ -330,7 +330,7 @@ def test_the_title_is_that_of_the_occurrence_that_is_told_of(team: TeamCalendar)
     assert told(FIRST + 10 * DAY, watcher) == ["cancelled 03-02 Retrain: none"]
 
 
-def test_times_fire_when_they_come(team: TeamCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_fire_when_they_come(team: TeamCalendar) -> None:
     """Not at the next poll, which is hours away."""
 
     async def go() -> None:

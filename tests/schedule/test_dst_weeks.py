@@ -263,7 +263,6 @@ def test_cron_held_to_windows(week: Week) -> None:
         while (
             info is not None and info.data_interval is not None and len(runs) < len(week.expected)
         ):
-            assert info.data_interval is not None
             runs.append((info.data_interval.end, info.run_after))
             info = next_run(compiled, info.data_interval, earliest=first)
 

@@ -247,7 +247,7 @@ def test_a_removed_calendar(path: str, team: Server, connect: Connect, clock: Cl
 
 
 def test_a_server_that_stops_and_comes_back_without_its_tokens(
-    team: Server, connect: Connect, clock: Clock, tmp_path_factory: pytest.TempPathFactory
+    team: Server, connect: Connect, clock: Clock
 ) -> None:
     calendar = Calendar(connect(team.address), timezone="UTC")
     assert hours(calendar) == [12]
