@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pytest
 import time_machine
+from airflow.timetables.events import EventsTimetable
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +22,7 @@ from tests.support.brute import Brute
 from tests.support.effort import tries
 from tests.support.schedules import SCHEDULES, runs_of
 from tests.support.strategies import LENGTH, brutes, moment
-from tests.support.timetables import next_run, said, stepped
+from tests.support.timetables import next_run, pen, placed, said, stepped, travelled
 
 BEFORE = moment(-3000)  # so that nothing counts as late
 END = moment(LENGTH - 1)
@@ -68,9 +69,43 @@ def test_a_round_trip_at_every_step_changes_nothing(base: Base, brute: Brute, sh
     start = moment(base.ticks[0][0])
     with time_machine.travel(BEFORE, tick=False):
         straight = [said(info) for info in stepped(schedule, start, END)]
-        travelled = [said(info) for info in stepped(schedule, start, END, travel=True)]
+        stored = [said(info) for info in stepped(schedule, start, END, travel=True)]
 
-    assert travelled == straight
+    assert stored == straight
+
+
+@settings(max_examples=tries(150))
+@given(
+    brute=brutes(),
+    due=st.integers(0, LENGTH),
+    share=st.sampled_from([0, 0, 1, 180, 700]),
+    delay=st.sampled_from([None, None, 0, 40, 600]),
+    catchup=st.booleans(),
+)
+@example(Brute(None, [(270, 1080), (1140, 1800)], duration=240, max_delay=9000), 0, 0, None, False)
+@example(Brute(None, [(270, 1080), (1140, 1800)], max_delay=9000), 0, 180, None, True)
+@example(Brute(None, [(61, 359), (365, 500)], duration=1, max_delay=9000), 0, 60, None, True)
+@example(Brute([(0, 600)], [(400, 420)], duration=240, max_delay=9000), 30, 0, None, True)
+def test_a_late_run_starts_by_what_travels_as_by_all_that_calendars_say(
+    brute: Brute, due: int, share: int, delay: int | None, catchup: bool
+) -> None:
+    """Up to six hours late, and whatever closes time where it fits next, for all of its length."""
+    base = Base("once", EventsTimetable(event_dates=[pen(moment(due))]), ())
+    given_stagger = {"stagger": timedelta(minutes=share), "stagger_key": "a"}
+    schedule = placed(timetable(base, brute, **given_stagger), delay)
+    with time_machine.travel(BEFORE, tick=False):
+        carried, whole = travelled(schedule).compiled, schedule.compiled
+        [run] = schedule.plan(BEFORE, END + timedelta(days=9))
+    if run.start is None:
+        return
+    planned, at = run.start.timestamp(), run.due.timestamp()
+    moments = [planned + 60 * late for late in range(0, 361, 5)]
+    told, known = (
+        [each.late_start(planned, at, now, catchup=catchup) for now in moments]
+        for each in (carried, whole)
+    )
+
+    assert told == known
 
 
 NEVER = {

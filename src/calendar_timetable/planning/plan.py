@@ -154,6 +154,15 @@ class Policy:
         """Seconds by which a start may come later than the first time that fits, at most."""
         return self.stagger if self.delay is None else self.within
 
+    def spread_late(self, opening: float, due: float) -> int:
+        """Return by how many seconds the start of a late run may come after *opening*, at most.
+
+        A placement ends with ``max_delay`` after the run is *due*; both in epoch seconds.
+        """
+        if self.delay is None:
+            return self.stagger
+        return min(self.within, max(0, int(due + self.max_delay - opening)))
+
     @property
     def delay(self) -> int | None:
         """Seconds after their due times at which runs are put; ``None`` where they are not."""

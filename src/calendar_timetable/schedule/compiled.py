@@ -23,6 +23,7 @@ from calendar_timetable.planning.late_start import late_start
 from calendar_timetable.planning.open_time import DAY, OpenTime, members
 from calendar_timetable.planning.plan import (
     ADDED_FIELDS,
+    EDGE_SECONDS,
     SEARCH_SECONDS,
     PlacedTick,
     PlannedRun,
@@ -402,24 +403,26 @@ class CompiledSchedule:
         """
         if self.horizon is None or not self.ticks.on_grid:
             return None
-        policy, pairs = self.policy, []
+        policy, open_time, pairs = self.policy, self.open_time, []
         # Lay out all of it at once: piece by piece would take longer.
-        self.open_time.over(self.horizon.start, self.horizon.end)
-        after = policy.duration + policy.spread + LATE_START
+        open_time.over(self.horizon.start, self.horizon.end)
+        # To know where it is put, a run without a duration looks a little further ahead.
+        length = policy.duration or (EDGE_SECONDS if policy.spread else 0)
         for count, tick in enumerate(self.ticks.at_or_after(self.horizon.start)):
             if tick.due >= self.horizon.end:
                 break
             if count == MAX_TICKS:
                 pairs.append((int(tick.due), self.horizon.end))
                 break
-            first, last = policy.searched(tick.due, policy.place(tick, self.open_time).start)
-            end = int(last) + after
-            # A run that is late in this closure must know when it ends.
-            if policy.keep_hour:
-                start = policy.next_start(tick.due, end, self.horizon.end, self.open_time)
-                end = int(self.horizon.end if start is None else start + after)
-            elif not self.open_time.fits(end, 0):
-                end = int(self.open_time.next_fit(end, 0, self.horizon.end) or self.horizon.end)
+            first, last = policy.searched(tick.due, policy.place(tick, open_time).start)
+            late = int(last) + policy.spread + LATE_START
+            # A run that is late must know where it fits next, and all of the run that is made then.
+            start = policy.next_start(tick.due, late, self.horizon.end, open_time)
+            if start is None:
+                end = self.horizon.end
+            else:
+                end = int(start) + policy.spread_late(start, tick.due) + length
+                end += LATE_START if start > late else 0
             pairs.append((int(first), end))
         return Spans(pairs)
 
