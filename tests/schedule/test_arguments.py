@@ -21,7 +21,11 @@ from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.events import EventsTimetable
 from airflow.timetables.interval import CronDataIntervalTimetable, DeltaDataIntervalTimetable
 from airflow.timetables.simple import AssetTriggeredTimetable, NullTimetable
-from airflow.timetables.trigger import CronTriggerTimetable, DeltaTriggerTimetable
+from airflow.timetables.trigger import (
+    CronTriggerTimetable,
+    DeltaTriggerTimetable,
+    MultipleCronTriggerTimetable,
+)
 from dateutil.relativedelta import relativedelta
 
 from calendar_timetable import Calendar, CalendarTimetable, Holidays, Weekly
@@ -40,6 +44,11 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, str]] = [
     ("a wrong cron", ("61 * * * *",), {}, "schedule", "'61 * * * *'", "cron"),
     ("a year that airflow cannot go back from", ("0 0 1 1 * 0 2040",), {}, "schedule", "2040",
      "cron"),
+    ("years that are over one day", ("0 0 1 1 * 0 2020-2035",), {}, "schedule", "2020-2035",
+     "start_date and end_date"),
+    ("the same, of two crons",
+     (MultipleCronTriggerTimetable("0 0 * * *", "0 1 1 1 * 0 2020-2035", timezone="UTC"),), {},
+     "schedule", "MultipleCron", "start_date and end_date"),
     ("a day that never comes", ("0 0 31 2 *",), {}, "schedule", "'0 0 31 2 *'", "cron"),
     ("too few fields", ("0 2 *",), {}, "schedule", "'0 2 *'", "cron"),
     ("an unknown preset", ("@fortnightly",), {}, "schedule", "'@fortnightly'", "preset"),

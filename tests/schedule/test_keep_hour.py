@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 import time_machine
+from airflow.timetables.events import EventsTimetable
+from airflow.timetables.interval import CronDataIntervalTimetable
+from airflow.timetables.trigger import MultipleCronTriggerTimetable
 
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.open_time import OpenTime
@@ -14,7 +17,7 @@ from calendar_timetable.planning.weekly import Weekly
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.moments import minute, utc
 from tests.support.time_sets import FakeCalendar, spans
-from tests.support.timetables import next_run, travelled
+from tests.support.timetables import next_run, pen, travelled
 
 BERLIN, DAYS = "Europe/Berlin", timedelta(days=31)
 
@@ -163,6 +166,55 @@ def test_what_is_due_all_the_time_has_no_hour(frequent: Any) -> None:
 
     with pytest.raises(InvalidArgument, match="keep_hour"):
         made.arguments.check()  # type: ignore[union-attr]
+
+
+def crons(*expressions: str) -> MultipleCronTriggerTimetable:
+    return MultipleCronTriggerTimetable(*expressions, timezone=BERLIN)
+
+
+def minutes(count: int, step: int) -> EventsTimetable:
+    """Events of a Sunday in November, every *step* minutes from 06:00 on."""
+    first = utc("2026-11-08 06:00")
+    return EventsTimetable(
+        event_dates=[pen(first + timedelta(minutes=step * n)) for n in range(count)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("due", "valid"),
+    [
+        ("*/5 * * * SUN", False),
+        ("*/5 * * * SUN#1", False),
+        ("*/10 * 29 2 *", False),
+        ("*/15 * * * *", True),
+        ("*/5 0-7 * * *", True),
+        (CronDataIntervalTimetable("* 9,17 * * MON", BERLIN), False),
+        # On 25 October there are four more of them in Berlin.
+        (CronDataIntervalTimetable("*/15 * * * *", BERLIN), True),
+        (crons("*/15 * * * *", "7 0 * * *"), False),
+        (crons("*/15 * * * *", "30 2 * * *"), True),
+        (crons("*/15 * * * MON", "7,8,9 * * * TUE"), True),
+        (crons("*/15 * * * MON", "7 0 13 * *"), False),
+        (minutes(97, 1), False),
+        (minutes(96, 1), True),
+        (minutes(200, 15), True),
+        (minutes(200, 14), False),
+    ],
+)
+def test_whether_it_is_valid_does_not_depend_on_the_day(due: Any, valid: bool) -> None:
+    said = set()
+    for day in ("02 12:00", "06 12:00", "07 23:59", "08 00:00", "08 07:00", "09 12:00"):
+        for month in ("2026-10-2", "2026-11-0", "2028-02-2"):
+            with time_machine.travel(utc(f"{month}{day[1:]}"), tick=False):
+                made = schedule(due, timezone=BERLIN, windows=Weekly("daily 06:00-20:00"))
+                try:
+                    made.arguments.check()  # type: ignore[union-attr]
+                except InvalidArgument as error:
+                    said.add(str(error).partition("=")[0])
+                else:
+                    said.add("")
+
+    assert said == {"" if valid else "keep_hour"}
 
 
 @pytest.mark.parametrize(

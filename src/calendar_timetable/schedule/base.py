@@ -19,8 +19,9 @@ from pendulum import DateTime
 from calendar_timetable import clock
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.codec import decode_feed, decode_unread, encode_feed, encode_unread
+from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.time_sets import Feed, Unread
-from calendar_timetable.schedule.cron import cron_ticks, is_plain
+from calendar_timetable.schedule.cron import cron_ticks, is_plain, names_years
 
 _REMEDY = (
     "give a cron expression, a preset such as '@weekly', a timedelta, an Airflow timetable, "
@@ -138,6 +139,9 @@ _PARTITIONED = (
     "combined with a later one or skipped; give CronTriggerTimetable, or let tasks wait at a "
     "CalendarGate"
 )
+# At which schedules are tried: always the same, as what is valid today must be so tomorrow, and on
+# a day on which no zone changes its clocks.
+_SOME_TIME = datetime(2026, 1, 14, 12, tzinfo=UTC).timestamp()
 # Airflow's timetables whose summary is their cron expression.
 _CRON = ("CronTriggerTimetable", "CronDataIntervalTimetable")
 
@@ -155,18 +159,23 @@ def check_base(base: Timetable, schedule: object, timezone: str) -> None:
             "CalendarTimetable inside AssetOrTimeSchedule, for both give assets=[...]"
         )
         raise InvalidArgument("schedule", schedule, remedy)
-    now = clock.now()
+    # When its years are over it would be an import error, which stops every DAG of the file.
+    several = type(base).__name__ == "MultipleCronTriggerTimetable"
+    if (several or type(base).__name__ in _CRON) and any(
+        map(names_years, base.summary.split(", "))
+    ):
+        remedy = "give cron without years; start_date and end_date of the DAG say when it runs"
+        raise InvalidArgument("schedule", schedule, remedy)
     is_airflows = type(base).__module__.startswith("airflow.timetables.")
     try:
         if is_airflows and type(base).__name__ in _CRON and is_plain(base.summary):
-            ticks = cron_ticks((base.summary, timezone))
-            if ticks.daily is not None:
-                ticks.after(now)
+            daily = cron_ticks((base.summary, timezone)).daily
+            if daily is not None and any(True for _ in daily.dates(int(_SOME_TIME // DAY))):
                 return
         base.validate()
         # A cron expression may name a day that never comes.
         if is_airflows:
-            restriction = TimeRestriction(to_pendulum(now), None, catchup=True)
+            restriction = TimeRestriction(to_pendulum(_SOME_TIME), None, catchup=True)
             base.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
     except AirflowTimetableInvalid as error:
         raise InvalidArgument("schedule", schedule, f"{error}; {_REMEDY}") from None

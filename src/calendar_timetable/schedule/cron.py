@@ -34,6 +34,7 @@ _MAX_TICKS = 20_000  # of one schedule; about two weeks of minutes
 _MAX_TICKS_IN_ALL = 100_000  # of all schedules of one thread, of which a web server has many
 _AT_ONCE = 50  # ticks, and days, that are told together
 _MAX_DAYS_SEARCHED = 366 * 9  # for the next tick; from one 29 February to the next
+_CYCLE_DAYS = 28 * 366  # after which each date has been on each weekday
 
 
 class _Thread(threading.local):
@@ -291,6 +292,41 @@ def is_plain(expression: str) -> bool:
     # What croniter draws by lot is another time whenever it is asked.
     drawn = map(hash_expression_re.match, expression.lower().split())
     return bool(_PLAIN.fullmatch(expression)) and not any(drawn)
+
+
+def are_due_more_often(expressions: Iterable[str], most: int) -> bool:
+    """Tell whether these cron *expressions* name more than *most* times on some day.
+
+    A time that several of them name on one day counts once. What says more than lists of numbers
+    counts by itself, as if it named each day.
+    """
+    dailies: list[Daily] = []
+    for expression in expressions:
+        if (daily := Daily.of(expression)) is not None:
+            dailies.append(daily)
+            continue
+        minutes, hours, *_ = fields = croniter(expression).expanded
+        times = (60 if minutes[0] == "*" else len(minutes)) * (
+            24 if hours[0] == "*" else len(hours)
+        )
+        if times * (len(fields[5]) if len(fields) > 5 else 1) > most:
+            return True
+    if len({second for daily in dailies for second in daily.seconds}) <= most:
+        return False
+    together: dict[int, tuple[int, ...]] = {}
+    for number, daily in enumerate(dailies):
+        for first in range(0, _CYCLE_DAYS, _MAX_DAYS_SEARCHED):
+            for day in daily.dates(first):
+                together[day] = (*together.get(day, ()), number)
+    return any(
+        len({second for number in numbers for second in dailies[number].seconds}) > most
+        for numbers in set(together.values())
+    )
+
+
+def names_years(expression: str) -> bool:
+    """Tell whether *expression* has a seventh field, the years, that says more than "all"."""
+    return expression.split()[6:] not in ([], ["*"])
 
 
 def several_crons(crons: Iterable[tuple[str, str]]) -> SeveralCrons:

@@ -20,10 +20,11 @@ from calendar_timetable import clock
 from calendar_timetable.planning import zones
 from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.plan import Tick, TickStream, new
-from calendar_timetable.schedule.base import cron_base, decode_base, to_pendulum
+from calendar_timetable.schedule.base import DueTimes, cron_base, decode_base, to_pendulum
 from calendar_timetable.schedule.cron import (
     CronTicks,
     SeveralCrons,
+    are_due_more_often,
     cron_ticks,
     is_plain,
     several_crons,
@@ -116,12 +117,23 @@ class Ticks:
 
     @property
     def is_frequent(self) -> bool:
-        """Whether more is due in a day than every quarter of an hour."""
+        """Whether on some day more is due than every quarter of an hour.
+
+        That follows from the schedule alone: what is valid on one day is valid on all.
+        """
+        arguments = self._data.get("__var", {})
+        if self.is_cron:
+            expressions = arguments.get("expressions") or [arguments["expression"]]
+            return are_due_more_often(expressions, _MOST_A_DAY)
         if not self.on_grid:
             return self._step is not None and self._step < DAY / _MOST_A_DAY
-        begin = clock.now()
-        ticks = islice(self.from_instant(begin), _MOST_A_DAY + 2)
-        return sum(1 for tick in ticks if tick.due < begin + DAY) > _MOST_A_DAY + 1
+        base: Any = self.base
+        moments = (
+            base.starts if isinstance(base, DueTimes) else map(zones.to_instant, base.event_dates)
+        )
+        dues = sorted(set(moments))
+        pairs = zip(dues, islice(dues, _MOST_A_DAY, None), strict=False)
+        return any(last - first < DAY for first, last in pairs)
 
     def pick(self, last: DataInterval | None, restriction: TimeRestriction) -> Tick | None:
         """Return the tick that follows the run *last* under *restriction*, ``catchup`` included."""
