@@ -19,6 +19,7 @@ uneven steps, so that some ticks are missed.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,12 +35,15 @@ from airflow.timetables.trigger import (
 )
 from dateutil.relativedelta import relativedelta
 
+from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.weekly import Weekly
+from calendar_timetable.schedule.base import to_pendulum
+from calendar_timetable.schedule.cron import _thread, several_crons
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.cron_expressions import EXPRESSIONS, ZONES
 from tests.support.effort import DEEP
 from tests.support.moments import utc
-from tests.support.timetables import pen, restriction
+from tests.support.timetables import next_run, pen, restriction, travelled
 
 pytestmark = pytest.mark.slow
 
@@ -294,3 +298,98 @@ def test_where_airflows_own_fails_ours_still_answers(day: str, windows: Weekly |
                 except (AssertionError, ValueError) as error:
                     failed.append(f"{expression} at {now}: {error}")
     assert not failed, "\n".join(failed)
+
+
+# A change of clocks in a zone: forward, by an hour, half an hour and a day, also at midnight and
+# just before it; and back.
+CHANGES = {
+    "Berlin": ("Europe/Berlin", "2026-03-29 01:00"),
+    "Berlin, back": ("Europe/Berlin", "2026-10-25 01:00"),
+    "Lord Howe": ("Australia/Lord_Howe", "2026-10-03 15:30"),
+    "Lord Howe, back": ("Australia/Lord_Howe", "2026-04-04 15:00"),
+    "Sao Paulo": ("America/Sao_Paulo", "2018-11-04 03:00"),
+    "Sao Paulo, back": ("America/Sao_Paulo", "2018-02-18 02:00"),
+    "Cairo": ("Africa/Cairo", "2026-04-23 22:00"),
+    "Beirut": ("Asia/Beirut", "2026-03-28 22:00"),
+    "Nuuk": ("America/Nuuk", "2026-03-29 01:00"),
+    "Apia": ("Pacific/Apia", "2011-12-30 10:00"),
+}
+AROUND: list[tuple[str, ...]] = [
+    ("30 2 * * *",),
+    ("15,45 2 * * *",),
+    ("45 * * * *",),
+    ("15,30 0,23 * * *",),
+    ("30 2 29 3,7 *",),
+    ("20 2 * * L0",),
+    ("0 * * * SUN",),
+    ("30 2 * * *", "0 1,3,22 * * *"),
+    ("30 0 * * *", "30 23 * * *", "0 1 * * *"),
+]
+
+
+@pytest.mark.parametrize("expressions", AROUND, ids=" and ".join)
+@pytest.mark.parametrize("change", CHANGES)
+def test_due_times_do_not_depend_on_what_is_remembered(
+    change: str, expressions: tuple[str, ...]
+) -> None:
+    """Asked from every quarter of an hour around the change, in any order, and step by step."""
+    zone, at = CHANGES[change]
+    airflows = MultipleCronTriggerTimetable(*expressions, timezone=zone)
+    changed = utc(at).timestamp()
+
+    def following(instant: float) -> float:
+        info = asked(airflows, DataInterval.exact(to_pendulum(instant)), restriction())
+        assert info is not None
+        return info.run_after.timestamp()
+
+    def steps(instant: float, until: float) -> list[float]:
+        found = [instant]
+        while (due := following(found[-1])) <= until:
+            found.append(due)
+        return found
+
+    moments = [changed + 900 * quarter for quarter in range(-14, 15)]
+    moments += [changed + 3600 * hour for hour in range(-48, 49, 6)]
+    expected = {moment: following(moment) for moment in moments}
+    due = steps(changed - 40 * DAY, changed + 2 * DAY)[1:]
+    last = {moment: max((d for d in due if d <= moment), default=None) for moment in moments}
+    # From a moment in between on, not what was shifted before it.
+    since = {moment: steps(moment - 2700, moment)[-1] for moment in moments}
+    shuffled = random.Random(change).sample(moments, len(moments))
+    for remembered, order in (("nothing", moments), ("all", moments), ("some", shuffled)):
+        _thread.ticks.clear()
+        step = changed - 3 * DAY
+        while remembered == "all" and step < changed + DAY:
+            step = several_crons((each, zone) for each in expressions).after(step)
+        for moment in order:
+            if remembered == "nothing":
+                _thread.ticks.clear()
+            ours = several_crons((each, zone) for each in expressions)
+            assert ours.after(moment) == expected[moment]
+            if last[moment] is not None:
+                assert ours.last_until(moment) == last[moment]
+            assert max(ours.last_until(moment, moment - 2700), moment - 2700) == since[moment]
+
+
+def test_a_due_time_that_a_gap_shifted_follows_only_what_is_before_the_gap() -> None:
+    """At 03:00 another schedule's run was made, or one before an edit; 02:30 became 03:30."""
+    berlin = "Europe/Berlin"
+    night = {"timezone": berlin, "windows": Weekly("daily 00:00-24:00")}
+    alone = travelled(CalendarTimetable("30 2 * * *", **night))
+    both = MultipleCronTriggerTimetable("30 2 * * *", "0 1,3,22 * * *", timezone=berlin)
+    together = travelled(CalendarTimetable(both, **night))
+    three, four = utc("2026-03-29T03:00+02:00"), utc("2026-03-29T04:00+02:00")
+    tomorrow, evening = utc("2026-03-30T02:30+02:00"), utc("2026-03-29T22:00+02:00")
+    with time_machine.travel(utc("2026-03-28 12:00"), tick=False):
+        plan = [run.due for run in together.plan(utc("2026-03-29T00:30+01:00"), limit=4)]
+        alone.plan(utc("2026-03-28 00:00"), limit=3)
+    for now in (three + timedelta(minutes=5), three + timedelta(minutes=45), four):
+        for catchup in (True, False):
+            with time_machine.travel(now, tick=False):
+                after = [next_run(each, three, catchup=catchup) for each in (alone, together)]
+            assert [info and info.run_after for info in after] == [tomorrow, evening]
+
+    assert plan == [utc("2026-03-29 00:00"), three, evening, utc("2026-03-29 23:00")]
+    with time_machine.travel(four, tick=False):
+        [made] = [run.due for run in alone.plan(three + timedelta(minutes=10), limit=1)]
+    assert made == utc("2026-03-29T03:30+02:00"), "it is still to come for whoever looks at 03:10"

@@ -8,6 +8,7 @@ give the same answer; everywhere else Airflow's own timetable is asked.
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from bisect import bisect_right
@@ -48,7 +49,7 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Daily:
     """What a cron expression says: on which days, and how many seconds into each.
 
@@ -60,6 +61,15 @@ class Daily:
     months: frozenset[int]
     weekdays: frozenset[int]  # Sunday is 0
     either: bool  # of day and weekday one is enough: both are named
+
+    @cached_property
+    def counted(self) -> bool:
+        """Whether it is due each hour of some days only.
+
+        Airflow counts the hours to the next one: when clocks change in between, it is off by that.
+        """
+        some = len(self.weekdays) < 7 or len(self.days) < 31 or len(self.months) < 12
+        return some and len({second // 3600 for second in self.seconds}) == 24
 
     @classmethod
     def of(cls, expression: str) -> Daily | None:
@@ -120,6 +130,8 @@ class CronTicks:
         self._expression, self._timezone = expression, timezone
         self._zone = ZoneInfo(timezone)
         self._chain: list[float] = []  # what follows its first instant, which need not be a tick
+        # Those in it that clocks changed on the way to: of a gap, what it has shifted.
+        self._crossing: set[float] = set()
         self._calm = -1, False  # a day, and whether it is
 
     @cached_property
@@ -146,40 +158,48 @@ class CronTicks:
             yield ticks
             instant = ticks[-1]
 
-    def last_until(self, instant: float) -> float:
-        """Return the last tick at or before *instant*, which is a tick or any other time."""
+    def last_until(self, instant: float, since: float = -math.inf) -> float:
+        """Return the last tick at or before *instant*, which is a tick or any other time.
+
+        Of those that follow *since*, one by one; where there is none, *since* or less.
+        """
+        tick, begin = self._told_until(instant)
+        return _stepped_until(self, instant, since, begin) if tick is None else tick
+
+    def told_until(self, instant: float) -> float | None:
+        """Return the last tick at or before *instant*, as Airflow aligns it.
+
+        ``None`` where clocks changed on its day, or may have.
+        """
+        return self._told_until(instant)[0]
+
+    def _told_until(self, instant: float) -> tuple[float | None, float]:
+        """Return :meth:`told_until`, and a time before that change of clocks."""
         chain = self._chain
         index = bisect_right(chain, instant)
-        if 1 < index < len(chain):
-            return chain[index - 1]
-        tick = self._plain_until(instant)
-        if tick is None:
-            tick = float(
-                self._airflow._align_to_prev(  # noqa: SLF001
-                    DateTime.fromtimestamp(instant, UTC)
-                ).timestamp()
-            )
-            while (following := self.after(tick)) <= instant:
-                tick = following
-        return tick
-
-    def _plain_until(self, instant: float) -> float | None:
-        """Return the last tick at or before *instant*, if clocks do not change between.
-
-        ``None`` where that cannot be told.
-        """
-        offset = self._offset(instant)
-        if offset is None or self.daily is None:
-            return None
-        latest = int((instant + offset) // DAY)
+        calm = self.is_calm(instant)
+        if calm and 1 < index < len(chain) and chain[index - 1] not in self._crossing:
+            return chain[index - 1], instant
+        if self.daily is None:
+            if not calm:
+                return None, (int(instant // DAY) - 4) * DAY
+            aligned = self._airflow._align_to_prev(DateTime.fromtimestamp(instant, UTC))  # noqa: SLF001
+            return aligned.timestamp(), instant
+        latest = int((instant + _seconds_ahead(instant, self._zone)) // DAY)
         for number in self.daily.dates_back(latest):
-            if zones.day_offset(number, self._zone) != offset:
-                return None
+            first = number
+            if self.daily.counted:
+                first = number - 2
+                offset = zones.steady_offset(first, latest + 1, self._zone)
+            else:
+                offset = zones.day_offset(number, self._zone)
+            if offset is None:
+                return None, (first - 1) * DAY
             midnight = number * DAY - offset
             index = bisect_right(self.daily.seconds, instant - midnight)
             if index:
-                return midnight + self.daily.seconds[index - 1]
-        return None
+                return midnight + self.daily.seconds[index - 1], instant
+        return None, (latest - _MAX_DAYS_SEARCHED) * DAY
 
     def is_calm(self, now: float) -> bool:
         """Tell whether clocks do not change within a day of *now*.
@@ -191,25 +211,34 @@ class CronTicks:
             self._calm = day, zones.steady_offset(day - 2, day + 3, self._zone) is not None
         return self._calm[1]
 
+    def has_changed(self, instant: float) -> bool:
+        """Tell whether clocks changed in the day before *instant*."""
+        ahead = _seconds_ahead(instant, self._zone)
+        return ahead != _seconds_ahead(instant - DAY, self._zone)
+
     def _index_after(self, instant: float) -> int:
         chain = self._chain
         index = bisect_right(chain, instant)
         if 0 < index < len(chain) and (
-            chain[index - 1] == instant or self._between(instant, chain[index])
+            chain[index - 1] == instant or self._between(chain[index - 1], instant, chain[index])
         ):
             return index
         if not index or chain[index - 1] != instant or len(chain) > _MAX_TICKS:
-            self._chain, index = [instant], 1
+            self._chain, self._crossing, index = [instant], set(), 1
         self._grow()
         return index
 
-    def _between(self, instant: float, tick: float) -> bool:
-        """Tell whether *tick*, the first in the chain after *instant*, is also what follows it.
+    def _between(self, before: float, instant: float, tick: float) -> bool:
+        """Tell whether *tick*, which follows *before*, is also what follows *instant* in between.
 
-        Where clocks change in between it may not be.
+        Where clocks change it may not be: what a gap has shifted follows only what is before it.
         """
-        offset = self._offset(tick)
-        return offset is not None and offset == self._offset(instant)
+        offset = self._offset(instant)
+        if offset is None:
+            return False
+        if tick in self._crossing:
+            return self._offset(before) == offset != self._offset(tick)
+        return self._offset(tick) == offset
 
     def _grow(self) -> None:
         """Add the next tick to the chain.
@@ -221,7 +250,11 @@ class CronTicks:
         ticks = (
             self._plain_after(tick, offset) if offset is not None and self.daily is not None else []
         )
-        ticks = ticks or [self._ask(tick)]
+        if not ticks:
+            ticks = [self._ask(tick)]
+            first, last = int(tick // DAY) - 1, int(ticks[0] // DAY) + 2
+            if zones.steady_offset(first, last, self._zone) is None:
+                self._crossing.add(ticks[0])
         self._chain += ticks
         _thread.grown += len(ticks)
 
@@ -282,9 +315,36 @@ class SeveralCrons:
             instant = self.after(instant)
             yield [instant]
 
-    def last_until(self, instant: float) -> float:
-        """Return the last tick at or before *instant*."""
-        return max(cron.last_until(instant) for cron in self._crons)
+    def last_until(self, instant: float, since: float = -math.inf) -> float:
+        """Return the last tick at or before *instant*.
+
+        Of those that follow *since*, one by one; where there is none, *since* or less.
+        """
+        last = max(cron.last_until(instant, since) for cron in self._crons)
+        if last <= since or not any(cron.has_changed(last) for cron in self._crons):
+            return last
+        # What a gap has shifted does not follow the tick of another expression after the gap.
+        return _stepped_until(self, instant, since, (int(last // DAY) - 2) * DAY)
+
+
+def _stepped_until(
+    cron: CronTicks | SeveralCrons, instant: float, since: float, begin: float
+) -> float:
+    """Return the last tick at or before *instant*, step by step from *since* or *begin* on.
+
+    From the later of them; *begin* is before clocks changed.
+    """
+    last = begin = max(since, begin)
+    while (following := cron.after(last)) <= instant:
+        last = following
+    return cron.last_until(begin, since) if last == begin > since else last
+
+
+def _seconds_ahead(instant: float, zone: ZoneInfo) -> int:
+    """Return how many seconds *zone* is ahead of UTC at *instant*."""
+    offset = datetime.fromtimestamp(instant, zone).utcoffset()
+    assert offset is not None, "that of a zone is always known"
+    return offset // timedelta(seconds=1)
 
 
 def is_plain(expression: str) -> bool:

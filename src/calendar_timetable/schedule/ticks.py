@@ -174,8 +174,12 @@ class Ticks:
 
         Those of plain cron are told without asking Airflow.
         """
-        if not self.plain:
+        cron = self._one_cron if self.plain else None
+        if cron is None:
             return self.from_instant(start, latest)
+        # What a gap has shifted follows only what is before the gap.
+        if not cron.is_calm(start):
+            start = cron.last_until(start - 1) + 1
         return self.walk(
             DataInterval.exact(to_pendulum(start - 1)), TimeRestriction(None, latest, catchup=True)
         )
@@ -213,7 +217,7 @@ class Ticks:
         if last is None and earliest is not None:
             low = earliest.timestamp() - 1e-6
         cron = self._cron if self.exact else None
-        due = -math.inf if cron is None else cron.last_until(floor)
+        due = -math.inf if cron is None else cron.last_until(floor, low)
         if due > low:
             first = Tick(due, due, due) if latest is None or due <= latest.timestamp() else None
             return self.stream(self.walk(last, every, first), latest)
@@ -292,7 +296,7 @@ class Ticks:
             return None
         cron = self._cron
         if cron is not None:
-            due = cron.last_until(instant)
+            due = cron.last_until(instant, tick.due)
             if due <= tick.due:
                 return None
             return Tick(
@@ -362,7 +366,9 @@ class Ticks:
         now = clock.now()
         if not cron.is_calm(now):
             return None
-        latest = cron.last_until(now)
+        latest = cron.told_until(now)
+        if latest is None:
+            return None
         return latest if latest > end else cron.after(end)
 
     def following(self, first: Tick, restriction: TimeRestriction) -> Iterator[Tick]:
