@@ -346,6 +346,8 @@ class CalendarTimetable(Timetable):
         """
         low = zones.to_instant(start, "start")
         high = None if end is None else zones.to_instant(end, "end")
+        if limit is not None and not isinstance(limit, int):
+            raise InvalidArgument("limit", limit, "give a whole number")
         if end is None and limit is None:
             limit = _DEFAULT_LIMIT
         return self.planner(low, high).plan(low, high, limit)

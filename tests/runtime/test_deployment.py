@@ -239,7 +239,7 @@ def _fail(*_: object) -> None:
     raise RuntimeError("no such luck")
 
 
-@pytest.mark.parametrize("broken", ["a method", "the package"])
+@pytest.mark.parametrize("broken", ["a method", "the limits", "the package"])
 def test_an_error_that_nobody_foresaw_holds_the_tasks(
     broken: str, tmp_path: Path, freeze: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +247,8 @@ def test_an_error_that_nobody_foresaw_holds_the_tasks(
     freeze("")
     if broken == "a method":
         monkeypatch.setattr(deployment._Limits, "schedule", _fail)
+    elif broken == "the limits":
+        monkeypatch.setattr(deployment, "_zone_of", lambda dag: "no zone")
     else:
         monkeypatch.setitem(sys.modules, deployment.__name__, None)
         monkeypatch.delattr(runtime, "deployment")
@@ -382,7 +384,19 @@ def test_a_rule_that_cannot_be_used_holds(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("tags", "ml"), ("owners", [1]), ("apply_to", "none"), ("blackouts", 7), ("windows", [None])],
+    [
+        ("tags", "ml"),
+        ("owners", [1]),
+        ("dag_ids", None),
+        ("exempt_tags", iter(["a"])),
+        ("apply_to", "none"),
+        ("blackouts", 7),
+        ("windows", [None]),
+        ("max_delay", timedelta(days=-1)),
+        ("max_delay", timedelta(seconds=0.5)),
+        ("max_delay", timedelta(days=4000)),
+        ("max_delay", 86400),
+    ],
 )
 def test_a_wrong_rule_is_refused_where_it_is_written(field: str, value: object) -> None:
     with pytest.raises(InvalidArgument, match=field):

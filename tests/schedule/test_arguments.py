@@ -6,8 +6,11 @@ And by nothing before it.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,7 +31,21 @@ from airflow.timetables.trigger import (
 )
 from dateutil.relativedelta import relativedelta
 
-from calendar_timetable import Calendar, CalendarTimetable, Holidays, Weekly
+from calendar_timetable import (
+    Calendar,
+    CalendarEventTrigger,
+    CalendarGate,
+    CalendarTimetable,
+    DeploymentRule,
+    Holidays,
+    On,
+    Recurrence,
+    TradingHours,
+    Weekly,
+    WorkingDays,
+)
+from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.runtime.deadlines import MilestoneDeadline
 from tests.support.moments import utc
 from tests.support.timetables import next_run, pen, travelled
 
@@ -262,3 +279,81 @@ def test_a_cron_expression_that_airflow_draws_anew_each_time_goes_on() -> None:
     )
     ticks = [run.due for run in plan]
     assert len(ticks) == 3 and ticks == sorted(set(ticks))
+
+
+# What takes arguments: how it is used, some that are right, and those that are tried with others.
+PUBLIC: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
+    "CalendarTimetable": (
+        lambda **given: CalendarTimetable(**given).validate(),
+        {"schedule": "0 5 * * *", "timezone": "UTC"},
+        """schedule timezone windows blackouts duration when_blocked max_delay stagger stagger_key
+        coalesce offset keep_hour max_lateness assets place""",
+    ),
+    "plan": (
+        CalendarTimetable("0 5 * * *", timezone="UTC").plan,
+        {"start": utc("2026-03-02 00:00"), "end": utc("2026-03-03 00:00")},
+        "start end limit",
+    ),
+    "Calendar": (
+        lambda **given: Calendar(**given).validate(),
+        {"address": "team"},
+        """address match categories location attendee busy_only pad offset timezone refresh
+        max_stale on_unavailable strict show_titles name""",
+    ),
+    "Weekly": (lambda rule, **given: Weekly(rule, **given).validate(), {"rule": "mon"},
+               "rule timezone"),
+    "Holidays": (lambda **given: Holidays(**given).validate(), {"code": "DE"}, "code timezone"),
+    "WorkingDays": (lambda **given: WorkingDays(**given).validate(), {"code": "DE"},
+                    "code weekend add remove timezone"),
+    "TradingHours": (lambda **given: TradingHours(**given).validate(), {}, "code"),
+    "On": (
+        lambda **given: CalendarTimetable(On(**given), timezone="UTC").validate(),
+        {"which": 1},
+        "which days of at roll period_start",
+    ),
+    "Recurrence": (
+        lambda **given: CalendarTimetable(Recurrence(**given), timezone="UTC").validate(),
+        {"rule": "FREQ=WEEKLY", "start": date(2026, 1, 1)},
+        "rule start at",
+    ),
+    "DeploymentRule": (
+        DeploymentRule,
+        {},
+        "blackouts windows tags owners dag_ids exempt_tags apply_to max_delay place",
+    ),
+    "CalendarGate": (partial(CalendarGate, task_id="gate"), {}, "duration max_delay when_late"),
+    "CalendarEventTrigger": (CalendarEventTrigger, {"calendar": "team"}, "calendar on before"),
+    "MilestoneDeadline": (
+        lambda **given: MilestoneDeadline(**given).serialize_reference(),
+        {"calendar": "no_such_connection"},
+        "calendar before",
+    ),
+}  # fmt: skip
+# Of every kind that an argument may be, and none that is right where another kind is meant.
+ODD = [
+    None, 5, -1, 0.5, math.nan, math.inf, 10**400, True, "text", "", "a\x00b", "\ud800", b"x",
+    {"a"}, set(), [], [[]], [None], ["a", 5], {}, iter(["a"]), object(), timedelta(days=-1),
+    timedelta(seconds=1.5), timedelta.max, timedelta.min, date(2026, 3, 2),
+    datetime(2026, 3, 2), Weekly, Weekly("mon"), len,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [(name, field) for name, (_, _, fields) in PUBLIC.items() for field in fields.split()],
+)
+def test_what_cannot_be_used_is_named_whatever_it_is(name: str, field: str) -> None:
+    make, right, _ = PUBLIC[name]
+    if name == "CalendarEventTrigger":
+        pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow 3.3")
+    said = []
+    for value in ODD:
+        try:
+            make(**{**right, field: value})
+        except (InvalidArgument, AirflowTimetableInvalid) as error:
+            said.append(str(error))
+
+    assert len(said) >= len(ODD) / 3, "most of these mean nothing"
+    # The first argument of a time set goes by the name of its class.
+    form = re.compile(rf"({field}|{name}|Calendar)=.+: .+", re.DOTALL)
+    assert [message for message in said if not form.match(message)] == []

@@ -12,8 +12,6 @@ from functools import cached_property, partial, reduce
 from operator import and_
 from typing import Any
 
-from airflow.exceptions import AirflowTimetableInvalid
-
 from calendar_timetable import clock
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
@@ -21,7 +19,7 @@ from calendar_timetable.planning.open_time import members
 from calendar_timetable.planning.time_sets import Period, TimeSet
 from calendar_timetable.runs import exemptions
 from calendar_timetable.runtime.gate import hold_for_deployment
-from calendar_timetable.schedule.deployment_rules import DeploymentRule, rules
+from calendar_timetable.schedule.deployment_rules import DeploymentRule, has_due_times, rules
 from calendar_timetable.timetable import CalendarTimetable
 
 
@@ -84,18 +82,19 @@ class _Limits:
         if type(schedule).__name__ == "OnceTimetable":
             # Its one run is due since its start date, and would be skipped past max_delay.
             return schedule
-        own = self._timetable(schedule)
-        try:
-            own.validate()
-        except AirflowTimetableInvalid:
-            # It does not say by itself when runs are due; the gates hold its tasks.
+        if not has_due_times(schedule):
             return schedule
+        own = self._timetable(schedule)
+        own.validate()
         return own
 
     @cached_property
     def _rules(self) -> CalendarTimetable:
         """These limits by themselves, for the gates of all tasks."""
-        return self._timetable("@once")
+        own = self._timetable("@once")
+        # Here, as the DAG file is read: in a task an error would fail it.
+        own.validate()
+        return own
 
     def guard(self, task: Any) -> None:
         """Let *task* wait for open time before it begins."""

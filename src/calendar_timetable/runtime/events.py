@@ -65,17 +65,16 @@ class CalendarEventTrigger(BaseEventTrigger):
                 "CalendarEventTrigger needs Airflow 3.3 or later: upgrade Airflow"
             )
         self.calendar = _calendar(calendar)
-        self.before = timedelta(seconds=before) if isinstance(before, (int, float)) else before
+        self.before = _length(before)
         default: Sequence[str] = EDITS if self.before is None else ("soon",)
-        self.on = tuple(on.split(",") if isinstance(on, str) else default if on is None else on)
+        kinds: Any = on.split(",") if isinstance(on, str) else default if on is None else on
+        self.on = tuple(kinds) if isinstance(kinds, Iterable) else ()
+        if not self.on or not all(kind in get_args(Kind) for kind in self.on):
+            raise InvalidArgument("on", on, f"give any of {', '.join(map(repr, get_args(Kind)))}")
         self._check()
 
     def _check(self) -> None:
         self.calendar.validate()
-        if not self.on or set(self.on) - set(get_args(Kind)):
-            raise InvalidArgument(
-                "on", self.on, f"give any of {', '.join(map(repr, get_args(Kind)))}"
-            )
         if ("soon" in self.on) != (self.before is not None):
             raise InvalidArgument(
                 "before", self.before, "give a timedelta together with on='soon', and only then"
@@ -229,6 +228,20 @@ def _calendar(value: Calendar | str) -> Calendar:
             "calendar", value, "give a Calendar, an Airflow Connection id or an address"
         )
     return timeset
+
+
+def _length(before: timedelta | float | None) -> timedelta | None:
+    """Return *before*, which may be in seconds, as a ``timedelta``.
+
+    Raises :class:`InvalidArgument` where it is neither.
+    """
+    if before is None or isinstance(before, timedelta):
+        return before
+    try:
+        return timedelta(seconds=before)
+    except (TypeError, ValueError, OverflowError):
+        remedy = f"give a timedelta, or seconds, up to {zones.LONGEST.days} days"
+        raise InvalidArgument("before", before, remedy) from None
 
 
 def _key_of(calendar: Calendar) -> str:

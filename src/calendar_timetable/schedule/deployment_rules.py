@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from calendar_timetable.config import RULES, SECTION, listed, option
 from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning import zones
 from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import CalendarSpans, TimeSet, Unread, as_timeset, leaves
 from calendar_timetable.schedule.base import check_base, make_base
@@ -61,12 +62,16 @@ class DeploymentRule:
     def __post_init__(self) -> None:
         for name in ("tags", "owners", "dag_ids", "exempt_tags"):
             value = getattr(self, name)
-            if isinstance(value, str) or not all(isinstance(item, str) for item in value):
+            # Not an iterator: what is told once is gone when the next DAG is asked about.
+            if not isinstance(value, (list, tuple, set, frozenset)) or not all(
+                isinstance(item, str) for item in value
+            ):
                 raise InvalidArgument(name, value, "give a list of texts")
         if self.apply_to not in get_args(ApplyTo):
             raise InvalidArgument("apply_to", self.apply_to, "give 'scheduled' or 'all'")
         if not isinstance(self.place, bool):
             raise InvalidArgument("place", self.place, "give True or False")
+        zones.whole_seconds("max_delay", self.max_delay)
         for timeset in (self.blackout_set, self.window_set):
             if timeset is not None:
                 timeset.validate()
