@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 import time_machine
 from airflow.sdk import Variable
 
+from calendar_timetable.planning.time_sets import Period
 from calendar_timetable.runs import exemptions
 from calendar_timetable.runs.exemptions import VARIABLE, Exemption, decode, encode, of_dag
 
@@ -47,13 +47,41 @@ def test_it_is_in_force_for_its_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"since": "soon"}, {}, None, 7, {"since": 1, "until": []}], ids=repr
+    "wrong",
+    [
+        "{}",
+        "null",
+        "7",
+        '{"since": "soon"}',
+        '{"since": 1, "until": []}',
+        '{"since": 1, "until": NOW, "until": []}',
+        '{"since": -1000000000000000, "until": NOW}',
+        '{"since": -1, "until": NOW}',
+        '{"since": true, "until": NOW}',
+        '{"since": NaN, "until": NOW}',
+        '{"since": -Infinity, "until": NOW}',
+        '{"since": 1, "until": 1e400}',
+        f'{{"since": 1, "until": {"9" * 400}}}',
+        f'{{"since": -{"9" * 5000}, "until": NOW}}',
+        f'{{"since": 1, "until": {"[" * 900 + "]" * 900}}}',
+    ],
+    ids=lambda wrong: wrong[:40],
 )
-def test_one_entry_that_is_none_takes_no_other_away(wrong: Any) -> None:
-    both = json.loads(encode([ONE])) | {"wrong": wrong}
-    assert decode(json.dumps(both)) == {"nightly": ONE}
+@pytest.mark.parametrize("name", ["wrong", r"\ud800"])
+def test_one_entry_that_is_none_takes_no_other_away(wrong: str, name: str) -> None:
+    entry = wrong.replace("NOW", str(ONE.until))
+    assert decode(f'{{"{name}": {entry}, {encode([ONE])[1:]}') == {"nightly": ONE}
 
 
-@pytest.mark.parametrize("value", ["", "{", "[]", "7", "null", None])
+def test_whatever_is_taken_for_one_can_be_told() -> None:
+    told = r'{"nightly": {"since": 0, "until": NOW, "by": "a\ud800b\n", "why": [["\u202e"]]}}'
+    (one,) = decode(told.replace("NOW", str(ONE.until))).values()
+    assert "1970-01-01 00:00 to 2026-03-03 13:00" in str(Period(one.since, one.until))
+    assert f"{one.by} {one.why}".encode().decode().isprintable()
+
+
+@pytest.mark.parametrize(
+    "value", ["", "{", "[]", "7", "null", None, "[" * 100_000, '{"a":' * 50_000]
+)
 def test_what_is_no_list_of_exemptions_exempts_none(value: str | None) -> None:
     assert decode(value) == {}

@@ -193,7 +193,15 @@ def test_nothing_private_is_kept(cache: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"v": 9, "dags": {}}', '{"v": 1, "dags": {"nightly": {}}}']
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"v": 9, "dags": {}}',
+        '{"v": 1, "dags": {"nightly": {}}}',
+        pytest.param("[" * 100_000, id="deep"),
+    ],
 )
 def test_what_is_kept_may_be_damaged(cache: Path, content: str) -> None:
     look(dag("nightly"))

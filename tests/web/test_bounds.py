@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -406,3 +407,45 @@ def test_subscriptions_that_have_ended_do_not_count(session: Session) -> None:
             subscriptions.subscribe(session, User(), "all", None, days)
         with pytest.raises(subscriptions.TooManySubscriptions):
             subscriptions.subscribe(session, User(), "all", None, 1)
+
+
+BODIES = {
+    "deep": b"[" * 100_000,
+    "deep inside": b'{"%s": ' + b"[" * 100_000,
+    "not a number": b'{"%s": NaN}',
+    "endless": b'{"%s": Infinity}',
+    "over": b'{"%s": 1e400}',
+    "long number": b'{"%s": ' + b"9" * 5000 + b"}",
+    "large number": b'{"%s": ' + b"9" * 400 + b"}",
+    "boolean": b'{"%s": true}',
+    "surrogate": b'{"%s": "\\ud800"}',
+    "surrogate as name": b'{"\\ud800": 1, "%s": null}',
+    "twice": b'{"%s": "a", "%s": {}}',
+    "no object": b"[1]",
+    "nothing": b"null",
+    "no JSON": b"{%s",
+    "no UTF-8": b'{"%s": "\xff"}',
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/api/dags/asked/what-if", ("windows", "duration", "when_blocked")),
+        ("/api/dags/asked/exemption", ("until", "reason")),
+        ("/api/subscriptions", ("kind", "value", "days", "skipped")),
+        ("/api/bookings", ("calendar", "start", "title")),
+    ],
+)
+def test_a_body_of_any_kind_is_refused(
+    client: TestClient, session: Session, path: str, fields: tuple[str, ...]
+) -> None:
+    from calendar_timetable.web import store
+
+    store._Base.metadata.create_all(session.get_bind())
+    plain(session, "asked", CalendarTimetable("0 5 * * *", timezone="UTC"))
+    for name, field in product(BODIES, fields):
+        body = BODIES[name].replace(b"%s", field.encode())
+        answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code in (400, 403, 422), (name, field, answer.text)
+        assert answer.json()["detail"]

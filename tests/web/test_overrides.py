@@ -503,6 +503,28 @@ def test_what_others_wrote_into_the_variable(here: Deployment) -> None:
         assert decode(value) == {}
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "",
+        "[]",
+        '{"since": 1}',
+        '{"since": true, "until": 1}',
+        '{"since": NaN, "until": NaN}',
+        '{"since": -1000000000000000, "until": 4102444800}',
+        '{"since": 1, "until": 1e400}',
+        pytest.param('{"since": 1, "until": %s}' % ("9" * 400), id="large number"),
+        pytest.param('{"since": 1, "until": %s}' % ("9" * 5000), id="long number"),
+        pytest.param("[" * 100_000, id="deep"),
+    ],
+)
+def test_what_nobody_could_have_been_granted_is_not_told(here: Deployment, extra: str) -> None:
+    here.store()
+    here.session.add(Log(event=exemptions.GRANTED, dag_id="hourly", owner="eve", extra=extra))
+    here.session.commit()
+    assert here.said() == []
+
+
 def test_without_rules_the_variable_is_not_read(
     here: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

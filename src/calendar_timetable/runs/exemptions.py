@@ -57,18 +57,20 @@ def decode(value: str | None) -> dict[str, Exemption]:
     Whoever may write Variables may have written it: what cannot be an exemption is left out.
     """
     try:
-        entries = json.loads(value or "{}").items()
-    except (ValueError, AttributeError) as error:
+        # As texts: a number too long for Python would take all others away.
+        entries = json.loads(value or "{}", parse_int=str).items()
+    except (ValueError, AttributeError, RecursionError) as error:
         _log.warning("The Variable %s exempts no DAG, as it cannot be read: %s", VARIABLE, error)
         return {}
     exemptions, last = {}, clock.now() + MOST_EXEMPT_DAYS * DAY
     for dag_id, fields in entries:
         try:
             exemption = _exemption(dag_id, fields)
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
-            _log.warning("The Variable %s does not exempt %s: %r", VARIABLE, dag_id, error)
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+            _log.warning("The Variable %s does not exempt %r: %r", VARIABLE, dag_id, error)
             continue
-        if exemption.since < exemption.until <= last:
+        # One that is made longer keeps its beginning; what no clock can hold is none.
+        if 0 <= exemption.since < exemption.until <= last:
             exemptions[dag_id] = exemption
     return exemptions
 

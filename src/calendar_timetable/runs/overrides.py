@@ -316,9 +316,9 @@ def _details_of(event: str, extra: str | None) -> dict[str, Any] | None:
     needed = ("since", "until") if event == exemptions.GRANTED else ("ended",)
     try:
         details = json.loads(extra or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     is_valid = isinstance(details, dict) and all(
-        isinstance(details.get(name), int) for name in needed
+        type(details.get(name)) is int and 0 <= details[name] <= zones.LATEST for name in needed
     )
     return details if is_valid else None

@@ -331,7 +331,7 @@ def _entries(watch: Watch) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
 
 def _read(watch: Watch) -> dict[str, Any]:
     """Return what is kept; nothing where that is damaged, or of another version."""
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         data = json.loads((folder() / f"edits-{watch}.json").read_bytes())
         dags = data["dags"].items() if data["v"] == _VERSION else ()
         return {i: entry for i, entry in dags if entry.keys() >= _ENTRY}

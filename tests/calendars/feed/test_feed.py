@@ -540,7 +540,24 @@ def test_the_cache_is_private_and_names_nothing(origin: Origin, cache: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"{", b"[]", b'{"v": 1}', b'{"v": 99, "digest": "x"}', b"\xff\x00"]
+    "damage",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"v": 1}',
+        b'{"v": 99, "digest": "x"}',
+        b"\xff\x00",
+        pytest.param(b"[" * 100_000, id="deep"),
+        b'{"v": 1, "checked_at": NaN}',
+        b'{"v": 1, "checked_at": Infinity}',
+        b'{"v": 1, "checked_at": -1e400}',
+        pytest.param(b'{"v": 1, "retry_at": %s}' % (b"9" * 400), id="large number"),
+        b'{"v": 1, "failures": -1}',
+        b'{"v": 1, "digest": "\\ud800"}',
+        b'{"v": 1, "digest": "a\\u0000"}',
+        b'{"v": 1, "error": "\\ud800"}',
+    ],
 )
 def test_a_damaged_or_newer_state_is_absent(damage: bytes, origin: Origin, cache: Path) -> None:
     origin.serve(GOOD)

@@ -37,6 +37,7 @@ from calendar_timetable.calendars.ical.series_cache import dump_reading, load_re
 from calendar_timetable.calendars.occurrences import ParsedCalendar, Problem
 from calendar_timetable.config import option
 from calendar_timetable.exceptions import InvalidArgument
+from calendar_timetable.planning import zones
 
 _KEY_DIGITS = 64  # hexadecimal digits
 # Used where the folder's key cannot be kept.
@@ -52,6 +53,7 @@ _NAME = re.compile(r"[0-9a-f]{40}")
 _LIBRARIES = ("icalendar", "recurring-ical-events", "tzdata")
 # Files that tell which release of the time zone database a folder holds, where it has one of them.
 _RELEASES = ("tzdata.zi", "+VERSION")
+_IN_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 # Many DAGs of one file may use one calendar.
 _reading_of = lru_cache(maxsize=4)(load_reading)
 
@@ -76,6 +78,14 @@ class FeedState:
 
 
 _NOTHING = asdict(FeedState())
+
+
+def _is_like(default: object, value: object) -> bool:
+    """Tell whether *value* may have been kept in place of *default*, a text or a number."""
+    if isinstance(default, str):
+        return isinstance(value, str) and not _IN_NO_TEXT.search(value)
+    # Not NaN, for one: a feed that was asked then would never be asked again.
+    return isinstance(value, (int, float)) and 0 <= value <= zones.LATEST
 
 
 class CacheEntry:
@@ -110,14 +120,11 @@ class CacheEntry:
             data = json.loads(self._read(self._path(self._kind)))
         except OSError:
             return FeedState()
-        except ValueError:
+        except (ValueError, RecursionError):
             return self._salvaged()
         try:
             values = {name: data.get(name, default) for name, default in _NOTHING.items()}
-            valid = all(
-                isinstance(values[name], str if isinstance(default, str) else int | float)
-                for name, default in _NOTHING.items()
-            )
+            valid = all(_is_like(default, values[name]) for name, default in _NOTHING.items())
             return FeedState(**values) if valid and data["v"] == _VERSION else self._salvaged()
         except (AttributeError, KeyError):
             return self._salvaged()
