@@ -5,8 +5,12 @@ The runs of every kind of schedule are those that Airflow would make, to the sec
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -25,13 +29,17 @@ from dateutil.relativedelta import relativedelta
 from pendulum import DateTime
 from sqlalchemy.orm import Session
 
+from calendar_timetable.planning.plan import Placement
 from calendar_timetable.planning.weekly import Weekly
+from calendar_timetable.runs.database import read_dags
+from calendar_timetable.runs.forecast import ForecastQuery, StoredNextRun, forecast
 from calendar_timetable.runs.listing import Filters
-from calendar_timetable.runs.stored_schedules import read_schedules
+from calendar_timetable.runs.stored_schedules import Schedule, read_schedules
 from calendar_timetable.timetable import CalendarTimetable
 from calendar_timetable.web import models
 from calendar_timetable.web.run_list import list_runs
 from tests.support.airflow_database import add_dag
+from tests.support.deployments import Made, deployment
 from tests.support.moments import utc
 from tests.support.schedules import NOW, SCHEDULES
 from tests.support.timetables import pen
@@ -173,3 +181,59 @@ def test_a_stored_run_that_is_late_is_told_as_it_will_be_made(
 
     assert run.due == due
     assert run.outcome == ("on_time" if catchup else "skipped")
+
+
+def _freely_placed(random_: random.Random, one: Made) -> Any:
+    """The schedule of *one*; of some without what closes time, or put somewhere by a placement."""
+    arguments = one.schedule.arguments if isinstance(one.schedule, CalendarTimetable) else None
+    if arguments is None:
+        return one.schedule
+    if random_.random() < 0.5:
+        arguments = replace(arguments, windows=None, blackouts=None)
+    if arguments.policy.may_be_placed and random_.random() < 0.4:
+        delay = Placement(random_.choice((0, 1200, 3 * 3600, 20 * 3600)))
+        arguments = replace(arguments, place=True, placement=delay)
+    return one.schedule.with_arguments(arguments)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_range_in_pieces_tells_what_it_tells_whole(session: Session, part: int) -> None:
+    """No run is lost between two pieces, wherever they meet; nor does one tell of other runs."""
+    moved = 0
+    for number in range(8):
+        random_ = random.Random(f"pieces {part} {number}")
+        made = deployment(random_, f"p{part}_{number}", 4, calendars=random_.random() < 0.5)
+        with time_machine.travel(NOW, tick=False):
+            for one in made:
+                dag = DAG(
+                    one.dag_id,
+                    schedule=_freely_placed(random_, one),
+                    start_date=START,
+                    catchup=random_.random() < 0.2,
+                )
+                add_dag(session, dag, NOW, seen=START)
+            ids = [one.dag_id for one in made]
+            schedules = read_schedules(session, ids)
+            now, until = NOW.timestamp(), (NOW + timedelta(days=7)).timestamp()
+            cuts = sorted(random_.uniform(now, until) for _ in range(6))
+            for known in read_dags(session, ids):
+                places = partial(_places, schedules[known.dag_id], known.stored)
+                whole = places(now, until)
+                for low, high in pairwise((now, *cuts, until)):
+                    # What is due before a piece and starts in it is told of in both.
+                    expected = {
+                        (due, start, outcome)
+                        for due, start, outcome in whole
+                        if min(due, start or due) < high and max(due, start or due) >= low
+                    }
+                    assert places(low, high) == expected, (known.dag_id, low, high)
+                moved += sum(start is not None and start > due for due, start, _ in whole)
+    assert moved > 100
+
+
+def _places(
+    schedule: Schedule, stored: StoredNextRun | None, since: float, until: float
+) -> set[tuple[float, float | None, str]]:
+    places, more = forecast(schedule, stored, ForecastQuery(NOW.timestamp(), since, until))
+    assert not more
+    return {(placed.tick.due, placed.start, placed.outcome) for placed in places}

@@ -199,9 +199,10 @@ def _ours_on_grid(
     question: ForecastQuery,
 ) -> Iterator[PlacedTick]:
     """Yield all ticks around the range, whatever ran before; the stored run stands for its own."""
-    # Ticks that are due before the range may be postponed into it, those after it advanced into it.
-    reach = 0 if compiled.open_time.always else compiled.policy.max_delay
-    ahead = reach if compiled.policy.when_blocked == "advance" else 0
+    # Ticks due before the range may be postponed or spread into it, those after advanced into it.
+    policy = compiled.policy
+    reach = policy.spread if compiled.open_time.always else policy.max_delay
+    ahead = reach if policy.when_blocked == "advance" else 0
     earliest, latest, catchup = schedule.restriction
     start = question.since - reach
     # Whatever is due before the stored run has run, or never will.
