@@ -20,6 +20,7 @@ from calendar_timetable.planning.plan import (
     Placement,
     Policy,
     Tick,
+    TickStream,
     place_ticks,
     put_in,
 )
@@ -284,3 +285,51 @@ def test_where_a_start_was_looked_for(
     when_blocked: Any, start: float | None, searched: tuple[float, float]
 ) -> None:
     assert Policy(when_blocked, 0, 10).searched(100, start) == searched
+
+
+@given(
+    dues=st.sets(st.integers(0, 60), min_size=1),
+    steps=st.lists(st.tuples(st.sampled_from(["next", "peek", "first_after"]), st.integers(0, 70))),
+)
+def test_the_first_after_an_instant_is_the_first_after_it(
+    dues: set[int], steps: list[tuple[str, int]]
+) -> None:
+    """Whatever was taken, and whatever was asked for before."""
+    rest = [Tick(due, due, due) for due in sorted(dues)]
+    stream = TickStream(rest)
+    for step, instant in steps:
+        if step == "first_after":
+            expected = next((tick for tick in rest if tick.due > instant), None)
+            assert stream.first_after(instant, Tick(0, 0, 0)) == expected
+        else:
+            found = stream.next() if step == "next" else stream.peek()
+            assert found == (rest[0] if rest else None)
+            rest = rest[step == "next" :]
+
+
+class _Looks(Tick):
+    """A tick that counts how often ticks are looked at."""
+
+    looks = 0
+
+    @property
+    def due(self) -> float:  # type: ignore[override]
+        _Looks.looks += 1
+        return self[0]
+
+
+def _looks_at(number: int, policy: Policy) -> int:
+    """How often minutely due times are looked at that all wait for one opening."""
+    closed = OpenTime(None, Explicit([(EPOCH, EPOCH + 60 * number)]), None)
+    dues = (EPOCH + 60 * minute for minute in range(2 * number))
+    _Looks.looks = 0
+    placed = list(place_ticks((_Looks(due, due, due) for due in dues), policy, closed))
+    assert sum(run.outcome in ("postponed", "coalesced") for run in placed) == number
+    return _Looks.looks
+
+
+@pytest.mark.parametrize("coalesce", [True, False])
+@pytest.mark.parametrize("more", [{"stagger": 3600}, {"placement": Placement(5400)}, {}])
+def test_a_closure_costs_in_proportion_to_what_waits(coalesce: bool, more: dict[str, Any]) -> None:
+    policy = Policy(coalesce=coalesce, **more)
+    assert _looks_at(2000, policy) < 2.5 * _looks_at(1000, policy)

@@ -330,7 +330,12 @@ class TickStream:
         """
         if self._leap is not None:
             return next((t for t in self._leap(tick, instant) if t.due > instant), None)
-        later = next((t for t in self._ahead if t.due > instant), None)
+        later: Tick | None = None
+        # From the end: starts never go backwards, so what was asked for last is there.
+        for known in reversed(self._ahead):
+            if known.due <= instant:
+                break
+            later = known
         while later is None and (following := next(self._rest, None)) is not None:
             self._ahead.append(following)
             later = following if following.due > instant else None
