@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import time_machine
 from airflow.models.dag import DagModel
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule
 from airflow.timetables import assets, trigger

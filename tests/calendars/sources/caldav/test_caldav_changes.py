@@ -85,7 +85,7 @@ def test_the_same_on_xandikos(xandikos_server: Server, connect: Connect, clock: 
 
 
 def test_a_calendar_whose_events_are_over_may_become_empty(
-    team: Server,  # noqa: F811
+    team: Server,
     connect: Connect,
     clock: Clock,
 ) -> None:
