@@ -150,9 +150,12 @@ def first_start(data: dict[str, Any], at: datetime = NOW) -> datetime | None:
 
 
 def test_without_rules_not_a_byte_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for what a schedule of ours must know of its DAG: that it has no catchup."""
     with_policy = stored(tmp_path)
     monkeypatch.setattr("airflow.settings.dag_policy", lambda dag: None)
 
+    for dag_id in ("ours", "marked"):
+        assert with_policy[dag_id]["dag"]["timetable"]["__var"].pop("catchup") is False
     assert stored(tmp_path) == with_policy
 
 
