@@ -1,7 +1,7 @@
 """An Airflow home of the tests' own, made before anything imports Airflow and removed at the end.
 
 Hypothesis looks at the same examples on every machine, or with ``HYPOTHESIS_PROFILE=deep`` at many
-new ones.
+new ones; with ``HYPOTHESIS_PROFILE=touch`` at one of each, only to run every line.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ settings.register_profile(
     suppress_health_check=_CALM,
 )
 settings.register_profile("deep", max_examples=2_000, deadline=None, suppress_health_check=_CALM)
+settings.register_profile("touch", settings.get_profile("unit"), max_examples=1)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
 
 _WEB_SERVER = re.compile("tests/system/(web|browser)/")  # the pages and the API of one Airflow
