@@ -1,6 +1,7 @@
-"""The packages as people install them, in an environment that has seen nothing else of ours.
+"""The wheel and the sdist: what they hold, and what is seen of them once they are installed.
 
-What Airflow itself brings is lent by the tests' environment, so that no registry is asked.
+That is in an environment that has seen nothing else of ours. What Airflow itself brings is lent by
+the tests' environment, so that no registry is asked.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tomllib
 import zipfile
 from contextlib import closing
@@ -22,12 +24,13 @@ from typing import Any
 
 import pytest
 
-from tests.project.test_packages import BUILT, build
 from tests.support.versions import at_least
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NAME = "airflow-calendar-timetable"
+STATIC = ROOT / "src" / "calendar_timetable" / "web" / "static"
+BUILT = ["THIRD-PARTY.md", "icon-dark.svg", "icon.svg", "index.html", "main.js", "shell.js"]
 
 # What is seen from inside; Airflow's log goes elsewhere.
 LOOK = f"""
@@ -64,12 +67,47 @@ Path(sys.argv[1]).write_text(json.dumps(seen, default=str))
 """
 
 
+def build(what: Path, kind: str, into: Path, **environment: str) -> Path:
+    command = [
+        Path(sys.executable).with_name("uv"),
+        "build",
+        "--quiet",
+        f"--{kind}",
+        "--out-dir",
+        into,
+    ]
+    done = subprocess.run(
+        [*command, "--python", sys.executable, what],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (found,) = (path for path in into.iterdir() if path.suffix in (".gz", ".whl"))
+    return found
+
+
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Return the wheel that is built from the sources, and the one that is built of the sdist."""
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(ROOT, "sdist", tmp_path_factory.mktemp("sdist"))
+
+
+@pytest.fixture(scope="module")
+def wheels(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return the wheel that is built from the sources, and the one that is built of the sdist.
+
+    Who builds that one needs no npm: there is none, nor is it called.
+    """
+    none = tmp_path_factory.mktemp("none")
+    for name in ("npm", "npx", "node"):
+        tool = none / name
+        tool.write_text('#!/bin/sh\necho "nobody should call $0" >&2\nexit 1\n')
+        tool.chmod(0o755)
+    path = f"{none}:{os.defpath}"
     direct = build(ROOT, "wheel", tmp_path_factory.mktemp("wheel"))
-    sdist = build(ROOT, "sdist", tmp_path_factory.mktemp("sdist"))
-    return direct, build(sdist, "wheel", tmp_path_factory.mktemp("of-sdist"))
+    return direct, build(sdist, "wheel", tmp_path_factory.mktemp("of-sdist"), PATH=path)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +153,22 @@ def seen(python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
     run(python, home, "-c", LOOK, home / "seen.json")
     found: dict[str, Any] = json.loads((home / "seen.json").read_text())
     return found
+
+
+def test_the_sdist_brings_the_page_built_and_not_its_source(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = [name.partition("/")[2] for name in archive.getnames()]
+    assert {f"src/calendar_timetable/web/static/{name}" for name in BUILT} <= set(names)
+    assert [name for name in names if name.startswith(("ui/", "tests/"))] == []
+
+
+def test_the_page_of_both_wheels_is_the_one_that_was_built(wheels: tuple[Path, Path]) -> None:
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as archive:
+            shipped = {
+                name: archive.read(f"calendar_timetable/web/static/{name}") for name in BUILT
+            }
+        assert [n for n, body in shipped.items() if body != (STATIC / n).read_bytes()] == []
 
 
 def test_the_wheel_of_the_sdist_holds_the_same_files(wheels: tuple[Path, Path]) -> None:
@@ -319,3 +373,15 @@ def test_the_notices_of_bundled_javascript_are_there(wheels: tuple[Path, Path]) 
     parts = re.split(r"^## ", notices, flags=re.MULTILINE)[1:]
     assert [each[:40] for each in parts if "Copyright" not in each or "WARRANT" not in each] == []
     assert "react" in shell and "does not bundle any" in notices.split("# shell.js")[0]
+
+
+def test_what_npm_installs_is_known_by_its_hash() -> None:
+    """And by no address: which registry is asked is for those to say who build."""
+    packages = json.loads((ROOT / "ui" / "package-lock.json").read_text())["packages"]
+    unlocked = [
+        name
+        for name, each in packages.items()
+        if name and not each.get("integrity", "").startswith("sha512-")
+    ]
+    assert len(packages) > 50 and unlocked == []
+    assert [name for name, each in packages.items() if "resolved" in each] == []
