@@ -187,11 +187,10 @@ def test_a_minutely_dag_runs_again_after_a_long_closure(days: int, catchup: bool
 
 def test_runs_that_start_together_follow_one_another_in_airflows_calendar_view() -> None:
     closed = FakeCalendar(spans(("2026-11-12 00:00", "2026-11-13 12:00")))
-    timetable = travelled(
-        CalendarTimetable("0 */6 * * *", timezone="UTC", blackouts=closed, coalesce=False)
-    )
+    made = CalendarTimetable("0 */6 * * *", timezone="UTC", blackouts=closed, coalesce=False)
     limits = restriction(utc("2026-11-01"), catchup=False)
     with time_machine.travel(utc("2026-11-11 00:00"), tick=False):
+        timetable = travelled(made)
         info: DagRunInfo | None = DagRunInfo.exact(pen(utc("2026-11-11 18:00")))
         starts = []
         for _ in range(8):
@@ -209,8 +208,9 @@ def test_a_backfill_has_every_due_time() -> None:
     closed = FakeCalendar(spans(("2026-11-02 00:00", "2026-11-04 12:00")))
     for options in ({"when_blocked": "skip"}, {}, {"when_blocked": "advance"}):
         timetable = CalendarTimetable("0 6 * * *", timezone="UTC", blackouts=closed, **options)  # type: ignore[arg-type]
-        stored = DagSerialization.from_dict(DagSerialization.to_dict(DAG("x", schedule=timetable)))
         with time_machine.travel(utc("2026-11-12"), tick=False):
+            dag = DAG("x", schedule=timetable)
+            stored = DagSerialization.from_dict(DagSerialization.to_dict(dag))
             infos = stored.iter_dagrun_infos_between(utc("2026-11-01"), utc("2026-11-05 23:00"))
             due = [f"{info.data_interval.end:%d %H}" for info in infos if info.data_interval]
         assert due == ["01 06", "02 06", "03 06", "04 06", "05 06"], options
