@@ -110,6 +110,19 @@ def test_text_is_unescaped_and_on_one_line() -> None:
     )
     (row,) = understood(body, "2024-01-01", "2025-01-01").rows
     assert (row[0].summary, row[0].categories, row[0].location) == ("a, b c;\\d", ("x,y", "Z"), "L")
+    steers = event(r"SUMMARY:a\nb\N\rc" + "\r\n \x0b\x1b[2J", "DTSTART:20240310T120000Z")
+    (row,) = understood(feed(steers), "2024-01-01", "2025-01-01").rows
+    assert row[0].summary == "a b rc [2J"
+
+
+@pytest.mark.parametrize("ends", ["\x1c", "\x85", "\x9b", "\u2028", "\u2029"], ids=ascii)
+def test_no_text_starts_a_line_of_its_own(ends: str) -> None:
+    """It goes into logs, pages and JSON."""
+    texts = (f"{name}:a{ends}b" for name in ("UID", "SUMMARY", "LOCATION", "CATEGORIES"))
+    body = feed(event(*texts, "DTSTART:20240310T120000Z"))
+    ((details, _, _),) = understood(body, "2024-01-01", "2025-01-01").rows
+    found = (details.uid, details.summary, details.location, *details.categories)
+    assert found == ("a b",) * 4
 
 
 def test_several_calendars_keep_their_own_zones() -> None:

@@ -241,19 +241,6 @@ def test_all_of_it_at_once() -> None:
     assert FINE in spans(ParsedCalendar.from_wire(found["reading"]))
 
 
-def test_texts_stay_on_one_line() -> None:
-    """A summary goes into logs, pages and JSON: nothing in it starts a line of its own."""
-    escaped = event("UID:x", r"SUMMARY:a\nb\N\rc" + "\r\n \x0b\x1b[2J", WHEN, "DURATION:PT1H")
-    ((details, _, _),) = ParsedCalendar.from_wire(expanded(feed(escaped))["reading"]).rows
-    assert details.summary == "a b rc [2J"
-    for ends in ("\x1c", "\x85", "\x9b", "\u2028", "\u2029"):
-        texts = (f"{name}:a{ends}b" for name in ("UID", "SUMMARY", "LOCATION", "CATEGORIES"))
-        several = event(*texts, WHEN, "DURATION:PT1H")
-        ((details, _, _),) = ParsedCalendar.from_wire(expanded(feed(several))["reading"]).rows
-        found = (details.uid, details.summary, details.location, *details.categories)
-        assert found == ("a b",) * 4, ascii(ends)
-
-
 def test_100_000_events_are_read_with_the_rest() -> None:
     many = [
         event(f"UID:{n}", f"DTSTART:2024{1 + n // 28 % 12:02}{1 + n % 28:02}T000000Z")
