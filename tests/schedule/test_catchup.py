@@ -5,7 +5,7 @@ Between start and end date, and when it could not be made in time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,6 +34,13 @@ FREEZE = FakeCalendar(spans(("2026-11-12 08:00", "2026-11-14 12:00")), "freeze")
 def nov(text: str) -> datetime:
     """ "12 09:00" in November 2026."""
     return utc(f"2026-11-{text}")
+
+
+@pytest.fixture(autouse=True)
+def in_november() -> Iterator[None]:
+    """Let what is stored outside of a story have the calendars of that month too."""
+    with time_machine.travel(nov("10 12:00"), tick=False):
+        yield
 
 
 def shown(info: DagRunInfo | None) -> tuple[str, str] | None:
