@@ -33,11 +33,11 @@ class Spans:
     an instant lies inside exactly when an odd number of bounds is at or before it.
     """
 
-    __slots__ = ("_deltas", "_longest", "bounds")
+    __slots__ = ("_deltas", "_long", "bounds")
 
     bounds: Sequence[int]
     _deltas: Sequence[int]
-    _longest: int
+    _long: tuple[int, Sequence[int]]
 
     def __init__(self, pairs: Iterable[tuple[int, int]] = ()) -> None:
         merged: list[int] = []
@@ -176,33 +176,43 @@ class Spans:
             if instant + duration <= bounds[index]:
                 return instant
             index += 1
-        # Answered at once: there may be many spans, and this is asked for every tick.
-        if duration > self.longest:
+        if index == len(bounds):
             return None
-        for i in range(index, len(bounds), 2):
-            if bounds[i] + duration <= bounds[i + 1]:
-                return bounds[i]
-        return None
-
-    @property
-    def longest(self) -> int:
-        """The length of the longest span, in seconds."""
-        try:
-            return self._longest
-        except AttributeError:
-            self._longest = max((end - start for start, end in self), default=0)
-            return self._longest
+        if bounds[index] + duration <= bounds[index + 1]:
+            return bounds[index]
+        long = self._bounds_of_long(duration)
+        index = bisect_left(long, bounds[index])
+        return long[index] if index < len(long) else None
 
     def previous_fit(self, instant: float, duration: int) -> int | None:
         """Return the latest whole second before *instant* at which *duration* fits, or ``None``."""
+        bounds, duration = self.bounds, max(duration, 1)
+        index = (bisect_left(bounds, instant) - 1) // 2 * 2
+        if index < 0:
+            return None
         # The last whole second before it.
         last_start = -(-instant // 1) - 1
-        for i in range((bisect_left(self.bounds, instant) - 1) // 2 * 2, -1, -2):
-            start, end = self.bounds[i], self.bounds[i + 1]
-            candidate = min(int(last_start), end - max(duration, 1))
-            if candidate >= start:
-                return candidate
-        return None
+        candidate = min(int(last_start), bounds[index + 1] - duration)
+        if candidate >= bounds[index]:
+            return candidate
+        long = self._bounds_of_long(duration)
+        index = bisect_left(long, bounds[index])
+        return long[index - 1] - duration if index else None
+
+    def _bounds_of_long(self, duration: int) -> Sequence[int]:
+        """Return the bounds of the spans that hold *duration*.
+
+        Remembered: there may be many that do not, and a search must not look at each for each tick.
+        """
+        try:
+            known, bounds = self._long
+        except AttributeError:
+            known, bounds = -1, ()
+        if known != duration:
+            long = ((start, end) for start, end in self if end - start >= duration)
+            bounds = tuple(bound for span in long for bound in span)
+            self._long = duration, bounds
+        return bounds
 
     def last_fit(self, instant: float, duration: int) -> int:
         """Return the last whole second at which *duration* fits in the span that holds *instant*.
