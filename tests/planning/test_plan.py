@@ -23,6 +23,7 @@ from calendar_timetable.planning.plan import (
     TickStream,
     place_ticks,
     put_in,
+    same_hour,
 )
 from calendar_timetable.planning.spans import Spans
 from tests.support.brute import Brute, Row, comparable, is_open
@@ -333,3 +334,27 @@ def _looks_at(number: int, policy: Policy) -> int:
 def test_a_closure_costs_in_proportion_to_what_waits(coalesce: bool, more: dict[str, Any]) -> None:
     policy = Policy(coalesce=coalesce, **more)
     assert _looks_at(2000, policy) < 2.5 * _looks_at(1000, policy)
+
+
+@given(brutes(), st.data())
+def test_what_is_remembered_of_an_hour_changes_no_start(brute: Brute, data: st.DataObject) -> None:
+    """Whatever was asked of the same open time before, day by day alike."""
+    policy = Policy(duration=brute.duration * 60, keep_hour="Europe/Berlin")
+    shared = open_time(brute)
+    hours = st.sampled_from([0, 61, 720, 720, 1439])
+    for _ in range(8):
+        # Clocks go forward on the 27th day.
+        planned = EPOCH + 60 * (data.draw(hours) + 1440 * data.draw(st.integers(-2, 30)))
+        earliest = planned + 60 * data.draw(st.sampled_from([0, 0, 1, 360, 4000, -60]))
+        latest = earliest + 60 * data.draw(st.sampled_from([0, 1440, 4000, 45_000]))
+        alone = open_time(brute)
+        candidates = [planned]
+        while candidates[-1] <= latest:
+            candidates.append(
+                int(same_hour(planned, max(earliest, candidates[-1] + 1), "Europe/Berlin"))
+            )
+        fitting = (
+            at for at in candidates if earliest <= at <= latest and alone.fits(at, policy.duration)
+        )
+
+        assert policy.next_start(planned, earliest, latest, shared) == next(fitting, None)

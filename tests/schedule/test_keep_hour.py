@@ -14,8 +14,10 @@ from airflow.timetables.trigger import MultipleCronTriggerTimetable
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning.open_time import OpenTime
 from calendar_timetable.planning.weekly import Weekly
+from calendar_timetable.schedule.ticks import Ticks
 from calendar_timetable.timetable import CalendarTimetable
 from tests.support.moments import minute, utc
+from tests.support.processor import processor_seconds
 from tests.support.time_sets import FakeCalendar, spans
 from tests.support.timetables import next_run, pen, travelled
 
@@ -158,6 +160,66 @@ def test_many_that_wait_cost_no_more_than_a_look_at_each() -> None:
         info = next_run(made, utc("2026-11-17 23:30"), catchup=False)
     assert info is not None
     assert looked_at < 20_000
+
+
+@pytest.mark.parametrize("catchup", [True, False])
+def test_due_times_that_never_fit_cost_one_walk_through_the_days(catchup: bool) -> None:
+    windows = Weekly("daily 10:00-11:00")
+    made = schedule("*/15 0-9 * * *", timezone=BERLIN, windows=windows, max_delay=DAYS)
+    found: list[Any] = []
+    with time_machine.travel(utc("2026-11-02 00:30"), tick=False):
+        stored = travelled(made)
+        taken = processor_seconds(
+            lambda: found.append(next_run(stored, utc("2026-11-01 23:00"), catchup=catchup))
+        )
+
+    assert found == [None]
+    # A walk of its own for each took 1.6 seconds and more.
+    assert taken < 0.4
+
+
+def test_what_travels_is_told_by_one_walk_through_the_days() -> None:
+    closed = ("2026-11-06 09:00", "2026-11-06 12:00")
+    windows = Weekly("daily 10:00-11:00")
+    made = schedule("*/15 0-9 * * *", closed, timezone=BERLIN, windows=windows, max_delay=DAYS)
+    with time_machine.travel(utc("2026-11-02 00:30"), tick=False):
+        made.compiled.open_time.over(utc("2026-09-01").timestamp(), utc("2027-04-01").timestamp())
+        taken = processor_seconds(made.compiled.to_json)
+
+    assert taken < 0.6
+
+
+ALMOST_NEVER = {
+    # Of a gap only: 02:15 comes at 03:15 on 29 March, which is no hour of its own.
+    "15,45 1,2 * * *": Weekly("daily 03:10-03:20"),
+    "45 * * * *": Weekly("daily 03:10-03:20"),
+    "*/15 0-9 * * *": Weekly("sun 09:30-09:40"),
+    "0 0 * * SUN": Weekly("fri 23:30-24:00", "mon 02:00-03:00"),
+    "30 2 29 2,3 *": Weekly("sat 02:00-04:00"),
+}
+
+
+@pytest.mark.parametrize("zone", [BERLIN, "Australia/Lord_Howe", "America/Nuuk"])
+@pytest.mark.parametrize("due", ALMOST_NEVER)
+@pytest.mark.parametrize("days", [0, 2, 31])
+def test_what_is_passed_over_has_no_run(zone: str, due: str, days: int) -> None:
+    """However many due times are looked at one by one."""
+    found: list[Any] = []
+    more = {"windows": ALMOST_NEVER[due], "max_delay": timedelta(days=days)}
+    now = utc("2026-02-20 00:00")
+    with time_machine.travel(now, tick=False):
+        for hours in (Ticks._hours, lambda *_: None):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Ticks, "_hours", hours)
+                stored = travelled(schedule(due, timezone=zone, **more))
+                runs: list[Any] = []
+                last = next_run(stored, now, catchup=True)
+                while last is not None and len(runs) < 6:
+                    runs.append(last)
+                    last = next_run(stored, last.data_interval, catchup=True)
+                found.append(runs)
+
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("frequent", ["* * * * *", "*/10 * * * *", timedelta(minutes=5)])

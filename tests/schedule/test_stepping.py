@@ -99,7 +99,7 @@ def test_a_late_run_starts_by_what_travels_as_by_all_that_calendars_say(
     if run.start is None:
         return
     planned, at = run.start.timestamp(), run.due.timestamp()
-    moments = [planned + 60 * late for late in range(0, 361, 5)]
+    moments = [planned + 60 * late for late in (*range(0, 360, 5), 359.98)]
     told, known = (
         [each.late_start(planned, at, now, catchup=catchup) for now in moments]
         for each in (carried, whole)

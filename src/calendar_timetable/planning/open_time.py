@@ -55,6 +55,9 @@ class OpenTime:
         self._ends = horizon.end if horizon is not None and calendars else None
         # What is laid out, the last one first: one value, so that threads may share this object.
         self._laid: tuple[_Stretch, ...] = ()
+        # Of a time of day (zone, duration, seconds): no day of it fits from one instant to before
+        # another, and whether it fits there. As Policy.next_start found.
+        self.hours: dict[tuple[str, int, float], tuple[float, float, bool]] = {}
 
     def fits(self, instant: float, duration: int) -> bool:
         """Tell whether a run of *duration* may start at *instant*."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
 from calendar_timetable.exceptions import InvalidArgument
 from calendar_timetable.planning import zones
@@ -21,6 +23,7 @@ Outcome = Literal["on_time", "postponed", "advanced", "skipped", "coalesced", "f
 SEARCH_SECONDS = 2 * 366 * DAY  # how far a search for a run looks before it says "no run"
 LONGEST_BY_HOUR = 31 * DAY  # of ``max_delay`` with ``keep_hour``: each day is looked at
 EDGE_SECONDS = 300  # before time closes, in which no start is put
+_MOST_HOURS = 1000  # times of day that are remembered; cron with ``keep_hour`` has 96 at most
 _FEW = 24  # ticks: so many are looked at one by one faster than passed over
 _APART_SECONDS = 1e-6
 # Makes what is made for every tick: a named tuple's own way takes twice as long.
@@ -217,11 +220,47 @@ class Policy:
         With ``keep_hour`` only *planned* counts, and the same time of later days. All times are in
         epoch seconds.
         """
-        start = open_time.next_fit(earliest, self.duration, latest)
         if not self.keep_hour:
-            return start
+            return open_time.next_fit(earliest, self.duration, latest)
+        if earliest <= planned:
+            if planned > latest or open_time.fits(planned, self.duration):
+                return planned if planned <= latest else None
+            earliest = planned + 1
+        return self._next_at_hour(planned, earliest, latest, open_time)
+
+    def _next_at_hour(
+        self, planned: float, earliest: float, latest: float, open_time: OpenTime
+    ) -> float | None:
+        """Return what :meth:`next_start` does, of days after that of *planned*.
+
+        Days that were looked at for one due time are not looked at again for those of the same
+        hour: for each *open_time* keeps a stretch in which no day fits, and whether its end does.
+        """
+        zone = zones.load_zone(self.keep_hour)
+        hour = zones.seconds_of_day(planned, zone)
+        key = self.keep_hour, self.duration, hour
+        low, high, fits = open_time.hours.get(key, (math.inf, -math.inf, False))
+        if not low <= earliest <= high:
+            low, high, fits = earliest, earliest, False
+        if not fits and high <= latest:
+            start = self.next_of_hours([hour], high, latest, open_time)
+            high, fits = (latest, False) if start is None else (start, True)
+        if len(open_time.hours) >= _MOST_HOURS:
+            open_time.hours.clear()
+        open_time.hours[key] = low, high, fits
+        return high if fits and high <= latest else None
+
+    def next_of_hours(
+        self, hours: Sequence[float], earliest: float, latest: float, open_time: OpenTime
+    ) -> float | None:
+        """Return the first time from *earliest* to *latest* that is one of *hours*, and fits.
+
+        *hours* are in seconds after midnight, in order; with ``keep_hour`` only.
+        """
+        zone = zones.load_zone(self.keep_hour)
+        start = open_time.next_fit(earliest, self.duration, latest)
         while start is not None and start <= latest:
-            candidate = same_hour(planned, start, self.keep_hour)
+            candidate = _first_of(hours, start, zone)
             if candidate <= start:
                 return candidate
             start = open_time.next_fit(candidate, self.duration, latest)
@@ -255,10 +294,24 @@ def same_hour(planned: float, earliest: float, timezone: str) -> float:
     if earliest <= planned:
         return planned
     zone = zones.load_zone(timezone)
-    local = datetime.fromtimestamp(planned, zone)
-    seconds = (local.hour * 60 + local.minute) * 60 + local.second
-    day = max(datetime.fromtimestamp(earliest, zone).date(), local.date() + timedelta(days=1))
-    while (start := zones.local_instant(day, seconds, zone) + planned % 1) < earliest:
+    return _first_at(zones.seconds_of_day(planned, zone), max(earliest, planned + 1), zone)
+
+
+def _first_of(hours: Sequence[float], earliest: float, zone: ZoneInfo) -> float:
+    """Return the first time from *earliest* on that is one of *hours* in *zone*."""
+    number = datetime.fromtimestamp(earliest, zone).toordinal() - zones.EPOCH
+    if len(hours) > 1 and zones.steady_offset(number - 1, number + 1, zone) is None:
+        # Where clocks change, hours do not come in order.
+        return min(_first_at(hour, earliest, zone) for hour in hours)
+    index = bisect_left(hours, zones.seconds_of_day(earliest, zone))
+    return _first_at(hours[index % len(hours)], earliest, zone)
+
+
+def _first_at(hour: float, earliest: float, zone: ZoneInfo) -> float:
+    """Return the first time from *earliest* on that is *hour* seconds after midnight in *zone*."""
+    seconds, rest = int(hour), hour % 1
+    day = datetime.fromtimestamp(earliest, zone).date()
+    while (start := zones.local_instant(day, seconds, zone) + rest) < earliest:
         day += timedelta(days=1)
     return start
 
@@ -273,19 +326,25 @@ def share_of(stagger: int, key: str) -> int:
 
 # Ticks after one, without those that another one follows by an instant.
 Leap = Callable[[Tick, float], Iterator[Tick]]
+# At which times of day in a zone ticks are due between two instants: in seconds, in order; ``None``
+# where that is not known.
+Hours = Callable[[str, float, float], list[float] | None]
 
 
 class TickStream:
     """Due times in order, strictly increasing; many can be passed over without a look at each.
 
     *leap* gives the ticks after one without those that another one follows by an instant; without
-    it they are looked at one by one.
+    it they are looked at one by one. *hours* tells at which times of day they are due.
     """
 
-    def __init__(self, ticks: Iterable[Tick], leap: Leap | None = None) -> None:
+    def __init__(
+        self, ticks: Iterable[Tick], leap: Leap | None = None, hours: Hours | None = None
+    ) -> None:
         self._rest = iter(ticks)
         self._ahead: deque[Tick] = deque()
         self._leap = leap
+        self.hours = hours
 
     def __iter__(self) -> Iterator[Tick]:
         while (tick := self.next()) is not None:
@@ -447,10 +506,20 @@ def _place_all(
 
 
 def _pass_closed(
-    ticks: TickStream, tick: Tick, policy: Policy, open_time: OpenTime, until: float
+    ticks: TickStream,
+    tick: Tick,
+    policy: Policy,
+    open_time: OpenTime,
+    until: float,
+    *,
+    by_hour: bool = False,
 ) -> bool:
     """Pass over what is skipped as *tick* is, and tell whether anything fits by *until*."""
     opening = open_time.next_fit(tick.due, policy.duration, max(until, tick.due))
+    if opening is not None and by_hour and ticks.hours is not None:
+        hours = ticks.hours(policy.keep_hour, tick.due, until)
+        if hours is not None:
+            opening = policy.next_of_hours(hours, tick.due, until, open_time)
     if opening is None:
         return False
     reach = policy.max_delay if policy.when_blocked == "postpone" else 0
@@ -501,6 +570,7 @@ def _place_by_hour(
     waiting: deque[_Waiting] = deque()  # their starts increase
     skipped: list[PlacedTick] = []  # since the last of these
     unserved: float | None = None  # where the data interval of the first of those began
+    closed = 0  # of the last ones, how many were skipped
     while True:
         tick = ticks.peek()
         while waiting and (tick is None or tick.due > (waiting[0].placed.start or 0)):
@@ -516,9 +586,14 @@ def _place_by_hour(
             unserved = tick.interval_start if unserved is None else unserved
             if every:
                 skipped.append(placed)
-            elif not waiting and not _pass_closed(ticks, tick, policy, open_time, until):
-                return
+            elif not waiting:
+                # To tell at which hours all others are due takes longer than a look at a few.
+                closed += 1
+                by_hour = closed % _FEW == 0
+                if not _pass_closed(ticks, tick, policy, open_time, until, by_hour=by_hour):
+                    return
             continue
+        closed = 0
         begins, combined = unserved, skipped
         unserved, skipped = None, []
         while waiting and (waiting[-1].placed.start or 0) >= placed.start:

@@ -54,6 +54,12 @@ def local_instant(day: date, seconds: int, zone: tzinfo) -> int:
     return int(naive.replace(tzinfo=zone).timestamp())
 
 
+def seconds_of_day(instant: float, zone: tzinfo) -> float:
+    """Return how many seconds after midnight clocks in *zone* say at *instant*."""
+    local = datetime.fromtimestamp(instant, zone)
+    return (local.hour * 60 + local.minute) * 60 + local.second + instant % 1
+
+
 def steady_offset(first: int, last: int, zone: tzinfo) -> int | None:
     """Return how many seconds *zone* is ahead of UTC on all days from *first* to before *last*.
 

@@ -403,26 +403,33 @@ class CompiledSchedule:
         """
         if self.horizon is None or not self.ticks.on_grid:
             return None
-        policy, open_time, pairs = self.policy, self.open_time, []
+        policy, open_time = self.policy, self.open_time
         # Lay out all of it at once: piece by piece would take longer.
         open_time.over(self.horizon.start, self.horizon.end)
-        # To know where it is put, a run without a duration looks a little further ahead.
-        length = policy.duration or (EDGE_SECONDS if policy.spread else 0)
+        ways: list[tuple[float, float, float]] = []
+        pairs: list[tuple[int, int]] = []
         for count, tick in enumerate(self.ticks.at_or_after(self.horizon.start)):
             if tick.due >= self.horizon.end:
                 break
             if count == MAX_TICKS:
                 pairs.append((int(tick.due), self.horizon.end))
                 break
-            first, last = policy.searched(tick.due, policy.place(tick, open_time).start)
+            start = policy.place(tick, open_time).start
+            ways.append((tick.due, *policy.searched(tick.due, start)))
+        # To know where it is put, a run without a duration looks a little further ahead.
+        length = policy.duration or (EDGE_SECONDS if policy.spread else 0)
+        # After all have their place: with ``keep_hour`` days are remembered in order.
+        for due, first, last in ways:
             late = int(last) + policy.spread + LATE_START
             # A run that is late must know where it fits next, and all of the run that is made then.
-            start = policy.next_start(tick.due, late, self.horizon.end, open_time)
+            start = policy.next_start(due, late, self.horizon.end, open_time)
             if start is None:
                 end = self.horizon.end
             else:
-                end = int(start) + policy.spread_late(start, tick.due) + length
-                end += LATE_START if start > late else 0
+                end = int(start) + policy.spread_late(start, due) + length
+                # It waits until then, and may be late again.
+                if start > late or not open_time.fits(late - 1, policy.duration):
+                    end += LATE_START
             pairs.append((int(first), end))
         return Spans(pairs)
 

@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property, partial
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
+from operator import gt
 from typing import Any
 
 from airflow.timetables.base import DataInterval, TimeRestriction, Timetable
@@ -194,7 +195,7 @@ class Ticks:
 
     def stream(self, ticks: Iterator[Tick], latest: DateTime | None) -> TickStream:
         """Return *ticks*, which end with *latest*, as a stream where many can be passed over."""
-        return TickStream(ticks, partial(self._leap, latest))
+        return TickStream(ticks, partial(self._leap, latest), self._hours)
 
     def since(
         self, floor: float, last: DataInterval | None, restriction: TimeRestriction
@@ -282,6 +283,30 @@ class Ticks:
             if last is None
             else self.walk(None, restriction, last)
         )
+
+    def _hours(self, timezone: str, begin: float, end: float) -> list[float] | None:
+        """Return at which times of day in *timezone* ticks from *begin* to *end* are due.
+
+        In seconds after midnight, in order; ``None`` where that is not known of the base schedule.
+        """
+        cron = self._cron
+        pairs = self._several or ([self._cron_arguments] if self._cron_arguments else [])
+        dailies = [cron_ticks(pair).daily for pair in pairs if pair[1] == timezone]
+        if cron is None or len(dailies) < len(pairs):
+            return None
+        hours: set[float] = set()
+        for daily in dailies:
+            if daily is None:
+                return None
+            hours.update(daily.seconds)
+        zone = zones.load_zone(timezone)
+        for day in range(int(begin // DAY), int(end // DAY) + 1):
+            # Where clocks change, they come at other times too.
+            if zones.day_offset(day, zone) is None:
+                dues = chain.from_iterable(cron.all_after((day - 1) * DAY))
+                until = partial(gt, (day + 3) * DAY)
+                hours.update(zones.seconds_of_day(due, zone) for due in takewhile(until, dues))
+        return sorted(hours)
 
     def last_until(self, instant: float, tick: Tick, latest: DateTime | None = None) -> Tick | None:
         """Return the last tick due at *instant* or before, and by *latest*.
