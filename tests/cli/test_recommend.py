@@ -15,6 +15,7 @@ from calendar_timetable import CalendarTimetable, Weekly
 from calendar_timetable.cli import main
 from calendar_timetable.load import advice
 from calendar_timetable.planning.open_time import DAY
+from calendar_timetable.runs import time_budget
 from tests.support.airflow_database import add_dag
 from tests.support.recorded import Recorded, Task, add_pool, record
 
@@ -120,3 +121,12 @@ def test_no_advice(run: Run, session: Session) -> None:
     )
     add_dag(session, DAG("plain", schedule=timedelta(hours=1), start_date=NOW), NOW)
     assert "of 1 more no run has succeeded yet" in run()[1]
+
+
+def test_it_ends_and_says_that_it_is_not_all(
+    run: Run, airflow: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time_budget, "ANSWER", 0)
+    assert "not all of it was looked at" in run()[1]
+    answer = json.loads(run("--json")[1])
+    assert answer["partial"] and answer["advice"] == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -211,6 +213,75 @@ def test_what_many_tasks_of_a_run_wait_at_once_counts_once() -> None:
     assert waited(copies=(20, 1)) == once, "and one for twenty, one after the other"
     assert waited(slots=3, need=2, copies=(1, 20)) == once
     assert advice.later_by(waited(copies=(1, 20))[0]) == HOUR
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_waits_are_those_of_every_pair(seed: int) -> None:
+    """Each wait against each hold of the same pool, whenever that began."""
+    random_ = random.Random(seed)
+    pools = {"gpu": 4.0, "one": 1.0}
+    starts = sorted(random_.uniform(0, 4 * 24 * HOUR) for _ in range(150))
+    lengths = (30, 600, 2 * HOUR, *(30 * HOUR,) * (seed % 3 == 0))
+    asks = [
+        Ask(at, tuple(_drawn(random_, lengths) for _ in range(random_.randint(1, 2))))
+        for at in starts
+    ]
+    until = 5.0 * 24 * HOUR
+    uses = list(simulate(asks, pools, until))
+    told = advice.waits(uses, lambda number: f"dag_{number % 7}", pools, until)
+    every: dict[tuple[str, str, str], dict[int, set[float]]] = {}
+    for use in uses:
+        begin = until if use.begun is None else use.begun
+        for hold in uses if begin - use.asked >= MINUTE else ():
+            if hold.begun is None or hold.need.pool != use.need.pool:
+                continue
+            ends = hold.begun + hold.need.seconds
+            low, high = max(hold.begun, use.asked), min(ends, begin)
+            dags = f"dag_{use.number % 7}", f"dag_{hold.number % 7}"
+            fits = use.need.slots + hold.need.slots <= pools[use.need.pool]
+            if low < high and dags[0] != dags[1] and not fits:
+                run = every.setdefault((*dags, use.need.pool), {}).setdefault(use.number, set())
+                run |= {(low, high)}  # type: ignore[arg-type]
+    assert {(wait.waiter, wait.holder, wait.pool): wait.runs for wait in told} == {
+        key: len(runs) for key, runs in every.items()
+    }
+    assert told == sorted(told, key=lambda wait: (-wait.seconds, wait))
+
+
+def _drawn(random_: random.Random, lengths: Sequence[float]) -> Need:
+    pool, slots = random_.choice((("gpu", 1), ("gpu", 2), ("gpu", 3), ("one", 1)))
+    return Need(pool, slots, random_.choice((0, 900)), random_.choice(lengths))
+
+
+class _Looks(advice._Hold):
+    """A hold that counts how often holds are looked at."""
+
+    looks = 0
+
+    @property
+    def ends(self) -> float:  # type: ignore[override]
+        _Looks.looks += 1
+        return self[1]
+
+
+@pytest.mark.parametrize(("slots", "all_wait"), [(1000, False), (1, True)])
+def test_who_waits_costs_in_proportion_to_the_uses(
+    slots: int, all_wait: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(advice, "_Hold", _Looks)
+
+    def looks(number: int) -> int:
+        asks = [Ask(5 * n, (Need("gpu", 1, 0, 5),)) for n in range(number)]
+        # The first one keeps a slot for longer.
+        asks[0] = Ask(0, (Need("gpu", 1, 0, 600),))
+        pools = {"gpu": float(slots)}
+        uses = list(simulate(asks, pools, math.inf))
+        assert sum(use.begun != use.asked for use in uses) == (number - 1) * all_wait
+        _Looks.looks = 0
+        advice.waits(uses, str, pools, math.inf)
+        return _Looks.looks
+
+    assert looks(8000) <= 2.5 * looks(4000)
 
 
 def test_what_is_a_conflict() -> None:

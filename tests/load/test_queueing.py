@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import pytest
 
 from calendar_timetable.load.history import Need
-from calendar_timetable.load.queueing import Ask, Use, simulate
+from calendar_timetable.load.queueing import Ask, Use, _order, simulate
+from tests.support.processor import processor_seconds
 
 UNLIMITED = math.inf
 
@@ -156,3 +157,19 @@ def test_what_is_held_stays_where_a_pool_has_become_smaller() -> None:
 
 def test_mapped_tasks_wait_each_by_itself() -> None:
     assert begun([Ask(0, (Need("a", 1, 0, 10, 5),))], {"a": 2}) == [0, 0, 10, 10, 20]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_need_comes_after_those_that_have_ended_before_it(seed: int) -> None:
+    random_ = random.Random(seed)
+    needs = tuple(Need("p", 1, random_.randint(0, 9), random_.randint(0, 4)) for _ in range(seed))
+    after, unmet = _order(needs)
+    for place, need in enumerate(needs):
+        later = {n for n, other in enumerate(needs) if need.after + need.seconds <= other.after}
+        assert {*after[place]} == later and len(after[place]) == len(later)
+        assert unmet[place] == sum(place in some for some in after)
+
+
+def test_a_run_of_very_many_tasks_costs_little() -> None:
+    needs = tuple(Need("p", 1, 10.0 * n, 100.0) for n in range(2000))
+    assert processor_seconds(lambda: list(simulate([Ask(0, needs)], {"p": 9.0}, math.inf))) < 5

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from calendar_timetable.runs.advising import Advised
 
 _WIDTH = 80  # of what is told of one piece of advice
+_PATIENCE = 40  # times what the page may cost: some minutes of processor time
 
 
 def add_recommend(command: argparse.ArgumentParser) -> None:
@@ -35,6 +36,7 @@ def recommend(options: argparse.Namespace, out: Console) -> int:
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
+    from calendar_timetable.runs import time_budget
     from calendar_timetable.runs.advising import advise
     from calendar_timetable.runs.database import read_dags
     from calendar_timetable.runs.stored_schedules import read_schedules
@@ -44,7 +46,8 @@ def recommend(options: argparse.Namespace, out: Console) -> int:
         dag_ids = {dag.dag_id for dag in values.chosen_dags(session, options)}
         dags = read_dags(session, every)
         now = clock.now()
-        report = advise(session, dags, read_schedules(session, every), now, about=dag_ids)
+        with time_budget.answer(_PATIENCE):
+            report = advise(session, dags, read_schedules(session, every), now, about=dag_ids)
     if options.json:
         print_json(out, _as_json(report))
     else:
@@ -85,6 +88,8 @@ def _show(report: Advised, out: Console) -> None:
         out.print(
             f"{report.left_out} more are left out: --dag-id and --tag tell what is for some DAGs."
         )
+    if report.partial:
+        out.print("There is so much that not all of it was looked at: there may be more to advise.")
     unknown = f"; of {report.unknown} more no run has succeeded yet" if report.unknown else ""
     out.print(f"Runs of {report.known} DAGs are known{unknown}. Nothing was changed.")
 

@@ -15,7 +15,6 @@ from calendar_timetable.load.history import Need, Usual
 from calendar_timetable.load.placement import Load, Work, place
 from calendar_timetable.load.queueing import Use
 from calendar_timetable.planning.explain import length
-from calendar_timetable.planning.open_time import DAY
 from calendar_timetable.planning.python import delta
 
 Kind = Literal["duration", "start", "stagger", "conflict"]
@@ -41,7 +40,6 @@ _LEAST_WAITING_RUNS = 3  # of one DAG for another, before that is a conflict
 _LEAST_WEEKLY_WAIT_SECONDS = 600  # that make a conflict
 _LATER_SECONDS = 900  # to which a later start is rounded up
 _MOST_CONFLICTS = 10
-_KEPT_HOLDS = 1_000  # of a pool; with more, those that ended long ago are forgotten
 
 
 class Gain(NamedTuple):
@@ -134,6 +132,10 @@ class Line:
                 if need.pool in loads:
                     slots = sign * need.slots * need.copies
                     loads[need.pool].add(start + need.after, need.seconds, slots)
+
+    def uses(self, pool: str) -> bool:
+        """Tell whether they need slots of *pool*."""
+        return any(need.pool == pool for need in self.needs)
 
     def slots_in(self, pool: str, load: Load, steps: Collection[int]) -> float:
         """Return what they use of *pool* in these *steps* of its *load*, summed up."""
@@ -247,9 +249,10 @@ class Pool(NamedTuple):
         # Nobody waits for a pool without end, and nothing runs in one without slots.
         return self.slots > 0 and self.peak >= _FULL * self.slots
 
-    def without(self, lines: Iterable[Line]) -> dict[str, Load]:
-        """Return the loads without those runs."""
-        loads = {name: load.copy() for name, load in self.loads.items()}
+    def without(self, lines: Collection[Line]) -> dict[str, Load]:
+        """Return the loads without those runs: of this pool, and of others that they need."""
+        names = {self.name, *(need.pool for line in lines for need in line.needs)}
+        loads = {name: self.loads[name].copy() for name in names & self.loads.keys()}
         for line in lines:
             line.add_to(loads, -1)
         return loads
@@ -278,7 +281,7 @@ def start_advice(
     shares = sorted(
         (-used, line.dag_id, line)
         for line in lines
-        if (used := line.slots_in(pool.name, pool.load, full))
+        if line.uses(pool.name) and (used := line.slots_in(pool.name, pool.load, full))
     )
     chosen: dict[str, tuple[Line, Work]] = {}
     for _, dag_id, line in shares:
@@ -287,7 +290,7 @@ def start_advice(
             chosen[dag_id] = line, work
         if len(chosen) == _MOST_DAGS:
             break
-    loads = pool.without(line for line, _ in chosen.values())
+    loads = pool.without([line for line, _ in chosen.values()])
     delays = place([work for _, work in chosen.values()], loads)
     gain = pool.gain(max(loads[pool.name].steps))
     moved = tuple(
@@ -324,7 +327,7 @@ def stagger_advice(
     fullest = pool.load.steps.index(pool.peak)
     minutes: defaultdict[float, list[Line]] = defaultdict(list)
     for line in lines:
-        for start in line.starts:
+        for start in line.starts if line.uses(pool.name) else ():
             if Line(line.dag_id, line.needs, (start,), 0).slots_in(pool.name, pool.load, {fullest}):
                 minutes[start // 60 * 60].append(line)
     together = [(-len(group), at) for at, group in minutes.items() if len(group) >= _TOGETHER]
@@ -383,8 +386,8 @@ class Wait(NamedTuple):
 class _Hold(NamedTuple):
     begun: float
     ends: float
+    latest: float  # end of this one and of those that began before it
     dag_id: str
-    slots: int
 
 
 def waits(
@@ -395,7 +398,8 @@ def waits(
     *uses* are in the order in which they begin, up to *until* (epoch seconds). The longest wait
     comes first.
     """
-    holds: defaultdict[str, list[_Hold]] = defaultdict(list)
+    # By pool and slots: those that leave room for each other need not be looked at.
+    holds: defaultdict[str, defaultdict[int, list[_Hold]]] = defaultdict(lambda: defaultdict(list))
     waited: defaultdict[tuple[str, str, str], defaultdict[int, set[tuple[float, float]]]] = (
         defaultdict(lambda: defaultdict(set))
     )
@@ -403,16 +407,17 @@ def waits(
         pool, dag_id = use.need.pool, dag_of(use.number)
         begin = until if use.begun is None else use.begun
         if begin - use.asked >= _WAIT_SECONDS:
-            for hold in holds[pool]:
-                low, high = max(hold.begun, use.asked), min(hold.ends, begin)
-                together = hold.slots + use.need.slots
-                if low < high and hold.dag_id != dag_id and together > slots[pool]:
-                    waited[dag_id, hold.dag_id, pool][use.number].add((low, high))
+            for size, earlier in holds[pool].items():
+                for hold in reversed(earlier) if size + use.need.slots > slots[pool] else ():
+                    if hold.latest <= use.asked:
+                        break
+                    low, high = max(hold.begun, use.asked), min(hold.ends, begin)
+                    if low < high and hold.dag_id != dag_id:
+                        waited[dag_id, hold.dag_id, pool][use.number].add((low, high))
         if use.begun is not None:
-            ends = begin + use.need.seconds
-            holds[pool].append(_Hold(begin, ends, dag_id, use.need.slots))
-            if len(holds[pool]) > _KEPT_HOLDS:
-                holds[pool] = [hold for hold in holds[pool] if hold.ends > begin - DAY]
+            ends, earlier = begin + use.need.seconds, holds[pool][use.need.slots]
+            latest = max(ends, earlier[-1].latest) if earlier else ends
+            earlier.append(_Hold(begin, ends, latest, dag_id))
     all_waits = []
     for (waiter, holder, pool), runs in waited.items():
         lengths = [_length_of_all(run) for run in runs.values()]

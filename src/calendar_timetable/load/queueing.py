@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from bisect import bisect_left, bisect_right
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -138,8 +139,11 @@ def _order(needs: tuple[Need, ...]) -> tuple[list[list[int]], list[int]]:
     Remembered, as a DAG's runs need the same again and again.
     """
     ends = [need.after + need.seconds for need in needs]
-    after = [[n for n, need in enumerate(needs) if end <= need.after] for end in ends]
-    return after, [sum(place in later for later in after) for place in range(len(needs))]
+    in_order = sorted(range(len(needs)), key=lambda place: needs[place].after)
+    begins = [needs[place].after for place in in_order]
+    after = [in_order[bisect_left(begins, end) :] for end in ends]
+    ends.sort()
+    return after, [bisect_right(ends, need.after) for need in needs]
 
 
 class _Run:

@@ -1,8 +1,8 @@
 """What an answer may cost in processor time, and how many costly answers there may be at once.
 
-The middleware of the app opens a budget for every request. Code that works step by step asks
-:func:`spent`, or draws the steps through :func:`metered`. Without a budget, as on the command line,
-nothing is ever spent.
+The middleware of the app opens a budget for every request, and a command may open a larger one.
+Code that works step by step asks :func:`spent`, or draws the steps through :func:`metered`. Without
+a budget nothing is ever spent.
 
 What counts is the processor time of the thread: on a busy machine an answer takes longer, but
 holds as much.
@@ -48,14 +48,16 @@ class Busy(Exception):
 class _Budget:
     """The budget of one answer; its time begins with the first step, in the thread that works."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float) -> None:
+        self.patience = patience
         self.begun: float | None = None
         self.until = self.cheap_until = 0.0
         self.costly = self._closed = False
         self._lock = threading.Lock()
 
     def begin(self, now: float) -> None:
-        self.begun, self.until, self.cheap_until = now, now + ANSWER, now + CHEAP
+        self.begun, self.cheap_until = now, now + CHEAP * self.patience
+        self.until = now + ANSWER * self.patience
 
     def become_costly(self) -> None:
         with self._lock:
@@ -79,12 +81,12 @@ _costly = threading.BoundedSemaphore(COSTLY_AT_ONCE)
 
 
 @contextmanager
-def answer() -> Iterator[None]:
-    """Open the budget of one answer.
+def answer(patience: float = 1) -> Iterator[None]:
+    """Open the budget of one answer: *patience* times what one to a request may cost.
 
     :class:`Busy` is raised where the answer turns out costly and enough others are already.
     """
-    budget = _Budget()
+    budget = _Budget(patience)
     token = _budget.set(budget)
     try:
         yield
@@ -95,7 +97,7 @@ def answer() -> Iterator[None]:
 
 @contextmanager
 def share(seconds: float) -> Iterator[None]:
-    """Limit a part of an answer to so many *seconds* of what is left."""
+    """Limit a part of an answer to so many *seconds*, by its patience, of what is left."""
     budget = _budget.get()
     if budget is None:
         yield
@@ -103,7 +105,7 @@ def share(seconds: float) -> Iterator[None]:
     now = time.thread_time()
     if budget.begun is None:
         budget.begin(now)
-    until, budget.until = budget.until, min(budget.until, now + seconds)
+    until, budget.until = budget.until, min(budget.until, now + seconds * budget.patience)
     try:
         yield
     finally:
