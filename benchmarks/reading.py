@@ -25,7 +25,7 @@ from icalendar import Calendar
 import calendar_timetable
 from benchmarks.feed import dense, google_like
 from benchmarks.figures import Figure, of_pairs
-from calendar_timetable.calendars.feed.cache import FeedState, digest_of
+from calendar_timetable.calendars.feed.cache import FeedState, body_digest
 from calendar_timetable.calendars.feed.feed import FeedReader
 from calendar_timetable.calendars.ical.reader import read
 from calendar_timetable.calendars.ical.series_cache import dump_reading
@@ -92,7 +92,7 @@ class Feed:
     def __init__(self, body: bytes) -> None:
         self.body = body
         self.feed = FeedReader(self, START, END, "UTC", None, 86400)
-        self.state = FeedState(digest_of(body), components=EVENTS)
+        self.state = FeedState(body_digest(body), components=EVENTS)
         self.feed.entry.save(self.state, body)
 
     def fetch(self, last: Validators = NO_VALIDATORS) -> FetchResult:

@@ -26,7 +26,7 @@ from calendar_timetable.planning.spans import Spans
 from calendar_timetable.planning.time_sets import CalendarSpans, TimeRange
 from calendar_timetable.runs import lru
 from calendar_timetable.runs.listing import Filters
-from calendar_timetable.runs.rows import outlook as coming_after
+from calendar_timetable.runs.outlook import outlook as coming_after
 from calendar_timetable.schedule.base import encode_base
 from calendar_timetable.schedule.compiled import CompiledSchedule
 from calendar_timetable.web import models, run_list

@@ -27,7 +27,7 @@ from calendar_timetable.calendars.feed.feed import (
     unseen_source,
 )
 from calendar_timetable.calendars.feed.health import Health, describe
-from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem, wins
+from calendar_timetable.calendars.occurrences import Details, Occurrence, Problem, mark_as_given
 from calendar_timetable.calendars.options import DEFAULTS, CalendarOptions
 from calendar_timetable.calendars.sources.base import ConnectionUnseen, FetchFailed
 from calendar_timetable.calendars.sources.lookup import source_for
@@ -253,7 +253,11 @@ class Calendar(CalendarOptions, TimeSet):
         return horizon.start - shift - after, horizon.end - shift + before
 
     def _read(self, start: int, end: int, timezone: str, read: Callable[[FeedReader], T]) -> T:
-        zone = wins(zones.zone_name(self.timezone)) if self.timezone else zones.zone_name(timezone)
+        zone = (
+            mark_as_given(zones.zone_name(self.timezone))
+            if self.timezone
+            else zones.zone_name(timezone)
+        )
         if is_address(self._text):
             warn_of(self._text, self.label)
         refresh = None if self.refresh == DEFAULTS["refresh"] else self.refresh.total_seconds()

@@ -12,7 +12,7 @@ from typing import Any
 from calendar_timetable.calendars.addresses import text_of
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.holidays import Holidays
-from calendar_timetable.calendars.net.credentials import seal, unseal
+from calendar_timetable.calendars.net.sealing import seal, unseal
 from calendar_timetable.calendars.options import DEFAULTS
 from calendar_timetable.exceptions import CalendarTimetableError
 from calendar_timetable.planning import codec

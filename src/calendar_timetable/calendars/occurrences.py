@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-# Marks a zone that the user gave for this calendar; see wins().
-_WINS = "!"
+# Marks a zone that the user gave for this calendar; see mark_as_given().
+_GIVEN = "!"
 
 _YESTERDAY = timedelta(days=1)
 
@@ -144,7 +144,13 @@ class ParsedCalendar:
             int(data["components"]),
             tuple(zip(map(table.__getitem__, indexes), starts, ends, strict=True)),
             tuple(
-                Problem(uid, why, _moment(low), _moment(high), *marks)
+                Problem(
+                    uid,
+                    why,
+                    _moment(low),
+                    _moment(high),
+                    *marks,
+                )
                 for uid, why, low, high, *marks in data["problems"]
             ),
             dict(data.get("series", {})),
@@ -183,16 +189,16 @@ def address_of(value: str) -> str:
     return value.strip().lower().removeprefix("mailto:").strip()
 
 
-def wins(zone: str) -> str:
+def mark_as_given(zone: str) -> str:
     """Mark *zone* as given by the user for this calendar: it goes before what the calendar says."""
-    return f"{zone}{_WINS}"
+    return f"{zone}{_GIVEN}"
 
 
-def is_winning(zone: str) -> bool:
+def is_given(zone: str) -> bool:
     """Tell whether *zone* goes before what the calendar says."""
-    return zone.endswith(_WINS)
+    return zone.endswith(_GIVEN)
 
 
 def zone_of(zone: str) -> str:
     """Return the IANA name in *zone*, without the mark."""
-    return zone.removesuffix(_WINS)
+    return zone.removesuffix(_GIVEN)

@@ -238,7 +238,7 @@ def _taken(pool: PoolOutcome) -> Iterator[tuple[str, str]]:
 
 def _about(seconds: float) -> str:
     """Return a length of time as text, in minutes where it has an hour."""
-    return explain.length(seconds if seconds < _HOUR else seconds // 60 * 60)
+    return explain.format_length(seconds if seconds < _HOUR else seconds // 60 * 60)
 
 
 def _add_counts(

@@ -152,7 +152,7 @@ def find(options: argparse.Namespace, out: Console) -> int:
     within = options.within.total_seconds()
     if not length <= within <= _MOST_DAYS * DAY:
         remedy = f"give at least --length, and at most {_MOST_DAYS}d"
-        raise InvalidArgument("--within", explain.length(within), remedy)
+        raise InvalidArgument("--within", explain.format_length(within), remedy)
     allowed = between(options.between, now, within, zone)
     with create_session() as session:
         concerned = _concerned(options, session)
@@ -194,7 +194,9 @@ def between(rules: list[str], now: float, within: float, zone: ZoneInfo) -> Span
 def _whole_minutes(length: timedelta) -> int:
     seconds = int(length.total_seconds())
     if seconds < 60 or seconds % 60:
-        raise InvalidArgument("--length", explain.length(seconds), "give whole minutes, as 4h")
+        raise InvalidArgument(
+            "--length", explain.format_length(seconds), "give whole minutes, as 4h"
+        )
     return seconds
 
 

@@ -99,7 +99,7 @@ def format_clock(moment: datetime, zone: ZoneInfo) -> str:
     return f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
 
 
-def length(duration: timedelta) -> str:
+def format_age(duration: timedelta) -> str:
     """Return *duration* as text, in its largest unit."""
     seconds = int(duration.total_seconds())
     unit, name = next((unit for unit in _UNITS if seconds >= unit[0]), _UNITS[-1])
@@ -110,7 +110,7 @@ def health_line(health: Health) -> str:
     """Return in one line how a calendar is doing."""
     parts = [
         f"{health.label}: {health.status}",
-        "never read" if health.age is None else f"read {length(health.age)} ago",
+        "never read" if health.age is None else f"read {format_age(health.age)} ago",
     ]
     if health.age is not None:
         parts.append(_number_of(health.events))

@@ -195,7 +195,9 @@ def _show(
         start = explain.format_clock(_next_start(work, placement), schedule.zone)
         state = "" if old_placements.get(work.dag_id) == placement else "new: "
         reason = placement.why or ("starts when due" if not placement.delay else "")
-        rows.append((work.dag_id, explain.length(placement.delay or 0), start, f"{state}{reason}"))
+        rows.append(
+            (work.dag_id, explain.format_length(placement.delay or 0), start, f"{state}{reason}")
+        )
     if rows:
         show_rows(out, _COLUMNS, rows)
     for dag_id, text in sorted(room.unknown.items()):

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, get_args
 from calendar_timetable.load.history import Need, Usual
 from calendar_timetable.load.placement import Load, Work, place
 from calendar_timetable.load.queueing import Use
-from calendar_timetable.planning.explain import length
+from calendar_timetable.planning.explain import format_length
 from calendar_timetable.planning.python import delta
 
 Kind = Literal["duration", "start", "stagger", "conflict"]
@@ -188,8 +188,8 @@ def duration_advice(
     longer = better > duration
     if longer and (now.overrun <= then.overrun if now.overrun else duration > 0):
         return None
-    high = length(_rounded_up(usual.high, 60))
-    half = length(_rounded_up(usual.median, 60))
+    high = format_length(_rounded_up(usual.high, 60))
+    half = format_length(_rounded_up(usual.median, 60))
     ends = f"of {now.runs} runs in two weeks {now.overrun} may end in closed time"
     # Of fewer runs nobody can tell what 19 of 20 do not exceed.
     most = (
@@ -199,11 +199,11 @@ def duration_advice(
     )
     evidence = (
         f"{most}, half of them no longer than {half}",
-        f"the file says {length(duration)}" if duration else "the file gives no duration",
-        f"{ends}, and {then.overrun} with {length(better)}",
+        f"the file says {format_length(duration)}" if duration else "the file gives no duration",
+        f"{ends}, and {then.overrun} with {format_length(better)}",
     )
     if not longer:
-        text = f"{dag_id} keeps {length(duration)} free for each run, and takes up to {high}"
+        text = f"{dag_id} keeps {format_length(duration)} free for each run, and takes up to {high}"
         gain = Gain("minutes kept free for each run", duration // 60, better // 60)
     elif now.overrun:
         text = f"{dag_id} takes up to {high}, and may still run when its time closes"
@@ -304,7 +304,7 @@ def start_advice(
         f"Pool {pool.name} gets less full if the placement may choose, within windows and "
         f"max_delay, when these start: {_these(moved)}"
     )
-    evidence = tuple(f"{i} would start {length(delays[i])} after it is due" for i in moved)
+    evidence = tuple(f"{i} would start {format_length(delays[i])} after it is due" for i in moved)
     basis = Basis(min(chosen[dag_id][0].runs for dag_id in moved), pool.weeks)
     python = tuple((dag_id, "place=True,") for dag_id in moved)
     command = "calendar-timetable place --out placement.toml"
@@ -351,7 +351,7 @@ def stagger_advice(
     evidence = (
         f"due together: {_these(dag_ids)}",
         *(
-            f"with a stagger of {length(s)}: {peak:.3g} slots at once"
+            f"with a stagger of {format_length(s)}: {peak:.3g} slots at once"
             for peak, s in sorted(peaks, key=lambda pair: pair[1])
         ),
     )
@@ -471,11 +471,11 @@ def conflict_advice(
         round(before / weeks / 60),
         round(after / weeks / 60),
     )
-    longest = length(_rounded_up(wait.longest, 60))
+    longest = format_length(_rounded_up(wait.longest, 60))
     evidence = (
         f"pool {wait.pool} has {slots:g} slot{'s'[: slots != 1]}",
         f"{wait.runs} runs of {wait.waiter} wait in {weeks:g} weeks, each up to {longest}",
-        f"{wait.waiter} would start {length(later_by(wait))} later",
+        f"{wait.waiter} would start {format_length(later_by(wait))} later",
     )
     return Advice(
         "conflict",

@@ -90,8 +90,10 @@ class Reason:
                     if self.calendar or self.detail
                     else "outside windows"
                 )
-                short = f"only {length(self.end - self.start)} are open from {at(self.start)}"
-                return f"needs {length(self.needed_seconds or 0)}, but {short} (then {then})"
+                short = (
+                    f"only {format_length(self.end - self.start)} are open from {at(self.start)}"
+                )
+                return f"needs {format_length(self.needed_seconds or 0)}, but {short} (then {then})"
             case "combined":
                 assert self.start is not None
                 return f"combined with the {at(self.start)} run"
@@ -102,7 +104,7 @@ class Reason:
             case "advanced":
                 return "starts before its due time (when_blocked='advance')"
             case "staggered":
-                return f"staggered by {length(self.needed_seconds or 0)}"
+                return f"staggered by {format_length(self.needed_seconds or 0)}"
             case "placed":
                 assert self.start is not None
                 return f"placed at {at(self.start)}" + (f" ({self.detail})" if self.detail else "")
@@ -126,11 +128,11 @@ class Reason:
             return "skipped (when_blocked='skip')"
         if self.start == self.end:
             return "skipped: no available slot when due (max_delay is 0)"
-        run = f" of {length(self.needed_seconds)}" if self.needed_seconds else ""
+        run = f" of {format_length(self.needed_seconds)}" if self.needed_seconds else ""
         side = "after" if self.end >= self.start else "before"
         return (
-            f"skipped: no available slot{run} within {length(abs(self.end - self.start))} {side} "
-            "(max_delay)"
+            f"skipped: no available slot{run} within "
+            f"{format_length(abs(self.end - self.start))} {side} (max_delay)"
         )
 
 
@@ -329,7 +331,7 @@ def abbreviation(moment: datetime) -> str:
     return f"UTC{name}" if name[0] in "+-" else name
 
 
-def length(seconds: float) -> str:
+def format_length(seconds: float) -> str:
     """Return a length of time as text: "2 d 4 h 30 min"."""
     rest = timedelta(seconds=int(seconds))
     parts = (

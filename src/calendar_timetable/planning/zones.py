@@ -99,6 +99,11 @@ def to_datetime(instant: float) -> datetime:
     return datetime.fromtimestamp(instant, UTC)
 
 
+def to_datetime_or_none(instant: float | None) -> datetime | None:
+    """Return :func:`to_datetime` of *instant*; ``None`` for ``None``."""
+    return None if instant is None else to_datetime(instant)
+
+
 def to_instant(moment: object, field: str = "moment") -> float:
     """Return *moment* in epoch seconds: an ``int`` unless it has a fraction.
 

@@ -183,7 +183,7 @@ def check_period(start: float, end: float, now: float, most: int) -> PlannedBlac
     if end <= max(start, now):
         raise InvalidArgument("end", text, "give an end that is in the future and after the start")
     if end - start > most:
-        remedy = f"give a time at most {explain.length(most)} after the start"
+        remedy = f"give a time at most {explain.format_length(most)} after the start"
         raise InvalidArgument("end", text, remedy)
     return PlannedBlackout(math.floor(start), math.ceil(end))
 

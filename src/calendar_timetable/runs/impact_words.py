@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,7 +33,7 @@ def sentence(impact: Impact) -> str:
             parts.append(f"{verb} {what}{after}")
     missing = impact.missing
     for dag_id, over in list(missing.items())[:_NAMED]:
-        how = "" if over == math.inf else f" by {explain.length(over)}"
+        how = "" if over == math.inf else f" by {explain.format_length(over)}"
         parts.append(f"make {dag_id} miss its deadline{how}")
     if len(missing) > _NAMED:
         parts.append(f"make {len(missing) - _NAMED} more DAGs miss theirs")
@@ -77,9 +76,9 @@ def in_short(change: Change, zone: ZoneInfo) -> str:
         parts = ["by itself"]
     else:
         how = "later" if change.kind == "postponed" else "earlier"
-        parts = [f"{explain.length(change.delay)} {how}"]
+        parts = [f"{explain.format_length(change.delay)} {how}"]
     if change.missed is not None:
-        by = "" if change.missed == math.inf else f" by {explain.length(change.missed)}"
+        by = "" if change.missed == math.inf else f" by {explain.format_length(change.missed)}"
         parts.append(f"misses its deadline{by}")
     if change.uncertain:
         parts.append("as far as its calendars are known")
@@ -119,9 +118,9 @@ def _change_as_json(change: Change, zone: ZoneInfo) -> dict[str, Any]:
         "dag_display_name": change.subject.dag.name,
         "due": zones.to_datetime(change.due),
         "kind": change.kind,
-        "start": _moment(change.before),
-        "new_start": _moment(change.after),
-        "runs_with": _moment(change.runs_with),
+        "start": zones.to_datetime_or_none(change.before),
+        "new_start": zones.to_datetime_or_none(change.after),
+        "runs_with": zones.to_datetime_or_none(change.runs_with),
         "delay_seconds": change.delay,
         "misses_deadline": change.missed is not None,
         "missed_by_seconds": _seconds(change.missed),
@@ -143,10 +142,6 @@ def told_better(times: Sequence[tuple[Better, Impact]]) -> list[dict[str, Any]]:
         }
         for time, impact in times
     ]
-
-
-def _moment(instant: float | None) -> datetime | None:
-    return None if instant is None else zones.to_datetime(instant)
 
 
 def _seconds(length: float | None) -> int | None:

@@ -1,4 +1,4 @@
-"""Existing runs and planned ticks as the rows that people see; what comes after a run's start."""
+"""Existing runs and planned ticks as the rows that people see."""
 
 from __future__ import annotations
 
@@ -8,23 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from itertools import pairwise
-from math import inf
-from typing import Literal, NamedTuple
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from calendar_timetable.planning import explain, zones
-from calendar_timetable.planning.explain import blocked
-from calendar_timetable.planning.open_time import DAY, Blocker, OpenTime, members
 from calendar_timetable.planning.plan import PlacedTick, Tick
-from calendar_timetable.planning.time_sets import CalendarSpans, TimeSet, leaves
 from calendar_timetable.runs.database import Dag, ExistingRun
 from calendar_timetable.runs.forecast import started
+from calendar_timetable.runs.outlook import Outlook, outlook
 from calendar_timetable.runs.stored_schedules import Schedule
-from calendar_timetable.schedule.compiled import CompiledSchedule
-
-# Seconds after a run's start that are looked at: what is further off does not concern those who
-# watch the run.
-_SECONDS_AHEAD = 8 * DAY
 
 RunState = Literal["planned", "queued", "running", "success", "failed", "skipped"]
 LATE = 300  # seconds after which a start counts as late
@@ -293,7 +285,9 @@ def _explanation_of_many(row: RunRow, zone: ZoneInfo) -> str:
         ends = "; combined with later runs" if row.placed.outcome == "coalesced" else "; skipped"
     elif row.state == "planned" and row.dag.paused:
         ends = f"; {_PAUSED}"
-    return f"{subject}, about every {explain.length(row.every)}, from {first} to {last}{ends}"
+    return (
+        f"{subject}, about every {explain.format_length(row.every)}, from {first} to {last}{ends}"
+    )
 
 
 def _outcome(row: RunRow, due: float, zone: ZoneInfo) -> str:
@@ -312,82 +306,5 @@ def _outcome(row: RunRow, due: float, zone: ZoneInfo) -> str:
         )
     if row.state == "running":
         return f"started {at}, running"
-    took = "" if row.end is None else f" after {explain.length(row.end - row.start)}"
+    took = "" if row.end is None else f" after {explain.format_length(row.end - row.start)}"
     return f"started {at}, {'succeeded' if row.state == 'success' else 'failed'}{took}"
-
-
-class Blackout(NamedTuple):
-    """When a blackout begins, and what blocks.
-
-    That is a *calendar* and, where it is shown, its *event*; or a rule (*detail*) and its *zone*.
-    """
-
-    start: datetime
-    calendar: str | None
-    event: str | None
-    detail: str | None
-    zone: str | None
-
-
-class Outlook(NamedTuple):
-    """What is known of the time after a start; ``None`` where nothing is."""
-
-    window_end: datetime | None = None
-    next_blackout: Blackout | None = None
-    spare_seconds: int | None = None
-    spare_at_least: bool = False
-
-
-def outlook(compiled: CompiledSchedule, start: float, end: float | None) -> Outlook:
-    """Return what comes after *start*, for a run that is expected to end at *end*.
-
-    Both are in epoch seconds. A DAG carries of its calendars only what its own runs touch: past
-    that, nothing is certain.
-    """
-    if compiled.open_time.always or not compiled.open_time.fits(start, 0):
-        return Outlook()
-    in_windows, unblocked = compiled.open_by_role
-    window_end, window_known = _end(in_windows, compiled.windows, compiled, start)
-    blackout, blackout_known = _end(unblocked, compiled.blackouts, compiled, start)
-    spare, at_least = None, False
-    known_until = min(window_known, blackout_known)
-    first = min((at for at in (window_end, blackout) if at is not None), default=inf)
-    if end is not None and first <= known_until and first < inf:
-        spare = int(first - end)
-    elif end is not None and end <= known_until < start + _SECONDS_AHEAD:
-        spare, at_least = int(known_until - end), True
-    return Outlook(
-        None if window_end is None else zones.to_datetime(window_end),
-        None if blackout is None else _blackout_at(compiled, blackout),
-        spare,
-        at_least,
-    )
-
-
-def _end(
-    open_time: OpenTime, timeset: TimeSet | None, compiled: CompiledSchedule, start: float
-) -> tuple[float | None, float]:
-    """Return when *open_time* closes after *start*, and until when that is known, in epoch seconds.
-
-    *open_time* is what is open by *timeset* alone.
-    """
-    if timeset is None:
-        return None, inf
-    calendars = any(isinstance(leaf, CalendarSpans) for leaf in leaves(timeset))
-    known_until = min(compiled.known_until(start) if calendars else inf, start + _SECONDS_AHEAD)
-    end = open_time.over(start, start + _SECONDS_AHEAD).end_of_span(start)
-    return (None if end is None or end >= known_until else end), known_until
-
-
-def _blackout_at(compiled: CompiledSchedule, at: float) -> Blackout:
-    """Return the blackout that begins at *at*, in epoch seconds."""
-    covering = (m for m in members(compiled.blackouts) if at in m.cover(int(at), int(at) + 1))
-    blocker = Blocker("blackout", next(covering, members(compiled.blackouts)[0]), None)
-    why = blocked(blocker, at)
-    return Blackout(
-        start=zones.to_datetime(at),
-        calendar=why.calendar,
-        event=why.event,
-        detail=why.detail,
-        zone=why.zone,
-    )

@@ -97,7 +97,9 @@ class Gate:
         waited = max(clock.now() - self.since, 0)
         if verdict.open:
             TASK.timing("gate.wait", waited, dag_id=dag_id)
-            _log.info("Time is open%s.", f", after {explain.length(waited)}" if waited >= 1 else "")
+            _log.info(
+                "Time is open%s.", f", after {explain.format_length(waited)}" if waited >= 1 else ""
+            )
             return None
         if clock.now() >= self.late_at:
             TASK.count("gate.late", dag_id=dag_id)
@@ -114,7 +116,8 @@ class Gate:
         return verdict
 
     def _give_up(self, verdict: Verdict) -> NoReturn:
-        why = f"not started: {verdict.reason}; waited {explain.length(self.max_delay)} (max_delay)"
+        waited = explain.format_length(self.max_delay)
+        why = f"not started: {verdict.reason}; waited {waited} (max_delay)"
         raise (AirflowSkipException if self.when_late == "skip" else AirflowFailException)(why)
 
 

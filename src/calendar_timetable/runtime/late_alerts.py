@@ -143,7 +143,7 @@ def _why(
 
 
 def _length(delta: timedelta) -> str:
-    return explain.length(delta.total_seconds())
+    return explain.format_length(delta.total_seconds())
 
 
 def _described(calendar: Calendar) -> str:

@@ -127,8 +127,8 @@ def as_run(row: RunRow, now: float) -> models.Run:
         run_type="scheduled" if row.run is None else row.run.run_type,
         state=row.state,
         due=zones.to_datetime(due),
-        start=_moment(row.start),
-        end=_moment(row.end),
+        start=zones.to_datetime_or_none(row.start),
+        end=zones.to_datetime_or_none(row.end),
         end_estimated=row.end_estimated,
         outcome=row.placed.outcome,
         reasons=[as_reason(reason, zone, due) for reason in reasons],
@@ -144,12 +144,11 @@ def as_run(row: RunRow, now: float) -> models.Run:
 
 def as_reason(reason: explain.Reason, zone: ZoneInfo, near: float) -> models.Reason:
     """Return *reason* as data and, for the due time *near* in epoch seconds, in words."""
-    times = {"start": _moment(reason.start), "end": _moment(reason.end)}
+    times = {
+        "start": zones.to_datetime_or_none(reason.start),
+        "end": zones.to_datetime_or_none(reason.end),
+    }
     return models.Reason(**{**asdict(reason), **times}, text=reason.text(zone, near, alone=True))
-
-
-def _moment(instant: float | None) -> datetime | None:
-    return None if instant is None else zones.to_datetime(instant)
 
 
 def edges(since: float, until: float, zone: ZoneInfo | None) -> list[float]:

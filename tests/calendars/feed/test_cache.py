@@ -22,7 +22,7 @@ import pytest
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.feed import feed as feeds
-from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState, digest_of, read_by
+from calendar_timetable.calendars.feed.cache import CacheEntry, FeedState, body_digest, read_by
 from calendar_timetable.calendars.holidays import with_version
 from calendar_timetable.calendars.ical.expand import expand
 from calendar_timetable.exceptions import CalendarUnavailable, InvalidArgument
@@ -205,7 +205,7 @@ def test_a_state_keeps_what_it_knows_of_its_own_version(cache: Path) -> None:
     """
     entry = CacheEntry("x")
     state = FeedState(
-        digest_of(b"a"),
+        body_digest(b"a"),
         components=3,
         good_at=5.5,
         checked_at=6,

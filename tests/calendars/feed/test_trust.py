@@ -21,7 +21,7 @@ from calendar_timetable.calendars import codec as wire
 from calendar_timetable.calendars.feed import cache as cached
 from calendar_timetable.calendars.feed import health
 from calendar_timetable.calendars.feed.cache import keyed_digest
-from calendar_timetable.calendars.net import credentials
+from calendar_timetable.calendars.net import sealing
 from calendar_timetable.calendars.sources.base import FetchFailed
 from calendar_timetable.calendars.sources.ics import FileSource
 from calendar_timetable.calendars.sources.lookup import connected_source, source_for
@@ -123,7 +123,7 @@ def test_the_state_lets_nobody_guess_a_password(origin: Origin, cache: Path) -> 
     secret = source_for(address).secret
     assert asked_as[:16] not in (
         hashlib.sha256(secret.encode()).hexdigest()[:16],
-        cached.digest_of(secret.encode())[:16],
+        cached.body_digest(secret.encode())[:16],
     )
     assert asked_as[:16] == keyed_digest(secret)[:16]
     (cache / "key").unlink()
@@ -132,14 +132,14 @@ def test_the_state_lets_nobody_guess_a_password(origin: Origin, cache: Path) -> 
 
 
 def test_a_password_is_stretched_before_it_seals() -> None:
-    assert credentials.unseal(
-        credentials.seal({"a": 1}, credentials.stretched("sunshine1")),
-        credentials.stretched("sunshine1"),
+    assert sealing.unseal(
+        sealing.seal({"a": 1}, sealing.stretched("sunshine1")),
+        sealing.stretched("sunshine1"),
     ) == {"a": 1}
-    sealed = credentials.seal({"a": 1}, credentials.stretched("sunshine1"))
-    assert credentials.unseal(sealed, "sunshine1") == {}
+    sealed = sealing.seal({"a": 1}, sealing.stretched("sunshine1"))
+    assert sealing.unseal(sealed, "sunshine1") == {}
     assert (
-        credentials.stretched("sunshine1")
+        sealing.stretched("sunshine1")
         == hashlib.scrypt(
             b"sunshine1", salt=b"calendar_timetable", n=2**14, r=8, p=1, dklen=32
         ).hex()

@@ -17,7 +17,7 @@ import pytest
 from calendar_timetable.calendars.calendar import Calendar
 from calendar_timetable.calendars.feed.body import check_body
 from calendar_timetable.calendars.ical.parser import EVENTS
-from calendar_timetable.calendars.occurrences import wins
+from calendar_timetable.calendars.occurrences import mark_as_given
 from tests.support.ics import event, feed, spans, understood
 from tests.support.origin import Origin
 
@@ -190,10 +190,10 @@ WHOSE_DAY = [
          PACIFIC, zone="America/Los_Angeles"),
     Case("what the user says wins", "everybody", "3.3.4",
          feed(CHRISTMAS, head=("X-WR-TIMEZONE:Asia/Tokyo",)), PACIFIC,
-         zone=wins("America/Los_Angeles")),
+         zone=mark_as_given("America/Los_Angeles")),
     Case("what the user says wins for floating times", "everybody", "3.3.5",
          feed(FLOATING, head=("X-WR-TIMEZONE:Asia/Tokyo",)),
-         ["2026-12-25 18:00/19:00"], zone=wins("America/Los_Angeles")),
+         ["2026-12-25 18:00/19:00"], zone=mark_as_given("America/Los_Angeles")),
     Case("UTC counts for floating times", "Google", "3.3.5",
          feed(FLOATING, CHRISTMAS.replace("UID:one", "UID:two"), head=("X-WR-TIMEZONE:UTC",)),
          ["2026-12-25 08:00/2026-12-26 08:00", "2026-12-25 10:00/11:00"],

@@ -138,10 +138,10 @@ class CacheEntry:
             if path.suffix == ".ics":
                 with suppress(OSError):
                     body = self._read(path)
-                    if path == self._body(digest_of(body)):
+                    if path == self._body(body_digest(body)):
                         count, written_at = len(EVENTS.findall(body)), _changed_at(path)
                         return FeedState(
-                            digest_of(body),
+                            body_digest(body),
                             components=count,
                             fetched_at=written_at,
                             good_at=written_at,
@@ -154,7 +154,7 @@ class CacheEntry:
             body = self._read(self._body(state.digest))
         except OSError:
             return None
-        return body if digest_of(body) == state.digest else None
+        return body if body_digest(body) == state.digest else None
 
     def holds(self, state: FeedState, body: bytes) -> bool:
         """Tell whether *body* is the last good one to the byte: cheaper to tell than its digest."""
@@ -353,7 +353,7 @@ def _locked(file: int, seconds: float) -> bool:
     return False
 
 
-def digest_of(body: bytes) -> str:
+def body_digest(body: bytes) -> str:
     """Return the digest by which a body is known; it leaves out every DTSTAMP.
 
     Big providers write the time of the request into the DTSTAMP of every event.

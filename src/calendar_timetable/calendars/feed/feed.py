@@ -12,7 +12,7 @@ from calendar_timetable.calendars.feed.body import check_body, published_interva
 from calendar_timetable.calendars.feed.cache import (
     CacheEntry,
     FeedState,
-    digest_of,
+    body_digest,
     files,
     keyed_digest,
     moment,
@@ -164,7 +164,7 @@ class FeedReader:
     def asked_as(self) -> str:
         """A digest of what may let a request succeed that failed before: credentials, networks."""
         allowed = "" if self.source.local else ",".join(allowed_networks())
-        return self.credentials + digest_of(allowed.encode())[:_CREDENTIAL_DIGITS]
+        return self.credentials + body_digest(allowed.encode())[:_CREDENTIAL_DIGITS]
 
     def _snapshot(self, *, ask: bool, force: bool = False) -> FeedSnapshot:
         """Ask the source as :meth:`_checked` does, and return the copy in force."""
@@ -294,11 +294,11 @@ class FeedReader:
     def _adopt(self, fetched: FetchResult, attempt: FeedState) -> FeedState:
         """Keep what was fetched, if it can be read, and return the new state."""
         body = fetched.body
-        digest = attempt.digest if self.entry.holds(attempt, body) else digest_of(body)
+        digest = attempt.digest if self.entry.holds(attempt, body) else body_digest(body)
         # A body that was there before was checked when it came.
         if digest != attempt.digest:
             body = check_body(body)
-            digest = digest if body is fetched.body else digest_of(body)
+            digest = digest if body is fetched.body else body_digest(body)
         components = attempt.components if digest == attempt.digest else len(EVENTS.findall(body))
         if (
             not components

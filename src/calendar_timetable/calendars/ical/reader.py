@@ -46,13 +46,13 @@ from calendar_timetable.calendars.ical.series import (
     read_part,
     without_own_recurrence,
 )
-from calendar_timetable.calendars.ical.series_cache import Row, SeriesCache, digest_of
+from calendar_timetable.calendars.ical.series_cache import Row, SeriesCache, series_digest
 from calendar_timetable.calendars.ical.timezones import FeedZones, is_place, named_zone
 from calendar_timetable.calendars.occurrences import (
     Details,
     ParsedCalendar,
     Problem,
-    is_winning,
+    is_given,
     zone_of,
 )
 from calendar_timetable.planning.spans import Spans
@@ -95,9 +95,9 @@ def read(
     """Return what *body* holds between *start* and *end* (epoch seconds).
 
     *default_zone* (an IANA name) is for all-day and floating times of a calendar that names no
-    place, or of any calendar if it was marked by :func:`wins`. Components that would take more than
-    their share of *seconds* of processor time are quarantined. What has not changed since an
-    *earlier* reading for the same stretch and zone, as the series cache keeps it, is taken from
+    place, or of any calendar if it was marked by :func:`mark_as_given`. Components that would take
+    more than their share of *seconds* of processor time are quarantined. What has not changed since
+    an *earlier* reading for the same stretch and zone, as the series cache keeps it, is taken from
     there. Raises :class:`Unreadable` if the body is no calendar or exceeds a limit as a whole.
     """
     reader = _Reader(start, end, seconds, SeriesCache(earlier))
@@ -141,7 +141,7 @@ class _Reader:
         zones, default = FeedZones(calendar), ZoneInfo(zone_of(default_zone))
         line = calendar.first("X-WR-TIMEZONE")
         clock = CalendarTime(zones, default, default)
-        if line is not None and not is_winning(default_zone):
+        if line is not None and not is_given(default_zone):
             try:
                 zone = zones.find(line.value)
             except Unreadable:
@@ -165,7 +165,9 @@ class _Reader:
         clock = self.clock_of(calendar, default_zone)
         cancelled = calendar.text("METHOD") == "CANCEL"
         zones = (block for block in calendar.blocks if block.name == "VTIMEZONE")
-        context = digest_of(f"{self.start} {self.end} {clock.zone} {clock.days} {cancelled}", zones)
+        context = series_digest(
+            f"{self.start} {self.end} {clock.zone} {clock.days} {cancelled}", zones
+        )
         for block in calendar.blocks:
             if block.name == "VEVENT":
                 uid = uid_of(block)
@@ -416,11 +418,13 @@ def _collection(block: Component) -> str:
 def _digest(several: list[list[_Event]]) -> str:
     """Return the digest of the events of one UID, those of each collection apart."""
     if len(several) > 1:
-        return digest_of("collections", (Component(_digest([events])) for events in several))
+        return series_digest("collections", (Component(_digest([events])) for events in several))
     (events,) = several
     if len(events) == 1:
-        return digest_of(events[0].context, [events[0].block])
-    return digest_of("", (Component(digest_of(event.context, [event.block])) for event in events))
+        return series_digest(events[0].context, [events[0].block])
+    return series_digest(
+        "", (Component(series_digest(event.context, [event.block])) for event in events)
+    )
 
 
 def _part_of(event: _Event) -> SeriesComponent:

@@ -63,7 +63,7 @@ class SeriesCache:
         return {uid: digest for uid, digest in self._made.items() if uid and uid not in self._mixed}
 
 
-def digest_of(context: str, blocks: Iterable[Component]) -> str:
+def series_digest(context: str, blocks: Iterable[Component]) -> str:
     """Return the digest of *blocks*, of a VTIMEZONE with all below it.
 
     *context* is what else their meaning depends on. The version that a bundle's mark names is no
@@ -74,7 +74,7 @@ def digest_of(context: str, blocks: Iterable[Component]) -> str:
         lines = [raw for name, raw in block.raw if name != MARK]
         digest.update(repr((block.name, block.broken, lines)).encode())
         if block.name == "VTIMEZONE":
-            digest.update(digest_of("", block.blocks).encode())
+            digest.update(series_digest("", block.blocks).encode())
     return digest.hexdigest()
 
 

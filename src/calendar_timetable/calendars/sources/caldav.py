@@ -8,13 +8,8 @@ from datetime import datetime, timedelta
 
 from calendar_timetable import clock
 from calendar_timetable.calendars.addresses import server_of
-from calendar_timetable.calendars.net.credentials import (
-    ANONYMOUS,
-    Credentials,
-    seal,
-    stretched,
-    unseal,
-)
+from calendar_timetable.calendars.net.credentials import ANONYMOUS, Credentials
+from calendar_timetable.calendars.net.sealing import seal, stretched, unseal
 from calendar_timetable.calendars.sources.base import NO_VALIDATORS, FetchResult, Validators, failed
 
 log = logging.getLogger(__name__)

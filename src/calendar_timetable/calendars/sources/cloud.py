@@ -18,7 +18,7 @@ from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.child_process import Message, serve_child
 from calendar_timetable.calendars.ical.bundle import Item, join
 from calendar_timetable.calendars.net.client import DownloadFailed
-from calendar_timetable.calendars.net.credentials import seal, stretched, unseal
+from calendar_timetable.calendars.net.sealing import seal, stretched, unseal
 from calendar_timetable.calendars.sources.base import NO_VALIDATORS, FetchResult, Validators, failed
 
 CONN_ID = "calendar"  # the id by which the hook finds the Connection in its process

@@ -17,7 +17,7 @@ import pytest
 
 from calendar_timetable.calendars import limits
 from calendar_timetable.calendars.calendar import Calendar
-from calendar_timetable.calendars.net.credentials import seal, unseal
+from calendar_timetable.calendars.net.sealing import seal, unseal
 from calendar_timetable.calendars.sources.caldav_protocol import _TZID
 from calendar_timetable.calendars.sources.lookup import connected_source
 from tests.support.dav_servers import (
