@@ -427,9 +427,8 @@ class CompiledSchedule:
                 end = self.horizon.end
             else:
                 end = int(start) + policy.spread_late(start, due) + length
-                # It waits until then, and may be late again.
-                if start > late or not open_time.fits(late - 1, policy.duration):
-                    end += LATE_START
+                # One that waits for its hour may be late again.
+                end += LATE_START if policy.keep_hour and start > late else 0
             pairs.append((int(first), end))
         return Spans(pairs)
 
