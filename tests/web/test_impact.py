@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from airflow.models.log import Log
 from airflow.sdk import DAG
 from sqlalchemy import select
@@ -20,11 +21,11 @@ from calendar_timetable.publishing.target import PublishingFailed
 from calendar_timetable.runs import lru
 from calendar_timetable.runs.impact import PlannedBlackout
 from tests.support.airflow_database import add_dag
+from tests.support.moments import utc
 from tests.support.web_app import Rights, asked
 
-NOW = datetime.now(UTC).replace(microsecond=0)
-# A midnight that is to come, whenever this is asked.
-AHEAD = (NOW + timedelta(days=2)).replace(hour=0, minute=0, second=0)
+NOW = utc("2026-11-24 12:00")
+AHEAD = utc("2026-11-26")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -55,7 +56,7 @@ def client(session: Session, monkeypatch: pytest.MonkeyPatch, who: Who) -> Itera
     ours = CalendarTimetable("30 2 * * *", timezone="UTC", max_delay=timedelta(hours=1))
     for dag_id, schedule in (("hourly", "0 * * * *"), ("hidden", "0 * * * *"), ("ours", ours)):
         add_dag(session, DAG(dag_id, schedule=schedule, start_date=START, catchup=False), NOW)
-    with asked(session, monkeypatch, who) as client:
+    with time_machine.travel(NOW, tick=False), asked(session, monkeypatch, who) as client:
         yield client
 
 
