@@ -49,7 +49,7 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Daily:
     """What a cron expression says: on which days, and how many seconds into each.
 
@@ -62,7 +62,7 @@ class Daily:
     weekdays: frozenset[int]  # Sunday is 0
     either: bool  # of day and weekday one is enough: both are named
 
-    @cached_property
+    @property
     def counted(self) -> bool:
         """Whether it is due each hour of some days only.
 
@@ -130,7 +130,7 @@ class CronTicks:
         self._expression, self._timezone = expression, timezone
         self._zone = ZoneInfo(timezone)
         self._chain: list[float] = []  # what follows its first instant, which need not be a tick
-        # Those in it that clocks changed on the way to: of a gap, what it has shifted.
+        # Those in it near a change of clocks, or with one on the way: so what a gap has shifted.
         self._crossing: set[float] = set()
         self._calm = -1, False  # a day, and whether it is
 
@@ -143,6 +143,10 @@ class CronTicks:
     def daily(self) -> Daily | None:
         """What the expression says; ``None`` where that is more than lists of numbers."""
         return Daily.of(self._expression)
+
+    @cached_property
+    def _is_counted(self) -> bool:
+        return self.daily is not None and self.daily.counted
 
     def after(self, instant: float) -> float:
         """Return the tick that follows *instant*, which is a tick or any other time."""
@@ -177,18 +181,18 @@ class CronTicks:
         """Return :meth:`told_until`, and a time before that change of clocks."""
         chain = self._chain
         index = bisect_right(chain, instant)
-        calm = self.is_calm(instant)
-        if calm and 1 < index < len(chain) and chain[index - 1] not in self._crossing:
+        told = 1 < index < len(chain) and chain[index - 1] not in self._crossing
+        if told and (not self._is_counted or self.is_calm(instant)):
             return chain[index - 1], instant
         if self.daily is None:
-            if not calm:
+            if not self.is_calm(instant):
                 return None, (int(instant // DAY) - 4) * DAY
             aligned = self._airflow._align_to_prev(DateTime.fromtimestamp(instant, UTC))  # noqa: SLF001
             return aligned.timestamp(), instant
         latest = int((instant + _seconds_ahead(instant, self._zone)) // DAY)
         for number in self.daily.dates_back(latest):
             first = number
-            if self.daily.counted:
+            if self._is_counted:
                 first = number - 2
                 offset = zones.steady_offset(first, latest + 1, self._zone)
             else:
@@ -250,11 +254,12 @@ class CronTicks:
         ticks = (
             self._plain_after(tick, offset) if offset is not None and self.daily is not None else []
         )
-        if not ticks:
-            ticks = [self._ask(tick)]
-            first, last = int(tick // DAY) - 1, int(ticks[0] // DAY) + 2
-            if zones.steady_offset(first, last, self._zone) is None:
-                self._crossing.add(ticks[0])
+        first = ticks[0] if ticks else tick
+        ticks = ticks or [self._ask(tick)]
+        # On days on which clocks change it comes by itself.
+        days = int(first // DAY) - 1, int(ticks[0] // DAY) + 2
+        if len(ticks) == 1 and zones.steady_offset(*days, self._zone) is None:
+            self._crossing.add(ticks[0])
         self._chain += ticks
         _thread.grown += len(ticks)
 
