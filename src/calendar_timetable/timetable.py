@@ -211,7 +211,7 @@ class CalendarTimetable(Timetable):
 
         A backfill gets the next due time of the base schedule.
         """
-        if _is_backfill():
+        if _is_backfill(restriction):
             return next(due_times(self._compiled, last_automated_data_interval, restriction), None)
         return next_run(self._compiled, last_automated_data_interval, restriction)
 
@@ -432,13 +432,15 @@ class CalendarTimetable(Timetable):
         return self._arguments.read(start, end)
 
 
-def _is_backfill() -> bool:
+def _is_backfill(restriction: TimeRestriction) -> bool:
     """Tell whether ``SerializedDAG.iter_dagrun_infos_between`` asks.
 
     The caller is looked at, as a backfill's first question says the same as the scheduler's for a
     DAG with a start and an end date, catchup and no run. Airflow asks through
     ``Timetable.next_dagrun_info_v2``, and a timetable around this one in between.
     """
+    if not restriction.catchup or restriction.latest is None:
+        return False
     frame: FrameType | None = sys._getframe(2)  # noqa: SLF001
     for _ in range(_MOST_BETWEEN):
         if frame is None:
