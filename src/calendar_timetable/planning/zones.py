@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from calendar_timetable.exceptions import InvalidArgument
 
 LONGEST = timedelta(days=3660)
-LATEST = 253_402_214_399  # epoch seconds that a datetime holds in any zone: the year 9999, almost
+# Epoch seconds that a datetime holds in any zone: the year 9999, almost.
+LAST_INSTANT = 253_402_214_399
 EPOCH = date(1970, 1, 1).toordinal()  # day 0 of Unix time, as dates count days
 _DAYS = 64  # that are looked at together
 # The package sets this to what gives Airflow's own default zone.

@@ -319,6 +319,7 @@ def _details_of(event: str, extra: str | None) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     is_valid = isinstance(details, dict) and all(
-        type(details.get(name)) is int and 0 <= details[name] <= zones.LATEST for name in needed
+        type(details.get(name)) is int and 0 <= details[name] <= zones.LAST_INSTANT
+        for name in needed
     )
     return details if is_valid else None

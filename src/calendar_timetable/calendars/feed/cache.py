@@ -85,7 +85,7 @@ def _is_like(default: object, value: object) -> bool:
     if isinstance(default, str):
         return isinstance(value, str) and not _IN_NO_TEXT.search(value)
     # Not NaN, for one: a feed that was asked then would never be asked again.
-    return isinstance(value, (int, float)) and 0 <= value <= zones.LATEST
+    return isinstance(value, (int, float)) and 0 <= value <= zones.LAST_INSTANT
 
 
 class CacheEntry:
